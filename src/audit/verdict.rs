@@ -1,0 +1,57 @@
+//! The verdict of a run.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// What became of everything that was emitted, computed from what is in the store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Readings handed to the producer path, warm-up included.
+    pub emitted: u64,
+    /// Distinct readings with a document in the store.
+    pub stored: u64,
+    /// Acknowledged by the broker, yet neither stored nor dead-lettered.
+    pub missing: u64,
+    /// Documents beyond the first of a reading.
+    pub duplicated: u64,
+    /// Documents that nobody emitted, or whose content is not what was emitted.
+    pub corrupt: u64,
+    /// Documents whose offset contradicts the order in which their vehicle emitted them.
+    pub reordered: u64,
+    /// Records set aside with their reason.
+    pub dead_lettered: u64,
+    /// Emitted, but not acknowledged or not yet stored when the run ended.
+    pub undelivered: u64,
+    /// Records the consumer read twice and the store kept once.
+    pub replayed: u64,
+    /// Records the producer appended twice and the store kept once.
+    pub producer_duplicated: u64,
+    /// Emitted and stored readings by the value of the label column.
+    pub labels: BTreeMap<String, LabelCount>,
+}
+
+/// Readings with one value of the label column.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LabelCount {
+    /// Emitted with this label.
+    pub emitted: u64,
+    /// Stored with this label, counted in the store.
+    pub stored: u64,
+}
+
+impl Verdict {
+    /// Returns whether nothing was lost, doubled, changed or set aside.
+    pub fn clean(&self) -> bool {
+        self.emitted == self.stored
+            && self.missing == 0
+            && self.duplicated == 0
+            && self.corrupt == 0
+            && self.dead_lettered == 0
+            && self.undelivered == 0
+            && self
+                .labels
+                .values()
+                .all(|count| count.emitted == count.stored)
+    }
+}

@@ -1,0 +1,16 @@
+//! Vehicles and the readings they emit: which row, in which order, with which key.
+
+/// One row emitted by one vehicle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Index of the vehicle, from 0.
+    pub vehicle: u32,
+    /// Number of this reading among its vehicle's, from 0, without gaps.
+    pub sequence: u64,
+    /// Index of the row in the workload's row space, `0..rows`.
+    pub row: u64,
+    /// When it should be emitted: nanoseconds after the run's epoch.
+    pub intended: u64,
+    /// Whether it belongs to the warm-up.
+    pub warm_up: bool,
+}

@@ -1,0 +1,41 @@
+//! convoy drives a fleet of simulated vehicles through a real Kafka → MongoDB pipeline and proves
+//! what arrived, how fast and how late.
+//!
+//! # Words
+//!
+//! *row* (CSV) → *reading* (one row emitted by one vehicle, with a sequence) → *message* (bytes on
+//! the wire) → *record* (in the broker) → *document* (in the store).
+//!
+//! # Rooms
+//!
+//! Arrows point at what a room may name; nothing names a room above it.
+//!
+//! ```text
+//!  main ─▶ cli ─▶ command ─▶ terminal                      edge      (knows the user)
+//!                   ├──────▶ report ─▶ measure, audit      output    (pure)
+//!                   ▼
+//!                pipeline                                  engine    (the only place with tasks and queues)
+//!      ┌────────┬───┴─────┬──────────┐
+//!      ▼        ▼         ▼          ▼
+//!   broker   registry   store     fleet ─▶ load            resources / workload
+//!      └──▶ net ◀─────────┘          ▼
+//!      ▼                          dataset
+//!   record, measure, audit                                 core      (pure, synchronous)
+//! ```
+
+pub mod audit;
+pub mod broker;
+pub mod cli;
+pub mod command;
+pub mod dataset;
+pub mod error;
+pub mod fleet;
+pub mod load;
+pub mod measure;
+pub mod net;
+pub mod pipeline;
+pub mod record;
+pub mod registry;
+pub mod report;
+pub mod store;
+pub mod terminal;

@@ -1,0 +1,1 @@
+//! Rate, arrival shape, bound and pacer: when the n-th reading is intended.

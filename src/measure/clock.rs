@@ -1,0 +1,76 @@
+//! One monotonic clock per run.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Reads time for a run: nanoseconds of `CLOCK_MONOTONIC` since the run's epoch.
+///
+/// The epoch is taken once on both the monotonic and the wall clock, so that stamps can be shown
+/// as dates without ever measuring with a clock that steps. Copies share the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunClock {
+    epoch_monotonic_ns: u64,
+    epoch_unix_ms: u64,
+}
+
+impl RunClock {
+    /// Starts a clock whose epoch is now.
+    pub fn start() -> Self {
+        Self {
+            epoch_monotonic_ns: monotonic_ns(),
+            epoch_unix_ms: unix_ms(),
+        }
+    }
+
+    /// Restores the clock of a run that another process of this boot started.
+    pub fn at(epoch_monotonic_ns: u64, epoch_unix_ms: u64) -> Self {
+        Self {
+            epoch_monotonic_ns,
+            epoch_unix_ms,
+        }
+    }
+
+    /// Returns nanoseconds since the epoch.
+    pub fn now(&self) -> u64 {
+        monotonic_ns().saturating_sub(self.epoch_monotonic_ns)
+    }
+
+    /// Returns the epoch on `CLOCK_MONOTONIC`, nanoseconds since boot.
+    pub fn epoch_monotonic_ns(&self) -> u64 {
+        self.epoch_monotonic_ns
+    }
+
+    /// Returns the epoch on the wall clock, milliseconds since 1970.
+    pub fn epoch_unix_ms(&self) -> u64 {
+        self.epoch_unix_ms
+    }
+
+    /// Returns the wall-clock time of a stamp, milliseconds since 1970.
+    pub fn unix_ms(&self, stamp: u64) -> u64 {
+        self.epoch_unix_ms + stamp / 1_000_000
+    }
+
+    /// Returns how long it is from now until `stamp`; zero if that has passed.
+    pub fn until(&self, stamp: u64) -> Duration {
+        Duration::from_nanos(stamp.saturating_sub(self.now()))
+    }
+}
+
+fn monotonic_ns() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    // Both fields are non-negative on CLOCK_MONOTONIC; 2^64 ns are 584 years.
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
+/// Returns the wall clock, milliseconds since 1970.
+pub fn unix_ms() -> u64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the wall clock"
+    )]
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH).map_or(0, |elapsed| {
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    })
+}

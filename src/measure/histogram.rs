@@ -1,0 +1,146 @@
+//! HDR histograms in microseconds: 1 µs to 1 h, three significant digits.
+
+use serde::Serialize;
+
+/// Largest value that is recorded as itself: one hour. Larger ones are counted as saturated.
+pub const HIGHEST_US: u64 = 3_600_000_000;
+
+/// From this many samples on, p99.9 says something.
+pub const SAMPLES_FOR_P999: u64 = 10_000;
+
+/// Distribution of one stage. Merging is addition, so the order of merging never shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Histogram {
+    values: hdrhistogram::Histogram<u64>,
+    negative: u64,
+    saturated: u64,
+}
+
+/// What a report says about one stage. Times in microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct StageSummary {
+    /// Number of samples, negative and saturated ones included.
+    pub count: u64,
+    /// Median.
+    pub p50_us: u64,
+    /// 90th percentile.
+    pub p90_us: u64,
+    /// 99th percentile.
+    pub p99_us: u64,
+    /// 99.9th percentile, from 10,000 samples on.
+    pub p999_us: Option<u64>,
+    /// Largest sample.
+    pub max_us: u64,
+    /// Samples below zero, recorded as the lowest value: the later stamp was taken first.
+    pub negative: u64,
+    /// Samples above one hour, recorded as one hour.
+    pub saturated: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        let values = hdrhistogram::Histogram::new_with_bounds(1, HIGHEST_US, 3)
+            .expect("1 µs to 1 h with 3 digits are valid bounds");
+        Self {
+            values,
+            negative: 0,
+            saturated: 0,
+        }
+    }
+}
+
+impl Histogram {
+    /// Records the time between two stamps, both in nanoseconds of the run's clock.
+    pub fn record(&mut self, from: u64, to: u64) {
+        if to < from {
+            self.negative += 1;
+        }
+        let elapsed_us = to.saturating_sub(from).div_ceil(1_000);
+        if elapsed_us > HIGHEST_US {
+            self.saturated += 1;
+        }
+        self.values.saturating_record(elapsed_us.max(1));
+    }
+
+    /// Adds another histogram to this one.
+    pub fn merge(&mut self, other: &Self) {
+        self.values
+            .add(&other.values)
+            .expect("all histograms have the same bounds");
+        self.negative += other.negative;
+        self.saturated += other.saturated;
+    }
+
+    /// Empties the histogram, keeping its memory.
+    pub fn clear(&mut self) {
+        self.values.reset();
+        self.negative = 0;
+        self.saturated = 0;
+    }
+
+    /// Returns the number of samples.
+    pub fn count(&self) -> u64 {
+        self.values.len()
+    }
+
+    /// Returns the value at a percentile (0 to 100), in microseconds; 0 without samples.
+    pub fn percentile_us(&self, percentile: f64) -> u64 {
+        if self.values.is_empty() {
+            0
+        } else {
+            self.values.value_at_percentile(percentile)
+        }
+    }
+
+    /// Returns the percentiles.
+    pub fn summary(&self) -> StageSummary {
+        let count = self.count();
+        StageSummary {
+            count,
+            p50_us: self.percentile_us(50.0),
+            p90_us: self.percentile_us(90.0),
+            p99_us: self.percentile_us(99.0),
+            p999_us: (count >= SAMPLES_FOR_P999).then(|| self.percentile_us(99.9)),
+            max_us: if count == 0 { 0 } else { self.values.max() },
+            negative: self.negative,
+            saturated: self.saturated,
+        }
+    }
+
+    /// Returns the underlying histogram, in microseconds, for serialising.
+    pub fn values(&self) -> &hdrhistogram::Histogram<u64> {
+        &self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn overtaken_and_endless_samples_are_counted_not_dropped() {
+        let mut histogram = Histogram::default();
+        histogram.record(2_000, 1_000);
+        histogram.record(0, 2 * HIGHEST_US * 1_000);
+        let summary = histogram.summary();
+        assert_eq!(
+            (summary.count, summary.negative, summary.saturated),
+            (2, 1, 1)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn merging_is_recording_into_one(samples in prop::collection::vec(0u64..10_000_000_000, 0..200), cut in 0usize..200) {
+            let (mut left, mut right, mut whole) = (Histogram::default(), Histogram::default(), Histogram::default());
+            for (index, sample) in samples.iter().enumerate() {
+                whole.record(0, *sample);
+                if index < cut { left.record(0, *sample) } else { right.record(0, *sample) }
+            }
+            right.merge(&left);
+            prop_assert_eq!(right.summary(), whole.summary());
+        }
+    }
+}

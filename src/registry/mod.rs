@@ -1,0 +1,1 @@
+//! The Schema Registry: client and embedded server.

@@ -1,0 +1,1 @@
+//! An in-process document store that speaks the MongoDB wire protocol.

@@ -1,0 +1,3 @@
+//! The document store: what is asked for, what is live, the client, and the three kinds of it.
+
+pub mod embedded;
