@@ -3,6 +3,7 @@
 //! ```text
 //!  <data>/lock                one broker at a time
 //!        /cluster.json        the cluster's id
+//!        /groups.journal      members and offsets of groups
 //!        /topics/<topic>/…    topic.json and one directory per partition
 //!        /staging/…           topics being created or deleted; emptied on start
 //! ```
@@ -20,6 +21,7 @@ use rustix::fs::{FlockOperation, flock};
 use tracing::warn;
 use uuid::Uuid;
 
+use super::group::Coordinator;
 use super::partition::Partition;
 use super::settings::Settings;
 use super::topic::{self, Description, Topic};
@@ -36,7 +38,8 @@ const MAX_PARTITIONS: i32 = 10_000;
 pub struct Cluster {
     settings: Settings,
     id: String,
-    address: SocketAddr,
+    advertised: (String, u16),
+    groups: Coordinator,
     directory: PathBuf,
     topics: RwLock<Topics>,
     _lock: File,
@@ -72,10 +75,14 @@ impl Cluster {
         }
         create_dir(&staging)?;
         create_dir(&directory.join("topics"))?;
+        let groups = Coordinator::open(&directory, settings.group_join_delay)
+            .map_err(|source| Error::Groups { source })?;
+        let own_address = || (address.ip().to_string(), address.port());
         let cluster = Self {
+            advertised: settings.advertised.clone().unwrap_or_else(own_address),
             settings,
             id,
-            address,
+            groups,
             directory,
             topics: RwLock::default(),
             _lock: lock,
@@ -94,9 +101,14 @@ impl Cluster {
         &self.id
     }
 
-    /// Returns where clients are to connect.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Returns host and port that clients are to connect to.
+    pub fn advertised(&self) -> (&str, i32) {
+        (&self.advertised.0, i32::from(self.advertised.1))
+    }
+
+    /// Returns the coordinator of all groups.
+    pub fn groups(&self) -> &Coordinator {
+        &self.groups
     }
 
     /// Returns all topics in order of name.
@@ -186,6 +198,7 @@ impl Cluster {
         for partition in topic.partitions() {
             partition.delete();
         }
+        self.groups.forget_topic(topic.name());
         let path = self.topic_directory(topic.name());
         let staged = self
             .staging()

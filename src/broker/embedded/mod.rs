@@ -15,6 +15,7 @@ mod cluster;
 mod connection;
 mod error;
 mod frame;
+mod group;
 mod log;
 mod partition;
 mod reply;
@@ -30,6 +31,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::cluster::Cluster;
 pub use self::error::Error;
@@ -53,6 +56,9 @@ pub struct Broker {
 struct Serving {
     server: Server,
     cluster: Arc<Cluster>,
+    /// Ends the timekeeper when it is dropped.
+    background: DropGuard,
+    timekeeper: JoinHandle<()>,
 }
 
 impl Broker {
@@ -112,8 +118,8 @@ impl Broker {
     pub async fn crash(&mut self) -> Result<u64, Error> {
         let mut lost = 0;
         if let Some(serving) = self.serving.take() {
-            serving.server.stop().await;
-            for partition in serving.cluster.partitions() {
+            let (cluster, _ended) = serving.end().await;
+            for partition in cluster.partitions() {
                 let dropped = partition.log().drop_unsynced();
                 lost += dropped.map_err(|source| Error::Close { source })?;
             }
@@ -144,9 +150,8 @@ impl Broker {
         let Some(serving) = self.serving.take() else {
             return Ok(());
         };
-        let ended = serving.server.stop().await;
-        serving
-            .cluster
+        let (cluster, ended) = serving.end().await;
+        cluster
             .save_checkpoints()
             .map_err(|source| Error::Close { source })?;
         if ended { Ok(()) } else { Err(Error::Busy) }
@@ -168,12 +173,27 @@ impl Serving {
         let limits = settings.limits;
         let cluster = Cluster::open(settings.clone(), directory.to_owned(), address)?;
         let cluster = Arc::new(cluster);
+        let background = CancellationToken::new();
+        let timekeeper = tokio::spawn(keep_time(Arc::clone(&cluster), background.clone()));
         let served = Arc::clone(&cluster);
         let server = Server::start(listener, limits, move |stream, stopping| {
-            connection::serve(Arc::clone(&served), stream, limits, stopping)
+            connection::accept(Arc::clone(&served), stream, limits, stopping)
         })
         .map_err(|source| Error::Serve { source })?;
-        Ok(Self { server, cluster })
+        Ok(Self {
+            server,
+            cluster,
+            background: background.drop_guard(),
+            timekeeper,
+        })
+    }
+
+    /// Ends everything; false if a connection did not end in time.
+    async fn end(self) -> (Arc<Cluster>, bool) {
+        let ended = self.server.stop().await;
+        drop(self.background);
+        let timekept = self.timekeeper.await;
+        (self.cluster, ended && timekept.is_ok())
     }
 }
 
@@ -195,6 +215,10 @@ impl Broker {
         let topic = cluster::TopicRef::Name(topic);
         self.cluster().partition(topic, 0).unwrap().watched()
     }
+}
+
+async fn keep_time(cluster: Arc<Cluster>, stopping: CancellationToken) {
+    cluster.groups().keep_time(&stopping).await;
 }
 
 fn temporary_directory() -> Result<TempDir, Error> {

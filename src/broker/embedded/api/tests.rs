@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{SUPPORTED, answer, find};
+use super::{Client, SUPPORTED, answer, find};
 use crate::broker::embedded::batch::tests::batch;
 use crate::broker::embedded::cluster::{Cluster, TopicRef};
 use crate::broker::embedded::settings::Settings;
@@ -61,11 +61,16 @@ impl Fixture {
         // No call here is meant to wait.
         let interrupted = CancellationToken::new();
         interrupted.cancel();
+        let client = Client {
+            id: "",
+            address: Ipv4Addr::LOCALHOST.into(),
+            interrupted: &interrupted,
+        };
         tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .unwrap()
-            .block_on(answer(&self.cluster, frame, output, &interrupted))
+            .block_on(answer(&self.cluster, frame, output, client))
     }
 }
 
