@@ -12,12 +12,15 @@
 mod api;
 mod batch;
 mod cluster;
+mod config;
 mod connection;
 mod error;
+mod files;
 mod frame;
 mod group;
 mod log;
 mod partition;
+mod producer_ids;
 mod reply;
 mod settings;
 #[cfg(test)]
@@ -37,6 +40,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::cluster::Cluster;
 pub use self::error::Error;
 pub use self::settings::{Flush, Settings};
+use crate::measure::clock::unix_ms;
 use crate::net::{Server, bind};
 
 /// A broker. Dropping it ends its connections; [`stop`](Self::stop) waits for them.
@@ -217,8 +221,21 @@ impl Broker {
     }
 }
 
+/// Does what is due though no client asks for it.
 async fn keep_time(cluster: Arc<Cluster>, stopping: CancellationToken) {
-    cluster.groups().keep_time(&stopping).await;
+    let retention = async {
+        loop {
+            tokio::time::sleep(cluster.settings().retention_interval).await;
+            let cluster = Arc::clone(&cluster);
+            let removed = tokio::task::spawn_blocking(move || cluster.apply_retention(unix_ms()));
+            // A panic is reported by the panic hook; the next round comes all the same.
+            let _panicked = removed.await;
+        }
+    };
+    tokio::select! {
+        () = cluster.groups().keep_time(&stopping) => {}
+        () = retention => {}
+    }
 }
 
 fn temporary_directory() -> Result<TempDir, Error> {

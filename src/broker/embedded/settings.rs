@@ -38,6 +38,8 @@ pub struct Settings {
     pub max_fetch_bytes: usize,
     /// How long a group waits for company after its first member, to spare it rebalances.
     pub group_join_delay: Duration,
+    /// How often segments that need not be kept any longer are looked for.
+    pub retention_interval: Duration,
     /// When a produced batch is acknowledged.
     pub flush: Flush,
     /// What a client may ask for at most.
@@ -56,6 +58,7 @@ impl Default for Settings {
             max_batch_bytes: 16 * 1024 * 1024,
             max_fetch_bytes: 55 * 1024 * 1024,
             group_join_delay: Duration::from_millis(50),
+            retention_interval: Duration::from_secs(30),
             flush: Flush::default(),
             limits: Limits {
                 connections: 2_000,

@@ -7,16 +7,23 @@
 //!
 //! - <https://kafka.apache.org/protocol#protocol_messages>
 
+mod alter_configs;
 mod api_versions;
+mod create_partitions;
 mod create_topics;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
 mod fetch;
 mod fetch_response;
 mod find_coordinator;
 mod heartbeat;
+mod incremental_alter_configs;
+mod init_producer_id;
 mod join_group;
 mod leave_group;
 mod list_groups;
@@ -25,7 +32,9 @@ mod metadata;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
+mod offset_for_leader_epoch;
 mod produce;
+mod resource;
 mod sync_group;
 #[cfg(test)]
 mod tests;
@@ -33,6 +42,7 @@ mod tests;
 use std::net::IpAddr;
 
 use bytes::BytesMut;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::StrBytes;
 use tokio_util::sync::CancellationToken;
@@ -60,8 +70,16 @@ const SUPPORTED: &[Supported] = &[
     Supported::new(ApiKey::CreateTopics, 2, 7),
     Supported::new(ApiKey::DeleteTopics, 1, 6),
     Supported::new(ApiKey::DeleteRecords, 0, 2),
+    Supported::new(ApiKey::InitProducerId, 0, 5),
+    Supported::new(ApiKey::OffsetForLeaderEpoch, 2, 4),
+    Supported::new(ApiKey::DescribeConfigs, 1, 4),
+    Supported::new(ApiKey::AlterConfigs, 0, 2),
+    Supported::new(ApiKey::DescribeLogDirs, 1, 4),
+    Supported::new(ApiKey::CreatePartitions, 0, 3),
     Supported::new(ApiKey::DeleteGroups, 0, 2),
+    Supported::new(ApiKey::IncrementalAlterConfigs, 0, 1),
     Supported::new(ApiKey::OffsetDelete, 0, 0),
+    Supported::new(ApiKey::DescribeCluster, 0, 2),
 ];
 
 /// The first header version with tagged fields, and with it the compact forms in the body.
@@ -124,6 +142,31 @@ pub enum Error {
 impl From<reply::Error> for Error {
     fn from(source: reply::Error) -> Self {
         Self::Encode { source }
+    }
+}
+
+/// Why a part of a request was not done: a code for the client, a sentence for its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Refusal {
+    error: ResponseError,
+    message: Option<String>,
+}
+
+impl Refusal {
+    fn new(error: ResponseError, message: &str) -> Self {
+        Self {
+            error,
+            message: Some(message.to_owned()),
+        }
+    }
+}
+
+impl From<ResponseError> for Refusal {
+    fn from(error: ResponseError) -> Self {
+        Self {
+            error,
+            message: None,
+        }
     }
 }
 
@@ -219,12 +262,38 @@ fn answer_at_once(call: Call<'_>) -> Result<(), Error> {
         ApiKey::Heartbeat => call.respond(heartbeat::Request::decode, heartbeat::answer),
         ApiKey::LeaveGroup => call.respond(leave_group::Request::decode, leave_group::answer),
         ApiKey::OffsetFetch => call.respond(offset_fetch::Request::decode, offset_fetch::answer),
+        ApiKey::InitProducerId => {
+            call.respond(init_producer_id::Request::decode, init_producer_id::answer)
+        }
         ApiKey::OffsetDelete => call.respond(offset_delete::Request::decode, offset_delete::answer),
         ApiKey::ListGroups => call.respond(list_groups::Request::decode, list_groups::answer),
         ApiKey::DescribeGroups => {
             call.respond(describe_groups::Request::decode, describe_groups::answer)
         }
         ApiKey::DeleteGroups => call.respond(delete_groups::Request::decode, delete_groups::answer),
+        ApiKey::CreatePartitions => call.respond(
+            create_partitions::Request::decode,
+            create_partitions::answer,
+        ),
+        ApiKey::DescribeConfigs => {
+            call.respond(describe_configs::Request::decode, describe_configs::answer)
+        }
+        ApiKey::AlterConfigs => call.respond(alter_configs::Request::decode, alter_configs::answer),
+        ApiKey::IncrementalAlterConfigs => call.respond(
+            incremental_alter_configs::Request::decode,
+            incremental_alter_configs::answer,
+        ),
+        ApiKey::DescribeCluster => {
+            call.respond(describe_cluster::Request::decode, describe_cluster::answer)
+        }
+        ApiKey::DescribeLogDirs => call.respond(
+            describe_log_dirs::Request::decode,
+            describe_log_dirs::answer,
+        ),
+        ApiKey::OffsetForLeaderEpoch => call.respond(
+            offset_for_leader_epoch::Request::decode,
+            offset_for_leader_epoch::answer,
+        ),
         _ => Err(call.header.unsupported()),
     }
 }

@@ -351,6 +351,7 @@ impl Coordinator {
         interrupted: &CancellationToken,
     ) -> Option<Answer> {
         tokio::select! {
+            biased;
             answer = answer => answer.ok(),
             () = interrupted.cancelled() => None,
         }

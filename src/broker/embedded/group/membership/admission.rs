@@ -17,7 +17,8 @@ impl Membership {
             return self.admit_new(now, join, ticket);
         }
         if self.pending.remove(id).is_some() {
-            return self.add(now, join, ticket);
+            self.add(now, join, ticket);
+            return Ok(());
         }
         let identity = Identity {
             member: id,
@@ -51,10 +52,11 @@ impl Membership {
             });
         }
         join.profile.id = fresh_id;
-        self.add(now, join, ticket)
+        self.add(now, join, ticket);
+        Ok(())
     }
 
-    fn add(&mut self, now: u64, join: Join, ticket: Ticket) -> Result<(), Refused> {
+    fn add(&mut self, now: u64, join: Join, ticket: Ticket) {
         let mut member = Member::new(join.profile, now);
         member.joining = Some(ticket);
         if self.members.is_empty() {
@@ -63,7 +65,6 @@ impl Membership {
         self.members.insert(member.profile.id.clone(), member);
         self.extend_initial_wait(now);
         self.prepare(now);
-        Ok(())
     }
 
     /// Lets a known member join again, which changes nothing if it only missed an answer.
