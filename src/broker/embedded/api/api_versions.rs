@@ -6,7 +6,7 @@
 //! - KIP-511: an unknown version is answered in version 0 with an error and the versions.
 
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::ApiVersionsResponse;
+use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 
 use super::SUPPORTED;
@@ -56,9 +56,14 @@ pub fn refuse(reply: Reply<'_>) -> Result<(), Error> {
 
 fn supported() -> ApiVersionsResponse {
     let versions = SUPPORTED.iter().map(|supported| {
+        // librdkafka compresses only for brokers that claim version 0; Kafka 4 claims it as well.
+        let min = match supported.api {
+            ApiKey::Produce => 0,
+            _ => supported.min,
+        };
         ApiVersion::default()
             .with_api_key(supported.api as i16)
-            .with_min_version(supported.min)
+            .with_min_version(min)
             .with_max_version(supported.max)
     });
     ApiVersionsResponse::default().with_api_keys(versions.collect())

@@ -51,7 +51,7 @@ use super::cluster::Cluster;
 use super::reply::{self, Reply};
 use super::wire::{self, Reader};
 
-/// Versions that are answered, by API: exactly what `ApiVersions` tells.
+/// Versions that are answered, by API, in order of number.
 const SUPPORTED: &[Supported] = &[
     Supported::new(ApiKey::Produce, 3, 13),
     Supported::new(ApiKey::Fetch, 4, 18),

@@ -1,0 +1,340 @@
+"""librdkafka through confluent-kafka: `confluent.py HOST:PORT [CHECK…]`."""
+
+import functools
+import multiprocessing
+import os
+import signal
+import time
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from checks import expect, run, unique, until
+
+SECONDS = 20
+
+
+@functools.cache
+def admin(address):
+    """Returns one client per address: its answers are lost with it."""
+    return AdminClient({"bootstrap.servers": address})
+
+
+def create(address, partitions=1, **config):
+    topic = unique("confluent")
+    config = {name.replace("_", "."): value for name, value in config.items()}
+    new = NewTopic(topic, partitions, 1, config=config)
+    admin(address).create_topics([new])[topic].result(SECONDS)
+    return topic
+
+
+def produce(address, topic, count, **config):
+    """Produces `count` numbered records and returns their (partition, offset)."""
+    config = {name.replace("_", "."): value for name, value in config.items()}
+    producer = Producer({"bootstrap.servers": address, **config})
+    placed = []
+
+    def delivered(error, message):
+        if error is not None:
+            raise KafkaException(error)
+        placed.append((message.partition(), message.offset()))
+
+    for number in range(count):
+        producer.produce(topic, key=str(number % 7), value=f"value {number}", on_delivery=delivered)
+        producer.poll(0)
+    expect(producer.flush(SECONDS), 0, "undelivered records")
+    expect(len(placed), count, "acknowledged records")
+    return placed
+
+
+def consumer(address, group, **config):
+    config = {name.replace("_", "."): value for name, value in config.items()}
+    return Consumer(
+        {
+            "bootstrap.servers": address,
+            "group.id": group,
+            "auto.offset.reset": "earliest",
+            "session.timeout.ms": 6000,
+            "heartbeat.interval.ms": 500,
+            **config,
+        }
+    )
+
+
+def read(reader, count):
+    """Polls until `count` records have come."""
+    records = []
+
+    def poll():
+        for message in reader.consume(500, 0.2):
+            if message.error():
+                raise KafkaException(message.error())
+            records.append(message)
+        return len(records) >= count
+
+    until(poll, f"reading {count} records")
+    return records
+
+
+def records_come_back_in_order_with_keys_headers_and_times(address):
+    topic = create(address)
+    producer = Producer({"bootstrap.servers": address})
+    for number in range(100):
+        headers = {"number": str(number), "empty": None}
+        producer.produce(topic, f"v{number}", f"k{number}", headers=headers, timestamp=1000 + number)
+    expect(producer.flush(SECONDS), 0, "undelivered records")
+    reader = consumer(address, unique("group"))
+    reader.subscribe([topic])
+    for number, message in enumerate(read(reader, 100)):
+        expect(message.offset(), number, "offset")
+        expect(message.value(), f"v{number}".encode(), "value")
+        expect(message.key(), f"k{number}".encode(), "key")
+        expect(message.timestamp()[1], 1000 + number, "timestamp")
+        expect(dict(message.headers()), {"number": str(number).encode(), "empty": None}, "headers")
+    reader.close()
+
+
+def every_codec_goes_through_unchanged(address):
+    for codec in ["none", "gzip", "snappy", "lz4", "zstd"]:
+        topic = create(address)
+        produce(address, topic, 2000, compression_type=codec, linger_ms=20)
+        reader = consumer(address, unique("group"))
+        reader.subscribe([topic])
+        values = [message.value() for message in read(reader, 2000)]
+        expect(values, [f"value {number}".encode() for number in range(2000)], codec)
+        reader.close()
+
+
+def an_idempotent_producer_delivers_each_record_once(address):
+    topic = create(address, partitions=3)
+    placed = produce(address, topic, 20_000, enable_idempotence=True, linger_ms=2)
+    expect(len(set(placed)), 20_000, "distinct places")
+    reader = consumer(address, unique("group"))
+    reader.subscribe([topic])
+    values = {message.value() for message in read(reader, 20_000)}
+    expect(len(values), 20_000, "distinct values")
+    reader.close()
+
+
+def every_acknowledgement_mode_stores_the_records(address):
+    for acks in ["0", "1", "all"]:
+        topic = create(address)
+        producer = Producer({"bootstrap.servers": address, "acks": acks})
+        for number in range(100):
+            producer.produce(topic, str(number))
+        expect(producer.flush(SECONDS), 0, "undelivered records")
+        reader = consumer(address, unique("group"))
+        reader.subscribe([topic])
+        expect(len(read(reader, 100)), 100, f"acks {acks}")
+        reader.close()
+
+
+def commits_are_where_the_group_goes_on(address):
+    topic, group = create(address), unique("group")
+    produce(address, topic, 100)
+    first = consumer(address, group, enable_auto_commit=False)
+    first.subscribe([topic])
+    read(first, 1)
+    first.commit(offsets=[TopicPartition(topic, 0, 40)], asynchronous=False)
+    expect(first.committed([TopicPartition(topic, 0)])[0].offset, 40, "committed offset")
+    first.close()
+    second = consumer(address, group)
+    second.subscribe([topic])
+    expect(read(second, 60)[0].offset(), 40, "first offset after the commit")
+    second.close()
+
+
+def _member(address, topic, group, strategy, count, output):
+    reader = consumer(address, group, partition_assignment_strategy=strategy)
+    assigned = set()
+
+    def taken(_, partitions):
+        assigned.update(partition.partition for partition in partitions)
+        output.put(("assigned", os.getpid(), sorted(assigned)))
+
+    def given_back(_, partitions):
+        assigned.difference_update(partition.partition for partition in partitions)
+
+    reader.subscribe([topic], on_assign=taken, on_revoke=given_back, on_lost=given_back)
+    stop = time.monotonic() + 90
+    while time.monotonic() < stop:
+        for message in reader.consume(100, 0.2):
+            if not message.error():
+                output.put(("record", os.getpid(), message.value()))
+
+
+def _group_of_three_loses_one(address, strategy):
+    topic, group = create(address, partitions=6), unique("group")
+    output = multiprocessing.Queue()
+    members = []
+    for _ in range(3):
+        arguments = (address, topic, group, strategy, 0, output)
+        member = multiprocessing.Process(target=_member, args=arguments, daemon=True)
+        member.start()
+        members.append(member)
+    assigned, values = {}, set()
+
+    def drain():
+        while not output.empty():
+            kind, pid, what = output.get()
+            if kind == "assigned":
+                assigned[pid] = what
+            else:
+                values.add(what)
+        time.sleep(0.05)
+
+    def shares(pids, each):
+        drain()
+        described = admin(address).describe_consumer_groups([group])[group].result(SECONDS)
+        members = described.members
+        sizes = sorted(len(member.assignment.topic_partitions) for member in members)
+        return described.state.name == "STABLE" and sizes == [each] * pids
+
+    try:
+        until(lambda: shares(3, 2), "three members with two partitions each")
+        produce(address, topic, 600)
+        until(lambda: drain() or len(values) == 600, "600 records read")
+        os.kill(members[0].pid, signal.SIGKILL)
+        until(lambda: shares(2, 3), "two members with three partitions each")
+        produce(address, topic, 1200)
+        until(lambda: drain() or len(values) == 1200, "1,200 distinct records read")
+    finally:
+        for member in members:
+            member.kill()
+
+
+def a_group_with_range_assignment_survives_a_killed_member(address):
+    _group_of_three_loses_one(address, "range")
+
+
+def a_group_with_round_robin_assignment_survives_a_killed_member(address):
+    _group_of_three_loses_one(address, "roundrobin")
+
+
+def a_group_with_cooperative_sticky_assignment_survives_a_killed_member(address):
+    _group_of_three_loses_one(address, "cooperative-sticky")
+
+
+def a_static_member_comes_back_without_a_rebalance(address):
+    topic, group = create(address, partitions=2), unique("group")
+
+    def start(instance):
+        reader = consumer(address, group, group_instance_id=instance, session_timeout_ms=30000)
+        reader.subscribe([topic])
+        until(lambda: reader.consume(1, 0.2) or reader.assignment(), "an assignment")
+        return reader
+
+    def generation():
+        described = admin(address).describe_consumer_groups([group])[group].result(SECONDS)
+        return described.state.name, {member.group_instance_id for member in described.members}
+
+    first = start("a")
+    before = first.assignment()
+    first.close()
+    again = start("a")
+    expect(again.assignment(), before, "assignment after coming back")
+    expect(generation(), ("STABLE", {"a"}), "group")
+    again.close()
+
+
+def offsets_are_found_by_time(address):
+    topic = create(address)
+    producer = Producer({"bootstrap.servers": address})
+    for number in range(100):
+        producer.produce(topic, str(number), timestamp=10_000 + number * 10)
+    producer.flush(SECONDS)
+    reader = consumer(address, unique("group"))
+    found = reader.offsets_for_times([TopicPartition(topic, 0, 10_305)], SECONDS)
+    expect(found[0].offset, 31, "offset by time")
+    expect(reader.get_watermark_offsets(TopicPartition(topic, 0), SECONDS), (0, 100), "watermarks")
+    latest = admin(address).list_offsets({TopicPartition(topic, 0): OffsetSpec.max_timestamp()})
+    expect(list(latest.values())[0].result(SECONDS).offset, 99, "offset of the highest timestamp")
+    reader.close()
+
+
+def the_administrator_sees_and_changes_topics_and_groups(address):
+    client = admin(address)
+    topic = create(address, partitions=2, retention_ms="1000")
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    config = client.describe_configs([resource])[resource].result(SECONDS)
+    expect(config["retention.ms"].value, "1000", "retention.ms")
+    change = ConfigEntry("retention.ms", "2000", incremental_operation=AlterConfigOpType.SET)
+    changed = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[change])
+    client.incremental_alter_configs([changed])[changed].result(SECONDS)
+    config = client.describe_configs([resource])[resource].result(SECONDS)
+    expect(config["retention.ms"].value, "2000", "retention.ms after the change")
+    client.create_partitions([NewPartitions(topic, 5)])[topic].result(SECONDS)
+    metadata = client.list_topics(topic, SECONDS)
+    expect(len(metadata.topics[topic].partitions), 5, "partitions")
+    cluster = client.describe_cluster().result(SECONDS)
+    expect(len(cluster.nodes), 1, "brokers")
+    group = unique("group")
+    reader = consumer(address, group)
+    reader.subscribe([topic])
+    produce(address, topic, 10)
+    read(reader, 10)
+    reader.commit(asynchronous=False)
+    reader.close()
+    listed = client.list_consumer_groups().result(SECONDS).valid
+    expect(group in [listing.group_id for listing in listed], True, "the group is listed")
+    wanted = ConsumerGroupTopicPartitions(group)
+    offsets = client.list_consumer_group_offsets([wanted])[group].result(SECONDS)
+    expect(sum(found.offset for found in offsets.topic_partitions), 10, "committed offsets")
+    client.delete_consumer_groups([group])[group].result(SECONDS)
+    partition = TopicPartition(topic, 0, 1)
+    client.delete_records([partition])[partition].result(SECONDS)
+    client.delete_topics([topic])[topic].result(SECONDS)
+    expect(topic in client.list_topics(timeout=SECONDS).topics, False, "the topic is gone")
+
+
+def an_unknown_topic_appears_when_it_is_produced_to(address):
+    topic = unique("auto")
+    produce(address, topic, 10)
+    expect(topic in admin(address).list_topics(timeout=SECONDS).topics, True, "created")
+
+
+def transactions_are_refused_at_once(address):
+    producer = Producer({"bootstrap.servers": address, "transactional.id": unique("transaction")})
+    started = time.monotonic()
+    try:
+        producer.init_transactions(SECONDS)
+    except KafkaException as refused:
+        code = refused.args[0].code()
+        expect(code, KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "refusal")
+        expect(time.monotonic() - started < SECONDS / 2, True, "refused at once")
+        return
+    raise AssertionError("a transaction was begun")
+
+
+if __name__ == "__main__":
+    run(
+        records_come_back_in_order_with_keys_headers_and_times,
+        every_codec_goes_through_unchanged,
+        an_idempotent_producer_delivers_each_record_once,
+        every_acknowledgement_mode_stores_the_records,
+        commits_are_where_the_group_goes_on,
+        a_group_with_range_assignment_survives_a_killed_member,
+        a_group_with_round_robin_assignment_survives_a_killed_member,
+        a_group_with_cooperative_sticky_assignment_survives_a_killed_member,
+        a_static_member_comes_back_without_a_rebalance,
+        offsets_are_found_by_time,
+        the_administrator_sees_and_changes_topics_and_groups,
+        an_unknown_topic_appears_when_it_is_produced_to,
+        transactions_are_refused_at_once,
+    )
