@@ -22,6 +22,7 @@ use rustix::fs::{FlockOperation, flock};
 use tracing::warn;
 use uuid::Uuid;
 
+use super::auth::Users;
 use super::config::Overrides;
 use super::files;
 use super::group::Coordinator;
@@ -43,6 +44,7 @@ pub struct Cluster {
     settings: Settings,
     id: String,
     advertised: (String, u16),
+    users: Users,
     groups: Coordinator,
     producer_ids: ProducerIds,
     directory: PathBuf,
@@ -87,6 +89,7 @@ impl Cluster {
         let own_address = || (address.ip().to_string(), address.port());
         let cluster = Self {
             advertised: settings.advertised.clone().unwrap_or_else(own_address),
+            users: Users::new(settings.users.clone()),
             settings,
             id,
             groups,
@@ -117,6 +120,11 @@ impl Cluster {
     /// Returns the directory of all data.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Returns who may use the broker.
+    pub fn users(&self) -> &Users {
+        &self.users
     }
 
     /// Returns the coordinator of all groups.

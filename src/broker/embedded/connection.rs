@@ -7,20 +7,29 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::api::{self, Client};
+use super::api::{self, Client, Next};
+use super::auth::Session;
 use super::cluster::Cluster;
 use super::frame::{self, Input};
 use crate::net::Limits;
 
 /// A response buffer that grew beyond this is given back after use.
 const RETAINED_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes of one frame as long as the client has not authenticated.
+const STRANGERS_FRAME_BYTES: usize = 64 * 1024;
+
+/// How long a client may take to agree on keys.
+const TLS_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +69,7 @@ struct Connection<S> {
     cluster: Arc<Cluster>,
     stream: S,
     peer: IpAddr,
+    session: Session,
     input: Input,
     output: BytesMut,
     limits: Limits,
@@ -74,9 +84,18 @@ pub async fn accept(
     limits: Limits,
     stopping: CancellationToken,
 ) {
-    match stream.peer_addr() {
-        Ok(peer) => serve(cluster, stream, peer.ip(), limits, stopping).await,
-        Err(error) => debug!(%error, "a client left at once"),
+    let peer = match stream.peer_addr() {
+        Ok(peer) => peer.ip(),
+        Err(error) => return debug!(%error, "a client left at once"),
+    };
+    let Some(tls) = cluster.settings().tls.clone() else {
+        return serve(cluster, stream, peer, limits, stopping).await;
+    };
+    let agreed = TlsAcceptor::from(tls).accept(stream);
+    match tokio::time::timeout(TLS_DEADLINE, agreed).await {
+        Ok(Ok(stream)) => serve(cluster, stream, peer, limits, stopping).await,
+        Ok(Err(error)) => info!(%peer, %error, "a client did not agree on TLS"),
+        Err(_elapsed) => info!(%peer, "a client took too long to agree on TLS"),
     }
 }
 
@@ -88,11 +107,18 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
     limits: Limits,
     stopping: CancellationToken,
 ) {
+    let session = Session::new(cluster.users());
+    let frame_bytes = if session.authenticated() {
+        limits.frame_bytes
+    } else {
+        limits.frame_bytes.min(STRANGERS_FRAME_BYTES)
+    };
     let mut connection = Connection {
         cluster,
+        session,
         stream,
         peer,
-        input: Input::new(limits.frame_bytes),
+        input: Input::new(frame_bytes),
         output: BytesMut::new(),
         limits,
         interrupted: stopping.child_token(),
@@ -123,9 +149,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             let Some(frame) = frame else {
                 return Ok(());
             };
-            self.answer(&frame).await?;
+            let next = self.answer(&frame).await?;
             drop(frame);
             self.send().await?;
+            if next == Next::Close {
+                return Ok(());
+            }
+            if self.session.authenticated() {
+                self.input.set_limit(self.limits.frame_bytes);
+            }
         }
     }
 
@@ -150,13 +182,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    async fn answer(&mut self, frame: &[u8]) -> Result<(), Ended> {
+    async fn answer(&mut self, frame: &[u8]) -> Result<Next, Ended> {
         let client = Client {
             id: "",
             address: self.peer,
             interrupted: &self.interrupted,
         };
-        let answer = api::answer(&self.cluster, frame, &mut self.output, client);
+        let answer = api::answer(
+            &self.cluster,
+            &mut self.session,
+            frame,
+            &mut self.output,
+            client,
+        );
         let mut answer = pin!(answer);
         loop {
             let reading_ahead = !self.input.ended() && !self.input.full();

@@ -1,6 +1,7 @@
 //! What can go wrong with an embedded broker as a whole.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::{group, log, topic};
@@ -48,6 +49,12 @@ pub enum Error {
         #[source]
         source: topic::Error,
     },
+    /// It would listen beyond loopback and let everyone in.
+    #[error("`{address}` is not a loopback address, and the broker has no users")]
+    Exposed {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
     /// The groups cannot be read.
     #[error("failed to open the broker's groups")]
     Groups {
@@ -82,6 +89,9 @@ impl Error {
             Self::Directory { .. } => {
                 "name a data directory that exists or can be created, and that belongs to you"
                     .to_owned()
+            }
+            Self::Exposed { .. } => {
+                "listen on 127.0.0.1, or name users who may use the broker".to_owned()
             }
             Self::Groups { .. } => {
                 "check the data directory; remove the file to forget what groups committed"

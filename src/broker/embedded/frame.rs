@@ -82,6 +82,11 @@ impl Input {
         Ok(())
     }
 
+    /// Changes how many bytes the frames to come may have.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Whether the peer will send nothing more.
     pub fn ended(&self) -> bool {
         self.ended

@@ -10,11 +10,13 @@
 //! from the page cache into its response without looking inside.
 
 mod api;
+mod auth;
 mod batch;
 mod cluster;
 mod config;
 mod connection;
 mod error;
+mod faults;
 mod files;
 mod frame;
 mod group;
@@ -25,6 +27,7 @@ mod reply;
 mod settings;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 mod topic;
 mod watchers;
 mod wire;
@@ -37,8 +40,10 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::auth::{Secret, User};
 use self::cluster::Cluster;
 pub use self::error::Error;
+pub use self::faults::{Fault, Faults, Moment};
 pub use self::settings::{Flush, Settings};
 use crate::measure::clock::unix_ms;
 use crate::net::{Server, bind};
@@ -68,6 +73,11 @@ struct Serving {
 impl Broker {
     /// Starts a broker on the current tokio runtime.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
+        let address = settings.listen;
+        let open_to_all = settings.users.is_empty() && !settings.allow_anonymous_remote;
+        if open_to_all && !address.ip().is_loopback() {
+            return Err(Error::Exposed { address });
+        }
         let temporary = match settings.data_dir {
             Some(_) => None,
             None => Some(temporary_directory()?),

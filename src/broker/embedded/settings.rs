@@ -2,8 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::auth::User;
+use super::faults::Faults;
 use crate::net::Limits;
 
 /// When a produced batch counts as durable.
@@ -42,6 +45,14 @@ pub struct Settings {
     pub retention_interval: Duration,
     /// When a produced batch is acknowledged.
     pub flush: Flush,
+    /// Who may use the broker; without any, everyone who reaches it.
+    pub users: Vec<User>,
+    /// Certificate and key to speak TLS with; without, nothing is encrypted.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether everyone may use the broker though it listens beyond loopback.
+    pub allow_anonymous_remote: bool,
+    /// What is to go wrong, for tests.
+    pub faults: Option<Arc<dyn Faults>>,
     /// What a client may ask for at most.
     pub limits: Limits,
 }
@@ -60,6 +71,10 @@ impl Default for Settings {
             group_join_delay: Duration::from_millis(50),
             retention_interval: Duration::from_secs(30),
             flush: Flush::default(),
+            users: Vec::new(),
+            tls: None,
+            allow_anonymous_remote: false,
+            faults: None,
             limits: Limits {
                 connections: 2_000,
                 frame_bytes: 100 * 1024 * 1024,

@@ -2,6 +2,8 @@
 
 mod bytes;
 mod client;
+mod faults;
+mod security;
 
 use super::{Broker, Settings};
 

@@ -6,8 +6,8 @@
 //! - KIP-511: an unknown version is answered in version 0 with an error and the versions.
 
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
 
 use super::SUPPORTED;
 use crate::broker::embedded::cluster::Cluster;

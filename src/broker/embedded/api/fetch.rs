@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
-use tokio_util::sync::CancellationToken;
 
-use super::fetch_response;
+use super::{Client, Next, fetch_response};
 use crate::broker::embedded::cluster::{Cluster, TopicRef};
+use crate::broker::embedded::faults::{self, Moment, Struck};
 use crate::broker::embedded::partition::{Found, Partition, Watch};
 use crate::broker::embedded::reply::Reply;
 use crate::broker::embedded::topic::log_error_code;
@@ -168,22 +168,27 @@ pub async fn answer(
     cluster: &Cluster,
     request: &Request<'_>,
     reply: Reply<'_>,
-    interrupted: &CancellationToken,
-) {
+    client: Client<'_>,
+) -> Next {
     if request.session_id != 0 && request.session_epoch > 0 {
-        return fetch_response::refuse(reply, ResponseError::FetchSessionIdNotFound);
+        fetch_response::refuse(reply, ResponseError::FetchSessionIdNotFound);
+        return Next::GoOn;
     }
-    let sources = resolve(cluster, request);
+    let mut sources = resolve(cluster, request);
+    if cluster.settings().faults.is_some() && strike(cluster, &mut sources, client).await.is_err() {
+        return Next::Close;
+    }
     let limit = usize::try_from(request.max_bytes).unwrap_or(0);
     let limit = limit.min(cluster.settings().max_fetch_bytes);
     let mut findings = find(&sources, limit);
     if !enough(&findings, request) {
         tokio::select! {
             waited = wait(&sources, limit, request) => findings = waited,
-            () = interrupted.cancelled() => {}
+            () = client.interrupted.cancelled() => {}
         }
     }
     fetch_response::write(reply, &findings);
+    Next::GoOn
 }
 
 /// Looks again after every append until there is enough, for no longer than the client waits.
@@ -203,6 +208,37 @@ async fn wait<'a>(
     };
     let _elapsed = tokio::time::timeout(max_wait, until_enough).await;
     find(sources, limit)
+}
+
+/// The connection is to be closed.
+struct Cut;
+
+/// Lets the plan for faults have its way with each partition.
+async fn strike(
+    cluster: &Cluster,
+    sources: &mut [(TopicRef<'_>, Vec<Source>)],
+    client: Client<'_>,
+) -> Result<(), Cut> {
+    for (topic, sources) in sources {
+        let Ok(topic) = cluster.topic(*topic) else {
+            continue;
+        };
+        for source in sources {
+            let moment = Moment::OnFetch {
+                topic: topic.name(),
+                partition: source.wanted.partition,
+            };
+            match faults::strike(cluster.settings(), moment, client.interrupted).await {
+                Struck::Spared | Struck::FailWrite => {}
+                Struck::Cut => return Err(Cut),
+                Struck::Refuse(code) => {
+                    let error = ResponseError::try_from_code(code);
+                    source.partition = Err(error.unwrap_or(ResponseError::UnknownServerError));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn enough(findings: &Findings<'_>, request: &Request<'_>) -> bool {

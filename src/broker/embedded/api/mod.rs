@@ -35,19 +35,24 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod resource;
+mod sasl_authenticate;
+mod sasl_handshake;
 mod sync_group;
 #[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::StrBytes;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
+use super::auth::Session;
 use super::cluster::Cluster;
+use super::faults::{self, Moment, Struck};
 use super::reply::{self, Reply};
 use super::wire::{self, Reader};
 
@@ -66,6 +71,7 @@ const SUPPORTED: &[Supported] = &[
     Supported::new(ApiKey::SyncGroup, 0, 5),
     Supported::new(ApiKey::DescribeGroups, 0, 6),
     Supported::new(ApiKey::ListGroups, 0, 5),
+    Supported::new(ApiKey::SaslHandshake, 0, 1),
     Supported::new(ApiKey::ApiVersions, 0, 4),
     Supported::new(ApiKey::CreateTopics, 2, 7),
     Supported::new(ApiKey::DeleteTopics, 1, 6),
@@ -75,6 +81,7 @@ const SUPPORTED: &[Supported] = &[
     Supported::new(ApiKey::DescribeConfigs, 1, 4),
     Supported::new(ApiKey::AlterConfigs, 0, 2),
     Supported::new(ApiKey::DescribeLogDirs, 1, 4),
+    Supported::new(ApiKey::SaslAuthenticate, 0, 2),
     Supported::new(ApiKey::CreatePartitions, 0, 3),
     Supported::new(ApiKey::DeleteGroups, 0, 2),
     Supported::new(ApiKey::IncrementalAlterConfigs, 0, 1),
@@ -189,23 +196,39 @@ struct Header {
     correlation_id: i32,
 }
 
+/// What happens to the connection after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The next request is waited for.
+    GoOn,
+    /// It is closed once the answer was sent.
+    Close,
+}
+
 /// Answers one request frame into `output`, which stays empty where none is expected.
 pub async fn answer(
     cluster: &Cluster,
+    session: &mut Session,
     frame: &[u8],
     output: &mut BytesMut,
     mut client: Client<'_>,
-) -> Result<(), Error> {
+) -> Result<Next, Error> {
+    if session.expects_bare_token() {
+        return Ok(answer_bare_token(cluster, session, frame, output));
+    }
     let mut reader = Reader::new(frame);
     let header = Header::decode(&mut reader).map_err(|source| Error::Header { source })?;
-    let Some(supported) = find(header.api) else {
+    let Some(supported) = find(header.api).filter(|supported| session.permits(supported.api))
+    else {
         return Err(header.unsupported());
     };
+    let start = output.len();
     let reply = Reply::new(output, supported.api, header.version, header.correlation_id);
     if !(supported.min..=supported.max).contains(&header.version) {
         // Clients learn from this answer which versions to use (KIP-511).
         if supported.api == ApiKey::ApiVersions {
-            return Ok(api_versions::refuse(reply)?);
+            api_versions::refuse(reply)?;
+            return Ok(Next::GoOn);
         }
         return Err(header.unsupported());
     }
@@ -219,29 +242,76 @@ pub async fn answer(
         reader,
         reply,
     };
-    match supported.api {
+    let next = dispatch(call, session, client).await?;
+    let moment = Moment::BeforeResponse { api: header.api };
+    if faults::strike(cluster.settings(), moment, client.interrupted).await == Struck::Cut {
+        output.truncate(start);
+        return Ok(Next::Close);
+    }
+    Ok(next)
+}
+
+async fn dispatch(
+    call: Call<'_>,
+    session: &mut Session,
+    client: Client<'_>,
+) -> Result<Next, Error> {
+    let cluster = call.cluster;
+    match call.api {
         ApiKey::Produce => {
             let (request, reply) = call.decode(produce::Request::decode)?;
-            Ok(produce::answer(cluster, &request, reply).await?)
+            Ok(produce::answer(cluster, &request, reply, client).await?)
         }
         ApiKey::Fetch => {
             let (request, reply) = call.decode(fetch::Request::decode)?;
-            fetch::answer(cluster, &request, reply, client.interrupted).await;
-            Ok(())
+            Ok(fetch::answer(cluster, &request, reply, client).await)
         }
         ApiKey::JoinGroup => {
             let (request, reply) = call.decode(join_group::Request::decode)?;
-            Ok(join_group::answer(cluster, &request, reply, client).await?)
+            join_group::answer(cluster, &request, reply, client).await?;
+            Ok(Next::GoOn)
         }
         ApiKey::SyncGroup => {
             let (request, reply) = call.decode(sync_group::Request::decode)?;
-            Ok(sync_group::answer(cluster, &request, reply, client).await?)
+            sync_group::answer(cluster, &request, reply, client).await?;
+            Ok(Next::GoOn)
         }
         ApiKey::OffsetCommit => {
             let (request, reply) = call.decode(offset_commit::Request::decode)?;
-            Ok(offset_commit::answer(cluster, &request, reply).await?)
+            offset_commit::answer(cluster, &request, reply).await?;
+            Ok(Next::GoOn)
         }
-        _ => answer_at_once(call),
+        ApiKey::SaslHandshake => {
+            let (request, reply) = call.decode(sasl_handshake::Request::decode)?;
+            sasl_handshake::answer(session, &request, reply)?;
+            Ok(Next::GoOn)
+        }
+        ApiKey::SaslAuthenticate => {
+            let (request, reply) = call.decode(sasl_authenticate::Request::decode)?;
+            let users = cluster.users();
+            Ok(sasl_authenticate::answer(session, users, &request, reply)?)
+        }
+        _ => answer_at_once(call).map(|()| Next::GoOn),
+    }
+}
+
+/// Answers a token that came without a request around it.
+fn answer_bare_token(
+    cluster: &Cluster,
+    session: &mut Session,
+    token: &[u8],
+    output: &mut BytesMut,
+) -> Next {
+    match session.step(token, cluster.users()) {
+        Ok(answer) => {
+            output.put_u32(u32::try_from(answer.len()).unwrap_or(0));
+            output.put_slice(&answer);
+            Next::GoOn
+        }
+        Err(error) => {
+            debug!(%error, "a client was not let in");
+            Next::Close
+        }
     }
 }
 

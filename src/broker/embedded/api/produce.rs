@@ -5,21 +5,19 @@
 //! - <https://kafka.apache.org/protocol#The_Messages_Produce>
 //! - KIP-467 (error messages since version 8), KIP-516 (topic ids since version 13)
 
-use std::sync::Arc;
-
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::produce_response::{
     PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 
-use super::{NO_TRANSACTIONS, Refusal, str_bytes};
-use crate::broker::embedded::batch;
+use super::{Client, NO_TRANSACTIONS, Next, Refusal, str_bytes};
+use crate::broker::embedded::batch::{self, Header};
 use crate::broker::embedded::cluster::{Cluster, TopicRef};
-use crate::broker::embedded::partition::Partition;
+use crate::broker::embedded::faults::{self, Moment, Struck};
 use crate::broker::embedded::reply::{Error, Reply};
 use crate::broker::embedded::settings::Flush;
-use crate::broker::embedded::topic::log_error_code;
+use crate::broker::embedded::topic::{Topic, log_error_code};
 use crate::broker::embedded::wire::{self, Reader};
 
 const TOPIC_IDS_SINCE: i16 = 13;
@@ -75,9 +73,22 @@ impl<'a> Request<'a> {
 
 /// A batch that was appended.
 struct Appended {
-    partition: Arc<Partition>,
     base_offset: i64,
     start_offset: i64,
+}
+
+/// Why a batch was not acknowledged.
+enum Failed {
+    /// The client is told.
+    Refused(Refusal),
+    /// The connection is closed.
+    Cut,
+}
+
+impl<R: Into<Refusal>> From<R> for Failed {
+    fn from(refusal: R) -> Self {
+        Self::Refused(refusal.into())
+    }
 }
 
 /// Appends what can be appended and answers once that is as durable as the settings ask.
@@ -85,16 +96,23 @@ pub async fn answer(
     cluster: &Cluster,
     request: &Request<'_>,
     reply: Reply<'_>,
-) -> Result<(), Error> {
+    client: Client<'_>,
+) -> Result<Next, Error> {
     let mut responses = Vec::with_capacity(request.topics.len());
     for data in &request.topics {
+        let topic = cluster.topic(data.topic);
         let mut partitions = Vec::with_capacity(data.partitions.len());
         for (index, records) in &data.partitions {
-            let mut appended = append(cluster, request, data.topic, *index, *records);
-            if cluster.settings().flush == Flush::EachProduce {
-                appended = synced(appended).await;
+            let records = records.unwrap_or_default();
+            let appended = match &topic {
+                Ok(topic) => append(cluster, request, client, topic, *index, records).await,
+                Err(error) => Err((*error).into()),
+            };
+            match appended {
+                Ok(appended) => partitions.push(describe(*index, &appended)),
+                Err(Failed::Refused(refusal)) => partitions.push(refuse(*index, &refusal)),
+                Err(Failed::Cut) => return Ok(Next::Close),
             }
-            partitions.push(describe(*index, appended));
         }
         let response = match data.topic {
             TopicRef::Name(name) => {
@@ -104,25 +122,51 @@ pub async fn answer(
         };
         responses.push(response.with_partition_responses(partitions));
     }
-    if request.acks == 0 {
-        return Ok(());
+    if request.acks != 0 {
+        reply.send(&ProduceResponse::default().with_responses(responses))?;
     }
-    reply.send(&ProduceResponse::default().with_responses(responses))
+    Ok(Next::GoOn)
 }
 
-fn append(
+async fn append(
     cluster: &Cluster,
     request: &Request<'_>,
-    topic: TopicRef<'_>,
+    client: Client<'_>,
+    topic: &Topic,
     index: i32,
-    records: Option<&[u8]>,
-) -> Result<Appended, Refusal> {
+    records: &[u8],
+) -> Result<Appended, Failed> {
+    let settings = cluster.settings();
+    let header = check(request, topic, records)?;
+    let partition = topic.partition(index)?;
+    let moment = Moment::BeforeAppend {
+        topic: topic.name(),
+        partition: index,
+    };
+    obey(faults::strike(settings, moment, client.interrupted).await)?;
+    let base_offset = partition
+        .append(&header, records)
+        .map_err(|error| log_error_code(&error))?;
+    if settings.flush == Flush::EachProduce {
+        let synced = partition.sync().await;
+        synced.map_err(|error| log_error_code(&error))?;
+    }
+    let moment = Moment::AfterAppend {
+        topic: topic.name(),
+        partition: index,
+    };
+    obey(faults::strike(settings, moment, client.interrupted).await)?;
+    Ok(Appended {
+        base_offset,
+        start_offset: partition.offsets().start,
+    })
+}
+
+/// Checks what can be checked without the partition.
+fn check(request: &Request<'_>, topic: &Topic, records: &[u8]) -> Result<Header, Refusal> {
     if !(-1..=1).contains(&request.acks) {
         return Err(ResponseError::InvalidRequiredAcks.into());
     }
-    let topic = cluster.topic(topic)?;
-    let partition = topic.partition(index)?;
-    let records = records.unwrap_or_default();
     if records.len() > topic.config().max_batch_bytes {
         return Err(ResponseError::MessageTooLarge.into());
     }
@@ -136,25 +180,18 @@ fn append(
             NO_TRANSACTIONS,
         ));
     }
-    let base_offset = partition
-        .append(&header, records)
-        .map_err(|error| log_error_code(&error))?;
-    let start_offset = partition.offsets().start;
-    Ok(Appended {
-        partition,
-        base_offset,
-        start_offset,
-    })
+    Ok(header)
 }
 
-async fn synced(appended: Result<Appended, Refusal>) -> Result<Appended, Refusal> {
-    let appended = appended?;
-    appended
-        .partition
-        .sync()
-        .await
-        .map_err(|error| log_error_code(&error))?;
-    Ok(appended)
+fn obey(struck: Struck) -> Result<(), Failed> {
+    match struck {
+        Struck::Spared => Ok(()),
+        Struck::Cut => Err(Failed::Cut),
+        Struck::Refuse(code) => Err(ResponseError::try_from_code(code)
+            .unwrap_or(ResponseError::UnknownServerError)
+            .into()),
+        Struck::FailWrite => Err(ResponseError::KafkaStorageError.into()),
+    }
 }
 
 fn refuse_batch(error: batch::Error) -> Refusal {
@@ -171,18 +208,20 @@ fn refuse_batch(error: batch::Error) -> Refusal {
     Refusal::new(code, &error.to_string())
 }
 
-fn describe(index: i32, appended: Result<Appended, Refusal>) -> PartitionProduceResponse {
-    let response = PartitionProduceResponse::default()
+fn describe(index: i32, appended: &Appended) -> PartitionProduceResponse {
+    PartitionProduceResponse::default()
         .with_index(index)
-        .with_log_append_time_ms(-1);
-    match appended {
-        Ok(appended) => response
-            .with_base_offset(appended.base_offset)
-            .with_log_start_offset(appended.start_offset),
-        Err(refused) => response
-            .with_base_offset(-1)
-            .with_log_start_offset(-1)
-            .with_error_code(refused.error.code())
-            .with_error_message(refused.message.as_deref().map(str_bytes)),
-    }
+        .with_log_append_time_ms(-1)
+        .with_base_offset(appended.base_offset)
+        .with_log_start_offset(appended.start_offset)
+}
+
+fn refuse(index: i32, refusal: &Refusal) -> PartitionProduceResponse {
+    PartitionProduceResponse::default()
+        .with_index(index)
+        .with_log_append_time_ms(-1)
+        .with_base_offset(-1)
+        .with_log_start_offset(-1)
+        .with_error_code(refusal.error.code())
+        .with_error_message(refusal.message.as_deref().map(str_bytes))
 }

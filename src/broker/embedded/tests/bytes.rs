@@ -13,11 +13,11 @@ use crate::broker::embedded::Broker;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-async fn connect(broker: &Broker) -> TcpStream {
+pub(super) async fn connect(broker: &Broker) -> TcpStream {
     TcpStream::connect(broker.address()).await.unwrap()
 }
 
-fn request(api: i16, version: i16, correlation_id: i32, body: &[u8]) -> Vec<u8> {
+pub(super) fn request(api: i16, version: i16, correlation_id: i32, body: &[u8]) -> Vec<u8> {
     let mut frame = BytesMut::new();
     frame.put_i16(api);
     frame.put_i16(version);
@@ -47,7 +47,7 @@ async fn response(stream: &mut TcpStream) -> (i32, Vec<u8>) {
 }
 
 /// Waits until the broker has closed the connection, and returns what it still sent.
-async fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
+pub(super) async fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     let closed = stream.read_to_end(&mut rest);
     // A reset is a close as well: it happens when bytes were left unread.

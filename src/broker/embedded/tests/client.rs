@@ -13,7 +13,7 @@ use rskafka::record::Record;
 use super::start;
 use crate::broker::embedded::{Broker, Settings};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn connect(broker: &Broker) -> Client {
     ClientBuilder::new(vec![broker.address().to_string()])
@@ -26,14 +26,14 @@ async fn connect(broker: &Broker) -> Client {
         .unwrap()
 }
 
-async fn partition(client: &Client, topic: &str) -> PartitionClient {
+pub(super) async fn partition(client: &Client, topic: &str) -> PartitionClient {
     client
         .partition_client(topic, 0, UnknownTopicHandling::Error)
         .await
         .unwrap()
 }
 
-async fn create(client: &Client, topic: &str, partitions: i32) {
+pub(super) async fn create(client: &Client, topic: &str, partitions: i32) {
     let controller = client.controller_client().unwrap();
     controller
         .create_topic(topic, partitions, 1, 5_000)
@@ -41,7 +41,7 @@ async fn create(client: &Client, topic: &str, partitions: i32) {
         .unwrap();
 }
 
-fn record(number: i64) -> Record {
+pub(super) fn record(number: i64) -> Record {
     Record {
         key: Some(format!("key {number}").into_bytes()),
         value: Some(vec![b'x'; 100]),
@@ -50,7 +50,10 @@ fn record(number: i64) -> Record {
     }
 }
 
-async fn produce(partition: &PartitionClient, numbers: std::ops::Range<i64>) -> Vec<i64> {
+pub(super) async fn produce(
+    partition: &PartitionClient,
+    numbers: std::ops::Range<i64>,
+) -> Vec<i64> {
     partition
         .produce(numbers.map(record).collect(), Compression::NoCompression)
         .await
@@ -58,7 +61,7 @@ async fn produce(partition: &PartitionClient, numbers: std::ops::Range<i64>) -> 
 }
 
 /// Fetches from an offset until the log ends and returns the records' offsets.
-async fn read_all(partition: &PartitionClient, mut offset: i64) -> Vec<i64> {
+pub(super) async fn read_all(partition: &PartitionClient, mut offset: i64) -> Vec<i64> {
     let mut numbers = Vec::new();
     loop {
         let (records, high_watermark) = partition

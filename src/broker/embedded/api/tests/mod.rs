@@ -17,7 +17,8 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Client, SUPPORTED, answer, find};
+use super::{Client, Next, SUPPORTED, answer, find};
+use crate::broker::embedded::auth::Session;
 use crate::broker::embedded::batch::tests::{batch, batch_of_producer};
 use crate::broker::embedded::cluster::{Cluster, TopicRef};
 use crate::broker::embedded::settings::Settings;
@@ -66,10 +67,11 @@ impl Fixture {
         decoded
     }
 
-    fn answer(&self, frame: &[u8], output: &mut BytesMut) -> Result<(), super::Error> {
+    fn answer(&self, frame: &[u8], output: &mut BytesMut) -> Result<Next, super::Error> {
         // No call here is meant to wait.
         let interrupted = CancellationToken::new();
         interrupted.cancel();
+        let mut session = Session::new(self.cluster.users());
         let client = Client {
             id: "",
             address: Ipv4Addr::LOCALHOST.into(),
@@ -79,7 +81,7 @@ impl Fixture {
             .enable_time()
             .build()
             .unwrap()
-            .block_on(answer(&self.cluster, frame, output, client))
+            .block_on(answer(&self.cluster, &mut session, frame, output, client))
     }
 }
 
