@@ -140,6 +140,8 @@ pub enum Element<'a> {
     Null,
     /// `int32` or `int64`.
     Integer(i64),
+    /// A value of a type that documents of rows do not have.
+    Other,
 }
 
 /// A document's bytes are not what documents of rows are made of.
@@ -175,6 +177,31 @@ impl<'a> Elements<'a> {
         let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(Malformed)?;
         self.rest = rest;
         Ok(*taken)
+    }
+
+    /// Passes over a value that only somebody else can have written.
+    fn skip(&mut self, tag: u8) -> Result<(), Malformed> {
+        let length = match tag {
+            // undefined, max key, min key
+            0x06 | 0x7F | 0xFF => 0,
+            // boolean
+            0x08 => 1,
+            // timestamp
+            0x11 => 8,
+            // object id
+            0x07 => 12,
+            // decimal
+            0x13 => 16,
+            // code, symbol
+            0x0D | 0x0E => self.length()?,
+            // array: its length counts itself
+            0x04 => {
+                let (head, _) = self.rest.split_first_chunk::<4>().ok_or(Malformed)?;
+                usize::try_from(i32::from_le_bytes(*head)).map_err(|_| Malformed)?
+            }
+            _ => return Err(Malformed),
+        };
+        self.take(length).map(|_skipped| ())
     }
 
     fn length(&mut self) -> Result<usize, Malformed> {
@@ -214,7 +241,10 @@ impl<'a> Elements<'a> {
             tag::NULL => Element::Null,
             tag::INT32 => Element::Integer(i64::from(i32::from_le_bytes(self.array()?))),
             tag::INT64 => Element::Integer(i64::from_le_bytes(self.array()?)),
-            _ => return Err(Malformed),
+            other => {
+                self.skip(other)?;
+                Element::Other
+            }
         };
         Ok((key, value))
     }

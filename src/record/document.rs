@@ -70,6 +70,7 @@ pub fn write(
 #[derive(Debug, Default)]
 pub struct DocumentReader {
     payload: Vec<u8>,
+    label_column: Option<String>,
 }
 
 /// What a stored document says of itself.
@@ -81,6 +82,10 @@ pub struct Stored<'a> {
     pub vehicle: Option<i64>,
     /// Its `sequence` field.
     pub sequence: Option<i64>,
+    /// Its `emitted_at` field, milliseconds since 1970.
+    pub emitted_at_unix_ms: i64,
+    /// Its label, where the reader knows a label column.
+    pub label: Option<&'a str>,
     /// Its `payload_hash` field.
     pub payload_hash: Option<u64>,
     /// The row's fields as JSON, rebuilt from the typed values.
@@ -94,6 +99,14 @@ pub struct Stored<'a> {
 }
 
 impl DocumentReader {
+    /// Makes a reader that also tells the text of one column, the label.
+    pub fn with_label(label_column: Option<String>) -> Self {
+        Self {
+            payload: Vec::new(),
+            label_column,
+        }
+    }
+
     /// Reads one raw document.
     pub fn read<'a>(&'a mut self, document: &'a [u8]) -> Result<Stored<'a>, Malformed> {
         self.payload.clear();
@@ -101,6 +114,8 @@ impl DocumentReader {
             id: None,
             vehicle: None,
             sequence: None,
+            emitted_at_unix_ms: i64::MIN,
+            label: None,
             payload_hash: None,
             payload: &[],
             topic: "",
@@ -113,6 +128,7 @@ impl DocumentReader {
                 (ID, Element::Binary(SUBTYPE_UUID, bytes)) => {
                     stored.id = bytes.try_into().ok().and_then(DocumentId::from_bytes);
                 }
+                (EMITTED_AT, Element::Date(unix_ms)) => stored.emitted_at_unix_ms = unix_ms,
                 (ID | RUN | EMITTED_AT, _) => {}
                 (VEHICLE, Element::Integer(vehicle)) => stored.vehicle = Some(vehicle),
                 (SEQUENCE, Element::Integer(sequence)) => stored.sequence = Some(sequence),
@@ -120,7 +136,15 @@ impl DocumentReader {
                     stored.payload_hash = Some(hash.cast_unsigned());
                 }
                 (KAFKA, Element::Document(kafka)) => read_coordinates(kafka, &mut stored)?,
-                _ => append_field(&mut self.payload, key, value)?,
+                _ => {
+                    if self.label_column.as_deref() == Some(key) {
+                        stored.label = match value {
+                            Element::String(label) => Some(label),
+                            _ => None,
+                        };
+                    }
+                    append_field(&mut self.payload, key, value)?;
+                }
             }
         }
         if self.payload.is_empty() {
@@ -154,7 +178,11 @@ fn append_field(payload: &mut Vec<u8>, key: &str, value: Element<'_>) -> Result<
         Element::Double(number) if number.is_finite() => write_decimal(payload, number),
         Element::String(text) => write_string(payload, text),
         Element::Null => payload.extend_from_slice(b"null"),
-        Element::Double(_) | Element::Document(_) | Element::Binary(..) | Element::Date(_) => {
+        Element::Double(_)
+        | Element::Document(_)
+        | Element::Binary(..)
+        | Element::Date(_)
+        | Element::Other => {
             return Err(Malformed);
         }
     }
