@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What became of everything that was emitted, computed from what is in the store.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Readings handed to the producer path, warm-up included.
     pub emitted: u64,
@@ -32,7 +32,7 @@ pub struct Verdict {
 }
 
 /// Readings with one value of the label column.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelCount {
     /// Emitted with this label.
     pub emitted: u64,

@@ -1,6 +1,6 @@
 //! The five stages between the five stamps of a record.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::histogram::{Histogram, StageSummary};
 
@@ -31,7 +31,7 @@ impl Stage {
 }
 
 /// One value per stage. Field names are the report's JSON keys.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stages<T> {
     /// Intended → sent.
     pub publish_delay: T,
