@@ -93,10 +93,10 @@ fn environment() -> Environment {
 }
 
 fn summary() -> Summary {
-    let stage = |p50_us, p99_us, max_us| StageSummary {
+    let stage = |p50_us: u64, p99_us, max_us| StageSummary {
         count: 500,
         p50_us,
-        p90_us: (p50_us + p99_us) / 2,
+        p90_us: u64::midpoint(p50_us, p99_us),
         p99_us,
         p999_us: None,
         max_us,
