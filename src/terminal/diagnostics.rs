@@ -25,7 +25,7 @@ pub fn render(error: &dyn Error, hint: Option<&str>, colored: bool) -> String {
     let mut text = format!("{} {error}", label("error:", RED, colored));
     let mut cause = error.source();
     while let Some(error) = cause {
-        let _ = write!(text, "\n  caused by: {error}");
+        let _ = write!(text, "\n  caused by: {}", error.to_string().trim_end());
         cause = error.source();
     }
     if let Some(hint) = hint {
