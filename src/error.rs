@@ -1,4 +1,6 @@
-//! Exit status of the program, and what every error of a room can say about itself.
+//! How the process ends, and the sum of the rooms' errors with what each says about itself.
+
+use crate::{cli, net, report};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,43 @@ impl ExitStatus {
             Self::Environment => 3,
             Self::Bug => 4,
             Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Why a command could not do what it was asked. Each room's error speaks for itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What the user said is wrong.
+    #[error(transparent)]
+    Cli(#[from] cli::Error),
+    /// A server could not be started.
+    #[error(transparent)]
+    Net(#[from] net::Error),
+    /// The report could not be written to its directory.
+    #[error(transparent)]
+    Report(#[from] report::Error),
+    /// The report could not be written to stdout.
+    #[error("failed to write to stdout")]
+    Stdout(#[source] std::io::Error),
+}
+
+impl Error {
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Cli(error) => error.hint(),
+            Self::Net(error) => Some(error.hint()),
+            Self::Report(error) => Some(error.hint()),
+            Self::Stdout(_) => None,
+        }
+    }
+
+    /// Returns how the process ends because of it.
+    pub fn exit_status(&self) -> ExitStatus {
+        match self {
+            Self::Cli(_) => ExitStatus::Usage,
+            Self::Net(_) | Self::Report(_) | Self::Stdout(_) => ExitStatus::Environment,
         }
     }
 }

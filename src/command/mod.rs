@@ -1,1 +1,35 @@
-//! command
+//! One file per command. Each turns its settings into what the rooms below offer, and the outcome
+//! into an exit status.
+
+pub mod settings;
+pub mod simulate;
+
+pub use settings::SimulateSettings;
+
+use crate::error::{Error, ExitStatus};
+use crate::terminal::Terminal;
+
+/// A command with its settings.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// `convoy simulate`.
+    Simulate(Box<SimulateSettings>),
+}
+
+/// A command as it was called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invocation {
+    /// What to do.
+    pub command: Command,
+    /// The command line, secrets replaced.
+    pub line: String,
+    /// What the log file gets, in the syntax of `tracing`; none for the default.
+    pub log_filter: Option<String>,
+}
+
+/// Runs a command to its end.
+pub fn run(invocation: &Invocation, terminal: &Terminal) -> Result<ExitStatus, Error> {
+    match &invocation.command {
+        Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
+    }
+}

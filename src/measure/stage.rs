@@ -1,5 +1,7 @@
 //! The five stages between the five stamps of a record.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::histogram::{Histogram, StageSummary};
@@ -28,6 +30,18 @@ impl Stage {
         Self::StoreLatency,
         Self::EndToEndLatency,
     ];
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::PublishDelay => "publish delay",
+            Self::PublishLatency => "publish latency",
+            Self::FetchLatency => "fetch latency",
+            Self::StoreLatency => "store latency",
+            Self::EndToEndLatency => "end-to-end latency",
+        })
+    }
 }
 
 /// One value per stage. Field names are the report's JSON keys.
