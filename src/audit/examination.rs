@@ -20,7 +20,7 @@ pub struct Scope {
     /// Its topics.
     pub topics: Vec<String>,
     /// Partitions of each topic.
-    pub partitions: i32,
+    pub partitions: u32,
 }
 
 /// First pass: sums, order and labels.

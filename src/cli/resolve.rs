@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::command::settings::{
     Backend, BrokerChoice, Encoding, ExternalBroker, SimulateSettings, StoreChoice,
 };
-use crate::load::{Bound, Rate};
+use crate::load::Bound;
 use crate::net::SecretUri;
 use crate::net::secret::redact_uri;
 
@@ -44,7 +44,8 @@ pub(super) fn simulate(
     };
     Ok(SimulateSettings {
         vehicles: args.vehicles,
-        rate: rate(&args),
+        rate: args.rate,
+        total_rate: args.total_rate,
         arrival: args.arrival,
         key: args.key,
         dataset: args.dataset,
@@ -75,14 +76,6 @@ pub(super) fn simulate(
         max_end_to_end_p99: args.max_end_to_end_p99,
         min_throughput: args.min_throughput,
     })
-}
-
-fn rate(args: &SimulateArgs) -> Rate {
-    match args.total_rate {
-        Some(Rate::PerSecond(total)) => Rate::PerSecond(total / f64::from(args.vehicles)),
-        Some(Rate::Max) => Rate::Max,
-        None => args.rate,
-    }
 }
 
 fn consumers(args: &SimulateArgs) -> Result<u32, Error> {

@@ -144,7 +144,7 @@ fn an_option_silences_its_opposite_in_the_sources_below() {
         .file("scenario.toml", "rate = 7\n");
     let settings = place
         .settings("simulate --scenario scenario.toml --vehicles 10 --total-rate 100 --records all");
-    assert_eq!(settings.rate, crate::load::Rate::PerSecond(10.0));
+    assert_eq!(settings.target_rate(), Some(100.0));
     assert_eq!(settings.bound, crate::load::Bound::Rows);
     assert_eq!(settings.warmup, std::time::Duration::ZERO);
 

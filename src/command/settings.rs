@@ -191,6 +191,13 @@ pub struct SimulateSettings {
     /// Readings per second and vehicle.
     #[serde(rename = "rate_per_second", serialize_with = "rate")]
     pub rate: Rate,
+    /// Readings per second of the whole fleet; replaces `rate`.
+    #[serde(
+        rename = "total_rate_per_second",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "optional_rate"
+    )]
+    pub total_rate: Option<Rate>,
     /// Shape of the arrivals.
     #[serde(serialize_with = "text")]
     pub arrival: Arrival,
@@ -268,10 +275,11 @@ pub struct SimulateSettings {
 
 impl SimulateSettings {
     /// Returns readings per second of the whole fleet; none at an unlimited rate.
-    pub fn total_rate(&self) -> Option<f64> {
-        match self.rate {
-            Rate::PerSecond(rate) => Some(rate * f64::from(self.vehicles)),
-            Rate::Max => None,
+    pub fn target_rate(&self) -> Option<f64> {
+        match (self.total_rate, self.rate) {
+            (Some(Rate::Timed(total)), _) => Some(total.per_second()),
+            (None, Rate::Timed(rate)) => Some(rate.per_second() * f64::from(self.vehicles)),
+            (Some(Rate::Max), _) | (None, Rate::Max) => None,
         }
     }
 
@@ -293,8 +301,16 @@ fn text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok
 
 fn rate<S: Serializer>(rate: &Rate, serializer: S) -> Result<S::Ok, S::Error> {
     match rate {
-        Rate::PerSecond(rate) => serializer.serialize_f64(*rate),
+        Rate::Timed(rate) => serializer.serialize_f64(rate.per_second()),
         Rate::Max => serializer.serialize_str("max"),
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+fn optional_rate<S: Serializer>(value: &Option<Rate>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => rate(value, serializer),
+        None => serializer.serialize_none(),
     }
 }
 

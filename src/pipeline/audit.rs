@@ -115,9 +115,10 @@ async fn inquest(
     scope: Scope,
     evidence: &Evidence,
 ) -> Result<Inquest, Error> {
+    let fleet = &context.settings.fleet;
     let emitted = evidence.ledger.emitted;
-    let replay = || Readings::new(&context.settings.fleet).take(count(emitted));
-    let mut per_vehicle = vec![0; context.settings.fleet.vehicles as usize];
+    let replay = || Readings::new(fleet).take(count(emitted));
+    let mut per_vehicle = vec![0; fleet.vehicles as usize];
     for reading in replay() {
         per_vehicle[reading.vehicle as usize] += 1;
     }
@@ -129,7 +130,7 @@ async fn inquest(
         }
     }
     let hashes = context.workload.payload_hashes()?;
-    let scheduled = context.settings.fleet.rate != Rate::Max;
+    let scheduled = fleet.total_rate.unwrap_or(fleet.rate) != Rate::Max;
     let expected = |slot| {
         let mut reading: Reading = readings[count(slot)];
         reading.intended += evidence.start;

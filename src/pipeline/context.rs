@@ -20,7 +20,7 @@ pub struct Settings {
     /// Topics, one per dataset.
     pub topics: Vec<String>,
     /// Partitions of each topic.
-    pub partitions: i32,
+    pub partitions: u32,
     /// Replicas of each partition of a topic that is created.
     pub replication_factor: i16,
     /// Compression of record batches.
@@ -83,7 +83,7 @@ impl Context {
 
     /// Returns every partition of every topic.
     pub fn partitions(&self) -> impl Iterator<Item = TopicPartition> + use<> {
-        let partitions = self.settings.partitions;
+        let partitions = self.settings.partitions.cast_signed();
         (0..self.settings.topics.len()).flat_map(move |topic| {
             (0..partitions).map(move |number| TopicPartition { topic, number })
         })
@@ -92,8 +92,7 @@ impl Context {
     /// Returns the position of a partition among all.
     pub fn index_of(&self, partition: TopicPartition) -> usize {
         let within = usize::try_from(partition.number).unwrap_or_default();
-        let per_topic = usize::try_from(self.settings.partitions).unwrap_or_default();
-        partition.topic * per_topic + within
+        partition.topic * self.settings.partitions as usize + within
     }
 
     /// Returns the name of a topic.

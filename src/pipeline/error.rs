@@ -67,7 +67,7 @@ pub enum Error {
         /// Partitions it has.
         found: usize,
         /// Partitions asked for.
-        wanted: i32,
+        wanted: u32,
     },
     /// A task of the pipeline panicked.
     #[error("a {role} task of the pipeline panicked")]

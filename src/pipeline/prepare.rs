@@ -146,10 +146,14 @@ async fn ensure_topics(context: &Context, connector: &Connector) -> Result<(), E
     for topic in &settings.topics {
         match existing.get(topic) {
             None => connector
-                .create_topic(topic, settings.partitions, settings.replication_factor)
+                .create_topic(
+                    topic,
+                    settings.partitions.cast_signed(),
+                    settings.replication_factor,
+                )
                 .await
                 .map_err(Error::Broker)?,
-            Some(found) if i32::try_from(*found) == Ok(settings.partitions) => {}
+            Some(found) if u32::try_from(*found) == Ok(settings.partitions) => {}
             Some(found) => {
                 return Err(Error::Partitions {
                     topic: topic.clone(),

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::acks::Acks;
-use super::context::{Context, TopicPartition};
+use super::context::Context;
 use super::error::Error;
 use super::queue::Queue;
 use super::workload::Scratch;
 use crate::audit::{Ledger, fingerprint};
 use crate::broker::client::{Batch, ProduceOutcome};
 use crate::broker::{Cause, Partition};
-use crate::fleet::{Key, Reading};
+use crate::fleet::Reading;
 use crate::measure::{Recorder, Stage};
 use crate::record::{DocumentId, Envelope, payload_hash};
 
@@ -77,12 +77,10 @@ impl Producer {
     /// Prepares to send what is in `queue` to one partition.
     pub fn new(
         context: Arc<Context>,
-        topic_partition: TopicPartition,
         partition: Partition,
         queue: Arc<Queue>,
         acks: Arc<Acks>,
     ) -> Self {
-        debug_assert_eq!(topic_partition.number, partition.number());
         let filler = Filler {
             context,
             queue,
@@ -280,8 +278,11 @@ impl Filler {
                 return Ok(true);
             }
             match tokio::time::timeout(left, self.take_and_encode()).await {
-                Ok(more) if more? => {}
-                Ok(_closed) => return Ok(true),
+                Ok(more) => {
+                    if !more? {
+                        return Ok(true);
+                    }
+                }
                 Err(_lingered) => return Ok(true),
             }
         }
@@ -368,19 +369,13 @@ fn push(context: &Context, batch: &mut Batch, message: Sent, payload: &[u8]) -> 
         sent: message.sent,
         payload_hash,
     };
-    let key = match context.settings.key {
-        Key::None => None,
-        key => {
-            let seed = context.settings.fleet.seed;
-            Some(
-                key.of(seed, reading.vehicle, reading.sequence)
-                    .as_bytes()
-                    .to_vec(),
-            )
-        }
-    };
+    let seed = context.settings.fleet.seed;
+    let key = context
+        .settings
+        .key
+        .of(seed, reading.vehicle, reading.sequence);
     batch.push(
-        key,
+        key.map(|key| key.as_ref().to_vec()),
         envelope.encode(),
         payload.to_vec(),
         emitted_at(context, &reading),

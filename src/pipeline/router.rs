@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::context::Context;
+use super::context::{Context, TopicPartition};
 use super::emitter::{Sink, Throttle};
 use super::queue::Queue;
-use crate::fleet::{self, Key, Reading};
+use crate::fleet::{Reading, partition};
 use crate::measure::{Histogram, RunClock};
 
 /// Readings passed to a queue at once while there is no pause.
@@ -37,19 +37,20 @@ impl Router {
 
     fn index_of(&mut self, reading: &Reading) -> usize {
         let settings = &self.context.settings;
-        let partitions = settings.partitions;
-        let number = match settings.key {
+        let key = settings
+            .key
+            .of(settings.fleet.seed, reading.vehicle, reading.sequence);
+        let number = match key {
+            Some(key) => partition::of_key(key.as_ref(), settings.partitions),
             // Without a key any partition will do; taking them in turn can be repeated.
-            Key::None => i32::try_from(self.routed % partitions.unsigned_abs() as u64).unwrap_or(0),
-            key => {
-                let key = key.of(settings.fleet.seed, reading.vehicle, reading.sequence);
-                fleet::partition(key.as_bytes(), partitions)
-            }
+            None => partition::in_turn(self.routed, settings.partitions),
         };
         self.routed += 1;
         let topic = self.context.workload.topic_of(reading.row);
-        self.context
-            .index_of(super::context::TopicPartition { topic, number })
+        self.context.index_of(TopicPartition {
+            topic,
+            number: number.cast_signed(),
+        })
     }
 
     fn pass_on(&mut self, index: usize) {

@@ -310,7 +310,7 @@ fn spawn_emitter(
         let fleet = &context.settings.fleet;
         let readings = Readings::new(fleet);
         let mut router = Router::new(Arc::clone(&context), queues, throttle.clone());
-        if fleet.effective_rate() == Rate::Max {
+        if fleet.total_rate.unwrap_or(fleet.rate) == Rate::Max {
             let limits = Limits {
                 warm_up: fleet.warm_up,
                 bound: fleet.bound,
@@ -321,7 +321,7 @@ fn spawn_emitter(
             emit_on_schedule(readings, &mut router, context.clock, start, &throttle);
         }
         // Nobody listens any more once the run has failed.
-        drop(done.send(()));
+        done.send(()).unwrap_or_default();
     };
     let spawned = std::thread::Builder::new()
         .name("generator".to_owned())

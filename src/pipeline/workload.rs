@@ -40,7 +40,7 @@ impl Workload {
                 let first_row = rows;
                 rows += dataset.rows();
                 let encoder = PayloadEncoder::new(dataset.schema());
-                let label_column = dataset.schema().label_column();
+                let label_column = dataset.label_column();
                 Source {
                     dataset,
                     encoder,

@@ -40,7 +40,7 @@ pub struct Writer {
     documents: Documents,
     dead_letters: Documents,
     checkpoints: Checkpoints,
-    acks: Arc<[Acks]>,
+    acks: Arc<[Arc<Acks>]>,
     recorder: Arc<Recorder>,
     pending: Pending,
     /// Positions that are stored but not yet written down.
@@ -90,7 +90,7 @@ impl Writer {
         context: Arc<Context>,
         input: mpsc::Receiver<Fetch>,
         targets: Targets,
-        acks: Arc<[Acks]>,
+        acks: Arc<[Arc<Acks>]>,
     ) -> Self {
         Self {
             context,
