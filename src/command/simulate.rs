@@ -1,15 +1,198 @@
-//! `convoy simulate`.
+//! `convoy simulate`: provision → warm up → measure → drain → audit → report → tear down.
 
-use super::{Invocation, SimulateSettings};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::observer::Display;
+use super::roles::{Role, Runtimes};
+use super::servers::Servers;
+use super::settings::{self, Encoding, SimulateSettings, Sink};
+use super::summarize::{Baseline, CpuUse, Setting, null_report, pipeline_report};
+use super::{Invocation, interrupt, null_sink, run_id};
+use crate::broker;
+use crate::dataset::Dataset;
 use crate::error::{Error, ExitStatus};
-use crate::terminal::Terminal;
+use crate::fleet;
+use crate::measure::RunClock;
+use crate::pipeline::{self, Context, Endpoints, Observer, Roles, Workload};
+use crate::record::document;
+use crate::report::{LatencyLog, PartialFile, Report, RunDirectory, Status, json, text};
+use crate::terminal::{Terminal, logging};
+
+use settings::Format;
+
+/// Directory of the log files, one per run.
+const LOGS: &str = "logs";
+
+/// Replicas of topics that are created: what a single broker can hold.
+const REPLICATION_FACTOR: i16 = 1;
 
 /// Runs the whole pipeline and reports it.
 pub fn run(
     settings: &SimulateSettings,
-    _invocation: &Invocation,
+    invocation: &Invocation,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
-    terminal.say(format_args!("{settings:?}"));
-    Ok(ExitStatus::Success)
+    let clock = RunClock::start();
+    let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    if settings.encoding == Encoding::Confluent {
+        return Err(Error::Unsupported("`--encoding confluent`"));
+    }
+    let directory = RunDirectory::create(&settings.output, &run_id)?;
+    logging::start(
+        terminal,
+        Path::new(LOGS),
+        &run_id,
+        invocation.log_filter.as_deref(),
+    );
+    let context = Arc::new(context(settings, run_id, clock)?);
+    let runtimes = Runtimes::start()?;
+    let baseline = Baseline::read(clock);
+    let setting = Setting {
+        invocation,
+        settings,
+        context: &context,
+        baseline: &baseline,
+    };
+    let log = directory.latency_log(clock.epoch_unix_ms())?;
+    let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal);
+    let (report, log, failure) = match settings.sink {
+        Sink::Null => {
+            let paced = null_sink::pace(&context, &runtimes, &interrupted);
+            let cpu = CpuUse::since(&baseline, clock);
+            let interrupted = interrupted.is_cancelled();
+            (
+                null_report(&setting, &paced.recording, paced.emitted, interrupted, &cpu),
+                None,
+                None,
+            )
+        }
+        Sink::Pipeline => {
+            let display = Arc::new(Display::new(terminal, settings, clock, log));
+            display.phase(pipeline::Phase::Preparing);
+            let servers = runtimes.block_on(Servers::start(settings, &runtimes))?;
+            let roles = Roles {
+                producer: runtimes.handle(Role::Producer),
+                consumer: runtimes.handle(Role::Consumer),
+            };
+            let endpoints: Endpoints = servers.endpoints.clone();
+            let observer: Arc<dyn Observer> = display.clone();
+            let running = pipeline::run(
+                Arc::clone(&context),
+                endpoints,
+                roles,
+                observer,
+                interrupted,
+            );
+            let ran = runtimes.block_on(running);
+            let log = display.finish();
+            match ran {
+                Ok(outcome) => {
+                    let cpu = CpuUse::since(&baseline, clock);
+                    let report = pipeline_report(&setting, &servers, &outcome, &cpu);
+                    runtimes.block_on(servers.stop())?;
+                    (report, log, outcome.failure)
+                }
+                Err(error) => {
+                    runtimes.block_on(servers.stop())?;
+                    return Err(error.into());
+                }
+            }
+        }
+    };
+    present(&report, &directory, log, settings.format, terminal)?;
+    match failure {
+        Some(failure) => Err(failure.into()),
+        None => Ok(status(&report)),
+    }
+}
+
+/// Writes the report's files and shows it on stdout.
+fn present(
+    report: &Report,
+    directory: &RunDirectory,
+    log: Option<LatencyLog<PartialFile>>,
+    format: Format,
+    terminal: &Terminal,
+) -> Result<(), Error> {
+    let files = directory.write(report, log)?;
+    terminal
+        .data(|stdout| match format {
+            Format::Text => text::write(report, &files, stdout),
+            Format::Json => json::write(report, stdout),
+        })
+        .map_err(Error::Stdout)
+}
+
+fn status(report: &Report) -> ExitStatus {
+    if !report.passed() {
+        ExitStatus::Failed
+    } else if report.status == Status::Interrupted {
+        ExitStatus::Interrupted
+    } else {
+        ExitStatus::Success
+    }
+}
+
+/// Reads the dataset and puts everything together that the tasks of the run share.
+fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Result<Context, Error> {
+    let datasets = Dataset::open(&settings.dataset)?;
+    for dataset in &datasets {
+        dataset.schema().check_field_names(&document::RESERVED)?;
+    }
+    let topics = topics(settings, &datasets)?;
+    let workload = Workload::new(datasets);
+    let fleet = fleet::Settings {
+        vehicles: settings.vehicles,
+        rate: settings.rate,
+        total_rate: settings.total_rate,
+        arrival: settings.arrival,
+        seed: settings.seed,
+        warm_up: settings.warmup,
+        bound: settings.bound,
+        rows: workload.rows(),
+        shard: None,
+    };
+    let pipeline = pipeline::Settings {
+        run_id,
+        fleet,
+        key: settings.key,
+        topics,
+        partitions: settings.partitions,
+        replication_factor: REPLICATION_FACTOR,
+        compression: compression(settings.compression),
+        linger: settings.linger,
+        consumers: settings.consumers as usize,
+        batch_records: settings.batch_records as usize,
+        batch_wait: settings.batch_wait,
+        database: settings.database.clone(),
+        collection: settings.collection.clone(),
+        drain_timeout: settings.drain_timeout,
+    };
+    Ok(Context::new(pipeline, clock, workload))
+}
+
+/// Names the topics: as the user says, else as the datasets' folders are named.
+fn topics(settings: &SimulateSettings, datasets: &[Dataset]) -> Result<Vec<String>, Error> {
+    match (&settings.topic, datasets) {
+        (Some(topic), [_only]) => Ok(vec![topic.clone()]),
+        (Some(topic), several) => Err(Error::OneTopic {
+            topic: topic.clone(),
+            datasets: several.len(),
+        }),
+        (None, datasets) => Ok(datasets
+            .iter()
+            .map(|dataset| dataset.topic().to_owned())
+            .collect()),
+    }
+}
+
+fn compression(compression: settings::Compression) -> broker::Compression {
+    match compression {
+        settings::Compression::None => broker::Compression::None,
+        settings::Compression::Gzip => broker::Compression::Gzip,
+        settings::Compression::Lz4 => broker::Compression::Lz4,
+        settings::Compression::Snappy => broker::Compression::Snappy,
+        settings::Compression::Zstd => broker::Compression::Zstd,
+    }
 }

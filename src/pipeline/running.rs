@@ -11,20 +11,19 @@ use super::acks::Acks;
 use super::checkpoint::Checkpoints;
 use super::consumer::Consumer;
 use super::context::Context;
-use super::emitter::{Limits, Throttle, emit_on_schedule, emit_unlimited};
+use super::emitter::{Throttle, emit};
 use super::error::Error;
 use super::experiment::Roles;
 use super::prepare::{Consuming, Prepared};
 use super::producer::Producer;
-use super::progress::{Interval, Observer, Phase, gather};
+use super::progress::{Gathered, Observer, Phase, gather};
 use super::queue::Queue;
 use super::router::Router;
 use super::writer::{Targets, Writer};
 use crate::audit::Ledger;
 use crate::broker::Partition;
 use crate::fleet::Readings;
-use crate::load::Rate;
-use crate::measure::{Recorder, Recording};
+use crate::measure::{Interval, Recorder, Recording};
 
 /// Fetches that wait for one writer.
 const WRITER_INPUT: usize = 4;
@@ -42,7 +41,7 @@ pub struct Running {
     consumers: JoinSet<Result<(), Error>>,
     end: watch::Sender<Option<Arc<[i64]>>>,
     recorders: Vec<Arc<Recorder>>,
-    intervals: JoinHandle<Vec<Interval>>,
+    gathering: JoinHandle<Gathered>,
     ended: CancellationToken,
     ledger: Ledger,
     failure: Option<Error>,
@@ -138,7 +137,7 @@ impl Running {
             consumers,
             end,
             recorders,
-            intervals: tokio::spawn(gathering),
+            gathering: tokio::spawn(gathering),
             ended,
             ledger: Ledger::default(),
             failure: None,
@@ -212,11 +211,12 @@ impl Running {
     /// Gathers what the tasks leave behind.
     pub async fn finish(self) -> Finished {
         self.ended.cancel();
-        let intervals = self.intervals.await.unwrap_or_default();
+        let gathered = self.gathering.await.unwrap_or_default();
         let mut recording = Recording::default();
         for recorder in &self.recorders {
             recording.merge(&recorder.lock());
         }
+        recording.stages = gathered.stages;
         let Self {
             ledger,
             failure,
@@ -226,7 +226,7 @@ impl Running {
         Finished {
             ledger,
             recording,
-            intervals,
+            intervals: gathered.intervals,
             failure,
             start,
         }
@@ -310,16 +310,14 @@ fn spawn_emitter(
         let fleet = &context.settings.fleet;
         let readings = Readings::new(fleet);
         let mut router = Router::new(Arc::clone(&context), queues, throttle.clone());
-        if fleet.total_rate.unwrap_or(fleet.rate) == Rate::Max {
-            let limits = Limits {
-                warm_up: fleet.warm_up,
-                bound: fleet.bound,
-                rows: fleet.rows,
-            };
-            emit_unlimited(readings, &mut router, context.clock, limits, &throttle);
-        } else {
-            emit_on_schedule(readings, &mut router, context.clock, start, &throttle);
-        }
+        emit(
+            readings,
+            &mut router,
+            context.clock,
+            start,
+            fleet,
+            &throttle,
+        );
         // Nobody listens any more once the run has failed.
         done.send(()).unwrap_or_default();
     };

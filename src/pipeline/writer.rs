@@ -293,8 +293,8 @@ impl Writer {
 
     fn record_sample(&mut self, recording: &mut Recording, sample: &Sample, stored: u64) {
         let envelope = &sample.envelope;
-        recording.interval.record(envelope.intended, stored);
         if envelope.warm_up {
+            recording.warm_up.record(envelope.intended, stored);
             return;
         }
         recording.count_stored(envelope.intended, stored, sample.payload_bytes as u64);
