@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::settings::{Backend, Compression, Encoding, Format, Sink};
+use crate::broker::Compression;
+use crate::command::settings::{Backend, Encoding, Format, Sink};
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
 use crate::terminal::ProgressMode;
@@ -65,7 +66,7 @@ pub(super) struct SimulateArgs {
     #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
     pub(super) vehicles: u32,
 
-    /// Readings per second of each vehicle, or `max`.
+    /// Readings of each vehicle: `2` per second, `30/m`, `3600/h` or `max`.
     #[arg(
         short,
         long,
@@ -76,7 +77,7 @@ pub(super) struct SimulateArgs {
     #[arg(value_parser = parse::value::<Rate>, allow_negative_numbers = true)]
     pub(super) rate: Rate,
 
-    /// Readings per second of the whole fleet, instead of `--rate`.
+    /// Readings of the whole fleet, instead of `--rate`.
     #[arg(
         long,
         value_name = "RATE",

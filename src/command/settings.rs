@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::broker::Compression;
 use crate::fleet::Key;
 use crate::load::{Arrival, Bound, Rate};
 use crate::net::{Secret, SecretUri};
@@ -69,22 +70,6 @@ words! {
         Pipeline = "pipeline",
         /// Nowhere: they are only counted, which measures the pacer.
         Null = "null",
-    }
-}
-
-words! {
-    /// How the producer compresses record batches.
-    Compression {
-        /// Not at all.
-        None = "none",
-        /// Deflate.
-        Gzip = "gzip",
-        /// LZ4 frames.
-        Lz4 = "lz4",
-        /// Snappy, as Java's clients frame it.
-        Snappy = "snappy",
-        /// Zstandard.
-        Zstd = "zstd",
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn report() -> Report {
         topology: Topology {
             broker: BackendKind::Embedded,
             store: BackendKind::Embedded,
-            topic: "kafka-sensor-topic".to_owned(),
+            topics: vec!["kafka-sensor-topic".to_owned()],
             partitions: 4,
             consumers: 2,
             database: "convoy".to_owned(),

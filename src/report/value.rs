@@ -157,9 +157,9 @@ pub struct Topology {
     pub broker: BackendKind,
     /// Kind of store.
     pub store: BackendKind,
-    /// Topic that was written and read.
-    pub topic: String,
-    /// Its partitions.
+    /// Topics that were written and read, one per topic folder of the dataset.
+    pub topics: Vec<String>,
+    /// Partitions of each.
     pub partitions: u32,
     /// Consumers that shared the partitions.
     pub consumers: u32,
