@@ -87,8 +87,8 @@ impl Error {
             Self::Net(error) => Some(error.hint()),
             Self::Report(error) => Some(error.hint()),
             Self::Dataset(error) => Some(error.hint().to_owned()),
-            Self::Broker(error) => error.hint(),
-            Self::Store(error) => error.hint(),
+            Self::Broker(error) => Some(error.hint()),
+            Self::Store(error) => Some(error.hint()),
             Self::Pipeline(error) => error.hint(),
             Self::OneTopic { .. } => {
                 Some("leave `--topic` out, or name one topic folder with `--dataset`".to_owned())

@@ -44,10 +44,12 @@ pub fn pace(context: &Arc<Context>, runtimes: &Runtimes, interrupted: &Cancellat
             .and_then(|thread| thread.join().ok())
             .unwrap_or_default()
     });
-    let mut recording = Recording::default();
-    recording.stored = sink.publish_delay.count();
-    recording.first_intended = sink.first_intended;
-    recording.last_stored = sink.last_sent;
+    let mut recording = Recording {
+        stored: sink.publish_delay.count(),
+        first_intended: sink.first_intended,
+        last_stored: sink.last_sent,
+        ..Recording::default()
+    };
     *recording.stages.get_mut(Stage::PublishDelay) = sink.publish_delay;
     Paced { recording, emitted }
 }

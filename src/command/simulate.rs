@@ -6,20 +6,18 @@ use std::sync::Arc;
 use super::observer::Display;
 use super::roles::{Role, Runtimes};
 use super::servers::Servers;
-use super::settings::{self, Encoding, SimulateSettings, Sink};
+use super::settings::{Encoding, Format, SimulateSettings, Sink};
 use super::summarize::{Baseline, CpuUse, Setting, null_report, pipeline_report};
 use super::{Invocation, interrupt, null_sink, run_id};
-use crate::broker;
 use crate::dataset::Dataset;
 use crate::error::{Error, ExitStatus};
 use crate::fleet;
 use crate::measure::RunClock;
-use crate::pipeline::{self, Context, Endpoints, Observer, Roles, Workload};
+use crate::pipeline::{self, Context, Observer, Roles, Workload};
 use crate::record::document;
 use crate::report::{LatencyLog, PartialFile, Report, RunDirectory, Status, json, text};
 use crate::terminal::{Terminal, logging};
-
-use settings::Format;
+use tokio_util::sync::CancellationToken;
 
 /// Directory of the log files, one per run.
 const LOGS: &str = "logs";
@@ -56,55 +54,74 @@ pub fn run(
     };
     let log = directory.latency_log(clock.epoch_unix_ms())?;
     let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal);
-    let (report, log, failure) = match settings.sink {
+    let ran = match settings.sink {
         Sink::Null => {
             let paced = null_sink::pace(&context, &runtimes, &interrupted);
             let cpu = CpuUse::since(&baseline, clock);
             let interrupted = interrupted.is_cancelled();
-            (
-                null_report(&setting, &paced.recording, paced.emitted, interrupted, &cpu),
-                None,
-                None,
-            )
+            let report = null_report(&setting, &paced.recording, paced.emitted, interrupted, &cpu);
+            Ran {
+                report,
+                log: None,
+                failure: None,
+            }
         }
         Sink::Pipeline => {
             let display = Arc::new(Display::new(terminal, settings, clock, log));
-            display.phase(pipeline::Phase::Preparing);
-            let servers = runtimes.block_on(Servers::start(settings, &runtimes))?;
-            let roles = Roles {
-                producer: runtimes.handle(Role::Producer),
-                consumer: runtimes.handle(Role::Consumer),
-            };
-            let endpoints: Endpoints = servers.endpoints.clone();
-            let observer: Arc<dyn Observer> = display.clone();
-            let running = pipeline::run(
-                Arc::clone(&context),
-                endpoints,
-                roles,
-                observer,
-                interrupted,
-            );
-            let ran = runtimes.block_on(running);
-            let log = display.finish();
-            match ran {
-                Ok(outcome) => {
-                    let cpu = CpuUse::since(&baseline, clock);
-                    let report = pipeline_report(&setting, &servers, &outcome, &cpu);
-                    runtimes.block_on(servers.stop())?;
-                    (report, log, outcome.failure)
-                }
-                Err(error) => {
-                    runtimes.block_on(servers.stop())?;
-                    return Err(error.into());
-                }
-            }
+            run_pipeline(&setting, &context, &runtimes, &display, interrupted)?
         }
     };
+    let Ran {
+        report,
+        log,
+        failure,
+    } = ran;
     present(&report, &directory, log, settings.format, terminal)?;
     match failure {
         Some(failure) => Err(failure.into()),
         None => Ok(status(&report)),
     }
+}
+
+/// A finished run.
+struct Ran {
+    report: Report,
+    log: Option<LatencyLog<PartialFile>>,
+    failure: Option<pipeline::Error>,
+}
+
+/// Starts the servers, runs the pipeline once, stops the servers.
+fn run_pipeline(
+    setting: &Setting<'_>,
+    context: &Arc<Context>,
+    runtimes: &Runtimes,
+    display: &Arc<Display>,
+    interrupted: CancellationToken,
+) -> Result<Ran, Error> {
+    display.phase(pipeline::Phase::Preparing);
+    let servers = runtimes.block_on(Servers::start(setting.settings, runtimes))?;
+    let roles = Roles {
+        producer: runtimes.handle(Role::Producer),
+        consumer: runtimes.handle(Role::Consumer),
+    };
+    let (endpoints, observer) = (servers.endpoints.clone(), Arc::clone(display));
+    let running = pipeline::run(Arc::clone(context), endpoints, roles, observer, interrupted);
+    let outcome = runtimes.block_on(running);
+    let log = display.finish();
+    let report = outcome.map(|outcome| {
+        let cpu = CpuUse::since(setting.baseline, context.clock);
+        (
+            pipeline_report(setting, &servers, &outcome, &cpu),
+            outcome.failure,
+        )
+    });
+    runtimes.block_on(servers.stop())?;
+    let (report, failure) = report?;
+    Ok(Ran {
+        report,
+        log,
+        failure,
+    })
 }
 
 /// Writes the report's files and shows it on stdout.
@@ -160,7 +177,7 @@ fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Resu
         topics,
         partitions: settings.partitions,
         replication_factor: REPLICATION_FACTOR,
-        compression: compression(settings.compression),
+        compression: settings.compression,
         linger: settings.linger,
         consumers: settings.consumers as usize,
         batch_records: settings.batch_records as usize,
@@ -184,15 +201,5 @@ fn topics(settings: &SimulateSettings, datasets: &[Dataset]) -> Result<Vec<Strin
             .iter()
             .map(|dataset| dataset.topic().to_owned())
             .collect()),
-    }
-}
-
-fn compression(compression: settings::Compression) -> broker::Compression {
-    match compression {
-        settings::Compression::None => broker::Compression::None,
-        settings::Compression::Gzip => broker::Compression::Gzip,
-        settings::Compression::Lz4 => broker::Compression::Lz4,
-        settings::Compression::Snappy => broker::Compression::Snappy,
-        settings::Compression::Zstd => broker::Compression::Zstd,
     }
 }

@@ -212,7 +212,7 @@ fn topology(setting: &Setting<'_>, broker: BackendKind, store: BackendKind) -> T
     Topology {
         broker,
         store,
-        topic: pipeline.topics.join(","),
+        topics: pipeline.topics.clone(),
         partitions: pipeline.partitions,
         consumers: u32::try_from(pipeline.consumers).unwrap_or(u32::MAX),
         database: pipeline.database.clone(),
@@ -227,7 +227,7 @@ fn dataset(context: &Context) -> Dataset {
     let hash = datasets().fold(0, |hash: u64, dataset| hash.rotate_left(1) ^ dataset.hash());
     Dataset {
         files: datasets()
-            .flat_map(|dataset| dataset.files())
+            .flat_map(crate::dataset::Dataset::files)
             .map(|file| file.display().to_string())
             .collect(),
         rows: context.workload.rows(),

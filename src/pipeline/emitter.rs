@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::fleet::{self, Reading};
 use crate::load::{Bound, Rate};
-use crate::measure::RunClock;
+use crate::measure::{RunClock, nanos};
 
 /// Shortest sleep: events that lie closer are handed over together, at most this much late.
 ///
@@ -123,11 +123,11 @@ fn emit_unlimited(
     throttle: &Throttle,
 ) -> u64 {
     let start = clock.now();
-    let warm_up_end = start + as_ns(limits.warm_up);
+    let warm_up_end = start + nanos(limits.warm_up);
     let (most, end) = match limits.bound {
         Bound::Records(records) => (records, u64::MAX),
         Bound::Rows => (limits.rows, u64::MAX),
-        Bound::Duration(duration) => (u64::MAX, warm_up_end + as_ns(duration)),
+        Bound::Duration(duration) => (u64::MAX, warm_up_end + nanos(duration)),
     };
     let (mut emitted, mut measured) = (0, 0);
     let mut now = start;
@@ -156,8 +156,4 @@ fn sleep_until(instant: u64, clock: RunClock, throttle: &Throttle) -> u64 {
         }
         std::thread::sleep(left.clamp(LEAST_SLEEP, LOOK_AROUND));
     }
-}
-
-fn as_ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use crate::measure::{Histogram, Interval, IntervalSums, Recorder, Stage, Stages};
+use crate::measure::{Histogram, Interval, IntervalSums, Recorder, Stage, Stages, nanos};
 
 /// Length of an interval.
 pub const INTERVAL: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ pub async fn gather(
     let mut sums = IntervalSums::default();
     loop {
         let begun = gathered.intervals.len() as u64;
-        let due = start + (begun + 1) * INTERVAL.as_nanos() as u64;
+        let due = start + (begun + 1) * nanos(INTERVAL);
         let over = tokio::select! {
             () = tokio::time::sleep(context.clock.until(due)) => false,
             () = ended.cancelled() => true,

@@ -1,7 +1,6 @@
 //! The tasks of a run while it goes on: started, watched, drained.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -23,7 +22,7 @@ use super::writer::{Targets, Writer};
 use crate::audit::Ledger;
 use crate::broker::Partition;
 use crate::fleet::Readings;
-use crate::measure::{Interval, Recorder, Recording};
+use crate::measure::{Interval, Recorder, Recording, nanos};
 
 /// Fetches that wait for one writer.
 const WRITER_INPUT: usize = 4;
@@ -152,7 +151,7 @@ impl Running {
         interrupt: &CancellationToken,
         observer: &Arc<dyn Observer>,
     ) -> bool {
-        let warm_up_end = self.start + as_ns(context.settings.fleet.warm_up);
+        let warm_up_end = self.start + nanos(context.settings.fleet.warm_up);
         observer.phase(Phase::WarmingUp);
         let mut warming_up = true;
         let mut interrupted = false;
@@ -328,8 +327,4 @@ fn spawn_emitter(
         tracing::error!(%error, "failed to start the pacing thread");
     }
     emitted
-}
-
-fn as_ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2)
 }
