@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ledger::Ledger;
 use super::tally::{Tally, fingerprint};
 use crate::record::document::Stored;
 use crate::record::{DocumentId, RunKey, payload_hash};
@@ -95,6 +96,13 @@ impl Examination {
     /// Looks at a document that cannot even be read.
     pub fn visit_unreadable(&mut self) {
         self.unsound += 1;
+    }
+
+    /// Returns whether the documents are exactly what was emitted.
+    pub fn agrees_with(&self, ledger: &Ledger) -> bool {
+        self.unsound == 0
+            && self.sound == ledger.messages
+            && ledger.messages.count == ledger.emitted
     }
 }
 

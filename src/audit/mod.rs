@@ -5,6 +5,9 @@ pub mod ledger;
 pub mod tally;
 pub mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 pub use examination::{Examination, Expected, Inquest, Scope};
 pub use ledger::Ledger;
 pub use tally::{Tally, fingerprint};

@@ -1,6 +1,5 @@
 //! The audit of a run: scans the store and comes to the verdict.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bson::doc;
@@ -8,7 +7,7 @@ use bson::doc;
 use super::context::Context;
 use super::error::Error;
 use super::producer::emitted_at;
-use crate::audit::{Examination, Expected, Inquest, LabelCount, Ledger, Scope, Verdict};
+use crate::audit::{Examination, Expected, Inquest, Ledger, Scope, Verdict};
 use crate::fleet::{Reading, Readings};
 use crate::load::Rate;
 use crate::record::DocumentReader;
@@ -47,41 +46,15 @@ pub async fn verdict(
         .await
         .map_err(Error::Store)?;
     let ledger = &evidence.ledger;
-    let dead_lettered = ledger.dead_lettered
-        + dead_letters
-            .count(filter.clone())
-            .await
-            .map_err(Error::Store)?;
-    let counters = &context.counters;
-    let mut verdict = Verdict {
-        emitted: ledger.emitted,
-        stored: examination.sound.count,
-        reordered: examination.reordered,
-        dead_lettered,
-        replayed: counters.replayed.get(),
-        producer_duplicated: counters.producer_duplicated.get(),
-        corrupt: counters.conflicting.get(),
-        labels: labels(&ledger.labels, &examination.labels),
-        ..Verdict::default()
-    };
-    let everything_sound = examination.unsound == 0
-        && examination.sound == ledger.messages
-        && ledger.messages.count == ledger.emitted;
-    if !everything_sound {
+    let dead_lettered = dead_letters.count(filter).await.map_err(Error::Store)?;
+    let mut verdict = Verdict::of(ledger, &examination, dead_lettered);
+    if !examination.agrees_with(ledger) {
         let inquest = inquest(context, documents, scope, evidence).await?;
-        verdict.stored = inquest.stored;
-        verdict.duplicated = inquest.duplicated;
-        verdict.corrupt += inquest.corrupt;
-        let absent = ledger
-            .emitted
-            .saturating_sub(inquest.stored + dead_lettered);
-        verdict.undelivered = absent.min(ledger.not_acked + evidence.behind_checkpoints);
-        verdict.missing = absent - verdict.undelivered;
-        if verdict.clean() {
-            // The sums differ, yet no document stands out: say so rather than pass.
-            verdict.corrupt += 1;
-        }
+        verdict.settle(ledger, &inquest, evidence.behind_checkpoints);
     }
+    verdict.replayed = context.counters.replayed.get();
+    verdict.producer_duplicated = context.counters.producer_duplicated.get();
+    verdict.corrupt += context.counters.conflicting.get();
     Ok(verdict)
 }
 
@@ -92,20 +65,6 @@ fn scope(context: &Context) -> Scope {
         topics: context.settings.topics.clone(),
         partitions: context.settings.partitions,
     }
-}
-
-fn labels(
-    emitted: &BTreeMap<String, u64>,
-    stored: &BTreeMap<String, u64>,
-) -> BTreeMap<String, LabelCount> {
-    let mut labels: BTreeMap<String, LabelCount> = BTreeMap::new();
-    for (label, count) in emitted {
-        labels.entry(label.clone()).or_default().emitted = *count;
-    }
-    for (label, count) in stored {
-        labels.entry(label.clone()).or_default().stored = *count;
-    }
-    labels
 }
 
 /// Compares each document with the reading that the schedule, replayed, says it is.

@@ -1,5 +1,6 @@
 //! The rows of all topics as one row space, and the payload of each row.
 
+use crate::dataset::schema::is_missing;
 use crate::dataset::{Dataset, RowBuffer, Schema};
 use crate::record::payload::PayloadEncoder;
 use crate::record::payload_hash;
@@ -92,10 +93,8 @@ impl Workload {
         let source = &self.sources[self.topic_of(row)];
         let found = source.dataset.row(row - source.first_row, &mut scratch.row);
         let cells = found.map_err(Error::Dataset)?;
-        if let Some(label) = source
-            .label_column
-            .and_then(|column| cells.fields().nth(column))
-        {
+        let label = source.label_column.map(|column| cells.field(column));
+        if let Some(label) = label.filter(|label| !is_missing(label)) {
             visit_label(label);
         }
         scratch.payload.clear();
