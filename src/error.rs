@@ -1,6 +1,6 @@
 //! How the process ends, and the sum of the rooms' errors with what each says about itself.
 
-use crate::{cli, net, report};
+use crate::{net, report};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +36,6 @@ impl ExitStatus {
 /// Why a command could not do what it was asked. Each room's error speaks for itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What the user said is wrong.
-    #[error(transparent)]
-    Cli(#[from] cli::Error),
     /// A server could not be started.
     #[error(transparent)]
     Net(#[from] net::Error),
@@ -54,7 +51,6 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Cli(error) => error.hint(),
             Self::Net(error) => Some(error.hint()),
             Self::Report(error) => Some(error.hint()),
             Self::Stdout(_) => None,
@@ -64,7 +60,6 @@ impl Error {
     /// Returns how the process ends because of it.
     pub fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::Cli(_) => ExitStatus::Usage,
             Self::Net(_) | Self::Report(_) | Self::Stdout(_) => ExitStatus::Environment,
         }
     }
