@@ -1,6 +1,6 @@
 //! How the process ends, and the sum of the rooms' errors with what each says about itself.
 
-use crate::{net, report};
+use crate::{broker, dataset, net, pipeline, report, store};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,35 @@ pub enum Error {
     /// The report could not be written to its directory.
     #[error(transparent)]
     Report(#[from] report::Error),
+    /// The dataset cannot be replayed.
+    #[error(transparent)]
+    Dataset(#[from] dataset::Error),
+    /// The embedded broker failed.
+    #[error(transparent)]
+    Broker(#[from] broker::embedded::Error),
+    /// The embedded store failed.
+    #[error(transparent)]
+    Store(#[from] store::embedded::Error),
+    /// The pipeline failed.
+    #[error(transparent)]
+    Pipeline(#[from] pipeline::Error),
+    /// One topic cannot hold several datasets.
+    #[error("topic `{topic}` cannot take the rows of {datasets} topic folders")]
+    OneTopic {
+        /// The topic.
+        topic: String,
+        /// Number of datasets.
+        datasets: usize,
+    },
+    /// Something that is not there yet.
+    #[error("{0} is not supported yet")]
+    Unsupported(&'static str),
+    /// The threads of a runtime could not be started.
+    #[error("failed to start the threads of a runtime")]
+    Runtime(#[source] std::io::Error),
+    /// Something happened that cannot.
+    #[error("{0}")]
+    Bug(&'static str),
     /// The report could not be written to stdout.
     #[error("failed to write to stdout")]
     Stdout(#[source] std::io::Error),
@@ -53,14 +82,32 @@ impl Error {
         match self {
             Self::Net(error) => Some(error.hint()),
             Self::Report(error) => Some(error.hint()),
-            Self::Stdout(_) => None,
+            Self::Dataset(error) => Some(error.hint().to_owned()),
+            Self::Broker(error) => Some(error.hint()),
+            Self::Store(error) => Some(error.hint()),
+            Self::Pipeline(error) => error.hint(),
+            Self::OneTopic { .. } => {
+                Some("leave `--topic` out, or name one topic folder with `--dataset`".to_owned())
+            }
+            Self::Bug(_) => Some("please report this with the log of the run".to_owned()),
+            Self::Unsupported(_) | Self::Runtime(_) | Self::Stdout(_) => None,
         }
     }
 
     /// Returns how the process ends because of it.
     pub fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::Net(_) | Self::Report(_) | Self::Stdout(_) => ExitStatus::Environment,
+            Self::OneTopic { .. } | Self::Unsupported(_) => ExitStatus::Usage,
+            Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
+            Self::Bug(_) => ExitStatus::Bug,
+            Self::Net(_)
+            | Self::Report(_)
+            | Self::Dataset(_)
+            | Self::Broker(_)
+            | Self::Store(_)
+            | Self::Pipeline(_)
+            | Self::Runtime(_)
+            | Self::Stdout(_) => ExitStatus::Environment,
         }
     }
 }

@@ -2,8 +2,15 @@
 //! into an exit status.
 
 pub mod environment;
+pub mod interrupt;
+pub mod null_sink;
+pub mod observer;
+pub mod roles;
+pub mod run_id;
+pub mod servers;
 pub mod settings;
 pub mod simulate;
+pub mod summarize;
 
 pub use settings::SimulateSettings;
 

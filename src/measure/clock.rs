@@ -57,6 +57,11 @@ impl RunClock {
     }
 }
 
+/// Returns a duration in the unit of stamps, nanoseconds; 584 years are the most.
+pub fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 fn monotonic_ns() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     // Both fields are non-negative on CLOCK_MONOTONIC; 2^64 ns are 584 years.

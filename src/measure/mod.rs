@@ -5,11 +5,13 @@
 pub mod clock;
 pub mod counters;
 pub mod histogram;
+pub mod interval;
 pub mod recorder;
 pub mod stage;
 
-pub use clock::RunClock;
+pub use clock::{RunClock, nanos};
 pub use counters::Counters;
 pub use histogram::{Histogram, StageSummary};
-pub use recorder::{Recorder, Recording};
+pub use interval::Interval;
+pub use recorder::{IntervalSums, Recorder, Recording};
 pub use stage::{Stage, Stages};

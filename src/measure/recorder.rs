@@ -14,10 +14,10 @@ pub struct Recorder {
 /// Everything one task has measured.
 #[derive(Debug, Clone, Default)]
 pub struct Recording {
-    /// Every stage since the warm-up ended.
+    /// Every stage of the measured records since the last interval.
     pub stages: Stages<Histogram>,
-    /// End-to-end latency since the last interval, warm-up included.
-    pub interval: Histogram,
+    /// End-to-end latency of the warm-up's records since the last interval.
+    pub warm_up: Histogram,
     /// Records stored after the warm-up.
     pub stored: u64,
     /// Payload bytes of those records.
@@ -39,20 +39,30 @@ impl Recorder {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the interval's end-to-end latencies and begins a new interval.
-    pub fn take_interval(&self) -> Histogram {
+    /// Adds the histograms of the interval that ends to `sums`, and begins a new one.
+    pub fn end_interval(&self, sums: &mut IntervalSums) {
         let mut recording = self.lock();
-        let taken = recording.interval.clone();
-        recording.interval.clear();
-        taken
+        sums.stages.merge(&recording.stages);
+        sums.warm_up.merge(&recording.warm_up);
+        recording.stages.clear();
+        recording.warm_up.clear();
     }
+}
+
+/// Histograms of one interval, of all tasks.
+#[derive(Debug, Clone, Default)]
+pub struct IntervalSums {
+    /// Every stage of the measured records.
+    pub stages: Stages<Histogram>,
+    /// End-to-end latency of the warm-up's records.
+    pub warm_up: Histogram,
 }
 
 impl Recording {
     /// Adds what another task has recorded.
     pub fn merge(&mut self, other: &Self) {
         self.stages.merge(&other.stages);
-        self.interval.merge(&other.interval);
+        self.warm_up.merge(&other.warm_up);
         self.stored += other.stored;
         self.stored_bytes += other.stored_bytes;
         self.first_intended = earlier(self.first_intended, other.first_intended);

@@ -10,6 +10,7 @@ use super::context::{Context, TopicPartition};
 use super::error::Error;
 use crate::broker::client::Record;
 use crate::broker::{Error as BrokerError, Partition};
+use crate::measure::nanos;
 use crate::record::document::{self, Origin};
 use crate::record::envelope::{self, Envelope};
 use crate::record::payload_hash;
@@ -225,7 +226,7 @@ async fn fetch(
                 return Ok(records);
             }
             Err(error @ BrokerError::OffsetOutOfRange { .. }) => return Err(Error::Broker(error)),
-            Err(error) if context.clock.now() - started > FETCH_DEADLINE.as_nanos() as u64 => {
+            Err(error) if context.clock.now() - started > nanos(FETCH_DEADLINE) => {
                 return Err(Error::Broker(error));
             }
             Err(error) => {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::fleet::Reading;
-use crate::load::Bound;
-use crate::measure::RunClock;
+use crate::fleet::{self, Reading};
+use crate::load::{Bound, Rate};
+use crate::measure::{RunClock, nanos};
 
 /// Shortest sleep: events that lie closer are handed over together, at most this much late.
 ///
@@ -47,10 +47,33 @@ impl Throttle {
     }
 }
 
+/// Hands over the readings of a fleet, on its schedule or as fast as they are taken.
+///
+/// Instants count from `start` on the run's clock. Returns the number handed over.
+pub fn emit(
+    readings: impl Iterator<Item = Reading>,
+    sink: &mut impl Sink,
+    clock: RunClock,
+    start: u64,
+    fleet: &fleet::Settings,
+    throttle: &Throttle,
+) -> u64 {
+    if fleet.total_rate.unwrap_or(fleet.rate) == Rate::Max {
+        let limits = Limits {
+            warm_up: fleet.warm_up,
+            bound: fleet.bound,
+            rows: fleet.rows,
+        };
+        emit_unlimited(readings, sink, clock, limits, throttle)
+    } else {
+        emit_on_schedule(readings, sink, clock, start, throttle)
+    }
+}
+
 /// Hands over readings that have a schedule. Instants count from `start` on the run's clock.
 ///
 /// Returns the number handed over.
-pub fn emit_on_schedule(
+fn emit_on_schedule(
     readings: impl Iterator<Item = Reading>,
     sink: &mut impl Sink,
     clock: RunClock,
@@ -80,19 +103,19 @@ pub fn emit_on_schedule(
 
 /// When an unlimited fleet stops, and what of it is warm-up.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+struct Limits {
     /// Length of the warm-up.
-    pub warm_up: Duration,
+    warm_up: Duration,
     /// Measured readings or measured time.
-    pub bound: Bound,
+    bound: Bound,
     /// Rows of the dataset, for a bound of every row once.
-    pub rows: u64,
+    rows: u64,
 }
 
 /// Hands over readings as fast as the sink takes them; each is intended when its turn comes.
 ///
 /// Returns the number handed over.
-pub fn emit_unlimited(
+fn emit_unlimited(
     readings: impl Iterator<Item = Reading>,
     sink: &mut impl Sink,
     clock: RunClock,
@@ -100,11 +123,11 @@ pub fn emit_unlimited(
     throttle: &Throttle,
 ) -> u64 {
     let start = clock.now();
-    let warm_up_end = start + as_ns(limits.warm_up);
+    let warm_up_end = start + nanos(limits.warm_up);
     let (most, end) = match limits.bound {
         Bound::Records(records) => (records, u64::MAX),
         Bound::Rows => (limits.rows, u64::MAX),
-        Bound::Duration(duration) => (u64::MAX, warm_up_end + as_ns(duration)),
+        Bound::Duration(duration) => (u64::MAX, warm_up_end + nanos(duration)),
     };
     let (mut emitted, mut measured) = (0, 0);
     let mut now = start;
@@ -133,8 +156,4 @@ fn sleep_until(instant: u64, clock: RunClock, throttle: &Throttle) -> u64 {
         }
         std::thread::sleep(left.clamp(LEAST_SLEEP, LOOK_AROUND));
     }
-}
-
-fn as_ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2)
 }

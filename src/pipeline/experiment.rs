@@ -9,11 +9,11 @@ use super::audit::{Evidence, verdict};
 use super::context::Context;
 use super::error::Error;
 use super::prepare::prepare;
-use super::progress::{Interval, Observer, Phase};
+use super::progress::{Observer, Phase};
 use super::running::Running;
 use crate::audit::Verdict;
 use crate::broker::Endpoint;
-use crate::measure::Recording;
+use crate::measure::{Interval, Recording};
 use crate::net::SecretUri;
 
 /// The servers that a run talks to.

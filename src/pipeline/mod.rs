@@ -22,5 +22,5 @@ pub mod writer;
 pub use context::{Context, Settings};
 pub use error::Error;
 pub use experiment::{Endpoints, Outcome, Roles, run};
-pub use progress::{Interval, Observer, Phase};
+pub use progress::{Observer, Phase};
 pub use workload::Workload;

@@ -16,7 +16,7 @@ use crate::audit::{Ledger, fingerprint};
 use crate::broker::client::{Batch, ProduceOutcome};
 use crate::broker::{Cause, Partition};
 use crate::fleet::Reading;
-use crate::measure::{Recorder, Stage};
+use crate::measure::{Recorder, Stage, nanos};
 use crate::record::{DocumentId, Envelope, payload_hash};
 
 /// Bytes of one produce request. Brokers take 1 MiB unless told otherwise.
@@ -125,9 +125,7 @@ impl Producer {
         while self.filler.fill_until_due().await? {
             let mut flight = std::mem::take(&mut self.filler.flight);
             let outcome = self.send_while_filling(&mut flight).await?;
-            if let Err(error) = self.settle(flight, outcome).await {
-                return Err(error);
-            }
+            self.settle(flight, outcome).await?;
         }
         Ok(())
     }
@@ -182,17 +180,16 @@ impl Producer {
     ) -> Result<Delivery, Error> {
         let context = Arc::clone(&self.filler.context);
         let counters = &context.counters;
-        let deadline = context.clock.now() + DELIVERY_DEADLINE.as_nanos() as u64;
+        let deadline = context.clock.now() + nanos(DELIVERY_DEADLINE);
         let (mut attempts, mut pause) = (0, FIRST_PAUSE);
         loop {
-            let current = match outcome.take() {
-                Some(outcome) => outcome,
-                None => {
-                    let batch = self.filler.encode_again(&flight.sent)?;
-                    self.partition
-                        .produce(batch, context.settings.compression)
-                        .await
-                }
+            let current = if let Some(outcome) = outcome.take() {
+                outcome
+            } else {
+                let batch = self.filler.encode_again(&flight.sent)?;
+                self.partition
+                    .produce(batch, context.settings.compression)
+                    .await
             };
             attempts += 1;
             let cause = match current {
@@ -272,7 +269,7 @@ impl Filler {
             let Some(first) = self.flight.sent.first() else {
                 return Ok(false);
             };
-            let linger = self.context.settings.linger.as_nanos() as u64;
+            let linger = nanos(self.context.settings.linger);
             let left = self.context.clock.until(first.sent + linger);
             if left.is_zero() {
                 return Ok(true);

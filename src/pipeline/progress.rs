@@ -3,37 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use crate::measure::{Histogram, Recorder};
+use crate::measure::{Histogram, Interval, IntervalSums, Recorder, Stage, Stages, nanos};
 
 /// Length of an interval.
 pub const INTERVAL: Duration = Duration::from_secs(1);
-
-/// What happened in one interval. Counts are of this interval, the backlog is at its end.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Begin, seconds after the first reading.
-    pub start_s: f64,
-    /// Readings emitted.
-    pub emitted: u64,
-    /// Records acknowledged by the broker.
-    pub acked: u64,
-    /// Records fetched.
-    pub fetched: u64,
-    /// Documents stored.
-    pub stored: u64,
-    /// Readings emitted and not yet stored.
-    pub backlog: u64,
-    /// Median end-to-end latency of what was stored, microseconds.
-    pub end_to_end_p50_us: u64,
-    /// 99th percentile of it.
-    pub end_to_end_p99_us: u64,
-    /// Maximum of it.
-    pub end_to_end_max_us: u64,
-}
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +31,17 @@ pub trait Observer: Send + Sync {
     /// A phase begins.
     fn phase(&self, phase: Phase);
 
-    /// An interval ended. `emitted` and `stored` are totals.
-    fn interval(&self, interval: &Interval, emitted: u64, stored: u64);
+    /// An interval ended: its counts, the stages of its measured records, the run's totals.
+    fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals);
+}
+
+/// Everything that intervals gave.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// The run second by second.
+    pub intervals: Vec<Interval>,
+    /// Every stage of the measured records.
+    pub stages: Stages<Histogram>,
 }
 
 /// Gathers intervals until cancelled.
@@ -66,43 +51,48 @@ pub async fn gather(
     start: u64,
     observer: Arc<dyn Observer>,
     ended: CancellationToken,
-) -> Vec<Interval> {
-    let mut intervals = Vec::new();
+) -> Gathered {
+    let mut gathered = Gathered::default();
     let mut last = Totals::default();
+    let mut sums = IntervalSums::default();
     loop {
-        let due = start + (intervals.len() as u64 + 1) * INTERVAL.as_nanos() as u64;
+        let begun = gathered.intervals.len() as u64;
+        let due = start + (begun + 1) * nanos(INTERVAL);
         let over = tokio::select! {
             () = tokio::time::sleep(context.clock.until(due)) => false,
             () = ended.cancelled() => true,
         };
+        for recorder in &recorders {
+            recorder.end_interval(&mut sums);
+        }
         let totals = Totals::of(&context);
-        let latency = latencies(&recorders);
-        let mut interval = totals.since(&last, &latency);
-        interval.start_s = intervals.len() as f64 * INTERVAL.as_secs_f64();
-        observer.interval(&interval, totals.emitted, totals.stored);
+        let mut interval = totals.since(&last, &sums);
+        interval.start_s = begun as f64 * INTERVAL.as_secs_f64();
+        observer.interval(&interval, &sums.stages, &totals);
+        gathered.stages.merge(&sums.stages);
+        gathered.intervals.push(interval);
         last = totals;
-        intervals.push(interval);
+        sums.stages.clear();
+        sums.warm_up.clear();
         if over {
-            return intervals;
+            return gathered;
         }
     }
 }
 
-fn latencies(recorders: &[Arc<Recorder>]) -> Histogram {
-    let mut merged = Histogram::default();
-    for recorder in recorders {
-        merged.merge(&recorder.take_interval());
-    }
-    merged
-}
-
+/// Counts since the run began.
 #[derive(Debug, Default)]
-struct Totals {
-    emitted: u64,
-    acked: u64,
-    fetched: u64,
-    stored: u64,
-    dead_lettered: u64,
+pub struct Totals {
+    /// Readings emitted.
+    pub emitted: u64,
+    /// Records acknowledged.
+    pub acked: u64,
+    /// Records fetched.
+    pub fetched: u64,
+    /// Documents stored.
+    pub stored: u64,
+    /// Records set aside.
+    pub dead_lettered: u64,
 }
 
 impl Totals {
@@ -117,7 +107,9 @@ impl Totals {
         }
     }
 
-    fn since(&self, last: &Self, latency: &Histogram) -> Interval {
+    fn since(&self, last: &Self, sums: &IntervalSums) -> Interval {
+        let mut latency = sums.warm_up.clone();
+        latency.merge(sums.stages.get(Stage::EndToEndLatency));
         let latency = latency.summary();
         Interval {
             start_s: 0.0,
@@ -128,9 +120,9 @@ impl Totals {
             backlog: self
                 .emitted
                 .saturating_sub(self.stored + self.dead_lettered),
-            end_to_end_p50_us: latency.p50_us,
-            end_to_end_p99_us: latency.p99_us,
-            end_to_end_max_us: latency.max_us,
+            end_to_end_latency_p50_us: latency.p50_us,
+            end_to_end_latency_p99_us: latency.p99_us,
+            end_to_end_latency_max_us: latency.max_us,
         }
     }
 }

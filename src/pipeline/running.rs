@@ -1,7 +1,6 @@
 //! The tasks of a run while it goes on: started, watched, drained.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -11,20 +10,19 @@ use super::acks::Acks;
 use super::checkpoint::Checkpoints;
 use super::consumer::Consumer;
 use super::context::Context;
-use super::emitter::{Limits, Throttle, emit_on_schedule, emit_unlimited};
+use super::emitter::{Throttle, emit};
 use super::error::Error;
 use super::experiment::Roles;
 use super::prepare::{Consuming, Prepared};
 use super::producer::Producer;
-use super::progress::{Interval, Observer, Phase, gather};
+use super::progress::{Gathered, Observer, Phase, gather};
 use super::queue::Queue;
 use super::router::Router;
 use super::writer::{Targets, Writer};
 use crate::audit::Ledger;
 use crate::broker::Partition;
 use crate::fleet::Readings;
-use crate::load::Rate;
-use crate::measure::{Recorder, Recording};
+use crate::measure::{Interval, Recorder, Recording, nanos};
 
 /// Fetches that wait for one writer.
 const WRITER_INPUT: usize = 4;
@@ -42,7 +40,7 @@ pub struct Running {
     consumers: JoinSet<Result<(), Error>>,
     end: watch::Sender<Option<Arc<[i64]>>>,
     recorders: Vec<Arc<Recorder>>,
-    intervals: JoinHandle<Vec<Interval>>,
+    gathering: JoinHandle<Gathered>,
     ended: CancellationToken,
     ledger: Ledger,
     failure: Option<Error>,
@@ -138,7 +136,7 @@ impl Running {
             consumers,
             end,
             recorders,
-            intervals: tokio::spawn(gathering),
+            gathering: tokio::spawn(gathering),
             ended,
             ledger: Ledger::default(),
             failure: None,
@@ -153,7 +151,7 @@ impl Running {
         interrupt: &CancellationToken,
         observer: &Arc<dyn Observer>,
     ) -> bool {
-        let warm_up_end = self.start + as_ns(context.settings.fleet.warm_up);
+        let warm_up_end = self.start + nanos(context.settings.fleet.warm_up);
         observer.phase(Phase::WarmingUp);
         let mut warming_up = true;
         let mut interrupted = false;
@@ -212,11 +210,12 @@ impl Running {
     /// Gathers what the tasks leave behind.
     pub async fn finish(self) -> Finished {
         self.ended.cancel();
-        let intervals = self.intervals.await.unwrap_or_default();
+        let gathered = self.gathering.await.unwrap_or_default();
         let mut recording = Recording::default();
         for recorder in &self.recorders {
             recording.merge(&recorder.lock());
         }
+        recording.stages = gathered.stages;
         let Self {
             ledger,
             failure,
@@ -226,7 +225,7 @@ impl Running {
         Finished {
             ledger,
             recording,
-            intervals,
+            intervals: gathered.intervals,
             failure,
             start,
         }
@@ -310,16 +309,14 @@ fn spawn_emitter(
         let fleet = &context.settings.fleet;
         let readings = Readings::new(fleet);
         let mut router = Router::new(Arc::clone(&context), queues, throttle.clone());
-        if fleet.total_rate.unwrap_or(fleet.rate) == Rate::Max {
-            let limits = Limits {
-                warm_up: fleet.warm_up,
-                bound: fleet.bound,
-                rows: fleet.rows,
-            };
-            emit_unlimited(readings, &mut router, context.clock, limits, &throttle);
-        } else {
-            emit_on_schedule(readings, &mut router, context.clock, start, &throttle);
-        }
+        emit(
+            readings,
+            &mut router,
+            context.clock,
+            start,
+            fleet,
+            &throttle,
+        );
         // Nobody listens any more once the run has failed.
         done.send(()).unwrap_or_default();
     };
@@ -330,8 +327,4 @@ fn spawn_emitter(
         tracing::error!(%error, "failed to start the pacing thread");
     }
     emitted
-}
-
-fn as_ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2)
 }

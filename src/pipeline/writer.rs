@@ -14,7 +14,7 @@ use super::consumer::{Fetch, Poison, Ready};
 use super::context::{Context, TopicPartition};
 use super::dead_letter;
 use super::error::Error;
-use crate::measure::{Recorder, Recording, Stage};
+use crate::measure::{Recorder, Recording, Stage, nanos};
 use crate::record::{DocumentId, Envelope};
 use crate::store::{Cause, Documents, InsertOutcome};
 
@@ -120,7 +120,7 @@ impl Writer {
             self.store(&mut pending).await?;
             self.positions.append(&mut pending.positions);
             self.pending = pending.emptied();
-            if self.context.clock.now() - self.last_checkpoint > as_ns(CHECKPOINT_INTERVAL) {
+            if self.context.clock.now() - self.last_checkpoint > nanos(CHECKPOINT_INTERVAL) {
                 self.write_positions().await?;
             }
         }
@@ -131,7 +131,7 @@ impl Writer {
     ///
     /// Returns false when there are none left to come.
     async fn collect(&mut self) -> bool {
-        let wait = as_ns(self.context.settings.batch_wait);
+        let wait = nanos(self.context.settings.batch_wait);
         while self.pending.documents.len() < self.context.settings.batch_records {
             let fetch = match self.pending.oldest {
                 None => self.input.recv().await,
@@ -293,8 +293,8 @@ impl Writer {
 
     fn record_sample(&mut self, recording: &mut Recording, sample: &Sample, stored: u64) {
         let envelope = &sample.envelope;
-        recording.interval.record(envelope.intended, stored);
         if envelope.warm_up {
+            recording.warm_up.record(envelope.intended, stored);
             return;
         }
         recording.count_stored(envelope.intended, stored, sample.payload_bytes as u64);
@@ -409,7 +409,7 @@ async fn insert(
     collection: &Documents,
     batch: &[RawDocumentBuf],
 ) -> Result<Answered, Error> {
-    let deadline = context.clock.now() + as_ns(INSERT_DEADLINE);
+    let deadline = context.clock.now() + nanos(INSERT_DEADLINE);
     let (mut attempts, mut pause) = (0, FIRST_PAUSE);
     loop {
         attempts += 1;
@@ -441,8 +441,4 @@ async fn insert(
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);
     }
-}
-
-fn as_ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2)
 }

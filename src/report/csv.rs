@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::value::Interval;
+use crate::measure::Interval;
 
 /// Writes a header and the intervals.
 pub fn write(intervals: &[Interval], output: impl Write) -> io::Result<()> {

@@ -26,11 +26,10 @@ pub mod warning;
 mod sample;
 
 pub use environment::{BuildProfile, Environment};
-pub use files::{Error, RunDirectory};
+pub use files::{Error, PartialFile, RunDirectory};
 pub use latency_log::LatencyLog;
 pub use threshold::{Threshold, ThresholdName};
 pub use value::{
-    BackendKind, CpuPerRecord, Dataset, Durability, Interval, Report, Run, Status, Summary,
-    Topology,
+    BackendKind, CpuPerRecord, Dataset, Durability, Report, Run, Status, Summary, Topology,
 };
 pub use warning::{Facts, Notice, Warning};

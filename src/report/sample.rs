@@ -6,13 +6,13 @@ use serde_json::json;
 
 use crate::audit::Verdict;
 use crate::audit::verdict::LabelCount;
-use crate::measure::{StageSummary, Stages};
+use crate::measure::{Interval, StageSummary, Stages};
 
 use super::environment::{BuildProfile, Environment};
 use super::threshold::ThresholdName;
 use super::value::{
-    BackendKind, CpuPerRecord, Dataset, Durability, FORMAT_VERSION, Interval, Report, Run, Status,
-    Summary, Topology,
+    BackendKind, CpuPerRecord, Dataset, Durability, FORMAT_VERSION, Report, Run, Status, Summary,
+    Topology,
 };
 use super::warning::Warning;
 
@@ -104,6 +104,7 @@ fn summary() -> Summary {
         saturated: 0,
     };
     Summary {
+        startup_to_first_stored_ms: None,
         readings_emitted: 500,
         records_stored: 500,
         throughput_records_per_second: 49.93,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Verdict;
-use crate::measure::{StageSummary, Stages};
+use crate::measure::{Interval, StageSummary, Stages};
 
 use super::environment::Environment;
 use super::threshold::Threshold;
@@ -207,6 +207,10 @@ pub struct Summary {
     pub throughput_bytes_per_second: f64,
     /// Last stored − first intended.
     pub duration_s: f64,
+    /// From the process's start to its first durable write, milliseconds; absent where nothing was
+    /// stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_to_first_stored_ms: Option<f64>,
     /// Largest resident memory of this process; absent where the system does not say.
     pub peak_resident_bytes: Option<u64>,
     /// Distribution of each stage over every stored record.
@@ -239,29 +243,6 @@ impl CpuPerRecord {
             ("store", self.store_us),
         ]
     }
-}
-
-/// One second of the run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Start, seconds after the run's epoch.
-    pub start_s: f64,
-    /// Readings emitted.
-    pub emitted: u64,
-    /// Records acknowledged by the broker.
-    pub acked: u64,
-    /// Records fetched.
-    pub fetched: u64,
-    /// Records stored.
-    pub stored: u64,
-    /// Readings emitted but not stored when the second ended.
-    pub backlog: u64,
-    /// End-to-end median of the records stored in it.
-    pub end_to_end_latency_p50_us: u64,
-    /// End-to-end 99th percentile of the records stored in it.
-    pub end_to_end_latency_p99_us: u64,
-    /// End-to-end maximum of the records stored in it.
-    pub end_to_end_latency_max_us: u64,
 }
 
 /// Returns a wall-clock time, milliseconds since 1970, in RFC 3339.

@@ -10,7 +10,8 @@ use crate::measure::Stage;
 
 use super::environment::BuildProfile;
 use super::quantity;
-use super::value::{BackendKind, Interval, Report};
+use super::value::{BackendKind, Report};
+use crate::measure::Interval;
 
 /// Below this share of the target rate a schedule was not sustained.
 const SUSTAINED_SHARE: f64 = 0.98;
