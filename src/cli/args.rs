@@ -157,7 +157,7 @@ pub(super) struct SimulateArgs {
     #[arg(value_parser = parse::span)]
     pub(super) drain_timeout: Duration,
 
-    /// Topic [default: a fresh one for the run].
+    /// Topic [default: named by the folder of the dataset].
     #[arg(long, value_name = "NAME", help_heading = "Pipeline")]
     #[arg(value_parser = parse::topic)]
     pub(super) topic: Option<String>,

@@ -202,7 +202,7 @@ pub struct SimulateSettings {
     /// How long to wait, after the last emission, until everything is stored.
     #[serde(rename = "drain_timeout_s", serialize_with = "seconds")]
     pub drain_timeout: Duration,
-    /// Topic; none makes a fresh one for the run.
+    /// Topic; none takes the name of the folder of the dataset.
     pub topic: Option<String>,
     /// Partitions of a topic that is created.
     pub partitions: u32,
