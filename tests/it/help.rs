@@ -64,7 +64,7 @@ fn short_help_of_simulate_fits_a_screen() {
           --drain-timeout <TIME>  How long to wait until everything emitted is stored [default: 60s]
 
     Pipeline:
-          --topic <NAME>         Topic [default: a fresh one for the run]
+          --topic <NAME>         Topic [default: named by the folder of the dataset]
           --partitions <N>       Partitions of a topic that is created [default: 4]
           --consumers <N>        Consumers that share the partitions [default: 2, or 1 for one
                                  partition]
