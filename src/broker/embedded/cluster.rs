@@ -1,0 +1,295 @@
+//! The state behind all connections: the topics, and the directory they are kept in.
+//!
+//! ```text
+//!  <data>/lock                one broker at a time
+//!        /cluster.json        the cluster's id
+//!        /topics/<topic>/…    topic.json and one directory per partition
+//!        /staging/…           topics being created or deleted; emptied on start
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kafka_protocol::error::ResponseError;
+use rustix::fs::{FlockOperation, flock};
+use tracing::warn;
+use uuid::Uuid;
+
+use super::partition::Partition;
+use super::settings::Settings;
+use super::topic::{self, Description, Topic};
+use super::{Error, log};
+
+/// The id of the only broker.
+pub const NODE_ID: i32 = 1;
+
+/// Partitions one topic may have: each costs an open file.
+const MAX_PARTITIONS: i32 = 10_000;
+
+/// Topics, partitions and their logs.
+#[derive(Debug)]
+pub struct Cluster {
+    settings: Settings,
+    id: String,
+    address: SocketAddr,
+    directory: PathBuf,
+    topics: RwLock<Topics>,
+    _lock: File,
+}
+
+#[derive(Debug, Default)]
+struct Topics {
+    by_name: BTreeMap<String, Arc<Topic>>,
+    by_id: HashMap<Uuid, Arc<Topic>>,
+}
+
+/// How a request names a topic: old versions by name, new ones by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TopicRef<'a> {
+    /// By its name.
+    Name(&'a str),
+    /// By its id.
+    Id(Uuid),
+}
+
+impl Cluster {
+    /// Opens what a directory holds, creating it if need be; clients reach it at `address`.
+    pub fn open(
+        settings: Settings,
+        directory: PathBuf,
+        address: SocketAddr,
+    ) -> Result<Self, Error> {
+        let lock = lock(&directory)?;
+        let id = cluster_id(&directory)?;
+        let staging = directory.join("staging");
+        if staging.exists() {
+            fs::remove_dir_all(&staging).map_err(|source| Error::directory(&staging, source))?;
+        }
+        create_dir(&staging)?;
+        create_dir(&directory.join("topics"))?;
+        let cluster = Self {
+            settings,
+            id,
+            address,
+            directory,
+            topics: RwLock::default(),
+            _lock: lock,
+        };
+        cluster.open_topics()?;
+        Ok(cluster)
+    }
+
+    /// Returns what the broker was started with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Returns the id of the cluster, kept with its data.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns where clients are to connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns all topics in order of name.
+    pub fn topics(&self) -> Vec<Arc<Topic>> {
+        self.read().by_name.values().map(Arc::clone).collect()
+    }
+
+    /// Returns the partitions of all topics.
+    pub fn partitions(&self) -> Vec<Arc<Partition>> {
+        let topics = self.topics();
+        topics.iter().flat_map(|topic| topic.partitions()).collect()
+    }
+
+    /// Returns the topic a request names.
+    pub fn topic(&self, topic: TopicRef<'_>) -> Result<Arc<Topic>, ResponseError> {
+        let topics = self.read();
+        let (found, unknown) = match topic {
+            TopicRef::Name(name) => (
+                topics.by_name.get(name),
+                ResponseError::UnknownTopicOrPartition,
+            ),
+            TopicRef::Id(id) => (topics.by_id.get(&id), ResponseError::UnknownTopicId),
+        };
+        found.map(Arc::clone).ok_or(unknown)
+    }
+
+    /// Returns one partition of the topic a request names.
+    pub fn partition(
+        &self,
+        topic: TopicRef<'_>,
+        index: i32,
+    ) -> Result<Arc<Partition>, ResponseError> {
+        self.topic(topic)?.partition(index)
+    }
+
+    /// Checks whether a topic of so many partitions (-1 for the default) could be created, and
+    /// returns how many it would have.
+    pub fn check_new_topic(&self, name: &str, partitions: i32) -> Result<i32, ResponseError> {
+        topic::check_name(name)?;
+        let partitions = if partitions == -1 {
+            self.settings.default_partitions
+        } else {
+            partitions
+        };
+        if !(1..=MAX_PARTITIONS).contains(&partitions) {
+            return Err(ResponseError::InvalidPartitions);
+        }
+        if self.read().by_name.contains_key(name) {
+            return Err(ResponseError::TopicAlreadyExists);
+        }
+        Ok(partitions)
+    }
+
+    /// Creates a topic of so many partitions, -1 for the default.
+    pub fn create_topic(
+        &self,
+        name: &str,
+        partitions: i32,
+        configs: BTreeMap<String, String>,
+    ) -> Result<Arc<Topic>, ResponseError> {
+        let partitions = self.check_new_topic(name, partitions)?;
+        let mut topics = self.write();
+        if topics.by_name.contains_key(name) {
+            return Err(ResponseError::TopicAlreadyExists);
+        }
+        let description = Description::new(partitions, configs);
+        let topic = self.store_topic(name, &description).map_err(|error| {
+            warn!(
+                topic = name,
+                error = &error as &dyn std::error::Error,
+                "failed to create a topic"
+            );
+            ResponseError::KafkaStorageError
+        })?;
+        let topic = Arc::new(topic);
+        topics.insert(&topic);
+        Ok(topic)
+    }
+
+    /// Deletes a topic and its records.
+    pub fn delete_topic(&self, topic: &Topic) -> Result<(), ResponseError> {
+        let mut topics = self.write();
+        if topics.by_id.remove(&topic.id()).is_none() {
+            return Err(ResponseError::UnknownTopicOrPartition);
+        }
+        topics.by_name.remove(topic.name());
+        for partition in topic.partitions() {
+            partition.delete();
+        }
+        let path = self.topic_directory(topic.name());
+        let staged = self
+            .staging()
+            .join(format!("{}-{}", topic.name(), topic.id().simple()));
+        let removed = fs::rename(&path, &staged).and_then(|()| fs::remove_dir_all(&staged));
+        removed.map_err(|error| {
+            warn!(path = %path.display(), %error, "failed to remove a topic's files");
+            ResponseError::KafkaStorageError
+        })
+    }
+
+    /// Writes down what was synced, so that the next start need not check it.
+    pub fn save_checkpoints(&self) -> Result<(), log::Error> {
+        self.partitions()
+            .iter()
+            .try_for_each(|partition| partition.log().save_checkpoint())
+    }
+
+    fn open_topics(&self) -> Result<(), Error> {
+        let directory = self.directory.join("topics");
+        let entries =
+            fs::read_dir(&directory).map_err(|source| Error::directory(&directory, source))?;
+        let mut topics = self.write();
+        for entry in entries {
+            let path = entry
+                .map_err(|source| Error::directory(&directory, source))?
+                .path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let Some(name) = name.filter(|name| topic::check_name(name).is_ok()) else {
+                warn!(path = %path.display(), "ignored what is not a topic");
+                continue;
+            };
+            let description = Description::load(&path)?;
+            let topic = Topic::open(&path, name, &description, self.settings.segment_bytes)?;
+            topics.insert(&Arc::new(topic));
+        }
+        Ok(())
+    }
+
+    /// Writes a topic's directory; it appears under its name only once it is complete.
+    fn store_topic(&self, name: &str, description: &Description) -> Result<Topic, Error> {
+        let staged = self.staging().join(name);
+        create_dir(&staged)?;
+        description.save(&staged)?;
+        let path = self.topic_directory(name);
+        fs::rename(&staged, &path).map_err(|source| Error::directory(&path, source))?;
+        let segment_bytes = self.settings.segment_bytes;
+        Ok(Topic::open(&path, name, description, segment_bytes)?)
+    }
+
+    fn topic_directory(&self, name: &str) -> PathBuf {
+        self.directory.join("topics").join(name)
+    }
+
+    fn staging(&self) -> PathBuf {
+        self.directory.join("staging")
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Topics> {
+        self.topics.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Topics> {
+        self.topics.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Topics {
+    fn insert(&mut self, topic: &Arc<Topic>) {
+        self.by_name
+            .insert(topic.name().to_owned(), Arc::clone(topic));
+        self.by_id.insert(topic.id(), Arc::clone(topic));
+    }
+}
+
+/// Takes the lock of a data directory for as long as the file is open.
+fn lock(directory: &Path) -> Result<File, Error> {
+    create_dir(directory)?;
+    let path = directory.join("lock");
+    let file = File::create(&path).map_err(|source| Error::directory(&path, source))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|errno| Error::Locked {
+        directory: directory.to_owned(),
+        source: errno.into(),
+    })?;
+    Ok(file)
+}
+
+/// Returns the id of the cluster, drawing one for a new directory.
+fn cluster_id(directory: &Path) -> Result<String, Error> {
+    let path = directory.join("cluster.json");
+    if path.exists() {
+        return fs::read(&path)
+            .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
+            .map_err(|source| Error::directory(&path, source));
+    }
+    let bytes: [u8; 16] = rand::random();
+    let id = URL_SAFE_NO_PAD.encode(bytes);
+    serde_json::to_vec(&id)
+        .map_err(std::io::Error::from)
+        .and_then(|json| fs::write(&path, json))
+        .map_err(|source| Error::directory(&path, source))?;
+    Ok(id)
+}
+
+fn create_dir(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(|source| Error::directory(path, source))
+}
