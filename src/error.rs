@@ -1,5 +1,8 @@
 //! How the process ends, and the sum of the rooms' errors with what each says about itself.
 
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
 use crate::{broker, dataset, net, pipeline, report, store};
 
 /// How the process ends. The numbers are part of the interface.
@@ -71,6 +74,15 @@ pub enum Error {
     /// Something happened that cannot.
     #[error("{0}")]
     Bug(&'static str),
+    /// A file that was asked for could not be made.
+    #[error("failed to write `{}`", path.display())]
+    WriteFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// The report could not be written to stdout.
     #[error("failed to write to stdout")]
     Stdout(#[source] std::io::Error),
@@ -90,7 +102,12 @@ impl Error {
                 Some("leave `--topic` out, or name one topic folder with `--dataset`".to_owned())
             }
             Self::Bug(_) => Some("please report this with the log of the run".to_owned()),
-            Self::Unsupported(_) | Self::Runtime(_) | Self::Stdout(_) => None,
+            Self::WriteFile { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
+                Some("the file exists: remove it, or name another one".to_owned())
+            }
+            Self::WriteFile { .. } | Self::Unsupported(_) | Self::Runtime(_) | Self::Stdout(_) => {
+                None
+            }
         }
     }
 
@@ -107,6 +124,7 @@ impl Error {
             | Self::Store(_)
             | Self::Pipeline(_)
             | Self::Runtime(_)
+            | Self::WriteFile { .. }
             | Self::Stdout(_) => ExitStatus::Environment,
         }
     }

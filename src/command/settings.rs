@@ -258,6 +258,24 @@ pub struct SimulateSettings {
     pub min_throughput: Option<f64>,
 }
 
+/// What `convoy dataset inspect` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InspectSettings {
+    /// File, topic folder, or folder of topic folders.
+    pub path: PathBuf,
+}
+
+/// What `convoy dataset generate` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerateSettings {
+    /// Number of rows.
+    pub rows: u64,
+    /// Seed of every value.
+    pub seed: u64,
+    /// File to make; none is stdout.
+    pub output: Option<PathBuf>,
+}
+
 impl SimulateSettings {
     /// Returns readings per second of the whole fleet; none at an unlimited rate.
     pub fn target_rate(&self) -> Option<f64> {

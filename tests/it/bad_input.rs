@@ -33,7 +33,32 @@ fn a_dataset_that_cannot_be_used_is_told_with_its_place() {
         dataset(b"class,aa_000\nneg,\xff\xfe\n"),
         dataset("class,aa_000\nneg,\"1\n"),
     ];
-    insta::assert_snapshot!(told.join("\n\n"), @"");
+    insta::assert_snapshot!(told.join("\n\n"), @"
+    error: failed to open `absent.csv`
+      caused by: No such file or directory (os error 2)
+
+    hint: check the path given to `--dataset`, or make rows with `convoy dataset generate`
+
+    error: `rows.csv` is empty
+
+    hint: a dataset needs a header and at least one row; `convoy dataset generate` makes one
+
+    error: `rows.csv` has a header, but no row
+
+    hint: a dataset needs a header and at least one row; `convoy dataset generate` makes one
+
+    error: `rows.csv`, line 3, byte 19: the row has 1 fields, but the header has 2
+
+    hint: the file may be cut off there, or a field with a comma lacks its quotes
+
+    error: `rows.csv`, line 2, byte 17: the row is not valid UTF-8
+
+    hint: the file may be cut off there, or in another encoding: convert it to UTF-8
+
+    error: `rows.csv`, line 2, byte 13: a quoted field is not closed before the end of the file
+
+    hint: the file may be cut off there, or lacks a quote
+    ");
 }
 
 #[test]
@@ -43,10 +68,26 @@ fn a_wrong_value_is_told_with_its_flag() {
         "--vehicles 0",
         "--rate -1",
         "--arrival sometimes",
-        "--backend cloud",
+        "--compression rar",
     ]
     .map(|flag| refused(&place.convoy(&format!("{SIMULATE} {flag}")), 2).to_owned());
-    insta::assert_snapshot!(told.join("\n\n"), @"");
+    insta::assert_snapshot!(told.join("\n\n"), @"
+    error: invalid value '0' for '--vehicles <N>': must be at least 1
+
+    For more information, try '--help'.
+
+    error: invalid value '-1' for '--rate <RATE>': rate `-1` is not above zero
+
+    For more information, try '--help'.
+
+    error: invalid value 'sometimes' for '--arrival <SHAPE>': arrival shape `sometimes` is none of `uniform`, `poisson`, `burst` and `ramp`
+
+    For more information, try '--help'.
+
+    error: invalid value 'rar' for '--compression <CODEC>': `rar` is no compression; known are none, gzip, lz4, snappy and zstd
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
@@ -58,14 +99,31 @@ fn a_port_in_use_is_told_with_its_address() {
         let line = format!("{SIMULATE} --dataset rows.csv {flag} {port}");
         refused(&place.convoy(&line), 3).replace(&port.to_string(), "[PORT]")
     });
-    insta::assert_snapshot!(told.join("\n\n"), @"");
+    insta::assert_snapshot!(told.join("\n\n"), @"
+    provisioning
+    error: failed to start the embedded broker
+      caused by: failed to listen on `127.0.0.1:[PORT]`
+      caused by: Address already in use (os error 98)
+
+    hint: the port is in use: stop what holds it, or name another one (0 takes a free one)
+
+    provisioning
+    error: none
+
+    hint:
+    ");
 }
 
 #[test]
 fn an_unwritable_output_directory_is_told_before_anything_starts() {
     let place = Place::with_rows().file("taken", "a file is no directory");
     let outcome = place.convoy(&format!("{SIMULATE} --dataset rows.csv --output taken"));
-    insta::assert_snapshot!(refused(&outcome, 3), @"");
+    insta::assert_snapshot!(refused(&outcome, 3), @"
+    error: cannot write to the output directory `taken/[RUN]`
+      caused by: Not a directory (os error 20)
+
+    hint: name a directory that you may write to, with free space, by `--output DIR`
+    ");
 }
 
 #[test]

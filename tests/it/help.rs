@@ -14,6 +14,7 @@ fn help_goes_to_stdout_and_names_every_exit_code() {
 
     Commands:
       simulate  Run the whole thing: provision, warm up, measure, drain, audit, report
+      dataset   Look at the rows to replay, or make some
       help      Print this message or the help of the given subcommand(s)
 
     Options:

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
+use regex::Regex;
 use tempfile::TempDir;
 
 /// No call of these tests takes a tenth of this on an idle machine.
@@ -52,7 +53,7 @@ impl Place {
     }
 }
 
-/// What a call said and how it ended, with the directory's name replaced.
+/// What a call said and how it ended, with the names of directory and run replaced.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub code: i32,
@@ -62,9 +63,11 @@ pub struct Outcome {
 
 impl Outcome {
     fn new(output: &Output, directory: &Path) -> Self {
+        let run_id = Regex::new(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b").unwrap();
         let text = |bytes: &[u8]| {
             let text = String::from_utf8(bytes.to_vec()).expect("convoy writes UTF-8");
-            text.replace(&directory.display().to_string(), "[PLACE]")
+            let text = text.replace(&directory.display().to_string(), "[PLACE]");
+            run_id.replace_all(&text, "[RUN]").into_owned()
         };
         Self {
             code: output.status.code().expect("convoy exits by itself"),
