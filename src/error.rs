@@ -1,6 +1,9 @@
 //! How the process ends, and the sum of the rooms' errors with what each says about itself.
 
-use crate::{broker, cli, dataset, net, pipeline, report, store};
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use crate::{broker, dataset, net, pipeline, report, store};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +39,6 @@ impl ExitStatus {
 /// Why a command could not do what it was asked. Each room's error speaks for itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What the user said is wrong.
-    #[error(transparent)]
-    Cli(#[from] cli::Error),
     /// A server could not be started.
     #[error(transparent)]
     Net(#[from] net::Error),
@@ -74,6 +74,15 @@ pub enum Error {
     /// Something happened that cannot.
     #[error("{0}")]
     Bug(&'static str),
+    /// A file that was asked for could not be made.
+    #[error("failed to write `{}`", path.display())]
+    WriteFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// The report could not be written to stdout.
     #[error("failed to write to stdout")]
     Stdout(#[source] std::io::Error),
@@ -83,7 +92,6 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Cli(error) => error.hint(),
             Self::Net(error) => Some(error.hint()),
             Self::Report(error) => Some(error.hint()),
             Self::Dataset(error) => Some(error.hint().to_owned()),
@@ -94,14 +102,19 @@ impl Error {
                 Some("leave `--topic` out, or name one topic folder with `--dataset`".to_owned())
             }
             Self::Bug(_) => Some("please report this with the log of the run".to_owned()),
-            Self::Unsupported(_) | Self::Runtime(_) | Self::Stdout(_) => None,
+            Self::WriteFile { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
+                Some("the file exists: remove it, or name another one".to_owned())
+            }
+            Self::WriteFile { .. } | Self::Unsupported(_) | Self::Runtime(_) | Self::Stdout(_) => {
+                None
+            }
         }
     }
 
     /// Returns how the process ends because of it.
     pub fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::Cli(_) | Self::OneTopic { .. } | Self::Unsupported(_) => ExitStatus::Usage,
+            Self::OneTopic { .. } | Self::Unsupported(_) => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Bug(_) => ExitStatus::Bug,
             Self::Net(_)
@@ -111,6 +124,7 @@ impl Error {
             | Self::Store(_)
             | Self::Pipeline(_)
             | Self::Runtime(_)
+            | Self::WriteFile { .. }
             | Self::Stdout(_) => ExitStatus::Environment,
         }
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use convoy::cli::{self, Environment, Request};
-use convoy::command;
-use convoy::error::{Error, ExitStatus};
+use convoy::command::{self, Invocation};
+use convoy::error::ExitStatus;
 use convoy::terminal::{ProgressMode, Terminal};
 
 /// 10–20 % more records per second on the client side than the system allocator.
@@ -20,29 +20,39 @@ fn main() -> ExitCode {
 }
 
 fn convoy() -> ExitStatus {
-    let mut terminal = Terminal::new(ProgressMode::Never, false);
-    run(&mut terminal).unwrap_or_else(|error| {
+    let plain = Terminal::new(ProgressMode::Never, false);
+    let environment = match Environment::read(std::env::vars_os(), Path::new(".")) {
+        Ok(environment) => environment,
+        Err(error) => return refuse(&error, &plain),
+    };
+    let terminal = |progress| Terminal::new(progress, environment.colored());
+    match cli::parse(std::env::args_os(), &environment) {
+        Ok(Request::Show(text)) => show(&text, &plain),
+        Ok(Request::Run {
+            invocation,
+            progress,
+        }) => run(&invocation, &terminal(progress)),
+        Err(error) => refuse(&error, &terminal(ProgressMode::Never)),
+    }
+}
+
+fn run(invocation: &Invocation, terminal: &Terminal) -> ExitStatus {
+    command::run(invocation, terminal).unwrap_or_else(|error| {
         terminal.error(&error, error.hint().as_deref());
         error.exit_status()
     })
 }
 
-fn run(terminal: &mut Terminal) -> Result<ExitStatus, Error> {
-    let environment = Environment::read(std::env::vars_os(), Path::new("."))?;
-    *terminal = Terminal::new(ProgressMode::Never, environment.colored());
-    match cli::parse(std::env::args_os(), &environment)? {
-        Request::Show(text) => terminal
-            .data(|stdout| stdout.write_all(text.as_bytes()))
-            .map(|()| ExitStatus::Success)
-            .map_err(Error::Stdout),
-        Request::Run {
-            invocation,
-            progress,
-        } => {
-            *terminal = Terminal::new(progress, environment.colored());
-            command::run(&invocation, terminal)
-        }
+fn show(text: &str, terminal: &Terminal) -> ExitStatus {
+    match terminal.data(|stdout| stdout.write_all(text.as_bytes())) {
+        Ok(()) => ExitStatus::Success,
+        Err(_closed) => ExitStatus::Environment,
     }
+}
+
+fn refuse(error: &cli::Error, terminal: &Terminal) -> ExitStatus {
+    terminal.error(error, error.hint().as_deref());
+    ExitStatus::Usage
 }
 
 /// Says where the bug is; whoever waits for the thread decides how the run ends.

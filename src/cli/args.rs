@@ -51,6 +51,40 @@ pub(super) enum CommandArgs {
     /// Run the whole thing: provision, warm up, measure, drain, audit, report.
     #[command(max_term_width = 100, after_long_help = SIMULATE_EXAMPLES)]
     Simulate(Box<SimulateArgs>),
+    /// Look at the rows to replay, or make some.
+    #[command(subcommand)]
+    Dataset(DatasetArgs),
+}
+
+#[derive(Subcommand)]
+pub(super) enum DatasetArgs {
+    /// Show topics, rows, labels, columns and their types.
+    #[command(max_term_width = 100)]
+    Inspect {
+        /// CSV file, folder of them, or folder with one folder per topic.
+        #[arg(value_name = "PATH", default_value = "sample_data")]
+        path: PathBuf,
+    },
+    /// Write synthetic rows with the statistics of a truck fleet's (171 columns).
+    #[command(max_term_width = 100)]
+    Generate {
+        /// Number of rows.
+        #[arg(
+            long,
+            value_name = "N",
+            default_value = "2000",
+            allow_negative_numbers = true
+        )]
+        #[arg(value_parser = parse::count::<u64>)]
+        rows: u64,
+        /// Seed of every value; the same seed writes the same bytes.
+        #[arg(long, value_name = "N", default_value = "42")]
+        #[arg(value_parser = parse::value::<u64>)]
+        seed: u64,
+        /// File to make [default: stdout].
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 #[derive(Args)]
@@ -157,7 +191,7 @@ pub(super) struct SimulateArgs {
     #[arg(value_parser = parse::span)]
     pub(super) drain_timeout: Duration,
 
-    /// Topic [default: a fresh one for the run].
+    /// Topic [default: named by the folder of the dataset].
     #[arg(long, value_name = "NAME", help_heading = "Pipeline")]
     #[arg(value_parser = parse::topic)]
     pub(super) topic: Option<String>,

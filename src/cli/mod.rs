@@ -24,11 +24,11 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::command::{Command, Invocation};
+use crate::command::{Command, GenerateSettings, InspectSettings, Invocation};
 use crate::net::secret::redact_uri;
 use crate::terminal::ProgressMode;
 
-use args::{CliArgs, CommandArgs};
+use args::{CliArgs, CommandArgs, DatasetArgs};
 pub use environment::Environment;
 pub use error::Error;
 
@@ -68,6 +68,7 @@ pub fn parse(
             let settings = resolve::simulate(layered, environment)?;
             (Command::Simulate(Box::new(settings)), progress)
         }
+        CommandArgs::Dataset(args) => (dataset(args), ProgressMode::Never),
     };
     let invocation = Invocation {
         command,
@@ -78,6 +79,15 @@ pub fn parse(
         invocation,
         progress,
     })
+}
+
+fn dataset(args: DatasetArgs) -> Command {
+    match args {
+        DatasetArgs::Inspect { path } => Command::InspectDataset(InspectSettings { path }),
+        DatasetArgs::Generate { rows, seed, output } => {
+            Command::GenerateDataset(GenerateSettings { rows, seed, output })
+        }
+    }
 }
 
 /// The command line as it can be typed again, secrets replaced.

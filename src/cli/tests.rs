@@ -57,6 +57,7 @@ impl Place {
         match self.request(line).unwrap() {
             Request::Run { invocation, .. } => match invocation.command {
                 Command::Simulate(settings) => *settings,
+                other => panic!("{other:?}"),
             },
             Request::Show(text) => panic!("{text}"),
         }

@@ -1,6 +1,7 @@
 //! One file per command. Each turns its settings into what the rooms below offer, and the outcome
 //! into an exit status.
 
+pub mod dataset;
 pub mod environment;
 pub mod interrupt;
 pub mod null_sink;
@@ -12,7 +13,7 @@ pub mod settings;
 pub mod simulate;
 pub mod summarize;
 
-pub use settings::SimulateSettings;
+pub use settings::{GenerateSettings, InspectSettings, SimulateSettings};
 
 use crate::error::{Error, ExitStatus};
 use crate::terminal::Terminal;
@@ -22,6 +23,10 @@ use crate::terminal::Terminal;
 pub enum Command {
     /// `convoy simulate`.
     Simulate(Box<SimulateSettings>),
+    /// `convoy dataset inspect`.
+    InspectDataset(InspectSettings),
+    /// `convoy dataset generate`.
+    GenerateDataset(GenerateSettings),
 }
 
 /// A command as it was called.
@@ -39,5 +44,7 @@ pub struct Invocation {
 pub fn run(invocation: &Invocation, terminal: &Terminal) -> Result<ExitStatus, Error> {
     match &invocation.command {
         Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
+        Command::InspectDataset(settings) => dataset::inspect(settings, terminal),
+        Command::GenerateDataset(settings) => dataset::generate(settings, terminal),
     }
 }

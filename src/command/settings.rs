@@ -202,7 +202,7 @@ pub struct SimulateSettings {
     /// How long to wait, after the last emission, until everything is stored.
     #[serde(rename = "drain_timeout_s", serialize_with = "seconds")]
     pub drain_timeout: Duration,
-    /// Topic; none makes a fresh one for the run.
+    /// Topic; none takes the name of the folder of the dataset.
     pub topic: Option<String>,
     /// Partitions of a topic that is created.
     pub partitions: u32,
@@ -256,6 +256,24 @@ pub struct SimulateSettings {
     /// Throughput below which the run fails.
     #[serde(rename = "min_throughput_records_per_second")]
     pub min_throughput: Option<f64>,
+}
+
+/// What `convoy dataset inspect` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InspectSettings {
+    /// File, topic folder, or folder of topic folders.
+    pub path: PathBuf,
+}
+
+/// What `convoy dataset generate` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerateSettings {
+    /// Number of rows.
+    pub rows: u64,
+    /// Seed of every value.
+    pub seed: u64,
+    /// File to make; none is stdout.
+    pub output: Option<PathBuf>,
 }
 
 impl SimulateSettings {

@@ -42,10 +42,13 @@ impl Error {
 
 /// A directory known to be writable before anything else starts.
 ///
-/// Every file appears under its name only when it is complete.
+/// Every file appears under its name only when it is complete. Dropping it removes what is empty,
+/// so that a run that never started leaves nothing.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
+    /// The output directory, if it was made for this run.
+    made: Option<PathBuf>,
 }
 
 impl RunDirectory {
@@ -56,9 +59,10 @@ impl RunDirectory {
             path: path.clone(),
             source,
         };
+        let made = (!output.exists()).then(|| output.to_owned());
         fs::create_dir_all(&path).map_err(directory_error)?;
         NamedTempFile::new_in(&path).map_err(directory_error)?;
-        Ok(Self { path })
+        Ok(Self { path, made })
     }
 
     /// Returns where it is.
@@ -116,6 +120,16 @@ impl RunDirectory {
                 source,
             })?;
         Ok(path)
+    }
+}
+
+impl Drop for RunDirectory {
+    fn drop(&mut self) {
+        // Fails on a directory that holds something, which then has to stay.
+        let _kept = fs::remove_dir(&self.path);
+        if let Some(output) = &self.made {
+            let _kept = fs::remove_dir(output);
+        }
     }
 }
 
@@ -201,6 +215,21 @@ mod tests {
         );
         let read: Report = serde_json::from_slice(&fs::read(&written[0]).unwrap()).unwrap();
         assert_eq!(read, sample::report());
+    }
+
+    #[test]
+    fn a_run_without_results_leaves_no_directory() {
+        let place = tempfile::tempdir().unwrap();
+        let output = place.path().join("runs");
+        let directory = RunDirectory::create(&output, "run-1").unwrap();
+        let log = directory.latency_log(0).unwrap();
+        drop(log);
+        drop(directory);
+        assert_eq!(names(place.path()), Vec::<String>::new());
+
+        fs::create_dir(&output).unwrap();
+        drop(RunDirectory::create(&output, "run-2").unwrap());
+        assert_eq!(names(place.path()), ["runs"]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ const FILE_FILTER: &str = "info,convoy=debug";
 
 /// Starts logging to stderr and, where a run has one, to the file `directory/<run-id>.log`.
 ///
-/// Returns the file's path. `filter` replaces [`FILE_FILTER`]; a filter that does not parse is
+/// Returns the file's path. `filter` replaces the default one; a filter that does not parse is
 /// said and ignored. Only the first call in a process has an effect.
 pub fn start(
     terminal: &Terminal,
