@@ -7,4 +7,4 @@ pub mod spec;
 
 pub use client::{Connector, Partition};
 pub use error::{Cause, Error};
-pub use spec::{Compression, Endpoint, Login, Mechanism, Tls};
+pub use spec::{Compression, Endpoint, Login, Mechanism, SecurityProtocol, Tls};

@@ -1,10 +1,16 @@
 //! What is asked of a broker: where it is, how to get in, how to send.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde::{Serialize, Serializer};
+
+use super::error::{Cause, Error};
 
 use crate::net::Secret;
 
@@ -37,6 +43,42 @@ pub struct Tls {
     pub config: Arc<rustls::ClientConfig>,
 }
 
+impl Tls {
+    /// Trusts the authorities in a PEM file, or those of the web where there is none.
+    pub fn trusting(ca_file: Option<&Path>) -> Result<Self, Error> {
+        let mut roots = RootCertStore::empty();
+        match ca_file {
+            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Some(file) => {
+                let refuse = |reason: String| Error::Tls {
+                    file: file.display().to_string(),
+                    source: Cause::Other(reason),
+                };
+                let certificates = CertificateDer::pem_file_iter(file)
+                    .map_err(|error| refuse(error.to_string()))?;
+                for certificate in certificates {
+                    let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
+                    roots
+                        .add(certificate)
+                        .map_err(|error| refuse(error.to_string()))?;
+                }
+                if roots.is_empty() {
+                    return Err(refuse("there is no certificate in it".to_owned()));
+                }
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring speaks TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self {
+            config: Arc::new(config),
+        })
+    }
+}
+
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tls")
@@ -54,63 +96,88 @@ pub struct Login {
     pub password: Secret,
 }
 
-/// SASL mechanism.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mechanism {
-    /// `PLAIN`, only sensible over TLS.
-    Plain,
-    /// `SCRAM-SHA-256`.
-    ScramSha256,
-    /// `SCRAM-SHA-512`.
-    ScramSha512,
+/// Defines an enum whose values are words of the command line.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$value_doc])* $value,)+ }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$value),)+
+                    _ => Err(format!("expected one of {}", [$(concat!("`", $word, "`")),+].join(", "))),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$value => $word,)+ })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    };
 }
 
-/// How batches are compressed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Compression {
-    /// Not at all.
-    #[default]
-    None,
-    /// gzip.
-    Gzip,
-    /// LZ4.
-    Lz4,
-    /// Snappy.
-    Snappy,
-    /// Zstandard.
-    Zstd,
-}
-
-impl Compression {
-    const NAMES: [(&'static str, Self); 5] = [
-        ("none", Self::None),
-        ("gzip", Self::Gzip),
-        ("lz4", Self::Lz4),
-        ("snappy", Self::Snappy),
-        ("zstd", Self::Zstd),
-    ];
-}
-
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::NAMES.iter().find(|(_, codec)| codec == self);
-        f.write_str(name.map_or("none", |(name, _)| name))
+words! {
+    /// SASL mechanism.
+    Mechanism {
+        /// `PLAIN`, only sensible over TLS.
+        Plain = "plain",
+        /// `SCRAM-SHA-256`.
+        ScramSha256 = "scram-sha-256",
+        /// `SCRAM-SHA-512`.
+        ScramSha512 = "scram-sha-512",
     }
 }
 
-/// A word that names no codec.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no compression; known are none, gzip, lz4, snappy and zstd")]
-pub struct UnknownCompression(String);
+words! {
+    /// Kafka's `security.protocol`.
+    SecurityProtocol {
+        /// Plain TCP, anybody.
+        Plaintext = "plaintext",
+        /// TLS, anybody.
+        Ssl = "ssl",
+        /// Plain TCP, with user and password.
+        SaslPlaintext = "sasl_plaintext",
+        /// TLS, with user and password.
+        SaslSsl = "sasl_ssl",
+    }
+}
 
-impl FromStr for Compression {
-    type Err = UnknownCompression;
+impl SecurityProtocol {
+    /// Returns whether the connection is encrypted.
+    pub fn encrypts(self) -> bool {
+        matches!(self, Self::Ssl | Self::SaslSsl)
+    }
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = Self::NAMES.iter().find(|(name, _)| *name == text);
-        known
-            .map(|(_, codec)| *codec)
-            .ok_or_else(|| UnknownCompression(text.to_owned()))
+    /// Returns whether the broker asks who we are.
+    pub fn authenticates(self) -> bool {
+        matches!(self, Self::SaslPlaintext | Self::SaslSsl)
+    }
+}
+
+words! {
+    /// How batches are compressed.
+    Compression {
+        /// Not at all.
+        None = "none",
+        /// gzip.
+        Gzip = "gzip",
+        /// LZ4.
+        Lz4 = "lz4",
+        /// Snappy.
+        Snappy = "snappy",
+        /// Zstandard.
+        Zstd = "zstd",
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::broker::Compression;
+use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::command::settings::{Backend, Encoding, Format, Sink};
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
@@ -296,6 +296,25 @@ pub(super) struct SimulateArgs {
     /// Addresses of an existing broker, or `embedded` or `container`.
     #[arg(long, value_name = "HOST:PORT,…", help_heading = "Servers")]
     pub(super) broker: Option<String>,
+
+    /// How to talk to an existing broker: `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`
+    /// [default: `sasl_ssl` with a user, `plaintext` without].
+    #[arg(long, value_name = "PROTOCOL", help_heading = "Servers")]
+    pub(super) security_protocol: Option<SecurityProtocol>,
+
+    /// How the password is shown to an existing broker: `plain`, `scram-sha-256` or
+    /// `scram-sha-512`.
+    #[arg(
+        long,
+        value_name = "MECHANISM",
+        default_value = "plain",
+        help_heading = "Servers"
+    )]
+    pub(super) sasl_mechanism: Mechanism,
+
+    /// Certificate authorities of an existing broker, a PEM file [default: those of the web].
+    #[arg(long, value_name = "FILE", help_heading = "Servers")]
+    pub(super) ca_file: Option<PathBuf>,
 
     /// URI of an existing store (mongodb://…), or `embedded` or `container`.
     #[arg(long, value_name = "URI", help_heading = "Servers")]

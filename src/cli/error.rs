@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 
+use crate::broker::SecurityProtocol;
+
 use super::layers::Origin;
 
 /// The command line, the scenario or the environment variables are wrong.
@@ -53,6 +55,12 @@ pub enum Error {
         path: PathBuf,
         /// The key.
         key: String,
+    },
+    /// The broker is to ask who we are, and nobody said.
+    #[error("`--security-protocol {security_protocol}` needs a user and a password")]
+    MissingCredentials {
+        /// The protocol.
+        security_protocol: SecurityProtocol,
     },
     /// The file `.env` is not there although its name is.
     #[error("cannot read `{}`", path.display())]
@@ -162,6 +170,10 @@ impl Error {
             } => format!("did you mean `{suggestion}`?"),
             Self::UnknownKey { .. } => {
                 "keys are the options of `convoy simulate --help` without their dashes".to_owned()
+            }
+            Self::MissingCredentials { .. } => {
+                "set CONVOY_BROKER_USERNAME and CONVOY_BROKER_PASSWORD, in the environment or in `.env`"
+                    .to_owned()
             }
             Self::NotAValue { .. } => "write it as text, a number or a boolean".to_owned(),
             Self::ReadEnvironmentFile { .. } => {

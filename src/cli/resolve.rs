@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::broker::SecurityProtocol;
 use crate::command::settings::{
     Backend, BrokerChoice, Encoding, ExternalBroker, SimulateSettings, StoreChoice,
 };
@@ -104,10 +105,7 @@ fn broker(layered: &Layered, environment: &Environment) -> Result<BrokerChoice, 
         Some("container") => BrokerChoice::Container,
         Some(addresses) => {
             contradiction(layered, "broker", addresses)?;
-            BrokerChoice::External(ExternalBroker {
-                bootstrap: bootstrap(layered, addresses)?,
-                credentials: environment.broker_credentials()?,
-            })
+            external_broker(args, bootstrap(layered, addresses)?, environment)?
         }
     };
     match embedded_only {
@@ -118,6 +116,28 @@ fn broker(layered: &Layered, environment: &Environment) -> Result<BrokerChoice, 
         }),
         _ => Ok(choice),
     }
+}
+
+fn external_broker(
+    args: &SimulateArgs,
+    bootstrap: Vec<String>,
+    environment: &Environment,
+) -> Result<BrokerChoice, Error> {
+    let credentials = environment.broker_credentials()?;
+    let security_protocol = args.security_protocol.unwrap_or(match &credentials {
+        Some(_) => SecurityProtocol::SaslSsl,
+        None => SecurityProtocol::Plaintext,
+    });
+    if security_protocol.authenticates() && credentials.is_none() {
+        return Err(Error::MissingCredentials { security_protocol });
+    }
+    Ok(BrokerChoice::External(ExternalBroker {
+        bootstrap,
+        credentials: credentials.filter(|_| security_protocol.authenticates()),
+        security_protocol,
+        sasl_mechanism: args.sasl_mechanism,
+        ca_file: args.ca_file.clone(),
+    }))
 }
 
 fn store(layered: &Layered) -> Result<StoreChoice, Error> {

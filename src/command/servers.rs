@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use super::roles::{Role, Runtimes};
 use super::settings::{BrokerChoice, SimulateSettings, StoreChoice};
 use crate::broker::embedded as embedded_broker;
-use crate::broker::{Endpoint, Login, Mechanism};
+use crate::broker::{Endpoint, Login, Tls};
 use crate::error::Error;
 use crate::net::SecretUri;
-use crate::pipeline::Endpoints;
+use crate::pipeline::{self, Endpoints};
 use crate::report::{BackendKind, Durability};
 use crate::store::embedded as embedded_store;
 
@@ -81,13 +81,20 @@ async fn start_broker(
 ) -> Result<StartedBroker, Error> {
     if let BrokerChoice::External(external) = &settings.broker {
         let login = external.credentials.as_ref().map(|credentials| Login {
-            mechanism: Mechanism::Plain,
+            mechanism: external.sasl_mechanism,
             user: credentials.username.clone(),
             password: credentials.password.clone(),
         });
+        let tls = if external.security_protocol.encrypts() {
+            let trusted = Tls::trusting(external.ca_file.as_deref());
+            Some(trusted.map_err(pipeline::Error::Broker)?)
+        } else {
+            None
+        };
+        let bootstrap = external.bootstrap.clone();
         let endpoint = Endpoint {
-            bootstrap: external.bootstrap.clone(),
-            tls: None,
+            bootstrap,
+            tls,
             login,
         };
         let durability = "acks=all, as the cluster is configured".to_owned();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::broker::Compression;
+use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::fleet::Key;
 use crate::load::{Arrival, Bound, Rate};
 use crate::net::{Secret, SecretUri};
@@ -111,8 +111,14 @@ pub enum BrokerChoice {
 pub struct ExternalBroker {
     /// Bootstrap addresses, `HOST:PORT`.
     pub bootstrap: Vec<String>,
-    /// User and password; with them the connection is encrypted.
+    /// User and password.
     pub credentials: Option<Credentials>,
+    /// Whether the connection is encrypted and who we are is asked.
+    pub security_protocol: SecurityProtocol,
+    /// How the password is shown.
+    pub sasl_mechanism: Mechanism,
+    /// Certificate authorities to trust instead of those of the web.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A user and a password.

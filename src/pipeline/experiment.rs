@@ -61,7 +61,6 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     interrupt: CancellationToken,
 ) -> Result<Outcome, Error> {
-    observer.phase(Phase::Preparing);
     let prepared = prepare(&context, &endpoints, &roles).await?;
     let targets = prepared.targets.clone();
     let mut running = Running::start(&context, prepared, &roles, &observer);
