@@ -1,0 +1,3 @@
+//! Gives back the space of segments that are mostly dead.
+
+// placeholder
