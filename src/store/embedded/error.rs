@@ -47,15 +47,13 @@ impl Code {
     pub const INDEX_OPTIONS_CONFLICT: Self = Self::new(85, "IndexOptionsConflict");
     pub const INDEX_KEY_SPECS_CONFLICT: Self = Self::new(86, "IndexKeySpecsConflict");
     pub const SHUTDOWN_IN_PROGRESS: Self = Self::new(91, "ShutdownInProgress");
-    pub const COMMAND_NOT_SUPPORTED_ON_VIEW: Self =
-        Self::new(166, "CommandNotSupportedOnView");
+    pub const COMMAND_NOT_SUPPORTED_ON_VIEW: Self = Self::new(166, "CommandNotSupportedOnView");
     pub const CANNOT_INDEX_PARALLEL_ARRAYS: Self = Self::new(171, "CannotIndexParallelArrays");
     pub const QUERY_PLAN_KILLED: Self = Self::new(175, "QueryPlanKilled");
     pub const AMBIGUOUS_INDEX_KEY_PATTERN: Self = Self::new(181, "AmbiguousIndexKeyPattern");
     pub const COMMAND_NOT_SUPPORTED: Self = Self::new(115, "CommandNotSupported");
     pub const INVALID_PIPELINE_OPERATOR: Self = Self::new(168, "InvalidPipelineOperator");
-    pub const INVALID_INDEX_SPECIFICATION: Self =
-        Self::new(197, "InvalidIndexSpecificationOption");
+    pub const INVALID_INDEX_SPECIFICATION: Self = Self::new(197, "InvalidIndexSpecificationOption");
     pub const NOT_IMPLEMENTED: Self = Self::new(238, "NotImplemented");
     pub const CURSOR_IN_USE: Self = Self::new(12051, "CursorInUse");
     pub const NO_SUCH_TRANSACTION: Self = Self::new(251, "NoSuchTransaction");

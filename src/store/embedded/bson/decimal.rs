@@ -294,8 +294,20 @@ mod tests {
     #[test]
     fn numbers_are_shown_as_the_specification_shows_them() {
         for text in [
-            "0", "-0", "1", "1.50", "0.001", "1E+3", "-1.5E-9", "NaN", "Infinity", "-Infinity",
-            "0.000001", "1E-7", "9.999999999999999999999999999999999E+6144", "1E-6176",
+            "0",
+            "-0",
+            "1",
+            "1.50",
+            "0.001",
+            "1E+3",
+            "-1.5E-9",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "0.000001",
+            "1E-7",
+            "9.999999999999999999999999999999999E+6144",
+            "1E-6176",
         ] {
             assert_eq!(decimal(text).to_string(), text);
         }

@@ -206,7 +206,11 @@ fn encode_double(number: f64, out: &mut Vec<u8>) {
         return out.push(NAN);
     }
     if number.is_infinite() {
-        return out.push(if number > 0.0 { INFINITY } else { MINUS_INFINITY });
+        return out.push(if number > 0.0 {
+            INFINITY
+        } else {
+            MINUS_INFINITY
+        });
     }
     let bits = number.to_bits();
     let fraction = bits & ((1 << MANTISSA_BITS) - 1);

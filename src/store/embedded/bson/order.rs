@@ -134,11 +134,9 @@ fn compare_integer_to_double(integer: i64, double: f64) -> Ordering {
     #[expect(clippy::cast_possible_truncation, reason = "within the range of i64")]
     let whole = double.trunc() as i64;
     let fraction = double.fract();
-    integer.cmp(&whole).then_with(|| {
-        0.0_f64
-            .partial_cmp(&fraction)
-            .unwrap_or(Ordering::Equal)
-    })
+    integer
+        .cmp(&whole)
+        .then_with(|| 0.0_f64.partial_cmp(&fraction).unwrap_or(Ordering::Equal))
 }
 
 #[cfg(test)]
@@ -170,7 +168,10 @@ mod tests {
         assert_eq!(compare(&Value::Int64(large - 1), &double), Ordering::Equal);
         let limit = Value::Double(9_223_372_036_854_775_808.0);
         assert_eq!(compare(&Value::Int64(i64::MAX), &limit), Ordering::Less);
-        assert_eq!(compare(&Value::Int64(-1), &Value::Double(-0.5)), Ordering::Less);
+        assert_eq!(
+            compare(&Value::Int64(-1), &Value::Double(-0.5)),
+            Ordering::Less
+        );
     }
 
     #[test]

@@ -89,12 +89,10 @@ fn number() -> impl Strategy<Value = Value<'static>> {
         any::<i64>().prop_map(Value::Int64),
         any::<f64>().prop_map(Value::Double),
         (-6_i32..7).prop_map(|half| Value::Double(f64::from(half) / 2.0)),
-        any::<u128>().prop_map(|bits| {
-            Value::Decimal128(Decimal128::from_bytes(bits.to_le_bytes()))
-        }),
-        (-30_i64..31, -2_i32..2).prop_map(|(coefficient, exponent)| {
-            decimal(coefficient, exponent)
-        }),
+        any::<u128>()
+            .prop_map(|bits| { Value::Decimal128(Decimal128::from_bytes(bits.to_le_bytes())) }),
+        (-30_i64..31, -2_i32..2)
+            .prop_map(|(coefficient, exponent)| { decimal(coefficient, exponent) }),
     ]
 }
 

@@ -98,7 +98,13 @@ fn document_contents(bytes: &[u8]) -> Result<(), Invalid> {
             Kind::CodeWithScope => {
                 let scope = code_before_scope(payload).ok_or(Invalid::Value { at })?;
                 let length = length.saturating_sub(scope);
-                open(bytes, at.saturating_add(scope), length, &mut ends, &mut depth)?
+                open(
+                    bytes,
+                    at.saturating_add(scope),
+                    length,
+                    &mut ends,
+                    &mut depth,
+                )?
             }
             _ => {
                 scalar(kind, payload, at)?;

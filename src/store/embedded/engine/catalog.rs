@@ -66,7 +66,10 @@ impl Engine {
 
     /// Returns a collection.
     pub fn collection(&self, namespace: &Namespace) -> Option<Arc<Collection>> {
-        read(&self.catalog).collections.get(namespace).map(Arc::clone)
+        read(&self.catalog)
+            .collections
+            .get(namespace)
+            .map(Arc::clone)
     }
 
     /// Returns a collection by its number in the log.
@@ -77,7 +80,10 @@ impl Engine {
     }
 
     /// Returns a collection, creating it if need be.
-    pub fn collection_or_create(&self, namespace: &Namespace) -> Result<Arc<Collection>, ChangeError> {
+    pub fn collection_or_create(
+        &self,
+        namespace: &Namespace,
+    ) -> Result<Arc<Collection>, ChangeError> {
         if let Some(collection) = self.collection(namespace) {
             return Ok(collection);
         }

@@ -212,7 +212,8 @@ impl Collection {
             Change::Keep => Ok(Changed::Unchanged(before)),
             Change::Replace(after) if after == before => Ok(Changed::Unchanged(before)),
             Change::Replace(after) => {
-                let position = state.replace(log, self.id, (id, location), doc, Doc::new(&after))?;
+                let position =
+                    state.replace(log, self.id, (id, location), doc, Doc::new(&after))?;
                 Ok(Changed::Replaced {
                     before,
                     after,

@@ -63,7 +63,9 @@ impl Error {
             Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "free some disk space, or name a directory on another disk".to_owned()
             }
-            Self::Read { .. } | Self::Write { .. } => "check the disk and its permissions".to_owned(),
+            Self::Read { .. } | Self::Write { .. } => {
+                "check the disk and its permissions".to_owned()
+            }
             Self::Damaged { .. } => {
                 "restore the directory from a copy, or start with an empty one".to_owned()
             }

@@ -5,10 +5,10 @@ use std::ops::Bound;
 
 use super::super::bson::{Builder, Doc, Key, Value, shell::Shown};
 use super::super::error::{Code, CommandError};
+pub use super::super::query::sort::Direction;
 use super::index_keys;
 pub use super::index_spec::IndexSpec;
 use super::record::RecordId;
-pub use super::super::query::sort::Direction;
 
 /// Bytes of an id behind a key that may be there more than once.
 const ID_BYTES: usize = 8;
@@ -63,7 +63,12 @@ impl Index {
 
     /// Returns the keys of a document.
     pub fn keys(&self, doc: Doc<'_>) -> Result<Keys, CommandError> {
-        if self.spec.partial.as_ref().is_some_and(|filter| !filter.matches(doc)) {
+        if self
+            .spec
+            .partial
+            .as_ref()
+            .is_some_and(|filter| !filter.matches(doc))
+        {
             return Ok(Keys::default());
         }
         let tuples = index_keys::tuples(&self.spec.fields, doc)?;
@@ -158,8 +163,8 @@ pub fn range_of<'i>(
     from: &[u8],
     to: &[u8],
 ) -> impl DoubleEndedIterator<Item = (&'i Key, RecordId)> + use<'i> {
-    let range = (from < to)
-        .then(|| entries.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))));
+    let range =
+        (from < to).then(|| entries.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))));
     range.into_iter().flatten().map(|(key, &id)| (key, id))
 }
 

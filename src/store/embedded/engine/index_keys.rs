@@ -29,10 +29,7 @@ enum Way<'a, 'p> {
 }
 
 /// Collects the values of `fields` in `doc`.
-pub fn tuples<'a>(
-    fields: &[(Path, Direction)],
-    doc: Doc<'a>,
-) -> Result<Tuples<'a>, CommandError> {
+pub fn tuples<'a>(fields: &[(Path, Direction)], doc: Doc<'a>) -> Result<Tuples<'a>, CommandError> {
     let mut out = Tuples::default();
     let ways = fields
         .iter()

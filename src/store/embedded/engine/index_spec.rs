@@ -102,10 +102,14 @@ impl IndexSpec {
             "expireAfterSeconds" => {
                 let seconds = value.as_i64().filter(|seconds| *seconds >= 0);
                 self.expire_after_seconds = Some(seconds.ok_or_else(|| {
-                    cannot("TTL index 'expireAfterSeconds' option must be within an acceptable range")
+                    cannot(
+                        "TTL index 'expireAfterSeconds' option must be within an acceptable range",
+                    )
                 })?);
                 if self.fields.len() != 1 || self.is_id() {
-                    return Err(cannot("TTL indexes are single-field indexes, and not on _id"));
+                    return Err(cannot(
+                        "TTL indexes are single-field indexes, and not on _id",
+                    ));
                 }
             }
             "partialFilterExpression" => {
@@ -115,10 +119,23 @@ impl IndexSpec {
                 self.partial = Some(parse_filter::parse(filter)?);
             }
             "collation" if is_simple_collation(value) => return Ok(false),
-            "collation" | "hidden" | "weights" | "default_language" | "wildcardProjection"
-            | "2dsphereIndexVersion" | "bits" | "min" | "max" | "storageEngine"
-            | "language_override" | "textIndexVersion" | "prepareUnique" | "clustered" => {
-                return Err(CommandError::unsupported(format!("the index option {name}")));
+            "collation"
+            | "hidden"
+            | "weights"
+            | "default_language"
+            | "wildcardProjection"
+            | "2dsphereIndexVersion"
+            | "bits"
+            | "min"
+            | "max"
+            | "storageEngine"
+            | "language_override"
+            | "textIndexVersion"
+            | "prepareUnique"
+            | "clustered" => {
+                return Err(CommandError::unsupported(format!(
+                    "the index option {name}"
+                )));
             }
             _ => {
                 return Err(CommandError::new(
@@ -199,7 +216,9 @@ fn parse_fields(key: Doc<'_>) -> Result<Vec<(Path, Direction)>, CommandError> {
         let direction = Direction::of(&value)
             .ok_or_else(|| cannot("Values in v:2 index key pattern cannot be 0 or NaN"))?;
         if element.kind() == Kind::Bool {
-            return Err(cannot("Values in v:2 index key pattern cannot be of type bool"));
+            return Err(cannot(
+                "Values in v:2 index key pattern cannot be of type bool",
+            ));
         }
         fields.push((Path::new(name), direction));
     }
@@ -217,7 +236,9 @@ fn check_field_name(name: &str) -> Result<(), CommandError> {
         return Err(cannot("Index keys cannot contain an empty field"));
     }
     if name.starts_with('$') {
-        return Err(cannot("Index key contains an illegal field name: field name starts with '$'."));
+        return Err(cannot(
+            "Index key contains an illegal field name: field name starts with '$'.",
+        ));
     }
     if name.split('.').any(|part| part == "$**") {
         return Err(CommandError::unsupported("wildcard indexes"));

@@ -57,7 +57,8 @@ impl fmt::Display for Namespace {
 /// Checks the name of a database.
 pub fn check_database(database: &str) -> Result<(), CommandError> {
     let allowed = |letter: char| !matches!(letter, '/' | '\\' | '.' | ' ' | '"' | '$' | '\0');
-    if database.is_empty() || database.len() > MAX_DATABASE_BYTES || !database.chars().all(allowed) {
+    if database.is_empty() || database.len() > MAX_DATABASE_BYTES || !database.chars().all(allowed)
+    {
         return Err(CommandError::new(
             Code::INVALID_NAMESPACE,
             format!("Invalid database name: '{database}'"),

@@ -144,9 +144,10 @@ impl Hint {
             Self::Natural(_) => false,
             Self::Name(name) => *name == spec.name,
             Self::Fields(fields) => {
-                let same = |((name, direction), (path, known)): (&(String, Direction), &(Path, _))| {
-                    name == path.as_str() && direction == known
-                };
+                let same =
+                    |((name, direction), (path, known)): (&(String, Direction), &(Path, _))| {
+                        name == path.as_str() && direction == known
+                    };
                 fields.len() == spec.fields.len() && fields.iter().zip(&spec.fields).all(same)
             }
         }
@@ -231,8 +232,8 @@ impl Candidate<'_> {
     /// Returns whether the index has every document that may pass.
     fn is_usable(&self) -> bool {
         let first = self.fields.first();
-        let excludes_missing = first
-            .is_some_and(|intervals| !intervals.iter().any(|interval| interval.null));
+        let excludes_missing =
+            first.is_some_and(|intervals| !intervals.iter().any(|interval| interval.null));
         self.spec.partial.is_none() && (!self.spec.sparse || excludes_missing) && self.is_useful()
     }
 
@@ -316,8 +317,7 @@ impl Interval {
     }
 
     fn is_point(&self) -> bool {
-        self.lower == self.upper && self.lower.inclusive && self.lower.bytes.len() > 1
-            || self.null
+        self.lower == self.upper && self.lower.inclusive && self.lower.bytes.len() > 1 || self.null
     }
 
     /// Returns the encoded range in an index that orders in `direction`.

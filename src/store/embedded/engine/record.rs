@@ -43,7 +43,10 @@ pub struct RecordId(pub u64);
 impl RecordId {
     /// Returns the id that is `count` later.
     pub fn offset(self, count: usize) -> Self {
-        Self(self.0.saturating_add(u64::try_from(count).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(count).unwrap_or(u64::MAX)),
+        )
     }
 }
 

@@ -38,7 +38,12 @@ pub fn open(directory: &Path, segment_bytes: u32) -> Result<(Catalog, Log), Erro
         let collection = found.entry(record.collection).or_default();
         collection.take_in(record, sequence);
     })?;
-    let log = Log::resume(directory, segment_bytes, recovered.segments, recovered.length)?;
+    let log = Log::resume(
+        directory,
+        segment_bytes,
+        recovered.segments,
+        recovered.length,
+    )?;
     let catalog = build(&log, found)?;
     Ok((catalog, log))
 }
@@ -108,7 +113,10 @@ fn build(log: &Log, mut found: BTreeMap<CollectionId, Found>) -> Result<Catalog,
         catalog.collections.insert(namespace, Arc::new(collection));
     }
     for id in orphans {
-        warn!(collection = id.0, "dropped a collection whose name was taken over");
+        warn!(
+            collection = id.0,
+            "dropped a collection whose name was taken over"
+        );
         log_drop(log, id)?;
     }
     Ok(catalog)

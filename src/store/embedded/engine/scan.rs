@@ -236,7 +236,10 @@ impl Scan {
         let Place::Key { range, last } = &mut self.place else {
             return Ok(Vec::new());
         };
-        let index = state.indexes.iter().find(|index| index.spec().name == *name);
+        let index = state
+            .indexes
+            .iter()
+            .find(|index| index.spec().name == *name);
         let multikey = index.is_some_and(Index::is_multikey);
         let entries: &BTreeMap<Key, RecordId> = match index {
             Some(index) => index.entries(),

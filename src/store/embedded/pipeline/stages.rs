@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use bytes::Bytes;
 
 use super::super::bson::Key;
-use super::super::engine::{Row, RecordId, scan::Stored};
+use super::super::engine::{RecordId, Row, scan::Stored};
 use super::super::error::{Code, CommandError};
 use super::super::query::{Filter, Projection, SortSpec};
 use super::{Context, Stage};
@@ -209,6 +209,8 @@ impl Ord for Entry {
 pub fn memory_exceeded(stage: &str) -> CommandError {
     CommandError::new(
         Code::QUERY_EXCEEDED_MEMORY,
-        format!("{stage} exceeded memory limit of {MEMORY_LIMIT} bytes, and nothing is spilled to disk"),
+        format!(
+            "{stage} exceeded memory limit of {MEMORY_LIMIT} bytes, and nothing is spilled to disk"
+        ),
     )
 }

@@ -124,12 +124,14 @@ impl Comparison {
     }
 }
 
-impl Filter {
+impl Default for Filter {
     /// The filter that every document passes.
-    pub fn all() -> Self {
+    fn default() -> Self {
         Self::And(Vec::new())
     }
+}
 
+impl Filter {
     /// Returns whether every document passes.
     pub fn is_all(&self) -> bool {
         match self {
@@ -191,9 +193,7 @@ impl Test {
                 array_items(element).any(|item| tests.iter().all(|test| test.holds(item)))
             }
             Self::Exists(wanted) => *wanted,
-            Self::All(tests) => tests
-                .iter()
-                .all(|test| test.matches_element(Some(element))),
+            Self::All(tests) => tests.iter().all(|test| test.matches_element(Some(element))),
             _ => {
                 self.matches_value(element)
                     || array_items(element).any(|item| self.matches_value(item))
@@ -343,7 +343,11 @@ fn test_bits(value: &Value<'_>, positions: &[u32], all: bool, set: bool) -> bool
 fn bit(value: &Value<'_>, position: u32) -> Option<bool> {
     if let Value::Binary { bytes, .. } = value {
         let byte = usize::try_from(position / 8).ok()?;
-        return Some(bytes.get(byte).is_some_and(|byte| byte >> (position % 8) & 1 == 1));
+        return Some(
+            bytes
+                .get(byte)
+                .is_some_and(|byte| byte >> (position % 8) & 1 == 1),
+        );
     }
     // Numbers are sign-extended.
     Some(value.as_i64()? >> position.min(63) & 1 == 1)

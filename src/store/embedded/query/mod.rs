@@ -3,11 +3,13 @@
 //! Pure: nothing here knows of collections, files or connections.
 
 pub mod filter;
+pub mod number;
 pub mod parse_filter;
 pub mod path;
 pub mod projection;
 pub mod regex;
 pub mod sort;
+pub mod update;
 
 pub use filter::Filter;
 pub use path::Path;

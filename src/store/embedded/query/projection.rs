@@ -93,7 +93,12 @@ impl Projection {
                         .is_some_and(|doc| item.kind() == Kind::Document && filter.matches(doc))
                 };
                 if let Some(item) = array.and_then(|array| array.elements().find(matching)) {
-                    out.push(name, &std::iter::once(item.value()).collect::<ArrayBuilder>().into_value());
+                    out.push(
+                        name,
+                        &std::iter::once(item.value())
+                            .collect::<ArrayBuilder>()
+                            .into_value(),
+                    );
                 }
             }
         }
@@ -216,8 +221,7 @@ impl Parser {
                     ("exclusion", "inclusion")
                 };
                 let number = if keep { 31_253 } else { 31_254 };
-                let message =
-                    format!("Cannot do {doing} on field {path} in {other} projection");
+                let message = format!("Cannot do {doing} on field {path} in {other} projection");
                 Err(CommandError::location(number, message))
             }
             _ => {
@@ -230,9 +234,7 @@ impl Parser {
 
 impl Node {
     fn add(&mut self, path: &str, action: Action) -> Result<(), CommandError> {
-        let collision = || {
-            CommandError::location(31_250, format!("Path collision at {path}"))
-        };
+        let collision = || CommandError::location(31_250, format!("Path collision at {path}"));
         let Some((head, rest)) = path.split_once('.') else {
             if self.fields.iter().any(|(name, _)| name == path) {
                 return Err(collision());

@@ -91,6 +91,16 @@ impl SortSpec {
         Ok(Self { fields })
     }
 
+    /// Reads `{ $natural: 1 }`, the order of insertion; `None` for any other order.
+    pub fn natural(spec: Doc<'_>) -> Option<Self> {
+        let element = spec.elements().next()?;
+        let direction = Direction::of(&element.value())?;
+        let natural = element.name() == "$natural" && spec.len() == 1;
+        natural.then(|| Self {
+            fields: vec![(Path::new("$natural"), direction)],
+        })
+    }
+
     /// Orders by these fields.
     pub fn new(fields: Vec<(Path, Direction)>) -> Self {
         Self { fields }
