@@ -20,6 +20,7 @@ use rskafka::record::Record as ClientRecord;
 
 use super::error::{Cause, Error};
 use super::spec::{Compression, Endpoint, Mechanism};
+use crate::net::nodelay;
 use crate::record::envelope;
 
 /// How long connecting, with TLS and authentication, may take.
@@ -251,6 +252,9 @@ impl Partition {
                 bootstrap: self.connector.endpoint.bootstrap.join(","),
                 source: failure.into_cause(),
             })?;
+            if let Err(error) = nodelay::send_at_once() {
+                tracing::warn!(%error, "requests above 8 KB may be sent 40 ms late");
+            }
             self.client = Some(partition);
         }
         Ok(self.client.as_ref().expect("the client was made above"))

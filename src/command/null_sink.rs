@@ -1,12 +1,13 @@
 //! Paces a fleet into a sink that only counts: what the pacer alone can do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::roles::{Role, Runtimes};
 use crate::fleet::Readings;
-use crate::measure::{Recording, Stage};
+use crate::measure::{Recording, Stage, thread_cpu_time};
 use crate::pipeline::Context;
 use crate::pipeline::emitter::{Throttle, emit};
 use crate::pipeline::router::NullSink;
@@ -18,6 +19,8 @@ pub struct Paced {
     pub recording: Recording,
     /// Readings handed over, warm-up included.
     pub emitted: u64,
+    /// CPU time of the pacing thread.
+    pub generator_cpu: Duration,
 }
 
 /// Paces the run's fleet on a thread of its own.
@@ -33,11 +36,12 @@ pub fn pace(context: &Arc<Context>, runtimes: &Runtimes, interrupted: &Cancellat
     let readings = Readings::new(&fleet);
     let mut sink = NullSink::new(context.clock);
     let start = context.clock.now();
-    let emitted = std::thread::scope(|scope| {
+    let (emitted, generator_cpu) = std::thread::scope(|scope| {
         let pacing = std::thread::Builder::new()
             .name(Role::Generator.thread_name().to_owned())
             .spawn_scoped(scope, || {
-                emit(readings, &mut sink, context.clock, start, &fleet, &throttle)
+                let emitted = emit(readings, &mut sink, context.clock, start, &fleet, &throttle);
+                (emitted, thread_cpu_time())
             });
         pacing
             .ok()
@@ -51,5 +55,9 @@ pub fn pace(context: &Arc<Context>, runtimes: &Runtimes, interrupted: &Cancellat
         ..Recording::default()
     };
     *recording.stages.get_mut(Stage::PublishDelay) = sink.publish_delay;
-    Paced { recording, emitted }
+    Paced {
+        recording,
+        emitted,
+        generator_cpu,
+    }
 }

@@ -12,6 +12,7 @@ use crate::terminal::progress::{Expected, Progress, Snapshot};
 use crate::terminal::{self, Terminal};
 
 use super::settings::SimulateSettings;
+use super::summarize::CpuUse;
 
 /// Passes what the pipeline tells on to the terminal and to the latency log.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Display {
 struct State {
     progress: Progress,
     log: Option<LatencyLog<PartialFile>>,
+    /// CPU time when the audit began.
+    cpu: Option<CpuUse>,
     phase_began: u64,
     emitted_before: u64,
     stored_before: u64,
@@ -44,6 +47,7 @@ impl Display {
         let state = State {
             progress: terminal.progress(),
             log: Some(log),
+            cpu: None,
             phase_began: clock.now(),
             emitted_before: 0,
             stored_before: 0,
@@ -58,11 +62,11 @@ impl Display {
         }
     }
 
-    /// Ends the display and hands the latency log over.
-    pub fn finish(&self) -> Option<LatencyLog<PartialFile>> {
+    /// Ends the display; hands over the latency log and the CPU time up to the audit.
+    pub fn finish(&self) -> (Option<LatencyLog<PartialFile>>, Option<CpuUse>) {
         let mut state = self.lock();
         state.progress.finish();
-        state.log.take()
+        (state.log.take(), state.cpu.take())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -90,6 +94,9 @@ impl Observer for Display {
             Phase::Auditing => (terminal::progress::Phase::Audit, None),
         };
         let mut state = self.lock();
+        if phase == Phase::Auditing {
+            state.cpu = Some(CpuUse::read(self.clock));
+        }
         state.phase_began = self.clock.now();
         state.emitted_before = state.emitted;
         state.stored_before = state.stored;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -105,13 +106,13 @@ fn build(name: &'static str) -> Result<Runtime, Error> {
 /// CPU time of each role so far, from the names of the process's threads.
 #[derive(Debug, Clone, Default)]
 pub struct CpuTime {
-    ticks: BTreeMap<Role, u64>,
+    ticks: BTreeMap<Role, f64>,
 }
 
 impl CpuTime {
     /// Reads the CPU time of every thread. Threads that have ended are not in it.
     pub fn read() -> Self {
-        let mut ticks: BTreeMap<Role, u64> = BTreeMap::new();
+        let mut ticks: BTreeMap<Role, f64> = BTreeMap::new();
         for task in fs::read_dir("/proc/self/task")
             .into_iter()
             .flatten()
@@ -127,6 +128,12 @@ impl CpuTime {
         Self { ticks }
     }
 
+    /// Adds a thread that has ended.
+    pub fn add(&mut self, role: Role, used: Duration) {
+        let ticks = used.as_secs_f64() * 1e6 / TICK_US;
+        *self.ticks.entry(role).or_default() += ticks;
+    }
+
     /// Returns microseconds of all roles together since `earlier`.
     pub fn total_since_us(&self, earlier: &Self) -> f64 {
         Role::ALL
@@ -139,12 +146,12 @@ impl CpuTime {
     pub fn since_us(&self, earlier: &Self, role: Role) -> Option<f64> {
         let used = self.ticks.get(&role)?;
         let before = earlier.ticks.get(&role).copied().unwrap_or_default();
-        Some(used.saturating_sub(before) as f64 * TICK_US)
+        Some((used - before) * TICK_US)
     }
 }
 
 /// Reads a thread's role and its ticks in user and system mode from `/proc/self/task/*/stat`.
-fn parse_stat(stat: &str) -> Option<(Role, u64)> {
+fn parse_stat(stat: &str) -> Option<(Role, f64)> {
     /// Fields after the name: utime and stime are the 12th and 13th of them.
     const UTIME: usize = 11;
     let (_pid, rest) = stat.split_once('(')?;
@@ -155,7 +162,7 @@ fn parse_stat(stat: &str) -> Option<(Role, u64)> {
     let mut fields = fields.split_ascii_whitespace().skip(UTIME);
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
-    Some((role, user + system))
+    Some((role, (user + system) as f64))
 }
 
 #[cfg(test)]
@@ -165,7 +172,7 @@ mod tests {
     #[test]
     fn a_thread_counts_for_the_role_its_name_begins_with() {
         let stat = "7 (producer) S 1 7 7 0 -1 4194368 120 0 0 0 31 11 0 0 20 0 9 0 5 6 7";
-        assert_eq!(parse_stat(stat), Some((Role::Producer, 42)));
+        assert_eq!(parse_stat(stat), Some((Role::Producer, 42.0)));
         assert_eq!(parse_stat(&stat.replace("producer", "main")), None);
         assert_eq!(parse_stat("7 (producer"), None);
     }

@@ -57,7 +57,7 @@ pub fn run(
     let ran = match settings.sink {
         Sink::Null => {
             let paced = null_sink::pace(&context, &runtimes, &interrupted);
-            let cpu = CpuUse::since(&baseline, clock);
+            let cpu = CpuUse::read(clock).with_generator(paced.generator_cpu);
             let interrupted = interrupted.is_cancelled();
             let report = null_report(&setting, &paced.recording, paced.emitted, interrupted, &cpu);
             Ran {
@@ -107,9 +107,10 @@ fn run_pipeline(
     let (endpoints, observer) = (servers.endpoints.clone(), Arc::clone(display));
     let running = pipeline::run(Arc::clone(context), endpoints, roles, observer, interrupted);
     let outcome = runtimes.block_on(running);
-    let log = display.finish();
+    let (log, cpu) = display.finish();
     let report = outcome.map(|outcome| {
-        let cpu = CpuUse::since(setting.baseline, context.clock);
+        let cpu = cpu.unwrap_or_else(|| CpuUse::read(context.clock));
+        let cpu = cpu.with_generator(outcome.generator_cpu);
         (
             pipeline_report(setting, &servers, &outcome, &cpu),
             outcome.failure,

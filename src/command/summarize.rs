@@ -47,12 +47,6 @@ impl Baseline {
             ..self.environment.clone()
         }
     }
-
-    /// Returns this process's CPU time since the baseline as a share of all cores.
-    fn cpu_share(&self, cpu: &CpuTime, clock: RunClock) -> f64 {
-        let available_us = (clock.now() - self.at) as f64 / 1e3 * f64::from(self.environment.cores);
-        cpu.total_since_us(&self.cpu) / available_us
-    }
 }
 
 /// What a report says of the run's setting.
@@ -68,19 +62,33 @@ pub struct Setting<'a> {
     pub baseline: &'a Baseline,
 }
 
-/// CPU time of each role while records were under way, and its share of the machine.
+/// CPU time of each role while records were under way, before the audit adds to it.
 #[derive(Debug)]
 pub struct CpuUse {
     cpu: CpuTime,
-    share: f64,
+    at: u64,
 }
 
 impl CpuUse {
-    /// Reads the CPU time since the baseline, before the audit adds to it.
-    pub fn since(baseline: &Baseline, clock: RunClock) -> Self {
-        let cpu = CpuTime::read();
-        let share = baseline.cpu_share(&cpu, clock);
-        Self { cpu, share }
+    /// Reads the CPU time up to now.
+    pub fn read(clock: RunClock) -> Self {
+        Self {
+            cpu: CpuTime::read(),
+            at: clock.now(),
+        }
+    }
+
+    /// Adds the pacing thread, which has ended and is not among the process's threads any more.
+    pub fn with_generator(mut self, used: Duration) -> Self {
+        self.cpu.add(Role::Generator, used);
+        self
+    }
+
+    /// Returns this process's CPU time since the baseline as a share of all cores.
+    fn share(&self, baseline: &Baseline) -> f64 {
+        let elapsed_us = self.at.saturating_sub(baseline.at) as f64 / 1e3;
+        let available_us = elapsed_us * f64::from(baseline.environment.cores);
+        self.cpu.total_since_us(&baseline.cpu) / available_us
     }
 }
 
@@ -106,7 +114,7 @@ pub fn pipeline_report(
         .map(|first| first as f64 / 1e6);
     report.cpu = cpu_per_record(setting.baseline, &cpu.cpu, report.counters["stored"]);
     report.intervals.clone_from(&outcome.intervals);
-    finish(report, setting, cpu.share)
+    finish(report, setting, cpu.share(setting.baseline))
 }
 
 /// Makes the report of a fleet that was paced into nothing.
@@ -128,9 +136,10 @@ pub fn null_report(
         ..Verdict::default()
     };
     let mut report = report(setting, status, topology, recording, verdict);
-    report.summary.readings_emitted = emitted;
+    // Over the measured time, as the rest of the summary.
+    report.summary.readings_emitted = recording.stored;
     report.cpu = cpu_per_record(setting.baseline, &cpu.cpu, emitted);
-    finish(report, setting, cpu.share)
+    finish(report, setting, cpu.share(setting.baseline))
 }
 
 fn report(

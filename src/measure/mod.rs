@@ -9,7 +9,7 @@ pub mod interval;
 pub mod recorder;
 pub mod stage;
 
-pub use clock::{RunClock, nanos};
+pub use clock::{RunClock, nanos, thread_cpu_time};
 pub use counters::Counters;
 pub use histogram::{Histogram, StageSummary};
 pub use interval::Interval;

@@ -1,5 +1,6 @@
 //! What the embedded servers share: binding, the accept loop, connection limits, shutdown, secrets.
 
+pub mod nodelay;
 pub mod secret;
 pub mod server;
 

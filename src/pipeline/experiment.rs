@@ -1,6 +1,7 @@
 //! A run as a straight line: prepare → emit → drain → audit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -49,8 +50,8 @@ pub struct Outcome {
     pub interrupted: bool,
     /// When the schedule began, nanoseconds on the run's clock.
     pub start: u64,
-    /// When the fleet had emitted its last reading.
-    pub emitted_until: u64,
+    /// CPU time of the pacing thread.
+    pub generator_cpu: Duration,
 }
 
 /// Runs the pipeline once. `interrupt` ends the emission early; what is on its way still arrives.
@@ -65,7 +66,6 @@ pub async fn run(
     let targets = prepared.targets.clone();
     let mut running = Running::start(&context, prepared, &roles, &observer);
     let interrupted = running.emit(&context, &interrupt, &observer).await;
-    let emitted_until = context.clock.now();
     observer.phase(Phase::Draining);
     let behind_checkpoints = running.drain(&context, &targets.checkpoints).await;
     let finished = running.finish().await;
@@ -93,6 +93,6 @@ pub async fn run(
         failure,
         interrupted,
         start: finished.start,
-        emitted_until,
+        generator_cpu: finished.generator_cpu,
     })
 }

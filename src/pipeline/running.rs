@@ -1,6 +1,7 @@
 //! The tasks of a run while it goes on: started, watched, drained.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -22,7 +23,7 @@ use super::writer::{Targets, Writer};
 use crate::audit::Ledger;
 use crate::broker::Partition;
 use crate::fleet::Readings;
-use crate::measure::{Interval, Recorder, Recording, nanos};
+use crate::measure::{Interval, Recorder, Recording, nanos, thread_cpu_time};
 
 /// Fetches that wait for one writer.
 const WRITER_INPUT: usize = 4;
@@ -35,7 +36,9 @@ pub struct Running {
     watching: Vec<Partition>,
     throttle: Throttle,
     queues: Vec<Arc<Queue>>,
-    emitted: oneshot::Receiver<()>,
+    /// Hears the pacing thread's CPU time when it has emitted its last reading.
+    emitted: oneshot::Receiver<Duration>,
+    generator_cpu: Duration,
     producers: JoinSet<Produced>,
     consumers: JoinSet<Result<(), Error>>,
     end: watch::Sender<Option<Arc<[i64]>>>,
@@ -60,6 +63,8 @@ pub struct Finished {
     pub failure: Option<Error>,
     /// When the schedule began, nanoseconds on the run's clock.
     pub start: u64,
+    /// CPU time of the pacing thread.
+    pub generator_cpu: Duration,
 }
 
 impl Running {
@@ -132,6 +137,7 @@ impl Running {
             throttle,
             queues,
             emitted,
+            generator_cpu: Duration::ZERO,
             producers,
             consumers,
             end,
@@ -157,7 +163,10 @@ impl Running {
         let mut interrupted = false;
         loop {
             tokio::select! {
-                _done = &mut self.emitted => return interrupted,
+                done = &mut self.emitted => {
+                    self.generator_cpu = done.unwrap_or_default();
+                    return interrupted;
+                }
                 () = interrupt.cancelled(), if !interrupted => {
                     interrupted = true;
                     self.throttle.stop();
@@ -220,6 +229,7 @@ impl Running {
             ledger,
             failure,
             start,
+            generator_cpu,
             ..
         } = self;
         Finished {
@@ -228,6 +238,7 @@ impl Running {
             intervals: gathered.intervals,
             failure,
             start,
+            generator_cpu,
         }
     }
 
@@ -301,7 +312,7 @@ fn spawn_emitter(
     queues: &[Arc<Queue>],
     throttle: &Throttle,
     start: u64,
-) -> oneshot::Receiver<()> {
+) -> oneshot::Receiver<Duration> {
     let (done, emitted) = oneshot::channel();
     let (context, throttle) = (Arc::clone(context), throttle.clone());
     let queues = queues.to_vec();
@@ -318,7 +329,7 @@ fn spawn_emitter(
             &throttle,
         );
         // Nobody listens any more once the run has failed.
-        done.send(()).unwrap_or_default();
+        drop(done.send(thread_cpu_time()));
     };
     let spawned = std::thread::Builder::new()
         .name("generator".to_owned())
