@@ -3,6 +3,8 @@
 //! ```text
 //!  <data>/lock                one broker at a time
 //!        /cluster.json        the cluster's id
+//!        /producer-ids        those below are given out
+//!        /groups.journal      members and offsets of groups
 //!        /topics/<topic>/…    topic.json and one directory per partition
 //!        /staging/…           topics being created or deleted; emptied on start
 //! ```
@@ -20,7 +22,11 @@ use rustix::fs::{FlockOperation, flock};
 use tracing::warn;
 use uuid::Uuid;
 
+use super::config::Overrides;
+use super::files;
+use super::group::Coordinator;
 use super::partition::Partition;
+use super::producer_ids::ProducerIds;
 use super::settings::Settings;
 use super::topic::{self, Description, Topic};
 use super::{Error, log};
@@ -36,7 +42,9 @@ const MAX_PARTITIONS: i32 = 10_000;
 pub struct Cluster {
     settings: Settings,
     id: String,
-    address: SocketAddr,
+    advertised: (String, u16),
+    groups: Coordinator,
+    producer_ids: ProducerIds,
     directory: PathBuf,
     topics: RwLock<Topics>,
     _lock: File,
@@ -72,10 +80,17 @@ impl Cluster {
         }
         create_dir(&staging)?;
         create_dir(&directory.join("topics"))?;
+        let groups = Coordinator::open(&directory, settings.group_join_delay)
+            .map_err(|source| Error::Groups { source })?;
+        let producer_ids =
+            ProducerIds::open(&directory).map_err(|source| Error::directory(&directory, source))?;
+        let own_address = || (address.ip().to_string(), address.port());
         let cluster = Self {
+            advertised: settings.advertised.clone().unwrap_or_else(own_address),
             settings,
             id,
-            address,
+            groups,
+            producer_ids,
             directory,
             topics: RwLock::default(),
             _lock: lock,
@@ -94,9 +109,27 @@ impl Cluster {
         &self.id
     }
 
-    /// Returns where clients are to connect.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Returns host and port that clients are to connect to.
+    pub fn advertised(&self) -> (&str, i32) {
+        (&self.advertised.0, i32::from(self.advertised.1))
+    }
+
+    /// Returns the directory of all data.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Returns the coordinator of all groups.
+    pub fn groups(&self) -> &Coordinator {
+        &self.groups
+    }
+
+    /// Returns a producer id that was never given out before.
+    pub fn next_producer_id(&self) -> Result<i64, ResponseError> {
+        self.producer_ids.next().map_err(|error| {
+            warn!(%error, "failed to reserve producer ids");
+            ResponseError::KafkaStorageError
+        })
     }
 
     /// Returns all topics in order of name.
@@ -155,7 +188,7 @@ impl Cluster {
         &self,
         name: &str,
         partitions: i32,
-        configs: BTreeMap<String, String>,
+        configs: Overrides,
     ) -> Result<Arc<Topic>, ResponseError> {
         let partitions = self.check_new_topic(name, partitions)?;
         let mut topics = self.write();
@@ -176,6 +209,58 @@ impl Cluster {
         Ok(topic)
     }
 
+    /// Adds partitions to a topic until it has `count`.
+    pub fn grow_topic(
+        &self,
+        topic: &Topic,
+        count: i32,
+        validate_only: bool,
+    ) -> Result<(), ResponseError> {
+        // Held so that two requests do not open the same log.
+        let _topics = self.write();
+        if count <= topic.partition_count() || count > MAX_PARTITIONS {
+            return Err(ResponseError::InvalidPartitions);
+        }
+        if validate_only {
+            return Ok(());
+        }
+        let mut description = topic.description();
+        description.partitions = count;
+        change_topic(topic, &description, || topic.grow(count))
+    }
+
+    /// Replaces the settings of a topic, which were checked.
+    pub fn configure_topic(
+        &self,
+        topic: &Topic,
+        overrides: Overrides,
+    ) -> Result<(), ResponseError> {
+        let _topics = self.write();
+        let mut description = topic.description();
+        description.configs.clone_from(&overrides);
+        change_topic(topic, &description, || {
+            topic.configure(overrides, &self.settings);
+            Ok(())
+        })
+    }
+
+    /// Removes what topics need not keep any longer; `now` in milliseconds since 1970.
+    pub fn apply_retention(&self, now: u64) {
+        for topic in self.topics() {
+            let retention = topic.config().retention;
+            for partition in topic.partitions() {
+                let applied = partition.log().apply_retention(retention, now);
+                if let Err(error) = applied {
+                    let reason = &error as &dyn std::error::Error;
+                    warn!(
+                        topic = topic.name(),
+                        reason, "failed to remove old segments"
+                    );
+                }
+            }
+        }
+    }
+
     /// Deletes a topic and its records.
     pub fn delete_topic(&self, topic: &Topic) -> Result<(), ResponseError> {
         let mut topics = self.write();
@@ -186,11 +271,12 @@ impl Cluster {
         for partition in topic.partitions() {
             partition.delete();
         }
-        let path = self.topic_directory(topic.name());
+        self.groups.forget_topic(topic.name());
+        let path = topic.directory();
         let staged = self
             .staging()
             .join(format!("{}-{}", topic.name(), topic.id().simple()));
-        let removed = fs::rename(&path, &staged).and_then(|()| fs::remove_dir_all(&staged));
+        let removed = fs::rename(path, &staged).and_then(|()| fs::remove_dir_all(&staged));
         removed.map_err(|error| {
             warn!(path = %path.display(), %error, "failed to remove a topic's files");
             ResponseError::KafkaStorageError
@@ -219,7 +305,7 @@ impl Cluster {
                 continue;
             };
             let description = Description::load(&path)?;
-            let topic = Topic::open(&path, name, &description, self.settings.segment_bytes)?;
+            let topic = Topic::open(path.clone(), name, &description, &self.settings)?;
             topics.insert(&Arc::new(topic));
         }
         Ok(())
@@ -232,8 +318,7 @@ impl Cluster {
         description.save(&staged)?;
         let path = self.topic_directory(name);
         fs::rename(&staged, &path).map_err(|source| Error::directory(&path, source))?;
-        let segment_bytes = self.settings.segment_bytes;
-        Ok(Topic::open(&path, name, description, segment_bytes)?)
+        Ok(Topic::open(path, name, description, &self.settings)?)
     }
 
     fn topic_directory(&self, name: &str) -> PathBuf {
@@ -261,6 +346,20 @@ impl Topics {
     }
 }
 
+/// Writes down a changed topic and then changes it.
+fn change_topic(
+    topic: &Topic,
+    description: &Description,
+    change: impl FnOnce() -> Result<(), topic::Error>,
+) -> Result<(), ResponseError> {
+    let changed = description.save(topic.directory()).and_then(|()| change());
+    changed.map_err(|error| {
+        let reason = &error as &dyn std::error::Error;
+        warn!(topic = topic.name(), reason, "failed to change a topic");
+        ResponseError::KafkaStorageError
+    })
+}
+
 /// Takes the lock of a data directory for as long as the file is open.
 fn lock(directory: &Path) -> Result<File, Error> {
     create_dir(directory)?;
@@ -285,7 +384,7 @@ fn cluster_id(directory: &Path) -> Result<String, Error> {
     let id = URL_SAFE_NO_PAD.encode(bytes);
     serde_json::to_vec(&id)
         .map_err(std::io::Error::from)
-        .and_then(|json| fs::write(&path, json))
+        .and_then(|json| files::replace(&path, &json))
         .map_err(|source| Error::directory(&path, source))?;
     Ok(id)
 }

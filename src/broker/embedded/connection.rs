@@ -4,15 +4,17 @@
 //! notices when the client leaves; the wait then ends early.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::api;
+use super::api::{self, Client};
 use super::cluster::Cluster;
 use super::frame::{self, Input};
 use crate::net::Limits;
@@ -57,6 +59,7 @@ pub enum Ended {
 struct Connection<S> {
     cluster: Arc<Cluster>,
     stream: S,
+    peer: IpAddr,
     input: Input,
     output: BytesMut,
     limits: Limits,
@@ -64,16 +67,31 @@ struct Connection<S> {
     interrupted: CancellationToken,
 }
 
+/// Serves an accepted connection.
+pub async fn accept(
+    cluster: Arc<Cluster>,
+    stream: TcpStream,
+    limits: Limits,
+    stopping: CancellationToken,
+) {
+    match stream.peer_addr() {
+        Ok(peer) => serve(cluster, stream, peer.ip(), limits, stopping).await,
+        Err(error) => debug!(%error, "a client left at once"),
+    }
+}
+
 /// Serves a connection until the client leaves, misbehaves or the server stops.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
     cluster: Arc<Cluster>,
     stream: S,
+    peer: IpAddr,
     limits: Limits,
     stopping: CancellationToken,
 ) {
     let mut connection = Connection {
         cluster,
         stream,
+        peer,
         input: Input::new(limits.frame_bytes),
         output: BytesMut::new(),
         limits,
@@ -133,7 +151,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     async fn answer(&mut self, frame: &[u8]) -> Result<(), Ended> {
-        let answer = api::answer(&self.cluster, frame, &mut self.output, &self.interrupted);
+        let client = Client {
+            id: "",
+            address: self.peer,
+            interrupted: &self.interrupted,
+        };
+        let answer = api::answer(&self.cluster, frame, &mut self.output, client);
         let mut answer = pin!(answer);
         loop {
             let reading_ahead = !self.input.ended() && !self.input.full();

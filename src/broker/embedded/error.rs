@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{log, topic};
+use super::{group, log, topic};
 use crate::net;
 
 /// The broker could not be started or stopped.
@@ -48,6 +48,13 @@ pub enum Error {
         #[source]
         source: topic::Error,
     },
+    /// The groups cannot be read.
+    #[error("failed to open the broker's groups")]
+    Groups {
+        /// Why not.
+        #[source]
+        source: group::JournalError,
+    },
     /// A log could not be brought to rest.
     #[error("failed to close the broker's logs")]
     Close {
@@ -74,6 +81,10 @@ impl Error {
             Self::Serve { .. } => "check the limits on open files and sockets".to_owned(),
             Self::Directory { .. } => {
                 "name a data directory that exists or can be created, and that belongs to you"
+                    .to_owned()
+            }
+            Self::Groups { .. } => {
+                "check the data directory; remove the file to forget what groups committed"
                     .to_owned()
             }
             Self::Locked { .. } => {

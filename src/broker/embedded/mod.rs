@@ -12,11 +12,15 @@
 mod api;
 mod batch;
 mod cluster;
+mod config;
 mod connection;
 mod error;
+mod files;
 mod frame;
+mod group;
 mod log;
 mod partition;
+mod producer_ids;
 mod reply;
 mod settings;
 #[cfg(test)]
@@ -30,10 +34,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::cluster::Cluster;
 pub use self::error::Error;
 pub use self::settings::{Flush, Settings};
+use crate::measure::clock::unix_ms;
 use crate::net::{Server, bind};
 
 /// A broker. Dropping it ends its connections; [`stop`](Self::stop) waits for them.
@@ -53,6 +60,9 @@ pub struct Broker {
 struct Serving {
     server: Server,
     cluster: Arc<Cluster>,
+    /// Ends the timekeeper when it is dropped.
+    background: DropGuard,
+    timekeeper: JoinHandle<()>,
 }
 
 impl Broker {
@@ -112,8 +122,8 @@ impl Broker {
     pub async fn crash(&mut self) -> Result<u64, Error> {
         let mut lost = 0;
         if let Some(serving) = self.serving.take() {
-            serving.server.stop().await;
-            for partition in serving.cluster.partitions() {
+            let (cluster, _ended) = serving.end().await;
+            for partition in cluster.partitions() {
                 let dropped = partition.log().drop_unsynced();
                 lost += dropped.map_err(|source| Error::Close { source })?;
             }
@@ -144,9 +154,8 @@ impl Broker {
         let Some(serving) = self.serving.take() else {
             return Ok(());
         };
-        let ended = serving.server.stop().await;
-        serving
-            .cluster
+        let (cluster, ended) = serving.end().await;
+        cluster
             .save_checkpoints()
             .map_err(|source| Error::Close { source })?;
         if ended { Ok(()) } else { Err(Error::Busy) }
@@ -168,12 +177,27 @@ impl Serving {
         let limits = settings.limits;
         let cluster = Cluster::open(settings.clone(), directory.to_owned(), address)?;
         let cluster = Arc::new(cluster);
+        let background = CancellationToken::new();
+        let timekeeper = tokio::spawn(keep_time(Arc::clone(&cluster), background.clone()));
         let served = Arc::clone(&cluster);
         let server = Server::start(listener, limits, move |stream, stopping| {
-            connection::serve(Arc::clone(&served), stream, limits, stopping)
+            connection::accept(Arc::clone(&served), stream, limits, stopping)
         })
         .map_err(|source| Error::Serve { source })?;
-        Ok(Self { server, cluster })
+        Ok(Self {
+            server,
+            cluster,
+            background: background.drop_guard(),
+            timekeeper,
+        })
+    }
+
+    /// Ends everything; false if a connection did not end in time.
+    async fn end(self) -> (Arc<Cluster>, bool) {
+        let ended = self.server.stop().await;
+        drop(self.background);
+        let timekept = self.timekeeper.await;
+        (self.cluster, ended && timekept.is_ok())
     }
 }
 
@@ -194,6 +218,23 @@ impl Broker {
     fn watched(&self, topic: &str) -> usize {
         let topic = cluster::TopicRef::Name(topic);
         self.cluster().partition(topic, 0).unwrap().watched()
+    }
+}
+
+/// Does what is due though no client asks for it.
+async fn keep_time(cluster: Arc<Cluster>, stopping: CancellationToken) {
+    let retention = async {
+        loop {
+            tokio::time::sleep(cluster.settings().retention_interval).await;
+            let cluster = Arc::clone(&cluster);
+            let removed = tokio::task::spawn_blocking(move || cluster.apply_retention(unix_ms()));
+            // A panic is reported by the panic hook; the next round comes all the same.
+            let _panicked = removed.await;
+        }
+    };
+    tokio::select! {
+        () = cluster.groups().keep_time(&stopping) => {}
+        () = retention => {}
     }
 }
 

@@ -1,6 +1,5 @@
 //! A topic: its identity, its partitions, and the file that describes it.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,8 +9,11 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::log;
+use super::config::{Overrides, TopicConfig};
+use super::files;
+use super::log::{self, SequenceError};
 use super::partition::Partition;
+use super::settings::Settings;
 
 const FILE_NAME: &str = "topic.json";
 
@@ -23,7 +25,15 @@ const MAX_NAME_BYTES: usize = 249;
 pub struct Topic {
     name: String,
     id: Uuid,
+    directory: PathBuf,
     partitions: RwLock<Vec<Arc<Partition>>>,
+    configured: RwLock<Configured>,
+}
+
+#[derive(Debug)]
+struct Configured {
+    overrides: Overrides,
+    config: TopicConfig,
 }
 
 /// What is kept of a topic beside its logs.
@@ -35,7 +45,7 @@ pub struct Description {
     /// How many partitions it has.
     pub partitions: i32,
     /// Settings that differ from the broker's, by Kafka's names.
-    pub configs: BTreeMap<String, String>,
+    pub configs: Overrides,
 }
 
 /// A UUID written as 32 hexadecimal digits.
@@ -84,7 +94,7 @@ pub enum Error {
 
 impl Description {
     /// Describes a new topic.
-    pub fn new(partitions: i32, configs: BTreeMap<String, String>) -> Self {
+    pub fn new(partitions: i32, configs: Overrides) -> Self {
         let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
         Self {
             id: Uuid128(id),
@@ -104,11 +114,9 @@ impl Description {
     /// Writes the description into a topic's directory, replacing an older one in one step.
     pub fn save(&self, directory: &Path) -> Result<(), Error> {
         let path = directory.join(FILE_NAME);
-        let fresh = directory.join("topic.json.new");
         serde_json::to_vec_pretty(self)
             .map_err(std::io::Error::from)
-            .and_then(|bytes| fs::write(&fresh, bytes))
-            .and_then(|()| fs::rename(&fresh, &path))
+            .and_then(|bytes| files::replace(&path, &bytes))
             .map_err(|source| Error::Description { path, source })
     }
 }
@@ -116,27 +124,81 @@ impl Description {
 impl Topic {
     /// Opens the logs of a topic described in its directory.
     pub fn open(
-        directory: &Path,
+        directory: PathBuf,
         name: &str,
         description: &Description,
-        segment_bytes: u64,
+        settings: &Settings,
     ) -> Result<Self, Error> {
-        let open = |partition: i32| {
-            let directory = directory.join(partition.to_string());
-            Partition::open(directory, segment_bytes)
-                .map(Arc::new)
-                .map_err(|source| Error::Partition {
-                    topic: name.to_owned(),
-                    partition,
-                    source,
-                })
-        };
-        let partitions: Result<_, _> = (0..description.partitions).map(open).collect();
-        Ok(Self {
+        let overrides = description.configs.clone();
+        let config = TopicConfig::new(&overrides, settings);
+        let topic = Self {
             name: name.to_owned(),
             id: description.id.0,
-            partitions: RwLock::new(partitions?),
-        })
+            directory,
+            partitions: RwLock::default(),
+            configured: RwLock::new(Configured { overrides, config }),
+        };
+        topic.grow(description.partitions)?;
+        Ok(topic)
+    }
+
+    /// Adds partitions until there are so many.
+    pub fn grow(&self, count: i32) -> Result<(), Error> {
+        let segment_bytes = self.config().segment_bytes;
+        let mut opened = Vec::new();
+        for partition in self.partition_count()..count {
+            let directory = self.directory.join(partition.to_string());
+            let partition = Partition::open(directory, segment_bytes).map_err(|source| {
+                let topic = self.name.clone();
+                Error::Partition {
+                    topic,
+                    partition,
+                    source,
+                }
+            })?;
+            opened.push(Arc::new(partition));
+        }
+        self.partitions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(opened);
+        Ok(())
+    }
+
+    /// Returns what the broker does with it.
+    pub fn config(&self) -> TopicConfig {
+        self.configured().config
+    }
+
+    /// Returns its own settings.
+    pub fn overrides(&self) -> Overrides {
+        self.configured().overrides.clone()
+    }
+
+    /// Replaces its own settings, which were checked.
+    pub fn configure(&self, overrides: Overrides, settings: &Settings) {
+        let config = TopicConfig::new(&overrides, settings);
+        for partition in self.partitions() {
+            partition.log().set_segment_bytes(config.segment_bytes);
+        }
+        *self
+            .configured
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Configured { overrides, config };
+    }
+
+    /// Returns what is kept of it beside its logs.
+    pub fn description(&self) -> Description {
+        Description {
+            id: Uuid128(self.id),
+            partitions: self.partition_count(),
+            configs: self.overrides(),
+        }
+    }
+
+    /// Returns the directory of its description and its logs.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Returns its name.
@@ -168,6 +230,12 @@ impl Topic {
         self.read().clone()
     }
 
+    fn configured(&self) -> std::sync::RwLockReadGuard<'_, Configured> {
+        self.configured
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Vec<Arc<Partition>>> {
         self.partitions
             .read()
@@ -192,9 +260,15 @@ pub fn check_name(name: &str) -> Result<(), ResponseError> {
 
 /// Returns the code a client gets for an error of a log.
 pub fn log_error_code(error: &log::Error) -> ResponseError {
-    if let log::Error::OutOfRange { .. } = error {
-        return ResponseError::OffsetOutOfRange;
+    match error {
+        log::Error::OutOfRange { .. } => ResponseError::OffsetOutOfRange,
+        log::Error::Sequence { source } => match source {
+            SequenceError::Fenced { .. } => ResponseError::InvalidProducerEpoch,
+            SequenceError::OutOfOrder { .. } => ResponseError::OutOfOrderSequenceNumber,
+        },
+        _ => {
+            warn!(error = error as &dyn std::error::Error, "a log failed");
+            ResponseError::KafkaStorageError
+        }
     }
-    warn!(error = error as &dyn std::error::Error, "a log failed");
-    ResponseError::KafkaStorageError
 }

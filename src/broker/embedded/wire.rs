@@ -142,6 +142,15 @@ impl<'a> Reader<'a> {
         length.map(|length| self.str(length)).transpose()
     }
 
+    /// Reads bytes that must be there.
+    pub fn bytes(&mut self) -> Result<&'a [u8], Error> {
+        let position = self.position;
+        self.nullable_bytes()?.ok_or(Error::Length {
+            position,
+            length: -1,
+        })
+    }
+
     /// Reads bytes that may be null.
     pub fn nullable_bytes(&mut self) -> Result<Option<&'a [u8]>, Error> {
         let range = self.nullable_bytes_range()?;

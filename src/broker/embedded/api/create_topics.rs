@@ -5,8 +5,6 @@
 //! - <https://kafka.apache.org/protocol#The_Messages_CreateTopics>
 //! - KIP-464 (-1 for the broker's default of partitions and replicas)
 
-use std::collections::BTreeMap;
-
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::create_topics_response::{
@@ -14,8 +12,9 @@ use kafka_protocol::messages::create_topics_response::{
 };
 use uuid::Uuid;
 
-use super::str_bytes;
+use super::{Refusal, str_bytes};
 use crate::broker::embedded::cluster::Cluster;
+use crate::broker::embedded::config::{self, Overrides};
 use crate::broker::embedded::reply::{Error, Reply};
 use crate::broker::embedded::wire::{self, Reader};
 
@@ -78,11 +77,14 @@ impl<'a> NewTopic<'a> {
         Ok(topic)
     }
 
-    fn partitions(&self) -> Result<i32, ResponseError> {
+    fn partitions(&self) -> Result<i32, Refusal> {
         if self.assignments.is_empty() {
             return match self.replication_factor {
                 -1 | 1 => Ok(self.partitions),
-                _ => Err(ResponseError::InvalidReplicationFactor),
+                _ => Err(Refusal::new(
+                    ResponseError::InvalidReplicationFactor,
+                    "there is one broker, and so one replica",
+                )),
             };
         }
         let mut indexes: Vec<i32> = self.assignments.iter().map(|(index, _)| *index).collect();
@@ -97,7 +99,7 @@ impl<'a> NewTopic<'a> {
         if consecutive && on_one_broker {
             Ok(i32::try_from(indexes.len()).unwrap_or(i32::MAX))
         } else {
-            Err(ResponseError::InvalidReplicaAssignment)
+            Err(ResponseError::InvalidReplicaAssignment.into())
         }
     }
 }
@@ -113,9 +115,9 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
                 .with_num_partitions(partitions)
                 .with_replication_factor(1)
                 .with_configs(Some(Vec::new())),
-            Err(error) => result
-                .with_error_code(error.code())
-                .with_error_message(Some(str_bytes(&error.to_string())))
+            Err(refusal) => result
+                .with_error_code(refusal.error.code())
+                .with_error_message(refusal.message.as_deref().map(str_bytes))
                 .with_num_partitions(-1)
                 .with_replication_factor(-1),
         }
@@ -128,17 +130,18 @@ fn create(
     cluster: &Cluster,
     topic: &NewTopic<'_>,
     validate_only: bool,
-) -> Result<(Uuid, i32), ResponseError> {
+) -> Result<(Uuid, i32), Refusal> {
     let partitions = topic.partitions()?;
-    if validate_only {
-        let partitions = cluster.check_new_topic(topic.name, partitions)?;
-        return Ok((Uuid::nil(), partitions));
-    }
-    let configs: BTreeMap<String, String> = topic
+    let overrides: Overrides = topic
         .configs
         .iter()
         .filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?.to_owned())))
         .collect();
-    let created = cluster.create_topic(topic.name, partitions, configs)?;
+    config::check(&overrides)?;
+    if validate_only {
+        let partitions = cluster.check_new_topic(topic.name, partitions)?;
+        return Ok((Uuid::nil(), partitions));
+    }
+    let created = cluster.create_topic(topic.name, partitions, overrides)?;
     Ok((created.id(), created.partition_count()))
 }

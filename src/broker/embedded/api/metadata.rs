@@ -83,11 +83,11 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
                 .collect()
         }
     };
-    let address = cluster.address();
+    let (host, port) = cluster.advertised();
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(NODE_ID))
-        .with_host(str_bytes(&address.ip().to_string()))
-        .with_port(i32::from(address.port()));
+        .with_host(str_bytes(host))
+        .with_port(port);
     let response = MetadataResponse::default()
         .with_brokers(vec![broker])
         .with_cluster_id(Some(str_bytes(cluster.id())))

@@ -7,19 +7,42 @@
 //!
 //! - <https://kafka.apache.org/protocol#protocol_messages>
 
+mod alter_configs;
 mod api_versions;
+mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_groups;
+mod describe_log_dirs;
 mod fetch;
 mod fetch_response;
+mod find_coordinator;
+mod heartbeat;
+mod incremental_alter_configs;
+mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
+mod offset_for_leader_epoch;
 mod produce;
+mod resource;
+mod sync_group;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
+
 use bytes::BytesMut;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::StrBytes;
 use tokio_util::sync::CancellationToken;
@@ -34,14 +57,36 @@ const SUPPORTED: &[Supported] = &[
     Supported::new(ApiKey::Fetch, 4, 18),
     Supported::new(ApiKey::ListOffsets, 1, 10),
     Supported::new(ApiKey::Metadata, 0, 13),
+    Supported::new(ApiKey::OffsetCommit, 2, 9),
+    Supported::new(ApiKey::OffsetFetch, 1, 9),
+    Supported::new(ApiKey::FindCoordinator, 0, 6),
+    Supported::new(ApiKey::JoinGroup, 0, 9),
+    Supported::new(ApiKey::Heartbeat, 0, 4),
+    Supported::new(ApiKey::LeaveGroup, 0, 5),
+    Supported::new(ApiKey::SyncGroup, 0, 5),
+    Supported::new(ApiKey::DescribeGroups, 0, 6),
+    Supported::new(ApiKey::ListGroups, 0, 5),
     Supported::new(ApiKey::ApiVersions, 0, 4),
     Supported::new(ApiKey::CreateTopics, 2, 7),
     Supported::new(ApiKey::DeleteTopics, 1, 6),
     Supported::new(ApiKey::DeleteRecords, 0, 2),
+    Supported::new(ApiKey::InitProducerId, 0, 5),
+    Supported::new(ApiKey::OffsetForLeaderEpoch, 2, 4),
+    Supported::new(ApiKey::DescribeConfigs, 1, 4),
+    Supported::new(ApiKey::AlterConfigs, 0, 2),
+    Supported::new(ApiKey::DescribeLogDirs, 1, 4),
+    Supported::new(ApiKey::CreatePartitions, 0, 3),
+    Supported::new(ApiKey::DeleteGroups, 0, 2),
+    Supported::new(ApiKey::IncrementalAlterConfigs, 0, 1),
+    Supported::new(ApiKey::OffsetDelete, 0, 0),
+    Supported::new(ApiKey::DescribeCluster, 0, 2),
 ];
 
 /// The first header version with tagged fields, and with it the compact forms in the body.
 const FLEXIBLE_HEADER: i16 = 2;
+
+/// What clients that ask for transactions are told.
+const NO_TRANSACTIONS: &str = "transactions are not supported by this broker";
 
 #[derive(Debug, Clone, Copy)]
 struct Supported {
@@ -100,6 +145,42 @@ impl From<reply::Error> for Error {
     }
 }
 
+/// Why a part of a request was not done: a code for the client, a sentence for its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Refusal {
+    error: ResponseError,
+    message: Option<String>,
+}
+
+impl Refusal {
+    fn new(error: ResponseError, message: &str) -> Self {
+        Self {
+            error,
+            message: Some(message.to_owned()),
+        }
+    }
+}
+
+impl From<ResponseError> for Refusal {
+    fn from(error: ResponseError) -> Self {
+        Self {
+            error,
+            message: None,
+        }
+    }
+}
+
+/// Who sent a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Client<'a> {
+    /// The name it gives itself.
+    pub id: &'a str,
+    /// Where it connects from.
+    pub address: IpAddr,
+    /// Cancelled when the client has left or the broker stops: long waits end early.
+    pub interrupted: &'a CancellationToken,
+}
+
 /// The fields before every request's body.
 #[derive(Debug, Clone, Copy)]
 struct Header {
@@ -109,13 +190,11 @@ struct Header {
 }
 
 /// Answers one request frame into `output`, which stays empty where none is expected.
-///
-/// Long waits end early when `interrupted` is cancelled.
 pub async fn answer(
     cluster: &Cluster,
     frame: &[u8],
     output: &mut BytesMut,
-    interrupted: &CancellationToken,
+    mut client: Client<'_>,
 ) -> Result<(), Error> {
     let mut reader = Reader::new(frame);
     let header = Header::decode(&mut reader).map_err(|source| Error::Header { source })?;
@@ -130,16 +209,45 @@ pub async fn answer(
         }
         return Err(header.unsupported());
     }
-    header
-        .decode_rest(&mut reader, supported.api)
+    client.id = header
+        .decode_client_id(&mut reader, supported.api)
         .map_err(|source| header.malformed(source))?;
     let call = Call {
         cluster,
+        api: supported.api,
         header,
         reader,
         reply,
     };
     match supported.api {
+        ApiKey::Produce => {
+            let (request, reply) = call.decode(produce::Request::decode)?;
+            Ok(produce::answer(cluster, &request, reply).await?)
+        }
+        ApiKey::Fetch => {
+            let (request, reply) = call.decode(fetch::Request::decode)?;
+            fetch::answer(cluster, &request, reply, client.interrupted).await;
+            Ok(())
+        }
+        ApiKey::JoinGroup => {
+            let (request, reply) = call.decode(join_group::Request::decode)?;
+            Ok(join_group::answer(cluster, &request, reply, client).await?)
+        }
+        ApiKey::SyncGroup => {
+            let (request, reply) = call.decode(sync_group::Request::decode)?;
+            Ok(sync_group::answer(cluster, &request, reply, client).await?)
+        }
+        ApiKey::OffsetCommit => {
+            let (request, reply) = call.decode(offset_commit::Request::decode)?;
+            Ok(offset_commit::answer(cluster, &request, reply).await?)
+        }
+        _ => answer_at_once(call),
+    }
+}
+
+/// Answers a request that needs no waiting.
+fn answer_at_once(call: Call<'_>) -> Result<(), Error> {
+    match call.api {
         ApiKey::ApiVersions => call.respond(api_versions::Request::decode, api_versions::answer),
         ApiKey::Metadata => call.respond(metadata::Request::decode, metadata::answer),
         ApiKey::CreateTopics => call.respond(create_topics::Request::decode, create_topics::answer),
@@ -148,22 +256,52 @@ pub async fn answer(
         ApiKey::DeleteRecords => {
             call.respond(delete_records::Request::decode, delete_records::answer)
         }
-        ApiKey::Produce => {
-            let (request, reply) = call.decode(produce::Request::decode)?;
-            Ok(produce::answer(cluster, &request, reply).await?)
+        ApiKey::FindCoordinator => {
+            call.respond(find_coordinator::Request::decode, find_coordinator::answer)
         }
-        ApiKey::Fetch => {
-            let (request, reply) = call.decode(fetch::Request::decode)?;
-            fetch::answer(cluster, &request, reply, interrupted).await;
-            Ok(())
+        ApiKey::Heartbeat => call.respond(heartbeat::Request::decode, heartbeat::answer),
+        ApiKey::LeaveGroup => call.respond(leave_group::Request::decode, leave_group::answer),
+        ApiKey::OffsetFetch => call.respond(offset_fetch::Request::decode, offset_fetch::answer),
+        ApiKey::InitProducerId => {
+            call.respond(init_producer_id::Request::decode, init_producer_id::answer)
         }
-        _ => Err(header.unsupported()),
+        ApiKey::OffsetDelete => call.respond(offset_delete::Request::decode, offset_delete::answer),
+        ApiKey::ListGroups => call.respond(list_groups::Request::decode, list_groups::answer),
+        ApiKey::DescribeGroups => {
+            call.respond(describe_groups::Request::decode, describe_groups::answer)
+        }
+        ApiKey::DeleteGroups => call.respond(delete_groups::Request::decode, delete_groups::answer),
+        ApiKey::CreatePartitions => call.respond(
+            create_partitions::Request::decode,
+            create_partitions::answer,
+        ),
+        ApiKey::DescribeConfigs => {
+            call.respond(describe_configs::Request::decode, describe_configs::answer)
+        }
+        ApiKey::AlterConfigs => call.respond(alter_configs::Request::decode, alter_configs::answer),
+        ApiKey::IncrementalAlterConfigs => call.respond(
+            incremental_alter_configs::Request::decode,
+            incremental_alter_configs::answer,
+        ),
+        ApiKey::DescribeCluster => {
+            call.respond(describe_cluster::Request::decode, describe_cluster::answer)
+        }
+        ApiKey::DescribeLogDirs => call.respond(
+            describe_log_dirs::Request::decode,
+            describe_log_dirs::answer,
+        ),
+        ApiKey::OffsetForLeaderEpoch => call.respond(
+            offset_for_leader_epoch::Request::decode,
+            offset_for_leader_epoch::answer,
+        ),
+        _ => Err(call.header.unsupported()),
     }
 }
 
 /// A request whose header was decoded.
 struct Call<'a> {
     cluster: &'a Cluster,
+    api: ApiKey,
     header: Header,
     reader: Reader<'a>,
     reply: Reply<'a>,
@@ -201,12 +339,16 @@ impl Header {
     }
 
     /// Reads what follows the correlation id and leaves the reader in the form of the body.
-    fn decode_rest(self, reader: &mut Reader<'_>, api: ApiKey) -> Result<(), wire::Error> {
-        let _client_id = reader.nullable_string()?;
+    fn decode_client_id<'a>(
+        self,
+        reader: &mut Reader<'a>,
+        api: ApiKey,
+    ) -> Result<&'a str, wire::Error> {
+        let client_id = reader.nullable_string()?;
         let flexible = api.request_header_version(self.version) >= FLEXIBLE_HEADER;
         reader.set_flexible(flexible);
         reader.tags()?;
-        Ok(())
+        Ok(client_id.unwrap_or_default())
     }
 
     fn unsupported(self) -> Error {

@@ -13,7 +13,7 @@ use kafka_protocol::messages::produce_response::{
     PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 
-use super::str_bytes;
+use super::{NO_TRANSACTIONS, Refusal, str_bytes};
 use crate::broker::embedded::batch;
 use crate::broker::embedded::cluster::{Cluster, TopicRef};
 use crate::broker::embedded::partition::Partition;
@@ -80,21 +80,6 @@ struct Appended {
     start_offset: i64,
 }
 
-/// A batch that was not, and why.
-struct Refused {
-    error: ResponseError,
-    message: Option<String>,
-}
-
-impl From<ResponseError> for Refused {
-    fn from(error: ResponseError) -> Self {
-        Self {
-            error,
-            message: None,
-        }
-    }
-}
-
 /// Appends what can be appended and answers once that is as durable as the settings ask.
 pub async fn answer(
     cluster: &Cluster,
@@ -131,13 +116,14 @@ fn append(
     topic: TopicRef<'_>,
     index: i32,
     records: Option<&[u8]>,
-) -> Result<Appended, Refused> {
+) -> Result<Appended, Refusal> {
     if !(-1..=1).contains(&request.acks) {
         return Err(ResponseError::InvalidRequiredAcks.into());
     }
-    let partition = cluster.partition(topic, index)?;
+    let topic = cluster.topic(topic)?;
+    let partition = topic.partition(index)?;
     let records = records.unwrap_or_default();
-    if records.len() > cluster.settings().max_batch_bytes {
+    if records.len() > topic.config().max_batch_bytes {
         return Err(ResponseError::MessageTooLarge.into());
     }
     let header = batch::check(records).map_err(refuse_batch)?;
@@ -145,10 +131,10 @@ fn append(
         return Err(ResponseError::InvalidRecord.into());
     }
     if header.transactional() || request.transactional_id.is_some() {
-        return Err(Refused {
-            error: ResponseError::InvalidTxnState,
-            message: Some("transactions are not supported".to_owned()),
-        });
+        return Err(Refusal::new(
+            ResponseError::InvalidTxnState,
+            NO_TRANSACTIONS,
+        ));
     }
     let base_offset = partition
         .append(&header, records)
@@ -161,7 +147,7 @@ fn append(
     })
 }
 
-async fn synced(appended: Result<Appended, Refused>) -> Result<Appended, Refused> {
+async fn synced(appended: Result<Appended, Refusal>) -> Result<Appended, Refusal> {
     let appended = appended?;
     appended
         .partition
@@ -171,7 +157,7 @@ async fn synced(appended: Result<Appended, Refused>) -> Result<Appended, Refused
     Ok(appended)
 }
 
-fn refuse_batch(error: batch::Error) -> Refused {
+fn refuse_batch(error: batch::Error) -> Refusal {
     let code = match error {
         batch::Error::Checksum { .. } | batch::Error::Truncated { .. } => {
             ResponseError::CorruptMessage
@@ -182,13 +168,10 @@ fn refuse_batch(error: batch::Error) -> Refused {
         | batch::Error::Trailing { .. }
         | batch::Error::Count { .. } => ResponseError::InvalidRecord,
     };
-    Refused {
-        error: code,
-        message: Some(error.to_string()),
-    }
+    Refusal::new(code, &error.to_string())
 }
 
-fn describe(index: i32, appended: Result<Appended, Refused>) -> PartitionProduceResponse {
+fn describe(index: i32, appended: Result<Appended, Refusal>) -> PartitionProduceResponse {
     let response = PartitionProduceResponse::default()
         .with_index(index)
         .with_log_append_time_ms(-1);
@@ -200,6 +183,6 @@ fn describe(index: i32, appended: Result<Appended, Refused>) -> PartitionProduce
             .with_base_offset(-1)
             .with_log_start_offset(-1)
             .with_error_code(refused.error.code())
-            .with_error_message(refused.message.map(|message| str_bytes(&message))),
+            .with_error_message(refused.message.as_deref().map(str_bytes)),
     }
 }

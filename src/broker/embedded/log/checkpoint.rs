@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::Error;
+use crate::broker::embedded::files;
 
 const FILE_NAME: &str = "checkpoint";
 
@@ -40,10 +41,7 @@ impl Checkpoint {
     /// Replaces the checkpoint of a log in one step.
     pub fn save(&self, directory: &Path) -> Result<(), Error> {
         let path = directory.join(FILE_NAME);
-        let fresh = directory.join("checkpoint.new");
         let text = format!("{} {}\n", self.start_offset, self.synced_offset);
-        fs::write(&fresh, text)
-            .and_then(|()| fs::rename(&fresh, &path))
-            .map_err(|source| Error::write(&path, source))
+        files::replace(&path, text.as_bytes()).map_err(|source| Error::write(&path, source))
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::SequenceError;
+
 /// An operation on a partition's log failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -72,6 +74,13 @@ pub enum Error {
         /// Which log.
         directory: PathBuf,
     },
+    /// A batch does not follow on what its producer sent before.
+    #[error("a batch is out of sequence")]
+    Sequence {
+        /// How.
+        #[source]
+        source: SequenceError,
+    },
     /// The task that synced a log ended before it was done.
     #[error("syncing a log was interrupted")]
     Interrupted,
@@ -104,6 +113,7 @@ impl Error {
             Self::Read { .. } | Self::Corrupt { .. } => {
                 "check the disk; remove the topic's directory to go on without its records"
             }
+            Self::Sequence { .. } => "the producer has to start anew with a new id",
             Self::OutOfRange { .. } => "read from the earliest or the latest offset",
         }
     }

@@ -14,6 +14,7 @@
 mod checkpoint;
 mod error;
 mod index;
+mod producers;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -26,9 +27,12 @@ use tracing::warn;
 
 use self::checkpoint::Checkpoint;
 pub use self::error::Error;
+pub use self::producers::Error as SequenceError;
+use self::producers::Producers;
 pub use self::segment::Slice;
 use self::segment::{Segment, Verify};
 use super::batch::{self, Header};
+use super::config::Retention;
 
 /// The leader epoch of every partition: there is one broker, and it never gives up leadership.
 pub const LEADER_EPOCH: i32 = 0;
@@ -42,6 +46,7 @@ pub struct Log {
     start_offset: i64,
     synced_offset: i64,
     segment_bytes: u64,
+    producers: Producers,
     /// A write could not be taken back: the file's end is unknown until the log is opened again.
     failed: bool,
 }
@@ -78,7 +83,8 @@ impl Log {
     pub fn open(directory: PathBuf, segment_bytes: u64) -> Result<Self, Error> {
         fs::create_dir_all(&directory).map_err(|source| Error::open(&directory, source))?;
         let checkpoint = Checkpoint::load(&directory)?;
-        let mut segments = recover(&directory, checkpoint.synced_offset)?;
+        let mut producers = Producers::default();
+        let mut segments = recover(&directory, checkpoint.synced_offset, &mut producers)?;
         if segments.is_empty() {
             segments.push(Segment::create(&directory, checkpoint.start_offset)?);
         }
@@ -88,6 +94,7 @@ impl Log {
             start_offset: 0,
             synced_offset: 0,
             segment_bytes,
+            producers,
             failed: false,
         };
         let first = log.segments.first().map_or(0, Segment::base_offset);
@@ -106,8 +113,24 @@ impl Log {
         self.segments.last().map_or(0, Segment::next_offset)
     }
 
+    /// Returns how many bytes its segments hold.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(Segment::bytes).sum()
+    }
+
+    /// Changes after how many bytes the next segment begins.
+    pub fn set_segment_bytes(&mut self, segment_bytes: u64) {
+        self.segment_bytes = segment_bytes;
+    }
+
     /// Appends one checked batch and returns the offset of its first record.
+    ///
+    /// A batch that an idempotent producer sends again is not appended again.
     pub fn append(&mut self, header: &Header, bytes: &[u8]) -> Result<i64, Error> {
+        let sequence = self.producers.check(header);
+        if let Some(base_offset) = sequence.map_err(|source| Error::Sequence { source })? {
+            return Ok(base_offset);
+        }
         if self.failed {
             return Err(Error::failed(&self.directory));
         }
@@ -117,8 +140,10 @@ impl Log {
             self.roll()?;
         }
         let appended = self.active().append(header, bytes, LEADER_EPOCH);
-        if let Err(Error::Truncate { .. }) = &appended {
-            self.failed = true;
+        match &appended {
+            Ok(base_offset) => self.producers.note(header, *base_offset),
+            Err(Error::Truncate { .. }) => self.failed = true,
+            Err(_) => {}
         }
         appended
     }
@@ -205,6 +230,35 @@ impl Log {
         Ok(())
     }
 
+    /// Removes the oldest segments as far as nothing asks for them; `now` in milliseconds since
+    /// 1970.
+    pub fn apply_retention(&mut self, retention: Retention, now: u64) -> Result<(), Error> {
+        let expired = |segment: &Segment| {
+            let (Some(kept), Ok(newest)) = (
+                retention.milliseconds,
+                u64::try_from(segment.max_timestamp()),
+            ) else {
+                return false;
+            };
+            newest.saturating_add(kept) < now
+        };
+        if self.segments.iter().all(expired) && self.active().bytes() > 0 {
+            self.roll()?;
+        }
+        let mut start = self.start_offset;
+        let mut kept_bytes = self.bytes();
+        for segment in &self.segments[..self.segments.len() - 1] {
+            let rest = kept_bytes - segment.bytes();
+            let superfluous = retention.bytes.is_some_and(|limit| rest >= limit);
+            if !expired(segment) && !superfluous {
+                break;
+            }
+            kept_bytes = rest;
+            start = start.max(segment.next_offset());
+        }
+        self.advance_start(start)
+    }
+
     /// Returns what is not known to be durable, `None` if everything is.
     pub fn unsynced(&self) -> Option<Unsynced> {
         let offset = self.next_offset();
@@ -279,7 +333,11 @@ impl Log {
 }
 
 /// Opens the segments of a directory in order, and cuts them behind the last sound batch.
-fn recover(directory: &Path, synced_offset: i64) -> Result<Vec<Segment>, Error> {
+fn recover(
+    directory: &Path,
+    synced_offset: i64,
+    producers: &mut Producers,
+) -> Result<Vec<Segment>, Error> {
     let files = segment_files(directory)?;
     let mut segments: Vec<Segment> = Vec::with_capacity(files.len());
     let ends: Vec<Option<i64>> = files
@@ -301,7 +359,7 @@ fn recover(directory: &Path, synced_offset: i64) -> Result<Vec<Segment>, Error> 
         } else {
             Verify::Checksums
         };
-        let (mut segment, torn) = Segment::open(path, base_offset, verify)?;
+        let (mut segment, torn) = Segment::open(path, base_offset, verify, producers)?;
         if torn > 0 && synced {
             return Err(Error::corrupt(segment.path(), segment.bytes()));
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::index::{Entry, Index};
+use super::producers::Producers;
 use crate::broker::embedded::batch::{self, HEADER_BYTES, Header, PATCHED_BYTES};
 
 /// A segment file and what is known of its batches.
@@ -55,7 +56,12 @@ impl Segment {
 
     /// Opens an existing segment up to its last sound batch; the second value is how many bytes
     /// follow that one.
-    pub fn open(path: PathBuf, base_offset: i64, verify: Verify) -> Result<(Self, u64), Error> {
+    pub fn open(
+        path: PathBuf,
+        base_offset: i64,
+        verify: Verify,
+        producers: &mut Producers,
+    ) -> Result<(Self, u64), Error> {
         let file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -69,6 +75,7 @@ impl Segment {
         let mut body = Vec::new();
         while let Some(header) = segment.next_sound_batch(length, verify, &mut body)? {
             segment.note(&header, header.base_offset);
+            producers.note(&header, header.base_offset);
         }
         let torn = length - segment.bytes;
         Ok((segment, torn))

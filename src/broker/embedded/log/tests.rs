@@ -7,7 +7,9 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::{Error, Log, Timed};
-use crate::broker::embedded::batch::{self, Header, tests::batch};
+use crate::broker::embedded::batch::tests::{batch, batch_of_producer};
+use crate::broker::embedded::batch::{self, Header};
+use crate::broker::embedded::config::Retention;
 
 fn open(directory: &Path) -> Log {
     Log::open(directory.to_owned(), 4_000).unwrap()
@@ -139,6 +141,61 @@ fn what_was_not_synced_can_be_lost_on_purpose() {
     assert_eq!(log.next_offset(), 20);
     assert_eq!(append(&mut log, 1, 99), 20);
     assert_eq!(read(&log, 0).len(), 21);
+}
+
+#[test]
+fn a_producer_is_remembered_when_the_log_is_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let send = |log: &mut Log, sequence| {
+        let bytes = batch_of_producer(2, 0, b"", (7, 0, sequence));
+        log.append(&batch::check(&bytes).unwrap(), &bytes)
+    };
+    let mut log = open(directory.path());
+    send(&mut log, 0).unwrap();
+    send(&mut log, 2).unwrap();
+    drop(log);
+    let mut log = open(directory.path());
+    assert_eq!(send(&mut log, 2).unwrap(), 2);
+    assert_eq!(log.next_offset(), 4);
+    assert!(matches!(send(&mut log, 9), Err(Error::Sequence { .. })));
+    assert_eq!(send(&mut log, 4).unwrap(), 4);
+}
+
+#[test]
+fn segments_go_when_they_are_too_old() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = open(directory.path());
+    for number in 0..100 {
+        append(&mut log, 1, number);
+    }
+    let retention = Retention {
+        milliseconds: Some(10),
+        bytes: None,
+    };
+    log.apply_retention(retention, 60).unwrap();
+    let start = log.start_offset();
+    assert!((20..=50).contains(&start), "{start}");
+    assert_eq!(read(&log, start).first().unwrap().base_offset, start);
+    log.apply_retention(retention, 1_000).unwrap();
+    assert_eq!((log.start_offset(), log.next_offset()), (100, 100));
+    assert_eq!(append(&mut log, 1, 1_000), 100);
+}
+
+#[test]
+fn segments_go_when_there_are_too_many_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = open(directory.path());
+    for number in 0..100 {
+        append(&mut log, 1, number);
+    }
+    let retention = Retention {
+        milliseconds: None,
+        bytes: Some(8_000),
+    };
+    log.apply_retention(retention, 0).unwrap();
+    assert!((8_000..12_000).contains(&log.bytes()), "{}", log.bytes());
+    let start = log.start_offset();
+    assert_eq!(read(&log, start).first().unwrap().base_offset, start);
 }
 
 #[test]

@@ -1,8 +1,13 @@
 //! Holds the decoders against `kafka-protocol`'s encoders in every version, and the answers
 //! against its decoders: what one side writes, the other reads to the last byte.
 
+mod groups;
+mod topics;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::messages::*; // every request and response type of the protocol
@@ -12,8 +17,8 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{SUPPORTED, answer, find};
-use crate::broker::embedded::batch::tests::batch;
+use super::{Client, SUPPORTED, answer, find};
+use crate::broker::embedded::batch::tests::{batch, batch_of_producer};
 use crate::broker::embedded::cluster::{Cluster, TopicRef};
 use crate::broker::embedded::settings::Settings;
 
@@ -30,7 +35,11 @@ impl Fixture {
         let directory = tempfile::tempdir().unwrap();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
         let path = directory.path().to_owned();
-        let cluster = Cluster::open(Settings::default(), path, address).unwrap();
+        let settings = Settings {
+            group_join_delay: Duration::ZERO,
+            ..Settings::default()
+        };
+        let cluster = Cluster::open(settings, path, address).unwrap();
         cluster.create_topic("known", 2, BTreeMap::new()).unwrap();
         Self {
             cluster,
@@ -61,11 +70,16 @@ impl Fixture {
         // No call here is meant to wait.
         let interrupted = CancellationToken::new();
         interrupted.cancel();
+        let client = Client {
+            id: "",
+            address: Ipv4Addr::LOCALHOST.into(),
+            interrupted: &interrupted,
+        };
         tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .unwrap()
-            .block_on(answer(&self.cluster, frame, output, &interrupted))
+            .block_on(answer(&self.cluster, frame, output, client))
     }
 }
 
@@ -80,6 +94,43 @@ fn encode<R: Request>(request: &R, version: i16) -> Bytes {
         .unwrap();
     request.encode(&mut frame, version).unwrap();
     frame.freeze()
+}
+
+/// Sends a request that names nothing in every version: the answer only has to be sound.
+fn call_with_defaults<R: Request + Default>(fixture: &Fixture) {
+    for version in versions::<R>() {
+        fixture.call(&R::default(), version);
+    }
+}
+
+#[test]
+fn requests_that_name_nothing_are_answered_in_every_version() {
+    let fixture = Fixture::new();
+    call_with_defaults::<AlterConfigsRequest>(&fixture);
+    call_with_defaults::<CreatePartitionsRequest>(&fixture);
+    call_with_defaults::<CreateTopicsRequest>(&fixture);
+    call_with_defaults::<DeleteGroupsRequest>(&fixture);
+    call_with_defaults::<DeleteRecordsRequest>(&fixture);
+    call_with_defaults::<DeleteTopicsRequest>(&fixture);
+    call_with_defaults::<DescribeClusterRequest>(&fixture);
+    call_with_defaults::<DescribeConfigsRequest>(&fixture);
+    call_with_defaults::<DescribeGroupsRequest>(&fixture);
+    call_with_defaults::<DescribeLogDirsRequest>(&fixture);
+    call_with_defaults::<FetchRequest>(&fixture);
+    call_with_defaults::<FindCoordinatorRequest>(&fixture);
+    call_with_defaults::<HeartbeatRequest>(&fixture);
+    call_with_defaults::<IncrementalAlterConfigsRequest>(&fixture);
+    call_with_defaults::<InitProducerIdRequest>(&fixture);
+    call_with_defaults::<JoinGroupRequest>(&fixture);
+    call_with_defaults::<LeaveGroupRequest>(&fixture);
+    call_with_defaults::<ListGroupsRequest>(&fixture);
+    call_with_defaults::<ListOffsetsRequest>(&fixture);
+    call_with_defaults::<MetadataRequest>(&fixture);
+    call_with_defaults::<OffsetCommitRequest>(&fixture);
+    call_with_defaults::<OffsetDeleteRequest>(&fixture);
+    call_with_defaults::<OffsetFetchRequest>(&fixture);
+    call_with_defaults::<OffsetForLeaderEpochRequest>(&fixture);
+    call_with_defaults::<SyncGroupRequest>(&fixture);
 }
 
 fn versions<R: Request>() -> std::ops::RangeInclusive<i16> {
@@ -329,6 +380,9 @@ fn offsets_are_listed_and_records_deleted_in_every_version() {
     }
 }
 
+/// Serves all cases of the properties below: opening one for each would take most of the time.
+static SHARED: LazyLock<Fixture> = LazyLock::new(Fixture::new);
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -345,14 +399,14 @@ proptest! {
         frame.extend(version.to_be_bytes());
         frame.extend([0, 0, 0, 0, 0xff, 0xff, 0]);
         frame.extend(body);
-        let fixture = Fixture::new();
+        let fixture = &*SHARED;
         let _outcome = fixture.answer(&frame, &mut BytesMut::new());
     }
 
     #[test]
     fn requests_cut_anywhere_are_refused(cut: prop::sample::Index, version in 4_i16..=18) {
-        let fixture = Fixture::new();
-        let frame = encode(&fetch_request(&fixture, version, 0), version);
+        let fixture = &*SHARED;
+        let frame = encode(&fetch_request(fixture, version, 0), version);
         let cut = cut.index(frame.len());
         prop_assert!(fixture.answer(&frame[..cut], &mut BytesMut::new()).is_err());
     }
