@@ -189,7 +189,7 @@ fn change(
     updated: &mut Updated,
 ) -> Result<bool, CommandError> {
     let changed = collection.change(shared.engine.log(), id, |doc| {
-        if !filter.matches(doc) {
+        if !filter.test(doc)? {
             return Ok(Change::Skip);
         }
         let after = update.apply(doc, moment)?;

@@ -162,6 +162,22 @@ impl Modification {
     }
 }
 
+/// Returns a document with another value at a path, or without the path.
+pub fn set_field(
+    doc: Doc<'_>,
+    path: &Path,
+    value: Option<&Value<'_>>,
+) -> Result<Vec<u8>, CommandError> {
+    let mut root = Slot::of(doc);
+    match value {
+        Some(value) => {
+            *root.find_or_create(path.parts())?.0 = Slot::Value(value.clone().into_owned())
+        }
+        None => drop(root.remove(path.parts())?),
+    }
+    Ok(root.into_document())
+}
+
 /// Replaces a document, keeping its `_id` in front.
 fn replace(doc: Doc<'_>, replacement: Doc<'_>) -> Result<Vec<u8>, CommandError> {
     let mut builder = Builder::new();

@@ -51,7 +51,7 @@ impl ArrayFilters {
                 return Err(CommandError::unsupported(format!("{name} in arrayFilters")));
             }
             let identifier = name.split('.').next().unwrap_or_default().to_owned();
-            let compiled = parse_filter::parse(filter)?;
+            let compiled = parse_filter::parse_within(filter)?;
             if parsed
                 .filters
                 .insert(identifier.clone(), compiled)
