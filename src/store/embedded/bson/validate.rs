@@ -180,6 +180,11 @@ fn code_before_scope(payload: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests may panic"
+)]
 mod tests {
     use proptest::prelude::*;
 

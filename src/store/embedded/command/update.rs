@@ -219,12 +219,11 @@ pub fn upsert(
     check_updated(&document)?;
     let doc = Doc::new(&document);
     let mut inserted = insert_all(shared, namespace, &[doc], true)?;
-    match inserted.errors.pop() {
-        Some((_, error)) => Err(error),
-        None => {
-            let id = doc.get("_id").unwrap_or(Value::Null).into_owned();
-            Ok((id, inserted.position))
-        }
+    if let Some((_, error)) = inserted.errors.pop() {
+        Err(error)
+    } else {
+        let id = doc.get("_id").unwrap_or(Value::Null).into_owned();
+        Ok((id, inserted.position))
     }
 }
 

@@ -6,6 +6,8 @@
 //!
 //! <https://www.mongodb.com/docs/manual/reference/operator/aggregation/>
 
+#![expect(clippy::unnecessary_wraps, reason = "all functions have one form")]
+
 mod arithmetic;
 mod array;
 mod boolean;
@@ -40,11 +42,11 @@ pub enum Expression {
         names: Vec<String>,
     },
     /// A document with computed fields.
-    Document(Vec<(String, Expression)>),
+    Document(Vec<(String, Self)>),
     /// An array of computed values.
-    Array(Vec<Expression>),
+    Array(Vec<Self>),
     /// A function of computed values.
-    Call(&'static Function, Vec<Expression>),
+    Call(&'static Function, Vec<Self>),
     /// Something that computes its parts only where needed, or under names of its own.
     Scoped(Box<Scoped>),
 }
@@ -78,7 +80,7 @@ pub struct Environment<'a> {
 pub struct Scope<'a> {
     name: &'a str,
     value: Value<'a>,
-    outer: Option<&'a Scope<'a>>,
+    outer: Option<&'a Self>,
 }
 
 impl Expression {

@@ -236,12 +236,11 @@ fn search<'v>(
     if text.is_nullish() {
         return Ok(None);
     }
-    match (text.as_str(), wanted.as_str()) {
-        (Some(text), Some(wanted)) => Ok(Some((text, wanted))),
-        _ => {
-            let message = format!("{name} requires strings as its first two arguments");
-            Err(CommandError::location(40_091, message))
-        }
+    if let (Some(text), Some(wanted)) = (text.as_str(), wanted.as_str()) {
+        Ok(Some((text, wanted)))
+    } else {
+        let message = format!("{name} requires strings as its first two arguments");
+        Err(CommandError::location(40_091, message))
     }
 }
 

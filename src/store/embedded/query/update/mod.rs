@@ -85,7 +85,9 @@ impl Update {
     }
 
     fn parse_replacement(update: Doc<'_>) -> Result<Self, CommandError> {
-        let mut names = update.elements().map(|element| element.name());
+        let mut names = update
+            .elements()
+            .map(super::super::bson::document::Element::name);
         if let Some(name) = names.find(|name| name.starts_with('$')) {
             return Err(CommandError::new(
                 Code::DOLLAR_PREFIXED_FIELD,
@@ -171,7 +173,7 @@ pub fn set_field(
     let mut root = Slot::of(doc);
     match value {
         Some(value) => {
-            *root.find_or_create(path.parts())?.0 = Slot::Value(value.clone().into_owned())
+            *root.find_or_create(path.parts())?.0 = Slot::Value(value.clone().into_owned());
         }
         None => drop(root.remove(path.parts())?),
     }

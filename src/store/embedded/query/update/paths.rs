@@ -42,11 +42,13 @@ impl ArrayFilters {
                 CommandError::type_mismatch("arrayFilters must contain only documents")
             })?;
             let first = filter.elements().next();
-            let name = first.map(|element| element.name()).ok_or_else(|| {
-                CommandError::failed_to_parse(
-                    "Cannot use an expression without a top-level field name in arrayFilters",
-                )
-            })?;
+            let name = first
+                .map(crate::store::embedded::bson::document::Element::name)
+                .ok_or_else(|| {
+                    CommandError::failed_to_parse(
+                        "Cannot use an expression without a top-level field name in arrayFilters",
+                    )
+                })?;
             if name.starts_with('$') {
                 return Err(CommandError::unsupported(format!("{name} in arrayFilters")));
             }
