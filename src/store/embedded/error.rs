@@ -54,6 +54,7 @@ impl Code {
     pub const COMMAND_NOT_SUPPORTED: Self = Self::new(115, "CommandNotSupported");
     pub const INVALID_PIPELINE_OPERATOR: Self = Self::new(168, "InvalidPipelineOperator");
     pub const INVALID_INDEX_SPECIFICATION: Self = Self::new(197, "InvalidIndexSpecificationOption");
+    pub const CONVERSION_FAILURE: Self = Self::new(241, "ConversionFailure");
     pub const NOT_IMPLEMENTED: Self = Self::new(238, "NotImplemented");
     pub const CURSOR_IN_USE: Self = Self::new(12051, "CursorInUse");
     pub const NO_SUCH_TRANSACTION: Self = Self::new(251, "NoSuchTransaction");
@@ -166,6 +167,11 @@ impl CommandError {
     /// An argument has the wrong type.
     pub fn type_mismatch(message: impl Into<String>) -> Self {
         Self::new(Code::TYPE_MISMATCH, message)
+    }
+
+    /// A value cannot become one of another type.
+    pub fn conversion_failure(message: impl Into<String>) -> Self {
+        Self::new(Code::CONVERSION_FAILURE, message)
     }
 
     /// Something that MongoDB has and this store does not.

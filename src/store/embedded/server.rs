@@ -106,13 +106,12 @@ pub struct Store {
 impl Store {
     /// Opens the documents and listens, with all tasks on the current runtime.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
-        let (path, directory) = match settings.data_dir {
-            Some(path) => (path, None),
-            None => {
-                let directory = TempDir::with_prefix("convoy-store-");
-                let directory = directory.map_err(Error::TemporaryDirectory)?;
-                (directory.path().to_owned(), Some(directory))
-            }
+        let (path, directory) = if let Some(path) = settings.data_dir {
+            (path, None)
+        } else {
+            let directory = TempDir::with_prefix("convoy-store-");
+            let directory = directory.map_err(Error::TemporaryDirectory)?;
+            (directory.path().to_owned(), Some(directory))
         };
         let engine = tokio::task::spawn_blocking(move || Engine::open(&path))
             .await

@@ -32,7 +32,7 @@ pub use document::{Doc, Element};
 pub use key::Key;
 pub use kind::Kind;
 pub use object_id::ObjectId;
-pub use validate::{Invalid, MAX_DEPTH};
+pub use validate::Invalid;
 pub use value::Value;
 
 /// Bytes of the largest document that may be stored or returned: 16 MiB.

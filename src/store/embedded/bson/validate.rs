@@ -180,6 +180,11 @@ fn code_before_scope(payload: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests may panic"
+)]
 mod tests {
     use proptest::prelude::*;
 
@@ -203,7 +208,7 @@ mod tests {
     fn nesting_is_allowed_up_to_the_limit_and_refused_beyond() {
         assert_eq!(document(&nested(MAX_DEPTH)), Ok(()));
         assert_eq!(document(&nested(MAX_DEPTH + 1)), Err(Invalid::Depth));
-        assert_eq!(document(&nested(100_000)), Err(Invalid::Depth));
+        assert_eq!(document(&nested(5_000)), Err(Invalid::Depth));
     }
 
     #[test]

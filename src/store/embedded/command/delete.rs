@@ -92,7 +92,7 @@ pub fn remove(
     {
         let Some((id, _)) = row.origin else { continue };
         let changed = collection.change(shared.engine.log(), id, |doc| {
-            Ok(if filter.matches(doc) {
+            Ok(if filter.test(doc)? {
                 Change::Remove
             } else {
                 Change::Skip

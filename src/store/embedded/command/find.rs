@@ -5,7 +5,7 @@ use super::super::engine::Namespace;
 use super::super::error::CommandError;
 use super::super::pipeline::Stage;
 use super::super::pipeline::stages::Project;
-use super::super::query::{Projection, SortSpec, parse_filter};
+use super::super::query::{Projection, SortSpec, parse_filter, parse_projection};
 use super::cursor::{self, Batch};
 use super::query::{Selection, context, parse_hint};
 use super::{Call, Connection, Shared};
@@ -113,5 +113,5 @@ pub fn parse_sort(sort: Option<Doc<'_>>) -> Result<SortSpec, CommandError> {
 
 fn projection(call: &Call<'_>) -> Result<Option<Projection>, CommandError> {
     let projection = call.document("projection")?.unwrap_or(Doc::EMPTY);
-    Projection::parse(projection)
+    parse_projection::parse_find(projection)
 }

@@ -4,6 +4,8 @@
 //! reply; what it refuses, it refuses with MongoDB's code. Arguments that are not known are errors,
 //! never ignored.
 
+#![expect(clippy::unnecessary_wraps, reason = "all commands have one form")]
+
 pub mod aggregate;
 pub mod arguments;
 pub mod catalog;

@@ -9,6 +9,7 @@ use super::super::pipeline::{Context, Stage};
 use super::super::query::sort::Direction;
 use super::super::query::{Filter, SortSpec};
 use super::{Call, Shared};
+use crate::measure::clock::unix_ms;
 
 /// Which documents are meant, in which order.
 #[derive(Debug, Default)]
@@ -96,6 +97,7 @@ pub fn context(shared: &Shared, call: &Call<'_>) -> Result<Context, CommandError
     Ok(Context {
         engine: std::sync::Arc::clone(&shared.engine),
         clock: shared.clock,
+        now_ms: i64::try_from(unix_ms()).unwrap_or(i64::MAX),
         deadline: limit.map(|milliseconds| {
             let nanoseconds = milliseconds.saturating_mul(1_000_000);
             shared.clock.now().saturating_add(nanoseconds)

@@ -189,7 +189,7 @@ fn change(
     updated: &mut Updated,
 ) -> Result<bool, CommandError> {
     let changed = collection.change(shared.engine.log(), id, |doc| {
-        if !filter.matches(doc) {
+        if !filter.test(doc)? {
             return Ok(Change::Skip);
         }
         let after = update.apply(doc, moment)?;
@@ -219,12 +219,11 @@ pub fn upsert(
     check_updated(&document)?;
     let doc = Doc::new(&document);
     let mut inserted = insert_all(shared, namespace, &[doc], true)?;
-    match inserted.errors.pop() {
-        Some((_, error)) => Err(error),
-        None => {
-            let id = doc.get("_id").unwrap_or(Value::Null).into_owned();
-            Ok((id, inserted.position))
-        }
+    if let Some((_, error)) = inserted.errors.pop() {
+        Err(error)
+    } else {
+        let id = doc.get("_id").unwrap_or(Value::Null).into_owned();
+        Ok((id, inserted.position))
     }
 }
 

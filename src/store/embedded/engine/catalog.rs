@@ -72,13 +72,6 @@ impl Engine {
             .map(Arc::clone)
     }
 
-    /// Returns a collection by its number in the log.
-    pub fn collection_by_id(&self, id: CollectionId) -> Option<Arc<Collection>> {
-        let catalog = read(&self.catalog);
-        let found = catalog.collections.values().find(|known| known.id() == id);
-        found.map(Arc::clone)
-    }
-
     /// Returns a collection, creating it if need be.
     pub fn collection_or_create(
         &self,
@@ -241,8 +234,17 @@ impl Engine {
             .collect()
     }
 
-    /// Writes a collection's description to the log.
-    pub fn log_entry(&self, collection: &Collection) -> Result<(), Error> {
+    /// Writes a collection's description to the log once more, if it still has one.
+    pub fn describe_again(&self, collection: &Collection) -> Result<(), Error> {
+        let _catalog = write(&self.catalog);
+        if collection.with_state(|state| state.dropped) {
+            return Ok(());
+        }
+        self.log_entry(collection)
+    }
+
+    /// Writes a collection's description to the log; the catalog is locked.
+    fn log_entry(&self, collection: &Collection) -> Result<(), Error> {
         let entry = collection.with_state(|state| entry(collection, state));
         let id = collection.id().0.to_le_bytes();
         let parts = [IoSlice::new(&id), IoSlice::new(&entry)];

@@ -5,7 +5,6 @@ use std::ops::Bound;
 
 use super::super::bson::{Builder, Doc, Key, Value, shell::Shown};
 use super::super::error::{Code, CommandError};
-pub use super::super::query::sort::Direction;
 use super::index_keys;
 pub use super::index_spec::IndexSpec;
 use super::record::RecordId;

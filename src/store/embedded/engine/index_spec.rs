@@ -116,7 +116,7 @@ impl IndexSpec {
                 let filter = value.as_document().ok_or_else(|| {
                     cannot("\"partialFilterExpression\" for an index must be a document")
                 })?;
-                self.partial = Some(parse_filter::parse(filter)?);
+                self.partial = Some(parse_filter::parse_within(filter)?);
             }
             "collation" if is_simple_collation(value) => return Ok(false),
             "collation"

@@ -141,6 +141,9 @@ impl Log {
             body: writer.length + record_offset(record::HEADER_BYTES),
             position: Position(writer.position.0 + u64::from(bytes)),
         };
+        if matches!(kind, RecordKind::Delete | RecordKind::Drop) {
+            writer.segment.bury(u64::from(bytes));
+        }
         writer.length += bytes;
         writer.position = appended.position;
         Ok(appended)

@@ -32,9 +32,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 pub use catalog::{Engine, Namespace};
 pub use collection::{Collection, CollectionOptions};
 pub use error::Error;
-pub use index::{Direction, IndexSpec};
 pub use record::RecordId;
-pub use scan::{Bounds, Row, Scan, Source};
+pub use scan::{Row, Scan, Source};
 
 /// Takes a lock; what a panicking holder left behind is used as it is.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -50,3 +49,6 @@ pub fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 pub fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,7 +111,7 @@ pub fn plan(
             Some(hinted.next().ok_or_else(unknown_hint)?)
         }
         None => candidates
-            .filter(|one| one.is_usable())
+            .filter(Candidate::is_usable)
             .max_by_key(Candidate::score),
     };
     Ok(match chosen {

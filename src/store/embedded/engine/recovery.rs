@@ -63,11 +63,7 @@ pub fn recover(
         segments.insert(number, Arc::new(segment));
     }
     if let Some((_, last)) = segments.last_key_value() {
-        let end = last.file().metadata().map_err(|source| Error::Read {
-            path: last.path().to_owned(),
-            source,
-        })?;
-        length = u32::try_from(end.len()).unwrap_or(u32::MAX);
+        length = u32::try_from(last.size()?).unwrap_or(u32::MAX);
     }
     Ok(Recovered { segments, length })
 }
@@ -82,8 +78,7 @@ pub fn read_segment(
         path: segment.path().to_owned(),
         source,
     };
-    let size = segment.file().metadata().map_err(read_error)?.len();
-    let size = u32::try_from(size).unwrap_or(u32::MAX);
+    let size = u32::try_from(segment.size()?).unwrap_or(u32::MAX);
     let file = File::open(segment.path()).map_err(read_error)?;
     let mut reader = BufReader::with_capacity(READ_BYTES, file);
     std::io::copy(
@@ -101,6 +96,9 @@ pub fn read_segment(
             cut_tail(segment, offset, last)?;
             break;
         };
+        if matches!(change, Change::Delete(_) | Change::Drop) {
+            segment.bury(record_bytes(body.len()));
+        }
         let start = offset + u32::try_from(HEADER_BYTES).unwrap_or_default();
         replay(&Replayed {
             segment: segment.number(),
@@ -111,6 +109,10 @@ pub fn read_segment(
         offset = start + u32::try_from(body.len()).unwrap_or(u32::MAX);
     }
     Ok(offset)
+}
+
+fn record_bytes(body: usize) -> u64 {
+    u64::try_from(HEADER_BYTES + body).unwrap_or(u64::MAX)
 }
 
 /// Reads one record of at most `left` bytes; `None` if it does not check.
@@ -146,7 +148,7 @@ fn cut_tail(segment: &Segment, offset: u32, last: bool) -> Result<(), Error> {
     if !last || promised_beyond(segment, offset)? {
         return Err(damaged);
     }
-    let size = segment.file().metadata().map_or(0, |data| data.len());
+    let size = segment.size()?;
     warn!(
         path = %segment.path().display(),
         offset,

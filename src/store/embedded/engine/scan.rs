@@ -175,7 +175,7 @@ impl Scan {
             let Some(chunk) = self.next_chunk(log)? else {
                 return Ok(None);
             };
-            self.read_chunk(&chunk).map_err(CommandError::from)?;
+            self.read_chunk(&chunk)?;
         }
     }
 
@@ -274,7 +274,7 @@ impl Scan {
     }
 
     /// Reads a chunk's documents, neighbours by one call, and keeps those that pass.
-    fn read_chunk(&mut self, chunk: &Chunk) -> Result<(), Error> {
+    fn read_chunk(&mut self, chunk: &Chunk) -> Result<(), CommandError> {
         let mut rest = chunk.entries.as_slice();
         while let Some(&(_, first)) = rest.first() {
             let run = run_length(rest);
@@ -288,7 +288,7 @@ impl Scan {
                 let start = usize::try_from(location.offset - first.offset).unwrap_or_default();
                 let length = usize::try_from(location.length).unwrap_or_default();
                 self.examined.documents += 1;
-                if !self.filter.matches(Doc::new(&bytes[start..start + length])) {
+                if !self.filter.test(Doc::new(&bytes[start..start + length]))? {
                     continue;
                 }
                 self.ready.push_back(Row {

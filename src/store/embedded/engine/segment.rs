@@ -45,6 +45,8 @@ pub struct Segment {
     file: File,
     /// Bytes of documents in use, which decides whether the rest is worth reclaiming.
     live: AtomicU64,
+    /// Bytes that say something is gone.
+    tombs: AtomicU64,
 }
 
 /// All segments by number. Replaced as a whole when one comes or goes, so that whoever holds the
@@ -108,6 +110,7 @@ impl Segment {
             path,
             file,
             live: AtomicU64::new(0),
+            tombs: AtomicU64::new(0),
         }
     }
 
@@ -174,6 +177,25 @@ impl Segment {
     /// Returns the bytes of documents in use.
     pub fn live(&self) -> u64 {
         self.live.load(Ordering::Relaxed)
+    }
+
+    /// Returns the bytes that say something is gone.
+    pub fn tombs(&self) -> u64 {
+        self.tombs.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes that say something is gone.
+    pub fn bury(&self, bytes: u64) {
+        self.tombs.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Returns the bytes of the file.
+    pub fn size(&self) -> Result<u64, Error> {
+        let metadata = self.file.metadata().map_err(|source| Error::Read {
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(metadata.len())
     }
 
     /// Counts bytes as used.

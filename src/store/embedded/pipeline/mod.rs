@@ -7,7 +7,11 @@
 //! Nothing is computed before it is asked for, so a cursor over millions of documents holds one
 //! chunk of them.
 
+pub mod accumulator;
+pub mod group;
+pub mod parse;
 pub mod stages;
+pub mod transform;
 
 use std::sync::Arc;
 
@@ -28,6 +32,8 @@ pub struct Context {
     pub engine: Arc<Engine>,
     /// The time.
     pub clock: RunClock,
+    /// Milliseconds since 1970 when the query began.
+    pub now_ms: i64,
     /// When the query must have ended, on the clock.
     pub deadline: Option<u64>,
 }

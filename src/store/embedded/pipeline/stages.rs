@@ -22,7 +22,7 @@ pub struct Match {
 impl Stage for Match {
     fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
         while let Some(row) = self.input.next(context)? {
-            if self.filter.matches(row.doc()) {
+            if self.filter.test(row.doc())? {
                 return Ok(Some(row));
             }
         }
@@ -73,7 +73,11 @@ pub struct Project {
 impl Stage for Project {
     fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
         let row = self.input.next(context)?;
-        Ok(row.map(|row| Row::computed(self.projection.apply(row.doc()))))
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let projected = self.projection.apply(row.doc(), context.now_ms)?;
+        Ok(Some(Row::computed(projected)))
     }
 }
 

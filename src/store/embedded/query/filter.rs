@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::super::bson::{Doc, Element, Key, Kind, Value, order};
+use super::super::error::CommandError;
+use super::expression::{Environment, Expression};
 use super::path::Path;
 use super::regex::Pattern;
 
@@ -30,6 +32,13 @@ pub enum Filter {
     },
     /// Holds or not, whatever the document.
     Constant(bool),
+    /// An expression must be true; only outside of [`Self::Field`].
+    Expression {
+        /// The expression.
+        expression: Expression,
+        /// Milliseconds since 1970 when the command began.
+        now_ms: i64,
+    },
 }
 
 /// What one value is tested for.
@@ -141,15 +150,38 @@ impl Filter {
         }
     }
 
-    /// Returns whether a document passes.
-    pub fn matches(&self, doc: Doc<'_>) -> bool {
+    /// Returns whether a document passes, or why an expression cannot tell.
+    pub fn test(&self, doc: Doc<'_>) -> Result<bool, CommandError> {
         match self {
-            Self::And(filters) => filters.iter().all(|filter| filter.matches(doc)),
-            Self::Or(filters) => filters.iter().any(|filter| filter.matches(doc)),
-            Self::Not(filter) => !filter.matches(doc),
-            Self::Constant(holds) => *holds,
-            Self::Field { path, test } => test.matches_at(path, doc),
+            Self::And(filters) => {
+                for filter in filters {
+                    if !filter.test(doc)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Self::Or(filters) => {
+                for filter in filters {
+                    if filter.test(doc)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Self::Not(filter) => Ok(!filter.test(doc)?),
+            Self::Constant(holds) => Ok(*holds),
+            Self::Field { path, test } => Ok(test.matches_at(path, doc)),
+            Self::Expression { expression, now_ms } => {
+                let value = expression.evaluate(&Environment::new(doc, *now_ms))?;
+                Ok(value.is_truthy())
+            }
         }
+    }
+
+    /// Returns whether a document passes a filter that has no expressions in it.
+    pub fn matches(&self, doc: Doc<'_>) -> bool {
+        self.test(doc).unwrap_or(false)
     }
 
     /// Visits the tests that every passing document passes.

@@ -2,15 +2,18 @@
 //!
 //! Pure: nothing here knows of collections, files or connections.
 
+pub mod expression;
 pub mod filter;
 pub mod number;
 pub mod parse_filter;
+pub mod parse_projection;
 pub mod path;
 pub mod projection;
 pub mod regex;
 pub mod sort;
 pub mod update;
 
+pub use expression::Expression;
 pub use filter::Filter;
 pub use path::Path;
 pub use projection::Projection;

@@ -2,17 +2,37 @@
 
 use super::super::bson::{Doc, Element, Key, Kind, Value, value};
 use super::super::error::CommandError;
+use super::expression::Expression;
 use super::filter::{Choices, Comparison, ElementTest, Filter, Test};
 use super::path::Path;
 use super::regex::Pattern;
+use crate::measure::clock::unix_ms;
 
-/// Compiles a filter document.
+/// Where a filter stands, which decides what it may contain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It is for whole documents.
+    Documents,
+    /// It is for what is in a document.
+    Within,
+}
+
+/// Compiles a filter of documents.
 pub fn parse(filter: Doc<'_>) -> Result<Filter, CommandError> {
+    parse_in(filter, Place::Documents)
+}
+
+/// Compiles a filter of what is in a document, where no expressions are allowed.
+pub fn parse_within(filter: Doc<'_>) -> Result<Filter, CommandError> {
+    parse_in(filter, Place::Within)
+}
+
+fn parse_in(filter: Doc<'_>, place: Place) -> Result<Filter, CommandError> {
     let mut conjuncts = Vec::new();
     for element in filter.elements() {
         let name = element.name();
         if let Some(operator) = name.strip_prefix('$') {
-            conjuncts.extend(parse_logical(operator, element)?);
+            conjuncts.extend(parse_logical(operator, element, place)?);
         } else {
             parse_field(&Path::new(name), element, &mut conjuncts)?;
         }
@@ -20,8 +40,12 @@ pub fn parse(filter: Doc<'_>) -> Result<Filter, CommandError> {
     Ok(Filter::And(conjuncts))
 }
 
-fn parse_logical(operator: &str, element: Element<'_>) -> Result<Option<Filter>, CommandError> {
-    let clauses = || parse_clauses(element);
+fn parse_logical(
+    operator: &str,
+    element: Element<'_>,
+    place: Place,
+) -> Result<Option<Filter>, CommandError> {
+    let clauses = || parse_clauses(element, place);
     Ok(Some(match operator {
         "and" => Filter::And(clauses()?),
         "or" => Filter::Or(clauses()?),
@@ -29,16 +53,26 @@ fn parse_logical(operator: &str, element: Element<'_>) -> Result<Option<Filter>,
         "alwaysTrue" => Filter::Constant(true),
         "alwaysFalse" => Filter::Constant(false),
         "comment" => return Ok(None),
+        "expr" if place == Place::Within => {
+            return Err(CommandError::bad_value(
+                "$expr can only be applied to the top-level document",
+            ));
+        }
+        "expr" => Filter::Expression {
+            expression: Expression::parse(&element.value())?,
+            now_ms: i64::try_from(unix_ms()).unwrap_or(i64::MAX),
+        },
         _ => {
             return Err(CommandError::bad_value(format!(
                 "unknown top level operator: ${operator}. If you have a field name that starts \
-                 with a '$' symbol, consider using $getField or $setField."
+                 with a '$' symbol, consider using $getField or $setField.{}",
+                unsupported_note(element.name())
             )));
         }
     }))
 }
 
-fn parse_clauses(element: Element<'_>) -> Result<Vec<Filter>, CommandError> {
+fn parse_clauses(element: Element<'_>, place: Place) -> Result<Vec<Filter>, CommandError> {
     let name = element.name();
     let wrong = || CommandError::bad_value(format!("{name} must be an array"));
     let value = element.value();
@@ -51,7 +85,7 @@ fn parse_clauses(element: Element<'_>) -> Result<Vec<Filter>, CommandError> {
     array
         .elements()
         .map(|clause| match clause.doc() {
-            Some(doc) if clause.kind() == Kind::Document => parse(doc),
+            Some(doc) if clause.kind() == Kind::Document => parse_in(doc, place),
             _ => Err(CommandError::bad_value(
                 "$or/$and/$nor entries need to be full objects",
             )),
@@ -151,8 +185,20 @@ fn parse_test(element: Element<'_>) -> Result<Test, CommandError> {
         "$bitsAnySet" => parse_bits(element, false, true),
         "$bitsAnyClear" => parse_bits(element, false, false),
         operator => Err(CommandError::bad_value(format!(
-            "unknown operator: {operator}"
+            "unknown operator: {operator}{}",
+            unsupported_note(operator)
         ))),
+    }
+}
+
+/// Says of operators that MongoDB has that they are missing here.
+fn unsupported_note(operator: &str) -> &'static str {
+    match operator {
+        "$near" | "$nearSphere" | "$geoWithin" | "$geoIntersects" | "$within" | "$where"
+        | "$text" | "$jsonSchema" | "$sampleRate" => {
+            " (convoy's document store does not support it)"
+        }
+        _ => "",
     }
 }
 
@@ -376,7 +422,7 @@ fn parse_element_match(element: Element<'_>) -> Result<Test, CommandError> {
         Some(operators) if !operators.elements().any(|first| logical(first.name())) => {
             Ok(Test::ElementValue(parse_operators(operators)?))
         }
-        _ => Ok(Test::ElementDocument(Box::new(parse(doc)?))),
+        _ => Ok(Test::ElementDocument(Box::new(parse_within(doc)?))),
     }
 }
 

@@ -1,305 +1,247 @@
-//! Which fields of a document a client gets.
+//! Which fields a document is left with, and which are computed for it.
+//!
+//! One form for `find`'s projection and for `$project`, `$addFields` and `$unset`: a tree of what
+//! happens to each field.
 
 use super::super::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value};
 use super::super::error::CommandError;
+use super::expression::{Environment, Expression, is_missing};
 use super::filter::Filter;
-use super::parse_filter;
+
+/// What happens to fields that are not mentioned, and to those that are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Only what is mentioned stays.
+    Include,
+    /// Only what is mentioned goes.
+    Exclude,
+    /// Everything stays, what is mentioned is computed.
+    Add,
+}
 
 /// A compiled projection.
 #[derive(Debug, Clone)]
 pub struct Projection {
-    inclusive: bool,
-    id: bool,
-    root: Node,
+    /// What happens to fields that are not mentioned.
+    pub mode: Mode,
+    /// Whether `_id` stays, where it is not mentioned otherwise.
+    pub keeps_id: bool,
+    /// What happens to those that are.
+    pub root: Node,
 }
 
 /// What happens to the fields of one document.
 #[derive(Debug, Clone, Default)]
-struct Node {
+pub struct Node {
     fields: Vec<(String, Action)>,
 }
 
 /// What happens to one field.
 #[derive(Debug, Clone)]
-enum Action {
-    /// Kept in an inclusive projection, left out of an exclusive one.
+pub enum Action {
+    /// Kept or left out, as the mode is.
     Select,
     /// Goes into the document.
     Descend(Node),
-    /// `$slice`
-    Slice { skip: i64, limit: Option<i64> },
-    /// `$elemMatch`
+    /// `$slice` of an array.
+    Slice {
+        /// How many to leave out; negative counts from the end.
+        skip: i64,
+        /// How many to keep.
+        limit: Option<i64>,
+    },
+    /// `$elemMatch`: the first element that passes.
     FirstMatch(Box<Filter>),
-    /// A constant in place of the field.
-    Constant(Value<'static>),
+    /// Something computed in its place.
+    Compute(Expression),
 }
 
 impl Projection {
-    /// Compiles a projection; `None` if it keeps everything.
-    pub fn parse(spec: Doc<'_>) -> Result<Option<Self>, CommandError> {
-        if spec.is_empty() {
-            return Ok(None);
-        }
-        let mut parser = Parser::default();
-        parser.read(spec, "")?;
-        let inclusive = parser.inclusive.unwrap_or(parser.id == Some(true));
-        Ok(Some(Self {
-            inclusive,
-            id: parser.id.unwrap_or(true),
-            root: parser.root,
-        }))
+    /// Returns the projected document.
+    pub fn apply(&self, doc: Doc<'_>, now_ms: i64) -> Result<Vec<u8>, CommandError> {
+        let environment = Environment::new(doc, now_ms);
+        let mut out = Builder::new();
+        self.project_fields(doc, &self.root, &environment, (&mut out, true))?;
+        Ok(out.finish())
     }
 
-    /// Returns the projected document.
-    pub fn apply(&self, doc: Doc<'_>) -> Vec<u8> {
-        let mut out = Builder::new();
+    /// Writes the fields that stay, then those computed anew.
+    fn project_fields(
+        &self,
+        doc: Doc<'_>,
+        node: &Node,
+        environment: &Environment<'_>,
+        (out, top): (&mut Builder, bool),
+    ) -> Result<(), CommandError> {
+        if top && self.mode == Mode::Include {
+            // A computed `_id` comes first, as a stored one does.
+            if let Some(Action::Compute(expression)) = node.action("_id") {
+                push_computed(out, "_id", expression, environment)?;
+            }
+        }
         for element in doc.elements() {
-            if element.name_bytes() == b"_id" {
-                if self.id {
+            if top && element.name_bytes() == b"_id" && node.action("_id").is_none() {
+                if self.keeps_id {
                     out.push_element(element);
                 }
-            } else {
-                self.project(element, &self.root, &mut out);
+                continue;
             }
+            self.project(element, node, environment, out)?;
         }
-        self.add_constants(&self.root, doc, &mut out);
-        out.finish()
-    }
-
-    fn project(&self, element: Element<'_>, node: &Node, out: &mut Builder) {
-        let name = element.name();
-        let action = node.fields.iter().find(|(field, _)| field == name);
-        let array = element.doc().filter(|_| element.kind() == Kind::Array);
-        match action.map(|(_, action)| action) {
-            None if !self.inclusive => out.push_element(element),
-            None | Some(Action::Constant(_)) => {}
-            Some(Action::Select) if self.inclusive => out.push_element(element),
-            Some(Action::Select) => {}
-            Some(Action::Descend(inner)) => match element.kind() {
-                Kind::Document | Kind::Array => {
-                    let projected = self.project_inner(element, inner);
-                    out.push_raw(element.kind(), element.name_bytes(), &projected);
-                }
-                _ if !self.inclusive => out.push_element(element),
-                _ => {}
-            },
-            Some(Action::Slice { skip, limit }) => match array {
-                Some(array) => out.push(name, &slice(array, *skip, *limit)),
-                None => out.push_element(element),
-            },
-            Some(Action::FirstMatch(filter)) => {
-                let matching = |item: &Element<'_>| {
-                    item.doc()
-                        .is_some_and(|doc| item.kind() == Kind::Document && filter.matches(doc))
-                };
-                if let Some(item) = array.and_then(|array| array.elements().find(matching)) {
-                    out.push(
-                        name,
-                        &std::iter::once(item.value())
-                            .collect::<ArrayBuilder>()
-                            .into_value(),
-                    );
-                }
-            }
-        }
-    }
-
-    /// Projects a document, or every document of an array.
-    fn project_inner(&self, element: Element<'_>, node: &Node) -> Vec<u8> {
-        let doc = element.doc().unwrap_or(Doc::EMPTY);
-        if element.kind() == Kind::Document {
-            let mut out = Builder::new();
-            for inner in doc.elements() {
-                self.project(inner, node, &mut out);
-            }
-            self.add_constants(node, doc, &mut out);
-            return out.finish();
-        }
-        let mut items = ArrayBuilder::default();
-        for item in doc.elements() {
-            match item.kind() {
-                Kind::Document => items.push_doc(Doc::new(&self.project_inner(item, node))),
-                Kind::Array => {
-                    items.push(&Value::Array(self.project_inner(item, node).into()));
-                }
-                _ if !self.inclusive => items.push(&item.value()),
-                _ => {}
-            }
-        }
-        items.finish()
-    }
-
-    /// Adds constants, which come after what the document had.
-    fn add_constants(&self, node: &Node, _doc: Doc<'_>, out: &mut Builder) {
         for (name, action) in &node.fields {
-            if let Action::Constant(value) = action {
-                out.push(name, value);
+            let replaced = self.mode == Mode::Add && doc.element(name).is_some();
+            let first = top && self.mode == Mode::Include && name == "_id";
+            match action {
+                Action::Compute(expression) if !replaced && !first => {
+                    push_computed(out, name, expression, environment)?;
+                }
+                Action::Descend(inner) if inner.computes() && doc.element(name).is_none() => {
+                    let made = self.computed_document(inner, environment)?;
+                    out.push(name, &made);
+                }
+                _ => {}
             }
-        }
-    }
-}
-
-#[derive(Default)]
-struct Parser {
-    inclusive: Option<bool>,
-    id: Option<bool>,
-    root: Node,
-}
-
-impl Parser {
-    fn read(&mut self, spec: Doc<'_>, prefix: &str) -> Result<(), CommandError> {
-        for element in spec.elements() {
-            let path = if prefix.is_empty() {
-                element.name().to_owned()
-            } else {
-                format!("{prefix}.{}", element.name())
-            };
-            self.read_field(&path, element)?;
         }
         Ok(())
     }
 
-    fn read_field(&mut self, path: &str, element: Element<'_>) -> Result<(), CommandError> {
-        check_path(path)?;
-        let value = element.value();
-        if value.is_number() || matches!(value, Value::Bool(_)) {
-            let keep = value.is_truthy();
-            if path == "_id" {
-                self.id = Some(keep);
-                return Ok(());
+    fn project(
+        &self,
+        element: Element<'_>,
+        node: &Node,
+        environment: &Environment<'_>,
+        out: &mut Builder,
+    ) -> Result<(), CommandError> {
+        let include = self.mode == Mode::Include;
+        match node.action(element.name()) {
+            None if include => {}
+            None => out.push_element(element),
+            Some(Action::Select) if include => out.push_element(element),
+            Some(Action::Select) => {}
+            Some(Action::Compute(expression)) => {
+                if self.mode == Mode::Add {
+                    push_computed(out, element.name(), expression, environment)?;
+                }
             }
-            self.choose(keep, path)?;
-            return self.root.add(path, Action::Select);
+            Some(Action::Descend(inner)) => {
+                if let Some(value) = self.project_inner(element, inner, environment)? {
+                    out.push(element.name(), &value);
+                }
+            }
+            Some(Action::Slice { skip, limit }) => match array_of(element) {
+                Some(array) => out.push(element.name(), &slice(array, *skip, *limit)),
+                None => out.push_element(element),
+            },
+            Some(Action::FirstMatch(filter)) => {
+                let matching =
+                    |item: &Element<'_>| item.doc().is_some_and(|doc| filter.matches(doc));
+                let array = array_of(element);
+                if let Some(item) = array.and_then(|array| array.elements().find(matching)) {
+                    let only = std::iter::once(item.value()).collect::<ArrayBuilder>();
+                    out.push(element.name(), &only.into_value());
+                }
+            }
         }
-        if let Some(doc) = element.doc().filter(|_| element.kind() == Kind::Document) {
-            return match doc.elements().next() {
-                Some(first) if first.name().starts_with('$') => self.read_operator(path, first),
-                Some(_) => self.read(doc, path),
-                None => Err(CommandError::location(
-                    51_270,
-                    "An empty sub-projection is not a valid value. Found empty object at path",
-                )),
-            };
-        }
-        if value.as_str().is_some_and(|text| text.starts_with('$')) {
-            return Err(CommandError::unsupported(
-                "expressions in the projection of find; use the $project stage of aggregate",
-            ));
-        }
-        self.choose(true, path)?;
-        self.root.add(path, Action::Constant(value.into_owned()))
+        Ok(())
     }
 
-    fn read_operator(&mut self, path: &str, operator: Element<'_>) -> Result<(), CommandError> {
-        let value = operator.value();
-        match operator.name() {
-            "$slice" => {
-                let action = parse_slice(&value)?;
-                self.root.add(path, action)
-            }
-            "$elemMatch" => {
-                let condition = value.as_document().ok_or_else(|| {
-                    CommandError::bad_value("elemMatch: Invalid argument, object required")
-                })?;
-                let filter = parse_filter::parse(condition)?;
-                self.choose(true, path)?;
-                self.root.add(path, Action::FirstMatch(Box::new(filter)))
-            }
-            name => Err(CommandError::unsupported(format!(
-                "{name} in the projection of find; use the $project stage of aggregate"
-            ))),
+    /// Projects a document, or every document of an array; `None` if nothing is left.
+    fn project_inner<'v>(
+        &self,
+        element: Element<'v>,
+        node: &Node,
+        environment: &Environment<'_>,
+    ) -> Result<Option<Value<'v>>, CommandError> {
+        let Some(doc) = element.doc() else {
+            return Ok(match self.mode {
+                Mode::Exclude => Some(element.value()),
+                Mode::Include | Mode::Add if node.computes() => {
+                    Some(self.computed_document(node, environment)?)
+                }
+                Mode::Include => None,
+                Mode::Add => Some(element.value()),
+            });
+        };
+        if element.kind() == Kind::Document {
+            let mut out = Builder::new();
+            self.project_fields(doc, node, environment, (&mut out, false))?;
+            return Ok(Some(Value::Document(out.finish().into())));
         }
+        let mut items = ArrayBuilder::default();
+        for item in doc.elements() {
+            if let Some(value) = self.project_inner(item, node, environment)? {
+                items.push(&value);
+            }
+        }
+        Ok(Some(items.into_value()))
     }
 
-    /// Settles whether fields are kept or left out; the two do not mix.
-    fn choose(&mut self, keep: bool, path: &str) -> Result<(), CommandError> {
-        match self.inclusive {
-            Some(chosen) if chosen != keep => {
-                let (doing, other) = if keep {
-                    ("inclusion", "exclusion")
-                } else {
-                    ("exclusion", "inclusion")
-                };
-                let number = if keep { 31_253 } else { 31_254 };
-                let message = format!("Cannot do {doing} on field {path} in {other} projection");
-                Err(CommandError::location(number, message))
-            }
-            _ => {
-                self.inclusive = Some(keep);
-                Ok(())
-            }
-        }
+    /// Returns a document that has computed fields only.
+    fn computed_document(
+        &self,
+        node: &Node,
+        environment: &Environment<'_>,
+    ) -> Result<Value<'static>, CommandError> {
+        let mut out = Builder::new();
+        self.project_fields(Doc::EMPTY, node, environment, (&mut out, false))?;
+        Ok(Value::Document(out.finish().into()))
     }
 }
 
 impl Node {
-    fn add(&mut self, path: &str, action: Action) -> Result<(), CommandError> {
-        let collision = || CommandError::location(31_250, format!("Path collision at {path}"));
+    fn action(&self, name: &str) -> Option<&Action> {
+        let found = self.fields.iter().find(|(field, _)| field == name);
+        found.map(|(_, action)| action)
+    }
+
+    /// Returns whether anything is computed here or below.
+    pub fn computes(&self) -> bool {
+        self.fields.iter().any(|(_, action)| match action {
+            Action::Compute(_) => true,
+            Action::Descend(node) => node.computes(),
+            _ => false,
+        })
+    }
+
+    /// Adds what happens at a dotted path.
+    pub fn add(&mut self, path: &str, action: Action) -> Result<(), CommandError> {
+        let collision = || {
+            let message = format!("Invalid $project :: caused by :: Path collision at {path}");
+            CommandError::location(31_250, message)
+        };
         let Some((head, rest)) = path.split_once('.') else {
-            if self.fields.iter().any(|(name, _)| name == path) {
+            if self.action(path).is_some() {
                 return Err(collision());
             }
             self.fields.push((path.to_owned(), action));
             return Ok(());
         };
-        if !self.fields.iter().any(|(name, _)| name == head) {
+        if self.action(head).is_none() {
             let node = Action::Descend(Self::default());
             self.fields.push((head.to_owned(), node));
         }
-        let found = self.fields.iter_mut().find(|(name, _)| name == head);
-        match found {
+        match self.fields.iter_mut().find(|(name, _)| name == head) {
             Some((_, Action::Descend(node))) => node.add(rest, action),
             _ => Err(collision()),
         }
     }
 }
 
-fn check_path(path: &str) -> Result<(), CommandError> {
-    if path.split('.').any(str::is_empty) {
-        let message = "FieldPath field names may not be empty strings.";
-        return Err(CommandError::location(40_352, message));
-    }
-    if path.split('.').any(|part| part == "$") {
-        return Err(CommandError::unsupported("the positional projection"));
-    }
-    if path.split('.').any(|part| part.starts_with('$')) {
-        return Err(CommandError::location(
-            16_410,
-            "FieldPath field names may not start with '$'. Consider using $getField or $setField.",
-        ));
+fn push_computed(
+    out: &mut Builder,
+    name: &str,
+    expression: &Expression,
+    environment: &Environment<'_>,
+) -> Result<(), CommandError> {
+    let value = expression.evaluate(environment)?;
+    if !is_missing(&value) {
+        out.push(name, &value);
     }
     Ok(())
 }
 
-fn parse_slice(value: &Value<'_>) -> Result<Action, CommandError> {
-    let wrong = || {
-        CommandError::location(
-            28_667,
-            format!("Invalid $slice syntax. The given syntax {{ $slice: {value} }} did not match"),
-        )
-    };
-    if let Some(count) = value.as_i64() {
-        return Ok(if count < 0 {
-            Action::Slice {
-                skip: count,
-                limit: None,
-            }
-        } else {
-            Action::Slice {
-                skip: 0,
-                limit: Some(count),
-            }
-        });
-    }
-    let array = value.as_array().ok_or_else(wrong)?;
-    let numbers: Vec<i64> = array.values().filter_map(|item| item.as_i64()).collect();
-    match numbers[..] {
-        [skip, limit] if array.len() == 2 && limit > 0 => Ok(Action::Slice {
-            skip,
-            limit: Some(limit),
-        }),
-        _ => Err(wrong()),
-    }
+fn array_of(element: Element<'_>) -> Option<Doc<'_>> {
+    element.doc().filter(|_| element.kind() == Kind::Array)
 }
 
 /// Returns part of an array; a negative start counts from the end.

@@ -1,6 +1,7 @@
 //! The whole store, spoken to by the official driver and by raw bytes on a socket.
 
 mod driver;
+mod socket;
 
 use mongodb::Client;
 use mongodb::bson::Document;

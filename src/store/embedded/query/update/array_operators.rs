@@ -198,10 +198,10 @@ impl Pull {
             first.is_some_and(|element| element.name().starts_with('$'))
         });
         if let Some(doc) = doc.filter(|_| !operators) {
-            return Ok(Self::Document(parse_filter::parse(doc)?));
+            return Ok(Self::Document(parse_filter::parse_within(doc)?));
         }
         let wrapped = Builder::new().with("v", &argument.value()).finish();
-        Ok(Self::Value(parse_filter::parse(Doc::new(&wrapped))?))
+        Ok(Self::Value(parse_filter::parse_within(Doc::new(&wrapped))?))
     }
 
     /// Reads an array of values.

@@ -85,7 +85,9 @@ impl Update {
     }
 
     fn parse_replacement(update: Doc<'_>) -> Result<Self, CommandError> {
-        let mut names = update.elements().map(|element| element.name());
+        let mut names = update
+            .elements()
+            .map(super::super::bson::document::Element::name);
         if let Some(name) = names.find(|name| name.starts_with('$')) {
             return Err(CommandError::new(
                 Code::DOLLAR_PREFIXED_FIELD,
@@ -160,6 +162,22 @@ impl Modification {
         }
         Ok(())
     }
+}
+
+/// Returns a document with another value at a path, or without the path.
+pub fn set_field(
+    doc: Doc<'_>,
+    path: &Path,
+    value: Option<&Value<'_>>,
+) -> Result<Vec<u8>, CommandError> {
+    let mut root = Slot::of(doc);
+    match value {
+        Some(value) => {
+            *root.find_or_create(path.parts())?.0 = Slot::Value(value.clone().into_owned());
+        }
+        None => drop(root.remove(path.parts())?),
+    }
+    Ok(root.into_document())
 }
 
 /// Replaces a document, keeping its `_id` in front.

@@ -42,16 +42,18 @@ impl ArrayFilters {
                 CommandError::type_mismatch("arrayFilters must contain only documents")
             })?;
             let first = filter.elements().next();
-            let name = first.map(|element| element.name()).ok_or_else(|| {
-                CommandError::failed_to_parse(
-                    "Cannot use an expression without a top-level field name in arrayFilters",
-                )
-            })?;
+            let name = first
+                .map(crate::store::embedded::bson::document::Element::name)
+                .ok_or_else(|| {
+                    CommandError::failed_to_parse(
+                        "Cannot use an expression without a top-level field name in arrayFilters",
+                    )
+                })?;
             if name.starts_with('$') {
                 return Err(CommandError::unsupported(format!("{name} in arrayFilters")));
             }
             let identifier = name.split('.').next().unwrap_or_default().to_owned();
-            let compiled = parse_filter::parse(filter)?;
+            let compiled = parse_filter::parse_within(filter)?;
             if parsed
                 .filters
                 .insert(identifier.clone(), compiled)

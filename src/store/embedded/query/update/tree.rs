@@ -15,9 +15,9 @@ pub enum Slot<'a> {
     /// As it was read, or set.
     Value(Value<'a>),
     /// A document taken apart.
-    Document(Vec<(Cow<'a, str>, Slot<'a>)>),
+    Document(Vec<(Cow<'a, str>, Self)>),
     /// An array taken apart.
-    Array(Vec<Slot<'a>>),
+    Array(Vec<Self>),
 }
 
 impl<'a> Slot<'a> {
