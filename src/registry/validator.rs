@@ -94,4 +94,11 @@ mod tests {
             assert!(!error.hint().is_empty(), "{schema}");
         }
     }
+    #[test]
+    fn a_schema_that_refers_to_itself_without_end_does_not_end_the_process() {
+        let schema = r##"{"definitions":{"a":{"allOf":[{"$ref":"#/definitions/b"}]},"b":{"allOf":[{"$ref":"#/definitions/a"}]}},"$ref":"#/definitions/a"}"##;
+        if let Ok(validator) = PayloadValidator::compile(schema) {
+            drop(validator.check(b"1"));
+        }
+    }
 }

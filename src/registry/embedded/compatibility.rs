@@ -34,9 +34,9 @@ pub(super) enum Level {
 
 /// A schema to be compared.
 #[derive(Debug, Clone)]
-pub(super) struct Compared<'a> {
+pub(super) struct Compared {
     pub(super) kind: SchemaType,
-    pub(super) text: &'a str,
+    pub(super) text: String,
     pub(super) references: References,
 }
 
@@ -70,8 +70,8 @@ impl Level {
     /// Returns why a new schema is not compatible with an old one; nothing if it is.
     pub(super) fn complaints(
         self,
-        new: &Compared<'_>,
-        old: &Compared<'_>,
+        new: &Compared,
+        old: &Compared,
     ) -> Result<Vec<String>, AvroNotCompared> {
         if self == Self::None || same(new, old) {
             return Ok(Vec::new());
@@ -93,15 +93,15 @@ impl Level {
     }
 }
 
-fn same(new: &Compared<'_>, old: &Compared<'_>) -> bool {
+fn same(new: &Compared, old: &Compared) -> bool {
     let value = |text: &str| serde_json::from_str::<Value>(text).ok();
-    new.kind == old.kind && new.references == old.references && value(new.text) == value(old.text)
+    new.kind == old.kind && new.references == old.references && value(&new.text) == value(&old.text)
 }
 
 /// Returns why a reader cannot read a writer's data; none if it can.
 fn reads(
-    reader: &Compared<'_>,
-    writer: &Compared<'_>,
+    reader: &Compared,
+    writer: &Compared,
     reader_name: &str,
     writer_name: &str,
 ) -> Option<String> {
@@ -144,8 +144,8 @@ fn reads(
     }
 }
 
-fn json(schema: &Compared<'_>) -> Option<Value> {
-    serde_json::from_str(schema.text).ok()
+fn json(schema: &Compared) -> Option<Value> {
+    serde_json::from_str(&schema.text).ok()
 }
 
 /// Describes the values that a reader refuses of a writer's, if they can be told.

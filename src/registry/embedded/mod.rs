@@ -3,7 +3,7 @@
 //! ```text
 //!  http (hyper: limits, credentials) ─▶ api (routes, pure) ─▶ state ◀─ journal (replayed at start)
 //!                                          │                    ▲
-//!                                          └─ compatibility     └─ every change, synced first
+//!                  compatibility ◀─ judge ─┘                    └─ every change, synced first
 //! ```
 //!
 //! # References
@@ -17,6 +17,7 @@ mod api;
 mod compatibility;
 mod http;
 mod journal;
+mod judge;
 mod parse;
 mod state;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::registry::embedded::api::refusal::Refusal;
-use crate::registry::embedded::api::{Answer, Core, Query, Reply};
+use crate::registry::embedded::api::{Answer, Query, Reply, View};
 use crate::registry::embedded::compatibility::{AvroNotCompared, Compared};
 use crate::registry::embedded::parse::References;
 use crate::registry::embedded::state::{Version, Visible};
@@ -14,7 +14,7 @@ use crate::registry::schema::{Reference, Schema};
 /// Schemas that refer to others that refer to others: how far that may go.
 const MAX_REFERENCE_DEPTH: u32 = 16;
 
-impl Core {
+impl View<'_> {
     pub(super) fn compatible_with_all(
         &self,
         subject: &str,
@@ -45,15 +45,14 @@ impl Core {
         if !self.state.level(subject).transitive() {
             versions.drain(..versions.len().saturating_sub(1));
         }
-        let mut complaints = Vec::new();
         for (number, version) in versions.into_iter().rev() {
-            let more = self.complaints_of_version(subject, new, version)?;
-            complaints.extend(
-                more.into_iter()
-                    .map(|text| format!("version {number}: {text}")),
-            );
+            let complaints = self.complaints_of_version(subject, new, version)?;
+            if !complaints.is_empty() {
+                let of_version = |text| format!("version {number}: {text}");
+                return Ok(complaints.into_iter().map(of_version).collect());
+            }
         }
-        Ok(complaints)
+        Ok(Vec::new())
     }
 
     fn complaints_of_version(
@@ -64,16 +63,20 @@ impl Core {
     ) -> Result<Vec<String>, Refusal> {
         let old = self.state.schema(old.id).ok_or(Refusal::NoSuchSchema)?;
         let (new, old) = (self.compared(new)?, self.compared(old)?);
-        let complaints = self.state.level(subject).complaints(&new, &old);
-        complaints.map_err(|AvroNotCompared| Refusal::AvroNotCompared {
-            subject: subject.to_owned(),
-        })
+        let level = self.state.level(subject);
+        match self.judge.decide(move || level.complaints(&new, &old)) {
+            Ok(Ok(complaints)) => Ok(complaints),
+            Ok(Err(AvroNotCompared)) => Err(Refusal::AvroNotCompared {
+                subject: subject.to_owned(),
+            }),
+            Err(abstained) => Ok(vec![abstained.to_string()]),
+        }
     }
 
-    fn compared<'a>(&self, schema: &'a Schema) -> Result<Compared<'a>, Refusal> {
+    fn compared(&self, schema: &Schema) -> Result<Compared, Refusal> {
         Ok(Compared {
             kind: schema.kind,
-            text: &schema.text,
+            text: schema.text.clone(),
             references: self.resolve(schema)?,
         })
     }

@@ -6,7 +6,7 @@ mod schemas;
 mod settings;
 mod subjects;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use hyper::Method;
 use serde::Serialize;
@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::registry::embedded::api::refusal::Refusal;
 use crate::registry::embedded::journal::Journal;
+use crate::registry::embedded::judge::Judge;
 use crate::registry::embedded::state::{Entry, State, Visible};
 use crate::registry::percent;
 
@@ -36,17 +37,26 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
 }
 
-/// Answers requests, one at a time.
+/// Answers requests: those that change something one at a time, the others beside them.
 #[derive(Debug)]
 pub(super) struct Service {
-    core: Mutex<Core>,
+    state: RwLock<State>,
+    /// Whoever changes the state holds it from the first look at the state to the change.
+    journal: Mutex<Journal>,
+    judge: Judge,
 }
 
-/// What is known, and where changes go first.
-#[derive(Debug)]
-struct Core {
-    state: State,
-    journal: Journal,
+/// What is known while a request is answered.
+#[derive(Debug, Clone, Copy)]
+struct View<'a> {
+    state: &'a State,
+    judge: &'a Judge,
+}
+
+/// A reply, to be given once its changes are made.
+struct Change {
+    entries: Vec<Entry>,
+    reply: Reply,
 }
 
 type Answer = Result<Reply, Refusal>;
@@ -58,35 +68,53 @@ impl Service {
         for entry in entries {
             state.apply(entry);
         }
-        let core = Mutex::new(Core { state, journal });
-        Self { core }
-    }
-
-    /// Answers a request. May take as long as a disk does.
-    pub(super) fn answer(&self, request: &Request) -> Reply {
-        // Every change is applied after it is journaled and in one go, so that what a panic leaves
-        // behind is consistent.
-        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
-        core.answer(request).unwrap_or_else(Refusal::reply)
-    }
-}
-
-impl Core {
-    fn answer(&mut self, request: &Request) -> Answer {
-        let path = request.path.trim_matches('/').split('/');
-        let segments: Vec<String> = path.map(percent::decode).collect();
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let query = Query(&request.query);
-        let body = request.body.as_slice();
-        match request.method {
-            Method::GET => self.get(&segments, query),
-            Method::POST => self.post(&segments, query, body),
-            Method::PUT => self.put(&segments, body),
-            Method::DELETE => self.remove(&segments, query),
-            _ => Err(Refusal::MethodNotAllowed),
+        Self {
+            state: RwLock::new(state),
+            journal: Mutex::new(journal),
+            judge: Judge::new(),
         }
     }
 
+    /// Answers a request. May take as long as a disk or a judgement does.
+    pub(super) fn answer(&self, request: &Request) -> Reply {
+        let path = request.path.trim_matches('/').split('/');
+        let segments: Vec<String> = path.map(percent::decode).collect();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let answered = match (&request.method, segments.as_slice()) {
+            (&Method::GET, path) => self.view(|view| view.get(path, Query(&request.query))),
+            (&Method::POST, path @ (["subjects", _] | ["compatibility", ..])) => {
+                self.view(|view| view.ask(path, request))
+            }
+            (_, path) => self.change(|view| view.change(path, request)),
+        };
+        answered.unwrap_or_else(Refusal::reply)
+    }
+
+    // Changes are applied in one go after they are journaled, so that what a panic leaves behind is
+    // consistent and its lock can be used on.
+
+    fn view<T>(&self, look: impl FnOnce(View<'_>) -> T) -> T {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        look(View {
+            state: &state,
+            judge: &self.judge,
+        })
+    }
+
+    fn change(&self, decide: impl FnOnce(View<'_>) -> Result<Change, Refusal>) -> Answer {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let Change { entries, reply } = self.view(decide)?;
+        let written = journal.append(&entries);
+        written.map_err(|source| Refusal::Store { source })?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        for entry in entries {
+            state.apply(entry);
+        }
+        Ok(reply)
+    }
+}
+
+impl View<'_> {
     fn get(&self, path: &[&str], query: Query<'_>) -> Answer {
         match *path {
             [""] => Reply::of(&json!({})),
@@ -121,61 +149,45 @@ impl Core {
         }
     }
 
-    fn post(&mut self, path: &[&str], query: Query<'_>, body: &[u8]) -> Answer {
+    fn ask(&self, path: &[&str], request: &Request) -> Answer {
+        let (query, body) = (Query(&request.query), request.body.as_slice());
         match *path {
             ["subjects", subject] => self.lookup(subject, query, body),
-            ["subjects", subject, "versions"] => self.register(subject, body),
             ["compatibility", "subjects", subject, "versions"] => {
                 self.compatible_with_all(subject, query, body)
             }
             ["compatibility", "subjects", subject, "versions", version] => {
                 self.compatible_with_one(subject, version, query, body)
             }
-            ["subjects" | "schemas" | "config" | "mode" | "contexts", ..] => {
-                Err(Refusal::MethodNotAllowed)
-            }
             _ => Err(Refusal::NoSuchPath),
         }
     }
 
-    fn put(&mut self, path: &[&str], body: &[u8]) -> Answer {
-        match *path {
-            ["config"] => self.set_level(None, body),
-            ["config", subject] => self.set_level(Some(subject), body),
-            ["mode"] => self.set_mode(None, body),
-            ["mode", subject] => self.set_mode(Some(subject), body),
-            ["subjects" | "schemas" | "compatibility" | "contexts", ..] => {
-                Err(Refusal::MethodNotAllowed)
-            }
-            _ => Err(Refusal::NoSuchPath),
-        }
-    }
-
-    fn remove(&mut self, path: &[&str], query: Query<'_>) -> Answer {
-        match *path {
-            ["subjects", subject] => self.delete_subject(subject, query),
-            ["subjects", subject, "versions", version] => {
+    fn change(&self, path: &[&str], request: &Request) -> Result<Change, Refusal> {
+        let (query, body) = (Query(&request.query), request.body.as_slice());
+        match (&request.method, path) {
+            (&Method::POST, ["subjects", subject, "versions"]) => self.register(subject, body),
+            (&Method::PUT, ["config"]) => settings::set_level(None, body),
+            (&Method::PUT, ["config", subject]) => settings::set_level(Some(subject), body),
+            (&Method::PUT, ["mode"]) => settings::set_mode(None, body),
+            (&Method::PUT, ["mode", subject]) => settings::set_mode(Some(subject), body),
+            (&Method::DELETE, ["config"]) => self.reset_level(None),
+            (&Method::DELETE, ["config", subject]) => self.reset_level(Some(subject)),
+            (&Method::DELETE, ["mode"]) => self.reset_mode(None),
+            (&Method::DELETE, ["mode", subject]) => self.reset_mode(Some(subject)),
+            (&Method::DELETE, ["subjects", subject]) => self.delete_subject(subject, query),
+            (&Method::DELETE, ["subjects", subject, "versions", version]) => {
                 self.delete_version(subject, version, query)
             }
-            ["config"] => self.reset_level(None),
-            ["config", subject] => self.reset_level(Some(subject)),
-            ["mode"] => self.reset_mode(None),
-            ["mode", subject] => self.reset_mode(Some(subject)),
-            ["subjects" | "schemas" | "compatibility" | "contexts", ..] => {
-                Err(Refusal::MethodNotAllowed)
-            }
+            (
+                _,
+                [
+                    "subjects" | "schemas" | "compatibility" | "config" | "mode" | "contexts",
+                    ..,
+                ],
+            ) => Err(Refusal::MethodNotAllowed),
             _ => Err(Refusal::NoSuchPath),
         }
-    }
-
-    /// Makes changes durable and then visible.
-    fn commit(&mut self, entries: Vec<Entry>) -> Result<(), Refusal> {
-        let written = self.journal.append(&entries);
-        written.map_err(|source| Refusal::Store { source })?;
-        for entry in entries {
-            self.state.apply(entry);
-        }
-        Ok(())
     }
 }
 
@@ -185,6 +197,13 @@ impl Reply {
             source: wrong.into(),
         })?;
         Ok(Self { status: 200, body })
+    }
+}
+
+impl Change {
+    fn of(entries: Vec<Entry>, body: &impl Serialize) -> Result<Self, Refusal> {
+        let reply = Reply::of(body)?;
+        Ok(Self { entries, reply })
     }
 }
 

@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::registry::embedded::api::refusal::Refusal;
-use crate::registry::embedded::api::{Answer, Core, Query, Reply};
+use crate::registry::embedded::api::{Answer, Query, Reply, View};
 use crate::registry::embedded::state::Visible;
 use crate::registry::schema::Schema;
 
-impl Core {
+impl View<'_> {
     pub(super) fn schema_by_id(&self, id: &str) -> Answer {
         Reply::of(self.find_id(id)?.1)
     }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::registry::embedded::api::refusal::Refusal;
-use crate::registry::embedded::api::{Answer, Core, Query, Reply};
+use crate::registry::embedded::api::{Answer, Change, Query, Reply, View};
 use crate::registry::embedded::compatibility::Level;
 use crate::registry::embedded::state::{Entry, Mode};
 
@@ -22,7 +22,7 @@ struct ModeBody {
     mode: Option<Value>,
 }
 
-impl Core {
+impl View<'_> {
     pub(super) fn level(&self, subject: Option<&str>, query: Query<'_>) -> Answer {
         let level = match subject {
             Some(subject) if query.flag("defaultToGlobal") => self.state.level(subject),
@@ -31,25 +31,13 @@ impl Core {
         Reply::of(&json!({ "compatibilityLevel": level }))
     }
 
-    pub(super) fn set_level(&mut self, subject: Option<&str>, body: &[u8]) -> Answer {
-        let body: LevelBody = parse(body)?;
-        let level = body.compatibility.or(body.compatibility_level);
-        let level: Option<Level> = level.as_ref().and_then(uppercase);
-        let level = level.ok_or(Refusal::InvalidLevel)?;
-        self.commit(vec![Entry::Level {
-            subject: subject.map(str::to_owned),
-            level: Some(level),
-        }])?;
-        Reply::of(&json!({ "compatibility": level }))
-    }
-
-    pub(super) fn reset_level(&mut self, subject: Option<&str>) -> Answer {
+    pub(super) fn reset_level(&self, subject: Option<&str>) -> Result<Change, Refusal> {
         let level = self.own_level(subject)?;
-        self.commit(vec![Entry::Level {
+        let entry = Entry::Level {
             subject: subject.map(str::to_owned),
             level: None,
-        }])?;
-        Reply::of(&json!({ "compatibilityLevel": level }))
+        };
+        Change::of(vec![entry], &json!({ "compatibilityLevel": level }))
     }
 
     pub(super) fn mode(&self, subject: Option<&str>, query: Query<'_>) -> Answer {
@@ -60,24 +48,13 @@ impl Core {
         Reply::of(&json!({ "mode": mode }))
     }
 
-    pub(super) fn set_mode(&mut self, subject: Option<&str>, body: &[u8]) -> Answer {
-        let body: ModeBody = parse(body)?;
-        let mode: Option<Mode> = body.mode.as_ref().and_then(uppercase);
-        let mode = mode.ok_or(Refusal::InvalidMode)?;
-        self.commit(vec![Entry::Mode {
-            subject: subject.map(str::to_owned),
-            mode: Some(mode),
-        }])?;
-        Reply::of(&json!({ "mode": mode }))
-    }
-
-    pub(super) fn reset_mode(&mut self, subject: Option<&str>) -> Answer {
+    pub(super) fn reset_mode(&self, subject: Option<&str>) -> Result<Change, Refusal> {
         let mode = self.own_mode(subject)?;
-        self.commit(vec![Entry::Mode {
+        let entry = Entry::Mode {
             subject: subject.map(str::to_owned),
             mode: None,
-        }])?;
-        Reply::of(&json!({ "mode": mode }))
+        };
+        Change::of(vec![entry], &json!({ "mode": mode }))
     }
 
     /// Returns what is set for a subject itself, or for all.
@@ -101,6 +78,29 @@ impl Core {
             }),
         }
     }
+}
+
+pub(super) fn set_level(subject: Option<&str>, body: &[u8]) -> Result<Change, Refusal> {
+    let body: LevelBody = parse(body)?;
+    let level = body.compatibility.or(body.compatibility_level);
+    let level: Option<Level> = level.as_ref().and_then(uppercase);
+    let level = level.ok_or(Refusal::InvalidLevel)?;
+    let entry = Entry::Level {
+        subject: subject.map(str::to_owned),
+        level: Some(level),
+    };
+    Change::of(vec![entry], &json!({ "compatibility": level }))
+}
+
+pub(super) fn set_mode(subject: Option<&str>, body: &[u8]) -> Result<Change, Refusal> {
+    let body: ModeBody = parse(body)?;
+    let mode: Option<Mode> = body.mode.as_ref().and_then(uppercase);
+    let mode = mode.ok_or(Refusal::InvalidMode)?;
+    let entry = Entry::Mode {
+        subject: subject.map(str::to_owned),
+        mode: Some(mode),
+    };
+    Change::of(vec![entry], &json!({ "mode": mode }))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::registry::embedded::api::refusal::Refusal;
-use crate::registry::embedded::api::{Answer, Core, Query, Reply};
+use crate::registry::embedded::api::{Answer, Change, Query, Reply, View};
 use crate::registry::embedded::parse;
 use crate::registry::embedded::state::{Entry, Mode, Version, Visible};
 use crate::registry::schema::{Reference, Schema, SchemaType};
@@ -22,7 +22,7 @@ struct SchemaBody {
     rule_set: Option<Value>,
 }
 
-impl Core {
+impl View<'_> {
     pub(super) fn list_subjects(&self, query: Query<'_>) -> Answer {
         let prefix = query.get("subjectPrefix").unwrap_or_default();
         let subjects = self.state.subjects(query.visible());
@@ -57,15 +57,14 @@ impl Core {
         Reply::of(&self.state.referrers(subject, number))
     }
 
-    pub(super) fn register(&mut self, subject: &str, body: &[u8]) -> Answer {
+    pub(super) fn register(&self, subject: &str, body: &[u8]) -> Result<Change, Refusal> {
         let schema = self.parse_schema(body)?;
         self.check_writable(subject)?;
         let known = self.state.id_of(&schema);
         let mut live = self.state.versions(subject, Visible::Live);
         if let Some((_, version)) = live.find(|(_, version)| Some(version.id) == known) {
-            return Reply::of(&json!({ "id": version.id }));
+            return Change::of(Vec::new(), &json!({ "id": version.id }));
         }
-        drop(live);
         let complaints = self.complaints(subject, &schema)?;
         if !complaints.is_empty() {
             return Err(Refusal::Incompatible {
@@ -81,8 +80,8 @@ impl Core {
             id,
         };
         let new = known.is_none().then_some(Entry::Schema { id, schema });
-        self.commit(new.into_iter().chain([version]).collect())?;
-        Reply::of(&json!({ "id": id }))
+        let entries = new.into_iter().chain([version]).collect();
+        Change::of(entries, &json!({ "id": id }))
     }
 
     pub(super) fn lookup(&self, subject: &str, query: Query<'_>, body: &[u8]) -> Answer {
@@ -98,7 +97,11 @@ impl Core {
         Reply::of(&self.registered(subject, number, version)?)
     }
 
-    pub(super) fn delete_subject(&mut self, subject: &str, query: Query<'_>) -> Answer {
+    pub(super) fn delete_subject(
+        &self,
+        subject: &str,
+        query: Query<'_>,
+    ) -> Result<Change, Refusal> {
         self.check_writable(subject)?;
         let permanently = query.flag("permanent");
         let live = self.numbers(subject, Visible::Live);
@@ -116,16 +119,16 @@ impl Core {
             (false, false, false) => live,
             (true, true, false) => all,
         };
-        self.delete(subject, &versions, permanently)?;
-        Reply::of(&versions)
+        let deleted = self.deleted(subject, &versions, permanently)?;
+        Change::of(vec![deleted], &versions)
     }
 
     pub(super) fn delete_version(
-        &mut self,
+        &self,
         subject: &str,
         version: &str,
         query: Query<'_>,
-    ) -> Answer {
+    ) -> Result<Change, Refusal> {
         self.check_writable(subject)?;
         let permanently = query.flag("permanent");
         let (number, Version { deleted, .. }) =
@@ -146,27 +149,27 @@ impl Core {
             }
             (false, false) | (true, true) => {}
         }
-        self.delete(subject, &[number], permanently)?;
-        Reply::of(&number)
+        let deleted = self.deleted(subject, &[number], permanently)?;
+        Change::of(vec![deleted], &number)
     }
 
-    fn delete(
-        &mut self,
+    fn deleted(
+        &self,
         subject: &str,
         versions: &[u32],
         permanently: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Entry, Refusal> {
         let subject = subject.to_owned();
         for &version in versions {
             if !self.state.referrers(&subject, version).is_empty() {
                 return Err(Refusal::Referenced { subject, version });
             }
         }
-        self.commit(vec![Entry::Deleted {
+        Ok(Entry::Deleted {
             subject,
             versions: versions.to_vec(),
             permanently,
-        }])
+        })
     }
 
     /// Reads and checks the schema of a request.
@@ -190,8 +193,12 @@ impl Core {
             references: body.references.unwrap_or_default(),
         };
         let references = self.resolve(&schema)?;
-        parse::check(kind, &schema.text, &references)
-            .map_err(|reason| invalid(format!("of type {}, details: {reason}", kind.name())))?;
+        let text = schema.text.clone();
+        let checked = self
+            .judge
+            .decide(move || parse::check(kind, &text, &references));
+        let checked = checked.unwrap_or_else(|abstained| Err(abstained.to_string()));
+        checked.map_err(|reason| invalid(format!("of type {}, details: {reason}", kind.name())))?;
         Ok(schema)
     }
 

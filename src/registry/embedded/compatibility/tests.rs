@@ -4,17 +4,16 @@ use serde_json::json;
 
 use super::*;
 
-fn compared(text: &str) -> Compared<'_> {
+fn compared(text: &str) -> Compared {
     Compared {
         kind: SchemaType::Json,
-        text,
+        text: text.to_owned(),
         references: References::default(),
     }
 }
 
 fn complaints(level: Level, old: &Value, new: &Value) -> Vec<String> {
-    let (old, new) = (old.to_string(), new.to_string());
-    let complaints = level.complaints(&compared(&new), &compared(&old));
+    let complaints = level.complaints(&compared(&new.to_string()), &compared(&old.to_string()));
     complaints.expect("JSON Schemas are compared")
 }
 
