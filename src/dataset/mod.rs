@@ -15,6 +15,7 @@
 pub mod error;
 pub mod generate;
 mod header;
+pub mod json_schema;
 mod layout;
 mod open;
 pub mod reader;
@@ -24,6 +25,7 @@ mod split;
 mod storage;
 
 pub use error::{Error, Position};
+pub use json_schema::{Form, JsonSchema};
 pub use open::{Dataset, Row, RowBuffer};
 pub use reader::Reader;
 pub use schema::{Column, ColumnType, Schema, Value};

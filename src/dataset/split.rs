@@ -1,6 +1,6 @@
 //! One record of CSV into its fields.
 //!
-//! This is on the way of every reading, so records without a quote are split eight bytes at a time
+//! This is on the way of every reading, so records without a quote are split 64 bytes at a time
 //! and without copying; the others go through `csv-core`.
 
 #![warn(clippy::indexing_slicing)]
@@ -91,20 +91,25 @@ impl<'a> Fields<'a> {
 /// Finds the end of every field; false if there is a quote.
 fn split_plain(record: &[u8], ends: &mut Vec<usize>) -> bool {
     ends.clear();
-    let (words, rest) = record.as_chunks::<8>();
-    let mut start = 0;
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        if zero_bytes(word ^ QUOTES) != 0 {
+    let (blocks, rest) = record.as_chunks::<64>();
+    for (number, block) in blocks.iter().enumerate() {
+        // A bit for each of 64 bytes: how many commas there are in eight bytes is hard to predict,
+        // and a branch that is predicted wrong costs more than all the rest.
+        let (mut commas, mut quotes) = (0, 0);
+        for word in block.as_chunks::<8>().0.iter().rev() {
+            let word = u64::from_le_bytes(*word);
+            commas = (commas << 8) | bit_per_byte(zero_bytes(word ^ COMMAS));
+            quotes |= zero_bytes(word ^ QUOTES);
+        }
+        if quotes != 0 {
             return false;
         }
-        let mut commas = zero_bytes(word ^ COMMAS);
         while commas != 0 {
-            ends.push(start + commas.trailing_zeros() as usize / 8);
+            ends.push(number * 64 + commas.trailing_zeros() as usize);
             commas &= commas - 1;
         }
-        start += 8;
     }
+    let start = record.len() - rest.len();
     for (index, &byte) in rest.iter().enumerate() {
         match byte {
             b'"' => return false,
@@ -119,6 +124,11 @@ fn split_plain(record: &[u8], ends: &mut Vec<usize>) -> bool {
 /// Sets the highest bit of every byte that is zero, and no other bit.
 fn zero_bytes(word: u64) -> u64 {
     !(((word & LOW_BITS) + LOW_BITS) | word | LOW_BITS)
+}
+
+/// Gathers the highest bits of eight bytes, of which only those may be set.
+fn bit_per_byte(highest: u64) -> u64 {
+    (highest >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 fn unquote(record: &[u8], unquoted: &mut Vec<u8>, ends: &mut Vec<usize>) {
@@ -178,7 +188,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn records_without_quotes_split_at_every_comma(record in "[a-c,é]{0,40}") {
+        fn records_without_quotes_split_at_every_comma(record in "[a-c,é]{0,300}") {
             let expected: Vec<_> = record.split(',').collect();
             prop_assert_eq!(fields(&record), expected);
         }
@@ -197,7 +207,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_splits_without_panic(record in "[a,\"\n\r]{0,40}") {
+        fn any_text_splits_without_panic(record in "[a,\"\n\r]{0,200}") {
             prop_assert!(!fields(&record).is_empty());
         }
     }

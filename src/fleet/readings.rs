@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::fleet::Reading;
 use crate::load::pacer::{self, Per};
-use crate::load::{Arrival, Bound, Pacer, Permutation, Rate, Wheel};
+use crate::load::{Arrival, Bound, Pacer, Permutation, Rate, Timer, Wheel};
 
 /// How long a ramp takes in a run that is not bound by time.
 const RAMP: Duration = Duration::from_secs(60);
@@ -15,7 +15,7 @@ const ORDER_STREAM: u64 = 0x6f72_6472;
 /// What a fleet does.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Vehicles; at least one and fewer than `u32::MAX`.
+    /// Vehicles; at least one.
     pub vehicles: u32,
     /// Rate of every vehicle.
     pub rate: Rate,
@@ -157,9 +157,13 @@ impl Iterator for Readings {
 impl Timed {
     fn new(settings: &Settings, pacer: Pacer) -> Self {
         let warm_up = nanos(settings.warm_up);
-        let mut wheel = Wheel::new(settings.vehicles, pacer.mean_distance());
+        let mut wheel = Wheel::new(pacer.mean_distance());
         for vehicle in 0..settings.vehicles {
-            wheel.arm(vehicle, pacer.intended(vehicle, 0));
+            wheel.arm(Timer {
+                due: pacer.intended(vehicle, 0),
+                number: vehicle,
+                fired: 0,
+            });
         }
         Self {
             pacer,
@@ -180,22 +184,28 @@ impl Timed {
         if matches!(self.bound, TimedBound::Records(0)) {
             return None;
         }
-        let fired = self.wheel.fire()?;
-        let warm_up = fired.at < self.warm_up;
+        let Timer {
+            due: intended,
+            number: vehicle,
+            fired: sequence,
+        } = self.wheel.fire()?;
+        let warm_up = intended < self.warm_up;
         match &mut self.bound {
-            TimedBound::Instant(end) if fired.at >= *end => return None,
+            TimedBound::Instant(end) if intended >= *end => return None,
             TimedBound::Readings(readings) if number >= *readings => return None,
             TimedBound::Records(left) if !warm_up => *left -= 1,
             _ => {}
         }
-        let sequence = fired.before;
-        let next = self.pacer.next(fired.timer, sequence + 1, fired.at);
-        self.wheel.arm(fired.timer, next);
+        self.wheel.arm(Timer {
+            due: self.pacer.next(vehicle, sequence + 1, intended),
+            number: vehicle,
+            fired: sequence + 1,
+        });
         Some(Reading {
-            vehicle: fired.timer,
+            vehicle,
             sequence,
             row: 0,
-            intended: fired.at,
+            intended,
             warm_up,
         })
     }

@@ -16,4 +16,4 @@ pub use bound::Bound;
 pub use pacer::Pacer;
 pub use permutation::Permutation;
 pub use rate::{Frequency, Rate, RateError};
-pub use wheel::Wheel;
+pub use wheel::{Timer, Wheel};

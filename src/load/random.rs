@@ -3,6 +3,21 @@
 //! Only additions, multiplications and shifts, so that a seed means the same on every machine; the
 //! logarithm of the standard library does not promise that.
 
+/// 1, 1/3, 1/5 and so on: as many as change the last bit of a logarithm.
+const ODD_RECIPROCALS: [f64; 11] = [
+    1.0,
+    1.0 / 3.0,
+    1.0 / 5.0,
+    1.0 / 7.0,
+    1.0 / 9.0,
+    1.0 / 11.0,
+    1.0 / 13.0,
+    1.0 / 15.0,
+    1.0 / 17.0,
+    1.0 / 19.0,
+    1.0 / 21.0,
+];
+
 /// Returns 64 random bits for a place in a two-dimensional field of them.
 pub fn bits(seed: u64, row: u64, column: u64) -> u64 {
     mix(mix(mix(seed).wrapping_add(row)).wrapping_add(column))
@@ -27,7 +42,6 @@ fn mix(word: u64) -> u64 {
 fn ln(number: f64) -> f64 {
     const MANTISSA: u64 = (1 << 52) - 1;
     const ONE: u64 = 1.0_f64.to_bits();
-    const HIGHEST_TERM: i32 = 21;
     let exponent = (number.to_bits() >> 52).cast_signed() - 1_023;
     let mantissa = f64::from_bits(number.to_bits() & MANTISSA | ONE);
     // Between 1/√2 and √2 the series needs the fewest terms.
@@ -38,12 +52,8 @@ fn ln(number: f64) -> f64 {
     };
     let ratio = (mantissa - 1.0) / (mantissa + 1.0);
     let square = ratio * ratio;
-    let mut sum = 0.0;
-    let mut term = HIGHEST_TERM;
-    while term > 0 {
-        sum = sum * square + 1.0 / f64::from(term);
-        term -= 2;
-    }
+    let series = ODD_RECIPROCALS.iter().rev();
+    let sum = series.fold(0.0, |sum, term| sum * square + term);
     exponent as f64 * std::f64::consts::LN_2 + 2.0 * ratio * sum
 }
 
