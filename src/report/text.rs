@@ -125,6 +125,9 @@ fn verdict(report: &Report) -> String {
         return String::new();
     }
     let verdict = &report.verdict;
+    if report.status == Status::Invalid && verdict.clean() {
+        return "verdict: none, because the run failed before its audit\n".to_owned();
+    }
     let word = if verdict.clean() {
         "clean"
     } else if report.status == Status::Interrupted {
@@ -275,6 +278,15 @@ mod tests {
             text.contains("replayed 12 (sent again, stored once)"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_run_that_failed_before_its_audit_claims_no_verdict() {
+        let mut report = sample::report();
+        report.status = Status::Invalid;
+        report.verdict = Verdict::default();
+        let text = render(&report);
+        assert!(text.contains("verdict: none"), "{text}");
     }
 
     #[test]
