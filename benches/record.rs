@@ -10,8 +10,13 @@ use convoy::record::typed::PayloadDecoder;
 use convoy::record::{Envelope, RunKey, payload_hash};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-const ORIGIN: Origin<'_> =
-    Origin { run: "run", topic: "topic", partition: 0, offset: 0, emitted_at_unix_ms: 0 };
+const ORIGIN: Origin<'_> = Origin {
+    run: "run",
+    topic: "topic",
+    partition: 0,
+    offset: 0,
+    emitted_at_unix_ms: 0,
+};
 
 fn envelope(payload: &[u8]) -> Envelope {
     Envelope {
@@ -38,14 +43,18 @@ fn record(criterion: &mut Criterion) {
         payload.clear();
         next = (next + 1) % dataset.rows();
         let cells = dataset.row(next, &mut row).expect("the row is there");
-        encoder.encode(cells.fields(), payload).expect("the row fits its own schema");
+        encoder
+            .encode(cells.fields(), payload)
+            .expect("the row fits its own schema");
     };
     encode(&mut payload);
 
     let mut group = criterion.benchmark_group("record");
     group.throughput(Throughput::Elements(1));
     let mut encoded = Vec::new();
-    group.bench_function("row to payload", |bencher| bencher.iter(|| encode(&mut encoded)));
+    group.bench_function("row to payload", |bencher| {
+        bencher.iter(|| encode(&mut encoded))
+    });
     group.bench_function("payload hash", |bencher| {
         bencher.iter(|| payload_hash(black_box(&payload)));
     });
@@ -54,14 +63,22 @@ fn record(criterion: &mut Criterion) {
     group.bench_function("payload to document", |bencher| {
         bencher.iter(|| {
             bytes.clear();
-            document::write(&envelope, &ORIGIN, black_box(&payload), &decoder, &mut bytes)
-                .expect("the payload fits its own schema");
+            document::write(
+                &envelope,
+                &ORIGIN,
+                black_box(&payload),
+                &decoder,
+                &mut bytes,
+            )
+            .expect("the payload fits its own schema");
         });
     });
     let mut reader = DocumentReader::default();
     group.bench_function("document to payload", |bencher| {
         bencher.iter(|| {
-            let stored = reader.read(black_box(&bytes)).expect("the document is ours");
+            let stored = reader
+                .read(black_box(&bytes))
+                .expect("the document is ours");
             black_box(stored.payload.len())
         });
     });
