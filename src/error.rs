@@ -42,6 +42,9 @@ pub enum Error {
     /// A server could not be started.
     #[error(transparent)]
     Net(#[from] net::Error),
+    /// The container engine cannot be used.
+    #[error(transparent)]
+    Engine(#[from] net::engine::Error),
     /// The report could not be written to its directory.
     #[error(transparent)]
     Report(#[from] report::Error),
@@ -93,6 +96,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Net(error) => Some(error.hint()),
+            Self::Engine(error) => Some(error.hint()),
             Self::Report(error) => Some(error.hint()),
             Self::Dataset(error) => Some(error.hint().to_owned()),
             Self::Broker(error) => Some(error.hint()),
@@ -118,6 +122,7 @@ impl Error {
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Bug(_) => ExitStatus::Bug,
             Self::Net(_)
+            | Self::Engine(_)
             | Self::Report(_)
             | Self::Dataset(_)
             | Self::Broker(_)

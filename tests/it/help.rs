@@ -15,6 +15,9 @@ fn help_goes_to_stdout_and_names_every_exit_code() {
     Commands:
       simulate  Run the whole thing: provision, warm up, measure, drain, audit, report
       dataset   Look at the rows to replay, or make some
+      doctor    Say what is missing on this machine, each with its fix; exit 3 if `simulate` would not
+                run
+      clean     Remove containers and data of runs whose process is provably gone, and nothing else
       help      Print this message or the help of the given subcommand(s)
 
     Options:
