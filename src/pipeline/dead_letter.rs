@@ -1,6 +1,6 @@
 //! Records that cannot be stored: kept with their bytes, coordinates and reason.
 
-use bson::{Binary, Bson, RawDocumentBuf, doc, spec::BinarySubtype};
+use bson::{Binary, Bson, RawDocument, RawDocumentBuf, doc, spec::BinarySubtype};
 
 use super::consumer::Poison;
 use super::context::{Context, TopicPartition};
@@ -27,6 +27,23 @@ pub fn document(context: &Context, partition: TopicPartition, poison: &Poison) -
         letter.insert("sequence", envelope.sequence.cast_signed());
     }
     RawDocumentBuf::try_from(&letter).expect("a document of plain values is always BSON")
+}
+
+/// What a dead letter stands for: a reading, or a place in the broker's log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Identity {
+    /// Vehicle and sequence.
+    Reading(i64, i64),
+    /// The letter's own `_id`, where the record does not say which reading it was.
+    Place(String),
+}
+
+/// Reads what a dead letter stands for.
+pub fn identity(letter: &RawDocument) -> Identity {
+    match (letter.get_i64("vehicle"), letter.get_i64("sequence")) {
+        (Ok(vehicle), Ok(sequence)) => Identity::Reading(vehicle, sequence),
+        _ => Identity::Place(letter.get_str("_id").unwrap_or_default().to_owned()),
+    }
 }
 
 fn bytes(bytes: Option<&[u8]>) -> Bson {

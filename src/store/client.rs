@@ -264,14 +264,6 @@ impl Documents {
         Ok(())
     }
 
-    /// Returns the number of documents that match.
-    pub async fn count(&self, filter: Document) -> Result<u64, Error> {
-        let count = self.collection.count_documents(filter).into_future();
-        within(COMMAND_DEADLINE, count)
-            .await
-            .map_err(|source| self.failed("count the documents of", source))
-    }
-
     /// Makes the collection exist, so that the first insert does not pay for it.
     pub async fn create(&self) -> Result<(), Error> {
         /// Error code of a collection that exists already.
