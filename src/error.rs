@@ -77,6 +77,15 @@ pub enum Error {
     /// Something happened that cannot.
     #[error("{0}")]
     Bug(&'static str),
+    /// There is no place for the data of embedded servers.
+    #[error("cannot make a directory for the run's data in `{}`", path.display())]
+    Scratch {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// A file that was asked for could not be made.
     #[error("failed to write `{}`", path.display())]
     WriteFile {
@@ -109,6 +118,10 @@ impl Error {
             Self::WriteFile { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
                 Some("the file exists: remove it, or name another one".to_owned())
             }
+            Self::Scratch { .. } => Some(
+                "set `TMPDIR` to a directory that can be written, or use `--data-dir DIR`"
+                    .to_owned(),
+            ),
             Self::WriteFile { .. } | Self::Unsupported(_) | Self::Runtime(_) | Self::Stdout(_) => {
                 None
             }
@@ -129,6 +142,7 @@ impl Error {
             | Self::Store(_)
             | Self::Pipeline(_)
             | Self::Runtime(_)
+            | Self::Scratch { .. }
             | Self::WriteFile { .. }
             | Self::Stdout(_) => ExitStatus::Environment,
         }

@@ -33,7 +33,7 @@ pub fn write(report: &Report, files: &[PathBuf], mut output: impl Write) -> io::
         .into_iter()
         .filter(|section| !section.is_empty())
         .collect();
-    writeln!(output, "{}", text.join("\n"))
+    output.write_all(text.join("\n").as_bytes())
 }
 
 fn headline(report: &Report) -> String {
