@@ -42,6 +42,9 @@ pub enum Error {
     /// A server could not be started.
     #[error(transparent)]
     Net(#[from] net::Error),
+    /// The container engine cannot be used.
+    #[error(transparent)]
+    Engine(#[from] net::engine::Error),
     /// The report could not be written to its directory.
     #[error(transparent)]
     Report(#[from] report::Error),
@@ -74,6 +77,15 @@ pub enum Error {
     /// Something happened that cannot.
     #[error("{0}")]
     Bug(&'static str),
+    /// There is no place for the data of embedded servers.
+    #[error("cannot make a directory for the run's data in `{}`", path.display())]
+    Scratch {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// A file that was asked for could not be made.
     #[error("failed to write `{}`", path.display())]
     WriteFile {
@@ -93,6 +105,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Net(error) => Some(error.hint()),
+            Self::Engine(error) => Some(error.hint()),
             Self::Report(error) => Some(error.hint()),
             Self::Dataset(error) => Some(error.hint().to_owned()),
             Self::Broker(error) => Some(error.hint()),
@@ -105,6 +118,10 @@ impl Error {
             Self::WriteFile { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
                 Some("the file exists: remove it, or name another one".to_owned())
             }
+            Self::Scratch { .. } => Some(
+                "set `TMPDIR` to a directory that can be written, or use `--data-dir DIR`"
+                    .to_owned(),
+            ),
             Self::WriteFile { .. } | Self::Unsupported(_) | Self::Runtime(_) | Self::Stdout(_) => {
                 None
             }
@@ -118,12 +135,14 @@ impl Error {
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Bug(_) => ExitStatus::Bug,
             Self::Net(_)
+            | Self::Engine(_)
             | Self::Report(_)
             | Self::Dataset(_)
             | Self::Broker(_)
             | Self::Store(_)
             | Self::Pipeline(_)
             | Self::Runtime(_)
+            | Self::Scratch { .. }
             | Self::WriteFile { .. }
             | Self::Stdout(_) => ExitStatus::Environment,
         }

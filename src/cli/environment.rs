@@ -11,6 +11,7 @@
 //! | `CONVOY_REGISTRY_USERNAME`, `…_PASSWORD` | `SCHEMA_REGISTRY_API_KEY`, `…_SECRET` | its user |
 //! | `CONVOY_STORE` | `MONGO_DB_URL` | URI of the store, password included |
 //! | `CONVOY_LOG` | | what the log file gets, in the syntax of `tracing` |
+//! | `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | | where the container engine is |
 //! | `NO_COLOR` | | no colors |
 //!
 //! A variable that is set to nothing counts as not set.
@@ -20,9 +21,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::command::settings::{Credentials, ExternalRegistry};
+use crate::net::engine::Surroundings;
 use crate::net::{Secret, SecretUri};
 
 use super::error::Error;
@@ -91,6 +93,19 @@ impl Environment {
     /// Returns what the log file gets.
     pub(super) fn log_filter(&self) -> Option<&str> {
         self.get("CONVOY_LOG")
+    }
+
+    /// Returns what is said about container engines.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        let text = |name| self.get(name).map(str::to_owned);
+        let path = |name| self.get(name).map(PathBuf::from);
+        Surroundings {
+            docker_host: text("DOCKER_HOST"),
+            docker_context: text("DOCKER_CONTEXT"),
+            docker_config: path("DOCKER_CONFIG"),
+            runtime_directory: path("XDG_RUNTIME_DIR"),
+            home: path("HOME"),
+        }
     }
 
     /// Returns whether talk may be colored.

@@ -24,11 +24,13 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::command::{Command, GenerateSettings, InspectSettings, Invocation};
+use crate::command::{
+    CleanSettings, Command, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
+};
 use crate::net::secret::redact_uri;
 use crate::terminal::ProgressMode;
 
-use args::{CliArgs, CommandArgs, DatasetArgs};
+use args::{CliArgs, CommandArgs, DatasetArgs, DoctorArgs};
 pub use environment::Environment;
 pub use error::Error;
 
@@ -38,7 +40,7 @@ pub enum Request {
     /// A command to run.
     Run {
         /// The command with its settings.
-        invocation: Invocation,
+        invocation: Box<Invocation>,
         /// How to show progress.
         progress: ProgressMode,
     },
@@ -69,15 +71,32 @@ pub fn parse(
             (Command::Simulate(Box::new(settings)), progress)
         }
         CommandArgs::Dataset(args) => (dataset(args), ProgressMode::Never),
+        CommandArgs::Doctor(args) => (doctor(args), ProgressMode::Never),
+        CommandArgs::Clean { dry_run } => {
+            let settings = CleanSettings { dry_run };
+            (Command::Clean(settings), ProgressMode::Never)
+        }
     };
-    let invocation = Invocation {
+    let invocation = Box::new(Invocation {
         command,
         line: line(&arguments),
         log_filter: environment.log_filter().map(str::to_owned),
-    };
+        surroundings: environment.surroundings(),
+    });
     Ok(Request::Run {
         invocation,
         progress,
+    })
+}
+
+fn doctor(args: DoctorArgs) -> Command {
+    Command::Doctor(DoctorSettings {
+        backend: args.backend,
+        dataset: args.dataset,
+        output: args.output,
+        redpanda_image: args.redpanda_image,
+        mongo_image: args.mongo_image,
+        format: args.format,
     })
 }
 

@@ -4,13 +4,11 @@
 //!
 //! proc(5): `/proc/cpuinfo`, `/proc/loadavg`, `/proc/meminfo`, `/proc/self/status`, `/proc/stat`.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::num::NonZero;
 use std::thread;
 
-use sha2::{Digest, Sha256};
-
+use crate::net::owner;
 use crate::report::{BuildProfile, Environment};
 
 /// Fields of the first line of `/proc/stat` that add up to all CPU time: guest time is in user time.
@@ -18,9 +16,6 @@ const STAT_FIELDS: usize = 8;
 
 /// Position of stolen time among them.
 const STEAL_FIELD: usize = 7;
-
-/// Bytes of the boot id's hash that a report shows.
-const BOOT_HASH_BYTES: usize = 8;
 
 /// Reads the machine as it is when a run starts; the steal share is known only at its end.
 pub fn read() -> Environment {
@@ -41,7 +36,7 @@ pub fn read() -> Environment {
         load_average: proc_file("loadavg").and_then(|text| load_average(&text)),
         steal_share: None,
         build_profile: BuildProfile::CURRENT,
-        boot: proc_file("sys/kernel/random/boot_id").map(|id| boot_hash(id.trim())),
+        boot: owner::boot(),
     }
 }
 
@@ -109,16 +104,6 @@ fn load_average(loadavg: &str) -> Option<f64> {
     loadavg.split_whitespace().next()?.parse().ok()
 }
 
-/// Two reports of one boot have the same hash; the id itself would identify the machine.
-fn boot_hash(boot_id: &str) -> String {
-    let hash = Sha256::digest(boot_id.as_bytes());
-    let mut text = String::with_capacity(2 * BOOT_HASH_BYTES);
-    for byte in hash.iter().take(BOOT_HASH_BYTES) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,12 +135,5 @@ mod tests {
         assert_eq!(MachineCpu::parse("cpu  1 2 3\n"), None);
         assert_eq!(kilobytes("MemTotal: many kB\n", "MemTotal:"), None);
         assert_eq!(load_average(""), None);
-    }
-
-    #[test]
-    fn the_boot_id_itself_is_not_shown() {
-        let hash = boot_hash("0c8a5f0e-0000-4000-8000-000000000000");
-        assert_eq!(hash.len(), 16);
-        assert!(!hash.contains("0c8a5f0e"));
     }
 }

@@ -1,21 +1,27 @@
 //! One file per command. Each turns its settings into what the rooms below offer, and the outcome
 //! into an exit status.
 
+pub mod clean;
 pub mod dataset;
+pub mod doctor;
 pub mod environment;
 pub mod interrupt;
 pub mod null_sink;
 pub mod observer;
 pub mod roles;
 pub mod run_id;
+pub mod scratch;
 pub mod servers;
 pub mod settings;
 pub mod simulate;
 pub mod summarize;
 
-pub use settings::{GenerateSettings, InspectSettings, SimulateSettings};
+pub use settings::{
+    CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, SimulateSettings,
+};
 
 use crate::error::{Error, ExitStatus};
+use crate::net::engine::Surroundings;
 use crate::terminal::Terminal;
 
 /// A command with its settings.
@@ -27,6 +33,10 @@ pub enum Command {
     InspectDataset(InspectSettings),
     /// `convoy dataset generate`.
     GenerateDataset(GenerateSettings),
+    /// `convoy doctor`.
+    Doctor(DoctorSettings),
+    /// `convoy clean`.
+    Clean(CleanSettings),
 }
 
 /// A command as it was called.
@@ -38,6 +48,8 @@ pub struct Invocation {
     pub line: String,
     /// What the log file gets, in the syntax of `tracing`; none for the default.
     pub log_filter: Option<String>,
+    /// Where container engines may be.
+    pub surroundings: Surroundings,
 }
 
 /// Runs a command to its end.
@@ -46,5 +58,7 @@ pub fn run(invocation: &Invocation, terminal: &Terminal) -> Result<ExitStatus, E
         Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
         Command::InspectDataset(settings) => dataset::inspect(settings, terminal),
         Command::GenerateDataset(settings) => dataset::generate(settings, terminal),
+        Command::Doctor(settings) => doctor::run(settings, &invocation.surroundings, terminal),
+        Command::Clean(settings) => clean::run(settings, &invocation.surroundings, terminal),
     }
 }

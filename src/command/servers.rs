@@ -1,9 +1,10 @@
 //! The broker and the store of a run: started here, or somebody else's.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::roles::{Role, Runtimes};
+use super::scratch::Scratch;
 use super::settings::{BrokerChoice, SimulateSettings, StoreChoice};
 use crate::broker::embedded as embedded_broker;
 use crate::broker::{Endpoint, Login, Tls};
@@ -26,14 +27,22 @@ pub struct Servers {
     pub durability: Durability,
     broker: Option<embedded_broker::Broker>,
     store: Option<embedded_store::Store>,
+    /// Holds the data of embedded servers where the user names no place; removed after them.
+    _scratch: Option<Scratch>,
 }
 
 impl Servers {
     /// Starts what is to be started.
-    pub async fn start(settings: &SimulateSettings, runtimes: &Runtimes) -> Result<Self, Error> {
+    pub async fn start(
+        settings: &SimulateSettings,
+        run_id: &str,
+        runtimes: &Runtimes,
+    ) -> Result<Self, Error> {
+        let (data, scratch) = data_place(settings, run_id)?;
         let (broker, broker_kind, broker_durability, endpoint) =
-            start_broker(settings, runtimes).await?;
-        let (store, store_kind, store_durability, uri) = start_store(settings, runtimes).await?;
+            start_broker(settings, &data, runtimes).await?;
+        let (store, store_kind, store_durability, uri) =
+            start_store(settings, &data, runtimes).await?;
         Ok(Self {
             endpoints: Endpoints {
                 broker: endpoint,
@@ -47,6 +56,7 @@ impl Servers {
             },
             broker,
             store,
+            _scratch: scratch,
         })
     }
 
@@ -77,6 +87,7 @@ type StartedStore = (
 
 async fn start_broker(
     settings: &SimulateSettings,
+    data: &Path,
     runtimes: &Runtimes,
 ) -> Result<StartedBroker, Error> {
     if let BrokerChoice::External(external) = &settings.broker {
@@ -102,7 +113,7 @@ async fn start_broker(
     }
     let embedded = embedded_broker::Settings {
         listen: loopback(settings.broker_port),
-        data_dir: data_dir(settings, "broker"),
+        data_dir: Some(data.join("broker")),
         ..embedded_broker::Settings::default()
     };
     let starting = runtimes
@@ -118,6 +129,7 @@ async fn start_broker(
 
 async fn start_store(
     settings: &SimulateSettings,
+    data: &Path,
     runtimes: &Runtimes,
 ) -> Result<StartedStore, Error> {
     let durability = "w: majority, j: true".to_owned();
@@ -126,7 +138,7 @@ async fn start_store(
     }
     let embedded = embedded_store::Settings {
         listen: loopback(settings.store_port),
-        data_dir: data_dir(settings, "store"),
+        data_dir: Some(data.join("store")),
         ..embedded_store::Settings::default()
     };
     let starting = runtimes
@@ -144,9 +156,18 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-fn data_dir(settings: &SimulateSettings, server: &str) -> Option<PathBuf> {
-    settings
-        .data_dir
-        .as_ref()
-        .map(|directory| directory.join(server))
+/// Where embedded servers keep their data, and the directory to remove after them.
+fn data_place(
+    settings: &SimulateSettings,
+    run_id: &str,
+) -> Result<(PathBuf, Option<Scratch>), Error> {
+    if let Some(directory) = &settings.data_dir {
+        return Ok((directory.clone(), None));
+    }
+    let parent = std::env::temp_dir();
+    let scratch = Scratch::create(&parent, run_id).map_err(|source| Error::Scratch {
+        path: parent,
+        source,
+    })?;
+    Ok((scratch.path().to_owned(), Some(scratch)))
 }

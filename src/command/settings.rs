@@ -264,6 +264,30 @@ pub struct SimulateSettings {
     pub min_throughput: Option<f64>,
 }
 
+/// What `convoy doctor` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoctorSettings {
+    /// The kind of servers to look for.
+    pub backend: Backend,
+    /// File, topic folder, or folder of topic folders.
+    pub dataset: PathBuf,
+    /// Where runs' directories are made.
+    pub output: PathBuf,
+    /// Image of the broker.
+    pub redpanda_image: String,
+    /// Image of the store.
+    pub mongo_image: String,
+    /// What the findings on stdout look like.
+    pub format: Format,
+}
+
+/// What `convoy clean` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CleanSettings {
+    /// Only say what would be removed.
+    pub dry_run: bool,
+}
+
 /// What `convoy dataset inspect` is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InspectSettings {

@@ -8,7 +8,7 @@ use super::roles::{Role, Runtimes};
 use super::servers::Servers;
 use super::settings::{Encoding, Format, SimulateSettings, Sink};
 use super::summarize::{Baseline, CpuUse, Setting, null_report, pipeline_report};
-use super::{Invocation, interrupt, null_sink, run_id};
+use super::{Invocation, clean, interrupt, null_sink, run_id};
 use crate::dataset::Dataset;
 use crate::error::{Error, ExitStatus};
 use crate::fleet;
@@ -43,6 +43,7 @@ pub fn run(
         &run_id,
         invocation.log_filter.as_deref(),
     );
+    clean::sweep_own_directories();
     let context = Arc::new(context(settings, run_id, clock)?);
     let runtimes = Runtimes::start()?;
     let baseline = Baseline::read(clock);
@@ -99,7 +100,11 @@ fn run_pipeline(
     interrupted: CancellationToken,
 ) -> Result<Ran, Error> {
     display.phase(pipeline::Phase::Preparing);
-    let servers = runtimes.block_on(Servers::start(setting.settings, runtimes))?;
+    let servers = runtimes.block_on(Servers::start(
+        setting.settings,
+        &context.settings.run_id,
+        runtimes,
+    ))?;
     let roles = Roles {
         producer: runtimes.handle(Role::Producer),
         consumer: runtimes.handle(Role::Consumer),

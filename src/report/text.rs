@@ -33,7 +33,7 @@ pub fn write(report: &Report, files: &[PathBuf], mut output: impl Write) -> io::
         .into_iter()
         .filter(|section| !section.is_empty())
         .collect();
-    writeln!(output, "{}", text.join("\n"))
+    output.write_all(text.join("\n").as_bytes())
 }
 
 fn headline(report: &Report) -> String {
@@ -125,6 +125,9 @@ fn verdict(report: &Report) -> String {
         return String::new();
     }
     let verdict = &report.verdict;
+    if report.status == Status::Invalid && verdict.clean() {
+        return "verdict: none, because the run failed before its audit\n".to_owned();
+    }
     let word = if verdict.clean() {
         "clean"
     } else if report.status == Status::Interrupted {
@@ -275,6 +278,15 @@ mod tests {
             text.contains("replayed 12 (sent again, stored once)"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_run_that_failed_before_its_audit_claims_no_verdict() {
+        let mut report = sample::report();
+        report.status = Status::Invalid;
+        report.verdict = Verdict::default();
+        let text = render(&report);
+        assert!(text.contains("verdict: none"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The document store: what is asked for, what is live, the client, and the three kinds of it.
 
 pub mod client;
+pub mod container;
 pub mod embedded;
 pub mod error;
 

@@ -84,7 +84,7 @@ fn a_wrong_value_is_told_with_its_flag() {
 
     For more information, try '--help'.
 
-    error: invalid value 'rar' for '--compression <CODEC>': `rar` is no compression; known are none, gzip, lz4, snappy and zstd
+    error: invalid value 'rar' for '--compression <CODEC>': expected one of `none`, `gzip`, `lz4`, `snappy`, `zstd`
 
     For more information, try '--help'.
     ");
@@ -108,9 +108,11 @@ fn a_port_in_use_is_told_with_its_address() {
     hint: the port is in use: stop what holds it, or name another one (0 takes a free one)
 
     provisioning
-    error: none
+    error: failed to start the document store
+      caused by: failed to listen on `127.0.0.1:[PORT]`
+      caused by: Address already in use (os error 98)
 
-    hint:
+    hint: the port is in use: stop what holds it, or name another one (0 takes a free one)
     ");
 }
 

@@ -15,6 +15,9 @@ fn help_goes_to_stdout_and_names_every_exit_code() {
     Commands:
       simulate  Run the whole thing: provision, warm up, measure, drain, audit, report
       dataset   Look at the rows to replay, or make some
+      doctor    Say what is missing on this machine, each with its fix; exit 3 if `simulate` would not
+                run
+      clean     Remove containers and data of runs whose process is provably gone, and nothing else
       help      Print this message or the help of the given subcommand(s)
 
     Options:
@@ -82,14 +85,22 @@ fn short_help_of_simulate_fits_a_screen() {
                                  [default: pipeline]
 
     Servers:
-      -b, --backend <KIND>        Where both servers come from: `auto`, `embedded`, `containers` or
-                                  `external` [default: auto]
-          --broker <HOST:PORT,…>  Addresses of an existing broker, or `embedded` or `container`
-          --store <URI>           URI of an existing store (mongodb://…), or `embedded` or `container`
-          --broker-port <PORT>    Port of the embedded broker [default: a free one]
-          --store-port <PORT>     Port of the embedded store [default: a free one]
-          --data-dir <DIR>        Where the embedded servers keep their data [default: a temporary
-                                  directory]
+      -b, --backend <KIND>                Where both servers come from: `auto`, `embedded`, `containers`
+                                          or `external` [default: auto]
+          --broker <HOST:PORT,…>          Addresses of an existing broker, or `embedded` or `container`
+          --security-protocol <PROTOCOL>  How to talk to an existing broker: `plaintext`, `ssl`,
+                                          `sasl_plaintext` or `sasl_ssl` [default: `sasl_ssl` with a
+                                          user, `plaintext` without]
+          --sasl-mechanism <MECHANISM>    How the password is shown to an existing broker: `plain`,
+                                          `scram-sha-256` or `scram-sha-512` [default: plain]
+          --ca-file <FILE>                Certificate authorities of an existing broker, a PEM file
+                                          [default: those of the web]
+          --store <URI>                   URI of an existing store (mongodb://…), or `embedded` or
+                                          `container`
+          --broker-port <PORT>            Port of the embedded broker [default: a free one]
+          --store-port <PORT>             Port of the embedded store [default: a free one]
+          --data-dir <DIR>                Where the embedded servers keep their data [default: a
+                                          temporary directory]
 
     Output:
       -o, --output <DIR>               Where the run's directory is made [default: runs]

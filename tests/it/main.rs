@@ -14,4 +14,5 @@
 mod bad_input;
 mod help;
 mod place;
+mod simulate;
 mod tidy;

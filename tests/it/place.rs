@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
 use regex::Regex;
@@ -12,15 +12,17 @@ use tempfile::TempDir;
 /// No call of these tests takes a tenth of this on an idle machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// A directory to run convoy in.
+/// A directory to run convoy in, and one for its temporary files.
 pub struct Place {
     directory: TempDir,
+    temporary: TempDir,
 }
 
 impl Place {
     pub fn empty() -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
+            temporary: tempfile::tempdir().unwrap(),
         }
     }
 
@@ -41,11 +43,30 @@ impl Place {
         self.directory.path().join(name)
     }
 
+    pub fn temporary(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Starts convoy with its streams piped; whoever starts it ends it.
+    pub fn start(&self, line: &str) -> Child {
+        std::process::Command::new(env!("CARGO_BIN_EXE_convoy"))
+            .args(line.split_whitespace())
+            .current_dir(self.directory.path())
+            .env_clear()
+            .env("TMPDIR", self.temporary.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
     pub fn convoy(&self, line: &str) -> Outcome {
         let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_convoy"))
             .args(line.split_whitespace())
             .current_dir(self.directory.path())
             .env_clear()
+            .env("TMPDIR", self.temporary.path())
             .timeout(DEADLINE)
             .output()
             .unwrap();

@@ -1,9 +1,9 @@
-//! Flags as clap knows them. Doc comments are the help.
+//! Flags of `convoy simulate`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::command::settings::{Backend, Encoding, Format, Sink};
@@ -13,16 +13,8 @@ use crate::terminal::ProgressMode;
 
 use super::parse;
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    everything went as asked
-  1    the run finished, but its verdict or a threshold failed
-  2    the command line, the scenario or an environment variable is wrong
-  3    the environment failed: broker, store, file
-  4    a bug in convoy
-  130  interrupted";
-
-const SIMULATE_EXAMPLES: &str = "\
+/// Shown below the long help.
+pub const EXAMPLES: &str = "\
 Examples:
   Fifty vehicles for ten seconds, nothing to install:
     $ convoy simulate
@@ -37,58 +29,9 @@ Each option can also stand in a scenario (`vehicles = 50`) or an environment var
 (CONVOY_VEHICLES=50), the file .env included. Flags win over the scenario, the scenario over the
 environment, the environment over defaults.";
 
-/// Drives a simulated vehicle fleet through Kafka into MongoDB and proves what arrived, how fast
-/// and how late.
-#[derive(Parser)]
-#[command(name = "convoy", version, max_term_width = 100, after_help = EXIT_CODES)]
-pub(super) struct CliArgs {
-    #[command(subcommand)]
-    pub(super) command: CommandArgs,
-}
-
-#[derive(Subcommand)]
-pub(super) enum CommandArgs {
-    /// Run the whole thing: provision, warm up, measure, drain, audit, report.
-    #[command(max_term_width = 100, after_long_help = SIMULATE_EXAMPLES)]
-    Simulate(Box<SimulateArgs>),
-    /// Look at the rows to replay, or make some.
-    #[command(subcommand)]
-    Dataset(DatasetArgs),
-}
-
-#[derive(Subcommand)]
-pub(super) enum DatasetArgs {
-    /// Show topics, rows, labels, columns and their types.
-    #[command(max_term_width = 100)]
-    Inspect {
-        /// CSV file, folder of them, or folder with one folder per topic.
-        #[arg(value_name = "PATH", default_value = "sample_data")]
-        path: PathBuf,
-    },
-    /// Write synthetic rows with the statistics of a truck fleet's (171 columns).
-    #[command(max_term_width = 100)]
-    Generate {
-        /// Number of rows.
-        #[arg(
-            long,
-            value_name = "N",
-            default_value = "2000",
-            allow_negative_numbers = true
-        )]
-        #[arg(value_parser = parse::count::<u64>)]
-        rows: u64,
-        /// Seed of every value; the same seed writes the same bytes.
-        #[arg(long, value_name = "N", default_value = "42")]
-        #[arg(value_parser = parse::value::<u64>)]
-        seed: u64,
-        /// File to make [default: stdout].
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
-}
-
+/// What can be typed.
 #[derive(Args)]
-pub(super) struct SimulateArgs {
+pub struct SimulateArgs {
     /// Number of vehicles.
     #[arg(
         short = 'n',
@@ -98,7 +41,7 @@ pub(super) struct SimulateArgs {
         help_heading = "Fleet"
     )]
     #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
-    pub(super) vehicles: u32,
+    pub vehicles: u32,
 
     /// Readings of each vehicle: `2` per second, `30/m`, `3600/h` or `max`.
     #[arg(
@@ -109,7 +52,7 @@ pub(super) struct SimulateArgs {
         help_heading = "Fleet"
     )]
     #[arg(value_parser = parse::value::<Rate>, allow_negative_numbers = true)]
-    pub(super) rate: Rate,
+    pub rate: Rate,
 
     /// Readings of the whole fleet, instead of `--rate`.
     #[arg(
@@ -119,7 +62,7 @@ pub(super) struct SimulateArgs {
         help_heading = "Fleet"
     )]
     #[arg(value_parser = parse::value::<Rate>, allow_negative_numbers = true)]
-    pub(super) total_rate: Option<Rate>,
+    pub total_rate: Option<Rate>,
 
     /// Shape of the arrivals: `uniform`, `poisson`, `burst` or `ramp`.
     #[arg(
@@ -129,7 +72,7 @@ pub(super) struct SimulateArgs {
         help_heading = "Fleet"
     )]
     #[arg(value_parser = parse::value::<Arrival>)]
-    pub(super) arrival: Arrival,
+    pub arrival: Arrival,
 
     /// Key of each message: `vehicle` (keeps a vehicle's order), `uuid` or `none`.
     #[arg(
@@ -139,7 +82,7 @@ pub(super) struct SimulateArgs {
         help_heading = "Fleet"
     )]
     #[arg(value_parser = parse::value::<Key>)]
-    pub(super) key: Key,
+    pub key: Key,
 
     /// CSV file, folder of them, or folder with one folder per topic.
     #[arg(
@@ -148,12 +91,12 @@ pub(super) struct SimulateArgs {
         default_value = "sample_data",
         help_heading = "Fleet"
     )]
-    pub(super) dataset: PathBuf,
+    pub dataset: PathBuf,
 
     /// Seed of every random choice; the same seed emits the same readings.
     #[arg(long, value_name = "N", default_value = "42", help_heading = "Fleet")]
     #[arg(value_parser = parse::value::<u64>)]
-    pub(super) seed: u64,
+    pub seed: u64,
 
     /// How long to measure, after the warm-up.
     #[arg(
@@ -164,7 +107,7 @@ pub(super) struct SimulateArgs {
         help_heading = "Length"
     )]
     #[arg(value_parser = parse::span)]
-    pub(super) duration: Duration,
+    pub duration: Duration,
 
     /// How many readings to measure, or `all` rows once, instead of `--duration`.
     #[arg(
@@ -174,12 +117,12 @@ pub(super) struct SimulateArgs {
         help_heading = "Length"
     )]
     #[arg(allow_negative_numbers = true)]
-    pub(super) records: Option<RecordsArg>,
+    pub records: Option<RecordsArg>,
 
     /// Load before measuring starts [default: 2s; 0s with `--records`].
     #[arg(long, value_name = "TIME", help_heading = "Length")]
     #[arg(value_parser = parse::duration)]
-    pub(super) warmup: Option<Duration>,
+    pub warmup: Option<Duration>,
 
     /// How long to wait until everything emitted is stored.
     #[arg(
@@ -189,22 +132,22 @@ pub(super) struct SimulateArgs {
         help_heading = "Length"
     )]
     #[arg(value_parser = parse::span)]
-    pub(super) drain_timeout: Duration,
+    pub drain_timeout: Duration,
 
     /// Topic [default: named by the folder of the dataset].
     #[arg(long, value_name = "NAME", help_heading = "Pipeline")]
     #[arg(value_parser = parse::topic)]
-    pub(super) topic: Option<String>,
+    pub topic: Option<String>,
 
     /// Partitions of a topic that is created.
     #[arg(long, value_name = "N", default_value = "4", help_heading = "Pipeline")]
     #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
-    pub(super) partitions: u32,
+    pub partitions: u32,
 
     /// Consumers that share the partitions [default: 2, or 1 for one partition].
     #[arg(long, value_name = "N", help_heading = "Pipeline")]
     #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
-    pub(super) consumers: Option<u32>,
+    pub consumers: Option<u32>,
 
     /// How long the producer gathers a batch.
     #[arg(
@@ -214,7 +157,7 @@ pub(super) struct SimulateArgs {
         help_heading = "Pipeline"
     )]
     #[arg(value_parser = parse::duration)]
-    pub(super) linger: Duration,
+    pub linger: Duration,
 
     /// Compression of record batches: `none`, `gzip`, `lz4`, `snappy` or `zstd`.
     #[arg(
@@ -223,7 +166,7 @@ pub(super) struct SimulateArgs {
         default_value = "none",
         help_heading = "Pipeline"
     )]
-    pub(super) compression: Compression,
+    pub compression: Compression,
 
     /// Form of each message: `json`, or `confluent` with a schema id before it.
     #[arg(
@@ -232,7 +175,7 @@ pub(super) struct SimulateArgs {
         default_value = "json",
         help_heading = "Pipeline"
     )]
-    pub(super) encoding: Encoding,
+    pub encoding: Encoding,
 
     /// Most documents of one insert.
     #[arg(
@@ -242,7 +185,7 @@ pub(super) struct SimulateArgs {
         help_heading = "Pipeline"
     )]
     #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
-    pub(super) batch_records: u32,
+    pub batch_records: u32,
 
     /// How long the writer gathers an insert.
     #[arg(
@@ -252,7 +195,7 @@ pub(super) struct SimulateArgs {
         help_heading = "Pipeline"
     )]
     #[arg(value_parser = parse::duration)]
-    pub(super) batch_wait: Duration,
+    pub batch_wait: Duration,
 
     /// Database to write to.
     #[arg(
@@ -262,7 +205,7 @@ pub(super) struct SimulateArgs {
         help_heading = "Pipeline"
     )]
     #[arg(value_parser = parse::database)]
-    pub(super) database: String,
+    pub database: String,
 
     /// Collection to write to.
     #[arg(
@@ -272,7 +215,7 @@ pub(super) struct SimulateArgs {
         help_heading = "Pipeline"
     )]
     #[arg(value_parser = parse::collection)]
-    pub(super) collection: String,
+    pub collection: String,
 
     /// Where readings go: `pipeline`, or `null` to measure the pacer alone.
     #[arg(
@@ -281,7 +224,7 @@ pub(super) struct SimulateArgs {
         default_value = "pipeline",
         help_heading = "Pipeline"
     )]
-    pub(super) sink: Sink,
+    pub sink: Sink,
 
     /// Where both servers come from: `auto`, `embedded`, `containers` or `external`.
     #[arg(
@@ -291,16 +234,16 @@ pub(super) struct SimulateArgs {
         default_value = "auto",
         help_heading = "Servers"
     )]
-    pub(super) backend: Backend,
+    pub backend: Backend,
 
     /// Addresses of an existing broker, or `embedded` or `container`.
     #[arg(long, value_name = "HOST:PORT,…", help_heading = "Servers")]
-    pub(super) broker: Option<String>,
+    pub broker: Option<String>,
 
     /// How to talk to an existing broker: `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`
     /// [default: `sasl_ssl` with a user, `plaintext` without].
     #[arg(long, value_name = "PROTOCOL", help_heading = "Servers")]
-    pub(super) security_protocol: Option<SecurityProtocol>,
+    pub security_protocol: Option<SecurityProtocol>,
 
     /// How the password is shown to an existing broker: `plain`, `scram-sha-256` or
     /// `scram-sha-512`.
@@ -310,29 +253,29 @@ pub(super) struct SimulateArgs {
         default_value = "plain",
         help_heading = "Servers"
     )]
-    pub(super) sasl_mechanism: Mechanism,
+    pub sasl_mechanism: Mechanism,
 
     /// Certificate authorities of an existing broker, a PEM file [default: those of the web].
     #[arg(long, value_name = "FILE", help_heading = "Servers")]
-    pub(super) ca_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
 
     /// URI of an existing store (mongodb://…), or `embedded` or `container`.
     #[arg(long, value_name = "URI", help_heading = "Servers")]
-    pub(super) store: Option<String>,
+    pub store: Option<String>,
 
     /// Port of the embedded broker [default: a free one].
     #[arg(long, value_name = "PORT", help_heading = "Servers")]
     #[arg(value_parser = parse::value::<u16>)]
-    pub(super) broker_port: Option<u16>,
+    pub broker_port: Option<u16>,
 
     /// Port of the embedded store [default: a free one].
     #[arg(long, value_name = "PORT", help_heading = "Servers")]
     #[arg(value_parser = parse::value::<u16>)]
-    pub(super) store_port: Option<u16>,
+    pub store_port: Option<u16>,
 
     /// Where the embedded servers keep their data [default: a temporary directory].
     #[arg(long, value_name = "DIR", help_heading = "Servers")]
-    pub(super) data_dir: Option<PathBuf>,
+    pub data_dir: Option<PathBuf>,
 
     /// Where the run's directory is made.
     #[arg(
@@ -342,7 +285,7 @@ pub(super) struct SimulateArgs {
         default_value = "runs",
         help_heading = "Output"
     )]
-    pub(super) output: PathBuf,
+    pub output: PathBuf,
 
     /// Form of the report on stdout: `text` or `json`.
     #[arg(
@@ -351,17 +294,17 @@ pub(super) struct SimulateArgs {
         default_value = "text",
         help_heading = "Output"
     )]
-    pub(super) format: Format,
+    pub format: Format,
 
     /// Fail where the end-to-end p99 is above this.
     #[arg(long, value_name = "TIME", help_heading = "Output")]
     #[arg(value_parser = parse::span)]
-    pub(super) max_end_to_end_p99: Option<Duration>,
+    pub max_end_to_end_p99: Option<Duration>,
 
     /// Fail where fewer records per second are stored.
     #[arg(long, value_name = "RATE", help_heading = "Output")]
     #[arg(value_parser = parse::positive, allow_negative_numbers = true)]
-    pub(super) min_throughput: Option<f64>,
+    pub min_throughput: Option<f64>,
 
     /// Progress on stderr: `auto` draws bars on a terminal, `never` writes plain lines.
     #[arg(
@@ -370,16 +313,16 @@ pub(super) struct SimulateArgs {
         default_value = "auto",
         help_heading = "Output"
     )]
-    pub(super) progress: ProgressMode,
+    pub progress: ProgressMode,
 
     /// TOML file with any of these options.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(super) scenario: Option<PathBuf>,
+    pub scenario: Option<PathBuf>,
 }
 
 /// `--records`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RecordsArg {
+pub enum RecordsArg {
     /// That many readings.
     Number(u64),
     /// Every row once.
