@@ -1,4 +1,18 @@
 //! Vehicles and the readings they emit: which row, in which order, with which key.
+//!
+//! ```text
+//!  Settings ─▶ Readings ── Reading { vehicle, sequence, row, intended } ─▶ key ─▶ partition
+//!              (order of (intended, vehicle); n-th reading of the fleet = row n mod rows)
+//! ```
+//!
+//! Pure: the same settings and seed give the same readings on every machine.
+
+pub mod key;
+pub mod partition;
+pub mod readings;
+
+pub use key::{Key, KeyBytes};
+pub use readings::{Readings, Settings, Shard};
 
 /// One row emitted by one vehicle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The requests the broker answers: one file per API, each with its decoder and its answer.
 //!
-//! Requests are decoded by [`wire::Reader`](super::wire::Reader), whose bounds hold against any
+//! Requests are decoded by [`Reader`], whose bounds hold against any
 //! bytes; responses are encoded by `kafka-protocol`, except Fetch, which copies records once.
 //!
 //! # References

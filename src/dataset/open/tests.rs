@@ -1,0 +1,225 @@
+//! Datasets as written to disk, opened in memory and, by a budget of nothing, left in their files.
+
+use std::fs;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::dataset::schema::ColumnType;
+
+struct Written {
+    folder: tempfile::TempDir,
+}
+
+fn write(files: &[(&str, &[u8])]) -> Written {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let topic = folder.path().join("topic");
+    fs::create_dir(&topic).expect("creates a folder");
+    for (name, bytes) in files {
+        fs::write(topic.join(name), bytes).expect("writes a file");
+    }
+    Written { folder }
+}
+
+impl Written {
+    fn open_within(&self, memory: u64) -> Result<Dataset, Error> {
+        let mut datasets = Dataset::open_within(&self.folder.path().join("topic"), memory)?;
+        assert_eq!(datasets.len(), 1);
+        Ok(datasets.remove(0))
+    }
+
+    fn open(&self) -> Dataset {
+        self.open_within(MEMORY_BYTES).expect("the dataset is fine")
+    }
+}
+
+fn rows(dataset: &Dataset, order: impl Iterator<Item = u64>) -> Vec<(Vec<String>, u64)> {
+    let mut buffer = RowBuffer::default();
+    order
+        .map(|index| {
+            let row = dataset.row(index, &mut buffer).expect("the row is there");
+            (row.fields().map(str::to_owned).collect(), row.line())
+        })
+        .collect()
+}
+
+const MIXED: &[u8] = b"class,count,share,note,void\nneg,1,0.5,007,na\npos,na,2,\"a, b\",\n\n\
+                       neg,-3,1e3,\"two\nlines\",na\n";
+
+#[test]
+fn types_missing_values_and_labels_are_inferred_from_every_row() {
+    let dataset = write(&[("a.csv", MIXED)]).open();
+    let columns: Vec<_> = dataset
+        .schema()
+        .columns
+        .iter()
+        .map(|column| (column.name.as_str(), column.kind, column.nullable))
+        .collect();
+    assert_eq!(
+        columns,
+        [
+            ("class", ColumnType::Text, false),
+            ("count", ColumnType::Integer, true),
+            ("share", ColumnType::Decimal, false),
+            ("note", ColumnType::Text, false),
+            ("void", ColumnType::Text, true),
+        ]
+    );
+    assert_eq!(dataset.topic(), "topic");
+    assert_eq!(dataset.rows(), 3);
+    assert_eq!(dataset.label_column(), Some(0));
+    let labels: Vec<_> = dataset
+        .labels()
+        .iter()
+        .map(|(k, v)| (k.as_str(), *v))
+        .collect();
+    assert_eq!(labels, [("neg", 2), ("pos", 1)]);
+}
+
+#[test]
+fn values_have_the_types_of_their_columns() {
+    let dataset = write(&[("a.csv", MIXED)]).open();
+    let mut buffer = RowBuffer::default();
+    let row = dataset.row(1, &mut buffer).expect("the row is there");
+    let value = |column| row.value(column, dataset.schema());
+    assert_eq!(value(0), Value::Text("pos"));
+    assert_eq!(value(1), Value::Missing);
+    assert_eq!(value(2), Value::Decimal(2.0));
+    assert_eq!(value(3), Value::Text("a, b"));
+    assert_eq!(value(4), Value::Missing);
+    assert_eq!(value(5), Value::Missing);
+    assert_eq!(row.line(), 3);
+    assert!(row.file().ends_with("topic/a.csv"));
+    assert!(matches!(
+        dataset.row(3, &mut RowBuffer::default()),
+        Err(Error::NoSuchRow { index: 3, rows: 3 })
+    ));
+}
+
+#[test]
+fn a_class_with_many_values_is_no_label() {
+    let mut text = "class\n".to_owned();
+    text.extend((0..65).map(|row| format!("c{row}\n")));
+    let dataset = write(&[("a.csv", text.as_bytes())]).open();
+    assert_eq!(dataset.label_column(), None);
+    assert!(dataset.labels().is_empty());
+}
+
+#[test]
+fn the_hash_depends_on_content_alone() {
+    let hash = |files: &[(&str, &[u8])]| write(files).open().hash();
+    let plain = hash(&[("a.csv", b"a,b\n1,x\n2,y\n")]);
+    assert_eq!(hash(&[("a.csv", b"\"a\",b\r\n1,\"x\"\r\n\r\n2,y")]), plain);
+    assert_eq!(
+        hash(&[("a.csv", b"a,b\n1,x\n"), ("b.csv", b"a,b\n2,y\n")]),
+        plain
+    );
+    assert_ne!(hash(&[("a.csv", b"a,b\n2,y\n1,x\n")]), plain);
+    assert_ne!(hash(&[("a.csv", b"a,c\n1,x\n2,y\n")]), plain);
+    assert_ne!(
+        hash(&[("a.csv", b"a,b\n\"1,2\",3\n")]),
+        hash(&[("a.csv", b"a,b\n1,\"2,3\"\n")])
+    );
+}
+
+#[test]
+fn a_preamble_is_skipped_and_lines_are_those_of_the_file() {
+    let text =
+        b"This is part of some data.\n\nIt is free, or\nnearly so\nclass,aa_000\nneg,1\npos,2\n";
+    let dataset = write(&[("a.csv", text)]).open();
+    assert_eq!(dataset.rows(), 2);
+    assert_eq!(rows(&dataset, 0..2)[1].1, 7);
+}
+
+#[test]
+fn files_of_a_topic_must_agree_on_their_columns() {
+    let wrong = |second: &[u8]| {
+        let written = write(&[("a.csv", b"a,b\n1,2\n"), ("b.csv", second)]);
+        written.open_within(0).expect_err("the files differ")
+    };
+    assert!(matches!(
+        wrong(b"a,c\n1,2\n"),
+        Error::HeadersDiffer { column: 2, .. }
+    ));
+    assert!(matches!(
+        wrong(b"a\n1\n"),
+        Error::HeadersDiffer { column: 2, .. }
+    ));
+    assert!(matches!(wrong(b"a,b\n"), Error::HeaderOnly { .. }));
+    assert!(matches!(wrong(b""), Error::Empty { .. }));
+}
+
+#[test]
+fn rows_left_in_their_file_are_those_kept_in_memory() {
+    let mut text = "\u{feff}id,note\r\n".to_owned();
+    for row in 0..3_000 {
+        let note = match row % 7 {
+            0 => "\"two\r\nlines\"".to_owned(),
+            1 => "\"a, \"\"b\"\"\"".to_owned(),
+            2 => "é\r\n".to_owned(),
+            _ => "x".repeat(row % 50),
+        };
+        text.extend([row.to_string().as_str(), ",", &note, "\r\n"]);
+    }
+    let half = text.as_bytes();
+    let written = write(&[("a.csv", half), ("b.csv", half)]);
+    let (memory, file) = (written.open(), written.open_within(0).expect("it is fine"));
+    assert_eq!(memory.rows(), 6_000);
+    assert_eq!((file.rows(), file.hash()), (memory.rows(), memory.hash()));
+    assert_eq!(rows(&file, 0..6_000), rows(&memory, 0..6_000));
+    let jumps = || (0..500).map(|n| n * 7_919 % 6_000);
+    assert_eq!(rows(&file, jumps()), rows(&memory, jumps()));
+}
+
+#[test]
+fn a_buffer_may_be_used_with_several_datasets() {
+    let one = write(&[("a.csv", b"a\n1\n")]);
+    let two = write(&[("a.csv", b"a\n2\n")]);
+    let (one, two) = (one.open_within(0), two.open_within(0));
+    let mut buffer = RowBuffer::default();
+    for (dataset, expected) in [(&one, "1"), (&two, "2"), (&one, "1")] {
+        let dataset = dataset.as_ref().expect("it is fine");
+        let row = dataset.row(0, &mut buffer).expect("the row is there");
+        assert_eq!(row.field(0), expected);
+    }
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_read_is_an_error() {
+    let written = write(&[("a.csv", b"a,b\n1,2\n3,4\n")]);
+    let dataset = written.open_within(0).expect("it is fine");
+    fs::write(written.folder.path().join("topic/a.csv"), b"a,b\n1").expect("writes");
+    let error = dataset
+        .row(1, &mut RowBuffer::default())
+        .expect_err("it is gone");
+    assert!(matches!(error, Error::Changed { .. }), "{error}");
+    assert!(!error.hint().is_empty());
+}
+
+#[test]
+fn a_dataset_cut_at_any_byte_opens_or_says_where_it_is_wrong() {
+    for cut in 0..MIXED.len() {
+        for memory in [0, MEMORY_BYTES] {
+            match write(&[("a.csv", &MIXED[..cut])]).open_within(memory) {
+                Ok(dataset) => assert!(dataset.rows() <= 3),
+                Err(error) => assert!(error.to_string().contains("a.csv"), "{error}"),
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_open_or_are_refused(bytes in prop::collection::vec(
+        prop::sample::select(b"a1,\"\n\r\xc3\xa9.- ".to_vec()), 0..200,
+    )) {
+        let written = write(&[("a.csv", &bytes)]);
+        match (written.open_within(0), written.open_within(MEMORY_BYTES)) {
+            (Ok(file), Ok(memory)) => {
+                prop_assert_eq!(rows(&file, 0..file.rows()), rows(&memory, 0..memory.rows()));
+            }
+            (Err(file), Err(memory)) => prop_assert_eq!(file.to_string(), memory.to_string()),
+            (file, memory) => prop_assert!(false, "{file:?} and {memory:?}"),
+        }
+    }
+}

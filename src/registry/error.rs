@@ -1,0 +1,131 @@
+//! What can go wrong with a registry, and what to do about it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A registry could not be used or served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address of the registry is not a URL.
+    #[error("schema registry address `{url}` is not an http or https URL")]
+    InvalidUrl {
+        /// What was given, without credentials.
+        url: String,
+    },
+    /// The HTTP client could not be made, such as for a bad certificate.
+    #[error("failed to prepare the client of the schema registry")]
+    Prepare {
+        /// Why not.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The registry could not be reached, or broke off.
+    #[error("failed to {action} at the schema registry `{url}`")]
+    Request {
+        /// What was to be done.
+        action: String,
+        /// The registry.
+        url: String,
+        /// Why it failed.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The registry did not answer in time.
+    #[error("schema registry `{url}` did not {action} within {deadline:?}")]
+    Deadline {
+        /// What was to be done.
+        action: String,
+        /// The registry.
+        url: String,
+        /// How long it had.
+        deadline: Duration,
+    },
+    /// The registry said no.
+    #[error("schema registry `{url}` refused to {action}: {message} (error {code})")]
+    Refused {
+        /// What was to be done.
+        action: String,
+        /// The registry.
+        url: String,
+        /// The registry's own error code, or the HTTP status.
+        code: u32,
+        /// The registry's reason.
+        message: String,
+    },
+    /// The registry's answer is not what its protocol says.
+    #[error("schema registry `{url}` gave an answer to `{action}` that is not understood")]
+    Answer {
+        /// What was to be done.
+        action: String,
+        /// The registry.
+        url: String,
+    },
+    /// A text is no JSON Schema.
+    #[error("invalid JSON Schema: {reason}")]
+    InvalidSchema {
+        /// Why not.
+        reason: String,
+    },
+    /// The embedded registry could not listen.
+    #[error("failed to start the schema registry")]
+    Listen {
+        /// Why not.
+        #[source]
+        source: crate::net::Error,
+    },
+    /// The embedded registry's journal could not be opened, read or repaired.
+    #[error("failed to open the schema registry's journal `{}`", path.display())]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process uses the embedded registry's journal.
+    #[error("the schema registry's journal `{}` is in use by another process", path.display())]
+    JournalInUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The journal is damaged before its end, where no crash of ours could have damaged it.
+    #[error("the schema registry's journal `{}` is damaged at byte {byte}", path.display())]
+    JournalDamaged {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        byte: u64,
+    },
+}
+
+impl Error {
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> String {
+        let hint = match self {
+            Self::Listen { source } => return source.hint(),
+            Self::InvalidUrl { .. } => "write it as `http://127.0.0.1:8081`",
+            Self::Prepare { .. } => "check the CA certificate",
+            Self::Request { .. } | Self::Deadline { .. } => {
+                "check `ENDPOINT_SCHEMA_URL` and whether the registry runs"
+            }
+            Self::Refused { code, .. }
+                if matches!(code / 100, 401 | 403) || matches!(code, 401 | 403) =>
+            {
+                "check `SCHEMA_REGISTRY_API_KEY` and `SCHEMA_REGISTRY_API_SECRET`"
+            }
+            Self::Refused { code, .. } if *code == 409 || code / 100 == 409 => {
+                "use another topic, or set the compatibility level of the subject to NONE"
+            }
+            Self::Refused { .. } | Self::Answer { .. } => {
+                "check that the address is that of a Confluent-compatible schema registry"
+            }
+            Self::InvalidSchema { .. } => "`convoy dataset schema` prints a valid one",
+            Self::Journal { .. } => "check the permissions and the disk of the data directory",
+            Self::JournalInUse { .. } => "give every registry a data directory of its own",
+            Self::JournalDamaged { .. } => {
+                "restore the file from a backup, or move it away to start with an empty registry"
+            }
+        };
+        hint.to_owned()
+    }
+}

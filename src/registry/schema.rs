@@ -1,0 +1,90 @@
+//! A schema as registries exchange it.
+
+use serde::{Deserialize, Serialize};
+
+/// A schema with what it needs to be understood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    /// The schema itself, as text.
+    #[serde(rename = "schema")]
+    pub text: String,
+    /// Its language; Avro goes without saying on the wire.
+    #[serde(
+        rename = "schemaType",
+        default,
+        skip_serializing_if = "SchemaType::is_avro"
+    )]
+    pub kind: SchemaType,
+    /// Other registered schemas that it refers to by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
+}
+
+/// The language of a schema.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum SchemaType {
+    /// Apache Avro.
+    #[default]
+    Avro,
+    /// JSON Schema.
+    Json,
+}
+
+/// A registered schema that another one refers to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reference {
+    /// The name by which it is referred to, such as the value of `$ref`.
+    pub name: String,
+    /// The subject it is registered under.
+    pub subject: String,
+    /// Its version there.
+    pub version: u32,
+}
+
+impl Schema {
+    /// Makes a JSON Schema without references.
+    pub fn json(text: String) -> Self {
+        Self {
+            text,
+            kind: SchemaType::Json,
+            references: Vec::new(),
+        }
+    }
+}
+
+impl SchemaType {
+    /// Returns the name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avro => "AVRO",
+            Self::Json => "JSON",
+        }
+    }
+
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes fields by reference"
+    )]
+    fn is_avro(&self) -> bool {
+        *self == Self::Avro
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn avro_goes_without_saying() {
+        let avro = r#"{"schema":"\"string\""}"#;
+        let json = r#"{"schema":"{}","schemaType":"JSON","references":[{"name":"a","subject":"b","version":1}]}"#;
+        for text in [avro, json] {
+            let schema: Schema = serde_json::from_str(text).expect("it is a schema");
+            assert_eq!(serde_json::to_string(&schema).expect("it is JSON"), text);
+        }
+        assert!(
+            serde_json::from_str::<Schema>(r#"{"schema":"","schemaType":"PROTOBUF"}"#).is_err()
+        );
+    }
+}

@@ -1,0 +1,94 @@
+"""Confluent's SchemaRegistryClient against a registry: URL [USER:PASSWORD]."""
+
+import json
+import sys
+import uuid
+
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+
+def closed(**types):
+    return Schema(
+        json.dumps(
+            {
+                "$schema": "http://json-schema.org/draft-07/schema#",
+                "title": "Truck",
+                "type": "object",
+                "properties": {name: {"type": kind} for name, kind in types.items()},
+                "additionalProperties": False,
+            }
+        ),
+        "JSON",
+    )
+
+
+def refused(code, call, *args, **kwargs):
+    try:
+        call(*args, **kwargs)
+    except SchemaRegistryError as error:
+        assert error.error_code == code, error
+        return
+    raise AssertionError(f"{call} was not refused with {code}")
+
+
+def main(url, credentials=None):
+    settings = {"url": url}
+    if credentials:
+        settings["basic.auth.user.info"] = credentials
+        wrong = SchemaRegistryClient({"url": url, "basic.auth.user.info": "key:wrong"})
+        refused(401, wrong.get_subjects)
+    client = SchemaRegistryClient(settings)
+    subject = f"trucks {uuid.uuid4()}/value"
+    one, two = closed(a="integer"), closed(a="integer", b="string")
+
+    first = client.register_schema(subject, one)
+    second = client.register_schema(subject, two)
+    assert second > first
+    client.clear_caches()
+    assert client.register_schema(subject, one) == first
+    assert subject in client.get_subjects()
+    assert client.get_versions(subject) == [1, 2]
+    assert json.loads(client.get_schema(first).schema_str) == json.loads(one.schema_str)
+    assert client.get_schema(first).schema_type == "JSON"
+    latest = client.get_latest_version(subject)
+    assert (latest.version, latest.schema_id, latest.subject) == (2, second, subject)
+    assert client.get_version(subject, 1).schema_id == first
+    found = client.lookup_schema(subject, two)
+    assert (found.version, found.schema_id) == (2, second)
+    assert client.get_subjects_by_schema_id(first) == [subject]
+    assert [used.version for used in client.get_schema_versions(second)] == [2]
+    assert "JSON" in client.get_schema_types()
+    assert client.get_contexts() == ["."]
+
+    other = closed(a="string")
+    assert not client.test_compatibility(subject, other)
+    assert not client.test_compatibility_all_versions(subject, other)
+    assert client.test_compatibility(subject, closed(a="integer", b="string", c="null"))
+    refused(409, client.register_schema, subject, other)
+    client.set_compatibility(subject, "NONE")
+    assert client.get_compatibility(subject) == "NONE"
+    assert client.test_compatibility(subject, other)
+    client.delete_config(subject)
+    refused(40408, client.get_compatibility, subject)
+    assert client.get_compatibility() in ("BACKWARD", "NONE")
+
+    client.update_mode(subject, "READONLY")
+    assert client.get_mode(subject) == "READONLY"
+    refused(42205, client.register_schema, subject, closed(z="integer"))
+    client.delete_mode(subject)
+    assert client.get_global_mode() == "READWRITE"
+
+    refused(40401, client.get_latest_version, "none")
+    refused(40402, client.get_version, subject, 9)
+    refused(40403, client.get_schema, 2**31 - 2)
+    refused(42201, client.register_schema, subject, Schema('{"type": "text"}', "JSON"))
+    refused(40405, client.delete_subject, subject, permanent=True)
+    assert client.delete_version(subject, 1) == 1
+    assert client.delete_subject(subject) == [2]
+    assert client.delete_subject(subject, permanent=True) == [1, 2]
+    refused(40401, client.get_versions, subject)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
