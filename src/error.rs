@@ -1,4 +1,9 @@
-//! Exit status of the program, and what every error of a room can say about itself.
+//! How the process ends, and the sum of the rooms' errors with what each says about itself.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use crate::{broker, dataset, net, pipeline, report, store};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +32,119 @@ impl ExitStatus {
             Self::Environment => 3,
             Self::Bug => 4,
             Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Why a command could not do what it was asked. Each room's error speaks for itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A server could not be started.
+    #[error(transparent)]
+    Net(#[from] net::Error),
+    /// The container engine cannot be used.
+    #[error(transparent)]
+    Engine(#[from] net::engine::Error),
+    /// The report could not be written to its directory.
+    #[error(transparent)]
+    Report(#[from] report::Error),
+    /// The dataset cannot be replayed.
+    #[error(transparent)]
+    Dataset(#[from] dataset::Error),
+    /// The embedded broker failed.
+    #[error(transparent)]
+    Broker(#[from] broker::embedded::Error),
+    /// The embedded store failed.
+    #[error(transparent)]
+    Store(#[from] store::embedded::Error),
+    /// The pipeline failed.
+    #[error(transparent)]
+    Pipeline(#[from] pipeline::Error),
+    /// One topic cannot hold several datasets.
+    #[error("topic `{topic}` cannot take the rows of {datasets} topic folders")]
+    OneTopic {
+        /// The topic.
+        topic: String,
+        /// Number of datasets.
+        datasets: usize,
+    },
+    /// Something that is not there yet.
+    #[error("{0} is not supported yet")]
+    Unsupported(&'static str),
+    /// The threads of a runtime could not be started.
+    #[error("failed to start the threads of a runtime")]
+    Runtime(#[source] std::io::Error),
+    /// Something happened that cannot.
+    #[error("{0}")]
+    Bug(&'static str),
+    /// There is no place for the data of embedded servers.
+    #[error("cannot make a directory for the run's data in `{}`", path.display())]
+    Scratch {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that was asked for could not be made.
+    #[error("failed to write `{}`", path.display())]
+    WriteFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The report could not be written to stdout.
+    #[error("failed to write to stdout")]
+    Stdout(#[source] std::io::Error),
+}
+
+impl Error {
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Net(error) => Some(error.hint()),
+            Self::Engine(error) => Some(error.hint()),
+            Self::Report(error) => Some(error.hint()),
+            Self::Dataset(error) => Some(error.hint().to_owned()),
+            Self::Broker(error) => Some(error.hint()),
+            Self::Store(error) => Some(error.hint()),
+            Self::Pipeline(error) => error.hint(),
+            Self::OneTopic { .. } => {
+                Some("leave `--topic` out, or name one topic folder with `--dataset`".to_owned())
+            }
+            Self::Bug(_) => Some("please report this with the log of the run".to_owned()),
+            Self::WriteFile { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
+                Some("the file exists: remove it, or name another one".to_owned())
+            }
+            Self::Scratch { .. } => Some(
+                "set `TMPDIR` to a directory that can be written, or use `--data-dir DIR`"
+                    .to_owned(),
+            ),
+            Self::WriteFile { .. } | Self::Unsupported(_) | Self::Runtime(_) | Self::Stdout(_) => {
+                None
+            }
+        }
+    }
+
+    /// Returns how the process ends because of it.
+    pub fn exit_status(&self) -> ExitStatus {
+        match self {
+            Self::OneTopic { .. } | Self::Unsupported(_) => ExitStatus::Usage,
+            Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
+            Self::Bug(_) => ExitStatus::Bug,
+            Self::Net(_)
+            | Self::Engine(_)
+            | Self::Report(_)
+            | Self::Dataset(_)
+            | Self::Broker(_)
+            | Self::Store(_)
+            | Self::Pipeline(_)
+            | Self::Runtime(_)
+            | Self::Scratch { .. }
+            | Self::WriteFile { .. }
+            | Self::Stdout(_) => ExitStatus::Environment,
         }
     }
 }

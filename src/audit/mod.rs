@@ -1,5 +1,14 @@
 //! Ledger and verdict: what was emitted against what is in the store. Pure.
 
+pub mod examination;
+pub mod ledger;
+pub mod tally;
 pub mod verdict;
 
-pub use verdict::Verdict;
+#[cfg(test)]
+mod tests;
+
+pub use examination::{Examination, Expected, Inquest, Scope};
+pub use ledger::Ledger;
+pub use tally::{Tally, fingerprint};
+pub use verdict::{LabelCount, Verdict};

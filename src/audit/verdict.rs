@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::examination::{Examination, Inquest};
+use super::ledger::Ledger;
 
 /// What became of everything that was emitted, computed from what is in the store.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Readings handed to the producer path, warm-up included.
     pub emitted: u64,
@@ -32,7 +35,7 @@ pub struct Verdict {
 }
 
 /// Readings with one value of the label column.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelCount {
     /// Emitted with this label.
     pub emitted: u64,
@@ -41,6 +44,45 @@ pub struct LabelCount {
 }
 
 impl Verdict {
+    /// Comes to a verdict from what was emitted and a first look at every document.
+    ///
+    /// `dead_lettered` counts the run's documents among the dead letters.
+    pub fn of(ledger: &Ledger, examination: &Examination, dead_lettered: u64) -> Self {
+        let mut labels: BTreeMap<String, LabelCount> = BTreeMap::new();
+        for (label, count) in &ledger.labels {
+            labels.entry(label.clone()).or_default().emitted = *count;
+        }
+        for (label, count) in &examination.labels {
+            labels.entry(label.clone()).or_default().stored = *count;
+        }
+        Self {
+            emitted: ledger.emitted,
+            stored: examination.sound.count,
+            reordered: examination.reordered,
+            dead_lettered: ledger.dead_lettered + dead_lettered,
+            labels,
+            ..Self::default()
+        }
+    }
+
+    /// Corrects the verdict by a second look, for a run whose sums differ.
+    ///
+    /// `behind_checkpoints` counts the records that no consumer had come to when the run ended.
+    pub fn settle(&mut self, ledger: &Ledger, inquest: &Inquest, behind_checkpoints: u64) {
+        self.stored = inquest.stored;
+        self.duplicated = inquest.duplicated;
+        self.corrupt = inquest.corrupt;
+        let absent = self
+            .emitted
+            .saturating_sub(self.stored + self.dead_lettered);
+        self.undelivered = absent.min(ledger.not_acked + behind_checkpoints);
+        self.missing = absent - self.undelivered;
+        if self.clean() {
+            // The sums differ, yet no document stands out: say so rather than pass.
+            self.corrupt = 1;
+        }
+    }
+
     /// Returns whether nothing was lost, doubled, changed or set aside.
     pub fn clean(&self) -> bool {
         self.emitted == self.stored

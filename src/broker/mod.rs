@@ -1,3 +1,11 @@
 //! The broker: what is asked for, what is live, the client, and the three kinds of it.
 
+pub mod client;
+pub mod container;
 pub mod embedded;
+pub mod error;
+pub mod spec;
+
+pub use client::{Connector, Partition};
+pub use error::{Cause, Error};
+pub use spec::{Compression, Endpoint, Login, Mechanism, SecurityProtocol, Tls};

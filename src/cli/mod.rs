@@ -1,1 +1,130 @@
-//! cli
+//! The command line: what was typed becomes settings.
+//!
+//! ```text
+//!  flags ────────┐
+//!  scenario ─────┤ layers: the first that names an option decides it
+//!  environment ──┤         (environment = process variables, then `.env`)
+//!  defaults ─────┘
+//!        ▼
+//!  SimulateArgs ─▶ resolve: addresses, derived defaults, cross-checks ─▶ SimulateSettings
+//! ```
+//!
+//! Every source speaks in flags: a scenario's key and an environment variable are parsed by the
+//! definition of the flag they are named after. clap is known here and nowhere else.
+
+mod args;
+pub mod environment;
+mod error;
+mod layers;
+mod parse;
+mod resolve;
+mod scenario;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::command::{
+    CleanSettings, Command, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
+};
+use crate::net::secret::redact_uri;
+use crate::terminal::ProgressMode;
+
+use args::{CliArgs, CommandArgs, DatasetArgs, DoctorArgs};
+pub use environment::Environment;
+pub use error::Error;
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// A command to run.
+    Run {
+        /// The command with its settings.
+        invocation: Box<Invocation>,
+        /// How to show progress.
+        progress: ProgressMode,
+    },
+    /// Help or version, to be shown on stdout.
+    Show(String),
+}
+
+/// Turns a command line, program name first, into settings.
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &Environment,
+) -> Result<Request, Error> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let matches = match CliArgs::command().try_get_matches_from(&arguments) {
+        Ok(matches) => matches,
+        Err(error) if !error.use_stderr() => return Ok(Request::Show(error.to_string())),
+        Err(error) => return Err(Error::usage(&error)),
+    };
+    let typed = CliArgs::from_arg_matches(&matches).map_err(|error| Error::usage(&error))?;
+    let (_, matches) = matches
+        .subcommand()
+        .expect("clap requires a command of the line");
+    let (command, progress) = match typed.command {
+        CommandArgs::Simulate(typed) => {
+            let layered = layers::weigh(&typed, matches, environment)?;
+            let progress = layered.args.progress;
+            let settings = resolve::simulate(layered, environment)?;
+            (Command::Simulate(Box::new(settings)), progress)
+        }
+        CommandArgs::Dataset(args) => (dataset(args), ProgressMode::Never),
+        CommandArgs::Doctor(args) => (doctor(args), ProgressMode::Never),
+        CommandArgs::Clean { dry_run } => {
+            let settings = CleanSettings { dry_run };
+            (Command::Clean(settings), ProgressMode::Never)
+        }
+    };
+    let invocation = Box::new(Invocation {
+        command,
+        line: line(&arguments),
+        log_filter: environment.log_filter().map(str::to_owned),
+        surroundings: environment.surroundings(),
+    });
+    Ok(Request::Run {
+        invocation,
+        progress,
+    })
+}
+
+fn doctor(args: DoctorArgs) -> Command {
+    Command::Doctor(DoctorSettings {
+        backend: args.backend,
+        dataset: args.dataset,
+        output: args.output,
+        redpanda_image: args.redpanda_image,
+        mongo_image: args.mongo_image,
+        format: args.format,
+    })
+}
+
+fn dataset(args: DatasetArgs) -> Command {
+    match args {
+        DatasetArgs::Inspect { path } => Command::InspectDataset(InspectSettings { path }),
+        DatasetArgs::Generate { rows, seed, output } => {
+            Command::GenerateDataset(GenerateSettings { rows, seed, output })
+        }
+    }
+}
+
+/// The command line as it can be typed again, secrets replaced.
+fn line(arguments: &[OsString]) -> String {
+    let typed = arguments.iter().skip(1).map(|argument| {
+        let text = redact_uri(&argument.to_string_lossy());
+        let plain = |symbol: char| symbol.is_alphanumeric() || "-_./:=,@+%".contains(symbol);
+        if !text.is_empty() && text.chars().all(plain) {
+            text
+        } else {
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
+    });
+    std::iter::once("convoy".to_owned())
+        .chain(typed)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests;

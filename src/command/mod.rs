@@ -1,1 +1,64 @@
-//! command
+//! One file per command. Each turns its settings into what the rooms below offer, and the outcome
+//! into an exit status.
+
+pub mod clean;
+pub mod dataset;
+pub mod doctor;
+pub mod environment;
+pub mod interrupt;
+pub mod null_sink;
+pub mod observer;
+pub mod roles;
+pub mod run_id;
+pub mod scratch;
+pub mod servers;
+pub mod settings;
+pub mod simulate;
+pub mod summarize;
+
+pub use settings::{
+    CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, SimulateSettings,
+};
+
+use crate::error::{Error, ExitStatus};
+use crate::net::engine::Surroundings;
+use crate::terminal::Terminal;
+
+/// A command with its settings.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// `convoy simulate`.
+    Simulate(Box<SimulateSettings>),
+    /// `convoy dataset inspect`.
+    InspectDataset(InspectSettings),
+    /// `convoy dataset generate`.
+    GenerateDataset(GenerateSettings),
+    /// `convoy doctor`.
+    Doctor(DoctorSettings),
+    /// `convoy clean`.
+    Clean(CleanSettings),
+}
+
+/// A command as it was called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invocation {
+    /// What to do.
+    pub command: Command,
+    /// The command line, secrets replaced.
+    pub line: String,
+    /// What the log file gets, in the syntax of `tracing`; none for the default.
+    pub log_filter: Option<String>,
+    /// Where container engines may be.
+    pub surroundings: Surroundings,
+}
+
+/// Runs a command to its end.
+pub fn run(invocation: &Invocation, terminal: &Terminal) -> Result<ExitStatus, Error> {
+    match &invocation.command {
+        Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
+        Command::InspectDataset(settings) => dataset::inspect(settings, terminal),
+        Command::GenerateDataset(settings) => dataset::generate(settings, terminal),
+        Command::Doctor(settings) => doctor::run(settings, &invocation.surroundings, terminal),
+        Command::Clean(settings) => clean::run(settings, &invocation.surroundings, terminal),
+    }
+}

@@ -57,6 +57,20 @@ impl RunClock {
     }
 }
 
+/// Returns a duration in the unit of stamps, nanoseconds; 584 years are the most.
+pub fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Returns the CPU time that the calling thread has used.
+pub fn thread_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
+}
+
 fn monotonic_ns() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     // Both fields are non-negative on CLOCK_MONOTONIC; 2^64 ns are 584 years.

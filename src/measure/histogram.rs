@@ -1,6 +1,6 @@
 //! HDR histograms in microseconds: 1 µs to 1 h, three significant digits.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Largest value that is recorded as itself: one hour. Larger ones are counted as saturated.
 pub const HIGHEST_US: u64 = 3_600_000_000;
@@ -17,7 +17,7 @@ pub struct Histogram {
 }
 
 /// What a report says about one stage. Times in microseconds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageSummary {
     /// Number of samples, negative and saturated ones included.
     pub count: u64,

@@ -1,6 +1,8 @@
 //! The five stages between the five stamps of a record.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::histogram::{Histogram, StageSummary};
 
@@ -30,8 +32,20 @@ impl Stage {
     ];
 }
 
+impl fmt::Display for Stage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::PublishDelay => "publish delay",
+            Self::PublishLatency => "publish latency",
+            Self::FetchLatency => "fetch latency",
+            Self::StoreLatency => "store latency",
+            Self::EndToEndLatency => "end-to-end latency",
+        })
+    }
+}
+
 /// One value per stage. Field names are the report's JSON keys.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stages<T> {
     /// Intended → sent.
     pub publish_delay: T,

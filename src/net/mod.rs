@@ -1,5 +1,11 @@
-//! What the embedded servers share: binding, the accept loop, connection limits, shutdown.
+//! What broker and store share: the accept loop of embedded servers with its limits, secrets, the
+//! container engine, and who owns what outlives a process.
 
+pub mod engine;
+pub mod nodelay;
+pub mod owner;
+pub mod secret;
 pub mod server;
 
+pub use secret::{Secret, SecretUri};
 pub use server::{Error, Limits, Server, bind};

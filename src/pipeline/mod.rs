@@ -1,1 +1,26 @@
-//! pipeline
+//! The measured path: emitter → producer → broker → consumer → writer → store, and the run around
+//! it. The only room with tasks and queues.
+
+pub mod acks;
+pub mod audit;
+pub mod checkpoint;
+pub mod consumer;
+pub mod context;
+pub mod dead_letter;
+pub mod emitter;
+pub mod error;
+pub mod experiment;
+pub mod prepare;
+pub mod producer;
+pub mod progress;
+pub mod queue;
+pub mod router;
+pub mod running;
+pub mod workload;
+pub mod writer;
+
+pub use context::{Context, Settings};
+pub use error::Error;
+pub use experiment::{Endpoints, Outcome, Roles, run};
+pub use progress::{Observer, Phase};
+pub use workload::Workload;

@@ -1,3 +1,9 @@
 //! The document store: what is asked for, what is live, the client, and the three kinds of it.
 
+pub mod client;
+pub mod container;
 pub mod embedded;
+pub mod error;
+
+pub use client::{Connection, Documents, InsertOutcome};
+pub use error::{Cause, Error};

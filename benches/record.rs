@@ -1,0 +1,89 @@
+//! What one record costs on its way, step by step, on rows of the shipped dataset.
+
+use std::hint::black_box;
+use std::path::Path;
+
+use convoy::dataset::{Dataset, RowBuffer};
+use convoy::record::document::{self, DocumentReader, Origin};
+use convoy::record::payload::PayloadEncoder;
+use convoy::record::typed::PayloadDecoder;
+use convoy::record::{Envelope, RunKey, payload_hash};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+const ORIGIN: Origin<'_> = Origin {
+    run: "run",
+    topic: "topic",
+    partition: 0,
+    offset: 0,
+    emitted_at_unix_ms: 0,
+};
+
+fn envelope(payload: &[u8]) -> Envelope {
+    Envelope {
+        run: RunKey::of("run"),
+        vehicle: 7,
+        sequence: 3,
+        warm_up: false,
+        intended: 0,
+        sent: 0,
+        payload_hash: payload_hash(payload),
+    }
+}
+
+fn record(criterion: &mut Criterion) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
+    let datasets = Dataset::open(&path).expect("the shipped dataset can be read");
+    let dataset = &datasets[0];
+    let encoder = PayloadEncoder::new(dataset.schema());
+    let decoder = PayloadDecoder::new(dataset.schema());
+    let mut row = RowBuffer::default();
+    let mut payload = Vec::new();
+    let mut next = 0;
+    let mut encode = |payload: &mut Vec<u8>| {
+        payload.clear();
+        next = (next + 1) % dataset.rows();
+        let cells = dataset.row(next, &mut row).expect("the row is there");
+        encoder
+            .encode(cells.fields(), payload)
+            .expect("the row fits its own schema");
+    };
+    encode(&mut payload);
+
+    let mut group = criterion.benchmark_group("record");
+    group.throughput(Throughput::Elements(1));
+    let mut encoded = Vec::new();
+    group.bench_function("row to payload", |bencher| {
+        bencher.iter(|| encode(&mut encoded))
+    });
+    group.bench_function("payload hash", |bencher| {
+        bencher.iter(|| payload_hash(black_box(&payload)));
+    });
+    let envelope = envelope(&payload);
+    let mut bytes = Vec::new();
+    group.bench_function("payload to document", |bencher| {
+        bencher.iter(|| {
+            bytes.clear();
+            document::write(
+                &envelope,
+                &ORIGIN,
+                black_box(&payload),
+                &decoder,
+                &mut bytes,
+            )
+            .expect("the payload fits its own schema");
+        });
+    });
+    let mut reader = DocumentReader::default();
+    group.bench_function("document to payload", |bencher| {
+        bencher.iter(|| {
+            let stored = reader
+                .read(black_box(&bytes))
+                .expect("the document is ours");
+            black_box(stored.payload.len())
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, record);
+criterion_main!(benches);

@@ -1,0 +1,62 @@
+# Every recipe is one cargo command or a few; `cargo` alone does as well.
+# Arguments after a recipe's name reach the command as they are.
+set positional-arguments
+
+# List the recipes.
+default:
+    @just --list --unsorted
+
+# Run the whole pipeline, e.g. `just simulate --vehicles 50`.
+simulate *arguments:
+    cargo run --release --quiet -- simulate "$@"
+
+# Run the README's first command.
+demo:
+    cargo run --release -- simulate --vehicles 50
+
+# Say what is missing on this machine, each with its fix.
+doctor *arguments:
+    cargo run --release --quiet -- doctor "$@"
+
+# Remove what dead runs left behind: containers, and directories of their data.
+clean-up *arguments:
+    cargo run --release --quiet -- clean "$@"
+
+# Everything that must hold before a change lands.
+check: fmt lint test doc
+
+# Check the formatting.
+fmt:
+    cargo fmt --check
+
+# Check the lints.
+lint:
+    cargo clippy --all-targets --locked -- -D warnings
+
+# Run the tests that need nothing but this machine.
+test *arguments:
+    cargo test --locked "$@"
+
+# Run the tests that need a Docker engine; they make their own images.
+test-containers:
+    cargo test --locked --test it -- --ignored containers
+
+# Run the seeded fault schedules that take minutes.
+soak:
+    cargo test --release --locked --test it -- --ignored soak
+
+# Run the benchmarks.
+bench *arguments:
+    cargo bench --locked "$@"
+
+# Build the documentation of every module, private ones included.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+
+# Check licences and sources of every dependency (needs cargo-deny).
+deny:
+    cargo deny check licenses bans sources
+
+# Build the image.
+image:
+    docker build --tag convoy .

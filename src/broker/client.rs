@@ -1,0 +1,458 @@
+//! The Kafka client: rskafka with its internal retries off, deadlines around every call, and each
+//! produce request ending as acked, rejected or unknown.
+//!
+//! rskafka's own retry appends a batch twice when the connection dies between append and ack, and
+//! reports one offset; it has no request timeout. So both are ours to do.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::DateTime;
+use rskafka::BackoffConfig;
+use rskafka::client::error::{Error as ClientError, ProtocolError};
+use rskafka::client::partition::{
+    Compression as ClientCompression, OffsetAt, PartitionClient, UnknownTopicHandling,
+};
+use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
+use rskafka::record::Record as ClientRecord;
+
+use super::error::{Cause, Error};
+use super::spec::{Compression, Endpoint, Mechanism};
+use crate::net::nodelay;
+use crate::record::envelope;
+
+/// How long connecting, with TLS and authentication, may take.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
+
+/// How long a broker may take to answer anything but a fetch.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What a fetch may take beyond the wait it asks for.
+const FETCH_GRACE: Duration = Duration::from_secs(10);
+
+/// Bytes a record takes in a batch besides key, value and header, at most.
+const RECORD_OVERHEAD: usize = 40;
+
+/// Makes connections to one cluster.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    endpoint: Arc<Endpoint>,
+}
+
+impl Connector {
+    /// Prepares for connecting; nothing is sent yet.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint: Arc::new(endpoint),
+        }
+    }
+
+    /// Connects and asks for the cluster's metadata.
+    async fn connect(&self) -> Result<Client, Error> {
+        let endpoint = &self.endpoint;
+        let mut builder = ClientBuilder::new(endpoint.bootstrap.clone())
+            .client_id("convoy")
+            .backoff_config(no_retries());
+        if let Some(tls) = &endpoint.tls {
+            builder = builder.tls_config(Arc::clone(&tls.config));
+        }
+        if let Some(login) = &endpoint.login {
+            let credentials =
+                Credentials::new(login.user.clone(), login.password.reveal().to_owned());
+            builder = builder.sasl_config(match login.mechanism {
+                Mechanism::Plain => SaslConfig::Plain(credentials),
+                Mechanism::ScramSha256 => SaslConfig::ScramSha256(credentials),
+                Mechanism::ScramSha512 => SaslConfig::ScramSha512(credentials),
+            });
+        }
+        within(CONNECT_DEADLINE, builder.build())
+            .await
+            .map_err(|failure| Error::Connect {
+                bootstrap: endpoint.bootstrap.join(","),
+                source: failure.into_cause(),
+            })
+    }
+
+    /// Returns the cluster's topics with their numbers of partitions.
+    pub async fn topics(&self) -> Result<BTreeMap<String, usize>, Error> {
+        let client = self.connect().await?;
+        let topics = within(REQUEST_DEADLINE, client.list_topics())
+            .await
+            .map_err(|failure| Error::ListTopics {
+                source: failure.into_cause(),
+            })?;
+        Ok(topics
+            .into_iter()
+            .map(|topic| (topic.name, topic.partitions.len()))
+            .collect())
+    }
+
+    /// Creates a topic.
+    pub async fn create_topic(
+        &self,
+        topic: &str,
+        partitions: i32,
+        replication_factor: i16,
+    ) -> Result<(), Error> {
+        let client = self.connect().await?;
+        let refuse = |source| Error::CreateTopic {
+            topic: topic.to_owned(),
+            source,
+        };
+        let controller = client
+            .controller_client()
+            .map_err(|error| refuse(Cause::Other(error.to_string())))?;
+        let timeout_ms = i32::try_from(REQUEST_DEADLINE.as_millis()).unwrap_or(i32::MAX);
+        let create = controller.create_topic(topic, partitions, replication_factor, timeout_ms);
+        within(REQUEST_DEADLINE, create)
+            .await
+            .map_err(|failure| refuse(failure.into_cause()))
+    }
+
+    /// Returns a handle to one partition, with a connection of its own made at first use.
+    ///
+    /// Brokers answer the requests of a connection in order, so a fetch that waits on one
+    /// partition must not share a connection with another.
+    pub fn partition(&self, topic: &str, partition: i32) -> Partition {
+        Partition {
+            connector: self.clone(),
+            topic: topic.to_owned(),
+            number: partition,
+            client: None,
+        }
+    }
+}
+
+/// Messages for one partition, to be sent in one request.
+#[derive(Debug, Default)]
+pub struct Batch {
+    records: Vec<ClientRecord>,
+    bytes: usize,
+}
+
+impl Batch {
+    /// Appends a message. `header` is the encoded envelope, `timestamp_ms` since 1970.
+    pub fn push(
+        &mut self,
+        key: Option<Vec<u8>>,
+        header: [u8; envelope::LENGTH],
+        payload: Vec<u8>,
+        timestamp_ms: i64,
+    ) {
+        self.bytes += Self::size_of(key.as_deref(), &payload);
+        self.records.push(ClientRecord {
+            key,
+            value: Some(payload),
+            headers: BTreeMap::from([(envelope::HEADER.to_owned(), header.to_vec())]),
+            timestamp: DateTime::from_timestamp_millis(timestamp_ms).unwrap_or_default(),
+        });
+    }
+
+    /// Returns the bytes a message takes in a batch, at most.
+    pub fn size_of(key: Option<&[u8]>, payload: &[u8]) -> usize {
+        key.map_or(0, <[u8]>::len) + payload.len() + envelope::LENGTH + RECORD_OVERHEAD
+    }
+
+    /// Returns the bytes of all messages, at most.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns the number of messages.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Returns whether there is no message.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
+/// How a produce request ended.
+#[derive(Debug)]
+pub enum ProduceOutcome {
+    /// Every message is in the log, from this offset on.
+    Acked {
+        /// Offset of the batch's first record.
+        base_offset: i64,
+    },
+    /// Nothing was appended; sending again may help.
+    Rejected(Cause),
+    /// Nothing was appended: the batch is larger than the broker takes.
+    TooLarge(Cause),
+    /// Nothing was appended, and sending again cannot help.
+    Refused(Cause),
+    /// It may have been appended or not.
+    Unknown(Cause),
+}
+
+/// A record as the broker gave it.
+#[derive(Debug)]
+pub struct Record {
+    /// Offset in its partition.
+    pub offset: i64,
+    /// Timestamp, milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// Key.
+    pub key: Option<Vec<u8>>,
+    /// Value; none is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Headers by name.
+    pub headers: BTreeMap<String, Vec<u8>>,
+}
+
+/// What one fetch brought.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Records in order of their offsets; none if nothing came within the wait.
+    pub records: Vec<Record>,
+    /// Offset behind the last record of the log.
+    pub high_watermark: i64,
+}
+
+/// One partition of a topic.
+#[derive(Debug)]
+pub struct Partition {
+    connector: Connector,
+    topic: String,
+    number: i32,
+    /// Dropped after a timeout: rskafka would go on waiting for the lost answer.
+    client: Option<PartitionClient>,
+}
+
+impl Partition {
+    /// Returns the topic's name.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// Returns the partition's number.
+    pub fn number(&self) -> i32 {
+        self.number
+    }
+
+    /// Connects now rather than at first use.
+    pub async fn connect(&mut self) -> Result<(), Error> {
+        self.client().await.map(|_client| ())
+    }
+
+    async fn client(&mut self) -> Result<&PartitionClient, Error> {
+        if self.client.is_none() {
+            let client = self.connector.connect().await?;
+            let find_leader = client.partition_client(
+                self.topic.clone(),
+                self.number,
+                UnknownTopicHandling::Error,
+            );
+            let found = within(CONNECT_DEADLINE, find_leader).await;
+            let partition = found.map_err(|failure| Error::Connect {
+                bootstrap: self.connector.endpoint.bootstrap.join(","),
+                source: failure.into_cause(),
+            })?;
+            if let Err(error) = nodelay::send_at_once() {
+                tracing::warn!(%error, "requests above 8 KB may be sent 40 ms late");
+            }
+            self.client = Some(partition);
+        }
+        Ok(self.client.as_ref().expect("the client was made above"))
+    }
+
+    /// Sends one batch once, and says how that ended. Never sends twice.
+    pub async fn produce(&mut self, batch: Batch, compression: Compression) -> ProduceOutcome {
+        let client = match self.client().await {
+            Ok(client) => client,
+            Err(error) => {
+                return ProduceOutcome::Rejected(Cause::Other(describe(&error)));
+            }
+        };
+        let sent = client.produce(batch.records, client_compression(compression));
+        match within(REQUEST_DEADLINE, sent).await {
+            Ok(offsets) => match offsets.first() {
+                Some(first) => ProduceOutcome::Acked {
+                    base_offset: *first,
+                },
+                None => ProduceOutcome::Refused(Cause::Other("the batch was empty".to_owned())),
+            },
+            Err(failure) => {
+                let outcome = failure.into_produce_outcome();
+                if !matches!(outcome, ProduceOutcome::TooLarge(_)) {
+                    self.client = None;
+                }
+                outcome
+            }
+        }
+    }
+
+    /// Fetches from `offset` on, waiting up to `wait` for the first record.
+    pub async fn fetch(
+        &mut self,
+        offset: i64,
+        max_bytes: i32,
+        wait: Duration,
+    ) -> Result<Fetched, Error> {
+        let (topic, partition) = (self.topic.clone(), self.number);
+        let client = self.client().await?;
+        let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        let fetch = client.fetch_records(offset, 1..max_bytes, wait_ms);
+        match within(wait + FETCH_GRACE, fetch).await {
+            Ok((records, high_watermark)) => {
+                let records = records.into_iter().map(Record::from).collect();
+                Ok(Fetched {
+                    records,
+                    high_watermark,
+                })
+            }
+            Err(failure) if failure.protocol() == Some(ProtocolError::OffsetOutOfRange) => {
+                Err(Error::OffsetOutOfRange {
+                    topic,
+                    partition,
+                    offset,
+                })
+            }
+            Err(failure) => {
+                self.client = None;
+                let source = failure.into_cause();
+                Err(Error::Fetch {
+                    topic,
+                    partition,
+                    offset,
+                    source,
+                })
+            }
+        }
+    }
+
+    /// Returns the offsets of the log's first record and behind its last one.
+    pub async fn offsets(&mut self) -> Result<(i64, i64), Error> {
+        let (topic, partition) = (self.topic.clone(), self.number);
+        let client = self.client().await?;
+        let ends = async {
+            let earliest = client.get_offset(OffsetAt::Earliest).await?;
+            Ok((earliest, client.get_offset(OffsetAt::Latest).await?))
+        };
+        let ends = within(REQUEST_DEADLINE, ends).await;
+        ends.map_err(|failure| {
+            self.client = None;
+            Error::ListOffsets {
+                topic,
+                partition,
+                source: failure.into_cause(),
+            }
+        })
+    }
+}
+
+impl From<rskafka::record::RecordAndOffset> for Record {
+    fn from(fetched: rskafka::record::RecordAndOffset) -> Self {
+        let record = fetched.record;
+        Self {
+            offset: fetched.offset,
+            timestamp_ms: record.timestamp.timestamp_millis(),
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        }
+    }
+}
+
+/// Why a call did not succeed.
+enum Failure {
+    Timeout(Duration),
+    Client(ClientError),
+}
+
+impl Failure {
+    fn into_cause(self) -> Cause {
+        match self {
+            Self::Timeout(deadline) => Cause::Timeout(deadline),
+            Self::Client(error) => Cause::Other(error.to_string()),
+        }
+    }
+
+    /// Returns the broker's error code, also from within an exhausted retry.
+    fn protocol(&self) -> Option<ProtocolError> {
+        match self {
+            Self::Timeout(_) => None,
+            Self::Client(error) => protocol_error(error),
+        }
+    }
+
+    fn into_produce_outcome(self) -> ProduceOutcome {
+        let code = self.protocol();
+        let cause = self.into_cause();
+        match code {
+            // No answer from the broker itself, or one that leaves the batch's fate open.
+            None
+            | Some(ProtocolError::RequestTimedOut | ProtocolError::NotEnoughReplicasAfterAppend) => {
+                ProduceOutcome::Unknown(cause)
+            }
+            Some(ProtocolError::MessageTooLarge | ProtocolError::RecordListTooLarge) => {
+                ProduceOutcome::TooLarge(cause)
+            }
+            Some(
+                ProtocolError::UnknownTopicOrPartition
+                | ProtocolError::LeaderNotAvailable
+                | ProtocolError::NotLeaderOrFollower
+                | ProtocolError::NotEnoughReplicas
+                | ProtocolError::KafkaStorageError
+                | ProtocolError::CorruptMessage
+                | ProtocolError::NetworkException
+                | ProtocolError::ThrottlingQuotaExceeded,
+            ) => ProduceOutcome::Rejected(cause),
+            Some(_) => ProduceOutcome::Refused(cause),
+        }
+    }
+}
+
+fn protocol_error(error: &ClientError) -> Option<ProtocolError> {
+    match error {
+        ClientError::ServerError { protocol_error, .. } => Some(*protocol_error),
+        ClientError::RetryFailed(retries) => std::error::Error::source(retries)
+            .and_then(|source| source.downcast_ref::<ClientError>())
+            .and_then(protocol_error),
+        _ => None,
+    }
+}
+
+async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(answered) => answered.map_err(Failure::Client),
+        Err(_elapsed) => Err(Failure::Timeout(deadline)),
+    }
+}
+
+/// A deadline of zero makes rskafka try once.
+fn no_retries() -> BackoffConfig {
+    BackoffConfig {
+        deadline: Some(Duration::ZERO),
+        ..BackoffConfig::default()
+    }
+}
+
+fn client_compression(compression: Compression) -> ClientCompression {
+    match compression {
+        Compression::None => ClientCompression::NoCompression,
+        Compression::Gzip => ClientCompression::Gzip,
+        Compression::Lz4 => ClientCompression::Lz4,
+        Compression::Snappy => ClientCompression::Snappy,
+        Compression::Zstd => ClientCompression::Zstd,
+    }
+}
+
+/// Returns an error with its causes in one line.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,391 @@
+//! A view of a record batch: the header is read and checked, the records stay opaque.
+//!
+//! ```text
+//!  0 base offset          i64  ◀ set by the broker on append, outside the checksum
+//!  8 batch length         i32    bytes after this field
+//! 12 partition leader epoch i32 ◀ set by the broker on append, outside the checksum
+//! 16 magic                i8     2
+//! 17 crc                  u32    CRC-32C of everything from byte 21 on
+//! 21 attributes           i16    0–2 codec, 3 timestamp type, 4 transactional, 5 control
+//! 23 last offset delta    i32
+//! 27 base timestamp       i64
+//! 35 max timestamp        i64
+//! 43 producer id          i64
+//! 51 producer epoch       i16
+//! 53 base sequence        i32
+//! 57 record count         i32
+//! 61 records              …      compressed as a whole by the codec
+//! ```
+//!
+//! # References
+//!
+//! - <https://kafka.apache.org/documentation/#recordbatch>
+
+#![cfg_attr(
+    not(test),
+    warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
+/// Bytes of a batch before its records.
+pub const HEADER_BYTES: usize = 61;
+
+/// Bytes at the front that the broker writes: base offset, length, leader epoch.
+pub const PATCHED_BYTES: usize = 16;
+
+/// Bytes of base offset and batch length, which the batch length does not count.
+pub const LENGTH_PREFIX_BYTES: usize = 12;
+
+/// Where the bytes covered by the checksum begin.
+const CHECKSUMMED_FROM: usize = 21;
+
+const MAGIC: i8 = 2;
+const CODECS: i16 = 4;
+const CODEC_MASK: i16 = 0b0000_0111;
+const LOG_APPEND_TIME: i16 = 0b0000_1000;
+const TRANSACTIONAL: i16 = 0b0001_0000;
+const CONTROL: i16 = 0b0010_0000;
+
+/// A batch cannot be appended or read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Fewer bytes than the header or the length field says.
+    #[error("the batch ends {missing} bytes short")]
+    Truncated {
+        /// How many bytes are missing.
+        missing: usize,
+    },
+    /// The length field cannot be one.
+    #[error("the batch length {length} is not one")]
+    Length {
+        /// What the field says.
+        length: i32,
+    },
+    /// Bytes follow the batch where exactly one was expected.
+    #[error("{extra} bytes follow the batch")]
+    Trailing {
+        /// How many.
+        extra: usize,
+    },
+    /// A message format before Kafka 0.11, or an unknown one.
+    #[error("the message format {magic} is not supported")]
+    Magic {
+        /// The format byte.
+        magic: i8,
+    },
+    /// The bytes are not those the producer sent.
+    #[error("the checksum is {actual:08x} where the batch says {stated:08x}")]
+    Checksum {
+        /// What the header says.
+        stated: u32,
+        /// What the bytes give.
+        actual: u32,
+    },
+    /// Record count, offsets and codec contradict each other.
+    #[error("the batch counts {records} records and {offsets} offsets")]
+    Count {
+        /// Records the header counts.
+        records: i32,
+        /// Offsets the header spans.
+        offsets: i64,
+    },
+    /// The codec is none of those of the protocol.
+    #[error("the compression codec {codec} is unknown")]
+    Codec {
+        /// The codec bits.
+        codec: i16,
+    },
+}
+
+/// The header fields of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Offset of the first record.
+    pub base_offset: i64,
+    /// Bytes of the whole batch, prefix included.
+    pub total_bytes: usize,
+    /// Checksum as stated.
+    pub crc: u32,
+    /// Codec and flags.
+    pub attributes: i16,
+    /// Offset of the last record minus that of the first.
+    pub last_offset_delta: i32,
+    /// Timestamp of the first record, milliseconds since 1970.
+    pub base_timestamp: i64,
+    /// Highest timestamp, milliseconds since 1970.
+    pub max_timestamp: i64,
+    /// The idempotent producer, -1 for none.
+    pub producer_id: i64,
+    /// Its epoch.
+    pub producer_epoch: i16,
+    /// Sequence of the first record within the producer's epoch.
+    pub base_sequence: i32,
+    /// Records in the batch.
+    pub records: i32,
+    magic: i8,
+}
+
+impl Header {
+    /// Reads a header from the first [`HEADER_BYTES`] of a batch, checking only that the length
+    /// and the format can be true.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let field = Fields { bytes };
+        let length = i32::from_be_bytes(field.at(8)?);
+        let total_bytes = usize::try_from(length)
+            .ok()
+            .and_then(|length| length.checked_add(LENGTH_PREFIX_BYTES))
+            .filter(|total| *total >= HEADER_BYTES)
+            .ok_or(Error::Length { length })?;
+        let header = Self {
+            base_offset: i64::from_be_bytes(field.at(0)?),
+            total_bytes,
+            magic: i8::from_be_bytes(field.at(16)?),
+            crc: u32::from_be_bytes(field.at(17)?),
+            attributes: i16::from_be_bytes(field.at(21)?),
+            last_offset_delta: i32::from_be_bytes(field.at(23)?),
+            base_timestamp: i64::from_be_bytes(field.at(27)?),
+            max_timestamp: i64::from_be_bytes(field.at(35)?),
+            producer_id: i64::from_be_bytes(field.at(43)?),
+            producer_epoch: i16::from_be_bytes(field.at(51)?),
+            base_sequence: i32::from_be_bytes(field.at(53)?),
+            records: i32::from_be_bytes(field.at(57)?),
+        };
+        if header.magic != MAGIC {
+            return Err(Error::Magic {
+                magic: header.magic,
+            });
+        }
+        Ok(header)
+    }
+
+    /// Returns the offset after the last record.
+    pub fn next_offset(&self) -> i64 {
+        self.base_offset
+            .saturating_add(i64::from(self.last_offset_delta))
+            .saturating_add(1)
+    }
+
+    /// Whether the records are part of a transaction.
+    pub fn transactional(&self) -> bool {
+        self.attributes & TRANSACTIONAL != 0
+    }
+
+    /// Whether the batch holds markers instead of records.
+    pub fn control(&self) -> bool {
+        self.attributes & CONTROL != 0
+    }
+
+    /// Whether the records are compressed.
+    pub fn compressed(&self) -> bool {
+        self.attributes & CODEC_MASK != 0
+    }
+}
+
+/// Checks that `bytes` are exactly one whole and sound batch and returns its header.
+pub fn check(bytes: &[u8]) -> Result<Header, Error> {
+    let header = Header::parse(bytes)?;
+    let missing = header.total_bytes.saturating_sub(bytes.len());
+    if missing > 0 {
+        return Err(Error::Truncated { missing });
+    }
+    let extra = bytes.len().saturating_sub(header.total_bytes);
+    if extra > 0 {
+        return Err(Error::Trailing { extra });
+    }
+    let actual = crc32c::crc32c(bytes.get(CHECKSUMMED_FROM..).unwrap_or_default());
+    if actual != header.crc {
+        return Err(Error::Checksum {
+            stated: header.crc,
+            actual,
+        });
+    }
+    let offsets = i64::from(header.last_offset_delta).saturating_add(1);
+    if header.records < 1 || i64::from(header.records) != offsets {
+        return Err(Error::Count {
+            records: header.records,
+            offsets,
+        });
+    }
+    let codec = header.attributes & CODEC_MASK;
+    if codec > CODECS {
+        return Err(Error::Codec { codec });
+    }
+    Ok(header)
+}
+
+/// Returns the first bytes of a batch as the log stores them.
+pub fn patched_prefix(header: &Header, base_offset: i64, leader_epoch: i32) -> [u8; PATCHED_BYTES] {
+    let length = header.total_bytes.saturating_sub(LENGTH_PREFIX_BYTES);
+    let length = i32::try_from(length).unwrap_or(i32::MAX);
+    let mut prefix = [0; PATCHED_BYTES];
+    let fields = base_offset
+        .to_be_bytes()
+        .into_iter()
+        .chain(length.to_be_bytes())
+        .chain(leader_epoch.to_be_bytes());
+    for (to, from) in prefix.iter_mut().zip(fields) {
+        *to = from;
+    }
+    prefix
+}
+
+/// Returns offset and timestamp of the first record of an uncompressed batch that is not older
+/// than `timestamp`; `None` where the records make no sense or none is.
+pub fn first_at_or_after(bytes: &[u8], header: &Header, timestamp: i64) -> Option<(i64, i64)> {
+    if header.attributes & LOG_APPEND_TIME != 0 {
+        return (header.max_timestamp >= timestamp)
+            .then_some((header.base_offset, header.max_timestamp));
+    }
+    let mut rest = bytes.get(HEADER_BYTES..)?;
+    for _ in 0..header.records {
+        let length = usize::try_from(varint(&mut rest)?).ok()?;
+        let (mut record, following) = rest.split_at_checked(length)?;
+        rest = following;
+        record = record.get(1..)?;
+        let at = header.base_timestamp.checked_add(varint(&mut record)?)?;
+        let offset = header.base_offset.checked_add(varint(&mut record)?)?;
+        if at >= timestamp {
+            return Some((offset, at));
+        }
+    }
+    None
+}
+
+/// Reads a zigzag number of variable length off the front.
+fn varint(bytes: &mut &[u8]) -> Option<i64> {
+    let mut value: u64 = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            let magnitude = (value >> 1).cast_signed();
+            return Some(if value & 1 == 0 {
+                magnitude
+            } else {
+                !magnitude
+            });
+        }
+    }
+    None
+}
+
+struct Fields<'a> {
+    bytes: &'a [u8],
+}
+
+impl Fields<'_> {
+    fn at<const N: usize>(&self, position: usize) -> Result<[u8; N], Error> {
+        self.bytes
+            .get(position..)
+            .and_then(|rest| rest.first_chunk())
+            .copied()
+            .ok_or_else(|| Error::Truncated {
+                missing: HEADER_BYTES.saturating_sub(self.bytes.len()),
+            })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Returns a sound batch of `records` records whose body is `body`.
+    pub(crate) fn batch(records: i32, timestamp: i64, body: &[u8]) -> Vec<u8> {
+        batch_of_producer(records, timestamp, body, (-1, -1, -1))
+    }
+
+    /// Returns a sound batch that names its producer, epoch and first sequence.
+    pub(crate) fn batch_of_producer(
+        records: i32,
+        timestamp: i64,
+        body: &[u8],
+        (id, epoch, sequence): (i64, i16, i32),
+    ) -> Vec<u8> {
+        let mut checked = Vec::new();
+        checked.extend(0_i16.to_be_bytes());
+        checked.extend((records - 1).to_be_bytes());
+        checked.extend(timestamp.to_be_bytes());
+        checked.extend(timestamp.to_be_bytes());
+        checked.extend(id.to_be_bytes());
+        checked.extend(epoch.to_be_bytes());
+        checked.extend(sequence.to_be_bytes());
+        checked.extend(records.to_be_bytes());
+        checked.extend(body);
+        let mut bytes = Vec::new();
+        bytes.extend(0_i64.to_be_bytes());
+        bytes.extend(i32::try_from(checked.len() + 9).unwrap().to_be_bytes());
+        bytes.extend((-1_i32).to_be_bytes());
+        bytes.push(2);
+        bytes.extend(crc32c::crc32c(&checked).to_be_bytes());
+        bytes.extend(checked);
+        bytes
+    }
+
+    #[test]
+    fn a_sound_batch_passes_and_tells_its_offsets() {
+        let bytes = batch(3, 77, b"opaque");
+        let header = check(&bytes).unwrap();
+        assert_eq!(header.next_offset(), 3);
+        assert_eq!(header.max_timestamp, 77);
+        assert_eq!(header.total_bytes, bytes.len());
+    }
+
+    #[test]
+    fn patching_offset_and_epoch_keeps_the_checksum_valid() {
+        let mut bytes = batch(3, 77, b"opaque");
+        let header = check(&bytes).unwrap();
+        bytes[..PATCHED_BYTES].copy_from_slice(&patched_prefix(&header, 1_000, 4));
+        assert_eq!(check(&bytes).unwrap().next_offset(), 1_003);
+    }
+
+    #[test]
+    fn old_message_formats_are_named() {
+        let mut bytes = batch(1, 0, b"");
+        bytes[16] = 1;
+        assert_eq!(check(&bytes), Err(Error::Magic { magic: 1 }));
+    }
+
+    #[test]
+    fn a_count_that_contradicts_the_offsets_is_refused() {
+        let mut bytes = batch(2, 0, b"");
+        bytes[57..61].copy_from_slice(&5_i32.to_be_bytes());
+        let crc = crc32c::crc32c(&bytes[21..]);
+        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+        assert_eq!(
+            check(&bytes),
+            Err(Error::Count {
+                records: 5,
+                offsets: 2
+            })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_cut_of_a_batch_is_refused(body in proptest::collection::vec(any::<u8>(), 0..64), cut in 0_usize..100) {
+            let bytes = batch(1, 0, &body);
+            let cut = cut % bytes.len();
+            prop_assert!(check(&bytes[..cut]).is_err());
+        }
+
+        #[test]
+        fn a_changed_byte_is_noticed_unless_the_broker_owns_it(
+            body in proptest::collection::vec(any::<u8>(), 0..64),
+            at: prop::sample::Index,
+            flip in 1_u8..=255,
+        ) {
+            let mut bytes = batch(1, 0, &body);
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+            let outside_the_checksum = at < 8 || (12..16).contains(&at);
+            prop_assert_eq!(check(&bytes).is_ok(), outside_the_checksum);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
+            let _outcome = check(&bytes);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Takes length-prefixed frames off a byte stream.
+//!
+//! Memory grows as bytes arrive: a length of 100 MB costs nothing until 100 MB were sent.
+
+#![cfg_attr(
+    not(test),
+    warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
+use std::io;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Bytes of the length before each frame.
+pub const LENGTH_BYTES: usize = 4;
+
+/// Bytes read at once when nothing says that more will come.
+const READ_BYTES: usize = 64 * 1024;
+
+/// A buffer that grew beyond this is given back once it is empty.
+const RETAINED_BYTES: usize = 8 * 1024 * 1024;
+
+/// A peer does not send frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The length before a frame is negative or above the limit.
+    #[error("a frame of {length} bytes is not within the limit of {limit}")]
+    Length {
+        /// What the peer announced.
+        length: i32,
+        /// What is allowed.
+        limit: usize,
+    },
+}
+
+/// The receiving side of a connection.
+#[derive(Debug)]
+pub struct Input {
+    buffer: BytesMut,
+    limit: usize,
+    ended: bool,
+}
+
+impl Input {
+    /// Starts with nothing received; frames may have up to `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            limit,
+            ended: false,
+        }
+    }
+
+    /// Returns the next frame without its length, `None` while it has not fully arrived.
+    pub fn next_frame(&mut self) -> Result<Option<BytesMut>, Error> {
+        let Some(length) = self.announced()? else {
+            return Ok(None);
+        };
+        if self.buffer.len() < length.saturating_add(LENGTH_BYTES) {
+            return Ok(None);
+        }
+        self.buffer.advance(LENGTH_BYTES);
+        Ok(Some(self.buffer.split_to(length)))
+    }
+
+    /// Receives some more bytes. Cancelling it loses none.
+    pub async fn fill<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
+        if self.buffer.is_empty() && self.buffer.capacity() > RETAINED_BYTES {
+            self.buffer = BytesMut::new();
+        }
+        let missing = match self.announced() {
+            Ok(Some(length)) => length
+                .saturating_add(LENGTH_BYTES)
+                .saturating_sub(self.buffer.len()),
+            _ => 0,
+        };
+        let arrived = self.buffer.len().max(READ_BYTES);
+        self.buffer.reserve(missing.clamp(READ_BYTES, arrived));
+        let received = stream.read_buf(&mut self.buffer).await?;
+        self.ended = received == 0;
+        Ok(())
+    }
+
+    /// Whether the peer will send nothing more.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether so much waits to be answered that reading ahead makes no sense.
+    pub fn full(&self) -> bool {
+        self.buffer.len() >= READ_BYTES
+    }
+
+    /// Whether bytes of an incomplete frame were received.
+    pub fn torn(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    fn announced(&self) -> Result<Option<usize>, Error> {
+        let Some(prefix) = self.buffer.first_chunk() else {
+            return Ok(None);
+        };
+        let length = i32::from_be_bytes(*prefix);
+        usize::try_from(length)
+            .ok()
+            .filter(|length| *length <= self.limit)
+            .map(Some)
+            .ok_or(Error::Length {
+                length,
+                limit: self.limit,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    async fn frames_of(chunks: Vec<Vec<u8>>, limit: usize) -> (Vec<Vec<u8>>, Option<Error>) {
+        let mut input = Input::new(limit);
+        let mut frames = Vec::new();
+        for chunk in chunks {
+            let mut stream = &chunk[..];
+            while !stream.is_empty() {
+                input.fill(&mut stream).await.unwrap();
+            }
+            loop {
+                match input.next_frame() {
+                    Ok(Some(frame)) => frames.push(frame.to_vec()),
+                    Ok(None) => break,
+                    Err(error) => return (frames, Some(error)),
+                }
+            }
+        }
+        (frames, None)
+    }
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(future)
+    }
+
+    #[test]
+    fn a_length_beyond_the_limit_is_refused_and_reserves_nothing() {
+        for length in [-1_i32, 101, i32::MAX] {
+            let mut input = Input::new(100);
+            block_on(input.fill(&mut &length.to_be_bytes()[..])).unwrap();
+            assert_eq!(
+                input.next_frame(),
+                Err(Error::Length { length, limit: 100 })
+            );
+            assert!(input.buffer.capacity() <= 2 * READ_BYTES);
+        }
+    }
+
+    #[test]
+    fn the_buffer_grows_with_what_arrived_not_with_what_was_announced() {
+        let mut input = Input::new(100_000_000);
+        let mut bytes = 100_000_000_i32.to_be_bytes().to_vec();
+        bytes.resize(1_000, 0);
+        block_on(async {
+            let mut stream = &bytes[..];
+            while !stream.is_empty() {
+                input.fill(&mut stream).await.unwrap();
+            }
+        });
+        assert!(input.buffer.capacity() <= 4 * READ_BYTES);
+    }
+
+    proptest! {
+        #[test]
+        fn frames_arrive_whole_however_the_stream_is_cut(
+            bodies in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..8),
+            cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let mut bytes = Vec::new();
+            for body in &bodies {
+                bytes.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
+                bytes.extend(body);
+            }
+            let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            ends.push(bytes.len());
+            ends.sort_unstable();
+            let mut from = 0;
+            let chunks = ends.into_iter().map(|end| bytes[std::mem::replace(&mut from, end)..end].to_vec());
+            let (frames, error) = block_on(frames_of(chunks.collect(), 64));
+            prop_assert_eq!(error, None);
+            prop_assert_eq!(frames, bodies);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A sparse index of one segment: where batches begin, one entry per so many bytes.
+
+/// Bytes of log between two entries: finding an offset reads at most the headers within.
+const INTERVAL_BYTES: u64 = 16 * 1024;
+
+/// The beginning of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Offset of its first record.
+    pub offset: i64,
+    /// Byte of the segment at which it begins.
+    pub position: u64,
+    /// Highest timestamp of the batches before it in the segment; `i64::MIN` without any.
+    pub max_timestamp_before: i64,
+}
+
+/// The entries of one segment, in order of offset and of position.
+#[derive(Debug, Default)]
+pub struct Index {
+    entries: Vec<Entry>,
+}
+
+impl Index {
+    /// Notes a batch that was appended, unless one nearby was noted already.
+    pub fn note(&mut self, entry: Entry) {
+        let due = self
+            .entries
+            .last()
+            .is_none_or(|last| entry.position >= last.position + INTERVAL_BYTES);
+        if due {
+            self.entries.push(entry);
+        }
+    }
+
+    /// Returns a batch that begins at or before the offset, the last known one.
+    pub fn at_or_before_offset(&self, offset: i64) -> Option<Entry> {
+        self.before(self.entries.partition_point(|entry| entry.offset <= offset))
+    }
+
+    /// Returns the last known batch that begins at or before a byte of the segment.
+    pub fn at_or_before_position(&self, position: u64) -> Option<Entry> {
+        self.before(
+            self.entries
+                .partition_point(|entry| entry.position <= position),
+        )
+    }
+
+    /// Returns the last known batch before which every timestamp is lower than the given one.
+    pub fn before_timestamp(&self, timestamp: i64) -> Option<Entry> {
+        self.before(
+            self.entries
+                .partition_point(|entry| entry.max_timestamp_before < timestamp),
+        )
+    }
+
+    /// Forgets batches that begin at or after a byte of the segment.
+    pub fn truncate(&mut self, position: u64) {
+        let keep = self
+            .entries
+            .partition_point(|entry| entry.position < position);
+        self.entries.truncate(keep);
+    }
+
+    fn before(&self, following: usize) -> Option<Entry> {
+        self.entries.get(following.checked_sub(1)?).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(offset: i64, position: u64, max_timestamp_before: i64) -> Entry {
+        Entry {
+            offset,
+            position,
+            max_timestamp_before,
+        }
+    }
+
+    #[test]
+    fn lookups_return_the_last_entry_that_is_not_beyond_the_target() {
+        let mut index = Index::default();
+        let (first, second) = (entry(10, 0, i64::MIN), entry(20, 20_000, 5));
+        index.note(first);
+        index.note(entry(15, 100, 3));
+        index.note(second);
+        assert_eq!(index.at_or_before_offset(9), None);
+        assert_eq!(index.at_or_before_offset(19), Some(first));
+        assert_eq!(index.at_or_before_offset(99), Some(second));
+        assert_eq!(index.at_or_before_position(19_999), Some(first));
+        assert_eq!(index.before_timestamp(5), Some(first));
+        assert_eq!(index.before_timestamp(6), Some(second));
+        index.truncate(20_000);
+        assert_eq!(index.at_or_before_offset(99), Some(first));
+    }
+}

@@ -1,0 +1,194 @@
+//! Environment variables: the process's own first, then those of the file `.env`.
+//!
+//! Every option of `convoy simulate` has a variable: `CONVOY_` and its name in capitals, such as
+//! `CONVOY_BATCH_WAIT` for `--batch-wait`. Beside these:
+//!
+//! | variable | or | for |
+//! |---|---|---|
+//! | `CONVOY_BROKER` | `BOOTSTRAP_SERVER` | addresses of the broker |
+//! | `CONVOY_BROKER_USERNAME`, `…_PASSWORD` | `API_KEY`, `API_SECRET_KEY` | user of the broker |
+//! | `CONVOY_REGISTRY_URL` | `ENDPOINT_SCHEMA_URL` | address of the Schema Registry |
+//! | `CONVOY_REGISTRY_USERNAME`, `…_PASSWORD` | `SCHEMA_REGISTRY_API_KEY`, `…_SECRET` | its user |
+//! | `CONVOY_STORE` | `MONGO_DB_URL` | URI of the store, password included |
+//! | `CONVOY_LOG` | | what the log file gets, in the syntax of `tracing` |
+//! | `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | | where the container engine is |
+//! | `NO_COLOR` | | no colors |
+//!
+//! A variable that is set to nothing counts as not set.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::command::settings::{Credentials, ExternalRegistry};
+use crate::net::engine::Surroundings;
+use crate::net::{Secret, SecretUri};
+
+use super::error::Error;
+
+/// Options that also have the name that programs for Confluent Cloud and Atlas use.
+const ALIASES: [(&str, &str); 2] = [("broker", "BOOTSTRAP_SERVER"), ("store", "MONGO_DB_URL")];
+
+/// Name and alias of a variable.
+type Names = [&'static str; 2];
+
+const BROKER_USERNAME: Names = ["CONVOY_BROKER_USERNAME", "API_KEY"];
+const BROKER_PASSWORD: Names = ["CONVOY_BROKER_PASSWORD", "API_SECRET_KEY"];
+const REGISTRY_URL: Names = ["CONVOY_REGISTRY_URL", "ENDPOINT_SCHEMA_URL"];
+const REGISTRY_USERNAME: Names = ["CONVOY_REGISTRY_USERNAME", "SCHEMA_REGISTRY_API_KEY"];
+const REGISTRY_PASSWORD: Names = ["CONVOY_REGISTRY_PASSWORD", "SCHEMA_REGISTRY_API_SECRET"];
+
+/// The variables that were set when the program started.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// Joins the process's variables with those of the `.env` in a directory, if there is one.
+    pub fn read(
+        process: impl IntoIterator<Item = (OsString, OsString)>,
+        directory: &Path,
+    ) -> Result<Self, Error> {
+        let mut variables = read_file(&directory.join(".env"))?;
+        // What is not UTF-8 is not ours: all our values are text.
+        variables.extend(process.into_iter().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }));
+        variables.retain(|_name, value| !value.is_empty());
+        Ok(Self { variables })
+    }
+
+    /// Returns the variable that sets an option, and its value.
+    pub(super) fn option(&self, option: &str) -> Option<(String, &str)> {
+        let own = format!("CONVOY_{}", option.replace('-', "_").to_uppercase());
+        let alias = ALIASES
+            .iter()
+            .find(|(aliased, _)| *aliased == option)
+            .map(|(_, alias)| (*alias).to_owned());
+        std::iter::once(own)
+            .chain(alias)
+            .find_map(|name| Some((name.clone(), self.get(&name)?)))
+    }
+
+    /// Returns the user of the broker.
+    pub(super) fn broker_credentials(&self) -> Result<Option<Credentials>, Error> {
+        self.credentials(BROKER_USERNAME, BROKER_PASSWORD)
+    }
+
+    /// Returns the Schema Registry.
+    pub(super) fn registry(&self) -> Result<Option<ExternalRegistry>, Error> {
+        let Some((_, url)) = self.first(REGISTRY_URL) else {
+            return Ok(None);
+        };
+        Ok(Some(ExternalRegistry {
+            url: SecretUri::new(url),
+            credentials: self.credentials(REGISTRY_USERNAME, REGISTRY_PASSWORD)?,
+        }))
+    }
+
+    /// Returns what the log file gets.
+    pub(super) fn log_filter(&self) -> Option<&str> {
+        self.get("CONVOY_LOG")
+    }
+
+    /// Returns what is said about container engines.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        let text = |name| self.get(name).map(str::to_owned);
+        let path = |name| self.get(name).map(PathBuf::from);
+        Surroundings {
+            docker_host: text("DOCKER_HOST"),
+            docker_context: text("DOCKER_CONTEXT"),
+            docker_config: path("DOCKER_CONFIG"),
+            runtime_directory: path("XDG_RUNTIME_DIR"),
+            home: path("HOME"),
+        }
+    }
+
+    /// Returns whether talk may be colored.
+    pub fn colored(&self) -> bool {
+        self.get("NO_COLOR").is_none() && self.get("TERM") != Some("dumb")
+    }
+
+    fn credentials(&self, username: Names, password: Names) -> Result<Option<Credentials>, Error> {
+        match (self.first(username), self.first(password)) {
+            (Some((_, username)), Some((_, password))) => Ok(Some(Credentials {
+                username: username.to_owned(),
+                password: Secret::new(password),
+            })),
+            (Some((present, _)), None) => Err(Error::HalfCredentials {
+                present,
+                absent: counterpart(present, username, password),
+            }),
+            (None, Some((present, _))) => Err(Error::HalfCredentials {
+                present,
+                absent: counterpart(present, password, username),
+            }),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn first(&self, names: Names) -> Option<(&'static str, &str)> {
+        names
+            .into_iter()
+            .find_map(|name| Some((name, self.get(name)?)))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+}
+
+/// Shows names only: values may be secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_set()
+            .entries(self.variables.keys())
+            .finish()
+    }
+}
+
+/// The name that goes with `present` in the other pair of names.
+fn counterpart(present: &str, of: Names, others: Names) -> &'static str {
+    let [own, alias] = others;
+    if present == of[0] { own } else { alias }
+}
+
+fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Error> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(source) => {
+            return Err(Error::ReadEnvironmentFile {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    let mut variables = BTreeMap::new();
+    for (index, assignment) in dotenvy::Iter::new(io::BufReader::new(file)).enumerate() {
+        match assignment {
+            Ok((name, value)) => {
+                variables.insert(name, value);
+            }
+            Err(dotenvy::Error::Io(source)) => {
+                return Err(Error::ReadEnvironmentFile {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+            // The error itself shows the line.
+            Err(_may_hold_a_secret) => {
+                return Err(Error::ParseEnvironmentFile {
+                    path: path.to_owned(),
+                    number: index + 1,
+                });
+            }
+        }
+    }
+    Ok(variables)
+}

@@ -1,0 +1,231 @@
+//! Options → settings: addresses, defaults that depend on other options, and cross-checks.
+
+use std::time::Duration;
+
+use crate::broker::SecurityProtocol;
+use crate::command::settings::{
+    Backend, BrokerChoice, Encoding, ExternalBroker, SimulateSettings, StoreChoice,
+};
+use crate::load::Bound;
+use crate::net::SecretUri;
+use crate::net::secret::redact_uri;
+
+use super::args::{RecordsArg, SimulateArgs};
+use super::environment::Environment;
+use super::error::Error;
+use super::layers::{Layered, Origin};
+
+/// Load before measuring a duration, so that connections, caches and batches are as they will be.
+const WARMUP: Duration = Duration::from_secs(2);
+
+/// Consumers where the user names no number.
+const CONSUMERS: u32 = 2;
+
+/// Resolves the options of `convoy simulate`.
+pub(super) fn simulate(
+    layered: Layered,
+    environment: &Environment,
+) -> Result<SimulateSettings, Error> {
+    let broker = broker(&layered, environment)?;
+    let store = store(&layered)?;
+    let registry = environment.registry()?;
+    let consumers = consumers(&layered.args)?;
+    let args = layered.args;
+    if args.encoding == Encoding::Confluent && registry.is_none() {
+        return Err(Error::MissingRegistry);
+    }
+    let bound = match args.records {
+        Some(RecordsArg::Number(records)) => Bound::Records(records),
+        Some(RecordsArg::All) => Bound::Rows,
+        None => Bound::Duration(args.duration),
+    };
+    let warmup = match bound {
+        Bound::Duration(_) => WARMUP,
+        Bound::Records(_) | Bound::Rows => Duration::ZERO,
+    };
+    Ok(SimulateSettings {
+        vehicles: args.vehicles,
+        rate: args.rate,
+        total_rate: args.total_rate,
+        arrival: args.arrival,
+        key: args.key,
+        dataset: args.dataset,
+        seed: args.seed,
+        bound,
+        warmup: args.warmup.unwrap_or(warmup),
+        drain_timeout: args.drain_timeout,
+        topic: args.topic,
+        partitions: args.partitions,
+        consumers,
+        linger: args.linger,
+        compression: args.compression,
+        encoding: args.encoding,
+        batch_records: args.batch_records,
+        batch_wait: args.batch_wait,
+        database: args.database,
+        collection: args.collection,
+        sink: args.sink,
+        backend: args.backend,
+        broker,
+        broker_port: args.broker_port.unwrap_or(0),
+        store,
+        store_port: args.store_port.unwrap_or(0),
+        data_dir: args.data_dir,
+        registry,
+        output: args.output,
+        format: args.format,
+        max_end_to_end_p99: args.max_end_to_end_p99,
+        min_throughput: args.min_throughput,
+    })
+}
+
+fn consumers(args: &SimulateArgs) -> Result<u32, Error> {
+    match args.consumers {
+        Some(consumers) if consumers > args.partitions => Err(Error::IdleConsumers {
+            consumers,
+            partitions: args.partitions,
+        }),
+        Some(consumers) => Ok(consumers),
+        None => Ok(CONSUMERS.min(args.partitions)),
+    }
+}
+
+fn broker(layered: &Layered, environment: &Environment) -> Result<BrokerChoice, Error> {
+    let args = &layered.args;
+    let embedded_only = embedded_only(args.broker_port.map(|_| "broker-port"), args);
+    let choice = match args.broker.as_deref() {
+        None => match args.backend {
+            Backend::Auto if embedded_only.is_some() => BrokerChoice::Embedded,
+            Backend::Auto => BrokerChoice::Auto,
+            Backend::Embedded => BrokerChoice::Embedded,
+            Backend::Containers => BrokerChoice::Container,
+            Backend::External => return Err(Error::MissingAddress { option: "broker" }),
+        },
+        Some("embedded") => BrokerChoice::Embedded,
+        Some("container") => BrokerChoice::Container,
+        Some(addresses) => {
+            contradiction(layered, "broker", addresses)?;
+            external_broker(args, bootstrap(layered, addresses)?, environment)?
+        }
+    };
+    match embedded_only {
+        Some("broker-port") if choice != BrokerChoice::Embedded => Err(Error::NotEmbedded {
+            option: "broker-port",
+            server: "broker",
+            choice: choice.to_string(),
+        }),
+        _ => Ok(choice),
+    }
+}
+
+fn external_broker(
+    args: &SimulateArgs,
+    bootstrap: Vec<String>,
+    environment: &Environment,
+) -> Result<BrokerChoice, Error> {
+    let credentials = environment.broker_credentials()?;
+    let security_protocol = args.security_protocol.unwrap_or(match &credentials {
+        Some(_) => SecurityProtocol::SaslSsl,
+        None => SecurityProtocol::Plaintext,
+    });
+    if security_protocol.authenticates() && credentials.is_none() {
+        return Err(Error::MissingCredentials { security_protocol });
+    }
+    Ok(BrokerChoice::External(ExternalBroker {
+        bootstrap,
+        credentials: credentials.filter(|_| security_protocol.authenticates()),
+        security_protocol,
+        sasl_mechanism: args.sasl_mechanism,
+        ca_file: args.ca_file.clone(),
+    }))
+}
+
+fn store(layered: &Layered) -> Result<StoreChoice, Error> {
+    let args = &layered.args;
+    let embedded_only = embedded_only(args.store_port.map(|_| "store-port"), args);
+    let choice = match args.store.as_deref() {
+        None => match args.backend {
+            Backend::Auto if embedded_only.is_some() => StoreChoice::Embedded,
+            Backend::Auto => StoreChoice::Auto,
+            Backend::Embedded => StoreChoice::Embedded,
+            Backend::Containers => StoreChoice::Container,
+            Backend::External => return Err(Error::MissingAddress { option: "store" }),
+        },
+        Some("embedded") => StoreChoice::Embedded,
+        Some("container") => StoreChoice::Container,
+        Some(uri) => {
+            contradiction(layered, "store", uri)?;
+            if !uri.starts_with("mongodb://") && !uri.starts_with("mongodb+srv://") {
+                return Err(invalid(
+                    layered,
+                    "store",
+                    uri,
+                    "expected `embedded`, `container` or a URI that starts with `mongodb://` or `mongodb+srv://`",
+                ));
+            }
+            StoreChoice::External(SecretUri::new(uri))
+        }
+    };
+    match embedded_only {
+        Some("store-port") if choice != StoreChoice::Embedded => Err(Error::NotEmbedded {
+            option: "store-port",
+            server: "store",
+            choice: choice.to_string(),
+        }),
+        _ => Ok(choice),
+    }
+}
+
+/// The option, if any, that only an embedded server can obey.
+fn embedded_only(port: Option<&'static str>, args: &SimulateArgs) -> Option<&'static str> {
+    port.or(args.data_dir.as_ref().map(|_| "data-dir"))
+}
+
+/// An address beside a kind of server that convoy starts itself, both from the same source.
+fn contradiction(layered: &Layered, option: &'static str, value: &str) -> Result<(), Error> {
+    let backend = layered.args.backend;
+    let provisioned = matches!(backend, Backend::Embedded | Backend::Containers);
+    let together = layered
+        .origin("backend")
+        .zip(layered.origin(option))
+        .is_some_and(|(backend, address)| backend.same_source(address));
+    if provisioned && together {
+        return Err(Error::AddressWithBackend {
+            option,
+            value: redact_uri(value),
+            backend: backend.to_string(),
+        });
+    }
+    Ok(())
+}
+
+fn bootstrap(layered: &Layered, addresses: &str) -> Result<Vec<String>, Error> {
+    addresses
+        .split(',')
+        .map(|address| {
+            let address = address.trim();
+            let well_formed = address.rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+            });
+            if well_formed && !address.contains("://") {
+                Ok(address.to_owned())
+            } else {
+                Err(invalid(
+                    layered,
+                    "broker",
+                    addresses,
+                    "expected `embedded`, `container` or HOST:PORT, several with commas between",
+                ))
+            }
+        })
+        .collect()
+}
+
+fn invalid(layered: &Layered, option: &str, value: &str, reason: &str) -> Error {
+    Error::Value {
+        option: option.to_owned(),
+        value: redact_uri(value),
+        origin: layered.origin(option).cloned().unwrap_or(Origin::Flag),
+        reason: reason.to_owned(),
+    }
+}

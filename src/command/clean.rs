@@ -1,0 +1,158 @@
+//! `convoy clean`: removes what runs left behind whose process is provably gone, and nothing else.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::scratch;
+use super::settings::CleanSettings;
+use crate::error::{Error, ExitStatus};
+use crate::net::engine::{self, Engine, Leftover, Surroundings};
+use crate::net::owner::Life;
+use crate::terminal::Terminal;
+
+/// What was found and what became of it.
+#[derive(Debug, Default)]
+struct Swept {
+    removed: Vec<String>,
+    kept: Vec<String>,
+    failed: Vec<String>,
+}
+
+/// Sweeps this machine and its container engine, and says what was found.
+pub fn run(
+    settings: &CleanSettings,
+    surroundings: &Surroundings,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    let mut swept = Swept::default();
+    sweep_directories(settings, &std::env::temp_dir(), &mut swept);
+    match runtime.block_on(sweep_engine(settings, surroundings, &mut swept)) {
+        // Without an engine there is nothing of ours in one.
+        Ok(()) | Err(engine::Error::None) => {}
+        Err(error) => return Err(error.into()),
+    }
+    terminal
+        .data(|stdout| stdout.write_all(swept.text(settings.dry_run).as_bytes()))
+        .map_err(Error::Stdout)?;
+    Ok(if swept.failed.is_empty() {
+        ExitStatus::Success
+    } else {
+        ExitStatus::Environment
+    })
+}
+
+/// Removes the directories of runs that have ended, quietly: every run begins with it.
+pub fn sweep_own_directories() {
+    for path in scratch::abandoned(&std::env::temp_dir()) {
+        match scratch::remove_abandoned(&path) {
+            Ok(removed) => {
+                tracing::info!(path = %path.display(), removed, "data of a run that has ended");
+            }
+            Err(error) => {
+                tracing::debug!(%error, path = %path.display(), "cannot remove");
+            }
+        }
+    }
+}
+
+/// Removes the containers of runs that have ended, quietly: every run that finds an engine begins
+/// with it.
+pub async fn sweep_own_containers(engine: &Engine) -> Result<(), engine::Error> {
+    for leftover in engine.leftovers().await? {
+        if leftover.life == Life::Dead {
+            engine.remove(&leftover).await?;
+            tracing::warn!(
+                name = leftover.name,
+                run = leftover.run,
+                "removed a container whose run was killed"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn sweep_directories(settings: &CleanSettings, parent: &Path, swept: &mut Swept) {
+    for path in scratch::abandoned(parent) {
+        let name = format!("directory {}", path.display());
+        if settings.dry_run {
+            swept.removed.push(name);
+            continue;
+        }
+        match scratch::remove_abandoned(&path) {
+            Ok(true) => swept.removed.push(name),
+            Ok(false) => swept.kept.push(format!("{name}: in use")),
+            Err(error) => swept.failed.push(format!("{name}: {error}")),
+        }
+    }
+}
+
+async fn sweep_engine(
+    settings: &CleanSettings,
+    surroundings: &Surroundings,
+    swept: &mut Swept,
+) -> Result<(), engine::Error> {
+    let engine = Engine::find(surroundings).await?;
+    for leftover in engine.leftovers().await? {
+        let name = format!("container {} of run {}", leftover.name, leftover.run);
+        match leftover.life {
+            Life::Dead if settings.dry_run => swept.removed.push(name),
+            Life::Dead => remove(&engine, &leftover, name, swept).await,
+            Life::Alive => swept.kept.push(format!("{name}: its process runs")),
+            Life::Unknown => swept
+                .kept
+                .push(format!("{name}: cannot tell whether its process runs")),
+        }
+    }
+    Ok(())
+}
+
+async fn remove(engine: &Engine, leftover: &Leftover, name: String, swept: &mut Swept) {
+    match engine.remove(leftover).await {
+        Ok(()) => swept.removed.push(name),
+        Err(error) => swept.failed.push(format!("{name}: {error}")),
+    }
+}
+
+impl Swept {
+    fn text(&self, dry_run: bool) -> String {
+        let removed = if dry_run { "would remove" } else { "removed" };
+        let groups = [
+            (removed, &self.removed),
+            ("kept", &self.kept),
+            ("cannot remove", &self.failed),
+        ];
+        let mut text = String::new();
+        for (what, names) in groups {
+            for name in names {
+                let _ = writeln!(text, "{what} {name}");
+            }
+        }
+        if text.is_empty() {
+            text.push_str("nothing left behind\n");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_done_is_said_line_by_line() {
+        assert_eq!(Swept::default().text(false), "nothing left behind\n");
+        let swept = Swept {
+            removed: vec!["directory /tmp/convoy-1".to_owned()],
+            kept: vec!["container a of run 2: its process runs".to_owned()],
+            failed: Vec::new(),
+        };
+        assert_eq!(
+            swept.text(true),
+            "would remove directory /tmp/convoy-1\nkept container a of run 2: its process runs\n"
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! The container engine and the images.
+
+use super::Finding;
+use crate::command::settings::{Backend, DoctorSettings};
+use crate::net::engine::{Engine, Error, Surroundings};
+
+/// Looks at everything that `--backend containers` needs.
+pub(super) async fn examine(
+    settings: &DoctorSettings,
+    surroundings: &Surroundings,
+) -> Vec<Finding> {
+    if matches!(settings.backend, Backend::Embedded | Backend::External) {
+        return Vec::new();
+    }
+    // Where containers are a wish, embedded servers take their place.
+    let missing = if settings.backend == Backend::Containers {
+        Finding::broken
+    } else {
+        Finding::limited
+    };
+    let engine = match Engine::find(surroundings).await {
+        Ok(engine) => engine,
+        Err(error) => return vec![missing("engine", chain(&error), error.hint())],
+    };
+    let candidate = engine.candidate();
+    let mut findings = vec![Finding::ok(
+        "engine",
+        format!(
+            "version {} at `{}` ({})",
+            engine.version(),
+            candidate.address,
+            candidate.source
+        ),
+    )];
+    for image in [&settings.redpanda_image, &settings.mongo_image] {
+        findings.push(match engine.has_image(image).await {
+            Ok(true) => Finding::ok("image", format!("`{image}` is here")),
+            Ok(false) => Finding::limited(
+                "image",
+                format!("`{image}` is not here; the first run pulls it"),
+                format!("docker pull {image}"),
+            ),
+            Err(error) => missing("image", chain(&error), error.hint()),
+        });
+    }
+    findings
+}
+
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,170 @@
+//! `convoy doctor`: what is missing on this machine, each with its fix.
+//!
+//! | level | means |
+//! |---|---|
+//! | ok | as it should be |
+//! | limited | `convoy simulate` runs, but not everything can be had, or the numbers suffer |
+//! | broken | `convoy simulate` with the same options would not run |
+
+mod engine;
+mod machine;
+mod place;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::settings::{DoctorSettings, Format};
+use crate::error::{Error, ExitStatus};
+use crate::net::engine::Surroundings;
+use crate::terminal::Terminal;
+
+/// Width of the column with a finding's subject.
+const SUBJECT_WIDTH: usize = 18;
+
+/// How a finding bears on a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// A run works with less.
+    Limited,
+    /// A run does not work.
+    Broken,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Ok => "ok",
+            Self::Limited => "limited",
+            Self::Broken => "BROKEN",
+        })
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub subject: &'static str,
+    /// How it bears on a run.
+    pub level: Level,
+    /// What was seen.
+    pub seen: String,
+    /// What to do about it.
+    pub fix: Option<String>,
+}
+
+impl Finding {
+    fn ok(subject: &'static str, seen: impl Into<String>) -> Self {
+        Self {
+            subject,
+            level: Level::Ok,
+            seen: seen.into(),
+            fix: None,
+        }
+    }
+
+    fn limited(subject: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            subject,
+            level: Level::Limited,
+            seen: seen.into(),
+            fix: Some(fix.into()),
+        }
+    }
+
+    fn broken(subject: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            level: Level::Broken,
+            ..Self::limited(subject, seen, fix)
+        }
+    }
+}
+
+/// Looks at everything and says what was seen.
+pub fn run(
+    settings: &DoctorSettings,
+    surroundings: &Surroundings,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    let mut findings = place::examine(settings);
+    findings.extend(machine::examine());
+    findings.extend(runtime.block_on(engine::examine(settings, surroundings)));
+    let text = match settings.format {
+        Format::Text => text(&findings),
+        Format::Json => json(&findings),
+    };
+    terminal
+        .data(|stdout| stdout.write_all(text.as_bytes()))
+        .map_err(Error::Stdout)?;
+    Ok(match worst(&findings) {
+        Level::Ok | Level::Limited => ExitStatus::Success,
+        Level::Broken => ExitStatus::Environment,
+    })
+}
+
+fn worst(findings: &[Finding]) -> Level {
+    let levels = findings.iter().map(|finding| finding.level);
+    levels.max().unwrap_or(Level::Ok)
+}
+
+fn text(findings: &[Finding]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for finding in findings {
+        lines.push(format!(
+            "{:<8} {:<SUBJECT_WIDTH$} {}",
+            finding.level, finding.subject, finding.seen
+        ));
+        if let Some(fix) = &finding.fix {
+            lines.push(format!("{:8} {:SUBJECT_WIDTH$} → {fix}", "", ""));
+        }
+    }
+    lines.push(match worst(findings) {
+        Level::Ok => "convoy simulate would run".to_owned(),
+        Level::Limited => "convoy simulate would run, with the limits above".to_owned(),
+        Level::Broken => "convoy simulate would NOT run".to_owned(),
+    });
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn json(findings: &[Finding]) -> String {
+    let value = serde_json::json!({
+        "would_run": worst(findings) < Level::Broken,
+        "findings": findings,
+    });
+    format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_finding_is_shown_with_its_fix_and_the_worst_decides() {
+        let mut findings = vec![
+            Finding::ok("memory", "20.1 GB of 24.0 GB available"),
+            Finding::limited(
+                "engine",
+                "no container engine found",
+                "start Docker or Podman",
+            ),
+        ];
+        insta::assert_snapshot!(text(&findings), @"
+        ok       memory             20.1 GB of 24.0 GB available
+        limited  engine             no container engine found
+                                    → start Docker or Podman
+        convoy simulate would run, with the limits above
+        ");
+        findings.push(Finding::broken("dataset", "`x` is empty", "name another"));
+        assert!(text(&findings).ends_with("would NOT run\n"));
+        assert!(json(&findings).contains("\"would_run\": false"));
+    }
+}

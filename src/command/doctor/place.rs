@@ -1,0 +1,142 @@
+//! What a run reads and writes: dataset, directories, ports.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use rustix::fs::statvfs;
+
+use super::Finding;
+use crate::command::settings::DoctorSettings;
+use crate::dataset::Dataset;
+use crate::report::quantity;
+
+/// Below this an ordinary run may not end.
+const ROOM_FOR_A_RUN: u64 = 200 << 20;
+
+/// Below this a long or fast run may not end: 2.5 KB per record at both ends.
+const ROOM_FOR_A_LONG_RUN: u64 = 2 << 30;
+
+/// Ports that people expect a broker and a store at.
+const USUAL_PORTS: [(u16, &str, &str); 2] = [
+    (9_092, "broker", "--broker-port"),
+    (27_017, "store", "--store-port"),
+];
+
+/// Looks at everything.
+pub(super) fn examine(settings: &DoctorSettings) -> Vec<Finding> {
+    let temporary = std::env::temp_dir();
+    let mut findings = vec![
+        dataset(&settings.dataset),
+        output(&settings.output),
+        room(
+            "temporary data",
+            &temporary,
+            "set `TMPDIR`, or use `--data-dir DIR`",
+        ),
+        loopback(),
+    ];
+    findings.extend(usual_ports());
+    findings
+}
+
+fn dataset(path: &Path) -> Finding {
+    match Dataset::open(path) {
+        Ok(datasets) => {
+            let rows: u64 = datasets.iter().map(Dataset::rows).sum();
+            let seen = format!("{} rows in `{}`", quantity::count(rows), path.display());
+            Finding::ok("dataset", seen)
+        }
+        Err(error) => Finding::broken("dataset", error.to_string(), error.hint()),
+    }
+}
+
+/// The nearest directory that exists is the one that must take the run's.
+fn output(path: &Path) -> Finding {
+    let nearest = path
+        .ancestors()
+        .find(|ancestor| ancestor.exists())
+        .unwrap_or_else(|| Path::new("."));
+    let fix = "name a directory that you may write to by `--output DIR`";
+    match tempfile::tempdir_in(nearest) {
+        Ok(_removed_at_once) => room("output", nearest, fix),
+        Err(error) => {
+            let seen = format!("cannot write to `{}`: {error}", nearest.display());
+            Finding::broken("output", seen, fix)
+        }
+    }
+}
+
+fn room(subject: &'static str, path: &Path, fix: &str) -> Finding {
+    let shown = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    let Ok(system) = statvfs(shown) else {
+        let seen = format!("cannot look at `{}`", shown.display());
+        return Finding::broken(subject, seen, fix);
+    };
+    let free = system.f_bavail.saturating_mul(system.f_frsize);
+    let seen = format!(
+        "{} free in `{}`",
+        quantity::bytes(free as f64),
+        shown.display()
+    );
+    if free < ROOM_FOR_A_RUN {
+        Finding::broken(subject, seen, fix)
+    } else if free < ROOM_FOR_A_LONG_RUN {
+        Finding::limited(subject, format!("{seen}: short runs only"), fix)
+    } else {
+        Finding::ok(subject, seen)
+    }
+}
+
+fn loopback() -> Finding {
+    match TcpListener::bind(("127.0.0.1", 0)) {
+        Ok(_closed_at_once) => Finding::ok("loopback", "ports of 127.0.0.1 can be listened on"),
+        Err(error) => Finding::broken(
+            "loopback",
+            format!("cannot listen on 127.0.0.1: {error}"),
+            "bring the loopback interface up: sudo ip link set lo up",
+        ),
+    }
+}
+
+/// Runs take free ports, so a usual one in use only matters to who asks for it.
+fn usual_ports() -> Vec<Finding> {
+    USUAL_PORTS
+        .iter()
+        .map(
+            |(port, server, flag)| match TcpListener::bind(("127.0.0.1", *port)) {
+                Ok(_closed_at_once) => Finding::ok("port", format!("{port} is free for `{flag}`")),
+                Err(_taken) => Finding::ok(
+                    "port",
+                    format!("{port} is in use, perhaps by a {server}; runs take a free one"),
+                ),
+            },
+        )
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    #[test]
+    fn a_dataset_that_cannot_be_replayed_breaks_a_run() {
+        let place = tempfile::tempdir().unwrap();
+        let finding = dataset(&place.path().join("absent.csv"));
+        assert_eq!(finding.level, Level::Broken);
+        assert!(finding.fix.unwrap().contains("--dataset"));
+    }
+
+    #[test]
+    fn an_output_directory_need_not_exist_but_must_be_possible() {
+        let place = tempfile::tempdir().unwrap();
+        assert_ne!(output(&place.path().join("a/b/c")).level, Level::Broken);
+        let file = place.path().join("file");
+        std::fs::write(&file, "no directory").unwrap();
+        assert_eq!(output(&file.join("runs")).level, Level::Broken);
+    }
+}

@@ -1,0 +1,126 @@
+//! Shows a run's progress and logs its latencies while it goes on.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::load::Bound;
+use crate::measure::{Histogram, Interval, RunClock, Stages};
+use crate::pipeline::progress::{INTERVAL, Totals};
+use crate::pipeline::{Observer, Phase};
+use crate::report::{LatencyLog, PartialFile};
+use crate::terminal::progress::{Expected, Progress, Snapshot};
+use crate::terminal::{self, Terminal};
+
+use super::settings::SimulateSettings;
+use super::summarize::CpuUse;
+
+/// Passes what the pipeline tells on to the terminal and to the latency log.
+#[derive(Debug)]
+pub struct Display {
+    state: Mutex<State>,
+    clock: RunClock,
+    warm_up: Duration,
+    bound: Bound,
+}
+
+#[derive(Debug)]
+struct State {
+    progress: Progress,
+    log: Option<LatencyLog<PartialFile>>,
+    /// CPU time when the audit began.
+    cpu: Option<CpuUse>,
+    phase_began: u64,
+    emitted_before: u64,
+    stored_before: u64,
+    emitted: u64,
+    stored: u64,
+}
+
+impl Display {
+    /// Prepares to show a run on a terminal and to log it.
+    pub fn new(
+        terminal: &Terminal,
+        settings: &SimulateSettings,
+        clock: RunClock,
+        log: LatencyLog<PartialFile>,
+    ) -> Self {
+        let state = State {
+            progress: terminal.progress(),
+            log: Some(log),
+            cpu: None,
+            phase_began: clock.now(),
+            emitted_before: 0,
+            stored_before: 0,
+            emitted: 0,
+            stored: 0,
+        };
+        Self {
+            state: Mutex::new(state),
+            clock,
+            warm_up: settings.warmup,
+            bound: settings.bound,
+        }
+    }
+
+    /// Ends the display; hands over the latency log and the CPU time up to the audit.
+    pub fn finish(&self) -> (Option<LatencyLog<PartialFile>>, Option<CpuUse>) {
+        let mut state = self.lock();
+        state.progress.finish();
+        (state.log.take(), state.cpu.take())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Display {
+    fn phase(&self, phase: Phase) {
+        let (shown, expected) = match phase {
+            Phase::Preparing => (terminal::progress::Phase::Provisioning, None),
+            Phase::WarmingUp => (
+                terminal::progress::Phase::WarmUp,
+                Some(Expected::Duration(self.warm_up)),
+            ),
+            Phase::Running => {
+                let expected = match self.bound {
+                    Bound::Duration(duration) => Some(Expected::Duration(duration)),
+                    Bound::Records(records) => Some(Expected::Records(records)),
+                    Bound::Rows => None,
+                };
+                (terminal::progress::Phase::Run, expected)
+            }
+            Phase::Draining => (terminal::progress::Phase::Drain, None),
+            Phase::Auditing => (terminal::progress::Phase::Audit, None),
+        };
+        let mut state = self.lock();
+        if phase == Phase::Auditing {
+            state.cpu = Some(CpuUse::read(self.clock));
+        }
+        state.phase_began = self.clock.now();
+        state.emitted_before = state.emitted;
+        state.stored_before = state.stored;
+        state.progress.phase(shown, expected);
+    }
+
+    fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals) {
+        let mut state = self.lock();
+        state.emitted = totals.emitted;
+        state.stored = totals.stored;
+        let snapshot = Snapshot {
+            elapsed: Duration::from_nanos(self.clock.now().saturating_sub(state.phase_began)),
+            emitted: totals.emitted - state.emitted_before,
+            stored: totals.stored - state.stored_before,
+            backlog: interval.backlog,
+            rate: interval.stored as f64 / INTERVAL.as_secs_f64(),
+            end_to_end_p99_us: interval.end_to_end_latency_p99_us,
+        };
+        state.progress.update(&snapshot);
+        if let Some(log) = &mut state.log {
+            let start = Duration::from_secs_f64(interval.start_s);
+            if let Err(error) = log.write(start, INTERVAL, stages) {
+                tracing::warn!(%error, "failed to log the latencies of an interval");
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Names of runs: sortable by their start, and different for runs of the same second.
+
+use crate::report::value::rfc3339;
+
+/// Makes the name of a run that starts now: `20261123-042110-7f3a`.
+pub fn of_start(unix_ms: u64, monotonic_ns: u64) -> String {
+    let started = rfc3339(unix_ms);
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    let (date, time) = started.split_once('T').unwrap_or((&started, ""));
+    let (time, _fraction) = time.split_once('.').unwrap_or((time, ""));
+    let mut distinct = [0; 12];
+    distinct[..4].copy_from_slice(&std::process::id().to_be_bytes());
+    distinct[4..].copy_from_slice(&monotonic_ns.to_be_bytes());
+    let distinct = xxhash_rust::xxh3::xxh3_64(&distinct) & 0xffff;
+    format!("{}-{}-{distinct:04x}", digits(date), digits(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_named_by_its_start_and_something_of_its_own() {
+        let (one, other) = (
+            of_start(1_795_408_084_436, 1),
+            of_start(1_795_408_084_436, 2),
+        );
+        assert!(one.starts_with("20261123-042804-"), "{one}");
+        assert_ne!(one, other);
+    }
+}

@@ -1,0 +1,140 @@
+//! Directories for the data of embedded servers that go with the run.
+//!
+//! A lock tells whether the owner lives: the system releases it when the process ends, however it
+//! ends, and it means the same in every container that sees the directory. A directory without a
+//! lock file is nobody's to judge and stays.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+/// Start of the names of all scratch directories.
+const PREFIX: &str = "convoy-";
+
+/// Name of the lock file in each.
+const LOCK: &str = "owner.lock";
+
+/// Name of the lock file until it is locked, so that nobody takes its owner for dead before.
+const UNLOCKED: &str = "owner.lock.new";
+
+/// A directory that goes with this value.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Scratch {
+    /// Makes the directory of a run under `parent`.
+    pub fn create(parent: &Path, run_id: &str) -> io::Result<Self> {
+        let path = parent.join(format!("{PREFIX}{run_id}"));
+        fs::create_dir(&path)?;
+        match lock(&path) {
+            Ok(lock) => Ok(Self { path, _lock: lock }),
+            Err(error) => {
+                let _remaining = fs::remove_dir_all(&path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            tracing::warn!(%error, path = %self.path.display(), "cannot remove the run's data");
+        }
+    }
+}
+
+/// Returns the directories under `parent` whose owners have ended.
+pub fn abandoned(parent: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let mut abandoned: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+        .map(|entry| entry.path())
+        .filter(|path| take_over(path).is_some())
+        .collect();
+    abandoned.sort();
+    abandoned
+}
+
+/// Removes a directory unless its owner lives; returns whether it did.
+pub fn remove_abandoned(path: &Path) -> io::Result<bool> {
+    match take_over(path) {
+        // The lock is held until the directory is gone, so that two never remove the same.
+        Some(_lock) => fs::remove_dir_all(path).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+fn lock(directory: &Path) -> io::Result<File> {
+    let unlocked = directory.join(UNLOCKED);
+    let file = File::create_new(&unlocked)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    fs::rename(unlocked, directory.join(LOCK))?;
+    Ok(file)
+}
+
+/// The lock of a directory whose owner has ended.
+fn take_over(directory: &Path) -> Option<File> {
+    let file = File::open(directory.join(LOCK)).ok()?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Some(file),
+        Err(Errno::WOULDBLOCK) => None,
+        // A file system without locks proves nothing.
+        Err(_unsupported) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_abandoned_only_when_its_owner_has_ended() {
+        let parent = tempfile::tempdir().unwrap();
+        let scratch = Scratch::create(parent.path(), "run-1").unwrap();
+        fs::write(scratch.path().join("data"), "x").unwrap();
+        assert!(abandoned(parent.path()).is_empty());
+        assert!(!remove_abandoned(scratch.path()).unwrap());
+
+        // What a killed process leaves: the directory, with nobody holding the lock.
+        let path = scratch.path().to_owned();
+        let dead = parent.path().join("convoy-run-2");
+        fs::create_dir(&dead).unwrap();
+        drop(lock(&dead).unwrap());
+        assert_eq!(abandoned(parent.path()), std::slice::from_ref(&dead));
+        assert!(remove_abandoned(&dead).unwrap());
+        assert!(!dead.exists());
+
+        drop(scratch);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_has_no_lock_file_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let other = parent.path().join("convoy-belongs-to-someone");
+        fs::create_dir(&other).unwrap();
+        assert!(abandoned(parent.path()).is_empty());
+        assert!(!remove_abandoned(&other).unwrap());
+        assert!(other.exists());
+    }
+
+    #[test]
+    fn a_run_takes_no_directory_that_is_there() {
+        let parent = tempfile::tempdir().unwrap();
+        let _first = Scratch::create(parent.path(), "run-1").unwrap();
+        let error = Scratch::create(parent.path(), "run-1").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    }
+}

@@ -1,0 +1,173 @@
+//! The broker and the store of a run: started here, or somebody else's.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::roles::{Role, Runtimes};
+use super::scratch::Scratch;
+use super::settings::{BrokerChoice, SimulateSettings, StoreChoice};
+use crate::broker::embedded as embedded_broker;
+use crate::broker::{Endpoint, Login, Tls};
+use crate::error::Error;
+use crate::net::SecretUri;
+use crate::pipeline::{self, Endpoints};
+use crate::report::{BackendKind, Durability};
+use crate::store::embedded as embedded_store;
+
+/// Live servers, or the addresses of existing ones.
+#[derive(Debug)]
+pub struct Servers {
+    /// Where clients connect.
+    pub endpoints: Endpoints,
+    /// What kind the broker is.
+    pub broker_kind: BackendKind,
+    /// What kind the store is.
+    pub store_kind: BackendKind,
+    /// What an acknowledgement means at each end.
+    pub durability: Durability,
+    broker: Option<embedded_broker::Broker>,
+    store: Option<embedded_store::Store>,
+    /// Holds the data of embedded servers where the user names no place; removed after them.
+    _scratch: Option<Scratch>,
+}
+
+impl Servers {
+    /// Starts what is to be started.
+    pub async fn start(
+        settings: &SimulateSettings,
+        run_id: &str,
+        runtimes: &Runtimes,
+    ) -> Result<Self, Error> {
+        let (data, scratch) = data_place(settings, run_id)?;
+        let (broker, broker_kind, broker_durability, endpoint) =
+            start_broker(settings, &data, runtimes).await?;
+        let (store, store_kind, store_durability, uri) =
+            start_store(settings, &data, runtimes).await?;
+        Ok(Self {
+            endpoints: Endpoints {
+                broker: endpoint,
+                store: uri,
+            },
+            broker_kind,
+            store_kind,
+            durability: Durability {
+                broker: broker_durability,
+                store: store_durability,
+            },
+            broker,
+            store,
+            _scratch: scratch,
+        })
+    }
+
+    /// Stops what was started.
+    pub async fn stop(self) -> Result<(), Error> {
+        if let Some(broker) = self.broker {
+            broker.stop().await?;
+        }
+        if let Some(store) = self.store {
+            store.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+type StartedBroker = (
+    Option<embedded_broker::Broker>,
+    BackendKind,
+    String,
+    Endpoint,
+);
+type StartedStore = (
+    Option<embedded_store::Store>,
+    BackendKind,
+    String,
+    SecretUri,
+);
+
+async fn start_broker(
+    settings: &SimulateSettings,
+    data: &Path,
+    runtimes: &Runtimes,
+) -> Result<StartedBroker, Error> {
+    if let BrokerChoice::External(external) = &settings.broker {
+        let login = external.credentials.as_ref().map(|credentials| Login {
+            mechanism: external.sasl_mechanism,
+            user: credentials.username.clone(),
+            password: credentials.password.clone(),
+        });
+        let tls = if external.security_protocol.encrypts() {
+            let trusted = Tls::trusting(external.ca_file.as_deref());
+            Some(trusted.map_err(pipeline::Error::Broker)?)
+        } else {
+            None
+        };
+        let bootstrap = external.bootstrap.clone();
+        let endpoint = Endpoint {
+            bootstrap,
+            tls,
+            login,
+        };
+        let durability = "acks=all, as the cluster is configured".to_owned();
+        return Ok((None, BackendKind::External, durability, endpoint));
+    }
+    let embedded = embedded_broker::Settings {
+        listen: loopback(settings.broker_port),
+        data_dir: Some(data.join("broker")),
+        ..embedded_broker::Settings::default()
+    };
+    let starting = runtimes
+        .handle(Role::Broker)
+        .spawn(embedded_broker::Broker::start(embedded));
+    let broker = starting
+        .await
+        .map_err(|_panicked| Error::Bug("the embedded broker panicked"))??;
+    let endpoint = Endpoint::plain(broker.address().to_string());
+    let durability = "acks=all, in the page cache of this machine".to_owned();
+    Ok((Some(broker), BackendKind::Embedded, durability, endpoint))
+}
+
+async fn start_store(
+    settings: &SimulateSettings,
+    data: &Path,
+    runtimes: &Runtimes,
+) -> Result<StartedStore, Error> {
+    let durability = "w: majority, j: true".to_owned();
+    if let StoreChoice::External(uri) = &settings.store {
+        return Ok((None, BackendKind::External, durability, uri.clone()));
+    }
+    let embedded = embedded_store::Settings {
+        listen: loopback(settings.store_port),
+        data_dir: Some(data.join("store")),
+        ..embedded_store::Settings::default()
+    };
+    let starting = runtimes
+        .handle(Role::Store)
+        .spawn(embedded_store::Store::start(embedded));
+    let store = starting
+        .await
+        .map_err(|_panicked| Error::Bug("the embedded store panicked"))??;
+    let uri = SecretUri::new(format!("mongodb://{}", store.address()));
+    let durability = format!("{durability}, journal synced to disk");
+    Ok((Some(store), BackendKind::Embedded, durability, uri))
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Where embedded servers keep their data, and the directory to remove after them.
+fn data_place(
+    settings: &SimulateSettings,
+    run_id: &str,
+) -> Result<(PathBuf, Option<Scratch>), Error> {
+    if let Some(directory) = &settings.data_dir {
+        return Ok((directory.clone(), None));
+    }
+    let parent = std::env::temp_dir();
+    let scratch = Scratch::create(&parent, run_id).map_err(|source| Error::Scratch {
+        path: parent,
+        source,
+    })?;
+    Ok((scratch.path().to_owned(), Some(scratch)))
+}

@@ -1,0 +1,211 @@
+//! `convoy simulate`: provision → warm up → measure → drain → audit → report → tear down.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::observer::Display;
+use super::roles::{Role, Runtimes};
+use super::servers::Servers;
+use super::settings::{Encoding, Format, SimulateSettings, Sink};
+use super::summarize::{Baseline, CpuUse, Setting, null_report, pipeline_report};
+use super::{Invocation, clean, interrupt, null_sink, run_id};
+use crate::dataset::Dataset;
+use crate::error::{Error, ExitStatus};
+use crate::fleet;
+use crate::measure::RunClock;
+use crate::pipeline::{self, Context, Observer, Roles, Workload};
+use crate::record::document;
+use crate::report::{LatencyLog, PartialFile, Report, RunDirectory, Status, json, text};
+use crate::terminal::{Terminal, logging};
+use tokio_util::sync::CancellationToken;
+
+/// Directory of the log files, one per run.
+const LOGS: &str = "logs";
+
+/// Replicas of topics that are created: what a single broker can hold.
+const REPLICATION_FACTOR: i16 = 1;
+
+/// Runs the whole pipeline and reports it.
+pub fn run(
+    settings: &SimulateSettings,
+    invocation: &Invocation,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Error> {
+    let clock = RunClock::start();
+    let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    if settings.encoding == Encoding::Confluent {
+        return Err(Error::Unsupported("`--encoding confluent`"));
+    }
+    let directory = RunDirectory::create(&settings.output, &run_id)?;
+    logging::start(
+        terminal,
+        Path::new(LOGS),
+        &run_id,
+        invocation.log_filter.as_deref(),
+    );
+    clean::sweep_own_directories();
+    let context = Arc::new(context(settings, run_id, clock)?);
+    let runtimes = Runtimes::start()?;
+    let baseline = Baseline::read(clock);
+    let setting = Setting {
+        invocation,
+        settings,
+        context: &context,
+        baseline: &baseline,
+    };
+    let log = directory.latency_log(clock.epoch_unix_ms())?;
+    let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal);
+    let ran = match settings.sink {
+        Sink::Null => {
+            let paced = null_sink::pace(&context, &runtimes, &interrupted);
+            let cpu = CpuUse::read(clock).with_generator(paced.generator_cpu);
+            let interrupted = interrupted.is_cancelled();
+            let report = null_report(&setting, &paced.recording, paced.emitted, interrupted, &cpu);
+            Ran {
+                report,
+                log: None,
+                failure: None,
+            }
+        }
+        Sink::Pipeline => {
+            let display = Arc::new(Display::new(terminal, settings, clock, log));
+            run_pipeline(&setting, &context, &runtimes, &display, interrupted)?
+        }
+    };
+    let Ran {
+        report,
+        log,
+        failure,
+    } = ran;
+    present(&report, &directory, log, settings.format, terminal)?;
+    match failure {
+        Some(failure) => Err(failure.into()),
+        None => Ok(status(&report)),
+    }
+}
+
+/// A finished run.
+struct Ran {
+    report: Report,
+    log: Option<LatencyLog<PartialFile>>,
+    failure: Option<pipeline::Error>,
+}
+
+/// Starts the servers, runs the pipeline once, stops the servers.
+fn run_pipeline(
+    setting: &Setting<'_>,
+    context: &Arc<Context>,
+    runtimes: &Runtimes,
+    display: &Arc<Display>,
+    interrupted: CancellationToken,
+) -> Result<Ran, Error> {
+    display.phase(pipeline::Phase::Preparing);
+    let servers = runtimes.block_on(Servers::start(
+        setting.settings,
+        &context.settings.run_id,
+        runtimes,
+    ))?;
+    let roles = Roles {
+        producer: runtimes.handle(Role::Producer),
+        consumer: runtimes.handle(Role::Consumer),
+    };
+    let (endpoints, observer) = (servers.endpoints.clone(), Arc::clone(display));
+    let running = pipeline::run(Arc::clone(context), endpoints, roles, observer, interrupted);
+    let outcome = runtimes.block_on(running);
+    let (log, cpu) = display.finish();
+    let report = outcome.map(|outcome| {
+        let cpu = cpu.unwrap_or_else(|| CpuUse::read(context.clock));
+        let cpu = cpu.with_generator(outcome.generator_cpu);
+        (
+            pipeline_report(setting, &servers, &outcome, &cpu),
+            outcome.failure,
+        )
+    });
+    runtimes.block_on(servers.stop())?;
+    let (report, failure) = report?;
+    Ok(Ran {
+        report,
+        log,
+        failure,
+    })
+}
+
+/// Writes the report's files and shows it on stdout.
+fn present(
+    report: &Report,
+    directory: &RunDirectory,
+    log: Option<LatencyLog<PartialFile>>,
+    format: Format,
+    terminal: &Terminal,
+) -> Result<(), Error> {
+    let files = directory.write(report, log)?;
+    terminal
+        .data(|stdout| match format {
+            Format::Text => text::write(report, &files, stdout),
+            Format::Json => json::write(report, stdout),
+        })
+        .map_err(Error::Stdout)
+}
+
+fn status(report: &Report) -> ExitStatus {
+    if !report.passed() {
+        ExitStatus::Failed
+    } else if report.status == Status::Interrupted {
+        ExitStatus::Interrupted
+    } else {
+        ExitStatus::Success
+    }
+}
+
+/// Reads the dataset and puts everything together that the tasks of the run share.
+fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Result<Context, Error> {
+    let datasets = Dataset::open(&settings.dataset)?;
+    for dataset in &datasets {
+        dataset.schema().check_field_names(&document::RESERVED)?;
+    }
+    let topics = topics(settings, &datasets)?;
+    let workload = Workload::new(datasets);
+    let fleet = fleet::Settings {
+        vehicles: settings.vehicles,
+        rate: settings.rate,
+        total_rate: settings.total_rate,
+        arrival: settings.arrival,
+        seed: settings.seed,
+        warm_up: settings.warmup,
+        bound: settings.bound,
+        rows: workload.rows(),
+        shard: None,
+    };
+    let pipeline = pipeline::Settings {
+        run_id,
+        fleet,
+        key: settings.key,
+        topics,
+        partitions: settings.partitions,
+        replication_factor: REPLICATION_FACTOR,
+        compression: settings.compression,
+        linger: settings.linger,
+        consumers: settings.consumers as usize,
+        batch_records: settings.batch_records as usize,
+        batch_wait: settings.batch_wait,
+        database: settings.database.clone(),
+        collection: settings.collection.clone(),
+        drain_timeout: settings.drain_timeout,
+    };
+    Ok(Context::new(pipeline, clock, workload))
+}
+
+/// Names the topics: as the user says, else as the datasets' folders are named.
+fn topics(settings: &SimulateSettings, datasets: &[Dataset]) -> Result<Vec<String>, Error> {
+    match (&settings.topic, datasets) {
+        (Some(topic), [_only]) => Ok(vec![topic.clone()]),
+        (Some(topic), several) => Err(Error::OneTopic {
+            topic: topic.clone(),
+            datasets: several.len(),
+        }),
+        (None, datasets) => Ok(datasets
+            .iter()
+            .map(|dataset| dataset.topic().to_owned())
+            .collect()),
+    }
+}

@@ -1,0 +1,69 @@
+//! Counters that tasks add to and the progress display reads.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// Counts since the run began, warm-up included. Added to once per batch.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: Counter,)+
+        }
+
+        impl Counters {
+            /// Returns every count by its name.
+            pub fn values(&self) -> BTreeMap<String, u64> {
+                BTreeMap::from([$((stringify!($name).to_owned(), self.$name.get())),+])
+            }
+        }
+    };
+}
+
+counters! {
+    /// Readings handed to the producer path.
+    emitted,
+    /// Records acknowledged by the broker.
+    acked,
+    /// Produce requests acknowledged.
+    produce_requests,
+    /// Produce requests whose fate was unknown; each was sent again.
+    produce_unknown,
+    /// Produce requests the broker turned down for the moment; each was sent again.
+    produce_rejected,
+    /// Records fetched.
+    fetched,
+    /// Documents stored, each reading once.
+    stored,
+    /// Insert commands answered.
+    inserts,
+    /// Insert commands whose fate was unknown; each was sent again.
+    inserts_unknown,
+    /// Records read twice and stored once.
+    replayed,
+    /// Records appended twice by the producer and stored once.
+    producer_duplicated,
+    /// Records whose `_id` was stored with other content.
+    conflicting,
+    /// Records set aside with their reason.
+    dead_lettered,
+    /// Checkpoints written.
+    checkpoints,
+}
+
+/// One count.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds to the count.
+    pub fn add(&self, number: usize) {
+        // Relaxed: counts are only ever read as a whole after the tasks ended, or to be shown.
+        self.0.fetch_add(number as u64, Ordering::Relaxed);
+    }
+
+    /// Returns the count.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,96 @@
+//! What a task records: one recorder per task, locked once per batch and read once per interval.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::histogram::Histogram;
+use super::stage::Stages;
+
+/// Samples of one task. The lock is taken per batch, so it is practically never contended.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    recording: Mutex<Recording>,
+}
+
+/// Everything one task has measured.
+#[derive(Debug, Clone, Default)]
+pub struct Recording {
+    /// Every stage of the measured records since the last interval.
+    pub stages: Stages<Histogram>,
+    /// End-to-end latency of the warm-up's records since the last interval.
+    pub warm_up: Histogram,
+    /// Records stored after the warm-up.
+    pub stored: u64,
+    /// Payload bytes of those records.
+    pub stored_bytes: u64,
+    /// Earliest intended instant of those records.
+    pub first_intended: Option<u64>,
+    /// Latest durable write of those records.
+    pub last_stored: Option<u64>,
+    /// Earliest durable write of any record, warm-up included.
+    pub first_stored: Option<u64>,
+}
+
+impl Recorder {
+    /// Locks the recording for one batch of samples.
+    pub fn lock(&self) -> MutexGuard<'_, Recording> {
+        // A task that panicked fails the run; what it had recorded is still true.
+        self.recording
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds the histograms of the interval that ends to `sums`, and begins a new one.
+    pub fn end_interval(&self, sums: &mut IntervalSums) {
+        let mut recording = self.lock();
+        sums.stages.merge(&recording.stages);
+        sums.warm_up.merge(&recording.warm_up);
+        recording.stages.clear();
+        recording.warm_up.clear();
+    }
+}
+
+/// Histograms of one interval, of all tasks.
+#[derive(Debug, Clone, Default)]
+pub struct IntervalSums {
+    /// Every stage of the measured records.
+    pub stages: Stages<Histogram>,
+    /// End-to-end latency of the warm-up's records.
+    pub warm_up: Histogram,
+}
+
+impl Recording {
+    /// Adds what another task has recorded.
+    pub fn merge(&mut self, other: &Self) {
+        self.stages.merge(&other.stages);
+        self.warm_up.merge(&other.warm_up);
+        self.stored += other.stored;
+        self.stored_bytes += other.stored_bytes;
+        self.first_intended = earlier(self.first_intended, other.first_intended);
+        self.last_stored = self.last_stored.max(other.last_stored);
+        self.first_stored = earlier(self.first_stored, other.first_stored);
+    }
+
+    /// Returns nanoseconds from the first intended instant to the last durable write.
+    pub fn duration_ns(&self) -> u64 {
+        match (self.first_intended, self.last_stored) {
+            (Some(first), Some(last)) => last.saturating_sub(first),
+            _ => 0,
+        }
+    }
+
+    /// Counts one measured record as stored.
+    pub fn count_stored(&mut self, intended: u64, stored: u64, bytes: u64) {
+        self.stored += 1;
+        self.stored_bytes += bytes;
+        self.first_intended = earlier(self.first_intended, Some(intended));
+        self.last_stored = self.last_stored.max(Some(stored));
+    }
+}
+
+/// Returns the earlier of two instants, if there is any.
+pub fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

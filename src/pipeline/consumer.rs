@@ -1,0 +1,238 @@
+//! The consumer of one partition: broker → decode, validate, type → documents for the writer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bson::RawDocumentBuf;
+use tokio::sync::{mpsc, watch};
+
+use super::context::{Context, TopicPartition};
+use super::error::Error;
+use crate::broker::client::Record;
+use crate::broker::{Error as BrokerError, Partition};
+use crate::measure::nanos;
+use crate::record::document::{self, Origin};
+use crate::record::envelope::{self, Envelope};
+use crate::record::payload_hash;
+use crate::record::typed::PayloadDecoder;
+
+/// Bytes of one fetch: a few hundred records, so that decoding them does not delay the writer.
+const FETCH_BYTES: i32 = 1024 * 1024;
+
+/// How long a fetch waits for the first record.
+const FETCH_WAIT: Duration = Duration::from_millis(500);
+
+/// How long a partition may fail to answer before the run gives up.
+const FETCH_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Pause between two attempts.
+const FETCH_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes a document takes beyond its payload, at most, for a first guess of its size.
+const DOCUMENT_OVERHEAD: usize = 256;
+
+/// Reads one partition from a position up to wherever it is told to end.
+#[derive(Debug)]
+pub struct Consumer {
+    context: Arc<Context>,
+    topic_partition: TopicPartition,
+    partition: Partition,
+    decoder: PayloadDecoder,
+    position: i64,
+    end: watch::Receiver<Option<Arc<[i64]>>>,
+    output: mpsc::Sender<Fetch>,
+}
+
+/// What one fetch gave, decoded.
+#[derive(Debug)]
+pub struct Fetch {
+    /// Where it is from.
+    pub partition: TopicPartition,
+    /// Offset behind its last record.
+    pub next_offset: i64,
+    /// When it arrived, nanoseconds on the run's clock.
+    pub fetched: u64,
+    /// Documents of the records that fit.
+    pub documents: Vec<Ready>,
+    /// Records that do not fit.
+    pub poison: Vec<Poison>,
+}
+
+/// A document ready to be stored, and what measuring needs of its record.
+#[derive(Debug)]
+pub struct Ready {
+    /// The document.
+    pub document: RawDocumentBuf,
+    /// The record's envelope.
+    pub envelope: Envelope,
+    /// The record's offset.
+    pub offset: i64,
+    /// Bytes of its payload.
+    pub payload_bytes: usize,
+}
+
+/// A record that cannot become a document.
+#[derive(Debug)]
+pub struct Poison {
+    /// The record as it came.
+    pub record: Record,
+    /// Its envelope, where it has one.
+    pub envelope: Option<Envelope>,
+    /// Why it does not fit.
+    pub reason: String,
+}
+
+impl Consumer {
+    /// Prepares to read a partition from `position` on.
+    ///
+    /// `end` will tell the offsets at which each partition ends, once they are known.
+    pub fn new(
+        context: Arc<Context>,
+        topic_partition: TopicPartition,
+        partition: Partition,
+        position: i64,
+        end: watch::Receiver<Option<Arc<[i64]>>>,
+        output: mpsc::Sender<Fetch>,
+    ) -> Self {
+        let decoder = PayloadDecoder::new(context.workload.schema(topic_partition.topic));
+        Self {
+            context,
+            topic_partition,
+            partition,
+            decoder,
+            position,
+            end,
+            output,
+        }
+    }
+
+    /// Reads until the end is known and reached, or nobody takes what is read.
+    pub async fn run(mut self) -> Result<(), Error> {
+        let index = self.context.index_of(self.topic_partition);
+        loop {
+            let end = self
+                .end
+                .borrow_and_update()
+                .as_ref()
+                .map(|ends| ends[index]);
+            if end.is_some_and(|end| self.position >= end) {
+                return Ok(());
+            }
+            let position = self.position;
+            let records = tokio::select! {
+                records = fetch(&self.context, &mut self.partition, position) => records?,
+                // Dropping a fetch is safe: its connection is not used again if the end is reached.
+                changed = self.end.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_gone) => return Ok(()),
+                },
+            };
+            if records.is_empty() {
+                continue;
+            }
+            let decoded = self.decode(records)?;
+            self.position = decoded.next_offset;
+            if self.output.send(decoded).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn decode(&self, records: Vec<Record>) -> Result<Fetch, Error> {
+        let fetched = self.context.clock.now();
+        self.context.counters.fetched.add(records.len());
+        let mut fetch = Fetch {
+            partition: self.topic_partition,
+            next_offset: self.position,
+            fetched,
+            documents: Vec::with_capacity(records.len()),
+            poison: Vec::new(),
+        };
+        for record in records {
+            if record.offset != fetch.next_offset {
+                return Err(Error::Gap {
+                    topic: self.partition.topic().to_owned(),
+                    partition: self.partition.number(),
+                    expected: fetch.next_offset,
+                    found: record.offset,
+                });
+            }
+            fetch.next_offset += 1;
+            match self.document(&record) {
+                Ok(ready) => fetch.documents.push(ready),
+                Err((envelope, reason)) => fetch.poison.push(Poison {
+                    record,
+                    envelope,
+                    reason,
+                }),
+            }
+        }
+        Ok(fetch)
+    }
+
+    fn document(&self, record: &Record) -> Result<Ready, (Option<Envelope>, String)> {
+        let header = record
+            .headers
+            .get(envelope::HEADER)
+            .ok_or_else(|| (None, envelope::Error::Missing.to_string()))?;
+        let envelope = Envelope::decode(header).map_err(|error| (None, error.to_string()))?;
+        let refuse = |reason: String| (Some(envelope), reason);
+        if envelope.run != self.context.run {
+            return Err(refuse("the record belongs to another run".to_owned()));
+        }
+        let payload = record
+            .value
+            .as_deref()
+            .ok_or_else(|| refuse("the record has no value".to_owned()))?;
+        if payload_hash(payload) != envelope.payload_hash {
+            return Err(refuse("the payload does not match its hash".to_owned()));
+        }
+        let settings = &self.context.settings;
+        let origin = Origin {
+            run: &settings.run_id,
+            topic: &settings.topics[self.topic_partition.topic],
+            partition: self.topic_partition.number,
+            offset: record.offset,
+            emitted_at_unix_ms: record.timestamp_ms,
+        };
+        let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
+        document::write(&envelope, &origin, payload, &self.decoder, &mut bytes)
+            .map_err(|error| refuse(error.reason))?;
+        let document =
+            RawDocumentBuf::from_bytes(bytes).map_err(|error| refuse(error.to_string()))?;
+        let payload_bytes = payload.len();
+        Ok(Ready {
+            document,
+            envelope,
+            offset: record.offset,
+            payload_bytes,
+        })
+    }
+}
+
+/// Fetches once, trying again for a while where the broker does not answer.
+async fn fetch(
+    context: &Context,
+    partition: &mut Partition,
+    position: i64,
+) -> Result<Vec<Record>, Error> {
+    let started = context.clock.now();
+    loop {
+        match partition.fetch(position, FETCH_BYTES, FETCH_WAIT).await {
+            Ok(fetched) => {
+                // A batch is sent whole, also the part before the position.
+                let mut records = fetched.records;
+                records.retain(|record| record.offset >= position);
+                return Ok(records);
+            }
+            Err(error @ BrokerError::OffsetOutOfRange { .. }) => return Err(Error::Broker(error)),
+            Err(error) if context.clock.now() - started > nanos(FETCH_DEADLINE) => {
+                return Err(Error::Broker(error));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "fetching again");
+                tokio::time::sleep(FETCH_PAUSE).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What every task of a run shares.
+
+use std::time::Duration;
+
+use super::workload::Workload;
+use crate::broker::Compression;
+use crate::fleet::{self, Key};
+use crate::measure::{Counters, RunClock};
+use crate::record::RunKey;
+
+/// Resolved settings of a pipeline.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of the run.
+    pub run_id: String,
+    /// The fleet and its load.
+    pub fleet: fleet::Settings,
+    /// Key of a message.
+    pub key: Key,
+    /// Topics, one per dataset.
+    pub topics: Vec<String>,
+    /// Partitions of each topic.
+    pub partitions: u32,
+    /// Replicas of each partition of a topic that is created.
+    pub replication_factor: i16,
+    /// Compression of record batches.
+    pub compression: Compression,
+    /// How long a batch waits for more messages.
+    pub linger: Duration,
+    /// Consumers that share the partitions.
+    pub consumers: usize,
+    /// Documents of one insert, at most.
+    pub batch_records: usize,
+    /// How long an insert waits for more documents.
+    pub batch_wait: Duration,
+    /// Database of the documents.
+    pub database: String,
+    /// Collection of the documents.
+    pub collection: String,
+    /// How long the consumers may take for the rest once the fleet has stopped.
+    pub drain_timeout: Duration,
+}
+
+impl Settings {
+    /// Returns the collection that takes what does not fit.
+    pub fn dead_letter_collection(&self) -> String {
+        format!("{}_dead_letters", self.collection)
+    }
+
+    /// Returns the collection that holds the consumers' positions.
+    pub fn checkpoint_collection(&self) -> String {
+        format!("{}_checkpoints", self.collection)
+    }
+}
+
+/// Settings, clock, rows and counters of a run.
+#[derive(Debug)]
+pub struct Context {
+    /// The settings.
+    pub settings: Settings,
+    /// The run's clock.
+    pub clock: RunClock,
+    /// The run's share of its ids.
+    pub run: RunKey,
+    /// The rows.
+    pub workload: Workload,
+    /// Counts of all tasks.
+    pub counters: Counters,
+}
+
+impl Context {
+    /// Puts a run's shared things together.
+    pub fn new(settings: Settings, clock: RunClock, workload: Workload) -> Self {
+        let run = RunKey::of(&settings.run_id);
+        Self {
+            settings,
+            clock,
+            run,
+            workload,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Returns every partition of every topic.
+    pub fn partitions(&self) -> impl Iterator<Item = TopicPartition> + use<> {
+        let partitions = self.settings.partitions.cast_signed();
+        (0..self.settings.topics.len()).flat_map(move |topic| {
+            (0..partitions).map(move |number| TopicPartition { topic, number })
+        })
+    }
+
+    /// Returns the position of a partition among all.
+    pub fn index_of(&self, partition: TopicPartition) -> usize {
+        let within = usize::try_from(partition.number).unwrap_or_default();
+        partition.topic * self.settings.partitions as usize + within
+    }
+
+    /// Returns the name of a topic.
+    pub fn topic(&self, partition: TopicPartition) -> &str {
+        &self.settings.topics[partition.topic]
+    }
+}
+
+/// One partition of one of the run's topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// Index of the topic.
+    pub topic: usize,
+    /// Number of the partition.
+    pub number: i32,
+}

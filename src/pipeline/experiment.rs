@@ -1,0 +1,98 @@
+//! A run as a straight line: prepare → emit → drain → audit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::audit::{Evidence, verdict};
+use super::context::Context;
+use super::error::Error;
+use super::prepare::prepare;
+use super::progress::{Observer, Phase};
+use super::running::Running;
+use crate::audit::Verdict;
+use crate::broker::Endpoint;
+use crate::measure::{Interval, Recording};
+use crate::net::SecretUri;
+
+/// The servers that a run talks to.
+#[derive(Debug, Clone)]
+pub struct Endpoints {
+    /// The broker.
+    pub broker: Endpoint,
+    /// The store.
+    pub store: SecretUri,
+}
+
+/// Where the tasks of each role run, so that their CPU time can be told apart.
+#[derive(Debug, Clone)]
+pub struct Roles {
+    /// Producers and their connections.
+    pub producer: Handle,
+    /// Consumers, writers and their connections.
+    pub consumer: Handle,
+}
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Everything measured.
+    pub recording: Recording,
+    /// The run second by second.
+    pub intervals: Vec<Interval>,
+    /// What became of every reading; none if the store could not be asked.
+    pub verdict: Option<Verdict>,
+    /// What ended the run before its time.
+    pub failure: Option<Error>,
+    /// Whether the user ended it early.
+    pub interrupted: bool,
+    /// When the schedule began, nanoseconds on the run's clock.
+    pub start: u64,
+    /// CPU time of the pacing thread.
+    pub generator_cpu: Duration,
+}
+
+/// Runs the pipeline once. `interrupt` ends the emission early; what is on its way still arrives.
+pub async fn run(
+    context: Arc<Context>,
+    endpoints: Endpoints,
+    roles: Roles,
+    observer: Arc<dyn Observer>,
+    interrupt: CancellationToken,
+) -> Result<Outcome, Error> {
+    let prepared = prepare(&context, &endpoints, &roles).await?;
+    let targets = prepared.targets.clone();
+    let mut running = Running::start(&context, prepared, &roles, &observer);
+    let interrupted = running.emit(&context, &interrupt, &observer).await;
+    observer.phase(Phase::Draining);
+    let behind_checkpoints = running.drain(&context, &targets.checkpoints).await;
+    let finished = running.finish().await;
+    observer.phase(Phase::Auditing);
+    let evidence = Evidence {
+        ledger: finished.ledger,
+        behind_checkpoints,
+        start: finished.start,
+    };
+    let audited = verdict(
+        &context,
+        &targets.documents,
+        &targets.dead_letters,
+        &evidence,
+    )
+    .await;
+    let (verdict, failure) = match audited {
+        Ok(verdict) => (Some(verdict), finished.failure),
+        Err(error) => (None, finished.failure.or(Some(error))),
+    };
+    Ok(Outcome {
+        recording: finished.recording,
+        intervals: finished.intervals,
+        verdict,
+        failure,
+        interrupted,
+        start: finished.start,
+        generator_cpu: finished.generator_cpu,
+    })
+}

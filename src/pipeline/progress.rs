@@ -1,0 +1,128 @@
+//! What can be told of a run while it goes on: one interval per second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use crate::measure::{Histogram, Interval, IntervalSums, Recorder, Stage, Stages, nanos};
+
+/// Length of an interval.
+pub const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Topics and collections are made, endpoints probed.
+    Preparing,
+    /// The fleet emits, and nothing is measured yet.
+    WarmingUp,
+    /// The fleet emits.
+    Running,
+    /// The fleet has stopped; the rest is on its way.
+    Draining,
+    /// Every document is looked at.
+    Auditing,
+}
+
+/// Hears of a run's progress.
+pub trait Observer: Send + Sync {
+    /// A phase begins.
+    fn phase(&self, phase: Phase);
+
+    /// An interval ended: its counts, the stages of its measured records, the run's totals.
+    fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals);
+}
+
+/// Everything that intervals gave.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// The run second by second.
+    pub intervals: Vec<Interval>,
+    /// Every stage of the measured records.
+    pub stages: Stages<Histogram>,
+}
+
+/// Gathers intervals until cancelled.
+pub async fn gather(
+    context: Arc<Context>,
+    recorders: Vec<Arc<Recorder>>,
+    start: u64,
+    observer: Arc<dyn Observer>,
+    ended: CancellationToken,
+) -> Gathered {
+    let mut gathered = Gathered::default();
+    let mut last = Totals::default();
+    let mut sums = IntervalSums::default();
+    loop {
+        let begun = gathered.intervals.len() as u64;
+        let due = start + (begun + 1) * nanos(INTERVAL);
+        let over = tokio::select! {
+            () = tokio::time::sleep(context.clock.until(due)) => false,
+            () = ended.cancelled() => true,
+        };
+        for recorder in &recorders {
+            recorder.end_interval(&mut sums);
+        }
+        let totals = Totals::of(&context);
+        let mut interval = totals.since(&last, &sums);
+        interval.start_s = begun as f64 * INTERVAL.as_secs_f64();
+        observer.interval(&interval, &sums.stages, &totals);
+        gathered.stages.merge(&sums.stages);
+        gathered.intervals.push(interval);
+        last = totals;
+        sums.stages.clear();
+        sums.warm_up.clear();
+        if over {
+            return gathered;
+        }
+    }
+}
+
+/// Counts since the run began.
+#[derive(Debug, Default)]
+pub struct Totals {
+    /// Readings emitted.
+    pub emitted: u64,
+    /// Records acknowledged.
+    pub acked: u64,
+    /// Records fetched.
+    pub fetched: u64,
+    /// Documents stored.
+    pub stored: u64,
+    /// Records set aside.
+    pub dead_lettered: u64,
+}
+
+impl Totals {
+    fn of(context: &Context) -> Self {
+        let counters = &context.counters;
+        Self {
+            emitted: counters.emitted.get(),
+            acked: counters.acked.get(),
+            fetched: counters.fetched.get(),
+            stored: counters.stored.get(),
+            dead_lettered: counters.dead_lettered.get(),
+        }
+    }
+
+    fn since(&self, last: &Self, sums: &IntervalSums) -> Interval {
+        let mut latency = sums.warm_up.clone();
+        latency.merge(sums.stages.get(Stage::EndToEndLatency));
+        let latency = latency.summary();
+        Interval {
+            start_s: 0.0,
+            emitted: self.emitted - last.emitted,
+            acked: self.acked - last.acked,
+            fetched: self.fetched - last.fetched,
+            stored: self.stored - last.stored,
+            backlog: self
+                .emitted
+                .saturating_sub(self.stored + self.dead_lettered),
+            end_to_end_latency_p50_us: latency.p50_us,
+            end_to_end_latency_p99_us: latency.p99_us,
+            end_to_end_latency_max_us: latency.max_us,
+        }
+    }
+}

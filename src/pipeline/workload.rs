@@ -1,0 +1,117 @@
+//! The rows of all topics as one row space, and the payload of each row.
+
+use crate::dataset::schema::is_missing;
+use crate::dataset::{Dataset, RowBuffer, Schema};
+use crate::record::payload::PayloadEncoder;
+use crate::record::payload_hash;
+
+use super::error::Error;
+
+/// Every row that is replayed, topic after topic.
+#[derive(Debug)]
+pub struct Workload {
+    sources: Vec<Source>,
+    rows: u64,
+}
+
+/// The rows of one topic.
+#[derive(Debug)]
+struct Source {
+    dataset: Dataset,
+    encoder: PayloadEncoder,
+    label_column: Option<usize>,
+    first_row: u64,
+}
+
+/// Memory that encoding one row after the other reuses.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    row: RowBuffer,
+    /// The last row's payload.
+    pub payload: Vec<u8>,
+}
+
+impl Workload {
+    /// Puts the datasets of all topics behind one another.
+    pub fn new(datasets: Vec<Dataset>) -> Self {
+        let mut rows = 0;
+        let sources = datasets
+            .into_iter()
+            .map(|dataset| {
+                let first_row = rows;
+                rows += dataset.rows();
+                let encoder = PayloadEncoder::new(dataset.schema());
+                let label_column = dataset.label_column();
+                Source {
+                    dataset,
+                    encoder,
+                    label_column,
+                    first_row,
+                }
+            })
+            .collect();
+        Self { sources, rows }
+    }
+
+    /// Returns the number of rows of all topics.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Returns the datasets, topic by topic.
+    pub fn datasets(&self) -> impl ExactSizeIterator<Item = &Dataset> {
+        self.sources.iter().map(|source| &source.dataset)
+    }
+
+    /// Returns the schema of a topic.
+    pub fn schema(&self, topic: usize) -> &Schema {
+        self.sources[topic].dataset.schema()
+    }
+
+    /// Returns the name of the label column of the first topic that has one.
+    pub fn label_column(&self) -> Option<&str> {
+        self.sources.iter().find_map(|source| {
+            let column = source.label_column?;
+            Some(source.dataset.schema().columns[column].name.as_str())
+        })
+    }
+
+    /// Returns the index of the topic that a row belongs to.
+    pub fn topic_of(&self, row: u64) -> usize {
+        self.sources
+            .partition_point(|source| source.first_row <= row)
+            - 1
+    }
+
+    /// Writes a row's payload to `scratch.payload`; `visit_label` gets its label, if it has one.
+    pub fn encode(
+        &self,
+        row: u64,
+        scratch: &mut Scratch,
+        visit_label: impl FnOnce(&str),
+    ) -> Result<(), Error> {
+        let source = &self.sources[self.topic_of(row)];
+        let found = source.dataset.row(row - source.first_row, &mut scratch.row);
+        let cells = found.map_err(Error::Dataset)?;
+        let label = source.label_column.map(|column| cells.field(column));
+        if let Some(label) = label.filter(|label| !is_missing(label)) {
+            visit_label(label);
+        }
+        scratch.payload.clear();
+        source
+            .encoder
+            .encode(cells.fields(), &mut scratch.payload)
+            .map_err(|error| Error::Encode { row, source: error })
+    }
+
+    /// Returns the hash of every row's payload.
+    pub fn payload_hashes(&self) -> Result<Vec<u64>, Error> {
+        let mut scratch = Scratch::default();
+        (0..self.rows)
+            .map(|row| {
+                self.encode(row, &mut scratch, |_label| ())?;
+                Ok(payload_hash(&scratch.payload))
+            })
+            .collect()
+    }
+}

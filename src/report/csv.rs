@@ -1,0 +1,56 @@
+//! The CSV form: one line per second of the run. Columns are the keys of an interval in JSON.
+
+use std::io::{self, Write};
+
+use crate::measure::Interval;
+
+/// Writes a header and the intervals.
+pub fn write(intervals: &[Interval], output: impl Write) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(output);
+    // Written apart from the rows, so that a run without intervals still has its header.
+    writer.write_record(HEADER)?;
+    for interval in intervals {
+        writer.serialize(interval)?;
+    }
+    writer.flush()
+}
+
+const HEADER: [&str; 9] = [
+    "start_s",
+    "emitted",
+    "acked",
+    "fetched",
+    "stored",
+    "backlog",
+    "end_to_end_latency_p50_us",
+    "end_to_end_latency_p99_us",
+    "end_to_end_latency_max_us",
+];
+
+#[cfg(test)]
+mod tests {
+    use crate::report::sample;
+
+    use super::*;
+
+    #[test]
+    fn the_columns_are_the_keys_of_an_interval() {
+        let report = sample::report();
+        let mut written = Vec::new();
+        write(&report.intervals, &mut written).unwrap();
+        let read: Vec<Interval> = csv::Reader::from_reader(written.as_slice())
+            .deserialize()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(read, report.intervals);
+    }
+
+    #[test]
+    fn a_run_without_intervals_still_has_a_header() {
+        let mut written = Vec::new();
+        write(&[], &mut written).unwrap();
+        assert!(written.starts_with(b"start_s,emitted,"));
+    }
+}

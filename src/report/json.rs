@@ -1,0 +1,68 @@
+//! The JSON form: what programs read.
+
+use std::io::{self, Write};
+
+use super::value::Report;
+
+/// Writes a report as indented JSON with a final newline.
+pub fn write(report: &Report, mut output: impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut output, report)?;
+    output.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
+    use crate::report::sample;
+
+    use super::*;
+
+    fn fixture(name: &str) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures")
+            .join(name);
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    fn schema() -> jsonschema::Validator {
+        let schema: Value = serde_json::from_str(&fixture("report.schema.json")).unwrap();
+        jsonschema::options()
+            .should_validate_formats(true)
+            .build(&schema)
+            .unwrap()
+    }
+
+    fn errors(report: &Value) -> Vec<String> {
+        schema()
+            .iter_errors(report)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect()
+    }
+
+    #[test]
+    fn a_full_report_satisfies_the_published_schema() {
+        let report = serde_json::to_value(sample::report()).unwrap();
+        assert_eq!(errors(&report), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_schema_knows_every_key_and_no_other() {
+        let mut report = serde_json::to_value(sample::report()).unwrap();
+        report["summary"]["throughput"] = json!(1);
+        report["verdict"].as_object_mut().unwrap().remove("missing");
+        assert_eq!(errors(&report).len(), 2);
+    }
+
+    #[test]
+    fn a_report_of_format_version_1_stays_readable() {
+        let golden = fixture("report.v1.json");
+        let read: Report = serde_json::from_str(&golden).unwrap();
+        assert_eq!(read, sample::report());
+        let mut written = Vec::new();
+        write(&read, &mut written).unwrap();
+        assert_eq!(String::from_utf8(written).unwrap(), golden);
+    }
+}

@@ -1,0 +1,93 @@
+//! Numbers as people read them: three significant digits and a unit.
+
+/// Returns a duration given in microseconds.
+pub fn duration(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} µs"),
+        1_000..1_000_000 => format!("{} ms", significant(us as f64 / 1e3)),
+        _ => format!("{} s", significant(us as f64 / 1e6)),
+    }
+}
+
+/// Returns a count with its thousands apart.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Returns a number of things per second.
+pub fn rate(per_second: f64) -> String {
+    if per_second < 1_000.0 {
+        return significant(per_second);
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at least 1,000 here; saturates far above any rate"
+    )]
+    let whole = per_second.round() as u64;
+    count(whole)
+}
+
+/// Returns a size or a size per second, in decimal units.
+pub fn bytes(value: f64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let (mut value, mut unit) = (value, UNITS[0]);
+    for next in &UNITS[1..] {
+        // What would be shown as 1,000 of this unit is one of the next.
+        if value < 999.5 {
+            break;
+        }
+        value /= 1_000.0;
+        unit = next;
+    }
+    format!("{} {unit}", significant(value))
+}
+
+/// Returns three significant digits, and every digit before the point.
+pub fn significant(value: f64) -> String {
+    match value {
+        value if !value.is_finite() => "–".to_owned(),
+        value if value.abs() < 9.995 => format!("{value:.2}"),
+        value if value.abs() < 99.95 => format!("{value:.1}"),
+        value => format!("{value:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_change_unit_at_a_thousand() {
+        let shown = [0, 999, 1_000, 14_250, 999_400, 1_000_000, 75_000_000].map(duration);
+        assert_eq!(
+            shown,
+            [
+                "0 µs", "999 µs", "1.00 ms", "14.2 ms", "999 ms", "1.00 s", "75.0 s"
+            ]
+        );
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let shown = [0, 999, 1_000, 1_234_567].map(count);
+        assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn rates_and_sizes_keep_three_digits() {
+        assert_eq!([0.5, 50.0, 25_417.4].map(rate), ["0.50", "50.0", "25,417"]);
+        assert_eq!(
+            [12.0, 115_600.0, 999_900.0, 2.5e9].map(bytes),
+            ["12.0 B", "116 kB", "1.00 MB", "2.50 GB"]
+        );
+    }
+}

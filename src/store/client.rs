@@ -1,0 +1,395 @@
+//! The MongoDB client: the official driver with deadlines around every call, and each insert's
+//! outcome told per document.
+
+use std::future::{Future, IntoFuture as _};
+use std::time::Duration;
+
+use bson::{Binary, Bson, Document, RawDocument, RawDocumentBuf, doc, spec::BinarySubtype};
+use mongodb::error::{Error as DriverError, ErrorKind};
+use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
+use mongodb::{Client, Collection};
+
+use super::error::{Cause, Error};
+use crate::net::SecretUri;
+use crate::record::DocumentId;
+
+/// How long the store may take to be found and to accept a connection.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
+
+/// How long the store may take to answer a command.
+const COMMAND_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Documents per reply of a scan. A reply ends at 16 MiB in any case.
+const SCAN_BATCH: u32 = 5_000;
+
+/// Error code of a duplicate key.
+const DUPLICATE_KEY: i32 = 11_000;
+
+/// A connection pool to one deployment, and the database in it.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    client: Client,
+    database: String,
+}
+
+/// How durable a write is when the store acknowledges it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// In the journals of a majority: `{w: "majority", j: true}`.
+    Journaled,
+}
+
+impl Durability {
+    fn write_concern(self) -> WriteConcern {
+        match self {
+            Self::Journaled => WriteConcern::builder()
+                .w(Acknowledgment::Majority)
+                .journal(true)
+                .build(),
+        }
+    }
+}
+
+impl Connection {
+    /// Connects, and makes `pool` connections before anything is timed.
+    pub async fn open(uri: &SecretUri, database: &str, pool: u32) -> Result<Self, Error> {
+        let parse = ClientOptions::parse(uri.reveal()).into_future();
+        let mut options = within(CONNECT_DEADLINE, parse)
+            .await
+            .map_err(|source| Error::Uri {
+                uri: uri.redacted(),
+                source,
+            })?;
+        options.app_name = Some("convoy".to_owned());
+        options.min_pool_size = Some(pool);
+        options.max_pool_size = Some(pool.max(10));
+        options.max_connecting = Some(pool.max(2));
+        options.server_selection_timeout = Some(CONNECT_DEADLINE);
+        options.connect_timeout = Some(CONNECT_DEADLINE);
+        // Every retry is ours, counted and with the document's identity as protection.
+        options.retry_writes = Some(false);
+        let client = Client::with_options(options).map_err(|error| Error::Uri {
+            uri: uri.redacted(),
+            source: Cause::Other(error.to_string()),
+        })?;
+        let connection = Self {
+            client,
+            database: database.to_owned(),
+        };
+        connection.ping(uri).await?;
+        within_infallible(
+            CONNECT_DEADLINE,
+            connection.client.warm_connection_pool().into_future(),
+        )
+        .await
+        .map_err(|source| Error::Connect {
+            uri: uri.redacted(),
+            source,
+        })?;
+        Ok(connection)
+    }
+
+    async fn ping(&self, uri: &SecretUri) -> Result<(), Error> {
+        let database = self.client.database(&self.database);
+        within(
+            CONNECT_DEADLINE,
+            database.run_command(doc! { "ping": 1 }).into_future(),
+        )
+        .await
+        .map(|_pong| ())
+        .map_err(|source| Error::Connect {
+            uri: uri.redacted(),
+            source,
+        })
+    }
+
+    /// Returns the server's version.
+    pub async fn version(&self) -> Result<String, Error> {
+        let database = self.client.database(&self.database);
+        let command = database.run_command(doc! { "buildInfo": 1 }).into_future();
+        let reply = within(COMMAND_DEADLINE, command)
+            .await
+            .map_err(|source| self.failed("ask for the version of", "", source))?;
+        Ok(reply.get_str("version").unwrap_or("unknown").to_owned())
+    }
+
+    /// Returns a collection of raw documents.
+    pub fn documents(&self, collection: &str) -> Documents {
+        let concern = Durability::Journaled.write_concern();
+        let options = mongodb::options::CollectionOptions::builder()
+            .write_concern(concern)
+            .build();
+        let database = self.client.database(&self.database);
+        Documents {
+            collection: database.collection_with_options(collection, options),
+        }
+    }
+
+    fn failed(&self, intention: &'static str, collection: &str, source: Cause) -> Error {
+        let collection = format!("{}.{collection}", self.database);
+        Error::Command {
+            intention,
+            collection,
+            source,
+        }
+    }
+}
+
+/// How an insert ended.
+#[derive(Debug)]
+pub enum InsertOutcome {
+    /// The store answered for each document; those not listed are stored.
+    Answered {
+        /// Indices of documents whose `_id` was there already.
+        duplicates: Vec<usize>,
+        /// Indices of documents the store will not take, with its reason.
+        rejected: Vec<(usize, String)>,
+    },
+    /// Each document may be stored or not: send the whole batch again.
+    Unknown(Cause),
+}
+
+/// A collection of raw documents, written journaled and by majority.
+#[derive(Debug, Clone)]
+pub struct Documents {
+    collection: Collection<RawDocumentBuf>,
+}
+
+/// Coordinates and content hash of a stored document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredIdentity {
+    /// Its `_id`.
+    pub id: [u8; 16],
+    /// Partition it was read from.
+    pub partition: i64,
+    /// Offset it was read from.
+    pub offset: i64,
+    /// Hash of its payload.
+    pub payload_hash: i64,
+}
+
+impl Documents {
+    /// Returns `database.collection`.
+    pub fn name(&self) -> String {
+        self.collection.namespace().to_string()
+    }
+
+    fn failed(&self, intention: &'static str, source: Cause) -> Error {
+        Error::Command {
+            intention,
+            collection: self.name(),
+            source,
+        }
+    }
+
+    /// Inserts a batch once, unordered, and tells what became of each document.
+    ///
+    /// The batch should stay within one wire message (48 MB, 100,000 documents): if a later
+    /// message of a call fails, the driver forgets what the earlier ones answered.
+    pub async fn insert(&self, batch: &[RawDocumentBuf]) -> InsertOutcome {
+        let insert = self
+            .collection
+            .insert_many(batch)
+            .ordered(false)
+            .into_future();
+        let error = match tokio::time::timeout(COMMAND_DEADLINE, insert).await {
+            Ok(Ok(_inserted)) => {
+                return InsertOutcome::Answered {
+                    duplicates: Vec::new(),
+                    rejected: Vec::new(),
+                };
+            }
+            Ok(Err(error)) => error,
+            Err(_elapsed) => return InsertOutcome::Unknown(Cause::Timeout(COMMAND_DEADLINE)),
+        };
+        let ErrorKind::InsertMany(failure) = error.kind.as_ref() else {
+            return InsertOutcome::Unknown(cause(&error));
+        };
+        if failure.write_concern_error.is_some() {
+            return InsertOutcome::Unknown(cause(&error));
+        }
+        let (mut duplicates, mut rejected) = (Vec::new(), Vec::new());
+        for write_error in failure.write_errors.iter().flatten() {
+            if write_error.code == DUPLICATE_KEY && write_error.message.contains("_id_") {
+                duplicates.push(write_error.index);
+            } else {
+                rejected.push((write_error.index, write_error.message.clone()));
+            }
+        }
+        InsertOutcome::Answered {
+            duplicates,
+            rejected,
+        }
+    }
+
+    /// Returns the identities of the documents with these ids that are stored.
+    pub async fn identities(&self, ids: &[DocumentId]) -> Result<Vec<StoredIdentity>, Error> {
+        let filter = doc! { "_id": { "$in": ids.iter().map(binary_id).collect::<Vec<_>>() } };
+        let projection = doc! { "payload_hash": 1, "kafka": 1 };
+        let collect = async {
+            let mut found = Vec::new();
+            let mut cursor = self.collection.find(filter).projection(projection).await?;
+            while cursor.advance().await? {
+                found.extend(stored_identity(cursor.current()));
+            }
+            Ok(found)
+        };
+        within(COMMAND_DEADLINE, collect)
+            .await
+            .map_err(|source| self.failed("look up documents in", source))
+    }
+
+    /// Visits every document that matches, in order of `_id`.
+    ///
+    /// `deadline` bounds the wait for each reply of the server, not the whole scan.
+    pub async fn scan(
+        &self,
+        filter: Document,
+        mut visit: impl FnMut(&RawDocument),
+    ) -> Result<(), Error> {
+        let fail = |source| self.failed("read", source);
+        let find = self
+            .collection
+            .find(filter)
+            .sort(doc! { "_id": 1 })
+            .batch_size(SCAN_BATCH)
+            .into_future();
+        let mut cursor = within(COMMAND_DEADLINE, find).await.map_err(fail)?;
+        while within(COMMAND_DEADLINE, cursor.advance())
+            .await
+            .map_err(fail)?
+        {
+            visit(cursor.current());
+        }
+        Ok(())
+    }
+
+    /// Makes the collection exist, so that the first insert does not pay for it.
+    pub async fn create(&self) -> Result<(), Error> {
+        /// Error code of a collection that exists already.
+        const NAMESPACE_EXISTS: i32 = 48;
+        let client = self.collection.client();
+        let database = client.database(&self.collection.namespace().db);
+        let name = self.collection.name().to_owned();
+        let create = async move {
+            match database.create_collection(name).await {
+                Err(error) => match error.kind.as_ref() {
+                    ErrorKind::Command(failure) if failure.code == NAMESPACE_EXISTS => Ok(()),
+                    _ => Err(error),
+                },
+                Ok(()) => Ok(()),
+            }
+        };
+        within(COMMAND_DEADLINE, create)
+            .await
+            .map_err(|source| self.failed("create", source))
+    }
+
+    /// Sets fields of the one document that matches; says whether there was one.
+    pub async fn update(
+        &self,
+        filter: Document,
+        update: Document,
+        upsert: Upsert,
+    ) -> Result<Updated, Error> {
+        let update = self
+            .collection
+            .update_one(filter, update)
+            .upsert(upsert == Upsert::Yes)
+            .into_future();
+        match tokio::time::timeout(COMMAND_DEADLINE, update).await {
+            Ok(Ok(result)) if result.matched_count > 0 || result.upserted_id.is_some() => {
+                Ok(Updated::Yes)
+            }
+            Ok(Ok(_unmatched)) => Ok(Updated::No),
+            Ok(Err(error)) if is_duplicate_key(&error) => Ok(Updated::No),
+            Ok(Err(error)) => Err(self.failed("update", cause(&error))),
+            Err(_elapsed) => Err(self.failed("update", Cause::Timeout(COMMAND_DEADLINE))),
+        }
+    }
+
+    /// Returns the first document that matches.
+    pub async fn find_one(&self, filter: Document) -> Result<Option<RawDocumentBuf>, Error> {
+        within(
+            COMMAND_DEADLINE,
+            self.collection.find_one(filter).into_future(),
+        )
+        .await
+        .map_err(|source| self.failed("read", source))
+    }
+}
+
+/// Whether an update may create its document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upsert {
+    /// Create it if there is none.
+    Yes,
+    /// Only change one that is there.
+    No,
+}
+
+/// Whether an update found a document to change, or created it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Updated {
+    /// It did.
+    Yes,
+    /// Nothing matched, or the key exists with other conditions.
+    No,
+}
+
+/// Returns an id as the driver's value.
+pub fn binary_id(id: &DocumentId) -> Bson {
+    Bson::Binary(Binary {
+        subtype: BinarySubtype::Uuid,
+        bytes: id.as_bytes().to_vec(),
+    })
+}
+
+fn stored_identity(document: &RawDocument) -> Option<StoredIdentity> {
+    let id = document.get_binary("_id").ok()?.bytes.try_into().ok()?;
+    let kafka = document.get_document("kafka").ok()?;
+    let integer = |value: Option<bson::RawBsonRef<'_>>| match value? {
+        bson::RawBsonRef::Int32(value) => Some(i64::from(value)),
+        bson::RawBsonRef::Int64(value) => Some(value),
+        _ => None,
+    };
+    Some(StoredIdentity {
+        id,
+        partition: integer(kafka.get("partition").ok()?)?,
+        offset: integer(kafka.get("offset").ok()?)?,
+        payload_hash: integer(document.get("payload_hash").ok()?)?,
+    })
+}
+
+fn is_duplicate_key(error: &DriverError) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::Write(mongodb::error::WriteFailure::WriteError(failure)) => {
+            failure.code == DUPLICATE_KEY
+        }
+        _ => false,
+    }
+}
+
+/// Tells a driver's error without the server's reply in full, which may hold documents.
+fn cause(error: &DriverError) -> Cause {
+    Cause::Other(error.kind.to_string())
+}
+
+async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, DriverError>>,
+) -> Result<T, Cause> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(answered) => answered.map_err(|error| cause(&error)),
+        Err(_elapsed) => Err(Cause::Timeout(deadline)),
+    }
+}
+
+async fn within_infallible<T>(
+    deadline: Duration,
+    call: impl Future<Output = T>,
+) -> Result<T, Cause> {
+    tokio::time::timeout(deadline, call)
+        .await
+        .map_err(|_elapsed| Cause::Timeout(deadline))
+}

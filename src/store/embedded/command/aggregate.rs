@@ -1,0 +1,119 @@
+//! `aggregate`
+
+use super::super::bson::{Builder, Doc};
+use super::super::engine::Namespace;
+use super::super::error::CommandError;
+use super::super::pipeline::parse::{StageSpec, build};
+use super::super::pipeline::transform::Blank;
+use super::super::pipeline::{Stage, parse};
+use super::cursor::Batch;
+use super::find::{FIRST_BATCH, reply};
+use super::query::{Selection, parse_hint};
+use super::{Call, Connection, Shared};
+
+/// The arguments of `aggregate`.
+const ARGUMENTS: &[&str] = &[
+    "pipeline",
+    "cursor",
+    "explain",
+    "allowDiskUse",
+    "bypassDocumentValidation",
+    "collation",
+    "hint",
+    "let",
+    "fromMongos",
+    "needsMerge",
+];
+
+/// `aggregate`
+pub fn aggregate(
+    shared: &Shared,
+    _connection: &mut Connection,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(ARGUMENTS)?;
+    call.refuse(&["explain", "let"])?;
+    let namespace = call.namespace()?;
+    let pipeline = call
+        .array("pipeline")?
+        .ok_or_else(|| call.missing("pipeline"))?;
+    let Some(options) = call.document("cursor")? else {
+        return Err(CommandError::failed_to_parse(
+            "The 'cursor' option is required, except for aggregate with the explain argument",
+        ));
+    };
+    let stages = parse::parse(pipeline)?;
+    let mut selection = Selection {
+        hint: parse_hint(call.value("hint"))?,
+        ..Selection::default()
+    };
+    let rest = push_down(stages, &mut selection);
+    let source = source(shared, &namespace, selection, &rest)?;
+    let batch = Batch {
+        documents: batch_size(options)?.unwrap_or(FIRST_BATCH),
+        single: false,
+        forever: false,
+    };
+    reply(shared, call, &namespace, build(rest, source), batch)
+}
+
+fn batch_size(options: Doc<'_>) -> Result<Option<u64>, CommandError> {
+    let Some(size) = options.get("batchSize") else {
+        return Ok(None);
+    };
+    let number = size.as_i64().and_then(|size| u64::try_from(size).ok());
+    number
+        .map(Some)
+        .ok_or_else(|| CommandError::bad_value("cursor.batchSize must be a non-negative number"))
+}
+
+/// Moves the first stages into the query where they can use an index; returns the others.
+pub fn push_down(stages: Vec<StageSpec>, selection: &mut Selection) -> Vec<StageSpec> {
+    let mut stages = stages.into_iter().peekable();
+    let mut filters = Vec::new();
+    while let Some(StageSpec::Match(_)) = stages.peek() {
+        if let Some(StageSpec::Match(filter)) = stages.next() {
+            filters.push(filter);
+        }
+    }
+    selection.filter = super::super::query::Filter::And(filters);
+    if let Some(StageSpec::Sort(_)) = stages.peek()
+        && let Some(StageSpec::Sort(sort)) = stages.next()
+    {
+        selection.sort = sort;
+    }
+    if let Some(&StageSpec::Skip(count)) = stages.peek() {
+        stages.next();
+        selection.skip = count;
+    }
+    if let Some(&StageSpec::Limit(count)) = stages.peek() {
+        stages.next();
+        selection.limit = Some(count);
+    }
+    stages.collect()
+}
+
+/// Returns where the documents come from; none are read if only their number matters.
+fn source(
+    shared: &Shared,
+    namespace: &Namespace,
+    selection: Selection,
+    rest: &[StageSpec],
+) -> Result<Box<dyn Stage>, CommandError> {
+    let only_counts = match rest.first() {
+        Some(StageSpec::Count(_)) => true,
+        Some(StageSpec::Group(group)) => group.only_counts(),
+        _ => false,
+    };
+    if !only_counts || !selection.filter.is_all() || selection.hint.is_some() {
+        return selection.into_stage(shared, namespace);
+    }
+    let collection = shared.engine.collection(namespace);
+    let all = collection.map_or(0, |known| known.with_state(|state| state.records.len()));
+    let skip = usize::try_from(selection.skip).unwrap_or(usize::MAX);
+    let limit = selection
+        .limit
+        .and_then(|limit| usize::try_from(limit).ok());
+    let left = all.saturating_sub(skip).min(limit.unwrap_or(usize::MAX));
+    Ok(Box::new(Blank { left }))
+}

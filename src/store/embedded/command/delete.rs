@@ -1,0 +1,107 @@
+//! `delete`
+
+use super::super::bson::{Builder, Doc};
+use super::super::engine::Namespace;
+use super::super::engine::collection::{Change, Changed};
+use super::super::engine::log::Position;
+use super::super::error::CommandError;
+use super::super::pipeline::Context;
+use super::super::query::parse_filter;
+use super::insert::with_errors;
+use super::query::{Selection, context, parse_hint};
+use super::statement::Statement;
+use super::write_concern::WriteConcern;
+use super::{Call, Connection, Shared};
+
+/// `delete`
+pub fn delete(
+    shared: &Shared,
+    _connection: &mut Connection,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["deletes", "ordered", "let"])?;
+    call.refuse(&["let"])?;
+    let namespace = call.namespace()?;
+    let concern = WriteConcern::of(call)?;
+    let ordered = call.flag("ordered")?.unwrap_or(true);
+    let context = context(shared, call)?;
+    let mut count = 0;
+    let mut position = Position::default();
+    let mut errors = Vec::new();
+    for (index, statement) in call.documents("deletes")?.into_iter().enumerate() {
+        match delete_some(shared, &namespace, &context, statement) {
+            Ok((deleted, reached)) => {
+                count += deleted;
+                position = position.max(reached);
+            }
+            Err(error) => {
+                errors.push((index, error));
+                if ordered {
+                    break;
+                }
+            }
+        }
+    }
+    concern.wait(&shared.engine, position)?;
+    Ok(with_errors(Builder::new().count("n", count), &errors))
+}
+
+/// Runs one statement: `{ q: filter, limit: 0 | 1 }`.
+fn delete_some(
+    shared: &Shared,
+    namespace: &Namespace,
+    context: &Context,
+    statement: Doc<'_>,
+) -> Result<(usize, Position), CommandError> {
+    let statement = Statement::new("delete.deletes", statement);
+    statement.only(&["q", "limit", "hint", "collation"])?;
+    let limit = match statement.integer("limit")? {
+        Some(0) => None,
+        Some(1) => Some(1),
+        _ => {
+            return Err(CommandError::failed_to_parse(
+                "The limit field in delete objects must be 0 or 1. Got a value other than that.",
+            ));
+        }
+    };
+    let filter = parse_filter::parse(statement.required_document("q")?)?;
+    let selection = Selection {
+        hint: parse_hint(statement.value("hint"))?,
+        ..Selection::of(filter)
+    };
+    remove(shared, namespace, context, selection, limit)
+}
+
+/// Removes documents, each tested again at the moment it goes.
+pub fn remove(
+    shared: &Shared,
+    namespace: &Namespace,
+    context: &Context,
+    selection: Selection,
+    limit: Option<usize>,
+) -> Result<(usize, Position), CommandError> {
+    let Some(collection) = shared.engine.collection(namespace) else {
+        return Ok((0, Position::default()));
+    };
+    let filter = selection.filter.clone();
+    let mut stage = selection.into_stage(shared, namespace)?;
+    let mut count = 0;
+    let mut reached = Position::default();
+    while limit.is_none_or(|limit| count < limit)
+        && let Some(row) = stage.next(context)?
+    {
+        let Some((id, _)) = row.origin else { continue };
+        let changed = collection.change(shared.engine.log(), id, |doc| {
+            Ok(if filter.test(doc)? {
+                Change::Remove
+            } else {
+                Change::Skip
+            })
+        })?;
+        if let Changed::Removed { position, .. } = changed {
+            count += 1;
+            reached = position;
+        }
+    }
+    Ok((count, reached))
+}

@@ -1,0 +1,127 @@
+//! What operators and graphical clients ask of a server.
+
+use super::super::bson::{ArrayBuilder, Builder, Value};
+use super::super::error::{Code, CommandError};
+use super::handshake::VERSION;
+use super::{Call, Connection, Shared};
+use crate::measure::clock::unix_ms;
+
+/// `serverStatus`
+pub fn server_status(
+    shared: &Shared,
+    _connection: &mut Connection,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let milliseconds = shared.clock.now() / 1_000_000;
+    let milliseconds = i64::try_from(milliseconds).unwrap_or(i64::MAX);
+    let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
+    let storage = Builder::new()
+        .string("name", "convoy")
+        .bool("supportsCommittedReads", false)
+        .bool("persistent", true);
+    let cursors =
+        Builder::new().document("open", Builder::new().count("total", shared.cursors.len()));
+    Ok(Builder::new()
+        .string("host", &shared.address)
+        .string("version", &VERSION.map(|part| part.to_string()).join("."))
+        .string("process", "convoy")
+        .with("pid", &Value::Int64(i64::from(std::process::id())))
+        .with("uptime", &Value::Double(milliseconds as f64 / 1_000.0))
+        .int64("uptimeMillis", milliseconds)
+        .with("localTime", &now)
+        .document("storageEngine", storage)
+        .document("metrics", Builder::new().document("cursor", cursors)))
+}
+
+/// `hostInfo`
+pub fn host_info(
+    _shared: &Shared,
+    _connection: &mut Connection,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let name = rustix::system::uname();
+    let system = Builder::new()
+        .with("currentTime", &now)
+        .string("hostname", &name.nodename().to_string_lossy())
+        .int32("cpuAddrSize", 64)
+        .count("numCores", cores)
+        .string("cpuArch", &name.machine().to_string_lossy());
+    let os = Builder::new()
+        .string("type", &name.sysname().to_string_lossy())
+        .string("name", &name.sysname().to_string_lossy())
+        .string("version", &name.release().to_string_lossy());
+    Ok(Builder::new()
+        .document("system", system)
+        .document("os", os)
+        .document("extra", Builder::new()))
+}
+
+/// `getParameter`
+pub fn get_parameter(
+    _shared: &Shared,
+    _connection: &mut Connection,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let version = format!("{}.{}", VERSION[0], VERSION[1]);
+    let known = [(
+        "featureCompatibilityVersion",
+        Value::Document(Builder::new().string("version", &version).finish().into()),
+    )];
+    let all = matches!(call.body.get("getParameter"), Some(Value::String(name)) if name == "*");
+    let mut reply = Builder::new();
+    let mut found = all;
+    for (name, value) in &known {
+        if all || call.body.element(name).is_some() {
+            reply.push(name, value);
+            found = true;
+        }
+    }
+    if !found {
+        return Err(CommandError::new(
+            Code::INVALID_OPTIONS,
+            "no option found to get",
+        ));
+    }
+    Ok(reply)
+}
+
+/// `getCmdLineOpts`
+pub fn get_command_line_options(
+    _shared: &Shared,
+    _connection: &mut Connection,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    Ok(Builder::new()
+        .strings("argv", &["convoy"])
+        .document("parsed", Builder::new()))
+}
+
+/// `getLog`
+pub fn get_log(
+    _shared: &Shared,
+    _connection: &mut Connection,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    match call.text("getLog")?.as_deref() {
+        Some("*") => Ok(Builder::new().strings("names", &["global", "startupWarnings"])),
+        Some("global" | "startupWarnings") => Ok(Builder::new()
+            .int32("totalLinesWritten", 0)
+            .array("log", ArrayBuilder::default())),
+        name => Err(CommandError::new(
+            Code::INTERNAL_ERROR,
+            format!("no RamLog named: {}", name.unwrap_or_default()),
+        )),
+    }
+}
+
+/// `isdbgrid`, by which clients ask whether they speak to a router.
+pub fn is_not_router(
+    _shared: &Shared,
+    _connection: &mut Connection,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let message = format!("no such command: '{}'", call.name);
+    Err(CommandError::new(Code::COMMAND_NOT_FOUND, message))
+}

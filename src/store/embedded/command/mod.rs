@@ -1,0 +1,139 @@
+//! Commands: one file per family, found by name, run on a thread that may block.
+//!
+//! A command gets its arguments checked, does its work on the engine and returns the fields of its
+//! reply; what it refuses, it refuses with MongoDB's code. Arguments that are not known are errors,
+//! never ignored.
+
+#![expect(clippy::unnecessary_wraps, reason = "all commands have one form")]
+
+pub mod aggregate;
+pub mod arguments;
+pub mod catalog;
+pub mod count;
+pub mod cursor;
+pub mod delete;
+pub mod diagnostics;
+pub mod find;
+pub mod handshake;
+pub mod indexes;
+pub mod insert;
+pub mod query;
+pub mod sessions;
+pub mod statement;
+pub mod update;
+pub mod write_concern;
+
+use std::sync::Arc;
+
+use super::bson::{Builder, Invalid};
+use super::engine::Engine;
+use super::engine::namespace::check_database;
+use super::error::{Code, CommandError};
+use super::frame::Request;
+use crate::measure::RunClock;
+
+pub use arguments::Call;
+pub use cursor::Cursors;
+
+/// What all connections of a store share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The documents.
+    pub engine: Arc<Engine>,
+    /// Open cursors.
+    pub cursors: Cursors,
+    /// The time since the store started.
+    pub clock: RunClock,
+    /// Where the store listens, as `host:port`.
+    pub address: String,
+}
+
+/// What a connection is, between its commands.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its number.
+    pub id: i32,
+}
+
+/// What a command is: its name, what it does, and whether it may run where clients only look
+/// around.
+type Run = fn(&Shared, &mut Connection, &Call<'_>) -> Result<Builder, CommandError>;
+
+/// Every command, by the name on the wire.
+const COMMANDS: &[(&str, Run)] = &[
+    ("aggregate", aggregate::aggregate),
+    ("buildInfo", handshake::build_info),
+    ("buildinfo", handshake::build_info),
+    ("connectionStatus", handshake::connection_status),
+    ("count", count::count),
+    ("create", catalog::create),
+    ("createIndexes", indexes::create_indexes),
+    ("delete", delete::delete),
+    ("distinct", count::distinct),
+    ("drop", catalog::drop_collection),
+    ("dropDatabase", catalog::drop_database),
+    ("dropIndexes", indexes::drop_indexes),
+    ("deleteIndexes", indexes::drop_indexes),
+    ("endSessions", sessions::end_sessions),
+    ("find", find::find),
+    ("getCmdLineOpts", diagnostics::get_command_line_options),
+    ("getLog", diagnostics::get_log),
+    ("getMore", cursor::get_more),
+    ("getParameter", diagnostics::get_parameter),
+    ("hello", handshake::hello),
+    ("hostInfo", diagnostics::host_info),
+    ("insert", insert::insert),
+    ("isMaster", handshake::is_master),
+    ("isdbgrid", diagnostics::is_not_router),
+    ("ismaster", handshake::is_master),
+    ("killAllSessions", sessions::end_sessions),
+    ("killCursors", cursor::kill_cursors),
+    ("killSessions", sessions::end_sessions),
+    ("listCollections", catalog::list_collections),
+    ("listDatabases", catalog::list_databases),
+    ("listIndexes", indexes::list_indexes),
+    ("logout", handshake::ok),
+    ("ping", handshake::ok),
+    ("refreshSessions", sessions::end_sessions),
+    ("renameCollection", catalog::rename_collection),
+    ("serverStatus", diagnostics::server_status),
+    ("startSession", sessions::start_session),
+    ("update", update::update),
+    ("whatsmyuri", handshake::whats_my_uri),
+];
+
+/// Runs a request; returns the reply document.
+pub fn execute(shared: &Shared, connection: &mut Connection, request: &Request<'_>) -> Vec<u8> {
+    match run(shared, connection, request) {
+        Ok(reply) => reply.double("ok", 1.0).finish(),
+        Err(error) => error.reply().finish(),
+    }
+}
+
+fn run(
+    shared: &Shared,
+    connection: &mut Connection,
+    request: &Request<'_>,
+) -> Result<Builder, CommandError> {
+    let call = Call::of(request)?;
+    check_database(call.database)?;
+    if call.body.element("txnNumber").is_some() || call.body.element("startTransaction").is_some() {
+        return Err(CommandError::new(
+            Code::ILLEGAL_OPERATION,
+            "Transaction numbers are only allowed on a replica set member or mongos",
+        ));
+    }
+    let found = COMMANDS.iter().find(|(name, _)| *name == call.name);
+    let Some((_, run)) = found else {
+        return Err(CommandError::new(
+            Code::COMMAND_NOT_FOUND,
+            format!("no such command: '{}'", call.name),
+        ));
+    };
+    run(shared, connection, &call)
+}
+
+/// Returns the reply to a command that is not BSON.
+pub fn refuse_document(invalid: &Invalid) -> Vec<u8> {
+    arguments::invalid_document(invalid).reply().finish()
+}

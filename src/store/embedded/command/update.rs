@@ -1,0 +1,240 @@
+//! `update`
+
+use super::super::bson::{ArrayBuilder, Builder, Doc, Value};
+use super::super::engine::Namespace;
+use super::super::engine::collection::{Change, Changed};
+use super::super::engine::log::Position;
+use super::super::error::{Code, CommandError};
+use super::super::pipeline::Context;
+use super::super::query::parse_filter;
+use super::super::query::update::{Moment, Update};
+use super::insert::{check_size, insert_all, with_errors};
+use super::query::{Selection, context, parse_hint};
+use super::statement::Statement;
+use super::write_concern::WriteConcern;
+use super::{Call, Connection, Shared};
+use crate::measure::clock::unix_ms;
+
+/// What became of the documents of one statement.
+#[derive(Debug, Default)]
+pub struct Updated {
+    /// How many were meant.
+    pub matched: usize,
+    /// How many are different now.
+    pub modified: usize,
+    /// The `_id` of the one that was inserted instead.
+    pub upserted: Option<Value<'static>>,
+    /// How far the log must be durable.
+    pub position: Position,
+}
+
+/// `update`
+pub fn update(
+    shared: &Shared,
+    _connection: &mut Connection,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["updates", "ordered", "bypassDocumentValidation", "let"])?;
+    call.refuse(&["let"])?;
+    let namespace = call.namespace()?;
+    let concern = WriteConcern::of(call)?;
+    let ordered = call.flag("ordered")?.unwrap_or(true);
+    let context = context(shared, call)?;
+    let mut total = Updated::default();
+    let mut upserted = ArrayBuilder::default();
+    let mut errors = Vec::new();
+    for (index, statement) in call.documents("updates")?.into_iter().enumerate() {
+        match update_some(shared, &namespace, &context, statement) {
+            Ok(updated) => {
+                total.matched += updated.matched;
+                total.modified += updated.modified;
+                total.position = total.position.max(updated.position);
+                if let Some(id) = updated.upserted {
+                    total.matched += 1;
+                    upserted.push_built(Builder::new().count("index", index).with("_id", &id));
+                }
+            }
+            Err(error) => {
+                errors.push((index, error));
+                if ordered {
+                    break;
+                }
+            }
+        }
+    }
+    concern.wait(&shared.engine, total.position)?;
+    let mut reply = Builder::new()
+        .count("n", total.matched)
+        .count("nModified", total.modified);
+    if upserted.len() > 0 {
+        reply = reply.array("upserted", upserted);
+    }
+    Ok(with_errors(reply, &errors))
+}
+
+/// Runs one statement: `{ q: filter, u: update, multi, upsert }`.
+fn update_some(
+    shared: &Shared,
+    namespace: &Namespace,
+    context: &Context,
+    statement: Doc<'_>,
+) -> Result<Updated, CommandError> {
+    let statement = Statement::new("update.updates", statement);
+    statement.only(&[
+        "q",
+        "u",
+        "multi",
+        "upsert",
+        "hint",
+        "collation",
+        "arrayFilters",
+        "c",
+    ])?;
+    let multi = statement.flag("multi");
+    let update = parse_update(statement.value("u"), statement.value("arrayFilters"))?;
+    if multi && update.is_replacement() {
+        return Err(CommandError::failed_to_parse(
+            "multi update is not supported for replacement-style update",
+        ));
+    }
+    let selection = Selection {
+        hint: parse_hint(statement.value("hint"))?,
+        ..Selection::of(parse_filter::parse(statement.required_document("q")?)?)
+    };
+    let filter = selection.filter.clone();
+    let updated = modify(shared, namespace, context, selection, (&update, multi))?;
+    if updated.matched > 0 || !statement.flag("upsert") {
+        return Ok(updated);
+    }
+    let (id, position) = upsert(shared, namespace, &update, &filter)?;
+    Ok(Updated {
+        upserted: Some(id),
+        position,
+        ..updated
+    })
+}
+
+/// Reads the update of a statement.
+pub fn parse_update(
+    update: Option<Value<'_>>,
+    array_filters: Option<Value<'_>>,
+) -> Result<Update, CommandError> {
+    let filters = array_filters.as_ref().and_then(Value::as_array);
+    match &update {
+        Some(Value::Document(bytes)) => Update::parse(Doc::new(bytes), filters),
+        Some(Value::Array(_)) => Err(CommandError::unsupported("updates by a pipeline")),
+        _ => Err(CommandError::failed_to_parse(
+            "Update argument must be either an object or an array",
+        )),
+    }
+}
+
+/// Changes documents, each tested again at the moment it changes.
+fn modify(
+    shared: &Shared,
+    namespace: &Namespace,
+    context: &Context,
+    selection: Selection,
+    (update, multi): (&Update, bool),
+) -> Result<Updated, CommandError> {
+    let mut updated = Updated::default();
+    let Some(collection) = shared.engine.collection(namespace) else {
+        return Ok(updated);
+    };
+    let filter = selection.filter.clone();
+    let moment = Moment {
+        now_ms: now_ms(),
+        inserting: false,
+    };
+    // All found first: a change may move a document to where the scan has yet to come.
+    let mut stage = selection.into_stage(shared, namespace)?;
+    let mut ids = Vec::new();
+    while let Some(row) = stage.next(context)? {
+        ids.extend(row.origin.map(|(id, _)| id));
+        if !multi {
+            let Some(&id) = ids.last() else { continue };
+            if change(
+                shared,
+                &collection,
+                id,
+                &filter,
+                (update, moment),
+                &mut updated,
+            )? {
+                return Ok(updated);
+            }
+            ids.clear();
+        }
+    }
+    for id in ids {
+        change(
+            shared,
+            &collection,
+            id,
+            &filter,
+            (update, moment),
+            &mut updated,
+        )?;
+    }
+    Ok(updated)
+}
+
+/// Changes one document; false if it is not meant any more.
+fn change(
+    shared: &Shared,
+    collection: &super::super::engine::Collection,
+    id: super::super::engine::RecordId,
+    filter: &super::super::query::Filter,
+    (update, moment): (&Update, Moment),
+    updated: &mut Updated,
+) -> Result<bool, CommandError> {
+    let changed = collection.change(shared.engine.log(), id, |doc| {
+        if !filter.test(doc)? {
+            return Ok(Change::Skip);
+        }
+        let after = update.apply(doc, moment)?;
+        check_updated(&after)?;
+        Ok(Change::Replace(after))
+    })?;
+    match changed {
+        Changed::No | Changed::Removed { .. } => return Ok(false),
+        Changed::Unchanged(_) => updated.matched += 1,
+        Changed::Replaced { position, .. } => {
+            updated.matched += 1;
+            updated.modified += 1;
+            updated.position = position;
+        }
+    }
+    Ok(true)
+}
+
+/// Inserts the document that was to be updated and is not there; returns its `_id`.
+pub fn upsert(
+    shared: &Shared,
+    namespace: &Namespace,
+    update: &Update,
+    filter: &super::super::query::Filter,
+) -> Result<(Value<'static>, Position), CommandError> {
+    let document = update.insertion(filter, now_ms())?;
+    check_updated(&document)?;
+    let doc = Doc::new(&document);
+    let mut inserted = insert_all(shared, namespace, &[doc], true)?;
+    if let Some((_, error)) = inserted.errors.pop() {
+        Err(error)
+    } else {
+        let id = doc.get("_id").unwrap_or(Value::Null).into_owned();
+        Ok((id, inserted.position))
+    }
+}
+
+/// Refuses documents that have grown too large or too deep.
+pub fn check_updated(document: &[u8]) -> Result<(), CommandError> {
+    check_size(document.len())?;
+    super::super::bson::validate::document(document)
+        .map_err(|invalid| CommandError::new(Code::OVERFLOW, invalid.to_string()))
+}
+
+/// Returns the wall clock as MongoDB's dates count it.
+pub fn now_ms() -> i64 {
+    i64::try_from(unix_ms()).unwrap_or(i64::MAX)
+}

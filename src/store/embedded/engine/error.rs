@@ -1,0 +1,75 @@
+//! What can fail below the commands.
+
+use std::io;
+use std::path::PathBuf;
+
+/// The engine failed to keep or to find documents.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory cannot be used.
+    #[error("failed to open the data directory `{path}`")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process has the data directory.
+    #[error("the data directory `{path}` is in use by another process")]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A segment cannot be read.
+    #[error("failed to read `{path}`")]
+    Read {
+        /// The segment.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A segment cannot be written.
+    #[error("failed to write to `{path}`")]
+    Write {
+        /// The segment.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// What was on disk is no longer what was written.
+    #[error("`{path}` is damaged at byte {offset}")]
+    Damaged {
+        /// The segment.
+        path: PathBuf,
+        /// Where the first record that does not check is.
+        offset: u64,
+    },
+    /// An earlier failure to write left it unknown what is on disk.
+    #[error("the log of the document store failed earlier and takes no more writes")]
+    Failed,
+}
+
+impl Error {
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Directory { .. } => "name a directory that can be created and written".to_owned(),
+            Self::InUse { .. } => {
+                "stop the process that uses it, or name another directory".to_owned()
+            }
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "free some disk space, or name a directory on another disk".to_owned()
+            }
+            Self::Read { .. } | Self::Write { .. } => {
+                "check the disk and its permissions".to_owned()
+            }
+            Self::Damaged { .. } => {
+                "restore the directory from a copy, or start with an empty one".to_owned()
+            }
+            Self::Failed => "restart; what was acknowledged as durable is kept".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What clients ask of documents, compiled once and run on bytes: filters, order, shape, changes.
+//!
+//! Pure: nothing here knows of collections, files or connections.
+
+pub mod expression;
+pub mod filter;
+pub mod number;
+pub mod parse_filter;
+pub mod parse_projection;
+pub mod path;
+pub mod projection;
+pub mod regex;
+pub mod sort;
+pub mod update;
+
+pub use expression::Expression;
+pub use filter::Filter;
+pub use path::Path;
+pub use projection::Projection;
+pub use sort::SortSpec;

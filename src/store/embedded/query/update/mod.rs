@@ -1,0 +1,308 @@
+//! Changes documents: by operators, or by replacing them.
+//!
+//! # References
+//!
+//! <https://www.mongodb.com/docs/manual/reference/operator/update/>
+
+mod array_operators;
+mod number_operators;
+mod operators;
+mod paths;
+mod tree;
+
+use std::cmp::Ordering;
+
+use super::super::bson::{Builder, Doc, Kind, ObjectId, Value, order};
+use super::super::error::{Code, CommandError};
+use super::filter::{Filter, Test};
+use super::path::Path;
+use operators::{Operator, Outcome};
+use paths::{ArrayFilters, UpdatePath};
+use tree::Slot;
+
+/// A compiled update.
+#[derive(Debug, Clone)]
+pub enum Update {
+    /// The document becomes this one, but for its `_id`.
+    Replace(Vec<u8>),
+    /// Fields change.
+    Modify(Vec<Modification>),
+}
+
+/// One operator on one path.
+#[derive(Debug, Clone)]
+pub struct Modification {
+    path: UpdatePath,
+    operator: Operator,
+}
+
+/// What an update may depend on beside the document.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+    /// Whether the document is about to be inserted.
+    pub inserting: bool,
+}
+
+impl Update {
+    /// Compiles an update document.
+    pub fn parse(update: Doc<'_>, array_filters: Option<Doc<'_>>) -> Result<Self, CommandError> {
+        let mut elements = update.elements().peekable();
+        let operators = elements
+            .peek()
+            .is_some_and(|first| first.name().starts_with('$'));
+        if !operators {
+            return Self::parse_replacement(update);
+        }
+        let filters = ArrayFilters::parse(array_filters)?;
+        let mut modifications = Vec::new();
+        for element in elements {
+            let name = element.name();
+            let arguments = element.doc().filter(|_| element.kind() == Kind::Document);
+            if !operators::is_known(name) {
+                return Err(unknown_operator(name));
+            }
+            let arguments = arguments.ok_or_else(|| {
+                CommandError::failed_to_parse(format!(
+                    "Modifiers operate on fields but we found type {} instead. For example: \
+                     {{$mod: {{<field>: ...}}}} not {{{name}: {}}}",
+                    element.kind().alias(),
+                    element.value()
+                ))
+            })?;
+            for argument in arguments.elements() {
+                let path = UpdatePath::parse(argument.name(), &filters)?;
+                let operator = Operator::parse(name, argument)?;
+                modifications.push(Modification { path, operator });
+            }
+        }
+        filters.check_used()?;
+        check_conflicts(&modifications)?;
+        // New fields come in the order of their names, whatever the order of the operators.
+        modifications.sort_by(|one, other| one.path.compare(&other.path));
+        Ok(Self::Modify(modifications))
+    }
+
+    fn parse_replacement(update: Doc<'_>) -> Result<Self, CommandError> {
+        let mut names = update
+            .elements()
+            .map(super::super::bson::document::Element::name);
+        if let Some(name) = names.find(|name| name.starts_with('$')) {
+            return Err(CommandError::new(
+                Code::DOLLAR_PREFIXED_FIELD,
+                format!(
+                    "The dollar ($) prefixed field '{name}' in '{name}' is not allowed in the \
+                         context of an update's replacement document. Consider using an aggregation \
+                         pipeline with $replaceWith."
+                ),
+            ));
+        }
+        Ok(Self::Replace(update.bytes().to_vec()))
+    }
+
+    /// Returns whether the document is replaced as a whole.
+    pub fn is_replacement(&self) -> bool {
+        matches!(self, Self::Replace(_))
+    }
+
+    /// Returns the changed document.
+    pub fn apply(&self, doc: Doc<'_>, moment: Moment) -> Result<Vec<u8>, CommandError> {
+        match self {
+            Self::Replace(replacement) => replace(doc, Doc::new(replacement)),
+            Self::Modify(modifications) => {
+                let mut root = Slot::of(doc);
+                for modification in modifications {
+                    modification.apply(&mut root, doc, moment)?;
+                }
+                let changed = root.into_document();
+                check_id(doc, Doc::new(&changed), moment)?;
+                Ok(changed)
+            }
+        }
+    }
+
+    /// Returns the document that an upsert inserts.
+    pub fn insertion(&self, filter: &Filter, now_ms: i64) -> Result<Vec<u8>, CommandError> {
+        let seed = seed(filter, self.is_replacement())?;
+        let moment = Moment {
+            now_ms,
+            inserting: true,
+        };
+        let made = self.apply(Doc::new(&seed), moment)?;
+        let doc = Doc::new(&made);
+        if doc.element("_id").is_some() {
+            return Ok(made);
+        }
+        let id = Value::ObjectId(ObjectId::generate());
+        Ok(Builder::new().with("_id", &id).extended(doc).finish())
+    }
+}
+
+impl Modification {
+    fn apply(&self, root: &mut Slot<'_>, doc: Doc<'_>, moment: Moment) -> Result<(), CommandError> {
+        if let Operator::Rename(to) = &self.operator {
+            return rename(root, &self.path, to);
+        }
+        if matches!(self.operator, Operator::SetOnInsert(_)) && !moment.inserting {
+            return Ok(());
+        }
+        for path in self.path.expand(root)? {
+            if self.operator.needs_target() {
+                if let Some(slot) = root.find(path.parts())? {
+                    self.operator.apply(slot, true, &path, doc, moment)?;
+                }
+            } else if matches!(self.operator, Operator::Unset) {
+                root.remove(path.parts())?;
+            } else {
+                let (slot, existed) = root.find_or_create(path.parts())?;
+                let outcome = self.operator.apply(slot, existed, &path, doc, moment)?;
+                debug_assert!(matches!(outcome, Outcome::Done), "a target was created");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns a document with another value at a path, or without the path.
+pub fn set_field(
+    doc: Doc<'_>,
+    path: &Path,
+    value: Option<&Value<'_>>,
+) -> Result<Vec<u8>, CommandError> {
+    let mut root = Slot::of(doc);
+    match value {
+        Some(value) => {
+            *root.find_or_create(path.parts())?.0 = Slot::Value(value.clone().into_owned());
+        }
+        None => drop(root.remove(path.parts())?),
+    }
+    Ok(root.into_document())
+}
+
+/// Replaces a document, keeping its `_id` in front.
+fn replace(doc: Doc<'_>, replacement: Doc<'_>) -> Result<Vec<u8>, CommandError> {
+    let mut builder = Builder::new();
+    match (doc.element("_id"), replacement.get("_id")) {
+        (Some(id), Some(new)) if !order::equal(&id.value(), &new) => {
+            return Err(CommandError::new(
+                Code::IMMUTABLE_FIELD,
+                format!(
+                    "After applying the update, the (immutable) field '_id' was found to have \
+                     been altered to _id: {new}"
+                ),
+            ));
+        }
+        (Some(id), _) => builder.push_element(id),
+        (None, Some(new)) => builder.push("_id", &new),
+        (None, None) => {}
+    }
+    for element in replacement.elements() {
+        if element.name_bytes() != b"_id" {
+            builder.push_element(element);
+        }
+    }
+    Ok(builder.finish())
+}
+
+/// Refuses to have changed the `_id`.
+fn check_id(before: Doc<'_>, after: Doc<'_>, moment: Moment) -> Result<(), CommandError> {
+    let same = match (before.get("_id"), after.get("_id")) {
+        (Some(before), Some(after)) => order::compare(&before, &after) == Ordering::Equal,
+        (None, _) => moment.inserting,
+        (Some(_), None) => false,
+    };
+    if same {
+        return Ok(());
+    }
+    Err(CommandError::new(
+        Code::IMMUTABLE_FIELD,
+        "Performing an update on the path '_id' would modify the immutable field '_id'",
+    ))
+}
+
+fn rename(root: &mut Slot<'_>, from: &UpdatePath, to: &Path) -> Result<(), CommandError> {
+    let from = from.plain()?;
+    for path in [&from, to] {
+        for end in 1..path.parts().len() {
+            let parent = root.find(&path.parts()[..end])?;
+            if parent.is_some_and(|slot| slot.as_array_mut().is_some()) {
+                return Err(CommandError::bad_value(format!(
+                    "The source field cannot be an array element, '{path}' has an array field \
+                     called '{}'",
+                    path.parts()[end - 1].name()
+                )));
+            }
+        }
+    }
+    let Some(value) = root.remove(from.parts())? else {
+        return Ok(());
+    };
+    let value = value.into_owned();
+    root.remove(to.parts())?;
+    *root.find_or_create(to.parts())?.0 = Slot::Value(value);
+    Ok(())
+}
+
+/// Makes the document that an upsert starts from: what the filter says is equal.
+fn seed(filter: &Filter, only_id: bool) -> Result<Vec<u8>, CommandError> {
+    let mut root = Slot::Document(Vec::new());
+    let mut failed = None;
+    let mut seen: Vec<&Path> = Vec::new();
+    filter.conjuncts(&mut |path, test| {
+        let value = match test {
+            Test::Equal(value) => value,
+            Test::In(choices) if choices.patterns.is_empty() => match choices.values.as_slice() {
+                [only] => only,
+                _ => return,
+            },
+            _ => return,
+        };
+        if only_id && path.as_str() != "_id" {
+            return;
+        }
+        if seen.iter().any(|known| known.overlaps(path)) {
+            failed = Some(CommandError::location(
+                54,
+                format!("cannot infer query fields to set, path '{path}' is matched twice"),
+            ));
+            return;
+        }
+        seen.push(path);
+        match root.find_or_create(path.parts()) {
+            Ok((slot, _)) => *slot = Slot::Value(value.clone()),
+            Err(error) => failed = Some(error),
+        }
+    });
+    failed.map_or_else(|| Ok(root.into_document()), Err)
+}
+
+fn check_conflicts(modifications: &[Modification]) -> Result<(), CommandError> {
+    let mut paths = Vec::new();
+    for modification in modifications {
+        paths.push(modification.path.as_path());
+        if let Operator::Rename(to) = &modification.operator {
+            paths.push(to);
+        }
+    }
+    paths.sort();
+    for pair in paths.windows(2) {
+        if pair[0].overlaps(pair[1]) {
+            return Err(CommandError::new(
+                Code::CONFLICTING_UPDATE_OPERATORS,
+                format!(
+                    "Updating the path '{}' would create a conflict at '{}'",
+                    pair[1], pair[0]
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn unknown_operator(name: &str) -> CommandError {
+    CommandError::failed_to_parse(format!(
+        "Unknown modifier: {name}. Expected a valid update modifier or pipeline-style update \
+         specified as an array"
+    ))
+}

@@ -1,0 +1,79 @@
+//! Errors as people read them: what failed, because of what, and what to do.
+//!
+//! ```text
+//! error: failed to start the broker
+//!   caused by: failed to listen on `127.0.0.1:9092`
+//!   caused by: Address already in use (os error 98)
+//!
+//! hint: the port is in use: stop what holds it, or name another one (0 takes a free one)
+//! ```
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+/// Starts bold red on a terminal.
+const RED: &str = "\x1b[1;31m";
+
+/// Starts bold cyan on a terminal.
+const CYAN: &str = "\x1b[1;36m";
+
+/// Ends a color.
+const PLAIN: &str = "\x1b[0m";
+
+/// Returns an error with its chain of causes and its hint, without a final newline.
+pub fn render(error: &dyn Error, hint: Option<&str>, colored: bool) -> String {
+    let mut text = format!("{} {error}", label("error:", RED, colored));
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, "\n  caused by: {}", error.to_string().trim_end());
+        cause = error.source();
+    }
+    if let Some(hint) = hint {
+        let _ = write!(text, "\n\n{} {hint}", label("hint:", CYAN, colored));
+    }
+    text
+}
+
+fn label(text: &str, color: &str, colored: bool) -> String {
+    if colored {
+        format!("{color}{text}{PLAIN}")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("failed to listen on `127.0.0.1:9092`")]
+    struct Failed(#[source] io::Error);
+
+    fn port_in_use() -> Failed {
+        Failed(io::ErrorKind::AddrInUse.into())
+    }
+
+    #[test]
+    fn an_error_shows_its_causes_and_its_hint() {
+        let text = render(&port_in_use(), Some("name another port"), false);
+        insta::assert_snapshot!(text, @"
+        error: failed to listen on `127.0.0.1:9092`
+          caused by: address in use
+
+        hint: the port is in use: stop what holds it, or name another one (0 takes a free one)
+        ");
+    }
+
+    #[test]
+    fn color_only_adds_to_the_text() {
+        let colored = render(&port_in_use(), Some("stop it"), true);
+        let mut plain = colored;
+        for code in [RED, CYAN, PLAIN] {
+            plain = plain.replace(code, "");
+        }
+        assert_eq!(plain, render(&port_in_use(), Some("stop it"), false));
+    }
+}

@@ -1,0 +1,238 @@
+//! What is going on, while it goes on: bars on a terminal, plain lines elsewhere.
+
+use std::fmt;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Terminal;
+
+/// How often a plain line says how a phase goes on.
+const LINE_PERIOD: Duration = Duration::from_secs(5);
+
+/// How often a spinner turns, so that a silent wait looks alive.
+const SPINNER_PERIOD: Duration = Duration::from_millis(120);
+
+/// A part of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Starting or reaching the broker and the store, and probing them.
+    Provisioning,
+    /// Load that is not measured.
+    WarmUp,
+    /// Load that is measured.
+    Run,
+    /// Waiting until everything emitted is stored.
+    Drain,
+    /// Comparing what was emitted with what is stored.
+    Audit,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Provisioning => "provisioning",
+            Self::WarmUp => "warm-up",
+            Self::Run => "run",
+            Self::Drain => "drain",
+            Self::Audit => "audit",
+        })
+    }
+}
+
+/// When a phase is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// After this long.
+    Duration(Duration),
+    /// When this many records are stored.
+    Records(u64),
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duration(duration) => {
+                write!(formatter, "{}", humantime::format_duration(*duration))
+            }
+            Self::Records(records) => write!(formatter, "{records} records"),
+        }
+    }
+}
+
+/// How a phase stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Snapshot {
+    /// Since the phase began.
+    pub elapsed: Duration,
+    /// Readings emitted in it.
+    pub emitted: u64,
+    /// Records stored in it.
+    pub stored: u64,
+    /// Readings emitted and not yet stored.
+    pub backlog: u64,
+    /// Records stored per second, lately.
+    pub rate: f64,
+    /// End-to-end 99th percentile, lately.
+    pub end_to_end_p99_us: u64,
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{:.1} records/s · backlog {} · p99 {:.1} ms",
+            self.rate,
+            self.backlog,
+            self.end_to_end_p99_us as f64 / 1e3
+        )
+    }
+}
+
+/// Progress of one run. Dropping it ends the phase at hand.
+#[derive(Debug)]
+pub struct Progress {
+    terminal: Terminal,
+    current: Option<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    phase: Phase,
+    expected: Option<Expected>,
+    bar: Option<ProgressBar>,
+    /// When the last plain line was said, since the phase began.
+    said: Duration,
+}
+
+impl Progress {
+    pub(super) fn new(terminal: Terminal) -> Self {
+        Self {
+            terminal,
+            current: None,
+        }
+    }
+
+    /// Begins a phase, which ends the one before.
+    pub fn phase(&mut self, phase: Phase, expected: Option<Expected>) {
+        self.finish();
+        let bar = self.terminal.draws_bars.then(|| {
+            let bar = self.terminal.bars.add(ProgressBar::no_length());
+            bar.set_style(style(expected));
+            bar.set_prefix(phase.to_string());
+            bar.set_length(expected.map_or(0, length));
+            bar.enable_steady_tick(SPINNER_PERIOD);
+            bar
+        });
+        if bar.is_none() {
+            match expected {
+                Some(expected) => self.terminal.say(format_args!("{phase}: {expected}")),
+                None => self.terminal.say(phase),
+            }
+        }
+        self.current = Some(Current {
+            phase,
+            expected,
+            bar,
+            said: Duration::ZERO,
+        });
+    }
+
+    /// Shows how the phase stands; call it about once a second.
+    pub fn update(&mut self, snapshot: &Snapshot) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        if let Some(bar) = &current.bar {
+            bar.set_position(match current.expected {
+                Some(Expected::Duration(_)) => milliseconds(snapshot.elapsed),
+                Some(Expected::Records(_)) | None => snapshot.stored,
+            });
+            bar.set_message(snapshot.to_string());
+        } else if snapshot.elapsed.saturating_sub(current.said) >= LINE_PERIOD {
+            current.said = snapshot.elapsed;
+            self.terminal.say(format_args!(
+                "{}: {} s · {} stored · {snapshot}",
+                current.phase,
+                snapshot.elapsed.as_secs(),
+                snapshot.stored
+            ));
+        }
+    }
+
+    /// Shows what the phase at hand is doing, in words.
+    pub fn message(&mut self, text: &str) {
+        let Some(current) = &self.current else {
+            return;
+        };
+        match &current.bar {
+            Some(bar) => bar.set_message(text.to_owned()),
+            None => self.terminal.say(format_args!("{}: {text}", current.phase)),
+        }
+    }
+
+    /// Ends the phase at hand; its bar stays on the screen as it was.
+    pub fn finish(&mut self) {
+        if let Some(bar) = self.current.take().and_then(|current| current.bar) {
+            bar.abandon();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+fn style(expected: Option<Expected>) -> ProgressStyle {
+    let template = match expected {
+        Some(Expected::Duration(_)) => "{prefix:12} {wide_bar} {elapsed} {msg}",
+        Some(Expected::Records(_)) => "{prefix:12} {wide_bar} {human_pos}/{human_len} {msg}",
+        None => "{prefix:12} {spinner} {elapsed} {msg}",
+    };
+    ProgressStyle::with_template(template).expect("the templates above are valid")
+}
+
+fn length(expected: Expected) -> u64 {
+    match expected {
+        Expected::Duration(duration) => milliseconds(duration),
+        Expected::Records(records) => records,
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_style_is_valid() {
+        for expected in [
+            None,
+            Some(Expected::Duration(Duration::from_secs(10))),
+            Some(Expected::Records(100)),
+        ] {
+            let _valid = style(expected);
+        }
+    }
+
+    #[test]
+    fn a_snapshot_shows_rate_backlog_and_p99() {
+        let snapshot = Snapshot {
+            elapsed: Duration::from_secs(3),
+            emitted: 152,
+            stored: 150,
+            backlog: 2,
+            rate: 49.96,
+            end_to_end_p99_us: 20_912,
+        };
+        assert_eq!(
+            snapshot.to_string(),
+            "50.0 records/s · backlog 2 · p99 20.9 ms"
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! What the program says about itself.
+
+use crate::place::Place;
+
+#[test]
+fn help_goes_to_stdout_and_names_every_exit_code() {
+    let outcome = Place::empty().convoy("--help");
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    insta::assert_snapshot!(outcome.stdout, @"
+    Drives a simulated vehicle fleet through Kafka into MongoDB and proves what arrived, how fast and
+    how late
+
+    Usage: convoy <COMMAND>
+
+    Commands:
+      simulate  Run the whole thing: provision, warm up, measure, drain, audit, report
+      dataset   Look at the rows to replay, or make some
+      doctor    Say what is missing on this machine, each with its fix; exit 3 if `simulate` would not
+                run
+      clean     Remove containers and data of runs whose process is provably gone, and nothing else
+      help      Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Exit codes:
+      0    everything went as asked
+      1    the run finished, but its verdict or a threshold failed
+      2    the command line, the scenario or an environment variable is wrong
+      3    the environment failed: broker, store, file
+      4    a bug in convoy
+      130  interrupted
+    ");
+}
+
+#[test]
+fn short_help_of_simulate_fits_a_screen() {
+    let outcome = Place::empty().convoy("simulate -h");
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    insta::assert_snapshot!(outcome.stdout, @"
+    Run the whole thing: provision, warm up, measure, drain, audit, report
+
+    Usage: convoy simulate [OPTIONS]
+
+    Options:
+      -h, --help  Print help (see more with '--help')
+
+    Fleet:
+      -n, --vehicles <N>       Number of vehicles [default: 50]
+      -r, --rate <RATE>        Readings of each vehicle: `2` per second, `30/m`, `3600/h` or `max`
+                               [default: 1]
+          --total-rate <RATE>  Readings of the whole fleet, instead of `--rate`
+          --arrival <SHAPE>    Shape of the arrivals: `uniform`, `poisson`, `burst` or `ramp` [default:
+                               uniform]
+          --key <KEY>          Key of each message: `vehicle` (keeps a vehicle's order), `uuid` or
+                               `none` [default: vehicle]
+          --dataset <PATH>     CSV file, folder of them, or folder with one folder per topic [default:
+                               sample_data]
+          --seed <N>           Seed of every random choice; the same seed emits the same readings
+                               [default: 42]
+
+    Length:
+      -d, --duration <TIME>       How long to measure, after the warm-up [default: 10s]
+          --records <N|all>       How many readings to measure, or `all` rows once, instead of
+                                  `--duration`
+          --warmup <TIME>         Load before measuring starts [default: 2s; 0s with `--records`]
+          --drain-timeout <TIME>  How long to wait until everything emitted is stored [default: 60s]
+
+    Pipeline:
+          --topic <NAME>         Topic [default: named by the folder of the dataset]
+          --partitions <N>       Partitions of a topic that is created [default: 4]
+          --consumers <N>        Consumers that share the partitions [default: 2, or 1 for one
+                                 partition]
+          --linger <TIME>        How long the producer gathers a batch [default: 5ms]
+          --compression <CODEC>  Compression of record batches: `none`, `gzip`, `lz4`, `snappy` or
+                                 `zstd` [default: none]
+          --encoding <FORM>      Form of each message: `json`, or `confluent` with a schema id before it
+                                 [default: json]
+          --batch-records <N>    Most documents of one insert [default: 1000]
+          --batch-wait <TIME>    How long the writer gathers an insert [default: 10ms]
+          --database <NAME>      Database to write to [default: convoy]
+          --collection <NAME>    Collection to write to [default: sensor]
+          --sink <SINK>          Where readings go: `pipeline`, or `null` to measure the pacer alone
+                                 [default: pipeline]
+
+    Servers:
+      -b, --backend <KIND>                Where both servers come from: `auto`, `embedded`, `containers`
+                                          or `external` [default: auto]
+          --broker <HOST:PORT,…>          Addresses of an existing broker, or `embedded` or `container`
+          --security-protocol <PROTOCOL>  How to talk to an existing broker: `plaintext`, `ssl`,
+                                          `sasl_plaintext` or `sasl_ssl` [default: `sasl_ssl` with a
+                                          user, `plaintext` without]
+          --sasl-mechanism <MECHANISM>    How the password is shown to an existing broker: `plain`,
+                                          `scram-sha-256` or `scram-sha-512` [default: plain]
+          --ca-file <FILE>                Certificate authorities of an existing broker, a PEM file
+                                          [default: those of the web]
+          --store <URI>                   URI of an existing store (mongodb://…), or `embedded` or
+                                          `container`
+          --broker-port <PORT>            Port of the embedded broker [default: a free one]
+          --store-port <PORT>             Port of the embedded store [default: a free one]
+          --data-dir <DIR>                Where the embedded servers keep their data [default: a
+                                          temporary directory]
+
+    Output:
+      -o, --output <DIR>               Where the run's directory is made [default: runs]
+          --format <FORM>              Form of the report on stdout: `text` or `json` [default: text]
+          --max-end-to-end-p99 <TIME>  Fail where the end-to-end p99 is above this
+          --min-throughput <RATE>      Fail where fewer records per second are stored
+          --progress <WHEN>            Progress on stderr: `auto` draws bars on a terminal, `never`
+                                       writes plain lines [default: auto]
+          --scenario <FILE>            TOML file with any of these options
+    ");
+}
+
+#[test]
+fn long_help_of_simulate_ends_with_examples() {
+    let outcome = Place::empty().convoy("simulate --help");
+    assert_eq!(outcome.code, 0);
+    assert!(
+        outcome
+            .stdout
+            .contains("$ convoy simulate --vehicles 1000 --rate max")
+    );
+    assert!(outcome.stdout.contains("CONVOY_VEHICLES=50"));
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let outcome = Place::empty().convoy("--version");
+    let expected = format!("convoy {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!((outcome.code, outcome.stdout), (0, expected));
+}
+
+#[test]
+fn without_a_command_the_help_goes_to_stderr() {
+    let outcome = Place::empty().convoy("");
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
+    assert!(outcome.stderr.starts_with("error: a command is missing"));
+}

@@ -1,0 +1,18 @@
+//! The program as its users meet it: the executable, its streams, its files and its exit status.
+//!
+//! One binary, because each costs a link of everything. Every test has a directory and an
+//! environment of its own; ports are free ones; nothing sleeps.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests panic"
+)]
+#![allow(missing_docs, reason = "a test's name says what it shows")]
+
+mod bad_input;
+mod help;
+mod place;
+mod simulate;
+mod tidy;

@@ -1,0 +1,149 @@
+//! Goal: a run says on stdout, in its files and by its exit status what happened, and leaves
+//! nothing else behind.
+//! Method: short runs of the executable against its embedded servers.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStderr};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::place::Place;
+
+/// A run that takes about a second.
+const SHORT: &str = "simulate --backend embedded --dataset rows.csv --progress never \
+                     --vehicles 5 --rate 20 --records 40";
+
+/// A run that only ends when it is interrupted.
+const ENDLESS: &str = "simulate --backend embedded --dataset rows.csv --progress never \
+                       --format json --rate 20 --warmup 0s --duration 1h";
+
+fn published_schema() -> jsonschema::Validator {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/report.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+fn entries(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Waits until the child says a line that starts with `start`.
+fn wait_for(stderr: &mut BufReader<ChildStderr>, start: &str) {
+    let mut said = String::new();
+    loop {
+        let mut line = String::new();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "{said}");
+        if line.starts_with(start) {
+            return;
+        }
+        said.push_str(&line);
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+#[test]
+fn a_clean_run_reports_on_stdout_and_in_files() {
+    let place = Place::with_rows();
+    let outcome = place.convoy(&format!("{SHORT} --format json"));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let errors: Vec<String> = published_schema()
+        .iter_errors(&report)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+    assert_eq!(report["status"], "complete");
+    assert_eq!(report["verdict"]["emitted"], 40);
+    assert_eq!(report["verdict"]["stored"], 40);
+    assert_eq!(report["settings"]["vehicles"], 5);
+
+    let runs = entries(&place.path("runs"));
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    let run = place.path("runs").join(&runs[0]);
+    assert_eq!(
+        entries(&run),
+        ["intervals.csv", "latency.hdr", "report.json"]
+    );
+    let log = place.path("logs").join(format!("{}.log", runs[0]));
+    assert!(log.exists(), "{}", log.display());
+}
+
+#[test]
+fn a_threshold_that_does_not_hold_fails_the_run() {
+    let outcome = Place::with_rows().convoy(&format!("{SHORT} --min-throughput 1000000"));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(
+        outcome
+            .stdout
+            .contains("--min-throughput 1,000,000 records/s: FAILED"),
+        "{outcome}"
+    );
+}
+
+#[test]
+fn an_interrupted_run_drains_audits_and_reports() {
+    let place = Place::with_rows();
+    let mut child = place.start(ENDLESS);
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    wait_for(&mut stderr, "run");
+    signal(&child, Signal::INT);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["status"], "interrupted");
+    assert_eq!(report["verdict"]["emitted"], report["verdict"]["stored"]);
+    assert_eq!(entries(place.temporary()), Vec::<String>::new());
+}
+
+#[test]
+fn data_of_a_killed_run_is_removed_by_the_next() {
+    let place = Place::with_rows();
+    let mut child = place.start(ENDLESS);
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    wait_for(&mut stderr, "run");
+    signal(&child, Signal::KILL);
+    child.wait().unwrap();
+    assert_eq!(entries(place.temporary()).len(), 1);
+
+    let outcome = place.convoy("clean --dry-run");
+    assert!(
+        outcome.stdout.starts_with("would remove directory"),
+        "{outcome}"
+    );
+    assert_eq!(entries(place.temporary()).len(), 1);
+    let outcome = place.convoy(SHORT);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert_eq!(entries(place.temporary()), Vec::<String>::new());
+}
+
+#[test]
+fn no_password_is_in_anything_that_is_written() {
+    let place = Place::with_rows().file(
+        ".env",
+        "BOOTSTRAP_SERVER=127.0.0.1:1\nAPI_KEY=key\nAPI_SECRET_KEY=sentinel\n\
+         MONGO_DB_URL=mongodb://user:sentinel@127.0.0.1:1/?appName=sentinel\n",
+    );
+    let outcome = place.convoy("simulate --dataset rows.csv --progress never --records 1");
+    assert_eq!(outcome.code, 3, "{outcome}");
+    assert!(!outcome.to_string().contains("sentinel"), "{outcome}");
+    for directory in ["runs", "logs"] {
+        for name in entries(&place.path(directory)) {
+            let path = place.path(directory).join(name);
+            let content = fs::read_to_string(&path).unwrap_or_default();
+            assert!(!content.contains("sentinel"), "{}", path.display());
+        }
+    }
+}

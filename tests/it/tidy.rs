@@ -1,0 +1,251 @@
+//! The order of the source: who may name whom, which crate is known where, how long a file is.
+//!
+//! The table is the drawing in `src/lib.rs`, edge by edge.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+/// What each room may name, beside what those may name. A room not listed may name nothing.
+const MAY_NAME: &[(&str, &[&str])] = &[
+    ("main", &["cli"]),
+    ("cli", &["command"]),
+    ("command", &["error", "terminal"]),
+    ("error", &["report", "pipeline"]),
+    ("terminal", &["measure"]),
+    ("report", &["audit", "measure"]),
+    (
+        "pipeline",
+        &["audit", "broker", "fleet", "registry", "store"],
+    ),
+    ("broker", &["measure", "net", "record"]),
+    ("registry", &["measure", "net", "record"]),
+    ("store", &["measure", "net", "record"]),
+    ("fleet", &["dataset", "load"]),
+    ("net", &["measure"]),
+    ("audit", &["record"]),
+    ("record", &["dataset"]),
+];
+
+/// Where a crate may be named: path prefixes.
+const KNOWN_IN: &[(&str, &[&str])] = &[
+    ("clap", &["cli/"]),
+    ("toml", &["cli/"]),
+    ("dotenvy", &["cli/"]),
+    ("strsim", &["cli/"]),
+    ("indicatif", &["terminal/"]),
+    ("tracing_subscriber", &["terminal/"]),
+    ("rskafka", &["broker/client.rs"]),
+    ("kafka_protocol", &["broker/embedded/"]),
+    ("mongodb", &["store/client.rs"]),
+    (
+        "testcontainers",
+        &["broker/container.rs", "store/container.rs"],
+    ),
+    (
+        "testcontainers_modules",
+        &["broker/container.rs", "store/container.rs"],
+    ),
+    ("bollard", &["net/engine/"]),
+    ("mimalloc", &["main.rs"]),
+];
+
+/// Longest file, in lines.
+const LONGEST: usize = 500;
+
+struct Source {
+    /// Relative to `src/`, with `/` between.
+    name: String,
+    text: String,
+}
+
+impl Source {
+    fn room(&self) -> &str {
+        let first = self.name.split('/').next().unwrap_or_default();
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+
+    /// The text without comments, where names are only mentioned, and without its tests.
+    fn code(&self) -> String {
+        let tests = self.text.find("#[cfg(test)]\nmod tests {");
+        self.text[..tests.unwrap_or(self.text.len())]
+            .lines()
+            .map(|line| line.split("//").next().unwrap_or_default())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+/// Every file but those of modules that only tests have: these meet the outside as strangers do.
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = Vec::new();
+    collect(&root, &root, &mut sources);
+    assert!(sources.len() > 20, "the sources are in {}", root.display());
+    let test_modules = test_modules(&sources);
+    sources.retain(|source| {
+        let path = source.name.trim_end_matches(".rs");
+        !test_modules
+            .iter()
+            .any(|module| path == module || path.starts_with(&format!("{module}/")))
+    });
+    sources
+}
+
+/// Paths, without extension, of the modules declared under `#[cfg(test)]`.
+fn test_modules(sources: &[Source]) -> BTreeSet<String> {
+    let declared = Regex::new(r"#\[cfg\(test\)\]\s+(?:pub(?:\(\w+\))? )?mod (\w+);").unwrap();
+    let mut modules = BTreeSet::new();
+    for source in sources {
+        let path = source.name.trim_end_matches(".rs");
+        let parent = path.strip_suffix("/mod").unwrap_or(path);
+        for capture in declared.captures_iter(&source.text) {
+            modules.insert(format!("{parent}/{}", &capture[1]));
+        }
+    }
+    modules
+}
+
+fn collect(root: &Path, directory: &Path, sources: &mut Vec<Source>) {
+    let mut paths: Vec<PathBuf> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            collect(root, &path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+            sources.push(Source {
+                name: name.replace('\\', "/"),
+                text: fs::read_to_string(&path).unwrap(),
+            });
+        }
+    }
+}
+
+/// Rooms named as `crate::room` or in the braces of `crate::{…}`.
+fn named_rooms(code: &str) -> BTreeSet<String> {
+    let path = Regex::new(r"\b(?:crate|convoy)::([a-z_]+)").unwrap();
+    let group = Regex::new(r"\b(?:crate|convoy)::\{").unwrap();
+    let mut rooms: BTreeSet<String> = path
+        .captures_iter(code)
+        .map(|capture| capture[1].to_owned())
+        .collect();
+    for found in group.find_iter(code) {
+        rooms.extend(first_segments(&code[found.end()..]));
+    }
+    rooms
+}
+
+/// The first segment of each path in a brace group whose opening brace was read.
+fn first_segments(group: &str) -> Vec<String> {
+    let (mut depth, mut segments, mut segment) = (1, Vec::new(), String::new());
+    let mut first = true;
+    for symbol in group.chars() {
+        match symbol {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 1 => {
+                segments.push(std::mem::take(&mut segment));
+                first = true;
+            }
+            ':' if depth == 1 => first = false,
+            symbol if depth == 1 && first && !symbol.is_whitespace() => segment.push(symbol),
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    segments.push(segment);
+    segments.retain(|segment| !segment.is_empty() && segment != "self");
+    segments
+}
+
+/// Every room that a room may name, directly or through others.
+fn may_name(room: &str) -> BTreeSet<&'static str> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![room];
+    while let Some(room) = open.pop() {
+        let entry = MAY_NAME.iter().find(|(name, _)| *name == room);
+        for named in entry.map_or(&[][..], |(_, named)| *named) {
+            if reached.insert(*named) {
+                open.push(named);
+            }
+        }
+    }
+    reached
+}
+
+#[test]
+fn nothing_names_a_room_above_it() {
+    let sources = sources();
+    let rooms: BTreeSet<&str> = sources.iter().map(Source::room).collect();
+    let mut wrong = Vec::new();
+    for source in &sources {
+        let allowed = may_name(source.room());
+        for named in named_rooms(&source.code()) {
+            let foreign = named != source.room() && rooms.contains(named.as_str());
+            if foreign && !allowed.contains(named.as_str()) {
+                wrong.push(format!("{} names {named}", source.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_has_no_circle() {
+    for (room, _) in MAY_NAME {
+        assert!(!may_name(room).contains(room), "a circle through {room}");
+    }
+}
+
+#[test]
+fn a_crate_is_known_where_it_is_wrapped_and_nowhere_else() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let code = source.code();
+        for (library, places) in KNOWN_IN {
+            let used = Regex::new(&format!(r"(?:^|[^\w:.]){library}::")).unwrap();
+            let known = places.iter().any(|place| source.name.starts_with(place));
+            if used.is_match(&code) && !known {
+                wrong.push(format!("{} uses {library}", source.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    let mut long: Vec<String> = sources()
+        .iter()
+        .map(|source| (source.text.lines().count(), &source.name))
+        .filter(|(lines, _)| *lines > LONGEST)
+        .map(|(lines, name)| format!("{name} has {lines} lines"))
+        .collect();
+    long.sort();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let silent: Vec<String> = sources()
+        .into_iter()
+        .filter(|source| !source.text.starts_with("//! "))
+        .map(|source| source.name)
+        .collect();
+    assert!(silent.is_empty(), "{}", silent.join("\n"));
+}
+
+#[test]
+fn groups_of_paths_are_taken_apart() {
+    let code = "use crate::{net, report::{self, Report}, store};\nlet x = crate::cli::parse();";
+    let named: Vec<String> = named_rooms(code).into_iter().collect();
+    assert_eq!(named, ["cli", "net", "report", "store"]);
+}
