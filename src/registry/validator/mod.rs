@@ -1,13 +1,17 @@
 //! Payloads against their schema.
 
+mod flat;
+
 use serde_json::Value;
 
 use crate::registry::error::Error;
+use crate::registry::validator::flat::Flat;
 
 /// A JSON Schema, compiled once and used for every payload.
 #[derive(Debug)]
 pub struct PayloadValidator {
-    validator: jsonschema::Validator,
+    flat: Option<Flat>,
+    full: jsonschema::Validator,
 }
 
 /// Why a payload does not fit.
@@ -35,20 +39,24 @@ impl PayloadValidator {
         let invalid = |reason| Error::InvalidSchema { reason };
         let schema: Value =
             serde_json::from_str(schema).map_err(|wrong| invalid(wrong.to_string()))?;
-        let validator = jsonschema::options()
+        let full = jsonschema::options()
             .offline()
             .should_validate_formats(false)
             .build(&schema)
             .map_err(|wrong| invalid(wrong.to_string()))?;
-        Ok(Self { validator })
+        let flat = Flat::of(&schema);
+        Ok(Self { flat, full })
     }
 
     /// Checks the JSON of a payload, without its wire header.
     pub fn check(&self, json: &[u8]) -> Result<(), Misfit> {
+        if self.flat.as_ref().is_some_and(|flat| flat.accepts(json)) {
+            return Ok(());
+        }
         let payload: Value = serde_json::from_slice(json).map_err(|wrong| Misfit::NotJson {
             reason: wrong.to_string(),
         })?;
-        self.validator
+        self.full
             .validate(&payload)
             .map_err(|wrong| Misfit::Forbidden {
                 path: wrong.instance_path().to_string(),
