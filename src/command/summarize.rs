@@ -79,6 +79,7 @@ impl CpuUse {
     }
 
     /// Adds the pacing thread, which has ended and is not among the process's threads any more.
+    #[must_use]
     pub fn with_generator(mut self, used: Duration) -> Self {
         self.cpu.add(Role::Generator, used);
         self

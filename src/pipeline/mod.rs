@@ -19,6 +19,9 @@ pub mod running;
 pub mod workload;
 pub mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use context::{Context, Settings};
 pub use error::Error;
 pub use experiment::{Endpoints, Outcome, Roles, run};

@@ -86,33 +86,15 @@ impl Running {
         let (end, ends) = watch::channel(None);
         let mut recorders = Vec::new();
 
-        let mut consumers = JoinSet::new();
-        let inputs = start_writers(
+        let consumers = start_consumers(
             context,
+            consuming,
             &targets,
             &acks,
+            &ends,
             roles,
-            &mut consumers,
             &mut recorders,
         );
-        for (index, consuming) in consuming.into_iter().enumerate() {
-            let input = inputs[index % inputs.len()].clone();
-            let Consuming {
-                topic_partition,
-                partition,
-                position,
-            } = consuming;
-            let context = Arc::clone(context);
-            let consumer = Consumer::new(
-                context,
-                topic_partition,
-                partition,
-                position,
-                ends.clone(),
-                input,
-            );
-            consumers.spawn_on(consumer.run(), &roles.consumer);
-        }
         let mut producers = JoinSet::new();
         for ((partition, queue), acks) in producing.into_iter().zip(&queues).zip(acks.iter()) {
             let (queue, acks) = (Arc::clone(queue), Arc::clone(acks));
@@ -120,7 +102,6 @@ impl Running {
             recorders.push(producer.recorder());
             producers.spawn_on(producer.run(), &roles.producer);
         }
-
         let throttle = Throttle::default();
         let start = context.clock.now();
         let emitted = spawn_emitter(context, &queues, &throttle, start);
@@ -282,14 +263,17 @@ impl Running {
     }
 }
 
-fn start_writers(
+/// Starts the writers, and the consumers that feed them.
+fn start_consumers(
     context: &Arc<Context>,
+    consuming: Vec<Consuming>,
     targets: &Targets,
     acks: &Arc<[Arc<Acks>]>,
+    ends: &watch::Receiver<Option<Arc<[i64]>>>,
     roles: &Roles,
-    tasks: &mut JoinSet<Result<(), Error>>,
     recorders: &mut Vec<Arc<Recorder>>,
-) -> Vec<mpsc::Sender<super::consumer::Fetch>> {
+) -> JoinSet<Result<(), Error>> {
+    let mut tasks = JoinSet::new();
     let mut inputs = Vec::new();
     for _ in 0..context.settings.consumers {
         let (input, output) = mpsc::channel(WRITER_INPUT);
@@ -303,7 +287,24 @@ fn start_writers(
         tasks.spawn_on(writer.run(), &roles.consumer);
         inputs.push(input);
     }
-    inputs
+    for (consuming, input) in consuming.into_iter().zip(inputs.iter().cycle()) {
+        let Consuming {
+            topic_partition,
+            partition,
+            position,
+        } = consuming;
+        let (context, input) = (Arc::clone(context), input.clone());
+        let consumer = Consumer::new(
+            context,
+            topic_partition,
+            partition,
+            position,
+            ends.clone(),
+            input,
+        );
+        tasks.spawn_on(consumer.run(), &roles.consumer);
+    }
+    tasks
 }
 
 /// Starts the pacing thread; the receiver hears when it has emitted its last reading.
@@ -329,7 +330,7 @@ fn spawn_emitter(
             &throttle,
         );
         // Nobody listens any more once the run has failed.
-        drop(done.send(thread_cpu_time()));
+        done.send(thread_cpu_time()).unwrap_or_default();
     };
     let spawned = std::thread::Builder::new()
         .name("generator".to_owned())
