@@ -63,7 +63,7 @@ mod tests {
         error: failed to listen on `127.0.0.1:9092`
           caused by: address in use
 
-        hint: the port is in use: stop what holds it, or name another one (0 takes a free one)
+        hint: name another port
         ");
     }
 
