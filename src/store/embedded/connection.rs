@@ -12,7 +12,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::command::{self, Connection, Shared};
+use super::command::{self, Call, Client, Shared};
+use super::faults::{Disturbance, Injected, Occasion};
 use super::frame::{self, HEADER_BYTES, Header, Protocol, Request};
 use crate::net::Limits;
 
@@ -51,6 +52,14 @@ impl FrameMemory {
 /// Why a connection ended. Only worth a line in the log.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
+    #[error("the client closed the connection")]
+    Closed,
+    #[error("the store stops")]
+    Stopping,
+    #[error("the client said nothing for too long")]
+    Idle,
+    #[error("a fault plan cut the connection")]
+    Cut,
     #[error("the client broke the protocol")]
     Protocol(#[source] frame::Error),
     #[error("the connection failed")]
@@ -61,103 +70,178 @@ enum Ended {
     Panicked,
 }
 
-/// Serves a connection until it ends, is idle for too long, or the server stops.
-pub async fn serve(
-    mut stream: TcpStream,
-    stopping: CancellationToken,
-    id: i32,
-    limits: Limits,
-    shared: Arc<Shared>,
-    memory: Arc<FrameMemory>,
-) {
-    let mut connection = Connection { id };
-    let mut buffer = Vec::new();
-    loop {
-        let mut header = [0; HEADER_BYTES];
-        let arrived = tokio::select! {
-            () = stopping.cancelled() => return,
-            arrived = tokio::time::timeout(limits.idle, stream.read_exact(&mut header)) => arrived,
+/// A connection being served.
+#[derive(Debug)]
+pub struct Serving {
+    /// The socket.
+    pub stream: TcpStream,
+    /// Cancelled when the store stops.
+    pub stopping: CancellationToken,
+    /// What the client may ask for at most.
+    pub limits: Limits,
+    /// What all connections share.
+    pub shared: Arc<Shared>,
+    /// The memory that all connections share.
+    pub memory: Arc<FrameMemory>,
+}
+
+impl Serving {
+    /// Serves until the connection ends, is idle for too long, or the store stops.
+    pub async fn run(mut self, id: i32) {
+        let mut client = Client::new(id);
+        let mut buffer = Vec::new();
+        let memory = Arc::clone(&self.memory);
+        loop {
+            match self.answer(&mut client, &mut buffer, &memory).await {
+                Ok(()) => {}
+                Err(Ended::Closed | Ended::Stopping) => return,
+                Err(ended @ (Ended::Idle | Ended::Cut)) => return debug!(id, "closed: {ended}"),
+                Err(ended) => {
+                    let cause = std::error::Error::source(&ended).map(ToString::to_string);
+                    return warn!(id, cause, "closed a connection: {ended}");
+                }
+            }
+        }
+    }
+
+    /// Reads a frame, runs its command and replies.
+    async fn answer(
+        &mut self,
+        client: &mut Client,
+        buffer: &mut Vec<u8>,
+        memory: &FrameMemory,
+    ) -> Result<(), Ended> {
+        let stopping = self.stopping.clone();
+        let read = self.read_frame(std::mem::take(buffer), memory);
+        let (header, header_bytes, frame, _reserved) = tokio::select! {
+            () = stopping.cancelled() => return Err(Ended::Stopping),
+            read = read => read?,
         };
-        match arrived {
+        let injected = self.inject(client.id, header, &header_bytes, &frame);
+        self.disturb(injected.before).await?;
+
+        let after = injected.after;
+        let shared = Arc::clone(&self.shared);
+        let mut taken = std::mem::replace(client, Client::new(client.id));
+        let run = move || {
+            let reply = run(
+                &shared,
+                &mut taken,
+                &injected,
+                (header, &header_bytes, &frame),
+            );
+            (reply, taken, frame)
+        };
+        let done = tokio::task::spawn_blocking(run).await;
+        let (reply, returned, frame) = done.map_err(|_panic| Ended::Panicked)?;
+        *client = returned;
+        if frame.capacity() <= KEPT_BUFFER {
+            *buffer = frame;
+        }
+        self.disturb(after).await?;
+        match reply.map_err(Ended::Protocol)? {
+            Some(reply) => self.send(&reply).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn read_frame<'m>(
+        &mut self,
+        buffer: Vec<u8>,
+        memory: &'m FrameMemory,
+    ) -> Result<
+        (
+            Header,
+            [u8; HEADER_BYTES],
+            Vec<u8>,
+            Option<SemaphorePermit<'m>>,
+        ),
+        Ended,
+    > {
+        let mut bytes = [0; HEADER_BYTES];
+        let arrived = self.stream.read_exact(&mut bytes);
+        match tokio::time::timeout(self.limits.idle, arrived).await {
             Ok(Ok(_)) => {}
-            Ok(Err(_)) => return,
-            Err(_) => return debug!(id, "closed an idle connection"),
+            Ok(Err(_)) => return Err(Ended::Closed),
+            Err(_) => return Err(Ended::Idle),
         }
-        let answered = answer(
-            &mut stream,
-            header,
-            limits.frame_bytes,
-            (&mut connection, &mut buffer),
-            &shared,
-            &memory,
-        );
-        if let Err(ended) = answered.await {
-            let cause = std::error::Error::source(&ended).map(ToString::to_string);
-            return warn!(id, cause, "closed a connection: {ended}");
+        let header = Header::read(bytes, self.limits.frame_bytes).map_err(Ended::Protocol)?;
+        let length = header.length - HEADER_BYTES;
+        let reserved = memory.reserve(length).await;
+        let frame = self.read_body(length, buffer).await?;
+        Ok((header, bytes, frame, reserved))
+    }
+
+    /// Reads a frame's body. The buffer grows as bytes arrive, not by what the client announced.
+    async fn read_body(&mut self, bytes: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>, Ended> {
+        buffer.clear();
+        buffer.reserve(bytes.min(SMALL_FRAME));
+        let mut rest = (&mut self.stream).take(u64::try_from(bytes).unwrap_or(u64::MAX));
+        while buffer.len() < bytes {
+            let read = tokio::time::timeout(FRAME_DEADLINE, rest.read_buf(&mut buffer)).await;
+            let read = read.map_err(|_late| Ended::Slow)?.map_err(Ended::Socket)?;
+            if read == 0 {
+                return Err(Ended::Socket(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+        Ok(buffer)
+    }
+
+    async fn send(&mut self, reply: &[u8]) -> Result<(), Ended> {
+        let sent = tokio::time::timeout(FRAME_DEADLINE, self.stream.write_all(reply)).await;
+        sent.map_err(|_late| Ended::Slow)?.map_err(Ended::Socket)
+    }
+
+    /// Asks the fault plan, if there is one, what is to go wrong with a command.
+    fn inject(
+        &self,
+        connection: i32,
+        header: Header,
+        header_bytes: &[u8],
+        frame: &[u8],
+    ) -> Injected {
+        let Some(plan) = &self.shared.faults else {
+            return Injected::default();
+        };
+        let Ok(request) = Request::read(header, header_bytes, frame) else {
+            return Injected::default();
+        };
+        let Ok(call) = Call::of(&request) else {
+            return Injected::default();
+        };
+        plan.inject(&Occasion {
+            command: call.name,
+            database: call.database,
+            collection: &call.collection_name().unwrap_or_default(),
+            connection,
+        })
+    }
+
+    async fn disturb(&self, disturbance: Option<Disturbance>) -> Result<(), Ended> {
+        match disturbance {
+            None => Ok(()),
+            Some(Disturbance::Cut) => Err(Ended::Cut),
+            Some(Disturbance::Hang) => {
+                self.stopping.cancelled().await;
+                Err(Ended::Stopping)
+            }
+            Some(Disturbance::Delay(delay)) => {
+                tokio::select! {
+                    () = self.stopping.cancelled() => {}
+                    () = tokio::time::sleep(delay) => {}
+                }
+                Ok(())
+            }
         }
     }
-}
-
-/// Reads the rest of a frame, runs its command and replies.
-async fn answer(
-    stream: &mut TcpStream,
-    header_bytes: [u8; HEADER_BYTES],
-    limit: usize,
-    (connection, buffer): (&mut Connection, &mut Vec<u8>),
-    shared: &Arc<Shared>,
-    memory: &FrameMemory,
-) -> Result<(), Ended> {
-    let header = Header::read(header_bytes, limit).map_err(Ended::Protocol)?;
-    let body_bytes = header.length - HEADER_BYTES;
-    let _reserved = memory.reserve(body_bytes).await;
-    let frame = read_body(stream, body_bytes, std::mem::take(buffer)).await?;
-
-    let shared = Arc::clone(shared);
-    let mut taken = Connection { id: connection.id };
-    std::mem::swap(connection, &mut taken);
-    let run = move || {
-        let reply = run(&shared, &mut taken, header, &header_bytes, &frame);
-        (reply, taken, frame)
-    };
-    let done = tokio::task::spawn_blocking(run).await;
-    let (reply, returned, frame) = done.map_err(|_panic| Ended::Panicked)?;
-    *connection = returned;
-    if frame.capacity() <= KEPT_BUFFER {
-        *buffer = frame;
-    }
-    if let Some(reply) = reply.map_err(Ended::Protocol)? {
-        let sent = tokio::time::timeout(FRAME_DEADLINE, stream.write_all(&reply)).await;
-        sent.map_err(|_late| Ended::Slow)?.map_err(Ended::Socket)?;
-    }
-    Ok(())
-}
-
-/// Reads a frame's body. The buffer grows as bytes arrive, not by what the client announced.
-async fn read_body(
-    stream: &mut TcpStream,
-    bytes: usize,
-    mut buffer: Vec<u8>,
-) -> Result<Vec<u8>, Ended> {
-    buffer.clear();
-    buffer.reserve(bytes.min(SMALL_FRAME));
-    let mut rest = stream.take(u64::try_from(bytes).unwrap_or(u64::MAX));
-    while buffer.len() < bytes {
-        let read = tokio::time::timeout(FRAME_DEADLINE, rest.read_buf(&mut buffer)).await;
-        let read = read.map_err(|_late| Ended::Slow)?.map_err(Ended::Socket)?;
-        if read == 0 {
-            return Err(Ended::Socket(std::io::ErrorKind::UnexpectedEof.into()));
-        }
-    }
-    Ok(buffer)
 }
 
 /// Runs a command; `None` if the client wants no reply.
 fn run(
     shared: &Shared,
-    connection: &mut Connection,
-    header: Header,
-    header_bytes: &[u8],
-    body: &[u8],
+    client: &mut Client,
+    injected: &Injected,
+    (header, header_bytes, body): (Header, &[u8], &[u8]),
 ) -> Result<Option<Vec<u8>>, frame::Error> {
     let request = match Request::read(header, header_bytes, body) {
         Ok(request) => request,
@@ -172,7 +256,7 @@ fn run(
         }
         Err(error) => return Err(error),
     };
-    let reply = command::execute(shared, connection, &request);
+    let reply = command::execute(shared, client, &request, injected);
     Ok(
         (!request.unacknowledged)
             .then(|| frame::reply(request.protocol, header.request_id, &reply)),

@@ -56,6 +56,7 @@ impl Code {
     pub const INVALID_INDEX_SPECIFICATION: Self = Self::new(197, "InvalidIndexSpecificationOption");
     pub const CONVERSION_FAILURE: Self = Self::new(241, "ConversionFailure");
     pub const NOT_IMPLEMENTED: Self = Self::new(238, "NotImplemented");
+    pub const MECHANISM_UNAVAILABLE: Self = Self::new(334, "MechanismUnavailable");
     pub const CURSOR_IN_USE: Self = Self::new(12051, "CursorInUse");
     pub const NO_SUCH_TRANSACTION: Self = Self::new(251, "NoSuchTransaction");
     pub const OPERATION_NOT_SUPPORTED_IN_TRANSACTION: Self =
@@ -144,6 +145,14 @@ impl CommandError {
             .count("index", index)
             .int32("code", self.code.number)
             .extended(self.details())
+            .string("errmsg", &self.message)
+    }
+
+    /// Returns a reply's `writeConcernError`.
+    pub fn write_concern_error(&self) -> Builder {
+        Builder::new()
+            .int32("code", self.code.number)
+            .string("codeName", &self.code.name())
             .string("errmsg", &self.message)
     }
 

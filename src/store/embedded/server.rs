@@ -10,9 +10,11 @@ use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
+use super::auth::{User, Users};
 use super::command::{Cursors, Shared};
-use super::connection;
+use super::connection::{FrameMemory, Serving};
 use super::engine::{self, Engine};
+use super::faults::FaultPlan;
 use super::handshake::MAX_MESSAGE_BYTES;
 use crate::measure::RunClock;
 use crate::net::{self, Limits, Server};
@@ -32,6 +34,10 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// What clients may ask for at most.
     pub limits: Limits,
+    /// Who may use the store; everyone if empty.
+    pub users: Vec<User>,
+    /// What goes wrong on purpose; nothing if `None`.
+    pub faults: Option<Arc<dyn FaultPlan>>,
 }
 
 impl Default for Settings {
@@ -45,6 +51,8 @@ impl Default for Settings {
                 frame_bytes: usize::try_from(MAX_MESSAGE_BYTES).unwrap_or_default() + 16 * 1024,
                 idle: Duration::from_secs(30 * 60),
             },
+            users: Vec::new(),
+            faults: None,
         }
     }
 }
@@ -52,6 +60,12 @@ impl Default for Settings {
 /// A store could not be started, or not be stopped in order.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// Anyone on the network could read and write.
+    #[error("`{address}` can be reached from other machines and the document store has no users")]
+    Unprotected {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
     /// The address cannot be listened on.
     #[error("failed to start the document store")]
     Listen(#[source] net::Error),
@@ -86,6 +100,9 @@ impl Error {
             Self::TemporaryDirectory(_) => {
                 "set TMPDIR to a directory that can be written".to_owned()
             }
+            Self::Unprotected { .. } => {
+                "listen on 127.0.0.1, or name a user and a password".to_owned()
+            }
             Self::Socket(_) => "try again".to_owned(),
             Self::Panicked => "please report this".to_owned(),
         }
@@ -106,6 +123,10 @@ pub struct Store {
 impl Store {
     /// Opens the documents and listens, with all tasks on the current runtime.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
+        if !settings.listen.ip().is_loopback() && settings.users.is_empty() {
+            let address = settings.listen;
+            return Err(Error::Unprotected { address });
+        }
         let (path, directory) = if let Some(path) = settings.data_dir {
             (path, None)
         } else {
@@ -113,7 +134,9 @@ impl Store {
             let directory = directory.map_err(Error::TemporaryDirectory)?;
             (directory.path().to_owned(), Some(directory))
         };
-        let engine = tokio::task::spawn_blocking(move || Engine::open(&path))
+        let users = settings.users;
+        let open = move || Ok((Engine::open(&path)?, Users::new(&users)));
+        let (engine, users) = tokio::task::spawn_blocking(open)
             .await
             .map_err(|_panic| Error::Panicked)?
             .map_err(|error| Error::Open(EngineError(error)))?;
@@ -124,6 +147,8 @@ impl Store {
             cursors: Cursors::default(),
             clock: RunClock::start(),
             address: address.to_string(),
+            users,
+            faults: settings.faults,
         });
         let upkeep = CancellationToken::new();
         tokio::spawn(upkeep_loop(Arc::clone(&shared), upkeep.clone()));
@@ -153,10 +178,14 @@ impl Store {
         if !server.stop().await {
             warn!("connections to the document store did not end in time");
         }
-        let saved = tokio::task::spawn_blocking(move || shared.engine.log().sync_all())
+        let save = move || {
+            let saved = shared.engine.log().sync_all();
+            drop(directory);
+            saved
+        };
+        let saved = tokio::task::spawn_blocking(save)
             .await
             .map_err(|_panic| Error::Panicked)?;
-        drop(directory);
         saved.map_err(|error| Error::Flush(EngineError(error)))
     }
 }
@@ -167,11 +196,17 @@ fn serve(
     shared: Arc<Shared>,
 ) -> Result<Server, Error> {
     let connections = AtomicI32::new(0);
-    let memory = Arc::new(connection::FrameMemory::new());
+    let memory = Arc::new(FrameMemory::new());
     let handle = move |stream, stopping| {
         let id = connections.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        let memory = Arc::clone(&memory);
-        connection::serve(stream, stopping, id, limits, Arc::clone(&shared), memory)
+        let serving = Serving {
+            stream,
+            stopping,
+            limits,
+            shared: Arc::clone(&shared),
+            memory: Arc::clone(&memory),
+        };
+        serving.run(id)
     };
     Server::start(listener, limits, handle).map_err(Error::Socket)
 }

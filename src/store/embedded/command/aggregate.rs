@@ -9,7 +9,7 @@ use super::super::pipeline::{Stage, parse};
 use super::cursor::Batch;
 use super::find::{FIRST_BATCH, reply};
 use super::query::{Selection, parse_hint};
-use super::{Call, Connection, Shared};
+use super::{Call, Client, Shared};
 
 /// The arguments of `aggregate`.
 const ARGUMENTS: &[&str] = &[
@@ -28,7 +28,7 @@ const ARGUMENTS: &[&str] = &[
 /// `aggregate`
 pub fn aggregate(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;

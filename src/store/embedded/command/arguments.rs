@@ -3,6 +3,7 @@
 use super::super::bson::{Doc, Kind, Value, validate};
 use super::super::engine::Namespace;
 use super::super::error::{Code, CommandError};
+use super::super::faults::Injected;
 use super::super::frame::Request;
 
 /// The most writes of one command.
@@ -25,6 +26,15 @@ const GENERIC: &[&str] = &[
     "rawData",
 ];
 
+/// What goes wrong with a command that no plan was asked about.
+static NOTHING_INJECTED: Injected = Injected {
+    before: None,
+    after: None,
+    refusal: None,
+    write_errors: Vec::new(),
+    write_concern_error: None,
+};
+
 /// A command as the client sent it.
 #[derive(Debug)]
 pub struct Call<'a> {
@@ -34,6 +44,8 @@ pub struct Call<'a> {
     pub body: Doc<'a>,
     /// The database it is for.
     pub database: &'a str,
+    /// What is to go wrong with it.
+    pub injected: &'a Injected,
     sequences: &'a [(&'a str, &'a [u8])],
 }
 
@@ -57,6 +69,7 @@ impl<'a> Call<'a> {
             name: first.name(),
             body,
             database,
+            injected: &NOTHING_INJECTED,
             sequences: &request.sequences,
         };
         if request.query_database.is_some()
@@ -118,6 +131,19 @@ impl<'a> Call<'a> {
                 Err(CommandError::unsupported("collations other than simple"))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Returns the name of the collection that the command is about, if it is about one.
+    pub fn collection_name(&self) -> Option<String> {
+        let name = if self.name == "getMore" {
+            "collection"
+        } else {
+            self.name
+        };
+        match self.body.get(name) {
+            Some(Value::String(collection)) => Some(collection.into_owned()),
+            _ => None,
         }
     }
 

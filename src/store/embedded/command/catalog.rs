@@ -9,7 +9,7 @@ use super::super::engine::namespace::check_database;
 use super::super::engine::{Collection, CollectionOptions, Namespace};
 use super::super::error::{Code, CommandError};
 use super::super::query::parse_filter;
-use super::{Call, Connection, Shared, cursor};
+use super::{Call, Client, Shared, cursor};
 
 /// Options of `create` that change nothing of what this store does.
 const HARMLESS_OPTIONS: &[&str] = &[
@@ -35,7 +35,7 @@ const UNSUPPORTED_OPTIONS: &[&str] = &[
 /// `create`
 pub fn create(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let sizes = [
@@ -60,7 +60,7 @@ pub fn create(
 /// `drop`
 pub fn drop_collection(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&[])?;
@@ -78,7 +78,7 @@ pub fn drop_collection(
 /// `dropDatabase`
 pub fn drop_database(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&[])?;
@@ -93,7 +93,7 @@ pub fn drop_database(
 /// `renameCollection`, of which the arguments are full names.
 pub fn rename_collection(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["to", "dropTarget"])?;
@@ -114,7 +114,7 @@ pub fn rename_collection(
 /// `listCollections`
 pub fn list_collections(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["filter", "nameOnly", "authorizedCollections", "cursor"])?;
@@ -161,7 +161,7 @@ fn describe(namespace: &Namespace, collection: &Collection) -> Vec<u8> {
 /// `listDatabases`
 pub fn list_databases(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["filter", "nameOnly", "authorizedDatabases"])?;

@@ -7,12 +7,12 @@ use super::super::bson::{ArrayBuilder, Builder, Doc, Key, Kind, MAX_DOCUMENT_BYT
 use super::super::error::CommandError;
 use super::super::query::{Path, parse_filter};
 use super::query::{Selection, context, parse_hint};
-use super::{Call, Connection, Shared};
+use super::{Call, Client, Shared};
 
 /// `count`
 pub fn count(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["query", "limit", "skip", "hint", "collation", "fields"])?;
@@ -49,7 +49,7 @@ pub fn count(
 /// `distinct`
 pub fn distinct(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["key", "query", "collation", "hint"])?;

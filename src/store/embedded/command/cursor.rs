@@ -9,7 +9,7 @@ use super::super::engine::{Row, lock};
 use super::super::error::{Code, CommandError};
 use super::super::pipeline::{Context, Stage};
 use super::query::context;
-use super::{Call, Connection, Shared};
+use super::{Call, Client, Shared};
 
 /// How long a cursor may be idle.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -197,7 +197,7 @@ fn reply(name: &str, documents: ArrayBuilder, id: i64, namespace: &str) -> Build
 /// `getMore`
 pub fn get_more(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&[
@@ -241,7 +241,7 @@ pub fn get_more(
 /// `killCursors`
 pub fn kill_cursors(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["cursors"])?;

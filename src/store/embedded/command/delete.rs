@@ -11,12 +11,12 @@ use super::insert::with_errors;
 use super::query::{Selection, context, parse_hint};
 use super::statement::Statement;
 use super::write_concern::WriteConcern;
-use super::{Call, Connection, Shared};
+use super::{Call, Client, Shared};
 
 /// `delete`
 pub fn delete(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["deletes", "ordered", "let"])?;
@@ -29,7 +29,11 @@ pub fn delete(
     let mut position = Position::default();
     let mut errors = Vec::new();
     for (index, statement) in call.documents("deletes")?.into_iter().enumerate() {
-        match delete_some(shared, &namespace, &context, statement) {
+        let outcome = match call.injected.write_error(index) {
+            Some(error) => Err(error),
+            None => delete_some(shared, &namespace, &context, statement),
+        };
+        match outcome {
             Ok((deleted, reached)) => {
                 count += deleted;
                 position = position.max(reached);

@@ -3,13 +3,13 @@
 use super::super::bson::{ArrayBuilder, Builder, Value};
 use super::super::error::{Code, CommandError};
 use super::handshake::VERSION;
-use super::{Call, Connection, Shared};
+use super::{Call, Client, Shared};
 use crate::measure::clock::unix_ms;
 
 /// `serverStatus`
 pub fn server_status(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     _call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let milliseconds = shared.clock.now() / 1_000_000;
@@ -36,7 +36,7 @@ pub fn server_status(
 /// `hostInfo`
 pub fn host_info(
     _shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     _call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
@@ -61,7 +61,7 @@ pub fn host_info(
 /// `getParameter`
 pub fn get_parameter(
     _shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let version = format!("{}.{}", VERSION[0], VERSION[1]);
@@ -90,7 +90,7 @@ pub fn get_parameter(
 /// `getCmdLineOpts`
 pub fn get_command_line_options(
     _shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     _call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     Ok(Builder::new()
@@ -101,7 +101,7 @@ pub fn get_command_line_options(
 /// `getLog`
 pub fn get_log(
     _shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     match call.text("getLog")?.as_deref() {
@@ -119,7 +119,7 @@ pub fn get_log(
 /// `isdbgrid`, by which clients ask whether they speak to a router.
 pub fn is_not_router(
     _shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let message = format!("no such command: '{}'", call.name);

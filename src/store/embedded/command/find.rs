@@ -8,7 +8,7 @@ use super::super::pipeline::stages::Project;
 use super::super::query::{Projection, SortSpec, parse_filter, parse_projection};
 use super::cursor::{self, Batch};
 use super::query::{Selection, context, parse_hint};
-use super::{Call, Connection, Shared};
+use super::{Call, Client, Shared};
 
 /// Documents of a first batch whose size the client leaves open.
 pub const FIRST_BATCH: u64 = 101;
@@ -41,7 +41,7 @@ const ARGUMENTS: &[&str] = &[
 /// `find`
 pub fn find(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;

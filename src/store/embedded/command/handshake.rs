@@ -1,10 +1,10 @@
 //! What a client asks before anything else: who is there, and what it can do.
 
-use super::super::bson::{ArrayBuilder, Builder, MAX_DOCUMENT_BYTES, Value};
+use super::super::bson::{ArrayBuilder, Builder, Doc, MAX_DOCUMENT_BYTES, Value};
 use super::super::engine::catalog;
 use super::super::error::CommandError;
 use super::arguments::MAX_WRITE_BATCH;
-use super::{Call, Connection, Shared};
+use super::{Call, Client, Shared, sasl};
 use crate::measure::clock::unix_ms;
 
 /// The server version that clients are told: they choose what to send by it.
@@ -22,33 +22,42 @@ pub const SESSION_TIMEOUT_MINUTES: i32 = 30;
 /// `hello`
 pub fn hello(
     shared: &Shared,
-    connection: &mut Connection,
-    _call: &Call<'_>,
+    client: &mut Client,
+    call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let reply = Builder::new().bool("isWritablePrimary", true);
-    Ok(describe(reply, shared, connection))
+    Ok(describe(reply, shared, client, call))
 }
 
 /// `isMaster`, which older clients say instead.
 pub fn is_master(
     shared: &Shared,
-    connection: &mut Connection,
-    _call: &Call<'_>,
+    client: &mut Client,
+    call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let reply = Builder::new().bool("helloOk", true).bool("ismaster", true);
-    Ok(describe(reply, shared, connection))
+    Ok(describe(reply, shared, client, call))
 }
 
 /// Describes a server without replicas, for which no client numbers its writes.
-fn describe(reply: Builder, _shared: &Shared, connection: &Connection) -> Builder {
+fn describe(mut reply: Builder, shared: &Shared, client: &mut Client, call: &Call<'_>) -> Builder {
     let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
+    if call.body.element("saslSupportedMechs").is_some() && !shared.users.is_empty() {
+        reply = reply.strings("saslSupportedMechs", &[sasl::MECHANISM]);
+    }
+    // A proof begun with the greeting saves a round trip; one that fails is begun again.
+    if let Some(Value::Document(request)) = call.body.get("speculativeAuthenticate")
+        && let Ok(started) = sasl::start(shared, client, Doc::new(&request))
+    {
+        reply = reply.document("speculativeAuthenticate", started);
+    }
     reply
         .count("maxBsonObjectSize", MAX_DOCUMENT_BYTES)
         .int32("maxMessageSizeBytes", MAX_MESSAGE_BYTES)
         .count("maxWriteBatchSize", MAX_WRITE_BATCH)
         .with("localTime", &now)
         .int32("logicalSessionTimeoutMinutes", SESSION_TIMEOUT_MINUTES)
-        .int32("connectionId", connection.id)
+        .int32("connectionId", client.id)
         .int32("minWireVersion", 0)
         .int32("maxWireVersion", MAX_WIRE_VERSION)
         .bool("readOnly", false)
@@ -57,7 +66,7 @@ fn describe(reply: Builder, _shared: &Shared, connection: &Connection) -> Builde
 /// `ping` and others that only say that they were heard.
 pub fn ok(
     _shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     _call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     Ok(Builder::new())
@@ -66,7 +75,7 @@ pub fn ok(
 /// `buildInfo`
 pub fn build_info(
     _shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     _call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let numbers = VERSION.into_iter().chain([0]).map(Value::Int32);
@@ -87,13 +96,19 @@ pub fn build_info(
 /// `connectionStatus`
 pub fn connection_status(
     _shared: &Shared,
-    _connection: &mut Connection,
+    client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["showPrivileges"])?;
+    let mut users = ArrayBuilder::default();
+    let mut roles = ArrayBuilder::default();
+    if let Some(user) = &client.user {
+        users.push_built(Builder::new().string("user", user).string("db", "admin"));
+        roles.push_built(Builder::new().string("role", "root").string("db", "admin"));
+    }
     let mut info = Builder::new()
-        .strings("authenticatedUsers", &[])
-        .strings("authenticatedUserRoles", &[]);
+        .array("authenticatedUsers", users)
+        .array("authenticatedUserRoles", roles);
     if call.flag("showPrivileges")?.unwrap_or(false) {
         info = info.strings("authenticatedUserPrivileges", &[]);
     }
@@ -105,8 +120,8 @@ pub fn connection_status(
 /// `whatsmyuri`
 pub fn whats_my_uri(
     _shared: &Shared,
-    connection: &mut Connection,
+    client: &mut Client,
     _call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
-    Ok(Builder::new().string("you", &format!("127.0.0.1:{}", connection.id)))
+    Ok(Builder::new().string("you", &format!("127.0.0.1:{}", client.id)))
 }

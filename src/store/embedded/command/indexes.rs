@@ -5,7 +5,7 @@ use super::super::engine::Collection;
 use super::super::engine::index_spec::{ID_INDEX, IndexSpec};
 use super::super::error::{Code, CommandError};
 use super::catalog::existing;
-use super::{Call, Connection, Shared, cursor};
+use super::{Call, Client, Shared, cursor};
 
 /// The most indexes of a collection, the one on `_id` included.
 const MAX_INDEXES: usize = 64;
@@ -13,7 +13,7 @@ const MAX_INDEXES: usize = 64;
 /// `createIndexes`
 pub fn create_indexes(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["indexes", "commitQuorum", "ignoreUnknownIndexOptions"])?;
@@ -61,7 +61,7 @@ pub fn create_indexes(
 /// `listIndexes`
 pub fn list_indexes(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["cursor", "includeBuildUUIDs", "includeIndexBuildInfo"])?;
@@ -80,7 +80,7 @@ pub fn list_indexes(
 /// `dropIndexes`: by name, by names, by key, or all with `*`.
 pub fn drop_indexes(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["index"])?;

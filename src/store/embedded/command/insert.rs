@@ -9,13 +9,14 @@ use super::super::bson::{ArrayBuilder, Builder, Doc, MAX_DOCUMENT_BYTES, ObjectI
 use super::super::engine::Namespace;
 use super::super::engine::collection::Inserted;
 use super::super::error::{Code, CommandError};
+use super::super::faults::Injected;
 use super::write_concern::WriteConcern;
-use super::{Call, Connection, Shared};
+use super::{Call, Client, Shared};
 
 /// `insert`
 pub fn insert(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["documents", "ordered", "bypassDocumentValidation"])?;
@@ -23,7 +24,7 @@ pub fn insert(
     let concern = WriteConcern::of(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let documents = call.documents("documents")?;
-    let inserted = insert_all(shared, &namespace, &documents, ordered)?;
+    let inserted = insert_all(shared, &namespace, &documents, ordered, call.injected)?;
     concern.wait(&shared.engine, inserted.position)?;
     let reply = Builder::new().count("n", inserted.count);
     Ok(with_errors(reply, &inserted.errors))
@@ -35,11 +36,16 @@ pub fn insert_all(
     namespace: &Namespace,
     documents: &[Doc<'_>],
     ordered: bool,
+    injected: &Injected,
 ) -> Result<Inserted, CommandError> {
     let mut prepared = Vec::with_capacity(documents.len());
     let mut refused = Vec::new();
     for (index, &document) in documents.iter().enumerate() {
-        match prepare(document) {
+        let prepared_or_refused = match injected.write_error(index) {
+            Some(error) => Err(error),
+            None => prepare(document),
+        };
+        match prepared_or_refused {
             Ok(document) => prepared.push((index, document)),
             Err(error) => {
                 refused.push((index, error));

@@ -18,6 +18,7 @@ pub mod handshake;
 pub mod indexes;
 pub mod insert;
 pub mod query;
+pub mod sasl;
 pub mod sessions;
 pub mod statement;
 pub mod update;
@@ -25,15 +26,18 @@ pub mod write_concern;
 
 use std::sync::Arc;
 
+use super::auth::Users;
 use super::bson::{Builder, Invalid};
 use super::engine::Engine;
 use super::engine::namespace::check_database;
 use super::error::{Code, CommandError};
+use super::faults::{FaultPlan, Injected};
 use super::frame::Request;
 use crate::measure::RunClock;
 
 pub use arguments::Call;
 pub use cursor::Cursors;
+pub use sasl::Progress;
 
 /// What all connections of a store share.
 #[derive(Debug)]
@@ -46,18 +50,52 @@ pub struct Shared {
     pub clock: RunClock,
     /// Where the store listens, as `host:port`.
     pub address: String,
+    /// Who may use it.
+    pub users: Users,
+    /// What goes wrong on purpose.
+    pub faults: Option<Arc<dyn FaultPlan>>,
 }
 
-/// What a connection is, between its commands.
+/// What is known of a connection's client, from command to command.
 #[derive(Debug)]
-pub struct Connection {
-    /// Its number.
+pub struct Client {
+    /// The connection's number.
     pub id: i32,
+    /// Who the client has proved to be.
+    pub user: Option<String>,
+    /// The proof under way.
+    pub conversation: Option<Progress>,
 }
+
+impl Client {
+    /// Nothing is known of a new client.
+    pub fn new(id: i32) -> Self {
+        Self {
+            id,
+            user: None,
+            conversation: None,
+        }
+    }
+}
+
+/// Commands that need no proof of who one is.
+const OPEN_COMMANDS: &[&str] = &[
+    "buildInfo",
+    "buildinfo",
+    "connectionStatus",
+    "hello",
+    "isMaster",
+    "ismaster",
+    "logout",
+    "ping",
+    "saslContinue",
+    "saslStart",
+    "whatsmyuri",
+];
 
 /// What a command is: its name, what it does, and whether it may run where clients only look
 /// around.
-type Run = fn(&Shared, &mut Connection, &Call<'_>) -> Result<Builder, CommandError>;
+type Run = fn(&Shared, &mut Client, &Call<'_>) -> Result<Builder, CommandError>;
 
 /// Every command, by the name on the wire.
 const COMMANDS: &[(&str, Run)] = &[
@@ -92,10 +130,12 @@ const COMMANDS: &[(&str, Run)] = &[
     ("listCollections", catalog::list_collections),
     ("listDatabases", catalog::list_databases),
     ("listIndexes", indexes::list_indexes),
-    ("logout", handshake::ok),
+    ("logout", sasl::logout),
     ("ping", handshake::ok),
     ("refreshSessions", sessions::end_sessions),
     ("renameCollection", catalog::rename_collection),
+    ("saslContinue", sasl::sasl_continue),
+    ("saslStart", sasl::sasl_start),
     ("serverStatus", diagnostics::server_status),
     ("startSession", sessions::start_session),
     ("update", update::update),
@@ -103,8 +143,13 @@ const COMMANDS: &[(&str, Run)] = &[
 ];
 
 /// Runs a request; returns the reply document.
-pub fn execute(shared: &Shared, connection: &mut Connection, request: &Request<'_>) -> Vec<u8> {
-    match run(shared, connection, request) {
+pub fn execute(
+    shared: &Shared,
+    client: &mut Client,
+    request: &Request<'_>,
+    injected: &Injected,
+) -> Vec<u8> {
+    match run(shared, client, request, injected) {
         Ok(reply) => reply.double("ok", 1.0).finish(),
         Err(error) => error.reply().finish(),
     }
@@ -112,11 +157,16 @@ pub fn execute(shared: &Shared, connection: &mut Connection, request: &Request<'
 
 fn run(
     shared: &Shared,
-    connection: &mut Connection,
+    client: &mut Client,
     request: &Request<'_>,
+    injected: &Injected,
 ) -> Result<Builder, CommandError> {
-    let call = Call::of(request)?;
+    let mut call = Call::of(request)?;
+    call.injected = injected;
     check_database(call.database)?;
+    if let Some(refusal) = &injected.refusal {
+        return Err(refusal.as_command_error());
+    }
     if call.body.element("txnNumber").is_some() || call.body.element("startTransaction").is_some() {
         return Err(CommandError::new(
             Code::ILLEGAL_OPERATION,
@@ -130,7 +180,21 @@ fn run(
             format!("no such command: '{}'", call.name),
         ));
     };
-    run(shared, connection, &call)
+    let open = OPEN_COMMANDS.contains(&call.name);
+    if !open && client.user.is_none() && !shared.users.is_empty() {
+        return Err(CommandError::new(
+            Code::UNAUTHORIZED,
+            format!("Command {} requires authentication", call.name),
+        ));
+    }
+    let reply = run(shared, client, &call)?;
+    Ok(match &injected.write_concern_error {
+        Some(error) => reply.document(
+            "writeConcernError",
+            error.as_command_error().write_concern_error(),
+        ),
+        None => reply,
+    })
 }
 
 /// Returns the reply to a command that is not BSON.

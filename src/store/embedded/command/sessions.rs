@@ -4,12 +4,12 @@ use super::super::bson::Builder;
 use super::super::engine::catalog;
 use super::super::error::CommandError;
 use super::handshake::SESSION_TIMEOUT_MINUTES;
-use super::{Call, Connection, Shared};
+use super::{Call, Client, Shared};
 
 /// `endSessions` and its relatives. Cursors end by themselves.
 pub fn end_sessions(
     _shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     _call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     Ok(Builder::new())
@@ -18,7 +18,7 @@ pub fn end_sessions(
 /// `startSession`
 pub fn start_session(
     _shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     _call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let id = catalog::uuid_value(&catalog::random_uuid());

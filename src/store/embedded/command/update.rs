@@ -5,6 +5,7 @@ use super::super::engine::Namespace;
 use super::super::engine::collection::{Change, Changed};
 use super::super::engine::log::Position;
 use super::super::error::{Code, CommandError};
+use super::super::faults::Injected;
 use super::super::pipeline::Context;
 use super::super::query::parse_filter;
 use super::super::query::update::{Moment, Update};
@@ -12,7 +13,7 @@ use super::insert::{check_size, insert_all, with_errors};
 use super::query::{Selection, context, parse_hint};
 use super::statement::Statement;
 use super::write_concern::WriteConcern;
-use super::{Call, Connection, Shared};
+use super::{Call, Client, Shared};
 use crate::measure::clock::unix_ms;
 
 /// What became of the documents of one statement.
@@ -31,7 +32,7 @@ pub struct Updated {
 /// `update`
 pub fn update(
     shared: &Shared,
-    _connection: &mut Connection,
+    _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["updates", "ordered", "bypassDocumentValidation", "let"])?;
@@ -44,7 +45,11 @@ pub fn update(
     let mut upserted = ArrayBuilder::default();
     let mut errors = Vec::new();
     for (index, statement) in call.documents("updates")?.into_iter().enumerate() {
-        match update_some(shared, &namespace, &context, statement) {
+        let outcome = match call.injected.write_error(index) {
+            Some(error) => Err(error),
+            None => update_some(shared, &namespace, &context, statement),
+        };
+        match outcome {
             Ok(updated) => {
                 total.matched += updated.matched;
                 total.modified += updated.modified;
@@ -218,7 +223,7 @@ pub fn upsert(
     let document = update.insertion(filter, now_ms())?;
     check_updated(&document)?;
     let doc = Doc::new(&document);
-    let mut inserted = insert_all(shared, namespace, &[doc], true)?;
+    let mut inserted = insert_all(shared, namespace, &[doc], true, &Injected::default())?;
     if let Some((_, error)) = inserted.errors.pop() {
         Err(error)
     } else {

@@ -1,6 +1,8 @@
 //! The whole store, spoken to by the official driver and by raw bytes on a socket.
 
+mod access;
 mod driver;
+mod faults;
 mod socket;
 
 use mongodb::Client;
