@@ -41,9 +41,9 @@ test *arguments:
 test-containers:
     cargo test --locked --test it -- --ignored containers
 
-# Run the seeded fault schedules that take minutes.
+# Run 200 seeds of chaos through the pipeline (minutes); CONVOY_CHAOS_SEEDS sets how many.
 soak:
-    cargo test --release --locked --test it -- --ignored soak
+    cargo test --locked --lib -- --ignored --nocapture soak
 
 # Run the benchmarks.
 bench *arguments:

@@ -14,6 +14,7 @@ pub mod prepare;
 pub mod producer;
 pub mod progress;
 pub mod queue;
+pub mod retry;
 pub mod router;
 pub mod running;
 pub mod workload;

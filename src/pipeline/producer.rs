@@ -11,6 +11,7 @@ use super::acks::Acks;
 use super::context::Context;
 use super::error::Error;
 use super::queue::Queue;
+use super::retry::{FIRST_PAUSE, MAX_PAUSE};
 use super::workload::Scratch;
 use crate::audit::{Ledger, fingerprint};
 use crate::broker::client::{Batch, ProduceOutcome};
@@ -27,10 +28,6 @@ const CHUNK: usize = 64;
 
 /// How long one batch is tried before the run gives up.
 const DELIVERY_DEADLINE: Duration = Duration::from_secs(60);
-
-/// First pause before sending again; it doubles up to [`MAX_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Sends everything of one queue to one partition.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use super::consumer::{Fetch, Poison, Ready};
 use super::context::{Context, TopicPartition};
 use super::dead_letter;
 use super::error::Error;
+use super::retry::{FIRST_PAUSE, MAX_PAUSE, persistently};
 use crate::measure::{Recorder, Recording, Stage, nanos};
 use crate::record::{DocumentId, Envelope};
 use crate::store::{Cause, Documents, InsertOutcome};
@@ -27,10 +28,6 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long one batch is tried before the run gives up.
 const INSERT_DEADLINE: Duration = Duration::from_secs(60);
-
-/// First pause before inserting again; it doubles up to [`MAX_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Stores what the consumers of some partitions have decoded.
 #[derive(Debug)]
@@ -217,9 +214,8 @@ impl Writer {
             .iter()
             .map(|sample| sample.envelope.document_id())
             .collect();
-        let stored = self
-            .documents
-            .identities(&ids)
+        let look_up = || self.documents.identities(&ids);
+        let stored = persistently(&self.context, look_up)
             .await
             .map_err(Error::Store)?;
         let stored: BTreeMap<_, _> = stored.iter().map(|found| (found.id, found)).collect();
@@ -327,11 +323,10 @@ impl Writer {
 
     async fn write_positions(&mut self) -> Result<(), Error> {
         for (partition, position) in std::mem::take(&mut self.positions) {
-            let written = self
-                .checkpoints
-                .write(&self.context, partition, position)
-                .await;
-            written.map_err(Error::Store)?;
+            let write = || self.checkpoints.write(&self.context, partition, position);
+            persistently(&self.context, write)
+                .await
+                .map_err(Error::Store)?;
         }
         self.last_checkpoint = self.context.clock.now();
         Ok(())

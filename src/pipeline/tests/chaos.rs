@@ -1,0 +1,177 @@
+//! Many things going wrong at once, drawn from a seed: cuts before and after the append and the
+//! insert, refusals, delays, unmet write concerns. The seed is in the message of a failure, and
+//! `CONVOY_CHAOS_SEED` runs that one alone.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::*;
+use crate::broker::embedded::{Fault, Moment};
+use crate::load::random;
+use crate::store::embedded::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
+
+/// Seeds in the ordinary test run.
+const FEW: u64 = 6;
+
+/// Seeds in the soak, unless `CONVOY_CHAOS_SEEDS` says otherwise.
+const MANY: u64 = 200;
+
+/// Codes after which Kafka's clients send again: leader not available, not leader, timed out, not
+/// enough replicas, and the same after the append.
+const TRANSIENT: [i16; 5] = [5, 6, 7, 19, 20];
+
+/// Strikes at about one request in twelve, drawn from a seed and counted by kind.
+#[derive(Debug, Default)]
+struct Chaos {
+    seed: u64,
+    drawn: AtomicU64,
+    counts: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Chaos {
+    fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self {
+            seed,
+            ..Self::default()
+        })
+    }
+
+    /// Draws a number below `bound`.
+    fn draw(&self, bound: u64) -> u64 {
+        random::bits(self.seed, self.drawn.fetch_add(1, Ordering::Relaxed), 0) % bound
+    }
+
+    fn count(&self, kind: &'static str) {
+        *self.counts.lock().unwrap().entry(kind).or_default() += 1;
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_millis(self.draw(40))
+    }
+}
+
+impl Faults for Chaos {
+    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+        let (kind, fault) = match (moment, self.draw(60)) {
+            (Moment::BeforeAppend { .. }, 0) => ("broker cut before append", Fault::Cut),
+            (Moment::BeforeAppend { .. }, 1) => ("broker disk full", Fault::FailWrite),
+            (Moment::BeforeAppend { .. }, 2..=3) => {
+                let code = TRANSIENT[usize::try_from(self.draw(5)).unwrap()];
+                ("broker refused before append", Fault::Refuse(code))
+            }
+            (Moment::AfterAppend { .. }, 0..=1) => ("broker cut after append", Fault::Cut),
+            (Moment::AfterAppend { .. }, 2) => ("broker timed out after append", Fault::Refuse(7)),
+            (Moment::BeforeAppend { .. } | Moment::OnFetch { .. }, 4..=6) => {
+                ("broker slow", Fault::Delay(self.pause()))
+            }
+            (Moment::OnFetch { .. }, 0) => ("broker cut on fetch", Fault::Cut),
+            _ => return None,
+        };
+        self.count(kind);
+        Some(fault)
+    }
+}
+
+impl FaultPlan for Chaos {
+    fn inject(&self, occasion: &Occasion<'_>) -> Injected {
+        let error = |code, message: &str| InjectedError {
+            code,
+            message: message.to_owned(),
+        };
+        let mut injected = Injected::default();
+        if occasion.command != "insert" || occasion.collection != "sensor" {
+            return injected;
+        }
+        let kind = match self.draw(30) {
+            0..=1 => {
+                injected.before = Some(Disturbance::Cut);
+                "store cut before insert"
+            }
+            2..=3 => {
+                injected.after = Some(Disturbance::Cut);
+                "store cut after insert"
+            }
+            4 => {
+                injected.before = Some(Disturbance::Delay(self.pause()));
+                "store slow"
+            }
+            5 => {
+                injected.write_concern_error = Some(error(64, "waiting for replication timed out"));
+                "store write concern unmet"
+            }
+            6 => {
+                injected.write_errors = vec![(0, error(121, "Document failed validation"))];
+                "store refused a document"
+            }
+            _ => return injected,
+        };
+        self.count(kind);
+        injected
+    }
+}
+
+/// Runs one seed; returns what was injected.
+async fn survive(seed: u64) -> BTreeMap<&'static str, u64> {
+    let chaos = Chaos::new(seed);
+    let place = Place::open_with(Some(chaos.clone()), Some(chaos.clone())).await;
+    let context = place.context(seed);
+    let outcome = place.run(&context).await;
+    let replay = format!("replay with CONVOY_CHAOS_SEED={seed}");
+    assert!(outcome.failure.is_none(), "{:?}, {replay}", outcome.failure);
+    let verdict = outcome.verdict.unwrap();
+    let told = format!("{verdict:?}, {replay}");
+    assert_eq!(verdict.emitted, RECORDS, "{told}");
+    assert_eq!(
+        verdict.emitted,
+        verdict.stored + verdict.dead_lettered,
+        "{told}"
+    );
+    let broken = (
+        verdict.missing,
+        verdict.duplicated,
+        verdict.corrupt,
+        verdict.undelivered,
+    );
+    assert_eq!(broken, (0, 0, 0, 0), "{told}");
+    place.close().await;
+    let counts = chaos.counts.lock().unwrap();
+    assert_eq!(
+        verdict.dead_lettered > 0,
+        counts.contains_key("store refused a document"),
+        "{told}"
+    );
+    counts.clone()
+}
+
+async fn survive_all(seeds: std::ops::Range<u64>) {
+    let chosen = std::env::var("CONVOY_CHAOS_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seeds = chosen.map_or(seeds, |seed: u64| seed..seed + 1);
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for seed in seeds.clone() {
+        for (kind, count) in survive(seed).await {
+            *counts.entry(kind).or_default() += count;
+        }
+    }
+    println!("seeds {seeds:?}: no violation");
+    for (kind, count) in &counts {
+        println!("{count:6} × {kind}");
+    }
+    assert!(counts.len() > 3, "hardly anything was injected: {counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
+    survive_all(0..FEW).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes: `just soak`"]
+async fn soak() {
+    let many = std::env::var("CONVOY_CHAOS_SEEDS")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok());
+    survive_all(0..many.unwrap_or(MANY)).await;
+}

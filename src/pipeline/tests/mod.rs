@@ -1,0 +1,184 @@
+//! Goal: what the pipeline promises holds, also while servers misbehave.
+//! Method: whole runs on embedded servers, and the verdict of each. [`faults`] does one thing to
+//! every n-th request; [`chaos`] draws what goes wrong from a seed.
+
+mod chaos;
+mod faults;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Totals;
+use super::*;
+use crate::broker::embedded::{self as embedded_broker, Faults};
+use crate::broker::{Compression, Connector, Endpoint};
+use crate::dataset::Dataset;
+use crate::fleet::{self, Key};
+use crate::load::{Arrival, Bound, Rate};
+use crate::measure::{Histogram, Interval, RunClock, Stages};
+use crate::net::SecretUri;
+use crate::record::{Envelope, envelope};
+use crate::store::embedded as embedded_store;
+
+const PARTITIONS: u32 = 3;
+const RECORDS: u64 = 600;
+
+#[derive(Debug)]
+struct Deaf;
+
+impl Observer for Deaf {
+    fn phase(&self, _: Phase) {}
+    fn interval(&self, _: &Interval, _: &Stages<Histogram>, _: &Totals) {}
+}
+
+/// Embedded servers, and everything to run a fleet on them.
+struct Place {
+    broker: embedded_broker::Broker,
+    store: embedded_store::Store,
+}
+
+impl Place {
+    async fn open(faults: Option<Arc<dyn Faults>>) -> Self {
+        Self::open_with(faults, None).await
+    }
+
+    async fn open_with(
+        faults: Option<Arc<dyn Faults>>,
+        plan: Option<Arc<dyn embedded_store::faults::FaultPlan>>,
+    ) -> Self {
+        let settings = embedded_broker::Settings {
+            faults,
+            ..Default::default()
+        };
+        let broker = embedded_broker::Broker::start(settings).await.unwrap();
+        let settings = embedded_store::Settings {
+            faults: plan,
+            ..Default::default()
+        };
+        let store = embedded_store::Store::start(settings).await.unwrap();
+        Self { broker, store }
+    }
+
+    fn context(&self, seed: u64) -> Arc<Context> {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
+        let workload = Workload::new(Dataset::open(&sample).unwrap());
+        let fleet = fleet::Settings {
+            vehicles: 20,
+            rate: Rate::per_second(100.0).unwrap(),
+            total_rate: None,
+            arrival: Arrival::Uniform,
+            seed,
+            warm_up: Duration::ZERO,
+            bound: Bound::Records(RECORDS),
+            rows: workload.rows(),
+            shard: None,
+        };
+        let settings = Settings {
+            run_id: format!("run-{seed}"),
+            fleet,
+            key: Key::Vehicle,
+            topics: vec!["readings".to_owned()],
+            partitions: PARTITIONS,
+            replication_factor: 1,
+            compression: Compression::None,
+            linger: Duration::from_millis(2),
+            consumers: 2,
+            batch_records: 100,
+            batch_wait: Duration::from_millis(5),
+            database: "convoy".to_owned(),
+            collection: "sensor".to_owned(),
+            drain_timeout: Duration::from_secs(30),
+        };
+        Arc::new(Context::new(settings, RunClock::start(), workload))
+    }
+
+    async fn run(&self, context: &Arc<Context>) -> Outcome {
+        let endpoints = Endpoints {
+            broker: Endpoint::plain(self.broker.address().to_string()),
+            store: SecretUri::new(format!("mongodb://{}", self.store.address())),
+        };
+        let roles = Roles {
+            producer: Handle::current(),
+            consumer: Handle::current(),
+        };
+        let (context, interrupt) = (Arc::clone(context), CancellationToken::new());
+        run(context, endpoints, roles, Arc::new(Deaf), interrupt)
+            .await
+            .unwrap()
+    }
+
+    /// Returns vehicle, sequence and payload of each record of each partition, in order.
+    async fn log(&self) -> Vec<Vec<(u32, u64, Vec<u8>)>> {
+        let connector = Connector::new(Endpoint::plain(self.broker.address().to_string()));
+        let mut log = Vec::new();
+        for number in 0..PARTITIONS.cast_signed() {
+            let mut partition = connector.partition("readings", number);
+            let (_earliest, end) = partition.offsets().await.unwrap();
+            let mut records = Vec::new();
+            while i64::try_from(records.len()).unwrap() < end {
+                let at = i64::try_from(records.len()).unwrap();
+                let fetched = partition
+                    .fetch(at, 1 << 20, Duration::from_secs(1))
+                    .await
+                    .unwrap();
+                for record in fetched.records {
+                    let envelope = Envelope::decode(&record.headers[envelope::HEADER]).unwrap();
+                    records.push((envelope.vehicle, envelope.sequence, record.value.unwrap()));
+                }
+            }
+            log.push(records);
+        }
+        log
+    }
+
+    async fn close(self) {
+        self.broker.stop().await.unwrap();
+        self.store.stop().await.unwrap();
+    }
+}
+
+fn assert_all_stored(outcome: &Outcome) {
+    assert!(outcome.failure.is_none(), "{:?}", outcome.failure);
+    let verdict = outcome.verdict.as_ref().unwrap();
+    assert_eq!(
+        (verdict.emitted, verdict.stored),
+        (RECORDS, RECORDS),
+        "{verdict:?}"
+    );
+    assert!(verdict.clean(), "{verdict:?}");
+    assert_eq!(outcome.recording.stored, RECORDS);
+    assert_eq!(outcome.recording.stages.end_to_end_latency.count(), RECORDS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_emitted_is_stored_once_and_every_stage_is_measured() {
+    let place = Place::open(None).await;
+    let outcome = place.run(&place.context(1)).await;
+    assert_all_stored(&outcome);
+    assert_eq!(outcome.verdict.as_ref().unwrap().reordered, 0);
+    for stage in crate::measure::Stage::ALL {
+        assert_eq!(
+            outcome.recording.stages.get(stage).count(),
+            RECORDS,
+            "{stage:?}"
+        );
+    }
+    place.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_seed_sends_the_same_readings_in_the_same_order_to_the_same_partitions() {
+    let mut logs = Vec::new();
+    for seed in [7, 7, 8] {
+        let place = Place::open(None).await;
+        assert_all_stored(&place.run(&place.context(seed)).await);
+        logs.push(place.log().await);
+        place.close().await;
+    }
+    assert_eq!(logs[0], logs[1]);
+    assert_ne!(logs[0], logs[2]);
+}
