@@ -40,7 +40,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use self::auth::{Secret, User};
+pub use self::auth::User;
 use self::cluster::Cluster;
 pub use self::error::Error;
 pub use self::faults::{Fault, Faults, Moment};

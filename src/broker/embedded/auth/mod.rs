@@ -18,7 +18,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::ApiKey;
 
 use self::scram::{Algorithm, Challenge};
-pub use self::users::{Secret, User, Users};
+pub use self::users::{User, Users};
 
 /// A way to authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,6 +166,7 @@ fn same(left: &[u8], right: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Secret;
 
     fn users() -> Users {
         Users::new(vec![User {

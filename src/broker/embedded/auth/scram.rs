@@ -189,7 +189,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::broker::embedded::auth::{Secret, User};
+    use crate::broker::embedded::auth::User;
+    use crate::net::Secret;
 
     fn users() -> Users {
         Users::new(vec![User {

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::description::{Description, Listing};
 use super::journal::{self, Entry, Journal};
-use super::membership::{Identity, Join, Membership, State, Sync};
+use super::membership::{Identity, Join, Membership, Sync};
 use super::offsets::{Committed, Offsets};
 use super::{Answer, Joined, Refused, Synced, Ticket};
 use crate::measure::RunClock;
@@ -46,45 +46,6 @@ struct Groups {
 struct Group {
     membership: Membership,
     offsets: Offsets,
-}
-
-/// A group in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
-    /// Its id.
-    pub id: String,
-    /// What its protocols are for; empty if it never had members.
-    pub protocol_type: String,
-    /// Kafka's name of its state.
-    pub state: &'static str,
-}
-
-/// A group and its members.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Description {
-    /// The group.
-    pub listing: Listing,
-    /// The protocol all members speak; empty without members.
-    pub protocol: String,
-    /// Its members.
-    pub members: Vec<DescribedMember>,
-}
-
-/// A member of a described group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DescribedMember {
-    /// Its id.
-    pub id: String,
-    /// Its name that survives restarts.
-    pub instance_id: Option<String>,
-    /// Name of its client.
-    pub client_id: String,
-    /// Where it connects from.
-    pub client_host: String,
-    /// What it tells the leader.
-    pub metadata: Bytes,
-    /// What the leader assigned.
-    pub assignment: Bytes,
 }
 
 impl Coordinator {
@@ -314,13 +275,16 @@ impl Coordinator {
     pub fn list(&self) -> Vec<Listing> {
         let groups = self.lock();
         let listings = groups.by_id.iter();
-        listings.map(|(id, group)| group.listing(id)).collect()
+        listings
+            .map(|(id, group)| Listing::new(id, &group.membership))
+            .collect()
     }
 
     /// Returns a group and its members.
     pub fn describe(&self, group: &str) -> Option<Description> {
         let groups = self.lock();
-        groups.by_id.get(group).map(|found| found.describe(group))
+        let found = groups.by_id.get(group);
+        found.map(|found| Description::new(group, &found.membership))
     }
 
     /// Ends what is overdue and returns how long nothing else is.
@@ -466,36 +430,5 @@ impl Group {
                 })
         });
         std::iter::once(members).chain(offsets).collect()
-    }
-
-    fn listing(&self, id: &str) -> Listing {
-        Listing {
-            id: id.to_owned(),
-            protocol_type: self.membership.protocol_type.clone(),
-            state: match self.membership.state {
-                State::Empty => "Empty",
-                State::Preparing { .. } => "PreparingRebalance",
-                State::Completing { .. } => "CompletingRebalance",
-                State::Stable => "Stable",
-            },
-        }
-    }
-
-    fn describe(&self, id: &str) -> Description {
-        let protocol = self.membership.protocol.clone().unwrap_or_default();
-        let members = self.membership.members.iter();
-        let members = members.map(|(id, member)| DescribedMember {
-            id: id.clone(),
-            instance_id: member.profile.instance_id.clone(),
-            client_id: member.profile.client_id.clone(),
-            client_host: member.profile.client_host.clone(),
-            metadata: member.metadata(&protocol),
-            assignment: member.assignment.clone(),
-        });
-        Description {
-            listing: self.listing(id),
-            members: members.collect(),
-            protocol,
-        }
     }
 }

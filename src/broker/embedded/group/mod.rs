@@ -7,6 +7,7 @@
 //! ```
 
 mod coordinator;
+mod description;
 mod journal;
 mod member;
 mod membership;
@@ -15,7 +16,8 @@ mod offsets;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
-pub use self::coordinator::{Coordinator, Listing};
+pub use self::coordinator::Coordinator;
+pub use self::description::Listing;
 pub use self::journal::Error as JournalError;
 pub use self::member::{Profile, Protocol};
 pub use self::membership::{Identity, Join, Sync};

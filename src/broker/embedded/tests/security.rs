@@ -13,7 +13,8 @@ use tokio::io::AsyncWriteExt;
 
 use super::bytes::{connect, request, until_closed};
 use super::client::DEADLINE;
-use crate::broker::embedded::{Broker, Error, Secret, Settings, User, tls};
+use crate::broker::embedded::{Broker, Error, Settings, User, tls};
+use crate::net::Secret;
 
 async fn start(settings: Settings) -> Broker {
     let users = vec![User {

@@ -17,6 +17,8 @@
 //! - KIP-345 (static members), KIP-394 (ids before membership), KIP-814 (skipped assignments)
 
 mod admission;
+mod assignment;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -24,10 +26,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use serde::{Deserialize, Serialize};
 
+pub use self::snapshot::Snapshot;
 use super::member::{Member, Profile, subscribed_topics};
-use super::{Answer, Synced, Ticket};
+use super::{Answer, Ticket};
 
 /// Where a group stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,24 +91,6 @@ pub struct Sync<'a> {
     pub assignments: Vec<(&'a str, Bytes)>,
 }
 
-/// A group's members as a restart should find them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snapshot {
-    generation: i32,
-    protocol_type: String,
-    protocol: Option<String>,
-    leader: Option<String>,
-    members: Vec<SnapshotMember>,
-}
-
-/// A member as a restart should find it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct SnapshotMember {
-    profile: Profile,
-    #[serde(with = "super::base64_bytes")]
-    assignment: Bytes,
-}
-
 /// The members of a group and how far they agree.
 #[derive(Debug)]
 pub struct Membership {
@@ -145,53 +129,6 @@ impl Membership {
     /// Returns the answers to tickets that have become known.
     pub fn take_answers(&mut self) -> Vec<(Ticket, Answer)> {
         std::mem::take(&mut self.answers)
-    }
-
-    /// Returns the group as a restart should find it, if it changed since the last time.
-    pub fn take_snapshot(&mut self) -> Option<Snapshot> {
-        if !std::mem::take(&mut self.changed) {
-            return None;
-        }
-        Some(self.snapshot())
-    }
-
-    /// Returns the group as a restart should find it.
-    pub fn snapshot(&self) -> Snapshot {
-        let members = self.members.values().map(|member| SnapshotMember {
-            profile: member.profile.clone(),
-            assignment: member.assignment.clone(),
-        });
-        Snapshot {
-            generation: self.generation,
-            protocol_type: self.protocol_type.clone(),
-            protocol: self.protocol.clone(),
-            leader: self.leader.clone(),
-            members: members.collect(),
-        }
-    }
-
-    /// Restores a group; its members have their session timeouts to be heard of.
-    pub fn restore(snapshot: Snapshot, now: u64, join_delay: u64) -> Self {
-        let members = snapshot.members.into_iter().map(|kept| {
-            let mut member = Member::new(kept.profile, now);
-            member.assignment = kept.assignment;
-            (member.profile.id.clone(), member)
-        });
-        let members: BTreeMap<String, Member> = members.collect();
-        let state = if members.is_empty() {
-            State::Empty
-        } else {
-            State::Stable
-        };
-        Self {
-            state,
-            generation: snapshot.generation,
-            protocol_type: snapshot.protocol_type,
-            protocol: snapshot.protocol,
-            leader: snapshot.leader,
-            members,
-            ..Self::new(join_delay)
-        }
     }
 
     /// Whether nobody is in it or about to come.
@@ -313,61 +250,6 @@ impl Membership {
         Some(topics)
     }
 
-    fn assign(&mut self, now: u64, sync: Sync<'_>, ticket: Ticket) -> Result<(), ResponseError> {
-        let state = self.state;
-        let member = self.check_member(sync.identity, sync.generation)?;
-        member.touch(now);
-        member.synced = true;
-        let differs = |said: Option<&str>, known: Option<&str>| said.is_some() && said != known;
-        if differs(sync.protocol_type, Some(&self.protocol_type))
-            || differs(sync.protocol, self.protocol.as_deref())
-        {
-            return Err(ResponseError::InconsistentGroupProtocol);
-        }
-        let id = sync.identity.member;
-        match state {
-            State::Empty => Err(ResponseError::UnknownMemberId),
-            State::Preparing { .. } => Err(ResponseError::RebalanceInProgress),
-            State::Stable => {
-                self.answer_sync(id, ticket);
-                Ok(())
-            }
-            State::Completing { .. } => {
-                let member = self.members.get_mut(id);
-                let older = member.and_then(|member| member.syncing.replace(ticket));
-                if let Some(older) = older {
-                    let error = ResponseError::RebalanceInProgress;
-                    self.answer(older, Answer::Synced(Err(error)));
-                }
-                if self.leader.as_deref() == Some(id) {
-                    self.stabilize(sync.assignments);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn stabilize(&mut self, assignments: Vec<(&str, Bytes)>) {
-        for member in self.members.values_mut() {
-            member.assignment = Bytes::new();
-        }
-        for (id, assignment) in assignments {
-            if let Some(member) = self.members.get_mut(id) {
-                member.assignment = assignment;
-            }
-        }
-        self.state = State::Stable;
-        self.changed = true;
-        let waiting: Vec<(String, Ticket)> = self
-            .members
-            .iter_mut()
-            .filter_map(|(id, member)| Some((id.clone(), member.syncing.take()?)))
-            .collect();
-        for (id, ticket) in waiting {
-            self.answer_sync(&id, ticket);
-        }
-    }
-
     /// Begins a rebalance, or looks whether the current one can end.
     fn prepare(&mut self, now: u64) {
         match self.state {
@@ -437,23 +319,6 @@ impl Membership {
         for (id, ticket) in joining {
             let joined = self.joined(&id);
             self.answer(ticket, Answer::Joined(Ok(joined)));
-        }
-    }
-
-    /// Gives up members that do not ask for their assignment.
-    fn drop_unsynced(&mut self, now: u64) {
-        let absent: Vec<String> = self
-            .members
-            .iter()
-            .filter(|(_, member)| !member.synced)
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in absent {
-            self.remove(now, &id, ResponseError::UnknownMemberId);
-        }
-        if let State::Completing { .. } = self.state {
-            // Everyone asked, but the leader brought no assignment.
-            self.prepare(now);
         }
     }
 
@@ -542,25 +407,6 @@ impl Membership {
             .values()
             .map(|member| member.profile.rebalance_timeout);
         timeouts.max().unwrap_or(0)
-    }
-
-    fn answer_sync(&mut self, id: &str, ticket: Ticket) {
-        let assignment = self.members.get(id).map(|member| member.assignment.clone());
-        let synced = Synced {
-            protocol_type: self.protocol_type.clone(),
-            protocol: self.protocol.clone().unwrap_or_default(),
-            assignment: assignment.unwrap_or_default(),
-        };
-        self.answer(ticket, Answer::Synced(Ok(synced)));
-    }
-
-    fn refuse_syncing(&mut self) {
-        let members = self.members.values_mut();
-        let waiting: Vec<Ticket> = members.filter_map(|member| member.syncing.take()).collect();
-        for ticket in waiting {
-            let error = ResponseError::RebalanceInProgress;
-            self.answer(ticket, Answer::Synced(Err(error)));
-        }
     }
 
     fn refuse_waiting(&mut self, member: &Member, error: ResponseError) {
