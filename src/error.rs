@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use crate::{broker, dataset, net, pipeline, report, store};
+use crate::{broker, dataset, net, pipeline, registry, report, store};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,18 @@ pub enum Error {
     /// The embedded store failed.
     #[error(transparent)]
     Store(#[from] store::embedded::Error),
+    /// The Schema Registry failed.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// A server cannot have its port.
+    #[error("cannot serve at the port that `--{flag}` names")]
+    Port {
+        /// Name of the option.
+        flag: &'static str,
+        /// What the server says.
+        #[source]
+        source: Box<Self>,
+    },
     /// The pipeline failed.
     #[error(transparent)]
     Pipeline(#[from] pipeline::Error),
@@ -110,6 +122,10 @@ impl Error {
             Self::Dataset(error) => Some(error.hint().to_owned()),
             Self::Broker(error) => Some(error.hint()),
             Self::Store(error) => Some(error.hint()),
+            Self::Registry(error) => Some(error.hint()),
+            Self::Port { flag, .. } => Some(format!(
+                "stop what holds the port, or name another one: `--{flag} 0` takes a free one"
+            )),
             Self::Pipeline(error) => error.hint(),
             Self::OneTopic { .. } => {
                 Some("leave `--topic` out, or name one topic folder with `--dataset`".to_owned())
@@ -140,6 +156,8 @@ impl Error {
             | Self::Dataset(_)
             | Self::Broker(_)
             | Self::Store(_)
+            | Self::Registry(_)
+            | Self::Port { .. }
             | Self::Pipeline(_)
             | Self::Runtime(_)
             | Self::Scratch { .. }

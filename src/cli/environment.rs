@@ -10,6 +10,7 @@
 //! | `CONVOY_REGISTRY_URL` | `ENDPOINT_SCHEMA_URL` | address of the Schema Registry |
 //! | `CONVOY_REGISTRY_USERNAME`, `…_PASSWORD` | `SCHEMA_REGISTRY_API_KEY`, `…_SECRET` | its user |
 //! | `CONVOY_STORE` | `MONGO_DB_URL` | URI of the store, password included |
+//! | `CONVOY_PASSWORD` | | password of the user that `convoy up --user` names |
 //! | `CONVOY_LOG` | | what the log file gets, in the syntax of `tracing` |
 //! | `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | | where the container engine is |
 //! | `NO_COLOR` | | no colors |
@@ -88,6 +89,17 @@ impl Environment {
             url: SecretUri::new(url),
             credentials: self.credentials(REGISTRY_USERNAME, REGISTRY_PASSWORD)?,
         }))
+    }
+
+    /// Returns the password of the user of servers that are started here.
+    pub(super) fn password(&self) -> Result<Option<Secret>, Error> {
+        match self.get("CONVOY_PASSWORD") {
+            // No client's `.env` could hold it.
+            Some(password) if password.contains(char::is_control) => Err(Error::ControlCharacter {
+                variable: "CONVOY_PASSWORD",
+            }),
+            password => Ok(password.map(Secret::new)),
+        }
     }
 
     /// Returns what the log file gets.

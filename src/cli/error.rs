@@ -128,6 +128,12 @@ pub enum Error {
     /// The encoding needs a Schema Registry and none is known.
     #[error("`--encoding confluent` needs a Schema Registry")]
     MissingRegistry,
+    /// A value that cannot be passed on in one line.
+    #[error("`{variable}` has a control character in it")]
+    ControlCharacter {
+        /// The variable.
+        variable: &'static str,
+    },
     /// Half of a pair of credentials.
     #[error("`{present}` is set, but `{absent}` is not")]
     HalfCredentials {
@@ -203,6 +209,7 @@ impl Error {
             Self::MissingRegistry => {
                 "set `ENDPOINT_SCHEMA_URL`, or use `--encoding json`".to_owned()
             }
+            Self::ControlCharacter { .. } => "use letters, digits and symbols".to_owned(),
             Self::HalfCredentials { absent, .. } => format!("set `{absent}` too"),
         };
         Some(hint)

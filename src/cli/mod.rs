@@ -26,11 +26,12 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::command::{
     CleanSettings, Command, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
+    UpSettings,
 };
 use crate::net::secret::redact_uri;
 use crate::terminal::ProgressMode;
 
-use args::{CliArgs, CommandArgs, DatasetArgs, DoctorArgs};
+use args::{CliArgs, CommandArgs, DatasetArgs, DoctorArgs, UpArgs};
 pub use environment::Environment;
 pub use error::Error;
 
@@ -70,6 +71,7 @@ pub fn parse(
             let settings = resolve::simulate(layered, environment)?;
             (Command::Simulate(Box::new(settings)), progress)
         }
+        CommandArgs::Up(args) => (up(args, environment)?, ProgressMode::Never),
         CommandArgs::Dataset(args) => (dataset(args), ProgressMode::Never),
         CommandArgs::Doctor(args) => (doctor(args), ProgressMode::Never),
         CommandArgs::Clean { dry_run } => {
@@ -87,6 +89,17 @@ pub fn parse(
         invocation,
         progress,
     })
+}
+
+fn up(args: UpArgs, environment: &Environment) -> Result<Command, Error> {
+    Ok(Command::Up(UpSettings {
+        broker_port: args.broker_port,
+        registry_port: args.registry_port,
+        store_port: args.store_port,
+        data_dir: args.data_dir,
+        password: environment.password()?,
+        user: args.user,
+    }))
 }
 
 fn doctor(args: DoctorArgs) -> Command {

@@ -88,3 +88,11 @@ pub(super) fn collection(text: &str) -> Result<String, String> {
     }
     Ok(text.to_owned())
 }
+
+/// Parses the name of a user as basic authentication, SASL and a line of text allow it.
+pub(super) fn user(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(':') || text.contains(char::is_control) {
+        return Err("expected a name without `:` and control characters".to_owned());
+    }
+    Ok(text.to_owned())
+}

@@ -4,6 +4,7 @@
 pub mod clean;
 pub mod dataset;
 pub mod doctor;
+pub mod embedded;
 pub mod environment;
 pub mod interrupt;
 pub mod null_sink;
@@ -15,9 +16,10 @@ pub mod servers;
 pub mod settings;
 pub mod simulate;
 pub mod summarize;
+pub mod up;
 
 pub use settings::{
-    CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, SimulateSettings,
+    CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, SimulateSettings, UpSettings,
 };
 
 use crate::error::{Error, ExitStatus};
@@ -29,6 +31,8 @@ use crate::terminal::Terminal;
 pub enum Command {
     /// `convoy simulate`.
     Simulate(Box<SimulateSettings>),
+    /// `convoy up`.
+    Up(UpSettings),
     /// `convoy dataset inspect`.
     InspectDataset(InspectSettings),
     /// `convoy dataset generate`.
@@ -56,6 +60,7 @@ pub struct Invocation {
 pub fn run(invocation: &Invocation, terminal: &Terminal) -> Result<ExitStatus, Error> {
     match &invocation.command {
         Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
+        Command::Up(settings) => up::run(settings, invocation, terminal),
         Command::InspectDataset(settings) => dataset::inspect(settings, terminal),
         Command::GenerateDataset(settings) => dataset::generate(settings, terminal),
         Command::Doctor(settings) => doctor::run(settings, &invocation.surroundings, terminal),

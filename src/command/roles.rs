@@ -27,15 +27,18 @@ pub enum Role {
     Broker,
     /// The embedded store.
     Store,
+    /// The embedded Schema Registry.
+    Registry,
 }
 
 impl Role {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Generator,
         Self::Producer,
         Self::Consumer,
         Self::Broker,
         Self::Store,
+        Self::Registry,
     ];
 
     /// Returns the beginning of the names of the role's threads.
@@ -46,6 +49,7 @@ impl Role {
             Self::Consumer => "consumer",
             Self::Broker => "broker",
             Self::Store => "store",
+            Self::Registry => "registry",
         }
     }
 }
@@ -58,12 +62,11 @@ pub struct Runtimes {
 }
 
 impl Runtimes {
-    /// Starts every runtime.
-    pub fn start() -> Result<Self, Error> {
-        let roles = [Role::Producer, Role::Consumer, Role::Broker, Role::Store];
+    /// Starts the runtimes of some roles, and one for the straight line of the command.
+    pub fn start(roles: &[Role]) -> Result<Self, Error> {
         let runtimes = roles
-            .into_iter()
-            .map(|role| Ok((role, build(role.thread_name())?)))
+            .iter()
+            .map(|&role| Ok((role, build(role.thread_name())?)))
             .collect::<Result<_, Error>>()?;
         Ok(Self {
             runtimes,
@@ -71,7 +74,7 @@ impl Runtimes {
         })
     }
 
-    /// Returns a handle to a role's runtime.
+    /// Returns a handle to a role's runtime, which must have been started.
     pub fn handle(&self, role: Role) -> Handle {
         self.runtimes[&role].handle().clone()
     }

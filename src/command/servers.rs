@@ -1,10 +1,7 @@
 //! The broker and the store of a run: started here, or somebody else's.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-
-use super::roles::{Role, Runtimes};
-use super::scratch::Scratch;
+use super::embedded::{DataPlace, loopback, start_broker, start_store};
+use super::roles::Runtimes;
 use super::settings::{BrokerChoice, SimulateSettings, StoreChoice};
 use crate::broker::embedded as embedded_broker;
 use crate::broker::{Endpoint, Login, Tls};
@@ -27,8 +24,8 @@ pub struct Servers {
     pub durability: Durability,
     broker: Option<embedded_broker::Broker>,
     store: Option<embedded_store::Store>,
-    /// Holds the data of embedded servers where the user names no place; removed after them.
-    _scratch: Option<Scratch>,
+    /// Outlives the embedded servers, whose data it holds.
+    _data: DataPlace,
 }
 
 impl Servers {
@@ -38,11 +35,11 @@ impl Servers {
         run_id: &str,
         runtimes: &Runtimes,
     ) -> Result<Self, Error> {
-        let (data, scratch) = data_place(settings, run_id)?;
+        let data = DataPlace::open(settings.data_dir.as_deref(), run_id)?;
         let (broker, broker_kind, broker_durability, endpoint) =
-            start_broker(settings, &data, runtimes).await?;
+            provide_broker(settings, &data, runtimes).await?;
         let (store, store_kind, store_durability, uri) =
-            start_store(settings, &data, runtimes).await?;
+            provide_store(settings, &data, runtimes).await?;
         Ok(Self {
             endpoints: Endpoints {
                 broker: endpoint,
@@ -56,7 +53,7 @@ impl Servers {
             },
             broker,
             store,
-            _scratch: scratch,
+            _data: data,
         })
     }
 
@@ -85,9 +82,9 @@ type StartedStore = (
     SecretUri,
 );
 
-async fn start_broker(
+async fn provide_broker(
     settings: &SimulateSettings,
-    data: &Path,
+    data: &DataPlace,
     runtimes: &Runtimes,
 ) -> Result<StartedBroker, Error> {
     if let BrokerChoice::External(external) = &settings.broker {
@@ -113,23 +110,18 @@ async fn start_broker(
     }
     let embedded = embedded_broker::Settings {
         listen: loopback(settings.broker_port),
-        data_dir: Some(data.join("broker")),
+        data_dir: Some(data.of("broker")),
         ..embedded_broker::Settings::default()
     };
-    let starting = runtimes
-        .handle(Role::Broker)
-        .spawn(embedded_broker::Broker::start(embedded));
-    let broker = starting
-        .await
-        .map_err(|_panicked| Error::Bug("the embedded broker panicked"))??;
+    let broker = start_broker(embedded, runtimes).await?;
     let endpoint = Endpoint::plain(broker.address().to_string());
     let durability = "acks=all, in the page cache of this machine".to_owned();
     Ok((Some(broker), BackendKind::Embedded, durability, endpoint))
 }
 
-async fn start_store(
+async fn provide_store(
     settings: &SimulateSettings,
-    data: &Path,
+    data: &DataPlace,
     runtimes: &Runtimes,
 ) -> Result<StartedStore, Error> {
     let durability = "w: majority, j: true".to_owned();
@@ -138,36 +130,11 @@ async fn start_store(
     }
     let embedded = embedded_store::Settings {
         listen: loopback(settings.store_port),
-        data_dir: Some(data.join("store")),
+        data_dir: Some(data.of("store")),
         ..embedded_store::Settings::default()
     };
-    let starting = runtimes
-        .handle(Role::Store)
-        .spawn(embedded_store::Store::start(embedded));
-    let store = starting
-        .await
-        .map_err(|_panicked| Error::Bug("the embedded store panicked"))??;
+    let store = start_store(embedded, runtimes).await?;
     let uri = SecretUri::new(format!("mongodb://{}", store.address()));
     let durability = format!("{durability}, journal synced to disk");
     Ok((Some(store), BackendKind::Embedded, durability, uri))
-}
-
-fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
-}
-
-/// Where embedded servers keep their data, and the directory to remove after them.
-fn data_place(
-    settings: &SimulateSettings,
-    run_id: &str,
-) -> Result<(PathBuf, Option<Scratch>), Error> {
-    if let Some(directory) = &settings.data_dir {
-        return Ok((directory.clone(), None));
-    }
-    let parent = std::env::temp_dir();
-    let scratch = Scratch::create(&parent, run_id).map_err(|source| Error::Scratch {
-        path: parent,
-        source,
-    })?;
-    Ok((scratch.path().to_owned(), Some(scratch)))
 }

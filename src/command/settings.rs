@@ -264,6 +264,23 @@ pub struct SimulateSettings {
     pub min_throughput: Option<f64>,
 }
 
+/// What `convoy up` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpSettings {
+    /// Port of the broker; 0 takes a free one.
+    pub broker_port: u16,
+    /// Port of the Schema Registry; 0 takes a free one.
+    pub registry_port: u16,
+    /// Port of the store; 0 takes a free one.
+    pub store_port: u16,
+    /// Where the servers keep their data; none is a temporary directory.
+    pub data_dir: Option<PathBuf>,
+    /// Who alone may use the servers; none lets everyone in who reaches them.
+    pub user: Option<String>,
+    /// The user's password; none draws one.
+    pub password: Option<Secret>,
+}
+
 /// What `convoy doctor` is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoctorSettings {

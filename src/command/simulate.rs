@@ -25,6 +25,19 @@ const LOGS: &str = "logs";
 /// Replicas of topics that are created: what a single broker can hold.
 const REPLICATION_FACTOR: i16 = 1;
 
+/// Roles with tasks of their own; the generator is a thread.
+const ROLES: [Role; 5] = [
+    Role::Producer,
+    Role::Consumer,
+    Role::Broker,
+    Role::Store,
+    Role::Registry,
+];
+
+/// What is said when the user interrupts a run.
+const INTERRUPTED: &str =
+    "interrupted: what is on its way is stored and audited; interrupt again to abort";
+
 /// Runs the whole pipeline and reports it.
 pub fn run(
     settings: &SimulateSettings,
@@ -45,7 +58,7 @@ pub fn run(
     );
     clean::sweep_own_directories();
     let context = Arc::new(context(settings, run_id, clock)?);
-    let runtimes = Runtimes::start()?;
+    let runtimes = Runtimes::start(&ROLES)?;
     let baseline = Baseline::read(clock);
     let setting = Setting {
         invocation,
@@ -54,7 +67,7 @@ pub fn run(
         baseline: &baseline,
     };
     let log = directory.latency_log(clock.epoch_unix_ms())?;
-    let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal);
+    let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal, INTERRUPTED);
     let ran = match settings.sink {
         Sink::Null => {
             let paced = null_sink::pace(&context, &runtimes, &interrupted);

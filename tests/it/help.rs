@@ -14,6 +14,8 @@ fn help_goes_to_stdout_and_names_every_exit_code() {
 
     Commands:
       simulate  Run the whole thing: provision, warm up, measure, drain, audit, report
+      up        Serve Kafka, Schema Registry and MongoDB here until Ctrl-C; prints a `.env` for their
+                clients
       dataset   Look at the rows to replay, or make some
       doctor    Say what is missing on this machine, each with its fix; exit 3 if `simulate` would not
                 run

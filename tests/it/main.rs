@@ -16,3 +16,4 @@ mod help;
 mod place;
 mod simulate;
 mod tidy;
+mod up;

@@ -1,6 +1,7 @@
 //! Flags as clap knows them. Doc comments are the help.
 
 mod simulate;
+mod up;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use crate::{broker, store};
 
 use super::parse;
 pub(super) use simulate::{RecordsArg, SimulateArgs};
+pub(super) use up::UpArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -35,6 +37,9 @@ pub(super) enum CommandArgs {
     /// Run the whole thing: provision, warm up, measure, drain, audit, report.
     #[command(max_term_width = 100, after_long_help = simulate::EXAMPLES)]
     Simulate(Box<SimulateArgs>),
+    /// Serve Kafka, Schema Registry and MongoDB here until Ctrl-C; prints a `.env` for their clients.
+    #[command(max_term_width = 100, after_long_help = up::EXAMPLES)]
+    Up(UpArgs),
     /// Look at the rows to replay, or make some.
     #[command(subcommand)]
     Dataset(DatasetArgs),

@@ -21,9 +21,10 @@ mod judge;
 mod parse;
 mod state;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::net::{self, Limits, Server};
 use crate::registry::credentials::Credentials;
@@ -45,6 +46,21 @@ pub struct Settings {
     pub users: Vec<Credentials>,
     /// What a client may ask at most; a frame is the body of a request.
     pub limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            data_dir: None,
+            users: Vec::new(),
+            limits: Limits {
+                connections: 1_024,
+                frame_bytes: 16 << 20,
+                idle: Duration::from_secs(60),
+            },
+        }
+    }
 }
 
 /// A running registry. Dropping it ends its connections without waiting for them.
