@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bson::doc;
+use bson::{Document, doc};
 
 use super::context::Context;
 use super::dead_letter;
@@ -48,15 +48,7 @@ pub async fn verdict(
         .await
         .map_err(Error::Store)?;
     let ledger = &evidence.ledger;
-    // A letter may lie there twice, under two offsets: count readings where they are known.
-    let mut letters = BTreeSet::new();
-    dead_letters
-        .scan(filter, |letter| {
-            letters.insert(dead_letter::identity(letter));
-        })
-        .await
-        .map_err(Error::Store)?;
-    let dead_lettered = letters.len() as u64;
+    let dead_lettered = dead_lettered(context, documents, dead_letters, filter).await?;
     let mut verdict = Verdict::of(ledger, &examination, dead_lettered);
     if !examination.agrees_with(ledger) {
         let inquest = inquest(context, documents, scope, evidence).await?;
@@ -66,6 +58,36 @@ pub async fn verdict(
     verdict.producer_duplicated = context.counters.producer_duplicated.get();
     verdict.corrupt += context.counters.conflicting.get();
     Ok(verdict)
+}
+
+/// Counts what lies among the dead letters and nowhere else.
+///
+/// A reading may have several letters, under several offsets, and one that was refused under one
+/// offset may have been stored under another: it counts as stored.
+async fn dead_lettered(
+    context: &Context,
+    documents: &Documents,
+    dead_letters: &Documents,
+    filter: Document,
+) -> Result<u64, Error> {
+    /// Ids of one look-up.
+    const CHUNK: usize = 1_000;
+    let mut letters = BTreeSet::new();
+    dead_letters
+        .scan(filter, |letter| {
+            letters.insert(dead_letter::identity(letter));
+        })
+        .await
+        .map_err(Error::Store)?;
+    let ids: Vec<_> = letters
+        .iter()
+        .filter_map(|letter| letter.document_id(context.run))
+        .collect();
+    let mut stored = 0;
+    for ids in ids.chunks(CHUNK) {
+        stored += documents.identities(ids).await.map_err(Error::Store)?.len();
+    }
+    Ok(letters.len().saturating_sub(stored) as u64)
 }
 
 fn scope(context: &Context) -> Scope {

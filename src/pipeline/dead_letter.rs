@@ -5,6 +5,7 @@ use bson::{Binary, Bson, RawDocument, RawDocumentBuf, doc, spec::BinarySubtype};
 use super::consumer::Poison;
 use super::context::{Context, TopicPartition};
 use crate::measure::clock::unix_ms;
+use crate::record::{DocumentId, RunKey};
 
 /// Makes the document of a dead letter. Its `_id` are the coordinates, so a replay changes nothing.
 pub fn document(context: &Context, partition: TopicPartition, poison: &Poison) -> RawDocumentBuf {
@@ -36,6 +37,21 @@ pub enum Identity {
     Reading(i64, i64),
     /// The letter's own `_id`, where the record does not say which reading it was.
     Place(String),
+}
+
+impl Identity {
+    /// Returns the id that the reading's document has, if it was stored after all.
+    pub fn document_id(&self, run: RunKey) -> Option<DocumentId> {
+        let Self::Reading(vehicle, sequence) = self else {
+            return None;
+        };
+        let vehicle = u32::try_from(*vehicle).ok()?;
+        Some(DocumentId::new(
+            run,
+            vehicle,
+            u64::try_from(*sequence).ok()?,
+        ))
+    }
 }
 
 /// Reads what a dead letter stands for.

@@ -86,15 +86,12 @@ impl Running {
         let (end, ends) = watch::channel(None);
         let mut recorders = Vec::new();
 
-        let consumers = start_consumers(
-            context,
-            consuming,
-            &targets,
-            &acks,
-            &ends,
-            roles,
-            &mut recorders,
-        );
+        let links = Links {
+            targets,
+            acks: Arc::clone(&acks),
+            ends,
+        };
+        let consumers = start_consumers(context, consuming, &links, roles, &mut recorders);
         let mut producers = JoinSet::new();
         for ((partition, queue), acks) in producing.into_iter().zip(&queues).zip(acks.iter()) {
             let (queue, acks) = (Arc::clone(queue), Arc::clone(acks));
@@ -263,13 +260,19 @@ impl Running {
     }
 }
 
+/// What consumers and writers share with the rest of the run.
+struct Links {
+    targets: Targets,
+    acks: Arc<[Arc<Acks>]>,
+    /// Tells the consumers where each partition ends, once that is known.
+    ends: watch::Receiver<Option<Arc<[i64]>>>,
+}
+
 /// Starts the writers, and the consumers that feed them.
 fn start_consumers(
     context: &Arc<Context>,
     consuming: Vec<Consuming>,
-    targets: &Targets,
-    acks: &Arc<[Arc<Acks>]>,
-    ends: &watch::Receiver<Option<Arc<[i64]>>>,
+    links: &Links,
     roles: &Roles,
     recorders: &mut Vec<Arc<Recorder>>,
 ) -> JoinSet<Result<(), Error>> {
@@ -280,8 +283,8 @@ fn start_consumers(
         let writer = Writer::new(
             Arc::clone(context),
             output,
-            targets.clone(),
-            Arc::clone(acks),
+            links.targets.clone(),
+            Arc::clone(&links.acks),
         );
         recorders.push(writer.recorder());
         tasks.spawn_on(writer.run(), &roles.consumer);
@@ -299,7 +302,7 @@ fn start_consumers(
             topic_partition,
             partition,
             position,
-            ends.clone(),
+            links.ends.clone(),
             input,
         );
         tasks.spawn_on(consumer.run(), &roles.consumer);

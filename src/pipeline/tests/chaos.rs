@@ -114,8 +114,9 @@ impl FaultPlan for Chaos {
 /// Runs one seed; returns what was injected.
 async fn survive(seed: u64) -> BTreeMap<&'static str, u64> {
     let chaos = Chaos::new(seed);
-    let place = Place::open_with(Some(chaos.clone()), Some(chaos.clone())).await;
-    let context = place.context(seed);
+    let (faults, plan) = (Arc::clone(&chaos), Arc::clone(&chaos));
+    let place = Place::open_with(Some(faults), Some(plan)).await;
+    let context = context(seed);
     let outcome = place.run(&context).await;
     let replay = format!("replay with CONVOY_CHAOS_SEED={seed}");
     assert!(outcome.failure.is_none(), "{:?}, {replay}", outcome.failure);
@@ -136,11 +137,12 @@ async fn survive(seed: u64) -> BTreeMap<&'static str, u64> {
     assert_eq!(broken, (0, 0, 0, 0), "{told}");
     place.close().await;
     let counts = chaos.counts.lock().unwrap();
-    assert_eq!(
-        verdict.dead_lettered > 0,
-        counts.contains_key("store refused a document"),
-        "{told}"
-    );
+    let refused = counts
+        .get("store refused a document")
+        .copied()
+        .unwrap_or_default();
+    // Fewer where a reading was refused under one offset and stored under another.
+    assert!(verdict.dead_lettered <= refused, "{told}");
     counts.clone()
 }
 

@@ -53,8 +53,8 @@ impl Faults for EveryNth {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_cut_before_the_append_loses_and_doubles_nothing() {
     let faults = EveryNth::new(5, false, Fault::Cut);
-    let place = Place::open(Some(faults.clone())).await;
-    let context = place.context(3);
+    let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
+    let context = context(3);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
     assert!(faults.struck() > 0);
@@ -67,8 +67,8 @@ async fn a_connection_cut_before_the_append_loses_and_doubles_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_ack_doubles_records_in_the_broker_and_not_in_the_store() {
     let faults = EveryNth::new(5, true, Fault::Cut);
-    let place = Place::open(Some(faults.clone())).await;
-    let context = place.context(4);
+    let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
+    let context = context(4);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
     assert!(faults.struck() > 0);
@@ -85,8 +85,8 @@ async fn a_lost_ack_doubles_records_in_the_broker_and_not_in_the_store() {
 async fn a_broker_that_is_not_ready_is_asked_again() {
     const NOT_LEADER: i16 = 6;
     let faults = EveryNth::new(4, false, Fault::Refuse(NOT_LEADER));
-    let place = Place::open(Some(faults.clone())).await;
-    let context = place.context(5);
+    let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
+    let context = context(5);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
     assert_eq!(context.counters.produce_rejected.get(), faults.struck());
@@ -97,8 +97,8 @@ async fn a_broker_that_is_not_ready_is_asked_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_with_a_full_disk_is_waited_for() {
     let faults = EveryNth::new(4, false, Fault::FailWrite);
-    let place = Place::open(Some(faults.clone())).await;
-    let outcome = place.run(&place.context(6)).await;
+    let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
+    let outcome = place.run(&context(6)).await;
     assert_all_stored(&outcome);
     assert!(faults.struck() > 0);
     place.close().await;
@@ -108,7 +108,7 @@ async fn a_broker_with_a_full_disk_is_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_that_do_not_fit_are_set_aside_and_the_others_unaffected() {
     let place = Place::open(None).await;
-    let context = place.context(9);
+    let context = context(9);
     let address = place.broker.address().to_string();
     let poisoning = tokio::spawn(async move {
         let connector = Connector::new(Endpoint::plain(address));

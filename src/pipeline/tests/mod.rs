@@ -35,6 +35,40 @@ impl Observer for Deaf {
     fn interval(&self, _: &Interval, _: &Stages<Histogram>, _: &Totals) {}
 }
 
+/// Everything that the tasks of a small run share.
+fn context(seed: u64) -> Arc<Context> {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
+    let workload = Workload::new(Dataset::open(&sample).unwrap());
+    let fleet = fleet::Settings {
+        vehicles: 20,
+        rate: Rate::per_second(100.0).unwrap(),
+        total_rate: None,
+        arrival: Arrival::Uniform,
+        seed,
+        warm_up: Duration::ZERO,
+        bound: Bound::Records(RECORDS),
+        rows: workload.rows(),
+        shard: None,
+    };
+    let settings = Settings {
+        run_id: format!("run-{seed}"),
+        fleet,
+        key: Key::Vehicle,
+        topics: vec!["readings".to_owned()],
+        partitions: PARTITIONS,
+        replication_factor: 1,
+        compression: Compression::None,
+        linger: Duration::from_millis(2),
+        consumers: 2,
+        batch_records: 100,
+        batch_wait: Duration::from_millis(5),
+        database: "convoy".to_owned(),
+        collection: "sensor".to_owned(),
+        drain_timeout: Duration::from_secs(30),
+    };
+    Arc::new(Context::new(settings, RunClock::start(), workload))
+}
+
 /// Embedded servers, and everything to run a fleet on them.
 struct Place {
     broker: embedded_broker::Broker,
@@ -61,39 +95,6 @@ impl Place {
         };
         let store = embedded_store::Store::start(settings).await.unwrap();
         Self { broker, store }
-    }
-
-    fn context(&self, seed: u64) -> Arc<Context> {
-        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
-        let workload = Workload::new(Dataset::open(&sample).unwrap());
-        let fleet = fleet::Settings {
-            vehicles: 20,
-            rate: Rate::per_second(100.0).unwrap(),
-            total_rate: None,
-            arrival: Arrival::Uniform,
-            seed,
-            warm_up: Duration::ZERO,
-            bound: Bound::Records(RECORDS),
-            rows: workload.rows(),
-            shard: None,
-        };
-        let settings = Settings {
-            run_id: format!("run-{seed}"),
-            fleet,
-            key: Key::Vehicle,
-            topics: vec!["readings".to_owned()],
-            partitions: PARTITIONS,
-            replication_factor: 1,
-            compression: Compression::None,
-            linger: Duration::from_millis(2),
-            consumers: 2,
-            batch_records: 100,
-            batch_wait: Duration::from_millis(5),
-            database: "convoy".to_owned(),
-            collection: "sensor".to_owned(),
-            drain_timeout: Duration::from_secs(30),
-        };
-        Arc::new(Context::new(settings, RunClock::start(), workload))
     }
 
     async fn run(&self, context: &Arc<Context>) -> Outcome {
@@ -157,7 +158,7 @@ fn assert_all_stored(outcome: &Outcome) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_emitted_is_stored_once_and_every_stage_is_measured() {
     let place = Place::open(None).await;
-    let outcome = place.run(&place.context(1)).await;
+    let outcome = place.run(&context(1)).await;
     assert_all_stored(&outcome);
     assert_eq!(outcome.verdict.as_ref().unwrap().reordered, 0);
     for stage in crate::measure::Stage::ALL {
@@ -175,7 +176,7 @@ async fn the_same_seed_sends_the_same_readings_in_the_same_order_to_the_same_par
     let mut logs = Vec::new();
     for seed in [7, 7, 8] {
         let place = Place::open(None).await;
-        assert_all_stored(&place.run(&place.context(seed)).await);
+        assert_all_stored(&place.run(&context(seed)).await);
         logs.push(place.log().await);
         place.close().await;
     }
