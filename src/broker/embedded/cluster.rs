@@ -28,7 +28,7 @@ use super::files;
 use super::group::Coordinator;
 use super::partition::Partition;
 use super::producer_ids::ProducerIds;
-use super::settings::Settings;
+use super::settings::{Flush, Settings};
 use super::topic::{self, Description, Topic};
 use super::{Error, log};
 
@@ -291,11 +291,15 @@ impl Cluster {
         })
     }
 
-    /// Writes down what was synced, so that the next start need not check it.
-    pub fn save_checkpoints(&self) -> Result<(), log::Error> {
-        self.partitions()
-            .iter()
-            .try_for_each(|partition| partition.log().save_checkpoint())
+    /// Makes all records survive the end of the machine, and writes that down so that the next
+    /// start need not check them.
+    pub async fn sync(&self) -> Result<(), log::Error> {
+        for partition in self.partitions() {
+            if partition.sync().await? {
+                partition.log().save_checkpoint()?;
+            }
+        }
+        Ok(())
     }
 
     fn open_topics(&self) -> Result<(), Error> {
@@ -326,6 +330,10 @@ impl Cluster {
         description.save(&staged)?;
         let path = self.topic_directory(name);
         fs::rename(&staged, &path).map_err(|source| Error::directory(&path, source))?;
+        if self.settings.flush == Flush::EachProduce {
+            let topics = self.directory.join("topics");
+            files::sync_directory(&topics).map_err(|source| Error::directory(&topics, source))?;
+        }
         Ok(Topic::open(path, name, description, &self.settings)?)
     }
 

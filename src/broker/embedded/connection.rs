@@ -150,7 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 return Ok(());
             };
             let next = self.answer(&frame).await?;
-            drop(frame);
+            self.input.recycle(frame);
             self.send().await?;
             if next == Next::Close {
                 return Ok(());

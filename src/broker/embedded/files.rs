@@ -12,3 +12,8 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_data()?;
     fs::rename(&fresh, path)
 }
+
+/// Makes sure that files created in a directory are still in it after the machine ended.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}

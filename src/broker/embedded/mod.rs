@@ -39,6 +39,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::warn;
 
 pub use self::auth::User;
 use self::cluster::Cluster;
@@ -110,11 +111,8 @@ impl Broker {
         let Some(serving) = &self.serving else {
             return Ok(());
         };
-        for partition in serving.cluster.partitions() {
-            let synced = partition.sync().await;
-            synced.map_err(|source| Error::Close { source })?;
-        }
-        Ok(())
+        let synced = serving.cluster.sync().await;
+        synced.map_err(|source| Error::Close { source })
     }
 
     /// Stops serving and starts again at the same address with the same data.
@@ -165,9 +163,10 @@ impl Broker {
             return Ok(());
         };
         let (cluster, ended) = serving.end().await;
-        cluster
-            .save_checkpoints()
-            .map_err(|source| Error::Close { source })?;
+        if self.temporary.is_none() {
+            let synced = cluster.sync().await;
+            synced.map_err(|source| Error::Close { source })?;
+        }
         if ended { Ok(()) } else { Err(Error::Busy) }
     }
 }
@@ -233,18 +232,29 @@ impl Broker {
 
 /// Does what is due though no client asks for it.
 async fn keep_time(cluster: Arc<Cluster>, stopping: CancellationToken) {
-    let retention = async {
+    let upkeep = async {
         loop {
-            tokio::time::sleep(cluster.settings().retention_interval).await;
-            let cluster = Arc::clone(&cluster);
-            let removed = tokio::task::spawn_blocking(move || cluster.apply_retention(unix_ms()));
-            // A panic is reported by the panic hook; the next round comes all the same.
-            let _panicked = removed.await;
+            tokio::time::sleep(cluster.settings().upkeep_interval).await;
+            upkeep(&cluster).await;
         }
     };
     tokio::select! {
         () = cluster.groups().keep_time(&stopping) => {}
-        () = retention => {}
+        () = upkeep => {}
+    }
+}
+
+/// Removes what need not be kept any longer, and syncs what is to be kept.
+async fn upkeep(cluster: &Arc<Cluster>) {
+    let retaining = Arc::clone(cluster);
+    let removed = tokio::task::spawn_blocking(move || retaining.apply_retention(unix_ms()));
+    // A panic is reported by the panic hook; the next round comes all the same.
+    let _panicked = removed.await;
+    if cluster.settings().data_dir.is_some()
+        && let Err(error) = cluster.sync().await
+    {
+        let reason = &error as &dyn std::error::Error;
+        warn!(reason, "failed to sync the logs");
     }
 }
 

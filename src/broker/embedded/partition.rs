@@ -76,26 +76,27 @@ impl Partition {
         offsets(&self.log())
     }
 
-    /// Makes everything appended so far survive the end of the machine.
-    pub async fn sync(&self) -> Result<(), log::Error> {
+    /// Makes everything appended so far survive the end of the machine; false if it would have
+    /// without.
+    pub async fn sync(&self) -> Result<bool, log::Error> {
         let wanted = self.log().next_offset();
         let _one_at_a_time = self.syncing.lock().await;
         let unsynced = {
             let log = self.log();
             if log.synced_offset() >= wanted {
-                return Ok(());
+                return Ok(false);
             }
             log.unsynced()
         };
         let Some(unsynced) = unsynced else {
-            return Ok(());
+            return Ok(false);
         };
         let offset = unsynced.offset;
         tokio::task::spawn_blocking(move || unsynced.sync())
             .await
             .map_err(|_panicked| log::Error::Interrupted)??;
         self.log().mark_synced(offset);
-        Ok(())
+        Ok(true)
     }
 
     /// Locks the log for a short operation.

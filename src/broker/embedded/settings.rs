@@ -41,8 +41,9 @@ pub struct Settings {
     pub max_fetch_bytes: usize,
     /// How long a group waits for company after its first member, to spare it rebalances.
     pub group_join_delay: Duration,
-    /// How often segments that need not be kept any longer are looked for.
-    pub retention_interval: Duration,
+    /// How often old segments are removed and, in a data directory, fresh records are synced: so
+    /// much is checked again after the process was killed.
+    pub upkeep_interval: Duration,
     /// When a produced batch is acknowledged.
     pub flush: Flush,
     /// Who may use the broker; without any, everyone who reaches it.
@@ -69,7 +70,7 @@ impl Default for Settings {
             max_batch_bytes: 16 * 1024 * 1024,
             max_fetch_bytes: 55 * 1024 * 1024,
             group_join_delay: Duration::from_millis(50),
-            retention_interval: Duration::from_secs(30),
+            upkeep_interval: Duration::from_secs(30),
             flush: Flush::default(),
             users: Vec::new(),
             tls: None,

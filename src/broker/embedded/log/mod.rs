@@ -29,10 +29,11 @@ use self::checkpoint::Checkpoint;
 pub use self::error::Error;
 pub use self::producers::Error as SequenceError;
 use self::producers::Producers;
+use self::segment::Segment;
 pub use self::segment::Slice;
-use self::segment::{Segment, Verify};
 use super::batch::{self, Header};
 use super::config::Retention;
+use super::files;
 
 /// The leader epoch of every partition: there is one broker, and it never gives up leadership.
 pub const LEADER_EPOCH: i32 = 0;
@@ -47,6 +48,8 @@ pub struct Log {
     synced_offset: i64,
     segment_bytes: u64,
     producers: Producers,
+    /// Segments were created since the directory was synced.
+    new_files: bool,
     /// A write could not be taken back: the file's end is unknown until the log is opened again.
     failed: bool,
 }
@@ -55,6 +58,8 @@ pub struct Log {
 #[derive(Debug)]
 pub struct Unsynced {
     files: Vec<Arc<File>>,
+    /// Set where it has files that it did not have when it was synced last.
+    directory: Option<PathBuf>,
     /// Up to which offset the log is durable afterwards.
     pub offset: i64,
 }
@@ -62,9 +67,13 @@ pub struct Unsynced {
 impl Unsynced {
     /// Syncs the files, which may take long; the log need not be locked.
     pub fn sync(&self) -> Result<(), Error> {
-        self.files
-            .iter()
-            .try_for_each(|file| file.sync_data())
+        let files = self.files.iter().try_for_each(|file| file.sync_data());
+        let directory = || match &self.directory {
+            Some(directory) => files::sync_directory(directory),
+            None => Ok(()),
+        };
+        files
+            .and_then(|()| directory())
             .map_err(|source| Error::Sync { source })
     }
 }
@@ -95,6 +104,7 @@ impl Log {
             synced_offset: 0,
             segment_bytes,
             producers,
+            new_files: true,
             failed: false,
         };
         let first = log.segments.first().map_or(0, Segment::base_offset);
@@ -271,7 +281,11 @@ impl Log {
             .filter(|segment| segment.next_offset() > self.synced_offset)
             .map(Segment::file)
             .collect();
-        Some(Unsynced { files, offset })
+        Some(Unsynced {
+            files,
+            directory: self.new_files.then(|| self.directory.clone()),
+            offset,
+        })
     }
 
     /// Returns the offset up to which the log survives the end of the machine.
@@ -282,6 +296,11 @@ impl Log {
     /// Notes that everything before `offset` was synced.
     pub fn mark_synced(&mut self, offset: i64) {
         self.synced_offset = self.synced_offset.max(offset.min(self.next_offset()));
+        // A segment that began meanwhile holds offsets beyond, and is asked for again.
+        self.new_files = self
+            .segments
+            .iter()
+            .any(|segment| segment.base_offset() >= offset);
     }
 
     /// Writes down start and synced offset, so that the next opening need not check what was
@@ -315,6 +334,7 @@ impl Log {
     fn roll(&mut self) -> Result<(), Error> {
         let segment = Segment::create(&self.directory, self.next_offset())?;
         self.segments.push(segment);
+        self.new_files = true;
         Ok(())
     }
 
@@ -340,27 +360,15 @@ fn recover(
 ) -> Result<Vec<Segment>, Error> {
     let files = segment_files(directory)?;
     let mut segments: Vec<Segment> = Vec::with_capacity(files.len());
-    let ends: Vec<Option<i64>> = files
-        .iter()
-        .skip(1)
-        .map(|(base, _)| Some(*base))
-        .chain([None])
-        .collect();
     let mut torn_before = false;
-    for ((base_offset, path), end) in files.into_iter().zip(ends) {
+    for (base_offset, path) in files {
         if torn_before {
             warn!(path = %path.display(), "removed a segment behind a torn one");
             remove(&path)?;
             continue;
         }
-        let synced = end.is_some_and(|end| end <= synced_offset);
-        let verify = if synced {
-            Verify::Headers
-        } else {
-            Verify::Checksums
-        };
-        let (mut segment, torn) = Segment::open(path, base_offset, verify, producers)?;
-        if torn > 0 && synced {
+        let (mut segment, torn) = Segment::open(path, base_offset, synced_offset, producers)?;
+        if torn > 0 && segment.next_offset() < synced_offset {
             return Err(Error::corrupt(segment.path(), segment.bytes()));
         }
         if torn > 0 {

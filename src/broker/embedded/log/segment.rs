@@ -32,15 +32,6 @@ pub struct Slice {
     pub bytes: usize,
 }
 
-/// How much of a segment is checked when it is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verify {
-    /// Every batch with its checksum: the file may end in a torn write.
-    Checksums,
-    /// The chain of batch headers: the file was synced whole.
-    Headers,
-}
-
 impl Segment {
     /// Creates an empty segment.
     pub fn create(directory: &Path, base_offset: i64) -> Result<Self, Error> {
@@ -56,10 +47,13 @@ impl Segment {
 
     /// Opens an existing segment up to its last sound batch; the second value is how many bytes
     /// follow that one.
+    ///
+    /// Batches before `synced_offset` are only followed from header to header; those behind it
+    /// may have been torn, so their checksums are computed.
     pub fn open(
         path: PathBuf,
         base_offset: i64,
-        verify: Verify,
+        synced_offset: i64,
         producers: &mut Producers,
     ) -> Result<(Self, u64), Error> {
         let file = OpenOptions::new()
@@ -73,7 +67,7 @@ impl Segment {
             .len();
         let mut segment = Self::empty(base_offset, file, path);
         let mut body = Vec::new();
-        while let Some(header) = segment.next_sound_batch(length, verify, &mut body)? {
+        while let Some(header) = segment.next_sound_batch(length, synced_offset, &mut body)? {
             segment.note(&header, header.base_offset);
             producers.note(&header, header.base_offset);
         }
@@ -269,7 +263,7 @@ impl Segment {
     fn next_sound_batch(
         &self,
         length: u64,
-        verify: Verify,
+        synced_offset: i64,
         body: &mut Vec<u8>,
     ) -> Result<Option<Header>, Error> {
         let left = length - self.bytes;
@@ -283,7 +277,7 @@ impl Segment {
         if !in_order || header.total_bytes as u64 > left {
             return Ok(None);
         }
-        if verify == Verify::Checksums {
+        if header.next_offset() > synced_offset {
             body.resize(header.total_bytes, 0);
             self.file
                 .read_exact_at(body, self.bytes)

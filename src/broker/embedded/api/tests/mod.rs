@@ -2,6 +2,7 @@
 //! against its decoders: what one side writes, the other reads to the last byte.
 
 mod groups;
+mod hostile;
 mod topics;
 
 use std::collections::BTreeMap;
