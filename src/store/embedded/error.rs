@@ -43,6 +43,7 @@ impl Code {
     pub const INVALID_OPTIONS: Self = Self::new(72, "InvalidOptions");
     pub const INVALID_NAMESPACE: Self = Self::new(73, "InvalidNamespace");
     pub const WRITE_CONCERN_FAILED: Self = Self::new(64, "WriteConcernFailed");
+    pub const NO_REPLICATION_ENABLED: Self = Self::new(76, "NoReplicationEnabled");
     pub const UNKNOWN_REPL_WRITE_CONCERN: Self = Self::new(79, "UnknownReplWriteConcern");
     pub const INDEX_OPTIONS_CONFLICT: Self = Self::new(85, "IndexOptionsConflict");
     pub const INDEX_KEY_SPECS_CONFLICT: Self = Self::new(86, "IndexKeySpecsConflict");
@@ -66,6 +67,7 @@ impl Code {
     pub const UNSUPPORTED_OP_QUERY: Self = Self::new(352, "UnsupportedOpQueryCommand");
     pub const BSON_OBJECT_TOO_LARGE: Self = Self::new(10334, "BSONObjectTooLarge");
     pub const DUPLICATE_KEY: Self = Self::new(11000, "DuplicateKey");
+    pub const INTERRUPTED_AT_SHUTDOWN: Self = Self::new(11600, "InterruptedAtShutdown");
     pub const OUT_OF_DISK_SPACE: Self = Self::new(14031, "OutOfDiskSpace");
 
     const fn new(number: i32, name: &'static str) -> Self {

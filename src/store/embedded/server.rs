@@ -147,6 +147,7 @@ impl Store {
             cursors: Cursors::default(),
             clock: RunClock::start(),
             address: address.to_string(),
+            stopping: CancellationToken::new(),
             users,
             faults: settings.faults,
         });
@@ -175,6 +176,7 @@ impl Store {
             directory,
         } = self;
         drop(upkeep);
+        shared.stopping.cancel();
         if !server.stop().await {
             warn!("connections to the document store did not end in time");
         }

@@ -4,12 +4,13 @@ use super::super::bson::{Builder, Doc};
 use super::super::engine::Namespace;
 use super::super::error::CommandError;
 use super::super::pipeline::parse::{StageSpec, build};
-use super::super::pipeline::transform::Blank;
+use super::super::pipeline::transform::{Blank, Given};
 use super::super::pipeline::{Stage, parse};
 use super::cursor::Batch;
+use super::explain::explain_aggregate;
 use super::find::{FIRST_BATCH, reply};
 use super::query::{Selection, parse_hint};
-use super::{Call, Client, Shared};
+use super::{Call, Client, Shared, statistics};
 
 /// The arguments of `aggregate`.
 const ARGUMENTS: &[&str] = &[
@@ -32,7 +33,10 @@ pub fn aggregate(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;
-    call.refuse(&["explain", "let"])?;
+    call.refuse(&["let"])?;
+    if call.flag("explain")?.unwrap_or(false) {
+        return explain_aggregate(shared, call);
+    }
     let namespace = call.namespace()?;
     let pipeline = call
         .array("pipeline")?
@@ -100,6 +104,12 @@ fn source(
     selection: Selection,
     rest: &[StageSpec],
 ) -> Result<Box<dyn Stage>, CommandError> {
+    if let Some(StageSpec::Source(source)) = rest.first() {
+        let rows = statistics::rows(shared, namespace, *source)?;
+        return Ok(Box::new(Given {
+            rows: rows.into_iter(),
+        }));
+    }
     let only_counts = match rest.first() {
         Some(StageSpec::Count(_)) => true,
         Some(StageSpec::Group(group)) => group.only_counts(),

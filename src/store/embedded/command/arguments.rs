@@ -86,6 +86,17 @@ impl<'a> Call<'a> {
         Ok(call)
     }
 
+    /// Returns a command that is an argument of this one.
+    pub fn of_inner(&self, name: &'a str, body: Doc<'a>) -> Self {
+        Self {
+            name,
+            body,
+            database: self.database,
+            injected: self.injected,
+            sequences: &[],
+        }
+    }
+
     /// Refuses arguments that are neither known to every command nor in `known`.
     pub fn only(&self, known: &[&str]) -> Result<(), CommandError> {
         for element in self.body.elements().skip(1) {

@@ -67,8 +67,8 @@ pub fn distinct(
     let mut seen = BTreeSet::new();
     let mut values = ArrayBuilder::default();
     while let Some(row) = stage.next(&context)? {
-        let visited = path.visit(row.doc(), &mut |element| {
-            let Some(element) = element else {
+        let visited = path.visit(row.doc(), &mut |reached| {
+            let Some(element) = reached.element() else {
                 return ControlFlow::Continue(());
             };
             let array = element.doc().filter(|_| element.kind() == Kind::Array);

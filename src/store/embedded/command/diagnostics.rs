@@ -116,6 +116,16 @@ pub fn get_log(
     }
 }
 
+/// `replSetGetStatus`, of a server that has no replicas.
+pub fn replica_set_status(
+    _shared: &Shared,
+    _client: &mut Client,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let message = "not running with --replSet";
+    Err(CommandError::new(Code::NO_REPLICATION_ENABLED, message))
+}
+
 /// `isdbgrid`, by which clients ask whether they speak to a router.
 pub fn is_not_router(
     _shared: &Shared,

@@ -13,7 +13,9 @@ pub mod count;
 pub mod cursor;
 pub mod delete;
 pub mod diagnostics;
+pub mod explain;
 pub mod find;
+pub mod find_and_modify;
 pub mod handshake;
 pub mod indexes;
 pub mod insert;
@@ -21,10 +23,13 @@ pub mod query;
 pub mod sasl;
 pub mod sessions;
 pub mod statement;
+pub mod statistics;
 pub mod update;
 pub mod write_concern;
 
 use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
 
 use super::auth::Users;
 use super::bson::{Builder, Invalid};
@@ -50,6 +55,8 @@ pub struct Shared {
     pub clock: RunClock,
     /// Where the store listens, as `host:port`.
     pub address: String,
+    /// Cancelled when the store stops.
+    pub stopping: CancellationToken,
     /// Who may use it.
     pub users: Users,
     /// What goes wrong on purpose.
@@ -103,9 +110,14 @@ const COMMANDS: &[(&str, Run)] = &[
     ("buildInfo", handshake::build_info),
     ("buildinfo", handshake::build_info),
     ("connectionStatus", handshake::connection_status),
+    ("collStats", statistics::collection_stats),
+    ("collstats", statistics::collection_stats),
     ("count", count::count),
     ("create", catalog::create),
     ("createIndexes", indexes::create_indexes),
+    ("dataSize", statistics::data_size),
+    ("dbStats", statistics::database_stats),
+    ("dbstats", statistics::database_stats),
     ("delete", delete::delete),
     ("distinct", count::distinct),
     ("drop", catalog::drop_collection),
@@ -113,7 +125,10 @@ const COMMANDS: &[(&str, Run)] = &[
     ("dropIndexes", indexes::drop_indexes),
     ("deleteIndexes", indexes::drop_indexes),
     ("endSessions", sessions::end_sessions),
+    ("explain", explain::explain),
     ("find", find::find),
+    ("findAndModify", find_and_modify::find_and_modify),
+    ("findandmodify", find_and_modify::find_and_modify),
     ("getCmdLineOpts", diagnostics::get_command_line_options),
     ("getLog", diagnostics::get_log),
     ("getMore", cursor::get_more),
@@ -132,6 +147,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ("listIndexes", indexes::list_indexes),
     ("logout", sasl::logout),
     ("ping", handshake::ok),
+    ("replSetGetStatus", diagnostics::replica_set_status),
     ("refreshSessions", sessions::end_sessions),
     ("renameCollection", catalog::rename_collection),
     ("saslContinue", sasl::sasl_continue),
@@ -139,6 +155,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ("serverStatus", diagnostics::server_status),
     ("startSession", sessions::start_session),
     ("update", update::update),
+    ("validate", statistics::validate),
     ("whatsmyuri", handshake::whats_my_uri),
 ];
 

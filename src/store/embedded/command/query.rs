@@ -57,10 +57,11 @@ impl Selection {
     ) -> Result<Box<dyn Stage>, CommandError> {
         let plan = self.plan(shared, namespace)?;
         let collection = shared.engine.collection(namespace);
-        let scan = Scan::new(collection, plan.source, self.filter);
+        let wanted = self.limit.map(|limit| limit.saturating_add(self.skip));
+        let scan = Scan::new(collection, plan.source, self.filter)
+            .expecting(wanted.filter(|_| plan.sorted));
         let mut stage: Box<dyn Stage> = Box::new(scan);
         if !plan.sorted {
-            let wanted = self.limit.map(|limit| limit.saturating_add(self.skip));
             stage = Box::new(Sort::new(stage, self.sort, wanted));
         }
         if self.skip > 0 {
@@ -96,6 +97,7 @@ pub fn context(shared: &Shared, call: &Call<'_>) -> Result<Context, CommandError
     let limit = call.natural("maxTimeMS")?.filter(|&limit| limit > 0);
     Ok(Context {
         engine: std::sync::Arc::clone(&shared.engine),
+        stopping: shared.stopping.clone(),
         clock: shared.clock,
         now_ms: i64::try_from(unix_ms()).unwrap_or(i64::MAX),
         deadline: limit.map(|milliseconds| {

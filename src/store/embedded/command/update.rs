@@ -111,10 +111,10 @@ fn update_some(
     if updated.matched > 0 || !statement.flag("upsert") {
         return Ok(updated);
     }
-    let (id, position) = upsert(shared, namespace, &update, &filter)?;
+    let upserted = upsert(shared, namespace, &update, &filter)?;
     Ok(Updated {
-        upserted: Some(id),
-        position,
+        upserted: Some(upserted.id),
+        position: upserted.position,
         ..updated
     })
 }
@@ -127,7 +127,10 @@ pub fn parse_update(
     let filters = array_filters.as_ref().and_then(Value::as_array);
     match &update {
         Some(Value::Document(bytes)) => Update::parse(Doc::new(bytes), filters),
-        Some(Value::Array(_)) => Err(CommandError::unsupported("updates by a pipeline")),
+        Some(Value::Array(_)) if filters.is_some() => Err(CommandError::failed_to_parse(
+            "arrayFilters may not be specified for pipeline-style updates",
+        )),
+        Some(Value::Array(bytes)) => Update::parse_pipeline(Doc::new(bytes)),
         _ => Err(CommandError::failed_to_parse(
             "Update argument must be either an object or an array",
         )),
@@ -150,6 +153,7 @@ fn modify(
     let moment = Moment {
         now_ms: now_ms(),
         inserting: false,
+        position: None,
     };
     // All found first: a change may move a document to where the scan has yet to come.
     let mut stage = selection.into_stage(shared, namespace)?;
@@ -197,7 +201,7 @@ fn change(
         if !filter.test(doc)? {
             return Ok(Change::Skip);
         }
-        let after = update.apply(doc, moment)?;
+        let after = update.apply(doc, moment.for_document(update, filter, doc))?;
         check_updated(&after)?;
         Ok(Change::Replace(after))
     })?;
@@ -213,23 +217,36 @@ fn change(
     Ok(true)
 }
 
-/// Inserts the document that was to be updated and is not there; returns its `_id`.
+/// A document that was inserted because there was none to update.
+#[derive(Debug)]
+pub struct Upserted {
+    /// Its `_id`.
+    pub id: Value<'static>,
+    /// All of it.
+    pub document: Vec<u8>,
+    /// How far the log must be durable.
+    pub position: Position,
+}
+
+/// Inserts the document that was to be updated and is not there.
 pub fn upsert(
     shared: &Shared,
     namespace: &Namespace,
     update: &Update,
     filter: &super::super::query::Filter,
-) -> Result<(Value<'static>, Position), CommandError> {
+) -> Result<Upserted, CommandError> {
     let document = update.insertion(filter, now_ms())?;
     check_updated(&document)?;
     let doc = Doc::new(&document);
     let mut inserted = insert_all(shared, namespace, &[doc], true, &Injected::default())?;
     if let Some((_, error)) = inserted.errors.pop() {
-        Err(error)
-    } else {
-        let id = doc.get("_id").unwrap_or(Value::Null).into_owned();
-        Ok((id, inserted.position))
+        return Err(error);
     }
+    Ok(Upserted {
+        id: doc.get("_id").unwrap_or(Value::Null).into_owned(),
+        document,
+        position: inserted.position,
+    })
 }
 
 /// Refuses documents that have grown too large or too deep.

@@ -269,44 +269,34 @@ pub fn log_drop(log: &Log, id: CollectionId) -> Result<(), Error> {
 /// Returns whether an index exists already; an error if another one is in its way.
 fn has_index(state: &State, spec: &IndexSpec) -> Result<bool, CommandError> {
     let shown = |spec: &IndexSpec| Value::Document(spec.document().bytes().into()).to_string();
-    for known in state.indexes.iter().map(Index::spec) {
-        let same = known.same_fields(spec) && known.same_options(spec);
-        if known.name == spec.name {
-            if same {
-                return Ok(true);
-            }
-            let (code, what) = if known.same_fields(spec) {
-                (Code::INDEX_OPTIONS_CONFLICT, "options")
-            } else {
-                (Code::INDEX_KEY_SPECS_CONFLICT, "key specs")
-            };
-            return Err(CommandError::new(
-                code,
-                format!(
-                    "An existing index has the same name as the requested index but different \
-                     {what}. Requested index: {}, existing index: {}",
-                    shown(spec),
-                    shown(known)
-                ),
-            ));
-        }
-        if known.same_fields(spec) && (same || known.spec_without_filter(spec)) {
-            return Err(CommandError::new(
-                Code::INDEX_OPTIONS_CONFLICT,
-                if same {
-                    format!("Index already exists with a different name: {}", known.name)
-                } else {
-                    format!(
-                        "An equivalent index already exists with a different name and options. \
-                         Requested index: {}, existing index: {}",
-                        shown(spec),
-                        shown(known)
-                    )
-                },
-            ));
-        }
+    let conflict = |code, what: String, known: &IndexSpec| {
+        let both = format!(
+            "Requested index: {}, existing index: {}",
+            shown(spec),
+            shown(known)
+        );
+        Err(CommandError::new(code, format!("{what}. {both}")))
+    };
+    let all = || state.indexes.iter().map(Index::spec);
+    if let Some(known) = all().find(|known| known.name == spec.name) {
+        let name = "An existing index has the same name as the requested index";
+        return if known.identical(spec) {
+            Ok(true)
+        } else if known.equivalent(spec) {
+            let what =
+                "An equivalent index already exists with the same name but different options";
+            conflict(Code::INDEX_OPTIONS_CONFLICT, what.to_owned(), known)
+        } else {
+            conflict(Code::INDEX_KEY_SPECS_CONFLICT, name.to_owned(), known)
+        };
     }
-    Ok(false)
+    match all().find(|known| known.equivalent(spec)) {
+        Some(known) => {
+            let what = format!("Index already exists with a different name: {}", known.name);
+            conflict(Code::INDEX_OPTIONS_CONFLICT, what, known)
+        }
+        None => Ok(false),
+    }
 }
 
 /// Returns a collection's description as a document.

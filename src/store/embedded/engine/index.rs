@@ -30,6 +30,13 @@ pub struct Keys {
     multikey: bool,
 }
 
+impl Keys {
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+}
+
 impl Index {
     /// Makes an empty index.
     pub fn new(spec: IndexSpec) -> Self {
@@ -53,6 +60,12 @@ impl Index {
     /// Returns the keys with their documents.
     pub fn entries(&self) -> &BTreeMap<Key, RecordId> {
         &self.entries
+    }
+
+    /// Returns whether a document is found under all of its keys.
+    pub fn has(&self, keys: &Keys, id: RecordId) -> bool {
+        let known = |key: &Key| self.entries.get(&with_id(key.bytes(), id)) == Some(&id);
+        keys.keys.iter().all(known)
     }
 
     /// Returns the number of keys.

@@ -165,27 +165,22 @@ impl IndexSpec {
         }
     }
 
-    /// Returns whether two descriptions order by the same.
-    pub fn same_fields(&self, other: &Self) -> bool {
-        self.fields == other.fields
-    }
-
-    /// Returns whether only the filters of two descriptions could make them different indexes,
-    /// and do not.
-    pub fn spec_without_filter(&self, other: &Self) -> bool {
-        self.partial.is_none() && other.partial.is_none()
-    }
-
-    /// Returns whether two descriptions are of the same index, names aside.
-    pub fn same_options(&self, other: &Self) -> bool {
+    /// Returns whether two descriptions cannot both be of a collection: they have the same
+    /// documents under the same keys.
+    pub fn equivalent(&self, other: &Self) -> bool {
         let partial = |spec: &Self| match spec.document().get("partialFilterExpression") {
             Some(Value::Document(bytes)) => bytes.into_owned(),
             _ => Vec::new(),
         };
-        self.unique == other.unique
+        self.fields == other.fields
+            && self.unique == other.unique
             && self.sparse == other.sparse
-            && self.expire_after_seconds == other.expire_after_seconds
             && partial(self) == partial(other)
+    }
+
+    /// Returns whether two descriptions say the same, names aside.
+    pub fn identical(&self, other: &Self) -> bool {
+        self.equivalent(other) && self.expire_after_seconds == other.expire_after_seconds
     }
 }
 

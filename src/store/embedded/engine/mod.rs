@@ -26,6 +26,7 @@ pub mod recovery;
 pub mod replay;
 pub mod scan;
 pub mod segment;
+pub mod verify;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

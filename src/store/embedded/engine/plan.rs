@@ -87,7 +87,10 @@ pub fn plan(
     hint: Option<&Hint>,
 ) -> Result<Plan, CommandError> {
     if let Some(Hint::Natural(direction)) = hint {
-        return Ok(collection_scan(*direction == Direction::Descending));
+        return Ok(Plan {
+            sorted: sort.is_empty(),
+            ..collection_scan(*direction == Direction::Descending)
+        });
     }
     let natural = match sort.fields() {
         [(path, direction)] if path.as_str() == "$natural" => Some(*direction),

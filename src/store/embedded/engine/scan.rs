@@ -161,17 +161,32 @@ impl Scan {
         }
     }
 
+    /// Reads no further ahead than a number of documents that are wanted.
+    #[must_use]
+    pub fn expecting(mut self, documents: Option<u64>) -> Self {
+        if let Some(documents) = documents {
+            let documents = usize::try_from(documents).unwrap_or(usize::MAX);
+            self.chunk = documents.clamp(1, LARGEST_CHUNK);
+        }
+        self
+    }
+
     /// Returns what was looked at so far.
     pub fn examined(&self) -> Examined {
         self.examined
     }
 
-    /// Returns the next document that passes the filter.
-    pub fn next(&mut self, log: &Log) -> Result<Option<Row>, CommandError> {
+    /// Returns the next document that passes the filter. `check` may end the search between reads.
+    pub fn next(
+        &mut self,
+        log: &Log,
+        check: impl Fn() -> Result<(), CommandError>,
+    ) -> Result<Option<Row>, CommandError> {
         loop {
             if let Some(row) = self.ready.pop_front() {
                 return Ok(Some(row));
             }
+            check()?;
             let Some(chunk) = self.next_chunk(log)? else {
                 return Ok(None);
             };

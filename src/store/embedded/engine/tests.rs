@@ -63,7 +63,10 @@ fn rows(engine: &Engine) -> Vec<(RecordId, u8, usize)> {
     let collection = engine.collection(&namespace());
     let mut scan = Scan::new(collection, source, Filter::default());
     let mut rows = Vec::new();
-    while let Some(row) = scan.next(engine.log()).expect("the scan goes on") {
+    while let Some(row) = scan
+        .next(engine.log(), || Ok(()))
+        .expect("the scan goes on")
+    {
         let (id, _) = row.origin.as_ref().expect("a stored document");
         let number = row.doc().get("_id").and_then(|value| value.as_i64());
         let filling = match row.doc().get("filling") {

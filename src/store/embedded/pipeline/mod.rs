@@ -15,6 +15,8 @@ pub mod transform;
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::engine::{Engine, Row, Scan};
 use super::error::{Code, CommandError};
 use crate::measure::RunClock;
@@ -36,11 +38,19 @@ pub struct Context {
     pub now_ms: i64,
     /// When the query must have ended, on the clock.
     pub deadline: Option<u64>,
+    /// Cancelled when the store stops.
+    pub stopping: CancellationToken,
 }
 
 impl Context {
-    /// Fails if the query has had its time.
-    pub fn check_time(&self) -> Result<(), CommandError> {
+    /// Fails if the query has had its time, or the store is about to stop.
+    pub fn check(&self) -> Result<(), CommandError> {
+        if self.stopping.is_cancelled() {
+            return Err(CommandError::new(
+                Code::INTERRUPTED_AT_SHUTDOWN,
+                "interrupted at shutdown",
+            ));
+        }
         match self.deadline {
             Some(deadline) if self.clock.now() > deadline => Err(CommandError::new(
                 Code::MAX_TIME_EXPIRED,
@@ -53,8 +63,7 @@ impl Context {
 
 impl Stage for Scan {
     fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
-        context.check_time()?;
-        Self::next(self, context.engine.log())
+        Self::next(self, context.engine.log(), || context.check())
     }
 }
 

@@ -38,8 +38,24 @@ pub enum StageSpec {
     Sample(usize),
     /// `$replaceRoot`
     ReplaceRoot(Expression),
+    /// A stage that has documents of its own, and is the first.
+    Source(SourceSpec),
     /// `$facet`
     Facet(Vec<(String, Vec<Self>)>),
+}
+
+/// Where documents come from that are not those of a collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceSpec {
+    /// `$collStats`
+    CollectionStats {
+        /// Whether the documents are counted.
+        count: bool,
+        /// By what sizes are divided, if they are wanted.
+        storage_scale: Option<u64>,
+    },
+    /// `$indexStats`
+    IndexStats,
 }
 
 /// Compiles a pipeline.
@@ -59,6 +75,11 @@ pub fn parse(pipeline: Doc<'_>) -> Result<Vec<StageSpec>, CommandError> {
             return Err(CommandError::location(40_323, message));
         };
         parse_stage(only.name(), &only.value(), &mut stages)?;
+    }
+    let source = |stage: &StageSpec| matches!(stage, StageSpec::Source(_));
+    if stages.iter().skip(1).any(source) {
+        let message = "$collStats is only valid as the first stage in a pipeline";
+        return Err(CommandError::location(40_602, message));
     }
     Ok(stages)
 }
@@ -94,6 +115,8 @@ fn parse_stage(
             StageSpec::ReplaceRoot(Expression::parse(&root)?)
         }
         "$replaceWith" => StageSpec::ReplaceRoot(Expression::parse(argument)?),
+        "$collStats" => StageSpec::Source(parse_collection_stats(argument)?),
+        "$indexStats" => StageSpec::Source(SourceSpec::IndexStats),
         "$sortByCount" => return parse_sort_by_count(argument, stages),
         "$bucket" => return parse_bucket(document(name, argument, 40_201)?, stages),
         "$facet" => StageSpec::Facet(parse_facet(document(name, argument, 40_169)?)?),
@@ -113,7 +136,6 @@ const UNSUPPORTED: &[&str] = &[
     "$fill",
     "$geoNear",
     "$graphLookup",
-    "$indexStats",
     "$listLocalSessions",
     "$listSessions",
     "$lookup",
@@ -183,6 +205,8 @@ pub fn build(stages: Vec<StageSpec>, mut input: Box<dyn Stage>) -> Box<dyn Stage
             StageSpec::ReplaceRoot(expression) => Box::new(CheckDepth {
                 input: Box::new(ReplaceRoot { input, expression }),
             }),
+            // Its documents are the input.
+            StageSpec::Source(_) => input,
             StageSpec::Facet(facets) => Box::new(CheckDepth {
                 input: Box::new(Facet {
                     input: Some(input),
@@ -397,6 +421,31 @@ fn parse_bucket(spec: Doc<'_>, stages: &mut Vec<StageSpec>) -> Result<(), Comman
     let order = (Path::new("_id"), Direction::Ascending);
     stages.push(StageSpec::Sort(SortSpec::new(vec![order])));
     Ok(())
+}
+
+fn parse_collection_stats(argument: &Value<'_>) -> Result<SourceSpec, CommandError> {
+    let spec = document("$collStats", argument, 5_447_000)?;
+    let mut count = false;
+    let mut storage_scale = None;
+    for element in spec.elements() {
+        match element.name() {
+            "count" => count = true,
+            "storageStats" => {
+                let scale = element.doc().and_then(|options| options.get("scale"));
+                let scale = scale.and_then(|scale| scale.as_i64());
+                let scale = scale.and_then(|scale| u64::try_from(scale).ok());
+                storage_scale = Some(scale.unwrap_or(1).max(1));
+            }
+            name => {
+                let message = format!("the option {name} of $collStats");
+                return Err(CommandError::unsupported(message));
+            }
+        }
+    }
+    Ok(SourceSpec::CollectionStats {
+        count,
+        storage_scale,
+    })
 }
 
 fn parse_facet(spec: Doc<'_>) -> Result<Vec<(String, Vec<StageSpec>)>, CommandError> {

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use super::super::bson::{Doc, Element, Key, Kind, Value, order};
 use super::super::error::CommandError;
 use super::expression::{Environment, Expression};
-use super::path::Path;
+use super::path::{Path, Reached};
 use super::regex::Pattern;
 
 /// A compiled filter.
@@ -203,15 +203,34 @@ impl Test {
         if let Self::All(tests) = self {
             return !tests.is_empty() && tests.iter().all(|test| test.matches_at(path, doc));
         }
-        path.visit(doc, &mut |element| break_if(self.matches_element(element)))
+        path.visit(doc, &mut |reached| break_if(self.matches_reached(reached)))
             .is_break()
     }
 
-    /// Tests an element as a whole and, if it is an array, what is in it.
-    pub fn matches_element(&self, element: Option<Element<'_>>) -> bool {
-        let Some(element) = element else {
-            return self.matches_nothing();
-        };
+    /// Tests a field: its value and, if that is an array, each of its elements.
+    pub fn matches_field(&self, element: Element<'_>) -> bool {
+        self.matches_element(element, true)
+    }
+
+    /// Tests an element of an array for what makes the whole array pass.
+    pub fn matches_item(&self, item: Element<'_>) -> bool {
+        match self {
+            Self::ElementDocument(filter) => item.doc().is_some_and(|doc| filter.matches(doc)),
+            Self::ElementValue(tests) => tests.iter().all(|test| test.holds(item)),
+            _ => self.matches_value(item),
+        }
+    }
+
+    fn matches_reached(&self, reached: Reached<'_>) -> bool {
+        match reached {
+            Reached::Nothing => self.matches_nothing(),
+            Reached::Field(element) => self.matches_element(element, true),
+            Reached::Item(element) => self.matches_element(element, false),
+        }
+    }
+
+    /// Tests an element as a whole and, if it is an array that is to be looked into, what is in it.
+    fn matches_element(&self, element: Element<'_>, look_inside: bool) -> bool {
         match self {
             Self::Size(length) => element
                 .doc()
@@ -225,10 +244,12 @@ impl Test {
                 array_items(element).any(|item| tests.iter().all(|test| test.holds(item)))
             }
             Self::Exists(wanted) => *wanted,
-            Self::All(tests) => tests.iter().all(|test| test.matches_element(Some(element))),
+            Self::All(tests) => tests
+                .iter()
+                .all(|test| test.matches_element(element, look_inside)),
             _ => {
                 self.matches_value(element)
-                    || array_items(element).any(|item| self.matches_value(item))
+                    || look_inside && array_items(element).any(|item| self.matches_value(item))
             }
         }
     }
@@ -290,7 +311,7 @@ impl Test {
     fn matches_nested(&self, item: Element<'_>) -> bool {
         match self {
             Self::Size(_) | Self::All(_) | Self::ElementDocument(_) | Self::ElementValue(_) => {
-                self.matches_element(Some(item))
+                self.matches_element(item, true)
             }
             Self::Exists(wanted) => *wanted,
             _ => false,
@@ -337,7 +358,7 @@ fn is_nan(value: &Value<'_>) -> bool {
 }
 
 fn reaches(path: &Path, doc: Doc<'_>) -> bool {
-    path.visit(doc, &mut |element| break_if(element.is_some()))
+    path.visit(doc, &mut |reached| break_if(reached.element().is_some()))
         .is_break()
 }
 

@@ -8,6 +8,7 @@ pub mod number;
 pub mod parse_filter;
 pub mod parse_projection;
 pub mod path;
+pub mod position;
 pub mod projection;
 pub mod regex;
 pub mod sort;

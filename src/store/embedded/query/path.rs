@@ -15,6 +15,17 @@ pub struct Path {
     parts: Vec<Part>,
 }
 
+/// What a path reaches in one place.
+#[derive(Debug, Clone, Copy)]
+pub enum Reached<'a> {
+    /// A document on the way lacks the next name.
+    Nothing,
+    /// A field. If it is an array, its elements are meant as well.
+    Field(Element<'a>),
+    /// An array's element, named by its index. It is meant as it is.
+    Item(Element<'a>),
+}
+
 /// One name of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Part {
@@ -59,13 +70,12 @@ impl Path {
             .all(|(one, other)| one.name == other.name)
     }
 
-    /// Visits every element that the path reaches in `doc`, arrays at its end as a whole.
-    ///
-    /// `None` stands for a document on the way that lacks the next name. Stops when `visit` breaks.
+    /// Visits everything that the path reaches in `doc`, arrays at its end as a whole. Stops when
+    /// `visit` breaks.
     pub fn visit<'a>(
         &self,
         doc: Doc<'a>,
-        visit: &mut impl FnMut(Option<Element<'a>>) -> ControlFlow<()>,
+        visit: &mut impl FnMut(Reached<'a>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         visit_parts(doc, &self.parts, visit)
     }
@@ -82,6 +92,16 @@ impl Path {
             doc = element.doc()?;
         }
         doc.element(&last.name)
+    }
+}
+
+impl<'a> Reached<'a> {
+    /// Returns the element, if there is one.
+    pub fn element(self) -> Option<Element<'a>> {
+        match self {
+            Self::Nothing => None,
+            Self::Field(element) | Self::Item(element) => Some(element),
+        }
     }
 }
 
@@ -118,40 +138,43 @@ pub fn array_index(name: &str) -> Option<usize> {
 fn visit_parts<'a>(
     doc: Doc<'a>,
     parts: &[Part],
-    visit: &mut impl FnMut(Option<Element<'a>>) -> ControlFlow<()>,
+    visit: &mut impl FnMut(Reached<'a>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let Some((part, rest)) = parts.split_first() else {
         return ControlFlow::Continue(());
     };
     match doc.element(&part.name) {
-        Some(element) => visit_element(element, rest, true, visit),
-        None => visit(None),
+        Some(element) => visit_element(Reached::Field(element), rest, visit),
+        None => visit(Reached::Nothing),
     }
 }
 
-/// Goes on at an element. `named` is whether a document named it, rather than an array held it.
+/// Goes on at an element.
 fn visit_element<'a>(
-    element: Element<'a>,
+    reached: Reached<'a>,
     rest: &[Part],
-    named: bool,
-    visit: &mut impl FnMut(Option<Element<'a>>) -> ControlFlow<()>,
+    visit: &mut impl FnMut(Reached<'a>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let Some((next, after)) = rest.split_first() else {
-        return visit(Some(element));
+    let (Some((next, after)), Some(element)) = (rest.split_first(), reached.element()) else {
+        return visit(reached);
     };
     match (element.kind(), element.doc()) {
         (Kind::Document, Some(doc)) => visit_parts(doc, rest, visit),
-        (Kind::Array, Some(array)) if named => {
+        (Kind::Array, Some(array)) => {
             if let Some(item) = next.index.and_then(|index| array.elements().nth(index)) {
-                visit_element(item, after, true, visit)?;
+                visit_element(Reached::Item(item), after, visit)?;
             }
-            array
+            let documents = array
                 .elements()
-                .filter(|item| item.kind() == Kind::Document)
-                .try_for_each(|item| visit_element(item, rest, false, visit))
+                .filter(|item| item.kind() == Kind::Document);
+            documents
+                .filter_map(Element::doc)
+                .try_for_each(|doc| visit_parts(doc, rest, visit))
         }
         // A name was asked of something that has no names.
-        _ if named => visit(None),
-        _ => ControlFlow::Continue(()),
+        _ => match reached {
+            Reached::Field(_) => visit(Reached::Nothing),
+            Reached::Item(_) | Reached::Nothing => ControlFlow::Continue(()),
+        },
     }
 }

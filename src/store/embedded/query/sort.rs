@@ -141,8 +141,8 @@ fn representative<'a>(path: &Path, doc: Doc<'a>, direction: Direction) -> Option
             best = Some(value);
         }
     };
-    let visited = path.visit(doc, &mut |element| {
-        match element.map(|element| (element, items(element))) {
+    let visited = path.visit(doc, &mut |reached| {
+        match reached.element().map(|element| (element, items(element))) {
             None => offer(Value::Null),
             Some((_, Some(array))) if array.is_empty() => offer(Value::Undefined),
             Some((_, Some(array))) => array.values().for_each(&mut offer),

@@ -305,3 +305,49 @@ pub fn sort(arguments: &[Value<'_>]) -> Outcome {
     }
     Ok(sorted.into_iter().collect::<ArrayBuilder>().into_value())
 }
+
+/// `$zip`
+pub fn zip(arguments: &[Value<'_>]) -> Outcome {
+    let [inputs, longest, defaults] = arguments else {
+        return Ok(Value::Null);
+    };
+    let wrong = |message: &str| CommandError::location(34_461, message.to_owned());
+    let inputs = match inputs {
+        value if value.is_nullish() => return Ok(Value::Null),
+        value => value
+            .as_array()
+            .ok_or_else(|| wrong("inputs must be an array of expressions"))?,
+    };
+    let mut columns = Vec::new();
+    for input in inputs.values() {
+        if input.is_nullish() {
+            return Ok(Value::Null);
+        }
+        let column = input.as_array().map(|items| {
+            let items = items.values().map(Value::into_owned);
+            items.collect::<Vec<_>>()
+        });
+        columns.push(column.ok_or_else(|| wrong("$zip found a non-array expression in input"))?);
+    }
+    let lengths = || columns.iter().map(Vec::len);
+    let rows = if longest.is_truthy() {
+        lengths().max()
+    } else {
+        lengths().min()
+    };
+    let defaults: Vec<Value<'_>> = match defaults.as_array() {
+        Some(defaults) if defaults.len() == columns.len() => defaults.values().collect(),
+        Some(_) => return Err(wrong("defaults and inputs must have the same length")),
+        None => Vec::new(),
+    };
+    let mut zipped = ArrayBuilder::default();
+    for row in 0..rows.unwrap_or(0) {
+        let mut items = ArrayBuilder::default();
+        for (column, values) in columns.iter().enumerate() {
+            let value = values.get(row).or_else(|| defaults.get(column));
+            items.push(value.unwrap_or(&Value::Null));
+        }
+        zipped.push(&items.into_value());
+    }
+    Ok(zipped.into_value())
+}

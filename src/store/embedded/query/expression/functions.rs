@@ -242,6 +242,11 @@ static FUNCTIONS: &[Function] = &[
     function("$second", Listed(1, 1), |a| date::part("$second", a)),
     function("$setDifference", Listed(2, 2), set::difference),
     function("$setEquals", Listed(2, MANY), set::equals),
+    function(
+        "$setField",
+        Named(&["field", "input", "value"], &[]),
+        object::set_field,
+    ),
     function("$setIntersection", Listed(0, MANY), set::intersection),
     function("$setIsSubset", Listed(2, 2), set::is_subset),
     function("$setUnion", Listed(0, MANY), set::union),
@@ -298,8 +303,18 @@ static FUNCTIONS: &[Function] = &[
     }),
     function("$trunc", Listed(1, 2), arithmetic::truncate),
     function("$type", Listed(1, 1), conversion::type_of),
+    function(
+        "$unsetField",
+        Named(&["field", "input"], &[]),
+        object::unset_field,
+    ),
     function("$week", Listed(1, 1), |a| date::part("$week", a)),
     function("$year", Listed(1, 1), |a| date::part("$year", a)),
+    function(
+        "$zip",
+        Named(&["inputs"], &["useLongestLength", "defaults"]),
+        array::zip,
+    ),
 ];
 
 /// Returns the function of a name.

@@ -125,6 +125,54 @@ pub fn get_field(arguments: &[Value<'_>]) -> Outcome {
     })
 }
 
+/// `$setField`
+pub fn set_field(arguments: &[Value<'_>]) -> Outcome {
+    let [field, input, value] = arguments else {
+        return Ok(Value::Null);
+    };
+    change_field(field, input, value)
+}
+
+/// `$unsetField`
+pub fn unset_field(arguments: &[Value<'_>]) -> Outcome {
+    let [field, input] = arguments else {
+        return Ok(Value::Null);
+    };
+    change_field(field, input, &Value::Undefined)
+}
+
+/// Sets a field, whatever is in its name; a missing value removes it.
+fn change_field(field: &Value<'_>, input: &Value<'_>, value: &Value<'_>) -> Outcome {
+    let name = field.as_str().ok_or_else(|| {
+        let message = "$setField requires 'field' to evaluate to a constant string";
+        CommandError::location(4_161_107, message)
+    })?;
+    if input.is_nullish() {
+        return Ok(Value::Null);
+    }
+    let doc = input.as_document().ok_or_else(|| {
+        let message = "$setField requires 'input' to evaluate to type Object";
+        CommandError::location(4_161_105, message)
+    })?;
+    let mut changed = Builder::new();
+    let set = |out: &mut Builder| {
+        if !super::is_missing(value) {
+            out.push(name, value);
+        }
+    };
+    for element in doc.elements() {
+        if element.name() == name {
+            set(&mut changed);
+        } else {
+            changed.push_element(element);
+        }
+    }
+    if doc.element(name).is_none() {
+        set(&mut changed);
+    }
+    Ok(Value::Document(changed.finish().into()))
+}
+
 /// `$bsonSize`
 pub fn bson_size(arguments: &[Value<'_>]) -> Outcome {
     match arguments {

@@ -12,13 +12,36 @@ mod tree;
 
 use std::cmp::Ordering;
 
-use super::super::bson::{Builder, Doc, Kind, ObjectId, Value, order};
+use super::super::bson::{Builder, Doc, Element, Kind, ObjectId, Value, order};
 use super::super::error::{Code, CommandError};
+use super::expression::{Environment, Expression};
 use super::filter::{Filter, Test};
+use super::parse_projection;
 use super::path::Path;
+use super::projection::Projection;
 use operators::{Operator, Outcome};
 use paths::{ArrayFilters, UpdatePath};
 use tree::Slot;
+
+/// Stages that exist and are no updates.
+const STAGES: &[&str] = &[
+    "$bucket",
+    "$bucketAuto",
+    "$count",
+    "$facet",
+    "$group",
+    "$limit",
+    "$lookup",
+    "$match",
+    "$merge",
+    "$out",
+    "$sample",
+    "$skip",
+    "$sort",
+    "$sortByCount",
+    "$unionWith",
+    "$unwind",
+];
 
 /// A compiled update.
 #[derive(Debug, Clone)]
@@ -27,6 +50,8 @@ pub enum Update {
     Replace(Vec<u8>),
     /// Fields change.
     Modify(Vec<Modification>),
+    /// The document goes through these steps.
+    Pipeline(Vec<Step>),
 }
 
 /// One operator on one path.
@@ -36,6 +61,15 @@ pub struct Modification {
     operator: Operator,
 }
 
+/// One step of an update by a pipeline.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Fields are computed, kept or left out.
+    Project(Projection),
+    /// The document becomes a computed one.
+    Replace(Expression),
+}
+
 /// What an update may depend on beside the document.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
@@ -43,6 +77,23 @@ pub struct Moment {
     pub now_ms: i64,
     /// Whether the document is about to be inserted.
     pub inserting: bool,
+    /// The element of an array that made the document pass the filter.
+    pub position: Option<usize>,
+}
+
+impl Moment {
+    /// Returns the moment with what an update depends on in a document that passed a filter.
+    #[must_use]
+    pub fn for_document(self, update: &Update, filter: &Filter, doc: Doc<'_>) -> Self {
+        Self {
+            position: if update.is_positional() {
+                filter.position(doc)
+            } else {
+                None
+            },
+            ..self
+        }
+    }
 }
 
 impl Update {
@@ -84,6 +135,22 @@ impl Update {
         Ok(Self::Modify(modifications))
     }
 
+    /// Compiles an update by a pipeline.
+    pub fn parse_pipeline(pipeline: Doc<'_>) -> Result<Self, CommandError> {
+        let mut steps = Vec::new();
+        for stage in pipeline.values() {
+            let doc = stage.as_document().unwrap_or(Doc::EMPTY);
+            let mut elements = doc.elements();
+            let (Some(only), None) = (elements.next(), elements.next()) else {
+                let message =
+                    "A pipeline stage specification object must contain exactly one field.";
+                return Err(CommandError::location(40_323, message));
+            };
+            steps.push(Step::parse(only)?);
+        }
+        Ok(Self::Pipeline(steps))
+    }
+
     fn parse_replacement(update: Doc<'_>) -> Result<Self, CommandError> {
         let mut names = update
             .elements()
@@ -106,6 +173,16 @@ impl Update {
         matches!(self, Self::Replace(_))
     }
 
+    /// Returns whether the update depends on [`Moment::position`].
+    pub fn is_positional(&self) -> bool {
+        match self {
+            Self::Modify(modifications) => modifications
+                .iter()
+                .any(|modification| modification.path.is_positional()),
+            Self::Replace(_) | Self::Pipeline(_) => false,
+        }
+    }
+
     /// Returns the changed document.
     pub fn apply(&self, doc: Doc<'_>, moment: Moment) -> Result<Vec<u8>, CommandError> {
         match self {
@@ -119,6 +196,20 @@ impl Update {
                 check_id(doc, Doc::new(&changed), moment)?;
                 Ok(changed)
             }
+            Self::Pipeline(steps) => {
+                let mut changed = doc.bytes().to_vec();
+                for step in steps {
+                    changed = step.apply(Doc::new(&changed), moment.now_ms)?;
+                }
+                // A step that leaves the `_id` out does not mean to remove it.
+                if let (Some(id), None) = (doc.element("_id"), Doc::new(&changed).element("_id")) {
+                    let mut kept = Builder::new();
+                    kept.push_element(id);
+                    changed = kept.extended(Doc::new(&changed)).finish();
+                }
+                check_id(doc, Doc::new(&changed), moment)?;
+                Ok(changed)
+            }
         }
     }
 
@@ -128,6 +219,7 @@ impl Update {
         let moment = Moment {
             now_ms,
             inserting: true,
+            position: None,
         };
         let made = self.apply(Doc::new(&seed), moment)?;
         let doc = Doc::new(&made);
@@ -139,6 +231,60 @@ impl Update {
     }
 }
 
+impl Step {
+    fn parse(stage: Element<'_>) -> Result<Self, CommandError> {
+        let value = stage.value();
+        let document = || {
+            value.as_document().ok_or_else(|| {
+                let message = format!("{} specification must be an object", stage.name());
+                CommandError::location(40_272, message)
+            })
+        };
+        Ok(match stage.name() {
+            "$set" | "$addFields" => {
+                Self::Project(parse_projection::parse_add_fields(document()?)?)
+            }
+            "$project" => Self::Project(parse_projection::parse_project(document()?)?),
+            "$unset" => Self::Project(parse_projection::parse_unset(&value)?),
+            "$replaceWith" => Self::Replace(Expression::parse(&value)?),
+            "$replaceRoot" => {
+                let root = document()?.get("newRoot").ok_or_else(|| {
+                    let message = "no newRoot specified for the $replaceRoot stage";
+                    CommandError::location(40_231, message)
+                })?;
+                Self::Replace(Expression::parse(&root)?)
+            }
+            name if !STAGES.contains(&name) => {
+                let message = format!("Unrecognized pipeline stage name: '{name}'");
+                return Err(CommandError::location(40_324, message));
+            }
+            name => {
+                let message = format!("{name} is not allowed to be used within an update");
+                return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+            }
+        })
+    }
+
+    fn apply(&self, doc: Doc<'_>, now_ms: i64) -> Result<Vec<u8>, CommandError> {
+        match self {
+            Self::Project(projection) => projection.apply(doc, now_ms),
+            Self::Replace(expression) => {
+                match expression.evaluate(&Environment::new(doc, now_ms))? {
+                    Value::Document(bytes) => Ok(bytes.into_owned()),
+                    other => Err(CommandError::location(
+                        40_228,
+                        format!(
+                            "'newRoot' expression must evaluate to an object, but resulting value \
+                             was: {other}. Type of resulting value: '{}'",
+                            other.kind().alias()
+                        ),
+                    )),
+                }
+            }
+        }
+    }
+}
+
 impl Modification {
     fn apply(&self, root: &mut Slot<'_>, doc: Doc<'_>, moment: Moment) -> Result<(), CommandError> {
         if let Operator::Rename(to) = &self.operator {
@@ -147,7 +293,7 @@ impl Modification {
         if matches!(self.operator, Operator::SetOnInsert(_)) && !moment.inserting {
             return Ok(());
         }
-        for path in self.path.expand(root)? {
+        for path in self.path.expand(root, moment.position)? {
             if self.operator.needs_target() {
                 if let Some(slot) = root.find(path.parts())? {
                     self.operator.apply(slot, true, &path, doc, moment)?;

@@ -22,8 +22,13 @@ pub struct UpdatePath {
 /// Which elements of an array are meant.
 #[derive(Debug, Clone)]
 enum Choice {
+    /// The one that made the document pass the filter.
+    Matched,
     All,
-    Filtered { identifier: String, filter: Filter },
+    Filtered {
+        identifier: String,
+        filter: Filter,
+    },
 }
 
 /// The filters of `arrayFilters`, by identifier.
@@ -115,6 +120,12 @@ impl UpdatePath {
         &self.path
     }
 
+    /// Returns whether the path depends on what made the document pass the filter.
+    pub fn is_positional(&self) -> bool {
+        let matched = |choice: &Choice| matches!(choice, Choice::Matched);
+        self.choices.iter().flatten().any(matched)
+    }
+
     /// Returns the path, which must mean one place.
     pub fn plain(&self) -> Result<Path, CommandError> {
         if self.choices.iter().any(Option::is_some) {
@@ -142,7 +153,13 @@ impl UpdatePath {
     }
 
     /// Returns the places in a document that the path means.
-    pub fn expand(&self, root: &mut Slot<'_>) -> Result<Vec<Path>, CommandError> {
+    ///
+    /// `position` is the element that made the document pass the filter, if one did.
+    pub fn expand(
+        &self,
+        root: &mut Slot<'_>,
+        position: Option<usize>,
+    ) -> Result<Vec<Path>, CommandError> {
         let mut found = vec![String::new()];
         for (part, choice) in self.path.parts().iter().zip(&self.choices) {
             let join = |prefix: &str, name: &str| {
@@ -161,7 +178,10 @@ impl UpdatePath {
             };
             let mut longer = Vec::new();
             for prefix in &found {
-                let indexes = choice.indexes(root, prefix, &self.path)?;
+                let indexes = match choice {
+                    Choice::Matched => vec![position.ok_or_else(no_match)?],
+                    choice => choice.indexes(root, prefix, &self.path)?,
+                };
                 longer.extend(indexes.iter().map(|index| join(prefix, &index.to_string())));
             }
             found = longer;
@@ -191,6 +211,7 @@ impl Choice {
             )));
         };
         let chosen = items.iter().enumerate().filter(|(_, item)| match self {
+            Self::Matched => false,
             Self::All => true,
             Self::Filtered { identifier, filter } => {
                 let holder = Builder::new().with(identifier, &item.to_value()).finish();
@@ -201,15 +222,17 @@ impl Choice {
     }
 }
 
+fn no_match() -> CommandError {
+    CommandError::bad_value("The positional operator did not find the match needed from the query.")
+}
+
 fn parse_choice(
     name: &str,
     path: &str,
     filters: &ArrayFilters,
 ) -> Result<Option<Choice>, CommandError> {
     if name == "$" {
-        return Err(CommandError::unsupported(format!(
-            "the positional operator in the path '{path}'; use $[identifier] with arrayFilters"
-        )));
+        return Ok(Some(Choice::Matched));
     }
     if name == "$[]" {
         return Ok(Some(Choice::All));
