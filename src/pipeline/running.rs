@@ -14,7 +14,7 @@ use super::context::Context;
 use super::emitter::{Throttle, emit};
 use super::error::Error;
 use super::experiment::Roles;
-use super::prepare::{Consuming, Prepared};
+use super::prepare::Prepared;
 use super::producer::Producer;
 use super::progress::{Gathered, Observer, Phase, gather};
 use super::queue::Queue;
@@ -97,26 +97,13 @@ impl Running {
         );
         for (index, consuming) in consuming.into_iter().enumerate() {
             let input = inputs[index % inputs.len()].clone();
-            let Consuming {
-                topic_partition,
-                partition,
-                position,
-            } = consuming;
-            let context = Arc::clone(context);
-            let consumer = Consumer::new(
-                context,
-                topic_partition,
-                partition,
-                position,
-                ends.clone(),
-                input,
-            );
+            let consumer = Consumer::new(Arc::clone(context), consuming, ends.clone(), input);
             consumers.spawn_on(consumer.run(), &roles.consumer);
         }
         let mut producers = JoinSet::new();
-        for ((partition, queue), acks) in producing.into_iter().zip(&queues).zip(acks.iter()) {
+        for ((producing, queue), acks) in producing.into_iter().zip(&queues).zip(acks.iter()) {
             let (queue, acks) = (Arc::clone(queue), Arc::clone(acks));
-            let producer = Producer::new(Arc::clone(context), partition, queue, acks);
+            let producer = Producer::new(Arc::clone(context), producing, queue, acks);
             recorders.push(producer.recorder());
             producers.spawn_on(producer.run(), &roles.producer);
         }
