@@ -20,6 +20,8 @@ fn main() -> ExitCode {
 }
 
 fn convoy() -> ExitStatus {
+    // HTTP clients take it from here; only a second call could fail.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     let plain = Terminal::new(ProgressMode::Never, false);
     let environment = match Environment::read(std::env::vars_os(), Path::new(".")) {
         Ok(environment) => environment,

@@ -126,7 +126,7 @@ pub enum Error {
         partitions: u32,
     },
     /// The encoding needs a Schema Registry and none is known.
-    #[error("`--encoding confluent` needs a Schema Registry")]
+    #[error("`--encoding confluent` needs a Schema Registry beside the existing broker")]
     MissingRegistry,
     /// A value that cannot be passed on in one line.
     #[error("`{variable}` has a control character in it")]

@@ -31,7 +31,8 @@ pub(super) fn simulate(
     let registry = environment.registry()?;
     let consumers = consumers(&layered.args)?;
     let args = layered.args;
-    if args.encoding == Encoding::Confluent && registry.is_none() {
+    let strangers_read = matches!(broker, BrokerChoice::External(_));
+    if args.encoding == Encoding::Confluent && registry.is_none() && strangers_read {
         return Err(Error::MissingRegistry);
     }
     let bound = match args.records {

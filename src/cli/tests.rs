@@ -234,7 +234,7 @@ fn every_wrong_value_is_told_with_its_flag() {
         "simulate --backend containers --broker a:9092",
         "simulate --broker-port 9092 --backend containers",
         "simulate --partitions 2 --consumers 3",
-        "simulate --encoding confluent",
+        "simulate --encoding confluent --broker a:9092",
         "simulate --min-throughput nan",
         "simulate --vehicels 3",
     ];
@@ -262,7 +262,7 @@ fn every_wrong_value_is_told_with_its_flag() {
     error: `--broker a:9092` contradicts `--backend containers`
     error: `--broker-port` is for an embedded broker, but the broker is `container`
     error: 3 consumers cannot share 2 partitions
-    error: `--encoding confluent` needs a Schema Registry
+    error: `--encoding confluent` needs a Schema Registry beside the existing broker
     error: invalid value 'nan' for '--min-throughput <RATE>': expected a number above 0
     error: unexpected argument '--vehicels' found
     ");

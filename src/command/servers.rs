@@ -1,15 +1,22 @@
 //! The broker and the store of a run: started here, or somebody else's.
 
-use super::embedded::{DataPlace, loopback, start_broker, start_store};
+use std::time::Duration;
+
+use super::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
 use super::roles::Runtimes;
-use super::settings::{BrokerChoice, SimulateSettings, StoreChoice};
+use super::settings::{BrokerChoice, Encoding, SimulateSettings, StoreChoice};
 use crate::broker::embedded as embedded_broker;
 use crate::broker::{Endpoint, Login, Tls};
 use crate::error::Error;
 use crate::net::SecretUri;
 use crate::pipeline::{self, Endpoints};
+use crate::registry::embedded as embedded_registry;
+use crate::registry::{self, Client};
 use crate::report::{BackendKind, Durability};
 use crate::store::embedded as embedded_store;
+
+/// How long the registry may take to answer.
+const REGISTRY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Live servers, or the addresses of existing ones.
 #[derive(Debug)]
@@ -23,6 +30,7 @@ pub struct Servers {
     /// What an acknowledgement means at each end.
     pub durability: Durability,
     broker: Option<embedded_broker::Broker>,
+    registry: Option<embedded_registry::Registry>,
     store: Option<embedded_store::Store>,
     /// Outlives the embedded servers, whose data it holds.
     _data: DataPlace,
@@ -40,9 +48,11 @@ impl Servers {
             provide_broker(settings, &data, runtimes).await?;
         let (store, store_kind, store_durability, uri) =
             provide_store(settings, &data, runtimes).await?;
+        let (registry, client) = provide_registry(settings, &data, runtimes).await?;
         Ok(Self {
             endpoints: Endpoints {
                 broker: endpoint,
+                registry: client,
                 store: uri,
             },
             broker_kind,
@@ -52,6 +62,7 @@ impl Servers {
                 store: store_durability,
             },
             broker,
+            registry,
             store,
             _data: data,
         })
@@ -61,6 +72,11 @@ impl Servers {
     pub async fn stop(self) -> Result<(), Error> {
         if let Some(broker) = self.broker {
             broker.stop().await?;
+        }
+        if let Some(registry) = self.registry
+            && !registry.stop().await
+        {
+            tracing::warn!("connections of the schema registry did not end in time");
         }
         if let Some(store) = self.store {
             store.stop().await?;
@@ -117,6 +133,37 @@ async fn provide_broker(
     let endpoint = Endpoint::plain(broker.address().to_string());
     let durability = "acks=all, in the page cache of this machine".to_owned();
     Ok((Some(broker), BackendKind::Embedded, durability, endpoint))
+}
+
+/// Returns a client of the registry that messages need, if they need one, and the registry itself
+/// where the user names none.
+async fn provide_registry(
+    settings: &SimulateSettings,
+    data: &DataPlace,
+    runtimes: &Runtimes,
+) -> Result<(Option<embedded_registry::Registry>, Option<Client>), Error> {
+    if settings.encoding == Encoding::Json {
+        return Ok((None, None));
+    }
+    let (registry, url, credentials) = if let Some(external) = &settings.registry {
+        let credentials = external.credentials.as_ref().map(Into::into);
+        (None, external.url.reveal().to_owned(), credentials)
+    } else {
+        let embedded = embedded_registry::Settings {
+            data_dir: Some(data.of("registry")),
+            ..embedded_registry::Settings::default()
+        };
+        let registry = start_registry(embedded, runtimes).await?;
+        let url = format!("http://{}", registry.address());
+        (Some(registry), url, None)
+    };
+    let client = Client::new(&registry::client::Settings {
+        url,
+        credentials,
+        ca_pem: None,
+        deadline: REGISTRY_DEADLINE,
+    })?;
+    Ok((registry, Some(client)))
 }
 
 async fn provide_store(

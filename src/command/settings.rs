@@ -15,6 +15,7 @@ use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::fleet::Key;
 use crate::load::{Arrival, Bound, Rate};
 use crate::net::{Secret, SecretUri};
+use crate::registry;
 use crate::report::{Summary, Threshold, ThresholdName};
 
 /// Defines an enum whose values are words of the command line and of the report.
@@ -128,6 +129,15 @@ pub struct Credentials {
     pub username: String,
     /// Password, or API secret.
     pub password: Secret,
+}
+
+impl From<&Credentials> for registry::Credentials {
+    fn from(credentials: &Credentials) -> Self {
+        Self {
+            user: credentials.username.clone(),
+            password: credentials.password.reveal().to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for BrokerChoice {

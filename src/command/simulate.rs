@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::observer::Display;
 use super::roles::{Role, Runtimes};
 use super::servers::Servers;
-use super::settings::{Encoding, Format, SimulateSettings, Sink};
+use super::settings::{Format, SimulateSettings, Sink};
 use super::summarize::{Baseline, CpuUse, Setting, null_report, pipeline_report};
 use super::{Invocation, clean, interrupt, null_sink, run_id};
 use crate::dataset::Dataset;
@@ -46,9 +46,6 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::start();
     let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
-    if settings.encoding == Encoding::Confluent {
-        return Err(Error::Unsupported("`--encoding confluent`"));
-    }
     let directory = RunDirectory::create(&settings.output, &run_id)?;
     logging::start(
         terminal,

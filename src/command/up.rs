@@ -16,8 +16,7 @@ use crate::broker::embedded::{self as broker, Broker};
 use crate::error::{Error, ExitStatus};
 use crate::measure::RunClock;
 use crate::net::{self, Secret};
-use crate::registry;
-use crate::registry::embedded::{self as embedded_registry, Registry};
+use crate::registry::embedded::{self as registry, Registry};
 use crate::store::embedded::{self as store, Store};
 use crate::terminal::{Terminal, logging};
 
@@ -84,11 +83,11 @@ impl Serving {
             users: user.map(broker_user).into_iter().collect(),
             ..broker::Settings::default()
         };
-        let registry = embedded_registry::Settings {
+        let registry = registry::Settings {
             listen: loopback(settings.registry_port),
             data_dir: Some(data.of("registry")),
-            users: user.map(registry_user).into_iter().collect(),
-            ..embedded_registry::Settings::default()
+            users: user.map(Into::into).into_iter().collect(),
+            ..registry::Settings::default()
         };
         let store = store::Settings {
             listen: loopback(settings.store_port),
@@ -185,13 +184,6 @@ fn broker_user(user: &Credentials) -> broker::User {
     broker::User {
         name: user.username.clone(),
         password: user.password.clone(),
-    }
-}
-
-fn registry_user(user: &Credentials) -> registry::Credentials {
-    registry::Credentials {
-        user: user.username.clone(),
-        password: user.password.reveal().to_owned(),
     }
 }
 

@@ -8,6 +8,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::context::{Context, TopicPartition};
 use super::error::Error;
+use super::form::Form;
+use super::prepare::Consuming;
 use crate::broker::client::Record;
 use crate::broker::{Error as BrokerError, Partition};
 use crate::measure::nanos;
@@ -38,6 +40,7 @@ pub struct Consumer {
     topic_partition: TopicPartition,
     partition: Partition,
     decoder: PayloadDecoder,
+    form: Arc<Form>,
     position: i64,
     end: watch::Receiver<Option<Arc<[i64]>>>,
     output: mpsc::Sender<Fetch>,
@@ -83,23 +86,28 @@ pub struct Poison {
 }
 
 impl Consumer {
-    /// Prepares to read a partition from `position` on.
+    /// Prepares to read a partition from its position on.
     ///
     /// `end` will tell the offsets at which each partition ends, once they are known.
     pub fn new(
         context: Arc<Context>,
-        topic_partition: TopicPartition,
-        partition: Partition,
-        position: i64,
+        consuming: Consuming,
         end: watch::Receiver<Option<Arc<[i64]>>>,
         output: mpsc::Sender<Fetch>,
     ) -> Self {
+        let Consuming {
+            topic_partition,
+            partition,
+            position,
+            form,
+        } = consuming;
         let decoder = PayloadDecoder::new(context.workload.schema(topic_partition.topic));
         Self {
             context,
             topic_partition,
             partition,
             decoder,
+            form,
             position,
             end,
             output,
@@ -180,13 +188,15 @@ impl Consumer {
         if envelope.run != self.context.run {
             return Err(refuse("the record belongs to another run".to_owned()));
         }
-        let payload = record
+        let value = record
             .value
             .as_deref()
             .ok_or_else(|| refuse("the record has no value".to_owned()))?;
+        let payload = self.form.payload(value).map_err(refuse)?;
         if payload_hash(payload) != envelope.payload_hash {
             return Err(refuse("the payload does not match its hash".to_owned()));
         }
+        self.form.check(payload).map_err(refuse)?;
         let settings = &self.context.settings;
         let origin = Origin {
             run: &settings.run_id,

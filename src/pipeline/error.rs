@@ -1,6 +1,6 @@
 //! What ends a run before its time.
 
-use crate::{broker, dataset, record, store};
+use crate::{broker, dataset, record, registry, store};
 
 /// A run could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum Error {
     /// The broker failed.
     #[error("the broker failed")]
     Broker(#[source] broker::Error),
+    /// The schema of a topic could not be registered or used.
+    #[error("the schema registry failed")]
+    Registry(#[source] registry::Error),
     /// The store failed.
     #[error("the store failed")]
     Store(#[source] store::Error),
@@ -83,6 +86,7 @@ impl Error {
         match self {
             Self::Dataset(error) => Some(error.hint().to_owned()),
             Self::Broker(error) => error.hint().map(str::to_owned),
+            Self::Registry(error) => Some(error.hint()),
             Self::Store(error) => error.hint().map(str::to_owned),
             Self::Delivery { .. } => Some(
                 "look at the broker's own log; what was not acknowledged is listed as undelivered"

@@ -16,12 +16,15 @@ use crate::audit::Verdict;
 use crate::broker::Endpoint;
 use crate::measure::{Interval, Recording};
 use crate::net::SecretUri;
+use crate::registry::Client;
 
 /// The servers that a run talks to.
 #[derive(Debug, Clone)]
 pub struct Endpoints {
     /// The broker.
     pub broker: Endpoint,
+    /// The Schema Registry; without one, messages are plain JSON.
+    pub registry: Option<Client>,
     /// The store.
     pub store: SecretUri,
 }

@@ -10,6 +10,7 @@ pub mod dead_letter;
 pub mod emitter;
 pub mod error;
 pub mod experiment;
+pub mod form;
 pub mod prepare;
 pub mod producer;
 pub mod progress;

@@ -11,6 +11,7 @@ use super::checkpoint::Checkpoints;
 use super::context::{Context, TopicPartition};
 use super::error::Error;
 use super::experiment::{Endpoints, Roles};
+use super::form::Form;
 use super::writer::Targets;
 use crate::broker::{self, Connector, Partition};
 use crate::store::Connection;
@@ -22,13 +23,22 @@ const FIRST_EPOCH: i64 = 1;
 #[derive(Debug)]
 pub struct Prepared {
     /// Partitions to produce to.
-    pub producing: Vec<Partition>,
+    pub producing: Vec<Producing>,
     /// Partitions to consume from, with their positions.
     pub consuming: Vec<Consuming>,
     /// Partitions to ask for their end.
     pub watching: Vec<Partition>,
     /// Where documents go.
     pub targets: Targets,
+}
+
+/// A partition to produce to.
+#[derive(Debug)]
+pub struct Producing {
+    /// Its connection.
+    pub partition: Partition,
+    /// Form of its messages.
+    pub form: Arc<Form>,
 }
 
 /// A partition to consume from.
@@ -40,6 +50,8 @@ pub struct Consuming {
     pub partition: Partition,
     /// Offset to begin at.
     pub position: i64,
+    /// Form of its messages.
+    pub form: Arc<Form>,
 }
 
 /// Makes topics, collections and connections, broker and store side by side.
@@ -49,8 +61,10 @@ pub async fn prepare(
     roles: &Roles,
 ) -> Result<Prepared, Error> {
     let connector = Connector::new(endpoints.broker.clone());
+    let forms = forms(context, endpoints).await?;
     let store = open_store(context, endpoints, &roles.consumer);
-    let (partitions, store) = tokio::try_join!(open_broker(context, &connector, roles), store)?;
+    let (partitions, store) =
+        tokio::try_join!(open_broker(context, &connector, &forms, roles), store)?;
     let (producing, consuming) = partitions;
     let settings = &context.settings;
     let checkpoints = store.documents(&settings.checkpoint_collection());
@@ -83,6 +97,18 @@ pub async fn prepare(
     })
 }
 
+/// Returns the form of the messages of each topic.
+async fn forms(context: &Context, endpoints: &Endpoints) -> Result<Vec<Arc<Form>>, Error> {
+    let mut forms = Vec::new();
+    for topic in 0..context.settings.topics.len() {
+        forms.push(Arc::new(match &endpoints.registry {
+            Some(registry) => Form::register(context, topic, registry).await?,
+            None => Form::Json,
+        }));
+    }
+    Ok(forms)
+}
+
 async fn open_store(
     context: &Arc<Context>,
     endpoints: &Endpoints,
@@ -102,8 +128,9 @@ async fn open_store(
 async fn open_broker(
     context: &Arc<Context>,
     connector: &Connector,
+    forms: &[Arc<Form>],
     roles: &Roles,
-) -> Result<(Vec<Partition>, Vec<Consuming>), Error> {
+) -> Result<(Vec<Producing>, Vec<Consuming>), Error> {
     ensure_topics(context, connector).await?;
     let mut producing = JoinSet::new();
     let mut consuming = JoinSet::new();
@@ -126,7 +153,14 @@ async fn open_broker(
             &roles.consumer,
         );
     }
-    let producing = in_order(producing).await?.into_values().collect();
+    let producing = in_order(producing)
+        .await?
+        .into_iter()
+        .map(|(topic_partition, partition)| Producing {
+            partition,
+            form: Arc::clone(&forms[topic_partition.topic]),
+        })
+        .collect();
     let consuming = in_order(consuming)
         .await?
         .into_iter()
@@ -134,6 +168,7 @@ async fn open_broker(
             topic_partition,
             partition,
             position,
+            form: Arc::clone(&forms[topic_partition.topic]),
         })
         .collect();
     Ok((producing, consuming))

@@ -10,6 +10,8 @@ use std::time::Duration;
 use super::acks::Acks;
 use super::context::Context;
 use super::error::Error;
+use super::form::Form;
+use super::prepare::Producing;
 use super::queue::Queue;
 use super::retry::{FIRST_PAUSE, MAX_PAUSE};
 use super::workload::Scratch;
@@ -42,6 +44,7 @@ pub struct Producer {
 #[derive(Debug)]
 struct Filler {
     context: Arc<Context>,
+    form: Arc<Form>,
     queue: Arc<Queue>,
     incoming: Vec<Reading>,
     scratch: Scratch,
@@ -74,12 +77,14 @@ impl Producer {
     /// Prepares to send what is in `queue` to one partition.
     pub fn new(
         context: Arc<Context>,
-        partition: Partition,
+        producing: Producing,
         queue: Arc<Queue>,
         acks: Arc<Acks>,
     ) -> Self {
+        let Producing { partition, form } = producing;
         let filler = Filler {
             context,
+            form,
             queue,
             incoming: Vec::with_capacity(CHUNK),
             scratch: Scratch::default(),
@@ -316,12 +321,10 @@ impl Filler {
                 reading: *reading,
                 sent,
             };
-            let hash = push(
-                context,
-                &mut self.flight.batch,
-                message,
-                &self.scratch.payload,
-            );
+            let payload = &self.scratch.payload;
+            let hash = payload_hash(payload);
+            let value = self.form.value(payload);
+            push(context, &mut self.flight.batch, message, hash, value);
             self.flight.sent.push(message);
             let id = DocumentId::new(context.run, reading.vehicle, reading.sequence);
             let date = emitted_at(context, reading);
@@ -344,16 +347,17 @@ impl Filler {
             self.context
                 .workload
                 .encode(row, &mut self.scratch, |_label| ())?;
-            push(&self.context, &mut batch, *message, &self.scratch.payload);
+            let payload = &self.scratch.payload;
+            let (hash, value) = (payload_hash(payload), self.form.value(payload));
+            push(&self.context, &mut batch, *message, hash, value);
         }
         Ok(batch)
     }
 }
 
-/// Puts a payload into its envelope and its batch; returns the payload's hash.
-fn push(context: &Context, batch: &mut Batch, message: Sent, payload: &[u8]) -> u64 {
+/// Puts a value into its batch, beside its envelope.
+fn push(context: &Context, batch: &mut Batch, message: Sent, payload_hash: u64, value: Vec<u8>) {
     let reading = message.reading;
-    let payload_hash = payload_hash(payload);
     let envelope = Envelope {
         run: context.run,
         vehicle: reading.vehicle,
@@ -371,10 +375,9 @@ fn push(context: &Context, batch: &mut Batch, message: Sent, payload: &[u8]) -> 
     batch.push(
         key.map(|key| key.as_ref().to_vec()),
         envelope.encode(),
-        payload.to_vec(),
+        value,
         emitted_at(context, &reading),
     );
-    payload_hash
 }
 
 /// Returns the wall-clock date of a reading, milliseconds since 1970.

@@ -14,7 +14,7 @@ use super::context::Context;
 use super::emitter::{Throttle, emit};
 use super::error::Error;
 use super::experiment::Roles;
-use super::prepare::{Consuming, Prepared};
+use super::prepare::Prepared;
 use super::producer::Producer;
 use super::progress::{Gathered, Observer, Phase, gather};
 use super::queue::Queue;
@@ -93,9 +93,9 @@ impl Running {
         };
         let consumers = start_consumers(context, consuming, &links, roles, &mut recorders);
         let mut producers = JoinSet::new();
-        for ((partition, queue), acks) in producing.into_iter().zip(&queues).zip(acks.iter()) {
+        for ((producing, queue), acks) in producing.into_iter().zip(&queues).zip(acks.iter()) {
             let (queue, acks) = (Arc::clone(queue), Arc::clone(acks));
-            let producer = Producer::new(Arc::clone(context), partition, queue, acks);
+            let producer = Producer::new(Arc::clone(context), producing, queue, acks);
             recorders.push(producer.recorder());
             producers.spawn_on(producer.run(), &roles.producer);
         }
@@ -291,20 +291,8 @@ fn start_consumers(
         inputs.push(input);
     }
     for (consuming, input) in consuming.into_iter().zip(inputs.iter().cycle()) {
-        let Consuming {
-            topic_partition,
-            partition,
-            position,
-        } = consuming;
-        let (context, input) = (Arc::clone(context), input.clone());
-        let consumer = Consumer::new(
-            context,
-            topic_partition,
-            partition,
-            position,
-            links.ends.clone(),
-            input,
-        );
+        let (ends, input) = (links.ends.clone(), input.clone());
+        let consumer = Consumer::new(Arc::clone(context), consuming, ends, input);
         tasks.spawn_on(consumer.run(), &roles.consumer);
     }
     tasks

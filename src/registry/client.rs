@@ -1,5 +1,6 @@
 //! A client of any Confluent-compatible Schema Registry.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode, Url};
@@ -74,6 +75,10 @@ impl Client {
         let cleared = base.set_username("").and_then(|()| base.set_password(None));
         debug_assert!(cleared.is_ok(), "an http URL can have credentials");
         let mut http = reqwest::Client::builder();
+        if is_loopback(&base) {
+            // A proxy that the environment names would look for the registry on its own machine.
+            http = http.no_proxy();
+        }
         if let Some(pem) = &settings.ca_pem {
             let certificates = reqwest::Certificate::from_pem_bundle(pem)
                 .map_err(|source| Error::Prepare { source })?;
@@ -214,6 +219,12 @@ fn parse_url(text: &str) -> Result<Url, Error> {
             // What stands before an `@` may be a password.
             url: text.rsplit('@').next().unwrap_or_default().to_owned(),
         })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn in_url(url: &Url) -> Option<Credentials> {

@@ -82,6 +82,18 @@ fn a_clean_run_reports_on_stdout_and_in_files() {
 }
 
 #[test]
+fn messages_with_a_schema_id_arrive_like_plain_ones() {
+    let place = Place::with_rows();
+    let outcome = place.convoy(&format!("{SHORT} --encoding confluent --format json"));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(report["settings"]["encoding"], "confluent");
+    assert_eq!(report["verdict"]["stored"], 40);
+    assert_eq!(report["verdict"]["dead_lettered"], 0);
+    assert_eq!(entries(place.temporary()), Vec::<String>::new());
+}
+
+#[test]
 fn a_threshold_that_does_not_hold_fails_the_run() {
     let outcome = Place::with_rows().convoy(&format!("{SHORT} --min-throughput 1000000"));
     assert_eq!(outcome.code, 1, "{outcome}");

@@ -81,12 +81,12 @@ fn ask_registry(up: &Up, authorization: &str) -> String {
 }
 
 /// Runs convoy's own pipeline with nothing but the `.env` of the servers.
-fn simulate_against(up: &Up) -> String {
+fn simulate_against(up: &Up, encoding: &str) -> String {
     let place = Place::with_rows().file(".env", &up.env);
-    let outcome = place.convoy(
+    let outcome = place.convoy(&format!(
         "simulate --backend external --dataset rows.csv --progress never \
-         --vehicles 5 --rate 20 --records 40 --format json",
-    );
+         --vehicles 5 --rate 20 --records 40 --format json --encoding {encoding}",
+    ));
     assert_eq!(outcome.code, 0, "{outcome}");
     outcome.stdout
 }
@@ -95,7 +95,7 @@ fn simulate_against(up: &Up) -> String {
 fn the_env_is_all_that_a_program_needs() {
     let place = Place::empty();
     let up = Up::start(&place, "");
-    let report = simulate_against(&up);
+    let report = simulate_against(&up, "json");
     assert!(report.contains("\"stored\": 40"), "{report}");
     assert_eq!(ask_registry(&up, ""), "HTTP/1.1 200 OK");
     let (code, said) = up.stop();
@@ -111,7 +111,7 @@ fn a_user_keeps_everyone_else_out() {
     let up = Up::start(&place, "--user driver");
     assert_eq!(up.value("API_KEY"), "driver");
     assert_eq!(up.value("API_SECRET_KEY").len(), 24);
-    simulate_against(&up);
+    simulate_against(&up, "confluent");
     assert_eq!(ask_registry(&up, ""), "HTTP/1.1 401 Unauthorized");
     let stranger = Place::with_rows().file(
         ".env",
@@ -130,7 +130,7 @@ fn a_password_of_the_environment_is_taken() {
     let place = Place::empty().file(".env", "CONVOY_PASSWORD='pass word'\n");
     let up = Up::start(&place, "--user driver");
     assert_eq!(up.value("API_SECRET_KEY"), "'pass word'");
-    simulate_against(&up);
+    simulate_against(&up, "confluent");
     assert_eq!(up.stop().0, Some(0));
 }
 

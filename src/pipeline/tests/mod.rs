@@ -100,6 +100,7 @@ impl Place {
     async fn run(&self, context: &Arc<Context>) -> Outcome {
         let endpoints = Endpoints {
             broker: Endpoint::plain(self.broker.address().to_string()),
+            registry: None,
             store: SecretUri::new(format!("mongodb://{}", self.store.address())),
         };
         let roles = Roles {
