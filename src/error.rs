@@ -42,6 +42,12 @@ pub enum Error {
     /// A server could not be started.
     #[error(transparent)]
     Net(#[from] net::Error),
+    /// A container did not do what it is for.
+    #[error(transparent)]
+    Container(net::container::Error),
+    /// The user interrupted the start.
+    #[error("interrupted before anything was emitted")]
+    Interrupted,
     /// The container engine cannot be used.
     #[error(transparent)]
     Engine(#[from] net::engine::Error),
@@ -118,6 +124,9 @@ impl Error {
         match self {
             Self::Net(error) => Some(error.hint()),
             Self::Engine(error) => Some(error.hint()),
+            Self::Container(_) => {
+                Some("see the log of the run, or use `--backend embedded`".to_owned())
+            }
             Self::Report(error) => Some(error.hint()),
             Self::Dataset(error) => Some(error.hint().to_owned()),
             Self::Broker(error) => Some(error.hint()),
@@ -138,9 +147,11 @@ impl Error {
                 "set `TMPDIR` to a directory that can be written, or use `--data-dir DIR`"
                     .to_owned(),
             ),
-            Self::WriteFile { .. } | Self::Unsupported(_) | Self::Runtime(_) | Self::Stdout(_) => {
-                None
-            }
+            Self::Interrupted
+            | Self::WriteFile { .. }
+            | Self::Unsupported(_)
+            | Self::Runtime(_)
+            | Self::Stdout(_) => None,
         }
     }
 
@@ -150,7 +161,9 @@ impl Error {
             Self::OneTopic { .. } | Self::Unsupported(_) => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Bug(_) => ExitStatus::Bug,
+            Self::Interrupted => ExitStatus::Interrupted,
             Self::Net(_)
+            | Self::Container(_)
             | Self::Engine(_)
             | Self::Report(_)
             | Self::Dataset(_)

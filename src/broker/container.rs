@@ -1,4 +1,140 @@
 //! Redpanda in a container.
+//!
+//! The port that clients use is chosen before the start, because the broker must advertise it. A
+//! metadata request proves that it is ready; log lines change from version to version.
+//!
+//! # References
+//!
+//! `redpanda start` of Redpanda's documentation; `--mode` is left at its default, because the
+//! development modes acknowledge without fsync.
+
+use testcontainers_modules::testcontainers::core::IntoContainerPort;
+use testcontainers_modules::testcontainers::{GenericImage, ImageExt};
+
+use super::client::Connector;
+use super::spec::Endpoint;
+use crate::net::container::{Common, Container, Error, free_port};
 
 /// Image that is started unless the user names another.
 pub const IMAGE: &str = "redpandadata/redpanda:v25.1.1";
+
+/// Port of the Kafka protocol in the container.
+const KAFKA: u16 = 9_092;
+
+/// Port of the Schema Registry in the container.
+const REGISTRY: u16 = 8_081;
+
+/// Starts with other ports, where a port was taken in between.
+const ATTEMPTS: u32 = 3;
+
+/// A Redpanda broker of this run. Dropping it removes the container.
+#[derive(Debug)]
+pub struct Redpanda {
+    container: Container<GenericImage>,
+    endpoint: Endpoint,
+    registry: String,
+}
+
+impl Redpanda {
+    /// Starts a broker and waits until it answers.
+    pub async fn start(common: &Common) -> Result<Self, Error> {
+        let mut attempt = 1;
+        loop {
+            match Self::start_once(common).await {
+                Err(Error::Start { source, .. })
+                    if attempt < ATTEMPTS && source.to_string().contains("port") =>
+                {
+                    tracing::info!(%source, "starting the broker again with other ports");
+                    attempt += 1;
+                }
+                started => return started,
+            }
+        }
+    }
+
+    async fn start_once(common: &Common) -> Result<Self, Error> {
+        let (kafka, registry) = (free_port()?, free_port()?);
+        let (name, tag) = common.name_and_tag();
+        let request = GenericImage::new(name, tag)
+            .with_exposed_port(KAFKA.tcp())
+            .with_exposed_port(REGISTRY.tcp())
+            .with_cmd(command(&common.host, kafka));
+        let ports = [(kafka, KAFKA), (registry, REGISTRY)];
+        let container = Container::start(request, &ports, common).await?;
+        let endpoint = Endpoint::plain(format!("{}:{kafka}", common.host));
+        let connector = Connector::new(endpoint.clone());
+        container
+            .until_ready(common.deadline, || connector.topics())
+            .await?;
+        Ok(Self {
+            container,
+            endpoint,
+            registry: format!("http://{}:{registry}", common.host),
+        })
+    }
+
+    /// Returns where clients connect.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Returns the address of its Schema Registry.
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// Leaves the container where it is and returns its id.
+    pub fn keep(self) -> Option<String> {
+        self.container.keep()
+    }
+
+    /// Removes the container.
+    pub async fn stop(self) -> Result<(), Error> {
+        self.container.remove().await
+    }
+}
+
+/// One core and one gigabyte, polling with epoll, so that it leaves the rest to the load.
+fn command(host: &str, kafka: u16) -> Vec<String> {
+    let fixed = [
+        "redpanda",
+        "start",
+        "--node-id",
+        "0",
+        "--smp",
+        "1",
+        "--memory",
+        "1G",
+        "--reserve-memory",
+        "0M",
+        "--overprovisioned",
+        "--reactor-backend=epoll",
+        "--check=false",
+        "--default-log-level=warn",
+    ];
+    let addresses = [
+        format!("--kafka-addr=PLAINTEXT://0.0.0.0:{KAFKA}"),
+        format!("--advertise-kafka-addr=PLAINTEXT://{host}:{kafka}"),
+        format!("--schema-registry-addr=0.0.0.0:{REGISTRY}"),
+    ];
+    fixed
+        .into_iter()
+        .map(str::to_owned)
+        .chain(addresses)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mapped_address_is_advertised() {
+        let command = command("127.0.0.1", 40_123).join(" ");
+        assert!(
+            command.contains("--advertise-kafka-addr=PLAINTEXT://127.0.0.1:40123"),
+            "{command}"
+        );
+        assert!(!command.contains("--mode"), "{command}");
+    }
+}

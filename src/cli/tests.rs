@@ -97,7 +97,8 @@ fn without_a_flag_everything_has_its_documented_default() {
             "batch_records": 1000, "batch_wait_ms": 10.0,
             "database": "convoy", "collection": "sensor", "sink": "pipeline",
             "backend": "auto", "broker": "auto", "broker_port": 0, "store": "auto",
-            "store_port": 0, "data_dir": null, "registry": null,
+            "store_port": 0, "redpanda_image": "redpandadata/redpanda:v25.1.1",
+            "mongo_image": "mongo:8.0.4", "start_timeout_s": 60.0, "keep": false, "data_dir": null, "registry": null,
             "output": "runs", "format": "text",
             "max_end_to_end_p99_ms": null, "min_throughput_records_per_second": null,
         })

@@ -1,6 +1,7 @@
 //! One file per command. Each turns its settings into what the rooms below offer, and the outcome
 //! into an exit status.
 
+pub mod backend;
 pub mod clean;
 pub mod dataset;
 pub mod doctor;

@@ -62,6 +62,11 @@ impl Display {
         }
     }
 
+    /// Shows what is going on in words.
+    pub fn tell(&self, line: &str) {
+        self.lock().progress.message(line);
+    }
+
     /// Ends the display; hands over the latency log and the CPU time up to the audit.
     pub fn finish(&self) -> (Option<LatencyLog<PartialFile>>, Option<CpuUse>) {
         let mut state = self.lock();

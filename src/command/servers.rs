@@ -2,18 +2,39 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
+use super::backend::{self, Backends};
 use super::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
 use super::roles::Runtimes;
-use super::settings::{BrokerChoice, Encoding, SimulateSettings, StoreChoice};
+use super::settings::{BrokerChoice, Encoding, ExternalBroker, SimulateSettings, StoreChoice};
+use crate::broker::container::Redpanda;
 use crate::broker::embedded as embedded_broker;
 use crate::broker::{Endpoint, Login, Tls};
 use crate::error::Error;
 use crate::net::SecretUri;
+use crate::net::container::Common;
+use crate::net::engine::{Engine, Surroundings};
 use crate::pipeline::{self, Endpoints};
 use crate::registry::embedded as embedded_registry;
 use crate::registry::{self, Client};
 use crate::report::{BackendKind, Durability};
+use crate::store::container::ReplicaSet;
 use crate::store::embedded as embedded_store;
+use crate::terminal::Terminal;
+
+/// What every run of a command has in common with the servers it starts.
+#[derive(Clone, Copy)]
+pub(super) struct Situation<'a> {
+    /// What was asked for.
+    pub settings: &'a SimulateSettings,
+    /// The run.
+    pub run_id: &'a str,
+    /// Where container engines may be.
+    pub surroundings: &'a Surroundings,
+    /// Gets a line for the user.
+    pub tell: &'a (dyn Fn(&str) + Send + Sync),
+}
 
 /// How long the registry may take to answer.
 const REGISTRY_DEADLINE: Duration = Duration::from_secs(10);
@@ -29,37 +50,74 @@ pub struct Servers {
     pub store_kind: BackendKind,
     /// What an acknowledgement means at each end.
     pub durability: Durability,
-    broker: Option<embedded_broker::Broker>,
+    broker: Broker,
     registry: Option<embedded_registry::Registry>,
-    store: Option<embedded_store::Store>,
+    store: Store,
     /// Outlives the embedded servers, whose data it holds.
-    _data: DataPlace,
+    _data: Option<DataPlace>,
+}
+
+#[derive(Debug)]
+enum Broker {
+    Embedded(Box<embedded_broker::Broker>),
+    Container(Box<Redpanda>),
+    External(Endpoint),
+}
+
+#[derive(Debug)]
+enum Store {
+    Embedded(Box<embedded_store::Store>),
+    Container(Box<ReplicaSet>),
+    External(SecretUri),
 }
 
 impl Servers {
-    /// Starts what is to be started.
-    pub async fn start(
-        settings: &SimulateSettings,
-        run_id: &str,
+    /// Starts what is to be started, both ends side by side; an interruption ends the start.
+    pub(super) async fn start(
+        situation: Situation<'_>,
+        interrupted: &CancellationToken,
         runtimes: &Runtimes,
     ) -> Result<Self, Error> {
-        let data = DataPlace::open(settings.data_dir.as_deref(), run_id)?;
-        let (broker, broker_kind, broker_durability, endpoint) =
-            provide_broker(settings, &data, runtimes).await?;
-        let (store, store_kind, store_durability, uri) =
-            provide_store(settings, &data, runtimes).await?;
-        let (registry, client) = provide_registry(settings, &data, runtimes).await?;
+        let Situation {
+            settings,
+            run_id,
+            surroundings,
+            tell,
+        } = situation;
+        let backends = backend::settle(settings, surroundings, tell).await?;
+        let embedded = [backends.broker, backends.store].contains(&BackendKind::Embedded);
+        let data = embedded
+            .then(|| DataPlace::open(settings.data_dir.as_deref(), run_id))
+            .transpose()?;
+        let starting = async {
+            tokio::try_join!(
+                provide_broker(situation, &backends, data.as_ref(), runtimes),
+                provide_registry(situation.settings, data.as_ref(), runtimes),
+                provide_store(situation, &backends, data.as_ref(), runtimes)
+            )
+        };
+        let started = tokio::select! {
+            started = starting => started,
+            () = interrupted.cancelled() => Err(Error::Interrupted),
+        };
+        let (broker, (registry, client), store) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                sweep(backends.engine.as_ref(), run_id).await;
+                return Err(error);
+            }
+        };
         Ok(Self {
             endpoints: Endpoints {
-                broker: endpoint,
+                broker: broker.endpoint(),
                 registry: client,
-                store: uri,
+                store: store.uri(),
             },
-            broker_kind,
-            store_kind,
+            broker_kind: backends.broker,
+            store_kind: backends.store,
             durability: Durability {
-                broker: broker_durability,
-                store: store_durability,
+                broker: broker.durability().to_owned(),
+                store: store.durability().to_owned(),
             },
             broker,
             registry,
@@ -68,78 +126,121 @@ impl Servers {
         })
     }
 
-    /// Stops what was started.
-    pub async fn stop(self) -> Result<(), Error> {
-        if let Some(broker) = self.broker {
-            broker.stop().await?;
+    /// Stops what was started, or leaves containers where they are and says how to reach them.
+    pub async fn stop(self, keep: bool, terminal: &Terminal) -> Result<(), Error> {
+        match self.broker {
+            Broker::Embedded(broker) => broker.stop().await?,
+            Broker::Container(broker) if keep => {
+                let address = broker.endpoint().bootstrap.join(",");
+                tell_kept(terminal, "broker", &address, broker.keep());
+            }
+            Broker::Container(broker) => broker.stop().await.map_err(Error::Container)?,
+            Broker::External(_) => {}
         }
         if let Some(registry) = self.registry
             && !registry.stop().await
         {
             tracing::warn!("connections of the schema registry did not end in time");
         }
-        if let Some(store) = self.store {
-            store.stop().await?;
+        match self.store {
+            Store::Embedded(store) => store.stop().await?,
+            Store::Container(store) if keep => {
+                let address = store.uri().to_string();
+                tell_kept(terminal, "store", &address, store.keep());
+            }
+            Store::Container(store) => store.stop().await.map_err(Error::Container)?,
+            Store::External(_) => {}
         }
         Ok(())
     }
 }
 
-type StartedBroker = (
-    Option<embedded_broker::Broker>,
-    BackendKind,
-    String,
-    Endpoint,
-);
-type StartedStore = (
-    Option<embedded_store::Store>,
-    BackendKind,
-    String,
-    SecretUri,
-);
+impl Broker {
+    fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Embedded(broker) => Endpoint::plain(broker.address().to_string()),
+            Self::Container(broker) => broker.endpoint().clone(),
+            Self::External(endpoint) => endpoint.clone(),
+        }
+    }
+
+    fn durability(&self) -> &'static str {
+        match self {
+            Self::Embedded(_) => "acks=all, in the page cache of this machine",
+            Self::Container(_) => "acks=all, fsync before each acknowledgement",
+            Self::External(_) => "acks=all, as the cluster is configured",
+        }
+    }
+}
+
+impl Store {
+    fn uri(&self) -> SecretUri {
+        match self {
+            Self::Embedded(store) => SecretUri::new(format!("mongodb://{}", store.address())),
+            Self::Container(store) => store.uri().clone(),
+            Self::External(uri) => uri.clone(),
+        }
+    }
+
+    fn durability(&self) -> &'static str {
+        match self {
+            Self::Embedded(_) | Self::Container(_) => {
+                "w: majority, j: true, journal synced to disk"
+            }
+            Self::External(_) => "w: majority, j: true",
+        }
+    }
+}
 
 async fn provide_broker(
-    settings: &SimulateSettings,
-    data: &DataPlace,
+    situation: Situation<'_>,
+    backends: &Backends,
+    data: Option<&DataPlace>,
     runtimes: &Runtimes,
-) -> Result<StartedBroker, Error> {
+) -> Result<Broker, Error> {
+    let settings = situation.settings;
     if let BrokerChoice::External(external) = &settings.broker {
-        let login = external.credentials.as_ref().map(|credentials| Login {
-            mechanism: external.sasl_mechanism,
-            user: credentials.username.clone(),
-            password: credentials.password.clone(),
-        });
-        let tls = if external.security_protocol.encrypts() {
-            let trusted = Tls::trusting(external.ca_file.as_deref());
-            Some(trusted.map_err(pipeline::Error::Broker)?)
-        } else {
-            None
-        };
-        let bootstrap = external.bootstrap.clone();
-        let endpoint = Endpoint {
-            bootstrap,
-            tls,
-            login,
-        };
-        let durability = "acks=all, as the cluster is configured".to_owned();
-        return Ok((None, BackendKind::External, durability, endpoint));
+        return Ok(Broker::External(external_endpoint(external)?));
+    }
+    if let (BackendKind::Container, Some(engine)) = (backends.broker, &backends.engine) {
+        let common = common(situation, engine, &settings.redpanda_image);
+        (situation.tell)(&format!("starting {}", common.image));
+        let broker = Redpanda::start(&common).await.map_err(Error::Container)?;
+        return Ok(Broker::Container(Box::new(broker)));
     }
     let embedded = embedded_broker::Settings {
         listen: loopback(settings.broker_port),
-        data_dir: Some(data.of("broker")),
+        data_dir: data.map(|data| data.of("broker")),
         ..embedded_broker::Settings::default()
     };
     let broker = start_broker(embedded, runtimes).await?;
-    let endpoint = Endpoint::plain(broker.address().to_string());
-    let durability = "acks=all, in the page cache of this machine".to_owned();
-    Ok((Some(broker), BackendKind::Embedded, durability, endpoint))
+    Ok(Broker::Embedded(Box::new(broker)))
+}
+
+fn external_endpoint(external: &ExternalBroker) -> Result<Endpoint, Error> {
+    let login = external.credentials.as_ref().map(|credentials| Login {
+        mechanism: external.sasl_mechanism,
+        user: credentials.username.clone(),
+        password: credentials.password.clone(),
+    });
+    let tls = if external.security_protocol.encrypts() {
+        let trusted = Tls::trusting(external.ca_file.as_deref());
+        Some(trusted.map_err(pipeline::Error::Broker)?)
+    } else {
+        None
+    };
+    Ok(Endpoint {
+        bootstrap: external.bootstrap.clone(),
+        tls,
+        login,
+    })
 }
 
 /// Returns a client of the registry that messages need, if they need one, and the registry itself
 /// where the user names none.
 async fn provide_registry(
     settings: &SimulateSettings,
-    data: &DataPlace,
+    data: Option<&DataPlace>,
     runtimes: &Runtimes,
 ) -> Result<(Option<embedded_registry::Registry>, Option<Client>), Error> {
     if settings.encoding == Encoding::Json {
@@ -150,7 +251,7 @@ async fn provide_registry(
         (None, external.url.reveal().to_owned(), credentials)
     } else {
         let embedded = embedded_registry::Settings {
-            data_dir: Some(data.of("registry")),
+            data_dir: data.map(|data| data.of("registry")),
             ..embedded_registry::Settings::default()
         };
         let registry = start_registry(embedded, runtimes).await?;
@@ -167,21 +268,53 @@ async fn provide_registry(
 }
 
 async fn provide_store(
-    settings: &SimulateSettings,
-    data: &DataPlace,
+    situation: Situation<'_>,
+    backends: &Backends,
+    data: Option<&DataPlace>,
     runtimes: &Runtimes,
-) -> Result<StartedStore, Error> {
-    let durability = "w: majority, j: true".to_owned();
+) -> Result<Store, Error> {
+    let settings = situation.settings;
     if let StoreChoice::External(uri) = &settings.store {
-        return Ok((None, BackendKind::External, durability, uri.clone()));
+        return Ok(Store::External(uri.clone()));
+    }
+    if let (BackendKind::Container, Some(engine)) = (backends.store, &backends.engine) {
+        let common = common(situation, engine, &settings.mongo_image);
+        (situation.tell)(&format!("starting {}", common.image));
+        let store = ReplicaSet::start(&common).await.map_err(Error::Container)?;
+        return Ok(Store::Container(Box::new(store)));
     }
     let embedded = embedded_store::Settings {
         listen: loopback(settings.store_port),
-        data_dir: Some(data.of("store")),
+        data_dir: data.map(|data| data.of("store")),
         ..embedded_store::Settings::default()
     };
     let store = start_store(embedded, runtimes).await?;
-    let uri = SecretUri::new(format!("mongodb://{}", store.address()));
-    let durability = format!("{durability}, journal synced to disk");
-    Ok((Some(store), BackendKind::Embedded, durability, uri))
+    Ok(Store::Embedded(Box::new(store)))
+}
+
+fn common(situation: Situation<'_>, engine: &Engine, image: &str) -> Common {
+    Common {
+        image: image.to_owned(),
+        run: situation.run_id.to_owned(),
+        host: engine.host().to_owned(),
+        deadline: situation.settings.start_timeout,
+        keep: situation.settings.keep,
+    }
+}
+
+/// Removes what a start that failed half-way left in the engine.
+pub(super) async fn sweep(engine: Option<&Engine>, run_id: &str) {
+    if let Some(engine) = engine
+        && let Err(error) = engine.remove_run(run_id).await
+    {
+        tracing::warn!(%error, "cannot remove the run's containers; `convoy clean` will");
+    }
+}
+
+fn tell_kept(terminal: &Terminal, server: &str, address: &str, id: Option<String>) {
+    let id = id.unwrap_or_default();
+    let id = id.get(..12).unwrap_or(&id);
+    terminal.say(format_args!(
+        "the {server} keeps running at {address}; remove it by `docker rm --force --volumes {id}`"
+    ));
 }

@@ -254,6 +254,15 @@ pub struct SimulateSettings {
     pub store: StoreChoice,
     /// Port of the embedded store; 0 takes a free one.
     pub store_port: u16,
+    /// Image of a broker in a container.
+    pub redpanda_image: String,
+    /// Image of a store in a container.
+    pub mongo_image: String,
+    /// How long what is in a container may take until it answers.
+    #[serde(rename = "start_timeout_s", serialize_with = "seconds")]
+    pub start_timeout: Duration,
+    /// Whether containers stay when the run has ended.
+    pub keep: bool,
     /// Where the embedded servers keep their data; none is a temporary directory.
     pub data_dir: Option<PathBuf>,
     /// Schema Registry, where messages need one.

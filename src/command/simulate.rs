@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::observer::Display;
 use super::roles::{Role, Runtimes};
-use super::servers::Servers;
+use super::servers::{Servers, Situation};
 use super::settings::{Format, SimulateSettings, Sink};
 use super::summarize::{Baseline, CpuUse, Setting, null_report, pipeline_report};
-use super::{Invocation, clean, interrupt, null_sink, run_id};
+use super::{Invocation, backend, clean, interrupt, null_sink, run_id};
 use crate::dataset::Dataset;
 use crate::error::{Error, ExitStatus};
 use crate::fleet;
@@ -44,6 +44,7 @@ pub fn run(
     invocation: &Invocation,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
+    backend::adopt_engine(settings, &invocation.surroundings);
     let clock = RunClock::start();
     let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let directory = RunDirectory::create(&settings.output, &run_id)?;
@@ -79,7 +80,14 @@ pub fn run(
         }
         Sink::Pipeline => {
             let display = Arc::new(Display::new(terminal, settings, clock, log));
-            run_pipeline(&setting, &context, &runtimes, &display, interrupted)?
+            run_pipeline(
+                &setting,
+                &context,
+                &runtimes,
+                &display,
+                interrupted,
+                terminal,
+            )?
         }
     };
     let Ran {
@@ -108,13 +116,17 @@ fn run_pipeline(
     runtimes: &Runtimes,
     display: &Arc<Display>,
     interrupted: CancellationToken,
+    terminal: &Terminal,
 ) -> Result<Ran, Error> {
     display.phase(pipeline::Phase::Preparing);
-    let servers = runtimes.block_on(Servers::start(
-        setting.settings,
-        &context.settings.run_id,
-        runtimes,
-    ))?;
+    let tell = |line: &str| display.tell(line);
+    let situation = Situation {
+        settings: setting.settings,
+        run_id: &context.settings.run_id,
+        surroundings: &setting.invocation.surroundings,
+        tell: &tell,
+    };
+    let servers = runtimes.block_on(Servers::start(situation, &interrupted, runtimes))?;
     let roles = Roles {
         producer: runtimes.handle(Role::Producer),
         consumer: runtimes.handle(Role::Consumer),
@@ -131,7 +143,7 @@ fn run_pipeline(
             outcome.failure,
         )
     });
-    runtimes.block_on(servers.stop())?;
+    runtimes.block_on(servers.stop(setting.settings.keep, terminal))?;
     let (report, failure) = report?;
     Ok(Ran {
         report,

@@ -1,6 +1,7 @@
 //! What broker and store share: the accept loop of embedded servers with its limits, secrets, the
 //! container engine, and who owns what outlives a process.
 
+pub mod container;
 pub mod engine;
 pub mod nodelay;
 pub mod owner;

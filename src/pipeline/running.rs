@@ -14,7 +14,7 @@ use super::context::Context;
 use super::emitter::{Throttle, emit};
 use super::error::Error;
 use super::experiment::Roles;
-use super::prepare::Prepared;
+use super::prepare::{Consuming, Prepared};
 use super::producer::Producer;
 use super::progress::{Gathered, Observer, Phase, gather};
 use super::queue::Queue;

@@ -113,6 +113,28 @@ impl Connection {
         Ok(reply.get_str("version").unwrap_or("unknown").to_owned())
     }
 
+    /// Makes a replica set of the server alone, which knows itself as `member`.
+    pub async fn initiate_replica_set(&self, set: &str, member: &str) -> Result<(), Error> {
+        let members = vec![doc! { "_id": 0, "host": member }];
+        let configuration = doc! { "_id": set, "members": members };
+        let database = self.client.database("admin");
+        let command = database.run_command(doc! { "replSetInitiate": configuration });
+        within(COMMAND_DEADLINE, command.into_future())
+            .await
+            .map(|_reply| ())
+            .map_err(|source| self.failed("initiate the replica set of", "", source))
+    }
+
+    /// Returns whether the server takes writes.
+    pub async fn is_writable_primary(&self) -> Result<bool, Error> {
+        let database = self.client.database("admin");
+        let command = database.run_command(doc! { "hello": 1 }).into_future();
+        let reply = within(COMMAND_DEADLINE, command)
+            .await
+            .map_err(|source| self.failed("ask for the role of", "", source))?;
+        Ok(reply.get_bool("isWritablePrimary").unwrap_or(false))
+    }
+
     /// Returns a collection of raw documents.
     pub fn documents(&self, collection: &str) -> Documents {
         let concern = Durability::Journaled.write_concern();

@@ -1,4 +1,100 @@
-//! MongoDB in a container, as a replica set of one.
+//! MongoDB in a container, as a replica set of one: only a replica set journals for a majority.
+//!
+//! The set is initiated through the driver and the store counts as ready when it says that it is a
+//! writable primary. Clients connect to it directly, because the set knows itself by an address
+//! that only means something inside the container.
+
+use testcontainers_modules::mongo::Mongo;
+use testcontainers_modules::testcontainers::ImageExt;
+use testcontainers_modules::testcontainers::core::IntoContainerPort;
+
+use super::client::Connection;
+use super::error::Error as ClientError;
+use crate::net::SecretUri;
+use crate::net::container::{Common, Container, Error, free_port};
 
 /// Image that is started unless the user names another.
 pub const IMAGE: &str = "mongo:8.0.4";
+
+/// Port of the server in the container.
+const SERVER: u16 = 27_017;
+
+/// Name of the replica set.
+const SET: &str = "convoy";
+
+/// Starts with another port, where the port was taken in between.
+const ATTEMPTS: u32 = 3;
+
+/// A MongoDB server of this run. Dropping it removes the container.
+#[derive(Debug)]
+pub struct ReplicaSet {
+    container: Container<Mongo>,
+    uri: SecretUri,
+}
+
+impl ReplicaSet {
+    /// Starts a server and waits until it is a writable primary.
+    pub async fn start(common: &Common) -> Result<Self, Error> {
+        let mut attempt = 1;
+        loop {
+            match Self::start_once(common).await {
+                Err(Error::Start { source, .. })
+                    if attempt < ATTEMPTS && source.to_string().contains("port") =>
+                {
+                    tracing::info!(%source, "starting the store again with another port");
+                    attempt += 1;
+                }
+                started => return started,
+            }
+        }
+    }
+
+    async fn start_once(common: &Common) -> Result<Self, Error> {
+        let port = free_port()?;
+        let (name, tag) = common.name_and_tag();
+        // The module's own replica set is initiated by a shell in the image and waits for a line
+        // of the log; both differ from version to version.
+        let request = Mongo::new()
+            .with_name(name)
+            .with_tag(tag)
+            .with_mapped_port(port, SERVER.tcp())
+            .with_ready_conditions(Vec::new())
+            .with_cmd(["--replSet", SET, "--bind_ip_all"]);
+        let container = Container::start(request, &[(port, SERVER)], common).await?;
+        let address = format!("mongodb://{}:{port}/?directConnection=true", common.host);
+        let uri = SecretUri::new(address);
+        container
+            .until_ready(common.deadline, || primary(&uri))
+            .await?;
+        Ok(Self { container, uri })
+    }
+
+    /// Returns where clients connect.
+    pub fn uri(&self) -> &SecretUri {
+        &self.uri
+    }
+
+    /// Leaves the container where it is and returns its id.
+    pub fn keep(self) -> Option<String> {
+        self.container.keep()
+    }
+
+    /// Removes the container.
+    pub async fn stop(self) -> Result<(), Error> {
+        self.container.remove().await
+    }
+}
+
+/// Succeeds when the server takes writes; initiates the set where it does not.
+async fn primary(uri: &SecretUri) -> Result<(), ClientError> {
+    let connection = Connection::open(uri, "admin", 1).await?;
+    if connection.is_writable_primary().await? {
+        return Ok(());
+    }
+    let member = format!("127.0.0.1:{SERVER}");
+    if let Err(error) = connection.initiate_replica_set(SET, &member).await {
+        // Initiated by an earlier probe, its election still going on.
+        tracing::debug!(%error, "the replica set is not primary yet");
+    }
+    Err(ClientError::NotPrimary)
+}

@@ -23,6 +23,9 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// The server takes no writes.
+    #[error("the server is no writable primary")]
+    NotPrimary,
     /// A command on a collection failed.
     #[error("failed to {intention} `{collection}`")]
     Command {
@@ -73,7 +76,7 @@ impl Error {
             Self::Fenced { .. } => {
                 Some("another consumer owns the partition now; this one has nothing left to do")
             }
-            Self::Command { .. } | Self::Embedded { .. } => None,
+            Self::NotPrimary | Self::Command { .. } | Self::Embedded { .. } => None,
         }
     }
 }

@@ -37,6 +37,7 @@ fn help_goes_to_stdout_and_names_every_exit_code() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the help is that long")]
 fn short_help_of_simulate_fits_a_screen() {
     let outcome = Place::empty().convoy("simulate -h");
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
@@ -103,6 +104,12 @@ fn short_help_of_simulate_fits_a_screen() {
           --store-port <PORT>             Port of the embedded store [default: a free one]
           --data-dir <DIR>                Where the embedded servers keep their data [default: a
                                           temporary directory]
+          --redpanda-image <IMAGE>        Image of a broker in a container [default:
+                                          redpandadata/redpanda:v25.1.1]
+          --mongo-image <IMAGE>           Image of a store in a container [default: mongo:8.0.4]
+          --start-timeout <TIME>          How long a container may take until its server answers
+                                          [default: 60s]
+          --keep[=<BOOL>]                 Leave containers running, and say how to reach and remove them
 
     Output:
       -o, --output <DIR>               Where the run's directory is made [default: runs]

@@ -12,8 +12,10 @@
 #![allow(missing_docs, reason = "a test's name says what it shows")]
 
 mod bad_input;
+mod containers;
 mod help;
 mod place;
 mod simulate;
+mod stand_in;
 mod tidy;
 mod up;

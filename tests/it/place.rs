@@ -16,6 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(120);
 pub struct Place {
     directory: TempDir,
     temporary: TempDir,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Place {
@@ -23,6 +24,11 @@ impl Place {
         Self {
             directory: tempfile::tempdir().unwrap(),
             temporary: tempfile::tempdir().unwrap(),
+            // The tests that need a container engine need this machine's.
+            variables: std::env::var("DOCKER_HOST")
+                .map(|host| ("DOCKER_HOST", host))
+                .into_iter()
+                .collect(),
         }
     }
 
@@ -36,6 +42,11 @@ impl Place {
 
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         fs::write(self.path(name), content).unwrap();
+        self
+    }
+
+    pub fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
         self
     }
 
@@ -54,6 +65,7 @@ impl Place {
             .current_dir(self.directory.path())
             .env_clear()
             .env("TMPDIR", self.temporary.path())
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -67,6 +79,7 @@ impl Place {
             .current_dir(self.directory.path())
             .env_clear()
             .env("TMPDIR", self.temporary.path())
+            .envs(self.variables.iter().cloned())
             .timeout(DEADLINE)
             .output()
             .unwrap();

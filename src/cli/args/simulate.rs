@@ -10,6 +10,7 @@ use crate::command::settings::{Backend, Encoding, Format, Sink};
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
 use crate::terminal::ProgressMode;
+use crate::{broker, store};
 
 use super::parse;
 
@@ -276,6 +277,34 @@ pub struct SimulateArgs {
     /// Where the embedded servers keep their data [default: a temporary directory].
     #[arg(long, value_name = "DIR", help_heading = "Servers")]
     pub data_dir: Option<PathBuf>,
+
+    /// Image of a broker in a container.
+    #[arg(long, value_name = "IMAGE", default_value = broker::container::IMAGE, help_heading = "Servers")]
+    pub redpanda_image: String,
+
+    /// Image of a store in a container.
+    #[arg(long, value_name = "IMAGE", default_value = store::container::IMAGE, help_heading = "Servers")]
+    pub mongo_image: String,
+
+    /// How long a container may take until its server answers.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        help_heading = "Servers"
+    )]
+    #[arg(value_parser = parse::span)]
+    pub start_timeout: Duration,
+
+    /// Leave containers running, and say how to reach and remove them.
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL", hide_possible_values = true)]
+    #[arg(
+        default_value = "false",
+        default_missing_value = "true",
+        help_heading = "Servers"
+    )]
+    #[arg(action = clap::ArgAction::Set, hide_default_value = true)]
+    pub keep: bool,
 
     /// Where the run's directory is made.
     #[arg(

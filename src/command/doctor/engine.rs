@@ -1,8 +1,9 @@
 //! The container engine and the images.
 
 use super::Finding;
+use crate::command::backend::chain;
 use crate::command::settings::{Backend, DoctorSettings};
-use crate::net::engine::{Engine, Error, Surroundings};
+use crate::net::engine::{Engine, Surroundings};
 
 /// Looks at everything that `--backend containers` needs.
 pub(super) async fn examine(
@@ -44,15 +45,4 @@ pub(super) async fn examine(
         });
     }
     findings
-}
-
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

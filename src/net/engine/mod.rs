@@ -4,9 +4,10 @@
 //! # References
 //!
 //! Docker Engine API 1.41: `/_ping`, `/version`, `/images/{name}/json`, `/containers/json`,
-//! `DELETE /containers/{id}`. Podman serves the same paths.
+//! `POST /images/create`, `DELETE /containers/{id}`. Podman serves the same paths.
 
 pub mod address;
+pub mod pull;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -155,6 +156,17 @@ impl Engine {
     /// Returns the engine's version.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Returns the host at which mapped ports of its containers are reached.
+    pub fn host(&self) -> &str {
+        let address = self.candidate.address.as_str();
+        match address.split_once("://") {
+            Some(("tcp" | "http" | "https", rest)) => {
+                rest.rsplit_once(':').map_or(rest, |(host, _port)| host)
+            }
+            _ => "127.0.0.1",
+        }
     }
 
     /// Returns whether the engine has an image.

@@ -1,0 +1,130 @@
+//! Stands in for Redpanda or MongoDB in the tests of containers, where no image can be pulled.
+//!
+//! An image made of this program takes the same arguments as the real one, says the same when it
+//! is ready and serves the same protocol by an embedded server. It shows that containers are
+//! started, reached, watched and removed as they should be; it shows nothing about Redpanda or
+//! MongoDB.
+//!
+//! | arguments | stands in for |
+//! |---|---|
+//! | `redpanda start …` | Redpanda |
+//! | `--replSet NAME …` | MongoDB, whose entry point puts `mongod` before it |
+//! | `dies …` | an image that ends at once |
+//! | `silent …` | an image that never answers |
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use convoy::broker::embedded::{Broker, Settings as BrokerSettings};
+use convoy::store::embedded::{Settings as StoreSettings, Store};
+
+/// Flags of `redpanda start` that need no answer here.
+const REDPANDA_FLAGS: [&str; 9] = [
+    "--node-id",
+    "--smp",
+    "--memory",
+    "--reserve-memory",
+    "--overprovisioned",
+    "--reactor-backend",
+    "--check",
+    "--default-log-level",
+    "--schema-registry-addr",
+];
+
+/// Where MongoDB listens unless told otherwise.
+const MONGODB: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(
+    std::net::Ipv4Addr::UNSPECIFIED,
+    27_017,
+));
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let served = match arguments.as_slice() {
+        ["redpanda", "start", flags @ ..] => redpanda(flags).await,
+        ["--replSet", _name, flags @ ..] => mongodb(flags).await,
+        ["dies", ..] => Err("the stand-in ends at once, as it was told".to_owned()),
+        ["silent", ..] => {
+            terminated().await;
+            Ok(())
+        }
+        other => Err(format!("cannot stand in for {other:?}")),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            say(&reason);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn redpanda(flags: &[&str]) -> Result<(), String> {
+    let mut settings = BrokerSettings::default();
+    let mut flags = flags.iter();
+    while let Some(flag) = flags.next() {
+        let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
+        match (name, value.strip_prefix("PLAINTEXT://")) {
+            ("--kafka-addr", Some(address)) => settings.listen = parse(address)?,
+            ("--advertise-kafka-addr", Some(address)) => {
+                let (host, port) = address
+                    .rsplit_once(':')
+                    .ok_or_else(|| format!("`{address}` has no port"))?;
+                settings.advertised = Some((host.to_owned(), parse(port)?));
+            }
+            _ if REDPANDA_FLAGS.contains(&name) => {
+                let separate = value.is_empty() && name != "--overprovisioned";
+                if separate && flags.next().is_none() {
+                    return Err(format!("`{name}` needs a value"));
+                }
+            }
+            _ => return Err(format!("unknown flag `{flag}`")),
+        }
+    }
+    let broker = Broker::start(settings).await.map_err(chain)?;
+    say("Successfully started Redpanda!");
+    terminated().await;
+    broker.stop().await.map_err(chain)
+}
+
+async fn mongodb(flags: &[&str]) -> Result<(), String> {
+    if flags != ["--bind_ip_all"] {
+        return Err(format!("unknown flags {flags:?}"));
+    }
+    let settings = StoreSettings {
+        listen: MONGODB,
+        ..StoreSettings::default()
+    };
+    let store = Store::start(settings).await.map_err(chain)?;
+    say("Waiting for connections");
+    terminated().await;
+    store.stop().await.map_err(chain)
+}
+
+fn parse<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|_malformed| format!("cannot read `{text}`"))
+}
+
+async fn terminated() {
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened for");
+    terminate.recv().await;
+}
+
+fn chain(error: impl std::error::Error) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        texts.push(error.to_string());
+        cause = error.source();
+    }
+    texts.join(": ")
+}
+
+#[expect(clippy::print_stderr, reason = "a container's log is its stderr")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,224 @@
+//! Goal: containers are started, reached, watched and removed as they should be, whatever happens.
+//! Method: whole runs on images that stand in for Redpanda and MongoDB.
+//!
+//! Run by `just test-containers`; the tests that need no engine run with all others.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Child;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::place::Place;
+use crate::stand_in::{Engine, MONGO, REDPANDA};
+
+const NEEDED: &str = "simulate --backend containers --dataset rows.csv --progress never";
+
+/// A run on images with these tags.
+fn run_on(broker: &str, store: &str) -> String {
+    format!("{NEEDED} --redpanda-image {REDPANDA}:{broker} --mongo-image {MONGO}:{store}")
+}
+
+fn short() -> String {
+    format!(
+        "{} --format json --vehicles 5 --rate 20 --records 40",
+        run_on("works", "works")
+    )
+}
+
+fn endless() -> String {
+    format!(
+        "{} --format json --rate 20 --warmup 0s --duration 1h",
+        run_on("works", "works")
+    )
+}
+
+fn started(place: &Place) -> Child {
+    let mut child = place.start(&endless());
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    loop {
+        let mut line = String::new();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "{said}");
+        if line.starts_with("run") {
+            break;
+        }
+        said.push_str(&line);
+    }
+    // The rest of what it says must not fill the pipe.
+    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+    child
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+#[test]
+#[ignore = "needs a container engine: just test-containers"]
+fn a_clean_run_leaves_no_container() {
+    let engine = Engine::with_images();
+    let outcome = Place::with_rows().convoy(&short());
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(report["topology"]["broker"], "container");
+    assert_eq!(report["topology"]["store"], "container");
+    assert_eq!(report["verdict"]["stored"], 40);
+    assert!(engine.containers().is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: just test-containers"]
+fn auto_takes_containers_where_both_images_are_there() {
+    let engine = Engine::with_images();
+    let line = short().replace("--backend containers", "--backend auto");
+    let outcome = Place::with_rows().convoy(&line);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(report["topology"]["broker"], "container");
+    assert!(engine.containers().is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: just test-containers"]
+fn both_ends_can_differ_in_kind() {
+    let engine = Engine::with_images();
+    let line = format!("{} --store embedded", short());
+    let outcome = Place::with_rows().convoy(&line);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(report["topology"]["broker"], "container");
+    assert_eq!(report["topology"]["store"], "embedded");
+    assert!(engine.containers().is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: just test-containers"]
+fn an_interrupted_run_leaves_no_container() {
+    let engine = Engine::with_images();
+    let place = Place::with_rows();
+    let child = started(&place);
+    assert_eq!(engine.containers().len(), 2);
+    signal(&child, Signal::INT);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(engine.containers().is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: just test-containers"]
+fn a_container_that_ends_at_once_is_told_with_its_last_words() {
+    let engine = Engine::with_images();
+    let outcome = Place::with_rows().convoy(&run_on("dies", "works"));
+    assert_eq!(outcome.code, 3, "{outcome}");
+    let expected = format!("error: the container of `{REDPANDA}:dies` ended before it was ready");
+    assert!(outcome.stderr.contains(&expected), "{outcome}");
+    assert!(
+        outcome.stderr.contains("the stand-in ends at once"),
+        "{outcome}"
+    );
+    assert!(engine.containers().is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: just test-containers"]
+fn a_container_that_never_answers_is_given_up_in_time() {
+    let engine = Engine::with_images();
+    let line = format!("{} --start-timeout 2s", run_on("works", "silent"));
+    let outcome = Place::with_rows().convoy(&line);
+    assert_eq!(outcome.code, 3, "{outcome}");
+    let expected = format!("error: the container of `{MONGO}:silent` was not ready within 2s");
+    assert!(outcome.stderr.contains(&expected), "{outcome}");
+    assert!(engine.containers().is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: just test-containers"]
+fn an_image_that_is_nowhere_is_told_with_its_name() {
+    let engine = Engine::with_images();
+    let line = format!("{NEEDED} --mongo-image localhost:1/convoy-test/absent:none");
+    let line = format!("{line} --redpanda-image {REDPANDA}:works");
+    let outcome = Place::with_rows().convoy(&line);
+    assert_eq!(outcome.code, 3, "{outcome}");
+    assert!(
+        outcome
+            .stderr
+            .contains("localhost:1/convoy-test/absent:none"),
+        "{outcome}"
+    );
+    assert!(engine.containers().is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: just test-containers"]
+fn containers_of_a_killed_run_are_removed_by_the_next_and_by_nothing_before() {
+    let engine = Engine::with_images();
+    let place = Place::with_rows();
+    let mut child = started(&place);
+    let kept = place.convoy("clean");
+    assert!(kept.stdout.contains("its process runs"), "{kept}");
+    assert_eq!(engine.containers().len(), 2);
+
+    signal(&child, Signal::KILL);
+    child.wait().unwrap();
+    let dry = place.convoy("clean --dry-run");
+    assert!(dry.stdout.contains("would remove container"), "{dry}");
+    assert_eq!(engine.containers().len(), 2);
+
+    let outcome = place.convoy(&short());
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(engine.containers().is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: just test-containers"]
+fn a_container_killed_during_the_run_ends_it_with_its_results_kept() {
+    let engine = Engine::with_images();
+    let place = Place::with_rows();
+    let child = started(&place);
+    engine.kill(REDPANDA);
+    let output = child.wait_with_output().unwrap();
+    assert_ne!(output.status.code(), Some(0));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["status"], "invalid");
+    assert!(engine.containers().is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: just test-containers"]
+fn kept_containers_stay_and_are_told() {
+    let engine = Engine::with_images();
+    let place = Place::with_rows();
+    let outcome = place.convoy(&format!("{} --keep", short()));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert_eq!(engine.containers().len(), 2);
+    assert!(outcome.stderr.contains("docker rm --force"), "{outcome}");
+    place.convoy("clean");
+    assert_eq!(engine.containers().len(), 2);
+}
+
+#[test]
+fn without_an_engine_containers_fail_fast_and_auto_says_why_not() {
+    let place = Place::with_rows().variable("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let clock = convoy::measure::RunClock::start();
+    let outcome = place.convoy(NEEDED);
+    assert!(Duration::from_nanos(clock.now()) < Duration::from_secs(3));
+    assert_eq!(outcome.code, 3, "{outcome}");
+    assert!(
+        outcome.stderr.contains("unix:///nowhere/docker.sock"),
+        "{outcome}"
+    );
+    assert!(outcome.stderr.contains("--backend embedded"), "{outcome}");
+
+    let line = NEEDED.replace("containers", "auto");
+    let outcome = place.convoy(&format!("{line} --records 5"));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(
+        outcome
+            .stderr
+            .contains("using embedded servers: cannot reach the container engine"),
+        "{outcome}"
+    );
+}
