@@ -26,8 +26,9 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::command::{
     CleanSettings, Command, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
-    UpSettings,
+    SchemaSettings, UpSettings,
 };
+use crate::dataset::Form;
 use crate::net::secret::redact_uri;
 use crate::terminal::ProgressMode;
 
@@ -116,6 +117,14 @@ fn doctor(args: DoctorArgs) -> Command {
 fn dataset(args: DatasetArgs) -> Command {
     match args {
         DatasetArgs::Inspect { path } => Command::InspectDataset(InspectSettings { path }),
+        DatasetArgs::Schema { path, all_strings } => {
+            let form = if all_strings {
+                Form::AllStrings
+            } else {
+                Form::Typed
+            };
+            Command::DatasetSchema(SchemaSettings { path, form })
+        }
         DatasetArgs::Generate { rows, seed, output } => {
             Command::GenerateDataset(GenerateSettings { rows, seed, output })
         }

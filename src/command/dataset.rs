@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::settings::{GenerateSettings, InspectSettings};
-use crate::dataset::{ColumnType, Dataset, generate::Generator};
+use super::settings::{GenerateSettings, InspectSettings, SchemaSettings};
+use crate::dataset::{ColumnType, Dataset, JsonSchema, generate::Generator};
 use crate::error::{Error, ExitStatus};
 use crate::terminal::Terminal;
 
@@ -16,6 +16,22 @@ pub fn inspect(settings: &InspectSettings, terminal: &Terminal) -> Result<ExitSt
     let text: Vec<String> = datasets.iter().map(describe).collect();
     terminal
         .data(|stdout| stdout.write_all(text.join("\n").as_bytes()))
+        .map_err(Error::Stdout)?;
+    Ok(ExitStatus::Success)
+}
+
+/// Prints the JSON Schema of each topic's rows, titled by the topic.
+pub fn schema(settings: &SchemaSettings, terminal: &Terminal) -> Result<ExitStatus, Error> {
+    let datasets = Dataset::open(&settings.path)?;
+    terminal
+        .data(|stdout| {
+            for dataset in &datasets {
+                let schema = JsonSchema::new(dataset.schema(), dataset.topic(), settings.form);
+                serde_json::to_writer_pretty(&mut *stdout, &schema)?;
+                writeln!(stdout)?;
+            }
+            Ok(())
+        })
         .map_err(Error::Stdout)?;
     Ok(ExitStatus::Success)
 }

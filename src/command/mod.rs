@@ -20,7 +20,8 @@ pub mod summarize;
 pub mod up;
 
 pub use settings::{
-    CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, SimulateSettings, UpSettings,
+    CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, SchemaSettings,
+    SimulateSettings, UpSettings,
 };
 
 use crate::error::{Error, ExitStatus};
@@ -36,6 +37,8 @@ pub enum Command {
     Up(UpSettings),
     /// `convoy dataset inspect`.
     InspectDataset(InspectSettings),
+    /// `convoy dataset schema`.
+    DatasetSchema(SchemaSettings),
     /// `convoy dataset generate`.
     GenerateDataset(GenerateSettings),
     /// `convoy doctor`.
@@ -63,6 +66,7 @@ pub fn run(invocation: &Invocation, terminal: &Terminal) -> Result<ExitStatus, E
         Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
         Command::Up(settings) => up::run(settings, invocation, terminal),
         Command::InspectDataset(settings) => dataset::inspect(settings, terminal),
+        Command::DatasetSchema(settings) => dataset::schema(settings, terminal),
         Command::GenerateDataset(settings) => dataset::generate(settings, terminal),
         Command::Doctor(settings) => doctor::run(settings, &invocation.surroundings, terminal),
         Command::Clean(settings) => clean::run(settings, &invocation.surroundings, terminal),

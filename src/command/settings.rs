@@ -12,6 +12,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
+use crate::dataset::Form;
 use crate::fleet::Key;
 use crate::load::{Arrival, Bound, Rate};
 use crate::net::{Secret, SecretUri};
@@ -329,6 +330,15 @@ pub struct CleanSettings {
 pub struct InspectSettings {
     /// File, topic folder, or folder of topic folders.
     pub path: PathBuf,
+}
+
+/// What `convoy dataset schema` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaSettings {
+    /// File, topic folder, or folder of topic folders.
+    pub path: PathBuf,
+    /// How values are written.
+    pub form: Form,
 }
 
 /// What `convoy dataset generate` is told.

@@ -13,6 +13,7 @@
 
 mod bad_input;
 mod containers;
+mod dataset;
 mod help;
 mod place;
 mod simulate;

@@ -86,6 +86,16 @@ pub(super) enum DatasetArgs {
         #[arg(value_name = "PATH", default_value = "sample_data")]
         path: PathBuf,
     },
+    /// Print the JSON Schema (draft-07) of the rows, as `--encoding confluent` registers it.
+    #[command(max_term_width = 100)]
+    Schema {
+        /// CSV file, folder of them, or folder with one folder per topic.
+        #[arg(value_name = "PATH", default_value = "sample_data")]
+        path: PathBuf,
+        /// Every value as a string, `na` included, and no column required.
+        #[arg(long)]
+        all_strings: bool,
+    },
     /// Write synthetic rows with the statistics of a truck fleet's (171 columns).
     #[command(max_term_width = 100)]
     Generate {
