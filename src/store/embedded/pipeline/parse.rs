@@ -2,6 +2,7 @@
 
 use super::super::bson::{ArrayBuilder, Builder, Doc, Key, Value};
 use super::super::error::CommandError;
+use super::super::query::expression::Environment;
 use super::super::query::path::Path;
 use super::super::query::sort::Direction;
 use super::super::query::{
@@ -45,7 +46,7 @@ pub enum StageSpec {
 }
 
 /// Where documents come from that are not those of a collection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceSpec {
     /// `$collStats`
     CollectionStats {
@@ -56,6 +57,10 @@ pub enum SourceSpec {
     },
     /// `$indexStats`
     IndexStats,
+    /// `$documents`
+    Documents(Vec<Vec<u8>>),
+    /// `$currentOp`
+    CurrentOperations,
 }
 
 /// Compiles a pipeline.
@@ -116,6 +121,8 @@ fn parse_stage(
         }
         "$replaceWith" => StageSpec::ReplaceRoot(Expression::parse(argument)?),
         "$collStats" => StageSpec::Source(parse_collection_stats(argument)?),
+        "$documents" => StageSpec::Source(parse_documents(argument)?),
+        "$currentOp" => StageSpec::Source(SourceSpec::CurrentOperations),
         "$indexStats" => StageSpec::Source(SourceSpec::IndexStats),
         "$sortByCount" => return parse_sort_by_count(argument, stages),
         "$bucket" => return parse_bucket(document(name, argument, 40_201)?, stages),
@@ -130,9 +137,7 @@ fn parse_stage(
 const UNSUPPORTED: &[&str] = &[
     "$bucketAuto",
     "$changeStream",
-    "$currentOp",
     "$densify",
-    "$documents",
     "$fill",
     "$geoNear",
     "$graphLookup",
@@ -446,6 +451,20 @@ fn parse_collection_stats(argument: &Value<'_>) -> Result<SourceSpec, CommandErr
         count,
         storage_scale,
     })
+}
+
+fn parse_documents(argument: &Value<'_>) -> Result<SourceSpec, CommandError> {
+    let wrong = || {
+        let message = "an array of documents is expected as the argument of $documents";
+        CommandError::location(5_858_203, message)
+    };
+    let expression = Expression::parse(argument)?;
+    let value = expression.evaluate(&Environment::new(Doc::EMPTY, 0))?;
+    let mut documents = Vec::new();
+    for document in value.as_array().ok_or_else(wrong)?.values() {
+        documents.push(document.as_document().ok_or_else(wrong)?.bytes().to_vec());
+    }
+    Ok(SourceSpec::Documents(documents))
 }
 
 fn parse_facet(spec: Doc<'_>) -> Result<Vec<(String, Vec<StageSpec>)>, CommandError> {
