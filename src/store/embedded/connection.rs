@@ -88,6 +88,8 @@ pub struct Serving {
 impl Serving {
     /// Serves until the connection ends, is idle for too long, or the store stops.
     pub async fn run(mut self, id: i32) {
+        let shared = Arc::clone(&self.shared);
+        let _open = shared.counters.open();
         let mut client = Client::new(id);
         let mut buffer = Vec::new();
         let memory = Arc::clone(&self.memory);

@@ -17,7 +17,6 @@ pub struct Code {
 impl Code {
     pub const INTERNAL_ERROR: Self = Self::new(1, "InternalError");
     pub const BAD_VALUE: Self = Self::new(2, "BadValue");
-    pub const GRAPH_CONTAINS_CYCLE: Self = Self::new(5, "GraphContainsCycle");
     pub const FAILED_TO_PARSE: Self = Self::new(9, "FailedToParse");
     pub const UNAUTHORIZED: Self = Self::new(13, "Unauthorized");
     pub const TYPE_MISMATCH: Self = Self::new(14, "TypeMismatch");
@@ -42,26 +41,18 @@ impl Code {
     pub const CANNOT_CREATE_INDEX: Self = Self::new(67, "CannotCreateIndex");
     pub const INVALID_OPTIONS: Self = Self::new(72, "InvalidOptions");
     pub const INVALID_NAMESPACE: Self = Self::new(73, "InvalidNamespace");
-    pub const WRITE_CONCERN_FAILED: Self = Self::new(64, "WriteConcernFailed");
     pub const NO_REPLICATION_ENABLED: Self = Self::new(76, "NoReplicationEnabled");
     pub const UNKNOWN_REPL_WRITE_CONCERN: Self = Self::new(79, "UnknownReplWriteConcern");
     pub const INDEX_OPTIONS_CONFLICT: Self = Self::new(85, "IndexOptionsConflict");
     pub const INDEX_KEY_SPECS_CONFLICT: Self = Self::new(86, "IndexKeySpecsConflict");
-    pub const SHUTDOWN_IN_PROGRESS: Self = Self::new(91, "ShutdownInProgress");
-    pub const COMMAND_NOT_SUPPORTED_ON_VIEW: Self = Self::new(166, "CommandNotSupportedOnView");
     pub const CANNOT_INDEX_PARALLEL_ARRAYS: Self = Self::new(171, "CannotIndexParallelArrays");
     pub const QUERY_PLAN_KILLED: Self = Self::new(175, "QueryPlanKilled");
-    pub const AMBIGUOUS_INDEX_KEY_PATTERN: Self = Self::new(181, "AmbiguousIndexKeyPattern");
-    pub const COMMAND_NOT_SUPPORTED: Self = Self::new(115, "CommandNotSupported");
     pub const INVALID_PIPELINE_OPERATOR: Self = Self::new(168, "InvalidPipelineOperator");
     pub const INVALID_INDEX_SPECIFICATION: Self = Self::new(197, "InvalidIndexSpecificationOption");
     pub const CONVERSION_FAILURE: Self = Self::new(241, "ConversionFailure");
     pub const NOT_IMPLEMENTED: Self = Self::new(238, "NotImplemented");
     pub const MECHANISM_UNAVAILABLE: Self = Self::new(334, "MechanismUnavailable");
     pub const CURSOR_IN_USE: Self = Self::new(12051, "CursorInUse");
-    pub const NO_SUCH_TRANSACTION: Self = Self::new(251, "NoSuchTransaction");
-    pub const OPERATION_NOT_SUPPORTED_IN_TRANSACTION: Self =
-        Self::new(263, "OperationNotSupportedInTransaction");
     pub const QUERY_EXCEEDED_MEMORY: Self =
         Self::new(292, "QueryExceededMemoryLimitNoDiskUseAllowed");
     pub const UNSUPPORTED_OP_QUERY: Self = Self::new(352, "UnsupportedOpQueryCommand");
@@ -80,11 +71,6 @@ impl Code {
     /// Returns a code that has no name of its own.
     pub const fn location(number: i32) -> Self {
         Self { number, name: None }
-    }
-
-    /// Returns the number.
-    pub fn number(self) -> i32 {
-        self.number
     }
 
     /// Returns the name; `Location…` where there is none.

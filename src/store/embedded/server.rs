@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::auth::{User, Users};
-use super::command::{Cursors, Shared};
+use super::command::{Counters, Cursors, Shared, expiry};
 use super::connection::{FrameMemory, Serving};
 use super::engine::{self, Engine};
 use super::faults::FaultPlan;
@@ -22,7 +22,7 @@ use crate::net::{self, Limits, Server};
 /// How often what nobody waited for is flushed: MongoDB's commit interval.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often idle cursors and dead segments are looked for.
+/// How often idle cursors, expired documents and dead segments are looked for.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What a store is to be.
@@ -147,6 +147,7 @@ impl Store {
             cursors: Cursors::default(),
             clock: RunClock::start(),
             address: address.to_string(),
+            counters: Counters::default(),
             stopping: CancellationToken::new(),
             users,
             faults: settings.faults,
@@ -229,6 +230,11 @@ async fn upkeep_loop(shared: Arc<Shared>, stopping: CancellationToken) {
         let work = move || {
             if thorough {
                 shared.cursors.reap(shared.clock.now());
+                match expiry::expire(&shared) {
+                    Ok(0) => {}
+                    Ok(count) => debug!(count, "removed expired documents"),
+                    Err(error) => warn!(%error, "failed to remove expired documents"),
+                }
                 engine::compaction::compact(&shared.engine)
             } else {
                 shared.engine.log().sync_all()

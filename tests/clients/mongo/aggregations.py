@@ -91,7 +91,7 @@ REFUSED = [
     ("$unwind without a dollar", [{"$unwind": "tags"}], 28818),
     ("$sort of nothing", [{"$sort": {}}], 15976),
     ("$sort by two", [{"$sort": {"a": 2}}], 15975),
-    ("$count of no name", [{"$count": ""}], 40156),
+    ("$count of no name", [{"$count": ""}], 40157),
     ("$replaceRoot of a number", [{"$replaceRoot": {"newRoot": "$n"}}], 40228),
     ("$bucket outside of the boundaries", [{"$bucket": {"groupBy": "$n", "boundaries": [0, 1]}}], 40066),
     ("$bucket with unsorted boundaries", [{"$bucket": {"groupBy": "$n", "boundaries": [2, 1]}}], 40194),

@@ -29,14 +29,6 @@ impl Builder {
         }
     }
 
-    /// Starts with the elements of a document.
-    pub fn from_doc(doc: Doc<'_>) -> Self {
-        let bytes = doc.bytes();
-        Self {
-            bytes: bytes[..bytes.len() - 1].to_vec(),
-        }
-    }
-
     /// Returns how many bytes the finished document has.
     pub fn len(&self) -> usize {
         self.bytes.len() + 1

@@ -64,6 +64,7 @@ impl Decimal128 {
     }
 
     /// Makes an integer.
+    #[cfg(test)]
     pub fn from_i64(number: i64) -> Self {
         let sign = u128::from(number < 0) << 127;
         let exponent = u128::from(BIAS.unsigned_abs()) << 113;

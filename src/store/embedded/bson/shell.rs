@@ -47,7 +47,7 @@ pub fn double_text(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "inf.0" } else { "-inf.0" }.to_owned();
     }
-    if number == number.trunc() && number.abs() < 1e15 {
+    if number.fract() == 0.0 && number.abs() < 1e15 {
         format!("{number:.1}")
     } else {
         ryu::Buffer::new().format(number).to_owned()

@@ -107,6 +107,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Returns the text that outlives this value, if it was borrowed.
+    pub fn into_borrowed_str(self) -> Option<&'a str> {
+        match self {
+            Self::String(Cow::Borrowed(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Returns the embedded document.
     pub fn as_document(&self) -> Option<Doc<'_>> {
         match self {
@@ -252,5 +260,5 @@ pub fn integer_of(number: f64) -> Option<i64> {
         reason = "checked to be whole and in range"
     )]
     let integer = || number as i64;
-    (number.trunc() == number && (-LIMIT..LIMIT).contains(&number)).then(integer)
+    (number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number)).then(integer)
 }

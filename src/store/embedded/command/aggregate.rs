@@ -1,16 +1,16 @@
 //! `aggregate`
 
 use super::super::bson::{Builder, Doc};
-use super::super::engine::Namespace;
-use super::super::error::CommandError;
-use super::super::pipeline::parse::{StageSpec, build};
+use super::super::engine::{Namespace, Row};
+use super::super::error::{Code, CommandError};
+use super::super::pipeline::parse::{SourceSpec, StageSpec, build};
 use super::super::pipeline::transform::{Blank, Given};
 use super::super::pipeline::{Stage, parse};
 use super::cursor::Batch;
 use super::explain::explain_aggregate;
 use super::find::{FIRST_BATCH, reply};
 use super::query::{Selection, parse_hint};
-use super::{Call, Client, Shared, statistics};
+use super::{Call, Client, Shared, diagnostics, statistics};
 
 /// The arguments of `aggregate`.
 const ARGUMENTS: &[&str] = &[
@@ -29,7 +29,7 @@ const ARGUMENTS: &[&str] = &[
 /// `aggregate`
 pub fn aggregate(
     shared: &Shared,
-    _client: &mut Client,
+    client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;
@@ -37,7 +37,15 @@ pub fn aggregate(
     if call.flag("explain")?.unwrap_or(false) {
         return explain_aggregate(shared, call);
     }
-    let namespace = call.namespace()?;
+    let without_collection = call.body.get("aggregate").and_then(|value| value.as_i64()) == Some(1);
+    let namespace = if without_collection {
+        Namespace {
+            database: call.database.to_owned(),
+            collection: "$cmd.aggregate".to_owned(),
+        }
+    } else {
+        call.namespace()?
+    };
     let pipeline = call
         .array("pipeline")?
         .ok_or_else(|| call.missing("pipeline"))?;
@@ -52,7 +60,14 @@ pub fn aggregate(
         ..Selection::default()
     };
     let rest = push_down(stages, &mut selection);
-    let source = source(shared, &namespace, selection, &rest)?;
+    let source = match rest.first() {
+        Some(StageSpec::Source(source)) => given(shared, client, call, &namespace, source)?,
+        _ if without_collection => {
+            let message = "{aggregate: 1} is only valid for stages that need no collection";
+            return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
+        }
+        _ => source(shared, &namespace, selection, &rest)?,
+    };
     let batch = Batch {
         documents: batch_size(options)?.unwrap_or(FIRST_BATCH),
         single: false,
@@ -97,6 +112,29 @@ pub fn push_down(stages: Vec<StageSpec>, selection: &mut Selection) -> Vec<Stage
     stages.collect()
 }
 
+/// Returns the documents of a stage that has its own.
+fn given(
+    shared: &Shared,
+    client: &Client,
+    call: &Call<'_>,
+    namespace: &Namespace,
+    source: &SourceSpec,
+) -> Result<Box<dyn Stage>, CommandError> {
+    let rows = match source {
+        SourceSpec::Documents(documents) => documents.iter().cloned().map(Row::computed).collect(),
+        SourceSpec::CurrentOperations => {
+            let operation = diagnostics::current_operation(shared, client, call);
+            vec![Row::computed(operation.finish())]
+        }
+        SourceSpec::CollectionStats { .. } | SourceSpec::IndexStats => {
+            statistics::rows(shared, namespace, source)?
+        }
+    };
+    Ok(Box::new(Given {
+        rows: rows.into_iter(),
+    }))
+}
+
 /// Returns where the documents come from; none are read if only their number matters.
 fn source(
     shared: &Shared,
@@ -104,12 +142,6 @@ fn source(
     selection: Selection,
     rest: &[StageSpec],
 ) -> Result<Box<dyn Stage>, CommandError> {
-    if let Some(StageSpec::Source(source)) = rest.first() {
-        let rows = statistics::rows(shared, namespace, *source)?;
-        return Ok(Box::new(Given {
-            rows: rows.into_iter(),
-        }));
-    }
     let only_counts = match rest.first() {
         Some(StageSpec::Count(_)) => true,
         Some(StageSpec::Group(group)) => group.only_counts(),

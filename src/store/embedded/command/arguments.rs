@@ -57,14 +57,10 @@ impl<'a> Call<'a> {
             .elements()
             .next()
             .ok_or_else(|| CommandError::failed_to_parse("a command needs a name"))?;
-        let database = match (request.query_database, body.get("$db")) {
-            (Some(database), _) => database,
-            (None, Some(Value::String(std::borrow::Cow::Borrowed(database)))) => database,
-            _ => {
-                let message = "OP_MSG requests require a $db argument";
-                return Err(CommandError::location(40_571, message));
-            }
-        };
+        let named = || body.get("$db").and_then(Value::into_borrowed_str);
+        let database = request.query_database.or_else(named).ok_or_else(|| {
+            CommandError::location(40_571, "OP_MSG requests require a $db argument")
+        })?;
         let call = Self {
             name: first.name(),
             body,

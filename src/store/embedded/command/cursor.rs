@@ -157,7 +157,7 @@ impl Cursors {
 /// Answers with a query's first batch and opens a cursor if there is more.
 pub fn open(
     shared: &Shared,
-    context: Context,
+    context: &Context,
     namespace: &str,
     stage: Box<dyn Stage>,
     batch: Batch,
@@ -167,7 +167,7 @@ pub fn open(
         pending: None,
     };
     let mut documents = ArrayBuilder::default();
-    let more = cursor.fill(&context, batch.documents, &mut documents)?;
+    let more = cursor.fill(context, batch.documents, &mut documents)?;
     let id = if more && !batch.single {
         shared.cursors.add(Entry {
             namespace: namespace.to_owned(),

@@ -29,8 +29,33 @@ pub fn server_status(
         .with("uptime", &Value::Double(milliseconds as f64 / 1_000.0))
         .int64("uptimeMillis", milliseconds)
         .with("localTime", &now)
+        .document("connections", shared.counters.connections())
+        .document("opcounters", shared.counters.operations())
         .document("storageEngine", storage)
         .document("metrics", Builder::new().document("cursor", cursors)))
+}
+
+/// `currentOp`
+pub fn current_operations(
+    shared: &Shared,
+    client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let mut operations = ArrayBuilder::default();
+    operations.push_built(current_operation(shared, client, call));
+    Ok(Builder::new().array("inprog", operations))
+}
+
+/// Describes the operation that asks. Others are not tracked, and none waits for another.
+pub fn current_operation(shared: &Shared, client: &Client, call: &Call<'_>) -> Builder {
+    Builder::new()
+        .string("type", "op")
+        .string("host", &shared.address)
+        .int32("connectionId", client.id)
+        .bool("active", true)
+        .string("op", "command")
+        .string("ns", &format!("{}.$cmd.{}", call.database, call.name))
+        .raw_document("command", call.body)
 }
 
 /// `hostInfo`

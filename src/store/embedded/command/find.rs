@@ -86,7 +86,7 @@ pub fn reply(
     batch: Batch,
 ) -> Result<Builder, CommandError> {
     let context = context(shared, call)?;
-    cursor::open(shared, context, &namespace.to_string(), stage, batch)
+    cursor::open(shared, &context, &namespace.to_string(), stage, batch)
 }
 
 /// Reads which documents are meant.

@@ -93,7 +93,7 @@ fn parse_action(call: &Call<'_>) -> Result<Action, CommandError> {
         return Err(CommandError::failed_to_parse(message));
     }
     Ok(Action::Update {
-        update: parse_update(update, call.value("arrayFilters"))?,
+        update: parse_update(update.as_ref(), call.value("arrayFilters").as_ref())?,
         upsert: call.flag("upsert")?.unwrap_or(false),
     })
 }

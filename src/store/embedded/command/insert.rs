@@ -62,7 +62,7 @@ pub fn insert_all(
             .get(*index)
             .map_or(*index, |(original, _)| *original);
     }
-    if !(ordered && !inserted.errors.is_empty()) {
+    if !ordered || inserted.errors.is_empty() {
         inserted.errors.extend(refused);
         inserted.errors.sort_by_key(|(index, _)| *index);
     }

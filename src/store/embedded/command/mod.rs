@@ -10,9 +10,11 @@ pub mod aggregate;
 pub mod arguments;
 pub mod catalog;
 pub mod count;
+pub mod counters;
 pub mod cursor;
 pub mod delete;
 pub mod diagnostics;
+pub mod expiry;
 pub mod explain;
 pub mod find;
 pub mod find_and_modify;
@@ -41,6 +43,7 @@ use super::frame::Request;
 use crate::measure::RunClock;
 
 pub use arguments::Call;
+pub use counters::Counters;
 pub use cursor::Cursors;
 pub use sasl::Progress;
 
@@ -55,6 +58,8 @@ pub struct Shared {
     pub clock: RunClock,
     /// Where the store listens, as `host:port`.
     pub address: String,
+    /// How often what was asked for.
+    pub counters: Counters,
     /// Cancelled when the store stops.
     pub stopping: CancellationToken,
     /// Who may use it.
@@ -115,6 +120,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ("count", count::count),
     ("create", catalog::create),
     ("createIndexes", indexes::create_indexes),
+    ("currentOp", diagnostics::current_operations),
     ("dataSize", statistics::data_size),
     ("dbStats", statistics::database_stats),
     ("dbstats", statistics::database_stats),
@@ -204,6 +210,7 @@ fn run(
             format!("Command {} requires authentication", call.name),
         ));
     }
+    shared.counters.count(call.name);
     let reply = run(shared, client, &call)?;
     Ok(match &injected.write_concern_error {
         Some(error) => reply.document(

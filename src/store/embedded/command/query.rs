@@ -2,7 +2,7 @@
 
 use super::super::bson::{Doc, Kind, Value};
 use super::super::engine::plan::{self, Hint, Plan};
-use super::super::engine::{Namespace, RecordId, Row, Scan, Source};
+use super::super::engine::{Namespace, Scan, Source};
 use super::super::error::CommandError;
 use super::super::pipeline::stages::{Limit, Skip, Sort};
 use super::super::pipeline::{Context, Stage};
@@ -74,21 +74,6 @@ impl Selection {
             stage = Box::new(Limit { input: stage, left });
         }
         Ok(stage)
-    }
-
-    /// Returns the documents that are meant now, by number.
-    pub fn find_ids(
-        self,
-        shared: &Shared,
-        namespace: &Namespace,
-        context: &Context,
-    ) -> Result<Vec<RecordId>, CommandError> {
-        let mut stage = self.into_stage(shared, namespace)?;
-        let mut ids = Vec::new();
-        while let Some(Row { origin, .. }) = stage.next(context)? {
-            ids.extend(origin.map(|(id, _)| id));
-        }
-        Ok(ids)
     }
 }
 

@@ -83,7 +83,7 @@ impl Totals {
 pub fn rows(
     shared: &Shared,
     namespace: &Namespace,
-    source: SourceSpec,
+    source: &SourceSpec,
 ) -> Result<Vec<Row>, CommandError> {
     let collection = existing(shared, namespace)?;
     let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
@@ -92,6 +92,7 @@ pub fn rows(
             count,
             storage_scale,
         } => {
+            let (count, storage_scale) = (*count, *storage_scale);
             let totals = Totals::of(&collection);
             let mut stats = Builder::new()
                 .string("ns", &namespace.to_string())
@@ -105,7 +106,7 @@ pub fn rows(
             }
             Ok(vec![Row::computed(stats.finish())])
         }
-        SourceSpec::IndexStats => collection.with_state(|state| {
+        _ => collection.with_state(|state| {
             let id = IndexSpec::id();
             let specs = std::iter::once(&id).chain(state.indexes.iter().map(Index::spec));
             let describe = |spec: &IndexSpec| {

@@ -96,7 +96,10 @@ fn update_some(
         "c",
     ])?;
     let multi = statement.flag("multi");
-    let update = parse_update(statement.value("u"), statement.value("arrayFilters"))?;
+    let update = parse_update(
+        statement.value("u").as_ref(),
+        statement.value("arrayFilters").as_ref(),
+    )?;
     if multi && update.is_replacement() {
         return Err(CommandError::failed_to_parse(
             "multi update is not supported for replacement-style update",
@@ -121,11 +124,11 @@ fn update_some(
 
 /// Reads the update of a statement.
 pub fn parse_update(
-    update: Option<Value<'_>>,
-    array_filters: Option<Value<'_>>,
+    update: Option<&Value<'_>>,
+    array_filters: Option<&Value<'_>>,
 ) -> Result<Update, CommandError> {
-    let filters = array_filters.as_ref().and_then(Value::as_array);
-    match &update {
+    let filters = array_filters.and_then(Value::as_array);
+    match update {
         Some(Value::Document(bytes)) => Update::parse(Doc::new(bytes), filters),
         Some(Value::Array(_)) if filters.is_some() => Err(CommandError::failed_to_parse(
             "arrayFilters may not be specified for pipeline-style updates",

@@ -65,8 +65,6 @@ pub struct Inserted {
 pub enum Change {
     /// It stays, as it is not meant after all.
     Skip,
-    /// It stays as it is.
-    Keep,
     /// It gets new contents with the same `_id`.
     Replace(Vec<u8>),
     /// It goes.
@@ -209,7 +207,6 @@ impl Collection {
         let doc = Doc::new(&before);
         match decide(doc)? {
             Change::Skip => Ok(Changed::No),
-            Change::Keep => Ok(Changed::Unchanged(before)),
             Change::Replace(after) if after == before => Ok(Changed::Unchanged(before)),
             Change::Replace(after) => {
                 let position =

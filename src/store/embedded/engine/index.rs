@@ -89,7 +89,7 @@ impl Index {
         }
         let mut bytes = Vec::new();
         let mut keys: Vec<Key> = tuples
-            .tuples
+            .values
             .iter()
             .map(|tuple| {
                 bytes.clear();
@@ -156,7 +156,7 @@ impl Index {
         let fields = &self.spec.fields;
         let tuples = index_keys::tuples(fields, doc).unwrap_or_default();
         let mut bytes = Vec::new();
-        let tuple = tuples.tuples.iter().find(|tuple| {
+        let tuple = tuples.values.iter().find(|tuple| {
             bytes.clear();
             index_keys::encode(fields, tuple, &mut bytes);
             bytes == key.bytes()

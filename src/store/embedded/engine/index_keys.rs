@@ -12,7 +12,7 @@ use super::super::query::sort::Direction;
 #[derive(Debug, Default)]
 pub struct Tuples<'a> {
     /// The tuples, in the order of the arrays that they come from.
-    pub tuples: Vec<Vec<Value<'a>>>,
+    pub values: Vec<Vec<Value<'a>>>,
     /// Whether an array was entered.
     pub multikey: bool,
     /// Whether any of the fields exists.
@@ -83,7 +83,7 @@ fn expand<'a>(ways: Vec<Way<'a, '_>>, out: &mut Tuples<'a>) -> Result<(), Comman
             Way::Value(value) => Some(value),
             Way::At(..) => None,
         });
-        out.tuples.push(values.collect());
+        out.values.push(values.collect());
         return Ok(());
     };
     if let Some(other) = arrays.find(|other| !std::ptr::eq(other.payload(), array.payload())) {

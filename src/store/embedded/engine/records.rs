@@ -87,11 +87,6 @@ impl Records {
         Some(before)
     }
 
-    /// Returns the highest id in use.
-    pub fn last(&self) -> Option<RecordId> {
-        self.backward(RecordId(u64::MAX)).next().map(|(id, _)| id)
-    }
-
     /// Returns documents from `start` on, in order.
     pub fn forward(&self, start: RecordId) -> impl Iterator<Item = (RecordId, Location)> {
         self.pages

@@ -188,8 +188,8 @@ impl Accumulator {
     }
 
     /// Returns the value of a group.
-    pub fn finish(&self, state: State) -> Result<Value<'static>, CommandError> {
-        Ok(match (&self.kind, state) {
+    pub fn finish(&self, state: State) -> Value<'static> {
+        match (&self.kind, state) {
             (Kind::Average, State::Sum(sum)) => sum.average(),
             (_, State::Sum(sum)) => sum.total(),
             (_, State::Value(value)) => value.unwrap_or(Value::Null),
@@ -212,7 +212,7 @@ impl Accumulator {
             }
             (Kind::Several(several), State::Ranked(ranked)) => several.finish(ranked),
             _ => Value::Null,
-        })
+        }
     }
 }
 

@@ -118,7 +118,7 @@ impl Stage for Group {
         };
         let mut document = Builder::new().with("_id", &group.id);
         for (state, (name, field)) in group.states.into_iter().zip(&self.spec.fields) {
-            document.push(name, &field.finish(state)?);
+            document.push(name, &field.finish(state));
         }
         Ok(Some(Row::computed(document.finish())))
     }

@@ -8,6 +8,7 @@
 //! chunk of them.
 
 pub mod accumulator;
+pub mod composed;
 pub mod group;
 pub mod parse;
 pub mod stages;

@@ -1,16 +1,16 @@
 //! Compiles pipelines and puts their stages together.
 
-use super::super::bson::{ArrayBuilder, Builder, Doc, Key, Value};
+use super::super::bson::{Doc, Value};
 use super::super::error::CommandError;
+use super::super::query::expression::Environment;
 use super::super::query::path::Path;
-use super::super::query::sort::Direction;
 use super::super::query::{
     Expression, Filter, Projection, SortSpec, parse_filter, parse_projection,
 };
-use super::Stage;
 use super::group::{Group, GroupSpec};
 use super::stages::{Limit, Match, Project, Skip, Sort};
 use super::transform::{CheckDepth, Count, Facet, ReplaceRoot, Sample, Unwind, UnwindSpec};
+use super::{Stage, composed};
 
 /// The most stages of a pipeline.
 const MAX_STAGES: usize = 1_000;
@@ -45,7 +45,7 @@ pub enum StageSpec {
 }
 
 /// Where documents come from that are not those of a collection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceSpec {
     /// `$collStats`
     CollectionStats {
@@ -56,6 +56,10 @@ pub enum SourceSpec {
     },
     /// `$indexStats`
     IndexStats,
+    /// `$documents`
+    Documents(Vec<Vec<u8>>),
+    /// `$currentOp`
+    CurrentOperations,
 }
 
 /// Compiles a pipeline.
@@ -116,9 +120,11 @@ fn parse_stage(
         }
         "$replaceWith" => StageSpec::ReplaceRoot(Expression::parse(argument)?),
         "$collStats" => StageSpec::Source(parse_collection_stats(argument)?),
+        "$documents" => StageSpec::Source(parse_documents(argument)?),
+        "$currentOp" => StageSpec::Source(SourceSpec::CurrentOperations),
         "$indexStats" => StageSpec::Source(SourceSpec::IndexStats),
-        "$sortByCount" => return parse_sort_by_count(argument, stages),
-        "$bucket" => return parse_bucket(document(name, argument, 40_201)?, stages),
+        "$sortByCount" => return composed::parse_sort_by_count(argument, stages),
+        "$bucket" => return composed::parse_bucket(document(name, argument, 40_201)?, stages),
         "$facet" => StageSpec::Facet(parse_facet(document(name, argument, 40_169)?)?),
         _ => return Err(unknown_stage(name)),
     };
@@ -130,9 +136,7 @@ fn parse_stage(
 const UNSUPPORTED: &[&str] = &[
     "$bucketAuto",
     "$changeStream",
-    "$currentOp",
     "$densify",
-    "$documents",
     "$fill",
     "$geoNear",
     "$graphLookup",
@@ -261,7 +265,7 @@ fn parse_count(argument: &Value<'_>) -> Result<String, CommandError> {
         .as_str()
         .ok_or_else(|| wrong(40_156, "must be a non-empty string"))?;
     if name.is_empty() {
-        return Err(wrong(40_156, "must be a non-empty string"));
+        return Err(wrong(40_157, "must be a non-empty string"));
     }
     if name.starts_with('$') {
         return Err(wrong(40_158, "cannot be a $-prefixed path"));
@@ -328,101 +332,6 @@ fn parse_sample(argument: &Value<'_>) -> Result<usize, CommandError> {
     })
 }
 
-/// `$sortByCount` is a group and a sort.
-fn parse_sort_by_count(
-    argument: &Value<'_>,
-    stages: &mut Vec<StageSpec>,
-) -> Result<(), CommandError> {
-    let expression = match argument {
-        Value::String(path) => path.starts_with('$'),
-        Value::Document(bytes) => {
-            let first = Doc::new(bytes).elements().next();
-            first.is_some_and(|first| first.name().starts_with('$'))
-        }
-        _ => false,
-    };
-    if !expression {
-        let message = "the sortByCount field must be defined as a $-prefixed path or an expression";
-        return Err(CommandError::location(40_148, message));
-    }
-    let count = Builder::new().document("count", Builder::new().int32("$sum", 1));
-    let group = Builder::new()
-        .with("_id", argument)
-        .extended(Doc::new(&count.finish()))
-        .finish();
-    stages.push(StageSpec::Group(GroupSpec::parse(&Value::Document(
-        group.into(),
-    ))?));
-    let order = (Path::new("count"), Direction::Descending);
-    stages.push(StageSpec::Sort(SortSpec::new(vec![order])));
-    Ok(())
-}
-
-/// `$bucket` is a group by a choice between the boundaries, and a sort.
-fn parse_bucket(spec: Doc<'_>, stages: &mut Vec<StageSpec>) -> Result<(), CommandError> {
-    for element in spec.elements() {
-        if !matches!(
-            element.name(),
-            "groupBy" | "boundaries" | "default" | "output"
-        ) {
-            let message = format!("Unrecognized option to $bucket: {}.", element.name());
-            return Err(CommandError::location(40_197, message));
-        }
-    }
-    let (Some(by), Some(Value::Array(boundaries))) = (spec.get("groupBy"), spec.get("boundaries"))
-    else {
-        let message = "$bucket requires 'groupBy' and 'boundaries' to be specified.";
-        return Err(CommandError::location(40_198, message));
-    };
-    let boundaries: Vec<Value<'_>> = Doc::new(&boundaries)
-        .values()
-        .map(Value::into_owned)
-        .collect();
-    if boundaries.len() < 2 {
-        let message = "The $bucket 'boundaries' field must have at least 2 values";
-        return Err(CommandError::location(40_192, message));
-    }
-    let literal =
-        |value: &Value<'_>| Value::Document(Builder::new().with("$literal", value).finish().into());
-    let compare = |operator: &str, value: &Value<'_>| {
-        let arguments: ArrayBuilder = [by.clone(), literal(value)].into_iter().collect();
-        Builder::new().array(operator, arguments)
-    };
-    let mut branches = ArrayBuilder::default();
-    for pair in boundaries.windows(2) {
-        if Key::of(&pair[0]) >= Key::of(&pair[1]) {
-            let message = "The 'boundaries' option to $bucket must be sorted";
-            return Err(CommandError::location(40_194, message));
-        }
-        let mut both = ArrayBuilder::default();
-        both.push_built(compare("$gte", &pair[0]));
-        both.push_built(compare("$lt", &pair[1]));
-        branches.push_built(
-            Builder::new()
-                .document("case", Builder::new().array("$and", both))
-                .with("then", &literal(&pair[0])),
-        );
-    }
-    let mut switch = Builder::new().array("branches", branches);
-    if let Some(default) = spec.get("default") {
-        switch = switch.with("default", &literal(&default));
-    }
-    let mut group = Builder::new().document("_id", Builder::new().document("$switch", switch));
-    group = match spec.get("output") {
-        Some(Value::Document(output)) => group.extended(Doc::new(&output)),
-        Some(_) => {
-            let message = "The $bucket 'output' field must be an object";
-            return Err(CommandError::location(40_196, message));
-        }
-        None => group.document("count", Builder::new().int32("$sum", 1)),
-    };
-    let group = Value::Document(group.finish().into());
-    stages.push(StageSpec::Group(GroupSpec::parse(&group)?));
-    let order = (Path::new("_id"), Direction::Ascending);
-    stages.push(StageSpec::Sort(SortSpec::new(vec![order])));
-    Ok(())
-}
-
 fn parse_collection_stats(argument: &Value<'_>) -> Result<SourceSpec, CommandError> {
     let spec = document("$collStats", argument, 5_447_000)?;
     let mut count = false;
@@ -446,6 +355,20 @@ fn parse_collection_stats(argument: &Value<'_>) -> Result<SourceSpec, CommandErr
         count,
         storage_scale,
     })
+}
+
+fn parse_documents(argument: &Value<'_>) -> Result<SourceSpec, CommandError> {
+    let wrong = || {
+        let message = "an array of documents is expected as the argument of $documents";
+        CommandError::location(5_858_203, message)
+    };
+    let expression = Expression::parse(argument)?;
+    let value = expression.evaluate(&Environment::new(Doc::EMPTY, 0))?;
+    let mut documents = Vec::new();
+    for document in value.as_array().ok_or_else(wrong)?.values() {
+        documents.push(document.as_document().ok_or_else(wrong)?.bytes().to_vec());
+    }
+    Ok(SourceSpec::Documents(documents))
 }
 
 fn parse_facet(spec: Doc<'_>) -> Result<Vec<(String, Vec<StageSpec>)>, CommandError> {

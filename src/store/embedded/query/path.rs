@@ -57,11 +57,6 @@ impl Path {
         &self.parts
     }
 
-    /// Returns the first name.
-    pub fn head(&self) -> &str {
-        self.parts.first().map_or("", |part| part.name.as_str())
-    }
-
     /// Returns whether one of the two paths is the other or lies inside of it.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.parts

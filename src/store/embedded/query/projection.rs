@@ -154,12 +154,11 @@ impl Projection {
     ) -> Result<Option<Value<'v>>, CommandError> {
         let Some(doc) = element.doc() else {
             return Ok(match self.mode {
-                Mode::Exclude => Some(element.value()),
                 Mode::Include | Mode::Add if node.computes() => {
                     Some(self.computed_document(node, environment)?)
                 }
                 Mode::Include => None,
-                Mode::Add => Some(element.value()),
+                Mode::Exclude | Mode::Add => Some(element.value()),
             });
         };
         if element.kind() == Kind::Document {

@@ -13,7 +13,7 @@ const SIZE_LIMIT: usize = 1 << 20;
 /// A compiled pattern with the text it came from.
 #[derive(Clone)]
 pub struct Pattern {
-    pattern: String,
+    text: String,
     options: String,
     regex: Regex,
 }
@@ -41,7 +41,7 @@ impl Pattern {
             CommandError::new(Code::location(51_091), message)
         })?;
         Ok(Self {
-            pattern: pattern.to_owned(),
+            text: pattern.to_owned(),
             options: options.to_owned(),
             regex,
         })
@@ -56,9 +56,7 @@ impl Pattern {
     pub fn matches_value(&self, value: &Value<'_>) -> bool {
         match value {
             Value::String(text) | Value::Symbol(text) => self.regex.is_match(text),
-            Value::Regex { pattern, options } => {
-                *pattern == self.pattern && *options == self.options
-            }
+            Value::Regex { pattern, options } => *pattern == self.text && *options == self.options,
             _ => false,
         }
     }
@@ -66,6 +64,6 @@ impl Pattern {
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "/{}/{}", self.pattern, self.options)
+        write!(out, "/{}/{}", self.text, self.options)
     }
 }

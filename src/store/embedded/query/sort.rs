@@ -29,14 +29,6 @@ impl Direction {
         })
     }
 
-    /// Returns the other direction.
-    pub fn reversed(self) -> Self {
-        match self {
-            Self::Ascending => Self::Descending,
-            Self::Descending => Self::Ascending,
-        }
-    }
-
     /// Appends a value so that plain byte order is this order.
     pub fn encode(self, value: &Value<'_>, out: &mut Vec<u8>) {
         match self {

@@ -135,8 +135,7 @@ fn to_double(value: &Value<'_>) -> Result<Option<f64>, CommandError> {
 
 fn to_date(value: &Value<'_>) -> Option<i64> {
     match value {
-        Value::DateTime(milliseconds) => Some(*milliseconds),
-        Value::Int64(milliseconds) => Some(*milliseconds),
+        Value::DateTime(milliseconds) | Value::Int64(milliseconds) => Some(*milliseconds),
         Value::Double(milliseconds) => integer_of(milliseconds.trunc()),
         Value::ObjectId(id) => Some(i64::from(id.seconds()) * 1_000),
         Value::Timestamp(stamp) => i64::try_from(stamp >> 32)

@@ -87,7 +87,6 @@ pub fn iso_text(milliseconds: i64) -> Option<String> {
 
 /// Returns a date in a format.
 pub fn format(local: NaiveDateTime, pattern: &str, offset: Offset) -> Result<String, CommandError> {
-    use std::fmt::Write as _;
     let mut text = String::new();
     let mut letters = pattern.chars();
     while let Some(letter) = letters.next() {
@@ -95,25 +94,25 @@ pub fn format(local: NaiveDateTime, pattern: &str, offset: Offset) -> Result<Str
             text.push(letter);
             continue;
         }
-        let written = match letters.next() {
-            Some('Y') => write!(text, "{:04}", local.year()),
-            Some('m') => write!(text, "{:02}", local.month()),
-            Some('d') => write!(text, "{:02}", local.day()),
-            Some('H') => write!(text, "{:02}", local.hour()),
-            Some('M') => write!(text, "{:02}", local.minute()),
-            Some('S') => write!(text, "{:02}", local.second()),
-            Some('L') => write!(text, "{:03}", local.and_utc().timestamp_subsec_millis()),
-            Some('j') => write!(text, "{:03}", local.ordinal()),
-            Some('G') => write!(text, "{:04}", local.iso_week().year()),
-            Some('V') => write!(text, "{:02}", local.iso_week().week()),
-            Some('u') => write!(text, "{}", local.weekday().number_from_monday()),
-            Some('w') => write!(text, "{}", local.weekday().number_from_sunday()),
-            Some('U') => write!(text, "{:02}", week_of_year(local)),
-            Some('b') => text.write_str(&MONTHS[local.month0_index()][..3]),
-            Some('B') => text.write_str(MONTHS[local.month0_index()]),
-            Some('z') => text.write_str(&offset.text()),
-            Some('Z') => write!(text, "{}", offset.0 / MINUTE),
-            Some('%') => text.write_char('%'),
+        let piece = match letters.next() {
+            Some('Y') => format!("{:04}", local.year()),
+            Some('m') => format!("{:02}", local.month()),
+            Some('d') => format!("{:02}", local.day()),
+            Some('H') => format!("{:02}", local.hour()),
+            Some('M') => format!("{:02}", local.minute()),
+            Some('S') => format!("{:02}", local.second()),
+            Some('L') => format!("{:03}", local.and_utc().timestamp_subsec_millis()),
+            Some('j') => format!("{:03}", local.ordinal()),
+            Some('G') => format!("{:04}", local.iso_week().year()),
+            Some('V') => format!("{:02}", local.iso_week().week()),
+            Some('u') => format!("{}", local.weekday().number_from_monday()),
+            Some('w') => format!("{}", local.weekday().number_from_sunday()),
+            Some('U') => format!("{:02}", week_of_year(local)),
+            Some('b') => MONTHS[local.month0_index()][..3].to_owned(),
+            Some('B') => MONTHS[local.month0_index()].to_owned(),
+            Some('z') => offset.text(),
+            Some('Z') => format!("{}", offset.0 / MINUTE),
+            Some('%') => "%".to_owned(),
             Some(other) => {
                 let message = format!("Invalid format character '%{other}' in format string");
                 return Err(CommandError::location(18_536, message));
@@ -123,8 +122,7 @@ pub fn format(local: NaiveDateTime, pattern: &str, offset: Offset) -> Result<Str
                 return Err(CommandError::location(18_535, message));
             }
         };
-        // Writing to a string cannot fail.
-        drop(written);
+        text.push_str(&piece);
     }
     Ok(text)
 }

@@ -3,7 +3,7 @@
 use super::super::super::bson::{Doc, Value};
 use super::super::super::error::CommandError;
 use super::{
-    Expression, arithmetic, array, boolean, conversion, date, object, parse, set, string,
+    Expression, arithmetic, array, boolean, conversion, date, object, parse, set, string, sum,
     text_search,
 };
 
@@ -57,7 +57,7 @@ static FUNCTIONS: &[Function] = &[
     function("$atan", Listed(1, 1), |a| {
         arithmetic::real("$atan", a, f64::atan)
     }),
-    function("$avg", Listed(0, MANY), arithmetic::average),
+    function("$avg", Listed(0, MANY), sum::average),
     function("$binarySize", Listed(1, 1), string::binary_size),
     function("$bsonSize", Listed(1, 1), object::bson_size),
     function("$ceil", Listed(1, 1), arithmetic::ceil),
@@ -269,7 +269,7 @@ static FUNCTIONS: &[Function] = &[
     function("$substrBytes", Listed(3, 3), string::substring_bytes),
     function("$substrCP", Listed(3, 3), string::substring_code_points),
     function("$subtract", Listed(2, 2), arithmetic::subtract),
-    function("$sum", Listed(0, MANY), arithmetic::sum),
+    function("$sum", Listed(0, MANY), sum::sum),
     function("$tan", Listed(1, 1), |a| {
         arithmetic::real("$tan", a, f64::tan)
     }),

@@ -20,14 +20,16 @@ mod parse;
 mod scoped;
 mod set;
 mod string;
+mod sum;
 mod text_search;
 
 use super::super::bson::{ArrayBuilder, Builder, Doc, Kind, Value};
 use super::super::error::CommandError;
-pub use arithmetic::Sum;
+
 use functions::Function;
 pub use object::merge_into;
 use scoped::Scoped;
+pub use sum::Sum;
 
 /// A compiled expression.
 #[derive(Debug, Clone)]
@@ -87,11 +89,6 @@ impl Expression {
     /// Compiles an expression.
     pub fn parse(value: &Value<'_>) -> Result<Self, CommandError> {
         parse::parse(value)
-    }
-
-    /// Compiles an expression in which names are known from around it.
-    pub fn parse_with(value: &Value<'_>, names: &[&str]) -> Result<Self, CommandError> {
-        parse::parse_with(value, names)
     }
 
     /// Computes the value.

@@ -19,7 +19,7 @@ use super::filter::{Filter, Test};
 use super::parse_projection;
 use super::path::Path;
 use super::projection::Projection;
-use operators::{Operator, Outcome};
+use operators::Operator;
 use paths::{ArrayFilters, UpdatePath};
 use tree::Slot;
 
@@ -152,9 +152,7 @@ impl Update {
     }
 
     fn parse_replacement(update: Doc<'_>) -> Result<Self, CommandError> {
-        let mut names = update
-            .elements()
-            .map(super::super::bson::document::Element::name);
+        let mut names = update.elements().map(Element::name);
         if let Some(name) = names.find(|name| name.starts_with('$')) {
             return Err(CommandError::new(
                 Code::DOLLAR_PREFIXED_FIELD,
@@ -302,8 +300,7 @@ impl Modification {
                 root.remove(path.parts())?;
             } else {
                 let (slot, existed) = root.find_or_create(path.parts())?;
-                let outcome = self.operator.apply(slot, existed, &path, doc, moment)?;
-                debug_assert!(matches!(outcome, Outcome::Done), "a target was created");
+                self.operator.apply(slot, existed, &path, doc, moment)?;
             }
         }
         Ok(())

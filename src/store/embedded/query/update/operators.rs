@@ -28,13 +28,6 @@ pub enum Operator {
     Pop(Pop),
 }
 
-/// Whether an operator did something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The field is as it should be.
-    Done,
-}
-
 const NAMES: &[&str] = &[
     "$set",
     "$setOnInsert",
@@ -97,7 +90,7 @@ impl Operator {
         path: &Path,
         doc: Doc<'_>,
         moment: Moment,
-    ) -> Result<Outcome, CommandError> {
+    ) -> Result<(), CommandError> {
         let set = |slot: &mut Slot<'_>, value: &Value<'static>| *slot = Slot::Value(value.clone());
         match self {
             Self::Set(value) | Self::SetOnInsert(value) => set(slot, value),
@@ -134,7 +127,7 @@ impl Operator {
             Self::Pop(pop) => pop.apply(slot, path)?,
             Self::Unset | Self::Rename(_) => {}
         }
-        Ok(Outcome::Done)
+        Ok(())
     }
 }
 

@@ -1,0 +1,51 @@
+//! Removes documents whose time has come: indexes with `expireAfterSeconds`.
+
+use super::super::bson::Value;
+use super::super::engine::index_spec::IndexSpec;
+use super::super::error::CommandError;
+use super::super::pipeline::Context;
+use super::super::query::Filter;
+use super::super::query::filter::{Comparison, Test};
+use super::Shared;
+use super::delete::remove;
+use super::query::Selection;
+use super::update::now_ms;
+
+/// Removes what has expired in all collections; returns how many documents that were.
+pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
+    let context = Context {
+        engine: std::sync::Arc::clone(&shared.engine),
+        clock: shared.clock,
+        now_ms: now_ms(),
+        deadline: None,
+        stopping: shared.stopping.clone(),
+    };
+    let mut count = 0;
+    for collection in shared.engine.collections() {
+        let (namespace, specs) = collection.with_state(|state| {
+            let specs = state.indexes.iter().map(|index| index.spec().clone());
+            (state.namespace.clone(), specs.collect::<Vec<_>>())
+        });
+        for filter in specs
+            .iter()
+            .filter_map(|spec| expired(spec, context.now_ms))
+        {
+            let selection = Selection::of(filter);
+            count += remove(shared, &namespace, &context, selection, None)?.0;
+        }
+    }
+    Ok(count)
+}
+
+/// Returns what has expired by an index, if documents expire by it.
+fn expired(spec: &IndexSpec, now_ms: i64) -> Option<Filter> {
+    let seconds = spec.expire_after_seconds?;
+    let (path, _) = spec.fields.first()?;
+    let limit = now_ms.saturating_sub(seconds.saturating_mul(1_000));
+    let due = Filter::Field {
+        path: path.clone(),
+        test: Test::Compare(Comparison::Less, Value::DateTime(limit)),
+    };
+    let indexed = spec.partial.clone().unwrap_or_default();
+    Some(Filter::And(vec![due, indexed]))
+}
