@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 
 use super::command::{self, Call, Client, Shared};
 use super::faults::{Disturbance, Injected, Occasion};
-use super::frame::{self, HEADER_BYTES, Header, Protocol, Request};
+use super::frame::{self, HEADER_BYTES, Header, Protocol, Reply, Request};
 use crate::net::Limits;
 
 /// Bytes of a frame that are read before they count against the memory of all frames.
@@ -189,8 +189,10 @@ impl Serving {
         Ok(buffer)
     }
 
-    async fn send(&mut self, reply: &[u8]) -> Result<(), Ended> {
-        let sent = tokio::time::timeout(FRAME_DEADLINE, self.stream.write_all(reply)).await;
+    async fn send(&mut self, reply: &Reply) -> Result<(), Ended> {
+        let mut bytes = reply.bytes();
+        let sent = self.stream.write_all_buf(&mut bytes);
+        let sent = tokio::time::timeout(FRAME_DEADLINE, sent).await;
         sent.map_err(|_late| Ended::Slow)?.map_err(Ended::Socket)
     }
 
@@ -244,23 +246,20 @@ fn run(
     client: &mut Client,
     injected: &Injected,
     (header, header_bytes, body): (Header, &[u8], &[u8]),
-) -> Result<Option<Vec<u8>>, frame::Error> {
+) -> Result<Option<Reply>, frame::Error> {
     let request = match Request::read(header, header_bytes, body) {
         Ok(request) => request,
         Err(frame::Error::Document(invalid)) => {
             // The frame's end is known, so the connection can go on.
             let reply = command::refuse_document(&invalid);
-            return Ok(Some(frame::reply(
+            return Ok(Some(Reply::new(
                 Protocol::Message,
                 header.request_id,
-                &reply,
+                reply,
             )));
         }
         Err(error) => return Err(error),
     };
     let reply = command::execute(shared, client, &request, injected);
-    Ok(
-        (!request.unacknowledged)
-            .then(|| frame::reply(request.protocol, header.request_id, &reply)),
-    )
+    Ok((!request.unacknowledged).then(|| Reply::new(request.protocol, header.request_id, reply)))
 }

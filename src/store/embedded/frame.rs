@@ -15,6 +15,8 @@
 
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use bytes::Buf;
+
 use super::bson::{Doc, Invalid, validate};
 
 /// Bytes of the header.
@@ -174,33 +176,46 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Returns the bytes of a reply.
-pub fn reply(protocol: Protocol, response_to: i32, document: &[u8]) -> Vec<u8> {
-    let opcode = match protocol {
-        Protocol::Message => OP_MSG,
-        Protocol::Query => OP_REPLY,
-    };
-    let mut bytes = Vec::with_capacity(document.len().saturating_add(64));
-    bytes.extend_from_slice(&[0; 8]);
-    bytes.extend_from_slice(&response_to.to_le_bytes());
-    bytes.extend_from_slice(&opcode.to_le_bytes());
-    match protocol {
-        // No flags; one section, the document.
-        Protocol::Message => bytes.extend_from_slice(&[0, 0, 0, 0, 0]),
-        Protocol::Query => {
-            // Flag 8: the server can wait for data; no cursor, from the first, one document.
-            bytes.extend_from_slice(&8_i32.to_le_bytes());
-            bytes.extend_from_slice(&0_i64.to_le_bytes());
-            bytes.extend_from_slice(&0_i32.to_le_bytes());
-            bytes.extend_from_slice(&1_i32.to_le_bytes());
+/// A reply: what goes in front of its document, and the document.
+#[derive(Debug)]
+pub struct Reply {
+    head: Vec<u8>,
+    document: Vec<u8>,
+}
+
+impl Reply {
+    /// Answers a request.
+    pub fn new(protocol: Protocol, response_to: i32, document: Vec<u8>) -> Self {
+        let opcode = match protocol {
+            Protocol::Message => OP_MSG,
+            Protocol::Query => OP_REPLY,
+        };
+        let mut head = vec![0; 8];
+        head.extend_from_slice(&response_to.to_le_bytes());
+        head.extend_from_slice(&opcode.to_le_bytes());
+        match protocol {
+            // No flags; one section, the document.
+            Protocol::Message => head.extend_from_slice(&[0, 0, 0, 0, 0]),
+            Protocol::Query => {
+                // Flag 8: the server can wait for data; no cursor, from the first, one document.
+                head.extend_from_slice(&8_i32.to_le_bytes());
+                head.extend_from_slice(&0_i64.to_le_bytes());
+                head.extend_from_slice(&0_i32.to_le_bytes());
+                head.extend_from_slice(&1_i32.to_le_bytes());
+            }
         }
+        let length = head.len().saturating_add(document.len());
+        let length = i32::try_from(length).unwrap_or(i32::MAX);
+        if let Some(prefix) = head.first_chunk_mut::<4>() {
+            *prefix = length.to_le_bytes();
+        }
+        Self { head, document }
     }
-    bytes.extend_from_slice(document);
-    let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
-    if let Some(prefix) = bytes.first_chunk_mut::<4>() {
-        *prefix = length.to_le_bytes();
+
+    /// Returns the bytes to send, in two pieces.
+    pub fn bytes(&self) -> impl Buf {
+        self.head.as_slice().chain(self.document.as_slice())
     }
-    bytes
 }
 
 /// Takes values off the front of bytes.
@@ -327,7 +342,8 @@ mod tests {
     fn a_reply_says_how_long_it_is_and_what_it_answers() {
         let document = Builder::new().int32("ok", 1).finish();
         for protocol in [Protocol::Message, Protocol::Query] {
-            let bytes = reply(protocol, 7, &document);
+            let reply = Reply::new(protocol, 7, document.clone());
+            let bytes = reply.bytes().copy_to_bytes(reply.bytes().remaining());
             let length = i32::try_from(bytes.len()).expect("test messages are small");
             assert_eq!(bytes[..4], length.to_le_bytes());
             assert_eq!(bytes[8..12], 7_i32.to_le_bytes());

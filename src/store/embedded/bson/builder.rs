@@ -125,6 +125,18 @@ impl Builder {
         self
     }
 
+    /// Adds a document or an array that `fill` writes in its place, without a copy.
+    pub fn nest<T>(&mut self, kind: Kind, name: &str, fill: impl FnOnce(&mut Self) -> T) -> T {
+        self.push_name(kind, name.as_bytes());
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 4]);
+        let filled = fill(self);
+        self.bytes.push(0);
+        let length = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
+        self.bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        filled
+    }
+
     /// Adds an element as it is.
     pub fn push_element(&mut self, element: Element<'_>) {
         self.push_raw(element.kind(), element.name_bytes(), element.payload());

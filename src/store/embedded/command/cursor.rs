@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::super::bson::{ArrayBuilder, Builder, MAX_DOCUMENT_BYTES, Value};
+use super::super::bson::{ArrayBuilder, Builder, Kind, MAX_DOCUMENT_BYTES, Value};
 use super::super::engine::{Row, lock};
 use super::super::error::{Code, CommandError};
 use super::super::pipeline::{Context, Stage};
@@ -62,15 +62,16 @@ impl std::fmt::Debug for Cursor {
 }
 
 impl Cursor {
-    /// Reads documents up to a number and the size of a reply; whether there may be more.
+    /// Writes documents into an array, up to a number and the size of a reply; whether there may be
+    /// more.
     fn fill(
         &mut self,
         context: &Context,
         documents: u64,
-        batch: &mut ArrayBuilder,
+        batch: &mut Builder,
     ) -> Result<bool, CommandError> {
-        let mut count = 0;
-        while count < documents {
+        let mut digits = itoa::Buffer::new();
+        for index in 0..documents {
             let next = match self.pending.take() {
                 Some(row) => Some(row),
                 None => self.stage.next(context)?,
@@ -78,16 +79,36 @@ impl Cursor {
             let Some(row) = next else {
                 return Ok(false);
             };
-            if batch.len() > 0 && batch.size() + row.document.len() > BATCH_BYTES {
+            if index > 0 && batch.len() + row.document.len() > BATCH_BYTES {
                 self.pending = Some(row);
                 return Ok(true);
             }
-            batch.push_doc(row.doc());
-            count += 1;
+            let name = digits.format(index).as_bytes();
+            batch.push_raw(Kind::Document, name, &row.document);
         }
         // Look ahead, so that a client is not sent back for nothing.
         self.pending = self.stage.next(context)?;
         Ok(self.pending.is_some())
+    }
+
+    /// Writes a batch as the reply of a command; `keep` is told whether there may be more, and
+    /// returns the number of the cursor that goes on, zero if none.
+    fn answer(
+        mut self,
+        context: &Context,
+        (batch, documents): (&str, u64),
+        namespace: &str,
+        keep: impl FnOnce(Self, bool) -> Result<i64, CommandError>,
+    ) -> Result<Builder, CommandError> {
+        let mut reply = Builder::new();
+        reply.nest(Kind::Document, "cursor", |reply| {
+            let fill = |batch: &mut Builder| self.fill(context, documents, batch);
+            let more = reply.nest(Kind::Array, batch, fill)?;
+            reply.push("id", &Value::Int64(keep(self, more)?));
+            reply.push("ns", &Value::from(namespace));
+            Ok::<_, CommandError>(())
+        })?;
+        Ok(reply)
     }
 }
 
@@ -162,34 +183,29 @@ pub fn open(
     stage: Box<dyn Stage>,
     batch: Batch,
 ) -> Result<Builder, CommandError> {
-    let mut cursor = Cursor {
+    let cursor = Cursor {
         stage,
         pending: None,
     };
-    let mut documents = ArrayBuilder::default();
-    let more = cursor.fill(context, batch.documents, &mut documents)?;
-    let id = if more && !batch.single {
+    let first = ("firstBatch", batch.documents);
+    cursor.answer(context, first, namespace, |cursor, more| {
+        if !more || batch.single {
+            return Ok(0);
+        }
         shared.cursors.add(Entry {
             namespace: namespace.to_owned(),
             cursor: Some(cursor),
             used: shared.clock.now(),
             forever: batch.forever,
-        })?
-    } else {
-        0
-    };
-    Ok(reply("firstBatch", documents, id, namespace))
+        })
+    })
 }
 
 /// Answers with documents that are all there is.
 pub fn complete(namespace: &str, documents: ArrayBuilder) -> Builder {
-    reply("firstBatch", documents, 0, namespace)
-}
-
-fn reply(name: &str, documents: ArrayBuilder, id: i64, namespace: &str) -> Builder {
     let cursor = Builder::new()
-        .array(name, documents)
-        .int64("id", id)
+        .array("firstBatch", documents)
+        .int64("id", 0)
         .string("ns", namespace);
     Builder::new().document("cursor", cursor)
 }
@@ -209,7 +225,7 @@ pub fn get_more(
     let id = match call.body.get("getMore") {
         Some(Value::Int64(id)) => id,
         other => {
-            let kind = other.map_or(super::super::bson::Kind::Null, |value| value.kind());
+            let kind = other.map_or(Kind::Null, |value| value.kind());
             return Err(call.wrong_type("getMore", kind, "long"));
         }
     };
@@ -219,23 +235,19 @@ pub fn get_more(
     let namespace = format!("{}.{collection}", call.database);
     let size = call.natural("batchSize")?.filter(|&size| size > 0);
     let context = context(shared, call)?;
-    let mut cursor = shared.cursors.take(id, &namespace)?;
-    let mut documents = ArrayBuilder::default();
-    let filled = cursor.fill(&context, size.unwrap_or(u64::MAX), &mut documents);
-    match filled {
-        Ok(true) => {
+    let cursor = shared.cursors.take(id, &namespace)?;
+    let next = ("nextBatch", size.unwrap_or(u64::MAX));
+    let answered = cursor.answer(&context, next, &namespace, |cursor, more| {
+        if more {
             shared.cursors.put_back(id, cursor, shared.clock.now());
-            Ok(reply("nextBatch", documents, id, &namespace))
+            return Ok(id);
         }
-        Ok(false) => {
-            shared.cursors.remove(id);
-            Ok(reply("nextBatch", documents, 0, &namespace))
-        }
-        Err(error) => {
-            shared.cursors.remove(id);
-            Err(error)
-        }
-    }
+        shared.cursors.remove(id);
+        Ok(0)
+    });
+    answered.inspect_err(|_| {
+        shared.cursors.remove(id);
+    })
 }
 
 /// `killCursors`
