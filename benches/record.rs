@@ -53,7 +53,7 @@ fn record(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     let mut encoded = Vec::new();
     group.bench_function("row to payload", |bencher| {
-        bencher.iter(|| encode(&mut encoded))
+        bencher.iter(|| encode(&mut encoded));
     });
     group.bench_function("payload hash", |bencher| {
         bencher.iter(|| payload_hash(black_box(&payload)));

@@ -69,9 +69,9 @@ fn filter() -> impl Strategy<Value = Vec<u8>> {
             return Builder::new().finish();
         }
         let mut all = ArrayBuilder::default();
-        conditions
-            .iter()
-            .for_each(|condition| all.push_doc(Doc::new(condition)));
+        for condition in &conditions {
+            all.push_doc(Doc::new(condition));
+        }
         Builder::new().array("$and", all).finish()
     })
 }

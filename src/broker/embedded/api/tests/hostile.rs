@@ -61,6 +61,11 @@ fn topic_requests(corpus: &mut Vec<Bytes>) {
         corpus,
         &DeleteTopicsRequest::default().with_topic_names(vec![topic_name("made")]),
     );
+    offset_and_config_requests(corpus);
+}
+
+fn offset_and_config_requests(corpus: &mut Vec<Bytes>) {
+    let name = || topic_name("known");
     let partition = list_offsets_request::ListOffsetsPartition::default().with_timestamp(-2);
     let topic = list_offsets_request::ListOffsetsTopic::default()
         .with_name(name())
