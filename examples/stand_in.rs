@@ -15,6 +15,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use convoy::broker::embedded::{Broker, Settings as BrokerSettings};
@@ -64,11 +65,12 @@ async fn main() -> ExitCode {
 
 async fn redpanda(flags: &[&str]) -> Result<(), String> {
     let mut settings = BrokerSettings::default();
+    let mut outside = None;
     let mut flags = flags.iter();
     while let Some(flag) = flags.next() {
         let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
         match (name, value.strip_prefix("PLAINTEXT://")) {
-            ("--kafka-addr", Some(address)) => settings.listen = parse(address)?,
+            ("--kafka-addr", Some(address)) => outside = Some(parse(address)?),
             ("--advertise-kafka-addr", Some(address)) => {
                 let (host, port) = address
                     .rsplit_once(':')
@@ -85,6 +87,8 @@ async fn redpanda(flags: &[&str]) -> Result<(), String> {
         }
     }
     let broker = Broker::start(settings).await.map_err(chain)?;
+    let outside = outside.ok_or_else(|| "`--kafka-addr` is missing".to_owned())?;
+    forward(outside, broker.address()).await?;
     say("Successfully started Redpanda!");
     terminated().await;
     broker.stop().await.map_err(chain)
@@ -94,14 +98,28 @@ async fn mongodb(flags: &[&str]) -> Result<(), String> {
     if flags != ["--bind_ip_all"] {
         return Err(format!("unknown flags {flags:?}"));
     }
-    let settings = StoreSettings {
-        listen: MONGODB,
-        ..StoreSettings::default()
-    };
-    let store = Store::start(settings).await.map_err(chain)?;
+    let store = Store::start(StoreSettings::default())
+        .await
+        .map_err(chain)?;
+    forward(MONGODB, store.address()).await?;
     say("Waiting for connections");
     terminated().await;
     store.stop().await.map_err(chain)
+}
+
+/// Passes connections from outside the container on to a server, which takes strangers on loopback
+/// alone.
+async fn forward(outside: SocketAddr, server: SocketAddr) -> Result<(), String> {
+    let listener = TcpListener::bind(outside).await.map_err(chain)?;
+    tokio::spawn(async move {
+        while let Ok((mut client, _peer)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut connection = TcpStream::connect(server).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut connection).await
+            });
+        }
+    });
+    Ok(())
 }
 
 fn parse<T: std::str::FromStr>(text: &str) -> Result<T, String> {
