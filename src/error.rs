@@ -86,9 +86,6 @@ pub enum Error {
         /// Number of datasets.
         datasets: usize,
     },
-    /// Something that is not there yet.
-    #[error("{0} is not supported yet")]
-    Unsupported(&'static str),
     /// The threads of a runtime could not be started.
     #[error("failed to start the threads of a runtime")]
     Runtime(#[source] std::io::Error),
@@ -147,18 +144,14 @@ impl Error {
                 "set `TMPDIR` to a directory that can be written, or use `--data-dir DIR`"
                     .to_owned(),
             ),
-            Self::Interrupted
-            | Self::WriteFile { .. }
-            | Self::Unsupported(_)
-            | Self::Runtime(_)
-            | Self::Stdout(_) => None,
+            Self::Interrupted | Self::WriteFile { .. } | Self::Runtime(_) | Self::Stdout(_) => None,
         }
     }
 
     /// Returns how the process ends because of it.
     pub fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::OneTopic { .. } | Self::Unsupported(_) => ExitStatus::Usage,
+            Self::OneTopic { .. } => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Bug(_) => ExitStatus::Bug,
             Self::Interrupted => ExitStatus::Interrupted,

@@ -39,3 +39,4 @@ pub mod registry;
 pub mod report;
 pub mod store;
 pub mod terminal;
+mod words;
