@@ -17,10 +17,10 @@
 //!                pipeline                                  engine    (the only place with tasks and queues)
 //!      ┌────────┬───┴─────┬──────────┐
 //!      ▼        ▼         ▼          ▼
-//!   broker   registry   store     fleet ─▶ load            resources / workload
+//!   broker   registry   store     fleet ─▶ load ◀─ faults  resources / workload
 //!      └──▶ net ◀─────────┘          ▼
 //!      ▼                          dataset
-//!   record, measure, audit                                 core      (pure, synchronous)
+//!   record, measure, audit ─▶ faults                       core      (pure, synchronous)
 //! ```
 
 pub mod audit;
@@ -29,6 +29,7 @@ pub mod cli;
 pub mod command;
 pub mod dataset;
 pub mod error;
+pub mod faults;
 pub mod fleet;
 pub mod load;
 pub mod measure;

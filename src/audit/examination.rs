@@ -39,7 +39,7 @@ pub struct Examination {
     pub labels: BTreeMap<String, u64>,
 }
 
-/// Where the last document of a vehicle was read from.
+/// Where the last document of a vehicle and topic was read from.
 #[derive(Debug, Clone, Copy)]
 struct Position {
     partition: i64,
@@ -49,7 +49,7 @@ struct Position {
 impl Examination {
     /// Prepares for a run's documents.
     pub fn new(scope: Scope) -> Self {
-        let last = vec![None; scope.vehicles as usize];
+        let last = vec![None; scope.vehicles as usize * scope.topics.len()];
         Self {
             scope,
             last,
@@ -74,7 +74,11 @@ impl Examination {
             return;
         };
         let hash = payload_hash(stored.payload);
-        if stored.payload_hash != Some(hash) || !self.scope.knows(stored) {
+        let Some(topic) = self.scope.topic_of(stored) else {
+            self.unsound += 1;
+            return;
+        };
+        if stored.payload_hash != Some(hash) {
             self.unsound += 1;
             return;
         }
@@ -85,7 +89,8 @@ impl Examination {
             offset: stored.offset,
         };
         // Ids sort by sequence, so a vehicle's documents come in the order it emitted them.
-        if let Some(last) = self.last[id.vehicle() as usize].replace(position)
+        let last = id.vehicle() as usize * self.scope.topics.len() + topic;
+        if let Some(last) = self.last[last].replace(position)
             && last.partition == position.partition
             && last.offset >= position.offset
         {
@@ -102,7 +107,7 @@ impl Examination {
     pub fn agrees_with(&self, ledger: &Ledger) -> bool {
         self.unsound == 0
             && self.sound == ledger.messages
-            && ledger.messages.count == ledger.emitted
+            && ledger.messages.count + ledger.spoilt == ledger.emitted
     }
 }
 
@@ -117,11 +122,13 @@ impl Scope {
         agrees.then_some(id)
     }
 
-    /// Returns whether a document comes from where this run sends to.
-    fn knows(&self, stored: &Stored<'_>) -> bool {
-        stored.offset >= 0
-            && (0..i64::from(self.partitions)).contains(&stored.partition)
-            && self.topics.iter().any(|topic| topic == stored.topic)
+    /// Returns the index of the topic that a document comes from; none if this run does not send
+    /// there.
+    fn topic_of(&self, stored: &Stored<'_>) -> Option<usize> {
+        let partitions = 0..i64::from(self.partitions);
+        let place = stored.offset >= 0 && partitions.contains(&stored.partition);
+        let topic = self.topics.iter().position(|topic| topic == stored.topic)?;
+        place.then_some(topic)
     }
 }
 
@@ -203,7 +210,7 @@ impl Inquest {
         let expected = expected(slot);
         let hash = payload_hash(stored.payload);
         let sound = self.scope.identity(stored).is_some()
-            && self.scope.knows(stored)
+            && self.scope.topic_of(stored).is_some()
             && stored.payload_hash == Some(hash)
             && hash == expected.payload_hash
             && expected

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::tally::Tally;
+use crate::faults::DataKind;
 
 /// What became of the readings on the producer's side.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +16,11 @@ pub struct Ledger {
     pub labels: BTreeMap<String, u64>,
     /// Readings of which nobody knows that the broker has them: never sent, refused or unknown.
     pub not_acked: u64,
+    /// Those that were spoilt on purpose so that they must end as dead letters; they are not among
+    /// the messages.
+    pub spoilt: u64,
+    /// Readings that something was done to on purpose, by kind.
+    pub injected: BTreeMap<DataKind, u64>,
 }
 
 impl Ledger {
@@ -23,9 +29,18 @@ impl Ledger {
         self.emitted += other.emitted;
         self.messages.merge(other.messages);
         self.not_acked += other.not_acked;
+        self.spoilt += other.spoilt;
+        for (kind, count) in other.injected {
+            *self.injected.entry(kind).or_default() += count;
+        }
         for (label, count) in other.labels {
             *self.labels.entry(label).or_default() += count;
         }
+    }
+
+    /// Counts a reading that something was done to on purpose.
+    pub fn count_injected(&mut self, kind: DataKind) {
+        *self.injected.entry(kind).or_default() += 1;
     }
 
     /// Counts a label without allocating for one that is known.

@@ -11,4 +11,4 @@ mod tests;
 pub use examination::{Examination, Expected, Inquest, Scope};
 pub use ledger::Ledger;
 pub use tally::{Tally, fingerprint};
-pub use verdict::{LabelCount, Verdict};
+pub use verdict::{FaultAccount, LabelCount, Verdict};

@@ -27,6 +27,19 @@ pub struct Verdict {
     /// Those of them that are no reading of this run.
     #[serde(default)]
     pub stray: u64,
+    /// Those of them that were spoilt on purpose.
+    #[serde(default)]
+    pub declared: u64,
+    /// Readings that were kept back on purpose, and not emitted.
+    #[serde(default)]
+    pub withheld: u64,
+    /// Times a log ended before what had been acknowledged or read from it.
+    #[serde(default)]
+    pub log_truncations: u64,
+    /// What was done to readings on purpose, and what became of it; the report has it among its
+    /// faults.
+    #[serde(skip)]
+    pub faults: Vec<FaultAccount>,
     /// Emitted, but not acknowledged or not yet stored when the run ended.
     pub undelivered: u64,
     /// Records the consumer read twice and the store kept once.
@@ -35,6 +48,17 @@ pub struct Verdict {
     pub producer_duplicated: u64,
     /// Emitted and stored readings by the value of the label column.
     pub labels: BTreeMap<String, LabelCount>,
+}
+
+/// Readings that one thing was done to on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultAccount {
+    /// Name of what was done.
+    pub kind: String,
+    /// How many it was done to.
+    pub injected: u64,
+    /// How many of them became what they should.
+    pub accounted: u64,
 }
 
 /// Readings with one value of the label column.
@@ -64,6 +88,7 @@ impl Verdict {
             reordered: examination.reordered,
             dead_lettered,
             stray,
+            declared: ledger.spoilt,
             labels,
             ..Self::default()
         }
@@ -89,7 +114,15 @@ impl Verdict {
 
     /// Returns whether nothing was lost, doubled, changed or set aside.
     pub fn clean(&self) -> bool {
-        self.whole() && self.dead_lettered == 0
+        self.whole() && self.dead_lettered == self.declared && self.unaccounted() == 0
+    }
+
+    /// Returns by how many what was done on purpose differs from what was found.
+    pub fn unaccounted(&self) -> u64 {
+        let differences = self.faults.iter();
+        differences
+            .map(|account| account.injected.abs_diff(account.accounted))
+            .sum()
     }
 
     /// Returns whether nothing was lost, doubled or changed; something may have been set aside.
@@ -102,6 +135,7 @@ impl Verdict {
             && self.duplicated == 0
             && self.corrupt == 0
             && self.undelivered == 0
+            && self.log_truncations == 0
             && absent.is_some_and(|absent| absent <= set_aside)
     }
 }

@@ -213,6 +213,8 @@ fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Resu
         database: settings.database.clone(),
         collection: settings.collection.clone(),
         drain_timeout: settings.drain_timeout,
+        data_faults: None,
+        log_may_be_lost: false,
         patience: pipeline::context::PATIENCE,
     };
     Ok(Context::new(pipeline, clock, workload))

@@ -23,6 +23,10 @@ macro_rules! counters {
 counters! {
     /// Readings handed to the producer path.
     emitted,
+    /// Readings that were to be emitted and were kept back on purpose.
+    withheld,
+    /// Readings that were not emitted any more because the run was stopped.
+    left_out,
     /// Records acknowledged by the broker.
     acked,
     /// Produce requests acknowledged.
@@ -47,6 +51,8 @@ counters! {
     conflicting,
     /// Records set aside with their reason.
     dead_lettered,
+    /// Times a log ended before what had been acknowledged or read from it.
+    log_truncations,
     /// Checkpoints written.
     checkpoints,
 }

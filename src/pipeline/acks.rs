@@ -6,7 +6,18 @@ use std::sync::{Mutex, PoisonError};
 /// Acks of one partition, by offset. One entry per produce request, dropped once read past.
 #[derive(Debug, Default)]
 pub struct Acks {
-    entries: Mutex<VecDeque<Ack>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: VecDeque<Ack>,
+    /// Offset behind the last acknowledged record.
+    end: i64,
+    /// Where the log went on after it had lost its tail, until the consumer has gone back there.
+    rewound: Option<i64>,
+    /// Whether the loss of the log's tail was noticed, and nothing was acknowledged since.
+    loss_noticed: bool,
 }
 
 /// One acknowledged produce request.
@@ -22,27 +33,48 @@ struct Ack {
 
 impl Acks {
     /// Notes that `count` records from `base` on are acknowledged.
-    pub fn push(&self, base: i64, count: usize, acked: u64) {
+    ///
+    /// Returns whether that is news of a loss: an offset was given a second time, so the log has
+    /// lost what had been there.
+    pub fn push(&self, base: i64, count: usize, acked: u64) -> bool {
         let end = base.saturating_add_unsigned(count as u64);
-        self.lock().push_back(Ack { end, base, acked });
+        let mut state = self.lock();
+        let lost = base < state.end;
+        let noticed = std::mem::take(&mut state.loss_noticed);
+        if lost {
+            state.entries.clear();
+            let rewound = state.rewound.unwrap_or(base);
+            state.rewound = Some(rewound.min(base));
+        }
+        state.entries.push_back(Ack { end, base, acked });
+        state.end = end;
+        lost && !noticed
+    }
+
+    /// Notes that the log ends before what was read from it; returns whether that is news.
+    pub fn notice_loss(&self) -> bool {
+        !std::mem::replace(&mut self.lock().loss_noticed, true)
+    }
+
+    /// Returns where to go back to after the log has lost its tail, once.
+    pub fn take_rewound(&self) -> Option<i64> {
+        self.lock().rewound.take()
     }
 
     /// Returns a cursor that looks up increasing offsets.
     pub fn reader(&self) -> Reader<'_> {
-        Reader {
-            entries: self.lock(),
-        }
+        Reader { state: self.lock() }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Ack>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Looks up acks in order of their offsets, forgetting those behind.
 #[derive(Debug)]
 pub struct Reader<'a> {
-    entries: std::sync::MutexGuard<'a, VecDeque<Ack>>,
+    state: std::sync::MutexGuard<'a, State>,
 }
 
 /// What is known of a record's ack.
@@ -59,10 +91,11 @@ pub enum Acked {
 impl Reader<'_> {
     /// Returns when the record at `offset` was acknowledged. Offsets must not decrease.
     pub fn acked(&mut self, offset: i64) -> Acked {
-        while self.entries.front().is_some_and(|ack| ack.end <= offset) {
-            self.entries.pop_front();
+        let entries = &mut self.state.entries;
+        while entries.front().is_some_and(|ack| ack.end <= offset) {
+            entries.pop_front();
         }
-        match self.entries.front() {
+        match entries.front() {
             Some(ack) if ack.base <= offset => Acked::At(ack.acked),
             Some(_later) => Acked::Never,
             None => Acked::NotYet,
@@ -77,13 +110,28 @@ mod tests {
     #[test]
     fn an_offset_finds_its_own_ack_and_no_other() {
         let acks = Acks::default();
-        acks.push(10, 5, 100);
-        acks.push(20, 5, 200);
+        assert!(!acks.push(10, 5, 100));
+        assert!(!acks.push(20, 5, 200));
         let mut reader = acks.reader();
         assert_eq!(reader.acked(10), Acked::At(100));
         assert_eq!(reader.acked(14), Acked::At(100));
         assert_eq!(reader.acked(15), Acked::Never);
         assert_eq!(reader.acked(24), Acked::At(200));
         assert_eq!(reader.acked(25), Acked::NotYet);
+    }
+
+    #[test]
+    fn an_offset_given_twice_is_a_loss_told_once_with_its_place() {
+        let acks = Acks::default();
+        assert!(!acks.push(0, 100, 1));
+        assert_eq!(acks.take_rewound(), None);
+        assert!(acks.push(60, 5, 2));
+        assert!(!acks.push(65, 5, 3));
+        assert_eq!(acks.take_rewound(), Some(60));
+        assert_eq!(acks.take_rewound(), None);
+        assert!(acks.notice_loss());
+        assert!(!acks.notice_loss());
+        assert!(!acks.push(10, 5, 4), "the consumer has told it already");
+        assert_eq!(acks.take_rewound(), Some(10));
     }
 }

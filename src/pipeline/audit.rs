@@ -1,10 +1,11 @@
 //! The audit of a run: scans the store and comes to the verdict.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bson::{Document, doc};
 
+use super::accounting::{Accounting, Reason, scheduled};
 use super::context::Context;
 use super::dead_letter::{Identity, identity};
 use super::error::Error;
@@ -36,12 +37,18 @@ pub async fn verdict(
     let scope = scope(context);
     let filter = doc! { "run": &context.settings.run_id };
     let mut examination = Examination::new(scope.clone());
+    let mut accounting = Accounting::of(context)?;
     let label_column = context.workload.label_column().map(str::to_owned);
     let mut reader = DocumentReader::with_label(label_column);
     documents
         .scan(filter.clone(), |document| {
             match reader.read(document.as_bytes()) {
-                Ok(stored) => examination.visit(&stored),
+                Ok(stored) => {
+                    examination.visit(&stored);
+                    if let Some(accounting) = &mut accounting {
+                        accounting.visit(&stored);
+                    }
+                }
                 Err(_malformed) => examination.visit_unreadable(),
             }
         })
@@ -49,16 +56,22 @@ pub async fn verdict(
         .map_err(Error::Store)?;
     let ledger = &evidence.ledger;
     let letters = set_aside(context, documents, dead_letters, filter).await?;
-    let strays = letters.iter().filter(|letter| stray(context, letter));
+    let strays = letters.keys().filter(|letter| stray(context, letter));
     let (all, strays) = (letters.len() as u64, strays.count() as u64);
     let mut verdict = Verdict::of(ledger, &examination, all, strays);
     if !examination.agrees_with(ledger) {
-        let inquest = inquest(context, documents, scope, evidence).await?;
+        let accounting = accounting.as_ref();
+        let inquest = inquest(context, documents, scope, evidence, accounting).await?;
         verdict.settle(ledger, &inquest, evidence.behind_checkpoints);
     }
     verdict.replayed = context.counters.replayed.get();
     verdict.producer_duplicated = context.counters.producer_duplicated.get();
     verdict.corrupt += context.counters.conflicting.get();
+    verdict.withheld = context.counters.withheld.get();
+    verdict.log_truncations = context.counters.log_truncations.get();
+    if let Some(accounting) = accounting {
+        verdict.faults = accounting.accounts(ledger, verdict.reordered, &letters);
+    }
     Ok(verdict)
 }
 
@@ -71,18 +84,26 @@ async fn set_aside(
     documents: &Documents,
     dead_letters: &Documents,
     filter: Document,
-) -> Result<BTreeSet<Identity>, Error> {
+) -> Result<BTreeMap<Identity, Reason>, Error> {
     /// Ids of one look-up.
     const CHUNK: usize = 1_000;
-    let mut letters = BTreeSet::new();
+    let mut letters = BTreeMap::new();
     dead_letters
         .scan(filter, |letter| {
-            letters.insert(identity(letter));
+            let text = |found: Result<&str, _>| found.unwrap_or_default().to_owned();
+            let topic = letter
+                .get_document("kafka")
+                .and_then(|kafka| kafka.get_str("topic"));
+            let reason = Reason {
+                topic: topic.unwrap_or_default().to_owned(),
+                reason: text(letter.get_str("reason")),
+            };
+            letters.insert(identity(letter), reason);
         })
         .await
         .map_err(Error::Store)?;
     let ids: Vec<_> = letters
-        .iter()
+        .keys()
         .filter_map(|letter| letter.document_id(context.run))
         .collect();
     for ids in ids.chunks(CHUNK) {
@@ -120,29 +141,36 @@ async fn inquest(
     documents: &Documents,
     scope: Scope,
     evidence: &Evidence,
+    accounting: Option<&Accounting<'_>>,
 ) -> Result<Inquest, Error> {
     let fleet = &context.settings.fleet;
-    let emitted = evidence.ledger.emitted;
-    let replay = || Readings::new(fleet).take(count(emitted));
+    let scheduled = scheduled(context, &evidence.ledger);
+    let replay = || Readings::new(fleet).take(count(scheduled));
     let mut per_vehicle = vec![0; fleet.vehicles as usize];
     for reading in replay() {
         per_vehicle[reading.vehicle as usize] += 1;
     }
     let mut inquest = Inquest::new(scope, &per_vehicle);
-    let mut readings = vec![EMPTY; count(emitted)];
+    let mut readings = vec![EMPTY; count(scheduled)];
     for reading in replay() {
         if let Some(slot) = inquest.slot(reading.vehicle, reading.sequence) {
             readings[count(slot)] = reading;
         }
     }
     let hashes = context.workload.payload_hashes()?;
-    let scheduled = fleet.total_rate.unwrap_or(fleet.rate) != Rate::Max;
+    let timed = fleet.total_rate.unwrap_or(fleet.rate) != Rate::Max;
     let expected = |slot| {
         let mut reading: Reading = readings[count(slot)];
         reading.intended += evidence.start;
+        let hash = hashes[count(reading.row)];
+        let expected = match accounting {
+            Some(accounting) => accounting.expected_hash(&reading, hash),
+            None => Some(hash),
+        };
         Expected {
-            payload_hash: hashes[count(reading.row)],
-            emitted_at_unix_ms: scheduled.then(|| emitted_at(context, &reading)),
+            // Whatever is stored of a reading that must not be stored is not what it should be.
+            payload_hash: expected.unwrap_or(!hash),
+            emitted_at_unix_ms: timed.then(|| emitted_at(context, &reading)),
         }
     };
     let mut reader = DocumentReader::default();

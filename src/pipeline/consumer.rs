@@ -6,6 +6,7 @@ use std::time::Duration;
 use bson::RawDocumentBuf;
 use tokio::sync::{mpsc, watch};
 
+use super::acks::Acks;
 use super::context::{Context, TopicPartition};
 use super::error::Error;
 use super::form::Form;
@@ -39,6 +40,7 @@ pub struct Consumer {
     decoder: PayloadDecoder,
     form: Arc<Form>,
     position: i64,
+    acks: Arc<Acks>,
     end: watch::Receiver<Option<Arc<[i64]>>>,
     output: mpsc::Sender<Fetch>,
 }
@@ -89,6 +91,7 @@ impl Consumer {
     pub fn new(
         context: Arc<Context>,
         consuming: Consuming,
+        acks: Arc<Acks>,
         end: watch::Receiver<Option<Arc<[i64]>>>,
         output: mpsc::Sender<Fetch>,
     ) -> Self {
@@ -106,6 +109,7 @@ impl Consumer {
             decoder,
             form,
             position,
+            acks,
             end,
             output,
         }
@@ -115,6 +119,9 @@ impl Consumer {
     pub async fn run(mut self) -> Result<(), Error> {
         let index = self.context.index_of(self.topic_partition);
         loop {
+            if let Some(rewound) = self.acks.take_rewound() {
+                self.position = self.position.min(rewound);
+            }
             let end = self
                 .end
                 .borrow_and_update()
@@ -125,12 +132,19 @@ impl Consumer {
             }
             let position = self.position;
             let records = tokio::select! {
-                records = fetch(&self.context, &mut self.partition, position) => records?,
+                records = fetch(&self.context, &mut self.partition, position) => records,
                 // Dropping a fetch is safe: its connection is not used again if the end is reached.
                 changed = self.end.changed() => match changed {
                     Ok(()) => continue,
                     Err(_gone) => return Ok(()),
                 },
+            };
+            let records = match records {
+                Err(Error::Broker(error @ BrokerError::OffsetOutOfRange { .. })) => {
+                    self.wait_for_the_rest_of_a_lost_log(error).await?;
+                    continue;
+                }
+                records => records?,
             };
             if records.is_empty() {
                 continue;
@@ -141,6 +155,26 @@ impl Consumer {
                 return Ok(());
             }
         }
+    }
+
+    /// Waits where a log ends before the position because it may lose its tail on purpose.
+    ///
+    /// Then the next ack says where the log goes on.
+    async fn wait_for_the_rest_of_a_lost_log(&mut self, error: BrokerError) -> Result<(), Error> {
+        if !self.context.settings.log_may_be_lost {
+            return Err(Error::Broker(error));
+        }
+        match self.partition.offsets().await {
+            Ok((_earliest, end)) if self.position > end => {
+                if self.acks.notice_loss() {
+                    self.context.counters.log_truncations.add(1);
+                }
+            }
+            Ok(_) => return Err(Error::Broker(error)),
+            Err(error) => tracing::warn!(%error, "asking for the end of a log again"),
+        }
+        tokio::time::sleep(FETCH_PAUSE).await;
+        Ok(())
     }
 
     fn decode(&self, records: Vec<Record>) -> Result<Fetch, Error> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::workload::Workload;
 use crate::broker::Compression;
+use crate::faults::DataFaults;
 use crate::fleet::{self, Key};
 use crate::measure::{Counters, RunClock};
 use crate::record::RunKey;
@@ -39,6 +40,10 @@ pub struct Settings {
     pub collection: String,
     /// How long the consumers may take for the rest once the fleet has stopped.
     pub drain_timeout: Duration,
+    /// What happens to readings on purpose.
+    pub data_faults: Option<DataFaults>,
+    /// Whether the broker may lose its log's tail on purpose.
+    pub log_may_be_lost: bool,
     /// How long a server may fail to do what it is asked before the run gives up.
     pub patience: Duration,
 }

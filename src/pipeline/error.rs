@@ -62,6 +62,14 @@ pub enum Error {
         /// Offset that came.
         found: i64,
     },
+    /// An offset was given to a second record: the log has lost what was acknowledged.
+    #[error("the log of `{topic}`/{partition} has lost records that were acknowledged")]
+    LogLost {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+    },
     /// A topic has fewer partitions than it should.
     #[error("topic `{topic}` has {found} partitions, not {wanted}")]
     Partitions {
@@ -96,6 +104,9 @@ impl Error {
                 "look at the store's own log; what is in the broker can still be consumed"
                     .to_owned(),
             ),
+            Self::LogLost { .. } => {
+                Some("the broker ended before it had written them to its disk".to_owned())
+            }
             Self::Gap { .. } => Some(
                 "records were removed by retention, compaction or a lost log before they were read"
                     .to_owned(),
@@ -105,6 +116,18 @@ impl Error {
             }
             Self::Encode { .. } => Some("check the value in the dataset".to_owned()),
             Self::Panicked { .. } => None,
+        }
+    }
+
+    /// Returns whether this is a promise broken before the eyes of the run, which is its verdict
+    /// rather than a fault of its surroundings.
+    pub fn is_violation(&self) -> bool {
+        let out_of_range =
+            |error: &broker::Error| matches!(error, broker::Error::OffsetOutOfRange { .. });
+        match self {
+            Self::Gap { .. } | Self::LogLost { .. } => true,
+            Self::Broker(error) => out_of_range(error),
+            _ => false,
         }
     }
 

@@ -7,8 +7,10 @@ use super::context::Context;
 use super::dead_letter::{Letter, Undeliverable};
 use super::error::Error;
 use super::form::Form;
+use super::spoil::{Fate, Spoiler};
 use super::workload::Scratch;
 use crate::broker::client::Batch;
+use crate::faults::DataKind;
 use crate::fleet::Reading;
 use crate::record::{Envelope, envelope, payload_hash};
 
@@ -18,6 +20,7 @@ pub struct Composer {
     context: Arc<Context>,
     form: Arc<Form>,
     scratch: Scratch,
+    spoiler: Option<Spoiler>,
 }
 
 /// A reading and when the producer took it.
@@ -27,6 +30,8 @@ pub struct Sent {
     pub reading: Reading,
     /// When the producer took it, nanoseconds on the run's clock.
     pub sent: u64,
+    /// Whether it is sent a second time on purpose.
+    pub copy: bool,
 }
 
 /// A message ready to be sent.
@@ -48,10 +53,22 @@ impl Composer {
     /// Prepares for the messages of a partition whose values have a form.
     pub fn new(context: Arc<Context>, form: Arc<Form>) -> Self {
         Self {
+            spoiler: Spoiler::of(&context),
             context,
             form,
             scratch: Scratch::default(),
         }
+    }
+
+    /// Returns what happens to a reading on purpose.
+    pub fn strikes(&self, reading: &Reading) -> Option<DataKind> {
+        self.spoiler.as_ref()?.strikes(reading)
+    }
+
+    /// Returns what is to become of a reading that something happens to.
+    pub fn fate(&self, kind: DataKind, reading: &Reading) -> Fate {
+        let topic = self.context.workload.topic_of(reading.row);
+        Fate::of(kind, self.context.workload.schema(topic))
     }
 
     /// Makes the message of a reading; `visit_label` gets its label, if it has one.
@@ -64,6 +81,11 @@ impl Composer {
         context
             .workload
             .encode(reading.row, &mut self.scratch, visit_label)?;
+        let spoilt = self.spoiler.as_mut();
+        let header_bytes = match spoilt {
+            Some(spoiler) => spoiler.spoil(context, reading, &mut self.scratch.payload),
+            None => envelope::LENGTH,
+        };
         let payload = &self.scratch.payload;
         let payload_hash = payload_hash(payload);
         let envelope = Envelope {
@@ -82,7 +104,7 @@ impl Composer {
             .of(seed, reading.vehicle, reading.sequence);
         Ok(Message {
             key: key.map(|key| key.as_ref().to_vec()),
-            header: envelope.encode().to_vec(),
+            header: envelope.encode()[..header_bytes].to_vec(),
             value: self.form.value(payload),
             payload_hash,
             emitted_at_unix_ms: emitted_at(context, reading),

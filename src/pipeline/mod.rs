@@ -1,6 +1,7 @@
 //! The measured path: emitter → producer → broker → consumer → writer → store, and the run around
 //! it. The only room with tasks and queues.
 
+pub mod accounting;
 pub mod acks;
 pub mod audit;
 pub mod checkpoint;
@@ -19,6 +20,7 @@ pub mod queue;
 pub mod retry;
 pub mod router;
 pub mod running;
+pub mod spoil;
 pub mod workload;
 pub mod writer;
 

@@ -4,6 +4,7 @@
 //! meanwhile. Every send ends acked, rejected or unknown; what is unknown is sent again, and the
 //! document's identity makes the second copy harmless.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::acks::Acks;
@@ -14,9 +15,11 @@ use super::message::{Composer, Sent};
 use super::prepare::Producing;
 use super::queue::Queue;
 use super::retry::{FIRST_PAUSE, MAX_PAUSE};
+use super::spoil::Fate;
 use crate::audit::{Ledger, fingerprint};
 use crate::broker::client::{Batch, ProduceOutcome};
 use crate::broker::{Cause, Partition};
+use crate::faults::DataKind;
 use crate::fleet::Reading;
 use crate::measure::{Recorder, Stage, nanos};
 use crate::record::DocumentId;
@@ -44,6 +47,8 @@ struct Filler {
     composer: Composer,
     queue: Arc<Queue>,
     incoming: Vec<Reading>,
+    /// Readings that are sent after their vehicle's next one on purpose.
+    late: BTreeMap<u32, Reading>,
     flight: Flight,
     ledger: Ledger,
 }
@@ -77,6 +82,7 @@ impl Producer {
             context,
             queue,
             incoming: Vec::with_capacity(CHUNK),
+            late: BTreeMap::new(),
             flight: Flight::default(),
             ledger: Ledger::default(),
         };
@@ -101,14 +107,15 @@ impl Producer {
         let Filler {
             queue,
             incoming,
+            late,
             flight,
             mut ledger,
             ..
         } = self.filler;
         if result.is_err() {
-            let unsent = queue.abandon() + incoming.len();
-            ledger.not_acked += (unsent + flight.sent.len()) as u64;
-            ledger.emitted += unsent as u64;
+            let unsent = (queue.abandon() + incoming.len() + late.len()) as u64;
+            ledger.not_acked += unsent + flight.readings();
+            ledger.emitted += unsent;
         }
         (ledger, result)
     }
@@ -168,7 +175,7 @@ impl Producer {
     /// Puts the one reading of a flight into the dead letters.
     async fn set_aside(&mut self, flight: &Flight, cause: &Cause) -> Result<(), Error> {
         let context = Arc::clone(&self.filler.context);
-        for sent in &flight.sent {
+        for sent in flight.sent.iter().filter(|sent| !sent.copy) {
             let partition = (self.partition.topic(), self.partition.number());
             let letter = self.filler.composer.letter(sent, partition, cause)?;
             let topic = context.workload.topic_of(sent.reading.row);
@@ -199,7 +206,7 @@ impl Producer {
             attempts += 1;
             let cause = match current {
                 ProduceOutcome::Acked { base_offset } => {
-                    self.acked(flight, base_offset);
+                    self.acked(flight, base_offset)?;
                     return Ok(Delivery::Done);
                 }
                 ProduceOutcome::TooLarge(cause) => return Ok(Delivery::Undeliverable(cause)),
@@ -232,14 +239,22 @@ impl Producer {
         }
     }
 
-    fn acked(&self, flight: &Flight, base_offset: i64) {
+    fn acked(&self, flight: &Flight, base_offset: i64) -> Result<(), Error> {
         let context = &self.filler.context;
         let acked = context.clock.now();
-        self.acks.push(base_offset, flight.sent.len(), acked);
+        if self.acks.push(base_offset, flight.sent.len(), acked) {
+            context.counters.log_truncations.add(1);
+            if !context.settings.log_may_be_lost {
+                let (topic, partition) = (self.partition.topic(), self.partition.number());
+                let topic = topic.to_owned();
+                return Err(Error::LogLost { topic, partition });
+            }
+        }
         context.counters.acked.add(flight.sent.len());
         context.counters.produce_requests.add(1);
         let mut recording = self.recorder.lock();
-        for sent in flight.sent.iter().filter(|sent| !sent.reading.warm_up) {
+        let measured = |sent: &&Sent| !sent.reading.warm_up && !sent.copy;
+        for sent in flight.sent.iter().filter(measured) {
             let stages = &mut recording.stages;
             stages
                 .get_mut(Stage::PublishDelay)
@@ -248,6 +263,7 @@ impl Producer {
                 .get_mut(Stage::PublishLatency)
                 .record(sent.sent, acked);
         }
+        Ok(())
     }
 }
 
@@ -259,12 +275,17 @@ impl Flight {
             sent: sent.to_vec(),
         }
     }
+
+    /// Returns the number of readings, each counted once.
+    fn readings(&self) -> u64 {
+        self.sent.iter().filter(|sent| !sent.copy).count() as u64
+    }
 }
 
 /// Returns how many readings are in a flight and in those that were to follow.
 fn unsent(flight: &Flight, left: &[(Flight, Option<ProduceOutcome>)]) -> u64 {
-    let left: usize = left.iter().map(|(flight, _)| flight.sent.len()).sum();
-    (flight.sent.len() + left) as u64
+    let left = left.iter().map(|(flight, _)| flight.readings());
+    flight.readings() + left.sum::<u64>()
 }
 
 impl Filler {
@@ -313,32 +334,91 @@ impl Filler {
     async fn take_and_encode(&mut self) -> Result<bool, Error> {
         let more = self.queue.take(CHUNK, &mut self.incoming).await;
         self.encode_incoming()?;
-        Ok(more)
+        if more || self.late.is_empty() {
+            return Ok(more);
+        }
+        // No later reading comes any more, so these are the last of their vehicles.
+        let sent = self.context.clock.now();
+        for (_vehicle, reading) in std::mem::take(&mut self.late) {
+            self.put(reading, None, sent)?;
+        }
+        Ok(true)
     }
 
     /// Moves readings into the batch; those that do not fit stay for the next one.
     fn encode_incoming(&mut self) -> Result<(), Error> {
         let mut encoded = 0;
         let sent = self.context.clock.now();
-        for reading in &self.incoming {
-            let ledger = &mut self.ledger;
-            let count_label = |label: &str| ledger.count_label(label);
-            let reading = *reading;
-            let sent = Sent { reading, sent };
-            let message = self.composer.compose(&sent, count_label)?;
-            let id = DocumentId::new(self.context.run, reading.vehicle, reading.sequence);
-            let (hash, date) = (message.payload_hash, message.emitted_at_unix_ms);
-            self.ledger.messages.add(fingerprint(&id, hash, date));
-            message.push_to(&mut self.flight.batch);
-            self.flight.sent.push(sent);
+        let mut result = Ok(());
+        while let Some(reading) = self.incoming.get(encoded).copied() {
             encoded += 1;
-            if self.flight.batch.bytes() >= BATCH_BYTES {
+            result = self.put_in_turn(reading, sent);
+            if result.is_err() || self.flight.batch.bytes() >= BATCH_BYTES {
                 break;
             }
         }
-        self.ledger.emitted += encoded as u64;
         self.incoming.drain(..encoded);
+        result
+    }
+
+    /// Puts a reading into the batch, or keeps it until after its vehicle's next one.
+    fn put_in_turn(&mut self, reading: Reading, sent: u64) -> Result<(), Error> {
+        let struck = self.composer.strikes(&reading);
+        let vehicle = reading.vehicle;
+        if struck == Some(DataKind::OutOfOrder) && !self.late.contains_key(&vehicle) {
+            self.late.insert(vehicle, reading);
+            return Ok(());
+        }
+        let fate = self.put(reading, struck, sent)?;
+        if fate == Fate::Stored
+            && let Some(late) = self.late.remove(&vehicle)
+        {
+            self.put(late, None, sent)?;
+            self.ledger.count_injected(DataKind::OutOfOrder);
+        }
         Ok(())
+    }
+
+    /// Puts a reading into the batch, and does to it what the plan says.
+    fn put(
+        &mut self,
+        reading: Reading,
+        struck: Option<DataKind>,
+        sent: u64,
+    ) -> Result<Fate, Error> {
+        let struck = struck.filter(|kind| *kind != DataKind::OutOfOrder);
+        let fate = struck.map_or(Fate::Stored, |kind| self.composer.fate(kind, &reading));
+        let mut sent = Sent {
+            reading,
+            sent,
+            copy: false,
+        };
+        let ledger = &mut self.ledger;
+        let message = self.composer.compose(&sent, |label| {
+            if fate == Fate::Stored {
+                ledger.count_label(label);
+            }
+        })?;
+        ledger.emitted += 1;
+        if fate == Fate::Stored {
+            let id = DocumentId::new(self.context.run, reading.vehicle, reading.sequence);
+            let (hash, date) = (message.payload_hash, message.emitted_at_unix_ms);
+            ledger.messages.add(fingerprint(&id, hash, date));
+        } else {
+            ledger.spoilt += 1;
+        }
+        message.push_to(&mut self.flight.batch);
+        self.flight.sent.push(sent);
+        if let Some(kind) = struck {
+            ledger.count_injected(kind);
+        }
+        if struck == Some(DataKind::Duplicate) {
+            let message = self.composer.compose(&sent, |_label| ())?;
+            message.push_to(&mut self.flight.batch);
+            sent.copy = true;
+            self.flight.sent.push(sent);
+        }
+        Ok(fate)
     }
 
     /// Writes the messages of an earlier batch once more, with their first stamps.

@@ -58,11 +58,18 @@ impl Router {
         let number = held.len();
         let left_out = self.queues[index].push(held, || self.throttle.open());
         self.context.counters.emitted.add(number - left_out);
+        self.context.counters.left_out.add(left_out);
     }
 }
 
 impl Sink for Router {
     fn push(&mut self, reading: Reading) {
+        let (vehicle, sequence) = (reading.vehicle, reading.sequence);
+        let faults = self.context.settings.data_faults.as_ref();
+        if faults.is_some_and(|faults| faults.withholds(vehicle, sequence)) {
+            self.context.counters.withheld.add(1);
+            return;
+        }
         let index = self.index_of(&reading);
         self.held[index].push(reading);
         if self.held[index].len() >= CHUNK {

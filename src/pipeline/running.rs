@@ -294,7 +294,8 @@ fn start_consumers(
     }
     for (consuming, input) in consuming.into_iter().zip(inputs.iter().cycle()) {
         let (ends, input) = (links.ends.clone(), input.clone());
-        let consumer = Consumer::new(Arc::clone(context), consuming, ends, input);
+        let acks = Arc::clone(&links.acks[context.index_of(consuming.topic_partition)]);
+        let consumer = Consumer::new(Arc::clone(context), consuming, acks, ends, input);
         tasks.spawn_on(consumer.run(), &roles.consumer);
     }
     tasks

@@ -104,6 +104,11 @@ impl Workload {
             .map_err(|error| Error::Encode { row, source: error })
     }
 
+    /// Returns the index of the label column of a topic.
+    pub fn label_index(&self, topic: usize) -> Option<usize> {
+        self.sources[topic].label_column
+    }
+
     /// Returns the hash of every row's payload.
     pub fn payload_hashes(&self) -> Result<Vec<u64>, Error> {
         let mut scratch = Scratch::default();

@@ -88,7 +88,10 @@ pub enum Status {
 impl Status {
     /// Returns the status that a verdict allows.
     pub fn of(verdict: &Verdict, interrupted: bool) -> Self {
-        if verdict.missing > 0 || verdict.duplicated > 0 || verdict.corrupt > 0 {
+        let broken = verdict.missing + verdict.duplicated + verdict.corrupt;
+        // What is not delivered cannot be accounted for.
+        let unaccounted = verdict.undelivered == 0 && verdict.unaccounted() > 0;
+        if broken > 0 || verdict.log_truncations > 0 || unaccounted {
             Self::Invalid
         } else if interrupted {
             Self::Interrupted

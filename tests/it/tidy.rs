@@ -18,14 +18,15 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("report", &["audit", "measure"]),
     (
         "pipeline",
-        &["audit", "broker", "fleet", "registry", "store"],
+        &["audit", "broker", "faults", "fleet", "registry", "store"],
     ),
     ("broker", &["measure", "net", "record"]),
     ("registry", &["measure", "net", "record"]),
     ("store", &["measure", "net", "record"]),
     ("fleet", &["dataset", "load"]),
     ("net", &["measure"]),
-    ("audit", &["record"]),
+    ("audit", &["faults", "record"]),
+    ("faults", &["load"]),
     ("record", &["dataset"]),
 ];
 
@@ -34,7 +35,7 @@ const KNOWN_IN: &[(&str, &[&str])] = &[
     ("clap", &["cli/"]),
     ("toml", &["cli/"]),
     ("dotenvy", &["cli/"]),
-    ("strsim", &["cli/"]),
+    ("strsim", &["cli/", "faults/"]),
     ("indicatif", &["terminal/"]),
     ("tracing_subscriber", &["terminal/"]),
     ("rskafka", &["broker/client.rs"]),

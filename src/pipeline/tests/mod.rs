@@ -4,6 +4,7 @@
 
 mod chaos;
 mod dead_letters;
+mod dirty_data;
 mod faults;
 
 use std::path::Path;
@@ -66,6 +67,8 @@ fn context(seed: u64) -> Arc<Context> {
         database: "convoy".to_owned(),
         collection: "sensor".to_owned(),
         drain_timeout: Duration::from_secs(30),
+        data_faults: None,
+        log_may_be_lost: false,
         patience: context::PATIENCE,
     };
     Arc::new(Context::new(settings, RunClock::start(), workload))

@@ -1,0 +1,95 @@
+//! A whole plan drawn from a seed: a little of everything that a pipeline must survive.
+
+use std::time::Duration;
+
+use super::kind::{Chance, DataKind, Target};
+use super::plan::{Plan, Probability, Scheduled};
+use crate::load::random;
+
+/// Keeps the plan independent of other choices of the same seed.
+const STREAM: u64 = 0x6368_616f;
+
+/// Shortest disturbance, and the grain of every instant.
+const GRAIN: Duration = Duration::from_millis(100);
+
+/// What the run can bear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// How long readings are emitted, warm-up included.
+    pub emission: Duration,
+    /// Whether the readings of a vehicle share a partition, so that they have an order.
+    pub ordered: bool,
+}
+
+/// Draws the plan of a seed, for servers that everything can be done to.
+///
+/// A crash of the broker is never in it, because it may lose what it must not.
+pub fn draw(seed: u64, bounds: &Bounds) -> Plan {
+    let mut dice = Dice { seed, drawn: 0 };
+    let mut plan = Plan::default();
+    for kind in DataKind::ALL {
+        let possible = kind != DataKind::OutOfOrder || bounds.ordered;
+        // Oversized readings take megabytes each.
+        let most = if kind == DataKind::Oversized { 2 } else { 20 };
+        if dice.below(2) == 0 && possible {
+            plan.data.push((kind, dice.permille(most)));
+        }
+    }
+    for target in [Target::Broker, Target::Store] {
+        let (at, lasting) = dice.window(bounds.emission);
+        match dice.below(4) {
+            0 => plan.scheduled.push(Scheduled::Restart { target, at }),
+            1 => plan.scheduled.push(Scheduled::Hang {
+                target,
+                at,
+                lasting,
+            }),
+            2 => plan.scheduled.push(Scheduled::Slow {
+                target,
+                delay: Duration::from_millis(5 + dice.below(36)),
+                at,
+                lasting,
+            }),
+            _ => {}
+        }
+    }
+    for chance in Chance::ALL {
+        if dice.below(2) == 0 {
+            plan.chances.push((chance, dice.permille(20)));
+        }
+    }
+    if plan == Plan::default() {
+        plan.data.push((DataKind::Duplicate, dice.permille(20)));
+    }
+    plan
+}
+
+struct Dice {
+    seed: u64,
+    drawn: u64,
+}
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.drawn += 1;
+        random::bits(self.seed ^ STREAM, self.drawn, 0) % bound
+    }
+
+    /// Draws a probability of so many thousandths at most.
+    fn permille(&mut self, most: u64) -> Probability {
+        let permille = 1 + self.below(most);
+        Probability::new(permille as f64 / 1_000.0).expect("it is far below 1")
+    }
+
+    /// Draws an instant and a length, both within the middle of the emission.
+    fn window(&mut self, emission: Duration) -> (Duration, Duration) {
+        let grains = u64::try_from(emission.as_nanos() / GRAIN.as_nanos()).unwrap_or(u64::MAX);
+        let at = grains / 4 + self.below((grains / 4).max(1));
+        let lasting = 1 + self.below((grains / 4).clamp(1, 20));
+        (Self::grains(at), Self::grains(lasting))
+    }
+
+    fn grains(number: u64) -> Duration {
+        GRAIN * u32::try_from(number).unwrap_or(u32::MAX)
+    }
+}

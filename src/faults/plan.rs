@@ -1,0 +1,212 @@
+//! A plan of faults, and how it is written.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::kind::{Chance, DataKind, Target};
+
+/// What a user asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Spec {
+    /// Whatever the seed draws.
+    Chaos,
+    /// That.
+    Plan(Plan),
+}
+
+/// Everything that is to go wrong in a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// What happens to readings, each with its share of them.
+    pub data: Vec<(DataKind, Probability)>,
+    /// What happens at an instant of the run.
+    pub scheduled: Vec<Scheduled>,
+    /// What may happen to each request.
+    pub chances: Vec<(Chance, Probability)>,
+}
+
+/// How likely something is, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Probability(f64);
+
+/// Something that happens at an instant, counted from the first reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheduled {
+    /// A server is stopped in order and started again with its data.
+    Restart {
+        /// Which one.
+        target: Target,
+        /// When.
+        at: Duration,
+    },
+    /// The broker ends as with its machine: what was not synced is lost.
+    Crash {
+        /// When.
+        at: Duration,
+    },
+    /// A server does not answer for a while; its connections stay open.
+    Hang {
+        /// Which one.
+        target: Target,
+        /// When.
+        at: Duration,
+        /// For how long.
+        lasting: Duration,
+    },
+    /// A server takes longer for each request.
+    Slow {
+        /// Which one.
+        target: Target,
+        /// By how much.
+        delay: Duration,
+        /// When.
+        at: Duration,
+        /// For how long.
+        lasting: Duration,
+    },
+}
+
+impl Scheduled {
+    /// Returns its name.
+    pub fn name(self) -> String {
+        match self {
+            Self::Restart { target, .. } => format!("{target}-restart"),
+            Self::Crash { .. } => "broker-crash".to_owned(),
+            Self::Hang { target, .. } => format!("{target}-hang"),
+            Self::Slow { target, .. } => format!("slow-{target}"),
+        }
+    }
+
+    /// Returns the server that it happens to.
+    pub fn target(self) -> Target {
+        match self {
+            Self::Restart { target, .. }
+            | Self::Hang { target, .. }
+            | Self::Slow { target, .. } => target,
+            Self::Crash { .. } => Target::Broker,
+        }
+    }
+
+    /// Returns when it begins.
+    pub fn at(self) -> Duration {
+        match self {
+            Self::Restart { at, .. }
+            | Self::Crash { at }
+            | Self::Hang { at, .. }
+            | Self::Slow { at, .. } => at,
+        }
+    }
+
+    /// Returns how long it lasts by itself; nothing for what is over at once.
+    pub fn lasting(self) -> Duration {
+        match self {
+            Self::Restart { .. } | Self::Crash { .. } => Duration::ZERO,
+            Self::Hang { lasting, .. } | Self::Slow { lasting, .. } => lasting,
+        }
+    }
+}
+
+impl Probability {
+    /// Makes a probability; none outside of 0 to 1.
+    pub fn new(value: f64) -> Option<Self> {
+        (0.0..=1.0).contains(&value).then_some(Self(value))
+    }
+
+    /// Returns the number.
+    pub fn value(self) -> f64 {
+        self.0
+    }
+
+    /// Returns whether 64 random bits fall on it.
+    pub fn falls_on(self, bits: u64) -> bool {
+        unit(bits) < self.0
+    }
+}
+
+/// Returns random bits as a number from 0 up to, not including, 1.
+pub(super) fn unit(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+impl FromStr for Probability {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse()
+            .ok()
+            .and_then(Self::new)
+            .ok_or_else(|| "expected a probability from 0 to 1".to_owned())
+    }
+}
+
+impl fmt::Display for Probability {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, formatter)
+    }
+}
+
+/// A duration in its largest unit that needs no fraction.
+struct Compact(Duration);
+
+impl fmt::Display for Compact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = self.0.as_nanos();
+        let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")];
+        let exact = units
+            .into_iter()
+            .find(|(unit, _)| nanos.is_multiple_of(*unit));
+        let (unit, name) = exact.unwrap_or((1, "ns"));
+        write!(formatter, "{}{name}", nanos / unit)
+    }
+}
+
+impl fmt::Display for Scheduled {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, at) = (self.name(), Compact(self.at()));
+        match self {
+            Self::Restart { .. } | Self::Crash { .. } => write!(formatter, "{name}@{at}"),
+            Self::Hang { lasting, .. } => write!(formatter, "{name}@{at}+{}", Compact(*lasting)),
+            Self::Slow { delay, lasting, .. } => write!(
+                formatter,
+                "{name}={}@{at}+{}",
+                Compact(*delay),
+                Compact(*lasting)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut items = Vec::new();
+        if !self.data.is_empty() {
+            let kinds = self
+                .data
+                .iter()
+                .map(|(kind, share)| format!("{kind}:{share}"));
+            items.push(format!("data={}", kinds.collect::<Vec<_>>().join("+")));
+        }
+        items.extend(self.scheduled.iter().map(ToString::to_string));
+        let chances = self.chances.iter();
+        items.extend(chances.map(|(chance, probability)| format!("{chance}={probability}")));
+        formatter.write_str(&items.join(","))
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chaos => formatter.write_str("chaos"),
+            Self::Plan(plan) => fmt::Display::fmt(plan, formatter),
+        }
+    }
+}
+
+impl Serialize for Plan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -1,0 +1,62 @@
+//! What can be done to a server, by where it is.
+
+use super::kind::{Chance, Target};
+use super::plan::{Plan, Scheduled};
+
+/// How far a run's hands reach into a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// It is in this process: everything.
+    Embedded,
+    /// It is in a container: stop, pause and kill it.
+    Container,
+    /// It is somebody else's: nothing.
+    None,
+}
+
+impl Reach {
+    /// Returns whether something can be done at an instant.
+    pub fn allows(self, scheduled: Scheduled) -> bool {
+        match (self, scheduled) {
+            (Self::Embedded, _) => true,
+            (Self::Container, Scheduled::Slow { .. }) | (Self::None, _) => false,
+            (Self::Container, _) => true,
+        }
+    }
+
+    /// Returns whether something can be done to single requests.
+    pub fn allows_chance(self, _chance: Chance) -> bool {
+        self == Self::Embedded
+    }
+}
+
+impl Plan {
+    /// Returns the part of the plan that can be done to servers.
+    #[must_use]
+    pub fn within(&self, broker: Reach, store: Reach) -> Self {
+        let reach = |target| match target {
+            Target::Broker => broker,
+            Target::Store => store,
+        };
+        let mut plan = self.clone();
+        plan.scheduled
+            .retain(|scheduled| reach(scheduled.target()).allows(*scheduled));
+        plan.chances
+            .retain(|(chance, _)| reach(chance.target()).allows_chance(*chance));
+        plan
+    }
+
+    /// Returns the name and the server of the first part that cannot be done, if there is one.
+    pub fn first_beyond(&self, broker: Reach, store: Reach) -> Option<(String, Target)> {
+        let within = self.within(broker, store);
+        let scheduled = self.scheduled.iter();
+        let mut scheduled = scheduled.filter(|it| !within.scheduled.contains(it));
+        let chances = self.chances.iter();
+        let mut chances = chances.filter(|it| !within.chances.contains(it));
+        let first = scheduled.next().map(|it| (it.name(), it.target()));
+        first.or_else(|| {
+            let (chance, _) = chances.next()?;
+            Some((chance.to_string(), chance.target()))
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! Goal: whatever is done to readings on purpose, each of them is found again by kind, and nothing
+//! else is touched.
+
+use super::*;
+use crate::faults::{DataFaults, Plan, Spec};
+
+fn plan(spec: &str) -> Plan {
+    match spec.parse() {
+        Ok(Spec::Plan(plan)) => plan,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn dirty(seed: u64, spec: &str) -> Arc<Context> {
+    let mut context = Arc::into_inner(context(seed)).unwrap();
+    context.settings.data_faults = DataFaults::of(&plan(spec), seed);
+    Arc::new(context)
+}
+
+/// A broker that takes what brokers take.
+async fn place() -> Place {
+    let settings = embedded_broker::Settings {
+        max_batch_bytes: 1_048_588,
+        ..Default::default()
+    };
+    let broker = embedded_broker::Broker::start(settings).await.unwrap();
+    let store = embedded_store::Store::start(embedded_store::Settings::default());
+    Place {
+        broker,
+        store: store.await.unwrap(),
+    }
+}
+
+const EVERYTHING: &str = "data=missing-batch:0.1+out-of-order:0.05+duplicate:0.05+na-storm:0.05\
+    +wrong-type:0.03+extra-column:0.03+missing-column:0.03+truncated-header:0.03+oversized:0.01";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_spoilt_reading_is_accounted_for_by_kind_and_no_other_is_touched() {
+    for seed in 31..33 {
+        let place = place().await;
+        let context = dirty(seed, EVERYTHING);
+        let outcome = place.run(&context).await;
+        assert!(outcome.failure.is_none(), "{:?}", outcome.failure);
+        let verdict = outcome.verdict.unwrap();
+        assert_eq!(verdict.faults.len(), 9);
+        for account in &verdict.faults {
+            assert!(account.injected > 0, "{account:?} of seed {seed}");
+            assert_eq!(
+                account.injected, account.accounted,
+                "{account:?} of seed {seed}"
+            );
+        }
+        assert!(verdict.clean(), "{verdict:?}");
+        assert_eq!(verdict.emitted + verdict.withheld, RECORDS);
+        assert_eq!(verdict.dead_lettered, verdict.declared);
+        assert_eq!(verdict.stray, 0);
+        let stored = outcome.recording.stored;
+        assert_eq!(stored, verdict.stored, "what is reported is what is stored");
+        place.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_spoilt_reading_that_is_not_found_again_spoils_the_verdict() {
+    let place = place().await;
+    let context = dirty(35, "data=wrong-type:0.1");
+    let outcome = place.run(&context).await;
+    let mut verdict = outcome.verdict.unwrap();
+    assert!(verdict.clean(), "{verdict:?}");
+    verdict.faults[0].accounted -= 1;
+    assert!(!verdict.clean());
+    assert_eq!(verdict.unaccounted(), 1);
+    place.close().await;
+}
