@@ -18,9 +18,9 @@ use rskafka::client::partition::{
 use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
 use rskafka::record::Record as ClientRecord;
 
-use super::error::{Cause, Error};
+use super::error::Error;
 use super::spec::{Compression, Endpoint, Mechanism};
-use crate::net::nodelay;
+use crate::net::{Cause, nodelay};
 use crate::record::envelope;
 
 /// How long connecting, with TLS and authentication, may take.

@@ -1,5 +1,6 @@
 //! The consumer of one partition: broker → decode, validate, type → documents for the writer.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use tokio::sync::{mpsc, watch};
 use super::context::{Context, TopicPartition};
 use super::error::Error;
 use super::form::Form;
+use super::machine::{Attempts, Position};
 use super::prepare::Consuming;
 use crate::broker::client::Record;
 use crate::broker::{Error as BrokerError, Partition};
-use crate::measure::nanos;
 use crate::record::document::{self, Origin};
 use crate::record::envelope::{self, Envelope};
 use crate::record::payload_hash;
@@ -23,12 +24,6 @@ const FETCH_BYTES: i32 = 1024 * 1024;
 
 /// How long a fetch waits for the first record.
 const FETCH_WAIT: Duration = Duration::from_millis(500);
-
-/// How long a partition may fail to answer before the run gives up.
-const FETCH_DEADLINE: Duration = Duration::from_secs(60);
-
-/// Pause between two attempts.
-const FETCH_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bytes a document takes beyond its payload, at most, for a first guess of its size.
 const DOCUMENT_OVERHEAD: usize = 256;
@@ -41,7 +36,7 @@ pub struct Consumer {
     partition: Partition,
     decoder: PayloadDecoder,
     form: Arc<Form>,
-    position: i64,
+    position: Position,
     end: watch::Receiver<Option<Arc<[i64]>>>,
     output: mpsc::Sender<Fetch>,
 }
@@ -51,8 +46,8 @@ pub struct Consumer {
 pub struct Fetch {
     /// Where it is from.
     pub partition: TopicPartition,
-    /// Offset behind its last record.
-    pub next_offset: i64,
+    /// Offsets of its records.
+    pub offsets: Range<i64>,
     /// When it arrived, nanoseconds on the run's clock.
     pub fetched: u64,
     /// Documents of the records that fit.
@@ -108,7 +103,7 @@ impl Consumer {
             partition,
             decoder,
             form,
-            position,
+            position: Position::new(position),
             end,
             output,
         }
@@ -123,10 +118,10 @@ impl Consumer {
                 .borrow_and_update()
                 .as_ref()
                 .map(|ends| ends[index]);
-            if end.is_some_and(|end| self.position >= end) {
+            let position = self.position.next();
+            if end.is_some_and(|end| position >= end) {
                 return Ok(());
             }
-            let position = self.position;
             let records = tokio::select! {
                 records = fetch(&self.context, &mut self.partition, position) => records?,
                 // Dropping a fetch is safe: its connection is not used again if the end is reached.
@@ -139,33 +134,29 @@ impl Consumer {
                 continue;
             }
             let decoded = self.decode(records)?;
-            self.position = decoded.next_offset;
             if self.output.send(decoded).await.is_err() {
                 return Ok(());
             }
         }
     }
 
-    fn decode(&self, records: Vec<Record>) -> Result<Fetch, Error> {
+    fn decode(&mut self, records: Vec<Record>) -> Result<Fetch, Error> {
         let fetched = self.context.clock.now();
         self.context.counters.fetched.add(records.len());
         let mut fetch = Fetch {
             partition: self.topic_partition,
-            next_offset: self.position,
+            offsets: self.position.next()..self.position.next(),
             fetched,
             documents: Vec::with_capacity(records.len()),
             poison: Vec::new(),
         };
         for record in records {
-            if record.offset != fetch.next_offset {
-                return Err(Error::Gap {
-                    topic: self.partition.topic().to_owned(),
-                    partition: self.partition.number(),
-                    expected: fetch.next_offset,
-                    found: record.offset,
-                });
-            }
-            fetch.next_offset += 1;
+            self.position.pass(record.offset).map_err(|jump| Error::Gap {
+                topic: self.partition.topic().to_owned(),
+                partition: self.partition.number(),
+                expected: jump.expected,
+                found: jump.found,
+            })?;
             match self.document(&record) {
                 Ok(ready) => fetch.documents.push(ready),
                 Err((envelope, reason)) => fetch.poison.push(Poison {
@@ -175,6 +166,7 @@ impl Consumer {
                 }),
             }
         }
+        fetch.offsets.end = self.position.next();
         Ok(fetch)
     }
 
@@ -226,23 +218,23 @@ async fn fetch(
     partition: &mut Partition,
     position: i64,
 ) -> Result<Vec<Record>, Error> {
-    let started = context.clock.now();
+    let mut attempts = Attempts::new(context.settings.broker_timeout);
     loop {
-        match partition.fetch(position, FETCH_BYTES, FETCH_WAIT).await {
+        let error = match partition.fetch(position, FETCH_BYTES, FETCH_WAIT).await {
             Ok(fetched) => {
                 // A batch is sent whole, also the part before the position.
                 let mut records = fetched.records;
                 records.retain(|record| record.offset >= position);
                 return Ok(records);
             }
-            Err(error @ BrokerError::OffsetOutOfRange { .. }) => return Err(Error::Broker(error)),
-            Err(error) if context.clock.now() - started > nanos(FETCH_DEADLINE) => {
-                return Err(Error::Broker(error));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "fetching again");
-                tokio::time::sleep(FETCH_PAUSE).await;
-            }
-        }
+            Err(error) => error,
+        };
+        let lost = matches!(error, BrokerError::OffsetOutOfRange { .. });
+        let pause = attempts.failed(context.clock.now()).filter(|_| !lost);
+        let Some(pause) = pause else {
+            return Err(Error::Broker(error));
+        };
+        tracing::warn!(%error, "fetching again");
+        tokio::time::sleep(pause).await;
     }
 }

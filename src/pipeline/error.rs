@@ -1,5 +1,6 @@
 //! What ends a run before its time.
 
+use crate::net::Cause;
 use crate::{broker, dataset, record, registry, store};
 
 /// A run could not go on.
@@ -37,7 +38,7 @@ pub enum Error {
         attempts: u32,
         /// How the last one ended.
         #[source]
-        source: broker::Cause,
+        source: Cause,
     },
     /// The store takes no documents any more.
     #[error("gave up inserting into `{collection}` after {attempts} attempts")]
@@ -48,7 +49,7 @@ pub enum Error {
         attempts: u32,
         /// How the last one ended.
         #[source]
-        source: store::Cause,
+        source: Cause,
     },
     /// Offsets of a partition are not contiguous.
     #[error("offsets of `{topic}`/{partition} jump from {expected} to {found}")]

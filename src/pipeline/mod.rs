@@ -11,6 +11,7 @@ pub mod emitter;
 pub mod error;
 pub mod experiment;
 pub mod form;
+pub mod machine;
 pub mod prepare;
 pub mod producer;
 pub mod progress;
@@ -18,6 +19,7 @@ pub mod queue;
 pub mod retry;
 pub mod router;
 pub mod running;
+pub mod stopwatch;
 pub mod workload;
 pub mod writer;
 

@@ -1,20 +1,10 @@
-//! Trying again: pauses that double, up to a deadline.
+//! Sending a command again until it is answered.
 
 use std::future::Future;
-use std::time::Duration;
 
 use super::context::Context;
-use crate::measure::nanos;
+use super::machine::Attempts;
 use crate::store::Error;
-
-/// First pause; it doubles up to [`MAX_PAUSE`].
-pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
-
-/// Longest pause.
-pub const MAX_PAUSE: Duration = Duration::from_secs(2);
-
-/// How long a command is tried before the run gives up.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Sends a command that changes nothing when it is sent twice, until it is answered.
 ///
@@ -26,16 +16,16 @@ pub async fn persistently<T, F>(
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let deadline = context.clock.now() + nanos(DEADLINE);
-    let mut pause = FIRST_PAUSE;
+    let mut attempts = Attempts::new(context.settings.store_timeout);
     loop {
-        match command().await {
-            Err(error @ Error::Command { .. }) if context.clock.now() < deadline => {
-                tracing::warn!(%error, "sending a command again");
-            }
+        let error = match command().await {
+            Err(error @ Error::Command { .. }) => error,
             answered => return answered,
-        }
+        };
+        let Some(pause) = attempts.failed(context.clock.now()) else {
+            return Err(error);
+        };
+        tracing::warn!(%error, "sending a command again");
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(MAX_PAUSE);
     }
 }

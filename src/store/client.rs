@@ -9,8 +9,8 @@ use mongodb::error::{Error as DriverError, ErrorKind};
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
 use mongodb::{Client, Collection};
 
-use super::error::{Cause, Error};
-use crate::net::SecretUri;
+use super::error::Error;
+use crate::net::{Cause, SecretUri};
 use crate::record::DocumentId;
 
 /// How long the store may take to be found and to accept a connection.

@@ -65,6 +65,8 @@ fn context(seed: u64) -> Arc<Context> {
         database: "convoy".to_owned(),
         collection: "sensor".to_owned(),
         drain_timeout: Duration::from_secs(30),
+        broker_timeout: Duration::from_secs(60),
+        store_timeout: Duration::from_secs(60),
     };
     Arc::new(Context::new(settings, RunClock::start(), workload))
 }
