@@ -55,6 +55,7 @@ pub(super) fn simulate(
         bound,
         warmup: args.warmup.unwrap_or(warmup),
         drain_timeout: args.drain_timeout,
+        request_timeout: args.request_timeout,
         broker_timeout: args.broker_timeout,
         store_timeout: args.store_timeout,
         topic: args.topic,

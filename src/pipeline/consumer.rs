@@ -12,8 +12,8 @@ use super::error::Error;
 use super::form::Form;
 use super::machine::{Attempts, Position};
 use super::prepare::Consuming;
+use crate::broker::Partition;
 use crate::broker::client::Record;
-use crate::broker::{Error as BrokerError, Partition};
 use crate::record::document::{self, Origin};
 use crate::record::envelope::{self, Envelope};
 use crate::record::payload_hash;
@@ -24,6 +24,9 @@ const FETCH_BYTES: i32 = 1024 * 1024;
 
 /// How long a fetch waits for the first record.
 const FETCH_WAIT: Duration = Duration::from_millis(500);
+
+/// Answers without any record, though there are some, before a partition counts as unreadable.
+const EMPTY_FETCHES: u32 = 3;
 
 /// Bytes a document takes beyond its payload, at most, for a first guess of its size.
 const DOCUMENT_OVERHEAD: usize = 256;
@@ -118,7 +121,7 @@ impl Consumer {
                 .borrow_and_update()
                 .as_ref()
                 .map(|ends| ends[index]);
-            let position = self.position.next();
+            let position = self.position.offset();
             if end.is_some_and(|end| position >= end) {
                 return Ok(());
             }
@@ -145,18 +148,20 @@ impl Consumer {
         self.context.counters.fetched.add(records.len());
         let mut fetch = Fetch {
             partition: self.topic_partition,
-            offsets: self.position.next()..self.position.next(),
+            offsets: self.position.offset()..self.position.offset(),
             fetched,
             documents: Vec::with_capacity(records.len()),
             poison: Vec::new(),
         };
         for record in records {
-            self.position.pass(record.offset).map_err(|jump| Error::Gap {
-                topic: self.partition.topic().to_owned(),
-                partition: self.partition.number(),
-                expected: jump.expected,
-                found: jump.found,
-            })?;
+            self.position
+                .pass(record.offset)
+                .map_err(|jump| Error::Gap {
+                    topic: self.partition.topic().to_owned(),
+                    partition: self.partition.number(),
+                    expected: jump.expected,
+                    found: jump.found,
+                })?;
             match self.document(&record) {
                 Ok(ready) => fetch.documents.push(ready),
                 Err((envelope, reason)) => fetch.poison.push(Poison {
@@ -166,7 +171,7 @@ impl Consumer {
                 }),
             }
         }
-        fetch.offsets.end = self.position.next();
+        fetch.offsets.end = self.position.offset();
         Ok(fetch)
     }
 
@@ -219,20 +224,31 @@ async fn fetch(
     position: i64,
 ) -> Result<Vec<Record>, Error> {
     let mut attempts = Attempts::new(context.settings.broker_timeout);
+    let mut empty = 0;
     loop {
         let error = match partition.fetch(position, FETCH_BYTES, FETCH_WAIT).await {
             Ok(fetched) => {
                 // A batch is sent whole, also the part before the position.
                 let mut records = fetched.records;
                 records.retain(|record| record.offset >= position);
-                return Ok(records);
+                if !records.is_empty() || fetched.high_watermark <= position {
+                    return Ok(records);
+                }
+                empty += 1;
+                Error::Unreadable {
+                    topic: partition.topic().to_owned(),
+                    partition: partition.number(),
+                    offset: position,
+                }
             }
-            Err(error) => error,
+            Err(error) => Error::Broker(error),
         };
-        let lost = matches!(error, BrokerError::OffsetOutOfRange { .. });
+        // One empty answer may have been overtaken by a record; the same again and again is a log
+        // that cannot be read on.
+        let lost = error.is_loss() && (empty == 0 || empty > EMPTY_FETCHES);
         let pause = attempts.failed(context.clock.now()).filter(|_| !lost);
         let Some(pause) = pause else {
-            return Err(Error::Broker(error));
+            return Err(error);
         };
         tracing::warn!(%error, "fetching again");
         tokio::time::sleep(pause).await;

@@ -63,6 +63,16 @@ pub enum Error {
         /// Offset that came.
         found: i64,
     },
+    /// There is something in the log that cannot be read, and nothing behind it was.
+    #[error("`{topic}`/{partition} holds no record at offset {offset}, though its log goes on")]
+    Unreadable {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Offset asked for.
+        offset: i64,
+    },
     /// A topic has fewer partitions than it should.
     #[error("topic `{topic}` has {found} partitions, not {wanted}")]
     Partitions {
@@ -101,12 +111,27 @@ impl Error {
                 "records were removed by retention, compaction or a lost log before they were read"
                     .to_owned(),
             ),
+            Self::Unreadable { .. } => Some(
+                "the topic holds markers of transactions, or its records were compacted away: name another `--topic`"
+                    .to_owned(),
+            ),
             Self::Partitions { .. } => {
                 Some("name another `--topic`, or give `--partitions` as it has".to_owned())
             }
             Self::Encode { .. } => Some("check the value in the dataset".to_owned()),
             Self::Panicked { .. } => None,
         }
+    }
+
+    /// Returns whether records are gone: the run has ended with a verdict, and not for want of
+    /// servers.
+    pub fn is_loss(&self) -> bool {
+        matches!(
+            self,
+            Self::Gap { .. }
+                | Self::Unreadable { .. }
+                | Self::Broker(broker::Error::OffsetOutOfRange { .. })
+        )
     }
 
     /// Returns whether this is a bug of convoy rather than a fault of its surroundings.

@@ -16,8 +16,8 @@ use super::prepare::Producing;
 use super::queue::Queue;
 use super::workload::Scratch;
 use crate::audit::{Ledger, fingerprint};
-use crate::broker::client::{Batch, ProduceOutcome};
 use crate::broker::Partition;
+use crate::broker::client::{Batch, ProduceOutcome};
 use crate::fleet::Reading;
 use crate::measure::{Recorder, Stage};
 use crate::net::Cause;
@@ -150,7 +150,7 @@ impl Producer {
         let mut sending = Sending::new(flight.sent.len(), context.settings.broker_timeout);
         let (mut first, mut last_cause) = (Some(outcome), None);
         loop {
-            match sending.next() {
+            match sending.action() {
                 Action::Send(range) => {
                     let sent = &flight.sent[range];
                     let outcome = match first.take() {

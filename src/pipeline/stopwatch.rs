@@ -51,12 +51,7 @@ impl Stopwatch {
     }
 
     /// Takes the time of the documents of one insert but those to be left out, by their index.
-    pub fn stored(
-        &mut self,
-        samples: &[Sample],
-        left_out: impl Fn(&usize) -> bool,
-        stored: u64,
-    ) {
+    pub fn stored(&mut self, samples: &[Sample], left_out: impl Fn(&usize) -> bool, stored: u64) {
         let recorder = Arc::clone(&self.recorder);
         let mut recording = recorder.lock();
         recording.first_stored = recording.first_stored.or(Some(stored));

@@ -14,8 +14,8 @@ use super::consumer::{Fetch, Poison, Ready};
 use super::context::{Context, TopicPartition};
 use super::dead_letter;
 use super::error::Error;
-use super::machine::writing::{Action, Fetched, Limits, Writing};
 use super::machine::batcher;
+use super::machine::writing::{Action, Fetched, Limits, Writing};
 use super::retry::persistently;
 use super::stopwatch::{Sample, Stopwatch};
 use crate::measure::Recorder;
@@ -116,7 +116,7 @@ impl Writer {
     /// Stores until every consumer is done, then writes the last positions.
     pub async fn run(mut self) -> Result<(), Error> {
         loop {
-            match self.writing.next(self.context.clock.now()) {
+            match self.writing.action(self.context.clock.now()) {
                 Action::Collect { until } => self.collect(until).await,
                 Action::SetAside => self.set_aside().await?,
                 Action::Insert { first, most } => self.insert(first, most).await?,
@@ -300,8 +300,8 @@ async fn tell_duplicates_apart(
         let Some(found) = stored.get(sample.envelope.document_id().as_bytes()) else {
             continue;
         };
-        let same_place = found.partition == i64::from(sample.partition.number)
-            && found.offset == sample.offset;
+        let same_place =
+            found.partition == i64::from(sample.partition.number) && found.offset == sample.offset;
         if found.payload_hash.cast_unsigned() != sample.envelope.payload_hash {
             counters.conflicting.add(1);
         } else if same_place {

@@ -135,6 +135,16 @@ pub struct SimulateArgs {
     #[arg(value_parser = parse::span)]
     pub drain_timeout: Duration,
 
+    /// How long one request may take until it counts as unanswered and is sent again.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        help_heading = "Length"
+    )]
+    #[arg(value_parser = parse::span)]
+    pub request_timeout: Duration,
+
     /// How long the broker may fail to answer before the run gives up.
     #[arg(
         long,

@@ -23,7 +23,7 @@ impl Position {
     }
 
     /// Returns the offset that must come next.
-    pub fn next(self) -> i64 {
+    pub fn offset(self) -> i64 {
         self.0
     }
 
@@ -97,7 +97,7 @@ mod tests {
             let expected = 6;
             assert_eq!(position.pass(found), Err(Jump { expected, found }));
         }
-        assert_eq!(position.next(), 6);
+        assert_eq!(position.offset(), 6);
     }
 
     proptest! {

@@ -57,7 +57,7 @@ impl Sending {
     /// Begins with a flight of `count` messages, each part of which may fail for `patience`.
     pub fn new(count: usize, patience: Duration) -> Self {
         Self {
-            left: vec![0..count],
+            left: std::iter::once(0..count).collect(),
             attempts: Attempts::new(patience),
             patience,
             next: Next::Send,
@@ -65,7 +65,7 @@ impl Sending {
     }
 
     /// Returns what is to be done next.
-    pub fn next(&mut self) -> Action {
+    pub fn action(&mut self) -> Action {
         match self.next {
             Next::Pause(pause) => {
                 self.next = Next::Send;

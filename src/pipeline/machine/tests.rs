@@ -99,11 +99,7 @@ fn refused(id: u32) -> bool {
 }
 
 fn bytes(id: u32) -> usize {
-    if too_large(id) {
-        REQUEST_BYTES + 1
-    } else {
-        10
-    }
+    if too_large(id) { REQUEST_BYTES + 1 } else { 10 }
 }
 
 /// A broker, a store, and what was given to them.
@@ -139,7 +135,7 @@ impl World {
     fn send(&mut self, partition: usize, flight: &[u32], tape: &mut Tape) -> bool {
         let mut sending = Sending::new(flight.len(), LIMITS.patience);
         for _ in 0..STEPS {
-            match sending.next() {
+            match sending.action() {
                 Send::Send(range) => {
                     let ids = &flight[range];
                     assert!(!ids.is_empty());
@@ -194,7 +190,10 @@ impl World {
     fn check_checkpoints(&self) {
         for (partition, (_, position)) in self.checkpoints.iter().enumerate() {
             for offset in 0..*position {
-                assert!(self.settled(partition, offset), "I5 at {partition}/{offset}");
+                assert!(
+                    self.settled(partition, offset),
+                    "I5 at {partition}/{offset}"
+                );
             }
         }
     }
@@ -266,7 +265,7 @@ impl Owner {
     }
 
     fn step(&mut self, world: &mut World, tape: &mut Tape) -> Life {
-        match self.writing.next(world.now) {
+        match self.writing.action(world.now) {
             Action::Collect { until } => self.collect(world, until),
             Action::Pause(pause) => {
                 world.now += nanos(pause);
@@ -341,7 +340,7 @@ impl Owner {
     /// Fetches from the partition that is furthest behind.
     fn collect(&mut self, world: &mut World, until: Option<u64>) -> Life {
         let left = |partition: &usize| {
-            world.log[*partition].len() - index(self.positions[*partition].next())
+            world.log[*partition].len() - index(self.positions[*partition].offset())
         };
         let partition = (0..PARTITIONS).max_by_key(left).unwrap();
         let fetched = left(&partition).min(FETCH);
@@ -353,7 +352,7 @@ impl Owner {
             }
             return Life::GoesOn;
         }
-        let start = self.positions[partition].next();
+        let start = self.positions[partition].offset();
         let mut documents = 0;
         for offset in start..start + i64::try_from(fetched).unwrap() {
             self.positions[partition].pass(offset).unwrap();
@@ -366,7 +365,7 @@ impl Owner {
             }
         }
         let fetched = Fetched {
-            offsets: start..self.positions[partition].next(),
+            offsets: start..self.positions[partition].offset(),
             documents,
             bytes: 10 * documents,
             letters: fetched - documents,
@@ -424,7 +423,13 @@ fn replayed(world: &World) -> u64 {
         let settled = (*position..end).filter(|offset| world.settled(partition, *offset));
         settled.count() as u64
     };
-    world.checkpoints.iter().enumerate().map(behind).max().unwrap()
+    world
+        .checkpoints
+        .iter()
+        .enumerate()
+        .map(behind)
+        .max()
+        .unwrap()
 }
 
 /// Consumes everything. `crash` tells after which step an owner is killed besides the tape.
@@ -446,9 +451,8 @@ fn consume(world: &mut World, tape: &mut Tape, crash: impl Fn(usize) -> bool) ->
             owner.step(world, tape)
         };
         match life {
-            Life::GoesOn => {}
             Life::Finished if tape.ended() => return step,
-            Life::Finished => {}
+            Life::GoesOn | Life::Finished => {}
             Life::Fenced => panic!("only who was superseded is fenced"),
             Life::Crashed => {
                 if alone && !duplicates(world) {

@@ -147,7 +147,7 @@ impl<P: Copy + Ord> Writing<P> {
     }
 
     /// Returns what is to be done next.
-    pub fn next(&mut self, now: u64) -> Action<P> {
+    pub fn action(&mut self, now: u64) -> Action<P> {
         if let Some(pause) = self.pause.take() {
             return Action::Pause(pause);
         }
