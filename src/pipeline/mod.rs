@@ -12,6 +12,7 @@ pub mod error;
 pub mod experiment;
 pub mod form;
 pub mod machine;
+pub mod message;
 pub mod prepare;
 pub mod producer;
 pub mod progress;

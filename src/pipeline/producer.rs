@@ -8,20 +8,20 @@ use std::sync::Arc;
 
 use super::acks::Acks;
 use super::context::Context;
+use super::dead_letter::DeadLetters;
 use super::error::Error;
-use super::form::Form;
 use super::machine::sending::{Action, Answer, Sending};
 use super::machine::{Batcher, batcher};
+use super::message::{Composer, Sent};
 use super::prepare::Producing;
 use super::queue::Queue;
-use super::workload::Scratch;
 use crate::audit::{Ledger, fingerprint};
 use crate::broker::Partition;
 use crate::broker::client::{Batch, ProduceOutcome};
 use crate::fleet::Reading;
 use crate::measure::{Recorder, Stage};
 use crate::net::Cause;
-use crate::record::{DocumentId, Envelope, payload_hash};
+use crate::record::DocumentId;
 
 /// Bytes of one produce request. Brokers take 1 MiB unless told otherwise.
 const BATCH_BYTES: usize = 900 * 1024;
@@ -35,6 +35,7 @@ pub struct Producer {
     filler: Filler,
     partition: Partition,
     acks: Arc<Acks>,
+    dead_letters: Arc<DeadLetters>,
     recorder: Arc<Recorder>,
 }
 
@@ -42,10 +43,9 @@ pub struct Producer {
 #[derive(Debug)]
 struct Filler {
     context: Arc<Context>,
-    form: Arc<Form>,
+    composer: Composer,
     queue: Arc<Queue>,
     incoming: Vec<Reading>,
-    scratch: Scratch,
     flight: Flight,
     batcher: Batcher,
     ledger: Ledger,
@@ -58,13 +58,6 @@ struct Flight {
     sent: Vec<Sent>,
 }
 
-/// A reading and when the producer took it.
-#[derive(Debug, Clone, Copy)]
-struct Sent {
-    reading: Reading,
-    sent: u64,
-}
-
 impl Producer {
     /// Prepares to send what is in `queue` to one partition.
     pub fn new(
@@ -72,6 +65,7 @@ impl Producer {
         producing: Producing,
         queue: Arc<Queue>,
         acks: Arc<Acks>,
+        dead_letters: Arc<DeadLetters>,
     ) -> Self {
         let Producing { partition, form } = producing;
         let batcher = Batcher::new(batcher::Limits {
@@ -80,11 +74,10 @@ impl Producer {
             wait: context.settings.linger,
         });
         let filler = Filler {
+            composer: Composer::new(Arc::clone(&context), form),
             context,
-            form,
             queue,
             incoming: Vec::with_capacity(CHUNK),
-            scratch: Scratch::default(),
             flight: Flight::default(),
             batcher,
             ledger: Ledger::default(),
@@ -93,6 +86,7 @@ impl Producer {
             filler,
             partition,
             acks,
+            dead_letters,
             recorder: Arc::default(),
         }
     }
@@ -158,15 +152,19 @@ impl Producer {
                         None => self.send_again(sent).await?,
                     };
                     let (answer, cause) = self.note(sent, outcome);
-                    if let Some(_alone) = sending.answered(answer, context.clock.now()) {
-                        self.set_aside(cause.as_ref());
+                    let alone = sending.answered(answer, context.clock.now());
+                    if let (Some(alone), Some(cause)) = (alone, &cause)
+                        && let Err(error) = self.set_aside(&flight.sent[alone], cause).await
+                    {
+                        self.filler.ledger.not_acked += 1 + sending.unacked() as u64;
+                        return Err(error);
                     }
                     last_cause = cause;
                 }
                 Action::Pause(pause) => tokio::time::sleep(pause).await,
                 Action::Finish => return Ok(()),
-                Action::GiveUp { unacked, attempts } => {
-                    self.filler.ledger.not_acked += unacked as u64;
+                Action::GiveUp { attempts } => {
+                    self.filler.ledger.not_acked += sending.unacked() as u64;
                     return Err(Error::Delivery {
                         topic: self.partition.topic().to_owned(),
                         partition: self.partition.number(),
@@ -207,12 +205,14 @@ impl Producer {
         }
     }
 
-    /// Counts one message that no broker takes.
-    fn set_aside(&mut self, cause: Option<&Cause>) {
-        let cause = cause.map(tracing::field::display);
-        tracing::warn!(cause, "set a reading aside that no broker takes");
-        self.filler.context.counters.dead_lettered.add(1);
-        self.filler.ledger.dead_lettered += 1;
+    /// Puts one reading that no broker takes into the dead letters.
+    async fn set_aside(&mut self, sent: &Sent, cause: &Cause) -> Result<(), Error> {
+        tracing::warn!(%cause, "setting a reading aside that no broker takes");
+        let context = Arc::clone(&self.filler.context);
+        let partition = (self.partition.topic(), self.partition.number());
+        let letter = self.filler.composer.letter(sent, partition, cause)?;
+        let topic = context.workload.topic_of(sent.reading.row);
+        self.dead_letters.put(&context, topic, &[letter]).await
     }
 
     fn acked(&self, sent: &[Sent], base_offset: i64) {
@@ -293,26 +293,19 @@ impl Filler {
         let mut encoded = 0;
         let sent = self.context.clock.now();
         for reading in &self.incoming {
-            let (context, ledger) = (&*self.context, &mut self.ledger);
+            let ledger = &mut self.ledger;
             let count_label = |label: &str| ledger.count_label(label);
-            context
-                .workload
-                .encode(reading.row, &mut self.scratch, count_label)?;
-            let message = Sent {
-                reading: *reading,
-                sent,
-            };
-            let payload = &self.scratch.payload;
-            let hash = payload_hash(payload);
-            let value = self.form.value(payload);
-            let before = self.flight.batch.bytes();
-            push(context, &mut self.flight.batch, message, hash, value);
-            self.batcher
-                .add(1, self.flight.batch.bytes() - before, sent);
-            self.flight.sent.push(message);
-            let id = DocumentId::new(context.run, reading.vehicle, reading.sequence);
-            let date = emitted_at(context, reading);
+            let reading = *reading;
+            let taken = Sent { reading, sent };
+            let message = self.composer.compose(&taken, count_label)?;
+            let id = DocumentId::new(self.context.run, reading.vehicle, reading.sequence);
+            let (hash, date) = (message.payload_hash, message.emitted_at_unix_ms);
             self.ledger.messages.add(fingerprint(&id, hash, date));
+            let before = self.flight.batch.bytes();
+            message.push_to(&mut self.flight.batch);
+            let bytes = self.flight.batch.bytes() - before;
+            self.batcher.add(1, bytes, sent);
+            self.flight.sent.push(taken);
             encoded += 1;
             if self.batcher.is_full() {
                 break;
@@ -326,45 +319,10 @@ impl Filler {
     /// Writes the messages of an earlier batch once more, with their first stamps.
     fn encode_again(&mut self, sent: &[Sent]) -> Result<Batch, Error> {
         let mut batch = Batch::default();
-        for message in sent {
-            let row = message.reading.row;
-            self.context
-                .workload
-                .encode(row, &mut self.scratch, |_label| ())?;
-            let payload = &self.scratch.payload;
-            let (hash, value) = (payload_hash(payload), self.form.value(payload));
-            push(&self.context, &mut batch, *message, hash, value);
+        for sent in sent {
+            let message = self.composer.compose(sent, |_label| ())?;
+            message.push_to(&mut batch);
         }
         Ok(batch)
     }
-}
-
-/// Puts a value into its batch, beside its envelope.
-fn push(context: &Context, batch: &mut Batch, message: Sent, payload_hash: u64, value: Vec<u8>) {
-    let reading = message.reading;
-    let envelope = Envelope {
-        run: context.run,
-        vehicle: reading.vehicle,
-        sequence: reading.sequence,
-        warm_up: reading.warm_up,
-        intended: reading.intended,
-        sent: message.sent,
-        payload_hash,
-    };
-    let seed = context.settings.fleet.seed;
-    let key = context
-        .settings
-        .key
-        .of(seed, reading.vehicle, reading.sequence);
-    batch.push(
-        key.map(|key| key.as_ref().to_vec()),
-        envelope.encode(),
-        value,
-        emitted_at(context, &reading),
-    );
-}
-
-/// Returns the wall-clock date of a reading, milliseconds since 1970.
-pub fn emitted_at(context: &Context, reading: &Reading) -> i64 {
-    context.clock.unix_ms(reading.intended).cast_signed()
 }

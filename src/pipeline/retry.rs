@@ -2,9 +2,12 @@
 
 use std::future::Future;
 
+use bson::RawDocumentBuf;
+
 use super::context::Context;
+use super::error;
 use super::machine::Attempts;
-use crate::store::Error;
+use crate::store::{Documents, Error, InsertOutcome};
 
 /// Sends a command that changes nothing when it is sent twice, until it is answered.
 ///
@@ -26,6 +29,52 @@ where
             return Err(error);
         };
         tracing::warn!(%error, "sending a command again");
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// What the store said of a batch in the end.
+#[derive(Debug)]
+pub struct Answered {
+    /// Indices of what was there already.
+    pub duplicates: Vec<usize>,
+    /// Indices of what the store does not take, with its reason.
+    pub rejected: Vec<(usize, String)>,
+    /// Whether an earlier attempt's fate was unknown.
+    pub sent_again: bool,
+}
+
+/// Inserts a batch, again and again while its fate is unknown, up to a deadline.
+pub async fn insert(
+    context: &Context,
+    collection: &Documents,
+    batch: &[RawDocumentBuf],
+) -> Result<Answered, error::Error> {
+    let mut attempts = Attempts::new(context.settings.store_timeout);
+    loop {
+        let source = match collection.insert(batch).await {
+            InsertOutcome::Answered {
+                duplicates,
+                rejected,
+            } => {
+                context.counters.inserts.add(1);
+                return Ok(Answered {
+                    duplicates,
+                    rejected,
+                    sent_again: attempts.count() > 0,
+                });
+            }
+            InsertOutcome::Unknown(source) => source,
+        };
+        context.counters.inserts_unknown.add(1);
+        tracing::warn!(%source, attempts = attempts.count(), "inserting a batch again");
+        let Some(pause) = attempts.failed(context.clock.now()) else {
+            return Err(error::Error::Insert {
+                collection: collection.name(),
+                attempts: attempts.count(),
+                source,
+            });
+        };
         tokio::time::sleep(pause).await;
     }
 }

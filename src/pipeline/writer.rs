@@ -12,12 +12,13 @@ use super::acks::Acks;
 use super::checkpoint::Checkpoints;
 use super::consumer::{Fetch, Poison, Ready};
 use super::context::{Context, TopicPartition};
-use super::dead_letter;
+use super::dead_letter::{DeadLetters, Letter};
 use super::error::Error;
 use super::machine::batcher;
 use super::machine::writing::{Action, Fetched, Limits, Writing};
 use super::retry::persistently;
 use super::stopwatch::{Sample, Stopwatch};
+use crate::broker::client::Record;
 use crate::measure::Recorder;
 use crate::net::Cause;
 use crate::record::DocumentId;
@@ -40,7 +41,7 @@ pub struct Writer {
     context: Arc<Context>,
     input: mpsc::Receiver<Fetch>,
     documents: Documents,
-    dead_letters: Documents,
+    dead_letters: Arc<DeadLetters>,
     checkpoints: Checkpoints,
     writing: Writing<TopicPartition>,
     pending: Pending,
@@ -54,8 +55,8 @@ pub struct Writer {
 pub struct Targets {
     /// Collection of the documents.
     pub documents: Documents,
-    /// Collection of what does not fit.
-    pub dead_letters: Documents,
+    /// Where what does not fit goes.
+    pub dead_letters: Arc<DeadLetters>,
     /// Positions.
     pub checkpoints: Checkpoints,
 }
@@ -165,41 +166,16 @@ impl Writer {
 
     /// Puts what does not fit into the dead letters, before any checkpoint passes it.
     async fn set_aside(&mut self) -> Result<(), Error> {
-        let poison = &self.pending.poison;
-        let letters: Vec<_> = poison
-            .iter()
-            .map(|(partition, poison)| dead_letter::document(&self.context, *partition, poison))
-            .collect();
-        for (letter, (_, poison)) in letters.iter().zip(poison) {
-            tracing::debug!(
-                reason = poison.reason,
-                bytes = letter.as_bytes().len(),
-                "dead letter"
-            );
+        let mut letters: BTreeMap<usize, Vec<Letter>> = BTreeMap::new();
+        for (partition, poison) in self.pending.poison.drain(..) {
+            let letter = Letter::of_record(&self.context, partition, poison);
+            letters.entry(partition.topic).or_default().push(letter);
         }
-        let (duplicates, rejected) = match self.dead_letters.insert(&letters).await {
-            InsertOutcome::Unknown(source) => {
-                let collection = self.dead_letters.name();
-                self.unanswered(Failure::Insert { collection, source });
-                return Ok(());
-            }
-            InsertOutcome::Answered {
-                duplicates,
-                rejected,
-            } => (duplicates, rejected),
-        };
-        if let Some((_, reason)) = rejected.into_iter().next() {
-            return Err(Error::Insert {
-                collection: self.dead_letters.name(),
-                attempts: 1,
-                source: Cause::Other(reason),
-            });
+        for (topic, letters) in letters {
+            self.dead_letters
+                .put(&self.context, topic, &letters)
+                .await?;
         }
-        let counters = &self.context.counters;
-        counters.inserts.add(1);
-        counters.dead_lettered.add(letters.len() - duplicates.len());
-        counters.replayed.add(duplicates.len());
-        self.pending.poison.clear();
         self.writing.set_aside();
         Ok(())
     }
@@ -231,8 +207,31 @@ impl Writer {
         };
         self.stopwatch.stored(samples, left_out, stored);
         self.writing.inserted(chunk.len(), rejected.len());
-        self.pending.reject(first, rejected);
+        for (index, reason) in rejected {
+            self.reject(first + index, &reason).await;
+        }
         Ok(())
+    }
+
+    /// Turns a document that the store does not take into a letter, of the record as it came where
+    /// the broker still has it.
+    async fn reject(&mut self, index: usize, reason: &str) {
+        let sample = self.pending.samples[index];
+        let (partition, offset) = (sample.partition, sample.offset);
+        let original = self.dead_letters.original(&self.context, partition, offset);
+        let record = original.await.unwrap_or_else(|| Record {
+            offset,
+            timestamp_ms: 0,
+            key: None,
+            value: Some(self.pending.documents[index].as_bytes().to_vec()),
+            headers: BTreeMap::new(),
+        });
+        let poison = Poison {
+            record,
+            reading: Some((sample.envelope.vehicle, sample.envelope.sequence)),
+            reason: format!("the store refused the document: {reason}"),
+        };
+        self.pending.poison.push((partition, poison));
     }
 
     async fn checkpoint(&mut self, partition: TopicPartition, position: i64) -> Result<(), Error> {
@@ -336,27 +335,6 @@ impl Pending {
         for poison in fetch.poison {
             self.bytes += poison.record.value.as_ref().map_or(0, Vec::len);
             self.poison.push((partition, poison));
-        }
-    }
-
-    /// Turns documents that the store does not take into letters.
-    fn reject(&mut self, first: usize, rejected: Vec<(usize, String)>) {
-        for (index, reason) in rejected {
-            let sample = &self.samples[first + index];
-            let document = self.documents[first + index].as_bytes();
-            let record = crate::broker::client::Record {
-                offset: sample.offset,
-                timestamp_ms: 0,
-                key: None,
-                value: Some(document.to_vec()),
-                headers: BTreeMap::new(),
-            };
-            let poison = Poison {
-                record,
-                envelope: Some(sample.envelope),
-                reason: format!("the store refused the document: {reason}"),
-            };
-            self.poison.push((sample.partition, poison));
         }
     }
 

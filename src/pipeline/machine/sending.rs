@@ -24,10 +24,8 @@ pub enum Action {
     Pause(Duration),
     /// Every message is in the log or set aside.
     Finish,
-    /// Give up; of so many messages nobody knows that the broker has them.
+    /// Give up.
     GiveUp {
-        /// Those messages.
-        unacked: usize,
         /// Requests sent in vain.
         attempts: u32,
     },
@@ -72,7 +70,6 @@ impl Sending {
                 Action::Pause(pause)
             }
             Next::GiveUp => Action::GiveUp {
-                unacked: self.left.iter().map(ExactSizeIterator::len).sum(),
                 attempts: self.attempts.count(),
             },
             Next::Send => match self.left.last() {
@@ -115,6 +112,11 @@ impl Sending {
                 None
             }
         }
+    }
+
+    /// Returns of how many messages nobody knows that the broker has them.
+    pub fn unacked(&self) -> usize {
+        self.left.iter().map(ExactSizeIterator::len).sum()
     }
 
     fn pass(&mut self) -> Option<Range<usize>> {

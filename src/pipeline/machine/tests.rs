@@ -148,7 +148,9 @@ impl World {
                 }
                 Send::Pause(pause) => self.now += nanos(pause),
                 Send::Finish => return true,
-                Send::GiveUp { unacked, .. } => {
+                Send::GiveUp { attempts } => {
+                    assert!(attempts > 0);
+                    let unacked = sending.unacked();
                     self.unacked += unacked;
                     let known = flight
                         .iter()

@@ -5,6 +5,7 @@
 //! seed.
 
 mod chaos;
+mod dead_letters;
 mod faults;
 mod losses;
 mod outages;
