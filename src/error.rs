@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use crate::{broker, dataset, net, pipeline, registry, report, store};
+use crate::{broker, dataset, faults, net, pipeline, registry, report, store};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,14 @@ pub enum Error {
         /// Number of datasets.
         datasets: usize,
     },
+    /// Something is to go wrong with a server that cannot be made to.
+    #[error("`{fault}` cannot be done to this {server}")]
+    FaultOutOfReach {
+        /// Name of the fault.
+        fault: String,
+        /// The server.
+        server: faults::Target,
+    },
     /// The threads of a runtime could not be started.
     #[error("failed to start the threads of a runtime")]
     Runtime(#[source] std::io::Error),
@@ -136,6 +144,9 @@ impl Error {
             Self::OneTopic { .. } => {
                 Some("leave `--topic` out, or name one topic folder with `--dataset`".to_owned())
             }
+            Self::FaultOutOfReach { server, .. } => Some(format!(
+                "use `--{server} embedded`, which can have every fault; a container can be restarted, killed and paused"
+            )),
             Self::Bug(_) => Some("please report this with the log of the run".to_owned()),
             Self::WriteFile { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
                 Some("the file exists: remove it, or name another one".to_owned())
@@ -151,9 +162,9 @@ impl Error {
     /// Returns how the process ends because of it.
     pub fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::OneTopic { .. } => ExitStatus::Usage,
+            Self::OneTopic { .. } | Self::FaultOutOfReach { .. } => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
-            Self::Pipeline(error) if error.is_violation() => ExitStatus::Failed,
+            Self::Pipeline(error) if error.is_loss() => ExitStatus::Failed,
             Self::Bug(_) => ExitStatus::Bug,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Net(_)

@@ -83,6 +83,11 @@ impl Redpanda {
         &self.registry
     }
 
+    /// Returns the container.
+    pub fn container(&self) -> &Container<GenericImage> {
+        &self.container
+    }
+
     /// Leaves the container where it is and returns its id.
     pub fn keep(self) -> Option<String> {
         self.container.keep()

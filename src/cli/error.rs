@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 
 use crate::broker::SecurityProtocol;
+use crate::fleet::Key;
 
 use super::layers::Origin;
 
@@ -128,6 +129,15 @@ pub enum Error {
     /// The encoding needs a Schema Registry and none is known.
     #[error("`--encoding confluent` needs a Schema Registry beside the existing broker")]
     MissingRegistry,
+    /// Readings are to be sent out of an order that they do not have.
+    #[error("`out-of-order` needs vehicles whose readings have an order, but `--key` is `{key}`")]
+    NoOrder {
+        /// The key.
+        key: Key,
+    },
+    /// Something is to go wrong where nothing is sent.
+    #[error("`--faults` needs a pipeline, but `--sink` is `null`")]
+    FaultsWithoutPipeline,
     /// A value that cannot be passed on in one line.
     #[error("`{variable}` has a control character in it")]
     ControlCharacter {
@@ -209,6 +219,8 @@ impl Error {
             Self::MissingRegistry => {
                 "set `ENDPOINT_SCHEMA_URL`, or use `--encoding json`".to_owned()
             }
+            Self::NoOrder { .. } => "leave it out, or use `--key vehicle`".to_owned(),
+            Self::FaultsWithoutPipeline => "leave out one of the two".to_owned(),
             Self::ControlCharacter { .. } => "use letters, digits and symbols".to_owned(),
             Self::HalfCredentials { absent, .. } => format!("set `{absent}` too"),
         };

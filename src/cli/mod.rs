@@ -83,6 +83,7 @@ pub fn parse(
     let invocation = Box::new(Invocation {
         command,
         line: line(&arguments),
+        line_without_faults: line(&without_faults(&arguments)),
         log_filter: environment.log_filter().map(str::to_owned),
         surroundings: environment.surroundings(),
     });
@@ -129,6 +130,20 @@ fn dataset(args: DatasetArgs) -> Command {
             Command::GenerateDataset(GenerateSettings { rows, seed, output })
         }
     }
+}
+
+/// The arguments but for `--faults` and its value.
+fn without_faults(arguments: &[OsString]) -> Vec<OsString> {
+    let mut left = Vec::new();
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--faults" {
+            arguments.next();
+        } else if !argument.to_string_lossy().starts_with("--faults=") {
+            left.push(argument.clone());
+        }
+    }
+    left
 }
 
 /// The command line as it can be typed again, secrets replaced.

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::broker::SecurityProtocol;
 use crate::command::settings::{
-    Backend, BrokerChoice, Encoding, ExternalBroker, SimulateSettings, StoreChoice,
+    Backend, BrokerChoice, Encoding, ExternalBroker, SimulateSettings, Sink, StoreChoice,
 };
+use crate::faults::{DataKind, Plan, Reach, Spec, chaos};
+use crate::fleet::Key;
 use crate::load::Bound;
 use crate::net::SecretUri;
 use crate::net::secret::redact_uri;
@@ -17,6 +19,9 @@ use super::layers::{Layered, Origin};
 
 /// Load before measuring a duration, so that connections, caches and batches are as they will be.
 const WARMUP: Duration = Duration::from_secs(2);
+
+/// Time that chaos spreads over where nobody knows how long readings will be emitted.
+const CHAOS: Duration = Duration::from_secs(5);
 
 /// Consumers where the user names no number.
 const CONSUMERS: u32 = 2;
@@ -44,7 +49,9 @@ pub(super) fn simulate(
         Bound::Duration(_) => WARMUP,
         Bound::Records(_) | Bound::Rows => Duration::ZERO,
     };
-    Ok(SimulateSettings {
+    let warmup = args.warmup.unwrap_or(warmup);
+    let faults = args.faults.clone();
+    let mut settings = SimulateSettings {
         vehicles: args.vehicles,
         rate: args.rate,
         total_rate: args.total_rate,
@@ -53,8 +60,11 @@ pub(super) fn simulate(
         dataset: args.dataset,
         seed: args.seed,
         bound,
-        warmup: args.warmup.unwrap_or(warmup),
+        warmup,
         drain_timeout: args.drain_timeout,
+        request_timeout: args.request_timeout,
+        broker_timeout: args.broker_timeout,
+        store_timeout: args.store_timeout,
         topic: args.topic,
         partitions: args.partitions,
         consumers,
@@ -82,7 +92,45 @@ pub(super) fn simulate(
         max_end_to_end_p99: args.max_end_to_end_p99,
         min_throughput: args.min_throughput,
         max_dead_letters: args.max_dead_letters,
-    })
+        faults: None,
+    };
+    if let Some(spec) = faults {
+        settings.faults = Some(plan(spec, &settings)?);
+    }
+    Ok(settings)
+}
+
+/// Draws a plan where one is to be drawn, and checks what does not depend on the servers.
+fn plan(spec: Spec, settings: &SimulateSettings) -> Result<Plan, Error> {
+    if settings.sink == Sink::Null {
+        return Err(Error::FaultsWithoutPipeline);
+    }
+    let ordered = settings.key == Key::Vehicle;
+    let plan = match spec {
+        Spec::Plan(plan) => plan,
+        Spec::Chaos => {
+            let emission = settings.emission().unwrap_or(CHAOS);
+            let bounds = chaos::Bounds { emission, ordered };
+            let plan = chaos::draw(settings.seed, &bounds);
+            // Which servers `auto` will find is not known yet; embedded ones can have everything.
+            let broker = match settings.broker {
+                BrokerChoice::Auto | BrokerChoice::Embedded => Reach::Embedded,
+                BrokerChoice::Container => Reach::Container,
+                BrokerChoice::External(_) => Reach::None,
+            };
+            let store = match settings.store {
+                StoreChoice::Auto | StoreChoice::Embedded => Reach::Embedded,
+                StoreChoice::Container => Reach::Container,
+                StoreChoice::External(_) => Reach::None,
+            };
+            plan.within(broker, store)
+        }
+    };
+    let disorder = |(kind, _): &(DataKind, _)| *kind == DataKind::OutOfOrder;
+    if !ordered && plan.data.iter().any(disorder) {
+        return Err(Error::NoOrder { key: settings.key });
+    }
+    Ok(plan)
 }
 
 fn consumers(args: &SimulateArgs) -> Result<u32, Error> {

@@ -7,6 +7,7 @@ pub mod dataset;
 pub mod doctor;
 pub mod embedded;
 pub mod environment;
+pub mod faults;
 pub mod interrupt;
 pub mod null_sink;
 pub mod observer;
@@ -54,6 +55,8 @@ pub struct Invocation {
     pub command: Command,
     /// The command line, secrets replaced.
     pub line: String,
+    /// The same without `--faults`, to which a plan can be added to repeat the run's.
+    pub line_without_faults: String,
     /// What the log file gets, in the syntax of `tracing`; none for the default.
     pub log_filter: Option<String>,
     /// Where container engines may be.

@@ -1,11 +1,13 @@
 //! The broker and the store of a run: started here, or somebody else's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::backend::{self, Backends};
 use super::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
+use super::faults::Injector;
 use super::roles::Runtimes;
 use super::settings::{BrokerChoice, Encoding, ExternalBroker, SimulateSettings, StoreChoice};
 use crate::broker::container::Redpanda;
@@ -21,6 +23,7 @@ use crate::registry::{self, Client};
 use crate::report::{BackendKind, Durability};
 use crate::store::container::ReplicaSet;
 use crate::store::embedded as embedded_store;
+use crate::store::embedded::faults::FaultPlan;
 use crate::terminal::Terminal;
 
 /// What every run of a command has in common with the servers it starts.
@@ -32,9 +35,14 @@ pub(super) struct Situation<'a> {
     pub run_id: &'a str,
     /// Where container engines may be.
     pub surroundings: &'a Surroundings,
+    /// What goes wrong on purpose.
+    pub injector: Option<&'a Injector>,
     /// Gets a line for the user.
     pub tell: &'a (dyn Fn(&str) + Send + Sync),
 }
+
+/// Kafka's `message.max.bytes` unless somebody sets it.
+const KAFKA_BATCH_BYTES: usize = 1_048_588;
 
 /// How long the registry may take to answer.
 const REGISTRY_DEADLINE: Duration = Duration::from_secs(10);
@@ -50,25 +58,31 @@ pub struct Servers {
     pub store_kind: BackendKind,
     /// What an acknowledgement means at each end.
     pub durability: Durability,
-    broker: Broker,
+    pub(super) broker: Broker,
     registry: Option<embedded_registry::Registry>,
-    store: Store,
+    pub(super) store: Store,
     /// Outlives the embedded servers, whose data it holds.
     _data: Option<DataPlace>,
 }
 
+/// A broker, by where it is.
 #[derive(Debug)]
-enum Broker {
+pub(super) enum Broker {
     Embedded(Box<embedded_broker::Broker>),
     Container(Box<Redpanda>),
     External(Endpoint),
+    /// It was not there any more after a fault.
+    Away,
 }
 
+/// A store, by where it is; an embedded one with what it was started with.
 #[derive(Debug)]
-enum Store {
-    Embedded(Box<embedded_store::Store>),
+pub(super) enum Store {
+    Embedded(Box<embedded_store::Store>, Box<embedded_store::Settings>),
     Container(Box<ReplicaSet>),
     External(SecretUri),
+    /// It was not there any more after a fault.
+    Away,
 }
 
 impl Servers {
@@ -82,9 +96,13 @@ impl Servers {
             settings,
             run_id,
             surroundings,
+            injector,
             tell,
         } = situation;
         let backends = backend::settle(settings, surroundings, tell).await?;
+        if let Some(injector) = injector {
+            injector.check_reach(backends.broker, backends.store)?;
+        }
         let embedded = [backends.broker, backends.store].contains(&BackendKind::Embedded);
         let data = embedded
             .then(|| DataPlace::open(settings.data_dir.as_deref(), run_id))
@@ -135,7 +153,7 @@ impl Servers {
                 tell_kept(terminal, "broker", &address, broker.keep());
             }
             Broker::Container(broker) => broker.stop().await.map_err(Error::Container)?,
-            Broker::External(_) => {}
+            Broker::External(_) | Broker::Away => {}
         }
         if let Some(registry) = self.registry
             && !registry.stop().await
@@ -143,13 +161,13 @@ impl Servers {
             tracing::warn!("connections of the schema registry did not end in time");
         }
         match self.store {
-            Store::Embedded(store) => store.stop().await?,
+            Store::Embedded(store, _) => store.stop().await?,
             Store::Container(store) if keep => {
                 let address = store.uri().to_string();
                 tell_kept(terminal, "store", &address, store.keep());
             }
             Store::Container(store) => store.stop().await.map_err(Error::Container)?,
-            Store::External(_) => {}
+            Store::External(_) | Store::Away => {}
         }
         Ok(())
     }
@@ -158,6 +176,7 @@ impl Servers {
 impl Broker {
     fn endpoint(&self) -> Endpoint {
         match self {
+            Self::Away => Endpoint::plain(String::new()),
             Self::Embedded(broker) => Endpoint::plain(broker.address().to_string()),
             Self::Container(broker) => broker.endpoint().clone(),
             Self::External(endpoint) => endpoint.clone(),
@@ -168,7 +187,7 @@ impl Broker {
         match self {
             Self::Embedded(_) => "acks=all, in the page cache of this machine",
             Self::Container(_) => "acks=all, fsync before each acknowledgement",
-            Self::External(_) => "acks=all, as the cluster is configured",
+            Self::External(_) | Self::Away => "acks=all, as the cluster is configured",
         }
     }
 }
@@ -176,7 +195,8 @@ impl Broker {
 impl Store {
     fn uri(&self) -> SecretUri {
         match self {
-            Self::Embedded(store) => SecretUri::new(format!("mongodb://{}", store.address())),
+            Self::Away => SecretUri::new(String::new()),
+            Self::Embedded(store, _) => SecretUri::new(format!("mongodb://{}", store.address())),
             Self::Container(store) => store.uri().clone(),
             Self::External(uri) => uri.clone(),
         }
@@ -184,10 +204,10 @@ impl Store {
 
     fn durability(&self) -> &'static str {
         match self {
-            Self::Embedded(_) | Self::Container(_) => {
+            Self::Embedded(..) | Self::Container(_) => {
                 "w: majority, j: true, journal synced to disk"
             }
-            Self::External(_) => "w: majority, j: true",
+            Self::External(_) | Self::Away => "w: majority, j: true",
         }
     }
 }
@@ -208,11 +228,16 @@ async fn provide_broker(
         let broker = Redpanda::start(&common).await.map_err(Error::Container)?;
         return Ok(Broker::Container(Box::new(broker)));
     }
-    let embedded = embedded_broker::Settings {
+    let mut embedded = embedded_broker::Settings {
         listen: loopback(settings.broker_port),
         data_dir: data.map(|data| data.of("broker")),
         ..embedded_broker::Settings::default()
     };
+    if let Some(injector) = situation.injector {
+        embedded.faults = Some(Arc::clone(&injector.points) as Arc<dyn embedded_broker::Faults>);
+        // What brokers take unless told otherwise: an oversized reading must be refused.
+        embedded.max_batch_bytes = KAFKA_BATCH_BYTES;
+    }
     let broker = start_broker(embedded, runtimes).await?;
     Ok(Broker::Embedded(Box::new(broker)))
 }
@@ -283,13 +308,15 @@ async fn provide_store(
         let store = ReplicaSet::start(&common).await.map_err(Error::Container)?;
         return Ok(Store::Container(Box::new(store)));
     }
+    let points = situation.injector.map(|injector| &injector.points);
     let embedded = embedded_store::Settings {
         listen: loopback(settings.store_port),
         data_dir: data.map(|data| data.of("store")),
+        faults: points.map(|points| Arc::clone(points) as Arc<dyn FaultPlan>),
         ..embedded_store::Settings::default()
     };
-    let store = start_store(embedded, runtimes).await?;
-    Ok(Store::Embedded(Box::new(store)))
+    let store = start_store(embedded.clone(), runtimes).await?;
+    Ok(Store::Embedded(Box::new(store), Box::new(embedded)))
 }
 
 fn common(situation: Situation<'_>, engine: &Engine, image: &str) -> Common {

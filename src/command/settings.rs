@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 use crate::audit::Verdict;
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::dataset::Form;
+use crate::faults::Plan;
 use crate::fleet::Key;
 use crate::load::{Arrival, Bound, Rate};
 use crate::net::{Secret, SecretUri};
@@ -188,6 +189,15 @@ pub struct SimulateSettings {
     /// How long to wait, after the last emission, until everything is stored.
     #[serde(rename = "drain_timeout_s", serialize_with = "seconds")]
     pub drain_timeout: Duration,
+    /// How long one request may take until it counts as unanswered.
+    #[serde(rename = "request_timeout_s", serialize_with = "seconds")]
+    pub request_timeout: Duration,
+    /// How long the broker may fail to answer before the run gives up.
+    #[serde(rename = "broker_timeout_s", serialize_with = "seconds")]
+    pub broker_timeout: Duration,
+    /// How long the store may fail to answer before the run gives up.
+    #[serde(rename = "store_timeout_s", serialize_with = "seconds")]
+    pub store_timeout: Duration,
     /// Topic; none takes the name of the folder of the dataset.
     pub topic: Option<String>,
     /// Partitions of a topic that is created.
@@ -253,6 +263,8 @@ pub struct SimulateSettings {
     pub min_throughput: Option<f64>,
     /// Dead letters above which the run fails; none takes no dead letter.
     pub max_dead_letters: Option<u64>,
+    /// What goes wrong on purpose.
+    pub faults: Option<Plan>,
 }
 
 /// What `convoy up` is told.
@@ -331,6 +343,19 @@ impl SimulateSettings {
             (None, Rate::Timed(rate)) => Some(rate.per_second() * f64::from(self.vehicles)),
             (Some(Rate::Max), _) | (None, Rate::Max) => None,
         }
+    }
+
+    /// Returns how long readings are emitted, warm-up included; none where it depends on the
+    /// pipeline.
+    pub fn emission(&self) -> Option<Duration> {
+        let measured = match self.bound {
+            Bound::Duration(duration) => duration,
+            Bound::Records(records) => {
+                Duration::try_from_secs_f64(records as f64 / self.target_rate()?).ok()?
+            }
+            Bound::Rows => return None,
+        };
+        Some(self.warmup + measured)
     }
 
     /// Compares what was measured with every limit asked for.

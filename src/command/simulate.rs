@@ -1,8 +1,10 @@
 //! `convoy simulate`: provision → warm up → measure → drain → audit → report → tear down.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::faults::{self, Injector, Watched};
 use super::observer::Display;
 use super::roles::{Role, Runtimes};
 use super::servers::{Servers, Situation};
@@ -11,6 +13,7 @@ use super::summarize::{Baseline, CpuUse, Setting, null_report, pipeline_report};
 use super::{Invocation, backend, clean, interrupt, null_sink, run_id};
 use crate::dataset::Dataset;
 use crate::error::{Error, ExitStatus};
+use crate::faults::{DataFaults, Plan};
 use crate::fleet;
 use crate::measure::RunClock;
 use crate::pipeline::{self, Context, Observer, Roles, Workload};
@@ -120,36 +123,87 @@ fn run_pipeline(
 ) -> Result<Ran, Error> {
     display.phase(pipeline::Phase::Preparing);
     let tell = |line: &str| display.tell(line);
+    let settings = setting.settings;
+    let injector = settings.faults.clone().map(|plan| {
+        tell(&format!(
+            "faults on purpose; repeat by: {}",
+            replay(setting, &plan)
+        ));
+        Injector::new(plan, settings.seed, context.clock)
+    });
     let situation = Situation {
-        settings: setting.settings,
+        settings,
         run_id: &context.settings.run_id,
         surroundings: &setting.invocation.surroundings,
+        injector: injector.as_deref(),
         tell: &tell,
     };
-    let servers = runtimes.block_on(Servers::start(situation, &interrupted, runtimes))?;
-    let roles = Roles {
-        producer: runtimes.handle(Role::Producer),
-        consumer: runtimes.handle(Role::Consumer),
-    };
-    let (endpoints, observer) = (servers.endpoints.clone(), Arc::clone(display));
-    let running = pipeline::run(Arc::clone(context), endpoints, roles, observer, interrupted);
-    let outcome = runtimes.block_on(running);
+    let mut servers = runtimes.block_on(Servers::start(situation, &interrupted, runtimes))?;
+    let outcome = runtimes.block_on(run_on(
+        &mut servers,
+        context,
+        runtimes,
+        (display, injector.as_ref()),
+        interrupted,
+    ));
     let (log, cpu) = display.finish();
     let report = outcome.map(|outcome| {
         let cpu = cpu.unwrap_or_else(|| CpuUse::read(context.clock));
         let cpu = cpu.with_generator(outcome.generator_cpu);
+        let faults = injector.map(|injector| {
+            let replay = replay(setting, injector.plan());
+            faults::section(&injector, replay, &outcome, context)
+        });
         (
-            pipeline_report(setting, &servers, &outcome, &cpu),
+            pipeline_report(setting, &servers, &outcome, &cpu, faults),
             outcome.failure,
         )
     });
-    runtimes.block_on(servers.stop(setting.settings.keep, terminal))?;
+    runtimes.block_on(servers.stop(settings.keep, terminal))?;
     let (report, failure) = report?;
     Ok(Ran {
         report,
         log,
         failure,
     })
+}
+
+/// Runs the pipeline, and beside it whatever is to go wrong with its servers.
+async fn run_on(
+    servers: &mut Servers,
+    context: &Arc<Context>,
+    runtimes: &Runtimes,
+    (display, injector): (&Arc<Display>, Option<&Arc<Injector>>),
+    interrupted: CancellationToken,
+) -> Result<pipeline::Outcome, pipeline::Error> {
+    let roles = Roles {
+        producer: runtimes.handle(Role::Producer),
+        consumer: runtimes.handle(Role::Consumer),
+    };
+    let endpoints = servers.endpoints.clone();
+    let display: Arc<dyn Observer> = Arc::<Display>::clone(display);
+    let Some(injector) = injector else {
+        return pipeline::run(Arc::clone(context), endpoints, roles, display, interrupted).await;
+    };
+    let observer = Arc::new(Watched::new(display, Arc::clone(injector)));
+    let running = async {
+        let running = pipeline::run(Arc::clone(context), endpoints, roles, observer, interrupted);
+        let outcome = Box::pin(running).await;
+        injector.end();
+        outcome
+    };
+    let injecting = Box::pin(injector.run(servers, runtimes, context));
+    let (outcome, ()) = tokio::join!(running, injecting);
+    outcome
+}
+
+/// The command that repeats a run with a plan, spelled out.
+fn replay(setting: &Setting<'_>, plan: &Plan) -> String {
+    let mut line = format!("{} --faults={plan}", setting.invocation.line_without_faults);
+    if !line.contains("--seed") {
+        let _ = write!(line, " --seed={}", setting.settings.seed);
+    }
+    line
 }
 
 /// Writes the report's files and shows it on stdout.
@@ -198,6 +252,7 @@ fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Resu
         rows: workload.rows(),
         shard: None,
     };
+    let faults = settings.faults.as_ref();
     let pipeline = pipeline::Settings {
         run_id,
         fleet,
@@ -213,9 +268,11 @@ fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Resu
         database: settings.database.clone(),
         collection: settings.collection.clone(),
         drain_timeout: settings.drain_timeout,
-        data_faults: None,
-        log_may_be_lost: false,
-        patience: pipeline::context::PATIENCE,
+        data_faults: faults.and_then(|plan| DataFaults::of(plan, settings.seed)),
+        log_may_be_lost: faults.is_some_and(Plan::may_lose_a_log),
+        request_timeout: settings.request_timeout,
+        broker_timeout: settings.broker_timeout,
+        store_timeout: settings.store_timeout,
     };
     Ok(Context::new(pipeline, clock, workload))
 }

@@ -9,6 +9,7 @@ use super::{Invocation, environment};
 use crate::audit::Verdict;
 use crate::measure::{Recording, RunClock};
 use crate::pipeline::{Context, Outcome};
+use crate::report::faults::Faults;
 use crate::report::value::{FORMAT_VERSION, rfc3339};
 use crate::report::{
     BackendKind, CpuPerRecord, Dataset, Durability, Environment, Facts, Report, Run, Status,
@@ -99,6 +100,7 @@ pub fn pipeline_report(
     servers: &Servers,
     outcome: &Outcome,
     cpu: &CpuUse,
+    faults: Option<Faults>,
 ) -> Report {
     let verdict = outcome.verdict.clone().unwrap_or_default();
     let status = match (&outcome.failure, &outcome.verdict) {
@@ -107,6 +109,7 @@ pub fn pipeline_report(
     };
     let topology = topology(setting, servers.broker_kind, servers.store_kind);
     let mut report = report(setting, status, topology, &outcome.recording, verdict);
+    report.faults = faults;
     report.durability = servers.durability.clone();
     report.summary.readings_emitted = report.verdict.emitted;
     report.summary.startup_to_first_stored_ms = outcome
@@ -175,6 +178,7 @@ fn report(
         counters: context.counters.values(),
         cpu: CpuPerRecord::default(),
         verdict,
+        faults: None,
         thresholds: Vec::new(),
         warnings: Vec::new(),
         intervals: Vec::new(),

@@ -109,6 +109,14 @@ impl Scheduled {
     }
 }
 
+impl Plan {
+    /// Returns whether the broker may lose the tail of a log.
+    pub fn may_lose_a_log(&self) -> bool {
+        let crash = |scheduled: &Scheduled| matches!(scheduled, Scheduled::Crash { .. });
+        self.scheduled.iter().any(crash)
+    }
+}
+
 impl Probability {
     /// Makes a probability; none outside of 0 to 1.
     pub fn new(value: f64) -> Option<Self> {

@@ -17,10 +17,10 @@ pub enum Reach {
 impl Reach {
     /// Returns whether something can be done at an instant.
     pub fn allows(self, scheduled: Scheduled) -> bool {
-        match (self, scheduled) {
-            (Self::Embedded, _) => true,
-            (Self::Container, Scheduled::Slow { .. }) | (Self::None, _) => false,
-            (Self::Container, _) => true,
+        match self {
+            Self::Embedded => true,
+            Self::Container => !matches!(scheduled, Scheduled::Slow { .. }),
+            Self::None => false,
         }
     }
 

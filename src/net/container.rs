@@ -77,6 +77,17 @@ pub enum Error {
         #[source]
         source: Option<Box<dyn StdError + Send + Sync>>,
     },
+    /// It did not do what the engine was asked for.
+    #[error("failed to {intention} the container of `{image}`")]
+    Operate {
+        /// What was to be done, as a verb.
+        intention: &'static str,
+        /// Its image.
+        image: String,
+        /// What the engine says; none if it did not answer.
+        #[source]
+        source: Option<Box<TestcontainersError>>,
+    },
     /// It could not be removed.
     #[error("failed to remove the container `{id}`")]
     Remove {
@@ -193,6 +204,45 @@ impl<I: Image> Container<I> {
             }
             tokio::time::sleep(PROBE_PAUSE).await;
         }
+    }
+
+    /// Stops what is in it, which gets so many seconds to end in order, and starts it again.
+    pub async fn restart(&self, grace_seconds: i32) -> Result<(), Error> {
+        let Some(container) = &self.running else {
+            return Ok(());
+        };
+        let restarting = async {
+            container.stop_with_timeout(Some(grace_seconds)).await?;
+            container.start().await
+        };
+        self.told("restart", timeout(START, restarting).await)
+    }
+
+    /// Freezes what is in it while something else goes on.
+    pub async fn pause_for(&self, pausing: impl Future<Output = ()>) -> Result<(), Error> {
+        let Some(container) = &self.running else {
+            return Ok(());
+        };
+        self.told("pause", timeout(ENGINE, container.pause()).await)?;
+        pausing.await;
+        self.told("resume", timeout(ENGINE, container.unpause()).await)
+    }
+
+    fn told(
+        &self,
+        intention: &'static str,
+        answer: Result<Result<(), TestcontainersError>, tokio::time::error::Elapsed>,
+    ) -> Result<(), Error> {
+        let source = match answer {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => Some(Box::new(error)),
+            Err(_elapsed) => None,
+        };
+        Err(Error::Operate {
+            intention,
+            image: self.image.clone(),
+            source,
+        })
     }
 
     /// Removes the container.

@@ -53,7 +53,9 @@ impl Acks {
 
     /// Notes that the log ends before what was read from it; returns whether that is news.
     pub fn notice_loss(&self) -> bool {
-        !std::mem::replace(&mut self.lock().loss_noticed, true)
+        let mut state = self.lock();
+        let known = state.rewound.is_some();
+        !known && !std::mem::replace(&mut state.loss_noticed, true)
     }
 
     /// Returns where to go back to after the log has lost its tail, once.
@@ -127,6 +129,7 @@ mod tests {
         assert_eq!(acks.take_rewound(), None);
         assert!(acks.push(60, 5, 2));
         assert!(!acks.push(65, 5, 3));
+        assert!(!acks.notice_loss(), "the producer has told it already");
         assert_eq!(acks.take_rewound(), Some(60));
         assert_eq!(acks.take_rewound(), None);
         assert!(acks.notice_loss());

@@ -44,12 +44,13 @@ pub struct Settings {
     pub data_faults: Option<DataFaults>,
     /// Whether the broker may lose its log's tail on purpose.
     pub log_may_be_lost: bool,
-    /// How long a server may fail to do what it is asked before the run gives up.
-    pub patience: Duration,
+    /// How long one request may take until it counts as unanswered.
+    pub request_timeout: Duration,
+    /// How long the broker may fail to answer before the run gives up.
+    pub broker_timeout: Duration,
+    /// How long the store may fail to answer before the run gives up.
+    pub store_timeout: Duration,
 }
-
-/// How long a server may fail unless somebody says otherwise.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Settings {
     /// Returns the collection that takes what does not fit.

@@ -1,5 +1,6 @@
 //! What ends a run before its time.
 
+use crate::net::Cause;
 use crate::{broker, dataset, record, registry, store};
 
 /// A run could not go on.
@@ -37,7 +38,7 @@ pub enum Error {
         attempts: u32,
         /// How the last one ended.
         #[source]
-        source: broker::Cause,
+        source: Cause,
     },
     /// The store takes no documents any more.
     #[error("gave up inserting into `{collection}` after {attempts} attempts")]
@@ -48,7 +49,7 @@ pub enum Error {
         attempts: u32,
         /// How the last one ended.
         #[source]
-        source: store::Cause,
+        source: Cause,
     },
     /// Offsets of a partition are not contiguous.
     #[error("offsets of `{topic}`/{partition} jump from {expected} to {found}")]
@@ -62,13 +63,15 @@ pub enum Error {
         /// Offset that came.
         found: i64,
     },
-    /// An offset was given to a second record: the log has lost what was acknowledged.
-    #[error("the log of `{topic}`/{partition} has lost records that were acknowledged")]
-    LogLost {
+    /// There is something in the log that cannot be read, and nothing behind it was.
+    #[error("`{topic}`/{partition} holds no record at offset {offset}, though its log goes on")]
+    Unreadable {
         /// The topic.
         topic: String,
         /// The partition.
         partition: i32,
+        /// Offset asked for.
+        offset: i64,
     },
     /// A topic has fewer partitions than it should.
     #[error("topic `{topic}` has {found} partitions, not {wanted}")]
@@ -104,11 +107,12 @@ impl Error {
                 "look at the store's own log; what is in the broker can still be consumed"
                     .to_owned(),
             ),
-            Self::LogLost { .. } => {
-                Some("the broker ended before it had written them to its disk".to_owned())
-            }
             Self::Gap { .. } => Some(
                 "records were removed by retention, compaction or a lost log before they were read"
+                    .to_owned(),
+            ),
+            Self::Unreadable { .. } => Some(
+                "the topic holds markers of transactions, or its records were compacted away: name another `--topic`"
                     .to_owned(),
             ),
             Self::Partitions { .. } => {
@@ -119,16 +123,15 @@ impl Error {
         }
     }
 
-    /// Returns whether this is a promise broken before the eyes of the run, which is its verdict
-    /// rather than a fault of its surroundings.
-    pub fn is_violation(&self) -> bool {
-        let out_of_range =
-            |error: &broker::Error| matches!(error, broker::Error::OffsetOutOfRange { .. });
-        match self {
-            Self::Gap { .. } | Self::LogLost { .. } => true,
-            Self::Broker(error) => out_of_range(error),
-            _ => false,
-        }
+    /// Returns whether records are gone: the run has ended with a verdict, and not for want of
+    /// servers.
+    pub fn is_loss(&self) -> bool {
+        matches!(
+            self,
+            Self::Gap { .. }
+                | Self::Unreadable { .. }
+                | Self::Broker(broker::Error::OffsetOutOfRange { .. })
+        )
     }
 
     /// Returns whether this is a bug of convoy rather than a fault of its surroundings.

@@ -12,6 +12,7 @@ pub mod emitter;
 pub mod error;
 pub mod experiment;
 pub mod form;
+pub mod machine;
 pub mod message;
 pub mod prepare;
 pub mod producer;
@@ -21,6 +22,7 @@ pub mod retry;
 pub mod router;
 pub mod running;
 pub mod spoil;
+pub mod stopwatch;
 pub mod workload;
 pub mod writer;
 

@@ -13,6 +13,7 @@
 
 pub mod csv;
 pub mod environment;
+pub mod faults;
 pub mod files;
 pub mod json;
 pub mod latency_log;

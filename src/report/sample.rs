@@ -66,6 +66,7 @@ pub(super) fn report() -> Report {
             store_us: None,
         },
         verdict: verdict(),
+        faults: None,
         warnings: vec![
             Warning::EmbeddedBackend {
                 broker: true,

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use crate::audit::Verdict;
 use crate::measure::{Stage, StageSummary};
 
+use super::faults;
 use super::quantity;
 use super::threshold::{Threshold, ThresholdName};
 use super::value::{BackendKind, Report, Status};
@@ -25,6 +26,10 @@ pub fn write(report: &Report, files: &[PathBuf], mut output: impl Write) -> io::
         headline(report),
         stages(report),
         verdict(report),
+        report
+            .faults
+            .as_ref()
+            .map_or_else(String::new, faults::text::section),
         thresholds(&report.thresholds),
         warnings(report),
         written(files),
@@ -46,6 +51,9 @@ fn headline(report: &Report) -> String {
         text.push_str(" · pacer only, nothing sent");
     } else if topology.pipeline_self_test() {
         text.push_str(" · pipeline self-test");
+    }
+    if report.faults.is_some() {
+        text.push_str(" · faults on purpose");
     }
     let _ = match report.status {
         Status::Complete => writeln!(text),
@@ -153,6 +161,27 @@ fn verdict(report: &Report) -> String {
             "  {name} {} (sent again, stored once)",
             quantity::count(value)
         );
+    }
+    let told = [
+        (
+            "spoilt on purpose",
+            verdict.declared,
+            "expected among the dead letters",
+        ),
+        ("withheld on purpose", verdict.withheld, "never emitted"),
+        (
+            "stray",
+            verdict.stray,
+            "dead letters that are no reading of this run",
+        ),
+        (
+            "logs cut short",
+            verdict.log_truncations,
+            "what was acknowledged is not in the broker any more",
+        ),
+    ];
+    for (name, value, meaning) in told.into_iter().filter(|(_, value, _)| *value > 0) {
+        let _ = writeln!(text, "  {name} {} ({meaning})", quantity::count(value));
     }
     for (label, count) in &verdict.labels {
         let _ = writeln!(

@@ -10,6 +10,7 @@ use crate::audit::Verdict;
 use crate::measure::{Interval, StageSummary, Stages};
 
 use super::environment::Environment;
+use super::faults::Faults;
 use super::threshold::{Threshold, ThresholdName};
 use super::warning::Notice;
 
@@ -43,6 +44,9 @@ pub struct Report {
     pub cpu: CpuPerRecord,
     /// What became of everything emitted, computed from what is in the store.
     pub verdict: Verdict,
+    /// What went wrong on purpose; such a run is no measure of the pipeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faults: Option<Faults>,
     /// Limits asked for, and whether they held.
     pub thresholds: Vec<Threshold>,
     /// What limits the meaning of the numbers.

@@ -80,6 +80,8 @@ pub enum Warning {
         /// Share of CPU time, 0 to 1.
         share: f64,
     },
+    /// Things went wrong on purpose.
+    FaultsInjected,
     /// A server ran inside this process.
     EmbeddedBackend {
         /// Whether the broker did.
@@ -118,6 +120,9 @@ impl Warning {
         if report.environment.build_profile == BuildProfile::Debug {
             found.push(Self::DebugBuild);
         }
+        if report.faults.is_some() {
+            found.push(Self::FaultsInjected);
+        }
         found.extend(rate_not_sustained(report, facts));
         found.extend(backlog_grew(&report.intervals));
         found.extend(generator_limited(report));
@@ -154,6 +159,7 @@ impl Warning {
             Self::ClientCpuBound { .. } => "client_cpu_bound",
             Self::MongoPoolSaturated => "mongo_pool_saturated",
             Self::CpuStolen { .. } => "cpu_stolen",
+            Self::FaultsInjected => "faults_injected",
             Self::EmbeddedBackend { .. } => "embedded_backend",
         }
     }
@@ -182,6 +188,9 @@ impl Warning {
                 "raise `--batch-records`, or `maxPoolSize` in the store's address"
             }
             Self::CpuStolen { .. } => "repeat the run on a quieter host before reading its tail",
+            Self::FaultsInjected => {
+                "its numbers show how the pipeline bears them; compare it with runs of the same plan and seed alone"
+            }
             Self::EmbeddedBackend { .. } => {
                 "it measures this pipeline, not Redpanda or MongoDB; use `--backend containers` or `--backend external` to measure those"
             }
@@ -242,6 +251,7 @@ impl fmt::Display for Warning {
                 "{} % of CPU time went to other guests of this host",
                 quantity::significant(share * 100.0)
             ),
+            Self::FaultsInjected => formatter.write_str("faults on purpose: this is no normal run"),
             Self::EmbeddedBackend { broker, store } => write!(
                 formatter,
                 "pipeline self-test: {} in the process that produced the load",

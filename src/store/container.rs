@@ -74,6 +74,11 @@ impl ReplicaSet {
         &self.uri
     }
 
+    /// Returns the container.
+    pub fn container(&self) -> &Container<Mongo> {
+        &self.container
+    }
+
     /// Leaves the container where it is and returns its id.
     pub fn keep(self) -> Option<String> {
         self.container.keep()

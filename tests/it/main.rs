@@ -14,6 +14,7 @@
 mod bad_input;
 mod containers;
 mod dataset;
+mod faults;
 mod help;
 mod place;
 mod simulate;

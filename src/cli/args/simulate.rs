@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::command::settings::{Backend, Encoding, Format, Sink};
+use crate::faults::Spec;
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
 use crate::terminal::ProgressMode;
@@ -134,6 +135,36 @@ pub struct SimulateArgs {
     )]
     #[arg(value_parser = parse::span)]
     pub drain_timeout: Duration,
+
+    /// How long one request may take until it counts as unanswered and is sent again.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        help_heading = "Length"
+    )]
+    #[arg(value_parser = parse::span)]
+    pub request_timeout: Duration,
+
+    /// How long the broker may fail to answer before the run gives up.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2m",
+        help_heading = "Length"
+    )]
+    #[arg(value_parser = parse::span)]
+    pub broker_timeout: Duration,
+
+    /// How long the store may fail to answer before the run gives up.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2m",
+        help_heading = "Length"
+    )]
+    #[arg(value_parser = parse::span)]
+    pub store_timeout: Duration,
 
     /// Topic [default: named by the folder of the dataset].
     #[arg(long, value_name = "NAME", help_heading = "Pipeline")]
@@ -339,6 +370,32 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N", help_heading = "Output")]
     #[arg(value_parser = parse::value::<u64>, allow_negative_numbers = true)]
     pub max_dead_letters: Option<u64>,
+
+    /// What goes wrong on purpose, such as `broker-restart@5s,store-cut-after-apply=0.001`, or
+    /// `chaos`.
+    ///
+    /// A list with commas between. Instants count from the first reading.
+    ///
+    /// data=KIND:P+KIND:P      spoils a share of the readings: missing-batch, out-of-order,
+    ///                         duplicate, na-storm, wrong-type, extra-column, missing-column,
+    ///                         truncated-header, oversized
+    /// broker-restart@5s       in order, as is store-restart@5s
+    /// broker-crash@5s         losing what was not synced
+    /// broker-hang@5s+2s       no answer for 2s, as is store-hang@5s+2s
+    /// slow-store=20ms@5s+2s   20ms more per request for 2s, as is slow-broker=20ms@5s+2s
+    /// NAME=P                  at a share of the requests: broker-cut-before-append,
+    ///                         broker-cut-after-append, broker-cut-on-fetch, broker-not-ready,
+    ///                         broker-disk-full, store-cut-before-apply, store-cut-after-apply,
+    ///                         store-concern-unmet
+    /// chaos                   a plan drawn from `--seed`
+    #[arg(
+        long,
+        value_name = "PLAN",
+        help_heading = "Faults",
+        verbatim_doc_comment
+    )]
+    #[arg(value_parser = parse::value::<Spec>)]
+    pub faults: Option<Spec>,
 
     /// Progress on stderr: `auto` draws bars on a terminal, `never` writes plain lines.
     #[arg(

@@ -1,0 +1,192 @@
+//! Goal: whatever is broken on purpose is told, accounted for and repeatable, and a broken promise
+//! fails the run.
+//! Method: short runs of the executable with `--faults`.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::place::{Outcome, Place};
+
+/// A run of about two seconds and 1,200 readings.
+const RUN: &str = "simulate --backend embedded --dataset rows.csv --progress never \
+                   --vehicles 30 --rate 20 --warmup 0s --duration 2s --format json";
+
+fn broken(faults: &str) -> Outcome {
+    Place::with_rows().convoy(&format!("{RUN} --faults {faults}"))
+}
+
+fn report(outcome: &Outcome) -> Value {
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| {
+        panic!("no report: {outcome}");
+    });
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/report.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let errors = schema.iter_errors(&report);
+    let errors: Vec<String> = errors
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+    report
+}
+
+fn list<'a>(report: &'a Value, name: &str) -> &'a Vec<Value> {
+    report["faults"][name].as_array().unwrap()
+}
+
+/// Names of the promises of which the run says that they did or did not hold.
+fn held(report: &Value, held: bool) -> Vec<&str> {
+    let these = list(report, "invariants").iter();
+    these
+        .filter(|invariant| invariant["held"] == held)
+        .map(|invariant| invariant["name"].as_str().unwrap())
+        .collect()
+}
+
+fn warned(report: &Value) -> bool {
+    let mut warnings = report["warnings"].as_array().unwrap().iter();
+    warnings.any(|warning| warning["code"] == "faults_injected")
+}
+
+#[test]
+fn every_kind_of_dirty_data_is_accounted_for() {
+    let outcome = broken(
+        "data=missing-batch:0.05+out-of-order:0.03+duplicate:0.03+na-storm:0.03+wrong-type:0.02\
+         +extra-column:0.02+missing-column:0.02+truncated-header:0.02+oversized:0.003",
+    );
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let report = report(&outcome);
+    let data = list(&report, "data");
+    assert_eq!(data.len(), 9);
+    for account in data {
+        assert!(account["injected"].as_u64() > Some(0), "{account}");
+        assert_eq!(account["injected"], account["accounted"], "{account}");
+    }
+    let verdict = &report["verdict"];
+    let count = |name: &str| verdict[name].as_u64().unwrap();
+    assert_eq!(count("emitted"), count("stored") + count("dead_lettered"));
+    assert_eq!(count("declared"), count("dead_lettered"));
+    assert_eq!(count("emitted") + count("withheld"), 1_200);
+    assert_eq!(held(&report, false), Vec::<&str>::new());
+    assert!(warned(&report));
+}
+
+#[test]
+fn dirty_data_in_the_registry_s_form_is_accounted_for_too() {
+    let outcome = broken(
+        "data=na-storm:0.03+wrong-type:0.03+extra-column:0.03+missing-column:0.03 \
+         --encoding confluent",
+    );
+    assert_eq!(outcome.code, 0, "{outcome}");
+    for account in list(&report(&outcome), "data") {
+        assert!(account["injected"].as_u64() > Some(0), "{account}");
+        assert_eq!(account["injected"], account["accounted"], "{account}");
+    }
+}
+
+#[test]
+fn servers_that_restart_hang_and_drop_connections_lose_nothing() {
+    let outcome = broken(
+        "broker-restart@600ms,store-restart@1s,store-hang@1200ms+300ms,broker-hang@1500ms+200ms,\
+         slow-store=20ms@200ms+300ms,broker-cut-after-append=0.02,store-cut-after-apply=0.02,\
+         broker-not-ready=0.02,store-concern-unmet=0.02",
+    );
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let report = report(&outcome);
+    assert_eq!(report["status"], "complete");
+    assert_eq!(report["verdict"]["stored"], 1_200);
+    let events = list(&report, "events");
+    assert_eq!(events.len(), 5, "{events:?}");
+    let felt = events.iter().filter_map(|event| event.get("effect"));
+    assert!(felt.count() >= 3, "{events:?}");
+    for event in events {
+        assert!(event.get("outcome").is_none(), "{event}");
+    }
+    let struck = list(&report, "requests").iter();
+    let struck: u64 = struck.filter_map(|request| request["count"].as_u64()).sum();
+    assert!(struck > 0);
+    let all = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9"];
+    assert_eq!(held(&report, true), all);
+}
+
+/// Row 2 of the fault matrix.
+#[test]
+fn a_broker_that_loses_what_it_acknowledged_makes_the_run_invalid() {
+    let outcome = broken("broker-crash@1s");
+    assert_eq!(outcome.code, 1, "{outcome}");
+    let report = report(&outcome);
+    assert_eq!(report["status"], "invalid");
+    assert!(
+        report["verdict"]["log_truncations"].as_u64() > Some(0),
+        "{outcome}"
+    );
+    let told = list(&report, "events")[0]["outcome"].as_str().unwrap();
+    assert!(told.ends_with("acknowledged records lost"), "{told}");
+    assert!(held(&report, false).contains(&"I6"), "{outcome}");
+}
+
+#[test]
+fn chaos_is_survived_and_can_be_repeated_word_for_word() {
+    let place = Place::with_rows();
+    for seed in [7, 8] {
+        let outcome = place.convoy(&format!("{RUN} --faults chaos --seed {seed}"));
+        assert_eq!(outcome.code, 0, "seed {seed}: {outcome}");
+        let first = report(&outcome);
+        let replay = first["faults"]["replay"].as_str().unwrap();
+        assert!(!replay.contains("chaos"), "{replay}");
+        assert!(outcome.stderr.contains(replay), "{outcome}");
+        let line = replay.strip_prefix("convoy ").unwrap();
+        let again = report(&place.convoy(line));
+        assert_eq!(again["faults"]["plan"], first["faults"]["plan"]);
+        let injected = |report: &Value| -> Vec<(Value, Value)> {
+            let data = list(report, "data").iter();
+            data.map(|it| (it["kind"].clone(), it["injected"].clone()))
+                .collect()
+        };
+        assert_eq!(injected(&again), injected(&first));
+    }
+}
+
+#[test]
+fn dead_letters_fail_a_run_only_above_their_limit() {
+    let limited = |limit| broken(&format!("data=wrong-type:0.02 --max-dead-letters {limit}"));
+    let outcome = limited(1);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert_eq!(report(&outcome)["thresholds"][0]["passed"], false);
+    assert_eq!(limited(1_000).code, 0);
+}
+
+#[test]
+fn a_scenario_takes_a_plan_too() {
+    let place = Place::with_rows().file("plan.toml", "faults = \"data=duplicate:0.05\"\n");
+    let outcome = place.convoy(&format!("{RUN} --scenario plan.toml"));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let report = report(&outcome);
+    assert_eq!(report["settings"]["faults"], "data=duplicate:0.05");
+    assert_eq!(list(&report, "data")[0]["kind"], "duplicate");
+}
+
+#[test]
+fn what_cannot_be_planned_is_told_before_anything_starts() {
+    let place = Place::with_rows();
+    let told = [
+        "--faults broker-restrt@5s",
+        "--faults data=duplicates:0.1",
+        "--faults data=out-of-order:0.1 --key none",
+        "--faults broker-restart@1s --sink null",
+        "--faults broker-restart@1s --broker 127.0.0.1:1",
+    ]
+    .map(|flags| {
+        let line = RUN.replace("--backend embedded", "");
+        let outcome = place.convoy(&format!("{line} {flags}"));
+        assert_eq!(
+            (outcome.code, outcome.stdout.as_str()),
+            (2, ""),
+            "{outcome}"
+        );
+        outcome.stderr
+    });
+    insta::assert_snapshot!(told.join("\n"), @"");
+}
