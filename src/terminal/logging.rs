@@ -17,8 +17,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::Terminal;
 
-/// What stderr gets: our own warnings, and errors of the clients we use.
-const TALK_FILTER: &str = "error,convoy=warn";
+/// What stderr gets: our own warnings, and errors of the clients we use, but for those of the Kafka
+/// client: each comes back as an outcome, and is told where it matters.
+const TALK_FILTER: &str = "error,rskafka=off,convoy=warn";
 
 /// What a file gets unless the user names a filter.
 const FILE_FILTER: &str = "info,convoy=debug";
