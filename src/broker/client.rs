@@ -137,22 +137,18 @@ impl Batch {
     pub fn push(
         &mut self,
         key: Option<Vec<u8>>,
-        header: [u8; envelope::LENGTH],
+        header: Vec<u8>,
         payload: Vec<u8>,
         timestamp_ms: i64,
     ) {
-        self.bytes += Self::size_of(key.as_deref(), &payload);
+        let key_bytes = key.as_ref().map_or(0, Vec::len);
+        self.bytes += key_bytes + payload.len() + header.len() + RECORD_OVERHEAD;
         self.records.push(ClientRecord {
             key,
             value: Some(payload),
-            headers: BTreeMap::from([(envelope::HEADER.to_owned(), header.to_vec())]),
+            headers: BTreeMap::from([(envelope::HEADER.to_owned(), header)]),
             timestamp: DateTime::from_timestamp_millis(timestamp_ms).unwrap_or_default(),
         });
-    }
-
-    /// Returns the bytes a message takes in a batch, at most.
-    pub fn size_of(key: Option<&[u8]>, payload: &[u8]) -> usize {
-        key.map_or(0, <[u8]>::len) + payload.len() + envelope::LENGTH + RECORD_OVERHEAD
     }
 
     /// Returns the bytes of all messages, at most.

@@ -8,15 +8,11 @@ use tokio::sync::{mpsc, watch};
 
 use super::context::{Context, TopicPartition};
 use super::error::Error;
-use super::form::Form;
-use super::prepare::Consuming;
+use super::intake::{Intake, Refused};
 use crate::broker::client::Record;
 use crate::broker::{Error as BrokerError, Partition};
 use crate::measure::nanos;
-use crate::record::document::{self, Origin};
-use crate::record::envelope::{self, Envelope};
-use crate::record::payload_hash;
-use crate::record::typed::PayloadDecoder;
+use crate::record::Envelope;
 
 /// Bytes of one fetch: a few hundred records, so that decoding them does not delay the writer.
 const FETCH_BYTES: i32 = 1024 * 1024;
@@ -30,17 +26,13 @@ const FETCH_DEADLINE: Duration = Duration::from_secs(60);
 /// Pause between two attempts.
 const FETCH_PAUSE: Duration = Duration::from_millis(100);
 
-/// Bytes a document takes beyond its payload, at most, for a first guess of its size.
-const DOCUMENT_OVERHEAD: usize = 256;
-
 /// Reads one partition from a position up to wherever it is told to end.
 #[derive(Debug)]
 pub struct Consumer {
     context: Arc<Context>,
     topic_partition: TopicPartition,
     partition: Partition,
-    decoder: PayloadDecoder,
-    form: Arc<Form>,
+    intake: Intake,
     position: i64,
     end: watch::Receiver<Option<Arc<[i64]>>>,
     output: mpsc::Sender<Fetch>,
@@ -81,8 +73,23 @@ pub struct Poison {
     pub record: Record,
     /// Its envelope, where it has one.
     pub envelope: Option<Envelope>,
+    /// The run that it names, where it names one.
+    pub run_id: Option<String>,
     /// Why it does not fit.
     pub reason: String,
+}
+
+/// A partition to consume from.
+#[derive(Debug)]
+pub struct Consuming {
+    /// Which one.
+    pub topic_partition: TopicPartition,
+    /// Its connection.
+    pub partition: Partition,
+    /// Offset to begin at.
+    pub position: i64,
+    /// What becomes of its records.
+    pub intake: Intake,
 }
 
 impl Consumer {
@@ -99,23 +106,27 @@ impl Consumer {
             topic_partition,
             partition,
             position,
-            form,
+            intake,
         } = consuming;
-        let decoder = PayloadDecoder::new(context.workload.schema(topic_partition.topic));
         Self {
             context,
             topic_partition,
             partition,
-            decoder,
-            form,
+            intake,
             position,
             end,
             output,
         }
     }
 
-    /// Reads until the end is known and reached, or nobody takes what is read.
-    pub async fn run(mut self) -> Result<(), Error> {
+    /// Reads until the end is known and reached, nobody will tell it any more, or nobody takes what
+    /// is read. Returns the offset behind the last record, and what took the records.
+    pub async fn run(mut self) -> Result<(i64, Intake), Error> {
+        self.read().await?;
+        Ok((self.position, self.intake))
+    }
+
+    async fn read(&mut self) -> Result<(), Error> {
         let index = self.context.index_of(self.topic_partition);
         loop {
             let end = self
@@ -146,7 +157,7 @@ impl Consumer {
         }
     }
 
-    fn decode(&self, records: Vec<Record>) -> Result<Fetch, Error> {
+    fn decode(&mut self, records: Vec<Record>) -> Result<Fetch, Error> {
         let fetched = self.context.clock.now();
         self.context.counters.fetched.add(records.len());
         let mut fetch = Fetch {
@@ -166,57 +177,21 @@ impl Consumer {
                 });
             }
             fetch.next_offset += 1;
-            match self.document(&record) {
+            match self.intake.document(&record) {
                 Ok(ready) => fetch.documents.push(ready),
-                Err((envelope, reason)) => fetch.poison.push(Poison {
+                Err(Refused {
+                    envelope,
+                    run_id,
+                    reason,
+                }) => fetch.poison.push(Poison {
                     record,
                     envelope,
+                    run_id,
                     reason,
                 }),
             }
         }
         Ok(fetch)
-    }
-
-    fn document(&self, record: &Record) -> Result<Ready, (Option<Envelope>, String)> {
-        let header = record
-            .headers
-            .get(envelope::HEADER)
-            .ok_or_else(|| (None, envelope::Error::Missing.to_string()))?;
-        let envelope = Envelope::decode(header).map_err(|error| (None, error.to_string()))?;
-        let refuse = |reason: String| (Some(envelope), reason);
-        if envelope.run != self.context.run {
-            return Err(refuse("the record belongs to another run".to_owned()));
-        }
-        let value = record
-            .value
-            .as_deref()
-            .ok_or_else(|| refuse("the record has no value".to_owned()))?;
-        let payload = self.form.payload(value).map_err(refuse)?;
-        if payload_hash(payload) != envelope.payload_hash {
-            return Err(refuse("the payload does not match its hash".to_owned()));
-        }
-        self.form.check(payload).map_err(refuse)?;
-        let settings = &self.context.settings;
-        let origin = Origin {
-            run: &settings.run_id,
-            topic: &settings.topics[self.topic_partition.topic],
-            partition: self.topic_partition.number,
-            offset: record.offset,
-            emitted_at_unix_ms: record.timestamp_ms,
-        };
-        let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
-        document::write(&envelope, &origin, payload, &self.decoder, &mut bytes)
-            .map_err(|error| refuse(error.reason))?;
-        let document =
-            RawDocumentBuf::from_bytes(bytes).map_err(|error| refuse(error.to_string()))?;
-        let payload_bytes = payload.len();
-        Ok(Ready {
-            document,
-            envelope,
-            offset: record.offset,
-            payload_bytes,
-        })
     }
 }
 
@@ -240,6 +215,7 @@ async fn fetch(
                 return Err(Error::Broker(error));
             }
             Err(error) => {
+                context.counters.fetches_failed.add(1);
                 tracing::warn!(%error, "fetching again");
                 tokio::time::sleep(FETCH_PAUSE).await;
             }

@@ -10,10 +10,15 @@ use crate::record::{DocumentId, RunKey};
 /// Makes the document of a dead letter. Its `_id` are the coordinates, so a replay changes nothing.
 pub fn document(context: &Context, partition: TopicPartition, poison: &Poison) -> RawDocumentBuf {
     let topic = context.topic(partition);
-    let record = &poison.record;
+    let (settings, record) = (&context.settings, &poison.record);
+    // A group reads the records of many runs; a run's own consumers answer for all they read.
+    let run = match settings.group {
+        Some(_) => poison.run_id.as_deref(),
+        None => Some(settings.run_id.as_str()),
+    };
     let mut letter = doc! {
-        "_id": format!("{}/{topic}/{}/{}", context.settings.run_id, partition.number, record.offset),
-        "run": &context.settings.run_id,
+        "_id": format!("{}/{topic}/{}/{}", settings.reader(), partition.number, record.offset),
+        "run": run,
         "reason": &poison.reason,
         "at": bson::DateTime::from_millis(unix_ms().cast_signed()),
         "kafka": { "topic": topic, "partition": partition.number, "offset": record.offset },

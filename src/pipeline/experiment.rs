@@ -66,7 +66,10 @@ pub async fn run(
     interrupt: CancellationToken,
 ) -> Result<Outcome, Error> {
     let prepared = prepare(&context, &endpoints, &roles).await?;
-    let targets = prepared.targets.clone();
+    let consuming = prepared.consuming.as_ref();
+    let targets = consuming
+        .map(|consuming| consuming.targets.clone())
+        .expect("both halves were prepared");
     let mut running = Running::start(&context, prepared, &roles, &observer);
     let interrupted = running.emit(&context, &interrupt, &observer).await;
     observer.phase(Phase::Draining);

@@ -1,5 +1,5 @@
 //! Before the first reading: topics and collections exist, every endpoint has answered, every
-//! connection is made, every consumer knows its position.
+//! connection is made, every consumer knows its position. Either half can be prepared alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,12 +8,17 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::checkpoint::Checkpoints;
+use super::consumer::Consuming;
 use super::context::{Context, TopicPartition};
 use super::error::Error;
 use super::experiment::{Endpoints, Roles};
 use super::form::Form;
+use super::intake::Intake;
+use super::topics;
 use super::writer::Targets;
 use crate::broker::{self, Connector, Partition};
+use crate::net::SecretUri;
+use crate::registry::Client;
 use crate::store::Connection;
 
 /// Epoch of the first owner of a run's partitions.
@@ -24,8 +29,15 @@ const FIRST_EPOCH: i64 = 1;
 pub struct Prepared {
     /// Partitions to produce to.
     pub producing: Vec<Producing>,
+    /// The consuming half; none where other processes consume.
+    pub consuming: Option<ConsumingHalf>,
+}
+
+/// Connections and positions of consumers.
+#[derive(Debug)]
+pub struct ConsumingHalf {
     /// Partitions to consume from, with their positions.
-    pub consuming: Vec<Consuming>,
+    pub partitions: Vec<Consuming>,
     /// Partitions to ask for their end.
     pub watching: Vec<Partition>,
     /// Where documents go.
@@ -41,19 +53,6 @@ pub struct Producing {
     pub form: Arc<Form>,
 }
 
-/// A partition to consume from.
-#[derive(Debug)]
-pub struct Consuming {
-    /// Which one.
-    pub topic_partition: TopicPartition,
-    /// Its connection.
-    pub partition: Partition,
-    /// Offset to begin at.
-    pub position: i64,
-    /// Form of its messages.
-    pub form: Arc<Form>,
-}
-
 /// Makes topics, collections and connections, broker and store side by side.
 pub async fn prepare(
     context: &Arc<Context>,
@@ -61,11 +60,15 @@ pub async fn prepare(
     roles: &Roles,
 ) -> Result<Prepared, Error> {
     let connector = Connector::new(endpoints.broker.clone());
-    let forms = forms(context, endpoints).await?;
-    let store = open_store(context, endpoints, &roles.consumer);
-    let (partitions, store) =
-        tokio::try_join!(open_broker(context, &connector, &forms, roles), store)?;
-    let (producing, consuming) = partitions;
+    let forms = forms(context, endpoints.registry.as_ref()).await?;
+    let broker = async {
+        context.set_partitions(topics::ensure(&context.settings, &connector).await?);
+        let producing = open_producing(context, &connector, &forms, &roles.producer);
+        let consuming = open_consuming(context, &connector, &forms, &roles.consumer);
+        tokio::try_join!(producing, consuming)
+    };
+    let store = open_store(context, &endpoints.store, &roles.consumer);
+    let ((producing, partitions), store) = tokio::try_join!(broker, store)?;
     let settings = &context.settings;
     let checkpoints = store.documents(&settings.checkpoint_collection());
     let targets = Targets {
@@ -78,7 +81,7 @@ pub async fn prepare(
         topic_partition,
         position,
         ..
-    } in &consuming
+    } in &partitions
     {
         let claim = targets
             .checkpoints
@@ -91,17 +94,34 @@ pub async fn prepare(
         .collect();
     Ok(Prepared {
         producing,
-        consuming,
-        watching,
-        targets,
+        consuming: Some(ConsumingHalf {
+            partitions,
+            watching,
+            targets,
+        }),
+    })
+}
+
+/// Makes topics and connections of the producing half alone.
+pub async fn prepare_producing(
+    context: &Arc<Context>,
+    connector: &Connector,
+    registry: Option<&Client>,
+    producer: &Handle,
+) -> Result<Prepared, Error> {
+    let forms = forms(context, registry).await?;
+    context.set_partitions(topics::ensure(&context.settings, connector).await?);
+    Ok(Prepared {
+        producing: open_producing(context, connector, &forms, producer).await?,
+        consuming: None,
     })
 }
 
 /// Returns the form of the messages of each topic.
-async fn forms(context: &Context, endpoints: &Endpoints) -> Result<Vec<Arc<Form>>, Error> {
+async fn forms(context: &Context, registry: Option<&Client>) -> Result<Vec<Arc<Form>>, Error> {
     let mut forms = Vec::new();
     for topic in 0..context.settings.topics.len() {
-        forms.push(Arc::new(match &endpoints.registry {
+        forms.push(Arc::new(match registry {
             Some(registry) => Form::register(context, topic, registry).await?,
             None => Form::Json,
         }));
@@ -109,12 +129,13 @@ async fn forms(context: &Context, endpoints: &Endpoints) -> Result<Vec<Arc<Form>
     Ok(forms)
 }
 
-async fn open_store(
+/// Connects to the store, with a connection for each consumer and one more.
+pub async fn open_store(
     context: &Arc<Context>,
-    endpoints: &Endpoints,
+    uri: &SecretUri,
     consumer: &Handle,
 ) -> Result<Connection, Error> {
-    let (context, uri) = (Arc::clone(context), endpoints.store.clone());
+    let (context, uri) = (Arc::clone(context), uri.clone());
     // The driver's own tasks run where the connection is opened.
     let opening = consumer.spawn(async move {
         let pool = u32::try_from(context.settings.consumers)
@@ -125,80 +146,62 @@ async fn open_store(
     joined(opening.await, "store")?.map_err(Error::Store)
 }
 
-async fn open_broker(
+async fn open_producing(
     context: &Arc<Context>,
     connector: &Connector,
     forms: &[Arc<Form>],
-    roles: &Roles,
-) -> Result<(Vec<Producing>, Vec<Consuming>), Error> {
-    ensure_topics(context, connector).await?;
-    let mut producing = JoinSet::new();
-    let mut consuming = JoinSet::new();
+    producer: &Handle,
+) -> Result<Vec<Producing>, Error> {
+    let mut connecting = JoinSet::new();
     for topic_partition in context.partitions() {
         let topic = context.topic(topic_partition);
         let mut partition = connector.partition(topic, topic_partition.number);
-        producing.spawn_on(
+        connecting.spawn_on(
             async move {
                 partition.connect().await?;
                 Ok::<_, broker::Error>((topic_partition, partition))
             },
-            &roles.producer,
+            producer,
         );
+    }
+    let connected = in_order(connecting).await?.into_iter();
+    let producing = connected.map(|(topic_partition, partition)| Producing {
+        partition,
+        form: Arc::clone(&forms[topic_partition.topic]),
+    });
+    Ok(producing.collect())
+}
+
+async fn open_consuming(
+    context: &Arc<Context>,
+    connector: &Connector,
+    forms: &[Arc<Form>],
+    consumer: &Handle,
+) -> Result<Vec<Consuming>, Error> {
+    let mut asking = JoinSet::new();
+    for topic_partition in context.partitions() {
+        let topic = context.topic(topic_partition);
         let mut partition = connector.partition(topic, topic_partition.number);
-        consuming.spawn_on(
+        asking.spawn_on(
             async move {
                 let (_earliest, latest) = partition.offsets().await?;
                 Ok::<_, broker::Error>((topic_partition, (partition, latest)))
             },
-            &roles.consumer,
+            consumer,
         );
     }
-    let producing = in_order(producing)
-        .await?
-        .into_iter()
-        .map(|(topic_partition, partition)| Producing {
-            partition,
-            form: Arc::clone(&forms[topic_partition.topic]),
-        })
-        .collect();
-    let consuming = in_order(consuming)
-        .await?
-        .into_iter()
-        .map(|(topic_partition, (partition, position))| Consuming {
+    let asked = in_order(asking).await?.into_iter();
+    let consuming = asked.map(|(topic_partition, (partition, position))| Consuming {
+        topic_partition,
+        partition,
+        position,
+        intake: Intake::of_run(
+            Arc::clone(context),
             topic_partition,
-            partition,
-            position,
-            form: Arc::clone(&forms[topic_partition.topic]),
-        })
-        .collect();
-    Ok((producing, consuming))
-}
-
-/// Creates the topics that are not there; the others must have the partitions asked for.
-async fn ensure_topics(context: &Context, connector: &Connector) -> Result<(), Error> {
-    let settings = &context.settings;
-    let existing = connector.topics().await.map_err(Error::Broker)?;
-    for topic in &settings.topics {
-        match existing.get(topic) {
-            None => connector
-                .create_topic(
-                    topic,
-                    settings.partitions.cast_signed(),
-                    settings.replication_factor,
-                )
-                .await
-                .map_err(Error::Broker)?,
-            Some(found) if u32::try_from(*found) == Ok(settings.partitions) => {}
-            Some(found) => {
-                return Err(Error::Partitions {
-                    topic: topic.clone(),
-                    found: *found,
-                    wanted: settings.partitions,
-                });
-            }
-        }
-    }
-    Ok(())
+            Arc::clone(&forms[topic_partition.topic]),
+        ),
+    });
+    Ok(consuming.collect())
 }
 
 async fn in_order<T: 'static>(

@@ -20,7 +20,7 @@ use crate::broker::client::{Batch, ProduceOutcome};
 use crate::broker::{Cause, Partition};
 use crate::fleet::Reading;
 use crate::measure::{Recorder, Stage, nanos};
-use crate::record::{DocumentId, Envelope, payload_hash};
+use crate::record::{DocumentId, Emission, Envelope, payload_hash};
 
 /// Bytes of one produce request. Brokers take 1 MiB unless told otherwise.
 const BATCH_BYTES: usize = 900 * 1024;
@@ -363,9 +363,14 @@ fn push(context: &Context, batch: &mut Batch, message: Sent, payload_hash: u64, 
         vehicle: reading.vehicle,
         sequence: reading.sequence,
         warm_up: reading.warm_up,
-        intended: reading.intended,
-        sent: message.sent,
+        intended: context.clock.since_boot(reading.intended),
+        sent: context.clock.since_boot(message.sent),
         payload_hash,
+    };
+    let emission = Emission {
+        run_id: &context.settings.run_id,
+        boot: context.boot,
+        emitted_at_unix_ms: emitted_at(context, &reading),
     };
     let seed = context.settings.fleet.seed;
     let key = context
@@ -374,9 +379,9 @@ fn push(context: &Context, batch: &mut Batch, message: Sent, payload_hash: u64, 
         .of(seed, reading.vehicle, reading.sequence);
     batch.push(
         key.map(|key| key.as_ref().to_vec()),
-        envelope.encode(),
+        envelope.encode(&emission),
         value,
-        emitted_at(context, &reading),
+        emission.emitted_at_unix_ms,
     );
 }
 

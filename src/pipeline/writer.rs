@@ -83,6 +83,8 @@ struct Sample {
 
 impl Writer {
     /// Prepares to store what comes through `input`.
+    ///
+    /// `acks` has those of every partition, or is empty where the producer is another process.
     pub fn new(
         context: Arc<Context>,
         input: mpsc::Receiver<Fetch>,
@@ -102,6 +104,13 @@ impl Writer {
             last_checkpoint: 0,
             unacked: BTreeMap::new(),
         }
+    }
+
+    /// Records into what others record into as well.
+    #[must_use]
+    pub fn recording_to(mut self, recorder: Arc<Recorder>) -> Self {
+        self.recorder = recorder;
+        self
     }
 
     /// Returns what this writer records.
@@ -258,6 +267,7 @@ impl Writer {
             let poison = Poison {
                 record,
                 envelope: Some(sample.envelope),
+                run_id: None,
                 reason,
             };
             pending.poison.push((sample.partition, poison));
@@ -301,8 +311,10 @@ impl Writer {
         stages
             .get_mut(Stage::EndToEndLatency)
             .record(envelope.intended, stored);
-        let unacked = self.unacked.entry(sample.partition).or_default();
-        unacked.push_back((sample.offset, sample.fetched));
+        if !self.acks.is_empty() {
+            let unacked = self.unacked.entry(sample.partition).or_default();
+            unacked.push_back((sample.offset, sample.fetched));
+        }
     }
 
     /// Records the fetch latency of every record whose ack is known by now.

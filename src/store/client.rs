@@ -330,6 +330,15 @@ impl Documents {
         }
     }
 
+    /// Removes the first document that matches, if there is one.
+    pub async fn remove(&self, filter: Document) -> Result<(), Error> {
+        let remove = self.collection.delete_one(filter).into_future();
+        within(COMMAND_DEADLINE, remove)
+            .await
+            .map(|_removed| ())
+            .map_err(|source| self.failed("remove from", source))
+    }
+
     /// Returns the first document that matches.
     pub async fn find_one(&self, filter: Document) -> Result<Option<RawDocumentBuf>, Error> {
         within(
