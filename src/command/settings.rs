@@ -263,10 +263,24 @@ pub struct UpSettings {
     pub store_port: u16,
     /// Where the servers keep their data; none is a temporary directory.
     pub data_dir: Option<PathBuf>,
-    /// Who alone may use the servers; none lets everyone in who reaches them.
-    pub user: Option<String>,
-    /// The user's password; none draws one.
-    pub password: Option<Secret>,
+    /// Who may use the servers.
+    pub access: Access,
+    /// Whether the broker speaks TLS, with a certificate of an authority made for it.
+    pub tls: bool,
+}
+
+/// Who may use servers that are started here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever reaches them.
+    Anyone,
+    /// One user.
+    User {
+        /// The name.
+        name: String,
+        /// The password; none takes the one that the data directory keeps, or draws one.
+        password: Option<Secret>,
+    },
 }
 
 /// What `convoy doctor` is told.
