@@ -165,6 +165,7 @@ impl Error {
         match self {
             Self::OneTopic { .. } => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
+            Self::Pipeline(error) if error.is_loss() => ExitStatus::Failed,
             Self::Bug(_) => ExitStatus::Bug,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Net(_)

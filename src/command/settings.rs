@@ -188,6 +188,15 @@ pub struct SimulateSettings {
     /// How long to wait, after the last emission, until everything is stored.
     #[serde(rename = "drain_timeout_s", serialize_with = "seconds")]
     pub drain_timeout: Duration,
+    /// How long one request may take until it counts as unanswered.
+    #[serde(rename = "request_timeout_s", serialize_with = "seconds")]
+    pub request_timeout: Duration,
+    /// How long the broker may fail to answer before the run gives up.
+    #[serde(rename = "broker_timeout_s", serialize_with = "seconds")]
+    pub broker_timeout: Duration,
+    /// How long the store may fail to answer before the run gives up.
+    #[serde(rename = "store_timeout_s", serialize_with = "seconds")]
+    pub store_timeout: Duration,
     /// Topic; none takes the name of the folder of the dataset.
     pub topic: Option<String>,
     /// Partitions of a topic that is created.
