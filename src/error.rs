@@ -109,6 +109,15 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The password that was drawn for a data directory cannot be kept in it.
+    #[error("failed to keep the password in `{}`", path.display())]
+    KeepPassword {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// A file that was asked for could not be made.
     #[error("failed to write `{}`", path.display())]
     WriteFile {
@@ -156,6 +165,9 @@ impl Error {
                 "set `TMPDIR` to a directory that can be written, or use `--data-dir DIR`"
                     .to_owned(),
             ),
+            Self::KeepPassword { .. } => Some(
+                "name a data directory that belongs to you, or set `CONVOY_PASSWORD`".to_owned(),
+            ),
             Self::Interrupted | Self::WriteFile { .. } | Self::Runtime(_) | Self::Stdout(_) => None,
         }
     }
@@ -165,6 +177,7 @@ impl Error {
         match self {
             Self::OneTopic { .. } | Self::RunTaken { .. } => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
+            Self::Pipeline(error) if error.is_loss() => ExitStatus::Failed,
             Self::Bug(_) => ExitStatus::Bug,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Net(_)
@@ -179,6 +192,7 @@ impl Error {
             | Self::Pipeline(_)
             | Self::Runtime(_)
             | Self::Scratch { .. }
+            | Self::KeepPassword { .. }
             | Self::WriteFile { .. }
             | Self::Stdout(_) => ExitStatus::Environment,
         }

@@ -47,6 +47,9 @@ pub(super) fn simulate(
     Ok(SimulateSettings {
         load: load(args.fleet, &args.length),
         drain_timeout: args.drain_timeout,
+        request_timeout: args.patience.request_timeout,
+        broker_timeout: args.patience.broker_timeout,
+        store_timeout: args.store_timeout,
         topic: args.topic,
         partitions: args.creation.partitions,
         partitions_required,
@@ -75,6 +78,7 @@ pub(super) fn simulate(
         format: args.report.format,
         max_end_to_end_p99: args.max_end_to_end_p99,
         min_throughput: args.min_throughput,
+        max_dead_letters: args.max_dead_letters,
     })
 }
 

@@ -118,6 +118,9 @@ fn context(settings: &ConsumeSettings, member: String, clock: RunClock) -> Conte
         database: settings.database.clone(),
         collection: settings.collection.clone(),
         drain_timeout: settings.drain_timeout,
+        request_timeout: settings.request_timeout,
+        broker_timeout: settings.broker_timeout,
+        store_timeout: settings.store_timeout,
     };
     Context::new(pipeline, clock, Workload::new(Vec::new()))
 }

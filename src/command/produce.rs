@@ -124,6 +124,9 @@ fn context(settings: &ProduceSettings, run_id: String, clock: RunClock) -> Resul
         database: String::new(),
         collection: String::new(),
         drain_timeout: Duration::ZERO,
+        request_timeout: settings.request_timeout,
+        broker_timeout: settings.broker_timeout,
+        store_timeout: Duration::ZERO,
     };
     Ok(Context::new(pipeline, clock, workload))
 }

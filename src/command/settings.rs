@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::audit::Verdict;
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::dataset::Form;
 use crate::fleet::Key;
@@ -210,6 +211,15 @@ pub struct SimulateSettings {
     /// How long to wait, after the last emission, until everything is stored.
     #[serde(rename = "drain_timeout_s", serialize_with = "seconds")]
     pub drain_timeout: Duration,
+    /// How long one request may take until it counts as unanswered.
+    #[serde(rename = "request_timeout_s", serialize_with = "seconds")]
+    pub request_timeout: Duration,
+    /// How long the broker may fail to answer before the run gives up.
+    #[serde(rename = "broker_timeout_s", serialize_with = "seconds")]
+    pub broker_timeout: Duration,
+    /// How long the store may fail to answer before the run gives up.
+    #[serde(rename = "store_timeout_s", serialize_with = "seconds")]
+    pub store_timeout: Duration,
     /// Topic; none takes the name of the folder of the dataset.
     pub topic: Option<String>,
     /// Partitions of a topic that is created.
@@ -278,6 +288,8 @@ pub struct SimulateSettings {
     /// Throughput below which the run fails.
     #[serde(rename = "min_throughput_records_per_second")]
     pub min_throughput: Option<f64>,
+    /// Dead letters above which the run fails; none takes no dead letter.
+    pub max_dead_letters: Option<u64>,
 }
 
 /// What `convoy up` is told.
@@ -291,10 +303,24 @@ pub struct UpSettings {
     pub store_port: u16,
     /// Where the servers keep their data; none is a temporary directory.
     pub data_dir: Option<PathBuf>,
-    /// Who alone may use the servers; none lets everyone in who reaches them.
-    pub user: Option<String>,
-    /// The user's password; none draws one.
-    pub password: Option<Secret>,
+    /// Who may use the servers.
+    pub access: Access,
+    /// Whether the broker speaks TLS, with a certificate of an authority made for it.
+    pub tls: bool,
+}
+
+/// Who may use servers that are started here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever reaches them.
+    Anyone,
+    /// One user.
+    User {
+        /// The name.
+        name: String,
+        /// The password; none takes the one that the data directory keeps, or draws one.
+        password: Option<Secret>,
+    },
 }
 
 /// What `convoy doctor` is told.
@@ -350,14 +376,21 @@ pub struct GenerateSettings {
 
 impl SimulateSettings {
     /// Compares what was measured with every limit asked for.
-    pub fn thresholds(&self, summary: &Summary) -> Vec<Threshold> {
+    pub fn thresholds(&self, summary: &Summary, verdict: &Verdict) -> Vec<Threshold> {
         let p99 = self
             .max_end_to_end_p99
-            .map(|limit| ThresholdName::MaxEndToEndP99Us.check(limit.as_secs_f64() * 1e6, summary));
+            .map(|limit| (ThresholdName::MaxEndToEndP99Us, limit.as_secs_f64() * 1e6));
         let throughput = self
             .min_throughput
-            .map(|limit| ThresholdName::MinThroughputRecordsPerSecond.check(limit, summary));
-        p99.into_iter().chain(throughput).collect()
+            .map(|limit| (ThresholdName::MinThroughputRecordsPerSecond, limit));
+        let dead_letters = self
+            .max_dead_letters
+            .map(|limit| (ThresholdName::MaxDeadLetters, limit as f64));
+        [p99, throughput, dead_letters]
+            .into_iter()
+            .flatten()
+            .map(|(name, limit)| name.check(limit, summary, verdict))
+            .collect()
     }
 }
 

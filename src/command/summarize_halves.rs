@@ -197,7 +197,7 @@ fn account(
         labels: ledger.labels.clone(),
         label_column: context.workload.label_column().map(str::to_owned),
         not_acked: ledger.not_acked,
-        dead_lettered: ledger.dead_lettered,
+        dead_lettered: context.counters.dead_lettered.get(),
         topics: topics
             .map(|(topic, name)| (name.clone(), context.partitions_of(topic)))
             .collect(),

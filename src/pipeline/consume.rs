@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::error::Error;
 use super::group::{Done, Length, Session, Timing};
-use super::prepare::open_store;
+use super::prepare::{connector, open_store};
 use super::progress::{Observer, Phase, gather};
 use super::topics;
-use crate::broker::{Connector, Endpoint};
+use crate::broker::Endpoint;
 use crate::measure::{Interval, Recording};
 use crate::net::SecretUri;
 
@@ -46,7 +46,7 @@ pub async fn consume(
     observer: Arc<dyn Observer>,
     interrupt: CancellationToken,
 ) -> Result<Consumed, Error> {
-    let connector = Connector::new(ends.broker);
+    let connector = connector(&context, &ends.broker);
     context.set_partitions(topics::ensure(&context.settings, &connector).await?);
     let store = open_store(&context, &ends.store, &consumer).await?;
     let documents = store.documents(&context.settings.collection);

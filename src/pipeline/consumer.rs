@@ -1,5 +1,6 @@
 //! The consumer of one partition: broker → decode, validate, type → documents for the writer.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,9 @@ use tokio::sync::{mpsc, watch};
 use super::context::{Context, TopicPartition};
 use super::error::Error;
 use super::intake::{Intake, Refused};
+use super::machine::{Attempts, Position};
+use crate::broker::Partition;
 use crate::broker::client::Record;
-use crate::broker::{Error as BrokerError, Partition};
-use crate::measure::nanos;
 use crate::record::Envelope;
 
 /// Bytes of one fetch: a few hundred records, so that decoding them does not delay the writer.
@@ -20,11 +21,8 @@ const FETCH_BYTES: i32 = 1024 * 1024;
 /// How long a fetch waits for the first record.
 const FETCH_WAIT: Duration = Duration::from_millis(500);
 
-/// How long a partition may fail to answer before the run gives up.
-const FETCH_DEADLINE: Duration = Duration::from_secs(60);
-
-/// Pause between two attempts.
-const FETCH_PAUSE: Duration = Duration::from_millis(100);
+/// Answers without any record, though there are some, before a partition counts as unreadable.
+const EMPTY_FETCHES: u32 = 3;
 
 /// Reads one partition from a position up to wherever it is told to end.
 #[derive(Debug)]
@@ -33,7 +31,7 @@ pub struct Consumer {
     topic_partition: TopicPartition,
     partition: Partition,
     intake: Intake,
-    position: i64,
+    position: Position,
     end: watch::Receiver<Option<Arc<[i64]>>>,
     output: mpsc::Sender<Fetch>,
 }
@@ -43,8 +41,8 @@ pub struct Consumer {
 pub struct Fetch {
     /// Where it is from.
     pub partition: TopicPartition,
-    /// Offset behind its last record.
-    pub next_offset: i64,
+    /// Offsets of its records.
+    pub offsets: Range<i64>,
     /// When it arrived, nanoseconds on the run's clock.
     pub fetched: u64,
     /// Documents of the records that fit.
@@ -71,10 +69,10 @@ pub struct Ready {
 pub struct Poison {
     /// The record as it came.
     pub record: Record,
-    /// Its envelope, where it has one.
-    pub envelope: Option<Envelope>,
     /// The run that it names, where it names one.
     pub run_id: Option<String>,
+    /// Vehicle and sequence, where it says which reading of a run it is.
+    pub reading: Option<(u32, u64)>,
     /// Why it does not fit.
     pub reason: String,
 }
@@ -113,7 +111,7 @@ impl Consumer {
             topic_partition,
             partition,
             intake,
-            position,
+            position: Position::new(position),
             end,
             output,
         }
@@ -123,7 +121,7 @@ impl Consumer {
     /// is read. Returns the offset behind the last record, and what took the records.
     pub async fn run(mut self) -> Result<(i64, Intake), Error> {
         self.read().await?;
-        Ok((self.position, self.intake))
+        Ok((self.position.offset(), self.intake))
     }
 
     async fn read(&mut self) -> Result<(), Error> {
@@ -134,10 +132,10 @@ impl Consumer {
                 .borrow_and_update()
                 .as_ref()
                 .map(|ends| ends[index]);
-            if end.is_some_and(|end| self.position >= end) {
+            let position = self.position.offset();
+            if end.is_some_and(|end| position >= end) {
                 return Ok(());
             }
-            let position = self.position;
             let records = tokio::select! {
                 records = fetch(&self.context, &mut self.partition, position) => records?,
                 // Dropping a fetch is safe: its connection is not used again if the end is reached.
@@ -150,7 +148,6 @@ impl Consumer {
                 continue;
             }
             let decoded = self.decode(records)?;
-            self.position = decoded.next_offset;
             if self.output.send(decoded).await.is_err() {
                 return Ok(());
             }
@@ -162,35 +159,35 @@ impl Consumer {
         self.context.counters.fetched.add(records.len());
         let mut fetch = Fetch {
             partition: self.topic_partition,
-            next_offset: self.position,
+            offsets: self.position.offset()..self.position.offset(),
             fetched,
             documents: Vec::with_capacity(records.len()),
             poison: Vec::new(),
         };
         for record in records {
-            if record.offset != fetch.next_offset {
-                return Err(Error::Gap {
+            self.position
+                .pass(record.offset)
+                .map_err(|jump| Error::Gap {
                     topic: self.partition.topic().to_owned(),
                     partition: self.partition.number(),
-                    expected: fetch.next_offset,
-                    found: record.offset,
-                });
-            }
-            fetch.next_offset += 1;
+                    expected: jump.expected,
+                    found: jump.found,
+                })?;
             match self.intake.document(&record) {
                 Ok(ready) => fetch.documents.push(ready),
                 Err(Refused {
-                    envelope,
                     run_id,
+                    reading,
                     reason,
                 }) => fetch.poison.push(Poison {
                     record,
-                    envelope,
                     run_id,
+                    reading,
                     reason,
                 }),
             }
         }
+        fetch.offsets.end = self.position.offset();
         Ok(fetch)
     }
 }
@@ -201,24 +198,35 @@ async fn fetch(
     partition: &mut Partition,
     position: i64,
 ) -> Result<Vec<Record>, Error> {
-    let started = context.clock.now();
+    let mut attempts = Attempts::new(context.settings.broker_timeout);
+    let mut empty = 0;
     loop {
-        match partition.fetch(position, FETCH_BYTES, FETCH_WAIT).await {
+        let error = match partition.fetch(position, FETCH_BYTES, FETCH_WAIT).await {
             Ok(fetched) => {
                 // A batch is sent whole, also the part before the position.
                 let mut records = fetched.records;
                 records.retain(|record| record.offset >= position);
-                return Ok(records);
+                if !records.is_empty() || fetched.high_watermark <= position {
+                    return Ok(records);
+                }
+                empty += 1;
+                Error::Unreadable {
+                    topic: partition.topic().to_owned(),
+                    partition: partition.number(),
+                    offset: position,
+                }
             }
-            Err(error @ BrokerError::OffsetOutOfRange { .. }) => return Err(Error::Broker(error)),
-            Err(error) if context.clock.now() - started > nanos(FETCH_DEADLINE) => {
-                return Err(Error::Broker(error));
-            }
-            Err(error) => {
-                context.counters.fetches_failed.add(1);
-                tracing::warn!(%error, "fetching again");
-                tokio::time::sleep(FETCH_PAUSE).await;
-            }
-        }
+            Err(error) => Error::Broker(error),
+        };
+        // One empty answer may have been overtaken by a record; the same again and again is a log
+        // that cannot be read on.
+        let lost = error.is_loss() && (empty == 0 || empty > EMPTY_FETCHES);
+        let pause = attempts.failed(context.clock.now()).filter(|_| !lost);
+        let Some(pause) = pause else {
+            return Err(error);
+        };
+        context.counters.fetches_failed.add(1);
+        tracing::warn!(%error, "fetching again");
+        tokio::time::sleep(pause).await;
     }
 }

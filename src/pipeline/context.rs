@@ -45,6 +45,12 @@ pub struct Settings {
     pub collection: String,
     /// How long the consumers may take for the rest once the fleet has stopped.
     pub drain_timeout: Duration,
+    /// How long one request may take until it counts as unanswered.
+    pub request_timeout: Duration,
+    /// How long the broker may fail to answer before the run gives up.
+    pub broker_timeout: Duration,
+    /// How long the store may fail to answer before the run gives up.
+    pub store_timeout: Duration,
 }
 
 impl Settings {

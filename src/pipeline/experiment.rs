@@ -65,15 +65,11 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     interrupt: CancellationToken,
 ) -> Result<Outcome, Error> {
-    let prepared = prepare(&context, &endpoints, &roles).await?;
-    let consuming = prepared.consuming.as_ref();
-    let targets = consuming
-        .map(|consuming| consuming.targets.clone())
-        .expect("both halves were prepared");
+    let (prepared, collections) = prepare(&context, &endpoints, &roles).await?;
     let mut running = Running::start(&context, prepared, &roles, &observer);
     let interrupted = running.emit(&context, &interrupt, &observer).await;
     observer.phase(Phase::Draining);
-    let behind_checkpoints = running.drain(&context, &targets.checkpoints).await;
+    let behind_checkpoints = running.drain(&context, &collections.checkpoints).await;
     let finished = running.finish().await;
     observer.phase(Phase::Auditing);
     let evidence = Evidence {
@@ -83,8 +79,8 @@ pub async fn run(
     };
     let audited = verdict(
         &context,
-        &targets.documents,
-        &targets.dead_letters,
+        &collections.documents,
+        &collections.dead_letters,
         &evidence,
     )
     .await;

@@ -53,10 +53,10 @@ enum Scope {
 /// Why a record becomes no document.
 #[derive(Debug)]
 pub struct Refused {
-    /// The record's envelope, where it has one.
-    pub envelope: Option<Envelope>,
-    /// The run that the dead letter is filed under, where the record names one.
+    /// The run that the record names, where it names one.
     pub run_id: Option<String>,
+    /// Vehicle and sequence, where it says which reading of a run it is.
+    pub reading: Option<(u32, u64)>,
     /// What is wrong.
     pub reason: String,
 }
@@ -98,38 +98,46 @@ impl Intake {
     /// Makes the document of a record.
     pub fn document(&mut self, record: &Record) -> Result<Ready, Refused> {
         let header = record.headers.get(envelope::HEADER);
-        let decoded = match header.map(|header| Envelope::decode(header)) {
-            Some(decoded) => decoded,
-            None if matches!(self.scope, Scope::Everything { .. }) => {
-                return self.anonymous_document(record);
-            }
-            None => Err(envelope::Error::Missing),
+        let everything = matches!(self.scope, Scope::Everything { .. });
+        let made = match header {
+            None if everything => self.anonymous_document(record),
+            None => Err(envelope::Error::Missing.to_string()),
+            Some(header) => self.own_document(record, header),
         };
-        let (envelope, emission) = decoded.map_err(|error| Refused {
-            envelope: None,
-            run_id: None,
-            reason: error.to_string(),
-        })?;
-        let refuse = |reason: String| Refused {
-            envelope: Some(envelope),
-            run_id: Some(emission.run_id.to_owned()),
+        made.map_err(|reason| self.refused(header.map(Vec::as_slice), reason))
+    }
+
+    /// Tells as much of a refused record as its header says, which may be cut off.
+    fn refused(&self, header: Option<&[u8]>, reason: String) -> Refused {
+        let decoded = header.and_then(|header| Envelope::decode(header).ok());
+        let identity = header.and_then(Envelope::identity);
+        let ours = |run: RunKey| match self.scope {
+            Scope::Run { .. } => run == self.context.run,
+            // Without the name of its run, nobody could look a reading up.
+            Scope::Everything { .. } => decoded.is_some(),
+        };
+        let reading = identity
+            .filter(|(run, _, _)| ours(*run))
+            .map(|(_, vehicle, sequence)| (vehicle, sequence));
+        Refused {
+            run_id: decoded.map(|(_, emission)| emission.run_id.to_owned()),
+            reading,
             reason,
-        };
-        if let Scope::Run { .. } = self.scope
-            && envelope.run != self.context.run
-        {
-            return Err(refuse("the record belongs to another run".to_owned()));
         }
-        let value = record
-            .value
-            .as_deref()
-            .ok_or_else(|| refuse("the record has no value".to_owned()))?;
+    }
+
+    fn own_document(&mut self, record: &Record, header: &[u8]) -> Result<Ready, String> {
+        let (envelope, emission) = Envelope::decode(header).map_err(|error| error.to_string())?;
+        let value = record.value.as_deref().ok_or("the record has no value")?;
         let payload = match &self.scope {
-            Scope::Run { form, .. } => form.payload(value).map_err(refuse)?,
+            Scope::Run { .. } if envelope.run != self.context.run => {
+                return Err("the record belongs to another run".to_owned());
+            }
+            Scope::Run { form, .. } => form.payload(value)?,
             Scope::Everything { .. } => unwrapped(value),
         };
         if payload_hash(payload) != envelope.payload_hash {
-            return Err(refuse("the payload does not match its hash".to_owned()));
+            return Err("the payload does not match its hash".to_owned());
         }
         let origin = Origin {
             run: emission.run_id,
@@ -141,7 +149,7 @@ impl Intake {
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
         match &mut self.scope {
             Scope::Run { decoder, form } => {
-                form.check(payload).map_err(refuse)?;
+                form.check(payload)?;
                 document::write(&envelope, &origin, payload, decoder, &mut bytes)
             }
             Scope::Everything { decoder, runs, .. } => {
@@ -153,11 +161,9 @@ impl Intake {
                 })
             }
         }
-        .map_err(|error| refuse(error.reason))?;
-        let document =
-            RawDocumentBuf::from_bytes(bytes).map_err(|error| refuse(error.to_string()))?;
+        .map_err(|error| error.reason)?;
         Ok(Ready {
-            document,
+            document: RawDocumentBuf::from_bytes(bytes).map_err(|error| error.to_string())?,
             envelope: self.on_own_clock(envelope, &emission),
             offset: record.offset,
             payload_bytes: payload.len(),
@@ -166,19 +172,11 @@ impl Intake {
 
     /// Makes the document of a record that convoy did not write: its coordinates identify it, and
     /// its timestamp is its intended instant.
-    fn anonymous_document(&mut self, record: &Record) -> Result<Ready, Refused> {
-        let refuse = |reason: String| Refused {
-            envelope: None,
-            run_id: None,
-            reason,
-        };
+    fn anonymous_document(&mut self, record: &Record) -> Result<Ready, String> {
         let Scope::Everything { decoder, topic, .. } = &mut self.scope else {
-            return Err(refuse(envelope::Error::Missing.to_string()));
+            return Err(envelope::Error::Missing.to_string());
         };
-        let value = record
-            .value
-            .as_deref()
-            .ok_or_else(|| refuse("the record has no value".to_owned()))?;
+        let value = record.value.as_deref().ok_or("the record has no value")?;
         let payload = unwrapped(value);
         let clock = self.context.clock;
         let timestamp = clock.of_unix_ms(record.timestamp_ms);
@@ -202,9 +200,8 @@ impl Intake {
         document::write_anonymous(&envelope, &origin, &mut bytes, |writer| {
             decoder.decode(payload, writer)
         })
-        .map_err(|error| refuse(error.reason))?;
-        let document =
-            RawDocumentBuf::from_bytes(bytes).map_err(|error| refuse(error.to_string()))?;
+        .map_err(|error| error.reason)?;
+        let document = RawDocumentBuf::from_bytes(bytes).map_err(|error| error.to_string())?;
         self.context.counters.without_envelope.add(1);
         self.context.counters.timed_by_wall_clock.add(1);
         Ok(Ready {

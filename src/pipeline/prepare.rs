@@ -10,16 +10,17 @@ use tokio::task::JoinSet;
 use super::checkpoint::Checkpoints;
 use super::consumer::Consuming;
 use super::context::{Context, TopicPartition};
+use super::dead_letter::DeadLetters;
 use super::error::Error;
 use super::experiment::{Endpoints, Roles};
 use super::form::Form;
 use super::intake::Intake;
 use super::topics;
 use super::writer::Targets;
-use crate::broker::{self, Connector, Partition};
+use crate::broker::{self, Connector, Endpoint, Partition};
 use crate::net::SecretUri;
 use crate::registry::Client;
-use crate::store::Connection;
+use crate::store::{Connection, Documents};
 
 /// Epoch of the first owner of a run's partitions.
 const FIRST_EPOCH: i64 = 1;
@@ -29,8 +30,21 @@ const FIRST_EPOCH: i64 = 1;
 pub struct Prepared {
     /// Partitions to produce to.
     pub producing: Vec<Producing>,
+    /// Where messages go that no broker takes.
+    pub dead_letters: Arc<DeadLetters>,
     /// The consuming half; none where other processes consume.
     pub consuming: Option<ConsumingHalf>,
+}
+
+/// What is looked at when the run has ended.
+#[derive(Debug)]
+pub struct Collections {
+    /// Documents.
+    pub documents: Documents,
+    /// Dead letters.
+    pub dead_letters: Documents,
+    /// Positions.
+    pub checkpoints: Checkpoints,
 }
 
 /// Connections and positions of consumers.
@@ -58,8 +72,8 @@ pub async fn prepare(
     context: &Arc<Context>,
     endpoints: &Endpoints,
     roles: &Roles,
-) -> Result<Prepared, Error> {
-    let connector = Connector::new(endpoints.broker.clone());
+) -> Result<(Prepared, Collections), Error> {
+    let connector = connector(context, &endpoints.broker);
     let forms = forms(context, endpoints.registry.as_ref()).await?;
     let broker = async {
         context.set_partitions(topics::ensure(&context.settings, &connector).await?);
@@ -71,10 +85,17 @@ pub async fn prepare(
     let ((producing, partitions), store) = tokio::try_join!(broker, store)?;
     let settings = &context.settings;
     let checkpoints = store.documents(&settings.checkpoint_collection());
-    let targets = Targets {
+    let collections = Collections {
         documents: store.documents(&settings.collection),
         dead_letters: store.documents(&settings.dead_letter_collection()),
         checkpoints: Checkpoints::new(checkpoints, FIRST_EPOCH),
+    };
+    let (letters, topics) = (collections.dead_letters.clone(), settings.topics.len());
+    let dead_letters = Arc::new(DeadLetters::new(Some(letters), connector.clone(), topics));
+    let targets = Targets {
+        documents: collections.documents.clone(),
+        dead_letters: Arc::clone(&dead_letters),
+        checkpoints: collections.checkpoints.clone(),
     };
     targets.documents.create().await.map_err(Error::Store)?;
     for Consuming {
@@ -92,14 +113,21 @@ pub async fn prepare(
         .partitions()
         .map(|partition| connector.partition(context.topic(partition), partition.number))
         .collect();
-    Ok(Prepared {
+    let prepared = Prepared {
         producing,
+        dead_letters,
         consuming: Some(ConsumingHalf {
             partitions,
             watching,
             targets,
         }),
-    })
+    };
+    Ok((prepared, collections))
+}
+
+/// Returns what connects to a broker, as patient as the settings say.
+pub fn connector(context: &Context, broker: &Endpoint) -> Connector {
+    Connector::new(broker.clone()).with_request_timeout(context.settings.request_timeout)
 }
 
 /// Makes topics and connections of the producing half alone.
@@ -111,8 +139,10 @@ pub async fn prepare_producing(
 ) -> Result<Prepared, Error> {
     let forms = forms(context, registry).await?;
     context.set_partitions(topics::ensure(&context.settings, connector).await?);
+    let topics = context.settings.topics.len();
     Ok(Prepared {
         producing: open_producing(context, connector, &forms, producer).await?,
+        dead_letters: Arc::new(DeadLetters::new(None, connector.clone(), topics)),
         consuming: None,
     })
 }
@@ -141,7 +171,8 @@ pub async fn open_store(
         let pool = u32::try_from(context.settings.consumers)
             .unwrap_or(u32::MAX)
             .saturating_add(1);
-        Connection::open(&uri, &context.settings.database, pool).await
+        let opened = Connection::open(&uri, &context.settings.database, pool).await?;
+        Ok(opened.with_command_timeout(context.settings.request_timeout))
     });
     joined(opening.await, "store")?.map_err(Error::Store)
 }

@@ -8,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::error::Error;
 use super::experiment::Roles;
-use super::prepare::prepare_producing;
+use super::prepare::{connector, prepare_producing};
 use super::progress::{Observer, Phase};
 use super::running::Running;
 use crate::audit::Ledger;
-use crate::broker::{Connector, Endpoint};
+use crate::broker::Endpoint;
 use crate::measure::{Interval, Recording};
 use crate::registry::Client;
 
@@ -45,7 +45,7 @@ pub async fn produce(
     observer: Arc<dyn Observer>,
     interrupt: CancellationToken,
 ) -> Result<Produced, Error> {
-    let connector = Connector::new(broker);
+    let connector = connector(&context, &broker);
     let prepared =
         prepare_producing(&context, &connector, registry.as_ref(), &roles.producer).await?;
     let mut running = Running::start(&context, prepared, &roles, &observer);

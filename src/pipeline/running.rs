@@ -77,6 +77,7 @@ impl Running {
     ) -> Self {
         let Prepared {
             producing,
+            dead_letters,
             consuming,
         } = prepared;
         let queues: Vec<Arc<Queue>> = producing.iter().map(|_| Arc::default()).collect();
@@ -103,7 +104,8 @@ impl Running {
         let mut producers = JoinSet::new();
         for ((producing, queue), acks) in producing.into_iter().zip(&queues).zip(acks.iter()) {
             let (queue, acks) = (Arc::clone(queue), Arc::clone(acks));
-            let producer = Producer::new(Arc::clone(context), producing, queue, acks);
+            let dead_letters = Arc::clone(&dead_letters);
+            let producer = Producer::new(Arc::clone(context), producing, queue, acks, dead_letters);
             recorders.push(producer.recorder());
             producers.spawn_on(producer.run(), &roles.producer);
         }
@@ -150,7 +152,12 @@ impl Running {
         loop {
             tokio::select! {
                 done = &mut self.emitted => {
-                    self.generator_cpu = done.unwrap_or_default();
+                    match done {
+                        Ok(used) => self.generator_cpu = used,
+                        Err(_panicked) => {
+                            self.settle(Err(Error::Panicked { role: "generator" }));
+                        }
+                    }
                     return interrupted;
                 }
                 () = interrupt.cancelled(), if !interrupted => {
@@ -210,7 +217,11 @@ impl Running {
     /// Gathers what the tasks leave behind.
     pub async fn finish(self) -> Finished {
         self.ended.cancel();
-        let gathered = self.gathering.await.unwrap_or_default();
+        let gathered = self.gathering.await;
+        let lost = gathered
+            .is_err()
+            .then_some(Error::Panicked { role: "collector" });
+        let gathered = gathered.unwrap_or_default();
         let mut recording = Recording::default();
         for recorder in &self.recorders {
             recording.merge(&recorder.lock());
@@ -227,7 +238,7 @@ impl Running {
             ledger,
             recording,
             intervals: gathered.intervals,
-            failure,
+            failure: failure.or(lost),
             start,
             generator_cpu,
         }

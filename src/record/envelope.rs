@@ -3,8 +3,8 @@
 //! One header instead of ten, because each costs two allocations on either side. Big-endian:
 //!
 //! ```text
-//!  0 version = 2 │ 1 flags │ 2..6 vehicle │ 6..14 sequence │ 14..22 intended ns │ 22..30 sent ns
-//!  30..38 payload hash │ 38..46 emitted at ms │ 46..54 boot │ 54.. name of the run
+//!  0 version = 2 │ 1 flags │ 2..10 run │ 10..14 vehicle │ 14..22 sequence │ 22..30 intended ns
+//!  30..38 sent ns │ 38..46 payload hash │ 46..54 emitted at ms │ 54..62 boot │ 62.. name of the run
 //! ```
 //!
 //! Stamps count from the boot of the emitter's machine, so that another process of the same boot
@@ -17,7 +17,10 @@ use super::identity::{DocumentId, RunKey};
 pub const HEADER: &str = "convoy";
 
 /// Bytes of an envelope before the name of its run.
-pub const FIXED_LENGTH: usize = 54;
+pub const FIXED_LENGTH: usize = 62;
+
+/// Bytes up to the end of the sequence: what says which reading it is.
+pub const IDENTITY_END: usize = 22;
 
 /// Bytes of the longest name of a run.
 pub const MAX_RUN_ID: usize = 64;
@@ -74,8 +77,8 @@ pub enum Error {
         /// Version it has.
         version: u8,
     },
-    /// The header names no run.
-    #[error("the `{HEADER}` header has no name of a run")]
+    /// The header names no run, or another than the one whose key it has.
+    #[error("the `{HEADER}` header does not name its run")]
     RunId,
 }
 
@@ -92,11 +95,26 @@ impl Envelope {
         DocumentId::new(self.run, self.vehicle, self.sequence)
     }
 
+    /// Reads run, vehicle and sequence from the beginning of a header, also where its end is cut off.
+    pub fn identity(header: &[u8]) -> Option<(RunKey, u32, u64)> {
+        let bytes: &[u8; IDENTITY_END] = header.first_chunk()?;
+        if bytes[0] != VERSION {
+            return None;
+        }
+        let number = |at: std::ops::Range<usize>| {
+            let bytes = bytes[at].iter();
+            bytes.fold(0, |number: u64, byte| number << 8 | u64::from(*byte))
+        };
+        let vehicle = u32::try_from(number(10..14)).ok()?;
+        Some((RunKey::from_bits(number(2..10)), vehicle, number(14..22)))
+    }
+
     /// Writes the header's value.
     pub fn encode(&self, emission: &Emission<'_>) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIXED_LENGTH + emission.run_id.len());
         bytes.push(VERSION);
         bytes.push(if self.warm_up { FLAG_WARM_UP } else { 0 });
+        bytes.extend_from_slice(&self.run.bits().to_be_bytes());
         bytes.extend_from_slice(&self.vehicle.to_be_bytes());
         bytes.extend_from_slice(&self.sequence.to_be_bytes());
         bytes.extend_from_slice(&self.intended.to_be_bytes());
@@ -120,22 +138,23 @@ impl Envelope {
             .split_first_chunk::<FIXED_LENGTH>()
             .ok_or(Error::Length { length })?;
         let run_id = std::str::from_utf8(run_id).map_err(|_| Error::RunId)?;
-        if !is_run_id(run_id) {
+        let run = RunKey::from_bits(u64::from_be_bytes(array(bytes, 2)));
+        if !is_run_id(run_id) || run != RunKey::of(run_id) {
             return Err(Error::RunId);
         }
         let envelope = Self {
-            run: RunKey::of(run_id),
-            vehicle: u32::from_be_bytes(array(bytes, 2)),
-            sequence: u64::from_be_bytes(array(bytes, 6)),
+            run,
+            vehicle: u32::from_be_bytes(array(bytes, 10)),
+            sequence: u64::from_be_bytes(array(bytes, 14)),
             warm_up: bytes[1] & FLAG_WARM_UP != 0,
-            intended: u64::from_be_bytes(array(bytes, 14)),
-            sent: u64::from_be_bytes(array(bytes, 22)),
-            payload_hash: u64::from_be_bytes(array(bytes, 30)),
+            intended: u64::from_be_bytes(array(bytes, 22)),
+            sent: u64::from_be_bytes(array(bytes, 30)),
+            payload_hash: u64::from_be_bytes(array(bytes, 38)),
         };
         let emission = Emission {
             run_id,
-            emitted_at_unix_ms: i64::from_be_bytes(array(bytes, 38)),
-            boot: u64::from_be_bytes(array(bytes, 46)),
+            emitted_at_unix_ms: i64::from_be_bytes(array(bytes, 46)),
+            boot: u64::from_be_bytes(array(bytes, 54)),
         };
         Ok((envelope, emission))
     }
@@ -164,6 +183,18 @@ mod tests {
             let emission = Emission { run_id: &run_id, boot, emitted_at_unix_ms };
             let header = envelope.encode(&emission);
             prop_assert_eq!(Envelope::decode(&header), Ok((envelope, emission)));
+        }
+
+        #[test]
+        fn a_header_that_is_cut_off_behind_the_sequence_still_says_which_reading_it_is(
+            run_id in "[a-z0-9]{1,64}", vehicle: u32, sequence: u64, length in 0..FIXED_LENGTH,
+        ) {
+            let run = RunKey::of(&run_id);
+            let (warm_up, intended, sent, payload_hash) = (false, 1, 2, 3);
+            let envelope = Envelope { run, vehicle, sequence, warm_up, intended, sent, payload_hash };
+            let emission = Emission { run_id: &run_id, boot: 4, emitted_at_unix_ms: 5 };
+            let expected = (length >= IDENTITY_END).then_some((run, vehicle, sequence));
+            prop_assert_eq!(Envelope::identity(&envelope.encode(&emission)[..length]), expected);
         }
 
         #[test]

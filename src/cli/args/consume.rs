@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::groups::{ConnectionArgs, ReportArgs, TalkArgs, TopicArgs, WriterArgs};
+use super::groups::{ConnectionArgs, PatienceArgs, ReportArgs, TalkArgs, TopicArgs, WriterArgs};
 use super::parse;
 
 /// Shown below the long help.
@@ -76,6 +76,19 @@ pub struct ConsumeArgs {
     )]
     #[arg(value_parser = parse::span)]
     pub drain_timeout: Duration,
+
+    #[command(flatten)]
+    pub patience: PatienceArgs,
+
+    /// How long the store may fail to answer before the run gives up.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2m",
+        help_heading = "Length"
+    )]
+    #[arg(value_parser = parse::span)]
+    pub store_timeout: Duration,
 
     /// Topics to read, several with commas between.
     #[arg(

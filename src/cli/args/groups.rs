@@ -113,6 +113,30 @@ pub struct LengthArgs {
     pub warmup: Option<Duration>,
 }
 
+/// How long the broker is waited for.
+#[derive(Args)]
+pub struct PatienceArgs {
+    /// How long one request may take until it counts as unanswered and is sent again.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        help_heading = "Length"
+    )]
+    #[arg(value_parser = parse::span)]
+    pub request_timeout: Duration,
+
+    /// How long the broker may fail to answer before the run gives up.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2m",
+        help_heading = "Length"
+    )]
+    #[arg(value_parser = parse::span)]
+    pub broker_timeout: Duration,
+}
+
 /// How topics are made that do not exist.
 #[derive(Args)]
 pub struct TopicArgs {

@@ -5,7 +5,8 @@ use clap::Args;
 use crate::fleet::Shard;
 
 use super::groups::{
-    ConnectionArgs, FleetArgs, LengthArgs, ProducerArgs, ReportArgs, TalkArgs, TopicArgs,
+    ConnectionArgs, FleetArgs, LengthArgs, PatienceArgs, ProducerArgs, ReportArgs, TalkArgs,
+    TopicArgs,
 };
 use super::parse;
 
@@ -40,6 +41,9 @@ pub struct ProduceArgs {
 
     #[command(flatten)]
     pub length: LengthArgs,
+
+    #[command(flatten)]
+    pub patience: PatienceArgs,
 
     /// Topic [default: named by the folder of the dataset].
     #[arg(long, value_name = "NAME", help_heading = "Pipeline")]

@@ -9,8 +9,8 @@ use crate::command::settings::{Backend, Sink};
 use crate::{broker, store};
 
 use super::groups::{
-    ConnectionArgs, FleetArgs, LengthArgs, ProducerArgs, ReportArgs, TalkArgs, TopicArgs,
-    WriterArgs,
+    ConnectionArgs, FleetArgs, LengthArgs, PatienceArgs, ProducerArgs, ReportArgs, TalkArgs,
+    TopicArgs, WriterArgs,
 };
 use super::parse;
 
@@ -48,6 +48,19 @@ pub struct SimulateArgs {
     )]
     #[arg(value_parser = parse::span)]
     pub drain_timeout: Duration,
+
+    #[command(flatten)]
+    pub patience: PatienceArgs,
+
+    /// How long the store may fail to answer before the run gives up.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2m",
+        help_heading = "Length"
+    )]
+    #[arg(value_parser = parse::span)]
+    pub store_timeout: Duration,
 
     /// Topic [default: named by the folder of the dataset].
     #[arg(long, value_name = "NAME", help_heading = "Pipeline")]
@@ -152,6 +165,11 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "RATE", help_heading = "Output")]
     #[arg(value_parser = parse::positive, allow_negative_numbers = true)]
     pub min_throughput: Option<f64>,
+
+    /// Fail where more records end as dead letters [default: fail at the first].
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    #[arg(value_parser = parse::value::<u64>, allow_negative_numbers = true)]
+    pub max_dead_letters: Option<u64>,
 
     #[command(flatten)]
     pub talk: TalkArgs,

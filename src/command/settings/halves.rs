@@ -24,6 +24,12 @@ pub struct ProduceSettings {
     pub shard: Option<Shard>,
     /// Name of the run; none makes one.
     pub run_id: Option<String>,
+    /// How long one request may take until it counts as unanswered.
+    #[serde(rename = "request_timeout_s", serialize_with = "seconds")]
+    pub request_timeout: Duration,
+    /// How long the broker may fail to answer before the process gives up.
+    #[serde(rename = "broker_timeout_s", serialize_with = "seconds")]
+    pub broker_timeout: Duration,
     /// Topic; none takes the name of the folder of the dataset.
     pub topic: Option<String>,
     /// How topics are made.
@@ -70,6 +76,15 @@ pub struct ConsumeSettings {
     /// How long storing what was read may take at the end.
     #[serde(rename = "drain_timeout_s", serialize_with = "seconds")]
     pub drain_timeout: Duration,
+    /// How long one request may take until it counts as unanswered.
+    #[serde(rename = "request_timeout_s", serialize_with = "seconds")]
+    pub request_timeout: Duration,
+    /// How long the broker may fail to answer before the process gives up.
+    #[serde(rename = "broker_timeout_s", serialize_with = "seconds")]
+    pub broker_timeout: Duration,
+    /// How long the store may fail to answer before the process gives up.
+    #[serde(rename = "store_timeout_s", serialize_with = "seconds")]
+    pub store_timeout: Duration,
     /// Topics to read.
     pub topics: Vec<String>,
     /// How topics are made.

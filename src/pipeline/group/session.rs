@@ -23,6 +23,7 @@ use crate::pipeline::Error;
 use crate::pipeline::checkpoint::Checkpoints;
 use crate::pipeline::consumer::{Consumer, Consuming};
 use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::dead_letter::DeadLetters;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::progress::Observer;
 use crate::pipeline::writer::{Targets, Writer};
@@ -33,9 +34,6 @@ const WRITER_INPUT: usize = 4;
 
 /// How often is looked whether the session is over.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
-
-/// How long the store may fail to show the group before the process gives up.
-const VIEW_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What ends a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,7 +68,8 @@ pub struct Session {
     connector: Connector,
     observer: Arc<dyn Observer>,
     leases: Leases,
-    targets: Connection,
+    store: Connection,
+    dead_letters: Arc<DeadLetters>,
     timing: Timing,
     length: Length,
     membership: Membership,
@@ -124,13 +123,18 @@ impl Session {
         let member = context.settings.run_id.clone();
         let leases = Leases::new(&context, &store, member.clone());
         let partitions = context.partitions().collect();
+        let letters = store.documents(&context.settings.dead_letter_collection());
+        let topics = context.settings.topics.len();
+        let dead_letters = DeadLetters::new(Some(letters), connector.clone(), topics);
+        let dead_letters = Arc::new(dead_letters);
         let start = context.clock.now();
         Self {
             context,
             connector,
             observer,
             leases,
-            targets: store,
+            store,
+            dead_letters,
             timing,
             length,
             membership: Membership::new(member, timing, partitions),
@@ -207,7 +211,7 @@ impl Session {
             Err(error) => {
                 tracing::warn!(%error, "cannot see the group");
                 let waited = self.context.clock.now() - self.last_view;
-                if waited > nanos(VIEW_DEADLINE) {
+                if waited > nanos(self.context.settings.store_timeout) {
                     self.done.failure = Some(Error::Store(error));
                 }
                 return;
@@ -286,8 +290,8 @@ impl Session {
             intake: Intake::of_everything(Arc::clone(&context), partition),
         };
         let targets = Targets {
-            documents: self.targets.documents(&settings.collection),
-            dead_letters: self.targets.documents(&settings.dead_letter_collection()),
+            documents: self.store.documents(&settings.collection),
+            dead_letters: Arc::clone(&self.dead_letters),
             checkpoints: Checkpoints::new(self.leases.checkpoints(), epoch),
         };
         let (input, output) = mpsc::channel(WRITER_INPUT);
