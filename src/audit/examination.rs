@@ -18,10 +18,8 @@ pub struct Scope {
     pub run: RunKey,
     /// Its number of vehicles.
     pub vehicles: u32,
-    /// Its topics.
-    pub topics: Vec<String>,
-    /// Partitions of each topic.
-    pub partitions: u32,
+    /// Its topics, each with its number of partitions.
+    pub topics: Vec<(String, u32)>,
 }
 
 /// First pass: sums, order and labels.
@@ -125,10 +123,11 @@ impl Scope {
     /// Returns the index of the topic that a document comes from; none if this run does not send
     /// there.
     fn topic_of(&self, stored: &Stored<'_>) -> Option<usize> {
-        let partitions = 0..i64::from(self.partitions);
-        let place = stored.offset >= 0 && partitions.contains(&stored.partition);
-        let topic = self.topics.iter().position(|topic| topic == stored.topic)?;
-        place.then_some(topic)
+        let known = |(topic, partitions): &(String, u32)| {
+            topic == stored.topic && (0..i64::from(*partitions)).contains(&stored.partition)
+        };
+        let topic = self.topics.iter().position(known)?;
+        (stored.offset >= 0).then_some(topic)
     }
 }
 

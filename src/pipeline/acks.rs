@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 /// Acks of one partition, by offset. One entry per produce request, dropped once read past.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Acks {
     state: Mutex<State>,
+    /// Whether somebody will ask for them.
+    kept: bool,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +34,14 @@ struct Ack {
 }
 
 impl Acks {
+    /// Prepares to keep acks, or to forget them where the consumer is another process.
+    pub fn new(kept: bool) -> Self {
+        Self {
+            state: Mutex::default(),
+            kept,
+        }
+    }
+
     /// Notes that `count` records from `base` on are acknowledged.
     ///
     /// Returns whether that is news of a loss: an offset was given a second time, so the log has
@@ -46,7 +56,9 @@ impl Acks {
             let rewound = state.rewound.unwrap_or(base);
             state.rewound = Some(rewound.min(base));
         }
-        state.entries.push_back(Ack { end, base, acked });
+        if self.kept {
+            state.entries.push_back(Ack { end, base, acked });
+        }
         state.end = end;
         lost && !noticed
     }
@@ -111,7 +123,7 @@ mod tests {
 
     #[test]
     fn an_offset_finds_its_own_ack_and_no_other() {
-        let acks = Acks::default();
+        let acks = Acks::new(true);
         assert!(!acks.push(10, 5, 100));
         assert!(!acks.push(20, 5, 200));
         let mut reader = acks.reader();
@@ -124,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_offset_given_twice_is_a_loss_told_once_with_its_place() {
-        let acks = Acks::default();
+        let acks = Acks::new(true);
         assert!(!acks.push(0, 100, 1));
         assert_eq!(acks.take_rewound(), None);
         assert!(acks.push(60, 5, 2));

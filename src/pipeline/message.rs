@@ -12,7 +12,7 @@ use super::workload::Scratch;
 use crate::broker::client::Batch;
 use crate::faults::DataKind;
 use crate::fleet::Reading;
-use crate::record::{Envelope, envelope, payload_hash};
+use crate::record::{Emission, Envelope, envelope, payload_hash};
 
 /// Makes the messages of one partition. The same reading always gives the same message.
 #[derive(Debug)]
@@ -82,10 +82,8 @@ impl Composer {
             .workload
             .encode(reading.row, &mut self.scratch, visit_label)?;
         let spoilt = self.spoiler.as_mut();
-        let header_bytes = match spoilt {
-            Some(spoiler) => spoiler.spoil(context, reading, &mut self.scratch.payload),
-            None => envelope::LENGTH,
-        };
+        let header_bytes =
+            spoilt.and_then(|spoiler| spoiler.spoil(context, reading, &mut self.scratch.payload));
         let payload = &self.scratch.payload;
         let payload_hash = payload_hash(payload);
         let envelope = Envelope {
@@ -93,21 +91,28 @@ impl Composer {
             vehicle: reading.vehicle,
             sequence: reading.sequence,
             warm_up: reading.warm_up,
-            intended: reading.intended,
-            sent: sent.sent,
+            intended: context.clock.since_boot(reading.intended),
+            sent: context.clock.since_boot(sent.sent),
             payload_hash,
+        };
+        let emission = Emission {
+            run_id: &context.settings.run_id,
+            boot: context.boot,
+            emitted_at_unix_ms: emitted_at(context, reading),
         };
         let seed = context.settings.fleet.seed;
         let key = context
             .settings
             .key
             .of(seed, reading.vehicle, reading.sequence);
+        let mut header = envelope.encode(&emission);
+        header.truncate(header_bytes.unwrap_or(header.len()));
         Ok(Message {
             key: key.map(|key| key.as_ref().to_vec()),
-            header: envelope.encode()[..header_bytes].to_vec(),
+            header,
             value: self.form.value(payload),
             payload_hash,
-            emitted_at_unix_ms: emitted_at(context, reading),
+            emitted_at_unix_ms: emission.emitted_at_unix_ms,
         })
     }
 

@@ -86,16 +86,20 @@ impl Spoiler {
         spoil(DataKind::NaStorm, 0, (schema, label), payload, out);
     }
 
-    /// Does to a payload what the plan says, and returns how many bytes of the header are left.
-    pub fn spoil(&mut self, context: &Context, reading: &Reading, payload: &mut Vec<u8>) -> usize {
-        let Some(kind) = self.strikes(reading) else {
-            return envelope::LENGTH;
-        };
+    /// Does to a payload what the plan says, and returns how many bytes of the header are left
+    /// where it is cut off.
+    pub fn spoil(
+        &mut self,
+        context: &Context,
+        reading: &Reading,
+        payload: &mut Vec<u8>,
+    ) -> Option<usize> {
+        let kind = self.strikes(reading)?;
         let detail = self.faults.detail(reading.vehicle, reading.sequence);
         if kind == DataKind::TruncatedHeader {
             // Behind what says which reading it is, so that every lost one can be told.
-            return envelope::IDENTITY_END
-                + below(detail, envelope::LENGTH - envelope::IDENTITY_END);
+            let most = envelope::FIXED_LENGTH - envelope::IDENTITY_END;
+            return Some(envelope::IDENTITY_END + below(detail, most));
         }
         let topic = context.workload.topic_of(reading.row);
         let label = context.workload.label_index(topic);
@@ -104,7 +108,7 @@ impl Spoiler {
         if spoil(kind, detail, (schema, label), payload, &mut self.spoilt) {
             std::mem::swap(payload, &mut self.spoilt);
         }
-        envelope::LENGTH
+        None
     }
 }
 
