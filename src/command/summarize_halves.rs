@@ -139,6 +139,7 @@ fn report(
         counters: context.counters.values(),
         cpu: crate::report::CpuPerRecord::default(),
         verdict: Verdict::default(),
+        faults: None,
         thresholds: Vec::new(),
         warnings: Vec::new(),
         intervals: Vec::new(),

@@ -204,6 +204,7 @@ fn seconds(nanos: u64) -> f64 {
 }
 
 /// Passes a run's progress on, and lets the injector know when to begin and to end.
+#[derive(Debug)]
 pub(super) struct Watched {
     observer: Arc<dyn Observer>,
     injector: Arc<Injector>,
