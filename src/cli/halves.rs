@@ -67,6 +67,7 @@ pub(super) fn consume(
         request_timeout: args.patience.request_timeout,
         broker_timeout: args.patience.broker_timeout,
         store_timeout: args.store_timeout,
+        replay_dead_letters: args.replay_dead_letters,
         topics: args.topic,
         creation: creation(&args.creation, &origins),
         batch_records: args.writer.batch_records,

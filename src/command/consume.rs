@@ -91,6 +91,14 @@ pub fn run(
         baseline: &baseline,
         cpu: &cpu,
     };
+    if settings.replay_dead_letters {
+        let counters = &context.counters;
+        terminal.say(format_args!(
+            "dead letters: {} stored now, {} kept",
+            counters.dead_letters_replayed.get(),
+            counters.dead_letters_kept.get()
+        ));
+    }
     let report = consumer_report(&half, settings, &consumed, started);
     simulate::present(&report, &directory, log, settings.format, terminal)?;
     match consumed.done.failure.take() {
@@ -121,6 +129,7 @@ fn context(settings: &ConsumeSettings, member: String, clock: RunClock) -> Conte
         request_timeout: settings.request_timeout,
         broker_timeout: settings.broker_timeout,
         store_timeout: settings.store_timeout,
+        replay_dead_letters: settings.replay_dead_letters,
         data_faults: None,
         log_may_be_lost: false,
     };

@@ -127,6 +127,7 @@ fn context(settings: &ProduceSettings, run_id: String, clock: RunClock) -> Resul
         request_timeout: settings.request_timeout,
         broker_timeout: settings.broker_timeout,
         store_timeout: Duration::ZERO,
+        replay_dead_letters: false,
         data_faults: None,
         log_may_be_lost: false,
     };

@@ -59,6 +59,10 @@ counters! {
     dead_lettered,
     /// Times a log ended before what had been acknowledged or read from it.
     log_truncations,
+    /// Dead letters of earlier runs that could be stored now.
+    dead_letters_replayed,
+    /// Dead letters of earlier runs that still cannot be stored.
+    dead_letters_kept,
     /// Checkpoints written.
     checkpoints,
 }

@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
+use super::dead_letter;
 use super::error::Error;
 use super::group::{Done, Length, Session, Timing};
 use super::prepare::{connector, open_store};
@@ -51,6 +52,10 @@ pub async fn consume(
     let store = open_store(&context, &ends.store, &consumer).await?;
     let documents = store.documents(&context.settings.collection);
     documents.create().await.map_err(Error::Store)?;
+    if context.settings.replay_dead_letters {
+        let letters = store.documents(&context.settings.dead_letter_collection());
+        dead_letter::replay(&context, &documents, &letters).await?;
+    }
     let session = Session::new(
         Arc::clone(&context),
         connector,

@@ -46,6 +46,8 @@ pub struct Settings {
     pub collection: String,
     /// How long the consumers may take for the rest once the fleet has stopped.
     pub drain_timeout: Duration,
+    /// Whether dead letters are tried again before anything is read.
+    pub replay_dead_letters: bool,
     /// What happens to readings on purpose.
     pub data_faults: Option<DataFaults>,
     /// Whether the broker may lose its log's tail on purpose.

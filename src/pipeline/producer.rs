@@ -114,11 +114,10 @@ impl Producer {
             mut ledger,
             ..
         } = self.filler;
-        if result.is_err() {
-            let unsent = (queue.abandon() + incoming.len() + late.len()) as u64;
-            ledger.not_acked += unsent + readings(&flight.sent);
-            ledger.emitted += unsent;
-        }
+        // Nothing is left unless sending has failed.
+        let unsent = (queue.abandon() + incoming.len() + late.len()) as u64;
+        ledger.not_acked += unsent + readings(&flight.sent);
+        ledger.emitted += unsent;
         (ledger, result)
     }
 
@@ -256,8 +255,11 @@ impl Filler {
     /// Returns false when the queue is closed and nothing is left.
     async fn fill_until_due(&mut self) -> Result<bool, Error> {
         self.encode_incoming()?;
-        if self.batcher.is_empty() && !self.take_and_encode().await? {
-            return Ok(false);
+        // What is taken may all have to wait for its turn.
+        while self.batcher.is_empty() {
+            if !self.take_and_encode().await? {
+                return Ok(false);
+            }
         }
         while !self.full() {
             let Some(due) = self.batcher.due() else {

@@ -297,6 +297,22 @@ impl Documents {
         Ok(())
     }
 
+    /// Returns the first documents that match, in order of `_id`.
+    pub async fn page(&self, filter: Document, most: u32) -> Result<Vec<RawDocumentBuf>, Error> {
+        let collect = async {
+            let find = self.collection.find(filter).sort(doc! { "_id": 1 });
+            let mut cursor = find.limit(i64::from(most)).await?;
+            let mut page = Vec::new();
+            while cursor.advance().await? {
+                page.push(cursor.current().to_owned());
+            }
+            Ok(page)
+        };
+        within(self.command_timeout, collect)
+            .await
+            .map_err(|source| self.failed("read", source))
+    }
+
     /// Makes the collection exist, so that the first insert does not pay for it.
     pub async fn create(&self) -> Result<(), Error> {
         /// Error code of a collection that exists already.

@@ -176,7 +176,7 @@ fn what_cannot_be_planned_is_told_before_anything_starts() {
         "--faults data=duplicates:0.1",
         "--faults data=out-of-order:0.1 --key none",
         "--faults broker-restart@1s --sink null",
-        "--faults broker-restart@1s --broker 127.0.0.1:1",
+        "--faults broker-restart@1s --broker 127.0.0.1:1 --store embedded",
     ]
     .map(|flags| {
         let line = RUN.replace("--backend embedded", "");
@@ -188,5 +188,27 @@ fn what_cannot_be_planned_is_told_before_anything_starts() {
         );
         outcome.stderr
     });
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @"
+    error: invalid value 'broker-restrt@5s' for '--faults <PLAN>': at character 1: `broker-restrt` is no fault; did you mean `broker-restart`?
+
+    For more information, try '--help'.
+
+    error: invalid value 'data=duplicates:0.1' for '--faults <PLAN>': at character 6: `duplicates` is no kind of spoilt data; did you mean `duplicate`?
+
+    For more information, try '--help'.
+
+    error: `out-of-order` needs vehicles whose readings have an order, but `--key` is `none`
+
+    hint: leave it out, or use `--key vehicle`
+
+    error: `--faults` needs a pipeline, but `--sink` is `null`
+
+    hint: leave out one of the two
+
+    provisioning
+    provisioning: faults on purpose; repeat by: convoy simulate --dataset rows.csv --progress never --vehicles 30 --rate 20 --warmup 0s --duration 2s --format json --broker 127.0.0.1:1 --store embedded --faults=broker-restart@1s --seed=42
+    error: `broker-restart` cannot be done to this broker
+
+    hint: use `--broker embedded`, which can have every fault; a container can be restarted, killed and paused
+    ");
 }

@@ -132,6 +132,11 @@ fn short_help_of_simulate_fits_a_screen() {
           --progress <WHEN>            Progress on stderr: `auto` draws bars on a terminal, `never`
                                        writes plain lines [default: auto]
           --scenario <FILE>            TOML file with any of these options
+
+    Faults:
+          --faults <PLAN>  What goes wrong on purpose, such as
+                           `broker-restart@5s,store-cut-after-apply=0.001`, or
+                           `chaos`.
     ");
 }
 

@@ -26,7 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("fleet", &["dataset", "load"]),
     ("net", &["measure"]),
     ("audit", &["faults", "record"]),
-    ("faults", &["load"]),
+    ("faults", &["load", "words"]),
     ("record", &["dataset"]),
 ];
 

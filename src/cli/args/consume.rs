@@ -90,6 +90,16 @@ pub struct ConsumeArgs {
     #[arg(value_parser = parse::span)]
     pub store_timeout: Duration,
 
+    /// Try to store the dead letters of these topics again first, once their cause is mended.
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL", hide_possible_values = true)]
+    #[arg(
+        default_value = "false",
+        default_missing_value = "true",
+        help_heading = "Pipeline"
+    )]
+    #[arg(action = clap::ArgAction::Set, hide_default_value = true)]
+    pub replay_dead_letters: bool,
+
     /// Topics to read, several with commas between.
     #[arg(
         long,

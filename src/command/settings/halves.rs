@@ -85,6 +85,8 @@ pub struct ConsumeSettings {
     /// How long the store may fail to answer before the process gives up.
     #[serde(rename = "store_timeout_s", serialize_with = "seconds")]
     pub store_timeout: Duration,
+    /// Whether dead letters are tried again first.
+    pub replay_dead_letters: bool,
     /// Topics to read.
     pub topics: Vec<String>,
     /// How topics are made.

@@ -10,6 +10,7 @@ mod dirty_data;
 mod faults;
 mod losses;
 mod outages;
+mod replay;
 mod tasks;
 
 use std::path::Path;
@@ -79,6 +80,7 @@ fn context_with(seed: u64, change: impl FnOnce(&mut Settings)) -> Arc<Context> {
         database: "convoy".to_owned(),
         collection: "sensor".to_owned(),
         drain_timeout: Duration::from_secs(30),
+        replay_dead_letters: false,
         data_faults: None,
         log_may_be_lost: false,
         request_timeout: Duration::from_secs(10),

@@ -10,6 +10,9 @@ const BEFORE_S: f64 = 5.0;
 /// Length of the window in which throughput is measured, seconds.
 const WINDOW_S: f64 = 0.5;
 
+/// Records that flow in so long are no backlog worth telling, seconds.
+const MOMENT_S: f64 = 0.05;
+
 /// How long after its end a disturbance may begin to be felt, seconds.
 const LATE_S: f64 = 2.0;
 
@@ -58,7 +61,7 @@ impl Effect {
         let first = samples.iter().find(|sample| sample.stored > 0)?.at_s;
         let before = first.max(begin - BEFORE_S)..begin;
         let level = rate(samples, before.start, before.end).filter(|level| *level > 0.0)?;
-        let usual_backlog = peak(samples, before.start, before.end);
+        let usual_backlog = usual(samples, before.start, before.end, level);
         let recovered = recovered(begin, end, samples, level, usual_backlog);
         let over = recovered.map_or(f64::INFINITY, |after| (begin + after).max(end));
         let emission_end = emission_end(samples);
@@ -84,13 +87,13 @@ fn recovered(
     end: f64,
     samples: &[Sample],
     level: f64,
-    usual_backlog: u64,
+    usual_backlog: f64,
 ) -> Option<f64> {
     let slow = |at: f64| {
         let rate = rate(samples, at - WINDOW_S, at);
         rate.is_none_or(|rate| rate < level * RECOVERED)
     };
-    let behind = |sample: &Sample| sample.backlog > usual_backlog;
+    let behind = |sample: &Sample| sample.backlog as f64 > usual_backlog;
     let mut later = samples.iter().filter(|sample| sample.at_s > begin);
     let felt = later.find(|sample| slow(sample.at_s) && behind(sample));
     let Some(felt) = felt.filter(|felt| felt.at_s <= end + LATE_S) else {
@@ -111,6 +114,17 @@ fn rate(samples: &[Sample], from: f64, to: f64) -> Option<f64> {
     let last = within.next_back()?;
     let seconds = last.at_s - first.at_s;
     (seconds > 0.0).then(|| last.stored.saturating_sub(first.stored) as f64 / seconds)
+}
+
+/// Returns the backlog that is nothing unusual: twice its mean, or what flows in a moment.
+fn usual(samples: &[Sample], from: f64, to: f64, level: f64) -> f64 {
+    let within = samples
+        .iter()
+        .filter(|sample| (from..=to).contains(&sample.at_s));
+    let (sum, count) = within.fold((0.0, 0.0), |(sum, count), sample| {
+        (sum + sample.backlog as f64, count + 1.0)
+    });
+    2.0 * sum / f64::max(count, 1.0) + level * MOMENT_S
 }
 
 fn peak(samples: &[Sample], from: f64, to: f64) -> u64 {
