@@ -15,8 +15,6 @@ pub struct Ledger {
     pub labels: BTreeMap<String, u64>,
     /// Readings of which nobody knows that the broker has them: never sent, refused or unknown.
     pub not_acked: u64,
-    /// Readings set aside by the producer because no broker takes them.
-    pub dead_lettered: u64,
 }
 
 impl Ledger {
@@ -25,7 +23,6 @@ impl Ledger {
         self.emitted += other.emitted;
         self.messages.merge(other.messages);
         self.not_acked += other.not_acked;
-        self.dead_lettered += other.dead_lettered;
         for (label, count) in other.labels {
             *self.labels.entry(label).or_default() += count;
         }

@@ -124,7 +124,7 @@ impl Store {
                 Err(_malformed) => examination.visit_unreadable(),
             }
         }
-        let mut verdict = Verdict::of(&self.ledger, &examination, 0);
+        let mut verdict = Verdict::of(&self.ledger, &examination, 0, 0);
         verdict.labels.clear();
         if !examination.agrees_with(&self.ledger) {
             let mut inquest = Inquest::new(self.scope.clone(), &[PER_VEHICLE; VEHICLES as usize]);

@@ -22,8 +22,11 @@ pub struct Verdict {
     pub corrupt: u64,
     /// Documents whose offset contradicts the order in which their vehicle emitted them.
     pub reordered: u64,
-    /// Records set aside with their reason.
+    /// Dead letters: readings, and records of others, that were set aside with their reason.
     pub dead_lettered: u64,
+    /// Those of them that are no reading of this run.
+    #[serde(default)]
+    pub stray: u64,
     /// Emitted, but not acknowledged or not yet stored when the run ended.
     pub undelivered: u64,
     /// Records the consumer read twice and the store kept once.
@@ -46,8 +49,8 @@ pub struct LabelCount {
 impl Verdict {
     /// Comes to a verdict from what was emitted and a first look at every document.
     ///
-    /// `dead_lettered` counts the run's documents among the dead letters.
-    pub fn of(ledger: &Ledger, examination: &Examination, dead_lettered: u64) -> Self {
+    /// `dead_lettered` counts the run's dead letters, `stray` those that are no reading of it.
+    pub fn of(ledger: &Ledger, examination: &Examination, dead_lettered: u64, stray: u64) -> Self {
         let mut labels: BTreeMap<String, LabelCount> = BTreeMap::new();
         for (label, count) in &ledger.labels {
             labels.entry(label.clone()).or_default().emitted = *count;
@@ -59,7 +62,8 @@ impl Verdict {
             emitted: ledger.emitted,
             stored: examination.sound.count,
             reordered: examination.reordered,
-            dead_lettered: ledger.dead_lettered + dead_lettered,
+            dead_lettered,
+            stray,
             labels,
             ..Self::default()
         }
@@ -74,7 +78,7 @@ impl Verdict {
         self.corrupt = inquest.corrupt;
         let absent = self
             .emitted
-            .saturating_sub(self.stored + self.dead_lettered);
+            .saturating_sub(self.stored + self.dead_lettered.saturating_sub(self.stray));
         self.undelivered = absent.min(ledger.not_acked + behind_checkpoints);
         self.missing = absent - self.undelivered;
         if self.clean() {
@@ -85,15 +89,19 @@ impl Verdict {
 
     /// Returns whether nothing was lost, doubled, changed or set aside.
     pub fn clean(&self) -> bool {
-        self.emitted == self.stored
+        self.whole() && self.dead_lettered == 0
+    }
+
+    /// Returns whether nothing was lost, doubled or changed; something may have been set aside.
+    pub fn whole(&self) -> bool {
+        let set_aside = self.dead_lettered.saturating_sub(self.stray);
+        let absent = |count: &LabelCount| count.emitted.checked_sub(count.stored);
+        let absent = self.labels.values().map(absent).sum::<Option<u64>>();
+        self.emitted == self.stored + set_aside
             && self.missing == 0
             && self.duplicated == 0
             && self.corrupt == 0
-            && self.dead_lettered == 0
             && self.undelivered == 0
-            && self
-                .labels
-                .values()
-                .all(|count| count.emitted == count.stored)
+            && absent.is_some_and(|absent| absent <= set_aside)
     }
 }

@@ -137,22 +137,33 @@ impl Batch {
     pub fn push(
         &mut self,
         key: Option<Vec<u8>>,
-        header: [u8; envelope::LENGTH],
+        header: impl Into<Vec<u8>>,
         payload: Vec<u8>,
         timestamp_ms: i64,
     ) {
-        self.bytes += Self::size_of(key.as_deref(), &payload);
-        self.records.push(ClientRecord {
-            key,
-            value: Some(payload),
-            headers: BTreeMap::from([(envelope::HEADER.to_owned(), header.to_vec())]),
-            timestamp: DateTime::from_timestamp_millis(timestamp_ms).unwrap_or_default(),
-        });
+        let headers = BTreeMap::from([(envelope::HEADER.to_owned(), header.into())]);
+        self.push_message(key, Some(payload), headers, timestamp_ms);
     }
 
-    /// Returns the bytes a message takes in a batch, at most.
-    pub fn size_of(key: Option<&[u8]>, payload: &[u8]) -> usize {
-        key.map_or(0, <[u8]>::len) + payload.len() + envelope::LENGTH + RECORD_OVERHEAD
+    /// Appends a message with headers of any kind. `timestamp_ms` since 1970.
+    pub fn push_message(
+        &mut self,
+        key: Option<Vec<u8>>,
+        value: Option<Vec<u8>>,
+        headers: BTreeMap<String, Vec<u8>>,
+        timestamp_ms: i64,
+    ) {
+        let beside = headers.iter().map(|(name, value)| name.len() + value.len());
+        self.bytes += key.as_deref().map_or(0, <[u8]>::len)
+            + value.as_deref().map_or(0, <[u8]>::len)
+            + beside.sum::<usize>()
+            + RECORD_OVERHEAD;
+        self.records.push(ClientRecord {
+            key,
+            value,
+            headers,
+            timestamp: DateTime::from_timestamp_millis(timestamp_ms).unwrap_or_default(),
+        });
     }
 
     /// Returns the bytes of all messages, at most.

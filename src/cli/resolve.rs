@@ -81,6 +81,7 @@ pub(super) fn simulate(
         format: args.format,
         max_end_to_end_p99: args.max_end_to_end_p99,
         min_throughput: args.min_throughput,
+        max_dead_letters: args.max_dead_letters,
     })
 }
 

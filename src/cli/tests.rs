@@ -100,7 +100,7 @@ fn without_a_flag_everything_has_its_documented_default() {
             "store_port": 0, "redpanda_image": "redpandadata/redpanda:v25.1.1",
             "mongo_image": "mongo:8.0.4", "start_timeout_s": 60.0, "keep": false, "data_dir": null, "registry": null,
             "output": "runs", "format": "text",
-            "max_end_to_end_p99_ms": null, "min_throughput_records_per_second": null,
+            "max_end_to_end_p99_ms": null, "min_throughput_records_per_second": null, "max_dead_letters": null,
         })
     );
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::audit::Verdict;
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::dataset::Form;
 use crate::fleet::Key;
@@ -250,6 +251,8 @@ pub struct SimulateSettings {
     /// Throughput below which the run fails.
     #[serde(rename = "min_throughput_records_per_second")]
     pub min_throughput: Option<f64>,
+    /// Dead letters above which the run fails; none takes no dead letter.
+    pub max_dead_letters: Option<u64>,
 }
 
 /// What `convoy up` is told.
@@ -331,14 +334,21 @@ impl SimulateSettings {
     }
 
     /// Compares what was measured with every limit asked for.
-    pub fn thresholds(&self, summary: &Summary) -> Vec<Threshold> {
+    pub fn thresholds(&self, summary: &Summary, verdict: &Verdict) -> Vec<Threshold> {
         let p99 = self
             .max_end_to_end_p99
-            .map(|limit| ThresholdName::MaxEndToEndP99Us.check(limit.as_secs_f64() * 1e6, summary));
+            .map(|limit| (ThresholdName::MaxEndToEndP99Us, limit.as_secs_f64() * 1e6));
         let throughput = self
             .min_throughput
-            .map(|limit| ThresholdName::MinThroughputRecordsPerSecond.check(limit, summary));
-        p99.into_iter().chain(throughput).collect()
+            .map(|limit| (ThresholdName::MinThroughputRecordsPerSecond, limit));
+        let dead_letters = self
+            .max_dead_letters
+            .map(|limit| (ThresholdName::MaxDeadLetters, limit as f64));
+        [p99, throughput, dead_letters]
+            .into_iter()
+            .flatten()
+            .map(|(name, limit)| name.check(limit, summary, verdict))
+            .collect()
     }
 }
 

@@ -213,6 +213,7 @@ fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Resu
         database: settings.database.clone(),
         collection: settings.collection.clone(),
         drain_timeout: settings.drain_timeout,
+        patience: pipeline::context::PATIENCE,
     };
     Ok(Context::new(pipeline, clock, workload))
 }

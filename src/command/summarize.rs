@@ -183,7 +183,9 @@ fn report(
 
 /// Adds what depends on everything else.
 fn finish(mut report: Report, setting: &Setting<'_>, cpu_share: f64) -> Report {
-    report.thresholds = setting.settings.thresholds(&report.summary);
+    report.thresholds = setting
+        .settings
+        .thresholds(&report.summary, &report.verdict);
     let facts = Facts {
         target_rate: setting.settings.target_rate(),
         client_cpu_share: Some(cpu_share),

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use bson::{Document, doc};
 
 use super::context::Context;
-use super::dead_letter;
+use super::dead_letter::{Identity, identity};
 use super::error::Error;
-use super::producer::emitted_at;
+use super::message::emitted_at;
 use crate::audit::{Examination, Expected, Inquest, Ledger, Scope, Verdict};
 use crate::fleet::{Reading, Readings};
 use crate::load::Rate;
-use crate::record::DocumentReader;
+use crate::record::{DocumentId, DocumentReader};
 use crate::store::Documents;
 
 /// What the audit needs besides the store.
@@ -48,8 +48,10 @@ pub async fn verdict(
         .await
         .map_err(Error::Store)?;
     let ledger = &evidence.ledger;
-    let dead_lettered = dead_lettered(context, documents, dead_letters, filter).await?;
-    let mut verdict = Verdict::of(ledger, &examination, dead_lettered);
+    let letters = set_aside(context, documents, dead_letters, filter).await?;
+    let strays = letters.iter().filter(|letter| stray(context, letter));
+    let (all, strays) = (letters.len() as u64, strays.count() as u64);
+    let mut verdict = Verdict::of(ledger, &examination, all, strays);
     if !examination.agrees_with(ledger) {
         let inquest = inquest(context, documents, scope, evidence).await?;
         verdict.settle(ledger, &inquest, evidence.behind_checkpoints);
@@ -60,22 +62,22 @@ pub async fn verdict(
     Ok(verdict)
 }
 
-/// Counts what lies among the dead letters and nowhere else.
+/// Returns what lies among the dead letters and nowhere else.
 ///
 /// A reading may have several letters, under several offsets, and one that was refused under one
 /// offset may have been stored under another: it counts as stored.
-async fn dead_lettered(
+async fn set_aside(
     context: &Context,
     documents: &Documents,
     dead_letters: &Documents,
     filter: Document,
-) -> Result<u64, Error> {
+) -> Result<BTreeSet<Identity>, Error> {
     /// Ids of one look-up.
     const CHUNK: usize = 1_000;
     let mut letters = BTreeSet::new();
     dead_letters
         .scan(filter, |letter| {
-            letters.insert(dead_letter::identity(letter));
+            letters.insert(identity(letter));
         })
         .await
         .map_err(Error::Store)?;
@@ -83,11 +85,24 @@ async fn dead_lettered(
         .iter()
         .filter_map(|letter| letter.document_id(context.run))
         .collect();
-    let mut stored = 0;
     for ids in ids.chunks(CHUNK) {
-        stored += documents.identities(ids).await.map_err(Error::Store)?.len();
+        let stored = documents.identities(ids).await.map_err(Error::Store)?;
+        for id in stored
+            .into_iter()
+            .filter_map(|stored| DocumentId::from_bytes(stored.id))
+        {
+            letters.remove(&Identity::Reading(id.vehicle(), id.sequence()));
+        }
     }
-    Ok(letters.len().saturating_sub(stored) as u64)
+    Ok(letters)
+}
+
+/// Returns whether a dead letter is no reading of this run.
+fn stray(context: &Context, letter: &Identity) -> bool {
+    match letter {
+        Identity::Reading(vehicle, _) => *vehicle >= context.settings.fleet.vehicles,
+        Identity::Place(_) => true,
+    }
 }
 
 fn scope(context: &Context) -> Scope {

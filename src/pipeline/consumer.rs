@@ -24,9 +24,6 @@ const FETCH_BYTES: i32 = 1024 * 1024;
 /// How long a fetch waits for the first record.
 const FETCH_WAIT: Duration = Duration::from_millis(500);
 
-/// How long a partition may fail to answer before the run gives up.
-const FETCH_DEADLINE: Duration = Duration::from_secs(60);
-
 /// Pause between two attempts.
 const FETCH_PAUSE: Duration = Duration::from_millis(100);
 
@@ -79,8 +76,8 @@ pub struct Ready {
 pub struct Poison {
     /// The record as it came.
     pub record: Record,
-    /// Its envelope, where it has one.
-    pub envelope: Option<Envelope>,
+    /// Vehicle and sequence, where it says which reading of this run it is.
+    pub reading: Option<(u32, u64)>,
     /// Why it does not fit.
     pub reason: String,
 }
@@ -168,35 +165,41 @@ impl Consumer {
             fetch.next_offset += 1;
             match self.document(&record) {
                 Ok(ready) => fetch.documents.push(ready),
-                Err((envelope, reason)) => fetch.poison.push(Poison {
-                    record,
-                    envelope,
-                    reason,
-                }),
+                Err(reason) => {
+                    let reading = self.reading(&record);
+                    fetch.poison.push(Poison {
+                        record,
+                        reading,
+                        reason,
+                    });
+                }
             }
         }
         Ok(fetch)
     }
 
-    fn document(&self, record: &Record) -> Result<Ready, (Option<Envelope>, String)> {
+    /// Returns which reading of this run a record says it is.
+    fn reading(&self, record: &Record) -> Option<(u32, u64)> {
+        let header = record.headers.get(envelope::HEADER)?;
+        let (run, vehicle, sequence) = Envelope::identity(header)?;
+        (run == self.context.run).then_some((vehicle, sequence))
+    }
+
+    fn document(&self, record: &Record) -> Result<Ready, String> {
         let header = record
             .headers
             .get(envelope::HEADER)
-            .ok_or_else(|| (None, envelope::Error::Missing.to_string()))?;
-        let envelope = Envelope::decode(header).map_err(|error| (None, error.to_string()))?;
-        let refuse = |reason: String| (Some(envelope), reason);
+            .ok_or_else(|| envelope::Error::Missing.to_string())?;
+        let envelope = Envelope::decode(header).map_err(|error| error.to_string())?;
         if envelope.run != self.context.run {
-            return Err(refuse("the record belongs to another run".to_owned()));
+            return Err("the record belongs to another run".to_owned());
         }
-        let value = record
-            .value
-            .as_deref()
-            .ok_or_else(|| refuse("the record has no value".to_owned()))?;
-        let payload = self.form.payload(value).map_err(refuse)?;
+        let value = record.value.as_deref().ok_or("the record has no value")?;
+        let payload = self.form.payload(value)?;
         if payload_hash(payload) != envelope.payload_hash {
-            return Err(refuse("the payload does not match its hash".to_owned()));
+            return Err("the payload does not match its hash".to_owned());
         }
-        self.form.check(payload).map_err(refuse)?;
+        self.form.check(payload)?;
         let settings = &self.context.settings;
         let origin = Origin {
             run: &settings.run_id,
@@ -207,9 +210,8 @@ impl Consumer {
         };
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
         document::write(&envelope, &origin, payload, &self.decoder, &mut bytes)
-            .map_err(|error| refuse(error.reason))?;
-        let document =
-            RawDocumentBuf::from_bytes(bytes).map_err(|error| refuse(error.to_string()))?;
+            .map_err(|error| error.reason)?;
+        let document = RawDocumentBuf::from_bytes(bytes).map_err(|error| error.to_string())?;
         let payload_bytes = payload.len();
         Ok(Ready {
             document,
@@ -236,7 +238,7 @@ async fn fetch(
                 return Ok(records);
             }
             Err(error @ BrokerError::OffsetOutOfRange { .. }) => return Err(Error::Broker(error)),
-            Err(error) if context.clock.now() - started > nanos(FETCH_DEADLINE) => {
+            Err(error) if context.clock.now() - started > nanos(context.settings.patience) => {
                 return Err(Error::Broker(error));
             }
             Err(error) => {

@@ -81,7 +81,7 @@ pub async fn run(
     let audited = verdict(
         &context,
         &targets.documents,
-        &targets.dead_letters,
+        targets.dead_letters.collection(),
         &evidence,
     )
     .await;

@@ -11,6 +11,7 @@ pub mod emitter;
 pub mod error;
 pub mod experiment;
 pub mod form;
+pub mod message;
 pub mod prepare;
 pub mod producer;
 pub mod progress;

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::checkpoint::Checkpoints;
 use super::context::{Context, TopicPartition};
+use super::dead_letter::DeadLetters;
 use super::error::Error;
 use super::experiment::{Endpoints, Roles};
 use super::form::Form;
@@ -70,7 +71,11 @@ pub async fn prepare(
     let checkpoints = store.documents(&settings.checkpoint_collection());
     let targets = Targets {
         documents: store.documents(&settings.collection),
-        dead_letters: store.documents(&settings.dead_letter_collection()),
+        dead_letters: Arc::new(DeadLetters::new(
+            store.documents(&settings.dead_letter_collection()),
+            connector.clone(),
+            settings.topics.len(),
+        )),
         checkpoints: Checkpoints::new(checkpoints, FIRST_EPOCH),
     };
     targets.documents.create().await.map_err(Error::Store)?;

@@ -5,22 +5,21 @@
 //! document's identity makes the second copy harmless.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::acks::Acks;
 use super::context::Context;
+use super::dead_letter::DeadLetters;
 use super::error::Error;
-use super::form::Form;
+use super::message::{Composer, Sent};
 use super::prepare::Producing;
 use super::queue::Queue;
 use super::retry::{FIRST_PAUSE, MAX_PAUSE};
-use super::workload::Scratch;
 use crate::audit::{Ledger, fingerprint};
 use crate::broker::client::{Batch, ProduceOutcome};
 use crate::broker::{Cause, Partition};
 use crate::fleet::Reading;
 use crate::measure::{Recorder, Stage, nanos};
-use crate::record::{DocumentId, Envelope, payload_hash};
+use crate::record::DocumentId;
 
 /// Bytes of one produce request. Brokers take 1 MiB unless told otherwise.
 const BATCH_BYTES: usize = 900 * 1024;
@@ -28,15 +27,13 @@ const BATCH_BYTES: usize = 900 * 1024;
 /// Readings encoded between two looks at the answer of the request in flight.
 const CHUNK: usize = 64;
 
-/// How long one batch is tried before the run gives up.
-const DELIVERY_DEADLINE: Duration = Duration::from_secs(60);
-
 /// Sends everything of one queue to one partition.
 #[derive(Debug)]
 pub struct Producer {
     filler: Filler,
     partition: Partition,
     acks: Arc<Acks>,
+    dead_letters: Arc<DeadLetters>,
     recorder: Arc<Recorder>,
 }
 
@@ -44,10 +41,9 @@ pub struct Producer {
 #[derive(Debug)]
 struct Filler {
     context: Arc<Context>,
-    form: Arc<Form>,
+    composer: Composer,
     queue: Arc<Queue>,
     incoming: Vec<Reading>,
-    scratch: Scratch,
     flight: Flight,
     ledger: Ledger,
 }
@@ -57,13 +53,6 @@ struct Filler {
 struct Flight {
     batch: Batch,
     sent: Vec<Sent>,
-}
-
-/// A reading and when the producer took it.
-#[derive(Debug, Clone, Copy)]
-struct Sent {
-    reading: Reading,
-    sent: u64,
 }
 
 /// What became of a flight.
@@ -80,14 +69,14 @@ impl Producer {
         producing: Producing,
         queue: Arc<Queue>,
         acks: Arc<Acks>,
+        dead_letters: Arc<DeadLetters>,
     ) -> Self {
         let Producing { partition, form } = producing;
         let filler = Filler {
+            composer: Composer::new(Arc::clone(&context), form),
             context,
-            form,
             queue,
             incoming: Vec::with_capacity(CHUNK),
-            scratch: Scratch::default(),
             flight: Flight::default(),
             ledger: Ledger::default(),
         };
@@ -95,6 +84,7 @@ impl Producer {
             filler,
             partition,
             acks,
+            dead_letters,
             recorder: Arc::default(),
         }
     }
@@ -160,16 +150,29 @@ impl Producer {
                     left.push((Flight::of(first), None));
                 }
                 Ok(Delivery::Undeliverable(cause)) => {
-                    tracing::warn!(%cause, "set a reading aside that no broker takes");
-                    self.filler.context.counters.dead_lettered.add(count);
-                    self.filler.ledger.dead_lettered += count as u64;
+                    tracing::warn!(%cause, "setting a reading aside that no broker takes");
+                    if let Err(error) = self.set_aside(&flight, &cause).await {
+                        self.filler.ledger.not_acked += unsent(&flight, &left);
+                        return Err(error);
+                    }
                 }
                 Err(error) => {
-                    let unsent: usize = left.iter().map(|(flight, _)| flight.sent.len()).sum();
-                    self.filler.ledger.not_acked += (count + unsent) as u64;
+                    self.filler.ledger.not_acked += unsent(&flight, &left);
                     return Err(error);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Puts the one reading of a flight into the dead letters.
+    async fn set_aside(&mut self, flight: &Flight, cause: &Cause) -> Result<(), Error> {
+        let context = Arc::clone(&self.filler.context);
+        for sent in &flight.sent {
+            let partition = (self.partition.topic(), self.partition.number());
+            let letter = self.filler.composer.letter(sent, partition, cause)?;
+            let topic = context.workload.topic_of(sent.reading.row);
+            self.dead_letters.put(&context, topic, &[letter]).await?;
         }
         Ok(())
     }
@@ -182,7 +185,7 @@ impl Producer {
     ) -> Result<Delivery, Error> {
         let context = Arc::clone(&self.filler.context);
         let counters = &context.counters;
-        let deadline = context.clock.now() + nanos(DELIVERY_DEADLINE);
+        let deadline = context.clock.now() + nanos(context.settings.patience);
         let (mut attempts, mut pause) = (0, FIRST_PAUSE);
         loop {
             let current = if let Some(outcome) = outcome.take() {
@@ -258,6 +261,12 @@ impl Flight {
     }
 }
 
+/// Returns how many readings are in a flight and in those that were to follow.
+fn unsent(flight: &Flight, left: &[(Flight, Option<ProduceOutcome>)]) -> u64 {
+    let left: usize = left.iter().map(|(flight, _)| flight.sent.len()).sum();
+    (flight.sent.len() + left) as u64
+}
+
 impl Filler {
     /// Fills the batch until it is full or has waited for its linger.
     ///
@@ -312,23 +321,16 @@ impl Filler {
         let mut encoded = 0;
         let sent = self.context.clock.now();
         for reading in &self.incoming {
-            let (context, ledger) = (&*self.context, &mut self.ledger);
+            let ledger = &mut self.ledger;
             let count_label = |label: &str| ledger.count_label(label);
-            context
-                .workload
-                .encode(reading.row, &mut self.scratch, count_label)?;
-            let message = Sent {
-                reading: *reading,
-                sent,
-            };
-            let payload = &self.scratch.payload;
-            let hash = payload_hash(payload);
-            let value = self.form.value(payload);
-            push(context, &mut self.flight.batch, message, hash, value);
-            self.flight.sent.push(message);
-            let id = DocumentId::new(context.run, reading.vehicle, reading.sequence);
-            let date = emitted_at(context, reading);
+            let reading = *reading;
+            let sent = Sent { reading, sent };
+            let message = self.composer.compose(&sent, count_label)?;
+            let id = DocumentId::new(self.context.run, reading.vehicle, reading.sequence);
+            let (hash, date) = (message.payload_hash, message.emitted_at_unix_ms);
             self.ledger.messages.add(fingerprint(&id, hash, date));
+            message.push_to(&mut self.flight.batch);
+            self.flight.sent.push(sent);
             encoded += 1;
             if self.flight.batch.bytes() >= BATCH_BYTES {
                 break;
@@ -342,45 +344,10 @@ impl Filler {
     /// Writes the messages of an earlier batch once more, with their first stamps.
     fn encode_again(&mut self, sent: &[Sent]) -> Result<Batch, Error> {
         let mut batch = Batch::default();
-        for message in sent {
-            let row = message.reading.row;
-            self.context
-                .workload
-                .encode(row, &mut self.scratch, |_label| ())?;
-            let payload = &self.scratch.payload;
-            let (hash, value) = (payload_hash(payload), self.form.value(payload));
-            push(&self.context, &mut batch, *message, hash, value);
+        for sent in sent {
+            let message = self.composer.compose(sent, |_label| ())?;
+            message.push_to(&mut batch);
         }
         Ok(batch)
     }
-}
-
-/// Puts a value into its batch, beside its envelope.
-fn push(context: &Context, batch: &mut Batch, message: Sent, payload_hash: u64, value: Vec<u8>) {
-    let reading = message.reading;
-    let envelope = Envelope {
-        run: context.run,
-        vehicle: reading.vehicle,
-        sequence: reading.sequence,
-        warm_up: reading.warm_up,
-        intended: reading.intended,
-        sent: message.sent,
-        payload_hash,
-    };
-    let seed = context.settings.fleet.seed;
-    let key = context
-        .settings
-        .key
-        .of(seed, reading.vehicle, reading.sequence);
-    batch.push(
-        key.map(|key| key.as_ref().to_vec()),
-        envelope.encode(),
-        value,
-        emitted_at(context, &reading),
-    );
-}
-
-/// Returns the wall-clock date of a reading, milliseconds since 1970.
-pub fn emitted_at(context: &Context, reading: &Reading) -> i64 {
-    context.clock.unix_ms(reading.intended).cast_signed()
 }

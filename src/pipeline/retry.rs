@@ -13,9 +13,6 @@ pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Longest pause.
 pub const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// How long a command is tried before the run gives up.
-const DEADLINE: Duration = Duration::from_secs(60);
-
 /// Sends a command that changes nothing when it is sent twice, until it is answered.
 ///
 /// Gives up at a deadline, and at once where another owner has taken over.
@@ -26,7 +23,7 @@ pub async fn persistently<T, F>(
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let deadline = context.clock.now() + nanos(DEADLINE);
+    let deadline = context.clock.now() + nanos(context.settings.patience);
     let mut pause = FIRST_PAUSE;
     loop {
         match command().await {

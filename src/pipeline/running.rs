@@ -83,6 +83,7 @@ impl Running {
         } = prepared;
         let queues: Vec<Arc<Queue>> = producing.iter().map(|_| Arc::default()).collect();
         let acks: Arc<[Arc<Acks>]> = producing.iter().map(|_| Arc::default()).collect();
+        let dead_letters = Arc::clone(&targets.dead_letters);
         let (end, ends) = watch::channel(None);
         let mut recorders = Vec::new();
 
@@ -95,7 +96,8 @@ impl Running {
         let mut producers = JoinSet::new();
         for ((producing, queue), acks) in producing.into_iter().zip(&queues).zip(acks.iter()) {
             let (queue, acks) = (Arc::clone(queue), Arc::clone(acks));
-            let producer = Producer::new(Arc::clone(context), producing, queue, acks);
+            let dead_letters = Arc::clone(&dead_letters);
+            let producer = Producer::new(Arc::clone(context), producing, queue, acks, dead_letters);
             recorders.push(producer.recorder());
             producers.spawn_on(producer.run(), &roles.producer);
         }

@@ -12,12 +12,13 @@ use super::acks::{Acked, Acks};
 use super::checkpoint::Checkpoints;
 use super::consumer::{Fetch, Poison, Ready};
 use super::context::{Context, TopicPartition};
-use super::dead_letter;
+use super::dead_letter::{DeadLetters, Letter};
 use super::error::Error;
 use super::retry::{FIRST_PAUSE, MAX_PAUSE, persistently};
+use crate::broker::client::Record;
 use crate::measure::{Recorder, Recording, Stage, nanos};
 use crate::record::{DocumentId, Envelope};
-use crate::store::{Cause, Documents, InsertOutcome};
+use crate::store::{Documents, InsertOutcome};
 
 /// Bytes of the documents of one insert. A wire message takes 48 MB; beyond, the driver would split
 /// the call and forget the first part's answer if the second fails.
@@ -26,16 +27,13 @@ const INSERT_BYTES: usize = 40_000_000;
 /// How often positions are written while documents flow.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long one batch is tried before the run gives up.
-const INSERT_DEADLINE: Duration = Duration::from_secs(60);
-
 /// Stores what the consumers of some partitions have decoded.
 #[derive(Debug)]
 pub struct Writer {
     context: Arc<Context>,
     input: mpsc::Receiver<Fetch>,
     documents: Documents,
-    dead_letters: Documents,
+    dead_letters: Arc<DeadLetters>,
     checkpoints: Checkpoints,
     acks: Arc<[Arc<Acks>]>,
     recorder: Arc<Recorder>,
@@ -53,8 +51,8 @@ pub struct Writer {
 pub struct Targets {
     /// Collection of the documents.
     pub documents: Documents,
-    /// Collection of what does not fit.
-    pub dead_letters: Documents,
+    /// Where what does not fit goes.
+    pub dead_letters: Arc<DeadLetters>,
     /// Positions.
     pub checkpoints: Checkpoints,
 }
@@ -150,35 +148,16 @@ impl Writer {
 
     /// Puts what does not fit into the dead letters, before any checkpoint passes it.
     async fn set_aside(&mut self, pending: &mut Pending) -> Result<(), Error> {
-        let poison = std::mem::take(&mut pending.poison);
-        if poison.is_empty() {
-            return Ok(());
+        let mut letters: BTreeMap<usize, Vec<Letter>> = BTreeMap::new();
+        for (partition, poison) in std::mem::take(&mut pending.poison) {
+            let letter = Letter::of_record(&self.context, partition, poison);
+            letters.entry(partition.topic).or_default().push(letter);
         }
-        let letters: Vec<_> = poison
-            .iter()
-            .map(|(partition, poison)| dead_letter::document(&self.context, *partition, poison))
-            .collect();
-        for (letter, (_, poison)) in letters.iter().zip(&poison) {
-            tracing::debug!(
-                reason = poison.reason,
-                bytes = letter.as_bytes().len(),
-                "dead letter"
-            );
+        for (topic, letters) in letters {
+            self.dead_letters
+                .put(&self.context, topic, &letters)
+                .await?;
         }
-        let answered = insert(&self.context, &self.dead_letters, &letters).await?;
-        if let Some((_, reason)) = answered.rejected.into_iter().next() {
-            return Err(Error::Insert {
-                collection: self.dead_letters.name(),
-                attempts: 1,
-                source: Cause::Other(reason),
-            });
-        }
-        let repeated = answered.duplicates.len();
-        self.context
-            .counters
-            .dead_lettered
-            .add(letters.len() - repeated);
-        self.context.counters.replayed.add(repeated);
         Ok(())
     }
 
@@ -247,17 +226,19 @@ impl Writer {
         let mut pending = Pending::default();
         for (index, reason) in &answered.rejected {
             let sample = &samples[*index];
-            let record = crate::broker::client::Record {
-                offset: sample.offset,
+            let (partition, offset) = (sample.partition, sample.offset);
+            let original = self.dead_letters.original(&self.context, partition, offset);
+            let record = original.await.unwrap_or_else(|| Record {
+                offset,
                 timestamp_ms: 0,
                 key: None,
                 value: Some(documents[*index].as_bytes().to_vec()),
                 headers: BTreeMap::new(),
-            };
+            });
             let reason = format!("the store refused the document: {reason}");
             let poison = Poison {
                 record,
-                envelope: Some(sample.envelope),
+                reading: Some((sample.envelope.vehicle, sample.envelope.sequence)),
                 reason,
             };
             pending.poison.push((sample.partition, poison));
@@ -391,20 +372,22 @@ impl Pending {
 
 /// What the store said of a batch in the end.
 #[derive(Debug)]
-struct Answered {
-    duplicates: Vec<usize>,
-    rejected: Vec<(usize, String)>,
+pub(super) struct Answered {
+    /// Indices of what was there already.
+    pub duplicates: Vec<usize>,
+    /// Indices of what the store does not take, with its reason.
+    pub rejected: Vec<(usize, String)>,
     /// Whether an earlier attempt's fate was unknown.
-    sent_again: bool,
+    pub sent_again: bool,
 }
 
 /// Inserts a batch, again and again while its fate is unknown, up to a deadline.
-async fn insert(
+pub(super) async fn insert(
     context: &Context,
     collection: &Documents,
     batch: &[RawDocumentBuf],
 ) -> Result<Answered, Error> {
-    let deadline = context.clock.now() + nanos(INSERT_DEADLINE);
+    let deadline = context.clock.now() + nanos(context.settings.patience);
     let (mut attempts, mut pause) = (0, FIRST_PAUSE);
     loop {
         attempts += 1;

@@ -15,6 +15,9 @@ pub const HEADER: &str = "convoy";
 /// Bytes of an envelope.
 pub const LENGTH: usize = 46;
 
+/// Bytes up to the end of the sequence: what says which reading it is.
+pub const IDENTITY_END: usize = 22;
+
 const VERSION: u8 = 1;
 const FLAG_WARM_UP: u8 = 1;
 
@@ -61,6 +64,20 @@ impl Envelope {
     /// Returns the id of the reading's document.
     pub fn document_id(&self) -> DocumentId {
         DocumentId::new(self.run, self.vehicle, self.sequence)
+    }
+
+    /// Reads run, vehicle and sequence from the beginning of a header, also where its end is cut off.
+    pub fn identity(header: &[u8]) -> Option<(RunKey, u32, u64)> {
+        let bytes: &[u8; IDENTITY_END] = header.first_chunk()?;
+        if bytes[0] != VERSION {
+            return None;
+        }
+        let number = |at: std::ops::Range<usize>| {
+            let bytes = bytes[at].iter();
+            bytes.fold(0, |number: u64, byte| number << 8 | u64::from(*byte))
+        };
+        let vehicle = u32::try_from(number(10..14)).ok()?;
+        Some((RunKey::from_bits(number(2..10)), vehicle, number(14..22)))
     }
 
     /// Writes the header's value.
@@ -119,6 +136,17 @@ mod tests {
             let run = RunKey::from_bits(run);
             let envelope = Envelope { run, vehicle, sequence, warm_up, intended, sent, payload_hash };
             prop_assert_eq!(Envelope::decode(&envelope.encode()), Ok(envelope));
+        }
+
+        #[test]
+        fn a_header_that_is_cut_off_behind_the_sequence_still_says_which_reading_it_is(
+            run in 0u64..1 << 56, vehicle: u32, sequence: u64, length in 0..LENGTH,
+        ) {
+            let run = RunKey::from_bits(run);
+            let (warm_up, intended, sent, payload_hash) = (false, 1, 2, 3);
+            let envelope = Envelope { run, vehicle, sequence, warm_up, intended, sent, payload_hash };
+            let expected = (length >= IDENTITY_END).then_some((run, vehicle, sequence));
+            prop_assert_eq!(Envelope::identity(&envelope.encode()[..length]), expected);
         }
 
         #[test]

@@ -52,7 +52,7 @@ pub(super) fn report() -> Report {
             columns: 171,
             hash: "9f86d081884c7d65".to_owned(),
         },
-        thresholds: vec![ThresholdName::MaxEndToEndP99Us.check(250_000.0, &summary)],
+        thresholds: vec![ThresholdName::MaxEndToEndP99Us.check(250_000.0, &summary, &verdict())],
         summary,
         counters: BTreeMap::from([
             ("batches_published".to_owned(), 180),

@@ -130,6 +130,8 @@ fn verdict(report: &Report) -> String {
     }
     let word = if verdict.clean() {
         "clean"
+    } else if report.verdict_holds() {
+        "whole, with dead letters as allowed"
     } else if report.status == Status::Interrupted {
         "incomplete"
     } else {
@@ -202,6 +204,12 @@ fn amount(name: ThresholdName, value: f64) -> String {
         ThresholdName::MinThroughputRecordsPerSecond => {
             format!("{} records/s", quantity::rate(value))
         }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count, non-negative"
+        )]
+        ThresholdName::MaxDeadLetters => quantity::count(value as u64),
     }
 }
 

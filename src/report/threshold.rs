@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::value::Summary;
+use crate::audit::Verdict;
 
 /// What is limited. Names are the flags' with their unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +13,8 @@ pub enum ThresholdName {
     MaxEndToEndP99Us,
     /// Throughput at least this.
     MinThroughputRecordsPerSecond,
+    /// Dead letters at most this.
+    MaxDeadLetters,
 }
 
 impl ThresholdName {
@@ -20,19 +23,21 @@ impl ThresholdName {
         match self {
             Self::MaxEndToEndP99Us => "--max-end-to-end-p99",
             Self::MinThroughputRecordsPerSecond => "--min-throughput",
+            Self::MaxDeadLetters => "--max-dead-letters",
         }
     }
 
-    /// Compares a measured summary with a limit, both in the unit of the name.
+    /// Compares what was measured with a limit, both in the unit of the name.
     ///
     /// A run that stored nothing passes no threshold.
-    pub fn check(self, limit: f64, summary: &Summary) -> Threshold {
+    pub fn check(self, limit: f64, summary: &Summary, verdict: &Verdict) -> Threshold {
         let actual = match self {
             Self::MaxEndToEndP99Us => summary.stages.end_to_end_latency.p99_us as f64,
             Self::MinThroughputRecordsPerSecond => summary.throughput_records_per_second,
+            Self::MaxDeadLetters => verdict.dead_lettered as f64,
         };
         let holds = match self {
-            Self::MaxEndToEndP99Us => actual <= limit,
+            Self::MaxEndToEndP99Us | Self::MaxDeadLetters => actual <= limit,
             Self::MinThroughputRecordsPerSecond => actual >= limit,
         };
         Threshold {
@@ -64,8 +69,24 @@ mod tests {
     #[test]
     fn a_run_that_stored_nothing_passes_no_threshold() {
         let nothing = Summary::default();
-        let threshold = ThresholdName::MaxEndToEndP99Us.check(250_000.0, &nothing);
+        let threshold =
+            ThresholdName::MaxEndToEndP99Us.check(250_000.0, &nothing, &Verdict::default());
         assert!(!threshold.passed);
+    }
+
+    #[test]
+    fn dead_letters_are_counted_whatever_they_are() {
+        let summary = Summary {
+            records_stored: 10,
+            ..Summary::default()
+        };
+        let verdict = Verdict {
+            dead_lettered: 3,
+            ..Verdict::default()
+        };
+        let passes = |limit| ThresholdName::MaxDeadLetters.check(limit, &summary, &verdict);
+        assert!(passes(3.0).passed);
+        assert!(!passes(2.0).passed);
     }
 
     #[test]
@@ -78,17 +99,17 @@ mod tests {
         summary.stages.end_to_end_latency.p99_us = 250;
         assert!(
             ThresholdName::MaxEndToEndP99Us
-                .check(250.0, &summary)
+                .check(250.0, &summary, &Verdict::default())
                 .passed
         );
         assert!(
             ThresholdName::MinThroughputRecordsPerSecond
-                .check(1_000.0, &summary)
+                .check(1_000.0, &summary, &Verdict::default())
                 .passed
         );
         assert!(
             !ThresholdName::MinThroughputRecordsPerSecond
-                .check(1_000.1, &summary)
+                .check(1_000.1, &summary, &Verdict::default())
                 .passed
         );
     }

@@ -10,7 +10,7 @@ use crate::audit::Verdict;
 use crate::measure::{Interval, StageSummary, Stages};
 
 use super::environment::Environment;
-use super::threshold::Threshold;
+use super::threshold::{Threshold, ThresholdName};
 use super::warning::Notice;
 
 /// Version of the JSON form; a program that reads reports checks it first.
@@ -58,11 +58,18 @@ impl Report {
     /// says that it was interrupted.
     pub fn passed(&self) -> bool {
         let verdict_holds = match self.status {
-            Status::Complete => self.topology.broker == BackendKind::None || self.verdict.clean(),
+            Status::Complete => self.topology.broker == BackendKind::None || self.verdict_holds(),
             Status::Interrupted => true,
             Status::Invalid => false,
         };
         verdict_holds && self.thresholds.iter().all(|threshold| threshold.passed)
+    }
+
+    /// Returns whether the verdict is clean but for dead letters that a limit allows.
+    pub fn verdict_holds(&self) -> bool {
+        let limited = |threshold: &Threshold| threshold.name == ThresholdName::MaxDeadLetters;
+        let allowed = self.thresholds.iter().any(limited);
+        self.verdict.clean() || (allowed && self.verdict.whole())
     }
 }
 
@@ -264,6 +271,23 @@ mod tests {
     fn times_are_written_as_rfc_3339() {
         assert_eq!(rfc3339(1_795_408_084_436), "2026-11-23T04:28:04.436Z");
         assert_eq!(rfc3339(u64::MAX), "18446744073709551615 ms after 1970");
+    }
+
+    #[test]
+    fn dead_letters_fail_a_run_unless_a_limit_allows_them() {
+        let mut report = crate::report::sample::report();
+        report.verdict.stored -= 3;
+        report.verdict.dead_lettered = 3;
+        report.verdict.labels.clear();
+        assert!(!report.passed());
+        for (limit, passes) in [(2.0, false), (3.0, true)] {
+            let (summary, verdict) = (&report.summary, &report.verdict);
+            let threshold = ThresholdName::MaxDeadLetters.check(limit, summary, verdict);
+            report.thresholds = vec![threshold];
+            assert_eq!(report.passed(), passes);
+        }
+        report.verdict.missing = 1;
+        assert!(!report.passed());
     }
 
     #[test]

@@ -333,6 +333,15 @@ impl Documents {
         }
     }
 
+    /// Sets fields of every document that matches.
+    pub async fn update_all(&self, filter: Document, update: Document) -> Result<(), Error> {
+        let update = self.collection.update_many(filter, update).into_future();
+        within(COMMAND_DEADLINE, update)
+            .await
+            .map(|_result| ())
+            .map_err(|source| self.failed("update", source))
+    }
+
     /// Returns the first document that matches.
     pub async fn find_one(&self, filter: Document) -> Result<Option<RawDocumentBuf>, Error> {
         within(

@@ -116,6 +116,8 @@ fn short_help_of_simulate_fits_a_screen() {
           --format <FORM>              Form of the report on stdout: `text` or `json` [default: text]
           --max-end-to-end-p99 <TIME>  Fail where the end-to-end p99 is above this
           --min-throughput <RATE>      Fail where fewer records per second are stored
+          --max-dead-letters <N>       Fail where more records end as dead letters [default: fail at the
+                                       first]
           --progress <WHEN>            Progress on stderr: `auto` draws bars on a terminal, `never`
                                        writes plain lines [default: auto]
           --scenario <FILE>            TOML file with any of these options

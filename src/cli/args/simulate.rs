@@ -335,6 +335,11 @@ pub struct SimulateArgs {
     #[arg(value_parser = parse::positive, allow_negative_numbers = true)]
     pub min_throughput: Option<f64>,
 
+    /// Fail where more records end as dead letters [default: fail at the first].
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    #[arg(value_parser = parse::value::<u64>, allow_negative_numbers = true)]
+    pub max_dead_letters: Option<u64>,
+
     /// Progress on stderr: `auto` draws bars on a terminal, `never` writes plain lines.
     #[arg(
         long,

@@ -3,6 +3,7 @@
 //! every n-th request; [`chaos`] draws what goes wrong from a seed.
 
 mod chaos;
+mod dead_letters;
 mod faults;
 
 use std::path::Path;
@@ -65,6 +66,7 @@ fn context(seed: u64) -> Arc<Context> {
         database: "convoy".to_owned(),
         collection: "sensor".to_owned(),
         drain_timeout: Duration::from_secs(30),
+        patience: context::PATIENCE,
     };
     Arc::new(Context::new(settings, RunClock::start(), workload))
 }

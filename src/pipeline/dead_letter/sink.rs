@@ -1,0 +1,282 @@
+//! Where dead letters go: the collection, and the topic beside the one they come from.
+
+use std::collections::BTreeSet;
+
+use bson::{RawDocumentBuf, doc};
+use tokio::sync::Mutex;
+
+use super::TOPIC_SUFFIX;
+use super::letter::Letter;
+use crate::broker::client::{Batch, ProduceOutcome, Record};
+use crate::broker::{self, Compression, Connector, Partition};
+use crate::measure::nanos;
+use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::error::Error;
+use crate::pipeline::retry::{FIRST_PAUSE, MAX_PAUSE, persistently};
+use crate::pipeline::writer::insert;
+use crate::store::{Cause, Documents};
+
+/// Bytes of the letters of one insert; a wire message takes 48 MB.
+const INSERT_BYTES: usize = 30_000_000;
+
+/// Bytes of the letters of one produce request. Brokers take 1 MiB unless told otherwise.
+const PRODUCE_BYTES: usize = 900 * 1024;
+
+/// Bytes of a fetch that looks for one record.
+const FETCH_BYTES: i32 = 1024 * 1024;
+
+/// Attempts to read a record once more before its document has to do.
+const FETCH_ATTEMPTS: u32 = 3;
+
+/// Writes dead letters. Shared by all producers and writers of a run.
+#[derive(Debug)]
+pub struct DeadLetters {
+    collection: Documents,
+    connector: Connector,
+    /// Per topic of the run, the partition for its dead letters once there has been one.
+    topics: Vec<Mutex<Option<Partition>>>,
+}
+
+impl DeadLetters {
+    /// Prepares for the dead letters of so many topics; nothing is made before there is one.
+    pub fn new(collection: Documents, connector: Connector, topics: usize) -> Self {
+        Self {
+            collection,
+            connector,
+            topics: (0..topics).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// Returns the collection.
+    pub fn collection(&self) -> &Documents {
+        &self.collection
+    }
+
+    /// Writes letters of one topic of the run to the collection, and those that are new there to
+    /// the topic.
+    pub async fn put(
+        &self,
+        context: &Context,
+        topic: usize,
+        letters: &[Letter],
+    ) -> Result<(), Error> {
+        let documents: Vec<RawDocumentBuf> = letters.iter().map(Letter::document).collect();
+        let mut first = 0;
+        while first < letters.len() {
+            let end = first + fitting(&documents[first..], INSERT_BYTES, |it| it.as_bytes().len());
+            let (letters, documents) = (&letters[first..end], &documents[first..end]);
+            self.put_fitting(context, topic, letters, documents).await?;
+            first = end;
+        }
+        Ok(())
+    }
+
+    async fn put_fitting(
+        &self,
+        context: &Context,
+        topic: usize,
+        letters: &[Letter],
+        documents: &[RawDocumentBuf],
+    ) -> Result<(), Error> {
+        for letter in letters {
+            tracing::debug!(id = letter.id(), reason = letter.reason(), "dead letter");
+        }
+        let answered = insert(context, &self.collection, documents).await?;
+        if let Some((_, reason)) = answered.rejected.into_iter().next() {
+            return Err(Error::Insert {
+                collection: self.collection.name(),
+                attempts: 1,
+                source: Cause::Other(reason),
+            });
+        }
+        let known: BTreeSet<usize> = answered.duplicates.iter().copied().collect();
+        let counters = &context.counters;
+        if answered.sent_again {
+            // Known are those that an earlier attempt stored without saying so.
+            counters.dead_lettered.add(letters.len());
+        } else {
+            counters.dead_lettered.add(letters.len() - known.len());
+            counters.replayed.add(known.len());
+        }
+        let published = self.published(context, letters, &known).await?;
+        let new: Vec<&Letter> = letters
+            .iter()
+            .filter(|letter| !published.contains(letter.id()))
+            .collect();
+        self.publish(context, topic, &new).await
+    }
+
+    /// Returns which of the letters that were in the collection already are in the topic too.
+    async fn published(
+        &self,
+        context: &Context,
+        letters: &[Letter],
+        known: &BTreeSet<usize>,
+    ) -> Result<BTreeSet<String>, Error> {
+        if known.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let ids: Vec<&str> = known.iter().map(|index| letters[*index].id()).collect();
+        let look_up = || async {
+            let mut published = BTreeSet::new();
+            let filter = doc! { "_id": { "$in": ids.clone() }, "published": { "$exists": true } };
+            let scan = self.collection.scan(filter, |letter| {
+                published.extend(letter.get_str("_id").ok().map(str::to_owned));
+            });
+            scan.await?;
+            Ok(published)
+        };
+        persistently(context, look_up).await.map_err(Error::Store)
+    }
+
+    /// Sends letters to the topic, and notes in the collection that they are there.
+    async fn publish(
+        &self,
+        context: &Context,
+        topic: usize,
+        letters: &[&Letter],
+    ) -> Result<(), Error> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let mut partition = self.topics[topic].lock().await;
+        let partition = match &mut *partition {
+            Some(partition) => partition,
+            absent => absent.insert(self.open(context, topic).await?),
+        };
+        let mut first = 0;
+        while first < letters.len() {
+            let size = |letter: &&Letter| letter.value.as_ref().map_or(0, Vec::len) + 4_096;
+            let end = first + fitting(&letters[first..], PRODUCE_BYTES, size);
+            let letters = &letters[first..end];
+            if send(context, partition, letters).await? {
+                self.note(context, letters, true).await?;
+            } else {
+                for letter in letters {
+                    let taken = letters.len() > 1 && send(context, partition, &[letter]).await?;
+                    self.note(context, &[letter], taken).await?;
+                }
+            }
+            first = end;
+        }
+        Ok(())
+    }
+
+    /// Makes the topic if it is not there.
+    async fn open(&self, context: &Context, topic: usize) -> Result<Partition, Error> {
+        let name = format!("{}{TOPIC_SUFFIX}", context.settings.topics[topic]);
+        let deadline = context.clock.now() + nanos(context.settings.patience);
+        loop {
+            let ensured = self.ensure(&name, context.settings.replication_factor);
+            match ensured.await {
+                Ok(()) => return Ok(self.connector.partition(&name, 0)),
+                Err(error) if context.clock.now() >= deadline => return Err(Error::Broker(error)),
+                Err(error) => tracing::warn!(%error, "preparing the dead letters' topic again"),
+            }
+            tokio::time::sleep(FIRST_PAUSE).await;
+        }
+    }
+
+    async fn ensure(&self, name: &str, replicas: i16) -> Result<(), broker::Error> {
+        if self.connector.topics().await?.contains_key(name) {
+            return Ok(());
+        }
+        match self.connector.create_topic(name, 1, replicas).await {
+            // Another process may have been faster.
+            Err(error) if !self.connector.topics().await?.contains_key(name) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes of letters whether they are in the topic; those that are too large for it are not.
+    async fn note(
+        &self,
+        context: &Context,
+        letters: &[&Letter],
+        published: bool,
+    ) -> Result<(), Error> {
+        let ids: Vec<&str> = letters.iter().map(|letter| letter.id()).collect();
+        let update = || {
+            let filter = doc! { "_id": { "$in": ids.clone() } };
+            let update = doc! { "$set": { "published": published } };
+            self.collection.update_all(filter, update)
+        };
+        persistently(context, update).await.map_err(Error::Store)
+    }
+
+    /// Reads a record of the run once more; none if the broker does not give it any more.
+    pub async fn original(
+        &self,
+        context: &Context,
+        partition: TopicPartition,
+        offset: i64,
+    ) -> Option<Record> {
+        let mut reader = self
+            .connector
+            .partition(context.topic(partition), partition.number);
+        for _ in 0..FETCH_ATTEMPTS {
+            match reader.fetch(offset, FETCH_BYTES, FIRST_PAUSE).await {
+                Ok(fetched) => {
+                    let mut records = fetched.records.into_iter();
+                    return records.find(|record| record.offset == offset);
+                }
+                Err(error) => tracing::warn!(%error, "cannot read a refused record again"),
+            }
+            tokio::time::sleep(FIRST_PAUSE).await;
+        }
+        None
+    }
+}
+
+/// Sends letters in one batch until they are acknowledged; false if the batch is too large.
+async fn send(
+    context: &Context,
+    partition: &mut Partition,
+    letters: &[&Letter],
+) -> Result<bool, Error> {
+    let deadline = context.clock.now() + nanos(context.settings.patience);
+    let (mut attempts, mut pause) = (0, FIRST_PAUSE);
+    loop {
+        let mut batch = Batch::default();
+        for letter in letters {
+            batch.push_message(
+                letter.key.clone(),
+                letter.value.clone(),
+                letter.message_headers(),
+                letter.timestamp_ms,
+            );
+        }
+        attempts += 1;
+        let cause = match partition.produce(batch, Compression::None).await {
+            ProduceOutcome::Acked { .. } => return Ok(true),
+            ProduceOutcome::TooLarge(_) => return Ok(false),
+            ProduceOutcome::Refused(cause) => return Err(gave_up(partition, attempts, cause)),
+            ProduceOutcome::Rejected(cause) | ProduceOutcome::Unknown(cause) => cause,
+        };
+        tracing::warn!(%cause, attempts, "sending dead letters again");
+        if context.clock.now() >= deadline {
+            return Err(gave_up(partition, attempts, cause));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+fn gave_up(partition: &Partition, attempts: u32, source: broker::Cause) -> Error {
+    Error::Delivery {
+        topic: partition.topic().to_owned(),
+        partition: partition.number(),
+        attempts,
+        source,
+    }
+}
+
+/// Returns how many of the first items are within a number of bytes; at least one.
+fn fitting<T>(items: &[T], most: usize, size: impl Fn(&T) -> usize) -> usize {
+    let mut bytes = 0;
+    let fitting = items.iter().take_while(|item| {
+        bytes += size(item);
+        bytes <= most
+    });
+    fitting.count().max(1)
+}

@@ -1,0 +1,124 @@
+//! The message of a reading: row → payload → value, with its key and its envelope.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::context::Context;
+use super::dead_letter::{Letter, Undeliverable};
+use super::error::Error;
+use super::form::Form;
+use super::workload::Scratch;
+use crate::broker::client::Batch;
+use crate::fleet::Reading;
+use crate::record::{Envelope, envelope, payload_hash};
+
+/// Makes the messages of one partition. The same reading always gives the same message.
+#[derive(Debug)]
+pub struct Composer {
+    context: Arc<Context>,
+    form: Arc<Form>,
+    scratch: Scratch,
+}
+
+/// A reading and when the producer took it.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    /// The reading.
+    pub reading: Reading,
+    /// When the producer took it, nanoseconds on the run's clock.
+    pub sent: u64,
+}
+
+/// A message ready to be sent.
+#[derive(Debug)]
+pub struct Message {
+    /// Key, where the run has keys.
+    pub key: Option<Vec<u8>>,
+    /// The encoded envelope.
+    pub header: Vec<u8>,
+    /// Payload in the form that the topic has.
+    pub value: Vec<u8>,
+    /// Hash of the payload.
+    pub payload_hash: u64,
+    /// Wall-clock date of the reading, milliseconds since 1970.
+    pub emitted_at_unix_ms: i64,
+}
+
+impl Composer {
+    /// Prepares for the messages of a partition whose values have a form.
+    pub fn new(context: Arc<Context>, form: Arc<Form>) -> Self {
+        Self {
+            context,
+            form,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Makes the message of a reading; `visit_label` gets its label, if it has one.
+    pub fn compose(
+        &mut self,
+        sent: &Sent,
+        visit_label: impl FnOnce(&str),
+    ) -> Result<Message, Error> {
+        let (context, reading) = (&*self.context, &sent.reading);
+        context
+            .workload
+            .encode(reading.row, &mut self.scratch, visit_label)?;
+        let payload = &self.scratch.payload;
+        let payload_hash = payload_hash(payload);
+        let envelope = Envelope {
+            run: context.run,
+            vehicle: reading.vehicle,
+            sequence: reading.sequence,
+            warm_up: reading.warm_up,
+            intended: reading.intended,
+            sent: sent.sent,
+            payload_hash,
+        };
+        let seed = context.settings.fleet.seed;
+        let key = context
+            .settings
+            .key
+            .of(seed, reading.vehicle, reading.sequence);
+        Ok(Message {
+            key: key.map(|key| key.as_ref().to_vec()),
+            header: envelope.encode().to_vec(),
+            value: self.form.value(payload),
+            payload_hash,
+            emitted_at_unix_ms: emitted_at(context, reading),
+        })
+    }
+
+    /// Makes the dead letter of a reading whose message no broker takes.
+    pub fn letter(
+        &mut self,
+        sent: &Sent,
+        partition: (&str, i32),
+        cause: &dyn std::fmt::Display,
+    ) -> Result<Letter, Error> {
+        let message = self.compose(sent, |_label| ())?;
+        let (topic, number) = partition;
+        let undeliverable = Undeliverable {
+            key: message.key,
+            value: message.value,
+            headers: BTreeMap::from([(envelope::HEADER.to_owned(), message.header)]),
+            timestamp_ms: message.emitted_at_unix_ms,
+            reading: (sent.reading.vehicle, sent.reading.sequence),
+            reason: format!("no broker takes the message: {cause}"),
+        };
+        let run = &self.context.settings.run_id;
+        Ok(Letter::of_message(topic, number, run, undeliverable))
+    }
+}
+
+impl Message {
+    /// Puts the message into a batch.
+    pub fn push_to(self, batch: &mut Batch) {
+        batch.push(self.key, self.header, self.value, self.emitted_at_unix_ms);
+    }
+}
+
+/// Returns the wall-clock date of a reading, milliseconds since 1970.
+pub fn emitted_at(context: &Context, reading: &Reading) -> i64 {
+    context.clock.unix_ms(reading.intended).cast_signed()
+}

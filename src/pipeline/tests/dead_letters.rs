@@ -1,0 +1,170 @@
+//! Goal: what cannot be stored can be looked at: in the collection and in the topic beside its own,
+//! as it was, each once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bson::{Document, RawDocumentBuf, doc};
+
+use super::*;
+use crate::broker::client::Record;
+use crate::store::Connection;
+use crate::store::embedded::faults::{FaultPlan, Injected, InjectedError, Occasion};
+
+/// Refuses the first document of each insert, and unmakes the first answer about dead letters.
+#[derive(Debug, Default)]
+struct Refusing {
+    forgot: AtomicBool,
+}
+
+impl FaultPlan for Refusing {
+    fn inject(&self, occasion: &Occasion<'_>) -> Injected {
+        let mut injected = Injected::default();
+        let error = |code, message: &str| InjectedError {
+            code,
+            message: message.to_owned(),
+        };
+        match (occasion.command, occasion.collection) {
+            ("insert", "sensor") => {
+                injected.write_errors = vec![(0, error(121, "Document failed validation"))];
+            }
+            ("insert", "sensor_dead_letters") if !self.forgot.swap(true, Ordering::Relaxed) => {
+                injected.write_concern_error = Some(error(64, "waiting timed out"));
+            }
+            _ => {}
+        }
+        injected
+    }
+}
+
+impl Place {
+    async fn collected(&self) -> Vec<Document> {
+        let uri = SecretUri::new(format!("mongodb://{}", self.store.address()));
+        let connection = Connection::open(&uri, "convoy", 1).await.unwrap();
+        let collection = connection.documents("sensor_dead_letters");
+        let mut letters = Vec::new();
+        let visit = |letter: &bson::RawDocument| {
+            let letter = RawDocumentBuf::from_bytes(letter.as_bytes().to_vec()).unwrap();
+            letters.push(Document::try_from(letter).unwrap());
+        };
+        collection.scan(doc! {}, visit).await.unwrap();
+        letters
+    }
+
+    async fn published(&self) -> Vec<Record> {
+        let connector = Connector::new(Endpoint::plain(self.broker.address().to_string()));
+        let topics = connector.topics().await.unwrap();
+        if !topics.contains_key("readings.dead-letters") {
+            return Vec::new();
+        }
+        let mut partition = connector.partition("readings.dead-letters", 0);
+        let (_earliest, end) = partition.offsets().await.unwrap();
+        let mut records = Vec::new();
+        while i64::try_from(records.len()).unwrap() < end {
+            let at = i64::try_from(records.len()).unwrap();
+            let wait = Duration::from_secs(1);
+            let fetched = partition.fetch(at, 1 << 20, wait).await.unwrap();
+            records.extend(fetched.records);
+        }
+        records
+    }
+}
+
+fn binary(letter: &Document, field: &str) -> Vec<u8> {
+    letter.get_binary_generic(field).unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_document_is_kept_as_the_record_it_was_in_collection_and_topic_once() {
+    let place = Place::open_with(None, Some(Arc::new(Refusing::default()))).await;
+    let context = context(21);
+    let outcome = place.run(&context).await;
+    let verdict = outcome.verdict.unwrap();
+    assert!(verdict.whole() && !verdict.clean(), "{verdict:?}");
+    assert!(verdict.dead_lettered > 0);
+    let log = place.log().await;
+    let letters = place.collected().await;
+    assert_eq!(letters.len() as u64, verdict.dead_lettered);
+    for letter in &letters {
+        let kafka = letter.get_document("kafka").unwrap();
+        let partition = usize::try_from(kafka.get_i32("partition").unwrap()).unwrap();
+        let offset = usize::try_from(kafka.get_i64("offset").unwrap()).unwrap();
+        let (vehicle, sequence, value) = &log[partition][offset];
+        assert_eq!(letter.get_i64("vehicle").unwrap(), i64::from(*vehicle));
+        assert_eq!(letter.get_i64("sequence").unwrap(), sequence.cast_signed());
+        assert_eq!(&binary(letter, "value"), value);
+        let reason = letter.get_str("reason").unwrap();
+        assert!(reason.contains("Document failed validation"), "{reason}");
+        assert!(letter.get_bool("published").unwrap());
+        letter.get_datetime("at").unwrap();
+    }
+    let mut published: Vec<String> = Vec::new();
+    for record in place.published().await {
+        let header = |name: &str| String::from_utf8(record.headers[name].clone()).unwrap();
+        let id = header("dead-letter.id");
+        let letter = letters.iter().find(|it| it.get_str("_id").unwrap() == id);
+        let letter = letter.unwrap();
+        assert_eq!(record.value.as_ref(), Some(&binary(letter, "value")));
+        assert_eq!(record.key.as_ref(), Some(&binary(letter, "key")));
+        assert!(record.headers.contains_key(envelope::HEADER));
+        published.push(id);
+    }
+    published.sort();
+    let mut ids: Vec<&str> = letters
+        .iter()
+        .map(|it| it.get_str("_id").unwrap())
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(published, ids, "each is in the topic once");
+    place.close().await;
+}
+
+/// Row 16 of the fault matrix, on the producer's side.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_no_broker_takes_is_kept_with_its_bytes() {
+    let context = context(22);
+    let mut sizes: Vec<usize> = (0..context.workload.rows())
+        .map(|row| {
+            let mut scratch = workload::Scratch::default();
+            context
+                .workload
+                .encode(row, &mut scratch, |_label| ())
+                .unwrap();
+            scratch.payload.len()
+        })
+        .collect();
+    sizes.sort_unstable();
+    let settings = embedded_broker::Settings {
+        // A batch of one message of middling size: some fit, some do not.
+        max_batch_bytes: sizes[sizes.len() / 2] + 61 + envelope::LENGTH + 30,
+        ..Default::default()
+    };
+    let broker = embedded_broker::Broker::start(settings).await.unwrap();
+    let store = embedded_store::Store::start(embedded_store::Settings::default());
+    let store = store.await.unwrap();
+    let place = Place { broker, store };
+    let outcome = place.run(&context).await;
+    assert!(outcome.failure.is_none(), "{:?}", outcome.failure);
+    let verdict = outcome.verdict.unwrap();
+    let letters = place.collected().await;
+    assert!(verdict.whole(), "{verdict:?}");
+    assert!(
+        verdict.stored > 0 && verdict.dead_lettered > 0,
+        "{verdict:?}"
+    );
+    assert_eq!(letters.len() as u64, verdict.dead_lettered);
+    for letter in &letters {
+        let reason = letter.get_str("reason").unwrap();
+        assert!(
+            reason.starts_with("no broker takes the message"),
+            "{reason}"
+        );
+        assert!(!binary(letter, "value").is_empty());
+        let kafka = letter.get_document("kafka").unwrap();
+        assert_eq!(kafka.get("offset"), Some(&bson::Bson::Null));
+    }
+    let published = letters
+        .iter()
+        .filter(|it| it.get_bool("published").unwrap());
+    assert_eq!(published.count(), place.published().await.len());
+    place.close().await;
+}
