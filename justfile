@@ -43,7 +43,7 @@ test-containers:
 
 # Make the images that stand in for Redpanda and MongoDB where none can be pulled.
 stand-ins:
-    cargo test --quiet --locked --test it -- --ignored --exact --nocapture containers::stand_in_images
+    cargo run --release --quiet --locked --example stand_in -- images
 
 # Run against Apache Kafka, plain and with SASL_SSL (needs Java 17, Maven and Maven Central).
 test-kafka:

@@ -91,8 +91,7 @@ impl Servers {
             .transpose()?;
         let starting = async {
             tokio::try_join!(
-                provide_broker(situation, &backends, data.as_ref(), runtimes),
-                provide_registry(situation.settings, data.as_ref(), runtimes),
+                provide_broker_and_registry(situation, &backends, data.as_ref(), runtimes),
                 provide_store(situation, &backends, data.as_ref(), runtimes)
             )
         };
@@ -100,7 +99,7 @@ impl Servers {
             started = starting => started,
             () = interrupted.cancelled() => Err(Error::Interrupted),
         };
-        let (broker, (registry, client), store) = match started {
+        let ((broker, (registry, client)), store) = match started {
             Ok(started) => started,
             Err(error) => {
                 sweep(backends.engine.as_ref(), run_id).await;
@@ -192,6 +191,24 @@ impl Store {
     }
 }
 
+/// A broker in a container brings its registry.
+async fn provide_broker_and_registry(
+    situation: Situation<'_>,
+    backends: &Backends,
+    data: Option<&DataPlace>,
+    runtimes: &Runtimes,
+) -> Result<
+    (
+        Broker,
+        (Option<embedded_registry::Registry>, Option<Client>),
+    ),
+    Error,
+> {
+    let broker = provide_broker(situation, backends, data, runtimes).await?;
+    let registry = provide_registry(situation.settings, &broker, data, runtimes).await?;
+    Ok((broker, registry))
+}
+
 async fn provide_broker(
     situation: Situation<'_>,
     backends: &Backends,
@@ -236,35 +253,46 @@ fn external_endpoint(external: &ExternalBroker) -> Result<Endpoint, Error> {
     })
 }
 
-/// Returns a client of the registry that messages need, if they need one, and the registry itself
-/// where the user names none.
+/// Returns a client of the registry that messages need, if they need one: the one the user names,
+/// else the one in the broker's container, else one of our own, which is returned too.
 async fn provide_registry(
     settings: &SimulateSettings,
+    broker: &Broker,
     data: Option<&DataPlace>,
     runtimes: &Runtimes,
 ) -> Result<(Option<embedded_registry::Registry>, Option<Client>), Error> {
     if settings.encoding == Encoding::Json {
         return Ok((None, None));
     }
-    let (registry, url, credentials) = if let Some(external) = &settings.registry {
+    if let Some(external) = &settings.registry {
         let credentials = external.credentials.as_ref().map(Into::into);
-        (None, external.url.reveal().to_owned(), credentials)
-    } else {
-        let embedded = embedded_registry::Settings {
-            data_dir: data.map(|data| data.of("registry")),
-            ..embedded_registry::Settings::default()
-        };
-        let registry = start_registry(embedded, runtimes).await?;
-        let url = format!("http://{}", registry.address());
-        (Some(registry), url, None)
+        let url = external.url.reveal().to_owned();
+        return Ok((None, Some(registry_client(url, credentials)?)));
+    }
+    if let Broker::Container(redpanda) = broker {
+        let probe = async |url| registry_client(url, None)?.probe().await;
+        let url = redpanda.registry(probe).await.map_err(Error::Container)?;
+        return Ok((None, Some(registry_client(url, None)?)));
+    }
+    let embedded = embedded_registry::Settings {
+        data_dir: data.map(|data| data.of("registry")),
+        ..embedded_registry::Settings::default()
     };
-    let client = Client::new(&registry::client::Settings {
+    let registry = start_registry(embedded, runtimes).await?;
+    let client = registry_client(format!("http://{}", registry.address()), None)?;
+    Ok((Some(registry), Some(client)))
+}
+
+fn registry_client(
+    url: String,
+    credentials: Option<registry::Credentials>,
+) -> Result<Client, registry::Error> {
+    Client::new(&registry::client::Settings {
         url,
         credentials,
         ca_pem: None,
         deadline: REGISTRY_DEADLINE,
-    })?;
-    Ok((registry, Some(client)))
+    })
 }
 
 async fn provide_store(
