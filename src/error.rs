@@ -101,6 +101,15 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The password that was drawn for a data directory cannot be kept in it.
+    #[error("failed to keep the password in `{}`", path.display())]
+    KeepPassword {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// A file that was asked for could not be made.
     #[error("failed to write `{}`", path.display())]
     WriteFile {
@@ -144,6 +153,9 @@ impl Error {
                 "set `TMPDIR` to a directory that can be written, or use `--data-dir DIR`"
                     .to_owned(),
             ),
+            Self::KeepPassword { .. } => Some(
+                "name a data directory that belongs to you, or set `CONVOY_PASSWORD`".to_owned(),
+            ),
             Self::Interrupted | Self::WriteFile { .. } | Self::Runtime(_) | Self::Stdout(_) => None,
         }
     }
@@ -153,6 +165,7 @@ impl Error {
         match self {
             Self::OneTopic { .. } => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
+            Self::Pipeline(error) if error.is_loss() => ExitStatus::Failed,
             Self::Bug(_) => ExitStatus::Bug,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Net(_)
@@ -167,6 +180,7 @@ impl Error {
             | Self::Pipeline(_)
             | Self::Runtime(_)
             | Self::Scratch { .. }
+            | Self::KeepPassword { .. }
             | Self::WriteFile { .. }
             | Self::Stdout(_) => ExitStatus::Environment,
         }

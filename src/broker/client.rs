@@ -18,19 +18,16 @@ use rskafka::client::partition::{
 use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
 use rskafka::record::Record as ClientRecord;
 
-use super::error::{Cause, Error};
+use super::error::Error;
 use super::spec::{Compression, Endpoint, Mechanism};
-use crate::net::nodelay;
+use crate::net::{Cause, nodelay};
 use crate::record::envelope;
 
 /// How long connecting, with TLS and authentication, may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 
-/// How long a broker may take to answer anything but a fetch.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
-
-/// What a fetch may take beyond the wait it asks for.
-const FETCH_GRACE: Duration = Duration::from_secs(10);
+/// How long a broker may take to answer, unless told otherwise; a fetch beyond the wait it asks for.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes a record takes in a batch besides key, value and header, at most.
 const RECORD_OVERHEAD: usize = 40;
@@ -39,6 +36,7 @@ const RECORD_OVERHEAD: usize = 40;
 #[derive(Debug, Clone)]
 pub struct Connector {
     endpoint: Arc<Endpoint>,
+    request_timeout: Duration,
 }
 
 impl Connector {
@@ -46,7 +44,15 @@ impl Connector {
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint: Arc::new(endpoint),
+            request_timeout: REQUEST_TIMEOUT,
         }
+    }
+
+    /// Sets how long the broker may take to answer.
+    #[must_use]
+    pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
     }
 
     /// Connects and asks for the cluster's metadata.
@@ -78,7 +84,7 @@ impl Connector {
     /// Returns the cluster's topics with their numbers of partitions.
     pub async fn topics(&self) -> Result<BTreeMap<String, usize>, Error> {
         let client = self.connect().await?;
-        let topics = within(REQUEST_DEADLINE, client.list_topics())
+        let topics = within(self.request_timeout, client.list_topics())
             .await
             .map_err(|failure| Error::ListTopics {
                 source: failure.into_cause(),
@@ -104,9 +110,9 @@ impl Connector {
         let controller = client
             .controller_client()
             .map_err(|error| refuse(Cause::Other(error.to_string())))?;
-        let timeout_ms = i32::try_from(REQUEST_DEADLINE.as_millis()).unwrap_or(i32::MAX);
+        let timeout_ms = i32::try_from(self.request_timeout.as_millis()).unwrap_or(i32::MAX);
         let create = controller.create_topic(topic, partitions, replication_factor, timeout_ms);
-        within(REQUEST_DEADLINE, create)
+        within(self.request_timeout, create)
             .await
             .map_err(|failure| refuse(failure.into_cause()))
     }
@@ -273,6 +279,7 @@ impl Partition {
 
     /// Sends one batch once, and says how that ended. Never sends twice.
     pub async fn produce(&mut self, batch: Batch, compression: Compression) -> ProduceOutcome {
+        let request_timeout = self.connector.request_timeout;
         let client = match self.client().await {
             Ok(client) => client,
             Err(error) => {
@@ -280,7 +287,7 @@ impl Partition {
             }
         };
         let sent = client.produce(batch.records, client_compression(compression));
-        match within(REQUEST_DEADLINE, sent).await {
+        match within(request_timeout, sent).await {
             Ok(offsets) => match offsets.first() {
                 Some(first) => ProduceOutcome::Acked {
                     base_offset: *first,
@@ -305,10 +312,11 @@ impl Partition {
         wait: Duration,
     ) -> Result<Fetched, Error> {
         let (topic, partition) = (self.topic.clone(), self.number);
+        let request_timeout = self.connector.request_timeout;
         let client = self.client().await?;
         let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         let fetch = client.fetch_records(offset, 1..max_bytes, wait_ms);
-        match within(wait + FETCH_GRACE, fetch).await {
+        match within(wait + request_timeout, fetch).await {
             Ok((records, high_watermark)) => {
                 let records = records.into_iter().map(Record::from).collect();
                 Ok(Fetched {
@@ -339,12 +347,13 @@ impl Partition {
     /// Returns the offsets of the log's first record and behind its last one.
     pub async fn offsets(&mut self) -> Result<(i64, i64), Error> {
         let (topic, partition) = (self.topic.clone(), self.number);
+        let request_timeout = self.connector.request_timeout;
         let client = self.client().await?;
         let ends = async {
             let earliest = client.get_offset(OffsetAt::Earliest).await?;
             Ok((earliest, client.get_offset(OffsetAt::Latest).await?))
         };
-        let ends = within(REQUEST_DEADLINE, ends).await;
+        let ends = within(request_timeout, ends).await;
         ends.map_err(|failure| {
             self.client = None;
             Error::ListOffsets {

@@ -1,6 +1,6 @@
 //! What can go wrong between us and a broker.
 
-use std::time::Duration;
+use crate::net::Cause;
 
 /// An intention towards the broker that failed.
 #[derive(Debug, thiserror::Error)]
@@ -82,17 +82,6 @@ pub enum Error {
         #[source]
         source: Cause,
     },
-}
-
-/// Why a request failed, as the client or a deadline tells it.
-#[derive(Debug, thiserror::Error)]
-pub enum Cause {
-    /// Nothing came back in time.
-    #[error("no answer within {}", humantime::format_duration(*.0))]
-    Timeout(Duration),
-    /// What the layer below says.
-    #[error("{0}")]
-    Other(String),
 }
 
 impl Error {

@@ -7,5 +7,5 @@ pub mod error;
 pub mod spec;
 
 pub use client::{Connector, Partition};
-pub use error::{Cause, Error};
+pub use error::Error;
 pub use spec::{Compression, Endpoint, Login, Mechanism, SecurityProtocol, Tls};

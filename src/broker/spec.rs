@@ -8,9 +8,9 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::error::{Cause, Error};
+use super::error::Error;
 
-use crate::net::Secret;
+use crate::net::{Cause, Secret};
 use crate::words::words;
 
 /// A cluster that clients can connect to.

@@ -24,6 +24,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
+use crate::command::settings::Access;
 use crate::command::{
     CleanSettings, Command, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
     SchemaSettings, UpSettings,
@@ -98,8 +99,15 @@ fn up(args: UpArgs, environment: &Environment) -> Result<Command, Error> {
         registry_port: args.registry_port,
         store_port: args.store_port,
         data_dir: args.data_dir,
-        password: environment.password()?,
-        user: args.user,
+        access: if args.anonymous {
+            Access::Anyone
+        } else {
+            Access::User {
+                name: args.user,
+                password: environment.password()?,
+            }
+        },
+        tls: args.tls,
     }))
 }
 

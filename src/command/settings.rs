@@ -188,6 +188,15 @@ pub struct SimulateSettings {
     /// How long to wait, after the last emission, until everything is stored.
     #[serde(rename = "drain_timeout_s", serialize_with = "seconds")]
     pub drain_timeout: Duration,
+    /// How long one request may take until it counts as unanswered.
+    #[serde(rename = "request_timeout_s", serialize_with = "seconds")]
+    pub request_timeout: Duration,
+    /// How long the broker may fail to answer before the run gives up.
+    #[serde(rename = "broker_timeout_s", serialize_with = "seconds")]
+    pub broker_timeout: Duration,
+    /// How long the store may fail to answer before the run gives up.
+    #[serde(rename = "store_timeout_s", serialize_with = "seconds")]
+    pub store_timeout: Duration,
     /// Topic; none takes the name of the folder of the dataset.
     pub topic: Option<String>,
     /// Partitions of a topic that is created.
@@ -266,10 +275,24 @@ pub struct UpSettings {
     pub store_port: u16,
     /// Where the servers keep their data; none is a temporary directory.
     pub data_dir: Option<PathBuf>,
-    /// Who alone may use the servers; none lets everyone in who reaches them.
-    pub user: Option<String>,
-    /// The user's password; none draws one.
-    pub password: Option<Secret>,
+    /// Who may use the servers.
+    pub access: Access,
+    /// Whether the broker speaks TLS, with a certificate of an authority made for it.
+    pub tls: bool,
+}
+
+/// Who may use servers that are started here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever reaches them.
+    Anyone,
+    /// One user.
+    User {
+        /// The name.
+        name: String,
+        /// The password; none takes the one that the data directory keeps, or draws one.
+        password: Option<Secret>,
+    },
 }
 
 /// What `convoy doctor` is told.

@@ -213,7 +213,9 @@ fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Resu
         database: settings.database.clone(),
         collection: settings.collection.clone(),
         drain_timeout: settings.drain_timeout,
-        patience: pipeline::context::PATIENCE,
+        request_timeout: settings.request_timeout,
+        broker_timeout: settings.broker_timeout,
+        store_timeout: settings.store_timeout,
     };
     Ok(Context::new(pipeline, clock, workload))
 }

@@ -1,6 +1,7 @@
 //! What broker and store share: the accept loop of embedded servers with its limits, secrets, the
 //! container engine, and who owns what outlives a process.
 
+pub mod cause;
 pub mod container;
 pub mod engine;
 pub mod nodelay;
@@ -8,5 +9,6 @@ pub mod owner;
 pub mod secret;
 pub mod server;
 
+pub use cause::Cause;
 pub use secret::{Secret, SecretUri};
 pub use server::{Error, Limits, Server, bind};

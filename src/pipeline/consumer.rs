@@ -1,5 +1,6 @@
 //! The consumer of one partition: broker → decode, validate, type → documents for the writer.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use tokio::sync::{mpsc, watch};
 use super::context::{Context, TopicPartition};
 use super::error::Error;
 use super::form::Form;
+use super::machine::{Attempts, Position};
 use super::prepare::Consuming;
+use crate::broker::Partition;
 use crate::broker::client::Record;
-use crate::broker::{Error as BrokerError, Partition};
-use crate::measure::nanos;
 use crate::record::document::{self, Origin};
 use crate::record::envelope::{self, Envelope};
 use crate::record::payload_hash;
@@ -24,8 +25,8 @@ const FETCH_BYTES: i32 = 1024 * 1024;
 /// How long a fetch waits for the first record.
 const FETCH_WAIT: Duration = Duration::from_millis(500);
 
-/// Pause between two attempts.
-const FETCH_PAUSE: Duration = Duration::from_millis(100);
+/// Answers without any record, though there are some, before a partition counts as unreadable.
+const EMPTY_FETCHES: u32 = 3;
 
 /// Bytes a document takes beyond its payload, at most, for a first guess of its size.
 const DOCUMENT_OVERHEAD: usize = 256;
@@ -38,7 +39,7 @@ pub struct Consumer {
     partition: Partition,
     decoder: PayloadDecoder,
     form: Arc<Form>,
-    position: i64,
+    position: Position,
     end: watch::Receiver<Option<Arc<[i64]>>>,
     output: mpsc::Sender<Fetch>,
 }
@@ -48,8 +49,8 @@ pub struct Consumer {
 pub struct Fetch {
     /// Where it is from.
     pub partition: TopicPartition,
-    /// Offset behind its last record.
-    pub next_offset: i64,
+    /// Offsets of its records.
+    pub offsets: Range<i64>,
     /// When it arrived, nanoseconds on the run's clock.
     pub fetched: u64,
     /// Documents of the records that fit.
@@ -105,7 +106,7 @@ impl Consumer {
             partition,
             decoder,
             form,
-            position,
+            position: Position::new(position),
             end,
             output,
         }
@@ -120,10 +121,10 @@ impl Consumer {
                 .borrow_and_update()
                 .as_ref()
                 .map(|ends| ends[index]);
-            if end.is_some_and(|end| self.position >= end) {
+            let position = self.position.offset();
+            if end.is_some_and(|end| position >= end) {
                 return Ok(());
             }
-            let position = self.position;
             let records = tokio::select! {
                 records = fetch(&self.context, &mut self.partition, position) => records?,
                 // Dropping a fetch is safe: its connection is not used again if the end is reached.
@@ -136,33 +137,31 @@ impl Consumer {
                 continue;
             }
             let decoded = self.decode(records)?;
-            self.position = decoded.next_offset;
             if self.output.send(decoded).await.is_err() {
                 return Ok(());
             }
         }
     }
 
-    fn decode(&self, records: Vec<Record>) -> Result<Fetch, Error> {
+    fn decode(&mut self, records: Vec<Record>) -> Result<Fetch, Error> {
         let fetched = self.context.clock.now();
         self.context.counters.fetched.add(records.len());
         let mut fetch = Fetch {
             partition: self.topic_partition,
-            next_offset: self.position,
+            offsets: self.position.offset()..self.position.offset(),
             fetched,
             documents: Vec::with_capacity(records.len()),
             poison: Vec::new(),
         };
         for record in records {
-            if record.offset != fetch.next_offset {
-                return Err(Error::Gap {
+            self.position
+                .pass(record.offset)
+                .map_err(|jump| Error::Gap {
                     topic: self.partition.topic().to_owned(),
                     partition: self.partition.number(),
-                    expected: fetch.next_offset,
-                    found: record.offset,
-                });
-            }
-            fetch.next_offset += 1;
+                    expected: jump.expected,
+                    found: jump.found,
+                })?;
             match self.document(&record) {
                 Ok(ready) => fetch.documents.push(ready),
                 Err(reason) => {
@@ -175,6 +174,7 @@ impl Consumer {
                 }
             }
         }
+        fetch.offsets.end = self.position.offset();
         Ok(fetch)
     }
 
@@ -228,23 +228,34 @@ async fn fetch(
     partition: &mut Partition,
     position: i64,
 ) -> Result<Vec<Record>, Error> {
-    let started = context.clock.now();
+    let mut attempts = Attempts::new(context.settings.broker_timeout);
+    let mut empty = 0;
     loop {
-        match partition.fetch(position, FETCH_BYTES, FETCH_WAIT).await {
+        let error = match partition.fetch(position, FETCH_BYTES, FETCH_WAIT).await {
             Ok(fetched) => {
                 // A batch is sent whole, also the part before the position.
                 let mut records = fetched.records;
                 records.retain(|record| record.offset >= position);
-                return Ok(records);
+                if !records.is_empty() || fetched.high_watermark <= position {
+                    return Ok(records);
+                }
+                empty += 1;
+                Error::Unreadable {
+                    topic: partition.topic().to_owned(),
+                    partition: partition.number(),
+                    offset: position,
+                }
             }
-            Err(error @ BrokerError::OffsetOutOfRange { .. }) => return Err(Error::Broker(error)),
-            Err(error) if context.clock.now() - started > nanos(context.settings.patience) => {
-                return Err(Error::Broker(error));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "fetching again");
-                tokio::time::sleep(FETCH_PAUSE).await;
-            }
-        }
+            Err(error) => Error::Broker(error),
+        };
+        // One empty answer may have been overtaken by a record; the same again and again is a log
+        // that cannot be read on.
+        let lost = error.is_loss() && (empty == 0 || empty > EMPTY_FETCHES);
+        let pause = attempts.failed(context.clock.now()).filter(|_| !lost);
+        let Some(pause) = pause else {
+            return Err(error);
+        };
+        tracing::warn!(%error, "fetching again");
+        tokio::time::sleep(pause).await;
     }
 }

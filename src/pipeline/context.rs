@@ -39,12 +39,13 @@ pub struct Settings {
     pub collection: String,
     /// How long the consumers may take for the rest once the fleet has stopped.
     pub drain_timeout: Duration,
-    /// How long a server may fail to do what it is asked before the run gives up.
-    pub patience: Duration,
+    /// How long one request may take until it counts as unanswered.
+    pub request_timeout: Duration,
+    /// How long the broker may fail to answer before the run gives up.
+    pub broker_timeout: Duration,
+    /// How long the store may fail to answer before the run gives up.
+    pub store_timeout: Duration,
 }
-
-/// How long a server may fail unless somebody says otherwise.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Settings {
     /// Returns the collection that takes what does not fit.

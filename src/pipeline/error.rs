@@ -1,5 +1,6 @@
 //! What ends a run before its time.
 
+use crate::net::Cause;
 use crate::{broker, dataset, record, registry, store};
 
 /// A run could not go on.
@@ -37,7 +38,7 @@ pub enum Error {
         attempts: u32,
         /// How the last one ended.
         #[source]
-        source: broker::Cause,
+        source: Cause,
     },
     /// The store takes no documents any more.
     #[error("gave up inserting into `{collection}` after {attempts} attempts")]
@@ -48,7 +49,7 @@ pub enum Error {
         attempts: u32,
         /// How the last one ended.
         #[source]
-        source: store::Cause,
+        source: Cause,
     },
     /// Offsets of a partition are not contiguous.
     #[error("offsets of `{topic}`/{partition} jump from {expected} to {found}")]
@@ -61,6 +62,16 @@ pub enum Error {
         expected: i64,
         /// Offset that came.
         found: i64,
+    },
+    /// There is something in the log that cannot be read, and nothing behind it was.
+    #[error("`{topic}`/{partition} holds no record at offset {offset}, though its log goes on")]
+    Unreadable {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Offset asked for.
+        offset: i64,
     },
     /// A topic has fewer partitions than it should.
     #[error("topic `{topic}` has {found} partitions, not {wanted}")]
@@ -100,12 +111,27 @@ impl Error {
                 "records were removed by retention, compaction or a lost log before they were read"
                     .to_owned(),
             ),
+            Self::Unreadable { .. } => Some(
+                "the topic holds markers of transactions, or its records were compacted away: name another `--topic`"
+                    .to_owned(),
+            ),
             Self::Partitions { .. } => {
                 Some("name another `--topic`, or give `--partitions` as it has".to_owned())
             }
             Self::Encode { .. } => Some("check the value in the dataset".to_owned()),
             Self::Panicked { .. } => None,
         }
+    }
+
+    /// Returns whether records are gone: the run has ended with a verdict, and not for want of
+    /// servers.
+    pub fn is_loss(&self) -> bool {
+        matches!(
+            self,
+            Self::Gap { .. }
+                | Self::Unreadable { .. }
+                | Self::Broker(broker::Error::OffsetOutOfRange { .. })
+        )
     }
 
     /// Returns whether this is a bug of convoy rather than a fault of its surroundings.

@@ -11,6 +11,7 @@ pub mod emitter;
 pub mod error;
 pub mod experiment;
 pub mod form;
+pub mod machine;
 pub mod message;
 pub mod prepare;
 pub mod producer;
@@ -19,6 +20,7 @@ pub mod queue;
 pub mod retry;
 pub mod router;
 pub mod running;
+pub mod stopwatch;
 pub mod workload;
 pub mod writer;
 

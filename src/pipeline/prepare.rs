@@ -61,7 +61,8 @@ pub async fn prepare(
     endpoints: &Endpoints,
     roles: &Roles,
 ) -> Result<Prepared, Error> {
-    let connector = Connector::new(endpoints.broker.clone());
+    let connector = Connector::new(endpoints.broker.clone())
+        .with_request_timeout(context.settings.request_timeout);
     let forms = forms(context, endpoints).await?;
     let store = open_store(context, endpoints, &roles.consumer);
     let (partitions, store) =
@@ -125,7 +126,8 @@ async fn open_store(
         let pool = u32::try_from(context.settings.consumers)
             .unwrap_or(u32::MAX)
             .saturating_add(1);
-        Connection::open(&uri, &context.settings.database, pool).await
+        let opened = Connection::open(&uri, &context.settings.database, pool).await?;
+        Ok(opened.with_command_timeout(context.settings.request_timeout))
     });
     joined(opening.await, "store")?.map_err(Error::Store)
 }

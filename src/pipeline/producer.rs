@@ -10,15 +10,17 @@ use super::acks::Acks;
 use super::context::Context;
 use super::dead_letter::DeadLetters;
 use super::error::Error;
+use super::machine::sending::{Action, Answer, Sending};
+use super::machine::{Batcher, batcher};
 use super::message::{Composer, Sent};
 use super::prepare::Producing;
 use super::queue::Queue;
-use super::retry::{FIRST_PAUSE, MAX_PAUSE};
 use crate::audit::{Ledger, fingerprint};
+use crate::broker::Partition;
 use crate::broker::client::{Batch, ProduceOutcome};
-use crate::broker::{Cause, Partition};
 use crate::fleet::Reading;
-use crate::measure::{Recorder, Stage, nanos};
+use crate::measure::{Recorder, Stage};
+use crate::net::Cause;
 use crate::record::DocumentId;
 
 /// Bytes of one produce request. Brokers take 1 MiB unless told otherwise.
@@ -45,6 +47,7 @@ struct Filler {
     queue: Arc<Queue>,
     incoming: Vec<Reading>,
     flight: Flight,
+    batcher: Batcher,
     ledger: Ledger,
 }
 
@@ -53,13 +56,6 @@ struct Filler {
 struct Flight {
     batch: Batch,
     sent: Vec<Sent>,
-}
-
-/// What became of a flight.
-enum Delivery {
-    Done,
-    /// No broker takes this one message.
-    Undeliverable(Cause),
 }
 
 impl Producer {
@@ -72,12 +68,18 @@ impl Producer {
         dead_letters: Arc<DeadLetters>,
     ) -> Self {
         let Producing { partition, form } = producing;
+        let batcher = Batcher::new(batcher::Limits {
+            records: usize::MAX,
+            bytes: BATCH_BYTES,
+            wait: context.settings.linger,
+        });
         let filler = Filler {
             composer: Composer::new(Arc::clone(&context), form),
             context,
             queue,
             incoming: Vec::with_capacity(CHUNK),
             flight: Flight::default(),
+            batcher,
             ledger: Ledger::default(),
         };
         Self {
@@ -115,7 +117,7 @@ impl Producer {
 
     async fn send_all(&mut self) -> Result<(), Error> {
         while self.filler.fill_until_due().await? {
-            let mut flight = std::mem::take(&mut self.filler.flight);
+            let mut flight = self.filler.take();
             let outcome = self.send_while_filling(&mut flight).await?;
             self.settle(flight, outcome).await?;
         }
@@ -136,110 +138,91 @@ impl Producer {
         Ok(send.await)
     }
 
-    /// Does with a batch what its outcome asks for, until its fate is known.
+    /// Does with a batch what its outcome asks for, until the fate of each message is known.
     async fn settle(&mut self, flight: Flight, outcome: ProduceOutcome) -> Result<(), Error> {
-        // Splitting is rare, so a stack of what is left serves better than recursion.
-        let mut left = vec![(flight, Some(outcome))];
-        while let Some((flight, outcome)) = left.pop() {
-            let count = flight.sent.len();
-            match self.deliver(&flight, outcome).await {
-                Ok(Delivery::Done) => {}
-                Ok(Delivery::Undeliverable(_)) if count > 1 => {
-                    let (first, second) = flight.sent.split_at(count / 2);
-                    left.push((Flight::of(second), None));
-                    left.push((Flight::of(first), None));
-                }
-                Ok(Delivery::Undeliverable(cause)) => {
-                    tracing::warn!(%cause, "setting a reading aside that no broker takes");
-                    if let Err(error) = self.set_aside(&flight, &cause).await {
-                        self.filler.ledger.not_acked += unsent(&flight, &left);
+        let context = Arc::clone(&self.filler.context);
+        let mut sending = Sending::new(flight.sent.len(), context.settings.broker_timeout);
+        let (mut first, mut last_cause) = (Some(outcome), None);
+        loop {
+            match sending.action() {
+                Action::Send(range) => {
+                    let sent = &flight.sent[range];
+                    let outcome = match first.take() {
+                        Some(outcome) => outcome,
+                        None => self.send_again(sent).await?,
+                    };
+                    let (answer, cause) = self.note(sent, outcome);
+                    let alone = sending.answered(answer, context.clock.now());
+                    if let (Some(alone), Some(cause)) = (alone, &cause)
+                        && let Err(error) = self.set_aside(&flight.sent[alone], cause).await
+                    {
+                        self.filler.ledger.not_acked += 1 + sending.unacked() as u64;
                         return Err(error);
                     }
+                    last_cause = cause;
                 }
-                Err(error) => {
-                    self.filler.ledger.not_acked += unsent(&flight, &left);
-                    return Err(error);
+                Action::Pause(pause) => tokio::time::sleep(pause).await,
+                Action::Finish => return Ok(()),
+                Action::GiveUp { attempts } => {
+                    self.filler.ledger.not_acked += sending.unacked() as u64;
+                    return Err(Error::Delivery {
+                        topic: self.partition.topic().to_owned(),
+                        partition: self.partition.number(),
+                        attempts,
+                        source: last_cause.unwrap_or(Cause::Other(String::new())),
+                    });
                 }
             }
         }
-        Ok(())
     }
 
-    /// Puts the one reading of a flight into the dead letters.
-    async fn set_aside(&mut self, flight: &Flight, cause: &Cause) -> Result<(), Error> {
-        let context = Arc::clone(&self.filler.context);
-        for sent in &flight.sent {
-            let partition = (self.partition.topic(), self.partition.number());
-            let letter = self.filler.composer.letter(sent, partition, cause)?;
-            let topic = context.workload.topic_of(sent.reading.row);
-            self.dead_letters.put(&context, topic, &[letter]).await?;
-        }
-        Ok(())
+    async fn send_again(&mut self, sent: &[Sent]) -> Result<ProduceOutcome, Error> {
+        let batch = self.filler.encode_again(sent)?;
+        let compression = self.filler.context.settings.compression;
+        Ok(self.partition.produce(batch, compression).await)
     }
 
-    /// Sends one flight again until it is acked, given up or found too large.
-    async fn deliver(
-        &mut self,
-        flight: &Flight,
-        mut outcome: Option<ProduceOutcome>,
-    ) -> Result<Delivery, Error> {
-        let context = Arc::clone(&self.filler.context);
-        let counters = &context.counters;
-        let deadline = context.clock.now() + nanos(context.settings.patience);
-        let (mut attempts, mut pause) = (0, FIRST_PAUSE);
-        loop {
-            let current = if let Some(outcome) = outcome.take() {
-                outcome
-            } else {
-                let batch = self.filler.encode_again(&flight.sent)?;
-                self.partition
-                    .produce(batch, context.settings.compression)
-                    .await
-            };
-            attempts += 1;
-            let cause = match current {
-                ProduceOutcome::Acked { base_offset } => {
-                    self.acked(flight, base_offset);
-                    return Ok(Delivery::Done);
-                }
-                ProduceOutcome::TooLarge(cause) => return Ok(Delivery::Undeliverable(cause)),
-                ProduceOutcome::Refused(cause) => return Err(self.gave_up(attempts, cause)),
-                ProduceOutcome::Rejected(cause) => {
-                    counters.produce_rejected.add(1);
-                    cause
-                }
-                ProduceOutcome::Unknown(cause) => {
-                    counters.produce_unknown.add(1);
-                    cause
-                }
-            };
-            tracing::warn!(%cause, attempts, "sending a batch again");
-            if context.clock.now() >= deadline {
-                return Err(self.gave_up(attempts, cause));
+    /// Counts how a request ended.
+    fn note(&self, sent: &[Sent], outcome: ProduceOutcome) -> (Answer, Option<Cause>) {
+        let counters = &self.filler.context.counters;
+        match outcome {
+            ProduceOutcome::Acked { base_offset } => {
+                self.acked(sent, base_offset);
+                (Answer::Acked, None)
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(MAX_PAUSE);
+            ProduceOutcome::TooLarge(cause) => (Answer::TooLarge, Some(cause)),
+            ProduceOutcome::Refused(cause) => (Answer::Refused, Some(cause)),
+            ProduceOutcome::Rejected(cause) => {
+                counters.produce_rejected.add(1);
+                tracing::warn!(%cause, "sending a batch again: it was rejected");
+                (Answer::Again, Some(cause))
+            }
+            ProduceOutcome::Unknown(cause) => {
+                counters.produce_unknown.add(1);
+                tracing::warn!(%cause, "sending a batch again: its fate is unknown");
+                (Answer::Again, Some(cause))
+            }
         }
     }
 
-    fn gave_up(&self, attempts: u32, source: Cause) -> Error {
-        let (topic, partition) = (self.partition.topic().to_owned(), self.partition.number());
-        Error::Delivery {
-            topic,
-            partition,
-            attempts,
-            source,
-        }
+    /// Puts one reading that no broker takes into the dead letters.
+    async fn set_aside(&mut self, sent: &Sent, cause: &Cause) -> Result<(), Error> {
+        tracing::warn!(%cause, "setting a reading aside that no broker takes");
+        let context = Arc::clone(&self.filler.context);
+        let partition = (self.partition.topic(), self.partition.number());
+        let letter = self.filler.composer.letter(sent, partition, cause)?;
+        let topic = context.workload.topic_of(sent.reading.row);
+        self.dead_letters.put(&context, topic, &[letter]).await
     }
 
-    fn acked(&self, flight: &Flight, base_offset: i64) {
+    fn acked(&self, sent: &[Sent], base_offset: i64) {
         let context = &self.filler.context;
         let acked = context.clock.now();
-        self.acks.push(base_offset, flight.sent.len(), acked);
-        context.counters.acked.add(flight.sent.len());
+        self.acks.push(base_offset, sent.len(), acked);
+        context.counters.acked.add(sent.len());
         context.counters.produce_requests.add(1);
         let mut recording = self.recorder.lock();
-        for sent in flight.sent.iter().filter(|sent| !sent.reading.warm_up) {
+        for sent in sent.iter().filter(|sent| !sent.reading.warm_up) {
             let stages = &mut recording.stages;
             stages
                 .get_mut(Stage::PublishDelay)
@@ -251,37 +234,20 @@ impl Producer {
     }
 }
 
-impl Flight {
-    /// Makes a flight whose batch is still to be encoded.
-    fn of(sent: &[Sent]) -> Self {
-        Self {
-            batch: Batch::default(),
-            sent: sent.to_vec(),
-        }
-    }
-}
-
-/// Returns how many readings are in a flight and in those that were to follow.
-fn unsent(flight: &Flight, left: &[(Flight, Option<ProduceOutcome>)]) -> u64 {
-    let left: usize = left.iter().map(|(flight, _)| flight.sent.len()).sum();
-    (flight.sent.len() + left) as u64
-}
-
 impl Filler {
     /// Fills the batch until it is full or has waited for its linger.
     ///
     /// Returns false when the queue is closed and nothing is left.
     async fn fill_until_due(&mut self) -> Result<bool, Error> {
         self.encode_incoming()?;
-        if self.flight.sent.is_empty() && !self.take_and_encode().await? {
+        if self.batcher.is_empty() && !self.take_and_encode().await? {
             return Ok(false);
         }
         while !self.full() {
-            let Some(first) = self.flight.sent.first() else {
+            let Some(due) = self.batcher.due() else {
                 return Ok(false);
             };
-            let linger = nanos(self.context.settings.linger);
-            let left = self.context.clock.until(first.sent + linger);
+            let left = self.context.clock.until(due);
             if left.is_zero() {
                 return Ok(true);
             }
@@ -306,8 +272,14 @@ impl Filler {
         Ok(())
     }
 
+    /// Returns the batch and begins the next one.
+    fn take(&mut self) -> Flight {
+        self.batcher.clear();
+        std::mem::take(&mut self.flight)
+    }
+
     fn full(&self) -> bool {
-        !self.incoming.is_empty() || self.flight.batch.bytes() >= BATCH_BYTES
+        !self.incoming.is_empty() || self.batcher.is_full()
     }
 
     async fn take_and_encode(&mut self) -> Result<bool, Error> {
@@ -324,15 +296,18 @@ impl Filler {
             let ledger = &mut self.ledger;
             let count_label = |label: &str| ledger.count_label(label);
             let reading = *reading;
-            let sent = Sent { reading, sent };
-            let message = self.composer.compose(&sent, count_label)?;
+            let taken = Sent { reading, sent };
+            let message = self.composer.compose(&taken, count_label)?;
             let id = DocumentId::new(self.context.run, reading.vehicle, reading.sequence);
             let (hash, date) = (message.payload_hash, message.emitted_at_unix_ms);
             self.ledger.messages.add(fingerprint(&id, hash, date));
+            let before = self.flight.batch.bytes();
             message.push_to(&mut self.flight.batch);
-            self.flight.sent.push(sent);
+            let bytes = self.flight.batch.bytes() - before;
+            self.batcher.add(1, bytes, sent);
+            self.flight.sent.push(taken);
             encoded += 1;
-            if self.flight.batch.bytes() >= BATCH_BYTES {
+            if self.batcher.is_full() {
                 break;
             }
         }

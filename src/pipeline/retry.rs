@@ -1,17 +1,13 @@
-//! Trying again: pauses that double, up to a deadline.
+//! Sending a command again until it is answered.
 
 use std::future::Future;
-use std::time::Duration;
+
+use bson::RawDocumentBuf;
 
 use super::context::Context;
-use crate::measure::nanos;
-use crate::store::Error;
-
-/// First pause; it doubles up to [`MAX_PAUSE`].
-pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
-
-/// Longest pause.
-pub const MAX_PAUSE: Duration = Duration::from_secs(2);
+use super::error;
+use super::machine::Attempts;
+use crate::store::{Documents, Error, InsertOutcome};
 
 /// Sends a command that changes nothing when it is sent twice, until it is answered.
 ///
@@ -23,16 +19,62 @@ pub async fn persistently<T, F>(
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let deadline = context.clock.now() + nanos(context.settings.patience);
-    let mut pause = FIRST_PAUSE;
+    let mut attempts = Attempts::new(context.settings.store_timeout);
     loop {
-        match command().await {
-            Err(error @ Error::Command { .. }) if context.clock.now() < deadline => {
-                tracing::warn!(%error, "sending a command again");
-            }
+        let error = match command().await {
+            Err(error @ Error::Command { .. }) => error,
             answered => return answered,
-        }
+        };
+        let Some(pause) = attempts.failed(context.clock.now()) else {
+            return Err(error);
+        };
+        tracing::warn!(%error, "sending a command again");
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+/// What the store said of a batch in the end.
+#[derive(Debug)]
+pub struct Answered {
+    /// Indices of what was there already.
+    pub duplicates: Vec<usize>,
+    /// Indices of what the store does not take, with its reason.
+    pub rejected: Vec<(usize, String)>,
+    /// Whether an earlier attempt's fate was unknown.
+    pub sent_again: bool,
+}
+
+/// Inserts a batch, again and again while its fate is unknown, up to a deadline.
+pub async fn insert(
+    context: &Context,
+    collection: &Documents,
+    batch: &[RawDocumentBuf],
+) -> Result<Answered, error::Error> {
+    let mut attempts = Attempts::new(context.settings.store_timeout);
+    loop {
+        let source = match collection.insert(batch).await {
+            InsertOutcome::Answered {
+                duplicates,
+                rejected,
+            } => {
+                context.counters.inserts.add(1);
+                return Ok(Answered {
+                    duplicates,
+                    rejected,
+                    sent_again: attempts.count() > 0,
+                });
+            }
+            InsertOutcome::Unknown(source) => source,
+        };
+        context.counters.inserts_unknown.add(1);
+        tracing::warn!(%source, attempts = attempts.count(), "inserting a batch again");
+        let Some(pause) = attempts.failed(context.clock.now()) else {
+            return Err(error::Error::Insert {
+                collection: collection.name(),
+                attempts: attempts.count(),
+                source,
+            });
+        };
+        tokio::time::sleep(pause).await;
     }
 }

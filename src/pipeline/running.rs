@@ -144,7 +144,12 @@ impl Running {
         loop {
             tokio::select! {
                 done = &mut self.emitted => {
-                    self.generator_cpu = done.unwrap_or_default();
+                    match done {
+                        Ok(used) => self.generator_cpu = used,
+                        Err(_panicked) => {
+                            self.settle(Err(Error::Panicked { role: "generator" }));
+                        }
+                    }
                     return interrupted;
                 }
                 () = interrupt.cancelled(), if !interrupted => {
@@ -199,7 +204,11 @@ impl Running {
     /// Gathers what the tasks leave behind.
     pub async fn finish(self) -> Finished {
         self.ended.cancel();
-        let gathered = self.gathering.await.unwrap_or_default();
+        let gathered = self.gathering.await;
+        let lost = gathered
+            .is_err()
+            .then_some(Error::Panicked { role: "collector" });
+        let gathered = gathered.unwrap_or_default();
         let mut recording = Recording::default();
         for recorder in &self.recorders {
             recording.merge(&recorder.lock());
@@ -216,7 +225,7 @@ impl Running {
             ledger,
             recording,
             intervals: gathered.intervals,
-            failure,
+            failure: failure.or(lost),
             start,
             generator_cpu,
         }

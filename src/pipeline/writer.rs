@@ -1,24 +1,28 @@
-//! The writer of one consumer: batches documents of its partitions, inserts them durably, takes
-//! the time, and moves the checkpoints.
+//! The writer of one consumer: does what [`machine::writing`](super::machine::writing) decides.
+//! Batches documents of its partitions, inserts them durably, moves the checkpoints.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bson::RawDocumentBuf;
 use tokio::sync::mpsc;
 
-use super::acks::{Acked, Acks};
+use super::acks::Acks;
 use super::checkpoint::Checkpoints;
 use super::consumer::{Fetch, Poison, Ready};
 use super::context::{Context, TopicPartition};
 use super::dead_letter::{DeadLetters, Letter};
 use super::error::Error;
-use super::retry::{FIRST_PAUSE, MAX_PAUSE, persistently};
+use super::machine::batcher;
+use super::machine::writing::{Action, Fetched, Limits, Writing};
+use super::retry::persistently;
+use super::stopwatch::{Sample, Stopwatch};
 use crate::broker::client::Record;
-use crate::measure::{Recorder, Recording, Stage, nanos};
-use crate::record::{DocumentId, Envelope};
-use crate::store::{Documents, InsertOutcome};
+use crate::measure::Recorder;
+use crate::net::Cause;
+use crate::record::DocumentId;
+use crate::store::{self, Documents, InsertOutcome};
 
 /// Bytes of the documents of one insert. A wire message takes 48 MB; beyond, the driver would split
 /// the call and forget the first part's answer if the second fails.
@@ -26,6 +30,10 @@ const INSERT_BYTES: usize = 40_000_000;
 
 /// How often positions are written while documents flow.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Records that may be stored without a checkpoint: after a crash so many are read again, and a
+/// batch.
+pub const CHECKPOINT_WINDOW: u64 = 50_000;
 
 /// Stores what the consumers of some partitions have decoded.
 #[derive(Debug)]
@@ -35,15 +43,11 @@ pub struct Writer {
     documents: Documents,
     dead_letters: Arc<DeadLetters>,
     checkpoints: Checkpoints,
-    acks: Arc<[Arc<Acks>]>,
-    recorder: Arc<Recorder>,
+    writing: Writing<TopicPartition>,
     pending: Pending,
-    /// Positions that are stored but not yet written down.
-    positions: BTreeMap<TopicPartition, i64>,
-    last_checkpoint: u64,
-    /// Offset and fetch time of measured records whose ack has not come yet: it races with the
-    /// fetch.
-    unacked: BTreeMap<TopicPartition, VecDeque<(i64, u64)>>,
+    stopwatch: Stopwatch,
+    /// How the last command that was not answered failed.
+    failure: Option<Failure>,
 }
 
 /// Where a writer writes to.
@@ -57,26 +61,20 @@ pub struct Targets {
     pub checkpoints: Checkpoints,
 }
 
-/// Documents that wait for their insert.
+/// What waits for its insert.
 #[derive(Debug, Default)]
 struct Pending {
     documents: Vec<RawDocumentBuf>,
     samples: Vec<Sample>,
     bytes: usize,
     poison: Vec<(TopicPartition, Poison)>,
-    positions: BTreeMap<TopicPartition, i64>,
-    /// When its oldest document was fetched.
-    oldest: Option<u64>,
 }
 
-/// What measuring needs of a document once it is stored.
-#[derive(Debug, Clone, Copy)]
-struct Sample {
-    partition: TopicPartition,
-    offset: i64,
-    envelope: Envelope,
-    fetched: u64,
-    payload_bytes: usize,
+/// A command that was not answered.
+#[derive(Debug)]
+enum Failure {
+    Insert { collection: String, source: Cause },
+    Command(store::Error),
 }
 
 impl Writer {
@@ -87,69 +85,89 @@ impl Writer {
         targets: Targets,
         acks: Arc<[Arc<Acks>]>,
     ) -> Self {
+        let settings = &context.settings;
+        let limits = Limits {
+            batch: batcher::Limits {
+                records: settings.batch_records,
+                bytes: INSERT_BYTES,
+                wait: settings.batch_wait,
+            },
+            interval: CHECKPOINT_INTERVAL,
+            window: CHECKPOINT_WINDOW,
+            patience: settings.store_timeout,
+        };
         Self {
+            stopwatch: Stopwatch::new(Arc::clone(&context), acks),
             context,
             input,
             documents: targets.documents,
             dead_letters: targets.dead_letters,
             checkpoints: targets.checkpoints,
-            acks,
-            recorder: Arc::default(),
+            writing: Writing::new(limits),
             pending: Pending::default(),
-            positions: BTreeMap::new(),
-            last_checkpoint: 0,
-            unacked: BTreeMap::new(),
+            failure: None,
         }
     }
 
     /// Returns what this writer records.
     pub fn recorder(&self) -> Arc<Recorder> {
-        Arc::clone(&self.recorder)
+        self.stopwatch.recorder()
     }
 
     /// Stores until every consumer is done, then writes the last positions.
     pub async fn run(mut self) -> Result<(), Error> {
-        while self.collect().await {
-            let mut pending = std::mem::take(&mut self.pending);
-            self.set_aside(&mut pending).await?;
-            self.store(&mut pending).await?;
-            self.positions.append(&mut pending.positions);
-            self.pending = pending.emptied();
-            if self.context.clock.now() - self.last_checkpoint > nanos(CHECKPOINT_INTERVAL) {
-                self.write_positions().await?;
+        loop {
+            match self.writing.action(self.context.clock.now()) {
+                Action::Collect { until } => self.collect(until).await,
+                Action::SetAside => self.set_aside().await?,
+                Action::Insert { first, most } => self.insert(first, most).await?,
+                Action::Forget => self.pending.clear(),
+                Action::Checkpoint {
+                    partition,
+                    position,
+                } => self.checkpoint(partition, position).await?,
+                Action::Pause(pause) => tokio::time::sleep(pause).await,
+                Action::Finish => return Ok(()),
+                Action::GiveUp { attempts } => return self.give_up(attempts),
             }
         }
-        self.write_positions().await
     }
 
-    /// Waits for documents until there are enough or the first has waited long enough.
-    ///
-    /// Returns false when there are none left to come.
-    async fn collect(&mut self) -> bool {
-        let wait = nanos(self.context.settings.batch_wait);
-        while self.pending.documents.len() < self.context.settings.batch_records {
-            let fetch = match self.pending.oldest {
-                None => self.input.recv().await,
-                Some(oldest) => {
-                    let left = self.context.clock.until(oldest + wait);
-                    match tokio::time::timeout(left, self.input.recv()).await {
-                        Ok(fetch) => fetch,
-                        Err(_waited) => return true,
-                    }
+    /// Waits for what a consumer has fetched, until a stamp at the latest.
+    async fn collect(&mut self, until: Option<u64>) {
+        let fetch = match until {
+            None => self.input.recv().await,
+            Some(until) => {
+                let left = self.context.clock.until(until);
+                match tokio::time::timeout(left, self.input.recv()).await {
+                    Ok(fetch) => fetch,
+                    Err(_waited) => return,
                 }
-            };
-            match fetch {
-                Some(fetch) => self.pending.add(fetch),
-                None => return self.pending.oldest.is_some(),
             }
+        };
+        match fetch {
+            Some(fetch) => {
+                let before = self.pending.bytes;
+                let mut fetched = Fetched {
+                    offsets: fetch.offsets.clone(),
+                    documents: fetch.documents.len(),
+                    bytes: 0,
+                    letters: fetch.poison.len(),
+                    at: fetch.fetched,
+                };
+                let partition = fetch.partition;
+                self.pending.add(fetch);
+                fetched.bytes = self.pending.bytes - before;
+                self.writing.fetched(partition, fetched);
+            }
+            None => self.writing.close(),
         }
-        true
     }
 
     /// Puts what does not fit into the dead letters, before any checkpoint passes it.
-    async fn set_aside(&mut self, pending: &mut Pending) -> Result<(), Error> {
+    async fn set_aside(&mut self) -> Result<(), Error> {
         let mut letters: BTreeMap<usize, Vec<Letter>> = BTreeMap::new();
-        for (partition, poison) in std::mem::take(&mut pending.poison) {
+        for (partition, poison) in self.pending.poison.drain(..) {
             let letter = Letter::of_record(&self.context, partition, poison);
             letters.entry(partition.topic).or_default().push(letter);
         }
@@ -158,165 +176,145 @@ impl Writer {
                 .put(&self.context, topic, &letters)
                 .await?;
         }
+        self.writing.set_aside();
         Ok(())
     }
 
-    async fn store(&mut self, pending: &mut Pending) -> Result<(), Error> {
-        let mut first = 0;
-        while first < pending.documents.len() {
-            let end = pending.chunk_end(first, self.context.settings.batch_records);
-            let documents = &pending.documents[first..end];
-            let answered = insert(&self.context, &self.documents, documents).await?;
-            let stored = self.context.clock.now();
-            let samples = &pending.samples[first..end];
-            self.tell_duplicates_apart(samples, &answered.duplicates)
-                .await?;
-            self.set_rejected_aside(&pending.documents[first..end], samples, &answered)
-                .await?;
-            self.record(samples, &answered, stored);
-            first = end;
-        }
-        Ok(())
-    }
-
-    /// Finds out what each duplicate is: read again, appended again, or something else.
-    async fn tell_duplicates_apart(
-        &self,
-        samples: &[Sample],
-        duplicates: &[usize],
-    ) -> Result<(), Error> {
-        let Some(_some) = duplicates.first() else {
-            return Ok(());
-        };
-        let repeated: Vec<&Sample> = duplicates.iter().map(|index| &samples[*index]).collect();
-        let ids: Vec<DocumentId> = repeated
-            .iter()
-            .map(|sample| sample.envelope.document_id())
-            .collect();
-        let look_up = || self.documents.identities(&ids);
-        let stored = persistently(&self.context, look_up)
-            .await
-            .map_err(Error::Store)?;
-        let stored: BTreeMap<_, _> = stored.iter().map(|found| (found.id, found)).collect();
-        let counters = &self.context.counters;
-        for sample in repeated {
-            let Some(found) = stored.get(sample.envelope.document_id().as_bytes()) else {
-                continue;
-            };
-            let same_place = found.partition == i64::from(sample.partition.number)
-                && found.offset == sample.offset;
-            if found.payload_hash.cast_unsigned() != sample.envelope.payload_hash {
-                counters.conflicting.add(1);
-            } else if same_place {
-                counters.replayed.add(1);
-            } else {
-                counters.producer_duplicated.add(1);
+    /// Inserts documents of the batch, from an index on.
+    async fn insert(&mut self, first: usize, most: usize) -> Result<(), Error> {
+        let chunk = first..self.pending.chunk_end(first, most);
+        let documents = &self.pending.documents[chunk.clone()];
+        let (duplicates, rejected) = match self.documents.insert(documents).await {
+            InsertOutcome::Unknown(source) => {
+                let collection = self.documents.name();
+                self.unanswered(Failure::Insert { collection, source });
+                return Ok(());
             }
-        }
-        Ok(())
-    }
-
-    /// Puts documents that the store does not take into the dead letters.
-    async fn set_rejected_aside(
-        &mut self,
-        documents: &[RawDocumentBuf],
-        samples: &[Sample],
-        answered: &Answered,
-    ) -> Result<(), Error> {
-        let mut pending = Pending::default();
-        for (index, reason) in &answered.rejected {
-            let sample = &samples[*index];
-            let (partition, offset) = (sample.partition, sample.offset);
-            let original = self.dead_letters.original(&self.context, partition, offset);
-            let record = original.await.unwrap_or_else(|| Record {
-                offset,
-                timestamp_ms: 0,
-                key: None,
-                value: Some(documents[*index].as_bytes().to_vec()),
-                headers: BTreeMap::new(),
-            });
-            let reason = format!("the store refused the document: {reason}");
-            let poison = Poison {
-                record,
-                reading: Some((sample.envelope.vehicle, sample.envelope.sequence)),
-                reason,
-            };
-            pending.poison.push((sample.partition, poison));
-        }
-        self.set_aside(&mut pending).await
-    }
-
-    /// Takes the time of every document that this insert has stored for the first time.
-    fn record(&mut self, samples: &[Sample], answered: &Answered, stored: u64) {
-        let rejected: Vec<usize> = answered.rejected.iter().map(|(index, _)| *index).collect();
+            InsertOutcome::Answered {
+                duplicates,
+                rejected,
+            } => (duplicates, rejected),
+        };
+        let stored = self.context.clock.now();
+        self.context.counters.inserts.add(1);
+        let samples = &self.pending.samples[chunk.clone()];
+        tell_duplicates_apart(&self.context, &self.documents, samples, &duplicates).await?;
         // After an insert of unknown fate, duplicates are documents that it did store.
+        let sent_again = self.writing.failed_attempts() > 0;
         let left_out = |index: &usize| {
-            rejected.contains(index)
-                || (!answered.sent_again && answered.duplicates.contains(index))
+            rejected.iter().any(|(rejected, _)| rejected == index)
+                || (!sent_again && duplicates.contains(index))
         };
-        let recorder = Arc::clone(&self.recorder);
-        let mut recording = recorder.lock();
-        recording.first_stored = recording.first_stored.or(Some(stored));
-        let mut new = 0;
-        for (index, sample) in samples.iter().enumerate() {
-            if !left_out(&index) {
-                new += 1;
-                self.record_sample(&mut recording, sample, stored);
-            }
+        self.stopwatch.stored(samples, left_out, stored);
+        self.writing.inserted(chunk.len(), rejected.len());
+        for (index, reason) in rejected {
+            self.reject(first + index, &reason).await;
         }
-        self.record_fetch_latencies(&mut recording);
-        self.context.counters.stored.add(new);
-    }
-
-    fn record_sample(&mut self, recording: &mut Recording, sample: &Sample, stored: u64) {
-        let envelope = &sample.envelope;
-        if envelope.warm_up {
-            recording.warm_up.record(envelope.intended, stored);
-            return;
-        }
-        recording.count_stored(envelope.intended, stored, sample.payload_bytes as u64);
-        let stages = &mut recording.stages;
-        stages
-            .get_mut(Stage::StoreLatency)
-            .record(sample.fetched, stored);
-        stages
-            .get_mut(Stage::EndToEndLatency)
-            .record(envelope.intended, stored);
-        let unacked = self.unacked.entry(sample.partition).or_default();
-        unacked.push_back((sample.offset, sample.fetched));
-    }
-
-    /// Records the fetch latency of every record whose ack is known by now.
-    fn record_fetch_latencies(&mut self, recording: &mut Recording) {
-        let latencies = recording.stages.get_mut(Stage::FetchLatency);
-        for (partition, unacked) in &mut self.unacked {
-            let mut acks = self.acks[self.context.index_of(*partition)].reader();
-            while let Some((offset, fetched)) = unacked.front() {
-                match acks.acked(*offset) {
-                    Acked::At(acked) => latencies.record(acked, *fetched),
-                    Acked::Never => {}
-                    Acked::NotYet => break,
-                }
-                unacked.pop_front();
-            }
-        }
-    }
-
-    async fn write_positions(&mut self) -> Result<(), Error> {
-        for (partition, position) in std::mem::take(&mut self.positions) {
-            let write = || self.checkpoints.write(&self.context, partition, position);
-            persistently(&self.context, write)
-                .await
-                .map_err(Error::Store)?;
-        }
-        self.last_checkpoint = self.context.clock.now();
         Ok(())
     }
+
+    /// Turns a document that the store does not take into a letter, of the record as it came where
+    /// the broker still has it.
+    async fn reject(&mut self, index: usize, reason: &str) {
+        let sample = self.pending.samples[index];
+        let (partition, offset) = (sample.partition, sample.offset);
+        let original = self.dead_letters.original(&self.context, partition, offset);
+        let record = original.await.unwrap_or_else(|| Record {
+            offset,
+            timestamp_ms: 0,
+            key: None,
+            value: Some(self.pending.documents[index].as_bytes().to_vec()),
+            headers: BTreeMap::new(),
+        });
+        let poison = Poison {
+            record,
+            reading: Some((sample.envelope.vehicle, sample.envelope.sequence)),
+            reason: format!("the store refused the document: {reason}"),
+        };
+        self.pending.poison.push((partition, poison));
+    }
+
+    async fn checkpoint(&mut self, partition: TopicPartition, position: i64) -> Result<(), Error> {
+        let written = self.checkpoints.write(&self.context, partition, position);
+        match written.await {
+            Ok(()) => self.writing.checkpointed(partition, position),
+            Err(error @ store::Error::Command { .. }) => {
+                self.unanswered(Failure::Command(error));
+            }
+            Err(error) => return Err(Error::Store(error)),
+        }
+        Ok(())
+    }
+
+    /// Notes that nobody knows what became of a command.
+    fn unanswered(&mut self, failure: Failure) {
+        let attempts = self.writing.failed_attempts() + 1;
+        match &failure {
+            Failure::Insert { source, .. } => {
+                self.context.counters.inserts_unknown.add(1);
+                tracing::warn!(%source, attempts, "inserting a batch again");
+            }
+            Failure::Command(error) => {
+                tracing::warn!(%error, attempts, "sending a command again");
+            }
+        }
+        self.failure = Some(failure);
+        self.writing.unanswered(self.context.clock.now());
+    }
+
+    fn give_up(self, attempts: u32) -> Result<(), Error> {
+        match self.failure {
+            Some(Failure::Insert { collection, source }) => Err(Error::Insert {
+                collection,
+                attempts,
+                source,
+            }),
+            Some(Failure::Command(error)) => Err(Error::Store(error)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Finds out what each duplicate is: read again, appended again, or something else.
+async fn tell_duplicates_apart(
+    context: &Context,
+    documents: &Documents,
+    samples: &[Sample],
+    duplicates: &[usize],
+) -> Result<(), Error> {
+    if duplicates.is_empty() {
+        return Ok(());
+    }
+    let repeated: Vec<&Sample> = duplicates.iter().map(|index| &samples[*index]).collect();
+    let ids: Vec<DocumentId> = repeated
+        .iter()
+        .map(|sample| sample.envelope.document_id())
+        .collect();
+    let stored = persistently(context, || documents.identities(&ids))
+        .await
+        .map_err(Error::Store)?;
+    let stored: BTreeMap<_, _> = stored.iter().map(|found| (found.id, found)).collect();
+    let counters = &context.counters;
+    for sample in repeated {
+        let Some(found) = stored.get(sample.envelope.document_id().as_bytes()) else {
+            continue;
+        };
+        let same_place =
+            found.partition == i64::from(sample.partition.number) && found.offset == sample.offset;
+        if found.payload_hash.cast_unsigned() != sample.envelope.payload_hash {
+            counters.conflicting.add(1);
+        } else if same_place {
+            counters.replayed.add(1);
+        } else {
+            counters.producer_duplicated.add(1);
+        }
+    }
+    Ok(())
 }
 
 impl Pending {
     fn add(&mut self, fetch: Fetch) {
-        self.oldest.get_or_insert(fetch.fetched);
+        let (partition, fetched) = (fetch.partition, fetch.fetched);
         for Ready {
             document,
             envelope,
@@ -326,7 +324,6 @@ impl Pending {
         {
             self.bytes += document.as_bytes().len();
             self.documents.push(document);
-            let (partition, fetched) = (fetch.partition, fetch.fetched);
             self.samples.push(Sample {
                 partition,
                 offset,
@@ -335,13 +332,10 @@ impl Pending {
                 payload_bytes,
             });
         }
-        self.poison.extend(
-            fetch
-                .poison
-                .into_iter()
-                .map(|poison| (fetch.partition, poison)),
-        );
-        self.positions.insert(fetch.partition, fetch.next_offset);
+        for poison in fetch.poison {
+            self.bytes += poison.record.value.as_ref().map_or(0, Vec::len);
+            self.poison.push((partition, poison));
+        }
     }
 
     /// Returns the end of the next insert's documents.
@@ -358,65 +352,11 @@ impl Pending {
         first + fitting.count().max(1)
     }
 
-    /// Returns itself without content, keeping the memory.
-    fn emptied(mut self) -> Self {
+    /// Forgets its content and keeps the memory.
+    fn clear(&mut self) {
         self.documents.clear();
         self.samples.clear();
-        Self {
-            documents: self.documents,
-            samples: self.samples,
-            ..Self::default()
-        }
-    }
-}
-
-/// What the store said of a batch in the end.
-#[derive(Debug)]
-pub(super) struct Answered {
-    /// Indices of what was there already.
-    pub duplicates: Vec<usize>,
-    /// Indices of what the store does not take, with its reason.
-    pub rejected: Vec<(usize, String)>,
-    /// Whether an earlier attempt's fate was unknown.
-    pub sent_again: bool,
-}
-
-/// Inserts a batch, again and again while its fate is unknown, up to a deadline.
-pub(super) async fn insert(
-    context: &Context,
-    collection: &Documents,
-    batch: &[RawDocumentBuf],
-) -> Result<Answered, Error> {
-    let deadline = context.clock.now() + nanos(context.settings.patience);
-    let (mut attempts, mut pause) = (0, FIRST_PAUSE);
-    loop {
-        attempts += 1;
-        match collection.insert(batch).await {
-            InsertOutcome::Answered {
-                duplicates,
-                rejected,
-            } => {
-                context.counters.inserts.add(1);
-                return Ok(Answered {
-                    duplicates,
-                    rejected,
-                    sent_again: attempts > 1,
-                });
-            }
-            InsertOutcome::Unknown(source) => {
-                context.counters.inserts_unknown.add(1);
-                tracing::warn!(%source, attempts, "inserting a batch again");
-                if context.clock.now() >= deadline {
-                    let collection = collection.name();
-                    return Err(Error::Insert {
-                        collection,
-                        attempts,
-                        source,
-                    });
-                }
-            }
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(MAX_PAUSE);
+        self.poison.clear();
+        self.bytes = 0;
     }
 }

@@ -9,15 +9,15 @@ use mongodb::error::{Error as DriverError, ErrorKind};
 use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
 use mongodb::{Client, Collection};
 
-use super::error::{Cause, Error};
-use crate::net::SecretUri;
+use super::error::Error;
+use crate::net::{Cause, SecretUri};
 use crate::record::DocumentId;
 
 /// How long the store may take to be found and to accept a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 
-/// How long the store may take to answer a command.
-const COMMAND_DEADLINE: Duration = Duration::from_secs(15);
+/// How long the store may take to answer a command, unless told otherwise.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the next part of a scan may take: without an index, a store reads everything first.
 const SCAN_DEADLINE: Duration = Duration::from_secs(120);
@@ -33,6 +33,7 @@ const DUPLICATE_KEY: i32 = 11_000;
 pub struct Connection {
     client: Client,
     database: String,
+    command_timeout: Duration,
 }
 
 /// How durable a write is when the store acknowledges it.
@@ -78,6 +79,7 @@ impl Connection {
         let connection = Self {
             client,
             database: database.to_owned(),
+            command_timeout: COMMAND_TIMEOUT,
         };
         connection.ping(uri).await?;
         within_infallible(
@@ -90,6 +92,13 @@ impl Connection {
             source,
         })?;
         Ok(connection)
+    }
+
+    /// Sets how long the store may take to answer a command.
+    #[must_use]
+    pub fn with_command_timeout(mut self, timeout: Duration) -> Self {
+        self.command_timeout = timeout;
+        self
     }
 
     async fn ping(&self, uri: &SecretUri) -> Result<(), Error> {
@@ -110,7 +119,7 @@ impl Connection {
     pub async fn version(&self) -> Result<String, Error> {
         let database = self.client.database(&self.database);
         let command = database.run_command(doc! { "buildInfo": 1 }).into_future();
-        let reply = within(COMMAND_DEADLINE, command)
+        let reply = within(self.command_timeout, command)
             .await
             .map_err(|source| self.failed("ask for the version of", "", source))?;
         Ok(reply.get_str("version").unwrap_or("unknown").to_owned())
@@ -122,7 +131,7 @@ impl Connection {
         let configuration = doc! { "_id": set, "members": members };
         let database = self.client.database("admin");
         let command = database.run_command(doc! { "replSetInitiate": configuration });
-        within(COMMAND_DEADLINE, command.into_future())
+        within(self.command_timeout, command.into_future())
             .await
             .map(|_reply| ())
             .map_err(|source| self.failed("initiate the replica set of", "", source))
@@ -132,7 +141,7 @@ impl Connection {
     pub async fn is_writable_primary(&self) -> Result<bool, Error> {
         let database = self.client.database("admin");
         let command = database.run_command(doc! { "hello": 1 }).into_future();
-        let reply = within(COMMAND_DEADLINE, command)
+        let reply = within(self.command_timeout, command)
             .await
             .map_err(|source| self.failed("ask for the role of", "", source))?;
         Ok(reply.get_bool("isWritablePrimary").unwrap_or(false))
@@ -147,6 +156,7 @@ impl Connection {
         let database = self.client.database(&self.database);
         Documents {
             collection: database.collection_with_options(collection, options),
+            command_timeout: self.command_timeout,
         }
     }
 
@@ -178,6 +188,7 @@ pub enum InsertOutcome {
 #[derive(Debug, Clone)]
 pub struct Documents {
     collection: Collection<RawDocumentBuf>,
+    command_timeout: Duration,
 }
 
 /// Coordinates and content hash of a stored document.
@@ -217,7 +228,7 @@ impl Documents {
             .insert_many(batch)
             .ordered(false)
             .into_future();
-        let error = match tokio::time::timeout(COMMAND_DEADLINE, insert).await {
+        let error = match tokio::time::timeout(self.command_timeout, insert).await {
             Ok(Ok(_inserted)) => {
                 return InsertOutcome::Answered {
                     duplicates: Vec::new(),
@@ -225,7 +236,7 @@ impl Documents {
                 };
             }
             Ok(Err(error)) => error,
-            Err(_elapsed) => return InsertOutcome::Unknown(Cause::Timeout(COMMAND_DEADLINE)),
+            Err(_elapsed) => return InsertOutcome::Unknown(Cause::Timeout(self.command_timeout)),
         };
         let ErrorKind::InsertMany(failure) = error.kind.as_ref() else {
             return InsertOutcome::Unknown(cause(&error));
@@ -259,7 +270,7 @@ impl Documents {
             }
             Ok(found)
         };
-        within(COMMAND_DEADLINE, collect)
+        within(self.command_timeout, collect)
             .await
             .map_err(|source| self.failed("look up documents in", source))
     }
@@ -305,7 +316,7 @@ impl Documents {
                 Ok(()) => Ok(()),
             }
         };
-        within(COMMAND_DEADLINE, create)
+        within(self.command_timeout, create)
             .await
             .map_err(|source| self.failed("create", source))
     }
@@ -322,21 +333,21 @@ impl Documents {
             .update_one(filter, update)
             .upsert(upsert == Upsert::Yes)
             .into_future();
-        match tokio::time::timeout(COMMAND_DEADLINE, update).await {
+        match tokio::time::timeout(self.command_timeout, update).await {
             Ok(Ok(result)) if result.matched_count > 0 || result.upserted_id.is_some() => {
                 Ok(Updated::Yes)
             }
             Ok(Ok(_unmatched)) => Ok(Updated::No),
             Ok(Err(error)) if is_duplicate_key(&error) => Ok(Updated::No),
             Ok(Err(error)) => Err(self.failed("update", cause(&error))),
-            Err(_elapsed) => Err(self.failed("update", Cause::Timeout(COMMAND_DEADLINE))),
+            Err(_elapsed) => Err(self.failed("update", Cause::Timeout(self.command_timeout))),
         }
     }
 
     /// Sets fields of every document that matches.
     pub async fn update_all(&self, filter: Document, update: Document) -> Result<(), Error> {
         let update = self.collection.update_many(filter, update).into_future();
-        within(COMMAND_DEADLINE, update)
+        within(self.command_timeout, update)
             .await
             .map(|_result| ())
             .map_err(|source| self.failed("update", source))
@@ -345,7 +356,7 @@ impl Documents {
     /// Returns the first document that matches.
     pub async fn find_one(&self, filter: Document) -> Result<Option<RawDocumentBuf>, Error> {
         within(
-            COMMAND_DEADLINE,
+            self.command_timeout,
             self.collection.find_one(filter).into_future(),
         )
         .await

@@ -6,4 +6,4 @@ pub mod embedded;
 pub mod error;
 
 pub use client::{Connection, Documents, InsertOutcome};
-pub use error::{Cause, Error};
+pub use error::Error;

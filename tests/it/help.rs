@@ -64,11 +64,17 @@ fn short_help_of_simulate_fits_a_screen() {
                                [default: 42]
 
     Length:
-      -d, --duration <TIME>       How long to measure, after the warm-up [default: 10s]
-          --records <N|all>       How many readings to measure, or `all` rows once, instead of
-                                  `--duration`
-          --warmup <TIME>         Load before measuring starts [default: 2s; 0s with `--records`]
-          --drain-timeout <TIME>  How long to wait until everything emitted is stored [default: 60s]
+      -d, --duration <TIME>         How long to measure, after the warm-up [default: 10s]
+          --records <N|all>         How many readings to measure, or `all` rows once, instead of
+                                    `--duration`
+          --warmup <TIME>           Load before measuring starts [default: 2s; 0s with `--records`]
+          --drain-timeout <TIME>    How long to wait until everything emitted is stored [default: 60s]
+          --request-timeout <TIME>  How long one request may take until it counts as unanswered and is
+                                    sent again [default: 10s]
+          --broker-timeout <TIME>   How long the broker may fail to answer before the run gives up
+                                    [default: 2m]
+          --store-timeout <TIME>    How long the store may fail to answer before the run gives up
+                                    [default: 2m]
 
     Pipeline:
           --topic <NAME>         Topic [default: named by the folder of the dataset]

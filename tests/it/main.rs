@@ -12,10 +12,15 @@
 #![allow(missing_docs, reason = "a test's name says what it shows")]
 
 mod bad_input;
+mod clients;
+mod connections;
 mod containers;
 mod dataset;
+mod durability;
 mod help;
+mod install;
 mod place;
+mod serving;
 mod simulate;
 mod stand_in;
 mod tidy;

@@ -135,6 +135,36 @@ pub struct SimulateArgs {
     #[arg(value_parser = parse::span)]
     pub drain_timeout: Duration,
 
+    /// How long one request may take until it counts as unanswered and is sent again.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        help_heading = "Length"
+    )]
+    #[arg(value_parser = parse::span)]
+    pub request_timeout: Duration,
+
+    /// How long the broker may fail to answer before the run gives up.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2m",
+        help_heading = "Length"
+    )]
+    #[arg(value_parser = parse::span)]
+    pub broker_timeout: Duration,
+
+    /// How long the store may fail to answer before the run gives up.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2m",
+        help_heading = "Length"
+    )]
+    #[arg(value_parser = parse::span)]
+    pub store_timeout: Duration,
+
     /// Topic [default: named by the folder of the dataset].
     #[arg(long, value_name = "NAME", help_heading = "Pipeline")]
     #[arg(value_parser = parse::topic)]

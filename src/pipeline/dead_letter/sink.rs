@@ -1,6 +1,7 @@
 //! Where dead letters go: the collection, and the topic beside the one they come from.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bson::{RawDocumentBuf, doc};
 use tokio::sync::Mutex;
@@ -9,12 +10,12 @@ use super::TOPIC_SUFFIX;
 use super::letter::Letter;
 use crate::broker::client::{Batch, ProduceOutcome, Record};
 use crate::broker::{self, Compression, Connector, Partition};
-use crate::measure::nanos;
+use crate::net::Cause;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::error::Error;
-use crate::pipeline::retry::{FIRST_PAUSE, MAX_PAUSE, persistently};
-use crate::pipeline::writer::insert;
-use crate::store::{Cause, Documents};
+use crate::pipeline::machine::Attempts;
+use crate::pipeline::retry::{insert, persistently};
+use crate::store::Documents;
 
 /// Bytes of the letters of one insert; a wire message takes 48 MB.
 const INSERT_BYTES: usize = 30_000_000;
@@ -27,6 +28,9 @@ const FETCH_BYTES: i32 = 1024 * 1024;
 
 /// Attempts to read a record once more before its document has to do.
 const FETCH_ATTEMPTS: u32 = 3;
+
+/// How long such an attempt waits for the record, and the next one for it.
+const FETCH_WAIT: Duration = Duration::from_millis(50);
 
 /// Writes dead letters. Shared by all producers and writers of a run.
 #[derive(Debug)]
@@ -165,15 +169,17 @@ impl DeadLetters {
     /// Makes the topic if it is not there.
     async fn open(&self, context: &Context, topic: usize) -> Result<Partition, Error> {
         let name = format!("{}{TOPIC_SUFFIX}", context.settings.topics[topic]);
-        let deadline = context.clock.now() + nanos(context.settings.patience);
+        let mut attempts = Attempts::new(context.settings.broker_timeout);
         loop {
             let ensured = self.ensure(&name, context.settings.replication_factor);
-            match ensured.await {
-                Ok(()) => return Ok(self.connector.partition(&name, 0)),
-                Err(error) if context.clock.now() >= deadline => return Err(Error::Broker(error)),
-                Err(error) => tracing::warn!(%error, "preparing the dead letters' topic again"),
-            }
-            tokio::time::sleep(FIRST_PAUSE).await;
+            let Err(error) = ensured.await else {
+                return Ok(self.connector.partition(&name, 0));
+            };
+            tracing::warn!(%error, "preparing the dead letters' topic again");
+            let Some(pause) = attempts.failed(context.clock.now()) else {
+                return Err(Error::Broker(error));
+            };
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -215,14 +221,14 @@ impl DeadLetters {
             .connector
             .partition(context.topic(partition), partition.number);
         for _ in 0..FETCH_ATTEMPTS {
-            match reader.fetch(offset, FETCH_BYTES, FIRST_PAUSE).await {
+            match reader.fetch(offset, FETCH_BYTES, FETCH_WAIT).await {
                 Ok(fetched) => {
                     let mut records = fetched.records.into_iter();
                     return records.find(|record| record.offset == offset);
                 }
                 Err(error) => tracing::warn!(%error, "cannot read a refused record again"),
             }
-            tokio::time::sleep(FIRST_PAUSE).await;
+            tokio::time::sleep(FETCH_WAIT).await;
         }
         None
     }
@@ -234,8 +240,7 @@ async fn send(
     partition: &mut Partition,
     letters: &[&Letter],
 ) -> Result<bool, Error> {
-    let deadline = context.clock.now() + nanos(context.settings.patience);
-    let (mut attempts, mut pause) = (0, FIRST_PAUSE);
+    let mut attempts = Attempts::new(context.settings.broker_timeout);
     loop {
         let mut batch = Batch::default();
         for letter in letters {
@@ -246,23 +251,23 @@ async fn send(
                 letter.timestamp_ms,
             );
         }
-        attempts += 1;
         let cause = match partition.produce(batch, Compression::None).await {
             ProduceOutcome::Acked { .. } => return Ok(true),
             ProduceOutcome::TooLarge(_) => return Ok(false),
-            ProduceOutcome::Refused(cause) => return Err(gave_up(partition, attempts, cause)),
+            ProduceOutcome::Refused(cause) => {
+                return Err(gave_up(partition, attempts.count() + 1, cause));
+            }
             ProduceOutcome::Rejected(cause) | ProduceOutcome::Unknown(cause) => cause,
         };
-        tracing::warn!(%cause, attempts, "sending dead letters again");
-        if context.clock.now() >= deadline {
-            return Err(gave_up(partition, attempts, cause));
-        }
+        tracing::warn!(%cause, "sending dead letters again");
+        let Some(pause) = attempts.failed(context.clock.now()) else {
+            return Err(gave_up(partition, attempts.count(), cause));
+        };
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(MAX_PAUSE);
     }
 }
 
-fn gave_up(partition: &Partition, attempts: u32, source: broker::Cause) -> Error {
+fn gave_up(partition: &Partition, attempts: u32, source: Cause) -> Error {
     Error::Delivery {
         topic: partition.topic().to_owned(),
         partition: partition.number(),

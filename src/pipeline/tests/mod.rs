@@ -1,10 +1,15 @@
 //! Goal: what the pipeline promises holds, also while servers misbehave.
 //! Method: whole runs on embedded servers, and the verdict of each. [`faults`] does one thing to
-//! every n-th request; [`chaos`] draws what goes wrong from a seed.
+//! every n-th request, [`outages`] lets servers be away, slow or silent for a while, [`losses`] lets
+//! a broker forget; [`tasks`] lets convoy's own tasks fail; [`chaos`] draws what goes wrong from a
+//! seed.
 
 mod chaos;
 mod dead_letters;
 mod faults;
+mod losses;
+mod outages;
+mod tasks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,6 +43,11 @@ impl Observer for Deaf {
 
 /// Everything that the tasks of a small run share.
 fn context(seed: u64) -> Arc<Context> {
+    context_with(seed, |_settings| ())
+}
+
+/// The same, with some settings changed.
+fn context_with(seed: u64, change: impl FnOnce(&mut Settings)) -> Arc<Context> {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
     let workload = Workload::new(Dataset::open(&sample).unwrap());
     let fleet = fleet::Settings {
@@ -51,7 +61,7 @@ fn context(seed: u64) -> Arc<Context> {
         rows: workload.rows(),
         shard: None,
     };
-    let settings = Settings {
+    let mut settings = Settings {
         run_id: format!("run-{seed}"),
         fleet,
         key: Key::Vehicle,
@@ -66,9 +76,25 @@ fn context(seed: u64) -> Arc<Context> {
         database: "convoy".to_owned(),
         collection: "sensor".to_owned(),
         drain_timeout: Duration::from_secs(30),
-        patience: context::PATIENCE,
+        request_timeout: Duration::from_secs(10),
+        broker_timeout: Duration::from_secs(60),
+        store_timeout: Duration::from_secs(60),
     };
+    change(&mut settings);
     Arc::new(Context::new(settings, RunClock::start(), workload))
+}
+
+/// Waits until something has happened; it must within seconds.
+async fn until(what: &str, happened: impl Fn() -> bool + Send + Sync) {
+    const DEADLINE: Duration = Duration::from_secs(20);
+    const LOOK: Duration = Duration::from_millis(1);
+    let waiting = async {
+        while !happened() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let waited = tokio::time::timeout(DEADLINE, waiting).await;
+    waited.unwrap_or_else(|_elapsed| panic!("{what} did not happen"));
 }
 
 /// Embedded servers, and everything to run a fleet on them.
@@ -99,20 +125,16 @@ impl Place {
         Self { broker, store }
     }
 
-    async fn run(&self, context: &Arc<Context>) -> Outcome {
-        let endpoints = Endpoints {
+    fn endpoints(&self) -> Endpoints {
+        Endpoints {
             broker: Endpoint::plain(self.broker.address().to_string()),
             registry: None,
             store: SecretUri::new(format!("mongodb://{}", self.store.address())),
-        };
-        let roles = Roles {
-            producer: Handle::current(),
-            consumer: Handle::current(),
-        };
-        let (context, interrupt) = (Arc::clone(context), CancellationToken::new());
-        run(context, endpoints, roles, Arc::new(Deaf), interrupt)
-            .await
-            .unwrap()
+        }
+    }
+
+    async fn run(&self, context: &Arc<Context>) -> Outcome {
+        run_on(self.endpoints(), context).await
     }
 
     /// Returns vehicle, sequence and payload of each record of each partition, in order.
@@ -143,6 +165,18 @@ impl Place {
         self.broker.stop().await.unwrap();
         self.store.stop().await.unwrap();
     }
+}
+
+/// Runs a fleet on servers that the test may disturb meanwhile.
+async fn run_on(endpoints: Endpoints, context: &Arc<Context>) -> Outcome {
+    let roles = Roles {
+        producer: Handle::current(),
+        consumer: Handle::current(),
+    };
+    let (context, interrupt) = (Arc::clone(context), CancellationToken::new());
+    run(context, endpoints, roles, Arc::new(Deaf), interrupt)
+        .await
+        .unwrap()
 }
 
 fn assert_all_stored(outcome: &Outcome) {

@@ -1,0 +1,120 @@
+//! Offsets of one partition: what comes next, and up to where everything is settled.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Where a reader is: the offset that must come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position(i64);
+
+/// Offsets are not contiguous.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Jump {
+    /// Offset that should have come.
+    pub expected: i64,
+    /// Offset that came.
+    pub found: i64,
+}
+
+impl Position {
+    /// Begins at an offset.
+    pub fn new(offset: i64) -> Self {
+        Self(offset)
+    }
+
+    /// Returns the offset that must come next.
+    pub fn offset(self) -> i64 {
+        self.0
+    }
+
+    /// Moves past a record, which must be the one that comes next.
+    pub fn pass(&mut self, offset: i64) -> Result<(), Jump> {
+        if offset != self.0 {
+            return Err(Jump {
+                expected: self.0,
+                found: offset,
+            });
+        }
+        self.0 += 1;
+        Ok(())
+    }
+}
+
+/// Up to where every record is stored or dead-lettered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix {
+    settled: i64,
+    /// Settled ranges behind a gap: start → end.
+    ahead: BTreeMap<i64, i64>,
+}
+
+impl Prefix {
+    /// Begins at an offset before which everything is settled.
+    pub fn new(settled: i64) -> Self {
+        Self {
+            settled,
+            ahead: BTreeMap::new(),
+        }
+    }
+
+    /// Notes that a range is settled, in any order and as often as it comes.
+    pub fn settle(&mut self, range: Range<i64>) {
+        if range.end <= self.settled {
+            return;
+        }
+        if range.start > self.settled {
+            let end = self.ahead.entry(range.start).or_insert(range.end);
+            *end = range.end.max(*end);
+            return;
+        }
+        self.settled = range.end;
+        while let Some((start, end)) = self.ahead.pop_first() {
+            if start > self.settled {
+                self.ahead.insert(start, end);
+                return;
+            }
+            self.settled = self.settled.max(end);
+        }
+    }
+
+    /// Returns the offset before which everything is settled.
+    pub fn settled(&self) -> i64 {
+        self.settled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_record_out_of_turn_is_a_jump_and_moves_nothing() {
+        let mut position = Position::new(5);
+        position.pass(5).unwrap();
+        for found in [5, 8] {
+            let expected = 6;
+            assert_eq!(position.pass(found), Err(Jump { expected, found }));
+        }
+        assert_eq!(position.offset(), 6);
+    }
+
+    proptest! {
+        #[test]
+        fn the_prefix_ends_at_the_first_offset_that_is_not_settled(
+            ranges in prop::collection::vec((0i64..60, 0i64..12), 0..40)
+        ) {
+            let mut prefix = Prefix::new(0);
+            let mut settled = [false; 80];
+            for (start, length) in ranges {
+                prefix.settle(start..start + length);
+                for offset in start..start + length {
+                    settled[usize::try_from(offset).unwrap()] = true;
+                }
+                let naive = settled.iter().position(|settled| !settled).unwrap();
+                prop_assert_eq!(prefix.settled(), i64::try_from(naive).unwrap());
+            }
+        }
+    }
+}

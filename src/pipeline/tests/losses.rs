@@ -1,0 +1,278 @@
+//! A broker that forgets what it acknowledged, or holds what no consumer can read: the run must say
+//! so and never skip anything silently.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rskafka::client::partition::UnknownTopicHandling;
+use rskafka::client::{Client, ClientBuilder};
+
+use super::*;
+use crate::broker::embedded::{Fault, Moment};
+
+/// Keeps consumers from what is in the log, while it is told to.
+#[derive(Debug)]
+struct Hold {
+    holding: AtomicBool,
+}
+
+impl Hold {
+    fn new() -> Arc<Self> {
+        let holding = AtomicBool::new(true);
+        Arc::new(Self { holding })
+    }
+
+    fn release(&self) {
+        self.holding.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Faults for Hold {
+    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+        const LEADER_NOT_AVAILABLE: i16 = 5;
+        let here = matches!(moment, Moment::OnFetch { .. });
+        let holds = here && self.holding.load(Ordering::Relaxed);
+        holds.then_some(Fault::Refuse(LEADER_NOT_AVAILABLE))
+    }
+}
+
+/// A broker that keeps its data here, at a free or a known address.
+async fn broker(
+    directory: &Path,
+    listen: SocketAddr,
+    faults: Option<Arc<dyn Faults>>,
+) -> embedded_broker::Broker {
+    let settings = embedded_broker::Settings {
+        listen,
+        data_dir: Some(directory.to_owned()),
+        auto_create_topics: false,
+        faults,
+        ..embedded_broker::Settings::default()
+    };
+    embedded_broker::Broker::start(settings).await.unwrap()
+}
+
+async fn client(broker: &embedded_broker::Broker) -> Client {
+    let bootstrap = vec![broker.address().to_string()];
+    ClientBuilder::new(bootstrap).build().await.unwrap()
+}
+
+/// Row 2 of the fault matrix.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_lost_after_its_acks_and_before_it_was_read_is_missing() {
+    let hold = Hold::new();
+    let mut place = Place::open(Some(Arc::<Hold>::clone(&hold))).await;
+    let context = context(41);
+    let running = run_on(place.endpoints(), &context);
+    let crash = async {
+        until("an ack", || context.counters.acked.get() >= 200).await;
+        let lost = place.broker.crash().await.unwrap();
+        hold.release();
+        lost
+    };
+    let (outcome, lost) = tokio::join!(running, crash);
+    assert!(outcome.failure.is_none(), "{:?}", outcome.failure);
+    let verdict = outcome.verdict.unwrap();
+    assert!(!verdict.clean(), "{verdict:?}");
+    assert!(
+        (200..=lost).contains(&verdict.missing),
+        "{verdict:?}, {lost}"
+    );
+    assert_eq!(verdict.stored + verdict.missing, RECORDS, "{verdict:?}");
+    assert_eq!((verdict.corrupt, verdict.duplicated), (0, 0), "{verdict:?}");
+    place.close().await;
+}
+
+/// Row 2 of the fault matrix.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_lost_after_it_was_read_is_told_by_the_offsets_or_the_audit() {
+    let mut place = Place::open(None).await;
+    let context = context(42);
+    let running = run_on(place.endpoints(), &context);
+    let crash = async {
+        until("a document", || context.counters.stored.get() >= 200).await;
+        place.broker.crash().await.unwrap()
+    };
+    let (outcome, lost) = tokio::join!(running, crash);
+    assert!(lost >= 200, "{lost}");
+    let verdict = outcome.verdict.unwrap();
+    let told = outcome.failure.as_ref().is_some_and(Error::is_loss);
+    assert!(
+        told || verdict.missing > 0,
+        "{:?}, {verdict:?}",
+        outcome.failure
+    );
+    assert!(!verdict.clean(), "{verdict:?}");
+    place.close().await;
+}
+
+/// Row 7 of the fault matrix.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_removed_before_they_were_read_end_the_run() {
+    let hold = Hold::new();
+    let place = Place::open(Some(Arc::<Hold>::clone(&hold))).await;
+    let context = context(43);
+    let trim = async {
+        until("an ack", || context.counters.acked.get() >= 200).await;
+        let client = client(&place.broker).await;
+        for number in 0..PARTITIONS.cast_signed() {
+            let found = client.partition_client("readings", number, UnknownTopicHandling::Error);
+            found.await.unwrap().delete_records(5, 5_000).await.unwrap();
+        }
+        hold.release();
+    };
+    let (outcome, ()) = tokio::join!(place.run(&context), trim);
+    let failure = outcome.failure.unwrap();
+    assert!(failure.is_loss(), "{failure:?}");
+    assert!(failure.to_string().contains("broker"), "{failure}");
+    assert!(!outcome.verdict.unwrap().clean());
+    place.close().await;
+}
+
+/// Row 7 of the fault matrix.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_deleted_and_created_anew_has_lost_what_was_acked() {
+    let hold = Hold::new();
+    let directory = tempfile::tempdir().unwrap();
+    let faults: Arc<dyn Faults> = Arc::<Hold>::clone(&hold);
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut place = Place::open(None).await;
+    place.broker = broker(directory.path(), listen, Some(faults)).await;
+    let context = context(44);
+    let recreate = async {
+        until("an ack", || context.counters.acked.get() >= 200).await;
+        let client = client(&place.broker).await;
+        let controller = client.controller_client().unwrap();
+        controller.delete_topic("readings", 5_000).await.unwrap();
+        let partitions = PARTITIONS.cast_signed();
+        let created = controller.create_topic("readings", partitions, 1, 5_000);
+        created.await.unwrap();
+        hold.release();
+    };
+    let (outcome, ()) = tokio::join!(place.run(&context), recreate);
+    let verdict = outcome.verdict.unwrap();
+    assert!(!verdict.clean(), "{verdict:?}");
+    let told = outcome.failure.as_ref().is_some_and(Error::is_loss);
+    assert!(
+        told || verdict.missing >= 200,
+        "{:?}, {verdict:?}",
+        outcome.failure
+    );
+    place.close().await;
+}
+
+/// Row 8 of the fault matrix.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_was_compacted_away_ends_the_run_with_the_jump() {
+    let failure = with_log_changed(45, |log| {
+        let (start, end) = batch(log, 2);
+        log.drain(start..end);
+    })
+    .await;
+    assert!(matches!(failure, Error::Gap { .. }), "{failure:?}");
+}
+
+/// Row 8 of the fault matrix.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_marker_of_a_transaction_ends_the_run_with_its_place() {
+    let failure = with_log_changed(46, |log| {
+        /// Attributes of a batch: transactional, and a control batch.
+        const CONTROL: u8 = 0x30;
+        let (start, end) = batch(log, 2);
+        log[start + 22] |= CONTROL;
+        let checksum = crc32c::crc32c(&log[start + 21..end]);
+        log[start + 17..start + 21].copy_from_slice(&checksum.to_be_bytes());
+    })
+    .await;
+    let text = format!("{failure} {failure:?}");
+    assert!(text.contains("readings"), "{text}");
+    assert!(text.contains("offset"), "{text}");
+}
+
+/// Row 8 of the fault matrix.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_ends_with_a_marker_is_not_asked_for_ever() {
+    let failure = with_log_changed(47, |log| {
+        let mut last = 0;
+        while batch_at(log, last).1 < log.len() {
+            last = batch_at(log, last).1;
+        }
+        let end = log.len();
+        log[last + 22] |= 0x30;
+        let checksum = crc32c::crc32c(&log[last + 21..end]);
+        log[last + 17..last + 21].copy_from_slice(&checksum.to_be_bytes());
+    })
+    .await;
+    let text = format!("{failure} {failure:?}");
+    assert!(text.contains("offset"), "{text}");
+}
+
+/// Returns where the n-th batch of a log begins and ends.
+fn batch(log: &[u8], number: usize) -> (usize, usize) {
+    let mut range = batch_at(log, 0);
+    for _ in 0..number {
+        range = batch_at(log, range.1);
+    }
+    range
+}
+
+fn batch_at(log: &[u8], start: usize) -> (usize, usize) {
+    let length = log[start + 8..start + 12].try_into().unwrap();
+    let length = usize::try_from(i32::from_be_bytes(length)).unwrap();
+    (start, start + 12 + length)
+}
+
+/// Changes the largest log of a broker before anything of it was read; returns how the run failed.
+async fn with_log_changed(seed: u64, change: impl FnOnce(&mut Vec<u8>)) -> Error {
+    let hold = Hold::new();
+    let directory = tempfile::tempdir().unwrap();
+    let faults = || -> Option<Arc<dyn Faults>> { Some(Arc::<Hold>::clone(&hold)) };
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let first = broker(directory.path(), listen, faults()).await;
+    let address = first.address();
+    let store = embedded_store::Store::start(embedded_store::Settings::default());
+    let store = store.await.unwrap();
+    let endpoints = Endpoints {
+        broker: Endpoint::plain(address.to_string()),
+        registry: None,
+        store: SecretUri::new(format!("mongodb://{}", store.address())),
+    };
+    let context = context_with(seed, |settings| {
+        settings.request_timeout = Duration::from_secs(2);
+        settings.broker_timeout = Duration::from_secs(3);
+    });
+    let changing = async {
+        until("an ack", || context.counters.acked.get() >= 300).await;
+        first.stop().await.unwrap();
+        let path = largest_log(directory.path());
+        let mut log = fs::read(&path).unwrap();
+        change(&mut log);
+        fs::write(&path, log).unwrap();
+        let second = broker(directory.path(), address, faults()).await;
+        hold.release();
+        second
+    };
+    let (outcome, second) = tokio::join!(run_on(endpoints, &context), changing);
+    assert!(!outcome.verdict.unwrap().clean());
+    second.stop().await.unwrap();
+    store.stop().await.unwrap();
+    outcome.failure.unwrap()
+}
+
+fn largest_log(directory: &Path) -> PathBuf {
+    let mut open = vec![directory.to_owned()];
+    let mut logs = Vec::new();
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "log") {
+                logs.push((fs::metadata(&path).unwrap().len(), path));
+            }
+        }
+    }
+    logs.into_iter().max().unwrap().1
+}
