@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 use super::backend::{self, Backends};
 use super::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
 use super::roles::Runtimes;
-use super::settings::{BrokerChoice, Encoding, ExternalBroker, SimulateSettings, StoreChoice};
+use super::settings::{
+    BrokerChoice, Encoding, ExternalBroker, ExternalRegistry, SimulateSettings, StoreChoice,
+};
 use crate::broker::container::Redpanda;
 use crate::broker::embedded as embedded_broker;
 use crate::broker::{Endpoint, Login, Tls};
@@ -234,7 +236,8 @@ async fn provide_broker(
     Ok(Broker::Embedded(Box::new(broker)))
 }
 
-fn external_endpoint(external: &ExternalBroker) -> Result<Endpoint, Error> {
+/// Returns how to reach an existing broker.
+pub(super) fn external_endpoint(external: &ExternalBroker) -> Result<Endpoint, Error> {
     let login = external.credentials.as_ref().map(|credentials| Login {
         mechanism: external.sasl_mechanism,
         user: credentials.username.clone(),
@@ -265,31 +268,35 @@ async fn provide_registry(
         return Ok((None, None));
     }
     if let Some(external) = &settings.registry {
-        let credentials = external.credentials.as_ref().map(Into::into);
-        let url = external.url.reveal().to_owned();
-        return Ok((None, Some(registry_client(url, credentials)?)));
+        return Ok((None, Some(registry_client(external)?)));
     }
     if let Broker::Container(redpanda) = broker {
-        let probe = async |url| registry_client(url, None)?.probe().await;
+        let probe = async |url| open_registry(url)?.probe().await;
         let url = redpanda.registry(probe).await.map_err(Error::Container)?;
-        return Ok((None, Some(registry_client(url, None)?)));
+        return Ok((None, Some(open_registry(url)?)));
     }
     let embedded = embedded_registry::Settings {
         data_dir: data.map(|data| data.of("registry")),
         ..embedded_registry::Settings::default()
     };
     let registry = start_registry(embedded, runtimes).await?;
-    let client = registry_client(format!("http://{}", registry.address()), None)?;
+    let client = open_registry(format!("http://{}", registry.address()))?;
     Ok((Some(registry), Some(client)))
 }
 
-fn registry_client(
-    url: String,
-    credentials: Option<registry::Credentials>,
-) -> Result<Client, registry::Error> {
+/// Returns a client of a registry that asks nobody who they are.
+fn open_registry(url: String) -> Result<Client, registry::Error> {
+    registry_client(&ExternalRegistry {
+        url: SecretUri::new(url),
+        credentials: None,
+    })
+}
+
+/// Returns a client of a registry that exists already.
+pub(super) fn registry_client(external: &ExternalRegistry) -> Result<Client, registry::Error> {
     Client::new(&registry::client::Settings {
-        url,
-        credentials,
+        url: external.url.reveal().to_owned(),
+        credentials: external.credentials.as_ref().map(Into::into),
         ca_pem: None,
         deadline: REGISTRY_DEADLINE,
     })
