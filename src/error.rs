@@ -162,7 +162,7 @@ impl Error {
                 Some("leave `--topic` out, or name one topic folder with `--dataset`".to_owned())
             }
             Self::FaultOutOfReach { server, .. } => Some(format!(
-                "use `--{server} embedded`, which can have every fault; a container can be restarted, killed and paused"
+                "use `--{server} embedded`, which can have every fault; the table in the README says what others can"
             )),
             Self::RunTaken { .. } => Some(
                 "name another run by `--run-id`, or move the report away if its documents are gone"

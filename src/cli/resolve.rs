@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::broker::SecurityProtocol;
+use crate::command::faults::reach_of_store;
 use crate::command::settings::{
     Backend, BrokerChoice, Encoding, ExternalBroker, LoadSettings, SimulateSettings, Sink,
     StoreChoice,
@@ -112,12 +113,7 @@ fn plan(spec: Spec, settings: &SimulateSettings) -> Result<Plan, Error> {
                 BrokerChoice::Container => Reach::Container,
                 BrokerChoice::External(_) => Reach::None,
             };
-            let store = match settings.store {
-                StoreChoice::Auto | StoreChoice::Embedded => Reach::Embedded,
-                StoreChoice::Container => Reach::Container,
-                StoreChoice::External(_) => Reach::None,
-            };
-            plan.within(broker, store)
+            plan.within(broker, reach_of_store(&settings.store))
         }
     };
     let disorder = |(kind, _): &(DataKind, _)| *kind == DataKind::OutOfOrder;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::{self, Backends};
 use super::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
-use super::faults::Injector;
+use super::faults::{Injector, through_proxy};
 use super::roles::Runtimes;
 use super::settings::{
     BrokerChoice, Encoding, ExternalBroker, ExternalRegistry, SimulateSettings, StoreChoice,
@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::net::SecretUri;
 use crate::net::container::Common;
 use crate::net::engine::{Engine, Surroundings};
+use crate::net::proxy::Proxy;
 use crate::pipeline::{self, Endpoints};
 use crate::registry::embedded as embedded_registry;
 use crate::registry::{self, Client};
@@ -63,6 +64,8 @@ pub struct Servers {
     pub(super) broker: Broker,
     registry: Option<embedded_registry::Registry>,
     pub(super) store: Store,
+    /// Between the run and a store that cannot be made to fail otherwise.
+    _proxy: Option<Proxy>,
     /// Outlives the embedded servers, whose data it holds.
     _data: Option<DataPlace>,
 }
@@ -103,7 +106,7 @@ impl Servers {
         } = situation;
         let backends = backend::settle(settings, surroundings, tell).await?;
         if let Some(injector) = injector {
-            injector.check_reach(backends.broker, backends.store)?;
+            injector.check_reach(backends.broker, backends.store, &settings.store)?;
         }
         let embedded = [backends.broker, backends.store].contains(&BackendKind::Embedded);
         let data = embedded
@@ -126,12 +129,20 @@ impl Servers {
                 return Err(error);
             }
         };
+        let (proxy, store_uri) = match injector {
+            Some(injector) if backends.store != BackendKind::Embedded => {
+                let detour = through_proxy(injector, &store.uri(), runtimes).await?;
+                detour.map_or((None, store.uri()), |(proxy, uri)| (Some(proxy), uri))
+            }
+            _ => (None, store.uri()),
+        };
         Ok(Self {
             endpoints: Endpoints {
                 broker: broker.endpoint(),
                 registry: client,
-                store: store.uri(),
+                store: store_uri,
             },
+            _proxy: proxy,
             broker_kind: backends.broker,
             store_kind: backends.store,
             durability: Durability {

@@ -10,6 +10,10 @@ pub enum Reach {
     Embedded,
     /// It is in a container: stop, pause and kill it.
     Container,
+    /// It is in a container, with a proxy before it: cut and delay requests too.
+    ProxiedContainer,
+    /// There is a proxy before it: cut and delay requests.
+    Proxied,
     /// It is somebody else's: nothing.
     None,
 }
@@ -17,20 +21,34 @@ pub enum Reach {
 impl Reach {
     /// Returns whether something can be done at an instant.
     pub fn allows(self, scheduled: Scheduled) -> bool {
-        match self {
-            Self::Embedded => true,
-            Self::Container => !matches!(scheduled, Scheduled::Slow { .. }),
-            Self::None => false,
+        let restarts = matches!(
+            self,
+            Self::Embedded | Self::Container | Self::ProxiedContainer
+        );
+        match scheduled {
+            Scheduled::Restart { .. } | Scheduled::Crash { .. } => restarts,
+            Scheduled::Hang { .. } => restarts || self == Self::Proxied,
+            Scheduled::Slow { .. } => self == Self::Embedded || self.proxied(),
         }
     }
 
     /// Returns whether something can be done to single requests.
-    pub fn allows_chance(self, _chance: Chance) -> bool {
-        self == Self::Embedded
+    pub fn allows_chance(self, chance: Chance) -> bool {
+        self == Self::Embedded || (self.proxied() && chance.cuts())
+    }
+
+    fn proxied(self) -> bool {
+        matches!(self, Self::ProxiedContainer | Self::Proxied)
     }
 }
 
 impl Plan {
+    /// Returns whether anything is to be done to a server.
+    pub fn concerns(&self, server: Target) -> bool {
+        self.scheduled.iter().any(|it| it.target() == server)
+            || self.chances.iter().any(|(it, _)| it.target() == server)
+    }
+
     /// Returns the part of the plan that can be done to servers.
     #[must_use]
     pub fn within(&self, broker: Reach, store: Reach) -> Self {

@@ -6,6 +6,7 @@ pub mod container;
 pub mod engine;
 pub mod nodelay;
 pub mod owner;
+pub mod proxy;
 pub mod secret;
 pub mod server;
 

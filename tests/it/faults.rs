@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::place::{Outcome, Place};
+use crate::serving::Up;
 
 /// A run of about two seconds and 1,200 readings.
 const RUN: &str = "simulate --backend embedded --dataset rows.csv --progress never \
@@ -111,6 +112,28 @@ fn servers_that_restart_hang_and_drop_connections_lose_nothing() {
     assert_eq!(held(&report, true), all);
 }
 
+#[test]
+fn a_store_of_others_is_made_to_fail_by_a_proxy() {
+    let up = Up::alone("--anonymous");
+    let place = Place::with_rows().file(".env", &up.env);
+    let line = RUN.replace("--backend embedded", "--backend external");
+    let outcome = place.convoy(&format!(
+        "{line} --faults store-cut-before-apply=0.02,store-cut-after-apply=0.02,\
+         store-hang@700ms+300ms,slow-store=10ms@1200ms+300ms"
+    ));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let report = report(&outcome);
+    assert_eq!(report["topology"]["store"], "external");
+    assert_eq!(report["verdict"]["stored"], 1_200);
+    assert_eq!(list(&report, "events").len(), 2);
+    for request in list(&report, "requests") {
+        assert!(request["count"].as_u64() > Some(0), "{request}");
+    }
+    let refused = place.convoy(&format!("{line} --faults store-restart@1s"));
+    assert_eq!(refused.code, 2, "{refused}");
+    assert_eq!(up.stop().0, Some(0));
+}
+
 /// Row 2 of the fault matrix.
 #[test]
 fn a_broker_that_loses_what_it_acknowledged_makes_the_run_invalid() {
@@ -209,6 +232,6 @@ fn what_cannot_be_planned_is_told_before_anything_starts() {
     provisioning: faults on purpose; repeat by: convoy simulate --dataset rows.csv --progress never --vehicles 30 --rate 20 --warmup 0s --duration 2s --format json --broker 127.0.0.1:1 --store embedded --faults=broker-restart@1s --seed=42
     error: `broker-restart` cannot be done to this broker
 
-    hint: use `--broker embedded`, which can have every fault; a container can be restarted, killed and paused
+    hint: use `--broker embedded`, which can have every fault; the table in the README says what others can
     ");
 }

@@ -3,10 +3,12 @@
 //!
 //! ```text
 //!  Plan ─┬▶ FailPoints: asked by embedded servers at every request (chances, hangs, delays)
+//!        │             … and by the proxy before a store that is somebody else's
 //!        └▶ Injector: restarts, crashes and pauses servers when their time has come
 //!                └▶ Record ─▶ report
 //! ```
 
+mod detour;
 mod perform;
 mod points;
 mod record;
@@ -19,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::roles::Runtimes;
 use super::servers::Servers;
+use super::settings::StoreChoice;
 use crate::error::Error;
 use crate::faults::{Plan, Reach, Scheduled};
 use crate::measure::{Histogram, Interval, RunClock, Stages, nanos};
@@ -27,6 +30,7 @@ use crate::pipeline::{Context, Observer, Phase};
 use crate::report::BackendKind;
 use crate::report::faults::Sample;
 
+pub use detour::{target, through_proxy};
 pub use points::FailPoints;
 pub use record::section;
 
@@ -90,8 +94,23 @@ impl Injector {
     }
 
     /// Checks that everything planned can be done to servers of such kinds.
-    pub fn check_reach(&self, broker: BackendKind, store: BackendKind) -> Result<(), Error> {
-        match self.plan.first_beyond(reach(broker), reach(store)) {
+    pub fn check_reach(
+        &self,
+        broker: BackendKind,
+        store: BackendKind,
+        choice: &StoreChoice,
+    ) -> Result<(), Error> {
+        let broker = match broker {
+            BackendKind::Embedded => Reach::Embedded,
+            BackendKind::Container => Reach::Container,
+            BackendKind::External | BackendKind::None => Reach::None,
+        };
+        let store = match store {
+            BackendKind::Embedded => Reach::Embedded,
+            BackendKind::Container => Reach::ProxiedContainer,
+            BackendKind::External | BackendKind::None => reach_of_store(choice),
+        };
+        match self.plan.first_beyond(broker, store) {
             None => Ok(()),
             Some((fault, server)) => Err(Error::FaultOutOfReach { fault, server }),
         }
@@ -191,11 +210,13 @@ impl Injector {
     }
 }
 
-fn reach(kind: BackendKind) -> Reach {
-    match kind {
-        BackendKind::Embedded => Reach::Embedded,
-        BackendKind::Container => Reach::Container,
-        BackendKind::External | BackendKind::None => Reach::None,
+/// Returns what can be done to a store, from what was asked for; `auto` counts as embedded.
+pub fn reach_of_store(choice: &StoreChoice) -> Reach {
+    match choice {
+        StoreChoice::Auto | StoreChoice::Embedded => Reach::Embedded,
+        StoreChoice::Container => Reach::ProxiedContainer,
+        StoreChoice::External(uri) if target(uri).is_some() => Reach::Proxied,
+        StoreChoice::External(_) => Reach::None,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::broker::embedded::{Fault, Faults, Moment};
 use crate::faults::{Chance, Plan, Scheduled, Target};
 use crate::load::random;
 use crate::measure::RunClock;
+use crate::net::proxy::{Mishap, Mishaps};
 use crate::store::embedded::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
 
 /// Keeps these choices independent of others of the same seed.
@@ -159,6 +160,21 @@ impl FaultPlan for FailPoints {
             });
         }
         injected
+    }
+}
+
+impl Mishaps for FailPoints {
+    fn next(&self) -> Option<Mishap> {
+        let (hang, slow) = self.waits(Target::Store);
+        if let Some(rest) = hang {
+            Some(Mishap::Delay(rest))
+        } else if self.strikes(Chance::StoreCutBeforeApply) {
+            Some(Mishap::CutBefore)
+        } else if self.strikes(Chance::StoreCutAfterApply) {
+            Some(Mishap::CutAfter)
+        } else {
+            slow.map(Mishap::Delay)
+        }
     }
 }
 
