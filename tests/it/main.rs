@@ -20,6 +20,7 @@ mod durability;
 mod help;
 mod install;
 mod place;
+mod secrets;
 mod serving;
 mod simulate;
 mod stand_in;
