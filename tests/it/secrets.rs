@@ -100,7 +100,11 @@ fn the_search_finds_what_it_looks_for() {
     let basic = base64(&format!("key:{SENTINEL}"));
     assert_eq!(found(&outcome("", &basic), &place).unwrap(), "stderr");
     let place = place.file("run.log", shown);
-    assert!(found(&outcome("", ""), &place).unwrap().ends_with("run.log"));
+    assert!(
+        found(&outcome("", ""), &place)
+            .unwrap()
+            .ends_with("run.log")
+    );
 }
 
 #[test]
