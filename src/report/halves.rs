@@ -65,6 +65,18 @@ pub struct Schedule {
     pub dataset: String,
 }
 
+impl Schedule {
+    /// Returns whether both emit the same; where the rows lay does not matter.
+    pub fn same_as(&self, other: &Self) -> bool {
+        let dataset = String::new();
+        let without_place = |schedule: &Self| Self {
+            dataset: dataset.clone(),
+            ..schedule.clone()
+        };
+        without_place(self) == without_place(other)
+    }
+}
+
 /// What one consumer did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Consumed {

@@ -47,7 +47,7 @@ pub struct Length {
 }
 
 /// A time in which this process owned a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stint {
     /// Which partition.
     pub partition: TopicPartition,
@@ -168,6 +168,7 @@ impl Session {
         self.consume(&interrupt).await;
         self.stop().await;
         beating.abort();
+        self.done.stints.sort();
         if let Err(error) = self.leases.leave(&self.context).await {
             tracing::warn!(%error, "cannot leave the group; the others will notice");
         }
