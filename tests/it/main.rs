@@ -17,6 +17,7 @@ mod connections;
 mod containers;
 mod dataset;
 mod durability;
+mod halves;
 mod help;
 mod install;
 mod place;
