@@ -103,6 +103,8 @@ fn broker(
     origins: &Origins,
     environment: &Environment,
 ) -> Result<ExternalBroker, Error> {
+    // Words of `convoy simulate`, perhaps from a variable, name no address.
+    let addresses = addresses.filter(|it| !["embedded", "container"].contains(it));
     let addresses = addresses.ok_or(Error::MissingEndpoint { option: "broker" })?;
     let bootstrap = bootstrap(origins, addresses)?;
     external_broker(connection, bootstrap, environment)

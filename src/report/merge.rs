@@ -264,3 +264,92 @@ fn warnings(reports: &[&Report]) -> Vec<Notice> {
     }
     warnings
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::report::halves::sample::{consumer, producer};
+
+    fn stored(name: &str, report: Report, latencies_us: &[u64]) -> Stored {
+        let mut stages: Stages<Histogram> = Stages::default();
+        for latency in latencies_us {
+            stages.end_to_end_latency.record(0, latency * 1_000);
+        }
+        Stored {
+            path: PathBuf::from(name),
+            report,
+            stages,
+        }
+    }
+
+    fn refused(reports: Vec<Report>) -> String {
+        let stored: Vec<Stored> = (1..)
+            .zip(reports)
+            .map(|(number, report)| stored(&format!("r{number}"), report, &[]))
+            .collect();
+        producers(&stored).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn percentiles_come_from_all_samples_and_counts_are_added() {
+        let (mut early, mut late) = (consumer(), consumer());
+        early.summary.records_stored = 2;
+        late.summary.records_stored = 1;
+        for (report, first, last) in [(&mut early, 1_000, 2_000), (&mut late, 1_500, 4_000)] {
+            let consumed = report.consumed.as_mut().unwrap();
+            consumed.first_intended_unix_ms = Some(first);
+            consumed.last_stored_unix_ms = Some(last);
+        }
+        let joined = join(
+            &[
+                stored("p", producer(0, 1), &[]),
+                stored("a", early, &[10, 20]),
+                stored("b", late, &[9_000]),
+            ],
+            "convoy report merge p a b".to_owned(),
+        );
+        let latency = &joined.summary.stages.end_to_end_latency;
+        assert_eq!((latency.count, latency.p50_us), (3, 20));
+        assert!(latency.max_us >= 9_000);
+        assert_eq!(joined.summary.records_stored, 3);
+        assert!((joined.summary.duration_s - 3.0).abs() < 1e-9);
+        assert!((joined.summary.throughput_records_per_second - 1.0).abs() < 1e-9);
+        assert_eq!(joined.counters["stored"], 2 * consumer().counters["stored"]);
+        assert_eq!(joined.run.id, "night");
+        assert!(!joined.has_verdict() && joined.passed());
+        let merged = joined.merged.unwrap();
+        assert_eq!((merged.producers, merged.consumers), (1, 2));
+    }
+
+    #[test]
+    fn only_the_whole_of_one_run_can_be_joined() {
+        let mut other_run = producer(1, 2);
+        other_run.run.id = "day".to_owned();
+        let mut other_seed = producer(1, 2);
+        other_seed.produced.as_mut().unwrap().schedule.seed = 7;
+        let whole = crate::report::sample::report();
+        let told = [
+            refused(vec![producer(0, 2), consumer()]),
+            refused(vec![producer(0, 2), producer(0, 2)]),
+            refused(vec![producer(0, 2), other_run]),
+            refused(vec![producer(0, 2), other_seed]),
+            refused(vec![producer(0, 1), whole]),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @"
+        the report of part 2 of 2 is missing
+        part 1 of 2 is there twice: `r2`
+        `r2` is about run `day`, the others are about `night`
+        `r2` follows another schedule than the other parts
+        `r2` is the report of a whole run
+        ");
+        let parts = [producer(1, 2), producer(0, 2)].map(|report| stored("r", report, &[]));
+        let shards = |stored: &[Stored]| {
+            let producers = producers(stored).unwrap();
+            producers.iter().map(|it| it.shard).collect::<Vec<_>>()
+        };
+        assert_eq!(shards(&parts), [0, 1]);
+        assert_eq!(shards(&[stored("c", consumer(), &[])]), [0_u32; 0]);
+    }
+}

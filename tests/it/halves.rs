@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::place::Place;
 use crate::serving::Up;
+use crate::simulate::published_schema;
 
 /// A consumer that is noticed dead after a second, so that the tests need not wait for more.
 const CONSUME: &str = "consume --topic readings --beat 100ms --progress never --format json";
@@ -89,6 +90,16 @@ fn lines(stderr: ChildStderr) -> Receiver<String> {
     receiver
 }
 
+/// Checks a report against the published schema.
+fn check(report: &Value) {
+    let schema = published_schema();
+    let errors: Vec<String> = schema
+        .iter_errors(report)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+}
+
 fn place(up: &Up) -> Place {
     Place::with_rows().file(".env", &up.env)
 }
@@ -96,7 +107,9 @@ fn place(up: &Up) -> Place {
 fn report(place: &Place, line: &str) -> (i32, Value) {
     let outcome = place.convoy(line);
     let report = serde_json::from_str(&outcome.stdout);
-    (outcome.code, report.unwrap_or_else(|_| panic!("{outcome}")))
+    let report = report.unwrap_or_else(|_| panic!("{outcome}"));
+    check(&report);
+    (outcome.code, report)
 }
 
 /// Directories of the consumers' reports: all but those of the run.
@@ -142,6 +155,7 @@ fn two_consumers_share_the_partitions_and_one_takes_over_when_the_other_is_kille
     }
     let (code, consumed) = second.end();
     assert_eq!((code, &consumed["status"]), (Some(0), &"complete".into()));
+    check(&consumed);
     assert_eq!(consumed["consumed"]["runs"], serde_json::json!(["night"]));
 
     let reports = format!(

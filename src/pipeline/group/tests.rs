@@ -142,9 +142,10 @@ impl Member {
             }
             Some(Action::Free(partition, epoch)) => store.free(partition, epoch, &self.name),
             Some(Action::Bury(member, beat)) => {
-                if store.view.members.get(&member) == Some(&beat) {
-                    store.view.members.remove(&member);
-                }
+                store
+                    .view
+                    .members
+                    .retain(|name, found| *name != member || *found != beat);
             }
             None => {}
         }
