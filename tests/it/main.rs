@@ -21,6 +21,7 @@ mod halves;
 mod help;
 mod install;
 mod place;
+mod secrets;
 mod serving;
 mod simulate;
 mod stand_in;
