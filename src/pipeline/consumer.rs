@@ -256,6 +256,8 @@ async fn fetch(
             return Err(error);
         };
         tracing::warn!(%error, "fetching again");
-        tokio::time::sleep(pause).await;
+        if context.lost.pause(pause).await.is_err() {
+            return Err(error);
+        }
     }
 }

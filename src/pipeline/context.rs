@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::lost::Lost;
 use super::workload::Workload;
 use crate::broker::Compression;
 use crate::fleet::{self, Key};
@@ -72,6 +73,8 @@ pub struct Context {
     pub workload: Workload,
     /// Counts of all tasks.
     pub counters: Counters,
+    /// Servers that have ended.
+    pub lost: Lost,
 }
 
 impl Context {
@@ -84,6 +87,7 @@ impl Context {
             run,
             workload,
             counters: Counters::default(),
+            lost: Lost::default(),
         }
     }
 

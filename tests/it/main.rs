@@ -15,6 +15,7 @@ mod bad_input;
 mod containers;
 mod dataset;
 mod help;
+mod outages;
 mod place;
 mod simulate;
 mod stand_in;

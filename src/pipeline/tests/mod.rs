@@ -8,6 +8,7 @@ mod chaos;
 mod dead_letters;
 mod faults;
 mod losses;
+mod mutations;
 mod outages;
 mod tasks;
 
