@@ -15,6 +15,7 @@
 mod args;
 pub mod environment;
 mod error;
+mod halves;
 mod layers;
 mod parse;
 mod resolve;
@@ -24,6 +25,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
+use crate::command::settings::Access;
 use crate::command::{
     CleanSettings, Command, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
     SchemaSettings, UpSettings,
@@ -67,10 +69,22 @@ pub fn parse(
         .expect("clap requires a command of the line");
     let (command, progress) = match typed.command {
         CommandArgs::Simulate(typed) => {
-            let layered = layers::weigh(&typed, matches, environment)?;
-            let progress = layered.args.progress;
+            let layered = layers::weigh(&*typed, matches, environment)?;
+            let progress = layered.args.talk.progress;
             let settings = resolve::simulate(layered, environment)?;
             (Command::Simulate(Box::new(settings)), progress)
+        }
+        CommandArgs::Produce(typed) => {
+            let layered = layers::weigh(&*typed, matches, environment)?;
+            let progress = layered.args.talk.progress;
+            let settings = halves::produce(layered, environment)?;
+            (Command::Produce(Box::new(settings)), progress)
+        }
+        CommandArgs::Consume(typed) => {
+            let layered = layers::weigh(&*typed, matches, environment)?;
+            let progress = layered.args.talk.progress;
+            let settings = halves::consume(layered, environment)?;
+            (Command::Consume(Box::new(settings)), progress)
         }
         CommandArgs::Up(args) => (up(args, environment)?, ProgressMode::Never),
         CommandArgs::Dataset(args) => (dataset(args), ProgressMode::Never),
@@ -98,8 +112,15 @@ fn up(args: UpArgs, environment: &Environment) -> Result<Command, Error> {
         registry_port: args.registry_port,
         store_port: args.store_port,
         data_dir: args.data_dir,
-        password: environment.password()?,
-        user: args.user,
+        access: if args.anonymous {
+            Access::Anyone
+        } else {
+            Access::User {
+                name: args.user,
+                password: environment.password()?,
+            }
+        },
+        tls: args.tls,
     }))
 }
 

@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 use super::backend::{self, Backends};
 use super::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
 use super::roles::Runtimes;
-use super::settings::{BrokerChoice, Encoding, ExternalBroker, SimulateSettings, StoreChoice};
+use super::settings::{
+    BrokerChoice, Encoding, ExternalBroker, ExternalRegistry, SimulateSettings, StoreChoice,
+};
 use crate::broker::container::Redpanda;
 use crate::broker::embedded as embedded_broker;
 use crate::broker::{Endpoint, Login, Tls};
@@ -244,7 +246,8 @@ async fn provide_broker(
     Ok(Broker::Embedded(Box::new(broker)))
 }
 
-fn external_endpoint(external: &ExternalBroker) -> Result<Endpoint, Error> {
+/// Returns how to reach an existing broker.
+pub(super) fn external_endpoint(external: &ExternalBroker) -> Result<Endpoint, Error> {
     let login = external.credentials.as_ref().map(|credentials| Login {
         mechanism: external.sasl_mechanism,
         user: credentials.username.clone(),
@@ -273,25 +276,31 @@ async fn provide_registry(
     if settings.encoding == Encoding::Json {
         return Ok((None, None));
     }
-    let (registry, url, credentials) = if let Some(external) = &settings.registry {
-        let credentials = external.credentials.as_ref().map(Into::into);
-        (None, external.url.reveal().to_owned(), credentials)
-    } else {
-        let embedded = embedded_registry::Settings {
-            data_dir: data.map(|data| data.of("registry")),
-            ..embedded_registry::Settings::default()
-        };
-        let registry = start_registry(embedded, runtimes).await?;
-        let url = format!("http://{}", registry.address());
-        (Some(registry), url, None)
+    if let Some(external) = &settings.registry {
+        return Ok((None, Some(registry_client(external)?)));
+    }
+    let embedded = embedded_registry::Settings {
+        data_dir: data.map(|data| data.of("registry")),
+        ..embedded_registry::Settings::default()
     };
+    let registry = start_registry(embedded, runtimes).await?;
+    let external = ExternalRegistry {
+        url: SecretUri::new(format!("http://{}", registry.address())),
+        credentials: None,
+    };
+    let client = registry_client(&external)?;
+    Ok((Some(registry), Some(client)))
+}
+
+/// Returns a client of a registry that exists already.
+pub(super) fn registry_client(external: &ExternalRegistry) -> Result<Client, Error> {
     let client = Client::new(&registry::client::Settings {
-        url,
-        credentials,
+        url: external.url.reveal().to_owned(),
+        credentials: external.credentials.as_ref().map(Into::into),
         ca_pem: None,
         deadline: REGISTRY_DEADLINE,
     })?;
-    Ok((registry, Some(client)))
+    Ok(client)
 }
 
 async fn provide_store(

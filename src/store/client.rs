@@ -341,6 +341,15 @@ impl Documents {
         }
     }
 
+    /// Removes the first document that matches, if there is one.
+    pub async fn remove(&self, filter: Document) -> Result<(), Error> {
+        let remove = self.collection.delete_one(filter).into_future();
+        within(self.command_timeout, remove)
+            .await
+            .map(|_removed| ())
+            .map_err(|source| self.failed("remove from", source))
+    }
+
     /// Sets fields of every document that matches.
     pub async fn update_all(&self, filter: Document, update: Document) -> Result<(), Error> {
         let update = self.collection.update_many(filter, update).into_future();

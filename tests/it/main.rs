@@ -12,11 +12,16 @@
 #![allow(missing_docs, reason = "a test's name says what it shows")]
 
 mod bad_input;
+mod clients;
+mod connections;
 mod containers;
 mod dataset;
+mod durability;
 mod help;
+mod install;
 mod outages;
 mod place;
+mod serving;
 mod simulate;
 mod stand_in;
 mod tidy;

@@ -20,7 +20,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "pipeline",
         &["audit", "broker", "fleet", "registry", "store"],
     ),
-    ("broker", &["measure", "net", "record"]),
+    ("broker", &["measure", "net", "record", "words"]),
     ("registry", &["measure", "net", "record"]),
     ("store", &["measure", "net", "record"]),
     ("fleet", &["dataset", "load"]),
@@ -57,6 +57,10 @@ const KNOWN_IN: &[(&str, &[&str])] = &[
         ],
     ),
     ("bollard", &["net/engine/"]),
+    (
+        "rcgen",
+        &["broker/embedded/authority.rs", "broker/embedded/tls.rs"],
+    ),
     ("mimalloc", &["main.rs"]),
 ];
 

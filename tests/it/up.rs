@@ -2,73 +2,19 @@
 //! they should.
 //! Method: the executable on free ports, met over plain sockets and by convoy itself.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Child;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use crate::place::Place;
-
-const UP: &str = "up --broker-port 0 --registry-port 0 --store-port 0";
-
-/// The last line of the `.env`.
-const LAST: &str = "CONVOY_SASL_MECHANISM=";
+use crate::serving::{UP, Up};
 
 /// No answer takes a tenth of this on an idle machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Running servers, killed if the test ends early.
-struct Up {
-    child: Child,
-    env: String,
-}
-
-impl Up {
-    /// Starts the servers and waits until they have said where they are.
-    fn start(place: &Place, flags: &str) -> Self {
-        let mut child = place.start(&format!("{UP} {flags}"));
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut up = Self {
-            child,
-            env: String::new(),
-        };
-        while !up.env.lines().any(|line| line.starts_with(LAST)) {
-            assert!(stdout.read_line(&mut up.env).unwrap() > 0, "{}", up.env);
-        }
-        up
-    }
-
-    fn value(&self, name: &str) -> &str {
-        self.env
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-            .unwrap_or_else(|| panic!("{name} is in the .env:\n{}", self.env))
-    }
-
-    /// Asks for an orderly end; returns the exit status and what was said on stderr.
-    fn stop(mut self) -> (Option<i32>, String) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
-        let mut said = String::new();
-        let mut stderr = self.child.stderr.take().unwrap();
-        stderr.read_to_string(&mut said).unwrap();
-        (self.child.wait().unwrap().code(), said)
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 /// Asks the registry for its subjects and returns the status line.
 fn ask_registry(up: &Up, authorization: &str) -> String {
-    let address = up.value("ENDPOINT_SCHEMA_URL");
-    let address = address.strip_prefix("http://").unwrap();
+    let address = up.address("ENDPOINT_SCHEMA_URL");
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let request = format!(
@@ -81,7 +27,7 @@ fn ask_registry(up: &Up, authorization: &str) -> String {
 }
 
 /// Runs convoy's own pipeline with nothing but the `.env` of the servers.
-fn simulate_against(up: &Up, encoding: &str) -> String {
+pub fn simulate_against(up: &Up, encoding: &str) -> String {
     let place = Place::with_rows().file(".env", &up.env);
     let outcome = place.convoy(&format!(
         "simulate --backend external --dataset rows.csv --progress never \
@@ -91,13 +37,22 @@ fn simulate_against(up: &Up, encoding: &str) -> String {
     outcome.stdout
 }
 
+/// Runs convoy's own pipeline as a program with another `.env`; returns its exit status.
+fn stranger(env: String) -> i32 {
+    let place = Place::with_rows().file(".env", env);
+    let outcome =
+        place.convoy("simulate --backend external --dataset rows.csv --progress never --records 1");
+    outcome.code
+}
+
 #[test]
 fn the_env_is_all_that_a_program_needs() {
     let place = Place::empty();
     let up = Up::start(&place, "");
-    let report = simulate_against(&up, "json");
+    assert_eq!(up.value("API_KEY"), "convoy");
+    assert_eq!(up.value("API_SECRET_KEY").len(), 24);
+    let report = simulate_against(&up, "confluent");
     assert!(report.contains("\"stored\": 40"), "{report}");
-    assert_eq!(ask_registry(&up, ""), "HTTP/1.1 200 OK");
     let (code, said) = up.stop();
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("stop with Ctrl-C"), "{said}");
@@ -106,30 +61,79 @@ fn the_env_is_all_that_a_program_needs() {
 }
 
 #[test]
-fn a_user_keeps_everyone_else_out() {
-    let place = Place::empty();
-    let up = Up::start(&place, "--user driver");
-    assert_eq!(up.value("API_KEY"), "driver");
-    assert_eq!(up.value("API_SECRET_KEY").len(), 24);
-    simulate_against(&up, "confluent");
+fn whoever_has_another_password_is_kept_out_of_all_three() {
+    let up = Up::alone("");
     assert_eq!(ask_registry(&up, ""), "HTTP/1.1 401 Unauthorized");
-    let stranger = Place::with_rows().file(
-        ".env",
-        up.env
-            .replace(up.value("API_SECRET_KEY"), "guessed-password"),
-    );
-    let outcome = stranger
-        .convoy("simulate --backend external --dataset rows.csv --progress never --records 1");
-    assert_eq!(outcome.code, 3, "{outcome}");
-    let (code, said) = up.stop();
-    assert_eq!(code, Some(0), "{said}");
+    let password = up.value("API_SECRET_KEY");
+    for wrong in [
+        format!("API_SECRET_KEY={password}"),
+        format!("MONGO_DB_URL=mongodb://convoy:{password}@"),
+    ] {
+        let guessed = wrong.replace(password, "guessed-password");
+        assert!(up.env.contains(&wrong), "{}", up.env);
+        assert_eq!(stranger(up.env.replace(&wrong, &guessed)), 3, "{guessed}");
+    }
+    assert_eq!(up.stop().0, Some(0));
+}
+
+#[test]
+fn no_password_is_said_on_stderr() {
+    let up = Up::alone("");
+    let password = up.value("API_SECRET_KEY").to_owned();
+    let (_, said) = up.stop();
+    assert!(said.contains("convoy, no one else"), "{said}");
+    assert!(!said.contains(&password), "{said}");
+}
+
+#[test]
+fn anonymous_servers_let_everyone_in() {
+    let up = Up::alone("--anonymous");
+    assert_eq!(ask_registry(&up, ""), "HTTP/1.1 200 OK");
+    simulate_against(&up, "json");
+    assert_eq!(up.stop().0, Some(0));
 }
 
 #[test]
 fn a_password_of_the_environment_is_taken() {
-    let place = Place::empty().file(".env", "CONVOY_PASSWORD='pass word'\n");
+    let place = Place::empty().file(".env", "CONVOY_PASSWORD='p@ss word'\n");
     let up = Up::start(&place, "--user driver");
-    assert_eq!(up.value("API_SECRET_KEY"), "'pass word'");
+    assert_eq!(up.value("API_KEY"), "driver");
+    assert_eq!(up.value("API_SECRET_KEY"), "'p@ss word'");
+    simulate_against(&up, "confluent");
+    assert_eq!(up.stop().0, Some(0));
+}
+
+#[test]
+fn tls_is_spoken_with_a_certificate_that_the_env_makes_trusted() {
+    let up = Up::alone("--tls");
+    assert_eq!(up.value("SECURITY_PROTOCOL"), "SASL_SSL");
+    simulate_against(&up, "json");
+    let distrusting: String = up
+        .env
+        .lines()
+        .filter(|line| !line.starts_with("CONVOY_CA_FILE="))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    assert_eq!(stranger(distrusting), 3);
+    assert_eq!(up.stop().0, Some(0));
+}
+
+#[test]
+fn a_data_directory_keeps_schemas_password_and_certificates() {
+    let place = Place::empty();
+    let up = Up::start(&place, "--tls --data-dir data");
+    simulate_against(&up, "confluent");
+    let password = up.value("API_SECRET_KEY").to_owned();
+    let ca_file = up.value("SSL_CA_LOCATION").to_owned();
+    let authority = std::fs::read(&ca_file).unwrap();
+    assert_eq!(up.stop().0, Some(0));
+
+    let up = Up::start(&place, "--tls --data-dir data");
+    assert_eq!(up.value("API_SECRET_KEY"), password);
+    assert_eq!(
+        std::fs::read(up.value("SSL_CA_LOCATION")).unwrap(),
+        authority
+    );
     simulate_against(&up, "confluent");
     assert_eq!(up.stop().0, Some(0));
 }
@@ -174,11 +178,7 @@ fn idle_connections_do_not_keep_the_servers_from_stopping() {
     let place = Place::empty();
     let up = Up::start(&place, "");
     let addresses = ["BOOTSTRAP_SERVER", "ENDPOINT_SCHEMA_URL", "MONGO_DB_URL"];
-    let idle = addresses.map(|name| {
-        let value = up.value(name);
-        let address = value.rsplit('/').next().unwrap();
-        TcpStream::connect(address).unwrap()
-    });
+    let idle = addresses.map(|name| TcpStream::connect(up.address(name)).unwrap());
     let (code, said) = up.stop();
     assert_eq!(code, Some(0), "{said}");
     drop(idle);

@@ -217,7 +217,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         if self.output.is_empty() {
             return Ok(());
         }
-        tokio::time::timeout(self.limits.idle, self.stream.write_all(&self.output))
+        let sent = async {
+            self.stream.write_all(&self.output).await?;
+            // TLS keeps what the socket did not take at once.
+            self.stream.flush().await
+        };
+        tokio::time::timeout(self.limits.idle, sent)
             .await
             .map_err(|_elapsed| Ended::Idle)?
             .map_err(|source| Ended::Stream { source })?;

@@ -11,6 +11,7 @@
 
 mod api;
 mod auth;
+pub mod authority;
 mod batch;
 mod cluster;
 mod config;

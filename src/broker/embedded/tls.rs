@@ -1,5 +1,6 @@
 //! Certificate and key for TLS, read from PEM files.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,22 @@ pub enum Error {
         #[source]
         source: pem::Error,
     },
+    /// Keys could not be drawn, or certificates not be signed.
+    #[error("failed to make certificates")]
+    Make {
+        /// Why not.
+        #[source]
+        source: rcgen::Error,
+    },
+    /// A file of certificates could not be written.
+    #[error("failed to write `{path}`")]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// Certificate and key do not fit together or are of no use.
     #[error("the certificate `{certificate}` cannot be used with the key `{key}`")]
     Unusable {
@@ -37,6 +54,8 @@ impl Error {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Read { .. } => "name a PEM file that can be read",
+            Self::Make { .. } => "please report this",
+            Self::Write { .. } => "name a data directory that belongs to you",
             Self::Unusable { .. } => "name a certificate and the private key it was made for",
         }
     }

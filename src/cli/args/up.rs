@@ -12,11 +12,15 @@ Examples:
   Serve at the usual ports, for programs that read a `.env`:
     $ convoy up > .env
 
-  Keep the data, take free ports and let only one user in:
-    $ CONVOY_PASSWORD=… convoy up --data-dir data --user driver \\
-        --broker-port 0 --registry-port 0 --store-port 0
+  Keep the data, the password included, and take free ports:
+    $ convoy up --data-dir data --broker-port 0 --registry-port 0 --store-port 0
 
-Without `--user` every user and password is welcome. Only this machine reaches the servers.";
+  Serve programs that say `SASL_SSL`, as those for Confluent Cloud do:
+    $ convoy up --tls > .env
+
+Clients must log in with the user and the password of the printed `.env`, at all three ends. The
+password is the one in `CONVOY_PASSWORD`, or else the one that the data directory keeps, or else
+drawn. Only this machine reaches the servers.";
 
 /// `convoy up`.
 #[derive(Args)]
@@ -40,8 +44,16 @@ pub struct UpArgs {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// User that clients must log in as, with the password in `CONVOY_PASSWORD` or else a random one.
-    #[arg(long, value_name = "NAME")]
+    /// User that clients must log in as.
+    #[arg(long, value_name = "NAME", default_value = "convoy")]
     #[arg(value_parser = parse::user)]
-    pub user: Option<String>,
+    pub user: String,
+
+    /// Let everyone in who reaches the servers, with any user and password or none.
+    #[arg(long, conflicts_with = "user")]
+    pub anonymous: bool,
+
+    /// Speak TLS at the broker; the `.env` names the file of the authority to trust.
+    #[arg(long)]
+    pub tls: bool,
 }

@@ -23,6 +23,9 @@ const SMALL_FRAME: usize = 64 * 1024;
 /// Bytes that the large frames of all connections may take together.
 const FRAME_MEMORY: usize = 512 * 1024 * 1024;
 
+/// Bytes of a frame of a client that has not yet proved who it is.
+const STRANGERS_FRAME: usize = 64 * 1024;
+
 /// Bytes of a buffer that are kept for the next frame.
 const KEPT_BUFFER: usize = 4 * 1024 * 1024;
 
@@ -114,7 +117,13 @@ impl Serving {
         memory: &FrameMemory,
     ) -> Result<(), Ended> {
         let stopping = self.stopping.clone();
-        let read = self.read_frame(std::mem::take(buffer), memory);
+        let stranger = client.user.is_none() && !self.shared.users.is_empty();
+        let limit = if stranger {
+            self.limits.frame_bytes.min(STRANGERS_FRAME)
+        } else {
+            self.limits.frame_bytes
+        };
+        let read = self.read_frame(std::mem::take(buffer), memory, limit);
         let (header, header_bytes, frame, _reserved) = tokio::select! {
             () = stopping.cancelled() => return Err(Ended::Stopping),
             read = read => read?,
@@ -151,6 +160,7 @@ impl Serving {
         &mut self,
         buffer: Vec<u8>,
         memory: &'m FrameMemory,
+        limit: usize,
     ) -> Result<
         (
             Header,
@@ -167,7 +177,7 @@ impl Serving {
             Ok(Err(_)) => return Err(Ended::Closed),
             Err(_) => return Err(Ended::Idle),
         }
-        let header = Header::read(bytes, self.limits.frame_bytes).map_err(Ended::Protocol)?;
+        let header = Header::read(bytes, limit).map_err(Ended::Protocol)?;
         let length = header.length - HEADER_BYTES;
         let reserved = memory.reserve(length).await;
         let frame = self.read_body(length, buffer).await?;

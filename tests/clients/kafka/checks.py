@@ -32,7 +32,7 @@ def until(condition, what, seconds=DEADLINE_SECONDS):
 def run(*checks):
     """Runs each check with the address from the command line; exits with 1 if one fails."""
     if len(sys.argv) < 2:
-        sys.exit(f"usage: {sys.argv[0]} HOST:PORT [CHECK…]")
+        sys.exit(f"usage: {sys.argv[0]} ADDRESS [CHECK…]")
     address, wanted = sys.argv[1], sys.argv[2:]
     failed = 0
     for check in checks:

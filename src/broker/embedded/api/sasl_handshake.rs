@@ -8,7 +8,7 @@
 use kafka_protocol::messages::SaslHandshakeResponse;
 
 use super::str_bytes;
-use crate::broker::embedded::auth::{self, Session};
+use crate::broker::embedded::auth::Session;
 use crate::broker::embedded::reply::{Error, Reply};
 use crate::broker::embedded::wire::{self, Reader};
 
@@ -34,6 +34,6 @@ pub fn answer(session: &mut Session, request: &Request<'_>, reply: Reply<'_>) ->
     let chosen = session.choose(request.mechanism, bare_tokens);
     let response = SaslHandshakeResponse::default()
         .with_error_code(chosen.err().map_or(0, |error| error.code()))
-        .with_mechanisms(auth::mechanisms().map(str_bytes).collect());
+        .with_mechanisms(session.mechanisms().map(str_bytes).collect());
     reply.send(&response)
 }

@@ -4,7 +4,9 @@
 //!  Fresh ── handshake(mechanism) ──▶ Chosen ── token ──▶ (Challenged ── token ──▶) Authenticated
 //! ```
 //!
-//! Without configured users every connection may do everything.
+//! Without configured users every connection may do everything. A client that logs in all the same
+//! is let in with any name and password by PLAIN; SCRAM is not offered, because a server can only
+//! prove itself to the client by a password that it knows.
 //!
 //! # References
 //!
@@ -52,6 +54,8 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Session {
     state: State,
+    /// There are no users to be.
+    anyone: bool,
     /// Tokens come without request headers: the client chose with version 0 of the handshake.
     bare_tokens: bool,
 }
@@ -68,20 +72,22 @@ enum State {
 impl Session {
     /// Returns the state of a new connection.
     pub fn new(users: &Users) -> Self {
-        let state = if users.is_empty() {
+        let anyone = users.is_empty();
+        let state = if anyone {
             State::Authenticated
         } else {
             State::Fresh
         };
         Self {
             state,
+            anyone,
             bare_tokens: false,
         }
     }
 
     /// Whether everything is permitted.
     pub fn authenticated(&self) -> bool {
-        matches!(self.state, State::Authenticated)
+        self.anyone || matches!(self.state, State::Authenticated)
     }
 
     /// Whether a request may be answered already.
@@ -100,14 +106,27 @@ impl Session {
 
     /// Notes the mechanism that the client chooses.
     pub fn choose(&mut self, mechanism: &str, bare_tokens: bool) -> Result<(), ResponseError> {
-        let mut known = MECHANISMS.iter();
-        let chosen = known.find(|(name, _)| *name == mechanism);
-        let (_, mechanism) = chosen.ok_or(ResponseError::UnsupportedSaslMechanism)?;
-        if !self.authenticated() {
-            self.state = State::Chosen(*mechanism);
-            self.bare_tokens = bare_tokens;
+        let mut offered = self.offered();
+        let chosen = offered.find(|(name, _)| *name == mechanism);
+        let (_, mechanism) = *chosen.ok_or(ResponseError::UnsupportedSaslMechanism)?;
+        self.bare_tokens = bare_tokens;
+        if self.anyone || !self.authenticated() {
+            self.state = State::Chosen(mechanism);
         }
         Ok(())
+    }
+
+    /// Returns the names of the mechanisms there are to choose from.
+    pub fn mechanisms(&self) -> impl Iterator<Item = &'static str> {
+        self.offered().map(|(name, _)| *name)
+    }
+
+    fn offered(&self) -> impl Iterator<Item = &'static (&'static str, Mechanism)> + use<> {
+        let anyone = self.anyone;
+        let offered = move |mechanism| !anyone || mechanism == Mechanism::Plain;
+        MECHANISMS
+            .iter()
+            .filter(move |(_, mechanism)| offered(*mechanism))
     }
 
     /// Takes a token of the client and returns the one to answer with.
@@ -119,7 +138,9 @@ impl Session {
                 Ok(Vec::new())
             }
             State::Chosen(Mechanism::Plain) => {
-                check_plain(token, users)?;
+                if !self.anyone {
+                    check_plain(token, users)?;
+                }
                 self.state = State::Authenticated;
                 Ok(Vec::new())
             }
@@ -135,11 +156,6 @@ impl Session {
             }
         }
     }
-}
-
-/// Returns the names of all mechanisms.
-pub fn mechanisms() -> impl Iterator<Item = &'static str> {
-    MECHANISMS.iter().map(|(name, _)| *name)
 }
 
 /// Checks a token `authorized NUL user NUL password`.
@@ -209,6 +225,22 @@ mod tests {
     fn everything_is_permitted_where_there_are_no_users() {
         let session = Session::new(&Users::new(Vec::new()));
         assert!(session.permits(ApiKey::Metadata));
+    }
+
+    #[test]
+    fn where_there_are_no_users_anyone_may_log_in_by_plain() {
+        let nobody = Users::new(Vec::new());
+        for bare_tokens in [false, true] {
+            let mut session = Session::new(&nobody);
+            assert_eq!(session.mechanisms().collect::<Vec<_>>(), ["PLAIN"]);
+            let refused = session.choose("SCRAM-SHA-256", bare_tokens);
+            assert_eq!(refused, Err(ResponseError::UnsupportedSaslMechanism));
+            session.choose("PLAIN", bare_tokens).unwrap();
+            assert_eq!(session.expects_bare_token(), bare_tokens);
+            assert_eq!(session.step(b"\0any\0one", &nobody), Ok(Vec::new()));
+            assert!(!session.expects_bare_token());
+            assert!(session.permits(ApiKey::Metadata));
+        }
     }
 
     #[test]

@@ -1,10 +1,18 @@
 //! Users and passwords, proved by the official driver.
 
+use std::time::Duration;
+
 use mongodb::Client;
 use mongodb::bson::doc;
 use mongodb::error::{Error, ErrorKind};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use super::super::{Settings, Store, User};
+
+/// Nothing here takes a tenth of this on an idle machine.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn start() -> Store {
     let settings = Settings {
@@ -46,6 +54,22 @@ async fn the_right_password_opens_and_a_wrong_one_does_not() {
         "{error:?}"
     );
     store.stop().await.expect("the store stops");
+}
+
+#[tokio::test]
+async fn a_stranger_may_not_send_large_frames() {
+    let store = start().await;
+    let mut stream = TcpStream::connect(store.address())
+        .await
+        .expect("the store listens");
+    let mut header = 1_000_000_i32.to_le_bytes().to_vec();
+    header.extend([0; 8]);
+    header.extend(2013_i32.to_le_bytes());
+    stream.write_all(&header).await.expect("the store reads");
+    let mut answer = Vec::new();
+    let closed = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
+    closed.expect("in time").expect("an orderly end");
+    assert!(answer.is_empty());
 }
 
 #[tokio::test]

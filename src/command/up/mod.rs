@@ -2,32 +2,36 @@
 //!
 //! Stdout gets nothing but a `.env` that makes programs written for Confluent Cloud and MongoDB
 //! Atlas, and convoy itself, use these servers.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `user.rs` | who may use the servers: as named, as kept in the data directory, or drawn |
+//! | `env_file.rs` | the text of the `.env` |
+//! | `open_files.rs` | how many connections there can be |
+
+mod env_file;
+mod open_files;
+mod user;
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use rand::distr::{Alphanumeric, SampleString};
-
+use self::env_file::EnvFile;
 use super::embedded::{self, DataPlace, loopback};
 use super::roles::{Role, Runtimes};
 use super::settings::{Credentials, UpSettings};
 use super::{Invocation, clean, interrupt, run_id};
+use crate::broker::embedded::authority::Authority;
 use crate::broker::embedded::{self as broker, Broker};
 use crate::error::{Error, ExitStatus};
 use crate::measure::RunClock;
-use crate::net::{self, Secret};
+use crate::net;
 use crate::registry::embedded::{self as registry, Registry};
 use crate::store::embedded::{self as store, Store};
 use crate::terminal::{Terminal, logging};
 
 /// Directory of the log files, one per run.
 const LOGS: &str = "logs";
-
-/// Characters of a password that is drawn: 143 bits.
-const PASSWORD_LENGTH: usize = 24;
-
-/// What programs say that cannot do without a user, where everyone is let in.
-const ANYONE: &str = "anyone";
 
 /// What is said when the user stops the servers.
 const STOPPING: &str = "stopping; interrupt again to abort";
@@ -36,6 +40,8 @@ const STOPPING: &str = "stopping; interrupt again to abort";
 #[derive(Debug)]
 struct Serving {
     broker: Broker,
+    /// Vouches for the broker where it speaks TLS.
+    authority: Option<Authority>,
     registry: Registry,
     store: Store,
 }
@@ -51,16 +57,16 @@ pub fn run(
     let log_filter = invocation.log_filter.as_deref();
     logging::start(terminal, Path::new(LOGS), &run_id, log_filter);
     clean::sweep_own_directories();
+    if let Some(warning) = open_files::allow() {
+        terminal.say(warning);
+    }
     let data = DataPlace::open(settings.data_dir.as_deref(), &run_id)?;
     let runtimes = Runtimes::start(&[Role::Broker, Role::Registry, Role::Store])?;
     let interrupted = interrupt::listen(&runtimes.handle(Role::Broker), terminal, STOPPING);
-    let user = settings.user.as_ref().map(|name| Credentials {
-        username: name.clone(),
-        password: settings.password.clone().unwrap_or_else(draw_password),
-    });
+    let user = user::of(&settings.access, &data)?;
     let serving = runtimes.block_on(Serving::start(settings, user.as_ref(), &data, &runtimes))?;
     terminal.say(serving.notice(user.as_ref(), &data));
-    let env = serving.env(user.as_ref());
+    let env = serving.env_file(user.as_ref()).to_string();
     let written = terminal.data(|stdout| stdout.write_all(env.as_bytes()));
     if written.is_ok() {
         runtimes.block_on(interrupted.cancelled());
@@ -77,10 +83,13 @@ impl Serving {
         data: &DataPlace,
         runtimes: &Runtimes,
     ) -> Result<Self, Error> {
+        let authority = settings.tls.then(|| Authority::open(&data.of("tls")));
+        let authority = authority.transpose().map_err(broker::Error::from)?;
         let broker = broker::Settings {
             listen: loopback(settings.broker_port),
             data_dir: Some(data.of("broker")),
             users: user.map(broker_user).into_iter().collect(),
+            tls: authority.as_ref().map(Authority::server),
             ..broker::Settings::default()
         };
         let registry = registry::Settings {
@@ -92,6 +101,7 @@ impl Serving {
         let store = store::Settings {
             listen: loopback(settings.store_port),
             data_dir: Some(data.of("store")),
+            users: user.map(store_user).into_iter().collect(),
             ..store::Settings::default()
         };
         let at = |flag| move |error| name_port(flag, error);
@@ -106,6 +116,7 @@ impl Serving {
             .map_err(at("store-port"))?;
         Ok(Self {
             broker,
+            authority,
             registry,
             store,
         })
@@ -114,57 +125,46 @@ impl Serving {
     /// Returns what people are told.
     fn notice(&self, user: Option<&Credentials>, data: &DataPlace) -> String {
         let mut notice = format!(
-            "Kafka broker:    {}\nSchema Registry: http://{}\nMongoDB store:   mongodb://{}\n",
+            "Kafka broker:    {}{}\nSchema Registry: http://{}\nMongoDB store:   mongodb://{}\n",
             self.broker.address(),
+            if self.authority.is_some() {
+                " (TLS)"
+            } else {
+                ""
+            },
             self.registry.address(),
             self.store.address()
         );
+        let _ = match user {
+            Some(user) => writeln!(notice, "user:            {}, no one else", user.username),
+            None => writeln!(notice, "user:            anyone on this machine"),
+        };
+        if let Some(authority) = &self.authority {
+            let ca_file = authority.ca_file().display();
+            let _ = writeln!(
+                notice,
+                "authority:       {ca_file}, to be trusted by clients"
+            );
+        }
         let fate = if data.is_temporary() {
             ", removed when the servers stop"
         } else {
             ""
         };
         let _ = writeln!(notice, "data:            {}{fate}", data.path().display());
-        if user.is_some() {
-            notice.push_str(
-                "warning: the store knows no users yet: everyone on this machine may use it\n",
-            );
-        }
         notice.push_str("stop with Ctrl-C");
         notice
     }
 
     /// Returns the file that clients need.
-    fn env(&self, user: Option<&Credentials>) -> String {
-        // Programs for Confluent Cloud always log in; the broker lets everyone in who tries.
-        let (name, password) = user.map_or((ANYONE, ANYONE), |user| {
-            (user.username.as_str(), user.password.reveal())
-        });
-        let variables = [
-            ("BOOTSTRAP_SERVER", self.broker.address().to_string()),
-            ("SECURITY_PROTOCOL", "SASL_PLAINTEXT".to_owned()),
-            ("SASL_MECHANISM", "PLAIN".to_owned()),
-            ("API_KEY", name.to_owned()),
-            ("API_SECRET_KEY", password.to_owned()),
-            (
-                "ENDPOINT_SCHEMA_URL",
-                format!("http://{}", self.registry.address()),
-            ),
-            ("SCHEMA_REGISTRY_API_KEY", name.to_owned()),
-            ("SCHEMA_REGISTRY_API_SECRET", password.to_owned()),
-            (
-                "MONGO_DB_URL",
-                format!("mongodb://{}", self.store.address()),
-            ),
-            // The other names are convoy's own as well.
-            ("CONVOY_SECURITY_PROTOCOL", "sasl_plaintext".to_owned()),
-            ("CONVOY_SASL_MECHANISM", "plain".to_owned()),
-        ];
-        let mut env = String::new();
-        for (name, value) in variables {
-            let _ = writeln!(env, "{name}={}", quote(&value));
+    fn env_file<'a>(&'a self, user: Option<&'a Credentials>) -> EnvFile<'a> {
+        EnvFile {
+            broker: self.broker.address(),
+            registry: self.registry.address(),
+            store: self.store.address(),
+            ca_file: self.authority.as_ref().map(Authority::ca_file),
+            user,
         }
-        env
     }
 
     /// Stops all servers at once; each ends its connections within a deadline of its own.
@@ -187,8 +187,8 @@ fn broker_user(user: &Credentials) -> broker::User {
     }
 }
 
-fn draw_password() -> Secret {
-    Secret::new(Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LENGTH))
+fn store_user(user: &Credentials) -> store::User {
+    store::User::new(user.username.clone(), user.password.reveal())
 }
 
 /// Names the option that decides a port, where that is what went wrong.
@@ -202,48 +202,4 @@ fn name_port(flag: &'static str, error: Error) -> Error {
         cause = current.source();
     }
     error
-}
-
-/// Writes a value as programs read it from a `.env`: in quotes where a symbol may mean something.
-fn quote(value: &str) -> String {
-    let plain = |symbol: char| symbol.is_ascii_alphanumeric() || "-_.:/".contains(symbol);
-    if value.chars().all(plain) {
-        value.to_owned()
-    } else if value.contains(['\'', '\\']) {
-        let mut quoted = String::from('"');
-        for symbol in value.chars() {
-            if matches!(symbol, '"' | '\\' | '$') {
-                quoted.push('\\');
-            }
-            quoted.push(symbol);
-        }
-        quoted.push('"');
-        quoted
-    } else {
-        format!("'{value}'")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_quoted_only_where_they_must() {
-        let quoted = ["driver", "mongodb://127.0.0.1:27017", "a #b$c\"", "it's $5"].map(quote);
-        insta::assert_snapshot!(quoted.join("\n"), @r#"
-        driver
-        mongodb://127.0.0.1:27017
-        'a #b$c"'
-        "it's \$5"
-        "#);
-    }
-
-    #[test]
-    fn passwords_are_drawn_anew_and_need_no_quotes() {
-        let (one, other) = (draw_password(), draw_password());
-        assert!(one.reveal() != other.reveal());
-        assert_eq!(quote(one.reveal()), one.reveal());
-        assert_eq!(one.reveal().len(), PASSWORD_LENGTH);
-    }
 }

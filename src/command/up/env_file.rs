@@ -1,0 +1,179 @@
+//! The `.env` that makes other programs use the servers.
+
+use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::command::settings::Credentials;
+
+/// What programs say that cannot do without a user, where everyone is let in.
+const ANYONE: &str = "anyone";
+
+/// What goes into the file; shown as its text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EnvFile<'a> {
+    /// Where the broker listens.
+    pub broker: SocketAddr,
+    /// Where the Schema Registry listens.
+    pub registry: SocketAddr,
+    /// Where the store listens.
+    pub store: SocketAddr,
+    /// Who vouches for the broker, where it speaks TLS.
+    pub ca_file: Option<&'a Path>,
+    /// Who may use the servers; anyone if `None`.
+    pub user: Option<&'a Credentials>,
+}
+
+impl EnvFile<'_> {
+    /// Returns what programs for Confluent Cloud and Atlas read, then what convoy itself reads.
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        // Programs for Confluent Cloud always log in; the broker lets everyone in who tries.
+        let (name, password) = self.user.map_or((ANYONE, ANYONE), |user| {
+            (user.username.as_str(), user.password.reveal())
+        });
+        let (protocol, own_protocol) = match self.ca_file {
+            Some(_) => ("SASL_SSL", "sasl_ssl"),
+            None => ("SASL_PLAINTEXT", "sasl_plaintext"),
+        };
+        let mut variables = vec![
+            ("BOOTSTRAP_SERVER", self.broker.to_string()),
+            ("SECURITY_PROTOCOL", protocol.to_owned()),
+            ("SASL_MECHANISM", "PLAIN".to_owned()),
+            ("API_KEY", name.to_owned()),
+            ("API_SECRET_KEY", password.to_owned()),
+            ("ENDPOINT_SCHEMA_URL", format!("http://{}", self.registry)),
+            ("SCHEMA_REGISTRY_API_KEY", name.to_owned()),
+            ("SCHEMA_REGISTRY_API_SECRET", password.to_owned()),
+            ("MONGO_DB_URL", self.store_uri()),
+        ];
+        if let Some(ca_file) = self.ca_file {
+            let ca_file = ca_file.display().to_string();
+            variables.push(("SSL_CA_LOCATION", ca_file.clone()));
+            variables.push(("CONVOY_CA_FILE", ca_file));
+        }
+        variables.push(("CONVOY_SECURITY_PROTOCOL", own_protocol.to_owned()));
+        variables.push(("CONVOY_SASL_MECHANISM", "plain".to_owned()));
+        variables
+    }
+
+    fn store_uri(&self) -> String {
+        match self.user {
+            Some(user) => format!(
+                "mongodb://{}:{}@{}/?authSource=admin",
+                percent_encode(&user.username),
+                percent_encode(user.password.reveal()),
+                self.store
+            ),
+            None => format!("mongodb://{}", self.store),
+        }
+    }
+}
+
+impl fmt::Display for EnvFile<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut variables = self.variables().into_iter();
+        variables.try_for_each(|(name, value)| writeln!(formatter, "{name}={}", quote(&value)))
+    }
+}
+
+/// Writes a value as programs read it from a `.env`: in quotes where a symbol may mean something.
+fn quote(value: &str) -> String {
+    let plain = |symbol: char| symbol.is_ascii_alphanumeric() || "-_.:/@%?=".contains(symbol);
+    if value.chars().all(plain) {
+        value.to_owned()
+    } else if value.contains(['\'', '\\']) {
+        let mut quoted = String::from('"');
+        for symbol in value.chars() {
+            if matches!(symbol, '"' | '\\' | '$') {
+                quoted.push('\\');
+            }
+            quoted.push(symbol);
+        }
+        quoted.push('"');
+        quoted
+    } else {
+        format!("'{value}'")
+    }
+}
+
+/// Writes user or password as a URI holds them.
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Secret;
+
+    fn file(user: Option<&Credentials>, ca_file: Option<&Path>) -> String {
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let file = EnvFile {
+            broker: at(9092),
+            registry: at(8081),
+            store: at(27017),
+            ca_file,
+            user,
+        };
+        file.to_string()
+    }
+
+    #[test]
+    fn a_user_is_told_at_all_three_ends() {
+        let user = Credentials {
+            username: "convoy".to_owned(),
+            password: Secret::new("p@ss word"),
+        };
+        insta::assert_snapshot!(file(Some(&user), None), @r"
+        BOOTSTRAP_SERVER=127.0.0.1:9092
+        SECURITY_PROTOCOL=SASL_PLAINTEXT
+        SASL_MECHANISM=PLAIN
+        API_KEY=convoy
+        API_SECRET_KEY='p@ss word'
+        ENDPOINT_SCHEMA_URL=http://127.0.0.1:8081
+        SCHEMA_REGISTRY_API_KEY=convoy
+        SCHEMA_REGISTRY_API_SECRET='p@ss word'
+        MONGO_DB_URL=mongodb://convoy:p%40ss%20word@127.0.0.1:27017/?authSource=admin
+        CONVOY_SECURITY_PROTOCOL=sasl_plaintext
+        CONVOY_SASL_MECHANISM=plain
+        ");
+    }
+
+    #[test]
+    fn with_tls_the_authority_is_told_and_without_a_user_anyone_gets_in() {
+        insta::assert_snapshot!(file(None, Some(Path::new("/data/tls/ca.pem"))), @r"
+        BOOTSTRAP_SERVER=127.0.0.1:9092
+        SECURITY_PROTOCOL=SASL_SSL
+        SASL_MECHANISM=PLAIN
+        API_KEY=anyone
+        API_SECRET_KEY=anyone
+        ENDPOINT_SCHEMA_URL=http://127.0.0.1:8081
+        SCHEMA_REGISTRY_API_KEY=anyone
+        SCHEMA_REGISTRY_API_SECRET=anyone
+        MONGO_DB_URL=mongodb://127.0.0.1:27017
+        SSL_CA_LOCATION=/data/tls/ca.pem
+        CONVOY_CA_FILE=/data/tls/ca.pem
+        CONVOY_SECURITY_PROTOCOL=sasl_ssl
+        CONVOY_SASL_MECHANISM=plain
+        ");
+    }
+
+    #[test]
+    fn values_are_quoted_only_where_they_must() {
+        let quoted = ["driver", "mongodb://127.0.0.1:27017", "a #b$c\"", "it's $5"].map(quote);
+        insta::assert_snapshot!(quoted.join("\n"), @r#"
+        driver
+        mongodb://127.0.0.1:27017
+        'a #b$c"'
+        "it's \$5"
+        "#);
+    }
+}
