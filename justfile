@@ -41,9 +41,17 @@ test *arguments:
 test-containers:
     cargo test --locked --test it -- --ignored containers
 
-# Run 200 seeds of chaos through the pipeline (minutes); CONVOY_CHAOS_SEEDS sets how many.
+# Run 200 seeds of chaos and changes to the store (minutes); CONVOY_CHAOS_SEEDS sets how many.
 soak:
     cargo test --locked --lib -- --ignored --nocapture soak
+
+# Kill a consumer fifty times at random moments and look for what is missing or there twice (minutes).
+crash:
+    cargo test --locked --test it -- --ignored --nocapture crash::
+
+# Let the store stall for a minute at 5,000 readings a second (minutes, optimised build).
+stall:
+    cargo test --locked --release --test it -- --ignored --nocapture a_minute_without_the_store
 
 # Run the benchmarks.
 bench *arguments:

@@ -15,6 +15,7 @@ mod bad_input;
 mod clients;
 mod connections;
 mod containers;
+mod crash;
 mod dataset;
 mod durability;
 mod help;

@@ -89,7 +89,10 @@ async fn a_tail_lost_after_its_acks_and_before_it_was_read_is_missing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tail_lost_after_it_was_read_is_told_by_the_offsets_or_the_audit() {
     let mut place = Place::open(None).await;
-    let context = context(42);
+    // Slow enough for there to be more after the crash.
+    let context = context_with(42, |settings| {
+        settings.fleet.rate = Rate::per_second(15.0).unwrap();
+    });
     let running = run_on(place.endpoints(), &context);
     let crash = async {
         until("a document", || context.counters.stored.get() >= 200).await;

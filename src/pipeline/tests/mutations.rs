@@ -136,6 +136,7 @@ async fn set(collection: &Collection<Document>, document: &Document, fields: Doc
 }
 
 /// Does it to the store when the audit is about to begin.
+#[derive(Debug)]
 struct Saboteur {
     store: String,
     mutation: Mutation,
