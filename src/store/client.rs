@@ -20,6 +20,9 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 /// How long the store may take to answer a command, unless told otherwise.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the next part of a scan may take: without an index, a store reads everything first.
+const SCAN_DEADLINE: Duration = Duration::from_secs(120);
+
 /// Documents per reply of a scan. A reply ends at 16 MiB in any case.
 const SCAN_BATCH: u32 = 5_000;
 
@@ -305,14 +308,10 @@ impl Documents {
             .sort(doc! { "_id": 1 })
             .batch_size(SCAN_BATCH)
             .into_future();
-        let mut cursor = self
-            .pool
-            .within(self.command_timeout, find)
-            .await
-            .map_err(fail)?;
+        let mut cursor = self.pool.within(SCAN_DEADLINE, find).await.map_err(fail)?;
         while self
             .pool
-            .within(self.command_timeout, cursor.advance())
+            .within(SCAN_DEADLINE, cursor.advance())
             .await
             .map_err(fail)?
         {
