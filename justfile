@@ -67,6 +67,14 @@ crash:
 stall:
     cargo test --locked --release --test it -- --ignored --nocapture a_minute_without_the_store
 
+# Measure what the audit costs: builds with and without its hashes, run in turns (minutes).
+overhead:
+    cargo build --release --locked --features unaudited
+    cp target/release/convoy target/release/convoy-unaudited
+    cargo build --release --locked
+    CONVOY_AUDITED=target/release/convoy CONVOY_UNAUDITED=target/release/convoy-unaudited \
+        cargo test --locked --test it -- --ignored --nocapture overhead::
+
 # Run the benchmarks.
 bench *arguments:
     cargo bench --locked "$@"

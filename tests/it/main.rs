@@ -21,6 +21,7 @@ mod durability;
 mod help;
 mod install;
 mod outages;
+mod overhead;
 mod place;
 mod serving;
 mod simulate;
