@@ -23,6 +23,7 @@ mod install;
 mod outages;
 mod overhead;
 mod place;
+mod secrets;
 mod serving;
 mod simulate;
 mod stand_in;
