@@ -12,13 +12,18 @@
 #![allow(missing_docs, reason = "a test's name says what it shows")]
 
 mod bad_input;
+#[path = "../../fuzz/campaign.rs"]
+mod campaign;
 mod clients;
 mod connections;
 mod containers;
 mod dataset;
 mod durability;
+mod fuzz;
 mod help;
 mod install;
+#[path = "../../fuzz/mutate.rs"]
+mod mutate;
 mod place;
 mod serving;
 mod simulate;
