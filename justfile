@@ -41,6 +41,20 @@ test *arguments:
 test-containers:
     cargo test --locked --test it -- --ignored containers
 
+# Make the images that stand in for Redpanda and MongoDB where none can be pulled.
+stand-ins:
+    cargo run --release --quiet --locked --example stand_in -- images
+
+# Run against Apache Kafka, plain and with SASL_SSL (needs Java 17, Maven and Maven Central).
+test-kafka:
+    cargo build --release --locked
+    tests/peers/kafka.sh target/release/convoy
+
+# Run against FerretDB (needs Go and its module proxy).
+test-ferretdb:
+    cargo build --release --locked
+    tests/peers/ferretdb.sh target/release/convoy
+
 # Run 200 seeds of chaos through the pipeline (minutes); CONVOY_CHAOS_SEEDS sets how many.
 soak:
     cargo test --locked --lib -- --ignored --nocapture soak

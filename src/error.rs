@@ -86,6 +86,14 @@ pub enum Error {
         /// Number of datasets.
         datasets: usize,
     },
+    /// A run of this name was emitted from here before, and its documents have its name.
+    #[error("a run `{run_id}` was emitted before: `{}` exists", path.display())]
+    RunTaken {
+        /// Name of the run.
+        run_id: String,
+        /// Its report.
+        path: PathBuf,
+    },
     /// The threads of a runtime could not be started.
     #[error("failed to start the threads of a runtime")]
     Runtime(#[source] std::io::Error),
@@ -145,6 +153,10 @@ impl Error {
             Self::OneTopic { .. } => {
                 Some("leave `--topic` out, or name one topic folder with `--dataset`".to_owned())
             }
+            Self::RunTaken { .. } => Some(
+                "name another run by `--run-id`, or move the report away if its documents are gone"
+                    .to_owned(),
+            ),
             Self::Bug(_) => Some("please report this with the log of the run".to_owned()),
             Self::WriteFile { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
                 Some("the file exists: remove it, or name another one".to_owned())
@@ -163,7 +175,7 @@ impl Error {
     /// Returns how the process ends because of it.
     pub fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::OneTopic { .. } => ExitStatus::Usage,
+            Self::OneTopic { .. } | Self::RunTaken { .. } => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Pipeline(error) if error.is_loss() => ExitStatus::Failed,
             Self::Bug(_) => ExitStatus::Bug,

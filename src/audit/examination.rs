@@ -18,10 +18,8 @@ pub struct Scope {
     pub run: RunKey,
     /// Its number of vehicles.
     pub vehicles: u32,
-    /// Its topics.
-    pub topics: Vec<String>,
-    /// Partitions of each topic.
-    pub partitions: u32,
+    /// Its topics, each with its number of partitions.
+    pub topics: Vec<(String, u32)>,
 }
 
 /// First pass: sums, order and labels.
@@ -120,8 +118,9 @@ impl Scope {
     /// Returns whether a document comes from where this run sends to.
     fn knows(&self, stored: &Stored<'_>) -> bool {
         stored.offset >= 0
-            && (0..i64::from(self.partitions)).contains(&stored.partition)
-            && self.topics.iter().any(|topic| topic == stored.topic)
+            && self.topics.iter().any(|(topic, partitions)| {
+                topic == stored.topic && (0..i64::from(*partitions)).contains(&stored.partition)
+            })
     }
 }
 

@@ -91,12 +91,11 @@ fn document(run: RunKey, n: u64, offset: i64) -> (Vec<u8>, u128) {
 impl Store {
     fn filled() -> Self {
         let run = RunKey::of("run");
-        let topics = vec!["topic".to_owned()];
+        let topics = vec![("topic".to_owned(), 1)];
         let scope = Scope {
             run,
             vehicles: VEHICLES,
             topics,
-            partitions: 1,
         };
         let mut ledger = Ledger {
             emitted: READINGS,

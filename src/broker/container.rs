@@ -8,6 +8,9 @@
 //! `redpanda start` of Redpanda's documentation; `--mode` is left at its default, because the
 //! development modes acknowledge without fsync.
 
+use std::error::Error as StdError;
+use std::time::Duration;
+
 use testcontainers_modules::testcontainers::core::IntoContainerPort;
 use testcontainers_modules::testcontainers::{GenericImage, ImageExt};
 
@@ -33,6 +36,7 @@ pub struct Redpanda {
     container: Container<GenericImage>,
     endpoint: Endpoint,
     registry: String,
+    deadline: Duration,
 }
 
 impl Redpanda {
@@ -70,6 +74,7 @@ impl Redpanda {
             container,
             endpoint,
             registry: format!("http://{}:{registry}", common.host),
+            deadline: common.deadline,
         })
     }
 
@@ -78,9 +83,16 @@ impl Redpanda {
         &self.endpoint
     }
 
-    /// Returns the address of its Schema Registry.
-    pub fn registry(&self) -> &str {
-        &self.registry
+    /// Waits until its Schema Registry answers and returns its address.
+    pub async fn registry<P, F, E>(&self, probe: P) -> Result<String, Error>
+    where
+        P: Fn(String) -> F + Send + Sync,
+        F: Future<Output = Result<(), E>> + Send,
+        E: StdError + Send + Sync + 'static,
+    {
+        let probe = || probe(self.registry.clone());
+        self.container.until_ready(self.deadline, probe).await?;
+        Ok(self.registry.clone())
     }
 
     /// Leaves the container where it is and returns its id.

@@ -88,9 +88,7 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Connect { .. } => Some(
-                "check the address, that the broker runs, and its user and password; or use the built-in one with `--backend embedded`",
-            ),
+            Self::Connect { source, .. } => Some(connect_hint(&source.to_string())),
             Self::CreateTopic { .. } => {
                 Some("name an existing topic with `--topic`, or allow the user to create topics")
             }
@@ -103,5 +101,18 @@ impl Error {
             | Self::ListOffsets { .. }
             | Self::Embedded { .. } => None,
         }
+    }
+}
+
+/// Advice by what the client says; it has no codes for these.
+fn connect_hint(said: &str) -> &'static str {
+    if said.contains("SaslAuthenticationFailed") {
+        "check user and password (`API_KEY`, `API_SECRET_KEY`) and `--sasl-mechanism`"
+    } else if said.contains("invalid peer certificate") {
+        "name the file of the authority that vouches for the broker with `--ca-file`, and the broker by a name that its certificate holds"
+    } else if said.contains("early eof") || said.contains("InvalidContentType") {
+        "check `--security-protocol`: one end speaks TLS or wants a password and the other does not"
+    } else {
+        "check the address and that the broker runs; or use the built-in one with `--backend embedded`"
     }
 }

@@ -5,7 +5,9 @@ pub mod container;
 pub mod embedded;
 pub mod error;
 pub mod spec;
+pub mod tls;
 
 pub use client::{Connector, Partition};
 pub use error::Error;
-pub use spec::{Compression, Endpoint, Login, Mechanism, SecurityProtocol, Tls};
+pub use spec::{Compression, Endpoint, Login, Mechanism, SecurityProtocol};
+pub use tls::Tls;

@@ -1,16 +1,7 @@
 //! What is asked of a broker: where it is, how to get in, how to send.
 
-use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
-
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-
-use super::error::Error;
-
-use crate::net::{Cause, Secret};
+use super::tls::Tls;
+use crate::net::Secret;
 use crate::words::words;
 
 /// A cluster that clients can connect to.
@@ -32,55 +23,6 @@ impl Endpoint {
             tls: None,
             login: None,
         }
-    }
-}
-
-/// TLS towards a broker.
-#[derive(Clone)]
-pub struct Tls {
-    /// The client's configuration, with the trusted authorities.
-    pub config: Arc<rustls::ClientConfig>,
-}
-
-impl Tls {
-    /// Trusts the authorities in a PEM file, or those of the web where there is none.
-    pub fn trusting(ca_file: Option<&Path>) -> Result<Self, Error> {
-        let mut roots = RootCertStore::empty();
-        match ca_file {
-            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-            Some(file) => {
-                let refuse = |reason: String| Error::Tls {
-                    file: file.display().to_string(),
-                    source: Cause::Other(reason),
-                };
-                let certificates = CertificateDer::pem_file_iter(file)
-                    .map_err(|error| refuse(error.to_string()))?;
-                for certificate in certificates {
-                    let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
-                    roots
-                        .add(certificate)
-                        .map_err(|error| refuse(error.to_string()))?;
-                }
-                if roots.is_empty() {
-                    return Err(refuse("there is no certificate in it".to_owned()));
-                }
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("ring speaks TLS 1.2 and 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self {
-            config: Arc::new(config),
-        })
-    }
-}
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tls")
     }
 }
 

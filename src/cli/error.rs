@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 
@@ -107,6 +108,20 @@ pub enum Error {
         /// `broker` or `store`.
         option: &'static str,
     },
+    /// Half of the pipeline is to run, but nothing says where its servers are.
+    #[error("the address of the {option} is missing")]
+    MissingEndpoint {
+        /// `broker` or `store`.
+        option: &'static str,
+    },
+    /// Living members would be taken for dead between two signs of life.
+    #[error("`--dead-after {}` is shorter than two signs of life, {} apart", humantime::format_duration(*dead_after), humantime::format_duration(*beat))]
+    HastyBurial {
+        /// Between two signs of life.
+        beat: Duration,
+        /// When a member is taken for dead.
+        dead_after: Duration,
+    },
     /// An option of the embedded servers has none to act on.
     #[error("`--{option}` is for an embedded {server}, but the {server} is `{choice}`")]
     NotEmbedded {
@@ -194,12 +209,14 @@ impl Error {
             Self::AddressWithBackend { option, .. } => format!(
                 "leave out the address, or use `--backend external`, or mix kinds by `--{option} embedded`"
             ),
-            Self::MissingAddress { option: "broker" } => {
+            Self::MissingAddress { option: "broker" }
+            | Self::MissingEndpoint { option: "broker" } => {
                 "give `--broker HOST:PORT`, or set `BOOTSTRAP_SERVER`".to_owned()
             }
-            Self::MissingAddress { .. } => {
+            Self::MissingAddress { .. } | Self::MissingEndpoint { .. } => {
                 "give `--store mongodb://HOST:PORT`, or set `MONGO_DB_URL`".to_owned()
             }
+            Self::HastyBurial { .. } => "raise `--dead-after`".to_owned(),
             Self::NotEmbedded { server, .. } => {
                 format!("leave it out, or use `--{server} embedded`")
             }

@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, FromArgMatches};
+use clap::{ArgMatches, Args};
 
 use crate::net::secret::redact_uri;
 
-use super::args::SimulateArgs;
+use super::args::{ConsumeArgs, ProduceArgs, SimulateArgs};
 use super::environment::Environment;
 use super::error::Error;
 use super::scenario;
@@ -53,34 +53,63 @@ impl fmt::Display for Origin {
 }
 
 /// Options with every source weighed.
-pub(super) struct Layered {
+pub(super) struct Layered<A> {
     /// The options.
-    pub(super) args: SimulateArgs,
-    origins: BTreeMap<String, Origin>,
+    pub(super) args: A,
+    /// Who decided them.
+    pub(super) origins: Origins,
 }
 
-impl Layered {
+/// Who decided each option.
+#[derive(Default)]
+pub(super) struct Origins(BTreeMap<String, Origin>);
+
+impl Origins {
     /// Returns who decided an option; none means its default.
-    pub(super) fn origin(&self, option: &str) -> Option<&Origin> {
-        self.origins.get(option)
+    pub(super) fn of(&self, option: &str) -> Option<&Origin> {
+        self.0.get(option)
+    }
+}
+
+/// Options of a command that a scenario may set as well.
+pub(super) trait Options: Args {
+    /// Returns the scenario that was named.
+    fn scenario(&self) -> Option<&Path>;
+}
+
+impl Options for SimulateArgs {
+    fn scenario(&self) -> Option<&Path> {
+        self.talk.scenario.as_deref()
+    }
+}
+
+impl Options for ProduceArgs {
+    fn scenario(&self) -> Option<&Path> {
+        self.talk.scenario.as_deref()
+    }
+}
+
+impl Options for ConsumeArgs {
+    fn scenario(&self) -> Option<&Path> {
+        self.talk.scenario.as_deref()
     }
 }
 
 /// Joins what was typed with the scenario it names and the environment.
-pub(super) fn weigh(
-    typed: &SimulateArgs,
+pub(super) fn weigh<A: Options>(
+    typed: &A,
     matches: &ArgMatches,
     environment: &Environment,
-) -> Result<Layered, Error> {
-    let options = options();
+) -> Result<Layered<A>, Error> {
+    let options = options::<A>();
     let mut chosen = Chosen::default();
     chosen.layer(flags(&options, matches));
-    if let Some(path) = &typed.scenario {
+    if let Some(path) = typed.scenario() {
         let values = scenario::read(path, &options)?;
         chosen.layer(
             values
                 .into_iter()
-                .map(|(option, value)| (option, value.into(), Origin::Scenario(path.clone())))
+                .map(|(option, value)| (option, value.into(), Origin::Scenario(path.to_owned())))
                 .collect(),
         );
     }
@@ -119,35 +148,38 @@ impl Chosen {
         excluded || silenced || self.options.contains_key(option)
     }
 
-    fn parse(self) -> Result<Layered, Error> {
+    fn parse<A: Options>(self) -> Result<Layered<A>, Error> {
         let mut arguments = Vec::new();
         for (option, (value, origin)) in &self.options {
             let argument = argument(option, value);
             if *origin != Origin::Flag {
-                check(option, value, &argument, origin)?;
+                check::<A>(option, value, &argument, origin)?;
             }
             arguments.push(argument);
         }
-        let args = command()
+        let args = command::<A>()
             .try_get_matches_from(arguments)
-            .and_then(|matches| SimulateArgs::from_arg_matches(&matches))
+            .and_then(|matches| A::from_arg_matches(&matches))
             .map_err(|error| Error::usage(&error))?;
         let origins = self
             .options
             .into_iter()
             .map(|(option, (_, origin))| (option, origin))
             .collect();
-        Ok(Layered { args, origins })
+        Ok(Layered {
+            args,
+            origins: Origins(origins),
+        })
     }
 }
 
-fn command() -> clap::Command {
-    SimulateArgs::augment_args(clap::Command::new("convoy simulate")).no_binary_name(true)
+fn command<A: Args>() -> clap::Command {
+    A::augment_args(clap::Command::new("convoy")).no_binary_name(true)
 }
 
 /// Names of the options that every source may set.
-pub(super) fn options() -> Vec<String> {
-    command()
+pub(super) fn options<A: Args>() -> Vec<String> {
+    command::<A>()
         .get_arguments()
         .filter_map(clap::Arg::get_long)
         .filter(|long| *long != "scenario")
@@ -162,13 +194,13 @@ fn argument(option: &str, value: &OsString) -> OsString {
 }
 
 /// Parses one option alone, so that what is wrong with it is told of its source.
-fn check(
+fn check<A: Args>(
     option: &str,
     value: &OsString,
     argument: &OsString,
     origin: &Origin,
 ) -> Result<(), Error> {
-    match command().try_get_matches_from([argument]) {
+    match command::<A>().try_get_matches_from([argument]) {
         Ok(_) => Ok(()),
         Err(error) => Err(Error::Value {
             option: option.to_owned(),

@@ -15,6 +15,7 @@
 mod args;
 pub mod environment;
 mod error;
+mod halves;
 mod layers;
 mod parse;
 mod resolve;
@@ -68,10 +69,22 @@ pub fn parse(
         .expect("clap requires a command of the line");
     let (command, progress) = match typed.command {
         CommandArgs::Simulate(typed) => {
-            let layered = layers::weigh(&typed, matches, environment)?;
-            let progress = layered.args.progress;
+            let layered = layers::weigh(&*typed, matches, environment)?;
+            let progress = layered.args.talk.progress;
             let settings = resolve::simulate(layered, environment)?;
             (Command::Simulate(Box::new(settings)), progress)
+        }
+        CommandArgs::Produce(typed) => {
+            let layered = layers::weigh(&*typed, matches, environment)?;
+            let progress = layered.args.talk.progress;
+            let settings = halves::produce(layered, environment)?;
+            (Command::Produce(Box::new(settings)), progress)
+        }
+        CommandArgs::Consume(typed) => {
+            let layered = layers::weigh(&*typed, matches, environment)?;
+            let progress = layered.args.talk.progress;
+            let settings = halves::consume(layered, environment)?;
+            (Command::Consume(Box::new(settings)), progress)
         }
         CommandArgs::Up(args) => (up(args, environment)?, ProgressMode::Never),
         CommandArgs::Dataset(args) => (dataset(args), ProgressMode::Never),

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::record::envelope;
+
 /// No option needs more, and nanoseconds of it fit 64 bits many times.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -27,6 +29,23 @@ where
         Err(_) => return Err("expected a whole number of at least 1".to_owned()),
     };
     T::try_from(number).map_err(|_too_large| "too large".to_owned())
+}
+
+/// Parses a number of replicas.
+pub(super) fn replicas(text: &str) -> Result<i16, String> {
+    let number: u64 = count(text)?;
+    i16::try_from(number).map_err(|_too_large| "too large".to_owned())
+}
+
+/// Parses the name of a run or a group, which becomes part of file names and keys.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    if envelope::is_run_id(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "expected up to {} letters, digits, `.`, `_` and `-`, a letter or digit first",
+        envelope::MAX_RUN_ID
+    ))
 }
 
 /// Parses a number above zero.

@@ -1,73 +1,67 @@
-//! Options → settings: addresses, defaults that depend on other options, and cross-checks.
+//! Options of `convoy simulate` → settings: addresses, defaults that depend on other options, and
+//! cross-checks.
 
 use std::time::Duration;
 
 use crate::broker::SecurityProtocol;
 use crate::command::settings::{
-    Backend, BrokerChoice, Encoding, ExternalBroker, SimulateSettings, StoreChoice,
+    Backend, BrokerChoice, Encoding, ExternalBroker, LoadSettings, SimulateSettings, StoreChoice,
 };
 use crate::load::Bound;
 use crate::net::SecretUri;
 use crate::net::secret::redact_uri;
 
-use super::args::{RecordsArg, SimulateArgs};
+use super::args::{ConnectionArgs, FleetArgs, LengthArgs, RecordsArg, SimulateArgs};
 use super::environment::Environment;
 use super::error::Error;
-use super::layers::{Layered, Origin};
+use super::layers::{Layered, Origin, Origins};
 
 /// Load before measuring a duration, so that connections, caches and batches are as they will be.
 const WARMUP: Duration = Duration::from_secs(2);
+
+/// Replicas of a topic as the broker is configured.
+pub(super) const BROKERS_DEFAULT: i16 = -1;
 
 /// Consumers where the user names no number.
 const CONSUMERS: u32 = 2;
 
 /// Resolves the options of `convoy simulate`.
 pub(super) fn simulate(
-    layered: Layered,
+    layered: Layered<SimulateArgs>,
     environment: &Environment,
 ) -> Result<SimulateSettings, Error> {
     let broker = broker(&layered, environment)?;
     let store = store(&layered)?;
     let registry = environment.registry()?;
     let consumers = consumers(&layered.args)?;
+    let partitions_required = layered.origins.of("partitions").is_some();
     let args = layered.args;
     let strangers_read = matches!(broker, BrokerChoice::External(_));
-    if args.encoding == Encoding::Confluent && registry.is_none() && strangers_read {
+    if args.producer.encoding == Encoding::Confluent && registry.is_none() && strangers_read {
         return Err(Error::MissingRegistry);
     }
-    let bound = match args.records {
-        Some(RecordsArg::Number(records)) => Bound::Records(records),
-        Some(RecordsArg::All) => Bound::Rows,
-        None => Bound::Duration(args.duration),
-    };
-    let warmup = match bound {
-        Bound::Duration(_) => WARMUP,
-        Bound::Records(_) | Bound::Rows => Duration::ZERO,
-    };
+    let replication_factor = args.creation.replication_factor.unwrap_or(match broker {
+        BrokerChoice::External(_) => BROKERS_DEFAULT,
+        _ => 1,
+    });
     Ok(SimulateSettings {
-        vehicles: args.vehicles,
-        rate: args.rate,
-        total_rate: args.total_rate,
-        arrival: args.arrival,
-        key: args.key,
-        dataset: args.dataset,
-        seed: args.seed,
-        bound,
-        warmup: args.warmup.unwrap_or(warmup),
+        load: load(args.fleet, &args.length),
         drain_timeout: args.drain_timeout,
-        request_timeout: args.request_timeout,
-        broker_timeout: args.broker_timeout,
+        request_timeout: args.patience.request_timeout,
+        broker_timeout: args.patience.broker_timeout,
         store_timeout: args.store_timeout,
         topic: args.topic,
-        partitions: args.partitions,
+        partitions: args.creation.partitions,
+        partitions_required,
+        replication_factor,
         consumers,
-        linger: args.linger,
-        compression: args.compression,
-        encoding: args.encoding,
-        batch_records: args.batch_records,
-        batch_wait: args.batch_wait,
-        database: args.database,
-        collection: args.collection,
+        linger: args.producer.linger,
+        compression: args.producer.compression,
+        encoding: args.producer.encoding,
+        batch_records: args.writer.batch_records,
+        batch_wait: args.writer.batch_wait,
+        database: args.writer.database,
+        collection: args.writer.collection,
         sink: args.sink,
         backend: args.backend,
         broker,
@@ -80,26 +74,53 @@ pub(super) fn simulate(
         keep: args.keep,
         data_dir: args.data_dir,
         registry,
-        output: args.output,
-        format: args.format,
+        output: args.report.output,
+        format: args.report.format,
         max_end_to_end_p99: args.max_end_to_end_p99,
         min_throughput: args.min_throughput,
         max_dead_letters: args.max_dead_letters,
     })
 }
 
-fn consumers(args: &SimulateArgs) -> Result<u32, Error> {
-    match args.consumers {
-        Some(consumers) if consumers > args.partitions => Err(Error::IdleConsumers {
-            consumers,
-            partitions: args.partitions,
-        }),
-        Some(consumers) => Ok(consumers),
-        None => Ok(CONSUMERS.min(args.partitions)),
+/// Resolves what a fleet emits and for how long.
+pub(super) fn load(fleet: FleetArgs, length: &LengthArgs) -> LoadSettings {
+    let bound = match length.records {
+        Some(RecordsArg::Number(records)) => Bound::Records(records),
+        Some(RecordsArg::All) => Bound::Rows,
+        None => Bound::Duration(length.duration),
+    };
+    let warmup = match bound {
+        Bound::Duration(_) => WARMUP,
+        Bound::Records(_) | Bound::Rows => Duration::ZERO,
+    };
+    LoadSettings {
+        vehicles: fleet.vehicles,
+        rate: fleet.rate,
+        total_rate: fleet.total_rate,
+        arrival: fleet.arrival,
+        key: fleet.key,
+        dataset: fleet.dataset,
+        seed: fleet.seed,
+        bound,
+        warmup: length.warmup.unwrap_or(warmup),
     }
 }
 
-fn broker(layered: &Layered, environment: &Environment) -> Result<BrokerChoice, Error> {
+fn consumers(args: &SimulateArgs) -> Result<u32, Error> {
+    match args.consumers {
+        Some(consumers) if consumers > args.creation.partitions => Err(Error::IdleConsumers {
+            consumers,
+            partitions: args.creation.partitions,
+        }),
+        Some(consumers) => Ok(consumers),
+        None => Ok(CONSUMERS.min(args.creation.partitions)),
+    }
+}
+
+fn broker(
+    layered: &Layered<SimulateArgs>,
+    environment: &Environment,
+) -> Result<BrokerChoice, Error> {
     let args = &layered.args;
     let embedded_only = embedded_only(args.broker_port.map(|_| "broker-port"), args);
     let choice = match args.broker.as_deref() {
@@ -114,7 +135,8 @@ fn broker(layered: &Layered, environment: &Environment) -> Result<BrokerChoice, 
         Some("container") => BrokerChoice::Container,
         Some(addresses) => {
             contradiction(layered, "broker", addresses)?;
-            external_broker(args, bootstrap(layered, addresses)?, environment)?
+            let bootstrap = bootstrap(&layered.origins, addresses)?;
+            BrokerChoice::External(external_broker(&args.connection, bootstrap, environment)?)
         }
     };
     match embedded_only {
@@ -127,11 +149,12 @@ fn broker(layered: &Layered, environment: &Environment) -> Result<BrokerChoice, 
     }
 }
 
-fn external_broker(
-    args: &SimulateArgs,
+/// Resolves an existing broker from its addresses.
+pub(super) fn external_broker(
+    args: &ConnectionArgs,
     bootstrap: Vec<String>,
     environment: &Environment,
-) -> Result<BrokerChoice, Error> {
+) -> Result<ExternalBroker, Error> {
     let credentials = environment.broker_credentials()?;
     let security_protocol = args.security_protocol.unwrap_or(match &credentials {
         Some(_) => SecurityProtocol::SaslSsl,
@@ -140,16 +163,16 @@ fn external_broker(
     if security_protocol.authenticates() && credentials.is_none() {
         return Err(Error::MissingCredentials { security_protocol });
     }
-    Ok(BrokerChoice::External(ExternalBroker {
+    Ok(ExternalBroker {
         bootstrap,
         credentials: credentials.filter(|_| security_protocol.authenticates()),
         security_protocol,
         sasl_mechanism: args.sasl_mechanism,
         ca_file: args.ca_file.clone(),
-    }))
+    })
 }
 
-fn store(layered: &Layered) -> Result<StoreChoice, Error> {
+fn store(layered: &Layered<SimulateArgs>) -> Result<StoreChoice, Error> {
     let args = &layered.args;
     let embedded_only = embedded_only(args.store_port.map(|_| "store-port"), args);
     let choice = match args.store.as_deref() {
@@ -164,15 +187,7 @@ fn store(layered: &Layered) -> Result<StoreChoice, Error> {
         Some("container") => StoreChoice::Container,
         Some(uri) => {
             contradiction(layered, "store", uri)?;
-            if !uri.starts_with("mongodb://") && !uri.starts_with("mongodb+srv://") {
-                return Err(invalid(
-                    layered,
-                    "store",
-                    uri,
-                    "expected `embedded`, `container` or a URI that starts with `mongodb://` or `mongodb+srv://`",
-                ));
-            }
-            StoreChoice::External(SecretUri::new(uri))
+            StoreChoice::External(external_store(&layered.origins, uri)?)
         }
     };
     match embedded_only {
@@ -185,18 +200,36 @@ fn store(layered: &Layered) -> Result<StoreChoice, Error> {
     }
 }
 
+/// Resolves an existing store from its address.
+pub(super) fn external_store(origins: &Origins, uri: &str) -> Result<SecretUri, Error> {
+    if uri.starts_with("mongodb://") || uri.starts_with("mongodb+srv://") {
+        return Ok(SecretUri::new(uri));
+    }
+    Err(invalid(
+        origins,
+        "store",
+        uri,
+        "expected `embedded`, `container` or a URI that starts with `mongodb://` or `mongodb+srv://`",
+    ))
+}
+
 /// The option, if any, that only an embedded server can obey.
 fn embedded_only(port: Option<&'static str>, args: &SimulateArgs) -> Option<&'static str> {
     port.or(args.data_dir.as_ref().map(|_| "data-dir"))
 }
 
 /// An address beside a kind of server that convoy starts itself, both from the same source.
-fn contradiction(layered: &Layered, option: &'static str, value: &str) -> Result<(), Error> {
+fn contradiction(
+    layered: &Layered<SimulateArgs>,
+    option: &'static str,
+    value: &str,
+) -> Result<(), Error> {
     let backend = layered.args.backend;
     let provisioned = matches!(backend, Backend::Embedded | Backend::Containers);
     let together = layered
-        .origin("backend")
-        .zip(layered.origin(option))
+        .origins
+        .of("backend")
+        .zip(layered.origins.of(option))
         .is_some_and(|(backend, address)| backend.same_source(address));
     if provisioned && together {
         return Err(Error::AddressWithBackend {
@@ -208,7 +241,8 @@ fn contradiction(layered: &Layered, option: &'static str, value: &str) -> Result
     Ok(())
 }
 
-fn bootstrap(layered: &Layered, addresses: &str) -> Result<Vec<String>, Error> {
+/// Resolves the addresses of a broker.
+pub(super) fn bootstrap(origins: &Origins, addresses: &str) -> Result<Vec<String>, Error> {
     addresses
         .split(',')
         .map(|address| {
@@ -220,7 +254,7 @@ fn bootstrap(layered: &Layered, addresses: &str) -> Result<Vec<String>, Error> {
                 Ok(address.to_owned())
             } else {
                 Err(invalid(
-                    layered,
+                    origins,
                     "broker",
                     addresses,
                     "expected `embedded`, `container` or HOST:PORT, several with commas between",
@@ -230,11 +264,11 @@ fn bootstrap(layered: &Layered, addresses: &str) -> Result<Vec<String>, Error> {
         .collect()
 }
 
-fn invalid(layered: &Layered, option: &str, value: &str, reason: &str) -> Error {
+fn invalid(origins: &Origins, option: &str, value: &str, reason: &str) -> Error {
     Error::Value {
         option: option.to_owned(),
         value: redact_uri(value),
-        origin: layered.origin(option).cloned().unwrap_or(Origin::Flag),
+        origin: origins.of(option).cloned().unwrap_or(Origin::Flag),
         reason: reason.to_owned(),
     }
 }

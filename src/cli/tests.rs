@@ -93,7 +93,7 @@ fn without_a_flag_everything_has_its_documented_default() {
             "dataset": "sample_data", "seed": 42,
             "duration_s": 10.0, "warmup_s": 2.0, "drain_timeout_s": 60.0,
             "request_timeout_s": 10.0, "broker_timeout_s": 120.0, "store_timeout_s": 120.0,
-            "topic": null, "partitions": 4, "consumers": 2, "linger_ms": 5.0,
+            "topic": null, "partitions": 4, "replication_factor": 1, "consumers": 2, "linger_ms": 5.0,
             "compression": "none", "encoding": "json",
             "batch_records": 1000, "batch_wait_ms": 10.0,
             "database": "convoy", "collection": "sensor", "sink": "pipeline",
@@ -119,7 +119,11 @@ fn flags_win_over_the_scenario_the_scenario_over_variables_variables_over_env_fi
         .file("scenario.toml", "vehicles = 3\npartitions = 3\n");
     let settings = place.settings("simulate --vehicles 4 --scenario scenario.toml");
     assert_eq!(
-        (settings.vehicles, settings.partitions, settings.seed),
+        (
+            settings.load.vehicles,
+            settings.partitions,
+            settings.load.seed
+        ),
         (4, 3, 2)
     );
     assert_eq!(settings.linger.as_millis(), 1);
@@ -147,9 +151,9 @@ fn an_option_silences_its_opposite_in_the_sources_below() {
         .file("scenario.toml", "rate = 7\n");
     let settings = place
         .settings("simulate --scenario scenario.toml --vehicles 10 --total-rate 100 --records all");
-    assert_eq!(settings.target_rate(), Some(100.0));
-    assert_eq!(settings.bound, crate::load::Bound::Rows);
-    assert_eq!(settings.warmup, std::time::Duration::ZERO);
+    assert_eq!(settings.load.target_rate(), Some(100.0));
+    assert_eq!(settings.load.bound, crate::load::Bound::Rows);
+    assert_eq!(settings.load.warmup, std::time::Duration::ZERO);
 
     let place = Place::empty().file("scenario.toml", "rate = 7\ntotal-rate = 7\n");
     insta::assert_snapshot!(first_line(&place.error("simulate --scenario scenario.toml")), @"error: the argument '--rate <RATE>' cannot be used with '--total-rate <RATE>'");
@@ -358,7 +362,7 @@ fn every_setting_but_derived_ones_is_named_as_its_flag() {
     let Value::Object(settings) = value else {
         panic!("settings are an object");
     };
-    let flags = layers::options();
+    let flags = layers::options::<args::SimulateArgs>();
     for key in settings.keys() {
         let known = key == "registry"
             || flags

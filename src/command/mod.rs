@@ -3,6 +3,7 @@
 
 pub mod backend;
 pub mod clean;
+pub mod consume;
 pub mod dataset;
 pub mod doctor;
 pub mod embedded;
@@ -10,6 +11,7 @@ pub mod environment;
 pub mod interrupt;
 pub mod null_sink;
 pub mod observer;
+pub mod produce;
 pub mod roles;
 pub mod run_id;
 pub mod scratch;
@@ -17,11 +19,13 @@ pub mod servers;
 pub mod settings;
 pub mod simulate;
 pub mod summarize;
+pub mod summarize_halves;
 pub mod up;
+pub mod workload;
 
 pub use settings::{
-    CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, SchemaSettings,
-    SimulateSettings, UpSettings,
+    CleanSettings, ConsumeSettings, DoctorSettings, GenerateSettings, InspectSettings,
+    ProduceSettings, SchemaSettings, SimulateSettings, UpSettings,
 };
 
 use crate::error::{Error, ExitStatus};
@@ -33,6 +37,10 @@ use crate::terminal::Terminal;
 pub enum Command {
     /// `convoy simulate`.
     Simulate(Box<SimulateSettings>),
+    /// `convoy produce`.
+    Produce(Box<ProduceSettings>),
+    /// `convoy consume`.
+    Consume(Box<ConsumeSettings>),
     /// `convoy up`.
     Up(UpSettings),
     /// `convoy dataset inspect`.
@@ -64,6 +72,8 @@ pub struct Invocation {
 pub fn run(invocation: &Invocation, terminal: &Terminal) -> Result<ExitStatus, Error> {
     match &invocation.command {
         Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
+        Command::Produce(settings) => produce::run(settings, invocation, terminal),
+        Command::Consume(settings) => consume::run(settings, invocation, terminal),
         Command::Up(settings) => up::run(settings, invocation, terminal),
         Command::InspectDataset(settings) => dataset::inspect(settings, terminal),
         Command::DatasetSchema(settings) => dataset::schema(settings, terminal),

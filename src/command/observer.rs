@@ -1,26 +1,52 @@
 //! Shows a run's progress and logs its latencies while it goes on.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::load::Bound;
 use crate::measure::{Histogram, Interval, RunClock, Stages};
+use crate::pipeline::context::TopicPartition;
 use crate::pipeline::progress::{INTERVAL, Totals};
-use crate::pipeline::{Observer, Phase};
+use crate::pipeline::{Context, Observer, Phase};
 use crate::report::{LatencyLog, PartialFile};
 use crate::terminal::progress::{Expected, Progress, Snapshot};
 use crate::terminal::{self, Terminal};
 
-use super::settings::SimulateSettings;
 use super::summarize::CpuUse;
+
+/// Returns how the measured part of a run is expected to end.
+pub fn expected(bound: Bound) -> Option<Expected> {
+    match bound {
+        Bound::Duration(duration) => Some(Expected::Duration(duration)),
+        Bound::Records(records) => Some(Expected::Records(records)),
+        Bound::Rows => None,
+    }
+}
+
+/// Says which partitions are owned: `owns 4 of 8 partitions: sensor 0, 2, 4, 6`.
+fn ownership(context: &Context, owned: &BTreeSet<TopicPartition>) -> String {
+    let all = context.partitions().count();
+    let mut text = format!("owns {} of {all} partitions", owned.len());
+    for (topic, name) in context.settings.topics.iter().enumerate() {
+        let numbers = owned.iter().filter(|partition| partition.topic == topic);
+        let numbers: Vec<String> = numbers.map(|owned| owned.number.to_string()).collect();
+        if !numbers.is_empty() {
+            let _ = write!(text, ": {name} {}", numbers.join(", "));
+        }
+    }
+    text
+}
 
 /// Passes what the pipeline tells on to the terminal and to the latency log.
 #[derive(Debug)]
 pub struct Display {
     state: Mutex<State>,
     clock: RunClock,
+    terminal: Terminal,
     warm_up: Duration,
-    bound: Bound,
+    run: Option<Expected>,
 }
 
 #[derive(Debug)]
@@ -37,10 +63,11 @@ struct State {
 }
 
 impl Display {
-    /// Prepares to show a run on a terminal and to log it.
+    /// Prepares to show a run on a terminal and to log it. The warm-up is expected to take so long,
+    /// and the run behind it to end so.
     pub fn new(
         terminal: &Terminal,
-        settings: &SimulateSettings,
+        (warm_up, run): (Duration, Option<Expected>),
         clock: RunClock,
         log: LatencyLog<PartialFile>,
     ) -> Self {
@@ -57,8 +84,9 @@ impl Display {
         Self {
             state: Mutex::new(state),
             clock,
-            warm_up: settings.warmup,
-            bound: settings.bound,
+            terminal: terminal.clone(),
+            warm_up,
+            run,
         }
     }
 
@@ -87,14 +115,7 @@ impl Observer for Display {
                 terminal::progress::Phase::WarmUp,
                 Some(Expected::Duration(self.warm_up)),
             ),
-            Phase::Running => {
-                let expected = match self.bound {
-                    Bound::Duration(duration) => Some(Expected::Duration(duration)),
-                    Bound::Records(records) => Some(Expected::Records(records)),
-                    Bound::Rows => None,
-                };
-                (terminal::progress::Phase::Run, expected)
-            }
+            Phase::Running => (terminal::progress::Phase::Run, self.run),
             Phase::Draining => (terminal::progress::Phase::Drain, None),
             Phase::Auditing => (terminal::progress::Phase::Audit, None),
         };
@@ -106,6 +127,10 @@ impl Observer for Display {
         state.emitted_before = state.emitted;
         state.stored_before = state.stored;
         state.progress.phase(shown, expected);
+    }
+
+    fn owned(&self, context: &Context, owned: &BTreeSet<TopicPartition>) {
+        self.terminal.say(ownership(context, owned));
     }
 
     fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals) {

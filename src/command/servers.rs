@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 use super::backend::{self, Backends};
 use super::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
 use super::roles::Runtimes;
-use super::settings::{BrokerChoice, Encoding, ExternalBroker, SimulateSettings, StoreChoice};
+use super::settings::{
+    BrokerChoice, Encoding, ExternalBroker, ExternalRegistry, SimulateSettings, StoreChoice,
+};
 use crate::broker::container::Redpanda;
 use crate::broker::embedded as embedded_broker;
 use crate::broker::{Endpoint, Login, Tls};
@@ -91,8 +93,7 @@ impl Servers {
             .transpose()?;
         let starting = async {
             tokio::try_join!(
-                provide_broker(situation, &backends, data.as_ref(), runtimes),
-                provide_registry(situation.settings, data.as_ref(), runtimes),
+                provide_broker_and_registry(situation, &backends, data.as_ref(), runtimes),
                 provide_store(situation, &backends, data.as_ref(), runtimes)
             )
         };
@@ -100,7 +101,7 @@ impl Servers {
             started = starting => started,
             () = interrupted.cancelled() => Err(Error::Interrupted),
         };
-        let (broker, (registry, client), store) = match started {
+        let ((broker, (registry, client)), store) = match started {
             Ok(started) => started,
             Err(error) => {
                 sweep(backends.engine.as_ref(), run_id).await;
@@ -192,6 +193,24 @@ impl Store {
     }
 }
 
+/// A broker in a container brings its registry.
+async fn provide_broker_and_registry(
+    situation: Situation<'_>,
+    backends: &Backends,
+    data: Option<&DataPlace>,
+    runtimes: &Runtimes,
+) -> Result<
+    (
+        Broker,
+        (Option<embedded_registry::Registry>, Option<Client>),
+    ),
+    Error,
+> {
+    let broker = provide_broker(situation, backends, data, runtimes).await?;
+    let registry = provide_registry(situation.settings, &broker, data, runtimes).await?;
+    Ok((broker, registry))
+}
+
 async fn provide_broker(
     situation: Situation<'_>,
     backends: &Backends,
@@ -217,7 +236,8 @@ async fn provide_broker(
     Ok(Broker::Embedded(Box::new(broker)))
 }
 
-fn external_endpoint(external: &ExternalBroker) -> Result<Endpoint, Error> {
+/// Returns how to reach an existing broker.
+pub(super) fn external_endpoint(external: &ExternalBroker) -> Result<Endpoint, Error> {
     let login = external.credentials.as_ref().map(|credentials| Login {
         mechanism: external.sasl_mechanism,
         user: credentials.username.clone(),
@@ -236,35 +256,50 @@ fn external_endpoint(external: &ExternalBroker) -> Result<Endpoint, Error> {
     })
 }
 
-/// Returns a client of the registry that messages need, if they need one, and the registry itself
-/// where the user names none.
+/// Returns a client of the registry that messages need, if they need one: the one the user names,
+/// else the one in the broker's container, else one of our own, which is returned too.
 async fn provide_registry(
     settings: &SimulateSettings,
+    broker: &Broker,
     data: Option<&DataPlace>,
     runtimes: &Runtimes,
 ) -> Result<(Option<embedded_registry::Registry>, Option<Client>), Error> {
     if settings.encoding == Encoding::Json {
         return Ok((None, None));
     }
-    let (registry, url, credentials) = if let Some(external) = &settings.registry {
-        let credentials = external.credentials.as_ref().map(Into::into);
-        (None, external.url.reveal().to_owned(), credentials)
-    } else {
-        let embedded = embedded_registry::Settings {
-            data_dir: data.map(|data| data.of("registry")),
-            ..embedded_registry::Settings::default()
-        };
-        let registry = start_registry(embedded, runtimes).await?;
-        let url = format!("http://{}", registry.address());
-        (Some(registry), url, None)
+    if let Some(external) = &settings.registry {
+        return Ok((None, Some(registry_client(external)?)));
+    }
+    if let Broker::Container(redpanda) = broker {
+        let probe = async |url| open_registry(url)?.probe().await;
+        let url = redpanda.registry(probe).await.map_err(Error::Container)?;
+        return Ok((None, Some(open_registry(url)?)));
+    }
+    let embedded = embedded_registry::Settings {
+        data_dir: data.map(|data| data.of("registry")),
+        ..embedded_registry::Settings::default()
     };
-    let client = Client::new(&registry::client::Settings {
-        url,
-        credentials,
+    let registry = start_registry(embedded, runtimes).await?;
+    let client = open_registry(format!("http://{}", registry.address()))?;
+    Ok((Some(registry), Some(client)))
+}
+
+/// Returns a client of a registry that asks nobody who they are.
+fn open_registry(url: String) -> Result<Client, registry::Error> {
+    registry_client(&ExternalRegistry {
+        url: SecretUri::new(url),
+        credentials: None,
+    })
+}
+
+/// Returns a client of a registry that exists already.
+pub(super) fn registry_client(external: &ExternalRegistry) -> Result<Client, registry::Error> {
+    Client::new(&registry::client::Settings {
+        url: external.url.reveal().to_owned(),
+        credentials: external.credentials.as_ref().map(Into::into),
         ca_pem: None,
         deadline: REGISTRY_DEADLINE,
-    })?;
-    Ok((registry, Some(client)))
+    })
 }
 
 async fn provide_store(

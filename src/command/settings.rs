@@ -3,6 +3,8 @@
 //! A settings value needs no environment and no flags to be understood, and serialises into the
 //! report: keys are the flags' names in `snake_case`, units last.
 
+mod halves;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use crate::net::{Secret, SecretUri};
 use crate::registry;
 use crate::report::{Summary, Threshold, ThresholdName};
 use crate::words::words;
+
+pub use halves::{ConsumeSettings, CreationSettings, ProduceSettings};
 
 words! {
     /// Where the broker and the store come from.
@@ -154,9 +158,9 @@ pub struct ExternalRegistry {
     pub credentials: Option<Credentials>,
 }
 
-/// What `convoy simulate` is told.
+/// What a fleet emits, and for how long.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SimulateSettings {
+pub struct LoadSettings {
     /// Vehicles, at least one.
     pub vehicles: u32,
     /// Readings per second and vehicle.
@@ -185,6 +189,25 @@ pub struct SimulateSettings {
     /// Load before measuring starts.
     #[serde(rename = "warmup_s", serialize_with = "seconds")]
     pub warmup: Duration,
+}
+
+impl LoadSettings {
+    /// Returns readings per second of the whole fleet; none at an unlimited rate.
+    pub fn target_rate(&self) -> Option<f64> {
+        match (self.total_rate, self.rate) {
+            (Some(Rate::Timed(total)), _) => Some(total.per_second()),
+            (None, Rate::Timed(rate)) => Some(rate.per_second() * f64::from(self.vehicles)),
+            (Some(Rate::Max), _) | (None, Rate::Max) => None,
+        }
+    }
+}
+
+/// What `convoy simulate` is told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SimulateSettings {
+    /// What the fleet emits.
+    #[serde(flatten)]
+    pub load: LoadSettings,
     /// How long to wait, after the last emission, until everything is stored.
     #[serde(rename = "drain_timeout_s", serialize_with = "seconds")]
     pub drain_timeout: Duration,
@@ -201,6 +224,11 @@ pub struct SimulateSettings {
     pub topic: Option<String>,
     /// Partitions of a topic that is created.
     pub partitions: u32,
+    /// Whether an existing topic must have as many.
+    #[serde(skip)]
+    pub partitions_required: bool,
+    /// Replicas of each partition of a topic that is created; -1 leaves it to the broker.
+    pub replication_factor: i16,
     /// Consumers that share the partitions; never more than partitions.
     pub consumers: u32,
     /// How long the producer gathers a batch.
@@ -347,15 +375,6 @@ pub struct GenerateSettings {
 }
 
 impl SimulateSettings {
-    /// Returns readings per second of the whole fleet; none at an unlimited rate.
-    pub fn target_rate(&self) -> Option<f64> {
-        match (self.total_rate, self.rate) {
-            (Some(Rate::Timed(total)), _) => Some(total.per_second()),
-            (None, Rate::Timed(rate)) => Some(rate.per_second() * f64::from(self.vehicles)),
-            (Some(Rate::Max), _) | (None, Rate::Max) => None,
-        }
-    }
-
     /// Compares what was measured with every limit asked for.
     pub fn thresholds(&self, summary: &Summary, verdict: &Verdict) -> Vec<Threshold> {
         let p99 = self

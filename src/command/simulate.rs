@@ -3,27 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::observer::Display;
+use super::observer::{self, Display};
 use super::roles::{Role, Runtimes};
 use super::servers::{Servers, Situation};
 use super::settings::{Format, SimulateSettings, Sink};
 use super::summarize::{Baseline, CpuUse, Setting, null_report, pipeline_report};
-use super::{Invocation, backend, clean, interrupt, null_sink, run_id};
-use crate::dataset::Dataset;
+use super::{Invocation, backend, clean, interrupt, null_sink, run_id, workload};
 use crate::error::{Error, ExitStatus};
-use crate::fleet;
 use crate::measure::RunClock;
-use crate::pipeline::{self, Context, Observer, Roles, Workload};
-use crate::record::document;
+use crate::pipeline::{self, Context, Observer, Roles};
 use crate::report::{LatencyLog, PartialFile, Report, RunDirectory, Status, json, text};
 use crate::terminal::{Terminal, logging};
 use tokio_util::sync::CancellationToken;
-
-/// Directory of the log files, one per run.
-const LOGS: &str = "logs";
-
-/// Replicas of topics that are created: what a single broker can hold.
-const REPLICATION_FACTOR: i16 = 1;
 
 /// Roles with tasks of their own; the generator is a thread.
 const ROLES: [Role; 5] = [
@@ -50,7 +41,7 @@ pub fn run(
     let directory = RunDirectory::create(&settings.output, &run_id)?;
     logging::start(
         terminal,
-        Path::new(LOGS),
+        Path::new(logging::DIRECTORY),
         &run_id,
         invocation.log_filter.as_deref(),
     );
@@ -79,7 +70,15 @@ pub fn run(
             }
         }
         Sink::Pipeline => {
-            let display = Arc::new(Display::new(terminal, settings, clock, log));
+            let display = Arc::new(Display::new(
+                terminal,
+                (
+                    settings.load.warmup,
+                    observer::expected(settings.load.bound),
+                ),
+                clock,
+                log,
+            ));
             run_pipeline(
                 &setting,
                 &context,
@@ -153,7 +152,7 @@ fn run_pipeline(
 }
 
 /// Writes the report's files and shows it on stdout.
-fn present(
+pub(super) fn present(
     report: &Report,
     directory: &RunDirectory,
     log: Option<LatencyLog<PartialFile>>,
@@ -169,7 +168,8 @@ fn present(
         .map_err(Error::Stdout)
 }
 
-fn status(report: &Report) -> ExitStatus {
+/// Returns the exit status that a report asks for.
+pub(super) fn status(report: &Report) -> ExitStatus {
     if !report.passed() {
         ExitStatus::Failed
     } else if report.status == Status::Interrupted {
@@ -181,30 +181,16 @@ fn status(report: &Report) -> ExitStatus {
 
 /// Reads the dataset and puts everything together that the tasks of the run share.
 fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Result<Context, Error> {
-    let datasets = Dataset::open(&settings.dataset)?;
-    for dataset in &datasets {
-        dataset.schema().check_field_names(&document::RESERVED)?;
-    }
-    let topics = topics(settings, &datasets)?;
-    let workload = Workload::new(datasets);
-    let fleet = fleet::Settings {
-        vehicles: settings.vehicles,
-        rate: settings.rate,
-        total_rate: settings.total_rate,
-        arrival: settings.arrival,
-        seed: settings.seed,
-        warm_up: settings.warmup,
-        bound: settings.bound,
-        rows: workload.rows(),
-        shard: None,
-    };
+    let (workload, topics) = workload::open(&settings.load, settings.topic.as_deref())?;
     let pipeline = pipeline::Settings {
         run_id,
-        fleet,
-        key: settings.key,
+        fleet: workload::fleet(&settings.load, &workload, None),
+        key: settings.load.key,
         topics,
+        group: None,
         partitions: settings.partitions,
-        replication_factor: REPLICATION_FACTOR,
+        partitions_required: settings.partitions_required,
+        replication_factor: settings.replication_factor,
         compression: settings.compression,
         linger: settings.linger,
         consumers: settings.consumers as usize,
@@ -218,19 +204,4 @@ fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Resu
         store_timeout: settings.store_timeout,
     };
     Ok(Context::new(pipeline, clock, workload))
-}
-
-/// Names the topics: as the user says, else as the datasets' folders are named.
-fn topics(settings: &SimulateSettings, datasets: &[Dataset]) -> Result<Vec<String>, Error> {
-    match (&settings.topic, datasets) {
-        (Some(topic), [_only]) => Ok(vec![topic.clone()]),
-        (Some(topic), several) => Err(Error::OneTopic {
-            topic: topic.clone(),
-            datasets: several.len(),
-        }),
-        (None, datasets) => Ok(datasets
-            .iter()
-            .map(|dataset| dataset.topic().to_owned())
-            .collect()),
-    }
 }

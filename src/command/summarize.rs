@@ -36,7 +36,7 @@ impl Baseline {
     }
 
     /// Returns the machine, with the share of time that others took since the baseline.
-    fn environment(&self) -> Environment {
+    pub(super) fn environment(&self) -> Environment {
         let now = environment::MachineCpu::read();
         let steal_share = match (&now, &self.machine) {
             (Some(now), Some(before)) => now.steal_share_since(before),
@@ -86,7 +86,7 @@ impl CpuUse {
     }
 
     /// Returns this process's CPU time since the baseline as a share of all cores.
-    fn share(&self, baseline: &Baseline) -> f64 {
+    pub(super) fn share(&self, baseline: &Baseline) -> f64 {
         let elapsed_us = self.at.saturating_sub(baseline.at) as f64 / 1e3;
         let available_us = elapsed_us * f64::from(baseline.environment.cores);
         self.cpu.total_since_us(&baseline.cpu) / available_us
@@ -113,7 +113,7 @@ pub fn pipeline_report(
         .recording
         .first_stored
         .map(|first| first as f64 / 1e6);
-    report.cpu = cpu_per_record(setting.baseline, &cpu.cpu, report.counters["stored"]);
+    report.cpu = cpu_per_record(setting.baseline, cpu, report.counters["stored"]);
     report.intervals.clone_from(&outcome.intervals);
     finish(report, setting, cpu.share(setting.baseline))
 }
@@ -139,7 +139,7 @@ pub fn null_report(
     let mut report = report(setting, status, topology, recording, verdict);
     // Over the measured time, as the rest of the summary.
     report.summary.readings_emitted = recording.stored;
-    report.cpu = cpu_per_record(setting.baseline, &cpu.cpu, emitted);
+    report.cpu = cpu_per_record(setting.baseline, cpu, emitted);
     finish(report, setting, cpu.share(setting.baseline))
 }
 
@@ -161,7 +161,7 @@ fn report(
         status,
         run: Run {
             id: context.settings.run_id.clone(),
-            seed: settings.seed,
+            seed: settings.load.seed,
             command: invocation.line.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: rfc3339(context.clock.epoch_unix_ms()),
@@ -178,6 +178,9 @@ fn report(
         thresholds: Vec::new(),
         warnings: Vec::new(),
         intervals: Vec::new(),
+        produced: None,
+        consumed: None,
+        merged: None,
     }
 }
 
@@ -187,7 +190,7 @@ fn finish(mut report: Report, setting: &Setting<'_>, cpu_share: f64) -> Report {
         .settings
         .thresholds(&report.summary, &report.verdict);
     let facts = Facts {
-        target_rate: setting.settings.target_rate(),
+        target_rate: setting.settings.load.target_rate(),
         client_cpu_share: Some(cpu_share),
         mongo_pool_saturated: false,
     };
@@ -198,7 +201,7 @@ fn finish(mut report: Report, setting: &Setting<'_>, cpu_share: f64) -> Report {
     report
 }
 
-fn summary(recording: &Recording) -> Summary {
+pub(super) fn summary(recording: &Recording) -> Summary {
     let duration = Duration::from_nanos(recording.duration_ns()).as_secs_f64();
     let per_second = |count: u64| {
         if duration > 0.0 {
@@ -234,7 +237,7 @@ fn topology(setting: &Setting<'_>, broker: BackendKind, store: BackendKind) -> T
     }
 }
 
-fn dataset(context: &Context) -> Dataset {
+pub(super) fn dataset(context: &Context) -> Dataset {
     let datasets = || context.workload.datasets();
     let hash = datasets().fold(0, |hash: u64, dataset| hash.rotate_left(1) ^ dataset.hash());
     Dataset {
@@ -252,9 +255,9 @@ fn dataset(context: &Context) -> Dataset {
     }
 }
 
-fn cpu_per_record(baseline: &Baseline, cpu: &CpuTime, records: u64) -> CpuPerRecord {
+pub(super) fn cpu_per_record(baseline: &Baseline, cpu: &CpuUse, records: u64) -> CpuPerRecord {
     let per_record = |role| {
-        let used = cpu.since_us(&baseline.cpu, role)?;
+        let used = cpu.cpu.since_us(&baseline.cpu, role)?;
         (records > 0).then(|| used / records as f64)
     };
     CpuPerRecord {

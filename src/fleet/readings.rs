@@ -1,5 +1,6 @@
 //! The readings of a fleet, in the order in which they are intended.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::fleet::Reading;
@@ -85,6 +86,41 @@ enum TimedBound {
     Records(u64),
     /// Readings in all, warm-up included.
     Readings(u64),
+}
+
+impl Settings {
+    /// Returns a fleet that emits nothing, for processes that only consume.
+    pub fn idle() -> Self {
+        Self {
+            vehicles: 0,
+            rate: Rate::Max,
+            total_rate: None,
+            arrival: Arrival::Uniform,
+            seed: 0,
+            warm_up: Duration::ZERO,
+            bound: Bound::Records(0),
+            rows: 0,
+            shard: None,
+        }
+    }
+
+    /// Returns how many of the whole fleet's first `readings` the shard emits at an unlimited rate.
+    pub fn share(&self, readings: u64) -> u64 {
+        let Some(shard) = self.shard else {
+            return readings;
+        };
+        let order = Permutation::new(self.vehicles, self.seed ^ ORDER_STREAM);
+        let vehicles = u64::from(self.vehicles);
+        let ours = |turn: u64| in_turn(turn, &order, vehicles).vehicle % shard.count == shard.index;
+        let of_first = |turns: u64| (0..turns).filter(|turn| ours(*turn)).count() as u64;
+        readings / vehicles * of_first(vehicles) + of_first(readings % vehicles)
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index + 1, self.count)
+    }
 }
 
 impl Readings {
@@ -372,12 +408,15 @@ mod tests {
             let whole = Settings { arrival, ..settings(vehicles, rate, Bound::Records(300)) };
             let expected: Vec<_> = Readings::new(&whole).take(300).collect();
             for index in 0..count {
-                let shard = Settings { shard: Some(Shard { index, count }), ..whole };
+                let settings = Settings { shard: Some(Shard { index, count }), ..whole };
                 let expected = expected.iter().copied().filter(|r| r.vehicle % count == index);
                 let expected: Vec<_> = expected.collect();
                 let idle = index >= vehicles;
                 let enough = if idle { usize::MAX } else { expected.len() };
-                let shard: Vec<_> = Readings::new(&shard).take(enough).collect();
+                let shard: Vec<_> = Readings::new(&settings).take(enough).collect();
+                if !limited {
+                    prop_assert_eq!(settings.share(300), expected.len() as u64);
+                }
                 prop_assert_eq!(shard, expected);
             }
         }

@@ -23,17 +23,37 @@ impl RunClock {
         }
     }
 
-    /// Restores the clock of a run that another process of this boot started.
-    pub fn at(epoch_monotonic_ns: u64, epoch_unix_ms: u64) -> Self {
+    /// Starts a clock whose epoch lies in the past, so that it has stamps for what others did
+    /// before this process began. The epoch may lie before the machine's boot.
+    pub fn reaching_back(past: Duration) -> Self {
+        let past_ms = u64::try_from(past.as_millis()).unwrap_or(u64::MAX);
         Self {
-            epoch_monotonic_ns,
-            epoch_unix_ms,
+            epoch_monotonic_ns: monotonic_ns().wrapping_sub(nanos(past)),
+            epoch_unix_ms: unix_ms().saturating_sub(past_ms),
         }
     }
 
     /// Returns nanoseconds since the epoch.
     pub fn now(&self) -> u64 {
-        monotonic_ns().saturating_sub(self.epoch_monotonic_ns)
+        monotonic_ns().wrapping_sub(self.epoch_monotonic_ns)
+    }
+
+    /// Returns a stamp as nanoseconds since the machine's boot, which its processes share.
+    pub fn since_boot(&self, stamp: u64) -> u64 {
+        self.epoch_monotonic_ns.wrapping_add(stamp)
+    }
+
+    /// Returns the stamp of an instant counted from the machine's boot.
+    pub fn of_boot(&self, since_boot_ns: u64) -> u64 {
+        since_boot_ns.wrapping_sub(self.epoch_monotonic_ns)
+    }
+
+    /// Returns the stamp of a wall-clock time; the epoch if that is later.
+    pub fn of_unix_ms(&self, unix_ms: i64) -> u64 {
+        let since_ms = u64::try_from(unix_ms)
+            .unwrap_or_default()
+            .saturating_sub(self.epoch_unix_ms);
+        since_ms.saturating_mul(1_000_000)
     }
 
     /// Returns the epoch on `CLOCK_MONOTONIC`, nanoseconds since boot.
@@ -87,4 +107,23 @@ pub fn unix_ms() -> u64 {
     now.duration_since(UNIX_EPOCH).map_or(0, |elapsed| {
         u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_survives_the_way_to_another_process_of_the_same_boot() {
+        let emitter = RunClock::start();
+        let stamp = emitter.now();
+        let reader = RunClock::reaching_back(Duration::from_secs(365 * 24 * 60 * 60));
+        let read = reader.of_boot(emitter.since_boot(stamp));
+        assert!(read <= reader.now());
+        assert!(reader.now() - read < 1_000_000_000);
+        assert!(reader.unix_ms(read).abs_diff(emitter.unix_ms(stamp)) <= 2);
+        let date = emitter.unix_ms(stamp).cast_signed();
+        assert!(reader.of_unix_ms(date).abs_diff(read) < 10_000_000);
+        assert_eq!(reader.of_unix_ms(-1), 0);
+    }
 }

@@ -33,6 +33,12 @@ counters! {
     produce_rejected,
     /// Records fetched.
     fetched,
+    /// Fetches that the broker did not answer; each was sent again.
+    fetches_failed,
+    /// Records stored that convoy did not write: their coordinates identify them.
+    without_envelope,
+    /// Records whose latency counts from a date by the wall clock of another machine.
+    timed_by_wall_clock,
     /// Documents stored, each reading once.
     stored,
     /// Insert commands answered.

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 /// Acks of one partition, by offset. One entry per produce request, dropped once read past.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Acks {
     entries: Mutex<VecDeque<Ack>>,
+    /// Whether somebody will ask for them.
+    kept: bool,
 }
 
 /// One acknowledged produce request.
@@ -21,8 +23,19 @@ struct Ack {
 }
 
 impl Acks {
+    /// Prepares to keep acks, or to forget them where the consumer is another process.
+    pub fn new(kept: bool) -> Self {
+        Self {
+            entries: Mutex::default(),
+            kept,
+        }
+    }
+
     /// Notes that `count` records from `base` on are acknowledged.
     pub fn push(&self, base: i64, count: usize, acked: u64) {
+        if !self.kept {
+            return;
+        }
         let end = base.saturating_add_unsigned(count as u64);
         self.lock().push_back(Ack { end, base, acked });
     }
@@ -76,7 +89,7 @@ mod tests {
 
     #[test]
     fn an_offset_finds_its_own_ack_and_no_other() {
-        let acks = Acks::default();
+        let acks = Acks::new(true);
         acks.push(10, 5, 100);
         acks.push(20, 5, 200);
         let mut reader = acks.reader();

@@ -109,8 +109,10 @@ fn scope(context: &Context) -> Scope {
     Scope {
         run: context.run,
         vehicles: context.settings.fleet.vehicles,
-        topics: context.settings.topics.clone(),
-        partitions: context.settings.partitions,
+        topics: (0..)
+            .zip(&context.settings.topics)
+            .map(|(topic, name)| (name.clone(), context.partitions_of(topic)))
+            .collect(),
     }
 }
 

@@ -9,7 +9,7 @@ use super::context::{Context, TopicPartition};
 use crate::store::client::{Updated, Upsert};
 use crate::store::{Documents, Error};
 
-/// Writes positions of one run.
+/// Writes positions of one run or group.
 #[derive(Debug, Clone)]
 pub struct Checkpoints {
     collection: Documents,
@@ -71,7 +71,7 @@ impl Checkpoints {
 
 fn key(context: &Context, partition: TopicPartition) -> String {
     let topic = context.topic(partition);
-    format!("{}/{topic}/{}", context.settings.run_id, partition.number)
+    format!("{}/{topic}/{}", context.settings.reader(), partition.number)
 }
 
 fn fenced(updated: Updated, context: &Context, partition: TopicPartition) -> Result<(), Error> {

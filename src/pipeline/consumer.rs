@@ -9,15 +9,11 @@ use tokio::sync::{mpsc, watch};
 
 use super::context::{Context, TopicPartition};
 use super::error::Error;
-use super::form::Form;
+use super::intake::{Intake, Refused};
 use super::machine::{Attempts, Position};
-use super::prepare::Consuming;
 use crate::broker::Partition;
 use crate::broker::client::Record;
-use crate::record::document::{self, Origin};
-use crate::record::envelope::{self, Envelope};
-use crate::record::payload_hash;
-use crate::record::typed::PayloadDecoder;
+use crate::record::Envelope;
 
 /// Bytes of one fetch: a few hundred records, so that decoding them does not delay the writer.
 const FETCH_BYTES: i32 = 1024 * 1024;
@@ -28,17 +24,13 @@ const FETCH_WAIT: Duration = Duration::from_millis(500);
 /// Answers without any record, though there are some, before a partition counts as unreadable.
 const EMPTY_FETCHES: u32 = 3;
 
-/// Bytes a document takes beyond its payload, at most, for a first guess of its size.
-const DOCUMENT_OVERHEAD: usize = 256;
-
 /// Reads one partition from a position up to wherever it is told to end.
 #[derive(Debug)]
 pub struct Consumer {
     context: Arc<Context>,
     topic_partition: TopicPartition,
     partition: Partition,
-    decoder: PayloadDecoder,
-    form: Arc<Form>,
+    intake: Intake,
     position: Position,
     end: watch::Receiver<Option<Arc<[i64]>>>,
     output: mpsc::Sender<Fetch>,
@@ -77,10 +69,25 @@ pub struct Ready {
 pub struct Poison {
     /// The record as it came.
     pub record: Record,
-    /// Vehicle and sequence, where it says which reading of this run it is.
+    /// The run that it names, where it names one.
+    pub run_id: Option<String>,
+    /// Vehicle and sequence, where it says which reading of a run it is.
     pub reading: Option<(u32, u64)>,
     /// Why it does not fit.
     pub reason: String,
+}
+
+/// A partition to consume from.
+#[derive(Debug)]
+pub struct Consuming {
+    /// Which one.
+    pub topic_partition: TopicPartition,
+    /// Its connection.
+    pub partition: Partition,
+    /// Offset to begin at.
+    pub position: i64,
+    /// What becomes of its records.
+    pub intake: Intake,
 }
 
 impl Consumer {
@@ -97,23 +104,27 @@ impl Consumer {
             topic_partition,
             partition,
             position,
-            form,
+            intake,
         } = consuming;
-        let decoder = PayloadDecoder::new(context.workload.schema(topic_partition.topic));
         Self {
             context,
             topic_partition,
             partition,
-            decoder,
-            form,
+            intake,
             position: Position::new(position),
             end,
             output,
         }
     }
 
-    /// Reads until the end is known and reached, or nobody takes what is read.
-    pub async fn run(mut self) -> Result<(), Error> {
+    /// Reads until the end is known and reached, nobody will tell it any more, or nobody takes what
+    /// is read. Returns the offset behind the last record, and what took the records.
+    pub async fn run(mut self) -> Result<(i64, Intake), Error> {
+        self.read().await?;
+        Ok((self.position.offset(), self.intake))
+    }
+
+    async fn read(&mut self) -> Result<(), Error> {
         let index = self.context.index_of(self.topic_partition);
         loop {
             let end = self
@@ -162,63 +173,22 @@ impl Consumer {
                     expected: jump.expected,
                     found: jump.found,
                 })?;
-            match self.document(&record) {
+            match self.intake.document(&record) {
                 Ok(ready) => fetch.documents.push(ready),
-                Err(reason) => {
-                    let reading = self.reading(&record);
-                    fetch.poison.push(Poison {
-                        record,
-                        reading,
-                        reason,
-                    });
-                }
+                Err(Refused {
+                    run_id,
+                    reading,
+                    reason,
+                }) => fetch.poison.push(Poison {
+                    record,
+                    run_id,
+                    reading,
+                    reason,
+                }),
             }
         }
         fetch.offsets.end = self.position.offset();
         Ok(fetch)
-    }
-
-    /// Returns which reading of this run a record says it is.
-    fn reading(&self, record: &Record) -> Option<(u32, u64)> {
-        let header = record.headers.get(envelope::HEADER)?;
-        let (run, vehicle, sequence) = Envelope::identity(header)?;
-        (run == self.context.run).then_some((vehicle, sequence))
-    }
-
-    fn document(&self, record: &Record) -> Result<Ready, String> {
-        let header = record
-            .headers
-            .get(envelope::HEADER)
-            .ok_or_else(|| envelope::Error::Missing.to_string())?;
-        let envelope = Envelope::decode(header).map_err(|error| error.to_string())?;
-        if envelope.run != self.context.run {
-            return Err("the record belongs to another run".to_owned());
-        }
-        let value = record.value.as_deref().ok_or("the record has no value")?;
-        let payload = self.form.payload(value)?;
-        if payload_hash(payload) != envelope.payload_hash {
-            return Err("the payload does not match its hash".to_owned());
-        }
-        self.form.check(payload)?;
-        let settings = &self.context.settings;
-        let origin = Origin {
-            run: &settings.run_id,
-            topic: &settings.topics[self.topic_partition.topic],
-            partition: self.topic_partition.number,
-            offset: record.offset,
-            emitted_at_unix_ms: record.timestamp_ms,
-        };
-        let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
-        document::write(&envelope, &origin, payload, &self.decoder, &mut bytes)
-            .map_err(|error| error.reason)?;
-        let document = RawDocumentBuf::from_bytes(bytes).map_err(|error| error.to_string())?;
-        let payload_bytes = payload.len();
-        Ok(Ready {
-            document,
-            envelope,
-            offset: record.offset,
-            payload_bytes,
-        })
     }
 }
 
@@ -255,6 +225,7 @@ async fn fetch(
         let Some(pause) = pause else {
             return Err(error);
         };
+        context.counters.fetches_failed.add(1);
         tracing::warn!(%error, "fetching again");
         tokio::time::sleep(pause).await;
     }

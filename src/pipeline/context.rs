@@ -1,11 +1,13 @@
 //! What every task of a run shares.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::workload::Workload;
 use crate::broker::Compression;
 use crate::fleet::{self, Key};
 use crate::measure::{Counters, RunClock};
+use crate::net::owner;
 use crate::record::RunKey;
 
 /// Resolved settings of a pipeline.
@@ -19,9 +21,13 @@ pub struct Settings {
     pub key: Key,
     /// Topics, one per dataset.
     pub topics: Vec<String>,
-    /// Partitions of each topic.
+    /// Group whose members share the partitions; none where a run has them for itself.
+    pub group: Option<String>,
+    /// Partitions of each topic that is created.
     pub partitions: u32,
-    /// Replicas of each partition of a topic that is created.
+    /// Whether existing topics must have as many.
+    pub partitions_required: bool,
+    /// Replicas of each partition of a topic that is created; -1 leaves it to the broker.
     pub replication_factor: i16,
     /// Compression of record batches.
     pub compression: Compression,
@@ -57,6 +63,16 @@ impl Settings {
     pub fn checkpoint_collection(&self) -> String {
         format!("{}_checkpoints", self.collection)
     }
+
+    /// Returns the collection in which members of a group show that they live.
+    pub fn member_collection(&self) -> String {
+        format!("{}_members", self.collection)
+    }
+
+    /// Returns the name under which the consumers' positions are kept.
+    pub fn reader(&self) -> &str {
+        self.group.as_deref().unwrap_or(&self.run_id)
+    }
 }
 
 /// Settings, clock, rows and counters of a run.
@@ -68,10 +84,14 @@ pub struct Context {
     pub clock: RunClock,
     /// The run's share of its ids.
     pub run: RunKey,
+    /// Boot of this machine, hashed: stamps of the same boot compare. Zero if it does not tell.
+    pub boot: u64,
     /// The rows.
     pub workload: Workload,
     /// Counts of all tasks.
     pub counters: Counters,
+    /// Partitions of each topic, once the broker has said.
+    partitions: OnceLock<Vec<u32>>,
 }
 
 impl Context {
@@ -82,23 +102,38 @@ impl Context {
             settings,
             clock,
             run,
+            boot: owner::boot().map_or(0, |boot| xxhash_rust::xxh3::xxh3_64(boot.as_bytes())),
             workload,
             counters: Counters::default(),
+            partitions: OnceLock::new(),
         }
     }
 
+    /// Notes how many partitions each topic has. Only the first call counts.
+    pub fn set_partitions(&self, partitions: Vec<u32>) {
+        self.partitions.get_or_init(|| partitions);
+    }
+
+    /// Returns how many partitions a topic has.
+    pub fn partitions_of(&self, topic: usize) -> u32 {
+        let known = self.partitions.get().and_then(|known| known.get(topic));
+        known.copied().unwrap_or(self.settings.partitions)
+    }
+
     /// Returns every partition of every topic.
-    pub fn partitions(&self) -> impl Iterator<Item = TopicPartition> + use<> {
-        let partitions = self.settings.partitions.cast_signed();
+    pub fn partitions(&self) -> impl Iterator<Item = TopicPartition> + '_ {
         (0..self.settings.topics.len()).flat_map(move |topic| {
+            let partitions = self.partitions_of(topic).cast_signed();
             (0..partitions).map(move |number| TopicPartition { topic, number })
         })
     }
 
     /// Returns the position of a partition among all.
     pub fn index_of(&self, partition: TopicPartition) -> usize {
-        let within = usize::try_from(partition.number).unwrap_or_default();
-        partition.topic * self.settings.partitions as usize + within
+        let before: u32 = (0..partition.topic)
+            .map(|topic| self.partitions_of(topic))
+            .sum();
+        before as usize + usize::try_from(partition.number).unwrap_or_default()
     }
 
     /// Returns the name of a topic.

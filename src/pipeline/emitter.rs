@@ -59,10 +59,16 @@ pub fn emit(
     throttle: &Throttle,
 ) -> u64 {
     if fleet.total_rate.unwrap_or(fleet.rate) == Rate::Max {
+        // Readings of others' shards count as theirs.
+        let (most, duration) = match fleet.bound {
+            Bound::Records(records) => (fleet.share(records), None),
+            Bound::Rows => (fleet.share(fleet.rows), None),
+            Bound::Duration(duration) => (u64::MAX, Some(duration)),
+        };
         let limits = Limits {
             warm_up: fleet.warm_up,
-            bound: fleet.bound,
-            rows: fleet.rows,
+            most,
+            duration,
         };
         emit_unlimited(readings, sink, clock, limits, throttle)
     } else {
@@ -106,10 +112,10 @@ fn emit_on_schedule(
 struct Limits {
     /// Length of the warm-up.
     warm_up: Duration,
-    /// Measured readings or measured time.
-    bound: Bound,
-    /// Rows of the dataset, for a bound of every row once.
-    rows: u64,
+    /// Measured readings, at most.
+    most: u64,
+    /// Measured time, if that is limited.
+    duration: Option<Duration>,
 }
 
 /// Hands over readings as fast as the sink takes them; each is intended when its turn comes.
@@ -124,11 +130,10 @@ fn emit_unlimited(
 ) -> u64 {
     let start = clock.now();
     let warm_up_end = start + nanos(limits.warm_up);
-    let (most, end) = match limits.bound {
-        Bound::Records(records) => (records, u64::MAX),
-        Bound::Rows => (limits.rows, u64::MAX),
-        Bound::Duration(duration) => (u64::MAX, warm_up_end + nanos(duration)),
-    };
+    let most = limits.most;
+    let end = limits
+        .duration
+        .map_or(u64::MAX, |duration| warm_up_end + nanos(duration));
     let (mut emitted, mut measured) = (0, 0);
     let mut now = start;
     for mut reading in readings {

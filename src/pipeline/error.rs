@@ -73,13 +73,13 @@ pub enum Error {
         /// Offset asked for.
         offset: i64,
     },
-    /// A topic has fewer partitions than it should.
+    /// An existing topic has other partitions than were asked for.
     #[error("topic `{topic}` has {found} partitions, not {wanted}")]
     Partitions {
         /// The topic.
         topic: String,
         /// Partitions it has.
-        found: usize,
+        found: u32,
         /// Partitions asked for.
         wanted: u32,
     },
@@ -115,9 +115,10 @@ impl Error {
                 "the topic holds markers of transactions, or its records were compacted away: name another `--topic`"
                     .to_owned(),
             ),
-            Self::Partitions { .. } => {
-                Some("name another `--topic`, or give `--partitions` as it has".to_owned())
-            }
+            Self::Partitions { .. } => Some(
+                "leave `--partitions` out to use the topic as it is, or name another `--topic`"
+                    .to_owned(),
+            ),
             Self::Encode { .. } => Some("check the value in the dataset".to_owned()),
             Self::Panicked { .. } => None,
         }

@@ -65,12 +65,11 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     interrupt: CancellationToken,
 ) -> Result<Outcome, Error> {
-    let prepared = prepare(&context, &endpoints, &roles).await?;
-    let targets = prepared.targets.clone();
+    let (prepared, collections) = prepare(&context, &endpoints, &roles).await?;
     let mut running = Running::start(&context, prepared, &roles, &observer);
     let interrupted = running.emit(&context, &interrupt, &observer).await;
     observer.phase(Phase::Draining);
-    let behind_checkpoints = running.drain(&context, &targets.checkpoints).await;
+    let behind_checkpoints = running.drain(&context, &collections.checkpoints).await;
     let finished = running.finish().await;
     observer.phase(Phase::Auditing);
     let evidence = Evidence {
@@ -80,8 +79,8 @@ pub async fn run(
     };
     let audited = verdict(
         &context,
-        &targets.documents,
-        targets.dead_letters.collection(),
+        &collections.documents,
+        &collections.dead_letters,
         &evidence,
     )
     .await;

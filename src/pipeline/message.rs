@@ -10,7 +10,7 @@ use super::form::Form;
 use super::workload::Scratch;
 use crate::broker::client::Batch;
 use crate::fleet::Reading;
-use crate::record::{Envelope, envelope, payload_hash};
+use crate::record::{Emission, Envelope, envelope, payload_hash};
 
 /// Makes the messages of one partition. The same reading always gives the same message.
 #[derive(Debug)]
@@ -71,9 +71,14 @@ impl Composer {
             vehicle: reading.vehicle,
             sequence: reading.sequence,
             warm_up: reading.warm_up,
-            intended: reading.intended,
-            sent: sent.sent,
+            intended: context.clock.since_boot(reading.intended),
+            sent: context.clock.since_boot(sent.sent),
             payload_hash,
+        };
+        let emission = Emission {
+            run_id: &context.settings.run_id,
+            boot: context.boot,
+            emitted_at_unix_ms: emitted_at(context, reading),
         };
         let seed = context.settings.fleet.seed;
         let key = context
@@ -82,10 +87,10 @@ impl Composer {
             .of(seed, reading.vehicle, reading.sequence);
         Ok(Message {
             key: key.map(|key| key.as_ref().to_vec()),
-            header: envelope.encode().to_vec(),
+            header: envelope.encode(&emission),
             value: self.form.value(payload),
             payload_hash,
-            emitted_at_unix_ms: emitted_at(context, reading),
+            emitted_at_unix_ms: emission.emitted_at_unix_ms,
         })
     }
 

@@ -4,6 +4,7 @@
 pub mod acks;
 pub mod audit;
 pub mod checkpoint;
+pub mod consume;
 pub mod consumer;
 pub mod context;
 pub mod dead_letter;
@@ -11,9 +12,12 @@ pub mod emitter;
 pub mod error;
 pub mod experiment;
 pub mod form;
+pub mod group;
+pub mod intake;
 pub mod machine;
 pub mod message;
 pub mod prepare;
+pub mod produce;
 pub mod producer;
 pub mod progress;
 pub mod queue;
@@ -21,14 +25,17 @@ pub mod retry;
 pub mod router;
 pub mod running;
 pub mod stopwatch;
+pub mod topics;
 pub mod workload;
 pub mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use consume::{Consumed, Ends, consume};
 pub use context::{Context, Settings};
 pub use error::Error;
 pub use experiment::{Endpoints, Outcome, Roles, run};
+pub use produce::{Produced, produce};
 pub use progress::{Observer, Phase};
 pub use workload::Workload;

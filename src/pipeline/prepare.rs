@@ -1,5 +1,5 @@
 //! Before the first reading: topics and collections exist, every endpoint has answered, every
-//! connection is made, every consumer knows its position.
+//! connection is made, every consumer knows its position. Either half can be prepared alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,14 +8,19 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::checkpoint::Checkpoints;
+use super::consumer::Consuming;
 use super::context::{Context, TopicPartition};
 use super::dead_letter::DeadLetters;
 use super::error::Error;
 use super::experiment::{Endpoints, Roles};
 use super::form::Form;
+use super::intake::Intake;
+use super::topics;
 use super::writer::Targets;
-use crate::broker::{self, Connector, Partition};
-use crate::store::Connection;
+use crate::broker::{self, Connector, Endpoint, Partition};
+use crate::net::SecretUri;
+use crate::registry::Client;
+use crate::store::{Connection, Documents};
 
 /// Epoch of the first owner of a run's partitions.
 const FIRST_EPOCH: i64 = 1;
@@ -25,8 +30,28 @@ const FIRST_EPOCH: i64 = 1;
 pub struct Prepared {
     /// Partitions to produce to.
     pub producing: Vec<Producing>,
+    /// Where messages go that no broker takes.
+    pub dead_letters: Arc<DeadLetters>,
+    /// The consuming half; none where other processes consume.
+    pub consuming: Option<ConsumingHalf>,
+}
+
+/// What is looked at when the run has ended.
+#[derive(Debug)]
+pub struct Collections {
+    /// Documents.
+    pub documents: Documents,
+    /// Dead letters.
+    pub dead_letters: Documents,
+    /// Positions.
+    pub checkpoints: Checkpoints,
+}
+
+/// Connections and positions of consumers.
+#[derive(Debug)]
+pub struct ConsumingHalf {
     /// Partitions to consume from, with their positions.
-    pub consuming: Vec<Consuming>,
+    pub partitions: Vec<Consuming>,
     /// Partitions to ask for their end.
     pub watching: Vec<Partition>,
     /// Where documents go.
@@ -42,49 +67,42 @@ pub struct Producing {
     pub form: Arc<Form>,
 }
 
-/// A partition to consume from.
-#[derive(Debug)]
-pub struct Consuming {
-    /// Which one.
-    pub topic_partition: TopicPartition,
-    /// Its connection.
-    pub partition: Partition,
-    /// Offset to begin at.
-    pub position: i64,
-    /// Form of its messages.
-    pub form: Arc<Form>,
-}
-
 /// Makes topics, collections and connections, broker and store side by side.
 pub async fn prepare(
     context: &Arc<Context>,
     endpoints: &Endpoints,
     roles: &Roles,
-) -> Result<Prepared, Error> {
-    let connector = Connector::new(endpoints.broker.clone())
-        .with_request_timeout(context.settings.request_timeout);
-    let forms = forms(context, endpoints).await?;
-    let store = open_store(context, endpoints, &roles.consumer);
-    let (partitions, store) =
-        tokio::try_join!(open_broker(context, &connector, &forms, roles), store)?;
-    let (producing, consuming) = partitions;
+) -> Result<(Prepared, Collections), Error> {
+    let connector = connector(context, &endpoints.broker);
+    let forms = forms(context, endpoints.registry.as_ref()).await?;
+    let broker = async {
+        context.set_partitions(topics::ensure(&context.settings, &connector).await?);
+        let producing = open_producing(context, &connector, &forms, &roles.producer);
+        let consuming = open_consuming(context, &connector, &forms, &roles.consumer);
+        tokio::try_join!(producing, consuming)
+    };
+    let store = open_store(context, &endpoints.store, &roles.consumer);
+    let ((producing, partitions), store) = tokio::try_join!(broker, store)?;
     let settings = &context.settings;
     let checkpoints = store.documents(&settings.checkpoint_collection());
-    let targets = Targets {
+    let collections = Collections {
         documents: store.documents(&settings.collection),
-        dead_letters: Arc::new(DeadLetters::new(
-            store.documents(&settings.dead_letter_collection()),
-            connector.clone(),
-            settings.topics.len(),
-        )),
+        dead_letters: store.documents(&settings.dead_letter_collection()),
         checkpoints: Checkpoints::new(checkpoints, FIRST_EPOCH),
+    };
+    let (letters, topics) = (collections.dead_letters.clone(), settings.topics.len());
+    let dead_letters = Arc::new(DeadLetters::new(Some(letters), connector.clone(), topics));
+    let targets = Targets {
+        documents: collections.documents.clone(),
+        dead_letters: Arc::clone(&dead_letters),
+        checkpoints: collections.checkpoints.clone(),
     };
     targets.documents.create().await.map_err(Error::Store)?;
     for Consuming {
         topic_partition,
         position,
         ..
-    } in &consuming
+    } in &partitions
     {
         let claim = targets
             .checkpoints
@@ -95,19 +113,45 @@ pub async fn prepare(
         .partitions()
         .map(|partition| connector.partition(context.topic(partition), partition.number))
         .collect();
-    Ok(Prepared {
+    let prepared = Prepared {
         producing,
-        consuming,
-        watching,
-        targets,
+        dead_letters,
+        consuming: Some(ConsumingHalf {
+            partitions,
+            watching,
+            targets,
+        }),
+    };
+    Ok((prepared, collections))
+}
+
+/// Returns what connects to a broker, as patient as the settings say.
+pub fn connector(context: &Context, broker: &Endpoint) -> Connector {
+    Connector::new(broker.clone()).with_request_timeout(context.settings.request_timeout)
+}
+
+/// Makes topics and connections of the producing half alone.
+pub async fn prepare_producing(
+    context: &Arc<Context>,
+    connector: &Connector,
+    registry: Option<&Client>,
+    producer: &Handle,
+) -> Result<Prepared, Error> {
+    let forms = forms(context, registry).await?;
+    context.set_partitions(topics::ensure(&context.settings, connector).await?);
+    let topics = context.settings.topics.len();
+    Ok(Prepared {
+        producing: open_producing(context, connector, &forms, producer).await?,
+        dead_letters: Arc::new(DeadLetters::new(None, connector.clone(), topics)),
+        consuming: None,
     })
 }
 
 /// Returns the form of the messages of each topic.
-async fn forms(context: &Context, endpoints: &Endpoints) -> Result<Vec<Arc<Form>>, Error> {
+async fn forms(context: &Context, registry: Option<&Client>) -> Result<Vec<Arc<Form>>, Error> {
     let mut forms = Vec::new();
     for topic in 0..context.settings.topics.len() {
-        forms.push(Arc::new(match &endpoints.registry {
+        forms.push(Arc::new(match registry {
             Some(registry) => Form::register(context, topic, registry).await?,
             None => Form::Json,
         }));
@@ -115,12 +159,13 @@ async fn forms(context: &Context, endpoints: &Endpoints) -> Result<Vec<Arc<Form>
     Ok(forms)
 }
 
-async fn open_store(
+/// Connects to the store, with a connection for each consumer and one more.
+pub async fn open_store(
     context: &Arc<Context>,
-    endpoints: &Endpoints,
+    uri: &SecretUri,
     consumer: &Handle,
 ) -> Result<Connection, Error> {
-    let (context, uri) = (Arc::clone(context), endpoints.store.clone());
+    let (context, uri) = (Arc::clone(context), uri.clone());
     // The driver's own tasks run where the connection is opened.
     let opening = consumer.spawn(async move {
         let pool = u32::try_from(context.settings.consumers)
@@ -132,80 +177,62 @@ async fn open_store(
     joined(opening.await, "store")?.map_err(Error::Store)
 }
 
-async fn open_broker(
+async fn open_producing(
     context: &Arc<Context>,
     connector: &Connector,
     forms: &[Arc<Form>],
-    roles: &Roles,
-) -> Result<(Vec<Producing>, Vec<Consuming>), Error> {
-    ensure_topics(context, connector).await?;
-    let mut producing = JoinSet::new();
-    let mut consuming = JoinSet::new();
+    producer: &Handle,
+) -> Result<Vec<Producing>, Error> {
+    let mut connecting = JoinSet::new();
     for topic_partition in context.partitions() {
         let topic = context.topic(topic_partition);
         let mut partition = connector.partition(topic, topic_partition.number);
-        producing.spawn_on(
+        connecting.spawn_on(
             async move {
                 partition.connect().await?;
                 Ok::<_, broker::Error>((topic_partition, partition))
             },
-            &roles.producer,
+            producer,
         );
+    }
+    let connected = in_order(connecting).await?.into_iter();
+    let producing = connected.map(|(topic_partition, partition)| Producing {
+        partition,
+        form: Arc::clone(&forms[topic_partition.topic]),
+    });
+    Ok(producing.collect())
+}
+
+async fn open_consuming(
+    context: &Arc<Context>,
+    connector: &Connector,
+    forms: &[Arc<Form>],
+    consumer: &Handle,
+) -> Result<Vec<Consuming>, Error> {
+    let mut asking = JoinSet::new();
+    for topic_partition in context.partitions() {
+        let topic = context.topic(topic_partition);
         let mut partition = connector.partition(topic, topic_partition.number);
-        consuming.spawn_on(
+        asking.spawn_on(
             async move {
                 let (_earliest, latest) = partition.offsets().await?;
                 Ok::<_, broker::Error>((topic_partition, (partition, latest)))
             },
-            &roles.consumer,
+            consumer,
         );
     }
-    let producing = in_order(producing)
-        .await?
-        .into_iter()
-        .map(|(topic_partition, partition)| Producing {
-            partition,
-            form: Arc::clone(&forms[topic_partition.topic]),
-        })
-        .collect();
-    let consuming = in_order(consuming)
-        .await?
-        .into_iter()
-        .map(|(topic_partition, (partition, position))| Consuming {
+    let asked = in_order(asking).await?.into_iter();
+    let consuming = asked.map(|(topic_partition, (partition, position))| Consuming {
+        topic_partition,
+        partition,
+        position,
+        intake: Intake::of_run(
+            Arc::clone(context),
             topic_partition,
-            partition,
-            position,
-            form: Arc::clone(&forms[topic_partition.topic]),
-        })
-        .collect();
-    Ok((producing, consuming))
-}
-
-/// Creates the topics that are not there; the others must have the partitions asked for.
-async fn ensure_topics(context: &Context, connector: &Connector) -> Result<(), Error> {
-    let settings = &context.settings;
-    let existing = connector.topics().await.map_err(Error::Broker)?;
-    for topic in &settings.topics {
-        match existing.get(topic) {
-            None => connector
-                .create_topic(
-                    topic,
-                    settings.partitions.cast_signed(),
-                    settings.replication_factor,
-                )
-                .await
-                .map_err(Error::Broker)?,
-            Some(found) if u32::try_from(*found) == Ok(settings.partitions) => {}
-            Some(found) => {
-                return Err(Error::Partitions {
-                    topic: topic.clone(),
-                    found: *found,
-                    wanted: settings.partitions,
-                });
-            }
-        }
-    }
-    Ok(())
+            Arc::clone(&forms[topic_partition.topic]),
+        ),
+    });
+    Ok(consuming.collect())
 }
 
 async fn in_order<T: 'static>(

@@ -1,11 +1,13 @@
 //! What can be told of a run while it goes on: one interval per second.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::context::Context;
+use super::context::{Context, TopicPartition};
 use crate::measure::{Histogram, Interval, IntervalSums, Recorder, Stage, Stages, nanos};
 
 /// Length of an interval.
@@ -27,12 +29,15 @@ pub enum Phase {
 }
 
 /// Hears of a run's progress.
-pub trait Observer: Send + Sync {
+pub trait Observer: fmt::Debug + Send + Sync {
     /// A phase begins.
     fn phase(&self, phase: Phase);
 
     /// An interval ended: its counts, the stages of its measured records, the run's totals.
     fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals);
+
+    /// A member of a group owns these partitions from now on, and no others.
+    fn owned(&self, _context: &Context, _owned: &BTreeSet<TopicPartition>) {}
 }
 
 /// Everything that intervals gave.
@@ -93,17 +98,26 @@ pub struct Totals {
     pub stored: u64,
     /// Records set aside.
     pub dead_lettered: u64,
+    /// Readings that have come as far as this process takes them.
+    pub arrived: u64,
 }
 
 impl Totals {
     fn of(context: &Context) -> Self {
         let counters = &context.counters;
+        let (stored, dead_lettered) = (counters.stored.get(), counters.dead_lettered.get());
+        // Where other processes consume, ours ends at the broker.
+        let arrived = match context.settings.consumers {
+            0 => counters.acked.get(),
+            _ => stored,
+        };
         Self {
             emitted: counters.emitted.get(),
             acked: counters.acked.get(),
             fetched: counters.fetched.get(),
-            stored: counters.stored.get(),
-            dead_lettered: counters.dead_lettered.get(),
+            stored,
+            dead_lettered,
+            arrived: arrived + dead_lettered,
         }
     }
 
@@ -117,9 +131,7 @@ impl Totals {
             acked: self.acked - last.acked,
             fetched: self.fetched - last.fetched,
             stored: self.stored - last.stored,
-            backlog: self
-                .emitted
-                .saturating_sub(self.stored + self.dead_lettered),
+            backlog: self.emitted.saturating_sub(self.arrived),
             end_to_end_latency_p50_us: latency.p50_us,
             end_to_end_latency_p99_us: latency.p99_us,
             end_to_end_latency_max_us: latency.max_us,

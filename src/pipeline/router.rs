@@ -36,17 +36,18 @@ impl Router {
     }
 
     fn index_of(&mut self, reading: &Reading) -> usize {
+        let topic = self.context.workload.topic_of(reading.row);
+        let partitions = self.context.partitions_of(topic);
         let settings = &self.context.settings;
         let key = settings
             .key
             .of(settings.fleet.seed, reading.vehicle, reading.sequence);
         let number = match key {
-            Some(key) => partition::of_key(key.as_ref(), settings.partitions),
+            Some(key) => partition::of_key(key.as_ref(), partitions),
             // Without a key any partition will do; taking them in turn can be repeated.
-            None => partition::in_turn(self.routed, settings.partitions),
+            None => partition::in_turn(self.routed, partitions),
         };
         self.routed += 1;
-        let topic = self.context.workload.topic_of(reading.row);
         self.context.index_of(TopicPartition {
             topic,
             number: number.cast_signed(),

@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::acks::Acks;
 use super::checkpoint::Checkpoints;
-use super::consumer::Consumer;
+use super::consumer::{Consumer, Consuming};
 use super::context::Context;
 use super::emitter::{Throttle, emit};
 use super::error::Error;
 use super::experiment::Roles;
-use super::prepare::{Consuming, Prepared};
+use super::prepare::Prepared;
 use super::producer::Producer;
 use super::progress::{Gathered, Observer, Phase, gather};
 use super::queue::Queue;
@@ -77,22 +77,30 @@ impl Running {
     ) -> Self {
         let Prepared {
             producing,
+            dead_letters,
             consuming,
-            watching,
-            targets,
         } = prepared;
         let queues: Vec<Arc<Queue>> = producing.iter().map(|_| Arc::default()).collect();
-        let acks: Arc<[Arc<Acks>]> = producing.iter().map(|_| Arc::default()).collect();
-        let dead_letters = Arc::clone(&targets.dead_letters);
+        let heard = consuming.is_some();
+        let acks: Arc<[Arc<Acks>]> = producing
+            .iter()
+            .map(|_| Arc::new(Acks::new(heard)))
+            .collect();
         let (end, ends) = watch::channel(None);
         let mut recorders = Vec::new();
 
-        let links = Links {
-            targets,
-            acks: Arc::clone(&acks),
-            ends,
-        };
-        let consumers = start_consumers(context, consuming, &links, roles, &mut recorders);
+        let mut watching = Vec::new();
+        let mut consumers = JoinSet::new();
+        if let Some(consuming) = consuming {
+            watching = consuming.watching;
+            let links = Links {
+                targets: consuming.targets,
+                acks: Arc::clone(&acks),
+                ends,
+            };
+            let partitions = consuming.partitions;
+            consumers = start_consumers(context, partitions, &links, roles, &mut recorders);
+        }
         let mut producers = JoinSet::new();
         for ((producing, queue), acks) in producing.into_iter().zip(&queues).zip(acks.iter()) {
             let (queue, acks) = (Arc::clone(queue), Arc::clone(acks));
@@ -166,16 +174,21 @@ impl Running {
         }
     }
 
-    /// Waits until what was emitted is stored, or the time for that is over.
-    ///
-    /// Returns the number of records left in the broker behind the last checkpoints.
-    pub async fn drain(&mut self, context: &Context, checkpoints: &Checkpoints) -> u64 {
+    /// Waits until every producer has sent what was emitted.
+    pub async fn flush(&mut self) {
         for queue in &self.queues {
             queue.close();
         }
         while let Some(produced) = self.producers.join_next().await {
             self.produced(produced);
         }
+    }
+
+    /// Waits until what was emitted is stored, or the time for that is over.
+    ///
+    /// Returns the number of records left in the broker behind the last checkpoints.
+    pub async fn drain(&mut self, context: &Context, checkpoints: &Checkpoints) -> u64 {
+        self.flush().await;
         let ends = self.ends().await;
         if let Some(ends) = &ends {
             self.end.send_replace(Some(Arc::clone(ends)));
@@ -304,7 +317,7 @@ fn start_consumers(
     for (consuming, input) in consuming.into_iter().zip(inputs.iter().cycle()) {
         let (ends, input) = (links.ends.clone(), input.clone());
         let consumer = Consumer::new(Arc::clone(context), consuming, ends, input);
-        tasks.spawn_on(consumer.run(), &roles.consumer);
+        tasks.spawn_on(async { consumer.run().await.map(drop) }, &roles.consumer);
     }
     tasks
 }

@@ -35,7 +35,8 @@ pub struct Sample {
 }
 
 impl Stopwatch {
-    /// Begins with nothing recorded. `acks` are in the order of the context's partitions.
+    /// Begins with nothing recorded. `acks` are in the order of the context's partitions, or none
+    /// where the producer is another process.
     pub fn new(context: Arc<Context>, acks: Arc<[Arc<Acks>]>) -> Self {
         Self {
             context,
@@ -43,6 +44,13 @@ impl Stopwatch {
             recorder: Arc::default(),
             unacked: BTreeMap::new(),
         }
+    }
+
+    /// Records into what others record into as well.
+    #[must_use]
+    pub fn recording_to(mut self, recorder: Arc<Recorder>) -> Self {
+        self.recorder = recorder;
+        self
     }
 
     /// Returns what is recorded.
@@ -80,8 +88,10 @@ impl Stopwatch {
         stages
             .get_mut(Stage::EndToEndLatency)
             .record(envelope.intended, stored);
-        let unacked = self.unacked.entry(sample.partition).or_default();
-        unacked.push_back((sample.offset, sample.fetched));
+        if !self.acks.is_empty() {
+            let unacked = self.unacked.entry(sample.partition).or_default();
+            unacked.push_back((sample.offset, sample.fetched));
+        }
     }
 
     /// Records the fetch latency of every record whose ack is known by now.

@@ -79,6 +79,8 @@ enum Failure {
 
 impl Writer {
     /// Prepares to store what comes through `input`.
+    ///
+    /// `acks` has those of every partition, or is empty where the producer is another process.
     pub fn new(
         context: Arc<Context>,
         input: mpsc::Receiver<Fetch>,
@@ -107,6 +109,13 @@ impl Writer {
             pending: Pending::default(),
             failure: None,
         }
+    }
+
+    /// Records into what others record into as well.
+    #[must_use]
+    pub fn recording_to(mut self, recorder: Arc<Recorder>) -> Self {
+        self.stopwatch = self.stopwatch.recording_to(recorder);
+        self
     }
 
     /// Returns what this writer records.
@@ -226,9 +235,13 @@ impl Writer {
             value: Some(self.pending.documents[index].as_bytes().to_vec()),
             headers: BTreeMap::new(),
         });
+        // A record that names no run is no reading either.
+        let run_id = self.pending.documents[index].get_str("run").ok();
+        let reading = (sample.envelope.vehicle, sample.envelope.sequence);
         let poison = Poison {
             record,
-            reading: Some((sample.envelope.vehicle, sample.envelope.sequence)),
+            run_id: run_id.map(str::to_owned),
+            reading: run_id.map(|_run| reading),
             reason: format!("the store refused the document: {reason}"),
         };
         self.pending.poison.push((partition, poison));

@@ -14,8 +14,12 @@ pub mod tag {
     pub const STRING: u8 = 0x02;
     /// Embedded document.
     pub const DOCUMENT: u8 = 0x03;
+    /// Array.
+    pub const ARRAY: u8 = 0x04;
     /// Binary data.
     pub const BINARY: u8 = 0x05;
+    /// Truth.
+    pub const BOOLEAN: u8 = 0x08;
     /// UTC milliseconds since 1970.
     pub const DATE: u8 = 0x09;
     /// No value.
@@ -99,6 +103,12 @@ impl<'a> Writer<'a> {
         self.element(tag::NULL, key);
     }
 
+    /// Appends a truth.
+    pub fn boolean(&mut self, key: &str, value: bool) {
+        self.element(tag::BOOLEAN, key);
+        self.bytes.push(u8::from(value));
+    }
+
     /// Appends a date, milliseconds since 1970.
     pub fn date(&mut self, key: &str, unix_ms: i64) {
         self.element(tag::DATE, key);
@@ -120,6 +130,32 @@ impl<'a> Writer<'a> {
         let mut inner = Writer::begin(self.bytes);
         fill(&mut inner);
         inner.end();
+    }
+
+    /// Appends an embedded document whose content may turn out not to fit.
+    pub fn try_document<E>(
+        &mut self,
+        key: &str,
+        fill: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.element(tag::DOCUMENT, key);
+        let mut inner = Writer::begin(self.bytes);
+        fill(&mut inner)?;
+        inner.end();
+        Ok(())
+    }
+
+    /// Appends an array; its elements' keys are their positions, as decimal text.
+    pub fn try_array<E>(
+        &mut self,
+        key: &str,
+        fill: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.element(tag::ARRAY, key);
+        let mut inner = Writer::begin(self.bytes);
+        fill(&mut inner)?;
+        inner.end();
+        Ok(())
     }
 }
 

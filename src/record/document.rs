@@ -49,6 +49,20 @@ pub fn write(
     decoder: &PayloadDecoder,
     out: &mut Vec<u8>,
 ) -> Result<(), typed::Error> {
+    write_fields(envelope, origin, out, |writer| {
+        decoder.decode(payload, writer)
+    })
+}
+
+/// Writes the document of one record to `out`, its row's fields as `fields` writes them.
+///
+/// Fails as `fields` does; `out` is then to be thrown away.
+pub fn write_fields<E>(
+    envelope: &Envelope,
+    origin: &Origin<'_>,
+    out: &mut Vec<u8>,
+    fields: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
+) -> Result<(), E> {
     let mut writer = Writer::begin(out);
     writer.binary(ID, SUBTYPE_UUID, envelope.document_id().as_bytes());
     writer.integer(VEHICLE, i64::from(envelope.vehicle));
@@ -56,14 +70,37 @@ pub fn write(
     writer.string(RUN, origin.run);
     writer.date(EMITTED_AT, origin.emitted_at_unix_ms);
     writer.int64(PAYLOAD_HASH, envelope.payload_hash.cast_signed());
-    decoder.decode(payload, &mut writer)?;
+    fields(&mut writer)?;
+    write_coordinates(writer, origin);
+    Ok(())
+}
+
+/// Writes the document of a record that says nothing of itself to `out`: its id stands for its
+/// coordinates, and it has neither vehicle nor sequence nor run.
+///
+/// Fails as `fields` does; `out` is then to be thrown away.
+pub fn write_anonymous<E>(
+    envelope: &Envelope,
+    origin: &Origin<'_>,
+    out: &mut Vec<u8>,
+    fields: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut writer = Writer::begin(out);
+    writer.binary(ID, SUBTYPE_UUID, envelope.document_id().as_bytes());
+    writer.date(EMITTED_AT, origin.emitted_at_unix_ms);
+    writer.int64(PAYLOAD_HASH, envelope.payload_hash.cast_signed());
+    fields(&mut writer)?;
+    write_coordinates(writer, origin);
+    Ok(())
+}
+
+fn write_coordinates(mut writer: Writer<'_>, origin: &Origin<'_>) {
     writer.document(KAFKA, |kafka| {
         kafka.string(TOPIC, origin.topic);
         kafka.integer(PARTITION, i64::from(origin.partition));
         kafka.int64(OFFSET, origin.offset);
     });
     writer.end();
-    Ok(())
 }
 
 /// Reads documents back: identity, coordinates and the payload as it must have been emitted.

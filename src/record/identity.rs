@@ -36,6 +36,11 @@ impl RunKey {
         Self(bits & mask_u64(RUN_BITS))
     }
 
+    /// Derives the key of a topic's records that belong to no run. No run has such a name.
+    pub fn of_topic(topic: &str) -> Self {
+        Self::of(&format!("/{topic}"))
+    }
+
     /// Returns the 56 bits.
     pub fn bits(self) -> u64 {
         self.0

@@ -9,9 +9,10 @@ pub mod envelope;
 pub mod identity;
 pub mod payload;
 pub mod typed;
+pub mod untyped;
 
 pub use document::{DocumentReader, Origin};
-pub use envelope::Envelope;
+pub use envelope::{Emission, Envelope};
 pub use identity::{DocumentId, RunKey};
 
 /// Hashes a payload: what was emitted and what is stored must agree on it.

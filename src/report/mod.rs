@@ -14,6 +14,7 @@
 pub mod csv;
 pub mod environment;
 pub mod files;
+pub mod halves;
 pub mod json;
 pub mod latency_log;
 pub mod quantity;
@@ -27,6 +28,7 @@ mod sample;
 
 pub use environment::{BuildProfile, Environment};
 pub use files::{Error, PartialFile, RunDirectory};
+pub use halves::{Consumed, Merged, Produced, Schedule, Stint};
 pub use latency_log::LatencyLog;
 pub use threshold::{Threshold, ThresholdName};
 pub use value::{

@@ -74,6 +74,9 @@ pub(super) fn report() -> Report {
             .notice(),
         ],
         intervals: (0..3).map(interval).collect(),
+        produced: None,
+        consumed: None,
+        merged: None,
     }
 }
 

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use crate::audit::Verdict;
 use crate::measure::{Stage, StageSummary};
 
-use super::quantity;
 use super::threshold::{Threshold, ThresholdName};
 use super::value::{BackendKind, Report, Status};
+use super::{halves, quantity};
 
 /// Width of the column with a stage's name.
 const STAGE_WIDTH: usize = 20;
@@ -38,10 +38,11 @@ pub fn write(report: &Report, files: &[PathBuf], mut output: impl Write) -> io::
 
 fn headline(report: &Report) -> String {
     let (run, summary, topology) = (&report.run, &report.summary, &report.topology);
-    let mut text = format!(
-        "convoy {} · run {} · seed {}",
-        run.version, run.id, run.seed
-    );
+    let mut text = format!("convoy {} · run {}", run.version, run.id);
+    if report.consumed.is_none() {
+        let _ = write!(text, " · seed {}", run.seed);
+    }
+    text.push_str(&halves::part(report));
     if topology.broker == BackendKind::None {
         text.push_str(" · pacer only, nothing sent");
     } else if topology.pipeline_self_test() {
@@ -63,6 +64,9 @@ fn headline(report: &Report) -> String {
             quantity::duration(summary.stages.publish_delay.p99_us),
         );
         return text;
+    }
+    if let Some(publishing) = halves::publishing(report) {
+        return text + &publishing;
     }
     let _ = writeln!(
         text,
@@ -123,6 +127,9 @@ fn stage_line(stage: Stage, summary: &StageSummary) -> String {
 fn verdict(report: &Report) -> String {
     if report.topology.broker == BackendKind::None {
         return String::new();
+    }
+    if !report.has_verdict() {
+        return halves::account(report);
     }
     let verdict = &report.verdict;
     if report.status == Status::Invalid && verdict.clean() {

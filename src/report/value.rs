@@ -10,6 +10,7 @@ use crate::audit::Verdict;
 use crate::measure::{Interval, StageSummary, Stages};
 
 use super::environment::Environment;
+use super::halves::{Consumed, Merged, Produced};
 use super::threshold::{Threshold, ThresholdName};
 use super::warning::Notice;
 
@@ -49,6 +50,15 @@ pub struct Report {
     pub warnings: Vec<Notice>,
     /// The run second by second, warm-up and drain included.
     pub intervals: Vec<Interval>,
+    /// What a producer emitted that ran alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub produced: Option<Produced>,
+    /// What a consumer did that ran alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed: Option<Consumed>,
+    /// What this report was joined from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<Merged>,
 }
 
 impl Report {
@@ -58,7 +68,11 @@ impl Report {
     /// says that it was interrupted.
     pub fn passed(&self) -> bool {
         let verdict_holds = match self.status {
-            Status::Complete => self.topology.broker == BackendKind::None || self.verdict_holds(),
+            Status::Complete => {
+                self.topology.broker == BackendKind::None
+                    || !self.has_verdict()
+                    || self.verdict_holds()
+            }
             Status::Interrupted => true,
             Status::Invalid => false,
         };

@@ -19,6 +19,9 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 /// How long the store may take to answer a command, unless told otherwise.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the next part of a scan may take: without an index, a store reads everything first.
+const SCAN_DEADLINE: Duration = Duration::from_secs(120);
+
 /// Documents per reply of a scan. A reply ends at 16 MiB in any case.
 const SCAN_BATCH: u32 = 5_000;
 
@@ -287,8 +290,8 @@ impl Documents {
             .sort(doc! { "_id": 1 })
             .batch_size(SCAN_BATCH)
             .into_future();
-        let mut cursor = within(self.command_timeout, find).await.map_err(fail)?;
-        while within(self.command_timeout, cursor.advance())
+        let mut cursor = within(SCAN_DEADLINE, find).await.map_err(fail)?;
+        while within(SCAN_DEADLINE, cursor.advance())
             .await
             .map_err(fail)?
         {
@@ -339,6 +342,15 @@ impl Documents {
             Ok(Err(error)) => Err(self.failed("update", cause(&error))),
             Err(_elapsed) => Err(self.failed("update", Cause::Timeout(self.command_timeout))),
         }
+    }
+
+    /// Removes the first document that matches, if there is one.
+    pub async fn remove(&self, filter: Document) -> Result<(), Error> {
+        let remove = self.collection.delete_one(filter).into_future();
+        within(self.command_timeout, remove)
+            .await
+            .map(|_removed| ())
+            .map_err(|source| self.failed("remove from", source))
     }
 
     /// Sets fields of every document that matches.

@@ -17,6 +17,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::Terminal;
 
+/// Directory of the log files, one per run.
+pub const DIRECTORY: &str = "logs";
+
 /// What stderr gets: our own warnings, and errors of the clients we use.
 const TALK_FILTER: &str = "error,convoy=warn";
 

@@ -83,6 +83,18 @@ fn auto_takes_containers_where_both_images_are_there() {
 
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
+fn a_broker_in_a_container_brings_its_schema_registry() {
+    let engine = Engine::with_images();
+    let line = format!("{} --encoding confluent", short());
+    let outcome = Place::with_rows().convoy(&line);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(report["verdict"]["stored"], 40);
+    assert!(engine.containers().is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: just test-containers"]
 fn both_ends_can_differ_in_kind() {
     let engine = Engine::with_images();
     let line = format!("{} --store embedded", short());

@@ -16,6 +16,8 @@ fn help_goes_to_stdout_and_names_every_exit_code() {
       simulate  Run the whole thing: provision, warm up, measure, drain, audit, report
       up        Serve Kafka, Schema Registry and MongoDB here until Ctrl-C; prints a `.env` for their
                 clients
+      produce   Run the producing half against an existing broker: emit the fleet, or a part of it
+      consume   Run the consuming half against existing servers, sharing partitions with others
       dataset   Look at the rows to replay, or make some
       doctor    Say what is missing on this machine, each with its fix; exit 3 if `simulate` would not
                 run
@@ -77,21 +79,24 @@ fn short_help_of_simulate_fits_a_screen() {
                                     [default: 2m]
 
     Pipeline:
-          --topic <NAME>         Topic [default: named by the folder of the dataset]
-          --partitions <N>       Partitions of a topic that is created [default: 4]
-          --consumers <N>        Consumers that share the partitions [default: 2, or 1 for one
-                                 partition]
-          --linger <TIME>        How long the producer gathers a batch [default: 5ms]
-          --compression <CODEC>  Compression of record batches: `none`, `gzip`, `lz4`, `snappy` or
-                                 `zstd` [default: none]
-          --encoding <FORM>      Form of each message: `json`, or `confluent` with a schema id before it
-                                 [default: json]
-          --batch-records <N>    Most documents of one insert [default: 1000]
-          --batch-wait <TIME>    How long the writer gathers an insert [default: 10ms]
-          --database <NAME>      Database to write to [default: convoy]
-          --collection <NAME>    Collection to write to [default: sensor]
-          --sink <SINK>          Where readings go: `pipeline`, or `null` to measure the pacer alone
-                                 [default: pipeline]
+          --topic <NAME>            Topic [default: named by the folder of the dataset]
+          --partitions <N>          Partitions of a topic that is created; if given, an existing one
+                                    must have as many [default: 4]
+          --replication-factor <N>  Replicas of each partition of a topic that is created [default: as
+                                    the broker is configured]
+          --consumers <N>           Consumers that share the partitions [default: 2, or 1 for one
+                                    partition]
+          --linger <TIME>           How long the producer gathers a batch [default: 5ms]
+          --compression <CODEC>     Compression of record batches: `none`, `gzip`, `lz4`, `snappy` or
+                                    `zstd` [default: none]
+          --encoding <FORM>         Form of each message: `json`, or `confluent` with a schema id before
+                                    it [default: json]
+          --batch-records <N>       Most documents of one insert [default: 1000]
+          --batch-wait <TIME>       How long the writer gathers an insert [default: 10ms]
+          --database <NAME>         Database to write to [default: convoy]
+          --collection <NAME>       Collection to write to [default: sensor]
+          --sink <SINK>             Where readings go: `pipeline`, or `null` to measure the pacer alone
+                                    [default: pipeline]
 
     Servers:
       -b, --backend <KIND>                Where both servers come from: `auto`, `embedded`, `containers`

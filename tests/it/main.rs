@@ -25,6 +25,7 @@ mod install;
 #[path = "../../fuzz/mutate.rs"]
 mod mutate;
 mod place;
+mod secrets;
 mod serving;
 mod simulate;
 mod stand_in;

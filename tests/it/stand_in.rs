@@ -1,20 +1,13 @@
-//! Images for the tests of containers, made of this machine's own files: none is pulled.
-//!
-//! They hold `examples/stand_in.rs` and the libraries it is linked to. See there for what they
-//! stand in for, and for what they cannot show.
+//! The container engine of the tests, and the images in it: `examples/stand_in` makes them, and says
+//! what they stand in for and what they cannot show.
 
-use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Names of the images; tags say how they behave.
 pub const REDPANDA: &str = "convoy-test/redpanda";
 pub const MONGO: &str = "convoy-test/mongo";
-
-/// Tag → what is put before the arguments.
-const TAGS: [(&str, &str); 3] = [("works", ""), ("dies", "dies"), ("silent", "silent")];
 
 /// The container engine, held by one test at a time: each looks at everything in it.
 pub struct Engine {
@@ -66,68 +59,18 @@ fn docker(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Makes the images, in the profile of these tests.
 fn make_images() {
-    let staging = tempfile::tempdir().unwrap();
-    let program = staging.path().join("stand-in");
-    fs::copy(build(), &program).unwrap();
-    // Symbols make nine tenths of it; without `strip` it is only larger.
-    let _stripped = Command::new("strip").arg(&program).status();
-    fs::create_dir(staging.path().join("tmp")).unwrap();
-    for library in libraries(&program) {
-        let copy = staging.path().join(library.strip_prefix("/").unwrap());
-        fs::create_dir_all(copy.parent().unwrap()).unwrap();
-        fs::copy(&library, copy).unwrap();
-    }
-    let archive = Command::new("tar")
-        .args(["--create", "--directory"])
-        .arg(staging.path())
-        .arg(".")
-        .output()
-        .unwrap();
-    assert!(archive.status.success());
-    for image in [REDPANDA, MONGO] {
-        for (tag, behaviour) in TAGS {
-            let entry = if behaviour.is_empty() {
-                r#"ENTRYPOINT ["/stand-in"]"#.to_owned()
-            } else {
-                format!(r#"ENTRYPOINT ["/stand-in", "{behaviour}"]"#)
-            };
-            import(&archive.stdout, &entry, &format!("{image}:{tag}"));
-        }
-    }
-}
-
-fn import(archive: &[u8], entry: &str, image: &str) {
-    let mut import = Command::new("docker")
-        .args(["import", "--change", entry, "-", image])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("these tests need the command `docker`");
-    import.stdin.take().unwrap().write_all(archive).unwrap();
-    assert!(import.wait().unwrap().success(), "docker import {image}");
-}
-
-/// Builds the program in the profile of these tests and returns where it is.
-fn build() -> PathBuf {
     let profile = Path::new(env!("CARGO_BIN_EXE_convoy")).parent().unwrap();
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--locked", "--example", "stand_in"]);
+    let mut run = Command::new(env!("CARGO"));
+    run.args(["run", "--quiet", "--locked", "--example", "stand_in"]);
     if profile.ends_with("release") {
-        build.arg("--release");
+        run.arg("--release");
     }
-    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
-    assert!(built.unwrap().success(), "cargo build --example stand_in");
-    profile.join("examples/stand_in")
-}
-
-/// The shared libraries of a program, its loader included.
-fn libraries(program: &Path) -> Vec<PathBuf> {
-    let output = Command::new("ldd").arg(program).output().unwrap();
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .split_whitespace()
-        .filter(|word| word.starts_with('/'))
-        .map(PathBuf::from)
-        .collect()
+    let made = run
+        .args(["--", "images"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdout(Stdio::null())
+        .status();
+    assert!(made.unwrap().success(), "the images cannot be made");
 }

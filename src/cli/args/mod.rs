@@ -1,5 +1,8 @@
 //! Flags as clap knows them. Doc comments are the help.
 
+mod consume;
+mod groups;
+mod produce;
 mod simulate;
 mod up;
 
@@ -11,7 +14,10 @@ use crate::command::settings::{Backend, Format};
 use crate::{broker, store};
 
 use super::parse;
-pub(super) use simulate::{RecordsArg, SimulateArgs};
+pub(super) use consume::ConsumeArgs;
+pub(super) use groups::{ConnectionArgs, FleetArgs, LengthArgs, RecordsArg, TopicArgs};
+pub(super) use produce::ProduceArgs;
+pub(super) use simulate::SimulateArgs;
 pub(super) use up::UpArgs;
 
 const EXIT_CODES: &str = "\
@@ -40,6 +46,12 @@ pub(super) enum CommandArgs {
     /// Serve Kafka, Schema Registry and MongoDB here until Ctrl-C; prints a `.env` for their clients.
     #[command(max_term_width = 100, after_long_help = up::EXAMPLES)]
     Up(UpArgs),
+    /// Run the producing half against an existing broker: emit the fleet, or a part of it.
+    #[command(max_term_width = 100, after_long_help = produce::EXAMPLES)]
+    Produce(Box<ProduceArgs>),
+    /// Run the consuming half against existing servers, sharing partitions with others.
+    #[command(max_term_width = 100, after_long_help = consume::EXAMPLES)]
+    Consume(Box<ConsumeArgs>),
     /// Look at the rows to replay, or make some.
     #[command(subcommand)]
     Dataset(DatasetArgs),

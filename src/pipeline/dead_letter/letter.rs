@@ -22,7 +22,8 @@ const MOST_REASON: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Letter {
     id: String,
-    run: String,
+    /// None where a record names none.
+    run: Option<String>,
     /// Topic that it was read from or meant for.
     pub topic: String,
     partition: i32,
@@ -63,11 +64,16 @@ impl Letter {
     /// Makes the letter of a record that was read.
     pub fn of_record(context: &Context, partition: TopicPartition, poison: Poison) -> Self {
         let (topic, number) = (context.topic(partition), partition.number);
-        let run = &context.settings.run_id;
+        let settings = &context.settings;
         let record = poison.record;
+        // A group reads the records of many runs; a run's own consumers answer for all they read.
+        let run = match settings.group {
+            Some(_) => poison.run_id,
+            None => Some(settings.run_id.clone()),
+        };
         Self {
-            id: format!("{run}/{topic}/{number}/{}", record.offset),
-            run: run.clone(),
+            id: format!("{}/{topic}/{number}/{}", settings.reader(), record.offset),
+            run,
             topic: topic.to_owned(),
             partition: number,
             offset: Some(record.offset),
@@ -86,7 +92,7 @@ impl Letter {
         let (vehicle, sequence) = message.reading;
         Self {
             id: format!("{run}/{topic}/{partition}/vehicle-{vehicle}/{sequence}"),
-            run: run.to_owned(),
+            run: Some(run.to_owned()),
             topic: topic.to_owned(),
             partition,
             offset: None,

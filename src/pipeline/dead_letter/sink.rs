@@ -35,7 +35,8 @@ const FETCH_WAIT: Duration = Duration::from_millis(50);
 /// Writes dead letters. Shared by all producers and writers of a run.
 #[derive(Debug)]
 pub struct DeadLetters {
-    collection: Documents,
+    /// None where only the topic is at hand.
+    collection: Option<Documents>,
     connector: Connector,
     /// Per topic of the run, the partition for its dead letters once there has been one.
     topics: Vec<Mutex<Option<Partition>>>,
@@ -43,17 +44,14 @@ pub struct DeadLetters {
 
 impl DeadLetters {
     /// Prepares for the dead letters of so many topics; nothing is made before there is one.
-    pub fn new(collection: Documents, connector: Connector, topics: usize) -> Self {
+    ///
+    /// Without a collection, as for a producer that knows no store, they go to the topic alone.
+    pub fn new(collection: Option<Documents>, connector: Connector, topics: usize) -> Self {
         Self {
             collection,
             connector,
             topics: (0..topics).map(|_| Mutex::default()).collect(),
         }
-    }
-
-    /// Returns the collection.
-    pub fn collection(&self) -> &Documents {
-        &self.collection
     }
 
     /// Writes letters of one topic of the run to the collection, and those that are new there to
@@ -64,12 +62,19 @@ impl DeadLetters {
         topic: usize,
         letters: &[Letter],
     ) -> Result<(), Error> {
+        let Some(collection) = &self.collection else {
+            let letters: Vec<&Letter> = letters.iter().collect();
+            self.publish(context, topic, &letters).await?;
+            context.counters.dead_lettered.add(letters.len());
+            return Ok(());
+        };
         let documents: Vec<RawDocumentBuf> = letters.iter().map(Letter::document).collect();
         let mut first = 0;
         while first < letters.len() {
             let end = first + fitting(&documents[first..], INSERT_BYTES, |it| it.as_bytes().len());
             let (letters, documents) = (&letters[first..end], &documents[first..end]);
-            self.put_fitting(context, topic, letters, documents).await?;
+            self.put_fitting(context, topic, (collection, letters), documents)
+                .await?;
             first = end;
         }
         Ok(())
@@ -79,16 +84,16 @@ impl DeadLetters {
         &self,
         context: &Context,
         topic: usize,
-        letters: &[Letter],
+        (collection, letters): (&Documents, &[Letter]),
         documents: &[RawDocumentBuf],
     ) -> Result<(), Error> {
         for letter in letters {
             tracing::debug!(id = letter.id(), reason = letter.reason(), "dead letter");
         }
-        let answered = insert(context, &self.collection, documents).await?;
+        let answered = insert(context, collection, documents).await?;
         if let Some((_, reason)) = answered.rejected.into_iter().next() {
             return Err(Error::Insert {
-                collection: self.collection.name(),
+                collection: collection.name(),
                 attempts: 1,
                 source: Cause::Other(reason),
             });
@@ -102,7 +107,9 @@ impl DeadLetters {
             counters.dead_lettered.add(letters.len() - known.len());
             counters.replayed.add(known.len());
         }
-        let published = self.published(context, letters, &known).await?;
+        let published = self
+            .published(context, (collection, letters), &known)
+            .await?;
         let new: Vec<&Letter> = letters
             .iter()
             .filter(|letter| !published.contains(letter.id()))
@@ -114,7 +121,7 @@ impl DeadLetters {
     async fn published(
         &self,
         context: &Context,
-        letters: &[Letter],
+        (collection, letters): (&Documents, &[Letter]),
         known: &BTreeSet<usize>,
     ) -> Result<BTreeSet<String>, Error> {
         if known.is_empty() {
@@ -124,7 +131,7 @@ impl DeadLetters {
         let look_up = || async {
             let mut published = BTreeSet::new();
             let filter = doc! { "_id": { "$in": ids.clone() }, "published": { "$exists": true } };
-            let scan = self.collection.scan(filter, |letter| {
+            let scan = collection.scan(filter, |letter| {
                 published.extend(letter.get_str("_id").ok().map(str::to_owned));
             });
             scan.await?;
@@ -201,11 +208,14 @@ impl DeadLetters {
         letters: &[&Letter],
         published: bool,
     ) -> Result<(), Error> {
+        let Some(collection) = &self.collection else {
+            return Ok(());
+        };
         let ids: Vec<&str> = letters.iter().map(|letter| letter.id()).collect();
         let update = || {
             let filter = doc! { "_id": { "$in": ids.clone() } };
             let update = doc! { "$set": { "published": published } };
-            self.collection.update_all(filter, update)
+            collection.update_all(filter, update)
         };
         persistently(context, update).await.map_err(Error::Store)
     }

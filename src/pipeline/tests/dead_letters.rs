@@ -135,7 +135,7 @@ async fn a_message_that_no_broker_takes_is_kept_with_its_bytes() {
     sizes.sort_unstable();
     let settings = embedded_broker::Settings {
         // A batch of one message of middling size: some fit, some do not.
-        max_batch_bytes: sizes[sizes.len() / 2] + 61 + envelope::LENGTH + 30,
+        max_batch_bytes: sizes[sizes.len() / 2] + 61 + envelope::FIXED_LENGTH + 30,
         ..Default::default()
     };
     let broker = embedded_broker::Broker::start(settings).await.unwrap();

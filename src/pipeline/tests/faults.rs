@@ -144,8 +144,14 @@ async fn records_that_do_not_fit_are_set_aside_and_the_others_unaffected() {
             sent: 0,
             payload_hash: crate::record::payload_hash(b"{\"class\":7}"),
         };
-        batch.push(None, envelope.encode(), b"{\"class\":7}".to_vec(), 0);
-        batch.push(None, [0; envelope::LENGTH], b"not json".to_vec(), 0);
+        let emission = Emission {
+            run_id: &context.settings.run_id,
+            boot: 0,
+            emitted_at_unix_ms: 0,
+        };
+        let header = envelope.encode(&emission);
+        batch.push(None, header, b"{\"class\":7}".to_vec(), 0);
+        batch.push(None, vec![0; 46], b"not json".to_vec(), 0);
         partition.produce(batch, Compression::None).await
     };
     let (outcome, _sent) = tokio::join!(running, poison);

@@ -27,7 +27,7 @@ use crate::fleet::{self, Key};
 use crate::load::{Arrival, Bound, Rate};
 use crate::measure::{Histogram, Interval, RunClock, Stages};
 use crate::net::SecretUri;
-use crate::record::{Envelope, envelope};
+use crate::record::{Emission, Envelope, envelope};
 use crate::store::embedded as embedded_store;
 
 const PARTITIONS: u32 = 3;
@@ -66,7 +66,9 @@ fn context_with(seed: u64, change: impl FnOnce(&mut Settings)) -> Arc<Context> {
         fleet,
         key: Key::Vehicle,
         topics: vec!["readings".to_owned()],
+        group: None,
         partitions: PARTITIONS,
+        partitions_required: false,
         replication_factor: 1,
         compression: Compression::None,
         linger: Duration::from_millis(2),
@@ -152,7 +154,8 @@ impl Place {
                     .await
                     .unwrap();
                 for record in fetched.records {
-                    let envelope = Envelope::decode(&record.headers[envelope::HEADER]).unwrap();
+                    let header = &record.headers[envelope::HEADER];
+                    let (envelope, _emission) = Envelope::decode(header).unwrap();
                     records.push((envelope.vehicle, envelope.sequence, record.value.unwrap()));
                 }
             }

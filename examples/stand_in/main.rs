@@ -11,6 +11,10 @@
 //! | `--replSet NAME …` | MongoDB, whose entry point puts `mongod` before it |
 //! | `dies …` | an image that ends at once |
 //! | `silent …` | an image that never answers |
+//!
+//! `stand_in images` makes the images, with the command `docker`, and prints their names.
+
+mod images;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -19,10 +23,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use convoy::broker::embedded::{Broker, Settings as BrokerSettings};
+use convoy::registry::embedded::{Registry, Settings as RegistrySettings};
 use convoy::store::embedded::{Settings as StoreSettings, Store};
 
 /// Flags of `redpanda start` that need no answer here.
-const REDPANDA_FLAGS: [&str; 9] = [
+const REDPANDA_FLAGS: [&str; 8] = [
     "--node-id",
     "--smp",
     "--memory",
@@ -31,7 +36,6 @@ const REDPANDA_FLAGS: [&str; 9] = [
     "--reactor-backend",
     "--check",
     "--default-log-level",
-    "--schema-registry-addr",
 ];
 
 /// Where MongoDB listens unless told otherwise.
@@ -45,6 +49,7 @@ async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let served = match arguments.as_slice() {
+        ["images"] => images::make().map(|images| print(&images)),
         ["redpanda", "start", flags @ ..] => redpanda(flags).await,
         ["--replSet", _name, flags @ ..] => mongodb(flags).await,
         ["dies", ..] => Err("the stand-in ends at once, as it was told".to_owned()),
@@ -65,12 +70,13 @@ async fn main() -> ExitCode {
 
 async fn redpanda(flags: &[&str]) -> Result<(), String> {
     let mut settings = BrokerSettings::default();
-    let mut outside = None;
+    let (mut outside, mut registry) = (None, None);
     let mut flags = flags.iter();
     while let Some(flag) = flags.next() {
         let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
         match (name, value.strip_prefix("PLAINTEXT://")) {
             ("--kafka-addr", Some(address)) => outside = Some(parse(address)?),
+            ("--schema-registry-addr", _) => registry = Some(parse(value)?),
             ("--advertise-kafka-addr", Some(address)) => {
                 let (host, port) = address
                     .rsplit_once(':')
@@ -89,9 +95,24 @@ async fn redpanda(flags: &[&str]) -> Result<(), String> {
     let broker = Broker::start(settings).await.map_err(chain)?;
     let outside = outside.ok_or_else(|| "`--kafka-addr` is missing".to_owned())?;
     forward(outside, broker.address()).await?;
+    let registry = match registry {
+        Some(address) => Some(schema_registry(address).await?),
+        None => None,
+    };
     say("Successfully started Redpanda!");
     terminated().await;
+    if let Some(registry) = registry {
+        registry.stop().await;
+    }
     broker.stop().await.map_err(chain)
+}
+
+async fn schema_registry(outside: SocketAddr) -> Result<Registry, String> {
+    let registry = Registry::start(RegistrySettings::default())
+        .await
+        .map_err(chain)?;
+    forward(outside, registry.address()).await?;
+    Ok(registry)
 }
 
 async fn mongodb(flags: &[&str]) -> Result<(), String> {
@@ -140,6 +161,13 @@ fn chain(error: impl std::error::Error) -> String {
         cause = error.source();
     }
     texts.join(": ")
+}
+
+#[expect(clippy::print_stdout, reason = "the names are its result")]
+fn print(images: &[String]) {
+    for image in images {
+        println!("{image}");
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "a container's log is its stderr")]

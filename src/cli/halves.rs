@@ -1,0 +1,100 @@
+//! Options of the commands that run one half of the pipeline, or join reports → settings.
+
+use crate::command::settings::{
+    ConsumeSettings, CreationSettings, Encoding, ExternalBroker, ProduceSettings,
+};
+
+use super::args::{ConnectionArgs, ConsumeArgs, ProduceArgs, TopicArgs};
+use super::environment::Environment;
+use super::error::Error;
+use super::layers::{Layered, Origins};
+use super::resolve::{BROKERS_DEFAULT, bootstrap, external_broker, external_store, load};
+
+/// Resolves the options of `convoy produce`.
+pub(super) fn produce(
+    layered: Layered<ProduceArgs>,
+    environment: &Environment,
+) -> Result<ProduceSettings, Error> {
+    let Layered { args, origins } = layered;
+    let addresses = args.broker.as_deref();
+    let broker = broker(addresses, &args.connection, &origins, environment)?;
+    let registry = environment.registry()?;
+    if args.producer.encoding == Encoding::Confluent && registry.is_none() {
+        return Err(Error::MissingRegistry);
+    }
+    Ok(ProduceSettings {
+        load: load(args.fleet, &args.length),
+        shard: args.shard.map(|shard| shard.0),
+        run_id: args.run_id,
+        request_timeout: args.patience.request_timeout,
+        broker_timeout: args.patience.broker_timeout,
+        topic: args.topic,
+        creation: creation(&args.creation, &origins),
+        linger: args.producer.linger,
+        compression: args.producer.compression,
+        encoding: args.producer.encoding,
+        broker,
+        registry,
+        output: args.report.output,
+        format: args.report.format,
+    })
+}
+
+/// Resolves the options of `convoy consume`.
+pub(super) fn consume(
+    layered: Layered<ConsumeArgs>,
+    environment: &Environment,
+) -> Result<ConsumeSettings, Error> {
+    let Layered { args, origins } = layered;
+    let addresses = args.broker.as_deref();
+    let broker = broker(addresses, &args.connection, &origins, environment)?;
+    let store = args.store.as_deref();
+    let store = store.ok_or(Error::MissingEndpoint { option: "store" })?;
+    if args.beat * 2 > args.dead_after {
+        return Err(Error::HastyBurial {
+            beat: args.beat,
+            dead_after: args.dead_after,
+        });
+    }
+    Ok(ConsumeSettings {
+        group: args.group,
+        beat: args.beat,
+        dead_after: args.dead_after,
+        duration: args.duration,
+        records: args.records,
+        idle: args.idle,
+        drain_timeout: args.drain_timeout,
+        request_timeout: args.patience.request_timeout,
+        broker_timeout: args.patience.broker_timeout,
+        store_timeout: args.store_timeout,
+        topics: args.topic,
+        creation: creation(&args.creation, &origins),
+        batch_records: args.writer.batch_records,
+        batch_wait: args.writer.batch_wait,
+        database: args.writer.database,
+        collection: args.writer.collection,
+        broker,
+        store: external_store(&origins, store)?,
+        output: args.report.output,
+        format: args.report.format,
+    })
+}
+
+fn broker(
+    addresses: Option<&str>,
+    connection: &ConnectionArgs,
+    origins: &Origins,
+    environment: &Environment,
+) -> Result<ExternalBroker, Error> {
+    let addresses = addresses.ok_or(Error::MissingEndpoint { option: "broker" })?;
+    let bootstrap = bootstrap(origins, addresses)?;
+    external_broker(connection, bootstrap, environment)
+}
+
+fn creation(args: &TopicArgs, origins: &Origins) -> CreationSettings {
+    CreationSettings {
+        partitions: args.partitions,
+        partitions_required: origins.of("partitions").is_some(),
+        replication_factor: args.replication_factor.unwrap_or(BROKERS_DEFAULT),
+    }
+}

@@ -1,0 +1,126 @@
+//! `convoy consume`: store what is in the topics, sharing the partitions with others.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::observer::Display;
+use super::roles::{Role, Runtimes};
+use super::settings::ConsumeSettings;
+use super::summarize::{Baseline, CpuUse};
+use super::summarize_halves::{Half, consumer_report};
+use super::{Invocation, interrupt, run_id, servers, simulate};
+use crate::broker::Compression;
+use crate::error::{Error, ExitStatus};
+use crate::fleet::{self, Key};
+use crate::measure::RunClock;
+use crate::pipeline::group::{Length, Timing};
+use crate::pipeline::{self, Context, Ends, Observer as _, Phase, Workload};
+use crate::report::RunDirectory;
+use crate::terminal::{Expected, Terminal, logging};
+
+/// What is said when the user interrupts the consumption.
+const INTERRUPTED: &str =
+    "interrupted: what was read is stored, and the partitions are freed; interrupt again to abort";
+
+/// How old a record may be that is measured: its stamps must not lie before the clock's epoch.
+const OLDEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Inserts at once, before the pool of connections makes them wait.
+const CONNECTIONS: usize = 8;
+
+/// How much longer than `--dead-after` a living member may take to give up a partition.
+const PATIENCE: u32 = 5;
+
+/// Consumes as one member of a group, and reports what it did.
+pub fn run(
+    settings: &ConsumeSettings,
+    invocation: &Invocation,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Error> {
+    let clock = RunClock::reaching_back(OLDEST);
+    let started = clock.now();
+    let member = run_id::of_start(clock.unix_ms(started), clock.since_boot(started));
+    let directory = RunDirectory::create(&settings.output, &member)?;
+    let log_filter = invocation.log_filter.as_deref();
+    logging::start(terminal, Path::new(logging::DIRECTORY), &member, log_filter);
+    let context = Arc::new(context(settings, member, clock));
+    let runtimes = Runtimes::start(&[Role::Consumer])?;
+    let baseline = Baseline::read(clock);
+    let log = directory.latency_log(clock.unix_ms(started))?;
+    let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal, INTERRUPTED);
+    let expected = settings.duration.map(Expected::Duration);
+    let expected = expected.or(settings.records.map(Expected::Records));
+    let display = Arc::new(Display::new(
+        terminal,
+        (Duration::ZERO, expected),
+        clock,
+        log,
+    ));
+    display.phase(Phase::Preparing);
+    let ends = Ends {
+        broker: servers::external_endpoint(&settings.broker)?,
+        store: settings.store.clone(),
+    };
+    let timing = Timing {
+        beat: settings.beat,
+        dead_after: settings.dead_after,
+        patience: settings.dead_after * PATIENCE,
+    };
+    let length = Length {
+        duration: settings.duration,
+        records: settings.records,
+        idle: settings.idle,
+    };
+    let observer = Arc::clone(&display);
+    let consuming = pipeline::consume(
+        Arc::clone(&context),
+        ends,
+        (timing, length),
+        runtimes.handle(Role::Consumer),
+        observer,
+        interrupted,
+    );
+    let consumed = runtimes.block_on(consuming);
+    let (log, _at_audit) = display.finish();
+    let mut consumed = consumed?;
+    let cpu = CpuUse::read(clock);
+    let half = Half {
+        invocation,
+        context: &context,
+        baseline: &baseline,
+        cpu: &cpu,
+    };
+    let report = consumer_report(&half, settings, &consumed, started);
+    simulate::present(&report, &directory, log, settings.format, terminal)?;
+    match consumed.done.failure.take() {
+        Some(failure) => Err(failure.into()),
+        None => Ok(simulate::status(&report)),
+    }
+}
+
+fn context(settings: &ConsumeSettings, member: String, clock: RunClock) -> Context {
+    let creation = settings.creation;
+    let pipeline = pipeline::Settings {
+        run_id: member,
+        fleet: fleet::Settings::idle(),
+        key: Key::None,
+        topics: settings.topics.clone(),
+        group: Some(settings.group.clone()),
+        partitions: creation.partitions,
+        partitions_required: creation.partitions_required,
+        replication_factor: creation.replication_factor,
+        compression: Compression::None,
+        linger: Duration::ZERO,
+        consumers: CONNECTIONS,
+        batch_records: settings.batch_records as usize,
+        batch_wait: settings.batch_wait,
+        database: settings.database.clone(),
+        collection: settings.collection.clone(),
+        drain_timeout: settings.drain_timeout,
+        request_timeout: settings.request_timeout,
+        broker_timeout: settings.broker_timeout,
+        store_timeout: settings.store_timeout,
+    };
+    Context::new(pipeline, clock, Workload::new(Vec::new()))
+}

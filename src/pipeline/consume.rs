@@ -1,0 +1,84 @@
+//! The consuming half alone: join a group, read what it gives us, leave. Other processes produce.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::error::Error;
+use super::group::{Done, Length, Session, Timing};
+use super::prepare::{connector, open_store};
+use super::progress::{Observer, Phase, gather};
+use super::topics;
+use crate::broker::Endpoint;
+use crate::measure::{Interval, Recording};
+use crate::net::SecretUri;
+
+/// Where records come from and documents go.
+#[derive(Debug, Clone)]
+pub struct Ends {
+    /// The broker.
+    pub broker: Endpoint,
+    /// The store.
+    pub store: SecretUri,
+}
+
+/// What consuming alone gave.
+#[derive(Debug)]
+pub struct Consumed {
+    /// What was owned, and how it ended.
+    pub done: Done,
+    /// Everything measured from the fetch on.
+    pub recording: Recording,
+    /// Second by second.
+    pub intervals: Vec<Interval>,
+    /// When the session began, nanoseconds on the process's clock.
+    pub start: u64,
+}
+
+/// Consumes as a member of the context's group, until `length` or the user ends it.
+pub async fn consume(
+    context: Arc<Context>,
+    ends: Ends,
+    (timing, length): (Timing, Length),
+    consumer: Handle,
+    observer: Arc<dyn Observer>,
+    interrupt: CancellationToken,
+) -> Result<Consumed, Error> {
+    let connector = connector(&context, &ends.broker);
+    context.set_partitions(topics::ensure(&context.settings, &connector).await?);
+    let store = open_store(&context, &ends.store, &consumer).await?;
+    let documents = store.documents(&context.settings.collection);
+    documents.create().await.map_err(Error::Store)?;
+    let session = Session::new(
+        Arc::clone(&context),
+        connector,
+        store,
+        Arc::clone(&observer),
+        (timing, length),
+    );
+    let (recorder, start) = (session.recorder(), session.start());
+    let ended = CancellationToken::new();
+    let gathering = tokio::spawn(gather(
+        Arc::clone(&context),
+        vec![Arc::clone(&recorder)],
+        start,
+        Arc::clone(&observer),
+        ended.clone(),
+    ));
+    observer.phase(Phase::Running);
+    let working = consumer.spawn(session.run(interrupt)).await;
+    let done = working.map_err(|_panicked| Error::Panicked { role: "consumer" })?;
+    ended.cancel();
+    let gathered = gathering.await.unwrap_or_default();
+    let mut recording = Recording::default();
+    recording.merge(&recorder.lock());
+    recording.stages = gathered.stages;
+    Ok(Consumed {
+        done,
+        recording,
+        intervals: gathered.intervals,
+        start,
+    })
+}

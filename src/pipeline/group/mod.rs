@@ -1,0 +1,14 @@
+//! A group of processes that share the partitions of topics, each with one owner at a time.
+//!
+//! ```text
+//!  membership   who lives, who gets what          pure
+//!  leases       beats and leases in the store
+//!  session      one member: looks, takes, reads, gives up
+//! ```
+
+pub mod leases;
+pub mod membership;
+pub mod session;
+
+pub use membership::Timing;
+pub use session::{Done, Length, Session, Stint};
