@@ -83,6 +83,11 @@ bench-ferretdb ferretdb *arguments:
     cargo build --release --locked
     python3 benches/against/ferretdb.py target/release/convoy "$@"
 
+# Time the start after `kill -9` with a gigabyte at each end (needs confluent-kafka and pymongo).
+bench-recovery *arguments:
+    cargo build --release --locked
+    python3 benches/recovery.py target/release/convoy "$@"
+
 # Run the benchmarks.
 bench *arguments:
     cargo bench --locked "$@"

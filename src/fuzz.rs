@@ -70,9 +70,10 @@ impl Target {
 /// Reads an envelope; one that is read is written as it was, but for bits that mean nothing.
 fn envelope(bytes: &[u8]) -> String {
     match Envelope::decode(bytes) {
-        Ok(envelope) => {
-            let again = Envelope::decode(&envelope.encode());
-            assert_eq!(again, Ok(envelope), "an envelope survives its header");
+        Ok((envelope, emission)) => {
+            let written = envelope.encode(&emission);
+            let again = Envelope::decode(&written);
+            assert_eq!(again, Ok((envelope, emission)), "it survives its header");
             format!("{}", envelope.warm_up)
         }
         Err(error) => error.to_string(),
