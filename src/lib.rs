@@ -31,6 +31,7 @@ pub mod dataset;
 pub mod error;
 pub mod faults;
 pub mod fleet;
+pub mod fuzz;
 pub mod load;
 pub mod measure;
 pub mod net;

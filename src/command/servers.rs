@@ -20,7 +20,7 @@ use crate::net::SecretUri;
 use crate::net::container::Common;
 use crate::net::engine::{Engine, Surroundings};
 use crate::net::proxy::Proxy;
-use crate::pipeline::{self, Endpoints};
+use crate::pipeline::{self, Endpoints, Lost};
 use crate::registry::embedded as embedded_registry;
 use crate::registry::{self, Client};
 use crate::report::{BackendKind, Durability};
@@ -46,6 +46,9 @@ pub(super) struct Situation<'a> {
 
 /// Kafka's `message.max.bytes` unless somebody sets it.
 const KAFKA_BATCH_BYTES: usize = 1_048_588;
+
+/// Pause between two looks at containers while requests fail.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 /// How long the registry may take to answer.
 const REGISTRY_DEADLINE: Duration = Duration::from_secs(10);
@@ -154,6 +157,30 @@ impl Servers {
             store,
             _data: data,
         })
+    }
+
+    /// Looks after containers whenever requests fail, and tells when one has ended. Never returns.
+    pub async fn watch(&self, lost: &Lost) {
+        loop {
+            lost.trouble().await;
+            let broker = async {
+                match &self.broker {
+                    Broker::Container(broker) => broker.end().await,
+                    Broker::Embedded(_) | Broker::External(_) | Broker::Away => None,
+                }
+            };
+            let store = async {
+                match &self.store {
+                    Store::Container(store) => store.end().await,
+                    Store::Embedded(..) | Store::External(_) | Store::Away => None,
+                }
+            };
+            let (broker, store) = tokio::join!(broker, store);
+            if let Some(reason) = broker.or(store) {
+                lost.tell(reason);
+            }
+            tokio::time::sleep(LOOK_AROUND).await;
+        }
     }
 
     /// Stops what was started, or leaves containers where they are and says how to reach them.

@@ -182,7 +182,11 @@ async fn run_on(
     let endpoints = servers.endpoints.clone();
     let display: Arc<dyn Observer> = Arc::<Display>::clone(display);
     let Some(injector) = injector else {
-        return pipeline::run(Arc::clone(context), endpoints, roles, display, interrupted).await;
+        let running = pipeline::run(Arc::clone(context), endpoints, roles, display, interrupted);
+        return tokio::select! {
+            outcome = Box::pin(running) => outcome,
+            () = servers.watch(&context.lost) => unreachable!("the watch never ends"),
+        };
     };
     let observer = Arc::new(Watched::new(display, Arc::clone(injector)));
     let running = async {
