@@ -156,6 +156,7 @@ pub fn join(stored: &[Stored], command: String) -> Report {
         counters: counters(&reports),
         cpu: CpuPerRecord::default(),
         verdict: Verdict::default(),
+        faults: None,
         thresholds: Vec::new(),
         warnings: warnings(&reports),
         intervals: Vec::new(),

@@ -323,7 +323,8 @@ impl Documents {
     /// Returns the first documents that match, in order of `_id`.
     pub async fn page(&self, filter: Document, most: u32) -> Result<Vec<RawDocumentBuf>, Error> {
         let collect = async {
-            let find = self.collection.find(filter).sort(doc! { "_id": 1 });
+            let collection = self.collection();
+            let find = collection.find(filter).sort(doc! { "_id": 1 });
             let mut cursor = find.limit(i64::from(most)).await?;
             let mut page = Vec::new();
             while cursor.advance().await? {
@@ -331,7 +332,8 @@ impl Documents {
             }
             Ok(page)
         };
-        within(self.command_timeout, collect)
+        self.pool
+            .within(self.command_timeout, collect)
             .await
             .map_err(|source| self.failed("read", source))
     }

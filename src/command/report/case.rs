@@ -45,6 +45,7 @@ fn account(produced: &Produced) -> Result<Ledger, Error> {
         },
         labels: produced.labels.clone(),
         not_acked: produced.not_acked,
+        ..Ledger::default()
     })
 }
 

@@ -230,15 +230,19 @@ async fn an_audit_of_all_parts_finds_the_one_document_that_is_missing() {
     let documents = place.collection("sensor").await;
     let letters = place.collection("sensor_dead_letters").await;
     let hashes = || context(51).workload.payload_hashes().map(Some);
-    let found = verdict(&case, &documents, &letters, hashes).await.unwrap();
+    let found = verdict(&case, &documents, &letters, hashes, None)
+        .await
+        .unwrap();
     assert!(found.clean(), "{found:?}");
 
     let lost = doc! { "vehicle": 3, "sequence": 1_i64 };
     documents.remove(lost).await.unwrap();
-    let found = verdict(&case, &documents, &letters, hashes).await.unwrap();
+    let found = verdict(&case, &documents, &letters, hashes, None)
+        .await
+        .unwrap();
     assert_eq!((found.missing, found.stored), (1, RECORDS - 1), "{found:?}");
     assert_eq!((found.corrupt, found.duplicated), (0, 0), "{found:?}");
-    let found = verdict(&case, &documents, &letters, || Ok(None)).await;
+    let found = verdict(&case, &documents, &letters, || Ok(None), None).await;
     assert_eq!(found.unwrap().missing, 1, "also without the rows");
     place.close().await;
 }
