@@ -57,7 +57,7 @@ pub struct Settings {
 impl Settings {
     /// Returns the collection that takes what does not fit.
     pub fn dead_letter_collection(&self) -> String {
-        format!("{}_dead_letters", self.collection)
+        dead_letters_of(&self.collection)
     }
 
     /// Returns the collection that holds the consumers' positions.
@@ -74,6 +74,11 @@ impl Settings {
     pub fn reader(&self) -> &str {
         self.group.as_deref().unwrap_or(&self.run_id)
     }
+}
+
+/// Returns the collection that takes what does not fit into another.
+pub fn dead_letters_of(collection: &str) -> String {
+    format!("{collection}_dead_letters")
 }
 
 /// Settings, clock, rows and counters of a run.

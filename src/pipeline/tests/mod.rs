@@ -7,6 +7,7 @@
 mod chaos;
 mod dead_letters;
 mod faults;
+mod halves;
 mod losses;
 mod mutations;
 mod outages;
