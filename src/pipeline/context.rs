@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::lost::Lost;
 use super::workload::Workload;
 use crate::broker::Compression;
 use crate::fleet::{self, Key};
@@ -95,6 +96,8 @@ pub struct Context {
     pub workload: Workload,
     /// Counts of all tasks.
     pub counters: Counters,
+    /// Servers that have ended.
+    pub lost: Lost,
     /// Partitions of each topic, once the broker has said.
     partitions: OnceLock<Vec<u32>>,
 }
@@ -110,6 +113,7 @@ impl Context {
             boot: owner::boot().map_or(0, |boot| xxhash_rust::xxh3::xxh3_64(boot.as_bytes())),
             workload,
             counters: Counters::default(),
+            lost: Lost::default(),
             partitions: OnceLock::new(),
         }
     }

@@ -84,9 +84,11 @@ pub async fn run(
     if let Ok(verdict) = &mut audited {
         count_repetitions(verdict, &context);
     }
+    let ended = context.lost.take().map(Error::ServerEnded);
+    let failed = ended.or(finished.failure);
     let (verdict, failure) = match audited {
-        Ok(verdict) => (Some(verdict), finished.failure),
-        Err(error) => (None, finished.failure.or(Some(error))),
+        Ok(verdict) => (Some(verdict), failed),
+        Err(error) => (None, failed.or(Some(error))),
     };
     Ok(Outcome {
         recording: finished.recording,

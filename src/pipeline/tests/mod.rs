@@ -9,6 +9,7 @@ mod dead_letters;
 mod faults;
 mod halves;
 mod losses;
+mod mutations;
 mod outages;
 mod tasks;
 
