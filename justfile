@@ -75,6 +75,35 @@ overhead:
     CONVOY_AUDITED=target/release/convoy CONVOY_UNAUDITED=target/release/convoy-unaudited \
         cargo test --locked --test it -- --ignored --nocapture overhead::
 
+# Feed every decoder with damaged input, so many seconds each: `just fuzz 600 [TARGET…]`.
+fuzz *arguments:
+    cargo run --release --example fuzz -- "$@"
+
+# Run the conformance scripts with Kafka's own tools (needs Java and Maven).
+test-java:
+    cargo build --release --locked
+    python3 tests/clients/java.py target/release/convoy
+
+# Run the conformance program of franz-go (needs Go).
+test-go:
+    cargo build --release --locked
+    python3 tests/clients/go.py target/release/convoy
+
+# Compare with Apache Kafka by kafka-producer-perf-test (needs Java and Maven; minutes).
+bench-kafka *arguments:
+    cargo build --release --locked
+    python3 benches/against/kafka.py target/release/convoy "$@"
+
+# Compare with FerretDB by pymongo (needs pymongo and the executable of FerretDB 1.24; minutes).
+bench-ferretdb ferretdb *arguments:
+    cargo build --release --locked
+    python3 benches/against/ferretdb.py target/release/convoy "$@"
+
+# Time the start after `kill -9` with a gigabyte at each end (needs confluent-kafka and pymongo).
+bench-recovery *arguments:
+    cargo build --release --locked
+    python3 benches/recovery.py target/release/convoy "$@"
+
 # Run the benchmarks.
 bench *arguments:
     cargo bench --locked "$@"

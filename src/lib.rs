@@ -30,6 +30,7 @@ pub mod command;
 pub mod dataset;
 pub mod error;
 pub mod fleet;
+pub mod fuzz;
 pub mod load;
 pub mod measure;
 pub mod net;

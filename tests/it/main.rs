@@ -12,15 +12,20 @@
 #![allow(missing_docs, reason = "a test's name says what it shows")]
 
 mod bad_input;
+#[path = "../../fuzz/campaign.rs"]
+mod campaign;
 mod clients;
 mod connections;
 mod containers;
 mod crash;
 mod dataset;
 mod durability;
+mod fuzz;
 mod halves;
 mod help;
 mod install;
+#[path = "../../fuzz/mutate.rs"]
+mod mutate;
 mod outages;
 mod overhead;
 mod place;

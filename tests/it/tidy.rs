@@ -14,6 +14,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("cli", &["command"]),
     ("command", &["error", "terminal"]),
     ("error", &["report", "pipeline"]),
+    // What a fuzzer feeds; nothing of the program names it.
+    ("fuzz", &["pipeline"]),
     ("terminal", &["measure"]),
     ("report", &["audit", "measure"]),
     (

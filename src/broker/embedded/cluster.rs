@@ -35,8 +35,8 @@ use super::{Error, log};
 /// The id of the only broker.
 pub const NODE_ID: i32 = 1;
 
-/// Partitions one topic may have: each costs an open file.
-const MAX_PARTITIONS: i32 = 10_000;
+/// Partitions that all topics together may have: each costs an open file.
+const MAX_PARTITIONS: i32 = 4_000;
 
 /// Topics, partitions and their logs.
 #[derive(Debug)]
@@ -185,9 +185,11 @@ impl Cluster {
         if !(1..=MAX_PARTITIONS).contains(&partitions) {
             return Err(ResponseError::InvalidPartitions);
         }
-        if self.read().by_name.contains_key(name) {
+        let topics = self.read();
+        if topics.by_name.contains_key(name) {
             return Err(ResponseError::TopicAlreadyExists);
         }
+        topics.check_room(partitions)?;
         Ok(partitions)
     }
 
@@ -203,6 +205,7 @@ impl Cluster {
         if topics.by_name.contains_key(name) {
             return Err(ResponseError::TopicAlreadyExists);
         }
+        topics.check_room(partitions)?;
         let description = Description::new(partitions, configs);
         let topic = self.store_topic(name, &description).map_err(|error| {
             warn!(
@@ -225,10 +228,12 @@ impl Cluster {
         validate_only: bool,
     ) -> Result<(), ResponseError> {
         // Held so that two requests do not open the same log.
-        let _topics = self.write();
-        if count <= topic.partition_count() || count > MAX_PARTITIONS {
+        let topics = self.write();
+        let present = topic.partition_count();
+        if count <= present {
             return Err(ResponseError::InvalidPartitions);
         }
+        topics.check_room(count.saturating_sub(present))?;
         if validate_only {
             return Ok(());
         }
@@ -355,6 +360,17 @@ impl Cluster {
 }
 
 impl Topics {
+    /// Fails if so many more partitions are too many.
+    fn check_room(&self, partitions: i32) -> Result<(), ResponseError> {
+        let counts = self.by_name.values().map(|topic| topic.partition_count());
+        let total = counts.fold(partitions, i32::saturating_add);
+        if total <= MAX_PARTITIONS {
+            Ok(())
+        } else {
+            Err(ResponseError::InvalidPartitions)
+        }
+    }
+
     fn insert(&mut self, topic: &Arc<Topic>) {
         self.by_name
             .insert(topic.name().to_owned(), Arc::clone(topic));

@@ -20,6 +20,7 @@ mod error;
 mod faults;
 mod files;
 mod frame;
+pub mod fuzz;
 mod group;
 mod log;
 mod partition;

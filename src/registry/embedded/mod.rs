@@ -15,6 +15,7 @@
 
 mod api;
 mod compatibility;
+pub mod fuzz;
 mod http;
 mod journal;
 mod judge;

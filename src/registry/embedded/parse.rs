@@ -41,13 +41,14 @@ pub(super) fn check(kind: SchemaType, text: &str, references: &References) -> Re
     }
 }
 
-/// Returns the draft that a schema names, or the one that is usual with Kafka.
+/// Returns the draft that a schema names, or the one that is usual with Kafka where it names none
+/// or none that is known.
 pub(super) fn draft(schema: &Value) -> Draft {
     let named = schema.get("$schema").is_some();
-    if named {
-        Draft::default().detect(schema)
-    } else {
-        Draft::Draft7
+    match Draft::default().detect(schema) {
+        Draft::Unknown => Draft::Draft7,
+        detected if named => detected,
+        _ => Draft::Draft7,
     }
 }
 
@@ -126,6 +127,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_schema_of_an_unknown_draft_is_read_as_the_usual_one() {
+        let schema = json!({ "$schema": "http://example.com/ours#", "type": "object" });
+        assert_eq!(json(&schema), Ok(()));
+    }
 
     fn json(schema: &Value) -> Result<(), String> {
         check(

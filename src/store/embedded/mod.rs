@@ -8,6 +8,7 @@ mod engine;
 mod error;
 pub mod faults;
 mod frame;
+pub mod fuzz;
 mod pipeline;
 mod query;
 mod server;

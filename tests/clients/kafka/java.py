@@ -103,7 +103,7 @@ class Members:
 
     def __enter__(self):
         for _ in range(3):
-            output = tempfile.TemporaryFile("w+")
+            output = tempfile.NamedTemporaryFile("w")
             self.outputs.append(output)
             process = subprocess.Popen(
                 command("VerifiableConsumer", *self.arguments, "--verbose"),
@@ -121,10 +121,11 @@ class Members:
     def values(self):
         found = set()
         for output in self.outputs:
-            output.seek(0)
-            for line in output:
-                if '"record_data"' in line and line.endswith("\n"):
-                    found.add(json.loads(line)["value"])
+            # Opened anew: a position that is shared with the process would move where it writes.
+            with open(output.name, encoding="utf-8") as lines:
+                for line in lines:
+                    if '"record_data"' in line and line.endswith("\n"):
+                        found.add(json.loads(line)["value"])
         return found
 
 

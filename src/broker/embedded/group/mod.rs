@@ -19,7 +19,7 @@ use kafka_protocol::error::ResponseError;
 pub use self::coordinator::Coordinator;
 pub use self::description::Listing;
 pub use self::journal::Error as JournalError;
-pub use self::member::{Profile, Protocol};
+pub use self::member::{Profile, Protocol, subscribed_topics};
 pub use self::membership::{Identity, Join, Sync};
 pub use self::offsets::Committed;
 

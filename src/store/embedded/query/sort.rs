@@ -67,7 +67,7 @@ impl SortSpec {
             let value = element.value();
             let direction = value
                 .as_i64()
-                .filter(|order| order.abs() == 1)
+                .filter(|order| matches!(order, 1 | -1))
                 .and_then(|_| Direction::of(&value))
                 .ok_or_else(|| {
                     let message = if value.is_number() {

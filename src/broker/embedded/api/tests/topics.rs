@@ -1,5 +1,7 @@
 //! Settings and growth of topics in every version.
 
+use kafka_protocol::error::ResponseError;
+
 use super::*;
 
 const TOPIC: i8 = 2;
@@ -169,4 +171,16 @@ fn a_producer_that_sends_again_is_told_the_offset_it_got() {
     assert_eq!(produce(&fixture, 9, sent(0)), (0, 0));
     assert_eq!(produce(&fixture, 9, sent(9)), (45, -1));
     assert_eq!(produce(&fixture, 9, sent(4)), (0, 4));
+}
+
+#[test]
+fn all_topics_together_may_have_so_many_partitions() {
+    let fixture = Fixture::new();
+    let check = |partitions| fixture.cluster.check_new_topic("more", partitions);
+    assert_eq!(check(3_998), Ok(3_998));
+    assert_eq!(check(3_999), Err(ResponseError::InvalidPartitions));
+    let known = fixture.cluster.topic(TopicRef::Name("known")).unwrap();
+    let grown = fixture.cluster.grow_topic(&known, 4_001, true);
+    assert_eq!(grown, Err(ResponseError::InvalidPartitions));
+    assert_eq!(fixture.cluster.grow_topic(&known, 4_000, true), Ok(()));
 }

@@ -1,0 +1,48 @@
+//! The registry's API as a function of bytes, for fuzzing. It says what became of the bytes.
+
+use hyper::Method;
+
+use super::api::{Request, Service};
+use super::journal::Journal;
+
+/// After so many requests what they registered is thrown away.
+const REQUESTS_PER_REGISTRY: usize = 500;
+
+/// A registry that answers requests without a connection.
+#[derive(Debug)]
+pub struct Requests {
+    service: Service,
+    answered: usize,
+}
+
+impl Requests {
+    /// Starts with nothing registered.
+    pub fn start() -> Self {
+        Self {
+            service: Service::new(Journal::in_memory(), Vec::new()),
+            answered: 0,
+        }
+    }
+
+    /// Answers a request: a line `METHOD PATH?QUERY`, then the body.
+    pub fn answer(&mut self, bytes: &[u8]) -> String {
+        self.answered += 1;
+        if self.answered > REQUESTS_PER_REGISTRY {
+            *self = Self::start();
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let (line, body) = bytes.split_at(end.unwrap_or(bytes.len()));
+        let line = String::from_utf8_lossy(line);
+        let (method, target) = line.split_once(' ').unwrap_or(("GET", &line));
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let reply = self.service.answer(&Request {
+            method: Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            body: body.get(1..).unwrap_or_default().to_vec(),
+        });
+        let text = String::from_utf8_lossy(&reply.body);
+        let shown: String = text.chars().take(60).collect();
+        format!("{} {shown}", reply.status)
+    }
+}

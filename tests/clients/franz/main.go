@@ -1,0 +1,242 @@
+// franz-go against a broker that the variables of `convoy up`'s `.env` name.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+)
+
+const (
+	partitions = 6
+	records    = 5000
+	deadline   = 60 * time.Second
+)
+
+func main() {
+	checks := []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"every mechanism lets the user in", everyMechanism},
+		{"a wrong password is refused", wrongPassword},
+		{"every codec comes back", everyCodec},
+		{"a group shares partitions and goes on where it stopped", group},
+		{"topics, configurations and groups are administered", administer},
+		{"transactions are refused", transactions},
+	}
+	for _, check := range checks {
+		ctx, cancel := context.WithTimeout(context.Background(), deadline)
+		started := time.Now()
+		if err := check.run(ctx); err != nil {
+			log.Fatalf("FAIL %s: %v", check.name, err)
+		}
+		cancel()
+		fmt.Printf("ok   %s %.1f s\n", check.name, time.Since(started).Seconds())
+	}
+}
+
+// connect returns a client; without a mechanism it logs in by PLAIN.
+func connect(mechanism sasl.Mechanism, more ...kgo.Opt) *kgo.Client {
+	if mechanism == nil {
+		mechanism = plain.Auth{User: user(), Pass: password()}.AsMechanism()
+	}
+	options := []kgo.Opt{kgo.SeedBrokers(os.Getenv("BOOTSTRAP_SERVER")), kgo.SASL(mechanism)}
+	if file := os.Getenv("SSL_CA_LOCATION"); file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			log.Fatal(err)
+		}
+		trusted := x509.NewCertPool()
+		trusted.AppendCertsFromPEM(pem)
+		dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second}, Config: &tls.Config{RootCAs: trusted}}
+		options = append(options, kgo.Dialer(dialer.DialContext))
+	}
+	client, err := kgo.NewClient(append(options, more...)...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client
+}
+
+func user() string     { return os.Getenv("API_KEY") }
+func password() string { return os.Getenv("API_SECRET_KEY") }
+
+func unique(name string) string { return fmt.Sprintf("%s-%d", name, time.Now().UnixNano()) }
+
+func everyMechanism(ctx context.Context) error {
+	for _, mechanism := range []sasl.Mechanism{
+		plain.Auth{User: user(), Pass: password()}.AsMechanism(),
+		scram.Auth{User: user(), Pass: password()}.AsSha256Mechanism(),
+		scram.Auth{User: user(), Pass: password()}.AsSha512Mechanism(),
+	} {
+		client := connect(mechanism)
+		err := client.Ping(ctx)
+		client.Close()
+		if err != nil {
+			return fmt.Errorf("%s: %w", mechanism.Name(), err)
+		}
+	}
+	return nil
+}
+
+func wrongPassword(ctx context.Context) error {
+	client := connect(plain.Auth{User: user(), Pass: "wrong"}.AsMechanism(), kgo.RetryTimeout(5*time.Second))
+	defer client.Close()
+	if err := client.Ping(ctx); !errors.Is(err, kerr.SaslAuthenticationFailed) {
+		return fmt.Errorf("got %v", err)
+	}
+	return nil
+}
+
+// fill creates a topic and produces numbered records, idempotently, as franz-go does by default.
+func fill(ctx context.Context, codec kgo.CompressionCodec) (string, error) {
+	topic := unique("franz")
+	client := connect(nil, kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(codec), kgo.ProducerLinger(5*time.Millisecond))
+	defer client.Close()
+	if _, err := kadm.NewClient(client).CreateTopic(ctx, partitions, 1, nil, topic); err != nil {
+		return topic, err
+	}
+	numbered := make([]*kgo.Record, records)
+	for number := range numbered {
+		text := fmt.Appendf(nil, "value %d", number)
+		numbered[number] = &kgo.Record{Key: fmt.Appendf(nil, "%d", number), Value: text}
+	}
+	return topic, client.ProduceSync(ctx, numbered...).FirstErr()
+}
+
+// read polls clients in turn until the number of distinct values is reached.
+func read(ctx context.Context, wanted int, values map[string]bool, clients ...*kgo.Client) error {
+	for len(values) < wanted {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%d of %d records came", len(values), wanted)
+		}
+		for _, client := range clients {
+			short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+			fetches := client.PollFetches(short)
+			cancel()
+			for _, failed := range fetches.Errors() {
+				if !errors.Is(failed.Err, context.DeadlineExceeded) {
+					return failed.Err
+				}
+			}
+			fetches.EachRecord(func(record *kgo.Record) { values[string(record.Value)] = true })
+		}
+	}
+	return nil
+}
+
+func everyCodec(ctx context.Context) error {
+	codecs := []kgo.CompressionCodec{kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression()}
+	for _, codec := range codecs {
+		topic, err := fill(ctx, codec)
+		if err != nil {
+			return err
+		}
+		client := connect(nil, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+		err = read(ctx, records, map[string]bool{}, client)
+		client.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func group(ctx context.Context) error {
+	topic, err := fill(ctx, kgo.ZstdCompression())
+	if err != nil {
+		return err
+	}
+	name := unique("group")
+	join := func() *kgo.Client {
+		return connect(nil, kgo.ConsumerGroup(name), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+			kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(300*time.Millisecond))
+	}
+	first, second := join(), join()
+	if err := read(ctx, records, map[string]bool{}, first, second); err != nil {
+		return err
+	}
+	for _, member := range []*kgo.Client{first, second} {
+		if err := member.CommitUncommittedOffsets(ctx); err != nil {
+			return err
+		}
+		member.Close()
+	}
+	client := connect(nil)
+	defer client.Close()
+	lags, err := kadm.NewClient(client).Lag(ctx, name)
+	if err != nil {
+		return err
+	}
+	if lag := lags[name].Lag.Total(); lag != 0 {
+		return fmt.Errorf("the group lags by %d", lag)
+	}
+	return nil
+}
+
+func administer(ctx context.Context) error {
+	client := connect(nil)
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	topic := unique("admin")
+	retention := "1000"
+	if _, err := admin.CreateTopic(ctx, 2, 1, map[string]*string{"retention.ms": &retention}, topic); err != nil {
+		return err
+	}
+	configs, err := admin.DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return err
+	}
+	found := ""
+	for _, config := range configs[0].Configs {
+		if config.Key == "retention.ms" {
+			found = config.MaybeValue()
+		}
+	}
+	if found != retention {
+		return fmt.Errorf("retention.ms is %q", found)
+	}
+	if _, err := admin.CreatePartitions(ctx, 3, topic); err != nil {
+		return err
+	}
+	details, err := admin.ListTopics(ctx, topic)
+	if err != nil {
+		return err
+	}
+	if grown := len(details[topic].Partitions); grown != 5 {
+		return fmt.Errorf("%d partitions", grown)
+	}
+	if _, err := admin.ListGroups(ctx); err != nil {
+		return err
+	}
+	_, err = admin.DeleteTopics(ctx, topic)
+	return err
+}
+
+func transactions(ctx context.Context) error {
+	client := connect(nil, kgo.TransactionalID(unique("transaction")), kgo.RetryTimeout(5*time.Second))
+	defer client.Close()
+	err := client.BeginTransaction()
+	if err == nil {
+		err = client.ProduceSync(ctx, &kgo.Record{Topic: "refused", Value: []byte("x")}).FirstErr()
+	}
+	if !strings.Contains(fmt.Sprint(err), kerr.TransactionalIDAuthorizationFailed.Message) {
+		return fmt.Errorf("got %v", err)
+	}
+	return nil
+}
