@@ -55,9 +55,25 @@ test-ferretdb:
     cargo build --release --locked
     tests/peers/ferretdb.sh target/release/convoy
 
-# Run 200 seeds of chaos through the pipeline (minutes); CONVOY_CHAOS_SEEDS sets how many.
+# Run 200 seeds of chaos and changes to the store (minutes); CONVOY_CHAOS_SEEDS sets how many.
 soak:
     cargo test --locked --lib -- --ignored --nocapture soak
+
+# Kill a consumer fifty times at random moments and look for what is missing or there twice (minutes).
+crash:
+    cargo test --locked --test it -- --ignored --nocapture crash::
+
+# Let the store stall for a minute at 5,000 readings a second (minutes, optimised build).
+stall:
+    cargo test --locked --release --test it -- --ignored --nocapture a_minute_without_the_store
+
+# Measure what the audit costs: builds with and without its hashes, run in turns (minutes).
+overhead:
+    cargo build --release --locked --features unaudited
+    cp target/release/convoy target/release/convoy-unaudited
+    cargo build --release --locked
+    CONVOY_AUDITED=target/release/convoy CONVOY_UNAUDITED=target/release/convoy-unaudited \
+        cargo test --locked --test it -- --ignored --nocapture overhead::
 
 # Feed every decoder with damaged input, so many seconds each: `just fuzz 600 [TARGET…]`.
 fuzz *arguments:

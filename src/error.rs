@@ -54,6 +54,12 @@ pub enum Error {
     /// The report could not be written to its directory.
     #[error(transparent)]
     Report(#[from] report::Error),
+    /// Reports cannot be joined.
+    #[error(transparent)]
+    Merge(#[from] report::merge::Error),
+    /// There is a store to audit, but no producer says what was emitted.
+    #[error("none of the reports is of a producer, so nobody knows what to look for in the store")]
+    NothingToAudit,
     /// The dataset cannot be replayed.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
@@ -157,6 +163,10 @@ impl Error {
                 "name another run by `--run-id`, or move the report away if its documents are gone"
                     .to_owned(),
             ),
+            Self::Merge(error) => Some(error.hint().to_owned()),
+            Self::NothingToAudit => {
+                Some("name the reports of `convoy produce` too, or leave out `--store`".to_owned())
+            }
             Self::Bug(_) => Some("please report this with the log of the run".to_owned()),
             Self::WriteFile { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
                 Some("the file exists: remove it, or name another one".to_owned())
@@ -175,7 +185,10 @@ impl Error {
     /// Returns how the process ends because of it.
     pub fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::OneTopic { .. } | Self::RunTaken { .. } => ExitStatus::Usage,
+            Self::OneTopic { .. }
+            | Self::RunTaken { .. }
+            | Self::Merge(_)
+            | Self::NothingToAudit => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Pipeline(error) if error.is_loss() => ExitStatus::Failed,
             Self::Bug(_) => ExitStatus::Bug,

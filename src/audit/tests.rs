@@ -134,7 +134,7 @@ impl Store {
                         let sequence = slot % PER_VEHICLE;
                         let n = sequence * u64::from(VEHICLES) + u64::from(vehicle);
                         Expected {
-                            payload_hash: payload_hash(&payload(vehicle, sequence)),
+                            payload_hash: Some(payload_hash(&payload(vehicle, sequence))),
                             emitted_at_unix_ms: Some(n.cast_signed()),
                         }
                     }),

@@ -16,7 +16,7 @@ use testcontainers_modules::testcontainers::{GenericImage, ImageExt};
 
 use super::client::Connector;
 use super::spec::Endpoint;
-use crate::net::container::{Common, Container, Error, free_port};
+use crate::net::container::{Common, Container, Error, free_port, start_on_free_ports};
 
 /// Image that is started unless the user names another.
 pub const IMAGE: &str = "redpandadata/redpanda:v25.1.1";
@@ -26,9 +26,6 @@ const KAFKA: u16 = 9_092;
 
 /// Port of the Schema Registry in the container.
 const REGISTRY: u16 = 8_081;
-
-/// Starts with other ports, where a port was taken in between.
-const ATTEMPTS: u32 = 3;
 
 /// A Redpanda broker of this run. Dropping it removes the container.
 #[derive(Debug)]
@@ -42,18 +39,7 @@ pub struct Redpanda {
 impl Redpanda {
     /// Starts a broker and waits until it answers.
     pub async fn start(common: &Common) -> Result<Self, Error> {
-        let mut attempt = 1;
-        loop {
-            match Self::start_once(common).await {
-                Err(Error::Start { source, .. })
-                    if attempt < ATTEMPTS && source.to_string().contains("port") =>
-                {
-                    tracing::info!(%source, "starting the broker again with other ports");
-                    attempt += 1;
-                }
-                started => return started,
-            }
-        }
+        start_on_free_ports("broker", || Self::start_once(common)).await
     }
 
     async fn start_once(common: &Common) -> Result<Self, Error> {
@@ -98,6 +84,11 @@ impl Redpanda {
     /// Leaves the container where it is and returns its id.
     pub fn keep(self) -> Option<String> {
         self.container.keep()
+    }
+
+    /// Returns how the container ended, if it did.
+    pub async fn end(&self) -> Option<Error> {
+        self.container.end().await
     }
 
     /// Removes the container.

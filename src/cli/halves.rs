@@ -1,10 +1,10 @@
 //! Options of the commands that run one half of the pipeline, or join reports → settings.
 
 use crate::command::settings::{
-    ConsumeSettings, CreationSettings, Encoding, ExternalBroker, ProduceSettings,
+    ConsumeSettings, CreationSettings, Encoding, ExternalBroker, MergeSettings, ProduceSettings,
 };
 
-use super::args::{ConnectionArgs, ConsumeArgs, ProduceArgs, TopicArgs};
+use super::args::{ConnectionArgs, ConsumeArgs, MergeArgs, ProduceArgs, TopicArgs};
 use super::environment::Environment;
 use super::error::Error;
 use super::layers::{Layered, Origins};
@@ -80,12 +80,31 @@ pub(super) fn consume(
     })
 }
 
+/// Resolves the options of `convoy report merge`; the store's address may be a variable, because
+/// it may hold a password.
+pub(super) fn merge(args: MergeArgs, environment: &Environment) -> Result<MergeSettings, Error> {
+    let variable = environment.option("store").map(|(_name, uri)| uri);
+    let uri = args.store.as_deref().or(variable);
+    let origins = Origins::default();
+    Ok(MergeSettings {
+        reports: args.reports,
+        store: uri.map(|uri| external_store(&origins, uri)).transpose()?,
+        database: args.database,
+        collection: args.collection,
+        dataset: args.dataset,
+        output: args.report.output,
+        format: args.report.format,
+    })
+}
+
 fn broker(
     addresses: Option<&str>,
     connection: &ConnectionArgs,
     origins: &Origins,
     environment: &Environment,
 ) -> Result<ExternalBroker, Error> {
+    // Words of `convoy simulate`, perhaps from a variable, name no address.
+    let addresses = addresses.filter(|it| !["embedded", "container"].contains(it));
     let addresses = addresses.ok_or(Error::MissingEndpoint { option: "broker" })?;
     let bootstrap = bootstrap(origins, addresses)?;
     external_broker(connection, bootstrap, environment)

@@ -28,13 +28,13 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::command::settings::Access;
 use crate::command::{
     CleanSettings, Command, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
-    SchemaSettings, UpSettings,
+    SchemaSettings, ShowSettings, UpSettings,
 };
 use crate::dataset::Form;
 use crate::net::secret::redact_uri;
 use crate::terminal::ProgressMode;
 
-use args::{CliArgs, CommandArgs, DatasetArgs, DoctorArgs, UpArgs};
+use args::{CliArgs, CommandArgs, DatasetArgs, DoctorArgs, ReportCommandArgs, UpArgs};
 pub use environment::Environment;
 pub use error::Error;
 
@@ -86,6 +86,7 @@ pub fn parse(
             let settings = halves::consume(layered, environment)?;
             (Command::Consume(Box::new(settings)), progress)
         }
+        CommandArgs::Report(args) => (report(args, environment)?, ProgressMode::Never),
         CommandArgs::Up(args) => (up(args, environment)?, ProgressMode::Never),
         CommandArgs::Dataset(args) => (dataset(args), ProgressMode::Never),
         CommandArgs::Doctor(args) => (doctor(args), ProgressMode::Never),
@@ -103,6 +104,15 @@ pub fn parse(
     Ok(Request::Run {
         invocation,
         progress,
+    })
+}
+
+fn report(args: ReportCommandArgs, environment: &Environment) -> Result<Command, Error> {
+    Ok(match args {
+        ReportCommandArgs::Merge(args) => {
+            Command::MergeReports(Box::new(halves::merge(*args, environment)?))
+        }
+        ReportCommandArgs::Show { report } => Command::ShowReport(ShowSettings { report }),
     })
 }
 

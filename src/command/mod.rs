@@ -12,6 +12,7 @@ pub mod interrupt;
 pub mod null_sink;
 pub mod observer;
 pub mod produce;
+pub mod report;
 pub mod roles;
 pub mod run_id;
 pub mod scratch;
@@ -25,7 +26,7 @@ pub mod workload;
 
 pub use settings::{
     CleanSettings, ConsumeSettings, DoctorSettings, GenerateSettings, InspectSettings,
-    ProduceSettings, SchemaSettings, SimulateSettings, UpSettings,
+    MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings, UpSettings,
 };
 
 use crate::error::{Error, ExitStatus};
@@ -41,6 +42,10 @@ pub enum Command {
     Produce(Box<ProduceSettings>),
     /// `convoy consume`.
     Consume(Box<ConsumeSettings>),
+    /// `convoy report merge`.
+    MergeReports(Box<MergeSettings>),
+    /// `convoy report show`.
+    ShowReport(ShowSettings),
     /// `convoy up`.
     Up(UpSettings),
     /// `convoy dataset inspect`.
@@ -74,6 +79,8 @@ pub fn run(invocation: &Invocation, terminal: &Terminal) -> Result<ExitStatus, E
         Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
         Command::Produce(settings) => produce::run(settings, invocation, terminal),
         Command::Consume(settings) => consume::run(settings, invocation, terminal),
+        Command::MergeReports(settings) => report::merge(settings, invocation, terminal),
+        Command::ShowReport(settings) => report::show(settings, terminal),
         Command::Up(settings) => up::run(settings, invocation, terminal),
         Command::InspectDataset(settings) => dataset::inspect(settings, terminal),
         Command::DatasetSchema(settings) => dataset::schema(settings, terminal),

@@ -11,7 +11,7 @@ use crate::pipeline::context::TopicPartition;
 use crate::pipeline::progress::{INTERVAL, Totals};
 use crate::pipeline::{Context, Observer, Phase};
 use crate::report::{LatencyLog, PartialFile};
-use crate::terminal::progress::{Expected, Progress, Snapshot};
+use crate::terminal::progress::{Arrived, Expected, Progress, Snapshot};
 use crate::terminal::{self, Terminal};
 
 use super::summarize::CpuUse;
@@ -47,6 +47,7 @@ pub struct Display {
     terminal: Terminal,
     warm_up: Duration,
     run: Option<Expected>,
+    arrived: Arrived,
 }
 
 #[derive(Debug)]
@@ -87,7 +88,15 @@ impl Display {
             terminal: terminal.clone(),
             warm_up,
             run,
+            arrived: Arrived::Stored,
         }
+    }
+
+    /// Counts what the broker has acknowledged, where other processes store it.
+    #[must_use]
+    pub fn up_to_the_broker(mut self) -> Self {
+        self.arrived = Arrived::Acknowledged;
+        self
     }
 
     /// Shows what is going on in words.
@@ -136,13 +145,18 @@ impl Observer for Display {
     fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals) {
         let mut state = self.lock();
         state.emitted = totals.emitted;
-        state.stored = totals.stored;
+        let (total, lately) = match self.arrived {
+            Arrived::Stored => (totals.stored, interval.stored),
+            Arrived::Acknowledged => (totals.acked, interval.acked),
+        };
+        state.stored = total;
         let snapshot = Snapshot {
             elapsed: Duration::from_nanos(self.clock.now().saturating_sub(state.phase_began)),
             emitted: totals.emitted - state.emitted_before,
-            stored: totals.stored - state.stored_before,
+            stored: total - state.stored_before,
+            arrived: self.arrived,
             backlog: interval.backlog,
-            rate: interval.stored as f64 / INTERVAL.as_secs_f64(),
+            rate: lately as f64 / INTERVAL.as_secs_f64(),
             end_to_end_p99_us: interval.end_to_end_latency_p99_us,
         };
         state.progress.update(&snapshot);

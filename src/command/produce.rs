@@ -48,7 +48,8 @@ pub fn run(
     let interrupted = interrupt::listen(&runtimes.handle(Role::Producer), terminal, INTERRUPTED);
     let load = &settings.load;
     let expected = (load.warmup, observer::expected(load.bound));
-    let display = Arc::new(Display::new(terminal, expected, clock, log));
+    let display = Display::new(terminal, expected, clock, log).up_to_the_broker();
+    let display = Arc::new(display);
     display.phase(Phase::Preparing);
     let broker = servers::external_endpoint(&settings.broker)?;
     let registry = match (settings.encoding, &settings.registry) {

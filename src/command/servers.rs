@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::net::SecretUri;
 use crate::net::container::Common;
 use crate::net::engine::{Engine, Surroundings};
-use crate::pipeline::{self, Endpoints};
+use crate::pipeline::{self, Endpoints, Lost};
 use crate::registry::embedded as embedded_registry;
 use crate::registry::{self, Client};
 use crate::report::{BackendKind, Durability};
@@ -37,6 +37,9 @@ pub(super) struct Situation<'a> {
     /// Gets a line for the user.
     pub tell: &'a (dyn Fn(&str) + Send + Sync),
 }
+
+/// Pause between two looks at containers while requests fail.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 /// How long the registry may take to answer.
 const REGISTRY_DEADLINE: Duration = Duration::from_secs(10);
@@ -125,6 +128,30 @@ impl Servers {
             store,
             _data: data,
         })
+    }
+
+    /// Looks after containers whenever requests fail, and tells when one has ended. Never returns.
+    pub async fn watch(&self, lost: &Lost) {
+        loop {
+            lost.trouble().await;
+            let broker = async {
+                match &self.broker {
+                    Broker::Container(broker) => broker.end().await,
+                    Broker::Embedded(_) | Broker::External(_) => None,
+                }
+            };
+            let store = async {
+                match &self.store {
+                    Store::Container(store) => store.end().await,
+                    Store::Embedded(_) | Store::External(_) => None,
+                }
+            };
+            let (broker, store) = tokio::join!(broker, store);
+            if let Some(reason) = broker.or(store) {
+                lost.tell(reason);
+            }
+            tokio::time::sleep(LOOK_AROUND).await;
+        }
     }
 
     /// Stops what was started, or leaves containers where they are and says how to reach them.

@@ -22,7 +22,7 @@ use crate::registry;
 use crate::report::{Summary, Threshold, ThresholdName};
 use crate::words::words;
 
-pub use halves::{ConsumeSettings, CreationSettings, ProduceSettings};
+pub use halves::{ConsumeSettings, CreationSettings, MergeSettings, ProduceSettings, ShowSettings};
 
 words! {
     /// Where the broker and the store come from.

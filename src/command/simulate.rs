@@ -132,7 +132,12 @@ fn run_pipeline(
     };
     let (endpoints, observer) = (servers.endpoints.clone(), Arc::clone(display));
     let running = pipeline::run(Arc::clone(context), endpoints, roles, observer, interrupted);
-    let outcome = runtimes.block_on(running);
+    let outcome = runtimes.block_on(async {
+        tokio::select! {
+            outcome = running => outcome,
+            () = servers.watch(&context.lost) => unreachable!("the watch never ends"),
+        }
+    });
     let (log, cpu) = display.finish();
     let report = outcome.map(|outcome| {
         let cpu = cpu.unwrap_or_else(|| CpuUse::read(context.clock));

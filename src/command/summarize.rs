@@ -8,7 +8,7 @@ use super::settings::SimulateSettings;
 use super::{Invocation, environment};
 use crate::audit::Verdict;
 use crate::measure::{Recording, RunClock};
-use crate::pipeline::{Context, Outcome};
+use crate::pipeline::{Context, Outcome, Workload};
 use crate::report::value::{FORMAT_VERSION, rfc3339};
 use crate::report::{
     BackendKind, CpuPerRecord, Dataset, Durability, Environment, Facts, Report, Run, Status,
@@ -170,7 +170,7 @@ fn report(
         environment: baseline.environment(),
         durability: Durability::default(),
         topology,
-        dataset: dataset(context),
+        dataset: dataset_of(&context.workload),
         summary: summary(recording),
         counters: context.counters.values(),
         cpu: CpuPerRecord::default(),
@@ -237,15 +237,16 @@ fn topology(setting: &Setting<'_>, broker: BackendKind, store: BackendKind) -> T
     }
 }
 
-pub(super) fn dataset(context: &Context) -> Dataset {
-    let datasets = || context.workload.datasets();
+/// Says what a workload replays.
+pub(super) fn dataset_of(workload: &Workload) -> Dataset {
+    let datasets = || workload.datasets();
     let hash = datasets().fold(0, |hash: u64, dataset| hash.rotate_left(1) ^ dataset.hash());
     Dataset {
         files: datasets()
             .flat_map(crate::dataset::Dataset::files)
             .map(|file| file.display().to_string())
             .collect(),
-        rows: context.workload.rows(),
+        rows: workload.rows(),
         columns: datasets()
             .map(|dataset| dataset.schema().columns.len())
             .max()

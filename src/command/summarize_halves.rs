@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Invocation;
 use super::settings::{ConsumeSettings, ProduceSettings};
-use super::summarize::{Baseline, CpuUse, cpu_per_record, dataset, summary};
+use super::summarize::{Baseline, CpuUse, cpu_per_record, dataset_of, summary};
 use crate::audit::Verdict;
 use crate::fleet::Shard;
 use crate::load::Bound;
@@ -134,7 +134,7 @@ fn report(
             key: pipeline.key.to_string(),
             tls: false,
         },
-        dataset: dataset(context),
+        dataset: dataset_of(&context.workload),
         summary: summary(recording),
         counters: context.counters.values(),
         cpu: crate::report::CpuPerRecord::default(),

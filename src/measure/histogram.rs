@@ -71,6 +71,20 @@ impl Histogram {
         self.saturated += other.saturated;
     }
 
+    /// Adds values that were recorded elsewhere, in microseconds; fails if one is out of bounds.
+    pub fn add_values(
+        &mut self,
+        values: &hdrhistogram::Histogram<u64>,
+    ) -> Result<(), hdrhistogram::AdditionError> {
+        self.values.add(values)
+    }
+
+    /// Counts samples that were recorded as the lowest or the highest value.
+    pub fn count_out_of_bounds(&mut self, negative: u64, saturated: u64) {
+        self.negative += negative;
+        self.saturated += saturated;
+    }
+
     /// Empties the histogram, keeping its memory.
     pub fn clear(&mut self) {
         self.values.reset();

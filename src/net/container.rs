@@ -28,6 +28,9 @@ const START: Duration = Duration::from_secs(60);
 /// How long the engine may take to remove one, or to tell how it is.
 const ENGINE: Duration = Duration::from_secs(30);
 
+/// Starts with other ports, where a port was taken in between.
+const STARTS: u32 = 3;
+
 /// Pause between two probes.
 const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
@@ -61,6 +64,14 @@ pub enum Error {
     /// It ended by itself.
     #[error("the container of `{image}` ended before it was ready; it said: {last_words}")]
     Ended {
+        /// Its image.
+        image: String,
+        /// The end of its log.
+        last_words: String,
+    },
+    /// It ended while it was used.
+    #[error("the container of `{image}` ended during the run; it said: {last_words}")]
+    EndedInUse {
         /// Its image.
         image: String,
         /// The end of its log.
@@ -195,6 +206,17 @@ impl<I: Image> Container<I> {
         }
     }
 
+    /// Returns how it ended, if the engine says for sure that it does not run any more.
+    pub async fn end(&self) -> Option<Error> {
+        if !self.ended().await {
+            return None;
+        }
+        Some(Error::EndedInUse {
+            image: self.image.clone(),
+            last_words: self.last_words().await,
+        })
+    }
+
     /// Removes the container.
     pub async fn remove(mut self) -> Result<(), Error> {
         let Some(container) = self.running.take() else {
@@ -252,6 +274,29 @@ pub fn free_port() -> Result<u16, Error> {
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())
         .map_err(Error::Port)
+}
+
+/// Starts a server, and again with other ports where one was taken in between.
+pub async fn start_on_free_ports<T, F>(
+    server: &str,
+    mut start: impl FnMut() -> F + Send,
+) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>> + Send,
+    T: Send,
+{
+    let mut attempt = 1;
+    loop {
+        match start().await {
+            Err(Error::Start { source, .. })
+                if attempt < STARTS && source.to_string().contains("port") =>
+            {
+                tracing::info!(%source, "starting the {server} again with other ports");
+                attempt += 1;
+            }
+            started => return started,
+        }
+    }
 }
 
 /// Ports of a local engine are mapped on loopback alone: nothing in the containers asks who calls.

@@ -1,43 +1,103 @@
 //! The audit of a run: scans the store and comes to the verdict.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use bson::{Document, doc};
 
 use super::context::Context;
 use super::dead_letter::{Identity, identity};
 use super::error::Error;
-use super::message::emitted_at;
 use crate::audit::{Examination, Expected, Inquest, Ledger, Scope, Verdict};
-use crate::fleet::{Reading, Readings};
+use crate::fleet::{self, Reading, Readings};
 use crate::load::Rate;
 use crate::record::{DocumentId, DocumentReader};
 use crate::store::Documents;
 
-/// What the audit needs besides the store.
+/// A run whose documents are looked at, and what its producers say they emitted.
 #[derive(Debug)]
-pub struct Evidence {
-    /// What was emitted.
+pub struct Case {
+    /// Name of the run.
+    pub run_id: String,
+    /// What its documents are held against.
+    pub scope: Scope,
+    /// Name of the label column.
+    pub label_column: Option<String>,
+    /// What all producers emitted together.
     pub ledger: Ledger,
+    /// What each producer emitted, to be replayed if sums differ.
+    pub emissions: Vec<Emission>,
     /// Records in the broker behind the consumers' last checkpoints.
     pub behind_checkpoints: u64,
-    /// When the schedule began, nanoseconds on the run's clock.
+}
+
+/// The schedule that one producer followed.
+#[derive(Debug, Clone, Copy)]
+pub struct Emission {
+    /// The fleet, or the part of it.
+    pub fleet: fleet::Settings,
+    /// Readings of it that were emitted.
+    pub emitted: u64,
+    /// The producer's epoch by the wall clock, milliseconds since 1970.
+    pub epoch_unix_ms: u64,
+    /// When the schedule began, nanoseconds after the epoch.
     pub start: u64,
 }
 
+impl Case {
+    /// Puts the case of a run together whose producers were this process's.
+    pub fn of(context: &Context, ledger: Ledger, behind_checkpoints: u64, start: u64) -> Self {
+        let settings = &context.settings;
+        let emission = Emission {
+            fleet: settings.fleet,
+            emitted: ledger.emitted,
+            epoch_unix_ms: context.clock.epoch_unix_ms(),
+            start,
+        };
+        let topics = settings.topics.iter().enumerate();
+        Self {
+            run_id: settings.run_id.clone(),
+            scope: Scope {
+                run: context.run,
+                vehicles: settings.fleet.vehicles,
+                topics: topics
+                    .map(|(topic, name)| (name.clone(), context.partitions_of(topic)))
+                    .collect(),
+            },
+            label_column: context.workload.label_column().map(str::to_owned),
+            ledger,
+            emissions: vec![emission],
+            behind_checkpoints,
+        }
+    }
+}
+
+impl Emission {
+    /// Goes through the readings that were emitted.
+    fn replay(&self) -> impl Iterator<Item = Reading> {
+        Readings::new(&self.fleet).take(count(self.emitted))
+    }
+
+    /// Returns when a reading was emitted by the wall clock, where the schedule says it.
+    fn date(&self, reading: &Reading) -> Option<i64> {
+        let scheduled = self.fleet.total_rate.unwrap_or(self.fleet.rate) != Rate::Max;
+        let since_epoch_ms = (self.start + reading.intended) / 1_000_000;
+        scheduled.then(|| (self.epoch_unix_ms + since_epoch_ms).cast_signed())
+    }
+}
+
 /// Looks at every document of the run and says what became of every reading.
+///
+/// `hashes` gives those of every row's payload, or none where the rows are not at hand; it is asked
+/// only if the sums differ.
 pub async fn verdict(
-    context: &Arc<Context>,
+    case: &Case,
     documents: &Documents,
     dead_letters: &Documents,
-    evidence: &Evidence,
+    hashes: impl FnOnce() -> Result<Option<Vec<u64>>, Error>,
 ) -> Result<Verdict, Error> {
-    let scope = scope(context);
-    let filter = doc! { "run": &context.settings.run_id };
-    let mut examination = Examination::new(scope.clone());
-    let label_column = context.workload.label_column().map(str::to_owned);
-    let mut reader = DocumentReader::with_label(label_column);
+    let filter = doc! { "run": &case.run_id };
+    let mut examination = Examination::new(case.scope.clone());
+    let mut reader = DocumentReader::with_label(case.label_column.clone());
     documents
         .scan(filter.clone(), |document| {
             match reader.read(document.as_bytes()) {
@@ -47,19 +107,23 @@ pub async fn verdict(
         })
         .await
         .map_err(Error::Store)?;
-    let ledger = &evidence.ledger;
-    let letters = set_aside(context, documents, dead_letters, filter).await?;
-    let strays = letters.iter().filter(|letter| stray(context, letter));
+    let letters = set_aside(case, documents, dead_letters, filter).await?;
+    let strays = letters.iter().filter(|letter| stray(case, letter));
     let (all, strays) = (letters.len() as u64, strays.count() as u64);
-    let mut verdict = Verdict::of(ledger, &examination, all, strays);
-    if !examination.agrees_with(ledger) {
-        let inquest = inquest(context, documents, scope, evidence).await?;
-        verdict.settle(ledger, &inquest, evidence.behind_checkpoints);
+    let mut verdict = Verdict::of(&case.ledger, &examination, all, strays);
+    if !examination.agrees_with(&case.ledger) {
+        let hashes = hashes()?;
+        let inquest = inquest(case, documents, hashes.as_deref()).await?;
+        verdict.settle(&case.ledger, &inquest, case.behind_checkpoints);
     }
+    Ok(verdict)
+}
+
+/// Adds to a verdict what only the counters know.
+pub fn count_repetitions(verdict: &mut Verdict, context: &Context) {
     verdict.replayed = context.counters.replayed.get();
     verdict.producer_duplicated = context.counters.producer_duplicated.get();
     verdict.corrupt += context.counters.conflicting.get();
-    Ok(verdict)
 }
 
 /// Returns what lies among the dead letters and nowhere else.
@@ -67,7 +131,7 @@ pub async fn verdict(
 /// A reading may have several letters, under several offsets, and one that was refused under one
 /// offset may have been stored under another: it counts as stored.
 async fn set_aside(
-    context: &Context,
+    case: &Case,
     documents: &Documents,
     dead_letters: &Documents,
     filter: Document,
@@ -83,7 +147,7 @@ async fn set_aside(
         .map_err(Error::Store)?;
     let ids: Vec<_> = letters
         .iter()
-        .filter_map(|letter| letter.document_id(context.run))
+        .filter_map(|letter| letter.document_id(case.scope.run))
         .collect();
     for ids in ids.chunks(CHUNK) {
         let stored = documents.identities(ids).await.map_err(Error::Store)?;
@@ -98,64 +162,48 @@ async fn set_aside(
 }
 
 /// Returns whether a dead letter is no reading of this run.
-fn stray(context: &Context, letter: &Identity) -> bool {
+fn stray(case: &Case, letter: &Identity) -> bool {
     match letter {
-        Identity::Reading(vehicle, _) => *vehicle >= context.settings.fleet.vehicles,
+        Identity::Reading(vehicle, _) => *vehicle >= case.scope.vehicles,
         Identity::Place(_) => true,
     }
 }
 
-fn scope(context: &Context) -> Scope {
-    Scope {
-        run: context.run,
-        vehicles: context.settings.fleet.vehicles,
-        topics: (0..)
-            .zip(&context.settings.topics)
-            .map(|(topic, name)| (name.clone(), context.partitions_of(topic)))
-            .collect(),
-    }
-}
-
-/// Compares each document with the reading that the schedule, replayed, says it is.
+/// Compares each document with the reading that the schedules, replayed, say it is.
 async fn inquest(
-    context: &Arc<Context>,
+    case: &Case,
     documents: &Documents,
-    scope: Scope,
-    evidence: &Evidence,
+    hashes: Option<&[u64]>,
 ) -> Result<Inquest, Error> {
-    let fleet = &context.settings.fleet;
-    let emitted = evidence.ledger.emitted;
-    let replay = || Readings::new(fleet).take(count(emitted));
-    let mut per_vehicle = vec![0; fleet.vehicles as usize];
-    for reading in replay() {
+    let mut per_vehicle = vec![0; case.scope.vehicles as usize];
+    for reading in case.emissions.iter().flat_map(Emission::replay) {
         per_vehicle[reading.vehicle as usize] += 1;
     }
-    let mut inquest = Inquest::new(scope, &per_vehicle);
-    let mut readings = vec![EMPTY; count(emitted)];
-    for reading in replay() {
-        if let Some(slot) = inquest.slot(reading.vehicle, reading.sequence) {
-            readings[count(slot)] = reading;
+    let mut inquest = Inquest::new(case.scope.clone(), &per_vehicle);
+    let total: u64 = per_vehicle.iter().sum();
+    let mut readings = vec![(EMPTY, 0); count(total)];
+    for (producer, emission) in case.emissions.iter().enumerate() {
+        for reading in emission.replay() {
+            if let Some(slot) = inquest.slot(reading.vehicle, reading.sequence) {
+                readings[count(slot)] = (reading, producer);
+            }
         }
     }
-    let hashes = context.workload.payload_hashes()?;
-    let scheduled = fleet.total_rate.unwrap_or(fleet.rate) != Rate::Max;
     let expected = |slot| {
-        let mut reading: Reading = readings[count(slot)];
-        reading.intended += evidence.start;
+        let (reading, producer): (Reading, usize) = readings[count(slot)];
         Expected {
-            payload_hash: hashes[count(reading.row)],
-            emitted_at_unix_ms: scheduled.then(|| emitted_at(context, &reading)),
+            payload_hash: hashes.map(|hashes| hashes[count(reading.row)]),
+            emitted_at_unix_ms: case.emissions[producer].date(&reading),
         }
     };
     let mut reader = DocumentReader::default();
     documents
-        .scan(
-            doc! { "run": &context.settings.run_id },
-            |document| match reader.read(document.as_bytes()) {
+        .scan(doc! { "run": &case.run_id }, |document| {
+            match reader.read(document.as_bytes()) {
                 Ok(stored) => inquest.visit(&stored, expected),
                 Err(_malformed) => inquest.visit_unreadable(),
-            },
-        )
+            }
+        })
         .await
         .map_err(Error::Store)?;
     Ok(inquest)

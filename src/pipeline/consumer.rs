@@ -227,6 +227,8 @@ async fn fetch(
         };
         context.counters.fetches_failed.add(1);
         tracing::warn!(%error, "fetching again");
-        tokio::time::sleep(pause).await;
+        if context.lost.pause(pause).await.is_err() {
+            return Err(error);
+        }
     }
 }

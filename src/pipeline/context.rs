@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::lost::Lost;
 use super::workload::Workload;
 use crate::broker::Compression;
 use crate::fleet::{self, Key};
@@ -56,7 +57,7 @@ pub struct Settings {
 impl Settings {
     /// Returns the collection that takes what does not fit.
     pub fn dead_letter_collection(&self) -> String {
-        format!("{}_dead_letters", self.collection)
+        dead_letters_of(&self.collection)
     }
 
     /// Returns the collection that holds the consumers' positions.
@@ -75,6 +76,11 @@ impl Settings {
     }
 }
 
+/// Returns the collection that takes what does not fit into another.
+pub fn dead_letters_of(collection: &str) -> String {
+    format!("{collection}_dead_letters")
+}
+
 /// Settings, clock, rows and counters of a run.
 #[derive(Debug)]
 pub struct Context {
@@ -90,6 +96,8 @@ pub struct Context {
     pub workload: Workload,
     /// Counts of all tasks.
     pub counters: Counters,
+    /// Servers that have ended.
+    pub lost: Lost,
     /// Partitions of each topic, once the broker has said.
     partitions: OnceLock<Vec<u32>>,
 }
@@ -105,6 +113,7 @@ impl Context {
             boot: owner::boot().map_or(0, |boot| xxhash_rust::xxh3::xxh3_64(boot.as_bytes())),
             workload,
             counters: Counters::default(),
+            lost: Lost::default(),
             partitions: OnceLock::new(),
         }
     }

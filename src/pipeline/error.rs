@@ -1,6 +1,6 @@
 //! What ends a run before its time.
 
-use crate::net::Cause;
+use crate::net::{Cause, container};
 use crate::{broker, dataset, record, registry, store};
 
 /// A run could not go on.
@@ -73,6 +73,9 @@ pub enum Error {
         /// Offset asked for.
         offset: i64,
     },
+    /// A server that convoy started has ended.
+    #[error("a server of the run has ended")]
+    ServerEnded(#[source] container::Error),
     /// An existing topic has other partitions than were asked for.
     #[error("topic `{topic}` has {found} partitions, not {wanted}")]
     Partitions {
@@ -120,6 +123,9 @@ impl Error {
                     .to_owned(),
             ),
             Self::Encode { .. } => Some("check the value in the dataset".to_owned()),
+            Self::ServerEnded(_) => {
+                Some("see its log; the results until then are in the report".to_owned())
+            }
             Self::Panicked { .. } => None,
         }
     }

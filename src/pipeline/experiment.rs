@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::audit::{Evidence, verdict};
+use super::audit::{Case, count_repetitions, verdict};
 use super::context::Context;
 use super::error::Error;
 use super::prepare::prepare;
@@ -72,21 +72,23 @@ pub async fn run(
     let behind_checkpoints = running.drain(&context, &collections.checkpoints).await;
     let finished = running.finish().await;
     observer.phase(Phase::Auditing);
-    let evidence = Evidence {
-        ledger: finished.ledger,
-        behind_checkpoints,
-        start: finished.start,
-    };
-    let audited = verdict(
+    let case = Case::of(
         &context,
-        &collections.documents,
-        &collections.dead_letters,
-        &evidence,
-    )
-    .await;
+        finished.ledger,
+        behind_checkpoints,
+        finished.start,
+    );
+    let hashes = || context.workload.payload_hashes().map(Some);
+    let (documents, dead_letters) = (&collections.documents, &collections.dead_letters);
+    let mut audited = verdict(&case, documents, dead_letters, hashes).await;
+    if let Ok(verdict) = &mut audited {
+        count_repetitions(verdict, &context);
+    }
+    let ended = context.lost.take().map(Error::ServerEnded);
+    let failed = ended.or(finished.failure);
     let (verdict, failure) = match audited {
-        Ok(verdict) => (Some(verdict), finished.failure),
-        Err(error) => (None, finished.failure.or(Some(error))),
+        Ok(verdict) => (Some(verdict), failed),
+        Err(error) => (None, failed.or(Some(error))),
     };
     Ok(Outcome {
         recording: finished.recording,

@@ -161,7 +161,11 @@ impl Producer {
                     }
                     last_cause = cause;
                 }
-                Action::Pause(pause) => tokio::time::sleep(pause).await,
+                Action::Pause(pause) => {
+                    if context.lost.pause(pause).await.is_err() {
+                        sending.abandon();
+                    }
+                }
                 Action::Finish => return Ok(()),
                 Action::GiveUp { attempts } => {
                     self.filler.ledger.not_acked += sending.unacked() as u64;

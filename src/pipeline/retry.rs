@@ -29,7 +29,9 @@ where
             return Err(error);
         };
         tracing::warn!(%error, "sending a command again");
-        tokio::time::sleep(pause).await;
+        if context.lost.pause(pause).await.is_err() {
+            return Err(error);
+        }
     }
 }
 
@@ -68,13 +70,16 @@ pub async fn insert(
         };
         context.counters.inserts_unknown.add(1);
         tracing::warn!(%source, attempts = attempts.count(), "inserting a batch again");
-        let Some(pause) = attempts.failed(context.clock.now()) else {
+        let paused = match attempts.failed(context.clock.now()) {
+            Some(pause) => context.lost.pause(pause).await.is_ok(),
+            None => false,
+        };
+        if !paused {
             return Err(error::Error::Insert {
                 collection: collection.name(),
                 attempts: attempts.count(),
                 source,
             });
-        };
-        tokio::time::sleep(pause).await;
+        }
     }
 }

@@ -135,7 +135,11 @@ impl Writer {
                     partition,
                     position,
                 } => self.checkpoint(partition, position).await?,
-                Action::Pause(pause) => tokio::time::sleep(pause).await,
+                Action::Pause(pause) => {
+                    if self.context.lost.pause(pause).await.is_err() {
+                        self.writing.abandon();
+                    }
+                }
                 Action::Finish => return Ok(()),
                 Action::GiveUp { attempts } => return self.give_up(attempts),
             }

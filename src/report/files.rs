@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::latency_log::LatencyLog;
-use super::value::Report;
+use super::value::{FORMAT_VERSION, Report};
 use super::{csv, json};
 
-/// A file of the report could not be written.
+/// A file of a report could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The run's directory cannot be made or written to.
@@ -21,6 +21,40 @@ pub enum Error {
         /// Why not.
         #[source]
         source: io::Error,
+    },
+    /// One file could not be read.
+    #[error("failed to read `{}`", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is no report.
+    #[error("`{}` is no report of convoy", path.display())]
+    NoReport {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A report of another version.
+    #[error("`{}` has format version {found}, known is {FORMAT_VERSION}", path.display())]
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// Version it has.
+        found: u32,
+    },
+    /// A file is no log of histograms.
+    #[error("`{}` is no log of this report's latencies: {reason}", path.display())]
+    NoLog {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
     },
     /// One file could not be written.
     #[error("failed to write `{}`", path.display())]
@@ -36,7 +70,17 @@ pub enum Error {
 impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> String {
-        "name a directory that you may write to, with free space, by `--output DIR`".to_owned()
+        match self {
+            Self::Directory { .. } | Self::File { .. } => {
+                "name a directory that you may write to, with free space, by `--output DIR`"
+            }
+            Self::Read { .. } | Self::NoReport { .. } => {
+                "name a run's directory, or the `report.json` in it"
+            }
+            Self::Version { .. } => "use the convoy that wrote it",
+            Self::NoLog { .. } => "keep `latency.hdr` beside its `report.json` as it was written",
+        }
+        .to_owned()
     }
 }
 

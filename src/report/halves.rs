@@ -65,6 +65,18 @@ pub struct Schedule {
     pub dataset: String,
 }
 
+impl Schedule {
+    /// Returns whether both emit the same; where the rows lay does not matter.
+    pub fn same_as(&self, other: &Self) -> bool {
+        let dataset = String::new();
+        let without_place = |schedule: &Self| Self {
+            dataset: dataset.clone(),
+            ..schedule.clone()
+        };
+        without_place(self) == without_place(other)
+    }
+}
+
 /// What one consumer did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Consumed {
@@ -159,6 +171,16 @@ pub(super) fn publishing(report: &Report) -> Option<String> {
     ))
 }
 
+/// Says why stages are missing that only one process together with another could have measured.
+pub(super) fn unknown_stages(report: &Report) -> &'static str {
+    let apart = report.consumed.is_some() || report.merged.is_some();
+    if apart && report.summary.stages.fetch_latency.count == 0 {
+        "fetch latency is not known: records were acknowledged to another process than the one that fetched\n"
+    } else {
+        ""
+    }
+}
+
 /// Says what is known without an audit, and how to make one.
 pub(super) fn account(report: &Report) -> String {
     let mut text = String::new();
@@ -223,8 +245,146 @@ pub(super) fn account(report: &Report) -> String {
     text.push_str(match report.merged {
         Some(_) => "verdict: none, because no store was audited; name it by `--store`\n",
         None => {
-            "verdict: none of one process alone; `convoy report merge … --store URI` audits the run\n"
+            "verdict: none for one process alone; `convoy report merge … --store URI` audits the run\n"
         }
     });
     text
+}
+
+/// Reports of halves that tests share.
+#[cfg(test)]
+pub(super) mod sample {
+    use super::*;
+    use crate::audit::Verdict;
+    use crate::measure::StageSummary;
+    use crate::report::value::BackendKind;
+
+    fn half() -> Report {
+        let mut report = crate::report::sample::report();
+        report.run.id = "night".to_owned();
+        (report.topology.broker, report.topology.store) =
+            (BackendKind::External, BackendKind::External);
+        report.verdict = Verdict::default();
+        report.thresholds.clear();
+        report.warnings.clear();
+        report
+    }
+
+    /// Returns the report of a part of run `night`.
+    pub(in crate::report) fn producer(shard: u32, shards: u32) -> Report {
+        let mut report = half();
+        report.summary.records_stored = 0;
+        report.counters = BTreeMap::from([("acked".to_owned(), 300)]);
+        report.produced = Some(Produced {
+            shard,
+            shards,
+            schedule: Schedule {
+                vehicles: 50,
+                rate: "1".to_owned(),
+                total_rate: None,
+                arrival: "uniform".to_owned(),
+                seed: 42,
+                warm_up_ns: 0,
+                duration_ns: None,
+                records: Some(600),
+                rows: 2_000,
+                dataset: "sample_data".to_owned(),
+            },
+            emitted: 300,
+            messages: 300,
+            fingerprints: "0123456789abcdef0123456789abcdef".to_owned(),
+            labels: BTreeMap::from([("neg".to_owned(), 300)]),
+            label_column: Some("class".to_owned()),
+            not_acked: 0,
+            dead_lettered: 0,
+            topics: BTreeMap::from([("kafka-sensor-topic".to_owned(), 4)]),
+            epoch_unix_ms: 1_795_408_084_436,
+            start_ns: 5_000_000,
+        });
+        report
+    }
+
+    /// Returns the report of a consumer that has read run `night`.
+    pub(in crate::report) fn consumer() -> Report {
+        let mut report = half();
+        let stages = &mut report.summary.stages;
+        for unknown in [
+            &mut stages.publish_delay,
+            &mut stages.publish_latency,
+            &mut stages.fetch_latency,
+        ] {
+            *unknown = StageSummary::default();
+        }
+        let counts = [("fetched", 310), ("stored", 300), ("replayed", 10)];
+        let others = [("without_envelope", 2), ("timed_by_wall_clock", 300)];
+        let counts = counts.into_iter().chain(others);
+        report.counters = counts
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect();
+        report.consumed = Some(Consumed {
+            group: "convoy".to_owned(),
+            runs: BTreeSet::from(["night".to_owned()]),
+            stints: vec![Stint {
+                topic: "kafka-sensor-topic".to_owned(),
+                partition: 3,
+                epoch: 2,
+                from: 100,
+                to: 410,
+                taken: true,
+            }],
+            first_intended_unix_ms: None,
+            last_stored_unix_ms: None,
+        });
+        report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::text;
+
+    fn render(report: &Report) -> String {
+        let mut written = Vec::new();
+        text::write(report, &[], &mut written).unwrap();
+        let text = String::from_utf8(written).unwrap();
+        // The stages are shown as those of every report.
+        let lines = text.lines().filter(|line| !line.contains("latency   "));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_producer_says_what_it_emitted_and_claims_no_verdict() {
+        insta::assert_snapshot!(render(&sample::producer(1, 2)), @"
+        convoy 0.1.0 · run night · seed 42 · producer 2 of 2
+        broker external (acks=all, fsync on append)
+
+        300 records acknowledged · publish latency p50 5.48 ms · p99 6.93 ms · max 9.12 ms
+
+        stage                    count       p50       p90       p99     p99.9       max
+        publish delay              500     61 µs    236 µs    412 µs         –   1.80 ms
+
+        account, warm-up included: emitted 300 · not acknowledged 0 · dead-lettered 0
+        verdict: none for one process alone; `convoy report merge … --store URI` audits the run
+        ");
+    }
+
+    #[test]
+    fn a_consumer_says_what_it_owned_and_how_far_its_word_goes() {
+        insta::assert_snapshot!(render(&sample::consumer()), @"
+        convoy 0.1.0 · run night · consumer of group convoy
+        broker external (acks=all, fsync on append) · store external (w: majority, j: true)
+
+        49.9 records/s stored (115 kB/s) · end-to-end p50 17.1 ms · p99 20.9 ms · max 31.2 ms
+
+        stage                    count       p50       p90       p99     p99.9       max
+        fetch latency is not known: records were acknowledged to another process than the one that fetched
+
+        account, warm-up included: fetched 310 · stored 300 · replayed 10 · producer-duplicated 0 · conflicting 0 · dead-lettered 0
+          kafka-sensor-topic/3: offsets 100 to 410, epoch 2, then taken over
+          2 records were not written by convoy: topic, partition and offset identify them, so a record that was sent twice is stored twice
+          300 records came from another machine or boot: their end-to-end latency is as good as the agreement of the wall clocks
+        verdict: none for one process alone; `convoy report merge … --store URI` audits the run
+        ");
+    }
 }

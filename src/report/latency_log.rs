@@ -11,8 +11,12 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use hdrhistogram::serialization::V2DeflateSerializer;
-use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::serialization::interval_log::{
+    IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, Tag,
+};
+use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
 
 use crate::measure::{Histogram, Stage, Stages};
 
@@ -67,6 +71,37 @@ impl<W: Write> LatencyLog<W> {
     }
 }
 
+/// Reads a log back; says what is wrong with one that is none.
+pub fn read(log: &[u8]) -> Result<Stages<Histogram>, String> {
+    let mut stages: Stages<Histogram> = Stages::default();
+    let mut deserializer = Deserializer::new();
+    for entry in IntervalLogIterator::new(log) {
+        let LogEntry::Interval(interval) = entry.map_err(|_| "not an interval log".to_owned())?
+        else {
+            continue;
+        };
+        let of_stage = |stage: &Stage| {
+            interval
+                .tag()
+                .is_some_and(|found| found.as_str() == tag(*stage))
+        };
+        let Some(stage) = Stage::ALL.into_iter().find(of_stage) else {
+            return Err("an interval is of no known stage".to_owned());
+        };
+        let bytes = STANDARD
+            .decode(interval.encoded_histogram())
+            .map_err(|error| error.to_string())?;
+        let values: hdrhistogram::Histogram<u64> = deserializer
+            .deserialize(&mut bytes.as_slice())
+            .map_err(|error| error.to_string())?;
+        stages
+            .get_mut(stage)
+            .add_values(&values)
+            .map_err(|_| "a value is out of bounds".to_owned())?;
+    }
+    Ok(stages)
+}
+
 /// The stage's key in the JSON form.
 fn tag(stage: Stage) -> &'static str {
     match stage {
@@ -80,12 +115,26 @@ fn tag(stage: Stage) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-    use hdrhistogram::serialization::Deserializer;
-    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
-
     use super::*;
+
+    #[test]
+    fn a_log_gives_back_its_stages() {
+        let mut stages: Stages<Histogram> = Stages::default();
+        for microseconds in 1..2_000_u64 {
+            stages.end_to_end_latency.record(0, microseconds * 1_000);
+            stages.store_latency.record(0, microseconds * 7_000);
+        }
+        let mut log = LatencyLog::start(Vec::new(), 1_795_408_084_436).unwrap();
+        for second in 0..2 {
+            let start = Duration::from_secs(second);
+            log.write(start, Duration::from_secs(1), &stages).unwrap();
+        }
+        let text = log.finish().unwrap();
+        stages.merge(&stages.clone());
+        assert_eq!(read(&text).unwrap().summary(), stages.summary());
+        assert!(read(b"Tag=publish_delay,0,1,0,!!").is_err());
+        assert!(read(&text[..text.len() - 9]).is_err());
+    }
 
     #[test]
     fn what_was_recorded_is_read_back_by_stage() {

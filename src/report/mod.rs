@@ -17,7 +17,9 @@ pub mod files;
 pub mod halves;
 pub mod json;
 pub mod latency_log;
+pub mod merge;
 pub mod quantity;
+pub mod stored;
 pub mod text;
 pub mod threshold;
 pub mod value;
@@ -30,6 +32,7 @@ pub use environment::{BuildProfile, Environment};
 pub use files::{Error, PartialFile, RunDirectory};
 pub use halves::{Consumed, Merged, Produced, Schedule, Stint};
 pub use latency_log::LatencyLog;
+pub use stored::{Stored, read_report};
 pub use threshold::{Threshold, ThresholdName};
 pub use value::{
     BackendKind, CpuPerRecord, Dataset, Durability, Report, Run, Status, Summary, Topology,

@@ -98,6 +98,7 @@ fn stages(report: &Report) -> String {
             text.push_str(&stage_line(stage, summary));
         }
     }
+    text.push_str(halves::unknown_stages(report));
     text
 }
 

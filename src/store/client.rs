@@ -5,11 +5,12 @@ use std::future::{Future, IntoFuture as _};
 use std::time::Duration;
 
 use bson::{Binary, Bson, Document, RawDocument, RawDocumentBuf, doc, spec::BinarySubtype};
+use mongodb::Collection;
 use mongodb::error::{Error as DriverError, ErrorKind};
-use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
-use mongodb::{Client, Collection};
+use mongodb::options::{Acknowledgment, ClientOptions, CollectionOptions, WriteConcern};
 
 use super::error::Error;
+use super::pool::{Pool, cause};
 use crate::net::{Cause, SecretUri};
 use crate::record::DocumentId;
 
@@ -31,7 +32,7 @@ const DUPLICATE_KEY: i32 = 11_000;
 /// A connection pool to one deployment, and the database in it.
 #[derive(Debug, Clone)]
 pub struct Connection {
-    client: Client,
+    pool: Pool,
     database: String,
     command_timeout: Duration,
 }
@@ -72,19 +73,23 @@ impl Connection {
         options.connect_timeout = Some(CONNECT_DEADLINE);
         // Every retry is ours, counted and with the document's identity as protection.
         options.retry_writes = Some(false);
-        let client = Client::with_options(options).map_err(|error| Error::Uri {
+        let pool = Pool::new(options).map_err(|error| Error::Uri {
             uri: uri.redacted(),
             source: Cause::Other(error.to_string()),
         })?;
         let connection = Self {
-            client,
+            pool,
             database: database.to_owned(),
             command_timeout: COMMAND_TIMEOUT,
         };
         connection.ping(uri).await?;
         within_infallible(
             CONNECT_DEADLINE,
-            connection.client.warm_connection_pool().into_future(),
+            connection
+                .pool
+                .client()
+                .warm_connection_pool()
+                .into_future(),
         )
         .await
         .map_err(|source| Error::Connect {
@@ -102,7 +107,7 @@ impl Connection {
     }
 
     async fn ping(&self, uri: &SecretUri) -> Result<(), Error> {
-        let database = self.client.database(&self.database);
+        let database = self.pool.client().database(&self.database);
         within(
             CONNECT_DEADLINE,
             database.run_command(doc! { "ping": 1 }).into_future(),
@@ -117,9 +122,11 @@ impl Connection {
 
     /// Returns the server's version.
     pub async fn version(&self) -> Result<String, Error> {
-        let database = self.client.database(&self.database);
+        let database = self.pool.client().database(&self.database);
         let command = database.run_command(doc! { "buildInfo": 1 }).into_future();
-        let reply = within(self.command_timeout, command)
+        let reply = self
+            .pool
+            .within(self.command_timeout, command)
             .await
             .map_err(|source| self.failed("ask for the version of", "", source))?;
         Ok(reply.get_str("version").unwrap_or("unknown").to_owned())
@@ -129,9 +136,10 @@ impl Connection {
     pub async fn initiate_replica_set(&self, set: &str, member: &str) -> Result<(), Error> {
         let members = vec![doc! { "_id": 0, "host": member }];
         let configuration = doc! { "_id": set, "members": members };
-        let database = self.client.database("admin");
+        let database = self.pool.client().database("admin");
         let command = database.run_command(doc! { "replSetInitiate": configuration });
-        within(self.command_timeout, command.into_future())
+        self.pool
+            .within(self.command_timeout, command.into_future())
             .await
             .map(|_reply| ())
             .map_err(|source| self.failed("initiate the replica set of", "", source))
@@ -139,9 +147,11 @@ impl Connection {
 
     /// Returns whether the server takes writes.
     pub async fn is_writable_primary(&self) -> Result<bool, Error> {
-        let database = self.client.database("admin");
+        let database = self.pool.client().database("admin");
         let command = database.run_command(doc! { "hello": 1 }).into_future();
-        let reply = within(self.command_timeout, command)
+        let reply = self
+            .pool
+            .within(self.command_timeout, command)
             .await
             .map_err(|source| self.failed("ask for the role of", "", source))?;
         Ok(reply.get_bool("isWritablePrimary").unwrap_or(false))
@@ -149,13 +159,10 @@ impl Connection {
 
     /// Returns a collection of raw documents.
     pub fn documents(&self, collection: &str) -> Documents {
-        let concern = Durability::Journaled.write_concern();
-        let options = mongodb::options::CollectionOptions::builder()
-            .write_concern(concern)
-            .build();
-        let database = self.client.database(&self.database);
         Documents {
-            collection: database.collection_with_options(collection, options),
+            pool: self.pool.clone(),
+            database: self.database.clone(),
+            collection: collection.to_owned(),
             command_timeout: self.command_timeout,
         }
     }
@@ -187,7 +194,9 @@ pub enum InsertOutcome {
 /// A collection of raw documents, written journaled and by majority.
 #[derive(Debug, Clone)]
 pub struct Documents {
-    collection: Collection<RawDocumentBuf>,
+    pool: Pool,
+    database: String,
+    collection: String,
     command_timeout: Duration,
 }
 
@@ -207,7 +216,17 @@ pub struct StoredIdentity {
 impl Documents {
     /// Returns `database.collection`.
     pub fn name(&self) -> String {
-        self.collection.namespace().to_string()
+        format!("{}.{}", self.database, self.collection)
+    }
+
+    /// Returns the driver's collection, for one command.
+    fn collection(&self) -> Collection<RawDocumentBuf> {
+        let concern = Durability::Journaled.write_concern();
+        let options = CollectionOptions::builder().write_concern(concern).build();
+        self.pool
+            .client()
+            .database(&self.database)
+            .collection_with_options(&self.collection, options)
     }
 
     fn failed(&self, intention: &'static str, source: Cause) -> Error {
@@ -223,12 +242,9 @@ impl Documents {
     /// The batch should stay within one wire message (48 MB, 100,000 documents): if a later
     /// message of a call fails, the driver forgets what the earlier ones answered.
     pub async fn insert(&self, batch: &[RawDocumentBuf]) -> InsertOutcome {
-        let insert = self
-            .collection
-            .insert_many(batch)
-            .ordered(false)
-            .into_future();
-        let error = match tokio::time::timeout(self.command_timeout, insert).await {
+        let collection = self.collection();
+        let insert = collection.insert_many(batch).ordered(false).into_future();
+        let error = match self.pool.answer(self.command_timeout, insert).await {
             Ok(Ok(_inserted)) => {
                 return InsertOutcome::Answered {
                     duplicates: Vec::new(),
@@ -236,7 +252,7 @@ impl Documents {
                 };
             }
             Ok(Err(error)) => error,
-            Err(_elapsed) => return InsertOutcome::Unknown(Cause::Timeout(self.command_timeout)),
+            Err(unanswered) => return InsertOutcome::Unknown(unanswered),
         };
         let ErrorKind::InsertMany(failure) = error.kind.as_ref() else {
             return InsertOutcome::Unknown(cause(&error));
@@ -264,13 +280,15 @@ impl Documents {
         let projection = doc! { "payload_hash": 1, "kafka": 1 };
         let collect = async {
             let mut found = Vec::new();
-            let mut cursor = self.collection.find(filter).projection(projection).await?;
+            let collection = self.collection();
+            let mut cursor = collection.find(filter).projection(projection).await?;
             while cursor.advance().await? {
                 found.extend(stored_identity(cursor.current()));
             }
             Ok(found)
         };
-        within(self.command_timeout, collect)
+        self.pool
+            .within(self.command_timeout, collect)
             .await
             .map_err(|source| self.failed("look up documents in", source))
     }
@@ -284,14 +302,16 @@ impl Documents {
         mut visit: impl FnMut(&RawDocument),
     ) -> Result<(), Error> {
         let fail = |source| self.failed("read", source);
-        let find = self
-            .collection
+        let collection = self.collection();
+        let find = collection
             .find(filter)
             .sort(doc! { "_id": 1 })
             .batch_size(SCAN_BATCH)
             .into_future();
-        let mut cursor = within(SCAN_DEADLINE, find).await.map_err(fail)?;
-        while within(SCAN_DEADLINE, cursor.advance())
+        let mut cursor = self.pool.within(SCAN_DEADLINE, find).await.map_err(fail)?;
+        while self
+            .pool
+            .within(SCAN_DEADLINE, cursor.advance())
             .await
             .map_err(fail)?
         {
@@ -304,9 +324,8 @@ impl Documents {
     pub async fn create(&self) -> Result<(), Error> {
         /// Error code of a collection that exists already.
         const NAMESPACE_EXISTS: i32 = 48;
-        let client = self.collection.client();
-        let database = client.database(&self.collection.namespace().db);
-        let name = self.collection.name().to_owned();
+        let database = self.pool.client().database(&self.database);
+        let name = self.collection.clone();
         let create = async move {
             match database.create_collection(name).await {
                 Err(error) => match error.kind.as_ref() {
@@ -316,7 +335,8 @@ impl Documents {
                 Ok(()) => Ok(()),
             }
         };
-        within(self.command_timeout, create)
+        self.pool
+            .within(self.command_timeout, create)
             .await
             .map_err(|source| self.failed("create", source))
     }
@@ -328,26 +348,28 @@ impl Documents {
         update: Document,
         upsert: Upsert,
     ) -> Result<Updated, Error> {
-        let update = self
-            .collection
+        let collection = self.collection();
+        let update = collection
             .update_one(filter, update)
             .upsert(upsert == Upsert::Yes)
             .into_future();
-        match tokio::time::timeout(self.command_timeout, update).await {
+        match self.pool.answer(self.command_timeout, update).await {
             Ok(Ok(result)) if result.matched_count > 0 || result.upserted_id.is_some() => {
                 Ok(Updated::Yes)
             }
             Ok(Ok(_unmatched)) => Ok(Updated::No),
             Ok(Err(error)) if is_duplicate_key(&error) => Ok(Updated::No),
             Ok(Err(error)) => Err(self.failed("update", cause(&error))),
-            Err(_elapsed) => Err(self.failed("update", Cause::Timeout(self.command_timeout))),
+            Err(unanswered) => Err(self.failed("update", unanswered)),
         }
     }
 
     /// Removes the first document that matches, if there is one.
     pub async fn remove(&self, filter: Document) -> Result<(), Error> {
-        let remove = self.collection.delete_one(filter).into_future();
-        within(self.command_timeout, remove)
+        let collection = self.collection();
+        let remove = collection.delete_one(filter).into_future();
+        self.pool
+            .within(self.command_timeout, remove)
             .await
             .map(|_removed| ())
             .map_err(|source| self.failed("remove from", source))
@@ -355,8 +377,10 @@ impl Documents {
 
     /// Sets fields of every document that matches.
     pub async fn update_all(&self, filter: Document, update: Document) -> Result<(), Error> {
-        let update = self.collection.update_many(filter, update).into_future();
-        within(self.command_timeout, update)
+        let collection = self.collection();
+        let update = collection.update_many(filter, update).into_future();
+        self.pool
+            .within(self.command_timeout, update)
             .await
             .map(|_result| ())
             .map_err(|source| self.failed("update", source))
@@ -364,12 +388,12 @@ impl Documents {
 
     /// Returns the first document that matches.
     pub async fn find_one(&self, filter: Document) -> Result<Option<RawDocumentBuf>, Error> {
-        within(
-            self.command_timeout,
-            self.collection.find_one(filter).into_future(),
-        )
-        .await
-        .map_err(|source| self.failed("read", source))
+        let collection = self.collection();
+        let find = collection.find_one(filter).into_future();
+        self.pool
+            .within(self.command_timeout, find)
+            .await
+            .map_err(|source| self.failed("read", source))
     }
 }
 
@@ -422,11 +446,6 @@ fn is_duplicate_key(error: &DriverError) -> bool {
         }
         _ => false,
     }
-}
-
-/// Tells a driver's error without the server's reply in full, which may hold documents.
-fn cause(error: &DriverError) -> Cause {
-    Cause::Other(error.kind.to_string())
 }
 
 async fn within<T>(

@@ -11,7 +11,7 @@ use testcontainers_modules::testcontainers::core::IntoContainerPort;
 use super::client::Connection;
 use super::error::Error as ClientError;
 use crate::net::SecretUri;
-use crate::net::container::{Common, Container, Error, free_port};
+use crate::net::container::{Common, Container, Error, free_port, start_on_free_ports};
 
 /// Image that is started unless the user names another.
 pub const IMAGE: &str = "mongo:8.0.4";
@@ -21,9 +21,6 @@ const SERVER: u16 = 27_017;
 
 /// Name of the replica set.
 const SET: &str = "convoy";
-
-/// Starts with another port, where the port was taken in between.
-const ATTEMPTS: u32 = 3;
 
 /// A MongoDB server of this run. Dropping it removes the container.
 #[derive(Debug)]
@@ -35,18 +32,7 @@ pub struct ReplicaSet {
 impl ReplicaSet {
     /// Starts a server and waits until it is a writable primary.
     pub async fn start(common: &Common) -> Result<Self, Error> {
-        let mut attempt = 1;
-        loop {
-            match Self::start_once(common).await {
-                Err(Error::Start { source, .. })
-                    if attempt < ATTEMPTS && source.to_string().contains("port") =>
-                {
-                    tracing::info!(%source, "starting the store again with another port");
-                    attempt += 1;
-                }
-                started => return started,
-            }
-        }
+        start_on_free_ports("store", || Self::start_once(common)).await
     }
 
     async fn start_once(common: &Common) -> Result<Self, Error> {
@@ -77,6 +63,11 @@ impl ReplicaSet {
     /// Leaves the container where it is and returns its id.
     pub fn keep(self) -> Option<String> {
         self.container.keep()
+    }
+
+    /// Returns how the container ended, if it did.
+    pub async fn end(&self) -> Option<Error> {
+        self.container.end().await
     }
 
     /// Removes the container.

@@ -4,6 +4,7 @@ pub mod client;
 pub mod container;
 pub mod embedded;
 pub mod error;
+pub mod pool;
 
 pub use client::{Connection, Documents, InsertOutcome};
 pub use error::Error;

@@ -15,7 +15,7 @@ use std::str::FromStr;
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
-pub use progress::{Expected, Phase, Progress, Snapshot};
+pub use progress::{Arrived, Expected, Phase, Progress, Snapshot};
 
 /// Whether progress is drawn as bars.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -60,6 +60,25 @@ impl fmt::Display for Expected {
     }
 }
 
+/// Where a record is when this process is done with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Arrived {
+    /// In the store.
+    #[default]
+    Stored,
+    /// In the broker.
+    Acknowledged,
+}
+
+impl fmt::Display for Arrived {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Stored => "stored",
+            Self::Acknowledged => "acknowledged",
+        })
+    }
+}
+
 /// How a phase stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Snapshot {
@@ -67,8 +86,10 @@ pub struct Snapshot {
     pub elapsed: Duration,
     /// Readings emitted in it.
     pub emitted: u64,
-    /// Records stored in it.
+    /// Records stored in it; where others store, records acknowledged.
     pub stored: u64,
+    /// What `stored` counts.
+    pub arrived: Arrived,
     /// Readings emitted and not yet stored.
     pub backlog: u64,
     /// Records stored per second, lately.
@@ -81,11 +102,16 @@ impl fmt::Display for Snapshot {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{:.1} records/s · backlog {} · p99 {:.1} ms",
-            self.rate,
-            self.backlog,
-            self.end_to_end_p99_us as f64 / 1e3
-        )
+            "{:.1} records/s · backlog {}",
+            self.rate, self.backlog
+        )?;
+        match self.arrived {
+            Arrived::Stored => {
+                let p99_ms = self.end_to_end_p99_us as f64 / 1e3;
+                write!(formatter, " · p99 {p99_ms:.1} ms")
+            }
+            Arrived::Acknowledged => Ok(()),
+        }
     }
 }
 
@@ -152,10 +178,11 @@ impl Progress {
         } else if snapshot.elapsed.saturating_sub(current.said) >= LINE_PERIOD {
             current.said = snapshot.elapsed;
             self.terminal.say(format_args!(
-                "{}: {} s · {} stored · {snapshot}",
+                "{}: {} s · {} {} · {snapshot}",
                 current.phase,
                 snapshot.elapsed.as_secs(),
-                snapshot.stored
+                snapshot.stored,
+                snapshot.arrived
             ));
         }
     }
@@ -226,6 +253,7 @@ mod tests {
             elapsed: Duration::from_secs(3),
             emitted: 152,
             stored: 150,
+            arrived: Arrived::Stored,
             backlog: 2,
             rate: 49.96,
             end_to_end_p99_us: 20_912,

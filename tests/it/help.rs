@@ -18,6 +18,7 @@ fn help_goes_to_stdout_and_names_every_exit_code() {
                 clients
       produce   Run the producing half against an existing broker: emit the fleet, or a part of it
       consume   Run the consuming half against existing servers, sharing partitions with others
+      report    Join reports of several processes, and audit what they did together; or show one again
       dataset   Look at the rows to replay, or make some
       doctor    Say what is missing on this machine, each with its fix; exit 3 if `simulate` would not
                 run

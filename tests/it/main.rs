@@ -17,13 +17,17 @@ mod campaign;
 mod clients;
 mod connections;
 mod containers;
+mod crash;
 mod dataset;
 mod durability;
 mod fuzz;
+mod halves;
 mod help;
 mod install;
 #[path = "../../fuzz/mutate.rs"]
 mod mutate;
+mod outages;
+mod overhead;
 mod place;
 mod secrets;
 mod serving;

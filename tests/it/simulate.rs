@@ -20,7 +20,7 @@ const SHORT: &str = "simulate --backend embedded --dataset rows.csv --progress n
 const ENDLESS: &str = "simulate --backend embedded --dataset rows.csv --progress never \
                        --format json --rate 20 --warmup 0s --duration 1h";
 
-fn published_schema() -> jsonschema::Validator {
+pub fn published_schema() -> jsonschema::Validator {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/report.schema.json");
     let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     jsonschema::validator_for(&schema).unwrap()

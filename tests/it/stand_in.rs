@@ -4,6 +4,9 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use convoy::measure::RunClock;
 
 /// Names of the images; tags say how they behave.
 pub const REDPANDA: &str = "convoy-test/redpanda";
@@ -41,6 +44,31 @@ impl Engine {
         let filter = format!("ancestor={image}:works");
         for id in docker(&["ps", "--quiet", "--filter", &filter]).lines() {
             docker(&["kill", id]);
+        }
+    }
+}
+
+impl Engine {
+    #[expect(clippy::unused_self, reason = "only who holds the engine may look")]
+    /// Waits until so many containers of convoy run.
+    pub fn until_running(&self, count: usize) {
+        const DEADLINE: Duration = Duration::from_secs(60);
+        let clock = RunClock::start();
+        let running = || docker(&["ps", "--quiet", "--filter", "label=convoy.run"]);
+        while running().lines().count() < count {
+            assert!(Duration::from_nanos(clock.now()) < DEADLINE);
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "only who holds the engine may pause")]
+    /// Stops the containers of an image from running for longer than a request may take.
+    pub fn pause(&self, image: &str) {
+        const PAUSE: Duration = Duration::from_secs(12);
+        let filter = format!("ancestor={image}:works");
+        for id in docker(&["ps", "--quiet", "--filter", &filter]).lines() {
+            docker(&["pause", id]);
+            std::thread::sleep(PAUSE);
+            docker(&["unpause", id]);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod consume;
 mod groups;
 mod produce;
+mod report;
 mod simulate;
 mod up;
 
@@ -17,6 +18,7 @@ use super::parse;
 pub(super) use consume::ConsumeArgs;
 pub(super) use groups::{ConnectionArgs, FleetArgs, LengthArgs, RecordsArg, TopicArgs};
 pub(super) use produce::ProduceArgs;
+pub(super) use report::{MergeArgs, ReportCommandArgs};
 pub(super) use simulate::SimulateArgs;
 pub(super) use up::UpArgs;
 
@@ -52,6 +54,9 @@ pub(super) enum CommandArgs {
     /// Run the consuming half against existing servers, sharing partitions with others.
     #[command(max_term_width = 100, after_long_help = consume::EXAMPLES)]
     Consume(Box<ConsumeArgs>),
+    /// Join reports of several processes, and audit what they did together; or show one again.
+    #[command(subcommand)]
+    Report(ReportCommandArgs),
     /// Look at the rows to replay, or make some.
     #[command(subcommand)]
     Dataset(DatasetArgs),

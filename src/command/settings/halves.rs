@@ -122,6 +122,32 @@ pub struct CreationSettings {
     pub replication_factor: i16,
 }
 
+/// What `convoy report merge` is told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MergeSettings {
+    /// Reports, or directories with one each.
+    pub reports: Vec<PathBuf>,
+    /// Store to audit; none makes no audit.
+    pub store: Option<SecretUri>,
+    /// Database of the documents; none is what the consumers' reports say.
+    pub database: Option<String>,
+    /// Collection of the documents; none is what the consumers' reports say.
+    pub collection: Option<String>,
+    /// Rows that were emitted; none is what the producers' reports say.
+    pub dataset: Option<PathBuf>,
+    /// Where the joined report's directory is made.
+    pub output: PathBuf,
+    /// What the report on stdout looks like.
+    pub format: Format,
+}
+
+/// What `convoy report show` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShowSettings {
+    /// A report, or a directory with one.
+    pub report: PathBuf,
+}
+
 #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn shard<S: Serializer>(shard: &Option<Shard>, serializer: S) -> Result<S::Ok, S::Error> {
     match shard {

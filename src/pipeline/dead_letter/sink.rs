@@ -186,7 +186,9 @@ impl DeadLetters {
             let Some(pause) = attempts.failed(context.clock.now()) else {
                 return Err(Error::Broker(error));
             };
-            tokio::time::sleep(pause).await;
+            if context.lost.pause(pause).await.is_err() {
+                return Err(Error::Broker(error));
+            }
         }
     }
 
@@ -270,10 +272,13 @@ async fn send(
             ProduceOutcome::Rejected(cause) | ProduceOutcome::Unknown(cause) => cause,
         };
         tracing::warn!(%cause, "sending dead letters again");
-        let Some(pause) = attempts.failed(context.clock.now()) else {
-            return Err(gave_up(partition, attempts.count(), cause));
+        let paused = match attempts.failed(context.clock.now()) {
+            Some(pause) => context.lost.pause(pause).await.is_ok(),
+            None => false,
         };
-        tokio::time::sleep(pause).await;
+        if !paused {
+            return Err(gave_up(partition, attempts.count(), cause));
+        }
     }
 }
 

@@ -10,5 +10,8 @@ pub mod leases;
 pub mod membership;
 pub mod session;
 
+#[cfg(test)]
+mod tests;
+
 pub use membership::Timing;
 pub use session::{Done, Length, Session, Stint};

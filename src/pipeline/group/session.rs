@@ -47,7 +47,7 @@ pub struct Length {
 }
 
 /// A time in which this process owned a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stint {
     /// Which partition.
     pub partition: TopicPartition,
@@ -80,6 +80,8 @@ pub struct Session {
     done: Done,
     told: Option<BTreeSet<TopicPartition>>,
     last_view: u64,
+    /// Since when no partition could be claimed for want of an answer.
+    refused_since: Option<u64>,
     start: u64,
 }
 
@@ -144,6 +146,7 @@ impl Session {
             done: Done::default(),
             told: None,
             last_view: start,
+            refused_since: None,
             start,
         }
     }
@@ -168,6 +171,7 @@ impl Session {
         self.consume(&interrupt).await;
         self.stop().await;
         beating.abort();
+        self.done.stints.sort();
         if let Err(error) = self.leases.leave(&self.context).await {
             tracing::warn!(%error, "cannot leave the group; the others will notice");
         }
@@ -241,11 +245,19 @@ impl Session {
             .map(|(partition, epoch)| self.claim(partition, epoch));
         for (partition, claimed) in join_all(claimed).await {
             match claimed {
-                Ok(Some(claimed)) => self.begin(partition, claimed),
+                Ok(Some(claimed)) => {
+                    self.begin(partition, claimed);
+                    self.refused_since = None;
+                }
                 Ok(None) => self.membership.left(partition),
                 Err(error) => {
                     tracing::warn!(%error, "cannot take a partition over yet");
                     self.membership.left(partition);
+                    let since = *self.refused_since.get_or_insert(now);
+                    let patience = nanos(self.context.settings.broker_timeout);
+                    if now.saturating_sub(since) > patience {
+                        self.done.failure.get_or_insert(error);
+                    }
                 }
             }
         }

@@ -119,6 +119,11 @@ impl Sending {
         self.left.iter().map(ExactSizeIterator::len).sum()
     }
 
+    /// Gives up, whatever the time.
+    pub fn abandon(&mut self) {
+        self.next = Next::GiveUp;
+    }
+
     fn pass(&mut self) -> Option<Range<usize>> {
         self.attempts = Attempts::new(self.patience);
         self.left.pop()

@@ -232,6 +232,11 @@ impl<P: Copy + Ord> Writing<P> {
         }
     }
 
+    /// Gives up, whatever the time.
+    pub fn abandon(&mut self) {
+        self.step = Step::GivenUp;
+    }
+
     /// Returns how often the command under way was sent in vain.
     pub fn failed_attempts(&self) -> u32 {
         self.attempts.count()

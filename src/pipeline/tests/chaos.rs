@@ -1,6 +1,6 @@
 //! Many things going wrong at once, drawn from a seed: cuts before and after the append and the
-//! insert, refusals, delays, unmet write concerns. The seed is in the message of a failure, and
-//! `CONVOY_CHAOS_SEED` runs that one alone.
+//! insert, refusals, delays, silence, unmet write concerns, restarts of the broker. The seed is in
+//! the message of a failure, and `CONVOY_CHAOS_SEED` runs that one alone.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -16,6 +16,9 @@ const FEW: u64 = 6;
 
 /// Seeds in the soak, unless `CONVOY_CHAOS_SEEDS` says otherwise.
 const MANY: u64 = 200;
+
+/// How long a request may take, so that silence is noticed soon.
+const REQUEST_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// Codes after which Kafka's clients send again: leader not available, not leader, timed out, not
 /// enough replicas, and the same after the append.
@@ -46,6 +49,11 @@ impl Chaos {
         *self.counts.lock().unwrap().entry(kind).or_default() += 1;
     }
 
+    /// Longer than a request may take.
+    fn silence() -> Duration {
+        2 * REQUEST_TIMEOUT
+    }
+
     fn pause(&self) -> Duration {
         Duration::from_millis(self.draw(40))
     }
@@ -64,6 +72,12 @@ impl Faults for Chaos {
             (Moment::AfterAppend { .. }, 2) => ("broker timed out after append", Fault::Refuse(7)),
             (Moment::BeforeAppend { .. } | Moment::OnFetch { .. }, 4..=6) => {
                 ("broker slow", Fault::Delay(self.pause()))
+            }
+            (Moment::BeforeAppend { .. }, 7) if self.draw(4) == 0 => {
+                ("broker hung before append", Fault::Delay(Self::silence()))
+            }
+            (Moment::AfterAppend { .. }, 7) if self.draw(4) == 0 => {
+                ("broker hung after append", Fault::Delay(Self::silence()))
             }
             (Moment::OnFetch { .. }, 0) => ("broker cut on fetch", Fault::Cut),
             _ => return None,
@@ -104,6 +118,14 @@ impl FaultPlan for Chaos {
                 injected.write_errors = vec![(0, error(121, "Document failed validation"))];
                 "store refused a document"
             }
+            7 if self.draw(3) == 0 => {
+                injected.before = Some(Disturbance::Hang);
+                "store hung before insert"
+            }
+            8 if self.draw(3) == 0 => {
+                injected.after = Some(Disturbance::Hang);
+                "store hung after insert"
+            }
             _ => return injected,
         };
         self.count(kind);
@@ -115,9 +137,19 @@ impl FaultPlan for Chaos {
 async fn survive(seed: u64) -> BTreeMap<&'static str, u64> {
     let chaos = Chaos::new(seed);
     let (faults, plan) = (Arc::clone(&chaos), Arc::clone(&chaos));
-    let place = Place::open_with(Some(faults), Some(plan)).await;
-    let context = context(seed);
-    let outcome = place.run(&context).await;
+    let mut place = Place::open_with(Some(faults), Some(plan)).await;
+    let context = context_with(seed, |settings| settings.request_timeout = REQUEST_TIMEOUT);
+    let running = run_on(place.endpoints(), &context);
+    let restarts = chaos.draw(3);
+    let restarting = async {
+        for restart in 1..=restarts {
+            let acked = RECORDS * restart / (restarts + 1);
+            until("an ack", || context.counters.acked.get() >= acked).await;
+            place.broker.restart().await.unwrap();
+            chaos.count("broker restarted");
+        }
+    };
+    let (outcome, ()) = tokio::join!(running, restarting);
     let replay = format!("replay with CONVOY_CHAOS_SEED={seed}");
     assert!(outcome.failure.is_none(), "{:?}, {replay}", outcome.failure);
     let verdict = outcome.verdict.unwrap();

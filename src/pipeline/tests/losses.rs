@@ -89,7 +89,10 @@ async fn a_tail_lost_after_its_acks_and_before_it_was_read_is_missing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tail_lost_after_it_was_read_is_told_by_the_offsets_or_the_audit() {
     let mut place = Place::open(None).await;
-    let context = context(42);
+    // Slow enough for there to be more after the crash.
+    let context = context_with(42, |settings| {
+        settings.fleet.rate = Rate::per_second(15.0).unwrap();
+    });
     let running = run_on(place.endpoints(), &context);
     let crash = async {
         until("a document", || context.counters.stored.get() >= 200).await;
@@ -167,7 +170,7 @@ async fn a_topic_deleted_and_created_anew_has_lost_what_was_acked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_was_compacted_away_ends_the_run_with_the_jump() {
     let failure = with_log_changed(45, |log| {
-        let (start, end) = batch(log, 2);
+        let (start, end) = batch(log, 1);
         log.drain(start..end);
     })
     .await;
@@ -180,7 +183,7 @@ async fn the_marker_of_a_transaction_ends_the_run_with_its_place() {
     let failure = with_log_changed(46, |log| {
         /// Attributes of a batch: transactional, and a control batch.
         const CONTROL: u8 = 0x30;
-        let (start, end) = batch(log, 2);
+        let (start, end) = batch(log, 1);
         log[start + 22] |= CONTROL;
         let checksum = crc32c::crc32c(&log[start + 21..end]);
         log[start + 17..start + 21].copy_from_slice(&checksum.to_be_bytes());
@@ -224,7 +227,7 @@ fn batch_at(log: &[u8], start: usize) -> (usize, usize) {
     (start, start + 12 + length)
 }
 
-/// Changes the largest log of a broker before anything of it was read; returns how the run failed.
+/// Changes the log with the most batches of a broker before anything of it was read; returns how the run failed.
 async fn with_log_changed(seed: u64, change: impl FnOnce(&mut Vec<u8>)) -> Error {
     let hold = Hold::new();
     let directory = tempfile::tempdir().unwrap();
@@ -240,14 +243,20 @@ async fn with_log_changed(seed: u64, change: impl FnOnce(&mut Vec<u8>)) -> Error
         store: SecretUri::new(format!("mongodb://{}", store.address())),
     };
     let context = context_with(seed, |settings| {
+        // Slow enough for many batches, and for some after the change.
+        settings.fleet.rate = Rate::per_second(15.0).unwrap();
         settings.request_timeout = Duration::from_secs(2);
         settings.broker_timeout = Duration::from_secs(3);
     });
     let changing = async {
-        until("an ack", || context.counters.acked.get() >= 300).await;
+        // Some partition has its share of them at least.
+        let enough = 4 * u64::from(PARTITIONS);
+        until("a batch", || {
+            context.counters.produce_requests.get() >= enough
+        })
+        .await;
         first.stop().await.unwrap();
-        let path = largest_log(directory.path());
-        let mut log = fs::read(&path).unwrap();
+        let (path, mut log) = longest_log(directory.path());
         change(&mut log);
         fs::write(&path, log).unwrap();
         let second = broker(directory.path(), address, faults()).await;
@@ -261,7 +270,7 @@ async fn with_log_changed(seed: u64, change: impl FnOnce(&mut Vec<u8>)) -> Error
     outcome.failure.unwrap()
 }
 
-fn largest_log(directory: &Path) -> PathBuf {
+fn longest_log(directory: &Path) -> (PathBuf, Vec<u8>) {
     let mut open = vec![directory.to_owned()];
     let mut logs = Vec::new();
     while let Some(directory) = open.pop() {
@@ -270,9 +279,21 @@ fn largest_log(directory: &Path) -> PathBuf {
             if path.is_dir() {
                 open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "log") {
-                logs.push((fs::metadata(&path).unwrap().len(), path));
+                let log = fs::read(&path).unwrap();
+                logs.push((batches(&log), path, log));
             }
         }
     }
-    logs.into_iter().max().unwrap().1
+    let (batches, path, log) = logs.into_iter().max().unwrap();
+    assert!(batches >= 3, "{batches}");
+    (path, log)
+}
+
+fn batches(log: &[u8]) -> usize {
+    let (mut count, mut start) = (0, 0);
+    while start < log.len() {
+        start = batch_at(log, start).1;
+        count += 1;
+    }
+    count
 }

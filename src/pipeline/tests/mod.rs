@@ -7,7 +7,9 @@
 mod chaos;
 mod dead_letters;
 mod faults;
+mod halves;
 mod losses;
+mod mutations;
 mod outages;
 mod tasks;
 

@@ -1,0 +1,20 @@
+//! `convoy report`: what others have measured, shown again or joined.
+
+mod case;
+mod merge;
+
+pub use merge::merge;
+
+use super::settings::ShowSettings;
+use crate::error::{Error, ExitStatus};
+use crate::report::{read_report, text};
+use crate::terminal::Terminal;
+
+/// Shows a report as its run did.
+pub fn show(settings: &ShowSettings, terminal: &Terminal) -> Result<ExitStatus, Error> {
+    let (path, report) = read_report(&settings.report)?;
+    terminal
+        .data(|stdout| text::write(&report, &[path], stdout))
+        .map_err(Error::Stdout)?;
+    Ok(ExitStatus::Success)
+}

@@ -1,0 +1,70 @@
+//! Reports read back: `report.json`, and the histograms beside it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::files::Error;
+use super::latency_log;
+use super::value::{FORMAT_VERSION, Report};
+use crate::measure::{Histogram, Stage, Stages};
+
+/// A report as it lies on the disk.
+#[derive(Debug)]
+pub struct Stored {
+    /// Path of its `report.json`.
+    pub path: PathBuf,
+    /// What it says.
+    pub report: Report,
+    /// Every stage of the measured records.
+    pub stages: Stages<Histogram>,
+}
+
+/// Reads a report from its `report.json` or the directory that holds it.
+pub fn read_report(named: &Path) -> Result<(PathBuf, Report), Error> {
+    let path = if named.is_dir() {
+        named.join("report.json")
+    } else {
+        named.to_owned()
+    };
+    let bytes = fs::read(&path).map_err(|source| Error::Read {
+        path: path.clone(),
+        source,
+    })?;
+    let report: Report = serde_json::from_slice(&bytes).map_err(|source| Error::NoReport {
+        path: path.clone(),
+        source,
+    })?;
+    if report.format_version != FORMAT_VERSION {
+        return Err(Error::Version {
+            path,
+            found: report.format_version,
+        });
+    }
+    Ok((path, report))
+}
+
+impl Stored {
+    /// Reads a report and its histograms.
+    pub fn read(named: &Path) -> Result<Self, Error> {
+        let (path, report) = read_report(named)?;
+        let log = path.with_file_name("latency.hdr");
+        let text = fs::read(&log).map_err(|source| Error::Read {
+            path: log.clone(),
+            source,
+        })?;
+        let mut stages =
+            latency_log::read(&text).map_err(|reason| Error::NoLog { path: log, reason })?;
+        for stage in Stage::ALL {
+            // The log's format has no place for these.
+            let summary = report.summary.stages.get(stage);
+            stages
+                .get_mut(stage)
+                .count_out_of_bounds(summary.negative, summary.saturated);
+        }
+        Ok(Self {
+            path,
+            report,
+            stages,
+        })
+    }
+}
