@@ -22,6 +22,9 @@
 //!      ▼                          dataset
 //!   record, measure, audit ─▶ faults                       core      (pure, synchronous)
 //! ```
+//!
+//! Beside these: `error`, the sum of their errors, and `fuzz`, their decoders as functions of bytes,
+//! which nothing of the program names.
 
 pub mod audit;
 pub mod broker;

@@ -156,6 +156,7 @@ impl Observer for Saboteur {
                 let client = Client::with_uri_str(store).await.unwrap();
                 let collection = client.database("convoy").collection("sensor");
                 mutation.apply(&collection, seed).await;
+                client.shutdown().await;
             });
         });
         thread.join().unwrap();
