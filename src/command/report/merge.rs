@@ -14,7 +14,7 @@ use crate::net::SecretUri;
 use crate::pipeline::audit::{Case, verdict};
 use crate::pipeline::{self, Workload};
 use crate::report::merge::{join, producers};
-use crate::report::{Notice, Produced, Report, RunDirectory, Status, Stored};
+use crate::report::{Notice, Produced, Report, RunDirectory, Status, Stored, read_report};
 use crate::store::Connection;
 use crate::terminal::Terminal;
 
@@ -27,8 +27,7 @@ pub fn merge(
     invocation: &Invocation,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
-    let stored = settings.reports.iter().map(|path| Stored::read(path));
-    let stored: Vec<Stored> = stored.collect::<Result<_, _>>()?;
+    let stored = read(&settings.reports, terminal)?;
     let producers = producers(&stored)?;
     let mut report = join(&stored, invocation.line.clone());
     report.settings = serde_json::to_value(settings).unwrap_or_default();
@@ -45,6 +44,30 @@ pub fn merge(
     let directory = RunDirectory::create(&settings.output, &name)?;
     simulate::present(&report, &directory, None, settings.format, terminal)?;
     Ok(simulate::status(&report))
+}
+
+/// Reads the reports but those that `runs/*` names in vain: of processes that were killed, which
+/// have none, and of earlier joins.
+fn read(reports: &[PathBuf], terminal: &Terminal) -> Result<Vec<Stored>, Error> {
+    let mut stored = Vec::new();
+    for path in reports {
+        if reports.len() > 1 && path.is_dir() && !path.join("report.json").exists() {
+            let path = path.display();
+            terminal.say(format_args!("left out `{path}`: it holds no report"));
+            continue;
+        }
+        let (_, report) = read_report(path)?;
+        if reports.len() > 1 && report.merged.is_some() {
+            let path = path.display();
+            terminal.say(format_args!("left out `{path}`: it was joined itself"));
+            continue;
+        }
+        stored.push(Stored::read(path)?);
+    }
+    if stored.is_empty() {
+        return Err(Error::NothingToAudit);
+    }
+    Ok(stored)
 }
 
 /// What an audit gave.
