@@ -15,7 +15,7 @@ pub async fn start_broker(
     settings: broker::Settings,
     runtimes: &Runtimes,
 ) -> Result<Broker, Error> {
-    let starting = runtimes.handle(Role::Broker).spawn(Broker::start(settings));
+    let starting = runtimes.spawn_start(Role::Broker, Broker::start(settings));
     let started = starting.await;
     Ok(started.map_err(|_panicked| Error::Bug("the embedded broker panicked"))??)
 }
@@ -25,16 +25,14 @@ pub async fn start_registry(
     settings: registry::Settings,
     runtimes: &Runtimes,
 ) -> Result<Registry, Error> {
-    let starting = runtimes
-        .handle(Role::Registry)
-        .spawn(Registry::start(settings));
+    let starting = runtimes.spawn_start(Role::Registry, Registry::start(settings));
     let started = starting.await;
     Ok(started.map_err(|_panicked| Error::Bug("the embedded registry panicked"))??)
 }
 
 /// Starts a store.
 pub async fn start_store(settings: store::Settings, runtimes: &Runtimes) -> Result<Store, Error> {
-    let starting = runtimes.handle(Role::Store).spawn(Store::start(settings));
+    let starting = runtimes.spawn_start(Role::Store, Store::start(settings));
     let started = starting.await;
     Ok(started.map_err(|_panicked| Error::Bug("the embedded store panicked"))??)
 }

@@ -5,11 +5,16 @@ use std::fs;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use crate::error::Error;
 
 /// Threads that run a role's tasks. More than the cores that CI machines have would not help.
 const WORKERS: usize = 2;
+
+/// How long the start of a server may go on when it is not needed any more.
+const START_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Microseconds of a tick in `/proc`: Linux shows it 100 ticks per second on every architecture.
 const TICK_US: f64 = 10_000.0;
@@ -57,26 +62,49 @@ impl Role {
 /// The runtimes of a run. Dropping them does not wait for tasks that do not end.
 #[derive(Debug)]
 pub struct Runtimes {
-    runtimes: BTreeMap<Role, Runtime>,
+    of_roles: BTreeMap<Role, Runtime>,
     main: Option<Runtime>,
+    /// Starts of servers: they go on when nobody waits for them any more.
+    starts: TaskTracker,
 }
 
 impl Runtimes {
     /// Starts the runtimes of some roles, and one for the straight line of the command.
     pub fn start(roles: &[Role]) -> Result<Self, Error> {
-        let runtimes = roles
+        let of_roles = roles
             .iter()
             .map(|&role| Ok((role, build(role.thread_name())?)))
             .collect::<Result<_, Error>>()?;
         Ok(Self {
-            runtimes,
+            of_roles,
             main: Some(build("main")?),
+            starts: TaskTracker::new(),
         })
     }
 
     /// Returns a handle to a role's runtime, which must have been started.
     pub fn handle(&self, role: Role) -> Handle {
-        self.runtimes[&role].handle().clone()
+        self.of_roles[&role].handle().clone()
+    }
+
+    /// Begins the start of a server on its role's runtime.
+    pub fn spawn_start<F>(&self, role: Role, start: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.starts.spawn_on(start, &self.handle(role))
+    }
+
+    /// Waits until no start is under way, so that none writes to a directory that is to go.
+    pub async fn starts_ended(&self) {
+        self.starts.close();
+        if tokio::time::timeout(START_DEADLINE, self.starts.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the start of a server did not end in time");
+        }
     }
 
     /// Runs the straight line of a command to its end.
@@ -90,7 +118,7 @@ impl Runtimes {
 
 impl Drop for Runtimes {
     fn drop(&mut self) {
-        let runtimes = std::mem::take(&mut self.runtimes);
+        let runtimes = std::mem::take(&mut self.of_roles);
         for runtime in runtimes.into_values().chain(self.main.take()) {
             runtime.shutdown_background();
         }

@@ -129,6 +129,7 @@ impl Servers {
             Ok(started) => started,
             Err(error) => {
                 sweep(backends.engine.as_ref(), run_id).await;
+                runtimes.starts_ended().await;
                 return Err(error);
             }
         };

@@ -265,6 +265,7 @@ fn kept_containers_stay_and_are_told() {
     assert!(outcome.stderr.contains("docker rm --force"), "{outcome}");
     place.convoy("clean");
     assert_eq!(engine.containers().len(), 2);
+    engine.remove_containers();
 }
 
 #[test]

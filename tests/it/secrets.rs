@@ -143,7 +143,9 @@ fn a_wrong_password_fails_fast_and_is_shown_nowhere() {
 
 #[test]
 fn the_password_of_servers_that_are_not_there_is_shown_nowhere() {
-    let store = format!("mongodb://key:{SENTINEL}@127.0.0.1:1/?serverSelectionTimeoutMS=500");
+    let store = format!(
+        "mongodb://key:{SENTINEL}@127.0.0.1:1/?serverSelectionTimeoutMS=500&appName={SENTINEL}"
+    );
     let place = place(&env("127.0.0.1:1", "http://127.0.0.1:1", &store));
     for command in [COMMANDS[0], COMMANDS[2]] {
         let outcome = place.convoy(command);

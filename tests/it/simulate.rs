@@ -140,22 +140,3 @@ fn data_of_a_killed_run_is_removed_by_the_next() {
     assert_eq!(outcome.code, 0, "{outcome}");
     assert_eq!(entries(place.temporary()), Vec::<String>::new());
 }
-
-#[test]
-fn no_password_is_in_anything_that_is_written() {
-    let place = Place::with_rows().file(
-        ".env",
-        "BOOTSTRAP_SERVER=127.0.0.1:1\nAPI_KEY=key\nAPI_SECRET_KEY=sentinel\n\
-         MONGO_DB_URL=mongodb://user:sentinel@127.0.0.1:1/?appName=sentinel\n",
-    );
-    let outcome = place.convoy("simulate --dataset rows.csv --progress never --records 1");
-    assert_eq!(outcome.code, 3, "{outcome}");
-    assert!(!outcome.to_string().contains("sentinel"), "{outcome}");
-    for directory in ["runs", "logs"] {
-        for name in entries(&place.path(directory)) {
-            let path = place.path(directory).join(name);
-            let content = fs::read_to_string(&path).unwrap_or_default();
-            assert!(!content.contains("sentinel"), "{}", path.display());
-        }
-    }
-}

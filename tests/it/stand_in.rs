@@ -25,10 +25,15 @@ impl Engine {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         IMAGES.get_or_init(make_images);
         let engine = Self { _alone: alone };
-        for id in engine.containers() {
+        engine.remove_containers();
+        engine
+    }
+
+    /// Removes every container that convoy started.
+    pub fn remove_containers(&self) {
+        for id in self.containers() {
             docker(&["rm", "--force", "--volumes", &id]);
         }
-        engine
     }
 
     #[expect(clippy::unused_self, reason = "only who holds the engine may look")]
