@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use regex::Regex;
 
@@ -144,8 +145,11 @@ fn collect(root: &Path, directory: &Path, sources: &mut Vec<Source>) {
 
 /// Rooms named as `crate::room` or in the braces of `crate::{…}`.
 fn named_rooms(code: &str) -> BTreeSet<String> {
-    let path = Regex::new(r"\b(?:crate|convoy)::([a-z_]+)").unwrap();
-    let group = Regex::new(r"\b(?:crate|convoy)::\{").unwrap();
+    static PATTERNS: LazyLock<[Regex; 2]> = LazyLock::new(|| {
+        let patterns = [r"\b(?:crate|convoy)::([a-z_]+)", r"\b(?:crate|convoy)::\{"];
+        patterns.map(|pattern| Regex::new(pattern).unwrap())
+    });
+    let [path, group] = &*PATTERNS;
     let mut rooms: BTreeSet<String> = path
         .captures_iter(code)
         .map(|capture| capture[1].to_owned())
@@ -222,13 +226,19 @@ fn the_table_has_no_circle() {
 
 #[test]
 fn a_crate_is_known_where_it_is_wrapped_and_nowhere_else() {
+    let sources: Vec<(Source, String)> = sources()
+        .into_iter()
+        .map(|source| {
+            let code = source.code();
+            (source, code)
+        })
+        .collect();
     let mut wrong = Vec::new();
-    for source in sources() {
-        let code = source.code();
-        for (library, places) in KNOWN_IN {
-            let used = Regex::new(&format!(r"(?:^|[^\w:.]){library}::")).unwrap();
+    for (library, places) in KNOWN_IN {
+        let used = Regex::new(&format!(r"(?:^|[^\w:.]){library}::")).unwrap();
+        for (source, code) in &sources {
             let known = places.iter().any(|place| source.name.starts_with(place));
-            if used.is_match(&code) && !known {
+            if used.is_match(code) && !known {
                 wrong.push(format!("{} uses {library}", source.name));
             }
         }
