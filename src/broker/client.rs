@@ -64,6 +64,9 @@ impl Connector {
         if let Some(tls) = &endpoint.tls {
             builder = builder.tls_config(Arc::clone(&tls.config));
         }
+        if let Some(proxy) = endpoint.socks_proxy {
+            builder = builder.socks5_proxy(proxy.to_string());
+        }
         if let Some(login) = &endpoint.login {
             let credentials =
                 Credentials::new(login.user.clone(), login.password.reveal().to_owned());

@@ -1,5 +1,7 @@
 //! What is asked of a broker: where it is, how to get in, how to send.
 
+use std::net::SocketAddr;
+
 use super::tls::Tls;
 use crate::net::Secret;
 use crate::words::words;
@@ -13,6 +15,8 @@ pub struct Endpoint {
     pub tls: Option<Tls>,
     /// Who we are; none means anybody.
     pub login: Option<Login>,
+    /// What every connection goes through; none means directly.
+    pub socks_proxy: Option<SocketAddr>,
 }
 
 impl Endpoint {
@@ -22,6 +26,7 @@ impl Endpoint {
             bootstrap: vec![address.into()],
             tls: None,
             login: None,
+            socks_proxy: None,
         }
     }
 }

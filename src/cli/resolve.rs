@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use crate::broker::SecurityProtocol;
-use crate::command::faults::reach_of_store;
 use crate::command::settings::{
     Backend, BrokerChoice, Encoding, ExternalBroker, LoadSettings, SimulateSettings, Sink,
     StoreChoice,
@@ -107,13 +106,18 @@ fn plan(spec: Spec, settings: &SimulateSettings) -> Result<Plan, Error> {
             let emission = settings.load.emission().unwrap_or(CHAOS);
             let bounds = chaos::Bounds { emission, ordered };
             let plan = chaos::draw(settings.load.seed, &bounds);
-            // Which servers `auto` will find is not known yet; embedded ones can have everything.
+            // What `auto` will find is not known yet: both kinds can have what containers can.
             let broker = match settings.broker {
-                BrokerChoice::Auto | BrokerChoice::Embedded => Reach::Embedded,
-                BrokerChoice::Container => Reach::Container,
-                BrokerChoice::External(_) => Reach::None,
+                BrokerChoice::Embedded => Reach::Embedded,
+                BrokerChoice::Auto | BrokerChoice::Container => Reach::Container,
+                BrokerChoice::External(_) => Reach::External,
             };
-            plan.within(broker, reach_of_store(&settings.store))
+            let store = match settings.store {
+                StoreChoice::Embedded => Reach::Embedded,
+                StoreChoice::Auto | StoreChoice::Container => Reach::Container,
+                StoreChoice::External(_) => Reach::External,
+            };
+            plan.within(broker, store)
         }
     };
     let disorder = |(kind, _): &(DataKind, _)| *kind == DataKind::OutOfOrder;

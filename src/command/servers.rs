@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::{self, Backends};
 use super::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
-use super::faults::{Injector, through_proxy};
+use super::faults::{Injector, through_proxies};
 use super::roles::Runtimes;
 use super::settings::{
     BrokerChoice, Encoding, ExternalBroker, ExternalRegistry, SimulateSettings, StoreChoice,
@@ -67,8 +67,8 @@ pub struct Servers {
     pub(super) broker: Broker,
     registry: Option<embedded_registry::Registry>,
     pub(super) store: Store,
-    /// Between the run and a store that cannot be made to fail otherwise.
-    _proxy: Option<Proxy>,
+    /// Between the run and servers that cannot be made to fail otherwise.
+    _proxies: Vec<Proxy>,
     /// Outlives the embedded servers, whose data it holds.
     _data: Option<DataPlace>,
 }
@@ -109,7 +109,7 @@ impl Servers {
         } = situation;
         let backends = backend::settle(settings, surroundings, tell).await?;
         if let Some(injector) = injector {
-            injector.check_reach(backends.broker, backends.store, &settings.store)?;
+            injector.check_reach(backends.broker, backends.store)?;
         }
         let embedded = [backends.broker, backends.store].contains(&BackendKind::Embedded);
         let data = embedded
@@ -133,20 +133,21 @@ impl Servers {
                 return Err(error);
             }
         };
-        let (proxy, store_uri) = match injector {
-            Some(injector) if backends.store != BackendKind::Embedded => {
-                let detour = through_proxy(injector, &store.uri(), runtimes).await?;
-                detour.map_or((None, store.uri()), |(proxy, uri)| (Some(proxy), uri))
+        let mut endpoints = Endpoints {
+            broker: broker.endpoint(),
+            registry: client,
+            store: store.uri(),
+        };
+        let proxies = match injector {
+            Some(injector) => {
+                let kinds = [backends.broker, backends.store];
+                through_proxies(injector, &mut endpoints, kinds, runtimes).await?
             }
-            _ => (None, store.uri()),
+            None => Vec::new(),
         };
         Ok(Self {
-            endpoints: Endpoints {
-                broker: broker.endpoint(),
-                registry: client,
-                store: store_uri,
-            },
-            _proxy: proxy,
+            endpoints,
+            _proxies: proxies,
             broker_kind: backends.broker,
             store_kind: backends.store,
             durability: Durability {
@@ -317,6 +318,7 @@ pub(super) fn external_endpoint(external: &ExternalBroker) -> Result<Endpoint, E
         bootstrap: external.bootstrap.clone(),
         tls,
         login,
+        socks_proxy: None,
     })
 }
 

@@ -8,37 +8,24 @@ use super::plan::{Plan, Scheduled};
 pub enum Reach {
     /// It is in this process: everything.
     Embedded,
-    /// It is in a container: stop, pause and kill it.
+    /// It is in a container, with a proxy before it: stop, pause and kill it, cut and delay requests.
     Container,
-    /// It is in a container, with a proxy before it: cut and delay requests too.
-    ProxiedContainer,
-    /// There is a proxy before it: cut and delay requests.
-    Proxied,
-    /// It is somebody else's: nothing.
-    None,
+    /// It is somebody else's, with a proxy before it: cut and delay requests.
+    External,
 }
 
 impl Reach {
     /// Returns whether something can be done at an instant.
     pub fn allows(self, scheduled: Scheduled) -> bool {
-        let restarts = matches!(
-            self,
-            Self::Embedded | Self::Container | Self::ProxiedContainer
-        );
         match scheduled {
-            Scheduled::Restart { .. } | Scheduled::Crash { .. } => restarts,
-            Scheduled::Hang { .. } => restarts || self == Self::Proxied,
-            Scheduled::Slow { .. } => self == Self::Embedded || self.proxied(),
+            Scheduled::Restart { .. } | Scheduled::Crash { .. } => self != Self::External,
+            Scheduled::Hang { .. } | Scheduled::Slow { .. } => true,
         }
     }
 
     /// Returns whether something can be done to single requests.
     pub fn allows_chance(self, chance: Chance) -> bool {
-        self == Self::Embedded || (self.proxied() && chance.cuts())
-    }
-
-    fn proxied(self) -> bool {
-        matches!(self, Self::ProxiedContainer | Self::Proxied)
+        self == Self::Embedded || chance.cuts()
     }
 }
 

@@ -121,16 +121,14 @@ fn a_plan_is_restricted_to_what_can_be_done_to_its_servers() {
     assert_eq!(within(Reach::Embedded, Reach::Embedded), plan.to_string());
     assert_eq!(
         within(Reach::Container, Reach::Container),
-        "data=duplicate:0.1,broker-restart@1s,store-hang@1s+1s"
+        "data=duplicate:0.1,broker-restart@1s,store-hang@1s+1s,broker-cut-after-append=0.1"
     );
-    assert_eq!(within(Reach::None, Reach::None), "data=duplicate:0.1");
-    let proxied = parse("slow-store=1ms@1s+1s,store-restart@1s,store-cut-after-apply=0.1");
     assert_eq!(
-        proxied.within(Reach::None, Reach::Proxied).to_string(),
-        "slow-store=1ms@1s+1s,store-cut-after-apply=0.1"
+        within(Reach::External, Reach::External),
+        "data=duplicate:0.1,store-hang@1s+1s,broker-cut-after-append=0.1"
     );
-    let beyond = plan.first_beyond(Reach::Embedded, Reach::None).unwrap();
-    assert_eq!(beyond, ("store-hang".to_owned(), Target::Store));
+    let beyond = plan.first_beyond(Reach::External, Reach::Embedded).unwrap();
+    assert_eq!(beyond, ("broker-restart".to_owned(), Target::Broker));
     assert_eq!(plan.first_beyond(Reach::Embedded, Reach::Embedded), None);
 }
 

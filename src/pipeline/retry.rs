@@ -1,4 +1,4 @@
-//! Sending a command again until it is answered.
+//! Asking again until there is an answer.
 
 use std::future::Future;
 
@@ -7,6 +7,7 @@ use bson::RawDocumentBuf;
 use super::context::Context;
 use super::error;
 use super::machine::Attempts;
+use crate::broker::{self, Partition};
 use crate::store::{Documents, Error, InsertOutcome};
 
 /// Sends a command that changes nothing when it is sent twice, until it is answered.
@@ -80,6 +81,28 @@ pub async fn insert(
                 attempts: attempts.count(),
                 source,
             });
+        }
+    }
+}
+
+/// Asks a partition for the offsets of its log's first record and behind its last one, until it
+/// answers, up to a deadline.
+pub async fn offsets(
+    context: &Context,
+    partition: &mut Partition,
+) -> Result<(i64, i64), broker::Error> {
+    let mut attempts = Attempts::new(context.settings.broker_timeout);
+    loop {
+        let error = match partition.offsets().await {
+            Err(error) => error,
+            answered => return answered,
+        };
+        let Some(pause) = attempts.failed(context.clock.now()) else {
+            return Err(error);
+        };
+        tracing::warn!(%error, "asking for the end of a log again");
+        if context.lost.pause(pause).await.is_err() {
+            return Err(error);
         }
     }
 }

@@ -18,6 +18,7 @@ use super::prepare::Prepared;
 use super::producer::Producer;
 use super::progress::{Gathered, Observer, Phase, gather};
 use super::queue::Queue;
+use super::retry;
 use super::router::Router;
 use super::writer::{Targets, Writer};
 use crate::audit::Ledger;
@@ -189,7 +190,7 @@ impl Running {
     /// Returns the number of records left in the broker behind the last checkpoints.
     pub async fn drain(&mut self, context: &Context, checkpoints: &Checkpoints) -> u64 {
         self.flush().await;
-        let ends = self.ends().await;
+        let ends = self.ends(context).await;
         if let Some(ends) = &ends {
             self.end.send_replace(Some(Arc::clone(ends)));
             let drained = tokio::time::timeout(context.settings.drain_timeout, async {
@@ -253,10 +254,10 @@ impl Running {
     }
 
     /// Asks each partition for its end.
-    async fn ends(&mut self) -> Option<Arc<[i64]>> {
+    async fn ends(&mut self, context: &Context) -> Option<Arc<[i64]>> {
         let mut ends = Vec::new();
         for partition in &mut self.watching {
-            match partition.offsets().await {
+            match retry::offsets(context, partition).await {
                 Ok((_earliest, end)) => ends.push(end),
                 Err(error) => {
                     self.failure.get_or_insert(Error::Broker(error));

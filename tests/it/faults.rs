@@ -113,24 +113,29 @@ fn servers_that_restart_hang_and_drop_connections_lose_nothing() {
 }
 
 #[test]
-fn a_store_of_others_is_made_to_fail_by_a_proxy() {
-    let up = Up::alone("--anonymous");
+fn servers_of_others_are_made_to_fail_by_proxies() {
+    let up = Up::alone("--tls");
     let place = Place::with_rows().file(".env", &up.env);
     let line = RUN.replace("--backend embedded", "--backend external");
     let outcome = place.convoy(&format!(
         "{line} --faults store-cut-before-apply=0.02,store-cut-after-apply=0.02,\
-         store-hang@700ms+300ms,slow-store=10ms@1200ms+300ms"
+         store-hang@700ms+300ms,slow-store=10ms@1200ms+300ms,\
+         broker-cut-before-append=0.01,broker-cut-after-append=0.01,broker-cut-on-fetch=0.01,\
+         broker-hang@1000ms+300ms,slow-broker=5ms@1400ms+300ms"
     ));
     assert_eq!(outcome.code, 0, "{outcome}");
     let report = report(&outcome);
+    assert_eq!(report["topology"]["broker"], "external");
     assert_eq!(report["topology"]["store"], "external");
     assert_eq!(report["verdict"]["stored"], 1_200);
-    assert_eq!(list(&report, "events").len(), 2);
+    assert_eq!(list(&report, "events").len(), 4);
     for request in list(&report, "requests") {
         assert!(request["count"].as_u64() > Some(0), "{request}");
     }
-    let refused = place.convoy(&format!("{line} --faults store-restart@1s"));
-    assert_eq!(refused.code, 2, "{refused}");
+    for restart in ["broker-restart@1s", "store-restart@1s"] {
+        let refused = place.convoy(&format!("{line} --faults {restart}"));
+        assert_eq!(refused.code, 2, "{refused}");
+    }
     assert_eq!(up.stop().0, Some(0));
 }
 

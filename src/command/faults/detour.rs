@@ -1,140 +1,82 @@
-//! The way to a store through a proxy that fails on purpose.
+//! The way to servers that are not embedded, through proxies that fail on purpose.
+//!
+//! Clients tell a SOCKS5 proxy where they want to go, so that whatever a cluster says of its
+//! members is reached through it too, and encryption reaches from end to end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Injector;
+use super::points::ProxiedServer;
 use crate::command::roles::{Role, Runtimes};
 use crate::error::Error;
 use crate::faults::Target;
 use crate::net::SecretUri;
-use crate::net::proxy::{Mishaps, Proxy};
+use crate::net::proxy::Proxy;
+use crate::pipeline::Endpoints;
+use crate::report::BackendKind;
 
-/// Port of a store whose address has none.
-const PORT: u16 = 27_017;
-
-/// Puts a proxy before a store in which something is to go wrong that only a proxy can do.
+/// Puts proxies before the servers in which something is to go wrong that only a proxy can do.
 ///
-/// Returns it with the address that leads through it; nothing where none is needed or possible.
-pub async fn through_proxy(
+/// Returns them; the endpoints lead through them from then on.
+pub async fn through_proxies(
     injector: &Injector,
-    uri: &SecretUri,
+    endpoints: &mut Endpoints,
+    [broker, store]: [BackendKind; 2],
     runtimes: &Runtimes,
-) -> Result<Option<(Proxy, SecretUri)>, Error> {
-    let Some(target) = target(uri).filter(|_| injector.plan().concerns(Target::Store)) else {
-        return Ok(None);
+) -> Result<Vec<Proxy>, Error> {
+    let mut proxies = Vec::new();
+    for (target, role, kind) in [
+        (Target::Broker, Role::Broker, broker),
+        (Target::Store, Role::Store, store),
+    ] {
+        if kind == BackendKind::Embedded || !injector.plan().concerns(target) {
+            continue;
+        }
+        let points = Arc::clone(&injector.points);
+        let starting = Proxy::start(Arc::new(ProxiedServer { points, target }));
+        let started = runtimes.handle(role).spawn(starting).await;
+        let proxy = started.map_err(|_panicked| Error::Bug("the fault proxy panicked"))??;
+        match target {
+            Target::Broker => endpoints.broker.socks_proxy = Some(proxy.address()),
+            Target::Store => endpoints.store = detour(&endpoints.store, proxy.address()),
+        }
+        proxies.push(proxy);
+    }
+    Ok(proxies)
+}
+
+/// Returns the address with the way to it.
+fn detour(uri: &SecretUri, proxy: SocketAddr) -> SecretUri {
+    let uri = uri.reveal();
+    let authority = uri.find("://").map_or(0, |at| at + "://".len());
+    let path = uri[authority..].find(['/', '?']);
+    let separator = match path {
+        None => "/?",
+        Some(_) if uri.ends_with(['?', '&']) => "",
+        Some(path) if uri[authority + path..].contains('?') => "&",
+        Some(_) => "?",
     };
-    let mishaps = Arc::clone(&injector.points) as Arc<dyn Mishaps>;
-    let starting = runtimes
-        .handle(Role::Store)
-        .spawn(Proxy::start(target, mishaps));
-    let started = starting.await;
-    let proxy = started.map_err(|_panicked| Error::Bug("the fault proxy panicked"))??;
-    let detour = detour(uri, proxy.address());
-    Ok(detour.map(|detour| (proxy, detour)))
-}
-
-/// Returns `host:port` of a store that a proxy can stand before: one host, not encrypted, because
-/// the proxy's name is in no certificate.
-pub fn target(uri: &SecretUri) -> Option<String> {
-    let parts = Parts::of(uri.reveal())?;
-    let encrypted = parts.rest.to_ascii_lowercase();
-    let encrypted = ["tls=true", "ssl=true"]
-        .iter()
-        .any(|it| encrypted.contains(it));
-    if encrypted || parts.host.contains(',') || parts.host.is_empty() {
-        return None;
-    }
-    let bare = parts.host.rsplit(']').next().unwrap_or_default();
-    if bare.contains(':') {
-        Some(parts.host.to_owned())
-    } else {
-        Some(format!("{}:{PORT}", parts.host))
-    }
-}
-
-/// Returns the address with another host, to which the driver keeps whatever the server tells it.
-fn detour(uri: &SecretUri, proxy: SocketAddr) -> Option<SecretUri> {
-    let Parts { user, rest, .. } = Parts::of(uri.reveal())?;
-    let direct = "directConnection=true";
-    let rest = match rest {
-        it if it.to_ascii_lowercase().contains("directconnection=") => it.to_owned(),
-        "" => format!("/?{direct}"),
-        it if it.contains('?') => format!("{it}&{direct}"),
-        it => format!("{it}?{direct}"),
-    };
-    Some(SecretUri::new(format!("mongodb://{user}{proxy}{rest}")))
-}
-
-/// An address, taken apart.
-struct Parts<'a> {
-    /// User and password with their `@`, or nothing.
-    user: &'a str,
-    host: &'a str,
-    /// From the first `/` or `?` behind the host on.
-    rest: &'a str,
-}
-
-impl<'a> Parts<'a> {
-    fn of(uri: &'a str) -> Option<Self> {
-        let address = uri.strip_prefix("mongodb://")?;
-        let end = address.find(['/', '?']).unwrap_or(address.len());
-        let (authority, rest) = address.split_at(end);
-        let host = authority.rfind('@').map_or(0, |at| at + 1);
-        let (user, host) = authority.split_at(host);
-        Some(Self { user, host, rest })
-    }
+    let (host, port) = (proxy.ip(), proxy.port());
+    SecretUri::new(format!("{uri}{separator}proxyHost={host}&proxyPort={port}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn led(uri: &str) -> Option<(String, String)> {
-        let uri = SecretUri::new(uri);
+    #[test]
+    fn a_detour_keeps_the_address_and_adds_the_way() {
         let proxy = SocketAddr::from(([127, 0, 0, 1], 4_000));
-        let detour = detour(&uri, proxy)?;
-        Some((target(&uri)?, detour.reveal().to_owned()))
-    }
-
-    #[test]
-    fn a_detour_keeps_everything_but_the_host() {
-        let direct = "directConnection=true";
-        for (uri, host, detour) in [
-            (
-                "mongodb://a",
-                "a:27017",
-                format!("mongodb://127.0.0.1:4000/?{direct}"),
-            ),
-            (
-                "mongodb://u:p@a:1/db?w=1",
-                "a:1",
-                format!("mongodb://u:p@127.0.0.1:4000/db?w=1&{direct}"),
-            ),
-            (
-                "mongodb://[::1]:9/?directConnection=true",
-                "[::1]:9",
-                format!("mongodb://127.0.0.1:4000/?{direct}"),
-            ),
-            (
-                "mongodb://[::1]/db",
-                "[::1]:27017",
-                format!("mongodb://127.0.0.1:4000/db?{direct}"),
-            ),
+        for (uri, joined) in [
+            ("mongodb://a", "mongodb://a/?"),
+            ("mongodb://u:p@a:1,b/", "mongodb://u:p@a:1,b/?"),
+            ("mongodb://a?w=1", "mongodb://a?w=1&"),
+            ("mongodb://a/db?tls=true", "mongodb://a/db?tls=true&"),
+            ("mongodb+srv://u:p@a/?", "mongodb+srv://u:p@a/?"),
         ] {
-            assert_eq!(led(uri), Some((host.to_owned(), detour)), "{uri}");
-        }
-    }
-
-    #[test]
-    fn several_hosts_encryption_and_discovery_have_no_detour() {
-        for uri in [
-            "mongodb://a,b",
-            "mongodb+srv://a",
-            "mongodb://a/?tls=true",
-            "mongodb://a/?SSL=true",
-        ] {
-            assert_eq!(led(uri), None, "{uri}");
+            let expected = format!("{joined}proxyHost=127.0.0.1&proxyPort=4000");
+            assert_eq!(detour(&SecretUri::new(uri), proxy).reveal(), expected);
         }
     }
 }

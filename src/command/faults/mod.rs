@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  Plan ─┬▶ FailPoints: asked by embedded servers at every request (chances, hangs, delays)
-//!        │             … and by the proxy before a store that is somebody else's
+//!        │             … and by the proxies before other servers
 //!        └▶ Injector: restarts, crashes and pauses servers when their time has come
 //!                └▶ Record ─▶ report
 //! ```
@@ -21,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::roles::Runtimes;
 use super::servers::Servers;
-use super::settings::StoreChoice;
 use crate::error::Error;
 use crate::faults::{Plan, Reach, Scheduled};
 use crate::measure::{Histogram, Interval, RunClock, Stages, nanos};
@@ -30,7 +29,7 @@ use crate::pipeline::{Context, Observer, Phase};
 use crate::report::BackendKind;
 use crate::report::faults::Sample;
 
-pub use detour::{target, through_proxy};
+pub use detour::through_proxies;
 pub use points::FailPoints;
 pub use record::section;
 
@@ -94,23 +93,8 @@ impl Injector {
     }
 
     /// Checks that everything planned can be done to servers of such kinds.
-    pub fn check_reach(
-        &self,
-        broker: BackendKind,
-        store: BackendKind,
-        choice: &StoreChoice,
-    ) -> Result<(), Error> {
-        let broker = match broker {
-            BackendKind::Embedded => Reach::Embedded,
-            BackendKind::Container => Reach::Container,
-            BackendKind::External | BackendKind::None => Reach::None,
-        };
-        let store = match store {
-            BackendKind::Embedded => Reach::Embedded,
-            BackendKind::Container => Reach::ProxiedContainer,
-            BackendKind::External | BackendKind::None => reach_of_store(choice),
-        };
-        match self.plan.first_beyond(broker, store) {
+    pub fn check_reach(&self, broker: BackendKind, store: BackendKind) -> Result<(), Error> {
+        match self.plan.first_beyond(reach(broker), reach(store)) {
             None => Ok(()),
             Some((fault, server)) => Err(Error::FaultOutOfReach { fault, server }),
         }
@@ -210,13 +194,11 @@ impl Injector {
     }
 }
 
-/// Returns what can be done to a store, from what was asked for; `auto` counts as embedded.
-pub fn reach_of_store(choice: &StoreChoice) -> Reach {
-    match choice {
-        StoreChoice::Auto | StoreChoice::Embedded => Reach::Embedded,
-        StoreChoice::Container => Reach::ProxiedContainer,
-        StoreChoice::External(uri) if target(uri).is_some() => Reach::Proxied,
-        StoreChoice::External(_) => Reach::None,
+fn reach(kind: BackendKind) -> Reach {
+    match kind {
+        BackendKind::Embedded => Reach::Embedded,
+        BackendKind::Container => Reach::Container,
+        BackendKind::External | BackendKind::None => Reach::External,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What embedded servers ask at every request: does it go wrong, and how?
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -163,18 +164,37 @@ impl FaultPlan for FailPoints {
     }
 }
 
-impl Mishaps for FailPoints {
+/// A server behind a proxy, which cannot tell one kind of request from another.
+#[derive(Debug)]
+pub struct ProxiedServer {
+    /// The answers.
+    pub points: Arc<FailPoints>,
+    /// Which server it is.
+    pub target: Target,
+}
+
+impl Mishaps for ProxiedServer {
     fn next(&self) -> Option<Mishap> {
-        let (hang, slow) = self.waits(Target::Store);
+        let (hang, slow) = self.points.waits(self.target);
         if let Some(rest) = hang {
-            Some(Mishap::Delay(rest))
-        } else if self.strikes(Chance::StoreCutBeforeApply) {
-            Some(Mishap::CutBefore)
-        } else if self.strikes(Chance::StoreCutAfterApply) {
-            Some(Mishap::CutAfter)
-        } else {
-            slow.map(Mishap::Delay)
+            return Some(Mishap::Delay(rest));
         }
+        let chances: &[(Chance, Mishap)] = match self.target {
+            Target::Broker => &[
+                (Chance::BrokerCutBeforeAppend, Mishap::CutBefore),
+                (Chance::BrokerCutAfterAppend, Mishap::CutAfter),
+                (Chance::BrokerCutOnFetch, Mishap::CutAfter),
+            ],
+            Target::Store => &[
+                (Chance::StoreCutBeforeApply, Mishap::CutBefore),
+                (Chance::StoreCutAfterApply, Mishap::CutAfter),
+            ],
+        };
+        let mut chances = chances.iter();
+        let struck = chances.find(|(chance, _)| self.points.strikes(*chance));
+        struck
+            .map(|(_, mishap)| *mishap)
+            .or(slow.map(Mishap::Delay))
     }
 }
 

@@ -1,13 +1,17 @@
-//! A proxy that makes connections fail on purpose, for servers that cannot be made to themselves.
+//! A SOCKS5 proxy that makes connections fail on purpose, for servers that cannot be made to
+//! themselves.
 //!
-//! It passes bytes on in both directions and knows no protocol. What a client sends before the
-//! server has answered counts as one request; before each, a plan is asked what is to go wrong.
+//! It passes bytes on in both directions and knows nothing of what they mean. What a client sends
+//! before the server has answered counts as one request; before each, a plan is asked what is to go
+//! wrong.
 //!
 //! ```text
 //!  client ──▶ request ──▶ plan ─┬▶ pass, or pass late ──▶ server ──▶ answer ──▶ client
 //!                               ├▶ cut before: the server never hears of it
 //!                               └▶ cut after: the server has done it, the answer is lost
 //! ```
+
+mod socks;
 
 use std::fmt;
 use std::io;
@@ -20,10 +24,14 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use self::socks::Reply;
 use super::server::{Error, Limits, Server, bind};
 
 /// Bytes that are passed on at once, in each direction of a connection.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How long a client may take to say where it wants to go.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(8);
 
 /// How long the server may take to accept a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
@@ -62,15 +70,14 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens at a free port of this machine and passes on to `target`, `host:port`.
-    pub async fn start(target: String, mishaps: Arc<dyn Mishaps>) -> Result<Self, Error> {
+    /// Listens at a free port of this machine.
+    pub async fn start(mishaps: Arc<dyn Mishaps>) -> Result<Self, Error> {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = bind(address).await?;
-        let target: Arc<str> = target.into();
         let relay = move |client, stopping| {
-            let (target, mishaps) = (Arc::clone(&target), Arc::clone(&mishaps));
+            let mishaps = Arc::clone(&mishaps);
             async move {
-                if let Err(error) = relay(client, &target, &*mishaps, &stopping).await {
+                if let Err(error) = serve(client, &*mishaps, &stopping).await {
                     debug!(%error, "a proxied connection ended");
                 }
             }
@@ -103,15 +110,33 @@ enum Stage {
     Doomed,
 }
 
-/// Passes bytes on until one side ends, the plan cuts, or the proxy stops.
-async fn relay(
+/// Connects a client to where it wants to go.
+async fn serve(
     mut client: TcpStream,
-    target: &str,
     mishaps: &dyn Mishaps,
     stopping: &CancellationToken,
 ) -> io::Result<()> {
-    let mut server = within(CONNECT_DEADLINE, TcpStream::connect(target)).await?;
+    let destination = within(HANDSHAKE_DEADLINE, socks::destination(&mut client)).await?;
+    let connecting = TcpStream::connect(&destination);
+    let server = match within(CONNECT_DEADLINE, connecting).await {
+        Ok(server) => server,
+        Err(error) => {
+            let told = socks::reply(&mut client, Reply::Unreachable);
+            return within(WRITE_DEADLINE, told).await.and(Err(error));
+        }
+    };
     server.set_nodelay(true)?;
+    within(WRITE_DEADLINE, socks::reply(&mut client, Reply::Connected)).await?;
+    relay(client, server, mishaps, stopping).await
+}
+
+/// Passes bytes on until one side ends, the plan cuts, or the proxy stops.
+async fn relay(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    mishaps: &dyn Mishaps,
+    stopping: &CancellationToken,
+) -> io::Result<()> {
     let mut up = vec![0; BUFFER_BYTES];
     let mut down = vec![0; BUFFER_BYTES];
     let mut stage = Stage::Idle;
@@ -198,14 +223,29 @@ mod tests {
         }
     }
 
+    /// A client that asked for an address of IPv4, and the proxy's answer.
+    async fn connected(proxy: &Proxy, target: SocketAddr) -> (TcpStream, u8) {
+        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        let SocketAddr::V4(target) = target else {
+            panic!("the tests speak IPv4");
+        };
+        let mut request = vec![5, 1, 0, 5, 1, 0, 1];
+        request.extend(target.ip().octets());
+        request.extend(target.port().to_be_bytes());
+        client.write_all(&request).await.unwrap();
+        let mut said = [0; 2 + 10];
+        client.read_exact(&mut said).await.unwrap();
+        (client, said[3])
+    }
+
     /// Sends one byte after the other through a proxy; returns the answers until the connection
     /// ends, and how many bytes the server heard.
     async fn converse(script: &[Option<Mishap>]) -> (usize, usize) {
         let (server, heard) = echo().await;
         let script = Script(Mutex::new(script.iter().copied().collect()));
-        let proxy = Proxy::start(server.address().to_string(), Arc::new(script));
-        let proxy = proxy.await.unwrap();
-        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        let proxy = Proxy::start(Arc::new(script)).await.unwrap();
+        let (mut client, reply) = connected(&proxy, server.address()).await;
+        assert_eq!(reply, Reply::Connected as u8);
         let mut answered = 0;
         let talking = async {
             for byte in 0..5u8 {
@@ -255,14 +295,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_is_not_there_ends_the_connection() {
+    async fn a_server_that_is_not_there_is_told_and_ends_the_connection() {
         let gone = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-        let target = gone.local_addr().unwrap().to_string();
+        let target = gone.local_addr().unwrap();
         drop(gone);
-        let proxy = Proxy::start(target, Arc::new(Script::default()))
-            .await
-            .unwrap();
-        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        let proxy = Proxy::start(Arc::new(Script::default())).await.unwrap();
+        let (mut client, reply) = connected(&proxy, target).await;
+        assert_eq!(reply, Reply::Unreachable as u8);
         let mut byte = [0; 1];
         let read = tokio::time::timeout(Duration::from_secs(10), client.read(&mut byte));
         assert!(matches!(read.await.unwrap(), Ok(0) | Err(_)));
