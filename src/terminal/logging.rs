@@ -2,12 +2,14 @@
 //!
 //! A log file that cannot be written is said once and otherwise ignored: it is talk, not a result.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tracing::callsite::Identifier;
 use tracing::{Event, Level, Subscriber, warn};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
@@ -23,6 +25,9 @@ pub const DIRECTORY: &str = "logs";
 /// What stderr gets: our own warnings, and errors of the clients we use, but for those of the Kafka
 /// client: each comes back as an outcome, and is told where it matters.
 const TALK_FILTER: &str = "error,rskafka=off,convoy=warn";
+
+/// How many warnings of one kind stderr gets; the file gets all.
+const MOST_ALIKE: u32 = 3;
 
 /// What a file gets unless the user names a filter.
 const FILE_FILTER: &str = "info,convoy=debug";
@@ -78,14 +83,30 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     tracing_subscriber::fmt::layer()
-        .event_format(Talk)
+        .event_format(Talk::default())
         .with_ansi(false)
         .with_writer(TalkWriter(terminal.clone()))
         .with_filter(EnvFilter::new(TALK_FILTER))
 }
 
 /// Formats an event as people read it: `warning: connection closed peer=127.0.0.1:40112`.
-struct Talk;
+///
+/// An outage makes the same warning come again and again; what comes too often says so and stops.
+#[derive(Default)]
+struct Talk {
+    /// How often each place in the code has spoken.
+    said: Mutex<HashMap<Identifier, u32>>,
+}
+
+impl Talk {
+    /// Counts an event; returns how often its like has come, this time included.
+    fn count(&self, event: &Event<'_>) -> u32 {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = said.entry(event.metadata().callsite()).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
+}
 
 impl<S, N> FormatEvent<S, N> for Talk
 where
@@ -98,6 +119,10 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
+        let count = self.count(event);
+        if count > MOST_ALIKE {
+            return Ok(());
+        }
         let label = match *event.metadata().level() {
             Level::ERROR => "error",
             Level::WARN => "warning",
@@ -107,6 +132,9 @@ where
         context
             .field_format()
             .format_fields(writer.by_ref(), event)?;
+        if count == MOST_ALIKE {
+            write!(writer, " (more like this: in the log file)")?;
+        }
         writeln!(writer)
     }
 }
