@@ -3,14 +3,15 @@
 //!
 //! Run by `just test-containers`; the tests that need no engine run with all others.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Child;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::place::Place;
+use crate::place::{Outcome, Place};
 use crate::stand_in::{Engine, MONGO, REDPANDA};
 
 const NEEDED: &str = "simulate --backend containers --dataset rows.csv --progress never";
@@ -34,26 +35,43 @@ fn endless() -> String {
     )
 }
 
-fn started(place: &Place) -> Child {
-    let mut child = place.start(&endless());
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    loop {
-        let mut line = String::new();
-        assert!(stderr.read_line(&mut line).unwrap() > 0, "{said}");
-        if line.starts_with("run") {
-            break;
-        }
-        said.push_str(&line);
-    }
-    // The rest of what it says must not fill the pipe.
-    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-    child
+/// A run that goes on until it is disturbed.
+struct Running {
+    child: Child,
+    /// Reads what it says, which must not fill the pipe.
+    stderr: JoinHandle<String>,
 }
 
-fn signal(child: &Child, signal: Signal) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
+impl Running {
+    /// Starts a run; returns when its readings are emitted.
+    fn start(place: &Place) -> Self {
+        let mut child = place.start(&endless());
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.lines().any(|line| line.starts_with("run")) {
+            assert!(stderr.read_line(&mut said).unwrap() > 0, "{said}");
+        }
+        let stderr = std::thread::spawn(move || {
+            stderr.read_to_string(&mut said).unwrap();
+            said
+        });
+        Self { child, stderr }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end.
+    fn outcome(self) -> Outcome {
+        let output = self.child.wait_with_output().unwrap();
+        Outcome {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: self.stderr.join().unwrap(),
+        }
+    }
 }
 
 #[test]
@@ -111,11 +129,11 @@ fn both_ends_can_differ_in_kind() {
 fn an_interrupted_run_leaves_no_container() {
     let engine = Engine::with_images();
     let place = Place::with_rows();
-    let child = started(&place);
+    let run = Running::start(&place);
     assert_eq!(engine.containers().len(), 2);
-    signal(&child, Signal::INT);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
+    run.signal(Signal::INT);
+    let outcome = run.outcome();
+    assert_eq!(outcome.code, 130, "{outcome}");
     assert!(engine.containers().is_empty());
 }
 
@@ -168,13 +186,13 @@ fn an_image_that_is_nowhere_is_told_with_its_name() {
 fn containers_of_a_killed_run_are_removed_by_the_next_and_by_nothing_before() {
     let engine = Engine::with_images();
     let place = Place::with_rows();
-    let mut child = started(&place);
+    let run = Running::start(&place);
     let kept = place.convoy("clean");
     assert!(kept.stdout.contains("its process runs"), "{kept}");
     assert_eq!(engine.containers().len(), 2);
 
-    signal(&child, Signal::KILL);
-    child.wait().unwrap();
+    run.signal(Signal::KILL);
+    run.outcome();
     let dry = place.convoy("clean --dry-run");
     assert!(dry.stdout.contains("would remove container"), "{dry}");
     assert_eq!(engine.containers().len(), 2);
@@ -189,13 +207,13 @@ fn containers_of_a_killed_run_are_removed_by_the_next_and_by_nothing_before() {
 fn a_container_killed_during_the_run_ends_it_with_its_results_kept() {
     let engine = Engine::with_images();
     let place = Place::with_rows();
-    let child = started(&place);
+    let run = Running::start(&place);
     engine.kill(REDPANDA);
     let clock = convoy::measure::RunClock::start();
-    let output = child.wait_with_output().unwrap();
+    let outcome = run.outcome();
     assert!(Duration::from_nanos(clock.now()) < Duration::from_secs(45));
-    assert_eq!(output.status.code(), Some(3));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(outcome.code, 3, "{outcome}");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(report["status"], "invalid");
     assert!(engine.containers().is_empty());
 }
@@ -243,12 +261,12 @@ fn a_paused_store_is_waited_for_and_loses_nothing() {
 fn outlived(disturb: impl FnOnce(&Engine)) {
     let engine = Engine::with_images();
     let place = Place::with_rows();
-    let child = started(&place);
+    let run = Running::start(&place);
     disturb(&engine);
-    signal(&child, Signal::INT);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    run.signal(Signal::INT);
+    let outcome = run.outcome();
+    assert_eq!(outcome.code, 130, "{outcome}");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(report["status"], "interrupted");
     assert_eq!(report["verdict"]["emitted"], report["verdict"]["stored"]);
     assert!(engine.containers().is_empty());
