@@ -254,11 +254,6 @@ impl Partition {
         self.number
     }
 
-    /// Connects now rather than at first use.
-    pub async fn connect(&mut self) -> Result<(), Error> {
-        self.client().await.map(|_client| ())
-    }
-
     async fn client(&mut self) -> Result<&PartitionClient, Error> {
         if self.client.is_none() {
             let client = self.connector.connect().await?;

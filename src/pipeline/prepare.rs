@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -15,8 +16,8 @@ use super::error::Error;
 use super::experiment::{Endpoints, Roles};
 use super::form::Form;
 use super::intake::Intake;
-use super::topics;
 use super::writer::Targets;
+use super::{retry, topics};
 use crate::broker::{self, Connector, Endpoint, Partition};
 use crate::net::SecretUri;
 use crate::registry::Client;
@@ -24,6 +25,9 @@ use crate::store::{Connection, Documents};
 
 /// Epoch of the first owner of a run's partitions.
 const FIRST_EPOCH: i64 = 1;
+
+/// How long the partitions of a new topic may have no leader.
+const LEADER_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Connections and positions of a run, in the order of the context's partitions.
 #[derive(Debug)]
@@ -187,9 +191,10 @@ async fn open_producing(
     for topic_partition in context.partitions() {
         let topic = context.topic(topic_partition);
         let mut partition = connector.partition(topic, topic_partition.number);
+        let context = Arc::clone(context);
         connecting.spawn_on(
             async move {
-                partition.connect().await?;
+                retry::offsets(&context, &mut partition, LEADER_PATIENCE).await?;
                 Ok::<_, broker::Error>((topic_partition, partition))
             },
             producer,
@@ -213,9 +218,11 @@ async fn open_consuming(
     for topic_partition in context.partitions() {
         let topic = context.topic(topic_partition);
         let mut partition = connector.partition(topic, topic_partition.number);
+        let context = Arc::clone(context);
         asking.spawn_on(
             async move {
-                let (_earliest, latest) = partition.offsets().await?;
+                let asked = retry::offsets(&context, &mut partition, LEADER_PATIENCE);
+                let (_earliest, latest) = asked.await?;
                 Ok::<_, broker::Error>((topic_partition, (partition, latest)))
             },
             consumer,

@@ -1,6 +1,7 @@
 //! Asking again until there is an answer.
 
 use std::future::Future;
+use std::time::Duration;
 
 use bson::RawDocumentBuf;
 
@@ -86,12 +87,13 @@ pub async fn insert(
 }
 
 /// Asks a partition for the offsets of its log's first record and behind its last one, until it
-/// answers, up to a deadline.
+/// answers, for as long as `patience`.
 pub async fn offsets(
     context: &Context,
     partition: &mut Partition,
+    patience: Duration,
 ) -> Result<(i64, i64), broker::Error> {
-    let mut attempts = Attempts::new(context.settings.broker_timeout);
+    let mut attempts = Attempts::new(patience);
     loop {
         let error = match partition.offsets().await {
             Err(error) => error,
@@ -100,7 +102,7 @@ pub async fn offsets(
         let Some(pause) = attempts.failed(context.clock.now()) else {
             return Err(error);
         };
-        tracing::warn!(%error, "asking for the end of a log again");
+        tracing::info!(%error, "asking for the end of a log again");
         if context.lost.pause(pause).await.is_err() {
             return Err(error);
         }

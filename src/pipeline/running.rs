@@ -256,8 +256,9 @@ impl Running {
     /// Asks each partition for its end.
     async fn ends(&mut self, context: &Context) -> Option<Arc<[i64]>> {
         let mut ends = Vec::new();
+        let patience = context.settings.broker_timeout;
         for partition in &mut self.watching {
-            match retry::offsets(context, partition).await {
+            match retry::offsets(context, partition, patience).await {
                 Ok((_earliest, end)) => ends.push(end),
                 Err(error) => {
                     self.failure.get_or_insert(Error::Broker(error));
