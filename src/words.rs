@@ -7,13 +7,18 @@ macro_rules! words {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $name { $($(#[$value_doc])* $value,)+ }
 
+        impl $name {
+            /// Every value, in the order in which they are told.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$value),+];
+        }
+
         impl std::str::FromStr for $name {
             type Err = String;
 
             fn from_str(text: &str) -> Result<Self, String> {
                 match text {
                     $($word => Ok(Self::$value),)+
-                    _ => Err(format!("expected one of {}", [$(concat!("`", $word, "`")),+].join(", "))),
+                    _ => Err(format!("expected one of {}", Self::ALL.map(|it| format!("`{it}`")).join(", "))),
                 }
             }
         }

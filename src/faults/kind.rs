@@ -26,21 +26,6 @@ words! {
     }
 }
 
-impl DataKind {
-    /// Every kind.
-    pub const ALL: [Self; 9] = [
-        Self::MissingBatch,
-        Self::OutOfOrder,
-        Self::Duplicate,
-        Self::NaStorm,
-        Self::WrongType,
-        Self::ExtraColumn,
-        Self::MissingColumn,
-        Self::TruncatedHeader,
-        Self::Oversized,
-    ];
-}
-
 words! {
     /// A server that something happens to.
     Target {
@@ -74,18 +59,6 @@ words! {
 }
 
 impl Chance {
-    /// Every chance.
-    pub const ALL: [Self; 8] = [
-        Self::BrokerCutBeforeAppend,
-        Self::BrokerCutAfterAppend,
-        Self::BrokerCutOnFetch,
-        Self::BrokerNotReady,
-        Self::BrokerDiskFull,
-        Self::StoreCutBeforeApply,
-        Self::StoreCutAfterApply,
-        Self::StoreConcernUnmet,
-    ];
-
     /// Returns the server that it happens at.
     pub fn target(self) -> Target {
         match self {

@@ -111,8 +111,8 @@ impl Part<'_> {
         }
     }
 
-    fn unknown(self, what: &str, known: &[&str]) -> SpecError {
-        let similarity = |name: &&&str| strsim::jaro_winkler(self.text, name);
+    fn unknown(self, what: &str, known: &[String]) -> SpecError {
+        let similarity = |name: &&String| strsim::jaro_winkler(self.text, name);
         let best = known
             .iter()
             .filter(|name| similarity(name) >= SIMILAR)
@@ -120,7 +120,7 @@ impl Part<'_> {
         SpecError {
             position: self.at + 1,
             problem: format!("`{}` is no {what}", self.text),
-            suggestion: best.map(|name| (*name).to_owned()),
+            suggestion: best.cloned(),
         }
     }
 
@@ -194,9 +194,8 @@ impl Part<'_> {
                 .split_once(':')
                 .ok_or_else(|| item.wrong("expected KIND:PROBABILITY, such as `duplicate:0.01`"))?;
             let kind = kind.trimmed();
-            let known = DataKind::ALL.map(|kind| kind.to_string());
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
             let Ok(parsed) = kind.text.parse::<DataKind>() else {
+                let known = DataKind::ALL.map(|kind| kind.to_string());
                 return Err(kind.unknown("kind of spoilt data", &known));
             };
             if plan.data.iter().any(|(given, _)| *given == parsed) {
@@ -267,19 +266,9 @@ fn check_shares(plan: &Plan) -> Result<(), SpecError> {
     })
 }
 
-fn known() -> Vec<&'static str> {
-    let chances = [
-        "broker-cut-before-append",
-        "broker-cut-after-append",
-        "broker-cut-on-fetch",
-        "broker-not-ready",
-        "broker-disk-full",
-        "store-cut-before-apply",
-        "store-cut-after-apply",
-        "store-concern-unmet",
-    ];
-    let mut known = vec!["data", "chaos"];
-    known.extend(SCHEDULED);
-    known.extend(chances);
+fn known() -> Vec<String> {
+    let mut known: Vec<String> = ["data", "chaos"].map(str::to_owned).into();
+    known.extend(SCHEDULED.map(str::to_owned));
+    known.extend(Chance::ALL.map(|chance| chance.to_string()));
     known
 }

@@ -27,13 +27,10 @@ where
             Err(error @ Error::Command { .. }) => error,
             answered => return answered,
         };
-        let Some(pause) = attempts.failed(context.clock.now()) else {
-            return Err(error);
-        };
-        tracing::warn!(%error, "sending a command again");
-        if context.lost.pause(pause).await.is_err() {
+        if !again(context, &mut attempts).await {
             return Err(error);
         }
+        tracing::warn!(%error, "sending a command again");
     }
 }
 
@@ -72,11 +69,7 @@ pub async fn insert(
         };
         context.counters.inserts_unknown.add(1);
         tracing::warn!(%source, attempts = attempts.count(), "inserting a batch again");
-        let paused = match attempts.failed(context.clock.now()) {
-            Some(pause) => context.lost.pause(pause).await.is_ok(),
-            None => false,
-        };
-        if !paused {
+        if !again(context, &mut attempts).await {
             return Err(error::Error::Insert {
                 collection: collection.name(),
                 attempts: attempts.count(),
@@ -99,12 +92,17 @@ pub async fn offsets(
             Err(error) => error,
             answered => return answered,
         };
-        let Some(pause) = attempts.failed(context.clock.now()) else {
-            return Err(error);
-        };
-        tracing::info!(%error, "asking for the end of a log again");
-        if context.lost.pause(pause).await.is_err() {
+        if !again(context, &mut attempts).await {
             return Err(error);
         }
+        tracing::info!(%error, "asking for the end of a log again");
+    }
+}
+
+/// Notes a failure and pauses; false if it is time to give up, or the server is gone for good.
+pub async fn again(context: &Context, attempts: &mut Attempts) -> bool {
+    match attempts.failed(context.clock.now()) {
+        Some(pause) => context.lost.pause(pause).await.is_ok(),
+        None => false,
     }
 }

@@ -19,10 +19,10 @@ pub async fn perform(
 ) -> Result<Option<String>, Error> {
     match what {
         Scheduled::Restart { target, .. } => match target {
-            Target::Broker => servers.restart_broker(runtimes).await.map(|()| None),
+            Target::Broker => servers.restart_broker(Ending::InOrder, runtimes).await,
             Target::Store => servers.restart_store(runtimes).await.map(|()| None),
         },
-        Scheduled::Crash { .. } => servers.crash_broker(runtimes).await,
+        Scheduled::Crash { .. } => servers.restart_broker(Ending::AtOnce, runtimes).await,
         Scheduled::Hang {
             target, lasting, ..
         } => {
@@ -35,46 +35,30 @@ pub async fn perform(
 }
 
 impl Servers {
-    async fn restart_broker(&mut self, runtimes: &Runtimes) -> Result<(), Error> {
+    /// Ends the broker and starts it again; says what an embedded one lost by that.
+    async fn restart_broker(
+        &mut self,
+        ending: Ending,
+        runtimes: &Runtimes,
+    ) -> Result<Option<String>, Error> {
         match std::mem::replace(&mut self.broker, Broker::Away) {
             Broker::Embedded(mut broker) => {
                 // Its tasks belong to the runtime of its role.
                 let restarting = runtimes.handle(Role::Broker).spawn(async move {
-                    let restarted = broker.restart().await;
+                    let restarted = match ending {
+                        Ending::InOrder => broker.restart().await.map(|()| None),
+                        Ending::AtOnce => broker.crash().await.map(Some),
+                    };
                     (broker, restarted)
                 });
                 let (broker, restarted) = restarting.await.map_err(|_panicked| PANICKED)?;
                 self.broker = Broker::Embedded(broker);
-                Ok(restarted?)
+                Ok(restarted?.map(|lost| format!("{lost} acknowledged records lost")))
             }
             Broker::Container(broker) => {
-                let restarted = broker.container().restart(ORDERLY).await;
+                let restarted = broker.container().restart(ending.grace_seconds()).await;
                 self.broker = Broker::Container(broker);
-                restarted.map_err(Error::Container)
-            }
-            other => {
-                self.broker = other;
-                Err(OUT_OF_REACH)
-            }
-        }
-    }
-
-    async fn crash_broker(&mut self, runtimes: &Runtimes) -> Result<Option<String>, Error> {
-        match std::mem::replace(&mut self.broker, Broker::Away) {
-            Broker::Embedded(mut broker) => {
-                let crashing = runtimes.handle(Role::Broker).spawn(async move {
-                    let crashed = broker.crash().await;
-                    (broker, crashed)
-                });
-                let (broker, crashed) = crashing.await.map_err(|_panicked| PANICKED)?;
-                self.broker = Broker::Embedded(broker);
-                let lost = crashed?;
-                Ok(Some(format!("{lost} acknowledged records lost")))
-            }
-            Broker::Container(broker) => {
-                let killed = broker.container().restart(AT_ONCE).await;
-                self.broker = Broker::Container(broker);
-                killed.map(|()| None).map_err(Error::Container)
+                restarted.map(|()| None).map_err(Error::Container)
             }
             other => {
                 self.broker = other;
@@ -95,7 +79,10 @@ impl Servers {
                 Ok(())
             }
             Store::Container(store) => {
-                let restarted = store.container().restart(ORDERLY).await;
+                let restarted = store
+                    .container()
+                    .restart(Ending::InOrder.grace_seconds())
+                    .await;
                 self.store = Store::Container(store);
                 restarted.map_err(Error::Container)
             }
@@ -132,11 +119,24 @@ impl Servers {
     }
 }
 
-/// Seconds that a server in a container gets to end in order.
-const ORDERLY: i32 = 10;
+/// How a server ends before it starts again.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    /// It may finish what it does.
+    InOrder,
+    /// It is killed.
+    AtOnce,
+}
 
-/// The same where it is killed.
-const AT_ONCE: i32 = 0;
+impl Ending {
+    /// Returns the seconds that a server in a container gets to end.
+    fn grace_seconds(self) -> i32 {
+        match self {
+            Self::InOrder => 10,
+            Self::AtOnce => 0,
+        }
+    }
+}
 
 const PANICKED: Error = Error::Bug("an embedded server panicked while it restarted");
 

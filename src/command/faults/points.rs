@@ -155,10 +155,10 @@ impl FaultPlan for FailPoints {
         } else if self.strikes(Chance::StoreCutAfterApply) {
             injected.after = Some(Disturbance::Cut);
         } else if occasion.command == "insert" && self.strikes(Chance::StoreConcernUnmet) {
-            injected.write_concern_error = Some(InjectedError {
-                code: CONCERN_UNMET,
-                message: "waiting for replication timed out".to_owned(),
-            });
+            injected.write_concern_error = Some(InjectedError::new(
+                CONCERN_UNMET,
+                "waiting for replication timed out",
+            ));
         }
         injected
     }

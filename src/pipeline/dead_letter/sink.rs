@@ -14,7 +14,7 @@ use crate::net::Cause;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::error::Error;
 use crate::pipeline::machine::Attempts;
-use crate::pipeline::retry::{insert, persistently};
+use crate::pipeline::retry::{again, insert, persistently};
 use crate::store::Documents;
 
 /// Bytes of the letters of one insert; a wire message takes 48 MB.
@@ -183,10 +183,7 @@ impl DeadLetters {
                 return Ok(self.connector.partition(&name, 0));
             };
             tracing::warn!(%error, "preparing the dead letters' topic again");
-            let Some(pause) = attempts.failed(context.clock.now()) else {
-                return Err(Error::Broker(error));
-            };
-            if context.lost.pause(pause).await.is_err() {
+            if !again(context, &mut attempts).await {
                 return Err(Error::Broker(error));
             }
         }
@@ -272,11 +269,7 @@ async fn send(
             ProduceOutcome::Rejected(cause) | ProduceOutcome::Unknown(cause) => cause,
         };
         tracing::warn!(%cause, "sending dead letters again");
-        let paused = match attempts.failed(context.clock.now()) {
-            Some(pause) => context.lost.pause(pause).await.is_ok(),
-            None => false,
-        };
-        if !paused {
+        if !again(context, &mut attempts).await {
             return Err(gave_up(partition, attempts.count(), cause));
         }
     }

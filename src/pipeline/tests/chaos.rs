@@ -89,10 +89,6 @@ impl Faults for Chaos {
 
 impl FaultPlan for Chaos {
     fn inject(&self, occasion: &Occasion<'_>) -> Injected {
-        let error = |code, message: &str| InjectedError {
-            code,
-            message: message.to_owned(),
-        };
         let mut injected = Injected::default();
         if occasion.command != "insert" || occasion.collection != "sensor" {
             return injected;
@@ -111,11 +107,13 @@ impl FaultPlan for Chaos {
                 "store slow"
             }
             5 => {
-                injected.write_concern_error = Some(error(64, "waiting for replication timed out"));
+                injected.write_concern_error =
+                    Some(InjectedError::new(64, "waiting for replication timed out"));
                 "store write concern unmet"
             }
             6 => {
-                injected.write_errors = vec![(0, error(121, "Document failed validation"))];
+                injected.write_errors =
+                    vec![(0, InjectedError::new(121, "Document failed validation"))];
                 "store refused a document"
             }
             7 if self.draw(3) == 0 => {

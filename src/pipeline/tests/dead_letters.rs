@@ -19,16 +19,13 @@ struct Refusing {
 impl FaultPlan for Refusing {
     fn inject(&self, occasion: &Occasion<'_>) -> Injected {
         let mut injected = Injected::default();
-        let error = |code, message: &str| InjectedError {
-            code,
-            message: message.to_owned(),
-        };
         match (occasion.command, occasion.collection) {
             ("insert", "sensor") => {
-                injected.write_errors = vec![(0, error(121, "Document failed validation"))];
+                injected.write_errors =
+                    vec![(0, InjectedError::new(121, "Document failed validation"))];
             }
             ("insert", "sensor_dead_letters") if !self.forgot.swap(true, Ordering::Relaxed) => {
-                injected.write_concern_error = Some(error(64, "waiting timed out"));
+                injected.write_concern_error = Some(InjectedError::new(64, "waiting timed out"));
             }
             _ => {}
         }

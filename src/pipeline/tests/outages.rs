@@ -121,20 +121,14 @@ async fn a_store_cut_after_the_insert_has_all_of_it_and_the_replay_is_counted() 
 /// Row 10 of the fault matrix: what a primary says that steps down, or shuts down for another one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_steps_down_is_asked_again() {
-    let plan = Inserts::new(|number| {
-        let refusal = |code, message: &str| InjectedError {
-            code,
-            message: message.to_owned(),
-        };
-        Injected {
-            refusal: match number % 4 {
-                1 => Some(refusal(10_107, "not primary")),
-                2 => Some(refusal(189, "primary stepped down")),
-                3 => Some(refusal(11_600, "interrupted at shutdown")),
-                _ => None,
-            },
-            ..Injected::default()
-        }
+    let plan = Inserts::new(|number| Injected {
+        refusal: match number % 4 {
+            1 => Some(InjectedError::new(10_107, "not primary")),
+            2 => Some(InjectedError::new(189, "primary stepped down")),
+            3 => Some(InjectedError::new(11_600, "interrupted at shutdown")),
+            _ => None,
+        },
+        ..Injected::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
     let context = context(27);
@@ -148,10 +142,8 @@ async fn a_store_that_steps_down_is_asked_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unmet_write_concern_is_sent_again() {
     let plan = Inserts::new(|number| Injected {
-        write_concern_error: (number % 3 == 1).then(|| InjectedError {
-            code: 64,
-            message: "waiting for replication timed out".to_owned(),
-        }),
+        write_concern_error: (number % 3 == 1)
+            .then(|| InjectedError::new(64, "waiting for replication timed out")),
         ..Injected::default()
     });
     let place = Place::open_with(None, Some(plan)).await;

@@ -79,6 +79,14 @@ impl Injected {
 }
 
 impl InjectedError {
+    /// Makes an error of MongoDB's number and message.
+    pub fn new(code: i32, message: &str) -> Self {
+        Self {
+            code,
+            message: message.to_owned(),
+        }
+    }
+
     /// Returns the error as commands report it.
     pub(super) fn as_command_error(&self) -> CommandError {
         CommandError::new(Code::location(self.code), self.message.clone())
