@@ -76,6 +76,7 @@ pub(super) fn consume(
         collection: args.writer.collection,
         broker,
         store: external_store(&origins, store)?,
+        registry: environment.registry()?,
         output: args.report.output,
         format: args.report.format,
     })

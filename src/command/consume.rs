@@ -58,9 +58,11 @@ pub fn run(
         log,
     ));
     display.phase(Phase::Preparing);
+    let registry = settings.registry.as_ref();
     let ends = Ends {
         broker: servers::external_endpoint(&settings.broker)?,
         store: settings.store.clone(),
+        registry: registry.map(servers::registry_client).transpose()?,
     };
     let timing = Timing {
         beat: settings.beat,

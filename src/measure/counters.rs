@@ -41,6 +41,8 @@ counters! {
     fetches_failed,
     /// Records stored that convoy did not write: their coordinates identify them.
     without_envelope,
+    /// Records that name a schema, unchecked because no registry was given.
+    schema_unchecked,
     /// Records whose latency counts from a date by the wall clock of another machine.
     timed_by_wall_clock,
     /// Documents stored, each reading once.

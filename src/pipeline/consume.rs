@@ -11,10 +11,12 @@ use super::error::Error;
 use super::group::{Done, Length, Session, Timing};
 use super::prepare::{connector, open_store};
 use super::progress::{Observer, Phase, gather};
+use super::schemas::Schemas;
 use super::topics;
 use crate::broker::Endpoint;
 use crate::measure::{Interval, Recording};
 use crate::net::SecretUri;
+use crate::registry::Client;
 
 /// Where records come from and documents go.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub struct Ends {
     pub broker: Endpoint,
     /// The store.
     pub store: SecretUri,
+    /// The registry of the schemas that records name; without one they are not checked.
+    pub registry: Option<Client>,
 }
 
 /// What consuming alone gave.
@@ -52,14 +56,17 @@ pub async fn consume(
     let store = open_store(&context, &ends.store, &consumer).await?;
     let documents = store.documents(&context.settings.collection);
     documents.create().await.map_err(Error::Store)?;
+    let schemas = ends
+        .registry
+        .map(|registry| Arc::new(Schemas::new(registry)));
     if context.settings.replay_dead_letters {
         let letters = store.documents(&context.settings.dead_letter_collection());
-        dead_letter::replay(&context, &documents, &letters).await?;
+        dead_letter::replay(&context, &documents, &letters, schemas.as_ref()).await?;
     }
     let session = Session::new(
         Arc::clone(&context),
         connector,
-        store,
+        (store, schemas),
         Arc::clone(&observer),
         (timing, length),
     );

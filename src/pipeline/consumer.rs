@@ -148,7 +148,12 @@ impl Consumer {
                 return Ok(());
             }
             let records = tokio::select! {
-                records = fetch(&self.context, &mut self.partition, position) => records,
+                records = fetch_prepared(
+                    &self.context,
+                    &mut self.partition,
+                    &mut self.intake,
+                    position,
+                ) => records,
                 // Dropping a fetch is safe: its connection is not used again if the end is reached.
                 changed = self.end.changed() => match changed {
                     Ok(()) => continue,
@@ -232,6 +237,18 @@ impl Consumer {
         fetch.offsets.end = self.position.offset();
         Ok(fetch)
     }
+}
+
+/// Fetches once, and gets what is needed to decode what came.
+async fn fetch_prepared(
+    context: &Context,
+    partition: &mut Partition,
+    intake: &mut Intake,
+    position: i64,
+) -> Result<Vec<Record>, Error> {
+    let records = fetch(context, partition, position).await?;
+    intake.prepare(&records).await?;
+    Ok(records)
 }
 
 /// Fetches once, trying again for a while where the broker does not answer.

@@ -2,7 +2,8 @@
 //!
 //! A run of its own takes the records of that run and no others, and checks them against the
 //! dataset's schema. A group takes whatever is in the topic: records of any run under the types
-//! that JSON gives them, and records that convoy did not write under their coordinates.
+//! that JSON gives them, and records that convoy did not write under their coordinates. Those that
+//! name a schema are checked against it, where there is a registry to ask.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +12,9 @@ use bson::RawDocumentBuf;
 
 use super::consumer::Ready;
 use super::context::{Context, TopicPartition};
+use super::error::Error;
 use super::form::Form;
+use super::schemas::{SchemaCheck, Schemas};
 use crate::broker::client::Record;
 use crate::measure::RunClock;
 use crate::record::document::{self, Origin};
@@ -47,6 +50,8 @@ enum Scope {
         topic: RunKey,
         /// Runs whose records were seen.
         runs: BTreeSet<String>,
+        /// None without a registry.
+        schemas: Option<SchemaCheck>,
     },
 }
 
@@ -72,13 +77,19 @@ impl Intake {
         }
     }
 
-    /// Prepares for records of whatever origin.
-    pub fn of_everything(context: Arc<Context>, partition: TopicPartition) -> Self {
+    /// Prepares for records of whatever origin; without `schemas`, those that name one are taken
+    /// unchecked.
+    pub fn of_everything(
+        context: Arc<Context>,
+        partition: TopicPartition,
+        schemas: Option<Arc<Schemas>>,
+    ) -> Self {
         let topic = RunKey::of_topic(context.topic(partition));
         let scope = Scope::Everything {
             decoder: UntypedDecoder::default(),
             topic,
             runs: BTreeSet::new(),
+            schemas: schemas.map(SchemaCheck::new),
         };
         Self {
             context,
@@ -95,7 +106,21 @@ impl Intake {
         }
     }
 
-    /// Makes the document of a record.
+    /// Gets what is needed to make documents of these records.
+    ///
+    /// Fails if a registry does not answer for long. Dropping the future is safe.
+    pub async fn prepare(&mut self, records: &[Record]) -> Result<(), Error> {
+        if let Scope::Everything { schemas, .. } = &mut self.scope
+            && let Some(schemas) = schemas
+        {
+            let values = records.iter().filter_map(|record| record.value.as_deref());
+            let ids = values.filter_map(|value| split(value).0);
+            schemas.learn(&self.context, ids).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the document of a record that was prepared for.
     pub fn document(&mut self, record: &Record) -> Result<Ready, Refused> {
         let header = record.headers.get(envelope::HEADER);
         let everything = matches!(self.scope, Scope::Everything { .. });
@@ -129,16 +154,17 @@ impl Intake {
     fn own_document(&mut self, record: &Record, header: &[u8]) -> Result<Ready, String> {
         let (envelope, emission) = Envelope::decode(header).map_err(|error| error.to_string())?;
         let value = record.value.as_deref().ok_or("the record has no value")?;
-        let payload = match &self.scope {
+        let (schema_id, payload) = match &self.scope {
             Scope::Run { .. } if envelope.run != self.context.run => {
                 return Err("the record belongs to another run".to_owned());
             }
-            Scope::Run { form, .. } => form.payload(value)?,
-            Scope::Everything { .. } => unwrapped(value),
+            Scope::Run { form, .. } => (None, form.payload(value)?),
+            Scope::Everything { .. } => split(value),
         };
         if payload_hash(payload) != envelope.payload_hash {
             return Err("the payload does not match its hash".to_owned());
         }
+        self.check_schema(schema_id, payload)?;
         let origin = Origin {
             run: emission.run_id,
             topic: self.context.topic(self.partition),
@@ -173,11 +199,12 @@ impl Intake {
     /// Makes the document of a record that convoy did not write: its coordinates identify it, and
     /// its timestamp is its intended instant.
     fn anonymous_document(&mut self, record: &Record) -> Result<Ready, String> {
+        let value = record.value.as_deref().ok_or("the record has no value")?;
+        let (schema_id, payload) = split(value);
+        self.check_schema(schema_id, payload)?;
         let Scope::Everything { decoder, topic, .. } = &mut self.scope else {
             return Err(envelope::Error::Missing.to_string());
         };
-        let value = record.value.as_deref().ok_or("the record has no value")?;
-        let payload = unwrapped(value);
         let clock = self.context.clock;
         let timestamp = clock.of_unix_ms(record.timestamp_ms);
         let envelope = Envelope {
@@ -212,6 +239,18 @@ impl Intake {
         })
     }
 
+    /// Checks a payload against the schema whose id stands before it, if one does.
+    fn check_schema(&self, id: Option<u32>, payload: &[u8]) -> Result<(), String> {
+        let (Some(id), Scope::Everything { schemas, .. }) = (id, &self.scope) else {
+            return Ok(());
+        };
+        if let Some(schemas) = schemas {
+            return schemas.check(id, payload);
+        }
+        self.context.counters.schema_unchecked.add(1);
+        Ok(())
+    }
+
     /// Returns an envelope with its stamps on this process's clock.
     fn on_own_clock(&self, envelope: Envelope, emission: &Emission<'_>) -> Envelope {
         let Context { clock, boot, .. } = *self.context;
@@ -238,7 +277,7 @@ fn by_wall_clock(clock: RunClock, envelope: Envelope, emission: &Emission<'_>) -
     }
 }
 
-/// Returns a value without the head of Confluent's wire form, with which no JSON begins.
-fn unwrapped(value: &[u8]) -> &[u8] {
-    wire::split(value).map_or(value, |(_schema_id, payload)| payload)
+/// Splits a value at the end of the head of Confluent's wire form, with which no JSON begins.
+fn split(value: &[u8]) -> (Option<u32>, &[u8]) {
+    wire::split(value).map_or((None, value), |(id, payload)| (Some(id), payload))
 }

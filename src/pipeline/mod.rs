@@ -26,6 +26,7 @@ pub mod queue;
 pub mod retry;
 pub mod router;
 pub mod running;
+pub mod schemas;
 pub mod spoil;
 pub mod stopwatch;
 pub mod topics;

@@ -98,7 +98,28 @@ pub enum Error {
     },
 }
 
+/// What registries answer when they have no schema with an id.
+const UNKNOWN_SCHEMA: u32 = 40403;
+
 impl Error {
+    /// Returns whether the registry says that it has no such schema.
+    pub fn is_unknown_schema(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if *code == UNKNOWN_SCHEMA)
+    }
+
+    /// Returns whether the same request may be answered later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Request { .. } | Self::Deadline { .. } => true,
+            // The first digits of a registry's own code are the HTTP status.
+            Self::Refused { code, .. } => {
+                let status = if *code < 1_000 { *code } else { *code / 100 };
+                status == 429 || status >= 500
+            }
+            _ => false,
+        }
+    }
+
     /// Returns what the user can do about it.
     pub fn hint(&self) -> String {
         let hint = match self {

@@ -190,12 +190,7 @@ pub(super) fn account(report: &Report) -> String {
             ("not acknowledged", produced.not_acked),
             ("dead-lettered", produced.dead_lettered),
         ];
-        text.push_str("account, warm-up included:");
-        for (name, count) in counts {
-            let _ = write!(text, " {name} {} ·", quantity::count(count));
-        }
-        text.truncate(text.trim_end_matches(" ·").len());
-        text.push('\n');
+        text.push_str(&account_line(&counts));
     }
     if let Some(consumed) = &report.consumed {
         let count = |name: &str| report.counters.get(name).copied().unwrap_or_default();
@@ -207,12 +202,7 @@ pub(super) fn account(report: &Report) -> String {
             ("conflicting", count("conflicting")),
             ("dead-lettered", count("dead_lettered")),
         ];
-        text.push_str("account, warm-up included:");
-        for (name, count) in counts {
-            let _ = write!(text, " {name} {} ·", quantity::count(count));
-        }
-        text.truncate(text.trim_end_matches(" ·").len());
-        text.push('\n');
+        text.push_str(&account_line(&counts));
         for stint in &consumed.stints {
             let _ = writeln!(
                 text,
@@ -225,22 +215,7 @@ pub(super) fn account(report: &Report) -> String {
                 if stint.taken { ", then taken over" } else { "" }
             );
         }
-        let anonymous = count("without_envelope");
-        if anonymous > 0 {
-            let _ = writeln!(
-                text,
-                "  {} records were not written by convoy: topic, partition and offset identify them, so a record that was sent twice is stored twice",
-                quantity::count(anonymous)
-            );
-        }
-        let by_wall_clock = count("timed_by_wall_clock");
-        if by_wall_clock > 0 {
-            let _ = writeln!(
-                text,
-                "  {} records came from another machine or boot: their end-to-end latency is as good as the agreement of the wall clocks",
-                quantity::count(by_wall_clock)
-            );
-        }
+        text.push_str(&caveats(count));
     }
     text.push_str(match report.merged {
         Some(_) => "verdict: none, because no store was audited; name it by `--store`\n",
@@ -248,6 +223,39 @@ pub(super) fn account(report: &Report) -> String {
             "verdict: none for one process alone; `convoy report merge … --store URI` audits the run\n"
         }
     });
+    text
+}
+
+fn account_line(counts: &[(&str, u64)]) -> String {
+    let counts = counts.iter();
+    let counts = counts.map(|(name, count)| format!("{name} {}", quantity::count(*count)));
+    let counts: Vec<String> = counts.collect();
+    format!("account, warm-up included: {}\n", counts.join(" · "))
+}
+
+/// Says of which records less is known than of others.
+fn caveats(count: impl Fn(&str) -> u64) -> String {
+    let known_less = [
+        (
+            "without_envelope",
+            "were not written by convoy: topic, partition and offset identify them, so a record that was sent twice is stored twice",
+        ),
+        (
+            "schema_unchecked",
+            "name a schema and were not checked against it: set `ENDPOINT_SCHEMA_URL` to their registry",
+        ),
+        (
+            "timed_by_wall_clock",
+            "came from another machine or boot: their end-to-end latency is as good as the agreement of the wall clocks",
+        ),
+    ];
+    let mut text = String::new();
+    for (counter, what) in known_less {
+        let records = count(counter);
+        if records > 0 {
+            let _ = writeln!(text, "  {} records {what}", quantity::count(records));
+        }
+    }
     text
 }
 
@@ -316,7 +324,11 @@ pub(super) mod sample {
             *unknown = StageSummary::default();
         }
         let counts = [("fetched", 310), ("stored", 300), ("replayed", 10)];
-        let others = [("without_envelope", 2), ("timed_by_wall_clock", 300)];
+        let others = [
+            ("without_envelope", 2),
+            ("schema_unchecked", 1),
+            ("timed_by_wall_clock", 300),
+        ];
         let counts = counts.into_iter().chain(others);
         report.counters = counts
             .map(|(name, count)| (name.to_owned(), count))
@@ -383,6 +395,7 @@ mod tests {
         account, warm-up included: fetched 310 · stored 300 · replayed 10 · producer-duplicated 0 · conflicting 0 · dead-lettered 0
           kafka-sensor-topic/3: offsets 100 to 410, epoch 2, then taken over
           2 records were not written by convoy: topic, partition and offset identify them, so a record that was sent twice is stored twice
+          1 records name a schema and were not checked against it: set `ENDPOINT_SCHEMA_URL` to their registry
           300 records came from another machine or boot: their end-to-end latency is as good as the agreement of the wall clocks
         verdict: none for one process alone; `convoy report merge … --store URI` audits the run
         ");

@@ -181,7 +181,7 @@ fn a_consumer_goes_on_where_the_last_one_stopped_and_an_audit_finds_what_is_wron
     let up = Up::alone("");
     let place = place(&up);
     let produce = "produce --dataset rows.csv --topic readings --run-id night --vehicles 3 \
-                   --rate max --records 300 --progress never --format json";
+                   --rate max --records 300 --encoding confluent --progress never --format json";
     let (code, produced) = report(&place, produce);
     assert_eq!((code, &produced["produced"]["emitted"]), (0, &300.into()));
 
@@ -203,6 +203,13 @@ fn a_consumer_goes_on_where_the_last_one_stopped_and_an_audit_finds_what_is_wron
     assert_eq!(code, Some(0), "{second}");
     let count = |report: &Value, name: &str| report["counters"][name].as_u64().unwrap();
     assert_eq!(count(&first, "stored") + count(&second, "stored"), 300);
+    for report in [&first, &second] {
+        assert_eq!(
+            count(report, "schema_unchecked"),
+            0,
+            "the registry was asked"
+        );
+    }
     assert_eq!(
         count(&second, "replayed"),
         0,

@@ -106,6 +106,9 @@ pub struct ConsumeSettings {
     pub broker: ExternalBroker,
     /// Store.
     pub store: SecretUri,
+    /// Schema Registry of the schemas that records name; without one they are not checked.
+    #[serde(serialize_with = "registry")]
+    pub registry: Option<ExternalRegistry>,
     /// Where the process's directory is made.
     pub output: PathBuf,
     /// What the report on stdout looks like.

@@ -1,6 +1,7 @@
 //! Dead letters tried again, once what was wrong with them or with the store is mended.
 
 use std::collections::BTreeMap;
+use std::slice;
 use std::sync::Arc;
 
 use bson::{RawBsonRef, RawDocument, RawDocumentBuf, doc};
@@ -11,6 +12,7 @@ use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::error::Error;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::retry::{insert, persistently};
+use crate::pipeline::schemas::Schemas;
 use crate::store::Documents;
 
 /// Letters that are tried at once; each may take 16 MiB.
@@ -30,6 +32,7 @@ pub async fn replay(
     context: &Arc<Context>,
     documents: &Documents,
     letters: &Documents,
+    schemas: Option<&Arc<Schemas>>,
 ) -> Result<(), Error> {
     let counters = &context.counters;
     let mut last = String::new();
@@ -45,7 +48,10 @@ pub async fn replay(
             return Ok(());
         };
         last = end.get_str("_id").unwrap_or_default().to_owned();
-        let mended: Vec<Mended> = page.iter().filter_map(|it| mend(context, it)).collect();
+        let mut mended = Vec::new();
+        for letter in &page {
+            mended.extend(mend(context, letter, schemas).await?);
+        }
         let batch: Vec<RawDocumentBuf> = mended.iter().map(|it| it.document.clone()).collect();
         let mut stored: Vec<&str> = mended.iter().map(|it| it.id.as_str()).collect();
         if !batch.is_empty() {
@@ -62,11 +68,18 @@ pub async fn replay(
 }
 
 /// Makes the document of a letter's record; none if that is still impossible.
-fn mend(context: &Arc<Context>, letter: &RawDocument) -> Option<Mended> {
-    let id = letter.get_str("_id").ok()?.to_owned();
-    let (partition, record) = record(context, letter)?;
-    let mut intake = Intake::of_everything(Arc::clone(context), partition);
-    match intake.document(&record) {
+async fn mend(
+    context: &Arc<Context>,
+    letter: &RawDocument,
+    schemas: Option<&Arc<Schemas>>,
+) -> Result<Option<Mended>, Error> {
+    let id = letter.get_str("_id").unwrap_or_default().to_owned();
+    let Some((partition, record)) = record(context, letter) else {
+        return Ok(None);
+    };
+    let mut intake = Intake::of_everything(Arc::clone(context), partition, schemas.cloned());
+    intake.prepare(slice::from_ref(&record)).await?;
+    Ok(match intake.document(&record) {
         Ok(ready) => Some(Mended {
             id,
             document: ready.document,
@@ -75,7 +88,7 @@ fn mend(context: &Arc<Context>, letter: &RawDocument) -> Option<Mended> {
             tracing::debug!(id, reason = refused.reason, "still a dead letter");
             None
         }
-    }
+    })
 }
 
 /// Reads a letter's record; none if it is cut, or never was one.

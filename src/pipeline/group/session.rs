@@ -26,6 +26,7 @@ use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::DeadLetters;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::progress::Observer;
+use crate::pipeline::schemas::Schemas;
 use crate::pipeline::writer::{Targets, Writer};
 use crate::store::{self, Connection};
 
@@ -69,6 +70,7 @@ pub struct Session {
     observer: Arc<dyn Observer>,
     leases: Leases,
     store: Connection,
+    schemas: Option<Arc<Schemas>>,
     dead_letters: Arc<DeadLetters>,
     timing: Timing,
     length: Length,
@@ -118,7 +120,7 @@ impl Session {
     pub fn new(
         context: Arc<Context>,
         connector: Connector,
-        store: Connection,
+        (store, schemas): (Connection, Option<Arc<Schemas>>),
         observer: Arc<dyn Observer>,
         (timing, length): (Timing, Length),
     ) -> Self {
@@ -136,6 +138,7 @@ impl Session {
             observer,
             leases,
             store,
+            schemas,
             dead_letters,
             timing,
             length,
@@ -299,7 +302,7 @@ impl Session {
                 .connector
                 .partition(context.topic(partition), partition.number),
             position,
-            intake: Intake::of_everything(Arc::clone(&context), partition),
+            intake: Intake::of_everything(Arc::clone(&context), partition, self.schemas.clone()),
         };
         let targets = Targets {
             documents: self.store.documents(&settings.collection),

@@ -10,6 +10,8 @@ use crate::fleet::Shard;
 use crate::pipeline::audit::{Case, Emission, verdict};
 use crate::pipeline::group::{Length, Timing};
 use crate::record::RunKey;
+use crate::registry::embedded::{self as embedded_registry, Registry};
+use crate::registry::{Client, Schema, SchemaType, client};
 use crate::store::client::Upsert;
 use crate::store::{Connection, Documents};
 
@@ -60,10 +62,27 @@ impl Place {
     }
 
     async fn consume_for(&self, context: &Arc<Context>, length: Length) -> Consumed {
+        self.consume_checked(context, length, None).await
+    }
+
+    /// Consumes with a registry to ask for the schemas that records name.
+    async fn consume_checked(
+        &self,
+        context: &Arc<Context>,
+        length: Length,
+        registry: Option<Client>,
+    ) -> Consumed {
         let Endpoints { broker, store, .. } = self.endpoints();
         let end = CancellationToken::new();
         let (context, observer) = (Arc::clone(context), Arc::new(Deaf));
-        let (ends, consumer) = (Ends { broker, store }, Handle::current());
+        let (ends, consumer) = (
+            Ends {
+                broker,
+                store,
+                registry,
+            },
+            Handle::current(),
+        );
         consume(context, ends, (TIMING, length), consumer, observer, end)
             .await
             .unwrap()
@@ -159,6 +178,121 @@ async fn records_of_strangers_are_stored_under_their_coordinates_once_per_record
         doc! { "a": 2.5, "kafka": kafka(1) },
     ];
     assert_eq!(told, expected);
+    place.close().await;
+}
+
+/// A registry with a schema of numbers under id 1, and a client of it.
+async fn registry() -> (Registry, Client) {
+    let registry = Registry::start(embedded_registry::Settings::default());
+    let registry = registry.await.unwrap();
+    let client = registry_at(format!("http://{}", registry.address()));
+    let numbers = r#"{"type": "object", "properties": {"a": {"type": "number"}}}"#;
+    let schema = Schema::json(numbers.to_owned());
+    let id = client.register("readings-value", &schema).await.unwrap();
+    assert_eq!(id, 1);
+    (registry, client)
+}
+
+fn registry_at(url: String) -> Client {
+    // A second test finds it installed.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let settings = client::Settings {
+        url,
+        credentials: None,
+        ca_pem: None,
+        deadline: Duration::from_secs(1),
+    };
+    Client::new(&settings).unwrap()
+}
+
+/// Records in Confluent's wire form, and one without.
+const FRAMED: [&str; 5] = [
+    "\0\0\0\0\u{1}{\"a\": 1}",
+    "\0\0\0\0\u{1}{\"a\": \"1\"}",
+    "\0\0\0\0\u{7}{\"a\": 1}",
+    "\0\0\0\0\u{2}{\"a\": 1}",
+    r#"{"a": "1"}"#,
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_name_a_schema_are_checked_against_what_is_registered() {
+    let place = Place::open(None).await;
+    let (registry, client) = registry().await;
+    let avro = Schema {
+        text: r#"{"type": "record", "name": "a", "fields": []}"#.to_owned(),
+        kind: SchemaType::Avro,
+        references: Vec::new(),
+    };
+    assert_eq!(client.register("others-value", &avro).await.unwrap(), 2);
+    send_strange(&place, &FRAMED).await;
+    let context = member("one", "first");
+    let length = Length {
+        records: Some(2),
+        idle: Some(Duration::from_millis(600)),
+        ..Length::default()
+    };
+    let consumed = place.consume_checked(&context, length, Some(client)).await;
+    assert!(consumed.done.failure.is_none(), "{:?}", consumed.done);
+    let offsets: Vec<i64> = place
+        .documents(doc! {})
+        .await
+        .iter()
+        .map(|document| document.get_document("kafka").unwrap().get_i64("offset"))
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(offsets, [0, 4], "what fits, and what names no schema");
+    let mut reasons = Vec::new();
+    let letters = place.collection("sensor_dead_letters").await;
+    letters
+        .scan(doc! {}, |letter| {
+            reasons.push(letter.get_str("reason").unwrap().to_owned());
+        })
+        .await
+        .unwrap();
+    insta::assert_snapshot!(reasons.join("\n"), @r#"
+    payload does not fit its schema at `/a`: value is not of type "number"
+    schema 7 is not in the registry
+    schema 2 is of no use here: it is of type AVRO, and payloads are JSON
+    "#);
+    assert!(registry.stop().await);
+    place.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_registry_the_schemas_are_not_checked_and_that_is_counted() {
+    let place = Place::open(None).await;
+    send_strange(&place, &FRAMED).await;
+    let context = member("one", "first");
+    place.consume(&context).await;
+    assert_eq!(place.documents(doc! {}).await.len(), FRAMED.len());
+    assert_eq!(context.counters.schema_unchecked.get(), 4);
+    place.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_does_not_answer_stops_the_consumer_before_the_records_and_loses_none() {
+    let place = Place::open(None).await;
+    let (registry, client) = registry().await;
+    let nobody = registry_at(format!("http://{}", registry.address()));
+    assert!(registry.stop().await);
+    send_strange(&place, &FRAMED[..1]).await;
+    let impatient = Settings {
+        broker_timeout: Duration::from_millis(200),
+        ..member("one", "group").settings.clone()
+    };
+    let clock = RunClock::reaching_back(Duration::from_secs(24 * 60 * 60));
+    let context = Arc::new(Context::new(impatient, clock, Workload::new(Vec::new())));
+    let consumed = place
+        .consume_checked(&context, Length::default(), Some(nobody))
+        .await;
+    let failure = consumed.done.failure.unwrap();
+    assert!(matches!(failure, Error::Registry(_)), "{failure:?}");
+    assert!(place.documents(doc! {}).await.is_empty());
+    drop(client);
+
+    // The next one begins where this one could not go on.
+    place.consume(&member("two", "group")).await;
+    assert_eq!(place.documents(doc! {}).await.len(), 1);
     place.close().await;
 }
 

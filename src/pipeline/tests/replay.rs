@@ -53,13 +53,13 @@ async fn a_letter_is_stored_once_its_cause_is_mended_and_not_twice() {
         Arc::new(Context::new(settings, clock, Workload::new(Vec::new())))
     };
     let unmended = again();
-    replay(&unmended, &documents, &letters).await.unwrap();
+    replay(&unmended, &documents, &letters, None).await.unwrap();
     let kept = unmended.counters.dead_letters_kept.get();
     assert!(kept > 0, "one document of each insert is still refused");
 
     refusing.mended.store(true, Ordering::Relaxed);
     let mended = again();
-    replay(&mended, &documents, &letters).await.unwrap();
+    replay(&mended, &documents, &letters, None).await.unwrap();
     let both = [&unmended, &mended].map(|it| it.counters.dead_letters_replayed.get());
     assert_eq!(both.iter().sum::<u64>(), verdict.dead_lettered);
     assert_eq!(mended.counters.dead_letters_kept.get(), 0);
@@ -69,7 +69,7 @@ async fn a_letter_is_stored_once_its_cause_is_mended_and_not_twice() {
     assert_eq!(stored, RECORDS, "all that was emitted, each once");
 
     let done = again();
-    replay(&done, &documents, &letters).await.unwrap();
+    replay(&done, &documents, &letters, None).await.unwrap();
     assert_eq!(done.counters.dead_letters_replayed.get(), 0);
     place.close().await;
 }
