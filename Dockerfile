@@ -17,7 +17,6 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home convoy
 COPY --from=build /out/convoy /usr/local/bin/convoy
-COPY sample_data /home/convoy/sample_data
 USER convoy
 WORKDIR /home/convoy
 ENTRYPOINT ["convoy"]

@@ -19,6 +19,7 @@ pub mod json_schema;
 mod layout;
 mod open;
 pub mod reader;
+pub mod sample;
 mod scan;
 pub mod schema;
 mod split;

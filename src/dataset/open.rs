@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::dataset::error::Error;
 use crate::dataset::layout::{self, TopicFiles};
 use crate::dataset::reader::Reader;
+use crate::dataset::sample;
 use crate::dataset::scan::{Labels, Scan};
 use crate::dataset::schema::{Schema, Value};
 use crate::dataset::split::{Fields, Split};
@@ -44,9 +45,19 @@ impl Dataset {
     /// A CSV file is one dataset, named after its folder, or after itself if the folder's name
     /// cannot name a topic. A folder with CSV files is one dataset; a folder of such folders is one
     /// dataset each. Files of up to 256 MB in total are kept in memory, others are read when asked
-    /// for, so that memory stays bounded for files of any size.
+    /// for, so that memory stays bounded for files of any size. The path of the shipped rows names
+    /// them wherever convoy runs.
     pub fn open(path: &Path) -> Result<Vec<Self>, Error> {
+        if sample::is_named_by(path) {
+            return Ok(vec![Self::shipped()?]);
+        }
         Self::open_within(path, MEMORY_BYTES)
+    }
+
+    fn shipped() -> Result<Self, Error> {
+        let mut pass = Pass::new();
+        let storage = pass.keep(Path::new(sample::FILE), sample::CONTENT.to_vec())?;
+        Ok(Self::of(sample::TOPIC.to_owned(), pass, vec![storage]))
     }
 
     fn open_within(path: &Path, memory: u64) -> Result<Vec<Self>, Error> {
@@ -62,31 +73,32 @@ impl Dataset {
 
     fn open_topic(topic: TopicFiles, in_memory: bool) -> Result<Self, Error> {
         let TopicFiles { topic, files } = topic;
-        let mut pass = Pass {
-            first: None,
-            scan: Scan::new(&[]),
-        };
-        let mut storages = Vec::with_capacity(files.len());
-        let mut first_rows = Vec::with_capacity(files.len());
+        let mut pass = Pass::new();
+        let storages = files.iter().map(|file| pass.read(file, in_memory));
+        let storages = storages.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::of(topic, pass, storages))
+    }
+
+    fn of(topic: String, pass: Pass, storages: Vec<Storage>) -> Self {
         let mut rows = 0;
-        for file in &files {
-            let storage = pass.read(file, in_memory)?;
-            first_rows.push(rows);
+        let first_rows = storages.iter().map(|storage| {
+            let first = rows;
             rows += storage.rows();
-            storages.push(storage);
-        }
+            first
+        });
+        let first_rows = first_rows.collect();
         let scanned = pass.scan.finish();
-        Ok(Self {
+        Self {
             identity: NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed),
             topic,
             schema: scanned.schema,
             labels: scanned.labels,
             hash: scanned.hash,
             rows: scanned.rows,
-            files,
+            files: storages.iter().map(|it| it.path.clone()).collect(),
             storages,
             first_rows,
-        })
+        }
     }
 
     /// Returns the topic that the rows are meant for.
@@ -209,9 +221,15 @@ struct Pass {
 }
 
 impl Pass {
+    fn new() -> Self {
+        Self {
+            first: None,
+            scan: Scan::new(&[]),
+        }
+    }
+
     fn read(&mut self, path: &Path, in_memory: bool) -> Result<Storage, Error> {
         let file = File::open(path).map_err(|source| Error::open(path, source))?;
-        let mut places = Builder::new(in_memory);
         if in_memory {
             let mut bytes = Vec::new();
             (&file)
@@ -222,12 +240,19 @@ impl Pass {
                     byte: bytes.len() as u64,
                     source,
                 })?;
-            self.read_rows(path, bytes.as_slice(), &mut places)?;
-            return places.in_memory(path.to_owned(), bytes);
+            return self.keep(path, bytes);
         }
+        let mut places = Builder::new(false);
         let input = BufReader::with_capacity(SCAN_BUFFER, &file);
         let end = self.read_rows(path, input, &mut places)?;
         Ok(places.in_file(path.to_owned(), file, end))
+    }
+
+    /// Reads a file's content, and keeps it.
+    fn keep(&mut self, path: &Path, content: Vec<u8>) -> Result<Storage, Error> {
+        let mut places = Builder::new(true);
+        self.read_rows(path, content.as_slice(), &mut places)?;
+        places.in_memory(path.to_owned(), content)
     }
 
     /// Reads all rows; returns the offset of the end.

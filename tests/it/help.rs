@@ -61,8 +61,8 @@ fn short_help_of_simulate_fits_a_screen() {
                                uniform]
           --key <KEY>          Key of each message: `vehicle` (keeps a vehicle's order), `uuid` or
                                `none` [default: vehicle]
-          --dataset <PATH>     CSV file, folder of them, or folder with one folder per topic [default:
-                               sample_data]
+          --dataset <PATH>     CSV file, folder of them, or folder with one folder per topic; the
+                               default is built in [default: sample_data]
           --seed <N>           Seed of every random choice; the same seed emits the same readings
                                [default: 42]
 

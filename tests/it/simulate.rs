@@ -82,6 +82,19 @@ fn a_clean_run_reports_on_stdout_and_in_files() {
 }
 
 #[test]
+fn where_no_rows_lie_the_shipped_ones_are_replayed() {
+    let outcome = Place::empty().convoy(
+        "simulate --backend embedded --records 10 --rate max --vehicles 2 --progress never --format json",
+    );
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap_or_default();
+    assert_eq!(
+        (outcome.code, &report["verdict"]["stored"]),
+        (0, &10.into()),
+        "{outcome}"
+    );
+}
+
+#[test]
 fn messages_with_a_schema_id_arrive_like_plain_ones() {
     let place = Place::with_rows();
     let outcome = place.convoy(&format!("{SHORT} --encoding confluent --format json"));

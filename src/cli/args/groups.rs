@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::command::settings::{Encoding, Format};
+use crate::dataset::sample;
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
 use crate::terminal::ProgressMode;
@@ -68,11 +69,11 @@ pub struct FleetArgs {
     #[arg(value_parser = parse::value::<Key>)]
     pub key: Key,
 
-    /// CSV file, folder of them, or folder with one folder per topic.
+    /// CSV file, folder of them, or folder with one folder per topic; the default is built in.
     #[arg(
         long,
         value_name = "PATH",
-        default_value = "sample_data",
+        default_value = sample::PATH,
         help_heading = "Fleet"
     )]
     pub dataset: PathBuf,

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::settings::{Backend, Format};
+use crate::dataset::sample;
 use crate::{broker, store};
 
 use super::parse;
@@ -78,7 +79,7 @@ pub(super) struct DoctorArgs {
     #[arg(short, long, value_name = "KIND", default_value = "auto")]
     pub(super) backend: Backend,
     /// Dataset of the run.
-    #[arg(long, value_name = "PATH", default_value = "sample_data")]
+    #[arg(long, value_name = "PATH", default_value = sample::PATH)]
     pub(super) dataset: PathBuf,
     /// Where the run's directory would be made.
     #[arg(short, long, value_name = "DIR", default_value = "runs")]
@@ -100,14 +101,14 @@ pub(super) enum DatasetArgs {
     #[command(max_term_width = 100)]
     Inspect {
         /// CSV file, folder of them, or folder with one folder per topic.
-        #[arg(value_name = "PATH", default_value = "sample_data")]
+        #[arg(value_name = "PATH", default_value = sample::PATH)]
         path: PathBuf,
     },
     /// Print the JSON Schema (draft-07) of the rows, as `--encoding confluent` registers it.
     #[command(max_term_width = 100)]
     Schema {
         /// CSV file, folder of them, or folder with one folder per topic.
-        #[arg(value_name = "PATH", default_value = "sample_data")]
+        #[arg(value_name = "PATH", default_value = sample::PATH)]
         path: PathBuf,
         /// Every value as a string, `na` included, and no column required.
         #[arg(long)]

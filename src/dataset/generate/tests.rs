@@ -1,6 +1,7 @@
 //! The generator against the statistics of the real rows, and the sample against the generator.
 
 use super::*;
+use crate::dataset::sample;
 use crate::dataset::{ColumnType, Dataset, RowBuffer, Schema, Value};
 
 /// How `sample_data` was made.
@@ -41,11 +42,9 @@ fn numbers(dataset: &Dataset, name: &str) -> Vec<f64> {
 
 #[test]
 fn the_sample_is_what_the_generator_makes() {
-    let sample =
-        include_bytes!("../../../sample_data/kafka-sensor-topic/aps_failure_training_set1.csv");
     let made = generated(SAMPLE_SEED, SAMPLE_ROWS);
     assert!(
-        made == sample,
+        made == sample::CONTENT,
         "make it again with `convoy dataset generate`"
     );
 }

@@ -223,3 +223,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_shipped_rows_are_at_hand_where_their_file_is_not() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(sample::PATH);
+    let file = Dataset::open(&folder).unwrap().remove(0);
+    let built_in = Dataset::shipped().unwrap();
+    let told = |it: &Dataset| (it.topic().to_owned(), it.rows(), it.hash());
+    assert_eq!(told(&built_in), told(&file));
+    assert!(file.files()[0].ends_with(&built_in.files()[0]));
+}
