@@ -39,6 +39,8 @@ struct Script<'a> {
     name: &'a str,
     arguments: Vec<&'a str>,
     directory: PathBuf,
+    /// Where it finds programs that are not installed.
+    programs: Option<PathBuf>,
 }
 
 impl<'a> Script<'a> {
@@ -47,17 +49,21 @@ impl<'a> Script<'a> {
             name,
             arguments: arguments.to_vec(),
             directory: scripts(),
+            programs: None,
         }
     }
 
     fn run(&self, python: &Path) -> Result<(), String> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let directories = self.programs.iter().cloned();
+        let directories = directories.chain(std::env::split_paths(&path));
         let mut command = assert_cmd::Command::new(python);
         command
             .arg(scripts().join(self.name))
             .args(&self.arguments)
             .current_dir(&self.directory)
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("PATH", std::env::join_paths(directories).unwrap())
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .timeout(SCRIPT_DEADLINE);
         let output = command.output().map_err(|error| error.to_string())?;
@@ -100,10 +106,12 @@ fn kafkas_clients_in_c_and_python_are_served() {
         Script::new("kafka/confluent.py", &address),
         Script::new("kafka/pure_python.py", &address),
     ];
-    if install::on_path("kcat") {
-        scripts.push(Script::new("kafka/kcat.py", &address));
-    } else {
-        skip("kcat", "`kcat` is not installed");
+    match install::kcat() {
+        Ok(programs) => scripts.push(Script {
+            programs,
+            ..Script::new("kafka/kcat.py", &address)
+        }),
+        Err(reason) => skip("kcat", &reason),
     }
     run_all(python, &scripts);
 }
@@ -184,9 +192,8 @@ fn a_program_for_confluent_cloud_needs_another_env_and_nothing_else() {
         (place.file(".env", &up.env), up)
     });
     let scripts = places.each_ref().map(|(place, _)| Script {
-        name: "confluent_cloud.py",
-        arguments: Vec::new(),
         directory: place.path(""),
+        ..Script::new("confluent_cloud.py", &[])
     });
     run_all(python, &scripts);
 }
