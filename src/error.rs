@@ -42,6 +42,9 @@ pub enum Error {
     /// A server could not be started.
     #[error(transparent)]
     Net(#[from] net::Error),
+    /// TLS cannot be spoken.
+    #[error("failed to set up TLS for the embedded servers")]
+    Tls(#[from] net::tls::Error),
     /// A container did not do what it is for.
     #[error(transparent)]
     Container(net::container::Error),
@@ -151,6 +154,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Net(error) => Some(error.hint()),
+            Self::Tls(error) => Some(error.hint().to_owned()),
             Self::Engine(error) => Some(error.hint()),
             Self::Container(_) => {
                 Some("see the log of the run, or use `--backend embedded`".to_owned())
@@ -206,6 +210,7 @@ impl Error {
             Self::Bug(_) => ExitStatus::Bug,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Net(_)
+            | Self::Tls(_)
             | Self::Container(_)
             | Self::Engine(_)
             | Self::Report(_)

@@ -321,7 +321,7 @@ pub struct UpSettings {
     pub data_dir: Option<PathBuf>,
     /// Who may use the servers.
     pub access: Access,
-    /// Whether the broker speaks TLS, with a certificate of an authority made for it.
+    /// Whether broker and store speak TLS, with a certificate of an authority made for it.
     pub tls: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What broker and store share: the accept loop of embedded servers with its limits, secrets, the
+//! What broker and store share: the accept loop of embedded servers with its limits, TLS, secrets, the
 //! container engine, and who owns what outlives a process.
 
 pub mod cause;
@@ -9,6 +9,7 @@ pub mod owner;
 pub mod proxy;
 pub mod secret;
 pub mod server;
+pub mod tls;
 
 pub use cause::Cause;
 pub use secret::{Secret, SecretUri};

@@ -180,6 +180,20 @@ fn pymongo_gets_the_answers_of_the_manual() {
 }
 
 #[test]
+fn pymongo_is_served_with_tls_and_without() {
+    let test = "pymongo_is_served_with_tls_and_without";
+    let python = match python() {
+        Ok(python) => python,
+        Err(reason) => return skip(test, reason),
+    };
+    let place = Place::empty();
+    let up = Up::start(&place, "--tls");
+    let place = place.file("client.env", &up.env);
+    let env = place.path("client.env").display().to_string();
+    run_all(python, &[Script::new("mongo/tls.py", &[&env])]);
+}
+
+#[test]
 fn a_program_for_confluent_cloud_needs_another_env_and_nothing_else() {
     let test = "a_program_for_confluent_cloud_needs_another_env_and_nothing_else";
     let python = match python() {

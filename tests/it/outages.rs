@@ -247,7 +247,7 @@ fn a_second_interruption_ends_a_run_that_cannot_drain() {
 fn a_certificate_for_another_name_is_refused_at_once() {
     let runtime = runtime();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls");
-    let tls = broker::tls::load(
+    let tls = convoy::net::tls::load(
         &fixtures.join("server.pem"),
         &fixtures.join("server-key.pem"),
     );

@@ -61,10 +61,7 @@ const KNOWN_IN: &[(&str, &[&str])] = &[
         ],
     ),
     ("bollard", &["net/engine/"]),
-    (
-        "rcgen",
-        &["broker/embedded/authority.rs", "broker/embedded/tls.rs"],
-    ),
+    ("rcgen", &["net/tls/"]),
     ("mimalloc", &["main.rs"]),
 ];
 

@@ -115,6 +115,10 @@ fn tls_is_spoken_with_a_certificate_that_the_env_makes_trusted() {
         .flat_map(|line| [line, "\n"])
         .collect();
     assert_eq!(stranger(distrusting), 3);
+    let (store, ca_file) = up.env.split_once("&tlsCAFile=").unwrap();
+    let rest = ca_file.split_once('\'').unwrap().1;
+    let distrusting = format!("{store}'{rest}");
+    assert_eq!(stranger(distrusting), 3, "nobody vouches for the store");
     assert_eq!(up.stop().0, Some(0));
 }
 

@@ -7,12 +7,10 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -20,16 +18,13 @@ use super::api::{self, Client, Next};
 use super::auth::Session;
 use super::cluster::Cluster;
 use super::frame::{self, Input};
-use crate::net::Limits;
+use crate::net::{Limits, tls};
 
 /// A response buffer that grew beyond this is given back after use.
 const RETAINED_BYTES: usize = 8 * 1024 * 1024;
 
 /// Bytes of one frame as long as the client has not authenticated.
 const STRANGERS_FRAME_BYTES: usize = 64 * 1024;
-
-/// How long a client may take to agree on keys.
-const TLS_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -91,11 +86,9 @@ pub async fn accept(
     let Some(tls) = cluster.settings().tls.clone() else {
         return serve(cluster, stream, peer, limits, stopping).await;
     };
-    let agreed = TlsAcceptor::from(tls).accept(stream);
-    match tokio::time::timeout(TLS_DEADLINE, agreed).await {
-        Ok(Ok(stream)) => serve(cluster, stream, peer, limits, stopping).await,
-        Ok(Err(error)) => info!(%peer, %error, "a client did not agree on TLS"),
-        Err(_elapsed) => info!(%peer, "a client took too long to agree on TLS"),
+    match tls::accept(tls, stream).await {
+        Ok(stream) => serve(cluster, stream, peer, limits, stopping).await,
+        Err(error) => info!(%peer, %error, "a client did not agree on TLS"),
     }
 }
 

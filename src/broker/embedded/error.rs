@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{group, log, tls, topic};
+use super::{group, log, topic};
 use crate::net;
 
 /// The broker could not be started or stopped.
@@ -62,13 +62,6 @@ pub enum Error {
         #[source]
         source: group::JournalError,
     },
-    /// It cannot speak TLS.
-    #[error("failed to set up TLS for the embedded broker")]
-    Tls {
-        /// Why not.
-        #[source]
-        source: tls::Error,
-    },
     /// A log could not be brought to rest.
     #[error("failed to close the broker's logs")]
     Close {
@@ -84,12 +77,6 @@ pub enum Error {
 impl From<topic::Error> for Error {
     fn from(source: topic::Error) -> Self {
         Self::Topic { source }
-    }
-}
-
-impl From<tls::Error> for Error {
-    fn from(source: tls::Error) -> Self {
-        Self::Tls { source }
     }
 }
 
@@ -120,7 +107,6 @@ impl Error {
                         .to_owned()
                 }
             },
-            Self::Tls { source } => source.hint().to_owned(),
             Self::Close { source } => source.hint().to_owned(),
             Self::Busy => "clients kept the broker busy; its data is safe".to_owned(),
         }

@@ -11,7 +11,6 @@
 
 mod api;
 mod auth;
-pub mod authority;
 mod batch;
 mod cluster;
 mod config;
@@ -29,7 +28,6 @@ mod reply;
 mod settings;
 #[cfg(test)]
 mod tests;
-pub mod tls;
 mod topic;
 mod watchers;
 mod wire;

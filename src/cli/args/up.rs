@@ -53,7 +53,7 @@ pub struct UpArgs {
     #[arg(long, conflicts_with = "user")]
     pub anonymous: bool,
 
-    /// Speak TLS at the broker; the `.env` names the file of the authority to trust.
+    /// Speak TLS at broker and store; the `.env` names the file of the authority to trust.
     #[arg(long)]
     pub tls: bool,
 }

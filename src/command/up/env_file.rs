@@ -18,7 +18,7 @@ pub(super) struct EnvFile<'a> {
     pub registry: SocketAddr,
     /// Where the store listens.
     pub store: SocketAddr,
-    /// Who vouches for the broker, where it speaks TLS.
+    /// Who vouches for broker and store, where they speak TLS.
     pub ca_file: Option<&'a Path>,
     /// Who may use the servers; anyone if `None`.
     pub user: Option<&'a Credentials>,
@@ -57,15 +57,21 @@ impl EnvFile<'_> {
     }
 
     fn store_uri(&self) -> String {
-        match self.user {
-            Some(user) => format!(
-                "mongodb://{}:{}@{}/?authSource=admin",
-                percent_encode(&user.username),
-                percent_encode(user.password.reveal()),
-                self.store
-            ),
-            None => format!("mongodb://{}", self.store),
+        let user = self.user.map_or_else(String::new, |user| {
+            let (name, password) = (&user.username, user.password.reveal());
+            format!("{}:{}@", percent_encode(name), percent_encode(password))
+        });
+        let authentication = self.user.map(|_| "authSource=admin".to_owned());
+        let encryption = self.ca_file.map(|file| {
+            let file = percent_encode(&file.display().to_string()).replace("%2F", "/");
+            format!("tls=true&tlsCAFile={file}")
+        });
+        let options: Vec<String> = authentication.into_iter().chain(encryption).collect();
+        let store = self.store;
+        if options.is_empty() {
+            return format!("mongodb://{user}{store}");
         }
+        format!("mongodb://{user}{store}/?{}", options.join("&"))
     }
 }
 
@@ -96,7 +102,7 @@ fn quote(value: &str) -> String {
     }
 }
 
-/// Writes user or password as a URI holds them.
+/// Writes a user, a password or a path as a URI holds it.
 fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -158,7 +164,7 @@ mod tests {
         ENDPOINT_SCHEMA_URL=http://127.0.0.1:8081
         SCHEMA_REGISTRY_API_KEY=anyone
         SCHEMA_REGISTRY_API_SECRET=anyone
-        MONGO_DB_URL=mongodb://127.0.0.1:27017
+        MONGO_DB_URL='mongodb://127.0.0.1:27017/?tls=true&tlsCAFile=/data/tls/ca.pem'
         SSL_CA_LOCATION=/data/tls/ca.pem
         CONVOY_CA_FILE=/data/tls/ca.pem
         CONVOY_SECURITY_PROTOCOL=sasl_ssl

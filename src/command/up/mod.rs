@@ -21,11 +21,11 @@ use super::embedded::{self, DataPlace, loopback};
 use super::roles::{Role, Runtimes};
 use super::settings::{Credentials, UpSettings};
 use super::{Invocation, clean, interrupt, run_id};
-use crate::broker::embedded::authority::Authority;
 use crate::broker::embedded::{self as broker, Broker};
 use crate::error::{Error, ExitStatus};
 use crate::measure::RunClock;
 use crate::net;
+use crate::net::tls::Authority;
 use crate::registry::embedded::{self as registry, Registry};
 use crate::store::embedded::{self as store, Store};
 use crate::terminal::{Terminal, logging};
@@ -40,7 +40,7 @@ const STOPPING: &str = "stopping; interrupt again to abort";
 #[derive(Debug)]
 struct Serving {
     broker: Broker,
-    /// Vouches for the broker where it speaks TLS.
+    /// Vouches for broker and store where they speak TLS.
     authority: Option<Authority>,
     registry: Registry,
     store: Store,
@@ -84,12 +84,13 @@ impl Serving {
         runtimes: &Runtimes,
     ) -> Result<Self, Error> {
         let authority = settings.tls.then(|| Authority::open(&data.of("tls")));
-        let authority = authority.transpose().map_err(broker::Error::from)?;
+        let authority = authority.transpose()?;
+        let tls = authority.as_ref().map(Authority::server);
         let broker = broker::Settings {
             listen: loopback(settings.broker_port),
             data_dir: Some(data.of("broker")),
             users: user.map(broker_user).into_iter().collect(),
-            tls: authority.as_ref().map(Authority::server),
+            tls: tls.clone(),
             ..broker::Settings::default()
         };
         let registry = registry::Settings {
@@ -102,6 +103,7 @@ impl Serving {
             listen: loopback(settings.store_port),
             data_dir: Some(data.of("store")),
             users: user.map(store_user).into_iter().collect(),
+            tls,
             ..store::Settings::default()
         };
         let at = |flag| move |error| name_port(flag, error);
@@ -125,15 +127,12 @@ impl Serving {
     /// Returns what people are told.
     fn notice(&self, user: Option<&Credentials>, data: &DataPlace) -> String {
         let mut notice = format!(
-            "Kafka broker:    {}{}\nSchema Registry: http://{}\nMongoDB store:   mongodb://{}\n",
+            "Kafka broker:    {}{}\nSchema Registry: http://{}\nMongoDB store:   mongodb://{}{}\n",
             self.broker.address(),
-            if self.authority.is_some() {
-                " (TLS)"
-            } else {
-                ""
-            },
+            self.authority.as_ref().map_or("", |_| " (TLS)"),
             self.registry.address(),
-            self.store.address()
+            self.store.address(),
+            self.authority.as_ref().map_or("", |_| " (TLS, or not)"),
         );
         let _ = match user {
             Some(user) => writeln!(notice, "user:            {}, no one else", user.username),

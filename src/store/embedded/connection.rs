@@ -6,16 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::command::{self, Call, Client, Shared};
 use super::faults::{Disturbance, Injected, Occasion};
 use super::frame::{self, HEADER_BYTES, Header, Protocol, Reply, Request};
-use crate::net::Limits;
+use crate::net::{Limits, tls};
 
 /// Bytes of a frame that are read before they count against the memory of all frames.
 const SMALL_FRAME: usize = 64 * 1024;
@@ -75,9 +76,9 @@ enum Ended {
 
 /// A connection being served.
 #[derive(Debug)]
-pub struct Serving {
-    /// The socket.
-    pub stream: TcpStream,
+pub struct Serving<S> {
+    /// The socket, or TLS over it.
+    pub stream: S,
     /// Cancelled when the store stops.
     pub stopping: CancellationToken,
     /// What the client may ask for at most.
@@ -88,7 +89,46 @@ pub struct Serving {
     pub memory: Arc<FrameMemory>,
 }
 
-impl Serving {
+impl Serving<TcpStream> {
+    /// Serves a client that may begin with TLS, if there is a certificate, and need not.
+    pub async fn accept(self, id: i32, tls: Option<Arc<ServerConfig>>) {
+        let Some(tls) = tls else {
+            return self.run(id).await;
+        };
+        let begun = tokio::select! {
+            () = self.stopping.cancelled() => return,
+            begun = tokio::time::timeout(self.limits.idle, tls::is_begun(&self.stream)) => begun,
+        };
+        match begun {
+            Ok(Ok(true)) => {}
+            // What is wrong with the connection is found once more, and told, where it is served.
+            Ok(_) => return self.run(id).await,
+            Err(_elapsed) => return debug!(id, "closed: {}", Ended::Idle),
+        }
+        let Self {
+            stream,
+            stopping,
+            limits,
+            shared,
+            memory,
+        } = self;
+        match tls::accept(tls, stream).await {
+            Ok(stream) => {
+                let serving = Serving {
+                    stream,
+                    stopping,
+                    limits,
+                    shared,
+                    memory,
+                };
+                serving.run(id).await;
+            }
+            Err(error) => info!(id, %error, "a client did not agree on TLS"),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Serving<S> {
     /// Serves until the connection ends, is idle for too long, or the store stops.
     pub async fn run(mut self, id: i32) {
         let shared = Arc::clone(&self.shared);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, warn};
@@ -36,6 +37,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Who may use the store; everyone if empty.
     pub users: Vec<User>,
+    /// Certificate and key for clients that begin with TLS; others are served as well.
+    pub tls: Option<Arc<ServerConfig>>,
     /// What goes wrong on purpose; nothing if `None`.
     pub faults: Option<Arc<dyn FaultPlan>>,
 }
@@ -52,6 +55,7 @@ impl Default for Settings {
                 idle: Duration::from_secs(30 * 60),
             },
             users: Vec::new(),
+            tls: None,
             faults: None,
         }
     }
@@ -154,7 +158,8 @@ impl Store {
         });
         let upkeep = CancellationToken::new();
         tokio::spawn(upkeep_loop(Arc::clone(&shared), upkeep.clone()));
-        let server = serve(listener, settings.limits, Arc::clone(&shared))?;
+        let tls = settings.tls;
+        let server = serve(listener, settings.limits, tls, Arc::clone(&shared))?;
         Ok(Self {
             server,
             shared,
@@ -196,6 +201,7 @@ impl Store {
 fn serve(
     listener: tokio::net::TcpListener,
     limits: Limits,
+    tls: Option<Arc<ServerConfig>>,
     shared: Arc<Shared>,
 ) -> Result<Server, Error> {
     let connections = AtomicI32::new(0);
@@ -209,7 +215,7 @@ fn serve(
             shared: Arc::clone(&shared),
             memory: Arc::clone(&memory),
         };
-        serving.run(id)
+        serving.accept(id, tls.clone())
     };
     Server::start(listener, limits, handle).map_err(Error::Socket)
 }

@@ -13,8 +13,9 @@ use tokio::io::AsyncWriteExt;
 
 use super::bytes::{connect, request, until_closed};
 use super::client::DEADLINE;
-use crate::broker::embedded::{Broker, Error, Settings, User, tls};
+use crate::broker::embedded::{Broker, Error, Settings, User};
 use crate::net::Secret;
+use crate::net::tls;
 
 async fn start(settings: Settings) -> Broker {
     let users = vec![User {

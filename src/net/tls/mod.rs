@@ -1,12 +1,29 @@
-//! Certificate and key for TLS, read from PEM files.
+//! TLS of embedded servers: certificate and key from PEM files, and the handshake.
+
+mod authority;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+pub use authority::Authority;
+
+/// How long a client may take to agree on keys.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How a TLS connection begins: a record of the handshake, of any version so far.
+const BEGINNING: [u8; 2] = [22, 3];
+
+/// How often is looked for the second byte of a client, in the rare case that it comes later.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// TLS cannot be spoken with the given files.
 #[derive(Debug, thiserror::Error)]
@@ -85,4 +102,24 @@ pub fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Error> 
             key: key.to_owned(),
             source,
         })
+}
+
+/// Agrees on keys with a client; fails if it does not, or takes too long.
+pub async fn accept(tls: Arc<ServerConfig>, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    let agreed = TlsAcceptor::from(tls).accept(stream);
+    tokio::time::timeout(DEADLINE, agreed).await?
+}
+
+/// Waits for what a client says first, and returns whether it is the beginning of TLS.
+///
+/// Meant for protocols whose messages cannot begin like that.
+pub async fn is_begun(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0; BEGINNING.len()];
+    loop {
+        let bytes = stream.peek(&mut first).await?;
+        if bytes == 0 || bytes == first.len() || first[0] != BEGINNING[0] {
+            return Ok(first == BEGINNING);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }

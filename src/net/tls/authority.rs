@@ -1,7 +1,8 @@
-//! A certificate authority for one broker: made once, kept in a directory, trusted by its clients.
+//! A certificate authority for the servers of one directory: made once, kept there, trusted by their
+//! clients.
 //!
-//! The authority's own key is thrown away after it signed the broker's certificate: whoever trusts
-//! the authority trusts nothing but this broker.
+//! The authority's own key is thrown away after it signed the servers' certificate: whoever trusts
+//! the authority trusts nothing but these servers.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -15,21 +16,21 @@ use rcgen::{
 };
 use rustls::ServerConfig;
 
-use super::tls::{self, Error};
+use super::{Error, load};
 
 /// File of the authority's certificate, for clients.
 const CA_FILE: &str = "ca.pem";
 
-/// File of the broker's certificate.
+/// File of the servers' certificate.
 const CERTIFICATE_FILE: &str = "server.pem";
 
-/// File of the broker's key; the last to be written, so that it is there if all are.
+/// File of the servers' key; the last to be written, so that it is there if all are.
 const KEY_FILE: &str = "server-key.pem";
 
-/// By which names clients may call the broker.
+/// By which names clients may call the servers.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// What vouches for a broker.
+/// What vouches for servers.
 #[derive(Debug, Clone)]
 pub struct Authority {
     ca_file: PathBuf,
@@ -46,17 +47,17 @@ impl Authority {
             make(&directory)?;
         }
         Ok(Self {
-            server: tls::load(&directory.join(CERTIFICATE_FILE), &key)?,
+            server: load(&directory.join(CERTIFICATE_FILE), &key)?,
             ca_file: directory.join(CA_FILE),
         })
     }
 
-    /// Returns the file that clients need to trust the broker.
+    /// Returns the file that clients need to trust the servers.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }
 
-    /// Returns what the broker speaks TLS with.
+    /// Returns what the servers speak TLS with.
     pub fn server(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.server)
     }
@@ -93,19 +94,19 @@ impl Made {
         let authority_key = KeyPair::generate()?;
         let signed = authority.self_signed(&authority_key)?;
 
-        let mut broker = CertificateParams::new(NAMES.map(str::to_owned).to_vec())?;
-        broker.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        broker.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        broker.use_authority_key_identifier_extension = true;
-        let name = &mut broker.distinguished_name;
+        let mut server = CertificateParams::new(NAMES.map(str::to_owned).to_vec())?;
+        server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        server.use_authority_key_identifier_extension = true;
+        let name = &mut server.distinguished_name;
         name.push(DnType::CommonName, "localhost");
-        let broker_key = KeyPair::generate()?;
+        let server_key = KeyPair::generate()?;
         let issuer = Issuer::new(authority, authority_key);
-        let certificate = broker.signed_by(&broker_key, &issuer)?;
+        let certificate = server.signed_by(&server_key, &issuer)?;
         Ok(Self {
             authority: signed.pem(),
             certificate: certificate.pem(),
-            key: broker_key.serialize_pem(),
+            key: server_key.serialize_pem(),
         })
     }
 }
