@@ -58,6 +58,7 @@ pub(super) fn consume(
     }
     Ok(ConsumeSettings {
         group: args.group,
+        from: args.from,
         beat: args.beat,
         dead_after: args.dead_after,
         duration: args.duration,

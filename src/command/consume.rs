@@ -15,7 +15,7 @@ use crate::error::{Error, ExitStatus};
 use crate::fleet::{self, Key};
 use crate::measure::RunClock;
 use crate::pipeline::group::{Length, Timing};
-use crate::pipeline::{self, Context, Ends, Observer as _, Phase, Workload};
+use crate::pipeline::{self, Context, Ends, Observer as _, Participation, Phase, Workload};
 use crate::report::RunDirectory;
 use crate::terminal::{Expected, Terminal, logging};
 
@@ -64,21 +64,11 @@ pub fn run(
         store: settings.store.clone(),
         registry: registry.map(servers::registry_client).transpose()?,
     };
-    let timing = Timing {
-        beat: settings.beat,
-        dead_after: settings.dead_after,
-        patience: settings.dead_after * PATIENCE,
-    };
-    let length = Length {
-        duration: settings.duration,
-        records: settings.records,
-        idle: settings.idle,
-    };
     let observer = Arc::clone(&display);
     let consuming = pipeline::consume(
         Arc::clone(&context),
         ends,
-        (timing, length),
+        participation(settings),
         runtimes.handle(Role::Consumer),
         observer,
         interrupted,
@@ -106,6 +96,22 @@ pub fn run(
     match consumed.done.failure.take() {
         Some(failure) => Err(failure.into()),
         None => Ok(simulate::status(&report)),
+    }
+}
+
+fn participation(settings: &ConsumeSettings) -> Participation {
+    Participation {
+        start: settings.from,
+        timing: Timing {
+            beat: settings.beat,
+            dead_after: settings.dead_after,
+            patience: settings.dead_after * PATIENCE,
+        },
+        length: Length {
+            duration: settings.duration,
+            records: settings.records,
+            idle: settings.idle,
+        },
     }
 }
 

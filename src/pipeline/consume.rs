@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::dead_letter;
 use super::error::Error;
-use super::group::{Done, Length, Session, Timing};
+use super::group::leases::Leases;
+use super::group::{Done, Length, Session, Start, Timing, start};
 use super::prepare::{connector, open_store};
 use super::progress::{Observer, Phase, gather};
 use super::schemas::Schemas;
@@ -29,6 +30,17 @@ pub struct Ends {
     pub registry: Option<Client>,
 }
 
+/// How a process takes part in its group.
+#[derive(Debug, Clone, Copy)]
+pub struct Participation {
+    /// Where the group begins.
+    pub start: Start,
+    /// How long members wait for each other.
+    pub timing: Timing,
+    /// What ends it.
+    pub length: Length,
+}
+
 /// What consuming alone gave.
 #[derive(Debug)]
 pub struct Consumed {
@@ -42,11 +54,11 @@ pub struct Consumed {
     pub start: u64,
 }
 
-/// Consumes as a member of the context's group, until `length` or the user ends it.
+/// Consumes as a member of the context's group, until the user or what was agreed ends it.
 pub async fn consume(
     context: Arc<Context>,
     ends: Ends,
-    (timing, length): (Timing, Length),
+    participation: Participation,
     consumer: Handle,
     observer: Arc<dyn Observer>,
     interrupt: CancellationToken,
@@ -56,6 +68,11 @@ pub async fn consume(
     let store = open_store(&context, &ends.store, &consumer).await?;
     let documents = store.documents(&context.settings.collection);
     documents.create().await.map_err(Error::Store)?;
+    let timing = participation.timing;
+    let leases = Leases::new(&context, &store, context.settings.run_id.clone());
+    let moved = start::move_to(participation.start, &context, &connector, &leases, timing);
+    // An interrupted start is an end: the session finds the interrupt itself.
+    interrupt.run_until_cancelled(moved).await.transpose()?;
     let schemas = ends
         .registry
         .map(|registry| Arc::new(Schemas::new(registry)));
@@ -68,7 +85,7 @@ pub async fn consume(
         connector,
         (store, schemas),
         Arc::clone(&observer),
-        (timing, length),
+        (timing, participation.length),
     );
     let (recorder, start) = (session.recorder(), session.start());
     let ended = CancellationToken::new();

@@ -76,6 +76,14 @@ pub enum Error {
     /// A server that convoy started has ended.
     #[error("a server of the run has ended")]
     ServerEnded(#[source] container::Error),
+    /// A group's checkpoints cannot be moved while somebody writes them.
+    #[error("group `{group}` is at work: {} shows signs of life", members.join(", "))]
+    GroupAtWork {
+        /// The group.
+        group: String,
+        /// Its members.
+        members: Vec<String>,
+    },
     /// An existing topic has other partitions than were asked for.
     #[error("topic `{topic}` has {found} partitions, not {wanted}")]
     Partitions {
@@ -120,6 +128,10 @@ impl Error {
             ),
             Self::Partitions { .. } => Some(
                 "leave `--partitions` out to use the topic as it is, or name another `--topic`"
+                    .to_owned(),
+            ),
+            Self::GroupAtWork { .. } => Some(
+                "end its consumers first, or leave `--from` out to join them, or name another `--group`"
                     .to_owned(),
             ),
             Self::Encode { .. } => Some("check the value in the dataset".to_owned()),

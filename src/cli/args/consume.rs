@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::pipeline::group::Start;
+
 use super::groups::{ConnectionArgs, PatienceArgs, ReportArgs, TalkArgs, TopicArgs, WriterArgs};
 use super::parse;
 
@@ -14,6 +16,8 @@ Examples:
     $ convoy consume --broker kafka:9092 --store mongodb://mongo:27017 --topic kafka-sensor-topic
   Until nothing has come for ten seconds:
     $ convoy consume --topic kafka-sensor-topic --idle 10s
+  Everything once more, which stores nothing twice:
+    $ convoy consume --topic kafka-sensor-topic --from earliest --idle 10s
 
 A process that ends or dies leaves its partitions to the others, which go on where it had stored.
 Options come from a scenario and the environment too, as those of `convoy simulate`.";
@@ -30,6 +34,17 @@ pub struct ConsumeArgs {
     )]
     #[arg(value_parser = parse::name)]
     pub group: String,
+
+    /// Where the group begins: `checkpoint` (behind what it has stored), `earliest` or `latest`; the
+    /// others move its checkpoints, for which none of its processes may be at work.
+    #[arg(
+        long,
+        value_name = "WHERE",
+        default_value = "checkpoint",
+        help_heading = "Group"
+    )]
+    #[arg(value_parser = parse::value::<Start>)]
+    pub from: Start,
 
     /// Between two signs of life of this process.
     #[arg(

@@ -12,6 +12,7 @@ use super::{
 use crate::broker::Compression;
 use crate::fleet::Shard;
 use crate::net::SecretUri;
+use crate::pipeline::group::Start;
 
 /// What `convoy produce` is told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,6 +60,8 @@ pub struct ProduceSettings {
 pub struct ConsumeSettings {
     /// Group whose members share the partitions.
     pub group: String,
+    /// Where the group begins to read.
+    pub from: Start,
     /// Between two signs of life.
     #[serde(rename = "beat_s", serialize_with = "seconds")]
     pub beat: Duration,

@@ -138,6 +138,27 @@ impl Leases {
         Ok(())
     }
 
+    /// Lets the next owner of a partition go on at an offset; whoever has it now loses it.
+    pub async fn move_to(
+        &self,
+        context: &Context,
+        partition: TopicPartition,
+        offset: i64,
+    ) -> Result<(), Error> {
+        let filter = doc! { "_id": self.lease_key(context, partition) };
+        let update = doc! {
+            "$set": {
+                "topic": context.topic(partition),
+                "partition": partition.number,
+                "owner": bson::Bson::Null,
+                "offset": offset,
+            },
+            "$inc": { "epoch": 1_i64 },
+        };
+        self.checkpoints.update(filter, update, Upsert::Yes).await?;
+        Ok(())
+    }
+
     /// Removes a dead member, unless it has shown a sign of life since `beat`.
     pub async fn bury(&self, member: &str, beat: i64) -> Result<(), Error> {
         let filter = doc! { "_id": self.member_key(member), "beat": beat };

@@ -4,14 +4,17 @@
 //!  membership   who lives, who gets what          pure
 //!  leases       beats and leases in the store
 //!  session      one member: looks, takes, reads, gives up
+//!  start        where the group begins, if not at its checkpoints
 //! ```
 
 pub mod leases;
 pub mod membership;
 pub mod session;
+pub mod start;
 
 #[cfg(test)]
 mod tests;
 
 pub use membership::Timing;
 pub use session::{Done, Length, Session, Stint};
+pub use start::Start;

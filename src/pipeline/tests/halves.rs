@@ -8,7 +8,8 @@ use crate::audit::{Ledger, Scope};
 use crate::broker::client::Batch;
 use crate::fleet::Shard;
 use crate::pipeline::audit::{Case, Emission, verdict};
-use crate::pipeline::group::{Length, Timing};
+use crate::pipeline::group::leases::Leases;
+use crate::pipeline::group::{Length, Start, Timing, start};
 use crate::record::RunKey;
 use crate::registry::embedded::{self as embedded_registry, Registry};
 use crate::registry::{Client, Schema, SchemaType, client};
@@ -62,30 +63,32 @@ impl Place {
     }
 
     async fn consume_for(&self, context: &Arc<Context>, length: Length) -> Consumed {
-        self.consume_checked(context, length, None).await
+        let consumed = self.participate(context, (Start::Checkpoint, length), None);
+        consumed.await.unwrap()
     }
 
     /// Consumes with a registry to ask for the schemas that records name.
-    async fn consume_checked(
+    async fn participate(
         &self,
         context: &Arc<Context>,
-        length: Length,
+        (start, length): (Start, Length),
         registry: Option<Client>,
-    ) -> Consumed {
+    ) -> Result<Consumed, Error> {
         let Endpoints { broker, store, .. } = self.endpoints();
-        let end = CancellationToken::new();
-        let (context, observer) = (Arc::clone(context), Arc::new(Deaf));
-        let (ends, consumer) = (
-            Ends {
-                broker,
-                store,
-                registry,
-            },
-            Handle::current(),
-        );
-        consume(context, ends, (TIMING, length), consumer, observer, end)
-            .await
-            .unwrap()
+        let ends = Ends {
+            broker,
+            store,
+            registry,
+        };
+        let participation = Participation {
+            start,
+            timing: TIMING,
+            length,
+        };
+        let (consumer, observer) = (Handle::current(), Arc::new(Deaf));
+        let (context, interrupt) = (Arc::clone(context), CancellationToken::new());
+        let consuming = consume(context, ends, participation, consumer, observer, interrupt);
+        Box::pin(consuming).await
     }
 
     /// Emits one part of a fleet; returns its account and its schedule.
@@ -124,7 +127,8 @@ impl Place {
 /// Sends values that convoy did not write.
 async fn send_strange(place: &Place, values: &[&str]) {
     let connector = Connector::new(place.endpoints().broker);
-    connector.create_topic("readings", 1, 1).await.unwrap();
+    // The topic may be there by now.
+    drop(connector.create_topic("readings", 1, 1).await);
     let mut batch = Batch::default();
     for value in values {
         let value = value.as_bytes().to_vec();
@@ -231,7 +235,11 @@ async fn records_that_name_a_schema_are_checked_against_what_is_registered() {
         idle: Some(Duration::from_millis(600)),
         ..Length::default()
     };
-    let consumed = place.consume_checked(&context, length, Some(client)).await;
+    let whole = (Start::Checkpoint, length);
+    let consumed = place
+        .participate(&context, whole, Some(client))
+        .await
+        .unwrap();
     assert!(consumed.done.failure.is_none(), "{:?}", consumed.done);
     let offsets: Vec<i64> = place
         .documents(doc! {})
@@ -283,9 +291,13 @@ async fn a_registry_that_does_not_answer_stops_the_consumer_before_the_records_a
     let clock = RunClock::reaching_back(Duration::from_secs(24 * 60 * 60));
     let context = Arc::new(Context::new(impatient, clock, Workload::new(Vec::new())));
     let consumed = place
-        .consume_checked(&context, Length::default(), Some(nobody))
+        .participate(
+            &context,
+            (Start::Checkpoint, Length::default()),
+            Some(nobody),
+        )
         .await;
-    let failure = consumed.done.failure.unwrap();
+    let failure = consumed.unwrap().done.failure.unwrap();
     assert!(matches!(failure, Error::Registry(_)), "{failure:?}");
     assert!(place.documents(doc! {}).await.is_empty());
     drop(client);
@@ -293,6 +305,70 @@ async fn a_registry_that_does_not_answer_stops_the_consumer_before_the_records_a
     // The next one begins where this one could not go on.
     place.consume(&member("two", "group")).await;
     assert_eq!(place.documents(doc! {}).await.len(), 1);
+    place.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_begins_anew_or_skips_what_is_there_and_stores_nothing_twice() {
+    let place = Place::open(None).await;
+    let idle = Length {
+        idle: Some(Duration::from_millis(600)),
+        ..Length::default()
+    };
+    let values = [r#"{"a": 1}"#, r#"{"a": 2}"#];
+    send_strange(&place, &values).await;
+    let consume = async |name, start| {
+        let context = member(name, "group");
+        let consumed = place.participate(&context, (start, idle), None).await;
+        let failure = consumed.unwrap().done.failure;
+        assert!(failure.is_none(), "{failure:?}");
+        let counters = &context.counters;
+        (counters.stored.get(), counters.replayed.get())
+    };
+    assert_eq!(consume("first", Start::Latest).await, (0, 0));
+    send_strange(&place, &values[..1]).await;
+    assert_eq!(consume("second", Start::Checkpoint).await, (1, 0));
+    assert_eq!(consume("third", Start::Earliest).await, (2, 1));
+    assert_eq!(consume("fourth", Start::Checkpoint).await, (0, 0));
+    assert_eq!(place.documents(doc! {}).await.len(), 3);
+    place.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_at_work_is_not_moved_and_a_dead_one_is() {
+    let place = Place::open(None).await;
+    let context = member("mover", "group");
+    let connector = Connector::new(place.endpoints().broker);
+    connector.create_topic("readings", 1, 1).await.unwrap();
+    context.set_partitions(vec![1]);
+    let uri = place.endpoints().store;
+    let store = Connection::open(&uri, "convoy", 1).await.unwrap();
+    let timing = Timing {
+        dead_after: TIMING.beat * 6,
+        ..TIMING
+    };
+    let leases = |name: &str| Leases::new(&context, &store, name.to_owned());
+    let (worker, mover) = (leases("worker"), leases("mover"));
+    let moved = || start::move_to(Start::Earliest, &context, &connector, &mover, timing);
+    let mut beats = tokio::time::interval(TIMING.beat);
+    let mut number = 0;
+    worker.beat(number).await.unwrap();
+    let working = async {
+        loop {
+            beats.tick().await;
+            number += 1;
+            worker.beat(number).await.unwrap();
+        }
+    };
+    let refused = tokio::select! {
+        moved = moved() => moved.unwrap_err(),
+        () = working => unreachable!(),
+    };
+    assert_eq!(
+        refused.to_string(),
+        "group `group` is at work: worker shows signs of life"
+    );
+    moved().await.unwrap();
     place.close().await;
 }
 
