@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::registry::embedded::api::refusal::Refusal;
 use crate::registry::embedded::api::{Answer, Query, Reply, View};
-use crate::registry::embedded::compatibility::{AvroNotCompared, Compared};
+use crate::registry::embedded::compatibility::Compared;
 use crate::registry::embedded::parse::References;
 use crate::registry::embedded::state::{Version, Visible};
 use crate::registry::schema::{Reference, Schema};
@@ -64,13 +64,8 @@ impl View<'_> {
         let old = self.state.schema(old.id).ok_or(Refusal::NoSuchSchema)?;
         let (new, old) = (self.compared(new)?, self.compared(old)?);
         let level = self.state.level(subject);
-        match self.judge.decide(move || level.complaints(&new, &old)) {
-            Ok(Ok(complaints)) => Ok(complaints),
-            Ok(Err(AvroNotCompared)) => Err(Refusal::AvroNotCompared {
-                subject: subject.to_owned(),
-            }),
-            Err(abstained) => Ok(vec![abstained.to_string()]),
-        }
+        let judged = self.judge.decide(move || level.complaints(&new, &old));
+        Ok(judged.unwrap_or_else(|abstained| vec![abstained.to_string()]))
     }
 
     fn compared(&self, schema: &Schema) -> Result<Compared, Refusal> {

@@ -67,11 +67,6 @@ pub(super) enum Refusal {
     ReadOnly { subject: String },
     #[error("One or more references exist to the schema {{subject={subject},version={version}}}.")]
     Referenced { subject: String, version: u32 },
-    #[error(
-        "convoy's registry does not compare Avro schemas: set the compatibility level of subject \
-         '{subject}' to NONE, or use another registry"
-    )]
-    AvroNotCompared { subject: String },
     #[error("Error while writing to the journal: {source}")]
     Store { source: io::Error },
 }
@@ -99,7 +94,6 @@ impl Refusal {
             Self::InvalidMode => (422, 42_204),
             Self::ReadOnly { .. } => (422, 42_205),
             Self::Referenced { .. } => (422, 42_206),
-            Self::AvroNotCompared { .. } => (501, 50_101),
             Self::Store { .. } => (500, 50_001),
         }
     }

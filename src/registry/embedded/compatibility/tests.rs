@@ -13,8 +13,7 @@ fn compared(text: &str) -> Compared {
 }
 
 fn complaints(level: Level, old: &Value, new: &Value) -> Vec<String> {
-    let complaints = level.complaints(&compared(&new.to_string()), &compared(&old.to_string()));
-    complaints.expect("JSON Schemas are compared")
+    level.complaints(&compared(&new.to_string()), &compared(&old.to_string()))
 }
 
 /// Whether new is backward and forward compatible with old.
@@ -185,24 +184,33 @@ fn a_complaint_says_which_values_are_refused() {
 }
 
 #[test]
-fn avro_is_compared_by_equality_alone() {
+fn avro_is_compared_by_its_own_rules_and_with_nothing_else() {
     let avro = |text| Compared {
         kind: SchemaType::Avro,
         ..compared(text)
     };
-    let backward = Level::Backward;
-    assert_eq!(
-        backward.complaints(&avro("\"int\""), &avro(" \"int\"")),
-        Ok(Vec::new())
-    );
-    assert_eq!(
-        backward.complaints(&avro("\"int\""), &avro("\"long\"")),
-        Err(AvroNotCompared)
-    );
-    assert_eq!(
-        Level::None.complaints(&avro("\"int\""), &avro("\"long\"")),
-        Ok(Vec::new())
-    );
-    let other = backward.complaints(&avro("\"int\""), &compared("{}"));
-    assert_eq!(other.map(|complaints| complaints.len()), Ok(1));
+    let (int, long) = (avro("\"int\""), avro("\"long\""));
+    assert_eq!(Level::Full.complaints(&int, &avro(" \"int\"")), [""; 0]);
+    assert_eq!(Level::Backward.complaints(&long, &int), [""; 0]);
+    let refused = ["the new schema cannot read what the old one wrote: int cannot read long"];
+    assert_eq!(Level::Backward.complaints(&int, &long), refused);
+    assert_eq!(Level::Full.complaints(&int, &long), refused);
+    assert_eq!(Level::None.complaints(&int, &long), [""; 0]);
+    let other = Level::Backward.complaints(&int, &compared("{}"));
+    assert_eq!(other, ["the new schema is AVRO, the old one JSON"]);
+}
+
+#[test]
+fn avro_types_of_other_documents_are_followed() {
+    let of = |symbols: Value| {
+        let kind = json!({ "type": "enum", "name": "n.Kind", "symbols": symbols });
+        Compared {
+            kind: SchemaType::Avro,
+            references: References([("n.Kind".to_owned(), kind)].into()),
+            ..compared(r#"{ "type": "array", "items": "n.Kind" }"#)
+        }
+    };
+    let (fewer, more) = (of(json!(["A"])), of(json!(["A", "B"])));
+    assert_eq!(Level::Backward.complaints(&more, &fewer), [""; 0]);
+    assert_eq!(Level::Backward.complaints(&fewer, &more).len(), 1);
 }
