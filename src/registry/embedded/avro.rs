@@ -269,7 +269,8 @@ impl Parser {
                 let size = part(schema, "size")?.as_u64();
                 let size = size.ok_or_else(|| format!("the size is not a number: {schema}"))?;
                 let name = name(schema, namespace)?;
-                self.define(name.clone(), Type::Fixed { name, size })
+                let full = name.full.clone();
+                self.define(&full, Type::Fixed { name, size })
             }
             Some("array") => {
                 let items = self.parse(part(schema, "items")?, namespace)?;
@@ -283,12 +284,12 @@ impl Parser {
         }
     }
 
-    fn define(&mut self, name: Name, kind: Type) -> Result<Id, String> {
+    fn define(&mut self, full: &str, kind: Type) -> Result<Id, String> {
         let id = self.add(kind);
-        if self.names.insert(name.full.clone(), id).is_some() {
-            return Err(format!("defined twice: \"{}\"", name.full));
+        match self.names.insert(full.to_owned(), id) {
+            None => Ok(id),
+            Some(_) => Err(format!("defined twice: \"{full}\"")),
         }
-        Ok(id)
     }
 
     fn record(&mut self, schema: &Value, namespace: &str) -> Result<Id, String> {
@@ -297,7 +298,7 @@ impl Parser {
             name: name.clone(),
             fields: Vec::new(),
         };
-        let id = self.define(name.clone(), empty)?;
+        let id = self.define(&name.full, empty)?;
         let inner = namespace_of(&name.full);
         let described = part(schema, "fields")?.as_array();
         let described = described.ok_or_else(|| format!("fields are not an array: {schema}"))?;
@@ -333,12 +334,13 @@ impl Parser {
             return Err(format!("the default is not a symbol: {schema}"));
         }
         let name = name(schema, namespace)?;
+        let full = name.full.clone();
         let kind = Type::Enum {
-            name: name.clone(),
+            name,
             symbols,
             default,
         };
-        self.define(name, kind)
+        self.define(&full, kind)
     }
 }
 

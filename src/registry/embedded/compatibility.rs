@@ -143,7 +143,7 @@ fn reads_json(
         canonical::options()
             .with_draft(draft)
             .should_validate_formats(false)
-            .with_retriever(references.clone())
+            .with_retriever(references.seen_from(schema))
             .canonicalize(schema)
             .ok()
     };

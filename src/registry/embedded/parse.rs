@@ -15,6 +15,27 @@ const BASE: &str = "json-schema:///";
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct References(pub(super) BTreeMap<String, Value>);
 
+impl References {
+    /// Returns the same documents, found also by the addresses that their names have in a schema
+    /// with an address of its own.
+    pub(super) fn seen_from(&self, schema: &Value) -> Self {
+        let mut all = self.clone();
+        let address = schema.get("$id").and_then(Value::as_str);
+        let folder = address.and_then(|address| address.rsplit_once('/'));
+        let Some((folder, _)) = folder else {
+            return all;
+        };
+        for (name, document) in &self.0 {
+            let name = name.trim_start_matches("./");
+            if !name.contains("://") {
+                let address = format!("{folder}/{name}");
+                all.0.entry(address).or_insert_with(|| document.clone());
+            }
+        }
+        all
+    }
+}
+
 impl Retrieve for References {
     fn retrieve(
         &self,
@@ -35,7 +56,9 @@ pub(super) fn check(kind: SchemaType, text: &str, references: &References) -> Re
     match kind {
         SchemaType::Json => {
             let options = jsonschema::options().with_draft(draft(&schema));
-            let compiled = options.with_retriever(references.clone()).build(&schema);
+            let compiled = options
+                .with_retriever(references.seen_from(&schema))
+                .build(&schema);
             compiled.map(drop).map_err(|wrong| wrong.to_string())
         }
         SchemaType::Avro => avro::Schema::parse(&schema, references.0.values()).map(drop),
@@ -93,6 +116,21 @@ mod tests {
         assert!(check(SchemaType::Json, &schema, &References::default()).is_err());
         let known = References([("other.json".to_owned(), json!({"type": "integer"}))].into());
         assert_eq!(check(SchemaType::Json, &schema, &known), Ok(()));
+    }
+
+    #[test]
+    fn references_are_found_relative_to_the_schema() {
+        let known = References([("other.json".to_owned(), json!({"type": "integer"}))].into());
+        let id = "http://example.com/a/truck.json";
+        for name in [
+            "other.json",
+            "./other.json",
+            "http://example.com/a/other.json",
+        ] {
+            let schema = json!({"$id": id, "properties": {"a": {"$ref": name}}});
+            let checked = check(SchemaType::Json, &schema.to_string(), &known);
+            assert_eq!(checked, Ok(()), "{name}");
+        }
     }
 
     #[test]

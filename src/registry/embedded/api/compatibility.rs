@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::registry::embedded::api::refusal::Refusal;
+use crate::registry::embedded::api::subjects::is_latest;
 use crate::registry::embedded::api::{Answer, Query, Reply, View};
 use crate::registry::embedded::compatibility::Compared;
 use crate::registry::embedded::parse::References;
@@ -34,8 +35,16 @@ impl View<'_> {
         body: &[u8],
     ) -> Answer {
         let schema = self.parse_schema(body)?;
-        let (_, version) = self.find_version(subject, version, Visible::Live)?;
-        let complaints = self.complaints_of_version(subject, &schema, version)?;
+        let complaints = match self.find_version(subject, version, Visible::Live) {
+            Ok((_, version)) => self.complaints_of_version(subject, &schema, version)?,
+            // Whatever comes first is compatible: tools check before a subject exists.
+            Err(Refusal::NoSuchSubject { .. } | Refusal::NoSuchVersion { .. })
+                if is_latest(version) =>
+            {
+                Vec::new()
+            }
+            Err(refusal) => return Err(refusal),
+        };
         verdict(&complaints, query)
     }
 

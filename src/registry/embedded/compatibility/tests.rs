@@ -143,6 +143,65 @@ fn bounds_patterns_and_choices_may_loosen_for_readers() {
 }
 
 #[test]
+fn what_confluents_registry_lets_grow_may_grow() {
+    let kept = json!({
+        "code": { "type": "string", "pattern": "^(?=.*x)[A-Z]{2}\\d+$", "format": "uuid" },
+        "price": { "type": "number", "multipleOf": 0.01 },
+        "note": { "oneOf": [{ "type": "null", "title": "Not included" }, { "type": "string" }] },
+        "tags": { "type": "array", "items": { "$ref": "#/definitions/tag" }, "contains": {} },
+        "tree": { "$ref": "#/definitions/tree" },
+    });
+    let with = |properties: &Value| {
+        let mut schema = closed(properties, &["code"]);
+        schema["definitions"] = json!({
+            "tag": { "enum": ["a", "b"] },
+            "tree": {
+                "type": "object",
+                "properties": { "under": { "items": { "$ref": "#/definitions/tree" } } },
+            },
+        });
+        schema["dependencies"] = json!({ "price": ["note"] });
+        schema
+    };
+    let mut grown = kept.clone();
+    grown["more"] = json!({ "type": "integer", "connect.index": 7 });
+    assert_eq!(compatible(&with(&kept), &with(&grown)), BACKWARD);
+
+    let kind = |kind: &str, extra: &str| {
+        let properties = json!({ "kind": { "const": kind }, extra: { "type": "integer" } });
+        closed(&properties, &["kind"])
+    };
+    let one = json!({ "oneOf": [kind("a", "x")] });
+    let two = json!({ "oneOf": [kind("a", "x"), kind("b", "y")] });
+    assert_eq!(compatible(&one, &two), BACKWARD);
+}
+
+#[test]
+fn properties_may_come_to_an_open_object_if_they_say_nothing() {
+    let a = json!({ "a": { "type": "integer" } });
+    let anything = json!({ "a": { "type": "integer" }, "b": {} });
+    assert_eq!(compatible(&open(&a), &open(&anything)), BOTH);
+    let mut patterned = closed(&a, &[]);
+    patterned["patternProperties"] = json!({ "^b_": { "type": "string" } });
+    let named = json!({ "a": { "type": "integer" }, "b_x": { "type": "string" } });
+    assert_eq!(compatible(&closed(&named, &[]), &patterned), BACKWARD);
+}
+
+#[test]
+fn what_cannot_be_decided_is_refused_with_that_reason() {
+    let list = |kind: &str| {
+        closed(
+            &json!({ "next": { "$ref": "#" }, "v": { "type": kind } }),
+            &[],
+        )
+    };
+    let told = complaints(Level::Backward, &list("integer"), &list("number"));
+    let undecided =
+        "it could not be proved that the new schema accepts whatever the old one accepts";
+    assert_eq!(told, [undecided]);
+}
+
+#[test]
 fn definitions_are_followed_and_annotations_do_not_matter() {
     let with = |kind: &str| {
         json!({
