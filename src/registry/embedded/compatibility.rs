@@ -1,14 +1,19 @@
 //! Whether data written with one schema can be read with another.
 //!
+//! For Avro its own rules of resolution decide.
+//!
 //! For JSON Schema that is containment: a reader can read a writer's data if every value that the
 //! writer's schema accepts is accepted by the reader's. `jsonschema` decides it; what it cannot
 //! decide counts as incompatible, so that "compatible" is always proved. One leniency follows
 //! Confluent's registry: a property that the reader requires and has a default for may be missing.
 
+mod resolution;
+
 use jsonschema::canonical::{self, CanonicalSchema, Containment};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::registry::embedded::avro;
 use crate::registry::embedded::parse::{References, draft};
 use crate::registry::schema::SchemaType;
 
@@ -40,10 +45,6 @@ pub(super) struct Compared {
     pub(super) references: References,
 }
 
-/// Why the question has no answer here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct AvroNotCompared;
-
 impl Level {
     /// Returns whether all versions count, or the latest alone.
     pub(super) fn transitive(self) -> bool {
@@ -68,28 +69,25 @@ impl Level {
     }
 
     /// Returns why a new schema is not compatible with an old one; nothing if it is.
-    pub(super) fn complaints(
-        self,
-        new: &Compared,
-        old: &Compared,
-    ) -> Result<Vec<String>, AvroNotCompared> {
+    pub(super) fn complaints(self, new: &Compared, old: &Compared) -> Vec<String> {
         if self == Self::None || same(new, old) {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         if new.kind != old.kind {
             let (new, old) = (new.kind.name(), old.kind.name());
-            return Ok(vec![format!("the new schema is {new}, the old one {old}")]);
+            return vec![format!("the new schema is {new}, the old one {old}")];
         }
-        if new.kind == SchemaType::Avro {
-            return Err(AvroNotCompared);
-        }
+        let reads = match new.kind {
+            SchemaType::Avro => reads_avro,
+            SchemaType::Json => reads_json,
+        };
         let backward = self.backward().then(|| reads(new, old, "new", "old"));
         let forward = self.forward().then(|| reads(old, new, "old", "new"));
-        Ok([backward, forward]
+        [backward, forward]
             .into_iter()
             .flatten()
             .flatten()
-            .collect())
+            .collect()
     }
 }
 
@@ -98,19 +96,42 @@ fn same(new: &Compared, old: &Compared) -> bool {
     new.kind == old.kind && new.references == old.references && value(&new.text) == value(&old.text)
 }
 
-/// Returns why a reader cannot read a writer's data; none if it can.
-fn reads(
+/// Returns why a reader cannot read a writer's data; nothing if it can.
+fn reads_avro(
     reader: &Compared,
     writer: &Compared,
     reader_name: &str,
     writer_name: &str,
-) -> Option<String> {
+) -> Vec<String> {
+    let parse = |schema: &Compared| {
+        let text = serde_json::from_str(&schema.text).map_err(|wrong| wrong.to_string());
+        text.and_then(|text| avro::Schema::parse(&text, schema.references.0.values()))
+    };
+    let complaints = match (parse(reader), parse(writer)) {
+        (Ok(reader), Ok(writer)) => resolution::complaints(&reader, &writer),
+        (Err(wrong), _) | (_, Err(wrong)) => vec![wrong],
+    };
+    let described = complaints.into_iter().map(|complaint| {
+        format!(
+            "the {reader_name} schema cannot read what the {writer_name} one wrote: {complaint}"
+        )
+    });
+    described.collect()
+}
+
+/// Returns why a reader cannot read a writer's data; nothing if it can.
+fn reads_json(
+    reader: &Compared,
+    writer: &Compared,
+    reader_name: &str,
+    writer_name: &str,
+) -> Vec<String> {
     let undecided = || {
         let text = format!(
             "it could not be proved that the {reader_name} schema accepts whatever the \
              {writer_name} one accepts"
         );
-        Some(text)
+        vec![text]
     };
     let (Some(mut reading), Some(writing)) = (json(reader), json(writer)) else {
         return undecided();
@@ -122,7 +143,7 @@ fn reads(
         canonical::options()
             .with_draft(draft)
             .should_validate_formats(false)
-            .with_retriever(references.clone())
+            .with_retriever(references.seen_from(schema))
             .canonicalize(schema)
             .ok()
     };
@@ -132,13 +153,13 @@ fn reads(
         return undecided();
     };
     match reading.covers(&writing) {
-        Ok(Containment::Yes) => None,
+        Ok(Containment::Yes) => Vec::new(),
         Ok(Containment::No) => {
             let refused = refused(&writing, &reading);
             let text = format!(
                 "the {reader_name} schema refuses what the {writer_name} one accepts{refused}"
             );
-            Some(text)
+            vec![text]
         }
         Ok(Containment::Unknown) | Err(_) => undecided(),
     }

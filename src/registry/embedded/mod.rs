@@ -10,10 +10,11 @@
 //!
 //! Confluent's [Schema Registry API](https://docs.confluent.io/platform/current/schema-registry/develop/api.html).
 //! Served: subjects, versions, schemas by id, lookup, soft and permanent deletion, compatibility
-//! levels and checks, modes, references, contexts (one). Not served: Protobuf, compatibility checks
-//! of Avro beyond equality, `IMPORT` mode, exporters, data contracts.
+//! levels and checks, modes, references, contexts (one). Not served: Protobuf, `IMPORT` mode,
+//! exporters, data contracts.
 
 mod api;
+mod avro;
 mod compatibility;
 pub mod fuzz;
 mod http;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jsonschema::{Draft, Retrieve, Uri};
 use serde_json::Value;
 
+use crate::registry::embedded::avro;
 use crate::registry::schema::SchemaType;
 
 /// What schemas without a URI of their own are relative to.
@@ -13,6 +14,27 @@ const BASE: &str = "json-schema:///";
 /// Documents that a schema refers to, by the name it uses.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct References(pub(super) BTreeMap<String, Value>);
+
+impl References {
+    /// Returns the same documents, found also by the addresses that their names have in a schema
+    /// with an address of its own.
+    pub(super) fn seen_from(&self, schema: &Value) -> Self {
+        let mut all = self.clone();
+        let address = schema.get("$id").and_then(Value::as_str);
+        let folder = address.and_then(|address| address.rsplit_once('/'));
+        let Some((folder, _)) = folder else {
+            return all;
+        };
+        for (name, document) in &self.0 {
+            let name = name.trim_start_matches("./");
+            if !name.contains("://") {
+                let address = format!("{folder}/{name}");
+                all.0.entry(address).or_insert_with(|| document.clone());
+            }
+        }
+        all
+    }
+}
 
 impl Retrieve for References {
     fn retrieve(
@@ -34,10 +56,12 @@ pub(super) fn check(kind: SchemaType, text: &str, references: &References) -> Re
     match kind {
         SchemaType::Json => {
             let options = jsonschema::options().with_draft(draft(&schema));
-            let compiled = options.with_retriever(references.clone()).build(&schema);
+            let compiled = options
+                .with_retriever(references.seen_from(&schema))
+                .build(&schema);
             compiled.map(drop).map_err(|wrong| wrong.to_string())
         }
-        SchemaType::Avro => check_avro(&schema, references),
+        SchemaType::Avro => avro::Schema::parse(&schema, references.0.values()).map(drop),
     }
 }
 
@@ -50,76 +74,6 @@ pub(super) fn draft(schema: &Value) -> Draft {
         detected if named => detected,
         _ => Draft::Draft7,
     }
-}
-
-/// Checks the shape of an Avro schema: types that exist, named types with names, and the parts that
-/// each type needs.
-fn check_avro(schema: &Value, references: &References) -> Result<(), String> {
-    let mut names = references.0.keys().cloned().collect();
-    avro_type(schema, &mut names)
-}
-
-fn avro_type(schema: &Value, names: &mut Vec<String>) -> Result<(), String> {
-    match schema {
-        Value::String(name) if is_primitive(name) || defined(name, names) => Ok(()),
-        Value::String(name) => Err(format!("undefined name: \"{name}\"")),
-        Value::Array(union) => union.iter().try_for_each(|branch| avro_type(branch, names)),
-        Value::Object(_) => avro_object(schema, names),
-        _ => Err(format!("not a type: {schema}")),
-    }
-}
-
-fn avro_object(schema: &Value, names: &mut Vec<String>) -> Result<(), String> {
-    let part = |key: &str| {
-        let found = schema.get(key);
-        found.ok_or_else(|| format!("no {key}: {schema}"))
-    };
-    let kind = part("type")?;
-    match kind.as_str() {
-        Some("record" | "error") => {
-            names.push(avro_name(schema)?);
-            let fields = part("fields")?.as_array();
-            let fields = fields.ok_or_else(|| format!("fields are not an array: {schema}"))?;
-            fields.iter().try_for_each(|field| {
-                avro_name(field)?;
-                let kind = field
-                    .get("type")
-                    .ok_or_else(|| format!("no type: {field}"))?;
-                avro_type(kind, names)
-            })
-        }
-        Some("enum") => {
-            names.push(avro_name(schema)?);
-            part("symbols").map(drop)
-        }
-        Some("fixed") => {
-            names.push(avro_name(schema)?);
-            part("size").map(drop)
-        }
-        Some("array") => avro_type(part("items")?, names),
-        Some("map") => avro_type(part("values")?, names),
-        _ => avro_type(kind, names),
-    }
-}
-
-fn avro_name(named: &Value) -> Result<String, String> {
-    let name = named.get("name").and_then(Value::as_str);
-    let name = name.filter(|name| !name.is_empty());
-    name.map(str::to_owned)
-        .ok_or_else(|| format!("no name: {named}"))
-}
-
-/// Names are compared by their last part: a name and its namespace may be written apart.
-fn defined(name: &str, names: &[String]) -> bool {
-    let last = |name: &str| name.rsplit('.').next().map(str::to_owned);
-    names.iter().any(|defined| last(defined) == last(name))
-}
-
-fn is_primitive(name: &str) -> bool {
-    let primitives = [
-        "null", "boolean", "int", "long", "float", "double", "bytes", "string",
-    ];
-    primitives.contains(&name)
 }
 
 #[cfg(test)]
@@ -137,14 +91,6 @@ mod tests {
     fn json(schema: &Value) -> Result<(), String> {
         check(
             SchemaType::Json,
-            &schema.to_string(),
-            &References::default(),
-        )
-    }
-
-    fn avro(schema: &Value) -> Result<(), String> {
-        check(
-            SchemaType::Avro,
             &schema.to_string(),
             &References::default(),
         )
@@ -173,39 +119,32 @@ mod tests {
     }
 
     #[test]
+    fn references_are_found_relative_to_the_schema() {
+        let known = References([("other.json".to_owned(), json!({"type": "integer"}))].into());
+        let id = "http://example.com/a/truck.json";
+        for name in [
+            "other.json",
+            "./other.json",
+            "http://example.com/a/other.json",
+        ] {
+            let schema = json!({"$id": id, "properties": {"a": {"$ref": name}}});
+            let checked = check(SchemaType::Json, &schema.to_string(), &known);
+            assert_eq!(checked, Ok(()), "{name}");
+        }
+    }
+
+    #[test]
     fn a_deeply_nested_schema_is_checked_or_refused() {
         for depth in [20, 100, 100_000] {
             let text = format!("{}{{}}{}", "{\"items\":".repeat(depth), "}".repeat(depth));
             let checked = check(SchemaType::Json, &text, &References::default());
             assert_eq!(checked.is_ok(), depth < 1_000);
-            let text = format!("{}\"int\"{}", "[".repeat(depth), "]".repeat(depth));
+            let arrays = r#"{"type":"array","items":"#.repeat(depth);
+            let text = format!("{arrays}\"int\"{}", "}".repeat(depth));
             assert_eq!(
                 check(SchemaType::Avro, &text, &References::default()).is_ok(),
                 depth < 1_000
             );
-        }
-    }
-
-    #[test]
-    fn avro_schemas_have_known_types_and_names() {
-        let record = json!({"type": "record", "name": "a.b.Truck", "fields": [
-            {"name": "id", "type": "long"},
-            {"name": "next", "type": ["null", "Truck"]},
-            {"name": "kind", "type": {"type": "enum", "name": "Kind", "symbols": ["X"]}},
-            {"name": "tags", "type": {"type": "map", "values": {"type": "array", "items": "Kind"}}},
-            {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
-        ]});
-        assert_eq!(avro(&record), Ok(()));
-        assert_eq!(avro(&json!("string")), Ok(()));
-        for wrong in [
-            json!("text"),
-            json!(1),
-            json!({"type": "record", "name": "A"}),
-            json!({"type": "record", "fields": []}),
-            json!({"type": "array"}),
-            json!({"type": "record", "name": "A", "fields": [{"name": "x", "type": "B"}]}),
-        ] {
-            assert!(avro(&wrong).is_err(), "{wrong}");
         }
     }
 }

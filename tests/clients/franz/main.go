@@ -158,6 +158,16 @@ func everyCodec(ctx context.Context) error {
 }
 
 func group(ctx context.Context) error {
+	balancers := []kgo.GroupBalancer{kgo.RangeBalancer(), kgo.RoundRobinBalancer(), kgo.StickyBalancer(), kgo.CooperativeStickyBalancer()}
+	for _, balancer := range balancers {
+		if err := groupWith(ctx, balancer); err != nil {
+			return fmt.Errorf("%s: %w", balancer.ProtocolName(), err)
+		}
+	}
+	return nil
+}
+
+func groupWith(ctx context.Context, balancer kgo.GroupBalancer) error {
 	topic, err := fill(ctx, kgo.ZstdCompression())
 	if err != nil {
 		return err
@@ -165,7 +175,7 @@ func group(ctx context.Context) error {
 	name := unique("group")
 	join := func() *kgo.Client {
 		return connect(nil, kgo.ConsumerGroup(name), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-			kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(300*time.Millisecond))
+			kgo.Balancers(balancer), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(300*time.Millisecond))
 	}
 	first, second := join(), join()
 	if err := read(ctx, records, map[string]bool{}, first, second); err != nil {

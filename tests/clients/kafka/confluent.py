@@ -15,6 +15,9 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
@@ -22,6 +25,7 @@ from confluent_kafka.admin import (
     NewPartitions,
     NewTopic,
     OffsetSpec,
+    ResourcePatternType,
     ResourceType,
 )
 
@@ -279,6 +283,13 @@ def the_administrator_sees_and_changes_topics_and_groups(address):
     client.incremental_alter_configs([changed])[changed].result(SECONDS)
     config = client.describe_configs([resource])[resource].result(SECONDS)
     expect(config["retention.ms"].value, "2000", "retention.ms after the change")
+    policy = {AlterConfigOpType.APPEND: "delete,compact", AlterConfigOpType.SUBTRACT: "delete"}
+    for operation, wanted in policy.items():
+        change = ConfigEntry("cleanup.policy", "compact", incremental_operation=operation)
+        changed = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[change])
+        client.incremental_alter_configs([changed])[changed].result(SECONDS)
+        config = client.describe_configs([resource])[resource].result(SECONDS)
+        expect(config["cleanup.policy"].value, wanted, f"cleanup.policy after {operation.name}")
     client.create_partitions([NewPartitions(topic, 5)])[topic].result(SECONDS)
     metadata = client.list_topics(topic, SECONDS)
     expect(len(metadata.topics[topic].partitions), 5, "partitions")
@@ -309,6 +320,32 @@ def an_unknown_topic_appears_when_it_is_produced_to(address):
     expect(topic in admin(address).list_topics(timeout=SECONDS).topics, True, "created")
 
 
+def a_name_that_no_topic_can_have_is_refused_at_once(address):
+    producer = Producer({"bootstrap.servers": address, "allow.auto.create.topics": False})
+    refusals = []
+    producer.produce("no such topic!", on_delivery=lambda error, _: refusals.append(error.code()))
+    expect(producer.flush(SECONDS), 0, "messages that wait for the topic")
+    expect(refusals, [KafkaError.TOPIC_EXCEPTION], "refusals")
+
+
+def access_control_lists_are_refused(address):
+    rule = AclBinding(
+        ResourceType.TOPIC,
+        "trucks",
+        ResourcePatternType.LITERAL,
+        "User:driver",
+        "*",
+        AclOperation.READ,
+        AclPermissionType.ALLOW,
+    )
+    try:
+        admin(address).create_acls([rule])[rule].result(SECONDS)
+    except KafkaException as refused:
+        expect(refused.args[0].code(), KafkaError.SECURITY_DISABLED, "refusal")
+        return
+    raise AssertionError("a rule was created")
+
+
 def transactions_are_refused_at_once(address):
     producer = Producer({"bootstrap.servers": address, "transactional.id": unique("transaction")})
     started = time.monotonic()
@@ -336,5 +373,7 @@ if __name__ == "__main__":
         offsets_are_found_by_time,
         the_administrator_sees_and_changes_topics_and_groups,
         an_unknown_topic_appears_when_it_is_produced_to,
+        a_name_that_no_topic_can_have_is_refused_at_once,
+        access_control_lists_are_refused,
         transactions_are_refused_at_once,
     )

@@ -214,6 +214,32 @@ def records_are_deleted_by_the_tool(address):
     expect(consume(address, topic, 1), "c\n", "what is left")
 
 
+def the_new_protocol_of_groups_is_refused_with_a_reason(address):
+    topic = create(address)
+    arguments = ["--bootstrap-server", address, "--topic", topic, "--group", unique("group")]
+    arguments += ["--consumer-property", "group.protocol=consumer", "--timeout-ms", "20000"]
+    done = subprocess.run(
+        command("consumer.ConsoleConsumer", *arguments),
+        capture_output=True,
+        timeout=SECONDS,
+        text=True,
+        check=False,
+    )
+    reason = "The cluster does not support the new CONSUMER group protocol"
+    expect(reason in done.stdout + done.stderr, True, "the reason is told")
+
+
+def access_control_lists_are_refused(address):
+    done = subprocess.run(
+        command("AclCommand", "--bootstrap-server", address, "--list"),
+        capture_output=True,
+        timeout=SECONDS,
+        text=True,
+        check=False,
+    )
+    expect("SecurityDisabledException" in done.stdout + done.stderr, True, "the refusal")
+
+
 def the_disk_is_described(address):
     topic = create(address)
     arguments = ["--bootstrap-server", address, "--describe", "--topic-list", topic]
@@ -247,6 +273,8 @@ if __name__ == "__main__":
         groups_are_listed_reset_and_deleted,
         offsets_are_told_by_the_tool,
         records_are_deleted_by_the_tool,
+        the_new_protocol_of_groups_is_refused_with_a_reason,
+        access_control_lists_are_refused,
         the_disk_is_described,
         the_performance_tool_finishes,
     )

@@ -23,6 +23,11 @@ def closed(**types):
     )
 
 
+def record(*fields):
+    fields = [{"name": name, "type": "long"} for name in fields]
+    return Schema(json.dumps({"type": "record", "name": "Truck", "fields": fields}), "AVRO")
+
+
 def refused(code, call, *args, **kwargs):
     try:
         call(*args, **kwargs)
@@ -72,6 +77,13 @@ def main(url, credentials=None):
     client.delete_config(subject)
     refused(40408, client.get_compatibility, subject)
     assert client.get_compatibility() in ("BACKWARD", "NONE")
+
+    avro = f"avro {uuid.uuid4()}"
+    assert client.test_compatibility(avro, record("a"))
+    client.register_schema(avro, record("a", "b"))
+    refused(409, client.register_schema, avro, record("a", "c"))
+    client.register_schema(avro, record("a"))
+    refused(42201, client.register_schema, avro, Schema('{"type": "record"}', "AVRO"))
 
     client.update_mode(subject, "READONLY")
     assert client.get_mode(subject) == "READONLY"

@@ -4,7 +4,7 @@ import json
 import sys
 import uuid
 
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext, SerializationError
@@ -70,6 +70,23 @@ def main(url, credentials=None):
     payload = AvroSerializer(client, AVRO_SCHEMA)(ROW, value)
     assert int.from_bytes(payload[1:5], "big") != registered.schema_id
     assert AvroDeserializer(fresh)(payload, value) == ROW
+
+    grown = json.loads(AVRO_SCHEMA)
+    grown["fields"].append({"name": "km", "type": "double", "default": 0})
+    later = AvroSerializer(client, json.dumps(grown))({**ROW, "km": 7.5}, value)
+    assert client.get_versions(f"{topic}-value") == [1, 2]
+    reader = AvroDeserializer(fresh, json.dumps(grown))
+    assert reader(payload, value) == {**ROW, "km": 0}
+    assert reader(later, value) == {**ROW, "km": 7.5}
+
+    kind = f"kind-{uuid.uuid4()}"
+    enum = {"type": "enum", "name": "Kind", "namespace": "fleet", "symbols": ["neg", "pos"]}
+    client.register_schema(kind, Schema(json.dumps(enum), "AVRO"))
+    record = {"type": "record", "name": "T", "fields": [{"name": "class", "type": "fleet.Kind"}]}
+    referring = Schema(json.dumps(record), "AVRO", [SchemaReference("fleet.Kind", kind, 1)])
+    value = SerializationContext(f"trucks-{uuid.uuid4()}", MessageField.VALUE)
+    payload = AvroSerializer(client, referring)({"class": "pos"}, value)
+    assert AvroDeserializer(fresh)(payload, value) == {"class": "pos"}
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ use kafka_protocol::messages::incremental_alter_configs_response::{
 use super::resource::Resource;
 use super::str_bytes;
 use crate::broker::embedded::cluster::Cluster;
-use crate::broker::embedded::config::{self, Overrides};
+use crate::broker::embedded::config::{self, Kind, Overrides};
 use crate::broker::embedded::reply::{Error, Reply};
+use crate::broker::embedded::settings::Settings;
 use crate::broker::embedded::wire::{self, Reader};
 
 const SET: i8 = 0;
@@ -68,14 +69,18 @@ impl<'a> Request<'a> {
 }
 
 impl Change<'_> {
-    fn apply(&self, overrides: &mut Overrides) -> Result<(), config::Error> {
-        let name = config::find(self.name)?.name;
+    fn apply(&self, overrides: &mut Overrides, settings: &Settings) -> Result<(), config::Error> {
+        let setting = config::find(self.name)?;
+        let name = setting.name;
         let value = self.value.unwrap_or_default();
         let words = |list: &str| -> Vec<String> {
             let words = list.split(',').map(|word| word.trim().to_owned());
             words.filter(|word| !word.is_empty()).collect()
         };
-        let known = overrides.get(name).map(|list| words(list));
+        // A topic that does not set a list has the default's words, and keeps them.
+        let known = overrides.get(name).cloned();
+        let known = words(&known.unwrap_or_else(|| setting.default_value(settings)));
+        let is_list = matches!(setting.kind, Kind::List(_));
         let list = match self.operation {
             SET => {
                 overrides.insert(name.to_owned(), value.to_owned());
@@ -85,15 +90,18 @@ impl Change<'_> {
                 overrides.remove(name);
                 return Ok(());
             }
-            APPEND => {
-                let mut list = known.unwrap_or_default();
-                list.extend(words(value));
-                list.dedup();
+            APPEND if is_list => {
+                let mut list = known;
+                for word in words(value) {
+                    if !list.contains(&word) {
+                        list.push(word);
+                    }
+                }
                 list
             }
-            SUBTRACT => {
+            SUBTRACT if is_list => {
                 let removed = words(value);
-                let list = known.unwrap_or_default().into_iter();
+                let list = known.into_iter();
                 list.filter(|word| !removed.contains(word)).collect()
             }
             operation => {
@@ -114,7 +122,7 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
         let altered = resource.alter(cluster, request.validate_only, |overrides| {
             changes
                 .iter()
-                .try_for_each(|change| change.apply(overrides))
+                .try_for_each(|change| change.apply(overrides, cluster.settings()))
         });
         let response = AlterConfigsResourceResponse::default()
             .with_resource_type(resource.kind)

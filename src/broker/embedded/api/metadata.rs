@@ -18,7 +18,7 @@ use super::str_bytes;
 use crate::broker::embedded::cluster::{Cluster, NODE_ID, TopicRef};
 use crate::broker::embedded::log::LEADER_EPOCH;
 use crate::broker::embedded::reply::{Error, Reply};
-use crate::broker::embedded::topic::Topic;
+use crate::broker::embedded::topic::{Topic, check_name};
 use crate::broker::embedded::wire::{self, Reader};
 
 /// Since which version the answer may name topics by id.
@@ -106,6 +106,9 @@ fn find_or_create(
     if let (Err(ResponseError::UnknownTopicOrPartition), TopicRef::Name(name)) = (&found, wanted) {
         if create {
             found = cluster.create_topic(name, -1, BTreeMap::new());
+        } else if let Err(invalid) = check_name(name) {
+            // Clients wait for a topic that is only unknown.
+            found = Err(invalid);
         }
         if let Err(ResponseError::TopicAlreadyExists) = found {
             found = cluster.topic(wanted);

@@ -7,6 +7,7 @@
 //!
 //! - <https://kafka.apache.org/protocol#protocol_messages>
 
+mod acls;
 mod alter_configs;
 mod api_versions;
 mod create_partitions;
@@ -78,6 +79,9 @@ const SUPPORTED: &[Supported] = &[
     Supported::new(ApiKey::DeleteRecords, 0, 2),
     Supported::new(ApiKey::InitProducerId, 0, 5),
     Supported::new(ApiKey::OffsetForLeaderEpoch, 2, 4),
+    Supported::new(ApiKey::DescribeAcls, 1, 3),
+    Supported::new(ApiKey::CreateAcls, 1, 3),
+    Supported::new(ApiKey::DeleteAcls, 1, 3),
     Supported::new(ApiKey::DescribeConfigs, 1, 4),
     Supported::new(ApiKey::AlterConfigs, 0, 2),
     Supported::new(ApiKey::DescribeLogDirs, 1, 4),
@@ -353,6 +357,9 @@ fn answer_at_once(call: Call<'_>) -> Result<(), Error> {
             incremental_alter_configs::Request::decode,
             incremental_alter_configs::answer,
         ),
+        ApiKey::DescribeAcls => call.respond(acls::Request::decode_filter, acls::describe),
+        ApiKey::CreateAcls => call.respond(acls::Request::decode_rules, acls::create),
+        ApiKey::DeleteAcls => call.respond(acls::Request::decode_filters, acls::delete),
         ApiKey::DescribeCluster => {
             call.respond(describe_cluster::Request::decode, describe_cluster::answer)
         }

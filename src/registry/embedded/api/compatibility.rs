@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::registry::embedded::api::refusal::Refusal;
+use crate::registry::embedded::api::subjects::is_latest;
 use crate::registry::embedded::api::{Answer, Query, Reply, View};
-use crate::registry::embedded::compatibility::{AvroNotCompared, Compared};
+use crate::registry::embedded::compatibility::Compared;
 use crate::registry::embedded::parse::References;
 use crate::registry::embedded::state::{Version, Visible};
 use crate::registry::schema::{Reference, Schema};
@@ -34,8 +35,16 @@ impl View<'_> {
         body: &[u8],
     ) -> Answer {
         let schema = self.parse_schema(body)?;
-        let (_, version) = self.find_version(subject, version, Visible::Live)?;
-        let complaints = self.complaints_of_version(subject, &schema, version)?;
+        let complaints = match self.find_version(subject, version, Visible::Live) {
+            Ok((_, version)) => self.complaints_of_version(subject, &schema, version)?,
+            // Whatever comes first is compatible: tools check before a subject exists.
+            Err(Refusal::NoSuchSubject { .. } | Refusal::NoSuchVersion { .. })
+                if is_latest(version) =>
+            {
+                Vec::new()
+            }
+            Err(refusal) => return Err(refusal),
+        };
         verdict(&complaints, query)
     }
 
@@ -64,13 +73,8 @@ impl View<'_> {
         let old = self.state.schema(old.id).ok_or(Refusal::NoSuchSchema)?;
         let (new, old) = (self.compared(new)?, self.compared(old)?);
         let level = self.state.level(subject);
-        match self.judge.decide(move || level.complaints(&new, &old)) {
-            Ok(Ok(complaints)) => Ok(complaints),
-            Ok(Err(AvroNotCompared)) => Err(Refusal::AvroNotCompared {
-                subject: subject.to_owned(),
-            }),
-            Err(abstained) => Ok(vec![abstained.to_string()]),
-        }
+        let judged = self.judge.decide(move || level.complaints(&new, &old));
+        Ok(judged.unwrap_or_else(|abstained| vec![abstained.to_string()]))
     }
 
     fn compared(&self, schema: &Schema) -> Result<Compared, Refusal> {

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use hyper::Method;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::registry::embedded::api::refusal::Refusal;
@@ -125,7 +126,7 @@ impl View<'_> {
                 self.version_text(subject, version, query)
             }
             ["subjects", subject, "versions", version, "referencedby"] => {
-                self.referenced_by(subject, version)
+                self.referenced_by(subject, version, query)
             }
             ["schemas"] => self.list_schemas(query),
             ["schemas", "types"] => Reply::of(&json!(["JSON", "AVRO"])),
@@ -207,6 +208,13 @@ impl Change {
     }
 }
 
+/// Reads the body of a request.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|wrong| Refusal::Body {
+        reason: wrong.to_string(),
+    })
+}
+
 /// The parameters of a request.
 #[derive(Debug, Clone, Copy)]
 struct Query<'a>(&'a str);
@@ -216,6 +224,15 @@ impl Query<'_> {
         let pairs = self.0.split('&').filter_map(|pair| pair.split_once('='));
         let mut values = pairs.filter(|(key, _)| *key == name);
         values.next().map(|(_, value)| percent::decode(value))
+    }
+
+    /// Returns the part of a list that is asked for by `offset` and `limit`.
+    fn page<T>(self, all: impl Iterator<Item = T>) -> Vec<T> {
+        let number = |name| self.get(name)?.parse::<usize>().ok();
+        // A negative limit, which is no number here, stands for none.
+        all.skip(number("offset").unwrap_or(0))
+            .take(number("limit").unwrap_or(usize::MAX))
+            .collect()
     }
 
     /// Clients write booleans in their own languages' way, such as `True`.

@@ -65,13 +65,10 @@ pub(super) enum Refusal {
     InvalidMode,
     #[error("Subject {subject} is in read-only mode")]
     ReadOnly { subject: String },
+    #[error("Subject {subject} is not in import mode")]
+    NotImporting { subject: String },
     #[error("One or more references exist to the schema {{subject={subject},version={version}}}.")]
     Referenced { subject: String, version: u32 },
-    #[error(
-        "convoy's registry does not compare Avro schemas: set the compatibility level of subject \
-         '{subject}' to NONE, or use another registry"
-    )]
-    AvroNotCompared { subject: String },
     #[error("Error while writing to the journal: {source}")]
     Store { source: io::Error },
 }
@@ -97,9 +94,8 @@ impl Refusal {
             Self::InvalidVersion { .. } => (422, 42_202),
             Self::InvalidLevel => (422, 42_203),
             Self::InvalidMode => (422, 42_204),
-            Self::ReadOnly { .. } => (422, 42_205),
+            Self::ReadOnly { .. } | Self::NotImporting { .. } => (422, 42_205),
             Self::Referenced { .. } => (422, 42_206),
-            Self::AvroNotCompared { .. } => (501, 50_101),
             Self::Store { .. } => (500, 50_001),
         }
     }

@@ -25,7 +25,7 @@ impl View<'_> {
             .map(|used| used.0)
             .collect();
         subjects.dedup();
-        Reply::of(&subjects)
+        Reply::of(&query.page(subjects.into_iter()))
     }
 
     pub(super) fn versions_by_id(&self, id: &str, query: Query<'_>) -> Answer {
@@ -33,7 +33,7 @@ impl View<'_> {
         let uses = self.state.uses(id, query.visible());
         let versions =
             uses.map(|(subject, version)| json!({"subject": subject, "version": version}));
-        Reply::of(&versions.collect::<Vec<_>>())
+        Reply::of(&query.page(versions))
     }
 
     pub(super) fn list_schemas(&self, query: Query<'_>) -> Answer {
@@ -51,7 +51,7 @@ impl View<'_> {
                 schemas.push(self.registered(subject, number, version)?);
             }
         }
-        Reply::of(&schemas)
+        Reply::of(&query.page(schemas.into_iter()))
     }
 
     fn find_id(&self, id: &str) -> Result<(u32, &Schema), Refusal> {

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::registry::embedded::api::refusal::Refusal;
-use crate::registry::embedded::api::{Answer, Change, Query, Reply, View};
+use crate::registry::embedded::api::{Answer, Change, Query, Reply, View, parse};
 use crate::registry::embedded::compatibility::Level;
 use crate::registry::embedded::state::{Entry, Mode};
 
@@ -101,12 +101,6 @@ pub(super) fn set_mode(subject: Option<&str>, body: &[u8]) -> Result<Change, Ref
         mode: Some(mode),
     };
     Change::of(vec![entry], &json!({ "mode": mode }))
-}
-
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|wrong| Refusal::Body {
-        reason: wrong.to_string(),
-    })
 }
 
 /// Reads a name regardless of its case.

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::registry::embedded::api::refusal::Refusal;
-use crate::registry::embedded::api::{Answer, Change, Query, Reply, View};
-use crate::registry::embedded::parse;
+use crate::registry::embedded::api::{Answer, Change, Query, Reply, View, parse};
+use crate::registry::embedded::parse::check;
 use crate::registry::embedded::state::{Entry, Mode, Version, Visible};
 use crate::registry::schema::{Reference, Schema, SchemaType};
 
@@ -18,8 +18,24 @@ const MAX_VERSION: u32 = i32::MAX as u32;
 struct SchemaBody {
     schema: Option<String>,
     schema_type: Option<String>,
-    references: Option<Vec<Reference>>,
+    references: Option<Vec<ReferenceBody>>,
     rule_set: Option<Value>,
+}
+
+/// A reference as clients send it.
+#[derive(Deserialize)]
+struct ReferenceBody {
+    name: String,
+    subject: String,
+    /// -1 for the latest.
+    version: i64,
+}
+
+/// What a client that brings schemas from another registry asks for; numbers below 1 stand for none.
+#[derive(Deserialize)]
+struct Numbers {
+    id: Option<i64>,
+    version: Option<i64>,
 }
 
 impl View<'_> {
@@ -27,7 +43,7 @@ impl View<'_> {
         let prefix = query.get("subjectPrefix").unwrap_or_default();
         let subjects = self.state.subjects(query.visible());
         let subjects = subjects.filter(|subject| subject.starts_with(&prefix));
-        Reply::of(&subjects.collect::<Vec<_>>())
+        Reply::of(&query.page(subjects))
     }
 
     pub(super) fn list_versions(&self, subject: &str, query: Query<'_>) -> Answer {
@@ -35,7 +51,7 @@ impl View<'_> {
         if versions.is_empty() {
             return Err(no_subject(subject));
         }
-        Reply::of(&versions)
+        Reply::of(&query.page(versions.into_iter()))
     }
 
     pub(super) fn version(&self, subject: &str, version: &str, query: Query<'_>) -> Answer {
@@ -52,14 +68,20 @@ impl View<'_> {
         })
     }
 
-    pub(super) fn referenced_by(&self, subject: &str, version: &str) -> Answer {
+    pub(super) fn referenced_by(&self, subject: &str, version: &str, query: Query<'_>) -> Answer {
         let (number, _) = self.find_version(subject, version, Visible::All)?;
-        Reply::of(&self.state.referrers(subject, number))
+        let referrers = self.state.referrers(subject, number);
+        Reply::of(&query.page(referrers.into_iter()))
     }
 
     pub(super) fn register(&self, subject: &str, body: &[u8]) -> Result<Change, Refusal> {
         let schema = self.parse_schema(body)?;
         self.check_writable(subject)?;
+        let numbers: Numbers = parse(body)?;
+        if numbers.id.is_some_and(|id| id > 0) {
+            let subject = subject.to_owned();
+            return Err(Refusal::NotImporting { subject });
+        }
         let known = self.state.id_of(&schema);
         let mut live = self.state.versions(subject, Visible::Live);
         if let Some((_, version)) = live.find(|(_, version)| Some(version.id) == known) {
@@ -74,9 +96,15 @@ impl View<'_> {
         }
         let id = known.unwrap_or_else(|| self.state.next_id());
         let last = self.state.versions(subject, Visible::All).next_back();
+        let version = last.map_or(1, |(number, _)| number + 1);
+        let wanted = numbers.version.filter(|wanted| *wanted > 0);
+        if wanted.is_some_and(|wanted| wanted != i64::from(version)) {
+            let reason = "the version is not one more than the previous one".to_owned();
+            return Err(Refusal::InvalidSchema { reason });
+        }
         let version = Entry::Version {
             subject: subject.to_owned(),
-            version: last.map_or(1, |(number, _)| number + 1),
+            version,
             id,
         };
         let new = known.is_none().then_some(Entry::Schema { id, schema });
@@ -175,9 +203,7 @@ impl View<'_> {
     /// Reads and checks the schema of a request.
     pub(super) fn parse_schema(&self, body: &[u8]) -> Result<Schema, Refusal> {
         let invalid = |reason: String| Refusal::InvalidSchema { reason };
-        let body: SchemaBody = serde_json::from_slice(body).map_err(|wrong| Refusal::Body {
-            reason: wrong.to_string(),
-        })?;
+        let body: SchemaBody = parse(body)?;
         let kind = match body.schema_type.as_deref() {
             None | Some("AVRO") => SchemaType::Avro,
             Some("JSON") => SchemaType::Json,
@@ -190,16 +216,42 @@ impl View<'_> {
         let schema = Schema {
             text: text.ok_or_else(|| invalid("it is empty".to_owned()))?,
             kind,
-            references: body.references.unwrap_or_default(),
+            references: self.references(body.references.unwrap_or_default())?,
         };
         let references = self.resolve(&schema)?;
         let text = schema.text.clone();
-        let checked = self
-            .judge
-            .decide(move || parse::check(kind, &text, &references));
+        let checked = self.judge.decide(move || check(kind, &text, &references));
         let checked = checked.unwrap_or_else(|abstained| Err(abstained.to_string()));
         checked.map_err(|reason| invalid(format!("of type {}, details: {reason}", kind.name())))?;
         Ok(schema)
+    }
+
+    /// Reads the references of a request; the latest version is the one of now for ever.
+    fn references(&self, references: Vec<ReferenceBody>) -> Result<Vec<Reference>, Refusal> {
+        let read = |reference: ReferenceBody| {
+            let ReferenceBody {
+                name,
+                subject,
+                version,
+            } = reference;
+            // What is deleted may be referred to by its number, for schemas that already do.
+            let visible = if version == -1 {
+                Visible::Live
+            } else {
+                Visible::All
+            };
+            let (version, _) = self
+                .find_version(&subject, &version.to_string(), visible)
+                .map_err(|missing| Refusal::InvalidSchema {
+                    reason: format!("no reference \"{name}\": {missing}"),
+                })?;
+            Ok(Reference {
+                name,
+                subject,
+                version,
+            })
+        };
+        references.into_iter().map(read).collect()
     }
 
     /// Finds a version by its number or as the latest.
@@ -260,7 +312,7 @@ impl View<'_> {
 
 /// Reads the number of a version; none for the latest.
 fn parse_version(version: &str) -> Result<Option<u32>, Refusal> {
-    if matches!(version, "latest" | "-1") {
+    if is_latest(version) {
         return Ok(None);
     }
     let number = version.parse().ok();
@@ -268,6 +320,11 @@ fn parse_version(version: &str) -> Result<Option<u32>, Refusal> {
     number.map(Some).ok_or_else(|| Refusal::InvalidVersion {
         version: version.to_owned(),
     })
+}
+
+/// Returns whether a version stands for the latest.
+pub(super) fn is_latest(version: &str) -> bool {
+    matches!(version, "latest" | "-1")
 }
 
 fn no_subject(subject: &str) -> Refusal {

@@ -13,8 +13,7 @@ fn compared(text: &str) -> Compared {
 }
 
 fn complaints(level: Level, old: &Value, new: &Value) -> Vec<String> {
-    let complaints = level.complaints(&compared(&new.to_string()), &compared(&old.to_string()));
-    complaints.expect("JSON Schemas are compared")
+    level.complaints(&compared(&new.to_string()), &compared(&old.to_string()))
 }
 
 /// Whether new is backward and forward compatible with old.
@@ -144,6 +143,65 @@ fn bounds_patterns_and_choices_may_loosen_for_readers() {
 }
 
 #[test]
+fn what_confluents_registry_lets_grow_may_grow() {
+    let kept = json!({
+        "code": { "type": "string", "pattern": "^(?=.*x)[A-Z]{2}\\d+$", "format": "uuid" },
+        "price": { "type": "number", "multipleOf": 0.01 },
+        "note": { "oneOf": [{ "type": "null", "title": "Not included" }, { "type": "string" }] },
+        "tags": { "type": "array", "items": { "$ref": "#/definitions/tag" }, "contains": {} },
+        "tree": { "$ref": "#/definitions/tree" },
+    });
+    let with = |properties: &Value| {
+        let mut schema = closed(properties, &["code"]);
+        schema["definitions"] = json!({
+            "tag": { "enum": ["a", "b"] },
+            "tree": {
+                "type": "object",
+                "properties": { "under": { "items": { "$ref": "#/definitions/tree" } } },
+            },
+        });
+        schema["dependencies"] = json!({ "price": ["note"] });
+        schema
+    };
+    let mut grown = kept.clone();
+    grown["more"] = json!({ "type": "integer", "connect.index": 7 });
+    assert_eq!(compatible(&with(&kept), &with(&grown)), BACKWARD);
+
+    let kind = |kind: &str, extra: &str| {
+        let properties = json!({ "kind": { "const": kind }, extra: { "type": "integer" } });
+        closed(&properties, &["kind"])
+    };
+    let one = json!({ "oneOf": [kind("a", "x")] });
+    let two = json!({ "oneOf": [kind("a", "x"), kind("b", "y")] });
+    assert_eq!(compatible(&one, &two), BACKWARD);
+}
+
+#[test]
+fn properties_may_come_to_an_open_object_if_they_say_nothing() {
+    let a = json!({ "a": { "type": "integer" } });
+    let anything = json!({ "a": { "type": "integer" }, "b": {} });
+    assert_eq!(compatible(&open(&a), &open(&anything)), BOTH);
+    let mut patterned = closed(&a, &[]);
+    patterned["patternProperties"] = json!({ "^b_": { "type": "string" } });
+    let named = json!({ "a": { "type": "integer" }, "b_x": { "type": "string" } });
+    assert_eq!(compatible(&closed(&named, &[]), &patterned), BACKWARD);
+}
+
+#[test]
+fn what_cannot_be_decided_is_refused_with_that_reason() {
+    let list = |kind: &str| {
+        closed(
+            &json!({ "next": { "$ref": "#" }, "v": { "type": kind } }),
+            &[],
+        )
+    };
+    let told = complaints(Level::Backward, &list("integer"), &list("number"));
+    let undecided =
+        "it could not be proved that the new schema accepts whatever the old one accepts";
+    assert_eq!(told, [undecided]);
+}
+
+#[test]
 fn definitions_are_followed_and_annotations_do_not_matter() {
     let with = |kind: &str| {
         json!({
@@ -185,24 +243,33 @@ fn a_complaint_says_which_values_are_refused() {
 }
 
 #[test]
-fn avro_is_compared_by_equality_alone() {
+fn avro_is_compared_by_its_own_rules_and_with_nothing_else() {
     let avro = |text| Compared {
         kind: SchemaType::Avro,
         ..compared(text)
     };
-    let backward = Level::Backward;
-    assert_eq!(
-        backward.complaints(&avro("\"int\""), &avro(" \"int\"")),
-        Ok(Vec::new())
-    );
-    assert_eq!(
-        backward.complaints(&avro("\"int\""), &avro("\"long\"")),
-        Err(AvroNotCompared)
-    );
-    assert_eq!(
-        Level::None.complaints(&avro("\"int\""), &avro("\"long\"")),
-        Ok(Vec::new())
-    );
-    let other = backward.complaints(&avro("\"int\""), &compared("{}"));
-    assert_eq!(other.map(|complaints| complaints.len()), Ok(1));
+    let (int, long) = (avro("\"int\""), avro("\"long\""));
+    assert_eq!(Level::Full.complaints(&int, &avro(" \"int\"")), [""; 0]);
+    assert_eq!(Level::Backward.complaints(&long, &int), [""; 0]);
+    let refused = ["the new schema cannot read what the old one wrote: int cannot read long"];
+    assert_eq!(Level::Backward.complaints(&int, &long), refused);
+    assert_eq!(Level::Full.complaints(&int, &long), refused);
+    assert_eq!(Level::None.complaints(&int, &long), [""; 0]);
+    let other = Level::Backward.complaints(&int, &compared("{}"));
+    assert_eq!(other, ["the new schema is AVRO, the old one JSON"]);
+}
+
+#[test]
+fn avro_types_of_other_documents_are_followed() {
+    let of = |symbols: Value| {
+        let kind = json!({ "type": "enum", "name": "n.Kind", "symbols": symbols });
+        Compared {
+            kind: SchemaType::Avro,
+            references: References([("n.Kind".to_owned(), kind)].into()),
+            ..compared(r#"{ "type": "array", "items": "n.Kind" }"#)
+        }
+    };
+    let (fewer, more) = (of(json!(["A"])), of(json!(["A", "B"])));
+    assert_eq!(Level::Backward.complaints(&more, &fewer), [""; 0]);
+    assert_eq!(Level::Backward.complaints(&fewer, &more).len(), 1);
 }

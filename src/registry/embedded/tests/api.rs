@@ -288,7 +288,7 @@ async fn a_read_only_subject_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn avro_schemas_are_kept_and_compared_by_equality() {
+async fn avro_schemas_are_kept_and_compared() {
     let server = start().await;
     let avro = |text: &str| Some(json!({ "schema": text }));
     let path = "/subjects/s/versions";
@@ -305,7 +305,7 @@ async fn avro_schemas_are_kept_and_compared_by_equality() {
         json!({ "schema": "\"int\"" })
     );
     server
-        .refused(Method::POST, path, avro("\"long\""), 50_101)
+        .refused(Method::POST, path, avro("\"string\""), 409)
         .await;
     server
         .refused(Method::POST, path, avro("\"text\""), 42_201)
@@ -313,7 +313,7 @@ async fn avro_schemas_are_kept_and_compared_by_equality() {
     let none = json!({ "compatibility": "NONE" });
     server.ask(Method::PUT, "/config/s", Some(none)).await;
     assert_eq!(
-        server.ask(Method::POST, path, avro("\"long\"")).await.1,
+        server.ask(Method::POST, path, avro("\"string\"")).await.1,
         json!({ "id": 2 })
     );
 }
@@ -380,4 +380,75 @@ async fn everything_survives_a_restart_and_ids_go_on() {
         server.register("t", &incompatible()).await.1,
         json!({ "id": 4 })
     );
+}
+
+#[tokio::test]
+async fn lists_are_told_page_by_page() {
+    let server = start().await;
+    for subject in ["a", "b", "c"] {
+        server.register(subject, &one()).await;
+    }
+    server.register("a", &two()).await;
+    for (path, expected) in [
+        ("/subjects?offset=1&limit=1", json!(["b"])),
+        ("/subjects?offset=3&limit=9", json!([])),
+        ("/subjects?limit=-1", json!(["a", "b", "c"])),
+        ("/subjects/a/versions?offset=1", json!([2])),
+        ("/schemas/ids/1/subjects?limit=2", json!(["a", "b"])),
+    ] {
+        assert_eq!(server.get(path).await.1, expected, "{path}");
+    }
+    let page = server.get("/schemas?offset=2&limit=1").await.1;
+    assert_eq!(page[0]["subject"], "b");
+    assert_eq!(page.as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn ids_are_not_chosen_by_clients_and_versions_follow_one_another() {
+    let server = start().await;
+    let asking = |numbers: Value| {
+        let mut asking = body(&one());
+        for (name, number) in numbers.as_object().expect("numbers by name") {
+            asking[name] = number.clone();
+        }
+        Some(asking)
+    };
+    let (post, path) = (Method::POST, "/subjects/s/versions");
+    server
+        .refused(post.clone(), path, asking(json!({ "id": 7 })), 42_205)
+        .await;
+    server
+        .refused(post.clone(), path, asking(json!({ "version": 2 })), 42_201)
+        .await;
+    let first = asking(json!({ "id": -1, "version": 1 }));
+    assert_eq!(server.ask(post, path, first).await.1, json!({ "id": 1 }));
+}
+
+#[tokio::test]
+async fn whatever_comes_first_is_compatible() {
+    let server = start().await;
+    let check = |version: &str| format!("/compatibility/subjects/none/versions/{version}");
+    let (status, verdict) = server
+        .ask(Method::POST, &check("latest"), Some(body(&one())))
+        .await;
+    assert_eq!((status, verdict), (200, json!({ "is_compatible": true })));
+    server
+        .refused(Method::POST, &check("1"), Some(body(&one())), 40_401)
+        .await;
+}
+
+#[tokio::test]
+async fn a_reference_to_the_latest_version_stays_with_it() {
+    let server = start().await;
+    server.register("id", &json!({ "type": "integer" })).await;
+    let referring = json!({
+        "schema": json!({ "$ref": "id.json" }).to_string(),
+        "schemaType": "JSON",
+        "references": [{ "name": "id.json", "subject": "id", "version": -1 }],
+    });
+    let path = "/subjects/s/versions";
+    assert_eq!(server.ask(Method::POST, path, Some(referring)).await.0, 200);
+    server.register("id", &json!({ "type": "number" })).await;
+    let kept = server.get("/subjects/s/versions/1").await.1;
+    assert_eq!(kept["references"][0]["version"], 1);
 }

@@ -100,10 +100,30 @@ fn offset_and_config_requests(corpus: &mut Vec<Bytes>) {
         corpus,
         &IncrementalAlterConfigsRequest::default().with_resources(vec![resource]),
     );
+    acl_requests(corpus);
     add(corpus, &AlterConfigsRequest::default());
     add(corpus, &CreatePartitionsRequest::default());
     add(corpus, &OffsetForLeaderEpochRequest::default());
     add(corpus, &DescribeLogDirsRequest::default());
+}
+
+fn acl_requests(corpus: &mut Vec<Bytes>) {
+    add(
+        corpus,
+        &DescribeAclsRequest::default().with_host_filter(Some(text("*"))),
+    );
+    let rule = create_acls_request::AclCreation::default()
+        .with_principal(text("User:driver"))
+        .with_host(text("*"));
+    add(
+        corpus,
+        &CreateAclsRequest::default().with_creations(vec![rule]),
+    );
+    let filter = delete_acls_request::DeleteAclsFilter::default();
+    add(
+        corpus,
+        &DeleteAclsRequest::default().with_filters(vec![filter]),
+    );
 }
 
 fn group_requests(corpus: &mut Vec<Bytes>) {

@@ -110,11 +110,14 @@ fn call_with_defaults<R: Request + Default>(fixture: &Fixture) {
 fn requests_that_name_nothing_are_answered_in_every_version() {
     let fixture = Fixture::new();
     call_with_defaults::<AlterConfigsRequest>(&fixture);
+    call_with_defaults::<CreateAclsRequest>(&fixture);
     call_with_defaults::<CreatePartitionsRequest>(&fixture);
     call_with_defaults::<CreateTopicsRequest>(&fixture);
+    call_with_defaults::<DeleteAclsRequest>(&fixture);
     call_with_defaults::<DeleteGroupsRequest>(&fixture);
     call_with_defaults::<DeleteRecordsRequest>(&fixture);
     call_with_defaults::<DeleteTopicsRequest>(&fixture);
+    call_with_defaults::<DescribeAclsRequest>(&fixture);
     call_with_defaults::<DescribeClusterRequest>(&fixture);
     call_with_defaults::<DescribeConfigsRequest>(&fixture);
     call_with_defaults::<DescribeGroupsRequest>(&fixture);
@@ -175,6 +178,22 @@ fn metadata_names_the_broker_and_the_partitions_in_every_version() {
         assert_eq!(response.topics[0].name, Some(topic_name("known")));
         assert_eq!(response.topics[0].partitions.len(), 2);
     }
+}
+
+#[test]
+fn a_name_that_no_topic_can_have_is_told_from_one_that_none_has() {
+    let fixture = Fixture::new();
+    let code = |name: &str, create: bool| {
+        let wanted =
+            metadata_request::MetadataRequestTopic::default().with_name(Some(topic_name(name)));
+        let request = MetadataRequest::default()
+            .with_topics(Some(vec![wanted]))
+            .with_allow_auto_topic_creation(create);
+        fixture.call(&request, 12).topics[0].error_code
+    };
+    assert_eq!(code("no such topic!", false), 17);
+    assert_eq!(code("no such topic!", true), 17);
+    assert_eq!(code("none", false), 3);
 }
 
 #[test]

@@ -91,6 +91,54 @@ fn settings_are_changed_one_by_one_and_replaced_as_a_whole() {
 }
 
 #[test]
+fn words_are_added_to_lists_and_taken_from_them_the_default_included() {
+    let (append, subtract) = (2, 3);
+    let fixture = Fixture::new();
+    let policy = || {
+        let all = describe(&fixture, TOPIC, "known", 4);
+        let found = all.into_iter().find(|(name, ..)| name == "cleanup.policy");
+        found.unwrap().1
+    };
+    for _twice in 0..2 {
+        change(&fixture, "cleanup.policy", append, Some("compact"), 1);
+        assert_eq!(policy(), "delete,compact");
+    }
+    change(&fixture, "cleanup.policy", append, Some("delete"), 1);
+    assert_eq!(policy(), "delete,compact");
+    change(&fixture, "cleanup.policy", subtract, Some("compact"), 1);
+    assert_eq!(policy(), "delete");
+    let (code, message) = change(&fixture, "retention.ms", append, Some("5"), 1);
+    assert_eq!(
+        (code, message.as_str()),
+        (40, "`retention.ms` knows no operation 2")
+    );
+}
+
+#[test]
+fn access_control_lists_are_refused_as_where_there_is_no_authorizer() {
+    let fixture = Fixture::new();
+    let disabled = ResponseError::SecurityDisabled.code();
+    for version in versions::<DescribeAclsRequest>() {
+        let request = DescribeAclsRequest::default().with_host_filter(Some(text("*")));
+        assert_eq!(fixture.call(&request, version).error_code, disabled);
+    }
+    for version in versions::<CreateAclsRequest>() {
+        let rule = create_acls_request::AclCreation::default().with_host(text("*"));
+        let request = CreateAclsRequest::default().with_creations(vec![rule; 2]);
+        let results = fixture.call(&request, version).results;
+        let codes: Vec<i16> = results.iter().map(|result| result.error_code).collect();
+        assert_eq!(codes, [disabled; 2]);
+    }
+    for version in versions::<DeleteAclsRequest>() {
+        let filter = delete_acls_request::DeleteAclsFilter::default();
+        let request = DeleteAclsRequest::default().with_filters(vec![filter; 2]);
+        let results = fixture.call(&request, version).filter_results;
+        let codes: Vec<i16> = results.iter().map(|result| result.error_code).collect();
+        assert_eq!(codes, [disabled; 2]);
+    }
+}
+
+#[test]
 fn settings_that_cannot_be_are_refused_with_a_sentence() {
     let fixture = Fixture::new();
     let (code, message) = change(&fixture, "retention.ms", 0, Some("soon"), 1);
