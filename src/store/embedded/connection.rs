@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Buf as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -128,6 +129,9 @@ impl Serving {
             () = stopping.cancelled() => return Err(Ended::Stopping),
             read = read => read?,
         };
+        self.shared
+            .counters
+            .received(header_bytes.len() + frame.len());
         let injected = self.inject(client.id, header, &header_bytes, &frame);
         self.disturb(injected.before).await?;
 
@@ -201,6 +205,7 @@ impl Serving {
 
     async fn send(&mut self, reply: &Reply) -> Result<(), Ended> {
         let mut bytes = reply.bytes();
+        self.shared.counters.sent(bytes.remaining());
         let sent = self.stream.write_all_buf(&mut bytes);
         let sent = tokio::time::timeout(FRAME_DEADLINE, sent).await;
         sent.map_err(|_late| Ended::Slow)?.map_err(Ended::Socket)
