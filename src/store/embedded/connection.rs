@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Buf as _;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -168,6 +169,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Serving<S> {
             () = stopping.cancelled() => return Err(Ended::Stopping),
             read = read => read?,
         };
+        self.shared
+            .counters
+            .received(header_bytes.len() + frame.len());
         let injected = self.inject(client.id, header, &header_bytes, &frame);
         self.disturb(injected.before).await?;
 
@@ -241,6 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Serving<S> {
 
     async fn send(&mut self, reply: &Reply) -> Result<(), Ended> {
         let mut bytes = reply.bytes();
+        self.shared.counters.sent(bytes.remaining());
         let sent = self.stream.write_all_buf(&mut bytes);
         let sent = tokio::time::timeout(FRAME_DEADLINE, sent).await;
         sent.map_err(|_late| Ended::Slow)?.map_err(Ended::Socket)

@@ -45,6 +45,7 @@ impl Code {
     pub const UNKNOWN_REPL_WRITE_CONCERN: Self = Self::new(79, "UnknownReplWriteConcern");
     pub const INDEX_OPTIONS_CONFLICT: Self = Self::new(85, "IndexOptionsConflict");
     pub const INDEX_KEY_SPECS_CONFLICT: Self = Self::new(86, "IndexKeySpecsConflict");
+    pub const NOT_A_REPLICA_SET: Self = Self::new(123, "NotAReplicaSet");
     pub const CANNOT_INDEX_PARALLEL_ARRAYS: Self = Self::new(171, "CannotIndexParallelArrays");
     pub const QUERY_PLAN_KILLED: Self = Self::new(175, "QueryPlanKilled");
     pub const INVALID_PIPELINE_OPERATOR: Self = Self::new(168, "InvalidPipelineOperator");

@@ -142,7 +142,7 @@ pub fn projection(bytes: &[u8]) -> String {
         }
         let order = SortSpec::parse(doc)?;
         for sample in samples(doc) {
-            order.encode(Doc::new(&sample), &mut Vec::new());
+            drop(order.encode(Doc::new(&sample), &mut Vec::new()));
         }
         Ok(said)
     })

@@ -60,6 +60,8 @@ CASES = [
      [{"_id": 3}, {"_id": 4}, {"_id": 5, "tags": "c"}]),
     ("$unwind with the index", [{"$match": {"_id": 1}}, {"$unwind": {"path": "$tags", "includeArrayIndex": "at"}}, {"$project": {"tags": 1, "at": 1}}],
      [{"_id": 1, "tags": "a", "at": 0}, {"_id": 1, "tags": "b", "at": 1}]),
+    ("$unwind with the index below a field", [{"$match": {"_id": 1}}, {"$unwind": {"path": "$tags", "includeArrayIndex": "tags.at"}}, {"$project": {"tags": 1}}],
+     [{"_id": 1, "tags": {"at": 0}}, {"_id": 1, "tags": {"at": 1}}]),
     ("$sortByCount", [{"$unwind": "$tags"}, {"$sortByCount": "$tags"}, {"$limit": 1}], [{"_id": "b", "count": 2}]),
     ("$replaceRoot", [{"$match": {"_id": 3}}, {"$replaceRoot": {"newRoot": "$o"}}], [{"x": 3, "y": 1}]),
     ("$replaceWith", [{"$match": {"_id": 3}}, {"$replaceWith": {"$mergeObjects": [{"x": 0, "z": 1}, "$o"]}}], [{"x": 3, "z": 1, "y": 1}]),

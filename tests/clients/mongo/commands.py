@@ -16,6 +16,7 @@ def main():
     bulk(checks)
     indexes(checks)
     plans(checks)
+    explained_filters(checks)
     collections(checks)
     statistics(checks)
     cursors(checks)
@@ -157,6 +158,27 @@ def plan(collection, query, **options):
     return names, index, stats["totalKeysExamined"], stats["totalDocsExamined"], stats["nReturned"]
 
 
+def explained_filters(checks):
+    collection = checks.collection([{"_id": n, "a": n} for n in range(10)])
+    query = {"a": {"$gt": 7}}
+
+    def planner(*command):
+        return checks.database.command("explain", SON(command), verbosity="queryPlanner")
+
+    name = collection.name
+    pipeline = [{"$match": query}, {"$group": {"_id": "$a"}}]
+    for kind, reply in [
+        ("distinct", planner(("distinct", name), ("key", "a"), ("query", query))),
+        ("update", planner(("update", name), ("updates", [{"q": query, "u": {"$set": {"b": 1}}}]))),
+        ("delete", planner(("delete", name), ("deletes", [{"q": query, "limit": 0}]))),
+        ("aggregate", planner(("aggregate", name), ("pipeline", pipeline[:1]), ("cursor", {}))),
+    ]:
+        checks.equal(f"filter of {kind} explained", reply["queryPlanner"]["parsedQuery"], query)
+    stages = planner(("aggregate", name), ("pipeline", pipeline), ("cursor", {}))["stages"]
+    checks.equal("stages behind the filter", stages[1:], pipeline[1:])
+    checks.equal("the filter before them", stages[0]["$cursor"]["queryPlanner"]["parsedQuery"], query)
+
+
 def plans(checks):
     collection = checks.collection([{"_id": n, "a": n % 10, "b": n, "s": f"k{n:04}"} for n in range(1000)])
     fetch = ["FETCH", "IXSCAN"]
@@ -230,6 +252,9 @@ def statistics(checks):
     documents = list(checks.database.aggregate([{"$documents": [{"a": 1}, {"a": 2}]}, {"$match": {"a": 2}}]))
     checks.equal("$documents", documents, [{"a": 2}])
     checks.equal("operations are counted", checks.client.admin.command("serverStatus")["opcounters"]["insert"] > 0, True)
+    status = checks.client.admin.command("serverStatus")
+    checks.equal("bytes are counted", min(status["network"].values()) > 0, True)
+    checks.equal("nobody waits", status["globalLock"]["currentQueue"]["total"], 0)
     report = checks.database.command("validate", collection.name)
     checks.equal("validate", (report["valid"], report["nrecords"], report["keysPerIndex"]), (True, 100, {"_id_": 100, "x_1": 100}))
     checks.refused("validate of nothing", 26, lambda: checks.database.command("validate", "nothing"))
@@ -288,6 +313,18 @@ def refusals(checks):
     checks.refused("a tailable cursor", 2, lambda: database.command("find", "c", tailable=True))
     checks.refused("a collation", 238, lambda: database.command("find", "c", collation={"locale": "de"}))
     checks.refused("mapReduce", 59, lambda: database.command("mapReduce", "c", map=Code("x"), reduce=Code("x"), out={"inline": 1}))
+    checks.refused("a change stream", 40573, lambda: database.c.watch())
+    checks.refused("a snapshot", 123, lambda: database.command("find", "c", readConcern={"level": "snapshot"}))
+    checks.refused("a level that is none", 9, lambda: database.command("find", "c", readConcern={"level": "best"}))
+    checks.refused("a wildcard index", 238, lambda: database.c.create_index([("$**", 1)]))
+    for name in ["collMod", "createUser", "killOp", "bulkWrite"]:
+        with checks.case(f"{name} is said to be missing"):
+            try:
+                database.command(name, "c")
+            except OperationFailure as error:
+                assert error.code == 59 and "does not support" in str(error), error
+            else:
+                raise AssertionError("answered")
     checks.refused("replica set status", 76, lambda: checks.client.admin.command("replSetGetStatus"))
 
 

@@ -111,6 +111,7 @@ CASES = [
     ("$elemMatch of values", {"v": {"$elemMatch": {"$gt": 4, "$lt": 6}}}, {"array"}),
     ("$elemMatch of documents", {"v": {"$elemMatch": {"a": 1, "b": 4}}}, set()),
     ("$elemMatch of one document", {"v": {"$elemMatch": {"a": 3, "b": 4}}}, {"docs"}),
+    ("$elemMatch of $all of nothing", {"v": {"$elemMatch": {"$all": []}}}, set()),
     ("$elemMatch with $ne", {"v": {"$elemMatch": {"$ne": 5}}}, {"array", "texts", "arrays", "docs"}),
     ("$all of $elemMatch", {"v": {"$all": [{"$elemMatch": {"a": 1}}, {"$elemMatch": {"a": 3}}]}}, {"docs"}),
     ("an element by index", {"v.0": 1}, {"array"}),
@@ -203,6 +204,19 @@ def shapes(checks):
 
     checks.equal("sort by two, skip, limit", [d["_id"] for d in find(sort=[("a", -1), ("_id", 1)], skip=2, limit=3)], [8, 1, 4])
     checks.equal("sort by an array takes its least", [d["_id"] for d in find(sort=[("e", 1)], limit=2)], [0, 1])
+    arrays = checks.collection([
+        {"_id": 1, "a": [{"x": 1, "y": 5}, {"x": 2, "y": 2}], "b": [1, 9]},
+        {"_id": 2, "a": [{"x": 1, "y": 3}], "b": [{"z": 1}, 0]},
+        {"_id": 3, "a": [7, {"x": 4, "y": 4}], "b": [[3], 2]},
+    ])
+    order = lambda **keys: [d["_id"] for d in arrays.find().sort(list(keys.items()))]
+    checks.equal("sort by fields of one array keeps them together", order(**{"a.x": 1, "a.y": 1}), [3, 2, 1])
+    checks.equal("sort by a position", order(**{"b.0": 1}), [1, 2, 3])
+    checks.equal("sort by a position that is an array", order(**{"b.0": -1}), [3, 2, 1])
+    checks.equal("sort below a position", order(**{"b.0.z": -1, "_id": -1}), [2, 3, 1])
+    checks.refused("sort by two arrays", 2, lambda: order(a=1, b=1))
+    checks.refused("sort by a name that is a position as well", 16746, lambda: list(
+        checks.collection([{"a": [1, {"0": 1}]}]).find().sort("a.0", 1)))
     checks.equal("sort by an array takes its greatest", [d["_id"] for d in find(sort=[("e", -1)], limit=2)], [9, 8])
     checks.equal("batches", len(list(collection.find(batch_size=3))), 10)
     one = {"filter": {"_id": 2}}

@@ -38,6 +38,7 @@ CASES = [
     ("$rename", {"a": 1, "b": 2}, {"$rename": {"a": "c"}}, {"b": 2, "c": 1}),
     ("$rename over a field", {"a": 1, "b": 2}, {"$rename": {"a": "b"}}, {"b": 1}),
     ("$rename into a document", {"a": 1}, {"$rename": {"a": "b.c"}}, {"b": {"c": 1}}),
+    ("$rename what is not there, beside an array", {"a": 1, "c": [1]}, {"$rename": {"x": "c.d", "c.5": "y"}}, {"a": 1, "c": [1]}),
     ("$rename what is not there", {"a": 1}, {"$rename": {"x": "y"}}, {"a": 1}),
     ("$setOnInsert does nothing to a document", {"a": 1}, {"$setOnInsert": {"b": 1}}, {"a": 1}),
     ("$bit", {"a": 13}, {"$bit": {"a": {"and": 10}}}, {"a": 8}),
@@ -58,6 +59,10 @@ CASES = [
     ("$addToSet what is there", {"a": [1]}, {"$addToSet": {"a": 1.0}}, {"a": [1]}),
     ("$addToSet $each", {"a": [1]}, {"$addToSet": {"a": {"$each": [1, 2, 2]}}}, {"a": [1, 2]}),
     ("$pull", {"a": [1, 2, 1]}, {"$pull": {"a": 1}}, {"a": [2]}),
+    ("$pull leaves what is inside of an element", {"a": [[1, 2], 1]}, {"$pull": {"a": 1}}, {"a": [[1, 2]]}),
+    ("$pull by a condition looks into an element", {"a": [[1, 2], 1]}, {"$pull": {"a": {"$gte": 2}}}, {"a": [1]}),
+    ("$pull, $pop beyond the end", {"a": [1], "b": {}}, {"$pull": {"a.5": 1}, "$pop": {"b.x.y": 1}}, {"a": [1], "b": {}}),
+    ("$push, $sort by a field that is an array", {"a": [{"b": [0, 9]}, {"b": [1, 2]}]}, {"$push": {"a": {"$each": [], "$sort": {"b": -1}}}}, {"a": [{"b": [1, 2]}, {"b": [0, 9]}]}),
     ("$pull by a condition", {"a": [1, 5, 9]}, {"$pull": {"a": {"$gte": 5}}}, {"a": [1]}),
     ("$pull documents", {"a": [{"b": 1, "c": 1}, {"b": 2}]}, {"$pull": {"a": {"b": 1}}}, {"a": [{"b": 2}]}),
     ("$pull from nothing", {"b": 1}, {"$pull": {"a": 1}}, {"b": 1}),
@@ -80,6 +85,13 @@ REFUSED = [
     ("$set a name in an array", {"a": [1]}, {"$set": {"a.b": 1}}, 28),
     ("$push to a number", {"a": 1}, {"$push": {"a": 1}}, 2),
     ("$addToSet to a number", {"a": 1}, {"$addToSet": {"a": 1}}, 2),
+    ("$pull below a number", {"a": 1}, {"$pull": {"a.b": 1}}, 28),
+    ("$pullAll below an array", {"a": [1]}, {"$pullAll": {"a.b": [1]}}, 28),
+    ("$pop below a number", {"a": 1}, {"$pop": {"a.b": 1}}, 28),
+    ("$rename below a number", {"a": 1}, {"$rename": {"a.b": "c"}}, 28),
+    ("a field and its part, with a name between", {"a": 1}, {"$set": {"a": 1, "a-x": 2, "a.b": 3}}, 40),
+    ("an element and all of them", {"a": [1]}, {"$set": {"a.0": 1}, "$inc": {"a.$[]": 1}}, 40),
+    ("all elements twice", {"a": [1]}, {"$set": {"a.$[]": 1, "a.$[].b": 1}}, 40),
     ("$pull from a number", {"a": 1}, {"$pull": {"a": 1}}, 2),
     ("$pop from a number", {"a": 1}, {"$pop": {"a": 1}}, 14),
     ("$pop of two", {"a": [1]}, {"$pop": {"a": 2}}, 9),
@@ -127,6 +139,11 @@ def main():
 def array_filters(checks):
     collection = checks.collection([{"_id": 1, "a": [{"k": 1, "v": 1}, {"k": 2, "v": 1}], "n": [1, 5, 9]}])
     collection.update_one({}, {"$set": {"a.$[x].v": 7}}, array_filters=[{"x.k": 2}])
+    checks.refused("one element by two filters", 40, lambda: collection.update_one(
+        {}, {"$set": {"a.$[x].v": 1}, "$inc": {"a.$[y].v": 1}}, array_filters=[{"x.k": 2}, {"y.k": {"$gt": 0}}]))
+    chosen = checks.collection([{"_id": 1, "n": [1, 2, 3]}])
+    chosen.update_one({}, {"$set": {"n.$[a]": 2}, "$inc": {"n.$[b]": 10}}, array_filters=[{"a": 1}, {"b": 2}])
+    checks.equal("filters see elements as they were", chosen.find_one(), {"_id": 1, "n": [2, 12, 3]})
     collection.update_one({}, {"$inc": {"n.$[y]": 100}}, array_filters=[{"y": {"$gte": 5}}])
     expected = {"_id": 1, "a": [{"k": 1, "v": 1}, {"k": 2, "v": 7}], "n": [1, 105, 109]}
     checks.equal("array filters", collection.find_one(), expected)

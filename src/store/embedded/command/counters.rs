@@ -15,6 +15,9 @@ pub struct Counters {
     command: AtomicU64,
     opened: AtomicU64,
     closed: AtomicU64,
+    requests: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
 }
 
 /// Counts a connection as closed when dropped.
@@ -35,6 +38,17 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a request of so many bytes.
+    pub fn received(&self, bytes: usize) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a reply of so many bytes.
+    pub fn sent(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     /// Counts a connection as open for as long as the result lives.
     pub fn open(&self) -> OpenConnection<'_> {
         self.opened.fetch_add(1, Ordering::Relaxed);
@@ -50,6 +64,14 @@ impl Counters {
         let counted = add(counted, "delete", &self.delete);
         let counted = add(counted, "getmore", &self.get_more);
         add(counted, "command", &self.command)
+    }
+
+    /// Describes what went over all connections.
+    pub fn network(&self) -> Builder {
+        Builder::new()
+            .int64("bytesIn", number(&self.bytes_in))
+            .int64("bytesOut", number(&self.bytes_out))
+            .int64("numRequests", number(&self.requests))
     }
 
     /// Describes the connections.

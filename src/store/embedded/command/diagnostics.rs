@@ -31,8 +31,43 @@ pub fn server_status(
         .with("localTime", &now)
         .document("connections", shared.counters.connections())
         .document("opcounters", shared.counters.operations())
+        .document("network", shared.counters.network())
+        .document("globalLock", global_lock())
+        .document("mem", memory())
         .document("storageEngine", storage)
         .document("metrics", Builder::new().document("cursor", cursors)))
+}
+
+/// Describes who waits: nobody, since no command holds the store for another's whole time.
+fn global_lock() -> Builder {
+    let clients = |total: i32| {
+        Builder::new()
+            .int32("total", total)
+            .int32("readers", total)
+            .int32("writers", 0)
+    };
+    Builder::new()
+        .document("currentQueue", clients(0))
+        // The one that asks.
+        .document("activeClients", clients(1))
+}
+
+/// Describes this process's memory in megabytes, as far as the system says.
+fn memory() -> Builder {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let megabytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next());
+        kilobytes
+            .and_then(|number| number.parse::<i32>().ok())
+            .unwrap_or_default()
+            / 1024
+    };
+    Builder::new()
+        .int32("bits", 64)
+        .int32("resident", megabytes("VmRSS:"))
+        .int32("virtual", megabytes("VmSize:"))
+        .bool("supported", !status.is_empty())
 }
 
 /// `currentOp`

@@ -69,6 +69,7 @@ fn explain_command(
             ..Selection::of(parse_filter::parse(query)?)
         })
     };
+    let mut behind = Vec::new();
     let selection = match call.name {
         "find" => find::selection(call)?,
         "aggregate" => {
@@ -77,7 +78,14 @@ fn explain_command(
                 hint: parse_hint(call.value("hint"))?,
                 ..Selection::default()
             };
-            push_down(parse::parse(pipeline)?, &mut selection);
+            let stages = parse::parse(pipeline)?;
+            let all = stages.len();
+            let pushed = all - push_down(stages, &mut selection).len();
+            behind = pipeline
+                .values()
+                .skip(pushed)
+                .map(Value::into_owned)
+                .collect();
             selection
         }
         "count" | "distinct" | "findAndModify" => filtered("query")?,
@@ -91,27 +99,86 @@ fn explain_command(
         }
     };
     let context = context(shared, call)?;
-    describe(
+    let explained = describe(
         shared,
         (&namespace, &context),
-        call.body,
+        Doc::new(&asked(call)?),
         selection,
         verbosity,
-    )
+    )?;
+    let explained = with_stages(explained, &behind);
+    let version = handshake::VERSION.map(|part| part.to_string()).join(".");
+    let server = Builder::new()
+        .string("host", &shared.address)
+        .string("version", &version);
+    Ok(Builder::new()
+        .string("explainVersion", "1")
+        .extended(Doc::new(&explained.finish()))
+        .raw_document("command", call.body)
+        .document("serverInfo", server))
+}
+
+/// Puts the stages of a pipeline behind the query that it begins with, if there are any.
+fn with_stages(explained: Builder, behind: &[Value<'_>]) -> Builder {
+    if behind.is_empty() {
+        return explained;
+    }
+    let mut stages = ArrayBuilder::default();
+    stages.push_built(Builder::new().document("$cursor", explained));
+    for stage in behind {
+        stages.push(stage);
+    }
+    Builder::new().array("stages", stages)
+}
+
+/// Returns the filter of a command as the client wrote it.
+fn asked(call: &Call<'_>) -> Result<Vec<u8>, CommandError> {
+    let of_first = |list: &str| -> Result<Option<Doc<'_>>, CommandError> {
+        let statements = call.documents(list)?;
+        let first = statements.first().and_then(|statement| statement.get("q"));
+        Ok(first.and_then(Value::into_borrowed_document))
+    };
+    let filter = match call.name {
+        "find" => call.document("filter")?,
+        "update" => of_first("updates")?,
+        "delete" => of_first("deletes")?,
+        "aggregate" => {
+            return Ok(asked_of_pipeline(
+                call.array("pipeline")?.unwrap_or(Doc::EMPTY),
+            ));
+        }
+        _ => call.document("query")?,
+    };
+    Ok(filter.unwrap_or(Doc::EMPTY).bytes().to_vec())
+}
+
+/// Returns the filters with which a pipeline begins, as one.
+fn asked_of_pipeline(pipeline: Doc<'_>) -> Vec<u8> {
+    let mut filters = Vec::new();
+    for stage in pipeline.values() {
+        match stage.as_document().and_then(|stage| stage.get("$match")) {
+            Some(filter) => filters.push(filter.into_owned()),
+            None => break,
+        }
+    }
+    match filters.as_slice() {
+        [] => Builder::new().finish(),
+        [Value::Document(only)] => only.to_vec(),
+        several => {
+            let several = several.iter().cloned().collect::<ArrayBuilder>();
+            Builder::new().array("$and", several).finish()
+        }
+    }
 }
 
 fn describe(
     shared: &Shared,
     (namespace, context): (&Namespace, &Context),
-    command: Doc<'_>,
+    filter: Doc<'_>,
     selection: Selection,
     verbosity: Verbosity,
 ) -> Result<Builder, CommandError> {
     let plan = selection.plan(shared, namespace)?;
-    let filter = command.get("filter").or_else(|| command.get("query"));
-    let filter = filter
-        .and_then(Value::into_borrowed_document)
-        .unwrap_or(Doc::EMPTY);
     let stages = winning_plan(&plan, &selection, filter);
     let planner = Builder::new()
         .string("namespace", &namespace.to_string())
@@ -119,20 +186,12 @@ fn describe(
         .bool("indexFilterSet", false)
         .document("winningPlan", stages.clone())
         .array("rejectedPlans", ArrayBuilder::default());
-    let mut reply = Builder::new()
-        .string("explainVersion", "1")
-        .document("queryPlanner", planner);
+    let mut reply = Builder::new().document("queryPlanner", planner);
     if verbosity == Verbosity::Executed {
         let stats = execution_stats(shared, namespace, context, selection, plan, stages)?;
         reply = reply.document("executionStats", stats);
     }
-    let version = handshake::VERSION.map(|part| part.to_string()).join(".");
-    let server = Builder::new()
-        .string("host", &shared.address)
-        .string("version", &version);
-    Ok(reply
-        .raw_document("command", command)
-        .document("serverInfo", server))
+    Ok(reply)
 }
 
 /// Returns the stages, the last one outermost.

@@ -21,7 +21,9 @@ pub mod find_and_modify;
 pub mod handshake;
 pub mod indexes;
 pub mod insert;
+pub mod missing;
 pub mod query;
+pub mod read_concern;
 pub mod sasl;
 pub mod sessions;
 pub mod statement;
@@ -186,7 +188,11 @@ fn run(
 ) -> Result<Builder, CommandError> {
     let mut call = Call::of(request)?;
     call.injected = injected;
-    check_database(call.database)?;
+    let open = OPEN_COMMANDS.contains(&call.name);
+    // The users of other systems are said to be in a database of this name.
+    if call.database != "$external" || !open {
+        check_database(call.database)?;
+    }
     if let Some(refusal) = &injected.refusal {
         return Err(refusal.as_command_error());
     }
@@ -198,18 +204,15 @@ fn run(
     }
     let found = COMMANDS.iter().find(|(name, _)| *name == call.name);
     let Some((_, run)) = found else {
-        return Err(CommandError::new(
-            Code::COMMAND_NOT_FOUND,
-            format!("no such command: '{}'", call.name),
-        ));
+        return Err(missing::refuse(call.name));
     };
-    let open = OPEN_COMMANDS.contains(&call.name);
     if !open && client.user.is_none() && !shared.users.is_empty() {
         return Err(CommandError::new(
             Code::UNAUTHORIZED,
             format!("Command {} requires authentication", call.name),
         ));
     }
+    read_concern::check(&call)?;
     shared.counters.count(call.name);
     let reply = run(shared, client, &call)?;
     Ok(match &injected.write_concern_error {

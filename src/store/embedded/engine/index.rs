@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use super::super::bson::{Builder, Doc, Key, Value, shell::Shown};
 use super::super::error::{Code, CommandError};
-use super::index_keys;
+use super::super::query::tuples;
 pub use super::index_spec::IndexSpec;
 use super::record::RecordId;
 
@@ -83,7 +83,7 @@ impl Index {
         {
             return Ok(Keys::default());
         }
-        let tuples = index_keys::tuples(&self.spec.fields, doc)?;
+        let tuples = tuples::tuples(&self.spec.fields, doc)?;
         if self.spec.sparse && !tuples.present {
             return Ok(Keys::default());
         }
@@ -93,7 +93,7 @@ impl Index {
             .iter()
             .map(|tuple| {
                 bytes.clear();
-                index_keys::encode(&self.spec.fields, tuple, &mut bytes);
+                tuples::encode(&self.spec.fields, tuple, &mut bytes);
                 Key::new(&bytes)
             })
             .collect();
@@ -154,11 +154,11 @@ impl Index {
 
     fn duplicate(&self, key: &Key, doc: Doc<'_>, namespace: &str) -> CommandError {
         let fields = &self.spec.fields;
-        let tuples = index_keys::tuples(fields, doc).unwrap_or_default();
+        let tuples = tuples::tuples(fields, doc).unwrap_or_default();
         let mut bytes = Vec::new();
         let tuple = tuples.values.iter().find(|tuple| {
             bytes.clear();
-            index_keys::encode(fields, tuple, &mut bytes);
+            tuples::encode(fields, tuple, &mut bytes);
             bytes == key.bytes()
         });
         let mut values = Builder::new();

@@ -230,13 +230,13 @@ fn check_field_name(name: &str) -> Result<(), CommandError> {
     if name.is_empty() || name.split('.').any(str::is_empty) {
         return Err(cannot("Index keys cannot contain an empty field"));
     }
+    if name.split('.').any(|part| part == "$**") {
+        return Err(CommandError::unsupported("wildcard indexes"));
+    }
     if name.starts_with('$') {
         return Err(cannot(
             "Index key contains an illegal field name: field name starts with '$'.",
         ));
-    }
-    if name.split('.').any(|part| part == "$**") {
-        return Err(CommandError::unsupported("wildcard indexes"));
     }
     if name.split('.').any(|part| array_index(part).is_some()) {
         return Err(CommandError::unsupported("indexes on an array's positions"));

@@ -15,7 +15,6 @@ pub mod collection;
 pub mod compaction;
 pub mod error;
 pub mod index;
-pub mod index_keys;
 pub mod index_spec;
 pub mod log;
 pub mod namespace;

@@ -121,7 +121,8 @@ fn scan(engine: &Engine, source: super::Source, filter: &[u8]) -> Vec<(i64, Vec<
 fn compare(sort: &SortSpec, one: &[u8], other: &[u8]) -> Ordering {
     let key = |bytes: &[u8]| {
         let mut key = Vec::new();
-        sort.encode(Doc::new(bytes), &mut key);
+        let encoded = sort.encode(Doc::new(bytes), &mut key);
+        encoded.expect("no parallel arrays");
         key
     };
     key(one).cmp(&key(other))

@@ -180,7 +180,7 @@ impl Accumulator {
                 }
             }
             (Kind::Several(several), State::Ranked(ranked)) => {
-                return Ok(several.take(ranked, value, environment.root));
+                return several.take(ranked, value, environment.root);
             }
             _ => {}
         }
@@ -222,13 +222,13 @@ impl Several {
         ranked: &mut Vec<(Vec<u8>, Value<'static>)>,
         value: Value<'_>,
         doc: Doc<'_>,
-    ) -> usize {
+    ) -> Result<usize, CommandError> {
         if self.by_value.is_some() && value.is_nullish() {
-            return 0;
+            return Ok(0);
         }
         let mut key = Vec::new();
         if let Some(sort) = &self.sort {
-            sort.encode(doc, &mut key);
+            sort.encode(doc, &mut key)?;
         }
         let value = null_if_missing(value).into_owned();
         // Values that compare equal stay in the order of arrival.
@@ -243,14 +243,14 @@ impl Several {
         let bytes = key.len() + size_of::<Value<'_>>() + Builder::new().with("v", &value).len();
         ranked.insert(at, (key, value));
         if ranked.len() <= self.count {
-            return bytes;
+            return Ok(bytes);
         }
         if self.last {
             ranked.remove(0);
         } else {
             ranked.pop();
         }
-        0
+        Ok(0)
     }
 
     fn finish(&self, ranked: Vec<(Vec<u8>, Value<'static>)>) -> Value<'static> {

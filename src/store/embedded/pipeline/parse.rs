@@ -126,6 +126,11 @@ fn parse_stage(
         "$sortByCount" => return composed::parse_sort_by_count(argument, stages),
         "$bucket" => return composed::parse_bucket(document(name, argument, 40_201)?, stages),
         "$facet" => StageSpec::Facet(parse_facet(document(name, argument, 40_169)?)?),
+        // What a server without replicas answers.
+        "$changeStream" => {
+            let message = "The $changeStream stage is only supported on replica sets";
+            return Err(CommandError::location(40_573, message));
+        }
         _ => return Err(unknown_stage(name)),
     };
     stages.push(stage);
@@ -135,12 +140,12 @@ fn parse_stage(
 /// Stages of MongoDB that this store does not have.
 const UNSUPPORTED: &[&str] = &[
     "$bucketAuto",
-    "$changeStream",
     "$densify",
     "$fill",
     "$geoNear",
     "$graphLookup",
     "$listLocalSessions",
+    "$listSearchIndexes",
     "$listSessions",
     "$lookup",
     "$merge",

@@ -121,7 +121,7 @@ impl Sort {
         let mut key = Vec::new();
         let mut sequence = 0;
         while let Some(row) = input.next(context)? {
-            self.spec.encode(row.doc(), &mut key);
+            self.spec.encode(row.doc(), &mut key)?;
             sequence += 1;
             let worst = || heap.peek().map(|entry: &Entry| entry.key.bytes());
             if heap.len() >= self.limit && worst().is_none_or(|worst| worst <= key.as_slice()) {

@@ -2,11 +2,11 @@
 
 use rand::seq::IteratorRandom as _;
 
-use super::super::bson::{ArrayBuilder, Builder, Doc, Element, Value, validate};
+use super::super::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value, validate};
 use super::super::engine::Row;
 use super::super::error::{Code, CommandError};
 use super::super::query::expression::Environment;
-use super::super::query::path::Path;
+use super::super::query::path::{Part, Path};
 use super::super::query::{Expression, update::set_field};
 use super::parse::{StageSpec, build};
 use super::stages::{MEMORY_LIMIT, memory_exceeded};
@@ -116,7 +116,7 @@ impl Stage for Unwind {
                 && let Some((index, item)) = current.items.next()
             {
                 let made = set_field(current.row.doc(), &self.spec.path, Some(&item))?;
-                return self.with_index(Row::computed(made), Some(index)).map(Some);
+                return Ok(Some(self.with_index(Row::computed(made), Some(index))));
             }
             let Some(row) = self.input.next(context)? else {
                 return Ok(None);
@@ -143,23 +143,53 @@ impl Stage for Unwind {
             }
             if matches!(value, Some(Value::Array(_))) {
                 let made = set_field(row.doc(), &self.spec.path, None)?;
-                return self.with_index(Row::computed(made), None).map(Some);
+                return Ok(Some(self.with_index(Row::computed(made), None)));
             }
             drop(value);
-            return self.with_index(row, None).map(Some);
+            return Ok(Some(self.with_index(row, None)));
         }
     }
 }
 
 impl Unwind {
-    fn with_index(&self, row: Row, index: Option<usize>) -> Result<Row, CommandError> {
+    fn with_index(&self, row: Row, index: Option<usize>) -> Row {
         let Some(field) = &self.spec.index_field else {
-            return Ok(row);
+            return row;
         };
         let index = index.and_then(|index| i64::try_from(index).ok());
         let value = index.map_or(Value::Null, Value::Int64);
-        set_field(row.doc(), field, Some(&value)).map(Row::computed)
+        Row::computed(put(row.doc(), field.parts(), &value))
     }
+}
+
+/// Returns a document with a value at a path; what is on the way and no document becomes one.
+fn put(doc: Doc<'_>, parts: &[Part], value: &Value<'_>) -> Vec<u8> {
+    let Some((part, rest)) = parts.split_first() else {
+        return doc.bytes().to_vec();
+    };
+    let mut made = Builder::new();
+    let mut found = false;
+    let enter = |made: &mut Builder, inner: Doc<'_>| {
+        if rest.is_empty() {
+            made.push(part.name(), value);
+        } else {
+            let inner = put(inner, rest, value);
+            made.push(part.name(), &Value::Document(inner.into()));
+        }
+    };
+    for element in doc.elements() {
+        if element.name() == part.name() {
+            found = true;
+            let inner = element.doc().filter(|_| element.kind() == Kind::Document);
+            enter(&mut made, inner.unwrap_or(Doc::EMPTY));
+        } else {
+            made.push_element(element);
+        }
+    }
+    if !found {
+        enter(&mut made, Doc::EMPTY);
+    }
+    made.finish()
 }
 
 /// Gives some documents by chance.

@@ -244,9 +244,10 @@ impl Test {
                 array_items(element).any(|item| tests.iter().all(|test| test.holds(item)))
             }
             Self::Exists(wanted) => *wanted,
-            Self::All(tests) => tests
-                .iter()
-                .all(|test| test.matches_element(element, look_inside)),
+            Self::All(tests) => {
+                let passes = |test: &Self| test.matches_element(element, look_inside);
+                !tests.is_empty() && tests.iter().all(passes)
+            }
             _ => {
                 self.matches_value(element)
                     || look_inside && array_items(element).any(|item| self.matches_value(item))

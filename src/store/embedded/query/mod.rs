@@ -12,6 +12,7 @@ pub mod position;
 pub mod projection;
 pub mod regex;
 pub mod sort;
+pub mod tuples;
 pub mod update;
 
 pub use expression::Expression;

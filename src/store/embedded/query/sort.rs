@@ -1,10 +1,9 @@
 //! The order a client asks for, as bytes to compare.
 
-use std::ops::ControlFlow;
-
-use super::super::bson::{Doc, Element, Kind, Value, key, order};
-use super::super::error::CommandError;
-use super::path::Path;
+use super::super::bson::{Doc, Element, Kind, Value, key};
+use super::super::error::{Code, CommandError};
+use super::path::{Part, Path};
+use super::tuples;
 
 /// Ascending or descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,44 +107,46 @@ impl SortSpec {
         self.fields.is_empty()
     }
 
-    /// Writes the bytes by which a document is ordered, replacing what was in `out`.
-    pub fn encode(&self, doc: Doc<'_>, out: &mut Vec<u8>) {
-        out.clear();
+    /// Appends the bytes by which an array's element is ordered among the others: values as they
+    /// are, arrays as wholes.
+    pub fn encode_element(&self, doc: Doc<'_>, out: &mut Vec<u8>) {
         for (path, direction) in &self.fields {
-            let value = representative(path, doc, *direction).unwrap_or(Value::Null);
+            let value = whole(doc, path.parts()).map_or(Value::Null, Element::value);
             direction.encode(&value, out);
         }
     }
-}
 
-/// Returns the value a document is ordered by: of an array its least or its greatest element.
-fn representative<'a>(path: &Path, doc: Doc<'a>, direction: Direction) -> Option<Value<'a>> {
-    let mut best = None;
-    let mut offer = |value: Value<'a>| {
-        let better = best.as_ref().is_none_or(|best| {
-            let ordering = order::compare(&value, best);
-            match direction {
-                Direction::Ascending => ordering.is_lt(),
-                Direction::Descending => ordering.is_gt(),
+    /// Writes the bytes by which a document is ordered, replacing what was in `out`.
+    ///
+    /// An array stands for that of its elements which comes first. Fields below one array go
+    /// together: the order is that of the document's first key in an index with these fields.
+    pub fn encode(&self, doc: Doc<'_>, out: &mut Vec<u8>) -> Result<(), CommandError> {
+        let tuples = tuples::tuples(&self.fields, doc).map_err(|error| {
+            if error.code() == Code::CANNOT_INDEX_PARALLEL_ARRAYS {
+                CommandError::bad_value("cannot sort with keys that are parallel arrays")
+            } else {
+                error
             }
-        });
-        if better {
-            best = Some(value);
+        })?;
+        out.clear();
+        let mut next = Vec::new();
+        for (at, tuple) in tuples.values.iter().enumerate() {
+            next.clear();
+            tuples::encode(&self.fields, tuple, &mut next);
+            if at == 0 || next < *out {
+                std::mem::swap(out, &mut next);
+            }
         }
-    };
-    let visited = path.visit(doc, &mut |reached| {
-        match reached.element().map(|element| (element, items(element))) {
-            None => offer(Value::Null),
-            Some((_, Some(array))) if array.is_empty() => offer(Value::Undefined),
-            Some((_, Some(array))) => array.values().for_each(&mut offer),
-            Some((element, None)) => offer(element.value()),
-        }
-        ControlFlow::Continue(())
-    });
-    debug_assert!(visited.is_continue(), "the visitor never breaks");
-    best
+        Ok(())
+    }
 }
 
-fn items(element: Element<'_>) -> Option<Doc<'_>> {
-    element.doc().filter(|_| element.kind() == Kind::Array)
+/// Returns what a path leads to, entering arrays by index only.
+fn whole<'a>(doc: Doc<'a>, parts: &[Part]) -> Option<Element<'a>> {
+    let (part, rest) = parts.split_first()?;
+    let element = doc.element(part.name())?;
+    if rest.is_empty() {
+        return Some(element);
+    }
+    whole(element.doc()?, rest)
 }

@@ -290,7 +290,7 @@ pub fn sort(arguments: &[Value<'_>]) -> Outcome {
             let spec = SortSpec::parse(Doc::new(bytes))?;
             sorted.sort_by_cached_key(|item| {
                 let mut key = Vec::new();
-                spec.encode(item.as_document().unwrap_or(Doc::EMPTY), &mut key);
+                spec.encode_element(item.as_document().unwrap_or(Doc::EMPTY), &mut key);
                 key
             });
         }

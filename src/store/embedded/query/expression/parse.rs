@@ -162,11 +162,24 @@ fn parse_operator(
     let Some(function) = functions::find(name) else {
         return Err(CommandError::new(
             Code::INVALID_PIPELINE_OPERATOR,
-            format!("Unrecognized expression '{name}'"),
+            format!("Unrecognized expression '{name}'{}", missing_note(name)),
         ));
     };
     let arguments = function.parse_arguments(argument, names)?;
     fold_call(function, arguments)
+}
+
+/// Says of expressions that MongoDB has that they are missing here.
+fn missing_note(name: &str) -> &'static str {
+    match name {
+        "$accumulator" | "$acosh" | "$asinh" | "$atan2" | "$atanh" | "$bitAnd" | "$bitNot"
+        | "$bitOr" | "$bitXor" | "$cosh" | "$firstN" | "$function" | "$lastN" | "$maxN"
+        | "$meta" | "$minN" | "$sampleRate" | "$sinh" | "$stdDevPop" | "$stdDevSamp" | "$tanh"
+        | "$toDecimal" | "$toHashedIndexKey" | "$tsIncrement" | "$tsSecond" => {
+            " (convoy's document store does not support it)"
+        }
+        _ => "",
+    }
 }
 
 /// Computes a call of constants once, if it always gives the same.

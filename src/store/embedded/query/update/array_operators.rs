@@ -148,7 +148,7 @@ impl ElementOrder {
             Self::Fields(spec) => items.sort_by_cached_key(|item| {
                 let value = item.to_value();
                 let mut key = Vec::new();
-                spec.encode(value.as_document().unwrap_or(Doc::EMPTY), &mut key);
+                spec.encode_element(value.as_document().unwrap_or(Doc::EMPTY), &mut key);
                 key
             }),
         }
@@ -199,6 +199,10 @@ impl Pull {
         });
         if let Some(doc) = doc.filter(|_| !operators) {
             return Ok(Self::Document(parse_filter::parse_within(doc)?));
+        }
+        if !operators && argument.kind() != Kind::Regex {
+            // A plain value is removed where it is an element, not where it is inside of one.
+            return Ok(Self::All(vec![argument.value().into_owned()]));
         }
         let wrapped = Builder::new().with("v", &argument.value()).finish();
         Ok(Self::Value(parse_filter::parse_within(Doc::new(&wrapped))?))

@@ -5,6 +5,7 @@
 //! <https://www.mongodb.com/docs/manual/reference/operator/update/>
 
 mod array_operators;
+mod conflicts;
 mod number_operators;
 mod operators;
 mod paths;
@@ -129,7 +130,7 @@ impl Update {
             }
         }
         filters.check_used()?;
-        check_conflicts(&modifications)?;
+        conflicts::check(&modifications)?;
         // New fields come in the order of their names, whatever the order of the operators.
         modifications.sort_by(|one, other| one.path.compare(&other.path));
         Ok(Self::Modify(modifications))
@@ -187,8 +188,14 @@ impl Update {
             Self::Replace(replacement) => replace(doc, Doc::new(replacement)),
             Self::Modify(modifications) => {
                 let mut root = Slot::of(doc);
-                for modification in modifications {
-                    modification.apply(&mut root, doc, moment)?;
+                // What array filters choose does not depend on what other operators have done.
+                let places = modifications
+                    .iter()
+                    .map(|modification| modification.places(&mut root, moment))
+                    .collect::<Result<Vec<_>, _>>()?;
+                conflicts::check_places(modifications, &places)?;
+                for (modification, places) in modifications.iter().zip(&places) {
+                    modification.apply(&mut root, places, doc, moment)?;
                 }
                 let changed = root.into_document();
                 check_id(doc, Doc::new(&changed), moment)?;
@@ -284,23 +291,37 @@ impl Step {
 }
 
 impl Modification {
-    fn apply(&self, root: &mut Slot<'_>, doc: Doc<'_>, moment: Moment) -> Result<(), CommandError> {
-        if let Operator::Rename(to) = &self.operator {
-            return rename(root, &self.path, to);
+    /// Returns the places in a document that are meant.
+    fn places(&self, root: &mut Slot<'_>, moment: Moment) -> Result<Vec<Path>, CommandError> {
+        match self.operator {
+            Operator::SetOnInsert(_) if !moment.inserting => Ok(Vec::new()),
+            Operator::Rename(_) => self.path.plain().map(|path| vec![path]),
+            _ => self.path.expand(root, moment.position),
         }
-        if matches!(self.operator, Operator::SetOnInsert(_)) && !moment.inserting {
-            return Ok(());
-        }
-        for path in self.path.expand(root, moment.position)? {
+    }
+
+    /// Changes a document in these places.
+    fn apply(
+        &self,
+        root: &mut Slot<'_>,
+        places: &[Path],
+        doc: Doc<'_>,
+        moment: Moment,
+    ) -> Result<(), CommandError> {
+        for path in places {
+            if let Operator::Rename(to) = &self.operator {
+                return rename(root, path, to);
+            }
             if self.operator.needs_target() {
-                if let Some(slot) = root.find(path.parts())? {
-                    self.operator.apply(slot, true, &path, doc, moment)?;
+                match root.find(path.parts())? {
+                    Some(slot) => self.operator.apply(slot, true, path, doc, moment)?,
+                    None => root.check_viable(path)?,
                 }
             } else if matches!(self.operator, Operator::Unset) {
                 root.remove(path.parts())?;
             } else {
                 let (slot, existed) = root.find_or_create(path.parts())?;
-                self.operator.apply(slot, existed, &path, doc, moment)?;
+                self.operator.apply(slot, existed, path, doc, moment)?;
             }
         }
         Ok(())
@@ -364,14 +385,16 @@ fn check_id(before: Doc<'_>, after: Doc<'_>, moment: Moment) -> Result<(), Comma
     ))
 }
 
-fn rename(root: &mut Slot<'_>, from: &UpdatePath, to: &Path) -> Result<(), CommandError> {
-    let from = from.plain()?;
-    for path in [&from, to] {
+fn rename(root: &mut Slot<'_>, from: &Path, to: &Path) -> Result<(), CommandError> {
+    if root.find(from.parts())?.is_none() {
+        return root.check_viable(from);
+    }
+    for (path, role) in [(from, "source"), (to, "destination")] {
         for end in 1..path.parts().len() {
             let parent = root.find(&path.parts()[..end])?;
             if parent.is_some_and(|slot| slot.as_array_mut().is_some()) {
                 return Err(CommandError::bad_value(format!(
-                    "The source field cannot be an array element, '{path}' has an array field \
+                    "The {role} field cannot be an array element, '{path}' has an array field \
                      called '{}'",
                     path.parts()[end - 1].name()
                 )));
@@ -418,29 +441,6 @@ fn seed(filter: &Filter, only_id: bool) -> Result<Vec<u8>, CommandError> {
         }
     });
     failed.map_or_else(|| Ok(root.into_document()), Err)
-}
-
-fn check_conflicts(modifications: &[Modification]) -> Result<(), CommandError> {
-    let mut paths = Vec::new();
-    for modification in modifications {
-        paths.push(modification.path.as_path());
-        if let Operator::Rename(to) = &modification.operator {
-            paths.push(to);
-        }
-    }
-    paths.sort();
-    for pair in paths.windows(2) {
-        if pair[0].overlaps(pair[1]) {
-            return Err(CommandError::new(
-                Code::CONFLICTING_UPDATE_OPERATORS,
-                format!(
-                    "Updating the path '{}' would create a conflict at '{}'",
-                    pair[1], pair[0]
-                ),
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn unknown_operator(name: &str) -> CommandError {

@@ -137,6 +137,17 @@ impl UpdatePath {
         Ok(self.path.clone())
     }
 
+    /// Returns whether the part at `at` means elements of an array, whichever pass.
+    pub fn chooses_elements(&self, at: usize) -> bool {
+        let choice = self.choices.get(at).and_then(Option::as_ref);
+        choice.is_some_and(|choice| !matches!(choice, Choice::Matched))
+    }
+
+    /// Returns whether the places that are meant depend on the document.
+    pub fn is_dynamic(&self) -> bool {
+        self.choices.iter().any(Option::is_some)
+    }
+
     /// Orders paths part by part, numbers as numbers.
     pub fn compare(&self, other: &Self) -> Ordering {
         let (one, other) = (self.path.parts(), other.path.parts());

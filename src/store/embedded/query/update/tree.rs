@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::super::super::bson::{ArrayBuilder, Builder, Doc, Value};
 use super::super::super::error::{Code, CommandError};
-use super::super::path::{Part, array_index};
+use super::super::path::{Part, Path, array_index};
 
 /// No array is filled up beyond this index by setting one of its elements.
 const MAX_ARRAY_INDEX: usize = 1_500_000;
@@ -103,6 +103,35 @@ impl<'a> Slot<'a> {
             Some(slot) => slot.find(rest),
             None => Ok(None),
         }
+    }
+
+    /// Refuses a path that could not be made: something on the way has no parts of that name.
+    pub fn check_viable(&mut self, path: &Path) -> Result<(), CommandError> {
+        let parts = path.parts();
+        for end in 1..parts.len() {
+            let (part, name) = (&parts[end], parts[end - 1].name());
+            let Some(slot) = self.find(&parts[..end])? else {
+                return Ok(());
+            };
+            slot.open();
+            let named = match slot {
+                Self::Document(_) => true,
+                Self::Array(_) => part.index().is_some(),
+                Self::Value(_) => false,
+            };
+            if !named {
+                let holder = Builder::new().with(name, &slot.to_value()).finish();
+                return Err(CommandError::new(
+                    Code::PATH_NOT_VIABLE,
+                    format!(
+                        "Cannot use the part ({}) of ({path}) to traverse the element ({})",
+                        part.name(),
+                        Value::Document(holder.into())
+                    ),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Returns what a path leads to, made null on the way if it is not there; true if it was.

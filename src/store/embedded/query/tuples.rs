@@ -1,14 +1,14 @@
-//! The keys under which an index finds a document.
+//! The values by which a document is ordered, and under which an index finds it.
 //!
-//! An array is indexed by each of its elements. Fields below one array go together, element by
-//! element; two different arrays in one index are refused.
+//! An array stands for each of its elements. Fields below one array go together, element by
+//! element; two different arrays are refused.
 
 use super::super::bson::{Doc, Element, Kind, Value};
 use super::super::error::{Code, CommandError};
-use super::super::query::path::{Part, Path};
-use super::super::query::sort::Direction;
+use super::path::{Part, Path};
+use super::sort::Direction;
 
-/// The values of an index's fields, one tuple per key.
+/// The values of several fields, one tuple per combination that goes together.
 #[derive(Debug, Default)]
 pub struct Tuples<'a> {
     /// The tuples, in the order of the arrays that they come from.
@@ -24,7 +24,7 @@ pub struct Tuples<'a> {
 enum Way<'a, 'p> {
     /// The end.
     Value(Value<'a>),
-    /// At an element, with names still to follow.
+    /// At an array, with names still to follow in each of its elements.
     At(Element<'a>, &'p [Part]),
 }
 
@@ -34,7 +34,7 @@ pub fn tuples<'a>(fields: &[(Path, Direction)], doc: Doc<'a>) -> Result<Tuples<'
     let ways = fields
         .iter()
         .map(|(path, _)| enter(doc, path.parts(), &mut out.present))
-        .collect();
+        .collect::<Result<_, _>>()?;
     expand(ways, &mut out)?;
     Ok(out)
 }
@@ -47,30 +47,80 @@ pub fn encode(fields: &[(Path, Direction)], tuple: &[Value<'_>], out: &mut Vec<u
 }
 
 /// Follows the first name into a document.
-fn enter<'a, 'p>(doc: Doc<'a>, parts: &'p [Part], present: &mut bool) -> Way<'a, 'p> {
+fn enter<'a, 'p>(
+    doc: Doc<'a>,
+    parts: &'p [Part],
+    present: &mut bool,
+) -> Result<Way<'a, 'p>, CommandError> {
     let Some((part, rest)) = parts.split_first() else {
-        return Way::Value(Value::Null);
+        return Ok(Way::Value(Value::Null));
     };
     match doc.element(part.name()) {
         Some(element) => follow(element, rest, present),
-        None => Way::Value(Value::Null),
+        None => Ok(Way::Value(Value::Null)),
     }
 }
 
 /// Follows names through documents, up to a value or an array.
-fn follow<'a, 'p>(element: Element<'a>, rest: &'p [Part], present: &mut bool) -> Way<'a, 'p> {
+fn follow<'a, 'p>(
+    element: Element<'a>,
+    rest: &'p [Part],
+    present: &mut bool,
+) -> Result<Way<'a, 'p>, CommandError> {
     match (element.kind(), element.doc()) {
-        (Kind::Array, Some(_)) => {
+        (Kind::Array, Some(array)) => {
+            if let Some(item) = by_position(array, rest)? {
+                return follow_item(item, &rest[1..], present);
+            }
             *present |= rest.is_empty();
-            Way::At(element, rest)
+            Ok(Way::At(element, rest))
         }
         (_, Some(doc)) if !rest.is_empty() => enter(doc, rest, present),
         _ if rest.is_empty() => {
             *present = true;
-            Way::Value(element.value())
+            Ok(Way::Value(element.value()))
         }
-        _ => Way::Value(Value::Null),
+        _ => Ok(Way::Value(Value::Null)),
     }
+}
+
+/// Returns the element of an array that the next name means by its index.
+fn by_position<'a>(array: Doc<'a>, rest: &[Part]) -> Result<Option<Element<'a>>, CommandError> {
+    let Some(part) = rest.first() else {
+        return Ok(None);
+    };
+    let index = part.index();
+    let Some(item) = index.and_then(|index| array.elements().nth(index)) else {
+        return Ok(None);
+    };
+    let mut documents = array
+        .elements()
+        .filter(|item| item.kind() == Kind::Document)
+        .filter_map(Element::doc);
+    if documents.any(|doc| doc.element(part.name()).is_some()) {
+        return Err(CommandError::location(
+            16_746,
+            format!(
+                "Ambiguous field name found in array (do not use numeric field names in embedded \
+                 elements in an array), field: '{}'",
+                part.name()
+            ),
+        ));
+    }
+    Ok(Some(item))
+}
+
+/// Goes on at an element that was named by its index: at the end an array is meant as a whole.
+fn follow_item<'a, 'p>(
+    item: Element<'a>,
+    rest: &'p [Part],
+    present: &mut bool,
+) -> Result<Way<'a, 'p>, CommandError> {
+    if rest.is_empty() {
+        *present = true;
+        return Ok(Way::Value(item.value()));
+    }
+    follow(item, rest, present)
 }
 
 fn expand<'a>(ways: Vec<Way<'a, '_>>, out: &mut Tuples<'a>) -> Result<(), CommandError> {
@@ -101,17 +151,17 @@ fn expand<'a>(ways: Vec<Way<'a, '_>>, out: &mut Tuples<'a>) -> Result<(), Comman
     let step = |item: Option<Element<'a>>, present: &mut bool| {
         ways.iter()
             .map(|way| match way {
-                Way::Value(value) => Way::Value(value.clone()),
+                Way::Value(value) => Ok(Way::Value(value.clone())),
                 Way::At(_, rest) => step_into(item, rest, present),
             })
-            .collect::<Vec<_>>()
+            .collect::<Result<Vec<_>, _>>()
     };
     if items.is_empty() {
-        let next = step(None, &mut out.present);
+        let next = step(None, &mut out.present)?;
         return expand(next, out);
     }
     items.elements().try_for_each(|item| {
-        let next = step(Some(item), &mut out.present);
+        let next = step(Some(item), &mut out.present)?;
         expand(next, out)
     })
 }
@@ -121,19 +171,19 @@ fn step_into<'a, 'p>(
     item: Option<Element<'a>>,
     rest: &'p [Part],
     present: &mut bool,
-) -> Way<'a, 'p> {
+) -> Result<Way<'a, 'p>, CommandError> {
     let Some(item) = item else {
-        return Way::Value(if rest.is_empty() {
+        return Ok(Way::Value(if rest.is_empty() {
             Value::Undefined
         } else {
             Value::Null
-        });
+        }));
     };
     if rest.is_empty() {
-        return Way::Value(item.value());
+        return Ok(Way::Value(item.value()));
     }
     match item.doc().filter(|_| item.kind() == Kind::Document) {
         Some(doc) => enter(doc, rest, present),
-        None => Way::Value(Value::Null),
+        None => Ok(Way::Value(Value::Null)),
     }
 }
