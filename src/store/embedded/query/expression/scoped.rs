@@ -1,5 +1,7 @@
 //! Expressions that compute their parts only where needed, or under names of their own.
 
+use std::borrow::Cow;
+
 use super::super::super::bson::{ArrayBuilder, Doc, Value};
 use super::super::super::error::CommandError;
 use super::{Environment, Expression, Scope, null_if_missing, parse};
@@ -182,8 +184,10 @@ impl Scoped {
                     return Ok(Value::Null);
                 };
                 let mut mapped = ArrayBuilder::default();
+                let mut inside = environment.holding(&Value::Array(Cow::Borrowed(&items)))?;
                 for item in Doc::new(&items).values() {
-                    let value = with_name(environment, name, item, inner)?;
+                    let value = with_name(&inside, name, item, inner)?;
+                    inside = inside.holding(&value)?;
                     mapped.push(&null_if_missing(value));
                 }
                 Ok(mapped.into_value())
@@ -203,11 +207,12 @@ impl Scoped {
                 };
                 let limit = limit.and_then(|limit| usize::try_from(limit).ok());
                 let mut kept = ArrayBuilder::default();
+                let inside = environment.holding(&Value::Array(Cow::Borrowed(&items)))?;
                 for item in Doc::new(&items).values() {
                     if limit.is_some_and(|limit| kept.len() >= limit) {
                         break;
                     }
-                    if with_name(environment, name, item.clone(), condition)?.is_truthy() {
+                    if with_name(&inside, name, item.clone(), condition)?.is_truthy() {
                         kept.push(&item);
                     }
                 }
@@ -222,7 +227,10 @@ impl Scoped {
                     return Ok(Value::Null);
                 };
                 let mut value = initial.evaluate(environment)?.into_owned();
+                let holding = environment.holding(&Value::Array(Cow::Borrowed(&items)))?;
                 for item in Doc::new(&items).values() {
+                    holding.check_time()?;
+                    let inside = holding.holding(&value)?;
                     let outer = Scope {
                         name: "value",
                         value,
@@ -235,7 +243,7 @@ impl Scoped {
                     };
                     let inside = Environment {
                         scope: Some(&scope),
-                        ..*environment
+                        ..inside
                     };
                     value = inner.evaluate(&inside)?.into_owned();
                 }
@@ -253,6 +261,7 @@ fn with_name<'v>(
     value: Value<'_>,
     inner: &Expression,
 ) -> Result<Value<'v>, CommandError> {
+    environment.check_time()?;
     let scope = Scope {
         name,
         value,
@@ -276,19 +285,21 @@ fn bind<'v>(
         let inside = Environment { scope, ..*outside };
         return inner.evaluate(&inside).map(Value::into_owned);
     };
+    let value = expression.evaluate(outside)?;
+    let outside = outside.holding(&value)?;
     let scope = Scope {
         name,
-        value: expression.evaluate(outside)?,
+        value,
         outer: scope,
     };
-    bind(rest, inner, outside, Some(&scope))
+    bind(rest, inner, &outside, Some(&scope))
 }
 
 fn array_input<'a>(
     name: &str,
     input: &'a Expression,
     environment: &Environment<'a>,
-) -> Result<Option<std::borrow::Cow<'a, [u8]>>, CommandError> {
+) -> Result<Option<Cow<'a, [u8]>>, CommandError> {
     match input.evaluate(environment)? {
         Value::Array(bytes) => Ok(Some(bytes)),
         value if value.is_nullish() => Ok(None),
