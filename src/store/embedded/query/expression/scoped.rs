@@ -6,6 +6,9 @@ use super::super::super::bson::{ArrayBuilder, Doc, Value};
 use super::super::super::error::CommandError;
 use super::{Environment, Expression, Scope, null_if_missing, parse};
 
+/// An array that is gone through, and what is left to compute from meanwhile.
+type Held<'a> = (Cow<'a, [u8]>, Environment<'a>);
+
 /// Such an expression.
 #[derive(Debug, Clone)]
 pub enum Scoped {
@@ -180,11 +183,10 @@ impl Scoped {
     ) -> Result<Value<'a>, CommandError> {
         match self {
             Self::Map { input, name, inner } => {
-                let Some(items) = array_input("$map", input, environment)? else {
+                let Some((items, mut inside)) = array_input("$map", input, environment)? else {
                     return Ok(Value::Null);
                 };
                 let mut mapped = ArrayBuilder::default();
-                let mut inside = environment.holding(&Value::Array(Cow::Borrowed(&items)))?;
                 for item in Doc::new(&items).values() {
                     let value = with_name(&inside, name, item, inner)?;
                     inside = inside.holding(&value)?;
@@ -198,7 +200,7 @@ impl Scoped {
                 condition,
                 limit,
             } => {
-                let Some(items) = array_input("$filter", input, environment)? else {
+                let Some((items, inside)) = array_input("$filter", input, environment)? else {
                     return Ok(Value::Null);
                 };
                 let limit = match limit {
@@ -207,7 +209,6 @@ impl Scoped {
                 };
                 let limit = limit.and_then(|limit| usize::try_from(limit).ok());
                 let mut kept = ArrayBuilder::default();
-                let inside = environment.holding(&Value::Array(Cow::Borrowed(&items)))?;
                 for item in Doc::new(&items).values() {
                     if limit.is_some_and(|limit| kept.len() >= limit) {
                         break;
@@ -223,11 +224,10 @@ impl Scoped {
                 initial,
                 inner,
             } => {
-                let Some(items) = array_input("$reduce", input, environment)? else {
+                let Some((items, holding)) = array_input("$reduce", input, environment)? else {
                     return Ok(Value::Null);
                 };
                 let mut value = initial.evaluate(environment)?.into_owned();
-                let holding = environment.holding(&Value::Array(Cow::Borrowed(&items)))?;
                 for item in Doc::new(&items).values() {
                     holding.check_time()?;
                     let inside = holding.holding(&value)?;
@@ -295,13 +295,16 @@ fn bind<'v>(
     bind(rest, inner, &outside, Some(&scope))
 }
 
+/// Computes the array that is gone through; `None` for null.
 fn array_input<'a>(
     name: &str,
     input: &'a Expression,
     environment: &Environment<'a>,
-) -> Result<Option<Cow<'a, [u8]>>, CommandError> {
-    match input.evaluate(environment)? {
-        Value::Array(bytes) => Ok(Some(bytes)),
+) -> Result<Option<Held<'a>>, CommandError> {
+    let value = input.evaluate(environment)?;
+    let inside = environment.holding(&value)?;
+    match value {
+        Value::Array(bytes) => Ok(Some((bytes, inside))),
         value if value.is_nullish() => Ok(None),
         value => {
             let kind = value.kind().alias();
