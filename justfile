@@ -75,9 +75,13 @@ overhead:
     CONVOY_AUDITED=target/release/convoy CONVOY_UNAUDITED=target/release/convoy-unaudited \
         cargo test --locked --test it -- --ignored --nocapture overhead::
 
-# Feed every decoder with damaged input, so many seconds each: `just fuzz 600 [TARGET…]`.
+# Fuzz every decoder by coverage, so many seconds each: `just fuzz 600 [TARGET…]` (needs C++).
 fuzz *arguments:
-    cargo run --release --example fuzz -- "$@"
+    fuzz/run "$@"
+
+# Add the inputs by which `just fuzz` reached new code to those that the tests replay.
+fuzz-keep *targets:
+    fuzz/keep "$@"
 
 # Run the conformance scripts with Kafka's own tools (needs Java and Maven).
 test-java:

@@ -12,8 +12,6 @@
 #![allow(missing_docs, reason = "a test's name says what it shows")]
 
 mod bad_input;
-#[path = "../../fuzz/campaign.rs"]
-mod campaign;
 mod clients;
 mod connections;
 mod containers;
@@ -25,8 +23,6 @@ mod fuzz;
 mod halves;
 mod help;
 mod install;
-#[path = "../../fuzz/mutate.rs"]
-mod mutate;
 mod outages;
 mod overhead;
 mod place;

@@ -1,7 +1,8 @@
-//! The broker's decoders as functions of bytes, for fuzzing. Each says what became of the bytes.
+//! The broker's decoders as functions of bytes, for fuzzing. What they say of an error is read, too.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -17,7 +18,8 @@ use super::auth::{Session, User, Users};
 use super::batch::{self, Header};
 use super::cluster::Cluster;
 use super::frame::Input;
-use super::group;
+use super::group::{self, Coordinator};
+use super::log::Log;
 use super::settings::Settings;
 use crate::net::Secret;
 
@@ -30,16 +32,18 @@ const ANSWER_BYTES: usize = 16 << 20;
 /// After so many requests their topics, groups and records are thrown away.
 const REQUESTS_PER_CLUSTER: usize = 500;
 
+/// Larger than any segment here.
+const SEGMENT_BYTES: u64 = 1 << 20;
+
 /// Bytes before the part of a batch that its checksum covers.
 const CHECKSUMMED_FROM: usize = 21;
 
 /// Takes frames off a stream that arrives in pieces; the first byte says how large they are.
-pub fn frames(bytes: &[u8]) -> String {
+pub fn frames(bytes: &[u8]) {
     let Some((piece, stream)) = bytes.split_first() else {
-        return String::new();
+        return;
     };
     let mut input = Input::new(FRAME_BYTES);
-    let mut frames = 0;
     for mut piece in stream.chunks(usize::from(*piece).max(1)) {
         while !piece.is_empty() {
             let filled = input.fill(&mut piece).now_or_never();
@@ -47,45 +51,35 @@ pub fn frames(bytes: &[u8]) -> String {
         }
         loop {
             match input.next_frame() {
-                Ok(Some(frame)) => {
-                    frames += 1;
-                    input.recycle(frame);
-                }
+                Ok(Some(frame)) => input.recycle(frame),
                 Ok(None) => break,
-                Err(error) => return error.to_string(),
+                Err(error) => return read(&error),
             }
         }
     }
-    format!("frames {}", frames.min(3))
 }
 
 /// Checks a record batch as it came, and once more with a checksum that fits.
-pub fn record_batch(bytes: &[u8]) -> String {
-    let parsed = outcome(Header::parse(bytes).map(|header| {
-        (
-            header.next_offset(),
-            header.compressed(),
-            header.control(),
-            header.transactional(),
-        )
-    }));
-    let as_it_came = outcome(batch::check(bytes));
+pub fn record_batch(bytes: &[u8]) {
+    if let Ok(header) = Header::parse(bytes) {
+        header.next_offset();
+    }
+    let _as_it_came = batch::check(bytes).inspect_err(|error| read(error));
     let mut mended = bytes.to_vec();
     if let Some(covered) = bytes.get(CHECKSUMMED_FROM..) {
         let checksum = crc32c::crc32c(covered).to_be_bytes();
         mended[CHECKSUMMED_FROM - 4..CHECKSUMMED_FROM].copy_from_slice(&checksum);
     }
-    let mended = outcome(batch::check(&mended));
-    format!("{parsed} {as_it_came} {mended}")
+    let _mended = batch::check(&mended).inspect_err(|error| read(error));
 }
 
 /// Reads what members of a group tell of themselves.
-pub fn group_metadata(bytes: &[u8]) -> String {
-    outcome(group::subscribed_topics(bytes).map(|topics| topics.len().min(3)))
+pub fn group_metadata(bytes: &[u8]) {
+    let _topics = group::subscribed_topics(bytes);
 }
 
 /// Goes through a login by every mechanism with the bytes as tokens, cut at the first byte's place.
-pub fn login(bytes: &[u8]) -> String {
+pub fn login(bytes: &[u8]) {
     static USERS: LazyLock<Users> = LazyLock::new(|| {
         Users::new(vec![User {
             name: "driver".to_owned(),
@@ -93,20 +87,51 @@ pub fn login(bytes: &[u8]) -> String {
         }])
     });
     let Some((cut, tokens)) = bytes.split_first() else {
-        return String::new();
+        return;
     };
     let (first, second) = tokens.split_at(usize::from(*cut).min(tokens.len()));
-    let mut said = String::new();
     for mechanism in ["PLAIN", "SCRAM-SHA-256"] {
         let mut session = Session::new(&USERS);
         let chosen = session.choose(mechanism, false);
         assert!(chosen.is_ok(), "the mechanism is offered");
         for token in [first, second] {
-            let stepped = session.step(token, &USERS).map(|answer| !answer.is_empty());
-            said.push_str(&outcome(stepped));
+            let _answer = session.step(token, &USERS).inspect_err(|error| read(error));
         }
     }
-    said
+}
+
+/// A data directory as a crash may leave it.
+#[derive(Debug)]
+pub struct Remains {
+    directory: TempDir,
+}
+
+impl Remains {
+    /// Starts with an empty directory.
+    pub fn start() -> Self {
+        let directory = tempfile::tempdir().expect("there is a place for temporary files");
+        Self { directory }
+    }
+
+    /// Opens a log whose one segment has these bytes, and reads what is left of it.
+    pub fn log(&self, bytes: &[u8]) {
+        let directory = self.directory.path();
+        fs::write(directory.join("00000000000000000000.log"), bytes).expect("there is room");
+        match Log::open(directory.to_owned(), SEGMENT_BYTES) {
+            Ok(log) => {
+                assert!(log.bytes() <= bytes.len() as u64, "nothing is added");
+                let _found = log.find_max_timestamp().inspect_err(|error| read(error));
+            }
+            Err(error) => read(&error),
+        }
+    }
+
+    /// Opens a journal of groups that has these bytes.
+    pub fn group_journal(&self, bytes: &[u8]) {
+        let directory = self.directory.path();
+        fs::write(directory.join("groups.journal"), bytes).expect("there is room");
+        let _groups = Coordinator::open(directory, Duration::ZERO).inspect_err(|error| read(error));
+    }
 }
 
 /// A broker that answers requests without a connection.
@@ -150,7 +175,7 @@ impl Requests {
     }
 
     /// Answers one request; waits that it asks for end at once.
-    pub fn answer(&mut self, frame: &[u8]) -> String {
+    pub fn answer(&mut self, frame: &[u8]) {
         self.answered += 1;
         if self.answered > REQUESTS_PER_CLUSTER {
             *self = Self::start();
@@ -167,28 +192,14 @@ impl Requests {
         let answering = api::answer(&self.cluster, &mut session, frame, &mut output, client);
         let answered = self.runtime.block_on(answering);
         assert!(output.len() < ANSWER_BYTES, "{} bytes", output.len());
-        match answered {
-            Ok(_) => {
-                let api = frame.get(1).copied().unwrap_or_default();
-                let size = output.len().checked_ilog2().unwrap_or(0);
-                // Letters, because outcomes that differ in numbers alone count as one.
-                format!(
-                    "{} {}",
-                    char::from(b'0'.wrapping_add(api)),
-                    "x".repeat(size as usize)
-                )
-            }
-            Err(error) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                format!("{error} {cause:?}")
-            }
+        if let Err(error) = answered {
+            read(&error);
+            std::error::Error::source(&error).inspect(|cause| read(cause));
         }
     }
 }
 
-fn outcome<T: std::fmt::Debug, E: Display>(result: Result<T, E>) -> String {
-    match result {
-        Ok(found) => format!("{found:?}"),
-        Err(error) => error.to_string(),
-    }
+/// Reads what an error says: that is made of what came as well.
+fn read(error: &dyn Display) {
+    drop(error.to_string());
 }

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use self::socks::Reply;
+pub use self::socks::destination;
 use super::server::{Error, Limits, Server, bind};
 
 /// Bytes that are passed on at once, in each direction of a connection.
@@ -116,7 +117,7 @@ async fn serve(
     mishaps: &dyn Mishaps,
     stopping: &CancellationToken,
 ) -> io::Result<()> {
-    let destination = within(HANDSHAKE_DEADLINE, socks::destination(&mut client)).await?;
+    let destination = within(HANDSHAKE_DEADLINE, destination(&mut client)).await?;
     let connecting = TcpStream::connect(&destination);
     let server = match within(CONNECT_DEADLINE, connecting).await {
         Ok(server) => server,

@@ -1,9 +1,9 @@
-//! The registry's API as a function of bytes, for fuzzing. It says what became of the bytes.
+//! The registry's API as a function of bytes, for fuzzing.
 
 use hyper::Method;
 
 use super::api::{Request, Service};
-use super::journal::Journal;
+use super::journal::{self, Journal};
 
 /// After so many requests what they registered is thrown away.
 const REQUESTS_PER_REGISTRY: usize = 500;
@@ -25,7 +25,7 @@ impl Requests {
     }
 
     /// Answers a request: a line `METHOD PATH?QUERY`, then the body.
-    pub fn answer(&mut self, bytes: &[u8]) -> String {
+    pub fn answer(&mut self, bytes: &[u8]) {
         self.answered += 1;
         if self.answered > REQUESTS_PER_REGISTRY {
             *self = Self::start();
@@ -35,14 +35,19 @@ impl Requests {
         let line = String::from_utf8_lossy(line);
         let (method, target) = line.split_once(' ').unwrap_or(("GET", &line));
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let reply = self.service.answer(&Request {
+        self.service.answer(&Request {
             method: Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET),
             path: path.to_owned(),
             query: query.to_owned(),
             body: body.get(1..).unwrap_or_default().to_vec(),
         });
-        let text = String::from_utf8_lossy(&reply.body);
-        let shown: String = text.chars().take(60).collect();
-        format!("{} {shown}", reply.status)
+    }
+}
+
+/// Reads a journal; what is left of a torn one is read again.
+pub fn journal(bytes: &[u8]) {
+    if let Ok((entries, end)) = journal::read(bytes) {
+        let again = journal::read(&bytes[..end]);
+        assert_eq!(again, Ok((entries, end)), "the rest was torn");
     }
 }

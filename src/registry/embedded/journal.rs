@@ -133,7 +133,7 @@ fn open_locked(path: &Path) -> Result<File, Error> {
 
 /// Reads all frames; returns their entries and where the last complete one ends, or where a frame
 /// is damaged that a crash cannot have torn, because others follow.
-fn read(bytes: &[u8]) -> Result<(Vec<Entry>, usize), usize> {
+pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Entry>, usize), usize> {
     let mut rest = bytes.strip_prefix(MAGIC).ok_or(0_usize)?;
     let mut entries = Vec::new();
     loop {

@@ -335,9 +335,10 @@ impl Function {
         (self.compute)(arguments)
     }
 
-    /// Returns whether equal arguments always give the same.
-    pub fn is_pure(&self) -> bool {
-        self.name != "$rand"
+    /// Returns whether a call of constants may be kept as its value: equal arguments always give
+    /// the same, and nothing much larger.
+    pub fn is_constant(&self) -> bool {
+        !matches!(self.name, "$rand" | "$range" | "$replaceAll")
     }
 
     /// Compiles what stands behind the name.

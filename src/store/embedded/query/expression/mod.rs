@@ -23,13 +23,24 @@ mod string;
 mod sum;
 mod text_search;
 
-use super::super::bson::{ArrayBuilder, Builder, Doc, Kind, Value};
-use super::super::error::CommandError;
+use super::super::bson::{ArrayBuilder, Builder, Doc, Kind, MAX_DOCUMENT_BYTES, Value};
+use super::super::error::{Code, CommandError};
+use crate::measure::RunClock;
 
 use functions::Function;
 pub use object::merge_into;
 use scoped::Scoped;
 pub use sum::Sum;
+
+/// Bytes of values that are held while another one is computed. A few words can ask for any number:
+/// `$reduce` doubles its value with every element.
+const ROOM: usize = 4 * MAX_DOCUMENT_BYTES;
+
+/// Bytes of a value that took longer than a look at the clock.
+const LARGE: usize = 64 * 1024;
+
+/// Nanoseconds that an expression may take for one document: `$map` in `$map` multiplies.
+const LONGEST: u64 = 2_000_000_000;
 
 /// A compiled expression.
 #[derive(Debug, Clone)]
@@ -75,6 +86,10 @@ pub struct Environment<'a> {
     pub scope: Option<&'a Scope<'a>>,
     /// Milliseconds since 1970 when the command began.
     pub now_ms: i64,
+    /// Bytes that may still be held.
+    room: usize,
+    /// Runs since the first part was computed.
+    clock: RunClock,
 }
 
 /// A name with its value, and the names around it.
@@ -101,8 +116,10 @@ impl Expression {
             Self::Field { variable, names } => Ok(environment.field(variable, names)),
             Self::Document(fields) => {
                 let mut builder = Builder::new();
+                let mut inside = *environment;
                 for (name, expression) in fields {
-                    let value = expression.evaluate(environment)?;
+                    let value = expression.evaluate(&inside)?;
+                    inside = inside.holding(&value)?;
                     if !is_missing(&value) {
                         builder.push(name, &value);
                     }
@@ -111,16 +128,22 @@ impl Expression {
             }
             Self::Array(items) => {
                 let mut array = ArrayBuilder::default();
+                let mut inside = *environment;
                 for item in items {
-                    array.push(&null_if_missing(item.evaluate(environment)?));
+                    let value = item.evaluate(&inside)?;
+                    inside = inside.holding(&value)?;
+                    array.push(&null_if_missing(value));
                 }
                 Ok(array.into_value())
             }
             Self::Call(function, arguments) => {
-                let values = arguments
-                    .iter()
-                    .map(|argument| argument.evaluate(environment))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let mut values = Vec::with_capacity(arguments.len());
+                let mut inside = *environment;
+                for argument in arguments {
+                    let value = argument.evaluate(&inside)?;
+                    inside = inside.holding(&value)?;
+                    values.push(value);
+                }
                 function.call(&values)
             }
             Self::Scoped(scoped) => scoped.evaluate(environment),
@@ -143,7 +166,41 @@ impl<'a> Environment<'a> {
             root,
             scope: None,
             now_ms,
+            room: ROOM,
+            clock: RunClock::start(),
         }
+    }
+
+    /// Returns what is left to compute from while a value is held.
+    fn holding(self, value: &Value<'_>) -> Result<Self, CommandError> {
+        let bytes = match value {
+            Value::String(text) => text.len(),
+            Value::Document(bytes) | Value::Array(bytes) | Value::Binary { bytes, .. } => {
+                bytes.len()
+            }
+            _ => 0,
+        };
+        if bytes > LARGE {
+            self.check_time()?;
+        }
+        match self.room.checked_sub(bytes) {
+            Some(room) => Ok(Self { room, ..self }),
+            None => Err(CommandError::new(
+                Code::QUERY_EXCEEDED_MEMORY,
+                format!("the values of an expression are larger than {ROOM} bytes"),
+            )),
+        }
+    }
+
+    /// Fails if the expression has had its time.
+    fn check_time(&self) -> Result<(), CommandError> {
+        if self.clock.now() > LONGEST {
+            return Err(CommandError::new(
+                Code::MAX_TIME_EXPIRED,
+                "an expression exceeded its time limit",
+            ));
+        }
+        Ok(())
     }
 
     fn field(&self, variable: &Variable, names: &[String]) -> Value<'a> {
@@ -232,5 +289,55 @@ pub fn borrowed<'a>(value: &'a Value<'_>) -> Value<'a> {
             bytes: Cow::Borrowed(bytes),
         },
         other => other.clone().into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Each element doubles the value.
+    fn doubling(function: &str) -> Expression {
+        let range: ArrayBuilder = [Value::Int32(0), Value::Int32(60)].into_iter().collect();
+        let range = Builder::new().array("$range", range).finish();
+        let value = || Value::String("$$value".into());
+        let twice: ArrayBuilder = [value(), value()].into_iter().collect();
+        let inner = Builder::new().array(function, twice).finish();
+        let reduce = Builder::new()
+            .raw_document("input", Doc::new(&range))
+            .array("initialValue", [Value::Int32(1)].into_iter().collect())
+            .raw_document("in", Doc::new(&inner))
+            .finish();
+        let reduce = Builder::new().raw_document("$reduce", Doc::new(&reduce));
+        Expression::parse(&Value::Document(reduce.finish().into())).expect("it is an expression")
+    }
+
+    /// Sixty doublings of a byte are an exabyte.
+    #[test]
+    fn a_value_that_doubles_is_refused_before_it_fills_the_memory() {
+        for function in ["$concatArrays", "inner"] {
+            let expression = doubling(function);
+            let environment = Environment {
+                room: 1 << 16,
+                ..Environment::new(Doc::EMPTY, 0)
+            };
+            let refused = expression.evaluate(&environment).map(|_| ());
+            let code = refused.map_err(|error| error.code());
+            assert_eq!(code, Err(Code::QUERY_EXCEEDED_MEMORY), "{function}");
+        }
+    }
+
+    #[test]
+    fn an_expression_ends_with_its_time() {
+        let expression = doubling("$concatArrays");
+        let environment = Environment {
+            clock: RunClock::reaching_back(Duration::from_secs(60)),
+            ..Environment::new(Doc::EMPTY, 0)
+        };
+        let refused = expression.evaluate(&environment).map(|_| ());
+        let code = refused.map_err(|error| error.code());
+        assert_eq!(code, Err(Code::MAX_TIME_EXPIRED));
     }
 }

@@ -187,7 +187,7 @@ fn fold_call(
     function: &'static functions::Function,
     arguments: Vec<Expression>,
 ) -> Result<Expression, CommandError> {
-    if !function.is_pure() {
+    if !function.is_constant() {
         return Ok(Expression::Call(function, arguments));
     }
     let constants = arguments.iter().map(Expression::as_constant);

@@ -1,8 +1,13 @@
 //! Expressions that compute their parts only where needed, or under names of their own.
 
+use std::borrow::Cow;
+
 use super::super::super::bson::{ArrayBuilder, Doc, Value};
 use super::super::super::error::CommandError;
 use super::{Environment, Expression, Scope, null_if_missing, parse};
+
+/// An array that is gone through, and what is left to compute from meanwhile.
+type Held<'a> = (Cow<'a, [u8]>, Environment<'a>);
 
 /// Such an expression.
 #[derive(Debug, Clone)]
@@ -178,12 +183,13 @@ impl Scoped {
     ) -> Result<Value<'a>, CommandError> {
         match self {
             Self::Map { input, name, inner } => {
-                let Some(items) = array_input("$map", input, environment)? else {
+                let Some((items, mut inside)) = array_input("$map", input, environment)? else {
                     return Ok(Value::Null);
                 };
                 let mut mapped = ArrayBuilder::default();
                 for item in Doc::new(&items).values() {
-                    let value = with_name(environment, name, item, inner)?;
+                    let value = with_name(&inside, name, item, inner)?;
+                    inside = inside.holding(&value)?;
                     mapped.push(&null_if_missing(value));
                 }
                 Ok(mapped.into_value())
@@ -194,7 +200,7 @@ impl Scoped {
                 condition,
                 limit,
             } => {
-                let Some(items) = array_input("$filter", input, environment)? else {
+                let Some((items, inside)) = array_input("$filter", input, environment)? else {
                     return Ok(Value::Null);
                 };
                 let limit = match limit {
@@ -207,7 +213,7 @@ impl Scoped {
                     if limit.is_some_and(|limit| kept.len() >= limit) {
                         break;
                     }
-                    if with_name(environment, name, item.clone(), condition)?.is_truthy() {
+                    if with_name(&inside, name, item.clone(), condition)?.is_truthy() {
                         kept.push(&item);
                     }
                 }
@@ -218,11 +224,13 @@ impl Scoped {
                 initial,
                 inner,
             } => {
-                let Some(items) = array_input("$reduce", input, environment)? else {
+                let Some((items, holding)) = array_input("$reduce", input, environment)? else {
                     return Ok(Value::Null);
                 };
                 let mut value = initial.evaluate(environment)?.into_owned();
                 for item in Doc::new(&items).values() {
+                    holding.check_time()?;
+                    let inside = holding.holding(&value)?;
                     let outer = Scope {
                         name: "value",
                         value,
@@ -235,7 +243,7 @@ impl Scoped {
                     };
                     let inside = Environment {
                         scope: Some(&scope),
-                        ..*environment
+                        ..inside
                     };
                     value = inner.evaluate(&inside)?.into_owned();
                 }
@@ -253,6 +261,7 @@ fn with_name<'v>(
     value: Value<'_>,
     inner: &Expression,
 ) -> Result<Value<'v>, CommandError> {
+    environment.check_time()?;
     let scope = Scope {
         name,
         value,
@@ -276,21 +285,26 @@ fn bind<'v>(
         let inside = Environment { scope, ..*outside };
         return inner.evaluate(&inside).map(Value::into_owned);
     };
+    let value = expression.evaluate(outside)?;
+    let outside = outside.holding(&value)?;
     let scope = Scope {
         name,
-        value: expression.evaluate(outside)?,
+        value,
         outer: scope,
     };
-    bind(rest, inner, outside, Some(&scope))
+    bind(rest, inner, &outside, Some(&scope))
 }
 
+/// Computes the array that is gone through; `None` for null.
 fn array_input<'a>(
     name: &str,
     input: &'a Expression,
     environment: &Environment<'a>,
-) -> Result<Option<std::borrow::Cow<'a, [u8]>>, CommandError> {
-    match input.evaluate(environment)? {
-        Value::Array(bytes) => Ok(Some(bytes)),
+) -> Result<Option<Held<'a>>, CommandError> {
+    let value = input.evaluate(environment)?;
+    let inside = environment.holding(&value)?;
+    match value {
+        Value::Array(bytes) => Ok(Some((bytes, inside))),
         value if value.is_nullish() => Ok(None),
         value => {
             let kind = value.kind().alias();
