@@ -4,6 +4,9 @@ use super::super::super::bson::{ArrayBuilder, Builder, Value, builder::count_val
 use super::super::super::error::CommandError;
 use super::super::regex::Pattern;
 
+/// Bytes of all matches that `$regexFindAll` describes.
+const MAX_FOUND_BYTES: usize = 64 * 1024 * 1024;
+
 type Outcome = Result<Value<'static>, CommandError>;
 
 /// `$regexMatch`
@@ -21,7 +24,8 @@ pub fn find(arguments: &[Value<'_>]) -> Outcome {
     };
     let found = pattern.regex().captures(text);
     Ok(found.map_or(Value::Null, |found| {
-        Value::Document(describe(text, &found).finish().into())
+        let before = text[..found.get_match().start()].chars().count();
+        Value::Document(describe(&found, before).finish().into())
     }))
 }
 
@@ -29,8 +33,17 @@ pub fn find(arguments: &[Value<'_>]) -> Outcome {
 pub fn find_all(arguments: &[Value<'_>]) -> Outcome {
     let mut all = ArrayBuilder::default();
     if let Some((text, pattern)) = prepare(arguments)? {
+        let (mut counted_bytes, mut counted) = (0, 0);
         for found in pattern.regex().captures_iter(text) {
-            all.push_built(describe(text, &found));
+            let start = found.get_match().start();
+            counted += text[counted_bytes..start].chars().count();
+            counted_bytes = start;
+            all.push_built(describe(&found, counted));
+            if all.size() > MAX_FOUND_BYTES {
+                let message =
+                    "$regexFindAll: the size of buffer to store output exceeded the 64MB limit";
+                return Err(CommandError::location(51_151, message));
+            }
         }
     }
     Ok(all.into_value())
@@ -65,15 +78,51 @@ fn prepare<'v>(arguments: &'v [Value<'_>]) -> Result<Option<(&'v str, Pattern)>,
     Ok(Some((text, pattern)))
 }
 
-fn describe(text: &str, found: &regex::Captures<'_>) -> Builder {
+/// Describes a match, with so many code points before it.
+fn describe(found: &regex::Captures<'_>, before: usize) -> Builder {
     let whole = found.get_match();
     let captures = found.iter().skip(1).map(|capture| match capture {
         Some(capture) => Value::from(capture.as_str()),
         None => Value::Null,
     });
-    let before = text[..whole.start()].chars().count();
     Builder::new()
         .string("match", whole.as_str())
         .with("idx", &count_value(before))
         .array("captures", captures.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::super::bson::Doc;
+    use super::*;
+
+    fn find_all_of(text: &str, pattern: &str) -> Outcome {
+        let regex = Value::Regex {
+            pattern: pattern.into(),
+            options: "".into(),
+        };
+        find_all(&[Value::from(text), regex])
+    }
+
+    #[test]
+    fn every_match_is_told_by_its_code_points() {
+        let found = find_all_of("äbäb", "b").unwrap();
+        let Value::Array(bytes) = found else {
+            panic!("{found:?}")
+        };
+        let places = Doc::new(&bytes).elements().map(|item| match item.value() {
+            Value::Document(found) => format!("{:?}", Doc::new(&found).get("idx")),
+            other => panic!("{other:?}"),
+        });
+        let places: Vec<String> = places.collect();
+        assert_eq!(places, ["Some(Int32(1))", "Some(Int32(3))"]);
+    }
+
+    #[test]
+    fn more_matches_than_memory_is_meant_for_are_refused() {
+        // Each match is told ten times: as a whole, and by each group.
+        let pattern = "(((((((((a{1000})))))))))";
+        assert!(find_all_of(&"a".repeat(6_000_000), pattern).is_ok());
+        assert!(find_all_of(&"a".repeat(7_000_000), pattern).is_err());
+    }
 }
