@@ -385,19 +385,19 @@ async fn an_owner_that_was_overruled_drops_the_partition_and_moves_no_checkpoint
     let consuming = place.consume_for(&context, length);
     let overruling = async {
         let leases = place.collection("sensor_checkpoints").await;
-        let key = doc! { "_id": "group/readings/0", "owner": "old" };
-        let newer = doc! { "$set": { "epoch": 9_i64, "owner": "new", "offset": 77_i64 } };
-        loop {
-            let updated = leases.update(key.clone(), newer.clone(), Upsert::No).await;
-            if updated.unwrap() == crate::store::client::Updated::Yes {
-                break;
-            }
+        let owned = doc! { "_id": "group/readings/0", "owner": "old" };
+        while leases.find_one(owned.clone()).await.unwrap().is_none() {
             tokio::time::sleep(TIMING.beat).await;
         }
+        // The new owner lives before it owns: nobody may take its partition for that of a dead one.
         let members = place.collection("sensor_members").await;
         let alive = doc! { "$set": { "beat": 1_i64 } };
         let key = doc! { "_id": "group/new" };
         members.update(key, alive, Upsert::Yes).await.unwrap();
+        let key = doc! { "_id": "group/readings/0" };
+        let newer = doc! { "$set": { "epoch": 9_i64, "owner": "new", "offset": 77_i64 } };
+        let updated = leases.update(key, newer, Upsert::No).await.unwrap();
+        assert_eq!(updated, crate::store::client::Updated::Yes);
     };
     let (consumed, ()) = tokio::join!(consuming, overruling);
     let stints = &consumed.done.stints;
