@@ -14,8 +14,8 @@ use crate::broker::Compression;
 use crate::error::{Error, ExitStatus};
 use crate::fleet::{self, Key};
 use crate::measure::RunClock;
-use crate::pipeline::group::{Length, Timing};
-use crate::pipeline::{self, Context, Ends, Observer as _, Participation, Phase, Workload};
+use crate::pipeline::group::{Length, Participation, Timing};
+use crate::pipeline::{self, Context, Ends, Observer as _, Phase, Workload};
 use crate::report::RunDirectory;
 use crate::terminal::{Expected, Terminal, logging};
 

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::dead_letter;
 use super::error::Error;
 use super::group::leases::Leases;
-use super::group::{Done, Length, Session, Start, Timing, start};
+use super::group::{Done, Participation, Session, start};
 use super::prepare::{connector, open_store};
 use super::progress::{Observer, Phase, gather};
 use super::schemas::Schemas;
@@ -28,17 +28,6 @@ pub struct Ends {
     pub store: SecretUri,
     /// The registry of the schemas that records name; without one they are not checked.
     pub registry: Option<Client>,
-}
-
-/// How a process takes part in its group.
-#[derive(Debug, Clone, Copy)]
-pub struct Participation {
-    /// Where the group begins.
-    pub start: Start,
-    /// How long members wait for each other.
-    pub timing: Timing,
-    /// What ends it.
-    pub length: Length,
 }
 
 /// What consuming alone gave.
@@ -68,9 +57,8 @@ pub async fn consume(
     let store = open_store(&context, &ends.store, &consumer).await?;
     let documents = store.documents(&context.settings.collection);
     documents.create().await.map_err(Error::Store)?;
-    let timing = participation.timing;
     let leases = Leases::new(&context, &store, context.settings.run_id.clone());
-    let moved = start::move_to(participation.start, &context, &connector, &leases, timing);
+    let moved = start::move_to(participation, &context, &connector, &leases);
     // An interrupted start is an end: the session finds the interrupt itself.
     interrupt.run_until_cancelled(moved).await.transpose()?;
     let schemas = ends
@@ -83,9 +71,9 @@ pub async fn consume(
     let session = Session::new(
         Arc::clone(&context),
         connector,
-        (store, schemas),
+        (store, leases, schemas),
         Arc::clone(&observer),
-        (timing, participation.length),
+        participation,
     );
     let (recorder, start) = (session.recorder(), session.start());
     let ended = CancellationToken::new();

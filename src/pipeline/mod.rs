@@ -36,7 +36,7 @@ pub mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use consume::{Consumed, Ends, Participation, consume};
+pub use consume::{Consumed, Ends, consume};
 pub use context::{Context, Settings};
 pub use error::Error;
 pub use experiment::{Endpoints, Outcome, Roles, run};

@@ -33,6 +33,11 @@ fn skip(test: &str, reason: &str) {
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
+/// Python for a test, which is skipped where there is none.
+fn python_for(test: &str) -> Option<&'static Path> {
+    python().map_err(|reason| skip(test, reason)).ok()
+}
+
 /// One run of a script.
 struct Script<'a> {
     /// Relative to `tests/clients/`.
@@ -96,9 +101,8 @@ fn run_all(python: &Path, scripts: &[Script<'_>]) {
 
 #[test]
 fn kafkas_clients_in_c_and_python_are_served() {
-    let python = match python() {
-        Ok(python) => python,
-        Err(reason) => return skip("kafkas_clients_in_c_and_python_are_served", reason),
+    let Some(python) = python_for("kafkas_clients_in_c_and_python_are_served") else {
+        return;
     };
     let up = Up::alone("--anonymous");
     let address = [up.value("BOOTSTRAP_SERVER")];
@@ -118,10 +122,9 @@ fn kafkas_clients_in_c_and_python_are_served() {
 
 #[test]
 fn librdkafka_is_let_in_by_every_mechanism_and_refused_quickly() {
-    let test = "librdkafka_is_let_in_by_every_mechanism_and_refused_quickly";
-    let python = match python() {
-        Ok(python) => python,
-        Err(reason) => return skip(test, reason),
+    let Some(python) = python_for("librdkafka_is_let_in_by_every_mechanism_and_refused_quickly")
+    else {
+        return;
     };
     let places = ["", "--tls", "--anonymous"].map(|flags| {
         let place = Place::empty();
@@ -138,14 +141,8 @@ fn librdkafka_is_let_in_by_every_mechanism_and_refused_quickly() {
 
 #[test]
 fn confluents_registry_client_and_serializers_are_served() {
-    let python = match python() {
-        Ok(python) => python,
-        Err(reason) => {
-            return skip(
-                "confluents_registry_client_and_serializers_are_served",
-                reason,
-            );
-        }
+    let Some(python) = python_for("confluents_registry_client_and_serializers_are_served") else {
+        return;
     };
     let up = Up::alone("");
     let user = format!("{}:{}", up.value("API_KEY"), up.value("API_SECRET_KEY"));
@@ -159,9 +156,8 @@ fn confluents_registry_client_and_serializers_are_served() {
 
 #[test]
 fn pymongo_gets_the_answers_of_the_manual() {
-    let python = match python() {
-        Ok(python) => python,
-        Err(reason) => return skip("pymongo_gets_the_answers_of_the_manual", reason),
+    let Some(python) = python_for("pymongo_gets_the_answers_of_the_manual") else {
+        return;
     };
     let up = Up::alone("");
     let scripts = [
@@ -181,10 +177,8 @@ fn pymongo_gets_the_answers_of_the_manual() {
 
 #[test]
 fn pymongo_is_served_with_tls_and_without() {
-    let test = "pymongo_is_served_with_tls_and_without";
-    let python = match python() {
-        Ok(python) => python,
-        Err(reason) => return skip(test, reason),
+    let Some(python) = python_for("pymongo_is_served_with_tls_and_without") else {
+        return;
     };
     let place = Place::empty();
     let up = Up::start(&place, "--tls");
@@ -195,10 +189,10 @@ fn pymongo_is_served_with_tls_and_without() {
 
 #[test]
 fn a_program_for_confluent_cloud_needs_another_env_and_nothing_else() {
-    let test = "a_program_for_confluent_cloud_needs_another_env_and_nothing_else";
-    let python = match python() {
-        Ok(python) => python,
-        Err(reason) => return skip(test, reason),
+    let Some(python) =
+        python_for("a_program_for_confluent_cloud_needs_another_env_and_nothing_else")
+    else {
+        return;
     };
     let places = ["", "--tls", "--data-dir data --user driver"].map(|flags| {
         let place = Place::empty();

@@ -16,5 +16,5 @@ pub mod start;
 mod tests;
 
 pub use membership::Timing;
-pub use session::{Done, Length, Session, Stint};
+pub use session::{Done, Length, Participation, Session, Stint};
 pub use start::Start;

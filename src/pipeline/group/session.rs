@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::leases::{Claimed, Leases};
 use super::membership::{Action, Membership, Timing};
+use super::start::Start;
 use crate::broker::Connector;
 use crate::measure::{Recorder, nanos};
 use crate::pipeline::Error;
@@ -45,6 +46,17 @@ pub struct Length {
     pub records: Option<u64>,
     /// When nothing has come for so long, and nothing is about to be taken over.
     pub idle: Option<Duration>,
+}
+
+/// How a process takes part in its group.
+#[derive(Debug, Clone, Copy)]
+pub struct Participation {
+    /// Where the group begins.
+    pub start: Start,
+    /// How long members wait for each other.
+    pub timing: Timing,
+    /// What ends it.
+    pub length: Length,
 }
 
 /// A time in which this process owned a partition.
@@ -120,12 +132,11 @@ impl Session {
     pub fn new(
         context: Arc<Context>,
         connector: Connector,
-        (store, schemas): (Connection, Option<Arc<Schemas>>),
+        (store, leases, schemas): (Connection, Leases, Option<Arc<Schemas>>),
         observer: Arc<dyn Observer>,
-        (timing, length): (Timing, Length),
+        Participation { timing, length, .. }: Participation,
     ) -> Self {
         let member = context.settings.run_id.clone();
-        let leases = Leases::new(&context, &store, member.clone());
         let partitions = context.partitions().collect();
         let letters = store.documents(&context.settings.dead_letter_collection());
         let topics = context.settings.topics.len();

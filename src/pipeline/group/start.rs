@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::leases::Leases;
 use super::membership::Timing;
+use super::session::Participation;
 use crate::broker::Connector;
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
@@ -27,11 +28,10 @@ words! {
 /// A group that somebody works for is left as it is, and that is an error: its members would go on
 /// where they are.
 pub async fn move_to(
-    start: Start,
+    Participation { start, timing, .. }: Participation,
     context: &Context,
     connector: &Connector,
     leases: &Leases,
-    timing: Timing,
 ) -> Result<(), Error> {
     if start == Start::Checkpoint {
         return Ok(());

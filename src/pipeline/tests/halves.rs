@@ -9,7 +9,7 @@ use crate::broker::client::Batch;
 use crate::fleet::Shard;
 use crate::pipeline::audit::{Case, Emission, verdict};
 use crate::pipeline::group::leases::Leases;
-use crate::pipeline::group::{Length, Start, Timing, start};
+use crate::pipeline::group::{Length, Participation, Start, Timing, start};
 use crate::record::RunKey;
 use crate::registry::embedded::{self as embedded_registry, Registry};
 use crate::registry::{Client, Schema, SchemaType, client};
@@ -349,7 +349,12 @@ async fn a_group_at_work_is_not_moved_and_a_dead_one_is() {
     };
     let leases = |name: &str| Leases::new(&context, &store, name.to_owned());
     let (worker, mover) = (leases("worker"), leases("mover"));
-    let moved = || start::move_to(Start::Earliest, &context, &connector, &mover, timing);
+    let participation = Participation {
+        start: Start::Earliest,
+        timing,
+        length: Length::default(),
+    };
+    let moved = || start::move_to(participation, &context, &connector, &mover);
     let mut beats = tokio::time::interval(TIMING.beat);
     let mut number = 0;
     worker.beat(number).await.unwrap();

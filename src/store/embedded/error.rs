@@ -7,6 +7,9 @@ use super::bson::{Builder, Doc};
 use super::engine;
 use super::engine::collection::ChangeError;
 
+/// Added to what is said of a name that MongoDB knows, so that nobody looks for a misspelling.
+pub const UNSUPPORTED_HERE: &str = " (convoy's document store does not support it)";
+
 /// A number and name from MongoDB's table of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {

@@ -1,6 +1,6 @@
 //! Commands that MongoDB has and this store does not.
 
-use super::super::error::{Code, CommandError};
+use super::super::error::{Code, CommandError, UNSUPPORTED_HERE};
 
 /// Their names, so that the answer can tell them from names that nobody knows.
 const MISSING: &[&str] = &[
@@ -58,7 +58,7 @@ const MISSING: &[&str] = &[
 /// Returns the answer to a command that is not there.
 pub fn refuse(name: &str) -> CommandError {
     let note = if MISSING.contains(&name) {
-        " (convoy's document store does not support it)"
+        UNSUPPORTED_HERE
     } else {
         ""
     };

@@ -1,7 +1,7 @@
 //! Compiles pipelines and puts their stages together.
 
 use super::super::bson::{Doc, Value};
-use super::super::error::CommandError;
+use super::super::error::{CommandError, UNSUPPORTED_HERE};
 use super::super::query::expression::Environment;
 use super::super::query::path::Path;
 use super::super::query::{
@@ -162,7 +162,7 @@ const UNSUPPORTED: &[&str] = &[
 
 fn unknown_stage(name: &str) -> CommandError {
     let note = if UNSUPPORTED.contains(&name) {
-        " (convoy's document store does not support it)"
+        UNSUPPORTED_HERE
     } else {
         ""
     };

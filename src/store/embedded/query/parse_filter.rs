@@ -1,7 +1,7 @@
 //! Compiles filters, refusing what is malformed or unknown as MongoDB refuses it.
 
 use super::super::bson::{Doc, Element, Key, Kind, Value, value};
-use super::super::error::CommandError;
+use super::super::error::{CommandError, UNSUPPORTED_HERE};
 use super::expression::Expression;
 use super::filter::{Choices, Comparison, ElementTest, Filter, Test};
 use super::path::Path;
@@ -195,9 +195,7 @@ fn parse_test(element: Element<'_>) -> Result<Test, CommandError> {
 fn unsupported_note(operator: &str) -> &'static str {
     match operator {
         "$near" | "$nearSphere" | "$geoWithin" | "$geoIntersects" | "$within" | "$where"
-        | "$text" | "$jsonSchema" | "$sampleRate" => {
-            " (convoy's document store does not support it)"
-        }
+        | "$text" | "$jsonSchema" | "$sampleRate" => UNSUPPORTED_HERE,
         _ => "",
     }
 }

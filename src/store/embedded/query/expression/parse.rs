@@ -1,7 +1,7 @@
 //! Compiles expressions.
 
 use super::super::super::bson::{Doc, Value};
-use super::super::super::error::{Code, CommandError};
+use super::super::super::error::{Code, CommandError, UNSUPPORTED_HERE};
 use super::functions;
 use super::scoped;
 use super::{Expression, Variable};
@@ -175,9 +175,7 @@ fn missing_note(name: &str) -> &'static str {
         "$accumulator" | "$acosh" | "$asinh" | "$atan2" | "$atanh" | "$bitAnd" | "$bitNot"
         | "$bitOr" | "$bitXor" | "$cosh" | "$firstN" | "$function" | "$lastN" | "$maxN"
         | "$meta" | "$minN" | "$sampleRate" | "$sinh" | "$stdDevPop" | "$stdDevSamp" | "$tanh"
-        | "$toDecimal" | "$toHashedIndexKey" | "$tsIncrement" | "$tsSecond" => {
-            " (convoy's document store does not support it)"
-        }
+        | "$toDecimal" | "$toHashedIndexKey" | "$tsIncrement" | "$tsSecond" => UNSUPPORTED_HERE,
         _ => "",
     }
 }
