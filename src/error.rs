@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use crate::{broker, dataset, faults, net, pipeline, registry, report, store};
+use crate::{dataset, faults, net, pipeline, registry, report};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +41,10 @@ impl ExitStatus {
 pub enum Error {
     /// A server could not be started.
     #[error(transparent)]
-    Net(#[from] net::Error),
+    Net(#[from] convoy_server_kit::server::Error),
     /// TLS cannot be spoken.
     #[error("failed to set up TLS for the embedded servers")]
-    Tls(#[from] net::tls::Error),
+    Tls(#[from] convoy_server_kit::tls::Error),
     /// A container did not do what it is for.
     #[error(transparent)]
     Container(net::container::Error),
@@ -68,13 +68,16 @@ pub enum Error {
     Dataset(#[from] dataset::Error),
     /// The embedded broker failed.
     #[error(transparent)]
-    Broker(#[from] broker::embedded::Error),
+    Broker(#[from] convoy_kafka_server::Error),
     /// The embedded store failed.
     #[error(transparent)]
-    Store(#[from] store::embedded::Error),
+    Store(#[from] convoy_mongodb_server::Error),
     /// The Schema Registry failed.
     #[error(transparent)]
     Registry(#[from] registry::Error),
+    /// The embedded registry failed.
+    #[error(transparent)]
+    RegistryServer(#[from] convoy_registry_server::Error),
     /// A server cannot have its port.
     #[error("cannot serve at the port that `--{flag}` names")]
     Port {
@@ -164,6 +167,7 @@ impl Error {
             Self::Broker(error) => Some(error.hint()),
             Self::Store(error) => Some(error.hint()),
             Self::Registry(error) => Some(error.hint()),
+            Self::RegistryServer(error) => Some(error.hint()),
             Self::Port { flag, .. } => Some(format!(
                 "stop what holds the port, or name another one: `--{flag} 0` takes a free one"
             )),
@@ -218,6 +222,7 @@ impl Error {
             | Self::Broker(_)
             | Self::Store(_)
             | Self::Registry(_)
+            | Self::RegistryServer(_)
             | Self::Port { .. }
             | Self::Pipeline(_)
             | Self::Runtime(_)

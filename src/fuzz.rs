@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
+use convoy_server_kit::fuzz::Target;
 use futures_util::FutureExt as _;
 
-use crate::broker::embedded::fuzz as broker;
 use crate::dataset::{self, Column, ColumnType, Reader, Schema};
 use crate::net::proxy;
 use crate::record::bson::Writer;
@@ -15,65 +15,10 @@ use crate::record::document::DocumentReader;
 use crate::record::envelope::Envelope;
 use crate::record::typed::PayloadDecoder;
 use crate::record::untyped::UntypedDecoder;
-use crate::registry::embedded::fuzz as registry;
 use crate::registry::{PayloadValidator, wire};
-use crate::store::embedded::fuzz as store;
 
-/// Takes bytes.
-pub type Feed = Box<dyn FnMut(&[u8])>;
-
-/// A decoder.
-#[derive(Debug, Clone, Copy)]
-pub struct Target {
-    /// Its name: that of its folder in `fixtures/fuzz/`.
-    pub name: &'static str,
-    /// Starts what is fed.
-    pub start: fn() -> Feed,
-    /// Where in its inputs a BSON document starts, up to their end, if they hold one: a fuzzer may
-    /// keep its lengths in order.
-    pub document_at: Option<usize>,
-}
-
-/// Every decoder.
+/// The decoders of this package.
 pub const TARGETS: &[Target] = &[
-    Target::new("kafka_frame", || Box::new(broker::frames)),
-    Target::new("kafka_request", || {
-        let mut requests = broker::Requests::start();
-        Box::new(move |bytes| requests.answer(bytes))
-    }),
-    Target::new("kafka_login", || Box::new(broker::login)),
-    Target::new("record_batch", || Box::new(broker::record_batch)),
-    Target::new("group_metadata", || Box::new(broker::group_metadata)),
-    Target::new("broker_log", || {
-        let remains = broker::Remains::start();
-        Box::new(move |bytes| remains.log(bytes))
-    }),
-    Target::new("group_journal", || {
-        let remains = broker::Remains::start();
-        Box::new(move |bytes| remains.group_journal(bytes))
-    }),
-    Target::new("mongo_message", || Box::new(store::message)).with_document_at(21),
-    Target::new("mongo_command", || {
-        let mut commands = store::Commands::start();
-        Box::new(move |bytes| commands.command(bytes))
-    })
-    .with_document_at(5),
-    Target::new("mongo_login", || Box::new(store::login)),
-    Target::new("store_record", || Box::new(store::record)),
-    Target::new("bson", || Box::new(store::bson)).with_document_at(0),
-    Target::new("filter", || Box::new(store::filter)).with_document_at(0),
-    Target::new("update", || Box::new(store::update)).with_document_at(0),
-    Target::new("projection", || Box::new(store::projection)).with_document_at(0),
-    Target::new("pipeline", || {
-        let mut commands = store::Commands::start();
-        Box::new(move |bytes| commands.pipeline(bytes))
-    })
-    .with_document_at(0),
-    Target::new("registry_request", || {
-        let mut requests = registry::Requests::start();
-        Box::new(move |bytes| requests.answer(bytes))
-    }),
-    Target::new("registry_journal", || Box::new(registry::journal)),
     Target::new("json_schema", || Box::new(json_schema)),
     Target::new("envelope", || Box::new(envelope)),
     Target::new("payload", || {
@@ -86,21 +31,16 @@ pub const TARGETS: &[Target] = &[
     Target::new("socks", || Box::new(socks)),
 ];
 
-impl Target {
-    const fn new(name: &'static str, start: fn() -> Feed) -> Self {
-        Self {
-            name,
-            start,
-            document_at: None,
-        }
-    }
-
-    const fn with_document_at(self, offset: usize) -> Self {
-        Self {
-            document_at: Some(offset),
-            ..self
-        }
-    }
+/// Returns every decoder of the workspace.
+pub fn targets() -> impl Iterator<Item = &'static Target> {
+    [
+        TARGETS,
+        convoy_kafka_server::fuzz::TARGETS,
+        convoy_mongodb_server::fuzz::TARGETS,
+        convoy_registry_server::fuzz::TARGETS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Reads an envelope; one that is read is written as it was, but for bits that mean nothing.
@@ -184,4 +124,43 @@ fn rows(bytes: &[u8]) -> Result<(), dataset::Error> {
         assert_eq!(row.fields.iter().count(), columns, "as many as the header");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+
+    fn root() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+    }
+
+    #[test]
+    fn corpus_and_damaged_inputs_do_not_panic() {
+        convoy_server_kit::fuzz::replay(TARGETS, &root().join("fixtures/fuzz"));
+    }
+
+    #[test]
+    fn every_decoder_is_fuzzed_and_has_a_corpus() {
+        let names: BTreeSet<String> = targets().map(|it| it.name.to_owned()).collect();
+        assert_eq!(names.len(), targets().count(), "no name is used twice");
+        let manifest = fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap();
+        let manifest: toml::Table = manifest.parse().unwrap();
+        let mut executables = BTreeSet::new();
+        for executable in manifest["bin"].as_array().unwrap() {
+            let name = executable["name"].as_str().unwrap().to_owned();
+            let source = root()
+                .join("fuzz")
+                .join(executable["path"].as_str().unwrap());
+            let source = fs::read_to_string(source).unwrap();
+            assert!(source.contains(&format!("fuzz!({name:?})")), "{source}");
+            executables.insert(name);
+        }
+        assert_eq!(executables, names);
+        let corpora = fs::read_dir(root().join("fixtures/fuzz")).unwrap();
+        let corpora = corpora.map(|it| it.unwrap().file_name().into_string().unwrap());
+        assert_eq!(corpora.collect::<BTreeSet<_>>(), names);
+    }
 }

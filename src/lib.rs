@@ -34,6 +34,7 @@ pub mod dataset;
 pub mod error;
 pub mod faults;
 pub mod fleet;
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 pub mod load;
 pub mod measure;

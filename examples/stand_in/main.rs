@@ -19,12 +19,11 @@ mod images;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use convoy_kafka_server::{Broker, Settings as BrokerSettings};
+use convoy_mongodb_server::{Settings as StoreSettings, Store};
+use convoy_registry_server::{Registry, Settings as RegistrySettings};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-
-use convoy::broker::embedded::{Broker, Settings as BrokerSettings};
-use convoy::registry::embedded::{Registry, Settings as RegistrySettings};
-use convoy::store::embedded::{Settings as StoreSettings, Store};
 
 /// Flags of `redpanda start` that need no answer here.
 const REDPANDA_FLAGS: [&str; 8] = [

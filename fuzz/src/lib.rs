@@ -1,4 +1,4 @@
-//! Feeds a decoder of [`convoy::fuzz::TARGETS`] with what libFuzzer thinks of.
+//! Feeds a decoder of [`convoy::fuzz::targets`] with what libFuzzer thinks of.
 
 mod document;
 
@@ -6,7 +6,8 @@ use std::alloc::System;
 use std::cell::RefCell;
 
 use cap::Cap;
-use convoy::fuzz::{Feed, TARGETS, Target};
+use convoy::fuzz::targets;
+use convoy_server_kit::fuzz::{Feed, Target};
 
 #[doc(hidden)]
 pub use libfuzzer_sys;
@@ -61,6 +62,6 @@ pub fn mutate(name: &str, bytes: &mut [u8], size: usize, max_size: usize, seed: 
 }
 
 fn target(name: &str) -> &'static Target {
-    let target = TARGETS.iter().find(|target| target.name == name);
+    let target = targets().find(|target| target.name == name);
     target.expect("every target is listed")
 }

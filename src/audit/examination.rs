@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::ledger::Ledger;
-use super::tally::{Tally, fingerprint};
+use crate::audit::ledger::Ledger;
+use crate::audit::tally::{Tally, fingerprint};
 use crate::record::document::Stored;
 use crate::record::{DocumentId, RunKey, payload_hash};
 

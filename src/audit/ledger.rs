@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::tally::Tally;
+use crate::audit::tally::Tally;
 use crate::faults::DataKind;
 
 /// What became of the readings on the producer's side.

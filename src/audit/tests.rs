@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::audit::*;
 use crate::dataset::{Column, ColumnType, Schema};
 use crate::record::document::{self, DocumentReader, Origin};
 use crate::record::payload::PayloadEncoder;

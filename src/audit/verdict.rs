@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::examination::{Examination, Inquest};
-use super::ledger::Ledger;
+use crate::audit::examination::{Examination, Inquest};
+use crate::audit::ledger::Ledger;
 
 /// What became of everything that was emitted, computed from what is in the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,8 +18,8 @@ use rskafka::client::partition::{
 use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
 use rskafka::record::Record as ClientRecord;
 
-use super::error::Error;
-use super::spec::{Compression, Endpoint, Mechanism};
+use crate::broker::error::Error;
+use crate::broker::spec::{Compression, Endpoint, Mechanism};
 use crate::net::{Cause, nodelay};
 use crate::record::envelope;
 

@@ -14,8 +14,8 @@ use std::time::Duration;
 use testcontainers_modules::testcontainers::core::IntoContainerPort;
 use testcontainers_modules::testcontainers::{GenericImage, ImageExt};
 
-use super::client::Connector;
-use super::spec::Endpoint;
+use crate::broker::client::Connector;
+use crate::broker::spec::Endpoint;
 use crate::net::container::{Common, Container, Error, free_port, start_on_free_ports};
 
 /// Image that is started unless the user names another.

@@ -2,7 +2,6 @@
 
 pub mod client;
 pub mod container;
-pub mod embedded;
 pub mod error;
 pub mod spec;
 pub mod tls;

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::tls::Tls;
-use crate::net::Secret;
+use convoy_server_kit::Secret;
+
+use crate::broker::tls::Tls;
 use crate::words::words;
 
 /// A cluster that clients can connect to.

@@ -14,7 +14,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
-use super::error::Error;
+use crate::broker::error::Error;
 use crate::net::Cause;
 
 /// TLS towards a broker.

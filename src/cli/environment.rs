@@ -24,11 +24,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use convoy_server_kit::{Secret, SecretUri};
+
+use crate::cli::error::Error;
 use crate::command::settings::{Credentials, ExternalRegistry};
 use crate::net::engine::Surroundings;
-use crate::net::{Secret, SecretUri};
-
-use super::error::Error;
 
 /// Options that also have the name that programs for Confluent Cloud and Atlas use.
 const ALIASES: [(&str, &str); 2] = [("broker", "BOOTSTRAP_SERVER"), ("store", "MONGO_DB_URL")];

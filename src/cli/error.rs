@@ -7,9 +7,8 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 
 use crate::broker::SecurityProtocol;
+use crate::cli::layers::Origin;
 use crate::fleet::Key;
-
-use super::layers::Origin;
 
 /// The command line, the scenario or the environment variables are wrong.
 #[derive(Debug, thiserror::Error)]

@@ -1,14 +1,13 @@
 //! Options of the commands that run one half of the pipeline, or join reports → settings.
 
+use crate::cli::args::{ConnectionArgs, ConsumeArgs, MergeArgs, ProduceArgs, TopicArgs};
+use crate::cli::environment::Environment;
+use crate::cli::error::Error;
+use crate::cli::layers::{Layered, Origins};
+use crate::cli::resolve::{BROKERS_DEFAULT, bootstrap, external_broker, external_store, load};
 use crate::command::settings::{
     ConsumeSettings, CreationSettings, Encoding, ExternalBroker, MergeSettings, ProduceSettings,
 };
-
-use super::args::{ConnectionArgs, ConsumeArgs, MergeArgs, ProduceArgs, TopicArgs};
-use super::environment::Environment;
-use super::error::Error;
-use super::layers::{Layered, Origins};
-use super::resolve::{BROKERS_DEFAULT, bootstrap, external_broker, external_store, load};
 
 /// Resolves the options of `convoy produce`.
 pub(super) fn produce(

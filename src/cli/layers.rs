@@ -10,13 +10,12 @@ use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
+use convoy_server_kit::secret::redact_uri;
 
-use crate::net::secret::redact_uri;
-
-use super::args::{ConsumeArgs, ProduceArgs, SimulateArgs};
-use super::environment::Environment;
-use super::error::Error;
-use super::scenario;
+use crate::cli::args::{ConsumeArgs, ProduceArgs, SimulateArgs};
+use crate::cli::environment::Environment;
+use crate::cli::error::Error;
+use crate::cli::scenario;
 
 /// Pairs of options that mean the same thing in two ways.
 const EXCLUSIVE: [(&str, &str); 2] = [("rate", "total-rate"), ("duration", "records")];

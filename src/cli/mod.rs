@@ -31,8 +31,8 @@ use crate::command::{
     SchemaSettings, ShowSettings, UpSettings,
 };
 use crate::dataset::Form;
-use crate::net::secret::redact_uri;
 use crate::terminal::ProgressMode;
+use convoy_server_kit::secret::redact_uri;
 
 use args::{CliArgs, CommandArgs, DatasetArgs, DoctorArgs, ReportCommandArgs, UpArgs};
 pub use environment::Environment;

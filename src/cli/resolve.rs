@@ -3,7 +3,14 @@
 
 use std::time::Duration;
 
+use convoy_server_kit::SecretUri;
+use convoy_server_kit::secret::redact_uri;
+
 use crate::broker::SecurityProtocol;
+use crate::cli::args::{ConnectionArgs, FleetArgs, LengthArgs, RecordsArg, SimulateArgs};
+use crate::cli::environment::Environment;
+use crate::cli::error::Error;
+use crate::cli::layers::{Layered, Origin, Origins};
 use crate::command::settings::{
     Backend, BrokerChoice, Encoding, ExternalBroker, LoadSettings, SimulateSettings, Sink,
     StoreChoice,
@@ -11,13 +18,6 @@ use crate::command::settings::{
 use crate::faults::{DataKind, Plan, Reach, Spec, chaos};
 use crate::fleet::Key;
 use crate::load::Bound;
-use crate::net::SecretUri;
-use crate::net::secret::redact_uri;
-
-use super::args::{ConnectionArgs, FleetArgs, LengthArgs, RecordsArg, SimulateArgs};
-use super::environment::Environment;
-use super::error::Error;
-use super::layers::{Layered, Origin, Origins};
 
 /// Load before measuring a duration, so that connections, caches and batches are as they will be.
 const WARMUP: Duration = Duration::from_secs(2);

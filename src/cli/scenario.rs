@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::error::Error;
+use crate::cli::error::Error;
 
 /// Names less similar than this (0 to 1) are not what the user meant.
 const SIMILAR: f64 = 0.75;

@@ -7,11 +7,10 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::cli::*;
 use crate::command::SimulateSettings;
 use crate::command::settings::{BrokerChoice, StoreChoice};
 use crate::terminal::diagnostics;
-
-use super::*;
 
 /// A directory with a scenario, a `.env` and variables.
 struct Place {

@@ -5,8 +5,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::Duration;
 
-use super::clean;
-use super::settings::{BrokerChoice, SimulateSettings, Sink, StoreChoice};
+use crate::command::clean;
+use crate::command::settings::{BrokerChoice, SimulateSettings, Sink, StoreChoice};
 use crate::error::Error;
 use crate::net::engine::{self, Engine, Surroundings};
 use crate::report::BackendKind;

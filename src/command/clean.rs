@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::scratch;
-use super::settings::CleanSettings;
+use crate::command::scratch;
+use crate::command::settings::CleanSettings;
 use crate::error::{Error, ExitStatus};
 use crate::net::engine::{self, Engine, Leftover, Surroundings};
 use crate::net::owner::Life;

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::settings::{GenerateSettings, InspectSettings, SchemaSettings};
-use crate::dataset::{ColumnType, Dataset, JsonSchema, generate::Generator};
+use crate::command::settings::{GenerateSettings, InspectSettings, SchemaSettings};
+use crate::dataset::generate::Generator;
+use crate::dataset::{ColumnType, Dataset, JsonSchema};
 use crate::error::{Error, ExitStatus};
 use crate::terminal::Terminal;
 

@@ -3,12 +3,16 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::roles::{Role, Runtimes};
-use super::scratch::Scratch;
-use crate::broker::embedded::{self as broker, Broker};
+use convoy_kafka_server as broker;
+use convoy_kafka_server::Broker;
+use convoy_mongodb_server as store;
+use convoy_mongodb_server::Store;
+use convoy_registry_server as registry;
+use convoy_registry_server::Registry;
+
+use crate::command::roles::{Role, Runtimes};
+use crate::command::scratch::Scratch;
 use crate::error::Error;
-use crate::registry::embedded::{self as registry, Registry};
-use crate::store::embedded::{self as store, Store};
 
 /// Starts a broker.
 pub async fn start_broker(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::roles::{Role, Runtimes};
+use crate::command::roles::{Role, Runtimes};
 use crate::fleet::Readings;
 use crate::measure::{Recording, Stage, thread_cpu_time};
 use crate::pipeline::Context;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::command::summarize::CpuUse;
 use crate::load::Bound;
 use crate::measure::{Histogram, Interval, RunClock, Stages};
 use crate::pipeline::context::TopicPartition;
@@ -13,8 +14,6 @@ use crate::pipeline::{Context, Observer, Phase};
 use crate::report::{LatencyLog, PartialFile};
 use crate::terminal::progress::{Arrived, Expected, Progress, Snapshot};
 use crate::terminal::{self, Terminal};
-
-use super::summarize::CpuUse;
 
 /// Returns how the measured part of a run is expected to end.
 pub fn expected(bound: Bound) -> Option<Expected> {

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::observer::{self, Display};
-use super::roles::{Role, Runtimes};
-use super::settings::{Encoding, ProduceSettings};
-use super::summarize::{Baseline, CpuUse};
-use super::summarize_halves::{Half, producer_report};
-use super::{Invocation, interrupt, run_id, servers, simulate, workload};
+use crate::command::observer::{self, Display};
+use crate::command::roles::{Role, Runtimes};
+use crate::command::settings::{Encoding, ProduceSettings};
+use crate::command::summarize::{Baseline, CpuUse};
+use crate::command::summarize_halves::{Half, producer_report};
+use crate::command::{Invocation, interrupt, run_id, servers, simulate, workload};
 use crate::error::{Error, ExitStatus};
 use crate::measure::RunClock;
 use crate::pipeline::{self, Context, Observer as _, Phase, Roles};

@@ -3,30 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use convoy_kafka_server as embedded_broker;
+use convoy_mongodb_server as embedded_store;
+use convoy_mongodb_server::faults::FaultPlan;
+use convoy_registry_server as embedded_registry;
+use convoy_server_kit::SecretUri;
 use tokio_util::sync::CancellationToken;
 
-use super::backend::{self, Backends};
-use super::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
-use super::faults::{Injector, through_proxies};
-use super::roles::Runtimes;
-use super::settings::{
+use crate::broker::container::Redpanda;
+use crate::broker::{Endpoint, Login, Tls};
+use crate::command::backend::{self, Backends};
+use crate::command::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
+use crate::command::faults::{Injector, through_proxies};
+use crate::command::roles::Runtimes;
+use crate::command::settings::{
     BrokerChoice, Encoding, ExternalBroker, ExternalRegistry, SimulateSettings, StoreChoice,
 };
-use crate::broker::container::Redpanda;
-use crate::broker::embedded as embedded_broker;
-use crate::broker::{Endpoint, Login, Tls};
 use crate::error::Error;
-use crate::net::SecretUri;
 use crate::net::container::Common;
 use crate::net::engine::{Engine, Surroundings};
 use crate::net::proxy::Proxy;
 use crate::pipeline::{self, Endpoints, Lost};
-use crate::registry::embedded as embedded_registry;
 use crate::registry::{self, Client};
 use crate::report::{BackendKind, Durability};
 use crate::store::container::ReplicaSet;
-use crate::store::embedded as embedded_store;
-use crate::store::embedded::faults::FaultPlan;
 use crate::terminal::Terminal;
 
 /// What every run of a command has in common with the servers it starts.

@@ -18,10 +18,10 @@ use crate::dataset::Form;
 use crate::faults::Plan;
 use crate::fleet::Key;
 use crate::load::{Arrival, Bound, Rate};
-use crate::net::{Secret, SecretUri};
 use crate::registry;
 use crate::report::{Summary, Threshold, ThresholdName};
 use crate::words::words;
+use convoy_server_kit::{Secret, SecretUri};
 
 pub use halves::{ConsumeSettings, CreationSettings, MergeSettings, ProduceSettings, ShowSettings};
 

@@ -4,20 +4,21 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::faults::{self, Injector, Watched};
-use super::observer::{self, Display};
-use super::roles::{Role, Runtimes};
-use super::servers::{Servers, Situation};
-use super::settings::{Format, SimulateSettings, Sink};
-use super::summarize::{Baseline, CpuUse, Setting, null_report, pipeline_report};
-use super::{Invocation, backend, clean, interrupt, null_sink, run_id, workload};
+use tokio_util::sync::CancellationToken;
+
+use crate::command::faults::{self, Injector, Watched};
+use crate::command::observer::{self, Display};
+use crate::command::roles::{Role, Runtimes};
+use crate::command::servers::{Servers, Situation};
+use crate::command::settings::{Format, SimulateSettings, Sink};
+use crate::command::summarize::{Baseline, CpuUse, Setting, null_report, pipeline_report};
+use crate::command::{Invocation, backend, clean, interrupt, null_sink, run_id, workload};
 use crate::error::{Error, ExitStatus};
 use crate::faults::{DataFaults, Plan};
 use crate::measure::RunClock;
 use crate::pipeline::{self, Context, Observer, Roles};
 use crate::report::{LatencyLog, PartialFile, Report, RunDirectory, Status, json, text};
 use crate::terminal::{Terminal, logging};
-use tokio_util::sync::CancellationToken;
 
 /// Roles with tasks of their own; the generator is a thread.
 const ROLES: [Role; 5] = [

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::roles::{CpuTime, Role};
-use super::servers::Servers;
-use super::settings::SimulateSettings;
-use super::{Invocation, environment};
 use crate::audit::Verdict;
+use crate::command::roles::{CpuTime, Role};
+use crate::command::servers::Servers;
+use crate::command::settings::SimulateSettings;
+use crate::command::{Invocation, environment};
 use crate::measure::{Recording, RunClock};
 use crate::pipeline::{Context, Outcome, Workload};
 use crate::report::faults::Faults;

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::Invocation;
-use super::settings::{ConsumeSettings, ProduceSettings};
-use super::summarize::{Baseline, CpuUse, cpu_per_record, dataset_of, summary};
 use crate::audit::Verdict;
+use crate::command::Invocation;
+use crate::command::settings::{ConsumeSettings, ProduceSettings};
+use crate::command::summarize::{Baseline, CpuUse, cpu_per_record, dataset_of, summary};
 use crate::fleet::Shard;
 use crate::load::Bound;
 use crate::measure::{Recording, nanos};

@@ -1,6 +1,6 @@
 //! What a fleet emits, from the settings: the rows, their topics, the schedule.
 
-use super::settings::LoadSettings;
+use crate::command::settings::LoadSettings;
 use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::fleet::{self, Shard};

@@ -54,7 +54,7 @@ pub struct Schema {
 impl Schema {
     /// Returns the index of the column named `class` if it is text.
     ///
-    /// [`Dataset::label_column`](super::Dataset::label_column) also asks for few distinct values.
+    /// [`Dataset::label_column`](crate::dataset::Dataset::label_column) also asks for few distinct values.
     pub fn label_column(&self) -> Option<usize> {
         self.columns
             .iter()

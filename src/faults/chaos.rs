@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::kind::{Chance, DataKind, Target};
-use super::plan::{Plan, Probability, Scheduled};
+use crate::faults::kind::{Chance, DataKind, Target};
+use crate::faults::plan::{Plan, Probability, Scheduled};
 use crate::load::random;
 
 /// Keeps the plan independent of other choices of the same seed.

@@ -1,7 +1,7 @@
 //! Which readings are spoilt, and how: a function of seed, vehicle and sequence.
 
-use super::kind::DataKind;
-use super::plan::{Plan, unit};
+use crate::faults::kind::DataKind;
+use crate::faults::plan::{Plan, unit};
 use crate::load::random;
 
 /// Readings of a vehicle in a row that a missing batch takes away.

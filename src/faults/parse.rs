@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::kind::{Chance, DataKind, Target};
-use super::plan::{Plan, Scheduled, Spec};
+use crate::faults::kind::{Chance, DataKind, Target};
+use crate::faults::plan::{Plan, Scheduled, Spec};
 
 /// Longer than any run.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::kind::{Chance, DataKind, Target};
+use crate::faults::kind::{Chance, DataKind, Target};
 
 /// What a user asks for.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,7 @@
 //! What can be done to a server, by where it is.
 
-use super::kind::{Chance, Target};
-use super::plan::{Plan, Scheduled};
+use crate::faults::kind::{Chance, Target};
+use crate::faults::plan::{Plan, Scheduled};
 
 /// How far a run's hands reach into a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::chaos::{self, Bounds};
-use super::data::BATCH;
-use super::*;
+use crate::faults::chaos::{self, Bounds};
+use crate::faults::data::BATCH;
+use crate::faults::*;
 
 fn probability() -> impl Strategy<Value = Probability> {
     (0.0..=0.1).prop_map(|value| Probability::new(value).unwrap())

@@ -2,14 +2,13 @@
 //!
 //! Pure and synchronous, but for reading the clock.
 
-pub mod clock;
 pub mod counters;
 pub mod histogram;
 pub mod interval;
 pub mod recorder;
 pub mod stage;
 
-pub use clock::{RunClock, nanos, thread_cpu_time};
+pub use convoy_server_kit::clock::{self, RunClock, nanos, thread_cpu_time};
 pub use counters::Counters;
 pub use histogram::{Histogram, StageSummary};
 pub use interval::Interval;

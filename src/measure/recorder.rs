@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::histogram::Histogram;
-use super::stage::Stages;
+use crate::measure::histogram::Histogram;
+use crate::measure::stage::Stages;
 
 /// Samples of one task. The lock is taken per batch, so it is practically never contended.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::histogram::{Histogram, StageSummary};
+use crate::measure::histogram::{Histogram, StageSummary};
 
 /// A stage of a record's way, from one stamp to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,9 +18,9 @@ use testcontainers_modules::testcontainers::{
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::engine::RUN_LABEL;
-use super::owner::Owner;
 use crate::measure::RunClock;
+use crate::net::engine::RUN_LABEL;
+use crate::net::owner::Owner;
 
 /// How long creating and starting may take; readiness has a deadline of its own.
 const START: Duration = Duration::from_secs(60);

@@ -7,10 +7,5 @@ pub mod engine;
 pub mod nodelay;
 pub mod owner;
 pub mod proxy;
-pub mod secret;
-pub mod server;
-pub mod tls;
 
 pub use cause::Cause;
-pub use secret::{Secret, SecretUri};
-pub use server::{Error, Limits, Server, bind};

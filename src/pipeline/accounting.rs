@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::context::Context;
-use super::dead_letter::Identity;
-use super::error::Error;
-use super::spoil::{Fate, Spoiler, mark};
-use super::workload::Scratch;
 use crate::audit::{FaultAccount, Ledger};
 use crate::faults::{DataFaults, DataKind};
 use crate::fleet::{Reading, Readings};
+use crate::pipeline::context::Context;
+use crate::pipeline::dead_letter::Identity;
+use crate::pipeline::error::Error;
+use crate::pipeline::spoil::{Fate, Spoiler, mark};
+use crate::pipeline::workload::Scratch;
 use crate::record::document::Stored;
 use crate::record::payload_hash;
 

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use bson::{Document, doc};
 
-use super::accounting::{Accounting, Reason, scheduled};
-use super::context::Context;
-use super::dead_letter::{Identity, identity};
-use super::error::Error;
 use crate::audit::{Examination, Expected, Inquest, Ledger, Scope, Verdict};
 use crate::fleet::{self, Reading, Readings};
 use crate::load::Rate;
+use crate::pipeline::accounting::{Accounting, Reason, scheduled};
+use crate::pipeline::context::Context;
+use crate::pipeline::dead_letter::{Identity, identity};
+use crate::pipeline::error::Error;
 use crate::record::{DocumentId, DocumentReader};
 use crate::store::Documents;
 

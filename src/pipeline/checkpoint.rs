@@ -5,7 +5,7 @@
 
 use bson::doc;
 
-use super::context::{Context, TopicPartition};
+use crate::pipeline::context::{Context, TopicPartition};
 use crate::store::client::{Updated, Upsert};
 use crate::store::{Documents, Error};
 

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
+use convoy_server_kit::SecretUri;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::context::Context;
-use super::dead_letter;
-use super::error::Error;
-use super::group::leases::Leases;
-use super::group::{Done, Participation, Session, start};
-use super::prepare::{connector, open_store};
-use super::progress::{Observer, Phase, gather};
-use super::schemas::Schemas;
-use super::topics;
 use crate::broker::Endpoint;
 use crate::measure::{Interval, Recording};
-use crate::net::SecretUri;
+use crate::pipeline::context::Context;
+use crate::pipeline::dead_letter;
+use crate::pipeline::error::Error;
+use crate::pipeline::group::leases::Leases;
+use crate::pipeline::group::{Done, Participation, Session, start};
+use crate::pipeline::prepare::{connector, open_store};
+use crate::pipeline::progress::{Observer, Phase, gather};
+use crate::pipeline::schemas::Schemas;
+use crate::pipeline::topics;
 use crate::registry::Client;
 
 /// Where records come from and documents go.

@@ -7,13 +7,13 @@ use std::time::Duration;
 use bson::RawDocumentBuf;
 use tokio::sync::{mpsc, watch};
 
-use super::acks::Acks;
-use super::context::{Context, TopicPartition};
-use super::error::Error;
-use super::intake::{Intake, Refused};
-use super::machine::{Attempts, Position};
 use crate::broker::client::Record;
 use crate::broker::{self, Partition};
+use crate::pipeline::acks::Acks;
+use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::error::Error;
+use crate::pipeline::intake::{Intake, Refused};
+use crate::pipeline::machine::{Attempts, Position};
 use crate::record::Envelope;
 
 /// Bytes of one fetch: a few hundred records, so that decoding them does not delay the writer.

@@ -3,13 +3,13 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::lost::Lost;
-use super::workload::Workload;
 use crate::broker::Compression;
 use crate::faults::DataFaults;
 use crate::fleet::{self, Key};
 use crate::measure::{Counters, RunClock};
 use crate::net::owner;
+use crate::pipeline::lost::Lost;
+use crate::pipeline::workload::Workload;
 use crate::record::RunKey;
 
 /// Resolved settings of a pipeline.

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use convoy_server_kit::SecretUri;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::accounting::Accounting;
-use super::audit::{Case, count_repetitions, verdict};
-use super::context::Context;
-use super::error::Error;
-use super::prepare::prepare;
-use super::progress::{Observer, Phase};
-use super::running::Running;
 use crate::audit::Verdict;
 use crate::broker::Endpoint;
 use crate::measure::{Interval, Recording};
-use crate::net::SecretUri;
+use crate::pipeline::accounting::Accounting;
+use crate::pipeline::audit::{Case, count_repetitions, verdict};
+use crate::pipeline::context::Context;
+use crate::pipeline::error::Error;
+use crate::pipeline::prepare::prepare;
+use crate::pipeline::progress::{Observer, Phase};
+use crate::pipeline::running::Running;
 use crate::registry::Client;
 
 /// The servers that a run talks to.

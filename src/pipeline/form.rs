@@ -1,9 +1,11 @@
 //! What the value of a message looks like: JSON alone, or JSON behind the id of its schema.
 
-use super::context::Context;
-use super::error::Error;
+use convoy_registry_server::Schema;
+
 use crate::dataset::{Form as SchemaForm, JsonSchema};
-use crate::registry::{self, Client, PayloadValidator, Schema, wire};
+use crate::pipeline::context::Context;
+use crate::pipeline::error::Error;
+use crate::registry::{self, Client, PayloadValidator, wire};
 
 /// The form of every message of one topic.
 #[derive(Debug, Default)]

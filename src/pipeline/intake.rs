@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use bson::RawDocumentBuf;
 
-use super::consumer::Ready;
-use super::context::{Context, TopicPartition};
-use super::error::Error;
-use super::form::Form;
-use super::schemas::{SchemaCheck, Schemas};
 use crate::broker::client::Record;
 use crate::measure::RunClock;
+use crate::pipeline::consumer::Ready;
+use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::error::Error;
+use crate::pipeline::form::Form;
+use crate::pipeline::schemas::{SchemaCheck, Schemas};
 use crate::record::document::{self, Origin};
 use crate::record::envelope::{self, Emission, Envelope};
 use crate::record::typed::PayloadDecoder;

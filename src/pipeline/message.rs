@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::context::Context;
-use super::dead_letter::{Letter, Undeliverable};
-use super::error::Error;
-use super::form::Form;
-use super::spoil::{Fate, Spoiler};
-use super::workload::Scratch;
 use crate::broker::client::Batch;
 use crate::faults::DataKind;
 use crate::fleet::Reading;
+use crate::pipeline::context::Context;
+use crate::pipeline::dead_letter::{Letter, Undeliverable};
+use crate::pipeline::error::Error;
+use crate::pipeline::form::Form;
+use crate::pipeline::spoil::{Fate, Spoiler};
+use crate::pipeline::workload::Scratch;
 use crate::record::{Emission, Envelope, envelope, payload_hash};
 
 /// Makes the messages of one partition. The same reading always gives the same message.

@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use convoy_server_kit::SecretUri;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::checkpoint::Checkpoints;
-use super::consumer::Consuming;
-use super::context::{Context, TopicPartition};
-use super::dead_letter::DeadLetters;
-use super::error::Error;
-use super::experiment::{Endpoints, Roles};
-use super::form::Form;
-use super::intake::Intake;
-use super::writer::Targets;
-use super::{retry, topics};
 use crate::broker::{self, Connector, Endpoint, Partition};
-use crate::net::SecretUri;
+use crate::pipeline::checkpoint::Checkpoints;
+use crate::pipeline::consumer::Consuming;
+use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::dead_letter::DeadLetters;
+use crate::pipeline::error::Error;
+use crate::pipeline::experiment::{Endpoints, Roles};
+use crate::pipeline::form::Form;
+use crate::pipeline::intake::Intake;
+use crate::pipeline::writer::Targets;
+use crate::pipeline::{retry, topics};
 use crate::registry::Client;
 use crate::store::{Connection, Documents};
 

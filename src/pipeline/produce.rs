@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::context::Context;
-use super::error::Error;
-use super::experiment::Roles;
-use super::prepare::{connector, prepare_producing};
-use super::progress::{Observer, Phase};
-use super::running::Running;
 use crate::audit::Ledger;
 use crate::broker::Endpoint;
 use crate::measure::{Interval, Recording};
+use crate::pipeline::context::Context;
+use crate::pipeline::error::Error;
+use crate::pipeline::experiment::Roles;
+use crate::pipeline::prepare::{connector, prepare_producing};
+use crate::pipeline::progress::{Observer, Phase};
+use crate::pipeline::running::Running;
 use crate::registry::Client;
 
 /// What producing alone gave.

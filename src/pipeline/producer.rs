@@ -7,16 +7,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::acks::Acks;
-use super::context::Context;
-use super::dead_letter::DeadLetters;
-use super::error::Error;
-use super::machine::sending::{Action, Answer, Sending};
-use super::machine::{Batcher, batcher};
-use super::message::{Composer, Message, Sent};
-use super::prepare::Producing;
-use super::queue::Queue;
-use super::spoil::Fate;
 use crate::audit::{Ledger, fingerprint};
 use crate::broker::Partition;
 use crate::broker::client::{Batch, ProduceOutcome};
@@ -24,6 +14,16 @@ use crate::faults::DataKind;
 use crate::fleet::Reading;
 use crate::measure::{Recorder, Stage};
 use crate::net::Cause;
+use crate::pipeline::acks::Acks;
+use crate::pipeline::context::Context;
+use crate::pipeline::dead_letter::DeadLetters;
+use crate::pipeline::error::Error;
+use crate::pipeline::machine::sending::{Action, Answer, Sending};
+use crate::pipeline::machine::{Batcher, batcher};
+use crate::pipeline::message::{Composer, Message, Sent};
+use crate::pipeline::prepare::Producing;
+use crate::pipeline::queue::Queue;
+use crate::pipeline::spoil::Fate;
 use crate::record::DocumentId;
 
 /// Bytes of one produce request. Brokers take 1 MiB unless told otherwise.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Context, TopicPartition};
 use crate::measure::{Histogram, Interval, IntervalSums, Recorder, Stage, Stages, nanos};
+use crate::pipeline::context::{Context, TopicPartition};
 
 /// Length of an interval.
 pub const INTERVAL: Duration = Duration::from_secs(1);

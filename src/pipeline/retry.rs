@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bson::RawDocumentBuf;
 
-use super::context::Context;
-use super::error;
-use super::machine::Attempts;
 use crate::broker::{self, Partition};
+use crate::pipeline::context::Context;
+use crate::pipeline::error;
+use crate::pipeline::machine::Attempts;
 use crate::store::{Documents, Error, InsertOutcome};
 
 /// Sends a command that changes nothing when it is sent twice, until it is answered.

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::context::{Context, TopicPartition};
-use super::emitter::{Sink, Throttle};
-use super::queue::Queue;
 use crate::fleet::{Reading, partition};
 use crate::measure::{Histogram, RunClock};
+use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::emitter::{Sink, Throttle};
+use crate::pipeline::queue::Queue;
 
 /// Readings passed to a queue at once while there is no pause.
 const CHUNK: usize = 64;

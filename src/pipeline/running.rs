@@ -7,24 +7,24 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::acks::Acks;
-use super::checkpoint::Checkpoints;
-use super::consumer::{Consumer, Consuming};
-use super::context::Context;
-use super::emitter::{Throttle, emit};
-use super::error::Error;
-use super::experiment::Roles;
-use super::prepare::Prepared;
-use super::producer::Producer;
-use super::progress::{Gathered, Observer, Phase, gather};
-use super::queue::Queue;
-use super::retry;
-use super::router::Router;
-use super::writer::{Targets, Writer};
 use crate::audit::Ledger;
 use crate::broker::Partition;
 use crate::fleet::Readings;
 use crate::measure::{Interval, Recorder, Recording, nanos, thread_cpu_time};
+use crate::pipeline::acks::Acks;
+use crate::pipeline::checkpoint::Checkpoints;
+use crate::pipeline::consumer::{Consumer, Consuming};
+use crate::pipeline::context::Context;
+use crate::pipeline::emitter::{Throttle, emit};
+use crate::pipeline::error::Error;
+use crate::pipeline::experiment::Roles;
+use crate::pipeline::prepare::Prepared;
+use crate::pipeline::producer::Producer;
+use crate::pipeline::progress::{Gathered, Observer, Phase, gather};
+use crate::pipeline::queue::Queue;
+use crate::pipeline::retry;
+use crate::pipeline::router::Router;
+use crate::pipeline::writer::{Targets, Writer};
 
 /// Fetches that wait for one writer.
 const WRITER_INPUT: usize = 4;

@@ -13,14 +13,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use convoy_registry_server::{Schema, SchemaType};
 use tokio::sync::Mutex;
 
-use super::context::Context;
-use super::error::Error;
-use super::machine::Attempts;
-use super::retry::again;
 use crate::measure::nanos;
-use crate::registry::{self, Client, PayloadValidator, Schema, SchemaType};
+use crate::pipeline::context::Context;
+use crate::pipeline::error::Error;
+use crate::pipeline::machine::Attempts;
+use crate::pipeline::retry::again;
+use crate::registry::{self, Client, PayloadValidator};
 
 /// Ids that are remembered; topics name a few, unless someone writes nonsense into them.
 const MOST_REMEMBERED: usize = 1_000;

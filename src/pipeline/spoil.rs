@@ -8,11 +8,11 @@ use std::fmt;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::context::Context;
 use crate::dataset::{ColumnType, Schema};
 use crate::faults::{DataFaults, DataKind};
 use crate::fleet::Reading;
 use crate::load::random;
+use crate::pipeline::context::Context;
 use crate::record::envelope;
 use crate::record::payload::write_string;
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::acks::{Acked, Acks};
-use super::context::{Context, TopicPartition};
 use crate::measure::{Recorder, Recording, Stage};
+use crate::pipeline::acks::{Acked, Acks};
+use crate::pipeline::context::{Context, TopicPartition};
 use crate::record::Envelope;
 
 /// Records the stages of what one writer stores.

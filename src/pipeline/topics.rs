@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::context::Settings;
-use super::error::Error;
 use crate::broker::Connector;
+use crate::pipeline::context::Settings;
+use crate::pipeline::error::Error;
 
 /// Creates the topics that are not there; returns the number of partitions of each.
 ///

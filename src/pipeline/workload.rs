@@ -2,10 +2,9 @@
 
 use crate::dataset::schema::is_missing;
 use crate::dataset::{Dataset, RowBuffer, Schema};
+use crate::pipeline::error::Error;
 use crate::record::payload::PayloadEncoder;
 use crate::record::payload_hash;
-
-use super::error::Error;
 
 /// Every row that is replayed, topic after topic.
 #[derive(Debug)]

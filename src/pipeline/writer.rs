@@ -1,4 +1,4 @@
-//! The writer of one consumer: does what [`machine::writing`](super::machine::writing) decides.
+//! The writer of one consumer: does what [`machine::writing`](crate::pipeline::machine::writing) decides.
 //! Batches documents of its partitions, inserts them durably, moves the checkpoints.
 
 use std::collections::BTreeMap;
@@ -8,19 +8,19 @@ use std::time::Duration;
 use bson::RawDocumentBuf;
 use tokio::sync::mpsc;
 
-use super::acks::Acks;
-use super::checkpoint::Checkpoints;
-use super::consumer::{Fetch, Poison, Ready};
-use super::context::{Context, TopicPartition};
-use super::dead_letter::{DeadLetters, Letter};
-use super::error::Error;
-use super::machine::batcher;
-use super::machine::writing::{Action, Fetched, Limits, Writing};
-use super::retry::persistently;
-use super::stopwatch::{Sample, Stopwatch};
 use crate::broker::client::Record;
 use crate::measure::Recorder;
 use crate::net::Cause;
+use crate::pipeline::acks::Acks;
+use crate::pipeline::checkpoint::Checkpoints;
+use crate::pipeline::consumer::{Fetch, Poison, Ready};
+use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::dead_letter::{DeadLetters, Letter};
+use crate::pipeline::error::Error;
+use crate::pipeline::machine::batcher;
+use crate::pipeline::machine::writing::{Action, Fetched, Limits, Writing};
+use crate::pipeline::retry::persistently;
+use crate::pipeline::stopwatch::{Sample, Stopwatch};
 use crate::record::DocumentId;
 use crate::store::{self, Documents, InsertOutcome};
 

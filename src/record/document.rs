@@ -4,11 +4,11 @@
 //!  { _id, vehicle, sequence, run, emitted_at, payload_hash, <the row's fields>, kafka: { topic, partition, offset } }
 //! ```
 
-use super::bson::{Element, Elements, Malformed, SUBTYPE_UUID, Writer};
-use super::envelope::Envelope;
-use super::identity::DocumentId;
-use super::payload::{write_decimal, write_integer, write_string};
-use super::typed::{self, PayloadDecoder};
+use crate::record::bson::{Element, Elements, Malformed, SUBTYPE_UUID, Writer};
+use crate::record::envelope::Envelope;
+use crate::record::identity::DocumentId;
+use crate::record::payload::{write_decimal, write_integer, write_string};
+use crate::record::typed::{self, PayloadDecoder};
 
 /// Fields that convoy adds to a row's; no column may have one of these names.
 pub const RESERVED: [&str; 7] = [ID, VEHICLE, SEQUENCE, RUN, EMITTED_AT, PAYLOAD_HASH, KAFKA];

@@ -11,7 +11,7 @@
 //! compares them with its own; on another machine the wall clock must do. The name of the run is
 //! in every record, so that who reads needs to agree on nothing with who writes.
 
-use super::identity::{DocumentId, RunKey};
+use crate::record::identity::{DocumentId, RunKey};
 
 /// Name of the record header.
 pub const HEADER: &str = "convoy";

@@ -6,8 +6,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visitor};
 
-use super::bson::Writer;
 use crate::dataset::{Column, ColumnType, Schema};
+use crate::record::bson::Writer;
 
 /// Reads payloads of one schema.
 #[derive(Debug)]

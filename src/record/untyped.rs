@@ -8,9 +8,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::bson::Writer;
-use super::document::RESERVED;
-use super::typed::Error;
+use crate::record::bson::Writer;
+use crate::record::document::RESERVED;
+use crate::record::typed::Error;
 
 /// Levels of a value below its document. Stores refuse documents that are deeper than 100.
 const MAX_DEPTH: u32 = 90;

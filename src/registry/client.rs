@@ -3,15 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use convoy_registry_server::credentials::Credentials;
+use convoy_registry_server::schema::Schema;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::registry::credentials::Credentials;
 use crate::registry::error::Error;
-use crate::registry::percent;
-use crate::registry::schema::Schema;
 
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
@@ -229,7 +228,14 @@ fn is_loopback(url: &Url) -> bool {
 
 fn in_url(url: &Url) -> Option<Credentials> {
     (!url.username().is_empty()).then(|| Credentials {
-        user: percent::decode(url.username()),
-        password: percent::decode(url.password().unwrap_or_default()),
+        user: percent_decoded(url.username()),
+        password: percent_decoded(url.password().unwrap_or_default()),
     })
+}
+
+/// Decodes `%XX`; an invalid escape stays as it is.
+fn percent_decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
 }

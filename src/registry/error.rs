@@ -1,9 +1,8 @@
 //! What can go wrong with a registry, and what to do about it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-/// A registry could not be used or served.
+/// A registry could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address of the registry is not a URL.
@@ -66,36 +65,6 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
-    /// The embedded registry could not listen.
-    #[error("failed to start the schema registry")]
-    Listen {
-        /// Why not.
-        #[source]
-        source: crate::net::Error,
-    },
-    /// The embedded registry's journal could not be opened, read or repaired.
-    #[error("failed to open the schema registry's journal `{}`", path.display())]
-    Journal {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Another process uses the embedded registry's journal.
-    #[error("the schema registry's journal `{}` is in use by another process", path.display())]
-    JournalInUse {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The journal is damaged before its end, where no crash of ours could have damaged it.
-    #[error("the schema registry's journal `{}` is damaged at byte {byte}", path.display())]
-    JournalDamaged {
-        /// The file.
-        path: PathBuf,
-        /// Where.
-        byte: u64,
-    },
 }
 
 /// What registries answer when they have no schema with an id.
@@ -123,7 +92,6 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> String {
         let hint = match self {
-            Self::Listen { source } => return source.hint(),
             Self::InvalidUrl { .. } => "write it as `http://127.0.0.1:8081`",
             Self::Prepare { .. } => "check the CA certificate",
             Self::Request { .. } | Self::Deadline { .. } => {
@@ -141,11 +109,6 @@ impl Error {
                 "check that the address is that of a Confluent-compatible schema registry"
             }
             Self::InvalidSchema { .. } => "`convoy dataset schema` prints a valid one",
-            Self::Journal { .. } => "check the permissions and the disk of the data directory",
-            Self::JournalInUse { .. } => "give every registry a data directory of its own",
-            Self::JournalDamaged { .. } => {
-                "restore the file from a backup, or move it away to start with an empty registry"
-            }
         };
         hint.to_owned()
     }

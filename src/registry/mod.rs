@@ -8,16 +8,15 @@
 //! ```
 
 pub mod client;
-pub mod credentials;
-pub mod embedded;
 pub mod error;
-mod percent;
-pub mod schema;
 pub mod validator;
 pub mod wire;
 
 pub use client::{Client, Registered};
-pub use credentials::Credentials;
+pub use convoy_registry_server::Credentials;
+pub use convoy_registry_server::{Reference, Schema, SchemaType};
 pub use error::Error;
-pub use schema::{Reference, Schema, SchemaType};
 pub use validator::PayloadValidator;
+
+#[cfg(test)]
+mod tests;

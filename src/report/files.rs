@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::latency_log::LatencyLog;
-use super::value::{FORMAT_VERSION, Report};
-use super::{csv, json};
+use crate::report::latency_log::LatencyLog;
+use crate::report::value::{FORMAT_VERSION, Report};
+use crate::report::{csv, json};
 
 /// A file of a report could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -228,10 +228,9 @@ fn make_readable(file: &File) -> io::Result<()> {
 mod tests {
     use std::time::Duration;
 
+    use super::*;
     use crate::measure::Stages;
     use crate::report::sample;
-
-    use super::*;
 
     fn names(directory: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(directory)

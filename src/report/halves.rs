@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::quantity;
-use super::value::Report;
+use crate::report::quantity;
+use crate::report::value::Report;
 
 /// What one producer emitted: enough for others to audit the run and to replay its schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

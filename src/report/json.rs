@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::value::Report;
+use crate::report::value::Report;
 
 /// Writes a report as indented JSON with a final newline.
 pub fn write(report: &Report, mut output: impl Write) -> io::Result<()> {
@@ -16,9 +16,8 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use crate::report::sample;
-
     use super::*;
+    use crate::report::sample;
 
     fn fixture(name: &str) -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))

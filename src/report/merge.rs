@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::halves::{Merged, Produced};
-use super::stored::Stored;
-use super::value::{
-    BackendKind, CpuPerRecord, Durability, FORMAT_VERSION, Report, Run, Status, Summary, Topology,
-};
-use super::warning::Notice;
 use crate::audit::Verdict;
 use crate::measure::{Histogram, Stages};
+use crate::report::halves::{Merged, Produced};
+use crate::report::stored::Stored;
+use crate::report::value::{
+    BackendKind, CpuPerRecord, Durability, FORMAT_VERSION, Report, Run, Status, Summary, Topology,
+};
+use crate::report::warning::Notice;
 
 /// Reports that do not belong together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,14 +7,13 @@ use serde_json::json;
 use crate::audit::Verdict;
 use crate::audit::verdict::LabelCount;
 use crate::measure::{Interval, StageSummary, Stages};
-
-use super::environment::{BuildProfile, Environment};
-use super::threshold::ThresholdName;
-use super::value::{
+use crate::report::environment::{BuildProfile, Environment};
+use crate::report::threshold::ThresholdName;
+use crate::report::value::{
     BackendKind, CpuPerRecord, Dataset, Durability, FORMAT_VERSION, Report, Run, Status, Summary,
     Topology,
 };
-use super::warning::Warning;
+use crate::report::warning::Warning;
 
 /// Returns a complete embedded run of 500 records.
 pub(super) fn report() -> Report {

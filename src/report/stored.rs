@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::files::Error;
-use super::latency_log;
-use super::value::{FORMAT_VERSION, Report};
 use crate::measure::{Histogram, Stage, Stages};
+use crate::report::files::Error;
+use crate::report::latency_log;
+use crate::report::value::{FORMAT_VERSION, Report};
 
 /// A report as it lies on the disk.
 #[derive(Debug)]

@@ -8,10 +8,9 @@ use std::path::PathBuf;
 
 use crate::audit::Verdict;
 use crate::measure::{Stage, StageSummary};
-
-use super::threshold::{Threshold, ThresholdName};
-use super::value::{BackendKind, Report, Status};
-use super::{faults, halves, quantity};
+use crate::report::threshold::{Threshold, ThresholdName};
+use crate::report::value::{BackendKind, Report, Status};
+use crate::report::{faults, halves, quantity};
 
 /// Width of the column with a stage's name.
 const STAGE_WIDTH: usize = 20;
@@ -268,9 +267,8 @@ fn written(files: &[PathBuf]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::report::sample;
-
     use super::*;
+    use crate::report::sample;
 
     fn render(report: &Report) -> String {
         let files = [PathBuf::from("runs/20261123-042804-7f3a/report.json")];

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::value::Summary;
 use crate::audit::Verdict;
+use crate::report::value::Summary;
 
 /// What is limited. Names are the flags' with their unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,12 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::Verdict;
 use crate::measure::{Interval, StageSummary, Stages};
-
-use super::environment::Environment;
-use super::faults::Faults;
-use super::halves::{Consumed, Merged, Produced};
-use super::threshold::{Threshold, ThresholdName};
-use super::warning::Notice;
+use crate::report::environment::Environment;
+use crate::report::faults::Faults;
+use crate::report::halves::{Consumed, Merged, Produced};
+use crate::report::threshold::{Threshold, ThresholdName};
+use crate::report::warning::Notice;
 
 /// Version of the JSON form; a program that reads reports checks it first.
 pub const FORMAT_VERSION: u32 = 1;

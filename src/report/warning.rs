@@ -6,12 +6,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::Stage;
-
-use super::environment::BuildProfile;
-use super::quantity;
-use super::value::{BackendKind, Report};
 use crate::measure::Interval;
+use crate::measure::Stage;
+use crate::report::environment::BuildProfile;
+use crate::report::quantity;
+use crate::report::value::{BackendKind, Report};
 
 /// Below this share of the target rate a schedule was not sustained.
 const SUSTAINED_SHARE: f64 = 0.98;
@@ -342,9 +341,8 @@ fn embedded(report: &Report) -> Option<Warning> {
 
 #[cfg(test)]
 mod tests {
-    use crate::report::sample;
-
     use super::*;
+    use crate::report::sample;
 
     fn codes(report: &Report, facts: &Facts) -> Vec<&'static str> {
         Warning::find(report, facts)

@@ -5,14 +5,15 @@ use std::future::{Future, IntoFuture as _};
 use std::time::Duration;
 
 use bson::{Binary, Bson, Document, RawDocument, RawDocumentBuf, doc, spec::BinarySubtype};
+use convoy_server_kit::SecretUri;
 use mongodb::Collection;
 use mongodb::error::{Error as DriverError, ErrorKind};
 use mongodb::options::{Acknowledgment, ClientOptions, CollectionOptions, WriteConcern};
 
-use super::error::Error;
-use super::pool::{Pool, cause};
-use crate::net::{Cause, SecretUri};
+use crate::net::Cause;
 use crate::record::DocumentId;
+use crate::store::error::Error;
+use crate::store::pool::{Pool, cause};
 
 /// How long the store may take to be found and to accept a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(8);

@@ -4,14 +4,14 @@
 //! writable primary. Clients connect to it directly, because the set knows itself by an address
 //! that only means something inside the container.
 
+use convoy_server_kit::SecretUri;
 use testcontainers_modules::mongo::Mongo;
 use testcontainers_modules::testcontainers::ImageExt;
 use testcontainers_modules::testcontainers::core::IntoContainerPort;
 
-use super::client::Connection;
-use super::error::Error as ClientError;
-use crate::net::SecretUri;
 use crate::net::container::{Common, Container, Error, free_port, start_on_free_ports};
+use crate::store::client::Connection;
+use crate::store::error::Error as ClientError;
 
 /// Image that is started unless the user names another.
 pub const IMAGE: &str = "mongo:8.0.4";

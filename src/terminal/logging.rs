@@ -17,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use super::Terminal;
+use crate::terminal::Terminal;
 
 /// Directory of the log files, one per run.
 pub const DIRECTORY: &str = "logs";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Terminal;
+use crate::terminal::Terminal;
 
 /// How often a plain line says how a phase goes on.
 const LINE_PERIOD: Duration = Duration::from_secs(5);

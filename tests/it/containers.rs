@@ -209,7 +209,7 @@ fn a_container_killed_during_the_run_ends_it_with_its_results_kept() {
     let place = Place::with_rows();
     let run = Running::start(&place);
     engine.kill(REDPANDA);
-    let clock = convoy::measure::RunClock::start();
+    let clock = convoy_server_kit::clock::RunClock::start();
     let outcome = run.outcome();
     assert!(Duration::from_nanos(clock.now()) < Duration::from_secs(45));
     assert_eq!(outcome.code, 3, "{outcome}");
@@ -227,7 +227,7 @@ fn a_killed_store_ends_the_run_with_its_name() {
     let child = place.start(&endless());
     engine.until_running(2);
     engine.kill(MONGO);
-    let clock = convoy::measure::RunClock::start();
+    let clock = convoy_server_kit::clock::RunClock::start();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
@@ -289,7 +289,7 @@ fn kept_containers_stay_and_are_told() {
 #[test]
 fn without_an_engine_containers_fail_fast_and_auto_says_why_not() {
     let place = Place::with_rows().variable("DOCKER_HOST", "unix:///nowhere/docker.sock");
-    let clock = convoy::measure::RunClock::start();
+    let clock = convoy_server_kit::clock::RunClock::start();
     let outcome = place.convoy(NEEDED);
     assert!(Duration::from_nanos(clock.now()) < Duration::from_secs(3));
     assert_eq!(outcome.code, 3, "{outcome}");

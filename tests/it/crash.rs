@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use convoy::broker::embedded::{self as broker, Broker};
 use convoy::load::random;
-use convoy::measure::RunClock;
-use convoy::net::SecretUri;
 use convoy::store::Connection;
-use convoy::store::embedded::faults::{Disturbance, FaultPlan, Injected, Occasion};
-use convoy::store::embedded::{self as store, Store};
+use convoy_kafka_server as broker;
+use convoy_kafka_server::Broker;
+use convoy_mongodb_server as store;
+use convoy_mongodb_server::Store;
+use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, Occasion};
+use convoy_server_kit::SecretUri;
+use convoy_server_kit::clock::RunClock;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 

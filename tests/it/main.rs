@@ -19,7 +19,6 @@ mod crash;
 mod dataset;
 mod durability;
 mod faults;
-mod fuzz;
 mod halves;
 mod help;
 mod install;

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use convoy::broker::embedded::{self as broker, Broker, Fault, Faults, Moment};
-use convoy::measure::RunClock;
-use convoy::store::embedded::faults::{Disturbance, FaultPlan, Injected, Occasion};
-use convoy::store::embedded::{self as store, Store};
+use convoy_kafka_server as broker;
+use convoy_kafka_server::{Broker, Fault, Faults, Moment};
+use convoy_mongodb_server as store;
+use convoy_mongodb_server::Store;
+use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, Occasion};
+use convoy_server_kit::clock::RunClock;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -247,7 +249,7 @@ fn a_second_interruption_ends_a_run_that_cannot_drain() {
 fn a_certificate_for_another_name_is_refused_at_once() {
     let runtime = runtime();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls");
-    let tls = convoy::net::tls::load(
+    let tls = convoy_server_kit::tls::load(
         &fixtures.join("server.pem"),
         &fixtures.join("server-key.pem"),
     );

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use convoy::measure::RunClock;
+use convoy_server_kit::clock::RunClock;
 
 /// Names of the images; tags say how they behave.
 pub const REDPANDA: &str = "convoy-test/redpanda";

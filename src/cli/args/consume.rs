@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::args::groups::{
+    ConnectionArgs, PatienceArgs, ReportArgs, TalkArgs, TopicArgs, WriterArgs,
+};
+use crate::cli::args::parse;
 use crate::pipeline::group::Start;
-
-use super::groups::{ConnectionArgs, PatienceArgs, ReportArgs, TalkArgs, TopicArgs, WriterArgs};
-use super::parse;
 
 /// Shown below the long help.
 pub const EXAMPLES: &str = "\

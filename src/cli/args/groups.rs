@@ -6,13 +6,12 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
+use crate::cli::args::parse;
 use crate::command::settings::{Encoding, Format};
 use crate::dataset::sample;
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
 use crate::terminal::ProgressMode;
-
-use super::parse;
 
 /// The fleet: what `simulate` and `produce` emit.
 #[derive(Args)]

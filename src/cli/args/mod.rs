@@ -15,7 +15,7 @@ use crate::command::settings::{Backend, Format};
 use crate::dataset::sample;
 use crate::{broker, store};
 
-use super::parse;
+use crate::cli::parse;
 pub(super) use consume::ConsumeArgs;
 pub(super) use groups::{ConnectionArgs, FleetArgs, LengthArgs, RecordsArg, TopicArgs};
 pub(super) use produce::ProduceArgs;

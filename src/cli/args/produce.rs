@@ -2,13 +2,12 @@
 
 use clap::Args;
 
-use crate::fleet::Shard;
-
-use super::groups::{
+use crate::cli::args::groups::{
     ConnectionArgs, FleetArgs, LengthArgs, PatienceArgs, ProducerArgs, ReportArgs, TalkArgs,
     TopicArgs,
 };
-use super::parse;
+use crate::cli::args::parse;
+use crate::fleet::Shard;
 
 /// Shown below the long help.
 pub const EXAMPLES: &str = "\

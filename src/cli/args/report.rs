@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::groups::ReportArgs;
-use super::parse;
+use crate::cli::args::groups::ReportArgs;
+use crate::cli::args::parse;
 
 /// Shown below the long help.
 pub const EXAMPLES: &str = "\

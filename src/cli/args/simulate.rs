@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::command::settings::{Backend, Sink};
-use crate::faults::Spec;
-use crate::{broker, store};
-
-use super::groups::{
+use crate::cli::args::groups::{
     ConnectionArgs, FleetArgs, LengthArgs, PatienceArgs, ProducerArgs, ReportArgs, TalkArgs,
     TopicArgs, WriterArgs,
 };
-use super::parse;
+use crate::cli::args::parse;
+use crate::command::settings::{Backend, Sink};
+use crate::faults::Spec;
+use crate::{broker, store};
 
 /// Shown below the long help.
 pub const EXAMPLES: &str = "\

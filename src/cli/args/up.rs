@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::parse;
+use crate::cli::args::parse;
 
 /// Shown below the long help.
 pub const EXAMPLES: &str = "\

@@ -1,7 +1,7 @@
 //! The container engine and the images.
 
-use super::Finding;
 use crate::command::backend::chain;
+use crate::command::doctor::Finding;
 use crate::command::settings::{Backend, DoctorSettings};
 use crate::net::engine::{Engine, Surroundings};
 

@@ -9,7 +9,7 @@ use std::fs;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::Finding;
+use crate::command::doctor::Finding;
 use crate::report::{BuildProfile, quantity};
 
 /// What convoy and its embedded servers need for an ordinary run.
@@ -144,8 +144,8 @@ fn files(limit: Option<u64>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Level;
     use super::*;
+    use crate::command::doctor::Level;
 
     #[test]
     fn little_memory_rules_out_containers_first() {

@@ -14,7 +14,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::settings::{DoctorSettings, Format};
+use crate::command::settings::{DoctorSettings, Format};
 use crate::error::{Error, ExitStatus};
 use crate::net::engine::Surroundings;
 use crate::terminal::Terminal;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 
-use super::Finding;
+use crate::command::doctor::Finding;
 use crate::command::settings::DoctorSettings;
 use crate::dataset::Dataset;
 use crate::report::quantity;
@@ -120,8 +120,8 @@ fn usual_ports() -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Level;
     use super::*;
+    use crate::command::doctor::Level;
 
     #[test]
     fn a_dataset_that_cannot_be_replayed_breaks_a_run() {

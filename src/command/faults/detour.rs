@@ -6,12 +6,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::Injector;
-use super::points::ProxiedServer;
+use convoy_server_kit::SecretUri;
+
+use crate::command::faults::Injector;
+use crate::command::faults::points::ProxiedServer;
 use crate::command::roles::{Role, Runtimes};
 use crate::error::Error;
 use crate::faults::Target;
-use crate::net::SecretUri;
 use crate::net::proxy::Proxy;
 use crate::pipeline::Endpoints;
 use crate::report::BackendKind;

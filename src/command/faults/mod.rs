@@ -19,8 +19,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::roles::Runtimes;
-use super::servers::Servers;
+use crate::command::roles::Runtimes;
+use crate::command::servers::Servers;
 use crate::error::Error;
 use crate::faults::{Plan, Reach, Scheduled};
 use crate::measure::{Histogram, Interval, RunClock, Stages, nanos};

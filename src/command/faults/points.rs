@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::broker::embedded::{Fault, Faults, Moment};
+use convoy_kafka_server::{Fault, Faults, Moment};
+use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
+
 use crate::faults::{Chance, Plan, Scheduled, Target};
 use crate::load::random;
 use crate::measure::RunClock;
 use crate::net::proxy::{Mishap, Mishaps};
-use crate::store::embedded::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
 
 /// Keeps these choices independent of others of the same seed.
 const STREAM: u64 = 0x7265_7175;

@@ -1,6 +1,6 @@
 //! From what happened to the report's section.
 
-use super::Injector;
+use crate::command::faults::Injector;
 use crate::faults::DataKind;
 use crate::fleet::Key;
 use crate::measure::Interval;

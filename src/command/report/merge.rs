@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::case;
+use convoy_server_kit::SecretUri;
+
 use crate::audit::Verdict;
+use crate::command::report::case;
 use crate::command::roles::Runtimes;
 use crate::command::settings::MergeSettings;
 use crate::command::summarize::dataset_of;
 use crate::command::{Invocation, simulate};
 use crate::dataset::Dataset;
 use crate::error::{Error, ExitStatus};
-use crate::net::SecretUri;
 use crate::pipeline::audit::{Case, verdict};
 use crate::pipeline::{self, Workload};
 use crate::report::merge::{join, producers};

@@ -5,7 +5,7 @@ mod merge;
 
 pub use merge::merge;
 
-use super::settings::ShowSettings;
+use crate::command::settings::ShowSettings;
 use crate::error::{Error, ExitStatus};
 use crate::report::{read_report, text};
 use crate::terminal::Terminal;

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use convoy_server_kit::SecretUri;
 use serde::{Serialize, Serializer};
 
-use super::{
+use crate::broker::Compression;
+use crate::command::settings::{
     Encoding, ExternalBroker, ExternalRegistry, Format, LoadSettings, milliseconds, registry,
     seconds, text,
 };
-use crate::broker::Compression;
 use crate::fleet::Shard;
-use crate::net::SecretUri;
 use crate::pipeline::group::Start;
 
 /// What `convoy produce` is told.

@@ -117,8 +117,9 @@ fn percent_encode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use convoy_server_kit::Secret;
+
     use super::*;
-    use crate::net::Secret;
 
     fn file(user: Option<&Credentials>, ca_file: Option<&Path>) -> String {
         let at = |port| SocketAddr::from(([127, 0, 0, 1], port));

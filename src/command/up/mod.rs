@@ -16,18 +16,21 @@ mod user;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use convoy_kafka_server as broker;
+use convoy_kafka_server::Broker;
+use convoy_mongodb_server as store;
+use convoy_mongodb_server::Store;
+use convoy_registry_server as registry;
+use convoy_registry_server::Registry;
+use convoy_server_kit::tls::Authority;
+
 use self::env_file::EnvFile;
-use super::embedded::{self, DataPlace, loopback};
-use super::roles::{Role, Runtimes};
-use super::settings::{Credentials, UpSettings};
-use super::{Invocation, clean, interrupt, run_id};
-use crate::broker::embedded::{self as broker, Broker};
+use crate::command::embedded::{self, DataPlace, loopback};
+use crate::command::roles::{Role, Runtimes};
+use crate::command::settings::{Credentials, UpSettings};
+use crate::command::{Invocation, clean, interrupt, run_id};
 use crate::error::{Error, ExitStatus};
 use crate::measure::RunClock;
-use crate::net;
-use crate::net::tls::Authority;
-use crate::registry::embedded::{self as registry, Registry};
-use crate::store::embedded::{self as store, Store};
 use crate::terminal::{Terminal, logging};
 
 /// Directory of the log files, one per run.
@@ -194,7 +197,7 @@ fn store_user(user: &Credentials) -> store::User {
 fn name_port(flag: &'static str, error: Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(current) = cause {
-        if current.is::<net::Error>() {
+        if current.is::<convoy_server_kit::server::Error>() {
             let source = Box::new(error);
             return Error::Port { flag, source };
         }

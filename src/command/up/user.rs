@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use convoy_server_kit::Secret;
 use rand::distr::{Alphanumeric, SampleString};
 
 use crate::command::embedded::DataPlace;
 use crate::command::settings::{Access, Credentials};
 use crate::error::Error;
-use crate::net::Secret;
 
 /// Characters of a password that is drawn: 143 bits.
 const PASSWORD_LENGTH: usize = 24;

@@ -1,6 +1,6 @@
 //! The generator against the statistics of the real rows, and the sample against the generator.
 
-use super::*;
+use crate::dataset::generate::*;
 use crate::dataset::sample;
 use crate::dataset::{ColumnType, Dataset, RowBuffer, Schema, Value};
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::dataset::open::*;
 use crate::dataset::schema::ColumnType;
 
 struct Written {

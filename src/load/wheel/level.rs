@@ -21,7 +21,7 @@ pub(super) struct Level {
 impl Level {
     pub(super) fn new() -> Self {
         Self {
-            chunks: vec![super::NO_CHUNK; SLOTS],
+            chunks: vec![crate::load::wheel::NO_CHUNK; SLOTS],
             occupied: Occupied::default(),
         }
     }
@@ -35,7 +35,7 @@ impl Level {
     /// Empties a slot and returns its first chunk.
     pub(super) fn take(&mut self, slot: usize) -> u32 {
         self.occupied.remove(slot);
-        std::mem::replace(&mut self.chunks[slot], super::NO_CHUNK)
+        std::mem::replace(&mut self.chunks[slot], crate::load::wheel::NO_CHUNK)
     }
 
     /// Returns the first occupied slot that is not below `slot`.

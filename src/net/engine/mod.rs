@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 pub use address::{Candidate, Surroundings};
 
-use super::owner::{Life, Owner};
+use crate::net::owner::{Life, Owner};
 
 /// Label of everything that a run starts in an engine; its value is the run's id.
 pub const RUN_LABEL: &str = "convoy.run";

@@ -8,7 +8,7 @@ use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
-use super::{Cause, Engine, Error, failed};
+use crate::net::engine::{Cause, Engine, Error, failed};
 
 /// How long the engine may be silent while it pulls.
 const SILENCE: Duration = Duration::from_secs(60);

@@ -26,7 +26,7 @@ use tracing::debug;
 
 use self::socks::Reply;
 pub use self::socks::destination;
-use super::server::{Error, Limits, Server, bind};
+use convoy_server_kit::server::{Error, Limits, Server, bind};
 
 /// Bytes that are passed on at once, in each direction of a connection.
 const BUFFER_BYTES: usize = 64 * 1024;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use bson::{RawDocumentBuf, doc};
 use tokio::sync::Mutex;
 
-use super::TOPIC_SUFFIX;
-use super::letter::Letter;
 use crate::broker::client::{Batch, ProduceOutcome, Record};
 use crate::broker::{self, Compression, Connector, Partition};
 use crate::net::Cause;
 use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::dead_letter::TOPIC_SUFFIX;
+use crate::pipeline::dead_letter::letter::Letter;
 use crate::pipeline::error::Error;
 use crate::pipeline::machine::Attempts;
 use crate::pipeline::retry::{again, insert, persistently};

@@ -10,8 +10,8 @@
 
 use bson::{Document, RawDocument, doc};
 
-use super::membership::{Lease, View};
 use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::group::membership::{Lease, View};
 use crate::store::client::Upsert;
 use crate::store::{Connection, Documents, Error};
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::leases::Leases;
-use super::membership::Timing;
-use super::session::Participation;
 use crate::broker::Connector;
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
+use crate::pipeline::group::leases::Leases;
+use crate::pipeline::group::membership::Timing;
+use crate::pipeline::group::session::Participation;
 use crate::pipeline::retry::{offsets, persistently};
 use crate::words::words;
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::attempts::Attempts;
+use crate::pipeline::machine::attempts::Attempts;
 
 /// Messages of one flight that are still to be brought in.
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::sending::{Action as Send, Answer};
-use super::writing::{Action, Fetched, Limits};
-use super::*;
 use crate::measure::nanos;
+use crate::pipeline::machine::sending::{Action as Send, Answer};
+use crate::pipeline::machine::writing::{Action, Fetched, Limits};
+use crate::pipeline::machine::*;
 
 const PARTITIONS: usize = 2;
 const MESSAGES: u32 = 40;

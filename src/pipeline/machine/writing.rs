@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::attempts::Attempts;
-use super::batcher::{self, Batcher};
-use super::prefix::Prefix;
 use crate::measure::nanos;
+use crate::pipeline::machine::attempts::Attempts;
+use crate::pipeline::machine::batcher::{self, Batcher};
+use crate::pipeline::machine::prefix::Prefix;
 
 /// What a writer keeps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

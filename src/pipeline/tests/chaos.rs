@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::*;
-use crate::broker::embedded::{Fault, Moment};
+use convoy_kafka_server::{Fault, Moment};
+use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
+
 use crate::load::random;
-use crate::store::embedded::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
+use crate::pipeline::tests::*;
 
 /// Seeds in the ordinary test run.
 const FEW: u64 = 6;

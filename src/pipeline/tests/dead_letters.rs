@@ -4,11 +4,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bson::{Document, RawDocumentBuf, doc};
+use convoy_mongodb_server::faults::{FaultPlan, Injected, InjectedError, Occasion};
 
-use super::*;
 use crate::broker::client::Record;
+use crate::pipeline::tests::*;
 use crate::store::Connection;
-use crate::store::embedded::faults::{FaultPlan, Injected, InjectedError, Occasion};
 
 /// Refuses the first document of each insert, and unmakes the first answer about dead letters.
 #[derive(Debug, Default)]

@@ -1,8 +1,8 @@
 //! Goal: whatever is done to readings on purpose, each of them is found again by kind, and nothing
 //! else is touched.
 
-use super::*;
 use crate::faults::{DataFaults, Plan, Spec};
+use crate::pipeline::tests::*;
 
 fn plan(spec: &str) -> Plan {
     match spec.parse() {

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::*;
+use convoy_kafka_server::{Fault, Moment};
+
 use crate::broker::client::Batch;
-use crate::broker::embedded::{Fault, Moment};
+use crate::pipeline::tests::*;
 
 /// Does to every n-th produce request what it is told, and counts.
 #[derive(Debug)]

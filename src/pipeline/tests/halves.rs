@@ -2,17 +2,19 @@
 //! of a fleet before the audit.
 
 use bson::{Document, RawDocumentBuf, doc};
+use convoy_registry_server as embedded_registry;
+use convoy_registry_server::Registry;
+use convoy_registry_server::{Schema, SchemaType};
 
-use super::*;
 use crate::audit::{Ledger, Scope};
 use crate::broker::client::Batch;
 use crate::fleet::Shard;
 use crate::pipeline::audit::{Case, Emission, verdict};
 use crate::pipeline::group::leases::Leases;
 use crate::pipeline::group::{Length, Participation, Start, Timing, start};
+use crate::pipeline::tests::*;
 use crate::record::RunKey;
-use crate::registry::embedded::{self as embedded_registry, Registry};
-use crate::registry::{Client, Schema, SchemaType, client};
+use crate::registry::{Client, client};
 use crate::store::client::Upsert;
 use crate::store::{Connection, Documents};
 

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use convoy_kafka_server::{Fault, Moment};
 use rskafka::client::partition::UnknownTopicHandling;
 use rskafka::client::{Client, ClientBuilder};
 
-use super::*;
-use crate::broker::embedded::{Fault, Moment};
+use crate::pipeline::tests::*;
 
 /// Keeps consumers from what is in the log, while it is told to.
 #[derive(Debug)]

@@ -19,20 +19,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use convoy_kafka_server as embedded_broker;
+use convoy_kafka_server::Faults;
+use convoy_mongodb_server as embedded_store;
+use convoy_server_kit::SecretUri;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::progress::Totals;
-use super::*;
-use crate::broker::embedded::{self as embedded_broker, Faults};
 use crate::broker::{Compression, Connector, Endpoint};
 use crate::dataset::Dataset;
 use crate::fleet::{self, Key};
 use crate::load::{Arrival, Bound, Rate};
 use crate::measure::{Histogram, Interval, RunClock, Stages};
-use crate::net::SecretUri;
+use crate::pipeline::progress::Totals;
+use crate::pipeline::*;
 use crate::record::{Emission, Envelope, envelope};
-use crate::store::embedded as embedded_store;
 
 const PARTITIONS: u32 = 3;
 const RECORDS: u64 = 600;

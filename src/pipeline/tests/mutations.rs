@@ -6,9 +6,9 @@ use std::sync::Mutex;
 use bson::{Bson, Document, doc};
 use mongodb::{Client, Collection};
 
-use super::*;
 use crate::audit::Verdict;
 use crate::load::random;
+use crate::pipeline::tests::*;
 
 /// Readings of a run.
 const READINGS: u64 = 60;

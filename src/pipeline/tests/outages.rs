@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::*;
-use crate::broker::embedded::{Fault, Moment};
+use convoy_kafka_server::{Fault, Moment};
+use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
+
 use crate::measure::Stage;
 use crate::pipeline::checkpoint::Checkpoints;
 use crate::pipeline::context::TopicPartition;
-use crate::store::embedded::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
+use crate::pipeline::tests::*;
 use crate::store::{Connection, Error as StoreError};
 
 /// Hangs the first produce requests: they are neither appended nor answered.
@@ -138,7 +139,7 @@ async fn a_store_that_steps_down_is_asked_again() {
 }
 
 /// Row 11 of the fault matrix: the store asks for a resend by an unmet write concern, which
-/// [`super::chaos`] mixes with refused documents.
+/// [`crate::pipeline::tests::chaos`] mixes with refused documents.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unmet_write_concern_is_sent_again() {
     let plan = Inserts::new(|number| Injected {

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bson::doc;
+use convoy_mongodb_server::faults::{FaultPlan, Injected, InjectedError, Occasion};
 
-use super::*;
 use crate::measure::RunClock;
 use crate::pipeline::dead_letter::replay;
+use crate::pipeline::tests::*;
 use crate::store::Connection;
-use crate::store::embedded::faults::{FaultPlan, Injected, InjectedError, Occasion};
 
 /// Refuses some documents until it is mended.
 #[derive(Debug, Default)]

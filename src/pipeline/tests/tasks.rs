@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::*;
 use crate::measure::Stage;
+use crate::pipeline::tests::*;
 
 /// Panics when it hears of the first interval.
 #[derive(Debug)]

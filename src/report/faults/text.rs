@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Effect, Event, Faults};
+use crate::report::faults::{Effect, Event, Faults};
 use crate::report::quantity;
 
 /// Writes the section.
@@ -115,9 +115,9 @@ fn seconds(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Invariant, RequestFault};
     use super::*;
     use crate::audit::FaultAccount;
+    use crate::report::faults::{Invariant, RequestFault};
 
     #[test]
     fn the_section_reads_like_this() {

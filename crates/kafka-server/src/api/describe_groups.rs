@@ -1,0 +1,77 @@
+//! `DescribeGroups`: the members of groups and what they were assigned.
+//!
+//! # References
+//!
+//! - <https://kafka.apache.org/protocol#The_Messages_DescribeGroups>
+//! - KIP-1043 (unknown groups are an error since version 6)
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::GroupId;
+use kafka_protocol::messages::describe_groups_response::{
+    DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
+};
+
+use crate::api::str_bytes;
+use crate::cluster::Cluster;
+use crate::reply::{Error, Reply};
+use crate::wire::{self, Reader};
+
+const UNKNOWN_IS_AN_ERROR_SINCE: i16 = 6;
+
+/// Groups to be described.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// Their ids.
+    pub groups: Vec<&'a str>,
+}
+
+impl<'a> Request<'a> {
+    /// Decodes the body.
+    pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
+        let groups = reader.array(Reader::string)?;
+        if version >= 3 {
+            let _authorized_operations = reader.bool()?;
+        }
+        reader.tags()?;
+        Ok(Self { groups })
+    }
+}
+
+/// Describes each of them.
+pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
+    let version = reply.version();
+    // A name repeated a thousand times is still one group.
+    let mut wanted = request.groups.clone();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let groups = wanted.into_iter().map(|id| describe(cluster, id, version));
+    reply.send(&DescribeGroupsResponse::default().with_groups(groups.collect()))
+}
+
+fn describe(cluster: &Cluster, id: &str, version: i16) -> DescribedGroup {
+    let response = DescribedGroup::default().with_group_id(GroupId(str_bytes(id)));
+    let Some(description) = cluster.groups().describe(id) else {
+        let response = response.with_group_state(str_bytes("Dead"));
+        if version < UNKNOWN_IS_AN_ERROR_SINCE {
+            return response;
+        }
+        return response
+            .with_error_code(ResponseError::GroupIdNotFound.code())
+            .with_error_message(Some(str_bytes("there is no such group")));
+    };
+    let members = description.members.into_iter().map(|member| {
+        let described = DescribedGroupMember::default()
+            .with_member_id(str_bytes(&member.id))
+            .with_client_id(str_bytes(&member.client_id))
+            .with_client_host(str_bytes(&member.client_host))
+            .with_member_metadata(member.metadata)
+            .with_member_assignment(member.assignment);
+        let instance = member.instance_id.filter(|_| version >= 4);
+        described.with_group_instance_id(instance.map(|name| str_bytes(&name)))
+    });
+    response
+        .with_group_state(str_bytes(description.listing.state))
+        .with_protocol_type(str_bytes(&description.listing.protocol_type))
+        .with_protocol_data(str_bytes(&description.protocol))
+        .with_members(members.collect())
+}

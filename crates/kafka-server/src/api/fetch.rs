@@ -1,0 +1,302 @@
+//! `Fetch`: whole batches from given offsets on, waiting for them if need be.
+//!
+//! The response is written by hand: batches are read from the page cache straight into it.
+//! Fetch sessions are declined (the session id of every response is 0), so that clients name all
+//! partitions in each request.
+//!
+//! # References
+//!
+//! - <https://kafka.apache.org/protocol#The_Messages_Fetch>
+//! - KIP-74 (the first batch is returned whatever its size), KIP-227 (sessions), KIP-516 (topic
+//!   ids since version 13)
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::error::ResponseError;
+
+use crate::api::{Client, Next, fetch_response};
+use crate::cluster::{Cluster, TopicRef};
+use crate::faults::{self, Moment, Struck};
+use crate::partition::{Found, Partition, Watch};
+use crate::reply::Reply;
+use crate::topic::log_error_code;
+use crate::wire::{self, Reader};
+
+/// Since which version topics are named by id.
+pub const TOPIC_IDS_SINCE: i16 = 13;
+
+/// What to fetch, and how long to wait for it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// Longest wait for `min_bytes`.
+    pub max_wait_ms: i32,
+    /// Bytes of batches that are worth answering with before that.
+    pub min_bytes: i32,
+    /// Bytes of batches that the answer may have.
+    pub max_bytes: i32,
+    /// Session the client believes to have.
+    pub session_id: i32,
+    /// Its epoch: 0 to open one, -1 to do without.
+    pub session_epoch: i32,
+    /// By topic.
+    pub topics: Vec<WantedTopic<'a>>,
+}
+
+/// What to fetch of one topic.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WantedTopic<'a> {
+    /// Which topic.
+    pub topic: TopicRef<'a>,
+    /// Its partitions.
+    pub partitions: Vec<Wanted>,
+}
+
+/// What to fetch of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which partition.
+    pub partition: i32,
+    /// From which offset on.
+    pub offset: i64,
+    /// Bytes of batches at most.
+    pub max_bytes: i32,
+}
+
+impl<'a> Request<'a> {
+    /// Decodes the body.
+    pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
+        if version <= 14 {
+            let _replica_id = reader.i32()?;
+        }
+        let max_wait_ms = reader.i32()?;
+        let min_bytes = reader.i32()?;
+        let max_bytes = reader.i32()?;
+        let _isolation_level = reader.i8()?;
+        let (session_id, session_epoch) = if version >= 7 {
+            (reader.i32()?, reader.i32()?)
+        } else {
+            (0, -1)
+        };
+        let topics = reader.array(|reader| {
+            let topic = topic_ref(reader, version)?;
+            let partitions = reader.array(|reader| Wanted::decode(reader, version))?;
+            reader.tags()?;
+            Ok(WantedTopic { topic, partitions })
+        })?;
+        if version >= 7 {
+            reader.array(|reader| {
+                topic_ref(reader, version)?;
+                reader.array(Reader::i32)?;
+                reader.tags()
+            })?;
+        }
+        if version >= 11 {
+            let _rack_id = reader.string()?;
+        }
+        reader.tags()?;
+        Ok(Self {
+            max_wait_ms,
+            min_bytes,
+            max_bytes,
+            session_id,
+            session_epoch,
+            topics,
+        })
+    }
+}
+
+impl Wanted {
+    fn decode(reader: &mut Reader<'_>, version: i16) -> Result<Self, wire::Error> {
+        let partition = reader.i32()?;
+        if version >= 9 {
+            let _current_leader_epoch = reader.i32()?;
+        }
+        let offset = reader.i64()?;
+        if version >= 12 {
+            let _last_fetched_epoch = reader.i32()?;
+        }
+        if version >= 5 {
+            let _log_start_offset = reader.i64()?;
+        }
+        let max_bytes = reader.i32()?;
+        reader.tags()?;
+        Ok(Self {
+            partition,
+            offset,
+            max_bytes,
+        })
+    }
+}
+
+fn topic_ref<'a>(reader: &mut Reader<'a>, version: i16) -> Result<TopicRef<'a>, wire::Error> {
+    if version >= TOPIC_IDS_SINCE {
+        reader.uuid().map(TopicRef::Id)
+    } else {
+        reader.string().map(TopicRef::Name)
+    }
+}
+
+/// What a fetch found in the partitions it wants, in their order.
+#[derive(Debug)]
+pub struct Findings<'a> {
+    /// By topic.
+    pub topics: Vec<(TopicRef<'a>, Vec<Finding>)>,
+    /// Bytes of batches in all.
+    bytes: usize,
+    /// Something is wrong with a partition: the client should know at once.
+    failed: bool,
+}
+
+/// What was found in one partition.
+#[derive(Debug)]
+pub struct Finding {
+    /// Which partition.
+    pub partition: i32,
+    /// Its offsets and batches.
+    pub found: Result<Found, ResponseError>,
+}
+
+/// A partition to be read, as long as it exists.
+struct Source {
+    wanted: Wanted,
+    partition: Result<Arc<Partition>, ResponseError>,
+}
+
+/// Waits until enough has been appended, or long enough, and writes the response.
+pub async fn answer(
+    cluster: &Cluster,
+    request: &Request<'_>,
+    reply: Reply<'_>,
+    client: Client<'_>,
+) -> Next {
+    if request.session_id != 0 && request.session_epoch > 0 {
+        fetch_response::refuse(reply, ResponseError::FetchSessionIdNotFound);
+        return Next::GoOn;
+    }
+    let mut sources = resolve(cluster, request);
+    if cluster.settings().faults.is_some() && strike(cluster, &mut sources, client).await.is_err() {
+        return Next::Close;
+    }
+    let limit = usize::try_from(request.max_bytes).unwrap_or(0);
+    let limit = limit.min(cluster.settings().max_fetch_bytes);
+    let mut findings = find(&sources, limit);
+    if !enough(&findings, request) {
+        tokio::select! {
+            waited = wait(&sources, limit, request) => findings = waited,
+            () = client.interrupted.cancelled() => {}
+        }
+    }
+    fetch_response::write(reply, &findings);
+    Next::GoOn
+}
+
+/// Looks again after every append until there is enough, for no longer than the client waits.
+async fn wait<'a>(
+    sources: &[(TopicRef<'a>, Vec<Source>)],
+    limit: usize,
+    request: &Request<'_>,
+) -> Findings<'a> {
+    let partitions = sources.iter().flat_map(|(_, sources)| sources);
+    let partitions = partitions.filter_map(|source| source.partition.as_ref().ok());
+    let watch = Watch::start(partitions.map(Arc::clone).collect());
+    let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let until_enough = async {
+        while !enough(&find(sources, limit), request) {
+            watch.grown().await;
+        }
+    };
+    let _elapsed = tokio::time::timeout(max_wait, until_enough).await;
+    find(sources, limit)
+}
+
+/// The connection is to be closed.
+struct Cut;
+
+/// Lets the plan for faults have its way with each partition.
+async fn strike(
+    cluster: &Cluster,
+    sources: &mut [(TopicRef<'_>, Vec<Source>)],
+    client: Client<'_>,
+) -> Result<(), Cut> {
+    for (topic, sources) in sources {
+        let Ok(topic) = cluster.topic(*topic) else {
+            continue;
+        };
+        for source in sources {
+            let moment = Moment::OnFetch {
+                topic: topic.name(),
+                partition: source.wanted.partition,
+            };
+            match faults::strike(cluster.settings(), moment, client.interrupted).await {
+                Struck::Spared | Struck::FailWrite => {}
+                Struck::Cut => return Err(Cut),
+                Struck::Refuse(code) => {
+                    let error = ResponseError::try_from_code(code);
+                    source.partition = Err(error.unwrap_or(ResponseError::UnknownServerError));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn enough(findings: &Findings<'_>, request: &Request<'_>) -> bool {
+    let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
+    findings.failed || findings.bytes >= min_bytes || request.max_wait_ms <= 0
+}
+
+fn resolve<'a>(cluster: &Cluster, request: &Request<'a>) -> Vec<(TopicRef<'a>, Vec<Source>)> {
+    let resolve = |wanted: &WantedTopic<'a>| {
+        let topic = cluster.topic(wanted.topic);
+        let sources = wanted.partitions.iter().map(|wanted| Source {
+            wanted: *wanted,
+            partition: topic
+                .as_ref()
+                .map_err(|error| *error)
+                .and_then(|topic| topic.partition(wanted.partition)),
+        });
+        (wanted.topic, sources.collect())
+    };
+    request.topics.iter().map(resolve).collect()
+}
+
+fn find<'a>(sources: &[(TopicRef<'a>, Vec<Source>)], limit: usize) -> Findings<'a> {
+    let mut findings = Findings {
+        topics: Vec::with_capacity(sources.len()),
+        bytes: 0,
+        failed: false,
+    };
+    for (topic, sources) in sources {
+        let mut partitions = Vec::with_capacity(sources.len());
+        for source in sources {
+            let left = limit.saturating_sub(findings.bytes);
+            let found = source.find(left, findings.bytes == 0);
+            match &found {
+                Ok(found) => {
+                    findings.bytes += found.slice.as_ref().map_or(0, |slice| slice.bytes);
+                }
+                Err(_) => findings.failed = true,
+            }
+            partitions.push(Finding {
+                partition: source.wanted.partition,
+                found,
+            });
+        }
+        findings.topics.push((*topic, partitions));
+    }
+    findings
+}
+
+impl Source {
+    fn find(&self, left: usize, first: bool) -> Result<Found, ResponseError> {
+        let partition = self.partition.as_ref().map_err(|error| *error)?;
+        if partition.deleted() {
+            return Err(ResponseError::UnknownTopicOrPartition);
+        }
+        let wanted = usize::try_from(self.wanted.max_bytes).unwrap_or(0);
+        partition
+            .find(self.wanted.offset, wanted.min(left), first)
+            .map_err(|error| log_error_code(&error))
+    }
+}

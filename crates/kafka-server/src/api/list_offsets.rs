@@ -1,0 +1,144 @@
+//! `ListOffsets`: the earliest, the latest, or the first offset from a time on.
+//!
+//! # References
+//!
+//! - <https://kafka.apache.org/protocol#The_Messages_ListOffsets>
+//! - KIP-734 (-3: the highest timestamp), KIP-405 and KIP-1005 (-4, -5: tiers, of which there is one)
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::TopicName;
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
+};
+
+use crate::api::str_bytes;
+use crate::cluster::{Cluster, TopicRef};
+use crate::log::{LEADER_EPOCH, Timed};
+use crate::reply::{Error, Reply};
+use crate::topic::log_error_code;
+use crate::wire::{self, Reader};
+
+const LEADER_EPOCH_SINCE: i16 = 4;
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+
+/// Offsets asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// Partitions by topic.
+    pub topics: Vec<(&'a str, Vec<Wanted>)>,
+}
+
+/// What is asked of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which partition.
+    pub partition: i32,
+    /// Milliseconds since 1970, or a negative number with a meaning of its own.
+    pub timestamp: i64,
+}
+
+impl<'a> Request<'a> {
+    /// Decodes the body.
+    pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
+        let _replica_id = reader.i32()?;
+        if version >= 2 {
+            let _isolation_level = reader.i8()?;
+        }
+        let topics = reader.array(|reader| {
+            let name = reader.string()?;
+            let partitions = reader.array(|reader| Wanted::decode(reader, version))?;
+            reader.tags()?;
+            Ok((name, partitions))
+        })?;
+        if version >= 10 {
+            let _timeout_ms = reader.i32()?;
+        }
+        reader.tags()?;
+        Ok(Self { topics })
+    }
+}
+
+impl Wanted {
+    fn decode(reader: &mut Reader<'_>, version: i16) -> Result<Self, wire::Error> {
+        let partition = reader.i32()?;
+        if version >= 4 {
+            let _current_leader_epoch = reader.i32()?;
+        }
+        let timestamp = reader.i64()?;
+        reader.tags()?;
+        Ok(Self {
+            partition,
+            timestamp,
+        })
+    }
+}
+
+/// Looks the offsets up.
+pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
+    let version = reply.version();
+    let topics = request.topics.iter().map(|(name, partitions)| {
+        let partitions = partitions
+            .iter()
+            .map(|wanted| describe(wanted.partition, find(cluster, name, *wanted), version));
+        ListOffsetsTopicResponse::default()
+            .with_name(TopicName(str_bytes(name)))
+            .with_partitions(partitions.collect())
+    });
+    let response = ListOffsetsResponse::default().with_topics(topics.collect());
+    reply.send(&response)
+}
+
+fn find(cluster: &Cluster, topic: &str, wanted: Wanted) -> Result<Option<Timed>, ResponseError> {
+    let partition = cluster.partition(TopicRef::Name(topic), wanted.partition)?;
+    let offsets = partition.offsets();
+    let untimed = |offset| {
+        Ok(Some(Timed {
+            offset,
+            timestamp: -1,
+        }))
+    };
+    match wanted.timestamp {
+        LATEST => untimed(offsets.next),
+        EARLIEST | EARLIEST_LOCAL => untimed(offsets.start),
+        LATEST_TIERED => Ok(None),
+        MAX_TIMESTAMP => partition
+            .log()
+            .find_max_timestamp()
+            .map_err(|error| log_error_code(&error)),
+        timestamp if timestamp >= 0 => partition
+            .log()
+            .find_timestamp(timestamp)
+            .map_err(|error| log_error_code(&error)),
+        _ => Err(ResponseError::InvalidRequest),
+    }
+}
+
+fn describe(
+    partition: i32,
+    found: Result<Option<Timed>, ResponseError>,
+    version: i16,
+) -> ListOffsetsPartitionResponse {
+    let response = ListOffsetsPartitionResponse::default()
+        .with_partition_index(partition)
+        .with_timestamp(-1)
+        .with_offset(-1);
+    match found {
+        Ok(Some(timed)) => {
+            let response = response
+                .with_timestamp(timed.timestamp)
+                .with_offset(timed.offset);
+            if version >= LEADER_EPOCH_SINCE {
+                response.with_leader_epoch(LEADER_EPOCH)
+            } else {
+                response
+            }
+        }
+        Ok(None) => response,
+        Err(error) => response.with_error_code(error.code()),
+    }
+}

@@ -1,0 +1,158 @@
+//! `OffsetCommit`: a group notes how far it has read.
+//!
+//! # References
+//!
+//! - <https://kafka.apache.org/protocol#The_Messages_OffsetCommit>
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::TopicName;
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use tracing::warn;
+
+use crate::api::str_bytes;
+use crate::cluster::{Cluster, TopicRef};
+use crate::group::{Committed, Identity};
+use crate::reply::{Error, Reply};
+use crate::settings::Flush;
+use crate::wire::{self, Reader};
+
+/// Bytes a committer may note beside an offset: Kafka's own limit.
+const MAX_METADATA_BYTES: usize = 4_096;
+
+/// Offsets to be committed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// The group.
+    pub group: &'a str,
+    /// The generation the member is in, -1 for none.
+    pub generation: i32,
+    /// Who commits.
+    pub identity: Identity<'a>,
+    /// By topic.
+    pub topics: Vec<(&'a str, Vec<PartitionOffset<'a>>)>,
+}
+
+/// The offset of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionOffset<'a> {
+    /// Which partition.
+    pub partition: i32,
+    /// The offset to go on from.
+    pub offset: i64,
+    /// The leader epoch of the record before it, -1 if unknown.
+    pub leader_epoch: i32,
+    /// What is noted beside it.
+    pub metadata: Option<&'a str>,
+}
+
+impl<'a> Request<'a> {
+    /// Decodes the body.
+    pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
+        let group = reader.string()?;
+        let generation = reader.i32()?;
+        let member = reader.string()?;
+        let instance = if version >= 7 {
+            reader.nullable_string()?
+        } else {
+            None
+        };
+        if version <= 4 {
+            let _retention_time_ms = reader.i64()?;
+        }
+        let topics = reader.array(|reader| {
+            let name = reader.string()?;
+            let partitions = reader.array(|reader| PartitionOffset::decode(reader, version))?;
+            reader.tags()?;
+            Ok((name, partitions))
+        })?;
+        reader.tags()?;
+        Ok(Self {
+            group,
+            generation,
+            identity: Identity { member, instance },
+            topics,
+        })
+    }
+}
+
+impl<'a> PartitionOffset<'a> {
+    fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
+        let partition = reader.i32()?;
+        let offset = reader.i64()?;
+        let leader_epoch = if version >= 6 { reader.i32()? } else { -1 };
+        let metadata = reader.nullable_string()?;
+        reader.tags()?;
+        Ok(Self {
+            partition,
+            offset,
+            leader_epoch,
+            metadata,
+        })
+    }
+
+    fn check(&self, cluster: &Cluster, topic: &str) -> Result<Committed, ResponseError> {
+        cluster.partition(TopicRef::Name(topic), self.partition)?;
+        if self
+            .metadata
+            .is_some_and(|text| text.len() > MAX_METADATA_BYTES)
+        {
+            return Err(ResponseError::OffsetMetadataTooLarge);
+        }
+        Ok(Committed {
+            offset: self.offset,
+            leader_epoch: self.leader_epoch,
+            metadata: self.metadata.map(str::to_owned),
+        })
+    }
+}
+
+/// Commits what can be committed, all of it or none.
+pub async fn answer(
+    cluster: &Cluster,
+    request: &Request<'_>,
+    reply: Reply<'_>,
+) -> Result<(), Error> {
+    let mut sound = Vec::new();
+    let mut checks = Vec::with_capacity(request.topics.len());
+    for (topic, partitions) in &request.topics {
+        let mut outcomes = Vec::with_capacity(partitions.len());
+        for wanted in partitions {
+            let checked = wanted.check(cluster, topic);
+            outcomes.push((wanted.partition, checked.as_ref().err().copied()));
+            sound.extend(checked.map(|committed| (*topic, wanted.partition, committed)));
+        }
+        checks.push((*topic, outcomes));
+    }
+    let failed = commit(cluster, request, &sound).await.err();
+    let topics = checks.into_iter().map(|(topic, outcomes)| {
+        let partitions = outcomes.into_iter().map(|(partition, error)| {
+            let code = error.or(failed).map_or(0, |error| error.code());
+            OffsetCommitResponsePartition::default()
+                .with_partition_index(partition)
+                .with_error_code(code)
+        });
+        OffsetCommitResponseTopic::default()
+            .with_name(TopicName(str_bytes(topic)))
+            .with_partitions(partitions.collect())
+    });
+    reply.send(&OffsetCommitResponse::default().with_topics(topics.collect()))
+}
+
+async fn commit(
+    cluster: &Cluster,
+    request: &Request<'_>,
+    offsets: &[(&str, i32, Committed)],
+) -> Result<(), ResponseError> {
+    let groups = cluster.groups();
+    let journal = groups.commit(request.group, request.identity, request.generation, offsets)?;
+    if cluster.settings().flush == Flush::EachProduce {
+        let synced = tokio::task::spawn_blocking(move || journal.sync_data()).await;
+        if !matches!(synced, Ok(Ok(()))) {
+            warn!(?synced, "failed to sync the groups' journal");
+            return Err(ResponseError::KafkaStorageError);
+        }
+    }
+    Ok(())
+}

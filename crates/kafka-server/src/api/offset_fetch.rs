@@ -1,0 +1,160 @@
+//! `OffsetFetch`: how far groups have read.
+//!
+//! # References
+//!
+//! - <https://kafka.apache.org/protocol#The_Messages_OffsetFetch>
+//! - KIP-709 (several groups since version 8)
+
+use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
+    OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+};
+use kafka_protocol::messages::{GroupId, TopicName};
+
+use crate::api::str_bytes;
+use crate::cluster::Cluster;
+use crate::group::Committed;
+use crate::reply::{Error, Reply};
+use crate::wire::{self, Reader};
+
+const SEVERAL_GROUPS_SINCE: i16 = 8;
+const LEADER_EPOCH_SINCE: i16 = 5;
+
+/// Which offsets are asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// Each group with its partitions.
+    pub groups: Vec<WantedGroup<'a>>,
+}
+
+/// What is asked of one group.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WantedGroup<'a> {
+    /// The group.
+    pub group: &'a str,
+    /// Partitions by topic; `None` for all that were committed.
+    pub topics: Option<Vec<(&'a str, Vec<i32>)>>,
+}
+
+impl<'a> Request<'a> {
+    /// Decodes the body.
+    pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
+        let groups = if version >= SEVERAL_GROUPS_SINCE {
+            reader.array(|reader| {
+                let group = reader.string()?;
+                if version >= 9 {
+                    let _member = reader.nullable_string()?;
+                    let _member_epoch = reader.i32()?;
+                }
+                let topics = reader.nullable_array(topic)?;
+                reader.tags()?;
+                Ok(WantedGroup { group, topics })
+            })?
+        } else {
+            vec![WantedGroup {
+                group: reader.string()?,
+                topics: reader.nullable_array(topic)?,
+            }]
+        };
+        if version >= 7 {
+            let _require_stable = reader.bool()?;
+        }
+        reader.tags()?;
+        Ok(Self { groups })
+    }
+}
+
+fn topic<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Vec<i32>), wire::Error> {
+    let topic = (reader.string()?, reader.array(Reader::i32)?);
+    reader.tags()?;
+    Ok(topic)
+}
+
+/// A topic and what was committed for its partitions.
+type Found = (String, Vec<(i32, Option<Committed>)>);
+
+/// Looks up what was committed; -1 stands for nothing.
+pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
+    let version = reply.version();
+    if version >= SEVERAL_GROUPS_SINCE {
+        let groups = request.groups.iter().map(|wanted| {
+            let topics = find(cluster, wanted).into_iter().map(|(topic, found)| {
+                let partitions = found.into_iter().map(describe);
+                OffsetFetchResponseTopics::default()
+                    .with_name(TopicName(str_bytes(&topic)))
+                    .with_partitions(partitions.collect())
+            });
+            OffsetFetchResponseGroup::default()
+                .with_group_id(GroupId(str_bytes(wanted.group)))
+                .with_topics(topics.collect())
+        });
+        let response = OffsetFetchResponse::default().with_groups(groups.collect());
+        return reply.send(&response);
+    }
+    let found = request.groups.first().map(|wanted| find(cluster, wanted));
+    let topics = found.into_iter().flatten().map(|(topic, found)| {
+        let partitions = found
+            .into_iter()
+            .map(|found| describe_classic(found, version));
+        OffsetFetchResponseTopic::default()
+            .with_name(TopicName(str_bytes(&topic)))
+            .with_partitions(partitions.collect())
+    });
+    reply.send(&OffsetFetchResponse::default().with_topics(topics.collect()))
+}
+
+fn find(cluster: &Cluster, wanted: &WantedGroup<'_>) -> Vec<Found> {
+    let offsets = cluster.groups().offsets(wanted.group);
+    let Some(topics) = &wanted.topics else {
+        let all = offsets.iter().map(|(topic, partitions)| {
+            let partitions = partitions.iter();
+            let found = partitions.map(|(index, committed)| (*index, Some(committed.clone())));
+            (topic.to_owned(), found.collect())
+        });
+        return all.collect();
+    };
+    let topics = topics.iter().map(|(topic, partitions)| {
+        let partitions = partitions.iter();
+        let found = partitions.map(|index| (*index, offsets.get(topic, *index).cloned()));
+        ((*topic).to_owned(), found.collect())
+    });
+    topics.collect()
+}
+
+fn describe((index, found): (i32, Option<Committed>)) -> OffsetFetchResponsePartitions {
+    let response = OffsetFetchResponsePartitions::default().with_partition_index(index);
+    match found {
+        Some(committed) => response
+            .with_committed_offset(committed.offset)
+            .with_committed_leader_epoch(committed.leader_epoch)
+            .with_metadata(committed.metadata.map(|text| str_bytes(&text))),
+        None => response
+            .with_committed_offset(-1)
+            .with_committed_leader_epoch(-1)
+            .with_metadata(Some(str_bytes(""))),
+    }
+}
+
+fn describe_classic(
+    (index, found): (i32, Option<Committed>),
+    version: i16,
+) -> OffsetFetchResponsePartition {
+    let response = OffsetFetchResponsePartition::default().with_partition_index(index);
+    match found {
+        Some(committed) => {
+            let epoch = if version >= LEADER_EPOCH_SINCE {
+                committed.leader_epoch
+            } else {
+                -1
+            };
+            response
+                .with_committed_offset(committed.offset)
+                .with_committed_leader_epoch(epoch)
+                .with_metadata(committed.metadata.map(|text| str_bytes(&text)))
+        }
+        None => response
+            .with_committed_offset(-1)
+            .with_committed_leader_epoch(-1)
+            .with_metadata(Some(str_bytes(""))),
+    }
+}

@@ -1,0 +1,53 @@
+//! `SaslAuthenticate`: a token of the chosen mechanism.
+//!
+//! # References
+//!
+//! - <https://kafka.apache.org/protocol#The_Messages_SaslAuthenticate>
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::SaslAuthenticateResponse;
+
+use crate::api::{Next, str_bytes};
+use crate::auth::{Session, Users};
+use crate::reply::{Error, Reply};
+use crate::wire::{self, Reader};
+
+/// The token.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// Its bytes.
+    pub token: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    /// Decodes the body.
+    pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
+        let token = reader.bytes()?;
+        reader.tags()?;
+        Ok(Self { token })
+    }
+}
+
+/// Takes the token; who is refused is told so and then left.
+pub fn answer(
+    session: &mut Session,
+    users: &Users,
+    request: &Request<'_>,
+    reply: Reply<'_>,
+) -> Result<Next, Error> {
+    match session.step(request.token, users) {
+        Ok(token) => {
+            let response = SaslAuthenticateResponse::default().with_auth_bytes(Bytes::from(token));
+            reply.send(&response)?;
+            Ok(Next::GoOn)
+        }
+        Err(error) => {
+            let response = SaslAuthenticateResponse::default()
+                .with_error_code(ResponseError::SaslAuthenticationFailed.code())
+                .with_error_message(Some(str_bytes(&error.to_string())));
+            reply.send(&response)?;
+            Ok(Next::Close)
+        }
+    }
+}

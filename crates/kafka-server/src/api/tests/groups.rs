@@ -1,0 +1,299 @@
+//! Groups in every version: a member joins, is assigned, commits, is described and leaves.
+
+use crate::api::tests::*;
+
+const GROUP: &str = "readers";
+
+fn group_id() -> GroupId {
+    GroupId(text(GROUP))
+}
+
+fn join_request(version: i16, member: &str) -> JoinGroupRequest {
+    let protocol = join_group_request::JoinGroupRequestProtocol::default()
+        .with_name(text("range"))
+        .with_metadata(Bytes::from_static(
+            b"\0\0\0\0\0\x01\0\x05known\xff\xff\xff\xff",
+        ));
+    let request = JoinGroupRequest::default()
+        .with_group_id(group_id())
+        .with_session_timeout_ms(10_000)
+        .with_member_id(text(member))
+        .with_protocol_type(text("consumer"))
+        .with_protocols(vec![protocol]);
+    if version >= 1 {
+        request.with_rebalance_timeout_ms(10_000)
+    } else {
+        request
+    }
+}
+
+/// Joins, with the round trip for an id where the version wants it.
+fn join(fixture: &Fixture, version: i16) -> JoinGroupResponse {
+    let response = fixture.call(&join_request(version, ""), version);
+    if response.error_code != 79 {
+        return response;
+    }
+    let member = response.member_id;
+    fixture.call(&join_request(version, &member), version)
+}
+
+fn sync(fixture: &Fixture, joined: &JoinGroupResponse, version: i16) -> SyncGroupResponse {
+    let assignment = sync_group_request::SyncGroupRequestAssignment::default()
+        .with_member_id(joined.member_id.clone())
+        .with_assignment(Bytes::from_static(b"part"));
+    let request = SyncGroupRequest::default()
+        .with_group_id(group_id())
+        .with_generation_id(joined.generation_id)
+        .with_member_id(joined.member_id.clone())
+        .with_assignments(vec![assignment]);
+    fixture.call(&request, version)
+}
+
+fn leave(fixture: &Fixture, member: &StrBytes, version: i16) -> i16 {
+    let request = LeaveGroupRequest::default().with_group_id(group_id());
+    if version < 3 {
+        let request = request.with_member_id(member.clone());
+        return fixture.call(&request, version).error_code;
+    }
+    let member = leave_group_request::MemberIdentity::default().with_member_id(member.clone());
+    let response = fixture.call(&request.with_members(vec![member]), version);
+    response.members[0].error_code
+}
+
+fn stable(fixture: &Fixture) -> JoinGroupResponse {
+    let joined = join(fixture, 9);
+    assert_eq!(sync(fixture, &joined, 5).assignment, &b"part"[..]);
+    joined
+}
+
+fn commit(
+    fixture: &Fixture,
+    joined: &JoinGroupResponse,
+    offset: i64,
+    version: i16,
+) -> OffsetCommitResponse {
+    let partition = offset_commit_request::OffsetCommitRequestPartition::default()
+        .with_partition_index(1)
+        .with_committed_offset(offset)
+        .with_committed_metadata(Some(text("note")));
+    let topic = offset_commit_request::OffsetCommitRequestTopic::default()
+        .with_name(topic_name("known"))
+        .with_partitions(vec![partition]);
+    let request = OffsetCommitRequest::default()
+        .with_group_id(group_id())
+        .with_generation_id_or_member_epoch(joined.generation_id)
+        .with_member_id(joined.member_id.clone())
+        .with_topics(vec![topic]);
+    fixture.call(&request, version)
+}
+
+#[test]
+fn a_member_joins_in_every_version_and_leads_alone() {
+    let fixture = Fixture::new();
+    for version in versions::<JoinGroupRequest>() {
+        let joined = join(&fixture, version);
+        assert_eq!(joined.error_code, 0, "version {version}");
+        assert_eq!(joined.leader, joined.member_id);
+        assert_eq!(joined.members.len(), 1);
+        assert_eq!(leave(&fixture, &joined.member_id, 5), 0);
+    }
+}
+
+#[test]
+fn assignments_heartbeats_and_departures_work_in_every_version() {
+    let fixture = Fixture::new();
+    for version in versions::<SyncGroupRequest>() {
+        let joined = join(&fixture, 9);
+        assert_eq!(sync(&fixture, &joined, version).assignment, &b"part"[..]);
+        leave(&fixture, &joined.member_id, 5);
+    }
+    for version in versions::<LeaveGroupRequest>() {
+        let joined = stable(&fixture);
+        assert_eq!(leave(&fixture, &joined.member_id, version), 0);
+        assert_eq!(leave(&fixture, &joined.member_id, version), 25);
+    }
+    let joined = stable(&fixture);
+    for version in versions::<HeartbeatRequest>() {
+        let request = HeartbeatRequest::default()
+            .with_group_id(group_id())
+            .with_generation_id(joined.generation_id)
+            .with_member_id(joined.member_id.clone());
+        assert_eq!(fixture.call(&request, version).error_code, 0);
+        let stale = request.with_generation_id(0);
+        assert_eq!(fixture.call(&stale, version).error_code, 22);
+    }
+}
+
+#[test]
+fn commits_are_fetched_in_every_version() {
+    let fixture = Fixture::new();
+    let joined = stable(&fixture);
+    for version in versions::<OffsetCommitRequest>() {
+        let response = commit(&fixture, &joined, i64::from(version), version);
+        assert_eq!(response.topics[0].partitions[0].error_code, 0);
+        for version in versions::<OffsetFetchRequest>() {
+            let found = committed(&fixture, version);
+            assert_eq!(
+                found,
+                [(1, i64::from(response_version(&fixture)))],
+                "{version}"
+            );
+        }
+    }
+}
+
+/// Returns the version of the last commit, which is the offset it committed.
+fn response_version(fixture: &Fixture) -> i16 {
+    let offsets = fixture.cluster.groups().offsets(GROUP);
+    i16::try_from(offsets.get("known", 1).unwrap().offset).unwrap()
+}
+
+/// Fetches offsets of the known topic's second partition.
+fn committed(fixture: &Fixture, version: i16) -> Vec<(i32, i64)> {
+    if version >= 8 {
+        let topic = offset_fetch_request::OffsetFetchRequestTopics::default()
+            .with_name(topic_name("known"))
+            .with_partition_indexes(vec![1]);
+        let group = offset_fetch_request::OffsetFetchRequestGroup::default()
+            .with_group_id(group_id())
+            .with_topics(Some(vec![topic]));
+        let request = OffsetFetchRequest::default().with_groups(vec![group]);
+        let mut response = fixture.call(&request, version);
+        let partitions = response.groups.remove(0).topics.remove(0).partitions;
+        let partitions = partitions.into_iter();
+        return partitions
+            .map(|found| (found.partition_index, found.committed_offset))
+            .collect();
+    }
+    let topic = offset_fetch_request::OffsetFetchRequestTopic::default()
+        .with_name(topic_name("known"))
+        .with_partition_indexes(vec![1]);
+    let request = OffsetFetchRequest::default()
+        .with_group_id(group_id())
+        .with_topics(Some(vec![topic]));
+    let mut response = fixture.call(&request, version);
+    let partitions = response.topics.remove(0).partitions.into_iter();
+    partitions
+        .map(|found| (found.partition_index, found.committed_offset))
+        .collect()
+}
+
+#[test]
+fn commits_for_unknown_topics_and_with_long_notes_are_refused() {
+    let fixture = Fixture::new();
+    let partition = offset_commit_request::OffsetCommitRequestPartition::default()
+        .with_committed_metadata(Some(text(&"x".repeat(5_000))));
+    let topic = |name| {
+        offset_commit_request::OffsetCommitRequestTopic::default()
+            .with_name(topic_name(name))
+            .with_partitions(vec![partition.clone()])
+    };
+    let request = OffsetCommitRequest::default()
+        .with_group_id(group_id())
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![topic("unknown"), topic("known")]);
+    let response = fixture.call(&request, 8);
+    let codes = response
+        .topics
+        .iter()
+        .map(|topic| topic.partitions[0].error_code);
+    assert_eq!(codes.collect::<Vec<_>>(), [3, 12]);
+}
+
+#[test]
+fn offsets_are_deleted_unless_the_group_reads_them() {
+    let fixture = Fixture::new();
+    let joined = stable(&fixture);
+    commit(&fixture, &joined, 5, 9);
+    let partition =
+        offset_delete_request::OffsetDeleteRequestPartition::default().with_partition_index(1);
+    let topic = offset_delete_request::OffsetDeleteRequestTopic::default()
+        .with_name(topic_name("known"))
+        .with_partitions(vec![partition]);
+    let request = OffsetDeleteRequest::default()
+        .with_group_id(group_id())
+        .with_topics(vec![topic]);
+    let delete = || fixture.call(&request, 0).topics[0].partitions[0].error_code;
+    assert_eq!(delete(), 86);
+    leave(&fixture, &joined.member_id, 5);
+    assert_eq!(delete(), 0);
+    assert_eq!(committed(&fixture, 9), [(1, -1)]);
+}
+
+#[test]
+fn deleting_a_topic_forgets_what_was_committed_for_it() {
+    let fixture = Fixture::new();
+    let joined = stable(&fixture);
+    commit(&fixture, &joined, 5, 9);
+    delete(&fixture, "known");
+    assert!(fixture.cluster.groups().offsets(GROUP).is_empty());
+}
+
+#[test]
+fn groups_are_listed_described_and_deleted_in_every_version() {
+    let fixture = Fixture::new();
+    let joined = stable(&fixture);
+    for version in versions::<ListGroupsRequest>() {
+        let response = fixture.call(&ListGroupsRequest::default(), version);
+        assert_eq!(response.groups[0].group_id, group_id());
+        assert_eq!(response.groups[0].protocol_type.as_str(), "consumer");
+    }
+    let filtered = ListGroupsRequest::default().with_states_filter(vec![text("Empty")]);
+    assert!(fixture.call(&filtered, 4).groups.is_empty());
+    for version in versions::<DescribeGroupsRequest>() {
+        let request = DescribeGroupsRequest::default().with_groups(vec![group_id()]);
+        let group = fixture.call(&request, version).groups.remove(0);
+        assert_eq!(group.group_state.as_str(), "Stable");
+        assert_eq!(group.protocol_data.as_str(), "range");
+        assert_eq!(group.members[0].member_id, joined.member_id);
+        assert_eq!(group.members[0].client_id.as_str(), "tests");
+        assert_eq!(group.members[0].member_assignment, &b"part"[..]);
+    }
+    let request = DeleteGroupsRequest::default().with_groups_names(vec![group_id()]);
+    for version in versions::<DeleteGroupsRequest>() {
+        assert_eq!(fixture.call(&request, version).results[0].error_code, 68);
+    }
+    leave(&fixture, &joined.member_id, 5);
+    assert_eq!(fixture.call(&request, 2).results[0].error_code, 0);
+    assert_eq!(fixture.call(&request, 2).results[0].error_code, 69);
+}
+
+#[test]
+fn transactions_have_no_coordinator_and_no_producer_id() {
+    let fixture = Fixture::new();
+    for version in versions::<FindCoordinatorRequest>() {
+        let request = |key_type| {
+            let request = FindCoordinatorRequest::default();
+            let request = if version >= 1 {
+                request.with_key_type(key_type)
+            } else {
+                request
+            };
+            if version >= 4 {
+                request.with_coordinator_keys(vec![text(GROUP)])
+            } else {
+                request.with_key(text(GROUP))
+            }
+        };
+        let answer = |key_type| {
+            let response = fixture.call(&request(key_type), version);
+            match response.coordinators.first() {
+                Some(coordinator) => (coordinator.error_code, coordinator.port),
+                None => (response.error_code, response.port),
+            }
+        };
+        assert_eq!(answer(0), (0, 9092));
+        if version >= 1 {
+            assert_eq!(answer(1), (53, -1));
+        }
+    }
+    let plain = InitProducerIdRequest::default().with_transactional_id(None);
+    let transactional =
+        InitProducerIdRequest::default().with_transactional_id(Some(TransactionalId(text("tx"))));
+    let mut seen = std::collections::BTreeSet::new();
+    for version in versions::<InitProducerIdRequest>() {
+        let response = fixture.call(&plain, version);
+        assert!(seen.insert(response.producer_id), "an id is given out once");
+        assert_eq!(fixture.call(&transactional, version).error_code, 53);
+    }
+}

@@ -1,0 +1,234 @@
+//! Settings and growth of topics in every version.
+
+use kafka_protocol::error::ResponseError;
+
+use crate::api::tests::*;
+
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+
+fn describe(fixture: &Fixture, kind: i8, name: &str, version: i16) -> Vec<(String, String, i8)> {
+    let resource = describe_configs_request::DescribeConfigsResource::default()
+        .with_resource_type(kind)
+        .with_resource_name(text(name))
+        .with_configuration_keys(None);
+    let request = DescribeConfigsRequest::default()
+        .with_resources(vec![resource])
+        .with_include_synonyms(true);
+    let result = fixture.call(&request, version).results.remove(0);
+    assert_eq!(result.error_code, 0);
+    let configs = result.configs.into_iter();
+    configs
+        .map(|config| {
+            let value = config.value.unwrap_or_default().to_string();
+            (config.name.to_string(), value, config.config_source)
+        })
+        .collect()
+}
+
+fn retention(fixture: &Fixture) -> (String, i8) {
+    let all = describe(fixture, TOPIC, "known", 4);
+    let found = all.into_iter().find(|(name, ..)| name == "retention.ms");
+    let (_, value, source) = found.unwrap();
+    (value, source)
+}
+
+fn change(
+    fixture: &Fixture,
+    name: &str,
+    operation: i8,
+    value: Option<&str>,
+    version: i16,
+) -> (i16, String) {
+    let config = incremental_alter_configs_request::AlterableConfig::default()
+        .with_name(text(name))
+        .with_config_operation(operation)
+        .with_value(value.map(text));
+    let resource = incremental_alter_configs_request::AlterConfigsResource::default()
+        .with_resource_type(TOPIC)
+        .with_resource_name(text("known"))
+        .with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    let response = fixture.call(&request, version).responses.remove(0);
+    let message = response.error_message.unwrap_or_default().to_string();
+    (response.error_code, message)
+}
+
+#[test]
+fn settings_are_described_in_every_version() {
+    let fixture = Fixture::new();
+    for version in versions::<DescribeConfigsRequest>() {
+        assert!(describe(&fixture, TOPIC, "known", version).len() > 20);
+        let broker = describe(&fixture, BROKER, "1", version);
+        assert!(broker.iter().any(|(name, ..)| name == "num.partitions"));
+    }
+}
+
+#[test]
+fn settings_are_changed_one_by_one_and_replaced_as_a_whole() {
+    let fixture = Fixture::new();
+    let week = ("604800000".to_owned(), 5);
+    for version in versions::<IncrementalAlterConfigsRequest>() {
+        let changed = change(&fixture, "retention.ms", 0, Some("5"), version);
+        assert_eq!(changed.0, 0);
+        assert_eq!(retention(&fixture), ("5".to_owned(), 1));
+        change(&fixture, "retention.ms", 1, None, version);
+        assert_eq!(retention(&fixture), week);
+    }
+    for version in versions::<AlterConfigsRequest>() {
+        change(&fixture, "retention.ms", 0, Some("5"), 1);
+        let config = alter_configs_request::AlterableConfig::default()
+            .with_name(text("retention.bytes"))
+            .with_value(Some(text("9")));
+        let resource = alter_configs_request::AlterConfigsResource::default()
+            .with_resource_type(TOPIC)
+            .with_resource_name(text("known"))
+            .with_configs(vec![config]);
+        let request = AlterConfigsRequest::default().with_resources(vec![resource]);
+        assert_eq!(fixture.call(&request, version).responses[0].error_code, 0);
+        assert_eq!(retention(&fixture), week);
+    }
+}
+
+#[test]
+fn words_are_added_to_lists_and_taken_from_them_the_default_included() {
+    let (append, subtract) = (2, 3);
+    let fixture = Fixture::new();
+    let policy = || {
+        let all = describe(&fixture, TOPIC, "known", 4);
+        let found = all.into_iter().find(|(name, ..)| name == "cleanup.policy");
+        found.unwrap().1
+    };
+    for _twice in 0..2 {
+        change(&fixture, "cleanup.policy", append, Some("compact"), 1);
+        assert_eq!(policy(), "delete,compact");
+    }
+    change(&fixture, "cleanup.policy", append, Some("delete"), 1);
+    assert_eq!(policy(), "delete,compact");
+    change(&fixture, "cleanup.policy", subtract, Some("compact"), 1);
+    assert_eq!(policy(), "delete");
+    let (code, message) = change(&fixture, "retention.ms", append, Some("5"), 1);
+    assert_eq!(
+        (code, message.as_str()),
+        (40, "`retention.ms` knows no operation 2")
+    );
+}
+
+#[test]
+fn access_control_lists_are_refused_as_where_there_is_no_authorizer() {
+    let fixture = Fixture::new();
+    let disabled = ResponseError::SecurityDisabled.code();
+    for version in versions::<DescribeAclsRequest>() {
+        let request = DescribeAclsRequest::default().with_host_filter(Some(text("*")));
+        assert_eq!(fixture.call(&request, version).error_code, disabled);
+    }
+    for version in versions::<CreateAclsRequest>() {
+        let rule = create_acls_request::AclCreation::default().with_host(text("*"));
+        let request = CreateAclsRequest::default().with_creations(vec![rule; 2]);
+        let results = fixture.call(&request, version).results;
+        let codes: Vec<i16> = results.iter().map(|result| result.error_code).collect();
+        assert_eq!(codes, [disabled; 2]);
+    }
+    for version in versions::<DeleteAclsRequest>() {
+        let filter = delete_acls_request::DeleteAclsFilter::default();
+        let request = DeleteAclsRequest::default().with_filters(vec![filter; 2]);
+        let results = fixture.call(&request, version).filter_results;
+        let codes: Vec<i16> = results.iter().map(|result| result.error_code).collect();
+        assert_eq!(codes, [disabled; 2]);
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused_with_a_sentence() {
+    let fixture = Fixture::new();
+    let (code, message) = change(&fixture, "retention.ms", 0, Some("soon"), 1);
+    assert_eq!(
+        (code, message.as_str()),
+        (40, "`retention.ms` cannot be `soon`")
+    );
+    let (code, message) = change(&fixture, "no.such", 0, Some("1"), 1);
+    assert_eq!(
+        (code, message.as_str()),
+        (40, "`no.such` is not a setting of topics")
+    );
+}
+
+#[test]
+fn a_topic_grows_but_never_shrinks() {
+    let fixture = Fixture::new();
+    let mut count = 2;
+    for version in versions::<CreatePartitionsRequest>() {
+        count += 1;
+        let grow = |count| {
+            let topic = create_partitions_request::CreatePartitionsTopic::default()
+                .with_name(topic_name("known"))
+                .with_count(count)
+                .with_assignments(None);
+            let request = CreatePartitionsRequest::default().with_topics(vec![topic]);
+            fixture.call(&request, version).results[0].error_code
+        };
+        assert_eq!(grow(count), 0);
+        assert_eq!(grow(count - 1), 37);
+        let topic = fixture.cluster.topic(TopicRef::Name("known")).unwrap();
+        assert_eq!(topic.partition_count(), count);
+    }
+}
+
+#[test]
+fn the_cluster_and_its_disk_are_described_in_every_version() {
+    let fixture = Fixture::new();
+    for version in versions::<DescribeClusterRequest>() {
+        let response = fixture.call(&DescribeClusterRequest::default(), version);
+        assert_eq!(response.brokers[0].port, 9092);
+        assert_eq!(response.cluster_id, text(fixture.cluster.id()));
+    }
+    produce(&fixture, 7, batch(1, 0, b""));
+    for version in versions::<DescribeLogDirsRequest>() {
+        let request = DescribeLogDirsRequest::default().with_topics(None);
+        let response = fixture.call(&request, version);
+        assert_eq!(
+            response.results[0].topics[0].partitions[1].partition_size,
+            61
+        );
+    }
+}
+
+#[test]
+fn the_only_epoch_ends_where_the_log_does() {
+    let fixture = Fixture::new();
+    produce(&fixture, 7, batch(3, 0, b""));
+    for version in versions::<OffsetForLeaderEpochRequest>() {
+        let partition = offset_for_leader_epoch_request::OffsetForLeaderPartition::default()
+            .with_partition(1)
+            .with_leader_epoch(0);
+        let topic = offset_for_leader_epoch_request::OffsetForLeaderTopic::default()
+            .with_topic(topic_name("known"))
+            .with_partitions(vec![partition]);
+        let request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
+        let response = fixture.call(&request, version);
+        assert_eq!(response.topics[0].partitions[0].end_offset, 3);
+    }
+}
+
+#[test]
+fn a_producer_that_sends_again_is_told_the_offset_it_got() {
+    let fixture = Fixture::new();
+    let sent = |sequence| batch_of_producer(2, 0, b"", (7, 0, sequence));
+    assert_eq!(produce(&fixture, 9, sent(0)), (0, 0));
+    assert_eq!(produce(&fixture, 9, sent(2)), (0, 2));
+    assert_eq!(produce(&fixture, 9, sent(0)), (0, 0));
+    assert_eq!(produce(&fixture, 9, sent(9)), (45, -1));
+    assert_eq!(produce(&fixture, 9, sent(4)), (0, 4));
+}
+
+#[test]
+fn all_topics_together_may_have_so_many_partitions() {
+    let fixture = Fixture::new();
+    let check = |partitions| fixture.cluster.check_new_topic("more", partitions);
+    assert_eq!(check(3_998), Ok(3_998));
+    assert_eq!(check(3_999), Err(ResponseError::InvalidPartitions));
+    let known = fixture.cluster.topic(TopicRef::Name("known")).unwrap();
+    let grown = fixture.cluster.grow_topic(&known, 4_001, true);
+    assert_eq!(grown, Err(ResponseError::InvalidPartitions));
+    assert_eq!(fixture.cluster.grow_topic(&known, 4_000, true), Ok(()));
+}

@@ -1,0 +1,293 @@
+//! Settings of a topic: which ones Kafka knows, what they may be, and which have an effect here.
+//!
+//! # References
+//!
+//! - <https://kafka.apache.org/documentation/#topicconfigs>
+
+use std::collections::BTreeMap;
+
+use crate::settings::Settings;
+
+/// Settings of one topic by Kafka's names, those that differ from the broker's.
+pub type Overrides = BTreeMap<String, String>;
+
+/// A setting that topics have.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Kafka's name of it.
+    pub name: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+    default: Default,
+}
+
+/// What values a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Boolean,
+    /// A 32-bit number of at least so much.
+    Int(i64),
+    /// A 64-bit number of at least so much.
+    Long(i64),
+    /// A number with a fraction between 0 and 1.
+    Ratio,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Some of these words, separated by commas.
+    List(&'static [&'static str]),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Default {
+    Fixed(&'static str),
+    SegmentBytes,
+    MaxBatchBytes,
+}
+
+const RETENTION_MS: &str = "retention.ms";
+const RETENTION_BYTES: &str = "retention.bytes";
+const SEGMENT_BYTES: &str = "segment.bytes";
+const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
+const CLEANUP_POLICY: &str = "cleanup.policy";
+
+/// Smaller segments would be little but file names.
+const MIN_SEGMENT_BYTES: i64 = 1_024;
+
+/// In order of name. The first five have an effect; the others are kept for clients that set
+/// them, as far as one broker that neither replicates nor compacts can honour them.
+const KNOWN: &[Known] = &[
+    known(CLEANUP_POLICY, Kind::List(&["delete", "compact"]), "delete"),
+    Known {
+        name: MAX_MESSAGE_BYTES,
+        kind: Kind::Int(0),
+        default: Default::MaxBatchBytes,
+    },
+    known(RETENTION_BYTES, Kind::Long(-1), "-1"),
+    known(RETENTION_MS, Kind::Long(-1), "604800000"),
+    Known {
+        name: SEGMENT_BYTES,
+        kind: Kind::Int(MIN_SEGMENT_BYTES),
+        default: Default::SegmentBytes,
+    },
+    known("compression.type", Kind::Choice(&["producer"]), "producer"),
+    known("delete.retention.ms", Kind::Long(0), "86400000"),
+    known("file.delete.delay.ms", Kind::Long(0), "60000"),
+    known("flush.messages", Kind::Long(1), "9223372036854775807"),
+    known("flush.ms", Kind::Long(0), "9223372036854775807"),
+    known("index.interval.bytes", Kind::Int(0), "4096"),
+    known(
+        "max.compaction.lag.ms",
+        Kind::Long(1),
+        "9223372036854775807",
+    ),
+    known("message.timestamp.after.max.ms", Kind::Long(0), "3600000"),
+    known(
+        "message.timestamp.before.max.ms",
+        Kind::Long(0),
+        "9223372036854775807",
+    ),
+    known(
+        "message.timestamp.type",
+        Kind::Choice(&["CreateTime"]),
+        "CreateTime",
+    ),
+    known("min.cleanable.dirty.ratio", Kind::Ratio, "0.5"),
+    known("min.compaction.lag.ms", Kind::Long(0), "0"),
+    known("min.insync.replicas", Kind::Int(1), "1"),
+    known("preallocate", Kind::Boolean, "false"),
+    known("segment.index.bytes", Kind::Int(4), "10485760"),
+    known("segment.jitter.ms", Kind::Long(0), "0"),
+    known("segment.ms", Kind::Long(1), "604800000"),
+    known("unclean.leader.election.enable", Kind::Boolean, "false"),
+];
+
+const fn known(name: &'static str, kind: Kind, default: &'static str) -> Known {
+    Known {
+        name,
+        kind,
+        default: Default::Fixed(default),
+    }
+}
+
+/// A topic cannot be set up as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such setting.
+    #[error("`{name}` is not a setting of topics")]
+    Unknown {
+        /// What was named.
+        name: String,
+    },
+    /// The setting does not take the value.
+    #[error("`{name}` cannot be `{value}`")]
+    Value {
+        /// The setting.
+        name: String,
+        /// What it was to be.
+        value: String,
+    },
+    /// The setting cannot be changed in this way.
+    #[error("`{name}` knows no operation {operation}")]
+    Operation {
+        /// The setting.
+        name: String,
+        /// The number of the operation.
+        operation: i8,
+    },
+}
+
+/// What the broker does with a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicConfig {
+    /// Bytes after which a partition begins a new segment.
+    pub segment_bytes: u64,
+    /// Bytes that one batch may have.
+    pub max_batch_bytes: usize,
+    /// How long and how much is kept.
+    pub retention: Retention,
+}
+
+/// How long and how much of a partition is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Milliseconds after which a segment goes; `None` for never.
+    pub milliseconds: Option<u64>,
+    /// Bytes above which the oldest segments go; `None` for any number.
+    pub bytes: Option<u64>,
+}
+
+impl TopicConfig {
+    /// Returns what follows from a topic's own settings and the broker's.
+    pub fn new(overrides: &Overrides, settings: &Settings) -> Self {
+        let number = |name: &str| {
+            let known = find(name).ok()?;
+            let value = overrides.get(name).cloned();
+            let value = value.unwrap_or_else(|| known.default_value(settings));
+            value.parse::<u64>().ok()
+        };
+        let compacted = overrides
+            .get(CLEANUP_POLICY)
+            .is_some_and(|policy| !policy.contains("delete"));
+        Self {
+            segment_bytes: number(SEGMENT_BYTES).unwrap_or(settings.segment_bytes),
+            max_batch_bytes: number(MAX_MESSAGE_BYTES)
+                .and_then(|bytes| usize::try_from(bytes).ok())
+                .unwrap_or(settings.max_batch_bytes),
+            // Compacted topics keep the last record of each key for ever: here, all of them.
+            retention: Retention {
+                milliseconds: number(RETENTION_MS).filter(|_| !compacted),
+                bytes: number(RETENTION_BYTES).filter(|_| !compacted),
+            },
+        }
+    }
+}
+
+impl Known {
+    /// Returns the value of a topic that does not set it.
+    pub fn default_value(&self, settings: &Settings) -> String {
+        match self.default {
+            Default::Fixed(value) => value.to_owned(),
+            Default::SegmentBytes => settings.segment_bytes.to_string(),
+            Default::MaxBatchBytes => settings.max_batch_bytes.to_string(),
+        }
+    }
+
+    fn check(&self, value: &str) -> Result<(), Error> {
+        let within = |least: i64, most: i64| {
+            let number = value.parse::<i64>();
+            number.is_ok_and(|number| (least..=most).contains(&number))
+        };
+        let sound = match self.kind {
+            Kind::Boolean => matches!(value, "true" | "false"),
+            Kind::Int(least) => within(least, i64::from(i32::MAX)),
+            Kind::Long(least) => within(least, i64::MAX),
+            Kind::Ratio => value
+                .parse::<f64>()
+                .is_ok_and(|ratio| (0.0..=1.0).contains(&ratio)),
+            Kind::Choice(words) => words.contains(&value),
+            Kind::List(words) => value.split(',').all(|word| words.contains(&word.trim())),
+        };
+        if sound {
+            return Ok(());
+        }
+        Err(Error::Value {
+            name: self.name.to_owned(),
+            value: value.to_owned(),
+        })
+    }
+}
+
+/// Returns all settings a topic has.
+pub fn all() -> &'static [Known] {
+    KNOWN
+}
+
+/// Returns a setting by its name.
+pub fn find(name: &str) -> Result<&'static Known, Error> {
+    let known = KNOWN.iter().find(|known| known.name == name);
+    known.ok_or_else(|| Error::Unknown {
+        name: name.to_owned(),
+    })
+}
+
+/// Checks settings that a topic is to have.
+pub fn check(overrides: &Overrides) -> Result<(), Error> {
+    overrides
+        .iter()
+        .try_for_each(|(name, value)| find(name)?.check(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn overrides(settings: &[(&str, &str)]) -> Overrides {
+        settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn every_default_is_a_value_the_setting_takes() {
+        let settings = Settings::default();
+        for known in all() {
+            known.check(&known.default_value(&settings)).unwrap();
+        }
+    }
+
+    #[test]
+    fn unknown_settings_and_values_are_named() {
+        let error = check(&overrides(&[("retention.md", "1")])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`retention.md` is not a setting of topics"
+        );
+        let error = check(&overrides(&[("retention.ms", "soon")])).unwrap_err();
+        assert_eq!(error.to_string(), "`retention.ms` cannot be `soon`");
+    }
+
+    #[test]
+    fn a_topic_keeps_its_records_for_a_week_unless_told_otherwise() {
+        let settings = Settings::default();
+        let config = TopicConfig::new(&overrides(&[]), &settings);
+        assert_eq!(config.retention.milliseconds, Some(604_800_000));
+        assert_eq!(config.retention.bytes, None);
+        let set = overrides(&[("retention.ms", "-1"), ("retention.bytes", "5")]);
+        let config = TopicConfig::new(&set, &settings);
+        assert_eq!(config.retention.milliseconds, None);
+        assert_eq!(config.retention.bytes, Some(5));
+    }
+
+    #[test]
+    fn compacted_topics_lose_nothing() {
+        let set = overrides(&[("cleanup.policy", "compact"), ("retention.bytes", "5")]);
+        let config = TopicConfig::new(&set, &Settings::default());
+        let nothing = Retention {
+            milliseconds: None,
+            bytes: None,
+        };
+        assert_eq!(config.retention, nothing);
+    }
+}

@@ -1,0 +1,434 @@
+//! The coordinator of all groups: locks them, lets requests wait, keeps time, writes the journal.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use convoy_server_kit::clock::RunClock;
+use kafka_protocol::error::ResponseError;
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::group::description::{Description, Listing};
+use crate::group::journal::{self, Entry, Journal};
+use crate::group::membership::{Identity, Join, Membership, Sync};
+use crate::group::offsets::{Committed, Offsets};
+use crate::group::{Answer, Joined, Refused, Synced, Ticket};
+
+/// Groups that may exist.
+const MAX_GROUPS: usize = 100_000;
+
+/// How long the timekeeper sleeps when nothing is due.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Coordinates all groups.
+#[derive(Debug)]
+pub struct Coordinator {
+    groups: Mutex<Groups>,
+    clock: RunClock,
+    join_delay: u64,
+    /// Told when a deadline may have come closer.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Groups {
+    by_id: BTreeMap<String, Group>,
+    waiting: HashMap<Ticket, oneshot::Sender<Answer>>,
+    next_ticket: Ticket,
+    journal: Journal,
+}
+
+#[derive(Debug)]
+struct Group {
+    membership: Membership,
+    offsets: Offsets,
+}
+
+impl Coordinator {
+    /// Opens the groups of a data directory; a group waits `join_delay` for company after its
+    /// first member.
+    pub fn open(directory: &Path, join_delay: Duration) -> Result<Self, journal::Error> {
+        let clock = RunClock::start();
+        let join_delay = u64::try_from(join_delay.as_nanos()).unwrap_or(u64::MAX);
+        let (journal, kept) = Journal::open(directory)?;
+        let restore = |(id, kept): (String, journal::Kept)| {
+            let membership = match kept.snapshot {
+                Some(snapshot) => Membership::restore(snapshot, clock.now(), join_delay),
+                None => Membership::new(join_delay),
+            };
+            let offsets = kept.offsets;
+            (
+                id,
+                Group {
+                    membership,
+                    offsets,
+                },
+            )
+        };
+        Ok(Self {
+            groups: Mutex::new(Groups {
+                by_id: kept.into_iter().map(restore).collect(),
+                waiting: HashMap::new(),
+                next_ticket: 0,
+                journal,
+            }),
+            clock,
+            join_delay,
+            changed: Notify::new(),
+        })
+    }
+
+    /// Keeps time until `stopping`: gives up silent members and ends waits.
+    pub async fn keep_time(&self, stopping: &CancellationToken) {
+        loop {
+            let until_due = self.expire();
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(until_due) => {}
+            }
+        }
+    }
+
+    /// Lets a member join and waits until the group has formed.
+    pub async fn join(
+        &self,
+        group: &str,
+        join: Join,
+        interrupted: &CancellationToken,
+    ) -> Result<Joined, Refused> {
+        let answer = {
+            let mut groups = self.lock();
+            let comes_back = !join.profile.id.is_empty();
+            if comes_back && !groups.by_id.contains_key(group) {
+                return Err(ResponseError::UnknownMemberId.into());
+            }
+            groups.create(group, self.join_delay)?;
+            let (ticket, answer) = groups.ticket();
+            let now = self.clock.now();
+            groups.update(group, |group| group.membership.join(now, join, ticket));
+            answer
+        };
+        self.changed.notify_one();
+        match self.wait(answer, interrupted).await {
+            Some(Answer::Joined(joined)) => joined,
+            _ => Err(ResponseError::RebalanceInProgress.into()),
+        }
+    }
+
+    /// Takes the leader's assignments and waits until there are some.
+    pub async fn sync(
+        &self,
+        group: &str,
+        sync: Sync<'_>,
+        interrupted: &CancellationToken,
+    ) -> Result<Synced, ResponseError> {
+        let answer = {
+            let mut groups = self.lock();
+            if !groups.by_id.contains_key(group) {
+                return Err(ResponseError::UnknownMemberId);
+            }
+            let (ticket, answer) = groups.ticket();
+            let now = self.clock.now();
+            groups.update(group, |group| group.membership.sync(now, sync, ticket));
+            answer
+        };
+        self.changed.notify_one();
+        match self.wait(answer, interrupted).await {
+            Some(Answer::Synced(synced)) => synced,
+            _ => Err(ResponseError::RebalanceInProgress),
+        }
+    }
+
+    /// Notes that a member lives.
+    pub fn heartbeat(
+        &self,
+        group: &str,
+        identity: Identity<'_>,
+        generation: i32,
+    ) -> Result<(), ResponseError> {
+        let now = self.clock.now();
+        let heard = self.lock().update(group, |group| {
+            group.membership.heartbeat(now, identity, generation)
+        });
+        heard.unwrap_or(Err(ResponseError::UnknownMemberId))
+    }
+
+    /// Lets a member go.
+    pub fn leave(&self, group: &str, identity: Identity<'_>) -> Result<(), ResponseError> {
+        let now = self.clock.now();
+        let left = self
+            .lock()
+            .update(group, |group| group.membership.leave(now, identity));
+        self.changed.notify_one();
+        left.unwrap_or(Err(ResponseError::UnknownMemberId))
+    }
+
+    /// Commits offsets for a member, or for nobody in particular if the group has no members.
+    ///
+    /// Returns the file to be synced where a commit should survive the end of the machine.
+    pub fn commit(
+        &self,
+        group_id: &str,
+        identity: Identity<'_>,
+        generation: i32,
+        offsets: &[(&str, i32, Committed)],
+    ) -> Result<Arc<File>, ResponseError> {
+        let mut groups = self.lock();
+        if !groups.by_id.contains_key(group_id) && generation >= 0 {
+            return Err(ResponseError::IllegalGeneration);
+        }
+        groups.create(group_id, self.join_delay)?;
+        let now = self.clock.now();
+        let allowed = groups.update(group_id, |group| {
+            group.membership.check_commit(now, identity, generation)
+        });
+        allowed.unwrap_or(Err(ResponseError::UnknownMemberId))?;
+        let entry = |(topic, partition, committed): &(&str, i32, Committed)| Entry::Committed {
+            group: group_id.to_owned(),
+            topic: (*topic).to_owned(),
+            partition: *partition,
+            committed: committed.clone(),
+        };
+        groups.write(&offsets.iter().map(entry).collect::<Vec<_>>())?;
+        if let Some(group) = groups.by_id.get_mut(group_id) {
+            for (topic, partition, committed) in offsets {
+                group.offsets.commit(topic, *partition, committed.clone());
+            }
+        }
+        groups.rewrite_if_wanted();
+        Ok(groups.journal.file())
+    }
+
+    /// Returns what a group has committed; nothing for an unknown one.
+    pub fn offsets(&self, group: &str) -> Offsets {
+        let groups = self.lock();
+        let group = groups.by_id.get(group);
+        group.map(|group| group.offsets.clone()).unwrap_or_default()
+    }
+
+    /// Deletes committed offsets of topics the group does not read now; one result for each.
+    pub fn delete_offsets(
+        &self,
+        group_id: &str,
+        partitions: &[(&str, i32)],
+    ) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
+        let mut groups = self.lock();
+        let Some(group) = groups.by_id.get(group_id) else {
+            return Err(ResponseError::GroupIdNotFound);
+        };
+        let reading = if group.membership.members.is_empty() {
+            Some(std::collections::BTreeSet::new())
+        } else {
+            group.membership.subscriptions()
+        };
+        let Some(reading) = reading else {
+            return Err(ResponseError::NonEmptyGroup);
+        };
+        let mut results = Vec::with_capacity(partitions.len());
+        for (topic, partition) in partitions {
+            results.push(if reading.contains(*topic) {
+                Err(ResponseError::GroupSubscribedToTopic)
+            } else {
+                groups.delete_offset(group_id, topic, *partition)
+            });
+        }
+        Ok(results)
+    }
+
+    /// Forgets a group that has no members.
+    pub fn delete(&self, group_id: &str) -> Result<(), ResponseError> {
+        let mut groups = self.lock();
+        let group = groups.by_id.get(group_id);
+        let group = group.ok_or(ResponseError::GroupIdNotFound)?;
+        if !group.membership.deserted() {
+            return Err(ResponseError::NonEmptyGroup);
+        }
+        groups.write(&[Entry::GroupDeleted {
+            group: group_id.to_owned(),
+        }])?;
+        groups.by_id.remove(group_id);
+        Ok(())
+    }
+
+    /// Forgets what groups have committed for a topic that was deleted.
+    pub fn forget_topic(&self, topic: &str) {
+        let mut groups = self.lock();
+        let mut entries = Vec::new();
+        for (id, group) in &mut groups.by_id {
+            let partitions = group.offsets.delete_topic(topic).into_iter();
+            entries.extend(partitions.map(|partition| Entry::OffsetDeleted {
+                group: id.clone(),
+                topic: topic.to_owned(),
+                partition,
+            }));
+        }
+        // What could not be written comes back with a restart, and is forgotten with the group.
+        let _logged = groups.write(&entries);
+    }
+
+    /// Returns all groups in order of id.
+    pub fn list(&self) -> Vec<Listing> {
+        let groups = self.lock();
+        let listings = groups.by_id.iter();
+        listings
+            .map(|(id, group)| Listing::new(id, &group.membership))
+            .collect()
+    }
+
+    /// Returns a group and its members.
+    pub fn describe(&self, group: &str) -> Option<Description> {
+        let groups = self.lock();
+        let found = groups.by_id.get(group);
+        found.map(|found| Description::new(group, &found.membership))
+    }
+
+    /// Ends what is overdue and returns how long nothing else is.
+    fn expire(&self) -> Duration {
+        let now = self.clock.now();
+        let mut groups = self.lock();
+        let due: Vec<String> = groups
+            .by_id
+            .iter()
+            .filter(|(_, group)| group.overdue(now))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in due {
+            groups.update(&id, |group| group.membership.expire(now));
+        }
+        groups
+            .by_id
+            .retain(|_, group| !group.membership.deserted() || !group.offsets.is_empty());
+        let deadlines = groups.by_id.values();
+        let next = deadlines.filter_map(|group| group.membership.next_deadline());
+        next.min()
+            .map_or(IDLE, |deadline| self.clock.until(deadline).min(IDLE))
+    }
+
+    async fn wait(
+        &self,
+        answer: oneshot::Receiver<Answer>,
+        interrupted: &CancellationToken,
+    ) -> Option<Answer> {
+        tokio::select! {
+            biased;
+            answer = answer => answer.ok(),
+            () = interrupted.cancelled() => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Groups> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Groups {
+    fn create(&mut self, id: &str, join_delay: u64) -> Result<(), ResponseError> {
+        if self.by_id.contains_key(id) {
+            return Ok(());
+        }
+        if self.by_id.len() >= MAX_GROUPS {
+            return Err(ResponseError::CoordinatorNotAvailable);
+        }
+        let group = Group {
+            membership: Membership::new(join_delay),
+            offsets: Offsets::default(),
+        };
+        self.by_id.insert(id.to_owned(), group);
+        Ok(())
+    }
+
+    fn ticket(&mut self) -> (Ticket, oneshot::Receiver<Answer>) {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.insert(ticket, sender);
+        (ticket, receiver)
+    }
+
+    /// Changes a group, delivers the answers this gave and writes down what a restart needs.
+    fn update<T>(&mut self, id: &str, change: impl FnOnce(&mut Group) -> T) -> Option<T> {
+        let group = self.by_id.get_mut(id)?;
+        let result = change(group);
+        let answers = group.membership.take_answers();
+        let snapshot = group.membership.take_snapshot();
+        if let Some(snapshot) = snapshot {
+            let group = id.to_owned();
+            // Without it, members have to join again after a restart: no more than that.
+            let _logged = self.write(&[Entry::Members { group, snapshot }]);
+            self.rewrite_if_wanted();
+        }
+        for (ticket, answer) in answers {
+            if let Some(sender) = self.waiting.remove(&ticket) {
+                // Whoever asked may have gone.
+                let _gone = sender.send(answer);
+            }
+        }
+        Some(result)
+    }
+
+    fn delete_offset(
+        &mut self,
+        group_id: &str,
+        topic: &str,
+        partition: i32,
+    ) -> Result<(), ResponseError> {
+        self.write(&[Entry::OffsetDeleted {
+            group: group_id.to_owned(),
+            topic: topic.to_owned(),
+            partition,
+        }])?;
+        if let Some(group) = self.by_id.get_mut(group_id) {
+            group.offsets.delete(topic, partition);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, entries: &[Entry]) -> Result<(), ResponseError> {
+        self.journal.append(entries).map_err(|error| {
+            let reason = &error as &dyn std::error::Error;
+            warn!(reason, "failed to write the groups' journal");
+            ResponseError::KafkaStorageError
+        })
+    }
+
+    fn rewrite_if_wanted(&mut self) {
+        if !self.journal.wants_rewrite() {
+            return;
+        }
+        let entries = self.by_id.iter().flat_map(|(id, group)| group.entries(id));
+        if let Err(error) = self.journal.rewrite(entries) {
+            let reason = &error as &dyn std::error::Error;
+            warn!(reason, "failed to rewrite the groups' journal");
+        }
+    }
+}
+
+impl Group {
+    fn overdue(&self, now: u64) -> bool {
+        let deadline = self.membership.next_deadline();
+        deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    fn entries(&self, id: &str) -> Vec<Entry> {
+        let members = Entry::Members {
+            group: id.to_owned(),
+            snapshot: self.membership.snapshot(),
+        };
+        let offsets = self.offsets.iter().flat_map(|(topic, partitions)| {
+            partitions
+                .iter()
+                .map(move |(partition, committed)| Entry::Committed {
+                    group: id.to_owned(),
+                    topic: topic.to_owned(),
+                    partition: *partition,
+                    committed: committed.clone(),
+                })
+        });
+        std::iter::once(members).chain(offsets).collect()
+    }
+}

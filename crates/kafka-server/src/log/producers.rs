@@ -1,0 +1,237 @@
+//! What a partition knows of idempotent producers: enough to append each batch once.
+//!
+//! # References
+//!
+//! - KIP-98; a producer may have five batches in flight, so the last five are remembered.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::batch::Header;
+
+/// Batches of one producer that are recognised when they come again.
+const REMEMBERED_BATCHES: usize = 5;
+
+/// Producers that one partition remembers; the one that was silent longest is forgotten.
+const MAX_PRODUCERS: usize = 10_000;
+
+/// A batch does not follow on what its producer sent before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A newer instance of the producer has taken over.
+    #[error("producer {id} has epoch {current}, not {stated}")]
+    Fenced {
+        /// Which producer.
+        id: i64,
+        /// The epoch of the batch.
+        stated: i16,
+        /// The newest epoch seen.
+        current: i16,
+    },
+    /// Batches are missing before this one, or it was sent long ago.
+    #[error("producer {id} sent sequence {stated} where {expected} follows")]
+    OutOfOrder {
+        /// Which producer.
+        id: i64,
+        /// The first sequence of the batch.
+        stated: i32,
+        /// The sequence that would follow.
+        expected: i32,
+    },
+}
+
+/// All producers of a partition.
+#[derive(Debug, Default)]
+pub struct Producers {
+    by_id: HashMap<i64, Producer>,
+}
+
+#[derive(Debug)]
+struct Producer {
+    epoch: i16,
+    /// The last batches, oldest first, never empty.
+    batches: VecDeque<Sent>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    first: i32,
+    last: i32,
+    base_offset: i64,
+}
+
+impl Producers {
+    /// Checks a batch; returns its offset if it was appended before.
+    pub fn check(&self, header: &Header) -> Result<Option<i64>, Error> {
+        if header.producer_id < 0 {
+            return Ok(None);
+        }
+        let Some(producer) = self.by_id.get(&header.producer_id) else {
+            return Ok(None);
+        };
+        producer.check(header)
+    }
+
+    /// Notes a batch that was appended.
+    pub fn note(&mut self, header: &Header, base_offset: i64) {
+        if header.producer_id < 0 {
+            return;
+        }
+        if self.by_id.len() >= MAX_PRODUCERS && !self.by_id.contains_key(&header.producer_id) {
+            self.forget_oldest();
+        }
+        let producer = self
+            .by_id
+            .entry(header.producer_id)
+            .or_insert_with(|| Producer {
+                epoch: header.producer_epoch,
+                batches: VecDeque::with_capacity(REMEMBERED_BATCHES),
+            });
+        if producer.epoch != header.producer_epoch {
+            producer.epoch = header.producer_epoch;
+            producer.batches.clear();
+        }
+        if producer.batches.len() == REMEMBERED_BATCHES {
+            producer.batches.pop_front();
+        }
+        producer.batches.push_back(Sent {
+            first: header.base_sequence,
+            last: last_sequence(header),
+            base_offset,
+        });
+    }
+
+    fn forget_oldest(&mut self) {
+        let last_offset =
+            |producer: &Producer| producer.batches.back().map(|sent| sent.base_offset);
+        let oldest = self
+            .by_id
+            .iter()
+            .min_by_key(|(_, producer)| last_offset(producer));
+        if let Some(id) = oldest.map(|(id, _)| *id) {
+            self.by_id.remove(&id);
+        }
+    }
+}
+
+impl Producer {
+    fn check(&self, header: &Header) -> Result<Option<i64>, Error> {
+        let id = header.producer_id;
+        let stated = header.base_sequence;
+        if header.producer_epoch < self.epoch {
+            return Err(Error::Fenced {
+                id,
+                stated: header.producer_epoch,
+                current: self.epoch,
+            });
+        }
+        let expected = if header.producer_epoch > self.epoch {
+            0
+        } else {
+            let last = last_sequence(header);
+            let mut sent = self.batches.iter();
+            let again = sent.find(|sent| sent.first == stated && sent.last == last);
+            if let Some(again) = again {
+                return Ok(Some(again.base_offset));
+            }
+            self.batches
+                .back()
+                .map_or(0, |sent| following(sent.last, 1))
+        };
+        if stated == expected {
+            Ok(None)
+        } else {
+            Err(Error::OutOfOrder {
+                id,
+                stated,
+                expected,
+            })
+        }
+    }
+}
+
+fn last_sequence(header: &Header) -> i32 {
+    following(header.base_sequence, header.last_offset_delta)
+}
+
+/// Sequences start again at 0 after the largest.
+fn following(sequence: i32, by: i32) -> i32 {
+    sequence.wrapping_add(by) & i32::MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch;
+    use crate::batch::tests::batch_of_producer;
+
+    fn header(epoch: i16, sequence: i32, records: i32) -> Header {
+        let bytes = batch_of_producer(records, 0, b"", (7, epoch, sequence));
+        batch::check(&bytes).unwrap()
+    }
+
+    fn producers(batches: &[(i16, i32, i32)]) -> Producers {
+        let mut producers = Producers::default();
+        let mut offset = 100;
+        for (epoch, sequence, records) in batches {
+            producers.note(&header(*epoch, *sequence, *records), offset);
+            offset += i64::from(*records);
+        }
+        producers
+    }
+
+    #[test]
+    fn batches_in_sequence_are_new() {
+        let producers = producers(&[(0, 0, 3)]);
+        assert_eq!(producers.check(&header(0, 3, 2)), Ok(None));
+    }
+
+    #[test]
+    fn a_batch_sent_again_is_recognised_with_its_offset() {
+        let producers = producers(&[(0, 0, 3), (0, 3, 2), (0, 5, 1)]);
+        assert_eq!(producers.check(&header(0, 3, 2)), Ok(Some(103)));
+        assert_eq!(producers.check(&header(0, 0, 3)), Ok(Some(100)));
+    }
+
+    #[test]
+    fn gaps_and_batches_of_long_ago_are_out_of_order() {
+        let sent: Vec<(i16, i32, i32)> = (0..7).map(|number| (0, number, 1)).collect();
+        let producers = producers(&sent);
+        for stated in [0, 9] {
+            assert_eq!(
+                producers.check(&header(0, stated, 1)),
+                Err(Error::OutOfOrder {
+                    id: 7,
+                    stated,
+                    expected: 7
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn a_new_epoch_starts_at_zero_and_fences_the_old_one() {
+        let mut producers = producers(&[(0, 0, 3)]);
+        assert!(producers.check(&header(1, 3, 1)).is_err());
+        assert_eq!(producers.check(&header(1, 0, 1)), Ok(None));
+        producers.note(&header(1, 0, 1), 103);
+        assert_eq!(
+            producers.check(&header(0, 3, 1)),
+            Err(Error::Fenced {
+                id: 7,
+                stated: 0,
+                current: 1
+            })
+        );
+    }
+
+    #[test]
+    fn an_unknown_producer_may_begin_anywhere() {
+        assert_eq!(Producers::default().check(&header(0, 500, 1)), Ok(None));
+    }
+
+    #[test]
+    fn sequences_start_again_after_the_largest() {
+        let producers = producers(&[(0, i32::MAX - 1, 2)]);
+        assert_eq!(producers.check(&header(0, 0, 1)), Ok(None));
+    }
+}

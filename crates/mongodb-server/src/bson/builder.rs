@@ -1,0 +1,276 @@
+//! Writes documents: replies, updated documents, computed values.
+
+use crate::bson::{Doc, Element, Kind, Value};
+
+/// A document being written, by chained calls.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    bytes: Vec<u8>,
+}
+
+/// An array being written.
+#[derive(Debug, Clone, Default)]
+pub struct ArrayBuilder {
+    builder: Builder,
+    length: usize,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// Starts an empty document.
+    pub fn new() -> Self {
+        Self {
+            bytes: vec![0, 0, 0, 0],
+        }
+    }
+
+    /// Returns how many bytes the finished document has.
+    pub fn len(&self) -> usize {
+        self.bytes.len() + 1
+    }
+
+    /// Returns the finished document.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.bytes.push(0);
+        let length = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.bytes[..4].copy_from_slice(&length.to_le_bytes());
+        self.bytes
+    }
+
+    /// Adds a value.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &Value<'_>) -> Self {
+        self.push(name, value);
+        self
+    }
+
+    /// Adds a boolean.
+    #[must_use]
+    pub fn bool(self, name: &str, value: bool) -> Self {
+        self.with(name, &Value::Bool(value))
+    }
+
+    /// Adds a 32-bit integer.
+    #[must_use]
+    pub fn int32(self, name: &str, value: i32) -> Self {
+        self.with(name, &Value::Int32(value))
+    }
+
+    /// Adds a 64-bit integer.
+    #[must_use]
+    pub fn int64(self, name: &str, value: i64) -> Self {
+        self.with(name, &Value::Int64(value))
+    }
+
+    /// Adds a count as MongoDB does: 32 bits while it fits.
+    #[must_use]
+    pub fn count(self, name: &str, value: usize) -> Self {
+        self.with(name, &count_value(value))
+    }
+
+    /// Adds a double.
+    #[must_use]
+    pub fn double(self, name: &str, value: f64) -> Self {
+        self.with(name, &Value::Double(value))
+    }
+
+    /// Adds text.
+    #[must_use]
+    pub fn string(self, name: &str, value: &str) -> Self {
+        self.with(name, &Value::from(value))
+    }
+
+    /// Adds an embedded document.
+    #[must_use]
+    pub fn document(mut self, name: &str, document: Self) -> Self {
+        self.push_raw(Kind::Document, name.as_bytes(), &document.finish());
+        self
+    }
+
+    /// Adds a document that is already bytes.
+    #[must_use]
+    pub fn raw_document(mut self, name: &str, document: Doc<'_>) -> Self {
+        self.push_raw(Kind::Document, name.as_bytes(), document.bytes());
+        self
+    }
+
+    /// Adds an array.
+    #[must_use]
+    pub fn array(mut self, name: &str, array: ArrayBuilder) -> Self {
+        self.push_raw(Kind::Array, name.as_bytes(), &array.finish());
+        self
+    }
+
+    /// Adds an array of texts.
+    #[must_use]
+    pub fn strings(self, name: &str, texts: &[&str]) -> Self {
+        let mut array = ArrayBuilder::default();
+        for &text in texts {
+            array.push(&Value::from(text));
+        }
+        self.array(name, array)
+    }
+
+    /// Adds all elements of a document.
+    #[must_use]
+    pub fn extended(mut self, doc: Doc<'_>) -> Self {
+        for element in doc.elements() {
+            self.push_element(element);
+        }
+        self
+    }
+
+    /// Adds a document or an array that `fill` writes in its place, without a copy.
+    pub fn nest<T>(&mut self, kind: Kind, name: &str, fill: impl FnOnce(&mut Self) -> T) -> T {
+        self.push_name(kind, name.as_bytes());
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 4]);
+        let filled = fill(self);
+        self.bytes.push(0);
+        let length = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
+        self.bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        filled
+    }
+
+    /// Adds an element as it is.
+    pub fn push_element(&mut self, element: Element<'_>) {
+        self.push_raw(element.kind(), element.name_bytes(), element.payload());
+    }
+
+    /// Adds an element whose value is already encoded.
+    pub fn push_raw(&mut self, kind: Kind, name: &[u8], payload: &[u8]) {
+        self.push_name(kind, name);
+        self.bytes.extend_from_slice(payload);
+    }
+
+    /// Adds a value. A zero byte in the name would end it early, so the name stops there.
+    pub fn push(&mut self, name: &str, value: &Value<'_>) {
+        self.push_name(value.kind(), name.as_bytes());
+        let bytes = &mut self.bytes;
+        match value {
+            Value::Double(number) => bytes.extend_from_slice(&number.to_le_bytes()),
+            Value::String(text) | Value::Symbol(text) | Value::Code(text) => put_text(bytes, text),
+            Value::Document(document) | Value::Array(document) => bytes.extend_from_slice(document),
+            Value::Binary {
+                subtype,
+                bytes: data,
+            } => {
+                put_len(bytes, data.len());
+                bytes.push(*subtype);
+                bytes.extend_from_slice(data);
+            }
+            Value::ObjectId(id) => bytes.extend_from_slice(&id.0),
+            Value::Bool(value) => bytes.push(u8::from(*value)),
+            Value::DateTime(number) | Value::Int64(number) => {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+            Value::Regex { pattern, options } => {
+                put_cstring(bytes, pattern);
+                put_cstring(bytes, options);
+            }
+            Value::DbPointer { namespace, id } => {
+                put_text(bytes, namespace);
+                bytes.extend_from_slice(&id.0);
+            }
+            Value::CodeWithScope { code, scope } => {
+                put_len(bytes, code.len() + scope.len() + 9);
+                put_text(bytes, code);
+                bytes.extend_from_slice(scope);
+            }
+            Value::Int32(number) => bytes.extend_from_slice(&number.to_le_bytes()),
+            Value::Timestamp(stamp) => bytes.extend_from_slice(&stamp.to_le_bytes()),
+            Value::Decimal128(number) => bytes.extend_from_slice(&number.to_bytes()),
+            Value::Undefined | Value::Null | Value::MinKey | Value::MaxKey => {}
+        }
+    }
+
+    fn push_name(&mut self, kind: Kind, name: &[u8]) {
+        self.bytes.push(kind as u8);
+        let end = name.iter().position(|&byte| byte == 0);
+        self.bytes
+            .extend_from_slice(&name[..end.unwrap_or(name.len())]);
+        self.bytes.push(0);
+    }
+}
+
+impl ArrayBuilder {
+    /// Adds a value.
+    pub fn push(&mut self, value: &Value<'_>) {
+        let mut digits = itoa::Buffer::new();
+        self.builder.push(digits.format(self.length), value);
+        self.length += 1;
+    }
+
+    /// Adds a document that is already bytes.
+    pub fn push_doc(&mut self, document: Doc<'_>) {
+        let mut digits = itoa::Buffer::new();
+        let name = digits.format(self.length).as_bytes();
+        self.builder
+            .push_raw(Kind::Document, name, document.bytes());
+        self.length += 1;
+    }
+
+    /// Adds a document under construction.
+    pub fn push_built(&mut self, document: Builder) {
+        self.push_doc(Doc::new(&document.finish()));
+    }
+
+    /// Returns how many values there are.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Returns how many bytes the finished array has.
+    pub fn size(&self) -> usize {
+        self.builder.len()
+    }
+
+    /// Returns the finished array.
+    pub fn finish(self) -> Vec<u8> {
+        self.builder.finish()
+    }
+
+    /// Returns the finished array as a value.
+    pub fn into_value(self) -> Value<'static> {
+        Value::Array(self.finish().into())
+    }
+}
+
+impl<'a> FromIterator<Value<'a>> for ArrayBuilder {
+    fn from_iter<I: IntoIterator<Item = Value<'a>>>(values: I) -> Self {
+        let mut array = Self::default();
+        for value in values {
+            array.push(&value);
+        }
+        array
+    }
+}
+
+/// Returns a count in the narrowest integer type it fits.
+pub fn count_value(count: usize) -> Value<'static> {
+    i32::try_from(count).map_or_else(
+        |_| Value::Int64(i64::try_from(count).unwrap_or(i64::MAX)),
+        Value::Int32,
+    )
+}
+
+fn put_len(bytes: &mut Vec<u8>, length: usize) {
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    bytes.extend_from_slice(&length.to_le_bytes());
+}
+
+fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    put_len(bytes, text.len() + 1);
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.push(0);
+}
+
+fn put_cstring(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend(text.bytes().take_while(|&byte| byte != 0));
+    bytes.push(0);
+}

@@ -1,0 +1,161 @@
+//! `aggregate`
+
+use crate::bson::{Builder, Doc};
+use crate::command::cursor::Batch;
+use crate::command::explain::explain_aggregate;
+use crate::command::find::{FIRST_BATCH, reply};
+use crate::command::query::{Selection, parse_hint};
+use crate::command::{Call, Client, Shared, diagnostics, statistics};
+use crate::engine::{Namespace, Row};
+use crate::error::{Code, CommandError};
+use crate::pipeline::parse::{SourceSpec, StageSpec, build};
+use crate::pipeline::transform::{Blank, Given};
+use crate::pipeline::{Stage, parse};
+
+/// The arguments of `aggregate`.
+const ARGUMENTS: &[&str] = &[
+    "pipeline",
+    "cursor",
+    "explain",
+    "allowDiskUse",
+    "bypassDocumentValidation",
+    "collation",
+    "hint",
+    "let",
+    "fromMongos",
+    "needsMerge",
+];
+
+/// `aggregate`
+pub fn aggregate(
+    shared: &Shared,
+    client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(ARGUMENTS)?;
+    call.refuse(&["let"])?;
+    if call.flag("explain")?.unwrap_or(false) {
+        return explain_aggregate(shared, call);
+    }
+    let without_collection = call.body.get("aggregate").and_then(|value| value.as_i64()) == Some(1);
+    let namespace = if without_collection {
+        Namespace {
+            database: call.database.to_owned(),
+            collection: "$cmd.aggregate".to_owned(),
+        }
+    } else {
+        call.namespace()?
+    };
+    let pipeline = call
+        .array("pipeline")?
+        .ok_or_else(|| call.missing("pipeline"))?;
+    let Some(options) = call.document("cursor")? else {
+        return Err(CommandError::failed_to_parse(
+            "The 'cursor' option is required, except for aggregate with the explain argument",
+        ));
+    };
+    let stages = parse::parse(pipeline)?;
+    let mut selection = Selection {
+        hint: parse_hint(call.value("hint"))?,
+        ..Selection::default()
+    };
+    let rest = push_down(stages, &mut selection);
+    let source = match rest.first() {
+        Some(StageSpec::Source(source)) => given(shared, client, call, &namespace, source)?,
+        _ if without_collection => {
+            let message = "{aggregate: 1} is only valid for stages that need no collection";
+            return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
+        }
+        _ => source(shared, &namespace, selection, &rest)?,
+    };
+    let batch = Batch {
+        documents: batch_size(options)?.unwrap_or(FIRST_BATCH),
+        single: false,
+        forever: false,
+    };
+    reply(shared, call, &namespace, build(rest, source), batch)
+}
+
+fn batch_size(options: Doc<'_>) -> Result<Option<u64>, CommandError> {
+    let Some(size) = options.get("batchSize") else {
+        return Ok(None);
+    };
+    let number = size.as_i64().and_then(|size| u64::try_from(size).ok());
+    number
+        .map(Some)
+        .ok_or_else(|| CommandError::bad_value("cursor.batchSize must be a non-negative number"))
+}
+
+/// Moves the first stages into the query where they can use an index; returns the others.
+pub fn push_down(stages: Vec<StageSpec>, selection: &mut Selection) -> Vec<StageSpec> {
+    let mut stages = stages.into_iter().peekable();
+    let mut filters = Vec::new();
+    while let Some(StageSpec::Match(_)) = stages.peek() {
+        if let Some(StageSpec::Match(filter)) = stages.next() {
+            filters.push(filter);
+        }
+    }
+    selection.filter = crate::query::Filter::And(filters);
+    if let Some(StageSpec::Sort(_)) = stages.peek()
+        && let Some(StageSpec::Sort(sort)) = stages.next()
+    {
+        selection.sort = sort;
+    }
+    if let Some(&StageSpec::Skip(count)) = stages.peek() {
+        stages.next();
+        selection.skip = count;
+    }
+    if let Some(&StageSpec::Limit(count)) = stages.peek() {
+        stages.next();
+        selection.limit = Some(count);
+    }
+    stages.collect()
+}
+
+/// Returns the documents of a stage that has its own.
+fn given(
+    shared: &Shared,
+    client: &Client,
+    call: &Call<'_>,
+    namespace: &Namespace,
+    source: &SourceSpec,
+) -> Result<Box<dyn Stage>, CommandError> {
+    let rows = match source {
+        SourceSpec::Documents(documents) => documents.iter().cloned().map(Row::computed).collect(),
+        SourceSpec::CurrentOperations => {
+            let operation = diagnostics::current_operation(shared, client, call);
+            vec![Row::computed(operation.finish())]
+        }
+        SourceSpec::CollectionStats { .. } | SourceSpec::IndexStats => {
+            statistics::rows(shared, namespace, source)?
+        }
+    };
+    Ok(Box::new(Given {
+        rows: rows.into_iter(),
+    }))
+}
+
+/// Returns where the documents come from; none are read if only their number matters.
+fn source(
+    shared: &Shared,
+    namespace: &Namespace,
+    selection: Selection,
+    rest: &[StageSpec],
+) -> Result<Box<dyn Stage>, CommandError> {
+    let only_counts = match rest.first() {
+        Some(StageSpec::Count(_)) => true,
+        Some(StageSpec::Group(group)) => group.only_counts(),
+        _ => false,
+    };
+    if !only_counts || !selection.filter.is_all() || selection.hint.is_some() {
+        return selection.into_stage(shared, namespace);
+    }
+    let collection = shared.engine.collection(namespace);
+    let all = collection.map_or(0, |known| known.with_state(|state| state.records.len()));
+    let skip = usize::try_from(selection.skip).unwrap_or(usize::MAX);
+    let limit = selection
+        .limit
+        .and_then(|limit| usize::try_from(limit).ok());
+    let left = all.saturating_sub(skip).min(limit.unwrap_or(usize::MAX));
+    Ok(Box::new(Blank { left }))
+}

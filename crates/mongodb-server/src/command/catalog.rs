@@ -1,0 +1,214 @@
+//! Collections and databases: created, renamed, dropped, listed.
+
+use std::collections::BTreeMap;
+
+use crate::bson::{ArrayBuilder, Builder, Doc, Value};
+use crate::command::{Call, Client, Shared, cursor};
+use crate::engine::catalog::{not_found, uuid_value};
+use crate::engine::index_spec::IndexSpec;
+use crate::engine::namespace::check_database;
+use crate::engine::{Collection, CollectionOptions, Namespace};
+use crate::error::{Code, CommandError};
+use crate::query::parse_filter;
+
+/// Options of `create` that change nothing of what this store does.
+const HARMLESS_OPTIONS: &[&str] = &[
+    "idIndex",
+    "autoIndexId",
+    "storageEngine",
+    "indexOptionDefaults",
+];
+
+/// Options of `create` that would have to be followed.
+const UNSUPPORTED_OPTIONS: &[&str] = &[
+    "capped",
+    "timeseries",
+    "viewOn",
+    "pipeline",
+    "validator",
+    "clusteredIndex",
+    "expireAfterSeconds",
+    "changeStreamPreAndPostImages",
+    "encryptedFields",
+];
+
+/// `create`
+pub fn create(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let sizes = [
+        "size",
+        "max",
+        "validationLevel",
+        "validationAction",
+        "collation",
+    ];
+    call.only(&[HARMLESS_OPTIONS, UNSUPPORTED_OPTIONS, &sizes].concat())?;
+    call.refuse(UNSUPPORTED_OPTIONS)?;
+    let namespace = call.namespace()?;
+    match shared
+        .engine
+        .create(&namespace, CollectionOptions::default())
+    {
+        Ok(_) => Ok(Builder::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `drop`
+pub fn drop_collection(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&[])?;
+    let namespace = call.namespace()?;
+    // Dropping what is not there is no error since MongoDB 7.0.
+    let dropped = shared.engine.drop_collection(&namespace)?;
+    Ok(match dropped {
+        Some(indexes) => Builder::new()
+            .count("nIndexesWas", indexes)
+            .string("ns", &namespace.to_string()),
+        None => Builder::new(),
+    })
+}
+
+/// `dropDatabase`
+pub fn drop_database(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&[])?;
+    let dropped = shared.engine.drop_database(call.database)?;
+    Ok(if dropped {
+        Builder::new().string("dropped", call.database)
+    } else {
+        Builder::new()
+    })
+}
+
+/// `renameCollection`, of which the arguments are full names.
+pub fn rename_collection(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["to", "dropTarget"])?;
+    if call.database != "admin" {
+        return Err(CommandError::new(
+            Code::UNAUTHORIZED,
+            "renameCollection may only be run against the admin database.",
+        ));
+    }
+    let from = call.text("renameCollection")?.unwrap_or_default();
+    let to = call.text("to")?.ok_or_else(|| call.missing("to"))?;
+    let drop_target = call.flag("dropTarget")?.unwrap_or(false);
+    let (from, to) = (Namespace::parse(&from)?, Namespace::parse(&to)?);
+    shared.engine.rename(&from, &to, drop_target)?;
+    Ok(Builder::new())
+}
+
+/// `listCollections`
+pub fn list_collections(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["filter", "nameOnly", "authorizedCollections", "cursor"])?;
+    let filter = parse_filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
+    let name_only = call.flag("nameOnly")?.unwrap_or(false);
+    let mut entries = ArrayBuilder::default();
+    for namespace in shared.engine.namespaces(call.database) {
+        let Some(collection) = shared.engine.collection(&namespace) else {
+            continue;
+        };
+        let full = describe(&namespace, &collection);
+        if !filter.matches(Doc::new(&full)) {
+            continue;
+        }
+        if name_only {
+            entries.push_built(
+                Builder::new()
+                    .string("name", &namespace.collection)
+                    .string("type", "collection"),
+            );
+        } else {
+            entries.push_doc(Doc::new(&full));
+        }
+    }
+    let list = format!("{}.$cmd.listCollections", call.database);
+    Ok(cursor::complete(&list, entries))
+}
+
+fn describe(namespace: &Namespace, collection: &Collection) -> Vec<u8> {
+    let options = collection.with_state(|state| state.options.clone());
+    let info = Builder::new()
+        .bool("readOnly", false)
+        .with("uuid", &uuid_value(&collection.uuid()));
+    let options = options.0.as_deref().map_or(Doc::EMPTY, Doc::new);
+    Builder::new()
+        .string("name", &namespace.collection)
+        .string("type", "collection")
+        .raw_document("options", options)
+        .document("info", info)
+        .raw_document("idIndex", IndexSpec::id().document())
+        .finish()
+}
+
+/// `listDatabases`
+pub fn list_databases(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["filter", "nameOnly", "authorizedDatabases"])?;
+    let filter = parse_filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
+    let name_only = call.flag("nameOnly")?.unwrap_or(false);
+    let mut sizes = BTreeMap::<String, u64>::new();
+    for collection in shared.engine.collections() {
+        collection.with_state(|state| {
+            let size = sizes.entry(state.namespace.database.clone()).or_default();
+            *size += state.records.bytes();
+        });
+    }
+    let mut databases = ArrayBuilder::default();
+    let mut total = 0;
+    for (name, bytes) in sizes {
+        let size = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let mut entry = Builder::new().string("name", &name);
+        let full = entry
+            .clone()
+            .int64("sizeOnDisk", size)
+            .bool("empty", bytes == 0)
+            .finish();
+        if !filter.matches(Doc::new(&full)) {
+            continue;
+        }
+        if !name_only {
+            entry = entry.int64("sizeOnDisk", size).bool("empty", bytes == 0);
+        }
+        total += size;
+        databases.push_built(entry);
+    }
+    let reply = Builder::new().array("databases", databases);
+    Ok(if name_only {
+        reply
+    } else {
+        reply
+            .int64("totalSize", total)
+            .with("totalSizeMb", &Value::Int64(total / (1024 * 1024)))
+    })
+}
+
+/// Returns a collection, or the error that there is none.
+pub fn existing(
+    shared: &Shared,
+    namespace: &Namespace,
+) -> Result<std::sync::Arc<Collection>, CommandError> {
+    check_database(&namespace.database)?;
+    let collection = shared.engine.collection(namespace);
+    collection.ok_or_else(|| not_found(namespace))
+}

@@ -1,0 +1,92 @@
+//! `count` and `distinct`
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use crate::bson::{ArrayBuilder, Builder, Doc, Key, Kind, MAX_DOCUMENT_BYTES};
+use crate::command::query::{Selection, context, parse_hint};
+use crate::command::{Call, Client, Shared};
+use crate::error::CommandError;
+use crate::query::{Path, parse_filter};
+
+/// `count`
+pub fn count(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["query", "limit", "skip", "hint", "collation", "fields"])?;
+    call.refuse(&[])?;
+    let namespace = call.namespace()?;
+    let filter = parse_filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?;
+    // A negative limit means the same as a positive one.
+    let limit = call.integer("limit")?.unwrap_or(0).unsigned_abs();
+    let selection = Selection {
+        skip: call.natural("skip")?.unwrap_or(0),
+        limit: (limit > 0).then_some(limit),
+        hint: parse_hint(call.value("hint"))?,
+        ..Selection::of(filter)
+    };
+    if selection.filter.is_all() && selection.hint.is_none() {
+        let collection = shared.engine.collection(&namespace);
+        let all = collection.map_or(0, |known| known.with_state(|state| state.records.len()));
+        let skip = usize::try_from(selection.skip).unwrap_or(usize::MAX);
+        let limit = selection
+            .limit
+            .and_then(|limit| usize::try_from(limit).ok());
+        let counted = all.saturating_sub(skip).min(limit.unwrap_or(usize::MAX));
+        return Ok(Builder::new().count("n", counted));
+    }
+    let context = context(shared, call)?;
+    let mut stage = selection.into_stage(shared, &namespace)?;
+    let mut counted = 0;
+    while stage.next(&context)?.is_some() {
+        counted += 1;
+    }
+    Ok(Builder::new().count("n", counted))
+}
+
+/// `distinct`
+pub fn distinct(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["key", "query", "collation", "hint"])?;
+    call.refuse(&[])?;
+    let namespace = call.namespace()?;
+    let path = Path::new(&call.text("key")?.ok_or_else(|| call.missing("key"))?);
+    let selection = Selection {
+        hint: parse_hint(call.value("hint"))?,
+        ..Selection::of(parse_filter::parse(
+            call.document("query")?.unwrap_or(Doc::EMPTY),
+        )?)
+    };
+    let context = context(shared, call)?;
+    let mut stage = selection.into_stage(shared, &namespace)?;
+    let mut seen = BTreeSet::new();
+    let mut values = ArrayBuilder::default();
+    while let Some(row) = stage.next(&context)? {
+        let visited = path.visit(row.doc(), &mut |reached| {
+            let Some(element) = reached.element() else {
+                return ControlFlow::Continue(());
+            };
+            let array = element.doc().filter(|_| element.kind() == Kind::Array);
+            let mut offer = |value| {
+                if seen.insert(Key::of(&value)) {
+                    values.push(&value);
+                }
+            };
+            match array {
+                Some(array) => array.values().for_each(offer),
+                None => offer(element.value()),
+            }
+            ControlFlow::Continue(())
+        });
+        debug_assert!(visited.is_continue(), "the visitor never breaks");
+        if values.size() > MAX_DOCUMENT_BYTES {
+            return Err(CommandError::location(17_217, "distinct too big, 16mb cap"));
+        }
+    }
+    Ok(Builder::new().array("values", values))
+}

@@ -1,0 +1,111 @@
+//! `delete`
+
+use crate::bson::{Builder, Doc};
+use crate::command::insert::with_errors;
+use crate::command::query::{Selection, context, parse_hint};
+use crate::command::statement::Statement;
+use crate::command::write_concern::WriteConcern;
+use crate::command::{Call, Client, Shared};
+use crate::engine::Namespace;
+use crate::engine::collection::{Change, Changed};
+use crate::engine::log::Position;
+use crate::error::CommandError;
+use crate::pipeline::Context;
+use crate::query::parse_filter;
+
+/// `delete`
+pub fn delete(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["deletes", "ordered", "let"])?;
+    call.refuse(&["let"])?;
+    let namespace = call.namespace()?;
+    let concern = WriteConcern::of(call)?;
+    let ordered = call.flag("ordered")?.unwrap_or(true);
+    let context = context(shared, call)?;
+    let mut count = 0;
+    let mut position = Position::default();
+    let mut errors = Vec::new();
+    for (index, statement) in call.documents("deletes")?.into_iter().enumerate() {
+        let outcome = match call.injected.write_error(index) {
+            Some(error) => Err(error),
+            None => delete_some(shared, &namespace, &context, statement),
+        };
+        match outcome {
+            Ok((deleted, reached)) => {
+                count += deleted;
+                position = position.max(reached);
+            }
+            Err(error) => {
+                errors.push((index, error));
+                if ordered {
+                    break;
+                }
+            }
+        }
+    }
+    concern.wait(&shared.engine, position)?;
+    Ok(with_errors(Builder::new().count("n", count), &errors))
+}
+
+/// Runs one statement: `{ q: filter, limit: 0 | 1 }`.
+fn delete_some(
+    shared: &Shared,
+    namespace: &Namespace,
+    context: &Context,
+    statement: Doc<'_>,
+) -> Result<(usize, Position), CommandError> {
+    let statement = Statement::new("delete.deletes", statement);
+    statement.only(&["q", "limit", "hint", "collation"])?;
+    let limit = match statement.integer("limit")? {
+        Some(0) => None,
+        Some(1) => Some(1),
+        _ => {
+            return Err(CommandError::failed_to_parse(
+                "The limit field in delete objects must be 0 or 1. Got a value other than that.",
+            ));
+        }
+    };
+    let filter = parse_filter::parse(statement.required_document("q")?)?;
+    let selection = Selection {
+        hint: parse_hint(statement.value("hint"))?,
+        ..Selection::of(filter)
+    };
+    remove(shared, namespace, context, selection, limit)
+}
+
+/// Removes documents, each tested again at the moment it goes.
+pub fn remove(
+    shared: &Shared,
+    namespace: &Namespace,
+    context: &Context,
+    selection: Selection,
+    limit: Option<usize>,
+) -> Result<(usize, Position), CommandError> {
+    let Some(collection) = shared.engine.collection(namespace) else {
+        return Ok((0, Position::default()));
+    };
+    let filter = selection.filter.clone();
+    let mut stage = selection.into_stage(shared, namespace)?;
+    let mut count = 0;
+    let mut reached = Position::default();
+    while limit.is_none_or(|limit| count < limit)
+        && let Some(row) = stage.next(context)?
+    {
+        let Some((id, _)) = row.origin else { continue };
+        let changed = collection.change(shared.engine.log(), id, |doc| {
+            Ok(if filter.test(doc)? {
+                Change::Remove
+            } else {
+                Change::Skip
+            })
+        })?;
+        if let Changed::Removed { position, .. } = changed {
+            count += 1;
+            reached = position;
+        }
+    }
+    Ok((count, reached))
+}

@@ -1,0 +1,198 @@
+//! What operators and graphical clients ask of a server.
+
+use convoy_server_kit::clock::unix_ms;
+
+use crate::bson::{ArrayBuilder, Builder, Value};
+use crate::command::handshake::VERSION;
+use crate::command::{Call, Client, Shared};
+use crate::error::{Code, CommandError};
+
+/// `serverStatus`
+pub fn server_status(
+    shared: &Shared,
+    _client: &mut Client,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let milliseconds = shared.clock.now() / 1_000_000;
+    let milliseconds = i64::try_from(milliseconds).unwrap_or(i64::MAX);
+    let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
+    let storage = Builder::new()
+        .string("name", "convoy")
+        .bool("supportsCommittedReads", false)
+        .bool("persistent", true);
+    let cursors =
+        Builder::new().document("open", Builder::new().count("total", shared.cursors.len()));
+    Ok(Builder::new()
+        .string("host", &shared.address)
+        .string("version", &VERSION.map(|part| part.to_string()).join("."))
+        .string("process", "convoy")
+        .with("pid", &Value::Int64(i64::from(std::process::id())))
+        .with("uptime", &Value::Double(milliseconds as f64 / 1_000.0))
+        .int64("uptimeMillis", milliseconds)
+        .with("localTime", &now)
+        .document("connections", shared.counters.connections())
+        .document("opcounters", shared.counters.operations())
+        .document("network", shared.counters.network())
+        .document("globalLock", global_lock())
+        .document("mem", memory())
+        .document("storageEngine", storage)
+        .document("metrics", Builder::new().document("cursor", cursors)))
+}
+
+/// Describes who waits: nobody, since no command holds the store for another's whole time.
+fn global_lock() -> Builder {
+    let clients = |total: i32| {
+        Builder::new()
+            .int32("total", total)
+            .int32("readers", total)
+            .int32("writers", 0)
+    };
+    Builder::new()
+        .document("currentQueue", clients(0))
+        // The one that asks.
+        .document("activeClients", clients(1))
+}
+
+/// Describes this process's memory in megabytes, as far as the system says.
+fn memory() -> Builder {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let megabytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next());
+        kilobytes
+            .and_then(|number| number.parse::<i32>().ok())
+            .unwrap_or_default()
+            / 1024
+    };
+    Builder::new()
+        .int32("bits", 64)
+        .int32("resident", megabytes("VmRSS:"))
+        .int32("virtual", megabytes("VmSize:"))
+        .bool("supported", !status.is_empty())
+}
+
+/// `currentOp`
+pub fn current_operations(
+    shared: &Shared,
+    client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let mut operations = ArrayBuilder::default();
+    operations.push_built(current_operation(shared, client, call));
+    Ok(Builder::new().array("inprog", operations))
+}
+
+/// Describes the operation that asks. Others are not tracked, and none waits for another.
+pub fn current_operation(shared: &Shared, client: &Client, call: &Call<'_>) -> Builder {
+    Builder::new()
+        .string("type", "op")
+        .string("host", &shared.address)
+        .int32("connectionId", client.id)
+        .bool("active", true)
+        .string("op", "command")
+        .string("ns", &format!("{}.$cmd.{}", call.database, call.name))
+        .raw_document("command", call.body)
+}
+
+/// `hostInfo`
+pub fn host_info(
+    _shared: &Shared,
+    _client: &mut Client,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let name = rustix::system::uname();
+    let system = Builder::new()
+        .with("currentTime", &now)
+        .string("hostname", &name.nodename().to_string_lossy())
+        .int32("cpuAddrSize", 64)
+        .count("numCores", cores)
+        .string("cpuArch", &name.machine().to_string_lossy());
+    let os = Builder::new()
+        .string("type", &name.sysname().to_string_lossy())
+        .string("name", &name.sysname().to_string_lossy())
+        .string("version", &name.release().to_string_lossy());
+    Ok(Builder::new()
+        .document("system", system)
+        .document("os", os)
+        .document("extra", Builder::new()))
+}
+
+/// `getParameter`
+pub fn get_parameter(
+    _shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let version = format!("{}.{}", VERSION[0], VERSION[1]);
+    let known = [(
+        "featureCompatibilityVersion",
+        Value::Document(Builder::new().string("version", &version).finish().into()),
+    )];
+    let all = matches!(call.body.get("getParameter"), Some(Value::String(name)) if name == "*");
+    let mut reply = Builder::new();
+    let mut found = all;
+    for (name, value) in &known {
+        if all || call.body.element(name).is_some() {
+            reply.push(name, value);
+            found = true;
+        }
+    }
+    if !found {
+        return Err(CommandError::new(
+            Code::INVALID_OPTIONS,
+            "no option found to get",
+        ));
+    }
+    Ok(reply)
+}
+
+/// `getCmdLineOpts`
+pub fn get_command_line_options(
+    _shared: &Shared,
+    _client: &mut Client,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    Ok(Builder::new()
+        .strings("argv", &["convoy"])
+        .document("parsed", Builder::new()))
+}
+
+/// `getLog`
+pub fn get_log(
+    _shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    match call.text("getLog")?.as_deref() {
+        Some("*") => Ok(Builder::new().strings("names", &["global", "startupWarnings"])),
+        Some("global" | "startupWarnings") => Ok(Builder::new()
+            .int32("totalLinesWritten", 0)
+            .array("log", ArrayBuilder::default())),
+        name => Err(CommandError::new(
+            Code::INTERNAL_ERROR,
+            format!("no RamLog named: {}", name.unwrap_or_default()),
+        )),
+    }
+}
+
+/// `replSetGetStatus`, of a server that has no replicas.
+pub fn replica_set_status(
+    _shared: &Shared,
+    _client: &mut Client,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let message = "not running with --replSet";
+    Err(CommandError::new(Code::NO_REPLICATION_ENABLED, message))
+}
+
+/// `isdbgrid`, by which clients ask whether they speak to a router.
+pub fn is_not_router(
+    _shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let message = format!("no such command: '{}'", call.name);
+    Err(CommandError::new(Code::COMMAND_NOT_FOUND, message))
+}

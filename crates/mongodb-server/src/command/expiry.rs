@@ -1,0 +1,51 @@
+//! Removes documents whose time has come: indexes with `expireAfterSeconds`.
+
+use crate::bson::Value;
+use crate::command::Shared;
+use crate::command::delete::remove;
+use crate::command::query::Selection;
+use crate::command::update::now_ms;
+use crate::engine::index_spec::IndexSpec;
+use crate::error::CommandError;
+use crate::pipeline::Context;
+use crate::query::Filter;
+use crate::query::filter::{Comparison, Test};
+
+/// Removes what has expired in all collections; returns how many documents that were.
+pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
+    let context = Context {
+        engine: std::sync::Arc::clone(&shared.engine),
+        clock: shared.clock,
+        now_ms: now_ms(),
+        deadline: None,
+        stopping: shared.stopping.clone(),
+    };
+    let mut count = 0;
+    for collection in shared.engine.collections() {
+        let (namespace, specs) = collection.with_state(|state| {
+            let specs = state.indexes.iter().map(|index| index.spec().clone());
+            (state.namespace.clone(), specs.collect::<Vec<_>>())
+        });
+        for filter in specs
+            .iter()
+            .filter_map(|spec| expired(spec, context.now_ms))
+        {
+            let selection = Selection::of(filter);
+            count += remove(shared, &namespace, &context, selection, None)?.0;
+        }
+    }
+    Ok(count)
+}
+
+/// Returns what has expired by an index, if documents expire by it.
+fn expired(spec: &IndexSpec, now_ms: i64) -> Option<Filter> {
+    let seconds = spec.expire_after_seconds?;
+    let (path, _) = spec.fields.first()?;
+    let limit = now_ms.saturating_sub(seconds.saturating_mul(1_000));
+    let due = Filter::Field {
+        path: path.clone(),
+        test: Test::Compare(Comparison::Less, Value::DateTime(limit)),
+    };
+    let indexed = spec.partial.clone().unwrap_or_default();
+    Some(Filter::And(vec![due, indexed]))
+}

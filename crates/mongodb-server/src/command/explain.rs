@@ -1,0 +1,290 @@
+//! `explain`: how a query is answered, without its answer.
+
+use crate::bson::{ArrayBuilder, Builder, Doc, Value};
+use crate::command::aggregate::push_down;
+use crate::command::find;
+use crate::command::query::{Selection, context, parse_hint};
+use crate::command::{Call, Client, Shared, handshake};
+use crate::engine::plan::{Plan, Usage};
+use crate::engine::{Namespace, Scan, Source};
+use crate::error::{Code, CommandError};
+use crate::pipeline::{Context, Stage, parse};
+use crate::query::parse_filter;
+
+/// How much is to be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verbosity {
+    /// The plan.
+    Planner,
+    /// The plan, and what running it takes.
+    Executed,
+}
+
+/// `explain`
+pub fn explain(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["verbosity"])?;
+    let verbosity = match call.text("verbosity")?.as_deref() {
+        Some("queryPlanner") => Verbosity::Planner,
+        None | Some("executionStats" | "allPlansExecution") => Verbosity::Executed,
+        Some(other) => {
+            let message = format!("verbosity string '{other}' is not known");
+            return Err(CommandError::failed_to_parse(message));
+        }
+    };
+    let command = call.required_document("explain")?;
+    let first = command.elements().next();
+    let name = first.map_or("", |element| element.name());
+    explain_command(shared, &call.of_inner(name, command), verbosity)
+}
+
+/// Explains what an `aggregate` with `explain: true` would do.
+pub fn explain_aggregate(shared: &Shared, call: &Call<'_>) -> Result<Builder, CommandError> {
+    explain_command(shared, call, Verbosity::Planner)
+}
+
+fn explain_command(
+    shared: &Shared,
+    call: &Call<'_>,
+    verbosity: Verbosity,
+) -> Result<Builder, CommandError> {
+    let namespace = call.namespace()?;
+    let statement = |list: &str, filter: &str| -> Result<Selection, CommandError> {
+        let statements = call.documents(list)?;
+        let query = statements
+            .first()
+            .and_then(|statement| statement.get(filter));
+        let query = query
+            .and_then(Value::into_borrowed_document)
+            .unwrap_or(Doc::EMPTY);
+        Ok(Selection::of(parse_filter::parse(query)?))
+    };
+    let filtered = |name: &str| -> Result<Selection, CommandError> {
+        let query = call.document(name)?.unwrap_or(Doc::EMPTY);
+        Ok(Selection {
+            hint: parse_hint(call.value("hint"))?,
+            ..Selection::of(parse_filter::parse(query)?)
+        })
+    };
+    let mut behind = Vec::new();
+    let selection = match call.name {
+        "find" => find::selection(call)?,
+        "aggregate" => {
+            let pipeline = call.array("pipeline")?.unwrap_or(Doc::EMPTY);
+            let mut selection = Selection {
+                hint: parse_hint(call.value("hint"))?,
+                ..Selection::default()
+            };
+            let stages = parse::parse(pipeline)?;
+            let all = stages.len();
+            let pushed = all - push_down(stages, &mut selection).len();
+            behind = pipeline
+                .values()
+                .skip(pushed)
+                .map(Value::into_owned)
+                .collect();
+            selection
+        }
+        "count" | "distinct" | "findAndModify" => filtered("query")?,
+        "update" => statement("updates", "q")?,
+        "delete" => statement("deletes", "q")?,
+        name => {
+            return Err(CommandError::new(
+                Code::COMMAND_NOT_FOUND,
+                format!("Explain failed due to unknown command: {name}"),
+            ));
+        }
+    };
+    let context = context(shared, call)?;
+    let explained = describe(
+        shared,
+        (&namespace, &context),
+        Doc::new(&asked(call)?),
+        selection,
+        verbosity,
+    )?;
+    let explained = with_stages(explained, &behind);
+    let version = handshake::VERSION.map(|part| part.to_string()).join(".");
+    let server = Builder::new()
+        .string("host", &shared.address)
+        .string("version", &version);
+    Ok(Builder::new()
+        .string("explainVersion", "1")
+        .extended(Doc::new(&explained.finish()))
+        .raw_document("command", call.body)
+        .document("serverInfo", server))
+}
+
+/// Puts the stages of a pipeline behind the query that it begins with, if there are any.
+fn with_stages(explained: Builder, behind: &[Value<'_>]) -> Builder {
+    if behind.is_empty() {
+        return explained;
+    }
+    let mut stages = ArrayBuilder::default();
+    stages.push_built(Builder::new().document("$cursor", explained));
+    for stage in behind {
+        stages.push(stage);
+    }
+    Builder::new().array("stages", stages)
+}
+
+/// Returns the filter of a command as the client wrote it.
+fn asked(call: &Call<'_>) -> Result<Vec<u8>, CommandError> {
+    let of_first = |list: &str| -> Result<Option<Doc<'_>>, CommandError> {
+        let statements = call.documents(list)?;
+        let first = statements.first().and_then(|statement| statement.get("q"));
+        Ok(first.and_then(Value::into_borrowed_document))
+    };
+    let filter = match call.name {
+        "find" => call.document("filter")?,
+        "update" => of_first("updates")?,
+        "delete" => of_first("deletes")?,
+        "aggregate" => {
+            return Ok(asked_of_pipeline(
+                call.array("pipeline")?.unwrap_or(Doc::EMPTY),
+            ));
+        }
+        _ => call.document("query")?,
+    };
+    Ok(filter.unwrap_or(Doc::EMPTY).bytes().to_vec())
+}
+
+/// Returns the filters with which a pipeline begins, as one.
+fn asked_of_pipeline(pipeline: Doc<'_>) -> Vec<u8> {
+    let mut filters = Vec::new();
+    for stage in pipeline.values() {
+        match stage.as_document().and_then(|stage| stage.get("$match")) {
+            Some(filter) => filters.push(filter.into_owned()),
+            None => break,
+        }
+    }
+    match filters.as_slice() {
+        [] => Builder::new().finish(),
+        [Value::Document(only)] => only.to_vec(),
+        several => {
+            let several = several.iter().cloned().collect::<ArrayBuilder>();
+            Builder::new().array("$and", several).finish()
+        }
+    }
+}
+
+fn describe(
+    shared: &Shared,
+    (namespace, context): (&Namespace, &Context),
+    filter: Doc<'_>,
+    selection: Selection,
+    verbosity: Verbosity,
+) -> Result<Builder, CommandError> {
+    let plan = selection.plan(shared, namespace)?;
+    let stages = winning_plan(&plan, &selection, filter);
+    let planner = Builder::new()
+        .string("namespace", &namespace.to_string())
+        .raw_document("parsedQuery", filter)
+        .bool("indexFilterSet", false)
+        .document("winningPlan", stages.clone())
+        .array("rejectedPlans", ArrayBuilder::default());
+    let mut reply = Builder::new().document("queryPlanner", planner);
+    if verbosity == Verbosity::Executed {
+        let stats = execution_stats(shared, namespace, context, selection, plan, stages)?;
+        reply = reply.document("executionStats", stats);
+    }
+    Ok(reply)
+}
+
+/// Returns the stages, the last one outermost.
+fn winning_plan(plan: &Plan, selection: &Selection, filter: Doc<'_>) -> Builder {
+    let mut stage = match (&plan.source, &plan.index) {
+        (Source::Index { reverse, .. }, Some(usage)) => {
+            let scan = index_stage(usage, *reverse);
+            Builder::new()
+                .string("stage", "FETCH")
+                .raw_document("filter", filter)
+                .document("inputStage", scan)
+        }
+        (Source::Nothing, _) => Builder::new().string("stage", "EOF"),
+        (source, _) => {
+            let reverse = matches!(source, Source::Collection { reverse: true });
+            Builder::new()
+                .string("stage", "COLLSCAN")
+                .raw_document("filter", filter)
+                .string("direction", if reverse { "backward" } else { "forward" })
+        }
+    };
+    let wrap = |name: &str, inner: Builder| {
+        Builder::new()
+            .string("stage", name)
+            .document("inputStage", inner)
+    };
+    if !plan.sorted {
+        stage = wrap("SORT", stage);
+    }
+    if selection.skip > 0 {
+        stage = wrap("SKIP", stage);
+    }
+    if selection.limit.is_some() {
+        stage = wrap("LIMIT", stage);
+    }
+    stage
+}
+
+fn index_stage(usage: &Usage, reverse: bool) -> Builder {
+    let mut bounds = Builder::new();
+    for (position, (path, _)) in usage.spec.fields.iter().enumerate() {
+        let shown = match usage.intervals.get(position) {
+            Some(intervals) => intervals.iter().map(String::as_str).collect(),
+            None => vec!["[MinKey, MaxKey]"],
+        };
+        bounds = bounds.strings(path.as_str(), &shown);
+    }
+    Builder::new()
+        .string("stage", "IXSCAN")
+        .raw_document("keyPattern", Doc::new(&usage.spec.key_pattern()))
+        .string("indexName", &usage.spec.name)
+        .bool("isMultiKey", usage.multikey)
+        .bool("isUnique", usage.spec.unique)
+        .bool("isSparse", usage.spec.sparse)
+        .bool("isPartial", usage.spec.partial.is_some())
+        .string("direction", if reverse { "backward" } else { "forward" })
+        .document("indexBounds", bounds)
+}
+
+/// Runs the query and says what it took.
+fn execution_stats(
+    shared: &Shared,
+    namespace: &Namespace,
+    context: &Context,
+    selection: Selection,
+    plan: Plan,
+    stages: Builder,
+) -> Result<Builder, CommandError> {
+    let started = shared.clock.now();
+    let mut scan = Scan::new(
+        shared.engine.collection(namespace),
+        plan.source,
+        selection.filter,
+    );
+    let wanted = selection.limit.filter(|_| plan.sorted);
+    let wanted = wanted.map(|limit| limit.saturating_add(selection.skip));
+    scan = scan.expecting(wanted);
+    let wanted = wanted.unwrap_or(u64::MAX);
+    let mut found = 0_u64;
+    while found < wanted && Stage::next(&mut scan, context)?.is_some() {
+        found += 1;
+    }
+    let returned = found
+        .saturating_sub(selection.skip)
+        .min(selection.limit.unwrap_or(u64::MAX));
+    let examined = scan.examined();
+    let milliseconds = (shared.clock.now() - started) / 1_000_000;
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    Ok(Builder::new()
+        .bool("executionSuccess", true)
+        .count("nReturned", count(returned))
+        .count("executionTimeMillis", count(milliseconds))
+        .count("totalKeysExamined", count(examined.keys))
+        .count("totalDocsExamined", count(examined.documents))
+        .document("executionStages", stages))
+}

@@ -1,0 +1,117 @@
+//! `find`
+
+use crate::bson::{Builder, Doc};
+use crate::command::cursor::{self, Batch};
+use crate::command::query::{Selection, context, parse_hint};
+use crate::command::{Call, Client, Shared};
+use crate::engine::Namespace;
+use crate::error::CommandError;
+use crate::pipeline::Stage;
+use crate::pipeline::stages::Project;
+use crate::query::{Projection, SortSpec, parse_filter, parse_projection};
+
+/// Documents of a first batch whose size the client leaves open.
+pub const FIRST_BATCH: u64 = 101;
+
+/// The arguments of `find`.
+const ARGUMENTS: &[&str] = &[
+    "filter",
+    "sort",
+    "projection",
+    "hint",
+    "skip",
+    "limit",
+    "batchSize",
+    "singleBatch",
+    "allowDiskUse",
+    "noCursorTimeout",
+    "max",
+    "min",
+    "returnKey",
+    "showRecordId",
+    "tailable",
+    "oplogReplay",
+    "awaitData",
+    "allowPartialResults",
+    "collation",
+    "let",
+    "ntoreturn",
+];
+
+/// `find`
+pub fn find(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(ARGUMENTS)?;
+    call.refuse(&[
+        "max",
+        "min",
+        "returnKey",
+        "showRecordId",
+        "let",
+        "ntoreturn",
+    ])?;
+    if call.flag("tailable")?.unwrap_or(false) {
+        let message = "tailable cursor requested on non capped collection";
+        return Err(CommandError::bad_value(message));
+    }
+    let namespace = call.namespace()?;
+    let selection = selection(call)?;
+    let projection = projection(call)?;
+    let single = call.flag("singleBatch")?.unwrap_or(false);
+    let batch_size = call.natural("batchSize")?;
+    let mut stage = selection.into_stage(shared, &namespace)?;
+    if let Some(projection) = projection {
+        stage = Box::new(Project {
+            input: stage,
+            projection,
+        });
+    }
+    let batch = Batch {
+        documents: batch_size.unwrap_or(FIRST_BATCH),
+        single,
+        forever: call.flag("noCursorTimeout")?.unwrap_or(false),
+    };
+    reply(shared, call, &namespace, stage, batch)
+}
+
+/// Returns the first batch of a query, with a cursor if there is more.
+pub fn reply(
+    shared: &Shared,
+    call: &Call<'_>,
+    namespace: &Namespace,
+    stage: Box<dyn Stage>,
+    batch: Batch,
+) -> Result<Builder, CommandError> {
+    let context = context(shared, call)?;
+    cursor::open(shared, &context, &namespace.to_string(), stage, batch)
+}
+
+/// Reads which documents are meant.
+pub fn selection(call: &Call<'_>) -> Result<Selection, CommandError> {
+    let filter = parse_filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
+    let limit = call.natural("limit")?.filter(|&limit| limit > 0);
+    Ok(Selection {
+        filter,
+        sort: parse_sort(call.document("sort")?)?,
+        skip: call.natural("skip")?.unwrap_or(0),
+        limit,
+        hint: parse_hint(call.value("hint"))?,
+    })
+}
+
+/// Reads a sort, in which the order of insertion is a field of its own.
+pub fn parse_sort(sort: Option<Doc<'_>>) -> Result<SortSpec, CommandError> {
+    let sort = sort.unwrap_or(Doc::EMPTY);
+    match SortSpec::natural(sort) {
+        Some(natural) => Ok(natural),
+        None => SortSpec::parse(sort),
+    }
+}
+
+fn projection(call: &Call<'_>) -> Result<Option<Projection>, CommandError> {
+    let projection = call.document("projection")?.unwrap_or(Doc::EMPTY);
+    parse_projection::parse_find(projection)
+}

@@ -1,0 +1,218 @@
+//! `findAndModify`: one document found, changed and returned as one step.
+
+use crate::bson::{Builder, Doc, Value};
+use crate::command::find::parse_sort;
+use crate::command::query::{Selection, context, parse_hint};
+use crate::command::update::{check_updated, now_ms, parse_update, upsert};
+use crate::command::write_concern::WriteConcern;
+use crate::command::{Call, Client, Shared};
+use crate::engine::collection::{Change, Changed};
+use crate::engine::log::Position;
+use crate::engine::{Collection, Namespace, RecordId};
+use crate::error::CommandError;
+use crate::pipeline::Context;
+use crate::query::update::{Moment, Update};
+use crate::query::{Filter, Projection, parse_filter, parse_projection};
+
+/// The arguments of `findAndModify`.
+const ARGUMENTS: &[&str] = &[
+    "query",
+    "sort",
+    "remove",
+    "update",
+    "new",
+    "fields",
+    "upsert",
+    "hint",
+    "arrayFilters",
+    "bypassDocumentValidation",
+    "collation",
+    "let",
+];
+
+/// What is done to the document that is found.
+enum Action {
+    Remove,
+    Update { update: Update, upsert: bool },
+}
+
+/// What became of it.
+#[derive(Default)]
+struct Outcome {
+    before: Option<Vec<u8>>,
+    after: Option<Vec<u8>>,
+    upserted: Option<Value<'static>>,
+    position: Position,
+}
+
+/// `findAndModify`
+pub fn find_and_modify(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(ARGUMENTS)?;
+    call.refuse(&["let"])?;
+    let namespace = call.namespace()?;
+    let concern = WriteConcern::of(call)?;
+    let action = parse_action(call)?;
+    let returns_new = call.flag("new")?.unwrap_or(false);
+    let projection = parse_projection::parse_find(call.document("fields")?.unwrap_or(Doc::EMPTY))?;
+    let selection = Selection {
+        filter: parse_filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?,
+        sort: parse_sort(call.document("sort")?)?,
+        hint: parse_hint(call.value("hint"))?,
+        ..Selection::default()
+    };
+    let context = context(shared, call)?;
+    if let Some(error) = call.injected.write_error(0) {
+        return Err(error);
+    }
+    let outcome = run(shared, &namespace, &context, selection, &action)?;
+    concern.wait(&shared.engine, outcome.position)?;
+    reply(&outcome, &action, returns_new, projection.as_ref())
+}
+
+fn parse_action(call: &Call<'_>) -> Result<Action, CommandError> {
+    let remove = call.flag("remove")?.unwrap_or(false);
+    let update = call.value("update");
+    if remove && update.is_some() {
+        let message = "Cannot specify both an update and remove=true";
+        return Err(CommandError::failed_to_parse(message));
+    }
+    if remove && call.flag("new")?.unwrap_or(false) {
+        let message = "Cannot specify both new=true and remove=true; 'remove' always returns the \
+                       deleted document";
+        return Err(CommandError::failed_to_parse(message));
+    }
+    if remove {
+        return Ok(Action::Remove);
+    }
+    if update.is_none() {
+        let message = "Either an update or remove=true must be specified";
+        return Err(CommandError::failed_to_parse(message));
+    }
+    Ok(Action::Update {
+        update: parse_update(update.as_ref(), call.value("arrayFilters").as_ref())?,
+        upsert: call.flag("upsert")?.unwrap_or(false),
+    })
+}
+
+fn run(
+    shared: &Shared,
+    namespace: &Namespace,
+    context: &Context,
+    selection: Selection,
+    action: &Action,
+) -> Result<Outcome, CommandError> {
+    let filter = selection.filter.clone();
+    if let Some(collection) = shared.engine.collection(namespace) {
+        let mut stage = selection.into_stage(shared, namespace)?;
+        // Whoever is found may be changed by somebody else first; then the next one is it.
+        while let Some(row) = stage.next(context)? {
+            let Some((id, _)) = row.origin else { continue };
+            if let Some(outcome) = change(shared, &collection, id, &filter, action)? {
+                return Ok(outcome);
+            }
+        }
+    }
+    match action {
+        Action::Update {
+            update,
+            upsert: true,
+        } => {
+            let inserted = upsert(shared, namespace, update, &filter)?;
+            Ok(Outcome {
+                after: Some(inserted.document),
+                upserted: Some(inserted.id),
+                position: inserted.position,
+                ..Outcome::default()
+            })
+        }
+        _ => Ok(Outcome::default()),
+    }
+}
+
+/// Changes one document; `None` if it is not meant any more.
+fn change(
+    shared: &Shared,
+    collection: &Collection,
+    id: RecordId,
+    filter: &Filter,
+    action: &Action,
+) -> Result<Option<Outcome>, CommandError> {
+    let moment = Moment {
+        now_ms: now_ms(),
+        inserting: false,
+        position: None,
+    };
+    let changed = collection.change(shared.engine.log(), id, |doc| {
+        if !filter.test(doc)? {
+            return Ok(Change::Skip);
+        }
+        match action {
+            Action::Remove => Ok(Change::Remove),
+            Action::Update { update, .. } => {
+                let after = update.apply(doc, moment.for_document(update, filter, doc))?;
+                check_updated(&after)?;
+                Ok(Change::Replace(after))
+            }
+        }
+    })?;
+    Ok(match changed {
+        Changed::No => None,
+        Changed::Unchanged(document) => Some(Outcome {
+            before: Some(document.to_vec()),
+            after: Some(document.to_vec()),
+            ..Outcome::default()
+        }),
+        Changed::Replaced {
+            before,
+            after,
+            position,
+        } => Some(Outcome {
+            before: Some(before.to_vec()),
+            after: Some(after),
+            position,
+            ..Outcome::default()
+        }),
+        Changed::Removed { before, position } => Some(Outcome {
+            before: Some(before.to_vec()),
+            position,
+            ..Outcome::default()
+        }),
+    })
+}
+
+fn reply(
+    outcome: &Outcome,
+    action: &Action,
+    returns_new: bool,
+    projection: Option<&Projection>,
+) -> Result<Builder, CommandError> {
+    let found = outcome.before.is_some();
+    let changed = usize::from(found || outcome.upserted.is_some());
+    let mut last = Builder::new().count("n", changed);
+    if matches!(action, Action::Update { .. }) {
+        last = last.bool("updatedExisting", found);
+    }
+    if let Some(id) = &outcome.upserted {
+        last = last.with("upserted", id);
+    }
+    let document = if returns_new {
+        &outcome.after
+    } else {
+        &outcome.before
+    };
+    let reply = Builder::new().document("lastErrorObject", last);
+    let Some(document) = document else {
+        return Ok(reply.with("value", &Value::Null));
+    };
+    Ok(match projection {
+        Some(projection) => {
+            let projected = projection.apply(Doc::new(document), now_ms())?;
+            reply.raw_document("value", Doc::new(&projected))
+        }
+        None => reply.raw_document("value", Doc::new(document)),
+    })
+}

@@ -1,0 +1,128 @@
+//! What a client asks before anything else: who is there, and what it can do.
+
+use convoy_server_kit::clock::unix_ms;
+
+use crate::bson::{ArrayBuilder, Builder, Doc, MAX_DOCUMENT_BYTES, Value};
+use crate::command::arguments::MAX_WRITE_BATCH;
+use crate::command::{Call, Client, Shared, sasl};
+use crate::engine::catalog;
+use crate::error::CommandError;
+
+/// The server version that clients are told: they choose what to send by it.
+pub const VERSION: [i32; 3] = [7, 0, 0];
+
+/// The newest wire version spoken: that of MongoDB 7.0.
+const MAX_WIRE_VERSION: i32 = 21;
+
+/// Bytes of the largest message.
+pub const MAX_MESSAGE_BYTES: i32 = 48_000_000;
+
+/// Minutes after which a client may forget a session.
+pub const SESSION_TIMEOUT_MINUTES: i32 = 30;
+
+/// `hello`
+pub fn hello(
+    shared: &Shared,
+    client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let reply = Builder::new().bool("isWritablePrimary", true);
+    Ok(describe(reply, shared, client, call))
+}
+
+/// `isMaster`, which older clients say instead.
+pub fn is_master(
+    shared: &Shared,
+    client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let reply = Builder::new().bool("helloOk", true).bool("ismaster", true);
+    Ok(describe(reply, shared, client, call))
+}
+
+/// Describes a server without replicas, for which no client numbers its writes.
+fn describe(mut reply: Builder, shared: &Shared, client: &mut Client, call: &Call<'_>) -> Builder {
+    let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
+    if call.body.element("saslSupportedMechs").is_some() && !shared.users.is_empty() {
+        reply = reply.strings("saslSupportedMechs", &[sasl::MECHANISM]);
+    }
+    // A proof begun with the greeting saves a round trip; one that fails is begun again.
+    if let Some(Value::Document(request)) = call.body.get("speculativeAuthenticate")
+        && let Ok(started) = sasl::start(shared, client, Doc::new(&request))
+    {
+        reply = reply.document("speculativeAuthenticate", started);
+    }
+    reply
+        .count("maxBsonObjectSize", MAX_DOCUMENT_BYTES)
+        .int32("maxMessageSizeBytes", MAX_MESSAGE_BYTES)
+        .count("maxWriteBatchSize", MAX_WRITE_BATCH)
+        .with("localTime", &now)
+        .int32("logicalSessionTimeoutMinutes", SESSION_TIMEOUT_MINUTES)
+        .int32("connectionId", client.id)
+        .int32("minWireVersion", 0)
+        .int32("maxWireVersion", MAX_WIRE_VERSION)
+        .bool("readOnly", false)
+}
+
+/// `ping` and others that only say that they were heard.
+pub fn ok(
+    _shared: &Shared,
+    _client: &mut Client,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    Ok(Builder::new())
+}
+
+/// `buildInfo`
+pub fn build_info(
+    _shared: &Shared,
+    _client: &mut Client,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let numbers = VERSION.into_iter().chain([0]).map(Value::Int32);
+    Ok(Builder::new()
+        .string("version", &VERSION.map(|part| part.to_string()).join("."))
+        .string("gitVersion", concat!("convoy ", env!("CARGO_PKG_VERSION")))
+        .strings("modules", &[])
+        .string("allocator", "system")
+        .string("javascriptEngine", "none")
+        .string("sysInfo", "deprecated")
+        .array("versionArray", numbers.collect::<ArrayBuilder>())
+        .int32("bits", 64)
+        .bool("debug", cfg!(debug_assertions))
+        .count("maxBsonObjectSize", MAX_DOCUMENT_BYTES)
+        .strings("storageEngines", &["convoy"]))
+}
+
+/// `connectionStatus`
+pub fn connection_status(
+    _shared: &Shared,
+    client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["showPrivileges"])?;
+    let mut users = ArrayBuilder::default();
+    let mut roles = ArrayBuilder::default();
+    if let Some(user) = &client.user {
+        users.push_built(Builder::new().string("user", user).string("db", "admin"));
+        roles.push_built(Builder::new().string("role", "root").string("db", "admin"));
+    }
+    let mut info = Builder::new()
+        .array("authenticatedUsers", users)
+        .array("authenticatedUserRoles", roles);
+    if call.flag("showPrivileges")?.unwrap_or(false) {
+        info = info.strings("authenticatedUserPrivileges", &[]);
+    }
+    Ok(Builder::new()
+        .document("authInfo", info)
+        .with("uuid", &catalog::uuid_value(&catalog::random_uuid())))
+}
+
+/// `whatsmyuri`
+pub fn whats_my_uri(
+    _shared: &Shared,
+    client: &mut Client,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    Ok(Builder::new().string("you", &format!("127.0.0.1:{}", client.id)))
+}

@@ -1,0 +1,160 @@
+//! Indexes: created, listed, dropped.
+
+use crate::bson::{ArrayBuilder, Builder, Doc, Kind, Value};
+use crate::command::catalog::existing;
+use crate::command::{Call, Client, Shared, cursor};
+use crate::engine::Collection;
+use crate::engine::index_spec::{ID_INDEX, IndexSpec};
+use crate::error::{Code, CommandError};
+
+/// The most indexes of a collection, the one on `_id` included.
+const MAX_INDEXES: usize = 64;
+
+/// `createIndexes`
+pub fn create_indexes(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["indexes", "commitQuorum", "ignoreUnknownIndexOptions"])?;
+    let namespace = call.namespace()?;
+    let mut specs = Vec::new();
+    for spec in call.documents("indexes")? {
+        specs.push(IndexSpec::parse(spec)?);
+    }
+    let existed = shared.engine.collection(&namespace).is_some();
+    let collection = shared.engine.collection_or_create(&namespace)?;
+    let before = count(&collection);
+    let mut built = Vec::new();
+    for spec in &specs {
+        if count(&collection) >= MAX_INDEXES {
+            return Err(CommandError::new(
+                Code::CANNOT_CREATE_INDEX,
+                format!(
+                    "add index fails, too many indexes for {namespace} key:{}",
+                    Value::Document(spec.key_pattern().into())
+                ),
+            ));
+        }
+        match shared.engine.create_index(&collection, spec) {
+            Ok(true) => built.push(spec.name.clone()),
+            Ok(false) => {}
+            Err(error) => {
+                // All of the indexes of a command, or none.
+                shared.engine.drop_indexes(&collection, &built)?;
+                return Err(error.into());
+            }
+        }
+    }
+    let after = count(&collection);
+    let reply = Builder::new()
+        .count("numIndexesBefore", before)
+        .count("numIndexesAfter", after)
+        .bool("createdCollectionAutomatically", !existed);
+    Ok(if before == after {
+        reply.string("note", "all indexes already exist")
+    } else {
+        reply
+    })
+}
+
+/// `listIndexes`
+pub fn list_indexes(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["cursor", "includeBuildUUIDs", "includeIndexBuildInfo"])?;
+    let namespace = call.namespace()?;
+    let collection = existing(shared, &namespace)?;
+    let mut indexes = ArrayBuilder::default();
+    indexes.push_doc(IndexSpec::id().document());
+    collection.with_state(|state| {
+        for index in &state.indexes {
+            indexes.push_doc(index.spec().document());
+        }
+    });
+    Ok(cursor::complete(&namespace.to_string(), indexes))
+}
+
+/// `dropIndexes`: by name, by names, by key, or all with `*`.
+pub fn drop_indexes(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["index"])?;
+    let namespace = call.namespace()?;
+    let collection = existing(shared, &namespace)?;
+    let before = count(&collection);
+    let names = match call.value("index") {
+        Some(Value::String(name)) if name == "*" => all_names(&collection),
+        Some(Value::String(name)) => vec![name.into_owned()],
+        Some(Value::Array(bytes)) => Doc::new(&bytes)
+            .values()
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect(),
+        Some(Value::Document(bytes)) => vec![name_of(&collection, Doc::new(&bytes))?],
+        Some(other) => return Err(call.wrong_type("index", other.kind(), "string")),
+        None => return Err(call.missing("index")),
+    };
+    let known = all_names(&collection);
+    for name in &names {
+        if name == ID_INDEX {
+            return Err(CommandError::new(
+                Code::INVALID_OPTIONS,
+                "cannot drop _id index",
+            ));
+        }
+        if !known.contains(name) {
+            return Err(CommandError::new(
+                Code::INDEX_NOT_FOUND,
+                format!("index not found with name [{name}]"),
+            ));
+        }
+    }
+    shared.engine.drop_indexes(&collection, &names)?;
+    Ok(Builder::new().count("nIndexesWas", before))
+}
+
+fn count(collection: &Collection) -> usize {
+    collection.with_state(|state| state.indexes.len() + 1)
+}
+
+fn all_names(collection: &Collection) -> Vec<String> {
+    collection.with_state(|state| {
+        let specs = state.indexes.iter().map(crate::engine::index::Index::spec);
+        specs.map(|spec| spec.name.clone()).collect()
+    })
+}
+
+/// Returns the name of the index with these fields.
+fn name_of(collection: &Collection, key: Doc<'_>) -> Result<String, CommandError> {
+    let same = |pattern: Doc<'_>| {
+        let names = |doc: Doc<'_>| -> Vec<(String, bool)> {
+            doc.elements()
+                .filter(|element| element.kind() != Kind::Bool)
+                .map(|element| {
+                    let ascending = element.value().as_f64().is_some_and(|number| number > 0.0);
+                    (element.name().to_owned(), ascending)
+                })
+                .collect()
+        };
+        names(pattern) == names(key)
+    };
+    if same(Doc::new(&IndexSpec::id().key_pattern())) {
+        return Ok(ID_INDEX.to_owned());
+    }
+    let found = collection.with_state(|state| {
+        let mut specs = state.indexes.iter().map(crate::engine::index::Index::spec);
+        let found = specs.find(|spec| same(Doc::new(&spec.key_pattern())));
+        found.map(|spec| spec.name.clone())
+    });
+    found.ok_or_else(|| {
+        let message = format!(
+            "can't find index with key: {}",
+            Value::Document(key.bytes().into())
+        );
+        CommandError::new(Code::INDEX_NOT_FOUND, message)
+    })
+}

@@ -1,0 +1,168 @@
+//! `insert`, the way of every document into the store.
+//!
+//! The bytes of a batch go from the client's message to the log as they are: checked once, their
+//! `_id` read in place, nothing taken apart.
+
+use std::borrow::Cow;
+
+use crate::bson::{ArrayBuilder, Builder, Doc, MAX_DOCUMENT_BYTES, ObjectId, Value};
+use crate::command::write_concern::WriteConcern;
+use crate::command::{Call, Client, Shared};
+use crate::engine::Namespace;
+use crate::engine::collection::Inserted;
+use crate::error::{Code, CommandError};
+use crate::faults::Injected;
+
+/// `insert`
+pub fn insert(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["documents", "ordered", "bypassDocumentValidation"])?;
+    let namespace = call.namespace()?;
+    let concern = WriteConcern::of(call)?;
+    let ordered = call.flag("ordered")?.unwrap_or(true);
+    let documents = call.documents("documents")?;
+    let inserted = insert_all(shared, &namespace, &documents, ordered, call.injected)?;
+    concern.wait(&shared.engine, inserted.position)?;
+    let reply = Builder::new().count("n", inserted.count);
+    Ok(with_errors(reply, &inserted.errors))
+}
+
+/// Inserts documents as clients sent them.
+pub fn insert_all(
+    shared: &Shared,
+    namespace: &Namespace,
+    documents: &[Doc<'_>],
+    ordered: bool,
+    injected: &Injected,
+) -> Result<Inserted, CommandError> {
+    let mut prepared = Vec::with_capacity(documents.len());
+    let mut refused = Vec::new();
+    for (index, &document) in documents.iter().enumerate() {
+        let prepared_or_refused = match injected.write_error(index) {
+            Some(error) => Err(error),
+            None => prepare(document),
+        };
+        match prepared_or_refused {
+            Ok(document) => prepared.push((index, document)),
+            Err(error) => {
+                refused.push((index, error));
+                if ordered {
+                    break;
+                }
+            }
+        }
+    }
+    let ready: Vec<Doc<'_>> = prepared.iter().map(|(_, bytes)| Doc::new(bytes)).collect();
+    let mut inserted = insert_ready(shared, namespace, &ready, ordered)?;
+    for (index, _) in &mut inserted.errors {
+        *index = prepared
+            .get(*index)
+            .map_or(*index, |(original, _)| *original);
+    }
+    if !ordered || inserted.errors.is_empty() {
+        inserted.errors.extend(refused);
+        inserted.errors.sort_by_key(|(index, _)| *index);
+    }
+    Ok(inserted)
+}
+
+/// Inserts into the collection, anew if it is dropped meanwhile.
+fn insert_ready(
+    shared: &Shared,
+    namespace: &Namespace,
+    documents: &[Doc<'_>],
+    ordered: bool,
+) -> Result<Inserted, CommandError> {
+    if documents.is_empty() {
+        return Ok(Inserted::default());
+    }
+    loop {
+        let collection = shared.engine.collection_or_create(namespace)?;
+        if let Some(inserted) = collection.insert(shared.engine.log(), documents, ordered)? {
+            return Ok(inserted);
+        }
+    }
+}
+
+/// Makes a document ready to be stored: `_id` first, of a type that can be one.
+fn prepare(document: Doc<'_>) -> Result<Cow<'_, [u8]>, CommandError> {
+    let ready = match document.elements().next() {
+        Some(first) if first.name_bytes() == b"_id" => Cow::Borrowed(document.bytes()),
+        _ => Cow::Owned(with_id_first(document)),
+    };
+    let id = Doc::new(&ready).get("_id").unwrap_or(Value::Null);
+    check_id(&id)?;
+    check_size(ready.len())?;
+    Ok(ready)
+}
+
+/// Moves `_id` to the front, or adds one.
+pub fn with_id_first(document: Doc<'_>) -> Vec<u8> {
+    let mut builder = match document.element("_id") {
+        Some(id) => {
+            let mut builder = Builder::new();
+            builder.push_element(id);
+            builder
+        }
+        None => Builder::new().with("_id", &Value::ObjectId(ObjectId::generate())),
+    };
+    for element in document.elements() {
+        if element.name_bytes() != b"_id" {
+            builder.push_element(element);
+        }
+    }
+    builder.finish()
+}
+
+/// Refuses values that cannot identify a document.
+pub fn check_id(id: &Value<'_>) -> Result<(), CommandError> {
+    match id {
+        Value::Array(_) | Value::Regex { .. } | Value::Undefined => Err(CommandError::new(
+            Code::INVALID_ID_FIELD,
+            format!("The '_id' value cannot be of type {}", id.kind().alias()),
+        )),
+        Value::Document(bytes) => {
+            let mut names = Doc::new(bytes).elements();
+            match names.find(|element| element.name().starts_with('$')) {
+                Some(element) => Err(CommandError::new(
+                    Code::DOLLAR_PREFIXED_FIELD,
+                    format!(
+                        "_id fields may not contain '$'-prefixed fields: {} is not valid for \
+                         storage.",
+                        element.name()
+                    ),
+                )),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses documents that are too large.
+pub fn check_size(bytes: usize) -> Result<(), CommandError> {
+    if bytes > MAX_DOCUMENT_BYTES {
+        return Err(CommandError::new(
+            Code::BSON_OBJECT_TOO_LARGE,
+            format!(
+                "object to insert too large. size in bytes: {bytes}, max size: {MAX_DOCUMENT_BYTES}"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Adds `writeErrors` to a reply, if there are any.
+pub fn with_errors(reply: Builder, errors: &[(usize, CommandError)]) -> Builder {
+    if errors.is_empty() {
+        return reply;
+    }
+    let mut array = ArrayBuilder::default();
+    for (index, error) in errors {
+        array.push_built(error.write_error(*index));
+    }
+    reply.array("writeErrors", array)
+}

@@ -1,0 +1,67 @@
+//! Commands that MongoDB has and this store does not.
+
+use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
+
+/// Their names, so that the answer can tell them from names that nobody knows.
+const MISSING: &[&str] = &[
+    "applyOps",
+    "bulkWrite",
+    "cloneCollectionAsCapped",
+    "collMod",
+    "commitTransaction",
+    "abortTransaction",
+    "compact",
+    "convertToCapped",
+    "createRole",
+    "createSearchIndexes",
+    "createUser",
+    "dbHash",
+    "dropAllUsersFromDatabase",
+    "dropConnections",
+    "dropRole",
+    "dropSearchIndex",
+    "dropUser",
+    "filemd5",
+    "fsync",
+    "fsyncUnlock",
+    "getDefaultRWConcern",
+    "grantPrivilegesToRole",
+    "grantRolesToUser",
+    "killOp",
+    "listCommands",
+    "listSearchIndexes",
+    "lockInfo",
+    "logRotate",
+    "mapReduce",
+    "mapreduce",
+    "planCacheClear",
+    "profile",
+    "reIndex",
+    "replSetGetConfig",
+    "replSetInitiate",
+    "replSetReconfig",
+    "replSetStepDown",
+    "revokeRolesFromUser",
+    "rolesInfo",
+    "setDefaultRWConcern",
+    "setFeatureCompatibilityVersion",
+    "setIndexCommitQuorum",
+    "setParameter",
+    "setProfilingLevel",
+    "shutdown",
+    "top",
+    "updateSearchIndex",
+    "updateUser",
+    "usersInfo",
+];
+
+/// Returns the answer to a command that is not there.
+pub fn refuse(name: &str) -> CommandError {
+    let note = if MISSING.contains(&name) {
+        UNSUPPORTED_HERE
+    } else {
+        ""
+    };
+    let message = format!("no such command: '{name}'{note}");
+    CommandError::new(Code::COMMAND_NOT_FOUND, message)
+}

@@ -1,0 +1,122 @@
+//! What find, count, update and delete have in common: which documents are meant.
+
+use convoy_server_kit::clock::unix_ms;
+
+use crate::bson::{Doc, Kind, Value};
+use crate::command::{Call, Shared};
+use crate::engine::plan::{self, Hint, Plan};
+use crate::engine::{Namespace, Scan, Source};
+use crate::error::CommandError;
+use crate::pipeline::stages::{Limit, Skip, Sort};
+use crate::pipeline::{Context, Stage};
+use crate::query::sort::Direction;
+use crate::query::{Filter, SortSpec};
+
+/// Which documents are meant, in which order.
+#[derive(Debug, Default)]
+pub struct Selection {
+    /// What they must be.
+    pub filter: Filter,
+    /// Their order.
+    pub sort: SortSpec,
+    /// How many of them to leave out first.
+    pub skip: u64,
+    /// How many to stop after.
+    pub limit: Option<u64>,
+    /// Which index to use.
+    pub hint: Option<Hint>,
+}
+
+impl Selection {
+    /// Means documents that pass a filter.
+    pub fn of(filter: Filter) -> Self {
+        Self {
+            filter,
+            ..Self::default()
+        }
+    }
+
+    /// Plans how to find the documents; a collection that is not there has none.
+    pub fn plan(&self, shared: &Shared, namespace: &Namespace) -> Result<Plan, CommandError> {
+        match shared.engine.collection(namespace) {
+            Some(collection) => collection.with_state(|state| {
+                plan::plan(state, &self.filter, &self.sort, self.hint.as_ref())
+            }),
+            None => Ok(Plan {
+                source: Source::Nothing,
+                sorted: true,
+                index: None,
+            }),
+        }
+    }
+
+    /// Returns the stages that find the documents.
+    pub fn into_stage(
+        self,
+        shared: &Shared,
+        namespace: &Namespace,
+    ) -> Result<Box<dyn Stage>, CommandError> {
+        let plan = self.plan(shared, namespace)?;
+        let collection = shared.engine.collection(namespace);
+        let wanted = self.limit.map(|limit| limit.saturating_add(self.skip));
+        let scan = Scan::new(collection, plan.source, self.filter)
+            .expecting(wanted.filter(|_| plan.sorted));
+        let mut stage: Box<dyn Stage> = Box::new(scan);
+        if !plan.sorted {
+            stage = Box::new(Sort::new(stage, self.sort, wanted));
+        }
+        if self.skip > 0 {
+            stage = Box::new(Skip {
+                input: stage,
+                count: self.skip,
+            });
+        }
+        if let Some(left) = self.limit {
+            stage = Box::new(Limit { input: stage, left });
+        }
+        Ok(stage)
+    }
+}
+
+/// Returns what a command's queries run in.
+pub fn context(shared: &Shared, call: &Call<'_>) -> Result<Context, CommandError> {
+    let limit = call.natural("maxTimeMS")?.filter(|&limit| limit > 0);
+    Ok(Context {
+        engine: std::sync::Arc::clone(&shared.engine),
+        stopping: shared.stopping.clone(),
+        clock: shared.clock,
+        now_ms: i64::try_from(unix_ms()).unwrap_or(i64::MAX),
+        deadline: limit.map(|milliseconds| {
+            let nanoseconds = milliseconds.saturating_mul(1_000_000);
+            shared.clock.now().saturating_add(nanoseconds)
+        }),
+    })
+}
+
+/// Reads `hint`: a name, or the fields of an index.
+pub fn parse_hint(hint: Option<Value<'_>>) -> Result<Option<Hint>, CommandError> {
+    match hint {
+        None => Ok(None),
+        Some(Value::String(name)) => Ok(Some(Hint::Name(name.into_owned()))),
+        Some(Value::Document(bytes)) => parse_hint_document(Doc::new(&bytes)),
+        Some(_) => Err(CommandError::failed_to_parse(
+            "Hint must be a string or an object",
+        )),
+    }
+}
+
+fn parse_hint_document(hint: Doc<'_>) -> Result<Option<Hint>, CommandError> {
+    let mut fields = Vec::new();
+    for element in hint.elements() {
+        let direction = Direction::of(&element.value());
+        let wrong = || CommandError::bad_value("a hint's fields must be 1 or -1");
+        let direction = direction
+            .filter(|_| element.kind() != Kind::Bool)
+            .ok_or_else(wrong)?;
+        if element.name() == "$natural" {
+            return Ok(Some(Hint::Natural(direction)));
+        }
+        fields.push((element.name().to_owned(), direction));
+    }
+    Ok((!fields.is_empty()).then_some(Hint::Fields(fields)))
+}

@@ -1,0 +1,28 @@
+//! Sessions: clients keep them, the server has nothing to remember of them.
+
+use crate::bson::Builder;
+use crate::command::handshake::SESSION_TIMEOUT_MINUTES;
+use crate::command::{Call, Client, Shared};
+use crate::engine::catalog;
+use crate::error::CommandError;
+
+/// `endSessions` and its relatives. Cursors end by themselves.
+pub fn end_sessions(
+    _shared: &Shared,
+    _client: &mut Client,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    Ok(Builder::new())
+}
+
+/// `startSession`
+pub fn start_session(
+    _shared: &Shared,
+    _client: &mut Client,
+    _call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let id = catalog::uuid_value(&catalog::random_uuid());
+    Ok(Builder::new()
+        .document("id", Builder::new().with("id", &id))
+        .int32("timeoutMinutes", SESSION_TIMEOUT_MINUTES))
+}

@@ -1,0 +1,251 @@
+//! Numbers about collections and databases.
+
+use convoy_server_kit::clock::unix_ms;
+
+use crate::bson::builder::count_value;
+use crate::bson::{ArrayBuilder, Builder, Doc, Value};
+use crate::command::catalog::existing;
+use crate::command::{Call, Client, Shared};
+use crate::engine::index::Index;
+use crate::engine::index_spec::{ID_INDEX, IndexSpec};
+use crate::engine::{Collection, Namespace, Row};
+use crate::error::CommandError;
+use crate::pipeline::parse::SourceSpec;
+
+/// What a collection amounts to.
+#[derive(Debug, Default, Clone)]
+pub struct Totals {
+    /// Documents.
+    pub documents: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Indexes with the bytes of their keys.
+    pub indexes: Vec<(String, u64)>,
+}
+
+/// About as many bytes does a key of an index take in memory.
+const KEY_BYTES: u64 = 56;
+
+impl Totals {
+    /// Adds up a collection.
+    pub fn of(collection: &Collection) -> Self {
+        collection.with_state(|state| {
+            let size = |keys: usize| {
+                u64::try_from(keys)
+                    .unwrap_or(u64::MAX)
+                    .saturating_mul(KEY_BYTES)
+            };
+            let mut indexes = vec![(ID_INDEX.to_owned(), size(state.by_id.len()))];
+            let named = |index: &Index| (index.spec().name.clone(), size(index.len()));
+            indexes.extend(state.indexes.iter().map(named));
+            Self {
+                documents: state.records.len(),
+                bytes: state.records.bytes(),
+                indexes,
+            }
+        })
+    }
+
+    fn index_bytes(&self) -> u64 {
+        self.indexes.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Describes the collection as `collStats` does; sizes are divided by `scale`.
+    pub fn describe(&self, namespace: &Namespace, scale: u64) -> Builder {
+        let scaled = |bytes: u64| whole(bytes / scale);
+        let mut sizes = Builder::new();
+        for (name, bytes) in &self.indexes {
+            sizes.push(name, &scaled(*bytes));
+        }
+        let mut description = Builder::new()
+            .string("ns", &namespace.to_string())
+            .with("size", &scaled(self.bytes))
+            .count("count", self.documents);
+        if let Some(mean) = self
+            .bytes
+            .checked_div(u64::try_from(self.documents).unwrap_or(0))
+        {
+            description = description.with("avgObjSize", &whole(mean));
+        }
+        description
+            .int32("numOrphanDocs", 0)
+            .with("storageSize", &scaled(self.bytes))
+            .int32("freeStorageSize", 0)
+            .bool("capped", false)
+            .count("nindexes", self.indexes.len())
+            .strings("indexBuilds", &[])
+            .with("totalIndexSize", &scaled(self.index_bytes()))
+            .with("totalSize", &scaled(self.bytes + self.index_bytes()))
+            .document("indexSizes", sizes)
+            .with("scaleFactor", &whole(scale))
+    }
+}
+
+/// Returns the documents of `$collStats` or `$indexStats`.
+pub fn rows(
+    shared: &Shared,
+    namespace: &Namespace,
+    source: &SourceSpec,
+) -> Result<Vec<Row>, CommandError> {
+    let collection = existing(shared, namespace)?;
+    let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
+    match source {
+        SourceSpec::CollectionStats {
+            count,
+            storage_scale,
+        } => {
+            let (count, storage_scale) = (*count, *storage_scale);
+            let totals = Totals::of(&collection);
+            let mut stats = Builder::new()
+                .string("ns", &namespace.to_string())
+                .string("host", &shared.address)
+                .with("localTime", &now);
+            if let Some(scale) = storage_scale {
+                stats = stats.document("storageStats", totals.describe(namespace, scale));
+            }
+            if count {
+                stats = stats.count("count", totals.documents);
+            }
+            Ok(vec![Row::computed(stats.finish())])
+        }
+        _ => collection.with_state(|state| {
+            let id = IndexSpec::id();
+            let specs = std::iter::once(&id).chain(state.indexes.iter().map(Index::spec));
+            let describe = |spec: &IndexSpec| {
+                // How often an index is used is not counted.
+                let accesses = Builder::new().int64("ops", 0).with("since", &now);
+                let stats = Builder::new()
+                    .string("name", &spec.name)
+                    .raw_document("key", Doc::new(&spec.key_pattern()))
+                    .string("host", &shared.address)
+                    .document("accesses", accesses)
+                    .raw_document("spec", spec.document());
+                Row::computed(stats.finish())
+            };
+            Ok(specs.map(describe).collect())
+        }),
+    }
+}
+
+/// `collStats`
+pub fn collection_stats(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["scale"])?;
+    let namespace = call.namespace()?;
+    let totals = match shared.engine.collection(&namespace) {
+        Some(collection) => Totals::of(&collection),
+        None => Totals::default(),
+    };
+    Ok(totals.describe(&namespace, scale(call)?))
+}
+
+/// `dbStats`
+pub fn database_stats(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["scale", "freeStorage"])?;
+    let scale = scale(call)?;
+    let namespaces = shared.engine.namespaces(call.database);
+    let mut total = Totals::default();
+    for namespace in &namespaces {
+        if let Some(collection) = shared.engine.collection(namespace) {
+            let totals = Totals::of(&collection);
+            total.documents += totals.documents;
+            total.bytes += totals.bytes;
+            total.indexes.extend(totals.indexes);
+        }
+    }
+    let scaled = |bytes: u64| Value::Double((bytes / scale) as f64);
+    let mean = if total.documents == 0 {
+        0.0
+    } else {
+        total.bytes as f64 / total.documents as f64
+    };
+    Ok(Builder::new()
+        .string("db", call.database)
+        .count("collections", namespaces.len())
+        .int32("views", 0)
+        .count("objects", total.documents)
+        .double("avgObjSize", mean)
+        .with("dataSize", &scaled(total.bytes))
+        .with("storageSize", &scaled(total.bytes))
+        .count("indexes", total.indexes.len())
+        .with("indexSize", &scaled(total.index_bytes()))
+        .with("totalSize", &scaled(total.bytes + total.index_bytes()))
+        .with("scaleFactor", &whole(scale)))
+}
+
+/// `validate`: every document and every key is looked at.
+pub fn validate(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&[
+        "full",
+        "repair",
+        "metadata",
+        "checkBSONConformance",
+        "background",
+    ])?;
+    let namespace = call.namespace()?;
+    let collection = existing(shared, &namespace)?;
+    let report = collection.verify(shared.engine.log())?;
+    let mut keys = Builder::new();
+    for (name, count) in &report.keys {
+        keys = keys.count(name, *count);
+    }
+    let mut errors = ArrayBuilder::default();
+    for error in &report.errors {
+        errors.push(&Value::from(error.as_str()));
+    }
+    Ok(Builder::new()
+        .string("ns", &namespace.to_string())
+        .int32("nInvalidDocuments", 0)
+        .int32("nNonCompliantDocuments", 0)
+        .count("nrecords", report.documents)
+        .count("nIndexes", report.keys.len())
+        .document("keysPerIndex", keys)
+        .bool("valid", report.errors.is_empty())
+        .bool("repaired", false)
+        .strings("warnings", &[])
+        .array("errors", errors))
+}
+
+/// `dataSize` of a collection named in full.
+pub fn data_size(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["keyPattern", "min", "max", "estimate"])?;
+    call.refuse(&["keyPattern", "min", "max"])?;
+    let name = call
+        .text("dataSize")?
+        .ok_or_else(|| call.missing("dataSize"))?;
+    let collection = shared.engine.collection(&Namespace::parse(&name)?);
+    let totals = collection
+        .map(|known| Totals::of(&known))
+        .unwrap_or_default();
+    Ok(Builder::new()
+        .with("size", &whole(totals.bytes))
+        .count("numObjects", totals.documents)
+        .int32("millis", 0))
+}
+
+fn scale(call: &Call<'_>) -> Result<u64, CommandError> {
+    let scale = call.natural("scale")?.unwrap_or(1);
+    if scale == 0 {
+        return Err(CommandError::bad_value("scale has to be > 0"));
+    }
+    Ok(scale)
+}
+
+fn whole(number: u64) -> Value<'static> {
+    count_value(usize::try_from(number).unwrap_or(usize::MAX))
+}

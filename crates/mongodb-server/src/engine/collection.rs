@@ -1,0 +1,434 @@
+//! The documents of one collection: unique by `_id`, found by indexes, changed one at a time.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io::IoSlice;
+use std::sync::RwLock;
+
+use bytes::Bytes;
+
+use crate::bson::{Doc, Key, Value};
+use crate::engine::catalog::Namespace;
+use crate::engine::error::Error;
+use crate::engine::index::{self, Index, IndexSpec, Keys};
+use crate::engine::log::{Appended, Log, Position};
+use crate::engine::record::{self, BATCH_BYTES, CollectionId, RecordId, RecordKind};
+use crate::engine::records::Records;
+use crate::engine::segment::Location;
+use crate::engine::{read, write};
+use crate::error::CommandError;
+
+/// A collection. Shared by everyone who uses it; outlives being dropped, but empty.
+#[derive(Debug)]
+pub struct Collection {
+    id: CollectionId,
+    uuid: [u8; 16],
+    pub(super) state: RwLock<State>,
+}
+
+/// What changes in a collection.
+#[derive(Debug)]
+pub struct State {
+    /// Its name.
+    pub namespace: Namespace,
+    /// What it was created with, as `listCollections` shows it.
+    pub options: CollectionOptions,
+    /// Where the documents are.
+    pub records: Records,
+    /// Documents by `_id`.
+    pub by_id: BTreeMap<Key, RecordId>,
+    /// All other indexes.
+    pub indexes: Vec<Index>,
+    /// The id of the next document.
+    pub next: RecordId,
+    /// Whether the collection is gone.
+    pub dropped: bool,
+}
+
+/// What a collection was created with: a document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CollectionOptions(pub Option<Vec<u8>>);
+
+/// What became of a batch of inserts.
+#[derive(Debug, Default)]
+pub struct Inserted {
+    /// How many documents went in.
+    pub count: usize,
+    /// Which did not, and why, in order.
+    pub errors: Vec<(usize, CommandError)>,
+    /// How far the log must be durable for the batch to be.
+    pub position: Position,
+}
+
+/// What is to become of a document.
+#[derive(Debug)]
+pub enum Change {
+    /// It stays, as it is not meant after all.
+    Skip,
+    /// It gets new contents with the same `_id`.
+    Replace(Vec<u8>),
+    /// It goes.
+    Remove,
+}
+
+/// What became of a document.
+#[derive(Debug)]
+pub enum Changed {
+    /// It was gone, or not meant.
+    No,
+    /// It already was as it should be.
+    Unchanged(Bytes),
+    /// It was replaced.
+    Replaced {
+        /// Before.
+        before: Bytes,
+        /// After.
+        after: Vec<u8>,
+        /// How far the log must be durable.
+        position: Position,
+    },
+    /// It was removed.
+    Removed {
+        /// Before.
+        before: Bytes,
+        /// How far the log must be durable.
+        position: Position,
+    },
+}
+
+/// Why a change failed: the log, or the change itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] Error),
+    /// The change is refused.
+    #[error(transparent)]
+    Refused(#[from] CommandError),
+}
+
+impl Collection {
+    /// Makes an empty collection.
+    pub fn new(
+        id: CollectionId,
+        uuid: [u8; 16],
+        namespace: Namespace,
+        options: CollectionOptions,
+    ) -> Self {
+        Self {
+            id,
+            uuid,
+            state: RwLock::new(State {
+                namespace,
+                options,
+                records: Records::default(),
+                by_id: BTreeMap::new(),
+                indexes: Vec::new(),
+                next: RecordId(1),
+                dropped: false,
+            }),
+        }
+    }
+
+    /// Returns the number in the log.
+    pub fn id(&self) -> CollectionId {
+        self.id
+    }
+
+    /// Returns the identifier that clients see.
+    pub fn uuid(&self) -> [u8; 16] {
+        self.uuid
+    }
+
+    /// Looks at the state.
+    pub fn with_state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&read(&self.state))
+    }
+
+    /// Inserts documents that have a valid `_id` each. An ordered batch stops at the first error.
+    ///
+    /// `None` if the collection was dropped.
+    pub fn insert(
+        &self,
+        log: &Log,
+        documents: &[Doc<'_>],
+        ordered: bool,
+    ) -> Result<Option<Inserted>, Error> {
+        let mut guard = write(&self.state);
+        let state = &mut *guard;
+        if state.dropped {
+            return Ok(None);
+        }
+        let first = state.next;
+        let mut accepted = Vec::with_capacity(documents.len().min(1_024));
+        let mut inserted = Inserted::default();
+        for (index, &document) in documents.iter().enumerate() {
+            match state.admit(document, first.offset(accepted.len())) {
+                Ok(()) => accepted.push(document),
+                Err(error) => {
+                    inserted.errors.push((index, error));
+                    if ordered {
+                        break;
+                    }
+                }
+            }
+        }
+        let mut appended = 0;
+        for batch in batches(&accepted) {
+            let id = first.offset(appended);
+            match append_insert(log, self.id, id, batch) {
+                Ok(record) => inserted.position = state.place(log, &record, id, batch),
+                Err(error) => {
+                    state.retract(&accepted[appended..], id);
+                    state.next = id;
+                    return Err(error);
+                }
+            }
+            appended += batch.len();
+        }
+        state.next = first.offset(appended);
+        inserted.count = appended;
+        Ok(Some(inserted))
+    }
+
+    /// Decides with `decide` what becomes of a document, and does it.
+    pub fn change(
+        &self,
+        log: &Log,
+        id: RecordId,
+        decide: impl FnOnce(Doc<'_>) -> Result<Change, CommandError>,
+    ) -> Result<Changed, ChangeError> {
+        let mut guard = write(&self.state);
+        let state = &mut *guard;
+        let Some(location) = state.records.get(id).filter(|_| !state.dropped) else {
+            return Ok(Changed::No);
+        };
+        let before = read_document(log, location)?;
+        let doc = Doc::new(&before);
+        match decide(doc)? {
+            Change::Skip => Ok(Changed::No),
+            Change::Replace(after) if after == before => Ok(Changed::Unchanged(before)),
+            Change::Replace(after) => {
+                let position =
+                    state.replace(log, self.id, (id, location), doc, Doc::new(&after))?;
+                Ok(Changed::Replaced {
+                    before,
+                    after,
+                    position,
+                })
+            }
+            Change::Remove => {
+                let position = state.remove(log, self.id, id, doc)?;
+                Ok(Changed::Removed { before, position })
+            }
+        }
+    }
+
+    /// Fills and adds an index; nothing is added if a document does not fit.
+    pub fn build_index(&self, log: &Log, spec: IndexSpec) -> Result<(), ChangeError> {
+        let mut guard = write(&self.state);
+        let state = &mut *guard;
+        let mut index = Index::new(spec);
+        let namespace = state.namespace.to_string();
+        for (id, location) in state.records.forward(RecordId(0)) {
+            let bytes = read_document(log, location)?;
+            let doc = Doc::new(&bytes);
+            let keys = index.keys(doc)?;
+            index.check_unique(&keys, id, doc, &namespace)?;
+            index.insert(keys, id);
+        }
+        state.indexes.push(index);
+        Ok(())
+    }
+
+    /// Takes back what was added by [`Self::build_index`], or drops an index; false if unknown.
+    pub fn drop_index(&self, name: &str) -> bool {
+        let mut state = write(&self.state);
+        let before = state.indexes.len();
+        state.indexes.retain(|index| index.spec().name != name);
+        state.indexes.len() < before
+    }
+
+    /// Empties the collection for good.
+    pub fn mark_dropped(&self, log: &Log) {
+        let mut state = write(&self.state);
+        state.dropped = true;
+        state.by_id = BTreeMap::new();
+        state.indexes = Vec::new();
+        let records = std::mem::take(&mut state.records);
+        drop(state);
+        for (_, location) in records.forward(RecordId(0)) {
+            log.release(location);
+        }
+    }
+}
+
+impl State {
+    /// Enters a document's keys; nothing is entered if one of them is taken.
+    fn admit(&mut self, doc: Doc<'_>, id: RecordId) -> Result<(), CommandError> {
+        let value = doc.get("_id").unwrap_or(Value::Null);
+        let Entry::Vacant(vacant) = self.by_id.entry(Key::of(&value)) else {
+            return Err(index::duplicate_id(&self.namespace.to_string(), &value));
+        };
+        if !self.indexes.is_empty() {
+            let namespace = self.namespace.to_string();
+            let keys = admit_keys(&self.indexes, doc, id, &namespace)?;
+            for (index, keys) in self.indexes.iter_mut().zip(keys) {
+                index.insert(keys, id);
+            }
+        }
+        vacant.insert(id);
+        Ok(())
+    }
+
+    /// Takes back the keys of documents that could not be written; `first` is the first one's id.
+    fn retract(&mut self, documents: &[Doc<'_>], first: RecordId) {
+        for (index, &doc) in documents.iter().enumerate() {
+            self.forget_keys(doc, first.offset(index));
+        }
+    }
+
+    /// Removes a document's keys from all indexes.
+    fn forget_keys(&mut self, doc: Doc<'_>, id: RecordId) {
+        let value = doc.get("_id").unwrap_or(Value::Null);
+        self.by_id.remove(&Key::of(&value));
+        for index in &mut self.indexes {
+            if let Ok(keys) = index.keys(doc) {
+                index.remove(&keys, id);
+            }
+        }
+    }
+
+    /// Notes where inserted documents are; returns the log's end behind them.
+    fn place(
+        &mut self,
+        log: &Log,
+        record: &Appended,
+        first: RecordId,
+        batch: &[Doc<'_>],
+    ) -> Position {
+        let mut offset = record::INSERT_PREFIX_BYTES;
+        let mut bytes = 0;
+        for (index, document) in batch.iter().enumerate() {
+            let length = document.bytes().len();
+            let location = record.locate(offset, length);
+            self.records.set(first.offset(index), location);
+            offset += length;
+            bytes += length;
+        }
+        log.retain(record.locate(0, bytes));
+        record.position
+    }
+
+    fn replace(
+        &mut self,
+        log: &Log,
+        collection: CollectionId,
+        (id, location): (RecordId, Location),
+        before: Doc<'_>,
+        after: Doc<'_>,
+    ) -> Result<Position, ChangeError> {
+        let namespace = self.namespace.to_string();
+        let new_keys = admit_keys(&self.indexes, after, id, &namespace)?;
+        let record = append_put(log, collection, id, after)?;
+        for (index, keys) in self.indexes.iter_mut().zip(new_keys) {
+            if let Ok(old) = index.keys(before) {
+                index.remove(&old, id);
+            }
+            index.insert(keys, id);
+        }
+        let moved = record.locate(PUT_PREFIX_BYTES, after.bytes().len());
+        self.records.set(id, moved);
+        log.release(location);
+        log.retain(moved);
+        Ok(record.position)
+    }
+
+    fn remove(
+        &mut self,
+        log: &Log,
+        collection: CollectionId,
+        id: RecordId,
+        doc: Doc<'_>,
+    ) -> Result<Position, Error> {
+        let (collection, record) = (collection.0.to_le_bytes(), id.0.to_le_bytes());
+        let parts = [IoSlice::new(&collection), IoSlice::new(&record)];
+        let appended = log.append(RecordKind::Delete, &parts)?;
+        self.forget_keys(doc, id);
+        if let Some(location) = self.records.remove(id) {
+            log.release(location);
+        }
+        Ok(appended.position)
+    }
+}
+
+/// Bytes of an updated document's body in front of the document: collection and id.
+pub const PUT_PREFIX_BYTES: usize = 12;
+
+/// Returns a document's keys in every index, if none belongs to another document.
+fn admit_keys(
+    indexes: &[Index],
+    doc: Doc<'_>,
+    id: RecordId,
+    namespace: &str,
+) -> Result<Vec<Keys>, CommandError> {
+    indexes
+        .iter()
+        .map(|index| {
+            let keys = index.keys(doc)?;
+            index.check_unique(&keys, id, doc, namespace)?;
+            Ok(keys)
+        })
+        .collect()
+}
+
+/// Cuts documents into batches of limited size, so that no record of the log grows large.
+fn batches<'s, 'a>(documents: &'s [Doc<'a>]) -> impl Iterator<Item = &'s [Doc<'a>]> {
+    let mut rest = documents;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let length = rest
+            .iter()
+            .take_while(|document| {
+                let room = bytes < BATCH_BYTES;
+                bytes += document.bytes().len();
+                room
+            })
+            .count();
+        let (batch, after) = rest.split_at(length);
+        rest = after;
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+/// Appends a batch, straight from where the client's message was read to.
+fn append_insert(
+    log: &Log,
+    collection: CollectionId,
+    first: RecordId,
+    batch: &[Doc<'_>],
+) -> Result<Appended, Error> {
+    let prefix = record::insert_prefix(collection, first);
+    let mut parts = vec![IoSlice::new(&prefix)];
+    parts.extend(batch.iter().map(|document| IoSlice::new(document.bytes())));
+    log.append(RecordKind::Insert, &parts)
+}
+
+fn append_put(
+    log: &Log,
+    collection: CollectionId,
+    id: RecordId,
+    document: Doc<'_>,
+) -> Result<Appended, Error> {
+    let prefix = record::insert_prefix(collection, id);
+    let parts = [IoSlice::new(&prefix), IoSlice::new(document.bytes())];
+    log.append(RecordKind::Put, &parts)
+}
+
+/// Reads a document from the log.
+pub fn read_document(log: &Log, location: Location) -> Result<Bytes, Error> {
+    let segments = log.segments();
+    let segment = segments.get(&location.segment).ok_or(Error::Failed)?;
+    let length = usize::try_from(location.length).unwrap_or_default();
+    segment.read(location.offset, length)
+}

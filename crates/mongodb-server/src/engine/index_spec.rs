@@ -1,0 +1,249 @@
+//! What an index is asked to be.
+
+use crate::bson::{Builder, Doc, Kind, Value};
+use crate::error::{Code, CommandError};
+use crate::query::path::{Path, array_index};
+use crate::query::sort::Direction;
+use crate::query::{Filter, parse_filter};
+
+/// The most fields of one index.
+const MAX_FIELDS: usize = 32;
+
+/// The name of the index that every collection has.
+pub const ID_INDEX: &str = "_id_";
+
+/// A described index.
+#[derive(Debug, Clone)]
+pub struct IndexSpec {
+    /// Its name, unique in its collection.
+    pub name: String,
+    /// What it orders by.
+    pub fields: Vec<(Path, Direction)>,
+    /// Whether a key may be there once only.
+    pub unique: bool,
+    /// Whether documents without any of the fields are left out.
+    pub sparse: bool,
+    /// Which documents are in it.
+    pub partial: Option<Filter>,
+    /// Seconds after which a document goes, counted from its indexed date.
+    pub expire_after_seconds: Option<i64>,
+    /// The description as `listIndexes` shows it.
+    document: Vec<u8>,
+}
+
+impl IndexSpec {
+    /// Returns the index on `_id`.
+    pub fn id() -> Self {
+        let key = Builder::new().int32("_id", 1);
+        Self {
+            name: ID_INDEX.to_owned(),
+            fields: vec![(Path::new("_id"), Direction::Ascending)],
+            unique: true,
+            sparse: false,
+            partial: None,
+            expire_after_seconds: None,
+            document: Builder::new()
+                .int32("v", 2)
+                .document("key", key)
+                .string("name", ID_INDEX)
+                .finish(),
+        }
+    }
+
+    /// Reads an entry of `createIndexes`.
+    pub fn parse(spec: Doc<'_>) -> Result<Self, CommandError> {
+        let key = spec.get("key");
+        let key = key.as_ref().and_then(Value::as_document).ok_or_else(|| {
+            CommandError::failed_to_parse("The 'key' field is a required property of an index")
+        })?;
+        let fields = parse_fields(key)?;
+        let name = match spec.get("name") {
+            Some(Value::String(name)) if !name.is_empty() => name.into_owned(),
+            Some(Value::String(_)) => return Err(cannot("index names cannot be empty")),
+            _ => {
+                return Err(CommandError::failed_to_parse(
+                    "The 'name' field is a required property of an index specification",
+                ));
+            }
+        };
+        let mut parsed = Self {
+            name,
+            fields,
+            unique: false,
+            sparse: false,
+            partial: None,
+            expire_after_seconds: None,
+            document: Vec::new(),
+        };
+        let mut document = Builder::new()
+            .int32("v", 2)
+            .raw_document("key", key)
+            .string("name", &parsed.name);
+        for option in spec.elements() {
+            if parsed.read_option(option.name(), &option.value())? {
+                document.push_element(option);
+            }
+        }
+        if parsed.is_id() && (parsed.sparse || parsed.partial.is_some()) {
+            return Err(cannot("_id index cannot be sparse or partial"));
+        }
+        parsed.document = document.finish();
+        Ok(parsed)
+    }
+
+    /// Takes in one option; returns whether it is part of the description.
+    fn read_option(&mut self, name: &str, value: &Value<'_>) -> Result<bool, CommandError> {
+        match name {
+            "key" | "name" | "v" | "ns" | "background" | "dropDups" => return Ok(false),
+            "unique" => self.unique = value.is_truthy(),
+            "sparse" => self.sparse = value.is_truthy(),
+            "hidden" if !value.is_truthy() => return Ok(false),
+            "comment" => {}
+            "expireAfterSeconds" => {
+                let seconds = value.as_i64().filter(|seconds| *seconds >= 0);
+                self.expire_after_seconds = Some(seconds.ok_or_else(|| {
+                    cannot(
+                        "TTL index 'expireAfterSeconds' option must be within an acceptable range",
+                    )
+                })?);
+                if self.fields.len() != 1 || self.is_id() {
+                    return Err(cannot(
+                        "TTL indexes are single-field indexes, and not on _id",
+                    ));
+                }
+            }
+            "partialFilterExpression" => {
+                let filter = value.as_document().ok_or_else(|| {
+                    cannot("\"partialFilterExpression\" for an index must be a document")
+                })?;
+                self.partial = Some(parse_filter::parse_within(filter)?);
+            }
+            "collation" if is_simple_collation(value) => return Ok(false),
+            "collation"
+            | "hidden"
+            | "weights"
+            | "default_language"
+            | "wildcardProjection"
+            | "2dsphereIndexVersion"
+            | "bits"
+            | "min"
+            | "max"
+            | "storageEngine"
+            | "language_override"
+            | "textIndexVersion"
+            | "prepareUnique"
+            | "clustered" => {
+                return Err(CommandError::unsupported(format!(
+                    "the index option {name}"
+                )));
+            }
+            _ => {
+                return Err(CommandError::new(
+                    Code::INVALID_INDEX_SPECIFICATION,
+                    format!("The field '{name}' is not valid for an index specification."),
+                ));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns whether this is the index on `_id`.
+    pub fn is_id(&self) -> bool {
+        matches!(self.fields.as_slice(), [(path, _)] if path.as_str() == "_id")
+    }
+
+    /// Returns the description.
+    pub fn document(&self) -> Doc<'_> {
+        Doc::new(&self.document)
+    }
+
+    /// Returns the key pattern.
+    pub fn key_pattern(&self) -> Vec<u8> {
+        match self.document().get("key") {
+            Some(Value::Document(bytes)) => bytes.into_owned(),
+            _ => Builder::new().finish(),
+        }
+    }
+
+    /// Returns whether two descriptions cannot both be of a collection: they have the same
+    /// documents under the same keys.
+    pub fn equivalent(&self, other: &Self) -> bool {
+        let partial = |spec: &Self| match spec.document().get("partialFilterExpression") {
+            Some(Value::Document(bytes)) => bytes.into_owned(),
+            _ => Vec::new(),
+        };
+        self.fields == other.fields
+            && self.unique == other.unique
+            && self.sparse == other.sparse
+            && partial(self) == partial(other)
+    }
+
+    /// Returns whether two descriptions say the same, names aside.
+    pub fn identical(&self, other: &Self) -> bool {
+        self.equivalent(other) && self.expire_after_seconds == other.expire_after_seconds
+    }
+}
+
+/// Returns whether a collation orders by bytes, as everything here does.
+pub fn is_simple_collation(value: &Value<'_>) -> bool {
+    value.as_document().is_some_and(|collation| {
+        collation.is_empty()
+            || collation
+                .get("locale")
+                .is_some_and(|locale| locale.as_str() == Some("simple"))
+    })
+}
+
+fn parse_fields(key: Doc<'_>) -> Result<Vec<(Path, Direction)>, CommandError> {
+    let mut fields = Vec::new();
+    for element in key.elements() {
+        let name = element.name();
+        let value = element.value();
+        if let Some(plugin) = value.as_str() {
+            return Err(match plugin {
+                "text" | "2dsphere" | "2d" | "hashed" | "geoHaystack" => {
+                    CommandError::unsupported(format!("{plugin} indexes"))
+                }
+                _ => cannot(&format!("Unknown index plugin '{plugin}'")),
+            });
+        }
+        check_field_name(name)?;
+        let direction = Direction::of(&value)
+            .ok_or_else(|| cannot("Values in v:2 index key pattern cannot be 0 or NaN"))?;
+        if element.kind() == Kind::Bool {
+            return Err(cannot(
+                "Values in v:2 index key pattern cannot be of type bool",
+            ));
+        }
+        fields.push((Path::new(name), direction));
+    }
+    if fields.is_empty() {
+        return Err(cannot("Index keys cannot be an empty object"));
+    }
+    if fields.len() > MAX_FIELDS {
+        return Err(CommandError::location(13_103, "too many compound keys"));
+    }
+    Ok(fields)
+}
+
+fn check_field_name(name: &str) -> Result<(), CommandError> {
+    if name.is_empty() || name.split('.').any(str::is_empty) {
+        return Err(cannot("Index keys cannot contain an empty field"));
+    }
+    if name.split('.').any(|part| part == "$**") {
+        return Err(CommandError::unsupported("wildcard indexes"));
+    }
+    if name.starts_with('$') {
+        return Err(cannot(
+            "Index key contains an illegal field name: field name starts with '$'.",
+        ));
+    }
+    if name.split('.').any(|part| array_index(part).is_some()) {
+        return Err(CommandError::unsupported("indexes on an array's positions"));
+    }
+    Ok(())
+}
+
+fn cannot(message: &str) -> CommandError {
+    CommandError::new(Code::CANNOT_CREATE_INDEX, message)
+}

@@ -1,0 +1,274 @@
+//! The log: records appended to the last segment, made durable for many writers at once.
+
+use std::io::{IoSlice, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+
+use crate::engine::error::Error;
+use crate::engine::record::{self, Header, RecordKind};
+use crate::engine::segment::{Location, PREFIX_BYTES, Segment, Segments};
+use crate::engine::{lock, read, write};
+
+/// Bytes after which a new segment is begun: small enough to reclaim, large enough to keep the
+/// number of open files low.
+pub const SEGMENT_BYTES: u32 = 256 * 1024 * 1024;
+
+/// How far the log reached when something was written; what [`Log::sync`] waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Position(u64);
+
+/// Where a record went.
+#[derive(Debug, Clone, Copy)]
+pub struct Appended {
+    /// The segment's number.
+    pub segment: u32,
+    /// Where its body starts.
+    pub body: u32,
+    /// The log's end behind it.
+    pub position: Position,
+}
+
+impl Appended {
+    /// Returns where a document of the record's body is.
+    pub fn locate(&self, offset: usize, length: usize) -> Location {
+        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Location {
+            segment: self.segment,
+            offset: self.body.saturating_add(narrow(offset)),
+            length: narrow(length),
+        }
+    }
+}
+
+/// The log of a store.
+#[derive(Debug)]
+pub struct Log {
+    directory: PathBuf,
+    segment_bytes: u32,
+    segments: RwLock<Arc<Segments>>,
+    writer: Mutex<Writer>,
+    durable: Mutex<Durable>,
+    synced: Condvar,
+}
+
+#[derive(Debug)]
+struct Writer {
+    segment: Arc<Segment>,
+    /// Bytes of the last segment.
+    length: u32,
+    /// How many of them are known to be on disk.
+    durable: u32,
+    /// Bytes ever appended.
+    position: Position,
+    /// Whether it is unknown what the file holds.
+    failed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Durable {
+    position: Position,
+    syncing: bool,
+    failed: bool,
+}
+
+impl Log {
+    /// Continues behind recovered segments; the last one ends at `length`.
+    pub fn resume(
+        directory: &Path,
+        segment_bytes: u32,
+        mut segments: Segments,
+        length: u32,
+    ) -> Result<Self, Error> {
+        let (segment, length) = match segments.last_key_value() {
+            Some((_, last)) => {
+                let last = Arc::clone(last);
+                last.sync()?;
+                seek(&last, length)?;
+                (last, length)
+            }
+            None => (
+                Arc::new(Segment::create(directory, 1)?),
+                record_offset(PREFIX_BYTES),
+            ),
+        };
+        segments.insert(segment.number(), Arc::clone(&segment));
+        Ok(Self {
+            directory: directory.to_owned(),
+            segment_bytes,
+            segments: RwLock::new(Arc::new(segments)),
+            writer: Mutex::new(Writer {
+                segment,
+                length,
+                durable: length,
+                position: Position::default(),
+                failed: false,
+            }),
+            durable: Mutex::default(),
+            synced: Condvar::new(),
+        })
+    }
+
+    /// Returns the segments as they are now.
+    pub fn segments(&self) -> Arc<Segments> {
+        Arc::clone(&read(&self.segments))
+    }
+
+    /// Appends a record whose body comes in parts. Not yet durable, but kept if the process dies.
+    pub fn append(&self, kind: RecordKind, parts: &[IoSlice<'_>]) -> Result<Appended, Error> {
+        let mut writer = lock(&self.writer);
+        if writer.failed {
+            return Err(Error::Failed);
+        }
+        let body = parts.iter().map(|part| part.len()).sum::<usize>();
+        let bytes = record_offset(body.saturating_add(record::HEADER_BYTES));
+        let end = writer.length.saturating_add(bytes);
+        if end > self.segment_bytes && writer.length > record_offset(PREFIX_BYTES) {
+            self.rotate(&mut writer)?;
+        }
+        let header = Header::of(kind, writer.durable, writer.segment.salt(), parts);
+        let header_bytes = header.bytes();
+        let mut slices = Vec::with_capacity(parts.len() + 1);
+        slices.push(IoSlice::new(&header_bytes));
+        slices.extend(parts.iter().map(|part| IoSlice::new(part)));
+        if let Err(source) = writer.segment.write_all(&mut slices) {
+            // What was written in part is overwritten by the next record, or cut off as a torn
+            // tail; if not even the position can be restored, nothing more may be written.
+            writer.failed = seek(&writer.segment, writer.length).is_err();
+            return Err(writer.segment.write_error(source));
+        }
+        let appended = Appended {
+            segment: writer.segment.number(),
+            body: writer.length + record_offset(record::HEADER_BYTES),
+            position: Position(writer.position.0 + u64::from(bytes)),
+        };
+        if matches!(kind, RecordKind::Delete | RecordKind::Drop) {
+            writer.segment.bury(u64::from(bytes));
+        }
+        writer.length += bytes;
+        writer.position = appended.position;
+        Ok(appended)
+    }
+
+    /// Waits until the log is on disk up to `position`. Callers that wait at the same time share
+    /// one flush.
+    pub fn sync(&self, position: Position) -> Result<(), Error> {
+        let mut durable = lock(&self.durable);
+        loop {
+            if durable.failed {
+                return Err(Error::Failed);
+            }
+            if durable.position >= position {
+                return Ok(());
+            }
+            if !durable.syncing {
+                break;
+            }
+            durable = self
+                .synced
+                .wait(durable)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        durable.syncing = true;
+        drop(durable);
+
+        let flushed = self.flush();
+
+        let mut durable = lock(&self.durable);
+        durable.syncing = false;
+        match flushed {
+            Ok(position) => durable.position = durable.position.max(position),
+            // After a failed flush the kernel may have dropped the pages: trying again would
+            // report success for bytes that are lost.
+            Err(_) => durable.failed = true,
+        }
+        drop(durable);
+        self.synced.notify_all();
+        flushed.map(|_position| ())
+    }
+
+    /// Returns the log's end.
+    pub fn position(&self) -> Position {
+        lock(&self.writer).position
+    }
+
+    /// Makes everything durable that was appended until now.
+    pub fn sync_all(&self) -> Result<(), Error> {
+        self.sync(self.position())
+    }
+
+    /// Returns the number of the segment that is written to.
+    pub fn head(&self) -> u32 {
+        lock(&self.writer).segment.number()
+    }
+
+    /// Counts a document as no longer used.
+    pub fn release(&self, location: Location) {
+        if let Some(segment) = read(&self.segments).get(&location.segment) {
+            segment.release(u64::from(location.length));
+        }
+    }
+
+    /// Counts a document as used.
+    pub fn retain(&self, location: Location) {
+        if let Some(segment) = read(&self.segments).get(&location.segment) {
+            segment.retain(u64::from(location.length));
+        }
+    }
+
+    /// Removes a segment that nothing points into any more.
+    pub fn remove(&self, number: u32) -> Result<(), Error> {
+        let mut segments = write(&self.segments);
+        let mut fewer = Segments::clone(&segments);
+        let Some(removed) = fewer.remove(&number) else {
+            return Ok(());
+        };
+        *segments = Arc::new(fewer);
+        drop(segments);
+        std::fs::remove_file(removed.path()).map_err(|source| removed.write_error(source))
+    }
+
+    fn flush(&self) -> Result<Position, Error> {
+        let (segment, length, position) = {
+            let writer = lock(&self.writer);
+            (Arc::clone(&writer.segment), writer.length, writer.position)
+        };
+        segment.sync()?;
+        let mut writer = lock(&self.writer);
+        if writer.segment.number() == segment.number() {
+            writer.durable = writer.durable.max(length);
+        }
+        Ok(position)
+    }
+
+    /// Begins a new segment. The old one is flushed first, so that only the last can be torn.
+    fn rotate(&self, writer: &mut Writer) -> Result<(), Error> {
+        if let Err(error) = writer.segment.sync() {
+            writer.failed = true;
+            return Err(error);
+        }
+        let number = writer.segment.number() + 1;
+        let segment = Arc::new(Segment::create(&self.directory, number)?);
+        let mut segments = write(&self.segments);
+        let mut more = Segments::clone(&segments);
+        more.insert(number, Arc::clone(&segment));
+        *segments = Arc::new(more);
+        drop(segments);
+        writer.segment = segment;
+        writer.length = record_offset(PREFIX_BYTES);
+        writer.durable = writer.length;
+        Ok(())
+    }
+}
+
+fn seek(segment: &Segment, offset: u32) -> Result<(), Error> {
+    segment
+        .file()
+        .seek(SeekFrom::Start(u64::from(offset)))
+        .map_err(|source| segment.write_error(source))?;
+    Ok(())
+}
+
+/// Returns a size as an offset; records and segments are far below the limit.
+fn record_offset(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}

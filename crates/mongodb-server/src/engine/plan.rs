@@ -1,0 +1,476 @@
+//! Chooses how a filter and an order are best answered: by which index, over which keys.
+//!
+//! Bounds may take in too much but never too little: a scan tests every document again.
+
+use crate::bson::{Kind, Value, key};
+use crate::engine::collection::State;
+use crate::engine::index::{IndexSpec, after_prefix};
+use crate::engine::scan::{Bounds, Source};
+use crate::error::CommandError;
+use crate::query::filter::{Comparison, Filter, Test};
+use crate::query::path::Path;
+use crate::query::sort::{Direction, SortSpec};
+
+/// More ranges than this are not worth their lookups.
+const MAX_RANGES: usize = 10_000;
+
+/// How a query is to be answered.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Where the documents come from.
+    pub source: Source,
+    /// Whether they come in the order asked for.
+    pub sorted: bool,
+    /// The index used, with what is asked of each of its fields.
+    pub index: Option<Usage>,
+}
+
+/// How an index is used.
+#[derive(Debug, Clone)]
+pub struct Usage {
+    /// The index.
+    pub spec: IndexSpec,
+    /// Whether documents may be in it more than once.
+    pub multikey: bool,
+    /// The ranges of each field, as `explain` shows them.
+    pub intervals: Vec<Vec<String>>,
+}
+
+/// What a client wants to be used.
+#[derive(Debug, Clone)]
+pub enum Hint {
+    /// The collection, first document first or last.
+    Natural(Direction),
+    /// The index of this name.
+    Name(String),
+    /// The index with these fields.
+    Fields(Vec<(String, Direction)>),
+}
+
+/// A range of one field's values.
+#[derive(Debug, Clone)]
+struct Interval {
+    lower: End,
+    upper: End,
+    /// Whether documents without the field may be in it.
+    null: bool,
+}
+
+/// One end of a range: everything that starts with these bytes, or nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct End {
+    bytes: Vec<u8>,
+    inclusive: bool,
+    shown: String,
+}
+
+/// An index that could be used, and how well it would do.
+struct Candidate<'s> {
+    spec: &'s IndexSpec,
+    multikey: bool,
+    fields: Vec<Vec<Interval>>,
+    /// Fields that are fixed to points.
+    points: usize,
+    /// Fields that are fixed to exactly one point.
+    single: usize,
+    /// In the order asked for, read in this direction.
+    order: Option<Direction>,
+    /// Whether no order was asked for.
+    unordered: bool,
+}
+
+/// Chooses a plan.
+pub fn plan(
+    state: &State,
+    filter: &Filter,
+    sort: &SortSpec,
+    hint: Option<&Hint>,
+) -> Result<Plan, CommandError> {
+    if let Some(Hint::Natural(direction)) = hint {
+        return Ok(Plan {
+            sorted: sort.is_empty(),
+            ..collection_scan(*direction == Direction::Descending)
+        });
+    }
+    let natural = match sort.fields() {
+        [(path, direction)] if path.as_str() == "$natural" => Some(*direction),
+        _ => None,
+    };
+    if let Some(direction) = natural {
+        let mut plan = collection_scan(direction == Direction::Descending);
+        plan.sorted = true;
+        return Ok(plan);
+    }
+    let id = IndexSpec::id();
+    let secondary = state
+        .indexes
+        .iter()
+        .map(|index| (index.spec(), index.is_multikey()));
+    let all = std::iter::once((&id, false)).chain(secondary);
+    let candidates = all.map(|(spec, multikey)| candidate(spec, multikey, filter, sort));
+    let chosen = match hint {
+        Some(hint) => {
+            let mut hinted = candidates.into_iter().filter(|one| hint.names(one.spec));
+            Some(hinted.next().ok_or_else(unknown_hint)?)
+        }
+        None => candidates
+            .filter(Candidate::is_usable)
+            .max_by_key(Candidate::score),
+    };
+    Ok(match chosen {
+        Some(candidate) => candidate.plan(),
+        None => Plan {
+            sorted: sort.is_empty(),
+            ..collection_scan(false)
+        },
+    })
+}
+
+fn collection_scan(reverse: bool) -> Plan {
+    Plan {
+        source: Source::Collection { reverse },
+        sorted: false,
+        index: None,
+    }
+}
+
+fn unknown_hint() -> CommandError {
+    CommandError::bad_value(
+        "error processing query: planner returned error :: caused by :: hint provided does not \
+         correspond to an existing index",
+    )
+}
+
+impl Hint {
+    fn names(&self, spec: &IndexSpec) -> bool {
+        match self {
+            Self::Natural(_) => false,
+            Self::Name(name) => *name == spec.name,
+            Self::Fields(fields) => {
+                let same =
+                    |((name, direction), (path, known)): (&(String, Direction), &(Path, _))| {
+                        name == path.as_str() && direction == known
+                    };
+                fields.len() == spec.fields.len() && fields.iter().zip(&spec.fields).all(same)
+            }
+        }
+    }
+}
+
+fn candidate<'s>(
+    spec: &'s IndexSpec,
+    multikey: bool,
+    filter: &Filter,
+    sort: &SortSpec,
+) -> Candidate<'s> {
+    let mut fields = Vec::new();
+    let mut ranges = 1_usize;
+    let mut points = 0;
+    let mut single = 0;
+    for (path, _) in &spec.fields {
+        let Some(intervals) = intervals(path, filter, multikey) else {
+            break;
+        };
+        ranges = ranges.saturating_mul(intervals.len());
+        if ranges > MAX_RANGES {
+            break;
+        }
+        let fixed = intervals.iter().all(Interval::is_point);
+        if fixed && intervals.len() == 1 && single == fields.len() {
+            single += 1;
+        }
+        fields.push(intervals);
+        if !fixed {
+            break;
+        }
+        points += 1;
+    }
+    let order = if multikey {
+        None
+    } else {
+        order_of(spec, single, sort)
+    };
+    Candidate {
+        spec,
+        multikey,
+        fields,
+        points,
+        single,
+        order,
+        unordered: sort.is_empty(),
+    }
+}
+
+/// Returns in which direction an index gives the order asked for; `None` if it does not, or if no
+/// order was asked for.
+fn order_of(spec: &IndexSpec, single: usize, sort: &SortSpec) -> Option<Direction> {
+    if sort.is_empty() {
+        return None;
+    }
+    let (fixed, rest) = spec.fields.split_at(single);
+    let is_fixed = |path: &Path| fixed.iter().any(|(known, _)| known == path);
+    let mut wanted = sort.fields().iter().filter(|(path, _)| !is_fixed(path));
+    let mut direction = None;
+    for (path, known) in rest {
+        let Some((next, asked)) = wanted.next() else {
+            return direction.or(Some(Direction::Ascending));
+        };
+        let reading = if asked == known {
+            Direction::Ascending
+        } else {
+            Direction::Descending
+        };
+        if next != path || direction.is_some_and(|chosen| chosen != reading) {
+            return None;
+        }
+        direction = Some(reading);
+    }
+    match wanted.next() {
+        Some(_) => None,
+        None => direction.or(Some(Direction::Ascending)),
+    }
+}
+
+impl Candidate<'_> {
+    /// Returns whether the index has every document that may pass.
+    fn is_usable(&self) -> bool {
+        let first = self.fields.first();
+        let excludes_missing =
+            first.is_some_and(|intervals| !intervals.iter().any(|interval| interval.null));
+        self.spec.partial.is_none() && (!self.spec.sparse || excludes_missing) && self.is_useful()
+    }
+
+    fn is_useful(&self) -> bool {
+        !self.fields.is_empty() || self.order.is_some()
+    }
+
+    fn score(&self) -> (bool, usize, bool, bool, usize) {
+        let complete = self.spec.unique && self.single == self.spec.fields.len();
+        let ranged = self.fields.len() > self.points;
+        (
+            complete,
+            self.points,
+            ranged,
+            self.order.is_some(),
+            usize::MAX - self.spec.fields.len(),
+        )
+    }
+
+    fn plan(self) -> Plan {
+        let reverse = self.order == Some(Direction::Descending);
+        let mut prefixes = vec![Vec::new()];
+        let mut bounds = Vec::new();
+        for (position, intervals) in self.fields.iter().enumerate() {
+            let direction = self.spec.fields[position].1;
+            let last = position + 1 == self.fields.len();
+            let mut longer = Vec::new();
+            for prefix in &prefixes {
+                for interval in intervals {
+                    let (from, to) = interval.bounds(direction);
+                    if last {
+                        bounds.push(Bounds {
+                            from: [prefix.as_slice(), &from].concat(),
+                            to: [prefix.as_slice(), &to].concat(),
+                        });
+                    } else {
+                        // A point: its range is one encoded value.
+                        longer.push([prefix.as_slice(), &from].concat());
+                    }
+                }
+            }
+            prefixes = longer;
+        }
+        if self.fields.is_empty() {
+            bounds.push(Bounds {
+                from: Vec::new(),
+                to: vec![u8::MAX; 8],
+            });
+        }
+        bounds.sort_by(|one, other| one.from.cmp(&other.from));
+        bounds.dedup();
+        if reverse {
+            bounds.reverse();
+        }
+        let shown = |intervals: &Vec<Interval>| intervals.iter().map(Interval::shown).collect();
+        let usage = Usage {
+            spec: self.spec.clone(),
+            multikey: self.multikey,
+            intervals: self.fields.iter().map(shown).collect(),
+        };
+        Plan {
+            source: Source::Index {
+                name: self.spec.name.clone(),
+                bounds,
+                reverse,
+            },
+            sorted: self.unordered || self.order.is_some(),
+            index: Some(usage),
+        }
+    }
+}
+
+impl Interval {
+    fn point(value: &Value<'_>) -> Self {
+        let end = End::of(value, true);
+        Self {
+            lower: end.clone(),
+            upper: end,
+            null: value.is_nullish(),
+        }
+    }
+
+    fn is_point(&self) -> bool {
+        self.lower == self.upper && self.lower.inclusive && self.lower.bytes.len() > 1 || self.null
+    }
+
+    /// Returns the encoded range in an index that orders in `direction`.
+    fn bounds(&self, direction: Direction) -> (Vec<u8>, Vec<u8>) {
+        let (first, last) = match direction {
+            Direction::Ascending => (self.lower.bytes.clone(), self.upper.bytes.clone()),
+            Direction::Descending => (inverted(&self.upper.bytes), inverted(&self.lower.bytes)),
+        };
+        let (first_inclusive, last_inclusive) = match direction {
+            Direction::Ascending => (self.lower.inclusive, self.upper.inclusive),
+            Direction::Descending => (self.upper.inclusive, self.lower.inclusive),
+        };
+        (
+            if first_inclusive {
+                first
+            } else {
+                after_prefix(&first)
+            },
+            if last_inclusive {
+                after_prefix(&last)
+            } else {
+                last
+            },
+        )
+    }
+
+    fn shown(&self) -> String {
+        let open = if self.lower.inclusive { '[' } else { '(' };
+        let close = if self.upper.inclusive { ']' } else { ')' };
+        format!("{open}{}, {}{close}", self.lower.shown, self.upper.shown)
+    }
+}
+
+impl End {
+    fn of(value: &Value<'_>, inclusive: bool) -> Self {
+        let mut bytes = Vec::new();
+        key::encode(value, &mut bytes);
+        Self {
+            bytes,
+            inclusive,
+            shown: value.to_string(),
+        }
+    }
+
+    /// The least or the greatest of all values of a type.
+    fn of_type(kind: Kind, greatest: bool) -> Self {
+        let shown = match (kind, greatest) {
+            (kind, true) if kind.is_number() => "inf.0".to_owned(),
+            (kind, false) if kind.is_number() => "-inf.0".to_owned(),
+            (kind, true) => format!("max {}", kind.alias()),
+            (kind, false) => format!("min {}", kind.alias()),
+        };
+        Self {
+            bytes: vec![kind.rank()],
+            inclusive: true,
+            shown,
+        }
+    }
+}
+
+fn inverted(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| !byte).collect()
+}
+
+/// Returns the ranges of values at `path` that a passing document can have; `None` for all.
+fn intervals(path: &Path, filter: &Filter, multikey: bool) -> Option<Vec<Interval>> {
+    let mut points = None;
+    let mut ranges = Vec::new();
+    filter.conjuncts(&mut |known, test| {
+        if known != path {
+            return;
+        }
+        match test {
+            Test::Equal(value) => points = points.take().or_else(|| equal(value)),
+            Test::In(choices) if choices.patterns.is_empty() => {
+                let each = choices.values.iter().map(equal).collect::<Option<Vec<_>>>();
+                let each = each.map(|each| each.into_iter().flatten().collect::<Vec<_>>());
+                points = points.take().or(each);
+            }
+            Test::Compare(comparison, operand) => ranges.extend(range(*comparison, operand)),
+            _ => {}
+        }
+    });
+    if points.is_some() {
+        return points;
+    }
+    let mut ranges = ranges.into_iter();
+    let first = ranges.next()?;
+    if multikey || first.null {
+        // One element may pass the one test and another one the other.
+        return Some(vec![first]);
+    }
+    let both = ranges.fold(first, |narrow, next| {
+        if narrow.lower.bytes.first() != next.lower.bytes.first() {
+            return narrow;
+        }
+        Interval {
+            lower: tighter(narrow.lower, next.lower, |one, other| one > other),
+            upper: tighter(narrow.upper, next.upper, |one, other| one < other),
+            null: false,
+        }
+    });
+    Some(vec![both])
+}
+
+/// Returns the end that leaves less; a whole type's end is one byte and always leaves more.
+fn tighter(one: End, other: End, better: impl Fn(&[u8], &[u8]) -> bool) -> End {
+    if one.bytes.len() == 1 {
+        return other;
+    }
+    if other.bytes.len() == 1 || better(&one.bytes, &other.bytes) {
+        return one;
+    }
+    if one.bytes == other.bytes && !one.inclusive {
+        return one;
+    }
+    other
+}
+
+/// Returns the points of equality with a value, `None` where an index cannot tell.
+fn equal(value: &Value<'_>) -> Option<Vec<Interval>> {
+    match value {
+        // An array equals an array, or one of its elements that is one.
+        Value::Array(_) => None,
+        Value::Null | Value::Undefined => Some(vec![
+            Interval::point(&Value::Undefined),
+            Interval::point(&Value::Null),
+        ]),
+        value => Some(vec![Interval::point(value)]),
+    }
+}
+
+fn range(comparison: Comparison, operand: &Value<'_>) -> Option<Interval> {
+    let kind = operand.kind();
+    let unusable = matches!(
+        kind,
+        Kind::Array | Kind::MinKey | Kind::MaxKey | Kind::Null | Kind::Undefined
+    );
+    if unusable {
+        return None;
+    }
+    let (lower, upper) = match comparison {
+        Comparison::Less => (End::of_type(kind, false), End::of(operand, false)),
+        Comparison::LessOrEqual => (End::of_type(kind, false), End::of(operand, true)),
+        Comparison::Greater => (End::of(operand, false), End::of_type(kind, true)),
+        Comparison::GreaterOrEqual => (End::of(operand, true), End::of_type(kind, true)),
+    };
+    Some(Interval {
+        lower,
+        upper,
+        null: false,
+    })
+}

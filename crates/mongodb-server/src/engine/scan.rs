@@ -1,0 +1,372 @@
+//! Reads documents in order, a chunk at a time, without holding up writers in between.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::bson::{Doc, Key};
+use crate::engine::collection::{Collection, State};
+use crate::engine::error::Error;
+use crate::engine::index::{Index, range_of};
+use crate::engine::log::Log;
+use crate::engine::record::RecordId;
+use crate::engine::segment::{Location, Segment, Segments};
+use crate::error::{Code, CommandError};
+use crate::query::Filter;
+
+/// Documents of the first chunk: many queries want only one.
+const FIRST_CHUNK: usize = 4;
+
+/// Documents of the largest chunk.
+const LARGEST_CHUNK: usize = 512;
+
+/// Bytes after which a chunk ends.
+const CHUNK_BYTES: u32 = 1024 * 1024;
+
+/// Bytes between two documents that are read rather than skipped by another call.
+const GAP_BYTES: u32 = 4 * 1024;
+
+/// A range of encoded keys, the end left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first key.
+    pub from: Vec<u8>,
+    /// The first key that is too much.
+    pub to: Vec<u8>,
+}
+
+/// Where documents come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The whole collection, in the order of insertion or against it.
+    Collection {
+        /// Last first.
+        reverse: bool,
+    },
+    /// An index.
+    Index {
+        /// Its name.
+        name: String,
+        /// Which keys, in order.
+        bounds: Vec<Bounds>,
+        /// Greatest first.
+        reverse: bool,
+    },
+    /// Nowhere.
+    Nothing,
+}
+
+/// Where a document is on disk. Holds its segment, so the document stays readable as it is.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    segment: Arc<Segment>,
+    offset: u32,
+    length: u32,
+}
+
+impl Stored {
+    /// Reads the document.
+    pub fn read(&self) -> Result<Bytes, Error> {
+        let length = usize::try_from(self.length).unwrap_or_default();
+        self.segment.read(self.offset, length)
+    }
+}
+
+/// A document on its way through a query.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its contents.
+    pub document: Bytes,
+    /// Which it is and where, unless it was computed.
+    pub origin: Option<(RecordId, Stored)>,
+}
+
+impl Row {
+    /// Makes a computed document.
+    pub fn computed(document: Vec<u8>) -> Self {
+        Self {
+            document: document.into(),
+            origin: None,
+        }
+    }
+
+    /// Returns the document.
+    pub fn doc(&self) -> Doc<'_> {
+        Doc::new(&self.document)
+    }
+}
+
+/// What a scan looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Examined {
+    /// Keys of an index.
+    pub keys: u64,
+    /// Documents.
+    pub documents: u64,
+}
+
+/// A scan under way. Sees each document at most once.
+#[derive(Debug)]
+pub struct Scan {
+    collection: Option<Arc<Collection>>,
+    source: Source,
+    filter: Filter,
+    place: Place,
+    chunk: usize,
+    ready: VecDeque<Row>,
+    /// Documents seen, where an index may hold them more than once.
+    seen: HashSet<RecordId>,
+    examined: Examined,
+}
+
+/// How far a scan got.
+#[derive(Debug)]
+enum Place {
+    /// The next document to look at, in either direction.
+    Record(RecordId),
+    /// The range, and the last key looked at in it.
+    Key { range: usize, last: Option<Key> },
+    /// The end.
+    End,
+}
+
+/// What one chunk consists of before its documents are read.
+struct Chunk {
+    entries: Vec<(RecordId, Location)>,
+    segments: Arc<Segments>,
+}
+
+impl Scan {
+    /// Starts a scan. No collection has no documents.
+    pub fn new(collection: Option<Arc<Collection>>, source: Source, filter: Filter) -> Self {
+        let place = match &source {
+            Source::Collection { reverse: false } => Place::Record(RecordId(0)),
+            Source::Collection { reverse: true } => Place::Record(RecordId(u64::MAX)),
+            Source::Index { .. } => Place::Key {
+                range: 0,
+                last: None,
+            },
+            Source::Nothing => Place::End,
+        };
+        Self {
+            collection,
+            source,
+            filter,
+            place,
+            chunk: FIRST_CHUNK,
+            ready: VecDeque::new(),
+            seen: HashSet::new(),
+            examined: Examined::default(),
+        }
+    }
+
+    /// Reads no further ahead than a number of documents that are wanted.
+    #[must_use]
+    pub fn expecting(mut self, documents: Option<u64>) -> Self {
+        if let Some(documents) = documents {
+            let documents = usize::try_from(documents).unwrap_or(usize::MAX);
+            self.chunk = documents.clamp(1, LARGEST_CHUNK);
+        }
+        self
+    }
+
+    /// Returns what was looked at so far.
+    pub fn examined(&self) -> Examined {
+        self.examined
+    }
+
+    /// Returns the next document that passes the filter. `check` may end the search between reads.
+    pub fn next(
+        &mut self,
+        log: &Log,
+        check: impl Fn() -> Result<(), CommandError>,
+    ) -> Result<Option<Row>, CommandError> {
+        loop {
+            if let Some(row) = self.ready.pop_front() {
+                return Ok(Some(row));
+            }
+            check()?;
+            let Some(chunk) = self.next_chunk(log)? else {
+                return Ok(None);
+            };
+            self.read_chunk(&chunk)?;
+        }
+    }
+
+    /// Finds the documents to read next, with the collection locked; `None` at the end.
+    fn next_chunk(&mut self, log: &Log) -> Result<Option<Chunk>, CommandError> {
+        let Some(collection) = self.collection.as_ref().map(Arc::clone) else {
+            return Ok(None);
+        };
+        if matches!(self.place, Place::End) {
+            return Ok(None);
+        }
+        let entries = collection.with_state(|state| {
+            if state.dropped {
+                let message = "collection dropped between operations";
+                return Err(CommandError::new(Code::QUERY_PLAN_KILLED, message));
+            }
+            let entries = self.collect(state)?;
+            // Taken while the locations are certain to be in it.
+            Ok((entries, log.segments()))
+        });
+        let (entries, segments) = entries?;
+        self.chunk = (self.chunk * 2).min(LARGEST_CHUNK);
+        Ok(Some(Chunk { entries, segments }))
+    }
+
+    fn collect(&mut self, state: &State) -> Result<Vec<(RecordId, Location)>, CommandError> {
+        match (&self.source, &self.place) {
+            (Source::Collection { reverse }, &Place::Record(start)) => {
+                let entries = if *reverse {
+                    take_chunk(state.records.backward(start), self.chunk)
+                } else {
+                    take_chunk(state.records.forward(start), self.chunk)
+                };
+                self.place = match entries.last() {
+                    Some(&(RecordId(last), _)) if !*reverse => Place::Record(RecordId(last + 1)),
+                    Some(&(RecordId(last), _)) if last > 0 => Place::Record(RecordId(last - 1)),
+                    _ => Place::End,
+                };
+                Ok(entries)
+            }
+            (Source::Index { .. }, Place::Key { .. }) => self.collect_from_index(state),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn collect_from_index(
+        &mut self,
+        state: &State,
+    ) -> Result<Vec<(RecordId, Location)>, CommandError> {
+        let Source::Index {
+            name,
+            bounds,
+            reverse,
+        } = &self.source
+        else {
+            return Ok(Vec::new());
+        };
+        let Place::Key { range, last } = &mut self.place else {
+            return Ok(Vec::new());
+        };
+        let index = state
+            .indexes
+            .iter()
+            .find(|index| index.spec().name == *name);
+        let multikey = index.is_some_and(Index::is_multikey);
+        let entries: &BTreeMap<Key, RecordId> = match index {
+            Some(index) => index.entries(),
+            None if name == crate::engine::index_spec::ID_INDEX => &state.by_id,
+            None => {
+                let message = format!("index '{name}' dropped");
+                return Err(CommandError::new(Code::QUERY_PLAN_KILLED, message));
+            }
+        };
+        let mut found = Vec::new();
+        let mut bytes = 0_u32;
+        while found.len() < self.chunk && bytes < CHUNK_BYTES {
+            let Some(bound) = bounds.get(*range) else {
+                self.place = Place::End;
+                break;
+            };
+            let next = next_in_range(entries, bound, last.as_ref(), *reverse);
+            let Some((key, id)) = next else {
+                *range += 1;
+                *last = None;
+                continue;
+            };
+            *last = Some(key.clone());
+            self.examined.keys += 1;
+            let fresh = !multikey || self.seen.insert(id);
+            if let Some(location) = state.records.get(id).filter(|_| fresh) {
+                bytes = bytes.saturating_add(location.length);
+                found.push((id, location));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads a chunk's documents, neighbours by one call, and keeps those that pass.
+    fn read_chunk(&mut self, chunk: &Chunk) -> Result<(), CommandError> {
+        let mut rest = chunk.entries.as_slice();
+        while let Some(&(_, first)) = rest.first() {
+            let run = run_length(rest);
+            let (entries, after) = rest.split_at(run);
+            rest = after;
+            let end = entries.last().map_or(first.end(), |(_, last)| last.end());
+            let segment = chunk.segments.get(&first.segment).ok_or(Error::Failed)?;
+            let length = usize::try_from(end - first.offset).unwrap_or_default();
+            let bytes = segment.read(first.offset, length)?;
+            for &(id, location) in entries {
+                let start = usize::try_from(location.offset - first.offset).unwrap_or_default();
+                let length = usize::try_from(location.length).unwrap_or_default();
+                self.examined.documents += 1;
+                if !self.filter.test(Doc::new(&bytes[start..start + length]))? {
+                    continue;
+                }
+                self.ready.push_back(Row {
+                    document: bytes.slice(start..start + length),
+                    origin: Some((
+                        id,
+                        Stored {
+                            segment: Arc::clone(segment),
+                            offset: location.offset,
+                            length: location.length,
+                        },
+                    )),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the key after the last one looked at.
+fn next_in_range<'i>(
+    entries: &'i BTreeMap<Key, RecordId>,
+    bound: &Bounds,
+    last: Option<&Key>,
+    reverse: bool,
+) -> Option<(&'i Key, RecordId)> {
+    match (last, reverse) {
+        (None, false) => range_of(entries, &bound.from, &bound.to).next(),
+        (None, true) => range_of(entries, &bound.from, &bound.to).next_back(),
+        (Some(last), true) => range_of(entries, &bound.from, last.bytes()).next_back(),
+        (Some(last), false) => {
+            // The least key that is greater.
+            let mut from = last.bytes().to_vec();
+            from.push(0);
+            range_of(entries, &from, &bound.to).next()
+        }
+    }
+}
+
+fn take_chunk(
+    entries: impl Iterator<Item = (RecordId, Location)>,
+    count: usize,
+) -> Vec<(RecordId, Location)> {
+    let mut bytes = 0_u32;
+    let within = entries.take(count).take_while(|(_, location)| {
+        let room = bytes < CHUNK_BYTES;
+        bytes = bytes.saturating_add(location.length);
+        room
+    });
+    within.collect()
+}
+
+/// Returns how many of the first entries lie close behind each other.
+fn run_length(entries: &[(RecordId, Location)]) -> usize {
+    let Some((_, first)) = entries.first() else {
+        return 0;
+    };
+    let near = entries.windows(2).take_while(|pair| {
+        let (before, after) = (pair[0].1, pair[1].1);
+        after.segment == before.segment
+            && after.offset >= before.end()
+            && after.offset - before.end() <= GAP_BYTES
+            && after.end() - first.offset <= 2 * CHUNK_BYTES
+    });
+    1 + near.count()
+}

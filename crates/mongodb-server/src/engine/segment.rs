@@ -1,0 +1,228 @@
+//! One file of the log.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::engine::error::Error;
+
+/// First bytes of every segment.
+const MAGIC: [u8; 8] = *b"CONVOYS1";
+
+/// Bytes in front of the first record.
+pub const PREFIX_BYTES: usize = 16;
+
+/// Where a document is. A length of zero means that there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Location {
+    /// The segment's number.
+    pub segment: u32,
+    /// Offset in the segment.
+    pub offset: u32,
+    /// Bytes of the document.
+    pub length: u32,
+}
+
+impl Location {
+    /// Returns the offset behind the document.
+    pub fn end(self) -> u32 {
+        self.offset.saturating_add(self.length)
+    }
+}
+
+/// A file of the log, open for reading at any position and for writing at its end.
+#[derive(Debug)]
+pub struct Segment {
+    number: u32,
+    salt: u32,
+    path: PathBuf,
+    file: File,
+    /// Bytes of documents in use, which decides whether the rest is worth reclaiming.
+    live: AtomicU64,
+    /// Bytes that say something is gone.
+    tombs: AtomicU64,
+}
+
+/// All segments by number. Replaced as a whole when one comes or goes, so that whoever holds the
+/// old set still reads the documents it points to.
+pub type Segments = BTreeMap<u32, Arc<Segment>>;
+
+impl Segment {
+    /// Creates an empty segment, on disk when this returns.
+    pub fn create(directory: &Path, number: u32) -> Result<Self, Error> {
+        let path = segment_path(directory, number);
+        let salt = rand::random();
+        let written = || {
+            let mut file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(&path)?;
+            file.write_all(&prefix(number, salt))?;
+            file.sync_all()?;
+            // The name of a new file is durable only with its directory.
+            File::open(directory)?.sync_all()?;
+            Ok(file)
+        };
+        match written() {
+            Ok(file) => Ok(Self::of(number, salt, path, file)),
+            Err(source) => Err(Error::Write { path, source }),
+        }
+    }
+
+    /// Opens a segment; `None` if not even its first bytes were written.
+    pub fn open(directory: &Path, number: u32) -> Result<Option<Self>, Error> {
+        let path = segment_path(directory, number);
+        let mut bytes = [0; PREFIX_BYTES];
+        let mut opened = || {
+            let file = OpenOptions::new().read(true).write(true).open(&path)?;
+            if file.metadata()?.len() < PREFIX_BYTES as u64 {
+                return Ok(None);
+            }
+            file.read_exact_at(&mut bytes, 0)?;
+            Ok(Some(file))
+        };
+        let Some(file) = opened().map_err(|source| Error::Read {
+            path: path.clone(),
+            source,
+        })?
+        else {
+            return Ok(None);
+        };
+        let [.., a, b, c, d] = bytes;
+        let salt = u32::from_le_bytes([a, b, c, d]);
+        if bytes != prefix(number, salt) {
+            return Err(Error::Damaged { path, offset: 0 });
+        }
+        Ok(Some(Self::of(number, salt, path, file)))
+    }
+
+    fn of(number: u32, salt: u32, path: PathBuf, file: File) -> Self {
+        Self {
+            number,
+            salt,
+            path,
+            file,
+            live: AtomicU64::new(0),
+            tombs: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns the number.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Returns what checksums start with, so that no bytes of a document pass for a record.
+    pub fn salt(&self) -> u32 {
+        self.salt
+    }
+
+    /// Returns the file's name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Writes at the file's position, all of it or an error.
+    pub fn write_all(&self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        while parts.iter().any(|part| !part.is_empty()) {
+            match (&self.file).write_vectored(parts) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => IoSlice::advance_slices(&mut parts, written),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until everything written is on disk.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.file
+            .sync_data()
+            .map_err(|source| self.write_error(source))
+    }
+
+    /// Reads `length` bytes at `offset`.
+    pub fn read(&self, offset: u32, length: usize) -> Result<Bytes, Error> {
+        let mut bytes = BytesMut::zeroed(length);
+        self.file
+            .read_exact_at(&mut bytes, u64::from(offset))
+            .map_err(|source| Error::Read {
+                path: self.path.clone(),
+                source,
+            })?;
+        Ok(bytes.freeze())
+    }
+
+    /// Wraps an error of writing.
+    pub fn write_error(&self, source: io::Error) -> Error {
+        Error::Write {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    /// Returns the bytes of documents in use.
+    pub fn live(&self) -> u64 {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// Returns the bytes that say something is gone.
+    pub fn tombs(&self) -> u64 {
+        self.tombs.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes that say something is gone.
+    pub fn bury(&self, bytes: u64) {
+        self.tombs.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Returns the bytes of the file.
+    pub fn size(&self) -> Result<u64, Error> {
+        let metadata = self.file.metadata().map_err(|source| Error::Read {
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(metadata.len())
+    }
+
+    /// Counts bytes as used.
+    pub fn retain(&self, bytes: u64) {
+        self.live.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts bytes as no longer used.
+    pub fn release(&self, bytes: u64) {
+        let result = self
+            .live
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |live| {
+                Some(live.saturating_sub(bytes))
+            });
+        debug_assert!(result.is_ok(), "the closure always returns a value");
+    }
+}
+
+/// Returns the name of a segment's file.
+pub fn segment_path(directory: &Path, number: u32) -> PathBuf {
+    directory.join(format!("{number:08}.log"))
+}
+
+fn prefix(number: u32, salt: u32) -> [u8; PREFIX_BYTES] {
+    let mut bytes = [0; PREFIX_BYTES];
+    bytes[..8].copy_from_slice(&MAGIC);
+    bytes[8..12].copy_from_slice(&number.to_le_bytes());
+    bytes[12..].copy_from_slice(&salt.to_le_bytes());
+    bytes
+}

@@ -1,0 +1,210 @@
+//! What a command answers when it fails: MongoDB's code, its name and a message.
+
+use std::error::Error as _;
+use std::io;
+
+use crate::bson::{Builder, Doc};
+use crate::engine;
+use crate::engine::collection::ChangeError;
+
+/// Added to what is said of a name that MongoDB knows, so that nobody looks for a misspelling.
+pub const UNSUPPORTED_HERE: &str = " (convoy's document store does not support it)";
+
+/// A number and name from MongoDB's table of errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    number: i32,
+    name: Option<&'static str>,
+}
+
+impl Code {
+    pub const INTERNAL_ERROR: Self = Self::new(1, "InternalError");
+    pub const BAD_VALUE: Self = Self::new(2, "BadValue");
+    pub const FAILED_TO_PARSE: Self = Self::new(9, "FailedToParse");
+    pub const UNAUTHORIZED: Self = Self::new(13, "Unauthorized");
+    pub const TYPE_MISMATCH: Self = Self::new(14, "TypeMismatch");
+    pub const OVERFLOW: Self = Self::new(15, "Overflow");
+    pub const INVALID_LENGTH: Self = Self::new(16, "InvalidLength");
+    pub const PROTOCOL_ERROR: Self = Self::new(17, "ProtocolError");
+    pub const AUTHENTICATION_FAILED: Self = Self::new(18, "AuthenticationFailed");
+    pub const ILLEGAL_OPERATION: Self = Self::new(20, "IllegalOperation");
+    pub const INVALID_BSON: Self = Self::new(22, "InvalidBSON");
+    pub const NAMESPACE_NOT_FOUND: Self = Self::new(26, "NamespaceNotFound");
+    pub const INDEX_NOT_FOUND: Self = Self::new(27, "IndexNotFound");
+    pub const PATH_NOT_VIABLE: Self = Self::new(28, "PathNotViable");
+    pub const CONFLICTING_UPDATE_OPERATORS: Self = Self::new(40, "ConflictingUpdateOperators");
+    pub const CURSOR_NOT_FOUND: Self = Self::new(43, "CursorNotFound");
+    pub const NAMESPACE_EXISTS: Self = Self::new(48, "NamespaceExists");
+    pub const MAX_TIME_EXPIRED: Self = Self::new(50, "MaxTimeMSExpired");
+    pub const DOLLAR_PREFIXED_FIELD: Self = Self::new(52, "DollarPrefixedFieldName");
+    pub const INVALID_ID_FIELD: Self = Self::new(53, "InvalidIdField");
+    pub const EMPTY_FIELD_NAME: Self = Self::new(56, "EmptyFieldName");
+    pub const COMMAND_NOT_FOUND: Self = Self::new(59, "CommandNotFound");
+    pub const IMMUTABLE_FIELD: Self = Self::new(66, "ImmutableField");
+    pub const CANNOT_CREATE_INDEX: Self = Self::new(67, "CannotCreateIndex");
+    pub const INVALID_OPTIONS: Self = Self::new(72, "InvalidOptions");
+    pub const INVALID_NAMESPACE: Self = Self::new(73, "InvalidNamespace");
+    pub const NO_REPLICATION_ENABLED: Self = Self::new(76, "NoReplicationEnabled");
+    pub const UNKNOWN_REPL_WRITE_CONCERN: Self = Self::new(79, "UnknownReplWriteConcern");
+    pub const INDEX_OPTIONS_CONFLICT: Self = Self::new(85, "IndexOptionsConflict");
+    pub const INDEX_KEY_SPECS_CONFLICT: Self = Self::new(86, "IndexKeySpecsConflict");
+    pub const NOT_A_REPLICA_SET: Self = Self::new(123, "NotAReplicaSet");
+    pub const CANNOT_INDEX_PARALLEL_ARRAYS: Self = Self::new(171, "CannotIndexParallelArrays");
+    pub const QUERY_PLAN_KILLED: Self = Self::new(175, "QueryPlanKilled");
+    pub const INVALID_PIPELINE_OPERATOR: Self = Self::new(168, "InvalidPipelineOperator");
+    pub const INVALID_INDEX_SPECIFICATION: Self = Self::new(197, "InvalidIndexSpecificationOption");
+    pub const CONVERSION_FAILURE: Self = Self::new(241, "ConversionFailure");
+    pub const NOT_IMPLEMENTED: Self = Self::new(238, "NotImplemented");
+    pub const MECHANISM_UNAVAILABLE: Self = Self::new(334, "MechanismUnavailable");
+    pub const CURSOR_IN_USE: Self = Self::new(12051, "CursorInUse");
+    pub const QUERY_EXCEEDED_MEMORY: Self =
+        Self::new(292, "QueryExceededMemoryLimitNoDiskUseAllowed");
+    pub const UNSUPPORTED_OP_QUERY: Self = Self::new(352, "UnsupportedOpQueryCommand");
+    pub const BSON_OBJECT_TOO_LARGE: Self = Self::new(10334, "BSONObjectTooLarge");
+    pub const DUPLICATE_KEY: Self = Self::new(11000, "DuplicateKey");
+    pub const INTERRUPTED_AT_SHUTDOWN: Self = Self::new(11600, "InterruptedAtShutdown");
+    pub const OUT_OF_DISK_SPACE: Self = Self::new(14031, "OutOfDiskSpace");
+
+    const fn new(number: i32, name: &'static str) -> Self {
+        Self {
+            number,
+            name: Some(name),
+        }
+    }
+
+    /// Returns a code that has no name of its own.
+    pub const fn location(number: i32) -> Self {
+        Self { number, name: None }
+    }
+
+    /// Returns the name; `Location…` where there is none.
+    pub fn name(self) -> String {
+        self.name
+            .map_or_else(|| format!("Location{}", self.number), str::to_owned)
+    }
+}
+
+/// Why a command, or one write of it, failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CommandError {
+    code: Code,
+    message: String,
+    /// A document whose fields join the reply, such as `keyPattern`.
+    details: Option<Vec<u8>>,
+}
+
+impl CommandError {
+    /// Makes an error.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: None,
+        }
+    }
+
+    /// Makes an error with a number that has no name.
+    pub fn location(number: i32, message: impl Into<String>) -> Self {
+        Self::new(Code::location(number), message)
+    }
+
+    /// Adds fields to the reply.
+    #[must_use]
+    pub fn with_details(mut self, details: Vec<u8>) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    /// Returns the code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Returns the reply of a failed command.
+    pub fn reply(&self) -> Builder {
+        let reply = Builder::new()
+            .double("ok", 0.0)
+            .string("errmsg", &self.message)
+            .int32("code", self.code.number)
+            .string("codeName", &self.code.name());
+        reply.extended(self.details())
+    }
+
+    /// Returns the entry of `writeErrors` for the write at `index` of a batch.
+    pub fn write_error(&self, index: usize) -> Builder {
+        Builder::new()
+            .count("index", index)
+            .int32("code", self.code.number)
+            .extended(self.details())
+            .string("errmsg", &self.message)
+    }
+
+    /// Returns a reply's `writeConcernError`.
+    pub fn write_concern_error(&self) -> Builder {
+        Builder::new()
+            .int32("code", self.code.number)
+            .string("codeName", &self.code.name())
+            .string("errmsg", &self.message)
+    }
+
+    fn details(&self) -> Doc<'_> {
+        self.details.as_deref().map_or(Doc::EMPTY, Doc::new)
+    }
+}
+
+/// Makes the errors that most commands share.
+impl CommandError {
+    /// A value makes no sense.
+    pub fn bad_value(message: impl Into<String>) -> Self {
+        Self::new(Code::BAD_VALUE, message)
+    }
+
+    /// An argument cannot be understood.
+    pub fn failed_to_parse(message: impl Into<String>) -> Self {
+        Self::new(Code::FAILED_TO_PARSE, message)
+    }
+
+    /// An argument has the wrong type.
+    pub fn type_mismatch(message: impl Into<String>) -> Self {
+        Self::new(Code::TYPE_MISMATCH, message)
+    }
+
+    /// A value cannot become one of another type.
+    pub fn conversion_failure(message: impl Into<String>) -> Self {
+        Self::new(Code::CONVERSION_FAILURE, message)
+    }
+
+    /// Something that MongoDB has and this store does not.
+    pub fn unsupported(what: impl std::fmt::Display) -> Self {
+        Self::new(
+            Code::NOT_IMPLEMENTED,
+            format!("convoy's document store does not support {what}"),
+        )
+    }
+}
+
+impl From<engine::Error> for CommandError {
+    fn from(error: engine::Error) -> Self {
+        let full = match &error {
+            engine::Error::Write { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        };
+        let code = if full {
+            Code::OUT_OF_DISK_SPACE
+        } else {
+            Code::INTERNAL_ERROR
+        };
+        let cause = error.source().map(|source| format!(": {source}"));
+        Self::new(code, format!("{error}{}", cause.unwrap_or_default()))
+    }
+}
+
+impl From<ChangeError> for CommandError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Engine(error) => error.into(),
+            ChangeError::Refused(error) => error,
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The store's decoders as functions of bytes, for fuzzing.
+
+use std::sync::{Arc, LazyLock};
+
+use convoy_server_kit::clock::RunClock;
+use convoy_server_kit::fuzz::Target;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Conversation, Credential, Users};
+use crate::bson::shell::Shown;
+use crate::bson::{ArrayBuilder, Builder, Doc, Value, key, order, validate};
+use crate::command::{self, Client, Counters, Cursors, Shared};
+use crate::engine::{Engine, Row, record};
+use crate::error::CommandError;
+use crate::faults::Injected;
+use crate::frame::{HEADER_BYTES, Header, Request};
+use crate::pipeline::Context;
+use crate::pipeline::parse::build;
+use crate::pipeline::transform::Given;
+use crate::query::update::{Moment, Update};
+use crate::query::{SortSpec, parse_filter, parse_projection};
+
+/// The decoders of this crate.
+pub const TARGETS: &[Target] = &[
+    Target::new("mongo_message", || Box::new(message)).with_document_at(21),
+    Target::new("mongo_command", || {
+        let mut commands = Commands::start();
+        Box::new(move |bytes| commands.command(bytes))
+    })
+    .with_document_at(5),
+    Target::new("mongo_login", || Box::new(login)),
+    Target::new("store_record", || Box::new(record)),
+    Target::new("bson", || Box::new(bson)).with_document_at(0),
+    Target::new("filter", || Box::new(filter)).with_document_at(0),
+    Target::new("update", || Box::new(update)).with_document_at(0),
+    Target::new("projection", || Box::new(projection)).with_document_at(0),
+    Target::new("pipeline", || {
+        let mut commands = Commands::start();
+        Box::new(move |bytes| commands.pipeline(bytes))
+    })
+    .with_document_at(0),
+];
+
+/// Bytes a message may have here.
+const MESSAGE_BYTES: usize = 1 << 20;
+
+/// Nanoseconds that a query may take, as `maxTimeMS` would have it.
+const QUERY_TIME: u64 = 500_000_000;
+
+/// Documents looked at of what a pipeline gives: some make many of few.
+const RESULTS: usize = 1_000;
+
+/// After so many commands what they stored is thrown away.
+const COMMANDS_PER_STORE: usize = 500;
+
+/// Reads a message: header and body, once with the length as it came and once with the true one.
+pub fn message(bytes: &[u8]) {
+    let Some((header_bytes, body)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+        return;
+    };
+    let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
+    let mut mended = *header_bytes;
+    mended[..4].copy_from_slice(&length.to_le_bytes());
+    for header_bytes in [header_bytes, &mended] {
+        match Header::read(*header_bytes, MESSAGE_BYTES) {
+            Ok(header) => drop(Request::read(header, header_bytes, body)),
+            Err(error) => drop(error.to_string()),
+        }
+    }
+}
+
+/// Goes through a login with the bytes as what the client says, cut at the first byte's place.
+pub fn login(bytes: &[u8]) {
+    static CREDENTIAL: LazyLock<Credential> = LazyLock::new(|| Credential::derive("password"));
+    let Some((cut, messages)) = bytes.split_first() else {
+        return;
+    };
+    let (first, second) = messages.split_at(usize::from(*cut).min(messages.len()));
+    if let Ok((conversation, _answer)) = Conversation::start(first, |_user| &CREDENTIAL) {
+        let _refused = conversation.finish(second);
+    }
+}
+
+/// Takes a record of the log apart, whatever its checksum says.
+pub fn record(bytes: &[u8]) {
+    if let Some((header, body)) = bytes.split_first_chunk()
+        && let Some(header) = record::Header::read(header)
+    {
+        header.fits(0, body);
+        let _change = record::read_body(header.kind, body);
+    }
+}
+
+/// Checks BSON; what passes is decoded, compared, made a key and shown.
+pub fn bson(bytes: &[u8]) {
+    if validate::document(bytes).is_err() {
+        return;
+    }
+    let doc = Doc::new(bytes);
+    let shown = Shown(doc).to_string();
+    assert!(shown.len() < 64 * bytes.len(), "{} bytes", shown.len());
+    for element in doc.elements() {
+        let value = element.value();
+        assert!(order::compare(&value, &value).is_eq(), "equal to itself");
+        key::encode(&value, &mut Vec::new());
+    }
+}
+
+/// Compiles a document as a filter and runs it.
+pub fn filter(bytes: &[u8]) {
+    checked(bytes, |doc| {
+        let filter = parse_filter::parse(doc)?;
+        for sample in samples(doc) {
+            filter.test(Doc::new(&sample))?;
+        }
+        Ok(())
+    });
+}
+
+/// Compiles a document as an update or a replacement, and applies it.
+pub fn update(bytes: &[u8]) {
+    checked(bytes, |doc| {
+        let update = Update::parse(doc, None)?;
+        let filter = parse_filter::parse(Doc::EMPTY)?;
+        for (inserting, sample) in [true, false].into_iter().cycle().zip(samples(doc)) {
+            let moment = Moment {
+                now_ms: 0,
+                inserting,
+                position: None,
+            };
+            let sample = Doc::new(&sample);
+            let moment = moment.for_document(&update, &filter, sample);
+            let applied = update.apply(sample, moment)?;
+            assert!(validate::document(&applied).is_ok(), "{}", Shown(doc));
+        }
+        let inserted = update.insertion(&filter, 0)?;
+        assert!(validate::document(&inserted).is_ok(), "{}", Shown(doc));
+        Ok(())
+    });
+}
+
+/// Compiles a document as a projection of `find`, of `$project`, of `$addFields` and as an order.
+pub fn projection(bytes: &[u8]) {
+    checked(bytes, |doc| {
+        let projections = [
+            parse_projection::parse_find(doc),
+            parse_projection::parse_project(doc).map(Some),
+            parse_projection::parse_add_fields(doc).map(Some),
+        ];
+        for projection in projections.into_iter().flatten().flatten() {
+            for sample in samples(doc) {
+                if let Ok(made) = projection.apply(Doc::new(&sample), 0) {
+                    assert!(validate::document(&made).is_ok(), "{}", Shown(doc));
+                }
+            }
+        }
+        let order = SortSpec::parse(doc)?;
+        for sample in samples(doc) {
+            drop(order.encode(Doc::new(&sample), &mut Vec::new()));
+        }
+        Ok(())
+    });
+}
+
+/// A store that runs pipelines and commands without a connection.
+#[derive(Debug)]
+pub struct Commands {
+    shared: Shared,
+    ran: usize,
+    _directory: TempDir,
+}
+
+impl Commands {
+    /// Starts with a collection of a few documents.
+    pub fn start() -> Self {
+        let directory = tempfile::tempdir().expect("there is a place for temporary files");
+        let engine = Engine::open(directory.path()).expect("an empty directory can be opened");
+        let mut commands = Self {
+            shared: Shared {
+                engine: Arc::new(engine),
+                cursors: Cursors::default(),
+                clock: RunClock::start(),
+                address: "127.0.0.1:27017".to_owned(),
+                counters: Counters::default(),
+                stopping: CancellationToken::new(),
+                users: Users::default(),
+                faults: None,
+            },
+            ran: 0,
+            _directory: directory,
+        };
+        let documents: ArrayBuilder = samples(Doc::EMPTY)
+            .iter()
+            .map(|sample| Value::Document(sample.into()))
+            .collect();
+        let insert = Builder::new()
+            .string("insert", "c")
+            .array("documents", documents)
+            .string("$db", "test")
+            .finish();
+        let mut body = vec![0; 5];
+        body.extend(insert);
+        commands.command(&body);
+        commands
+    }
+
+    /// Compiles the values of a document as the stages of a pipeline, and runs it.
+    pub fn pipeline(&mut self, bytes: &[u8]) {
+        checked(bytes, |doc| {
+            let stages = crate::pipeline::parse::parse(doc)?;
+            let rows: Vec<Row> = samples(doc).into_iter().map(Row::computed).collect();
+            let rows = rows.into_iter();
+            let mut stage = build(stages, Box::new(Given { rows }));
+            let context = Context {
+                engine: Arc::clone(&self.shared.engine),
+                clock: self.shared.clock,
+                now_ms: 0,
+                deadline: Some(self.shared.clock.now() + QUERY_TIME),
+                stopping: CancellationToken::new(),
+            };
+            for _ in 0..RESULTS {
+                let Some(row) = stage.next(&context)? else {
+                    break;
+                };
+                assert!(validate::document(row.doc().bytes()).is_ok(), "BSON");
+            }
+            Ok(())
+        });
+    }
+
+    /// Runs a command: the body of a message.
+    pub fn command(&mut self, body: &[u8]) {
+        self.ran += 1;
+        if self.ran > COMMANDS_PER_STORE {
+            *self = Self::start();
+        }
+        let length = i32::try_from(HEADER_BYTES + body.len()).unwrap_or(i32::MAX);
+        let mut header_bytes = [0; HEADER_BYTES];
+        header_bytes[..4].copy_from_slice(&length.to_le_bytes());
+        header_bytes[12..].copy_from_slice(&2013_i32.to_le_bytes());
+        let Ok(header) = Header::read(header_bytes, MESSAGE_BYTES) else {
+            return;
+        };
+        let Ok(request) = Request::read(header, &header_bytes, body) else {
+            return;
+        };
+        let mut client = Client::new(1);
+        let reply = command::execute(&self.shared, &mut client, &request, &Injected::default());
+        assert!(validate::document(&reply).is_ok(), "the reply is BSON");
+    }
+}
+
+/// Documents that filters and changes are tried on: a common one, a nested one, the input itself.
+fn samples(input: Doc<'_>) -> Vec<Vec<u8>> {
+    let inner = Builder::new().int32("b", 1).string("c", "x").finish();
+    let numbers: ArrayBuilder = [Value::Int32(1), Value::Double(2.5), Value::Null]
+        .into_iter()
+        .collect();
+    let plain = Builder::new()
+        .string("class", "neg")
+        .int32("a", 7)
+        .with("b", &Value::Null);
+    let nested = Builder::new()
+        .raw_document("a", Doc::new(&inner))
+        .array("b", numbers)
+        .with("c", &Value::DateTime(1_000))
+        .bool("class", true);
+    vec![plain.finish(), nested.finish(), input.bytes().to_vec()]
+}
+
+/// Runs what takes a document with those bytes that are one.
+fn checked(bytes: &[u8], run: impl FnOnce(Doc<'_>) -> Result<(), CommandError>) {
+    if validate::document(bytes).is_ok() {
+        let _refused = run(Doc::new(bytes)).map_err(|error| error.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn corpus_and_damaged_inputs_do_not_panic() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fuzz");
+        convoy_server_kit::fuzz::replay(TARGETS, &fixtures);
+    }
+}

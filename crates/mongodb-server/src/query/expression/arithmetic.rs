@@ -1,0 +1,430 @@
+//! Numbers: computed, rounded, summed up.
+
+use std::cmp::Ordering;
+
+use crate::bson::value::integer_of;
+use crate::bson::{Doc, Value, order};
+use crate::error::CommandError;
+use crate::query::number;
+
+type Outcome = Result<Value<'static>, CommandError>;
+
+/// `$add`: numbers, or a date and numbers of milliseconds.
+pub fn add(arguments: &[Value<'_>]) -> Outcome {
+    let mut sum = Value::Int32(0);
+    let mut date = None;
+    for argument in arguments {
+        match argument {
+            argument if argument.is_nullish() => return Ok(Value::Null),
+            Value::DateTime(milliseconds) => {
+                if date.replace(*milliseconds).is_some() {
+                    let message = "only one date allowed in an $add expression";
+                    return Err(CommandError::location(16_612, message));
+                }
+            }
+            argument if argument.is_number() => {
+                sum = match number::add(&sum, argument)? {
+                    Some(sum) => sum,
+                    None => as_doubles(&sum, argument, |one, other| one + other),
+                };
+            }
+            other => {
+                return Err(CommandError::type_mismatch(format!(
+                    "$add only supports numeric or date types, not {}",
+                    other.kind().alias()
+                )));
+            }
+        }
+    }
+    match date {
+        None => Ok(sum),
+        Some(date) => shift_date(date, &sum, i64::checked_add),
+    }
+}
+
+/// `$subtract`: numbers, two dates, or a date and a number of milliseconds.
+pub fn subtract(arguments: &[Value<'_>]) -> Outcome {
+    let [left, right] = arguments else {
+        return Ok(Value::Null);
+    };
+    if left.is_nullish() || right.is_nullish() {
+        return Ok(Value::Null);
+    }
+    match (left, right) {
+        (Value::DateTime(left), Value::DateTime(right)) => left
+            .checked_sub(*right)
+            .map(Value::Int64)
+            .ok_or_else(|| CommandError::bad_value("date overflow in $subtract")),
+        (Value::DateTime(date), number) if number.is_number() => {
+            shift_date(*date, number, i64::checked_sub)
+        }
+        _ if left.is_number() && right.is_number() => {
+            let difference = number::subtract(left, right)?;
+            Ok(difference.unwrap_or_else(|| as_doubles(left, right, |one, other| one - other)))
+        }
+        _ => Err(CommandError::type_mismatch(format!(
+            "can't $subtract {} from {}",
+            right.kind().alias(),
+            left.kind().alias()
+        ))),
+    }
+}
+
+/// `$multiply`
+pub fn multiply(arguments: &[Value<'_>]) -> Outcome {
+    let mut product = Value::Int32(1);
+    for argument in arguments {
+        if argument.is_nullish() {
+            return Ok(Value::Null);
+        }
+        if !argument.is_number() {
+            return Err(CommandError::type_mismatch(format!(
+                "$multiply only supports numeric types, not {}",
+                argument.kind().alias()
+            )));
+        }
+        product = match number::multiply(&product, argument)? {
+            Some(product) => product,
+            None => as_doubles(&product, argument, |one, other| one * other),
+        };
+    }
+    Ok(product)
+}
+
+/// `$divide`, always in doubles.
+pub fn divide(arguments: &[Value<'_>]) -> Outcome {
+    let Some((left, right)) = two_numbers(arguments, |left, right| {
+        format!("$divide only supports numeric types, not {left} and {right}")
+    })?
+    else {
+        return Ok(Value::Null);
+    };
+    if right.as_f64() == Some(0.0) {
+        return Err(CommandError::bad_value("can't $divide by zero"));
+    }
+    Ok(as_doubles(left, right, |one, other| one / other))
+}
+
+/// `$mod`, with the sign of the dividend.
+pub fn modulo(arguments: &[Value<'_>]) -> Outcome {
+    let Some((left, right)) = two_numbers(arguments, |left, right| {
+        format!("$mod only supports numeric types, not {left} and {right}")
+    })?
+    else {
+        return Ok(Value::Null);
+    };
+    if right.as_f64() == Some(0.0) {
+        return Err(CommandError::location(16_610, "can't $mod by zero"));
+    }
+    Ok(match (left, right) {
+        (Value::Int32(left), Value::Int32(right)) => Value::Int32(left.wrapping_rem(*right)),
+        (Value::Double(_), _) | (_, Value::Double(_)) => {
+            as_doubles(left, right, |one, other| one % other)
+        }
+        _ => match (left.as_i64(), right.as_i64()) {
+            (Some(left), Some(right)) => Value::Int64(left.wrapping_rem(right)),
+            _ => Value::Null,
+        },
+    })
+}
+
+/// `$abs`
+pub fn abs(arguments: &[Value<'_>]) -> Outcome {
+    let Some(value) = one_number("$abs", arguments)? else {
+        return Ok(Value::Null);
+    };
+    Ok(match *value {
+        Value::Int32(number) => number.checked_abs().map_or_else(
+            || Value::Int64(i64::from(number.unsigned_abs())),
+            Value::Int32,
+        ),
+        Value::Int64(number) => {
+            let overflow = || {
+                let message = "can't take $abs of long long min";
+                CommandError::location(28_680, message)
+            };
+            Value::Int64(number.checked_abs().ok_or_else(overflow)?)
+        }
+        _ => Value::Double(value.as_f64().unwrap_or(f64::NAN).abs()),
+    })
+}
+
+/// `$ceil`
+pub fn ceil(arguments: &[Value<'_>]) -> Outcome {
+    whole("$ceil", arguments, f64::ceil)
+}
+
+/// `$floor`
+pub fn floor(arguments: &[Value<'_>]) -> Outcome {
+    whole("$floor", arguments, f64::floor)
+}
+
+/// `$round`, halves to the even neighbour.
+pub fn round(arguments: &[Value<'_>]) -> Outcome {
+    to_place("$round", arguments, f64::round_ties_even)
+}
+
+/// `$trunc`
+pub fn truncate(arguments: &[Value<'_>]) -> Outcome {
+    to_place("$trunc", arguments, f64::trunc)
+}
+
+/// `$pow`: an integer where both are and the result is.
+pub fn power(arguments: &[Value<'_>]) -> Outcome {
+    let Some((base, exponent)) = two_numbers(arguments, |base, exponent| {
+        format!("$pow's base and exponent must be numeric, not {base} and {exponent}")
+    })?
+    else {
+        return Ok(Value::Null);
+    };
+    if base.as_f64() == Some(0.0) && exponent.as_f64().is_some_and(|number| number < 0.0) {
+        let message = "$pow cannot take a base of 0 and a negative exponent";
+        return Err(CommandError::location(28_764, message));
+    }
+    let doubles = matches!(base, Value::Double(_)) || matches!(exponent, Value::Double(_));
+    let power = exponent
+        .as_i64()
+        .and_then(|power| u32::try_from(power).ok());
+    if let (false, Some(number), Some(power)) = (doubles, base.as_i64(), power)
+        && let Some(result) = number.checked_pow(power)
+    {
+        let narrow = matches!(base, Value::Int32(_)) && matches!(exponent, Value::Int32(_));
+        return Ok(integer(result, narrow));
+    }
+    Ok(as_doubles(base, exponent, f64::powf))
+}
+
+/// `$sqrt`
+pub fn square_root(arguments: &[Value<'_>]) -> Outcome {
+    checked(
+        "$sqrt",
+        arguments,
+        f64::sqrt,
+        |number| number >= 0.0,
+        (
+            28_714,
+            "$sqrt's argument must be greater than or equal to 0",
+        ),
+    )
+}
+
+/// `$ln`
+pub fn natural_logarithm(arguments: &[Value<'_>]) -> Outcome {
+    checked(
+        "$ln",
+        arguments,
+        f64::ln,
+        |number| number > 0.0,
+        (28_766, "$ln's argument must be a positive number"),
+    )
+}
+
+/// `$log10`
+pub fn decimal_logarithm(arguments: &[Value<'_>]) -> Outcome {
+    checked(
+        "$log10",
+        arguments,
+        f64::log10,
+        |number| number > 0.0,
+        (28_761, "$log10's argument must be a positive number"),
+    )
+}
+
+/// `$log` of a number to a base.
+pub fn logarithm(arguments: &[Value<'_>]) -> Outcome {
+    let Some((number, base)) = two_numbers(arguments, |number, base| {
+        format!("$log's argument and base must be numeric, not {number} and {base}")
+    })?
+    else {
+        return Ok(Value::Null);
+    };
+    let (number, base) = (number.as_f64().unwrap_or(0.0), base.as_f64().unwrap_or(0.0));
+    if number <= 0.0 {
+        let message = format!("$log's argument must be a positive number, but is {number}");
+        return Err(CommandError::location(28_758, message));
+    }
+    if base <= 0.0 || base.ln() == 0.0 {
+        let message =
+            format!("$log's base must be a positive number not equal to 1, but is {base}");
+        return Err(CommandError::location(28_759, message));
+    }
+    Ok(Value::Double(number.ln() / base.ln()))
+}
+
+/// A function of real numbers.
+pub fn real(name: &str, arguments: &[Value<'_>], compute: fn(f64) -> f64) -> Outcome {
+    let number = one_number(name, arguments)?;
+    let number = number.and_then(Value::as_f64);
+    Ok(number.map_or(Value::Null, |number| Value::Double(compute(number))))
+}
+
+/// `$rand`
+pub fn random(_arguments: &[Value<'_>]) -> Outcome {
+    Ok(Value::Double(rand::random()))
+}
+
+/// `$min` and `$max` of arguments, or of the elements of the only one.
+pub fn extreme(arguments: &[Value<'_>], wanted: Ordering) -> Outcome {
+    let mut best: Option<Value<'static>> = None;
+    each(arguments, |value| {
+        let better = |best: &Value<'_>| order::compare(value, best) == wanted;
+        if !value.is_nullish() && best.as_ref().is_none_or(better) {
+            best = Some(value.clone().into_owned());
+        }
+        Ok(())
+    })?;
+    Ok(best.unwrap_or(Value::Null))
+}
+
+/// Calls back with each argument, or with each element of the only one if that is an array.
+pub fn each(
+    arguments: &[Value<'_>],
+    mut take: impl FnMut(&Value<'_>) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    if let [Value::Array(bytes)] = arguments {
+        return Doc::new(bytes).values().try_for_each(|value| take(&value));
+    }
+    arguments.iter().try_for_each(take)
+}
+
+/// Returns an integer in 32 bits if that is wanted and possible.
+pub fn integer(number: i64, narrow: bool) -> Value<'static> {
+    match i32::try_from(number) {
+        Ok(small) if narrow => Value::Int32(small),
+        _ => Value::Int64(number),
+    }
+}
+
+fn as_doubles(
+    left: &Value<'_>,
+    right: &Value<'_>,
+    compute: impl Fn(f64, f64) -> f64,
+) -> Value<'static> {
+    let (left, right) = (left.as_f64(), right.as_f64());
+    Value::Double(compute(left.unwrap_or(f64::NAN), right.unwrap_or(f64::NAN)))
+}
+
+fn shift_date(date: i64, by: &Value<'_>, shift: fn(i64, i64) -> Option<i64>) -> Outcome {
+    let milliseconds = match by {
+        Value::Double(number) => integer_of(number.round()),
+        other => other.as_i64(),
+    };
+    let shifted = milliseconds.and_then(|milliseconds| shift(date, milliseconds));
+    shifted
+        .map(Value::DateTime)
+        .ok_or_else(|| CommandError::bad_value("date overflow"))
+}
+
+/// Returns the only argument; `None` if it is null.
+fn one_number<'v, 'a>(
+    name: &str,
+    arguments: &'v [Value<'a>],
+) -> Result<Option<&'v Value<'a>>, CommandError> {
+    match arguments.first() {
+        None => Ok(None),
+        Some(value) if value.is_nullish() => Ok(None),
+        Some(Value::Decimal128(_)) => Err(CommandError::unsupported("arithmetic with decimals")),
+        Some(value) if value.is_number() => Ok(Some(value)),
+        Some(value) => Err(CommandError::location(
+            28_765,
+            format!(
+                "{name} only supports numeric types, not {}",
+                value.kind().alias()
+            ),
+        )),
+    }
+}
+
+/// Returns both arguments; `None` if one of them is null.
+fn two_numbers<'v, 'a>(
+    arguments: &'v [Value<'a>],
+    message: impl Fn(&str, &str) -> String,
+) -> Result<Option<(&'v Value<'a>, &'v Value<'a>)>, CommandError> {
+    let [left, right] = arguments else {
+        return Ok(None);
+    };
+    if left.is_nullish() || right.is_nullish() {
+        return Ok(None);
+    }
+    if !left.is_number() || !right.is_number() {
+        let message = message(left.kind().alias(), right.kind().alias());
+        return Err(CommandError::type_mismatch(message));
+    }
+    if matches!(left, Value::Decimal128(_)) || matches!(right, Value::Decimal128(_)) {
+        return Err(CommandError::unsupported("arithmetic with decimals"));
+    }
+    Ok(Some((left, right)))
+}
+
+fn whole(name: &str, arguments: &[Value<'_>], compute: fn(f64) -> f64) -> Outcome {
+    Ok(match one_number(name, arguments)? {
+        None => Value::Null,
+        Some(Value::Double(number)) => Value::Double(compute(*number)),
+        Some(value) => value.clone().into_owned(),
+    })
+}
+
+fn checked(
+    name: &str,
+    arguments: &[Value<'_>],
+    compute: fn(f64) -> f64,
+    accepts: fn(f64) -> bool,
+    (code, message): (i32, &str),
+) -> Outcome {
+    let Some(number) = one_number(name, arguments)?.and_then(Value::as_f64) else {
+        return Ok(Value::Null);
+    };
+    if !number.is_nan() && !accepts(number) {
+        return Err(CommandError::location(
+            code,
+            format!("{message}, but is {number}"),
+        ));
+    }
+    Ok(Value::Double(compute(number)))
+}
+
+/// Rounds to a number of decimal places, negative ones before the point.
+fn to_place(name: &str, arguments: &[Value<'_>], compute: fn(f64) -> f64) -> Outcome {
+    let Some(value) = one_number(name, arguments.get(..1).unwrap_or_default())? else {
+        return Ok(Value::Null);
+    };
+    let place = match arguments.get(1) {
+        None => 0,
+        Some(place) if place.is_nullish() => return Ok(Value::Null),
+        Some(place) => place
+            .as_i64()
+            .and_then(|place| i32::try_from(place).ok())
+            .filter(|place| (-20..=100).contains(place))
+            .ok_or_else(|| {
+                let message = format!("{name} requires a precision from -20 to 100");
+                CommandError::location(51_083, message)
+            })?,
+    };
+    Ok(match *value {
+        Value::Double(number) => Value::Double(round_double(number, place, compute)),
+        Value::Int32(_) | Value::Int64(_) if place < 0 => {
+            let number = value.as_f64().unwrap_or_default();
+            let rounded = integer_of(round_double(number, place, compute)).unwrap_or_default();
+            integer(rounded, matches!(value, Value::Int32(_)))
+        }
+        _ => value.clone().into_owned(),
+    })
+}
+
+fn round_double(number: f64, place: i32, compute: fn(f64) -> f64) -> f64 {
+    let scale = 10_f64.powi(place.abs());
+    let scaled = if place >= 0 {
+        number * scale
+    } else {
+        number / scale
+    };
+    if !scaled.is_finite() {
+        return number;
+    }
+    let rounded = compute(scaled);
+    if place >= 0 {
+        rounded / scale
+    } else {
+        rounded * scale
+    }
+}

@@ -1,0 +1,190 @@
+//! Documents: merged, read, turned into arrays and back.
+
+use crate::bson::builder::count_value;
+use crate::bson::{ArrayBuilder, Builder, Doc, Value};
+use crate::error::CommandError;
+
+type Outcome = Result<Value<'static>, CommandError>;
+
+/// `$mergeObjects` of arguments, or of the elements of the only one.
+pub fn merge(arguments: &[Value<'_>]) -> Outcome {
+    let mut fields: Vec<(String, Value<'static>)> = Vec::new();
+    crate::query::expression::arithmetic::each(arguments, |value| merge_into(&mut fields, value))?;
+    let mut builder = Builder::new();
+    for (name, value) in fields {
+        builder.push(&name, &value);
+    }
+    Ok(Value::Document(builder.finish().into()))
+}
+
+/// Sets the fields of a document in a list of fields.
+pub fn merge_into(
+    fields: &mut Vec<(String, Value<'static>)>,
+    value: &Value<'_>,
+) -> Result<(), CommandError> {
+    if value.is_nullish() {
+        return Ok(());
+    }
+    let doc = value.as_document().ok_or_else(|| {
+        let kind = value.kind().alias();
+        let message =
+            format!("$mergeObjects requires object inputs, but input {value} is of type {kind}");
+        CommandError::location(40_400, message)
+    })?;
+    for element in doc.elements() {
+        let value = element.value().into_owned();
+        match fields.iter_mut().find(|(name, _)| name == element.name()) {
+            Some(known) => known.1 = value,
+            None => fields.push((element.name().to_owned(), value)),
+        }
+    }
+    Ok(())
+}
+
+/// `$objectToArray`
+pub fn to_array(arguments: &[Value<'_>]) -> Outcome {
+    match arguments {
+        [Value::Document(bytes)] => {
+            let mut pairs = ArrayBuilder::default();
+            for element in Doc::new(bytes).elements() {
+                pairs.push_built(
+                    Builder::new()
+                        .string("k", element.name())
+                        .with("v", &element.value()),
+                );
+            }
+            Ok(pairs.into_value())
+        }
+        [value] if !value.is_nullish() => Err(CommandError::location(
+            40_390,
+            format!(
+                "$objectToArray requires a document input, found: {}",
+                value.kind().alias()
+            ),
+        )),
+        _ => Ok(Value::Null),
+    }
+}
+
+/// `$arrayToObject` of `{ k, v }` documents or of pairs.
+pub fn from_array(arguments: &[Value<'_>]) -> Outcome {
+    let items = match arguments {
+        [Value::Array(bytes)] => Doc::new(bytes),
+        [value] if !value.is_nullish() => {
+            let kind = value.kind().alias();
+            let message = format!("$arrayToObject requires an array input, found: {kind}");
+            return Err(CommandError::location(40_386, message));
+        }
+        _ => return Ok(Value::Null),
+    };
+    let wrong = || {
+        CommandError::location(
+            40_392,
+            "$arrayToObject requires an object with keys of 'k' and 'v', or an array of two",
+        )
+    };
+    let mut fields: Vec<(String, Value<'static>)> = Vec::new();
+    for item in items.values() {
+        let (name, value) = match (item.as_document(), item.as_array()) {
+            (Some(doc), _) if doc.len() == 2 => (doc.get("k"), doc.get("v")),
+            (_, Some(pair)) if pair.len() == 2 => (pair.values().next(), pair.values().nth(1)),
+            _ => return Err(wrong()),
+        };
+        let (Some(Value::String(name)), Some(value)) = (name, value) else {
+            return Err(wrong());
+        };
+        let value = value.into_owned();
+        match fields.iter_mut().find(|(known, _)| *known == name) {
+            Some(known) => known.1 = value,
+            None => fields.push((name.into_owned(), value)),
+        }
+    }
+    let mut builder = Builder::new();
+    for (name, value) in fields {
+        builder.push(&name, &value);
+    }
+    Ok(Value::Document(builder.finish().into()))
+}
+
+/// `$getField`
+pub fn get_field(arguments: &[Value<'_>]) -> Outcome {
+    let [field, input] = arguments else {
+        return Ok(Value::Null);
+    };
+    let Some(name) = field.as_str() else {
+        return Err(CommandError::location(
+            3_041_704,
+            "$getField requires 'field' to evaluate to type String",
+        ));
+    };
+    Ok(match input {
+        Value::Document(bytes) => Doc::new(bytes)
+            .get(name)
+            .map_or(Value::Undefined, Value::into_owned),
+        Value::Null => Value::Null,
+        _ => Value::Undefined,
+    })
+}
+
+/// `$setField`
+pub fn set_field(arguments: &[Value<'_>]) -> Outcome {
+    let [field, input, value] = arguments else {
+        return Ok(Value::Null);
+    };
+    change_field(field, input, value)
+}
+
+/// `$unsetField`
+pub fn unset_field(arguments: &[Value<'_>]) -> Outcome {
+    let [field, input] = arguments else {
+        return Ok(Value::Null);
+    };
+    change_field(field, input, &Value::Undefined)
+}
+
+/// Sets a field, whatever is in its name; a missing value removes it.
+fn change_field(field: &Value<'_>, input: &Value<'_>, value: &Value<'_>) -> Outcome {
+    let name = field.as_str().ok_or_else(|| {
+        let message = "$setField requires 'field' to evaluate to a constant string";
+        CommandError::location(4_161_107, message)
+    })?;
+    if input.is_nullish() {
+        return Ok(Value::Null);
+    }
+    let doc = input.as_document().ok_or_else(|| {
+        let message = "$setField requires 'input' to evaluate to type Object";
+        CommandError::location(4_161_105, message)
+    })?;
+    let mut changed = Builder::new();
+    let set = |out: &mut Builder| {
+        if !crate::query::expression::is_missing(value) {
+            out.push(name, value);
+        }
+    };
+    for element in doc.elements() {
+        if element.name() == name {
+            set(&mut changed);
+        } else {
+            changed.push_element(element);
+        }
+    }
+    if doc.element(name).is_none() {
+        set(&mut changed);
+    }
+    Ok(Value::Document(changed.finish().into()))
+}
+
+/// `$bsonSize`
+pub fn bson_size(arguments: &[Value<'_>]) -> Outcome {
+    match arguments {
+        [Value::Document(bytes)] => Ok(count_value(bytes.len())),
+        [value] if !value.is_nullish() => Err(CommandError::location(
+            31_393,
+            format!(
+                "$bsonSize requires a document input, found: {}",
+                value.kind().alias()
+            ),
+        )),
+        _ => Ok(Value::Null),
+    }
+}

@@ -1,0 +1,202 @@
+//! Compiles expressions.
+
+use crate::bson::{Doc, Value};
+use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
+use crate::query::expression::functions;
+use crate::query::expression::scoped;
+use crate::query::expression::{Expression, Variable};
+
+/// Compiles an expression.
+pub fn parse(value: &Value<'_>) -> Result<Expression, CommandError> {
+    parse_with(value, &[])
+}
+
+/// Compiles an expression in which `names` are known.
+pub fn parse_with(value: &Value<'_>, names: &[&str]) -> Result<Expression, CommandError> {
+    match value {
+        Value::String(text) => match text.strip_prefix('$') {
+            Some(path) => parse_field(path, names),
+            None => Ok(Expression::Constant(value.clone().into_owned())),
+        },
+        Value::Document(bytes) => parse_document(Doc::new(bytes), names),
+        Value::Array(bytes) => {
+            let items = Doc::new(bytes).values();
+            let items = items.map(|item| parse_with(&item, names));
+            Ok(fold_array(items.collect::<Result<_, _>>()?))
+        }
+        Value::Undefined => Ok(Expression::Constant(Value::Null)),
+        other => Ok(Expression::Constant(other.clone().into_owned())),
+    }
+}
+
+/// Makes a constant of an array of constants.
+fn fold_array(items: Vec<Expression>) -> Expression {
+    let constants = items.iter().map(Expression::as_constant);
+    match constants.collect::<Option<Vec<_>>>() {
+        Some(values) => {
+            let values = values.into_iter().cloned();
+            let array = values.collect::<crate::bson::ArrayBuilder>();
+            Expression::Constant(array.into_value())
+        }
+        None => Expression::Array(items),
+    }
+}
+
+/// Reads `a.b` or `$name.a.b`, which had a `$` before it.
+fn parse_field(path: &str, names: &[&str]) -> Result<Expression, CommandError> {
+    if path.contains('\0') {
+        let message = "FieldPath field names may not contain '\\0'.";
+        return Err(CommandError::location(16_411, message));
+    }
+    let (variable, rest) = match path.strip_prefix('$') {
+        None => (Variable::Root, Some(path)),
+        Some(path) => {
+            let (name, rest) = match path.split_once('.') {
+                Some((name, rest)) => (name, Some(rest)),
+                None => (path, None),
+            };
+            (parse_variable(name, names)?, rest)
+        }
+    };
+    let parts: Vec<String> = match rest {
+        None => Vec::new(),
+        Some(rest) => rest.split('.').map(str::to_owned).collect(),
+    };
+    if path.is_empty() {
+        let message = "'$' by itself is not a valid FieldPath";
+        return Err(CommandError::location(16_872, message));
+    }
+    for part in &parts {
+        if part.is_empty() {
+            let message = "FieldPath field names may not be empty strings.";
+            return Err(CommandError::location(15_998, message));
+        }
+        if part.starts_with('$') {
+            return Err(CommandError::location(
+                16_410,
+                "FieldPath field names may not start with '$'. Consider using $getField or \
+                 $setField.",
+            ));
+        }
+    }
+    Ok(Expression::Field {
+        variable,
+        names: parts,
+    })
+}
+
+fn parse_variable(name: &str, names: &[&str]) -> Result<Variable, CommandError> {
+    match name {
+        "ROOT" | "CURRENT" => Ok(Variable::Root),
+        "REMOVE" => Ok(Variable::Remove),
+        "NOW" => Ok(Variable::Now),
+        _ if names.contains(&name) => Ok(Variable::Named(name.to_owned())),
+        "CLUSTER_TIME" | "JS_SCOPE" | "IS_MR" | "SEARCH_META" | "USER_ROLES" => {
+            Err(CommandError::unsupported(format!("the variable $${name}")))
+        }
+        _ => Err(CommandError::location(
+            17_276,
+            format!("Use of undefined variable: {name}"),
+        )),
+    }
+}
+
+fn parse_document(doc: Doc<'_>, names: &[&str]) -> Result<Expression, CommandError> {
+    let Some(first) = doc.elements().next() else {
+        return Ok(Expression::Constant(Value::Document(
+            Doc::EMPTY.bytes().to_vec().into(),
+        )));
+    };
+    if first.name().starts_with('$') {
+        if doc.len() > 1 {
+            return Err(CommandError::location(
+                15_983,
+                format!(
+                    "an object representing an expression must have exactly one field: {}",
+                    Value::Document(doc.bytes().into())
+                ),
+            ));
+        }
+        return parse_operator(first.name(), &first.value(), names);
+    }
+    let mut fields: Vec<(String, Expression)> = Vec::new();
+    for element in doc.elements() {
+        let name = element.name();
+        check_field_name(name)?;
+        if fields.iter().any(|(known, _)| known == name) {
+            let message = format!("duplicate field name specified in object literal: {name}");
+            return Err(CommandError::location(16_406, message));
+        }
+        let expression = parse_with(&element.value(), names)?;
+        fields.push((name.to_owned(), expression));
+    }
+    Ok(Expression::Document(fields))
+}
+
+fn check_field_name(name: &str) -> Result<(), CommandError> {
+    if name.contains('.') {
+        let message = format!(
+            "FieldPath field names may not contain '.'. Consider using \
+                               $getField or $setField. Field: {name}"
+        );
+        return Err(CommandError::location(16_412, message));
+    }
+    if name.starts_with('$') {
+        let message = format!("field names may not start with '$': {name}");
+        return Err(CommandError::location(16_410, message));
+    }
+    Ok(())
+}
+
+fn parse_operator(
+    name: &str,
+    argument: &Value<'_>,
+    names: &[&str],
+) -> Result<Expression, CommandError> {
+    if matches!(name, "$literal" | "$const") {
+        return Ok(Expression::Constant(argument.clone().into_owned()));
+    }
+    if let Some(scoped) = scoped::parse(name, argument, names)? {
+        return Ok(scoped);
+    }
+    let Some(function) = functions::find(name) else {
+        return Err(CommandError::new(
+            Code::INVALID_PIPELINE_OPERATOR,
+            format!("Unrecognized expression '{name}'{}", missing_note(name)),
+        ));
+    };
+    let arguments = function.parse_arguments(argument, names)?;
+    fold_call(function, arguments)
+}
+
+/// Says of expressions that MongoDB has that they are missing here.
+fn missing_note(name: &str) -> &'static str {
+    match name {
+        "$accumulator" | "$acosh" | "$asinh" | "$atan2" | "$atanh" | "$bitAnd" | "$bitNot"
+        | "$bitOr" | "$bitXor" | "$cosh" | "$firstN" | "$function" | "$lastN" | "$maxN"
+        | "$meta" | "$minN" | "$sampleRate" | "$sinh" | "$stdDevPop" | "$stdDevSamp" | "$tanh"
+        | "$toDecimal" | "$toHashedIndexKey" | "$tsIncrement" | "$tsSecond" => UNSUPPORTED_HERE,
+        _ => "",
+    }
+}
+
+/// Computes a call of constants once, if it always gives the same.
+fn fold_call(
+    function: &'static functions::Function,
+    arguments: Vec<Expression>,
+) -> Result<Expression, CommandError> {
+    if !function.is_constant() {
+        return Ok(Expression::Call(function, arguments));
+    }
+    let constants = arguments.iter().map(Expression::as_constant);
+    match constants.collect::<Option<Vec<_>>>() {
+        Some(values) => {
+            let values: Vec<_> = values
+                .into_iter()
+                .map(crate::query::expression::borrowed)
+                .collect();
+            Ok(Expression::Constant(function.call(&values)?.into_owned()))
+        }
+        None => Ok(Expression::Call(function, arguments)),
+    }
+}

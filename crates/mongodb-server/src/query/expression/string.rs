@@ -1,0 +1,264 @@
+//! Text: joined, cut, searched, replaced.
+
+use crate::bson::builder::count_value;
+use crate::bson::{ArrayBuilder, MAX_DOCUMENT_BYTES, Value};
+use crate::error::{Code, CommandError};
+use crate::query::expression::array::{bound, too_large};
+use crate::query::expression::conversion;
+
+type Outcome = Result<Value<'static>, CommandError>;
+
+/// `$concat`
+pub fn concat(arguments: &[Value<'_>]) -> Outcome {
+    let mut joined = String::new();
+    for argument in arguments {
+        match argument {
+            Value::String(text) => joined.push_str(text),
+            other if other.is_nullish() => return Ok(Value::Null),
+            other => {
+                let kind = other.kind().alias();
+                let message = format!("$concat only supports strings, not {kind}");
+                return Err(CommandError::location(16_702, message));
+            }
+        }
+    }
+    if joined.len() > MAX_DOCUMENT_BYTES {
+        return Err(too_large("$concat"));
+    }
+    Ok(Value::from(joined))
+}
+
+/// `$toLower` and `$toUpper`, of ASCII letters.
+pub fn change_case(arguments: &[Value<'_>], change: fn(&str) -> String) -> Outcome {
+    Ok(Value::from(change(&as_text(arguments.first())?)))
+}
+
+/// `$strcasecmp`
+pub fn compare_without_case(arguments: &[Value<'_>]) -> Outcome {
+    let left = as_text(arguments.first())?.to_ascii_uppercase();
+    let right = as_text(arguments.get(1))?.to_ascii_uppercase();
+    Ok(Value::Int32(match left.cmp(&right) {
+        std::cmp::Ordering::Less => -1,
+        std::cmp::Ordering::Equal => 0,
+        std::cmp::Ordering::Greater => 1,
+    }))
+}
+
+/// `$strLenBytes` and `$strLenCP`
+pub fn length(arguments: &[Value<'_>], count: fn(&str) -> usize) -> Outcome {
+    match arguments {
+        [Value::String(text)] => Ok(count_value(count(text))),
+        other => {
+            let kind = other
+                .first()
+                .map_or("missing", |value| value.kind().alias());
+            let message = format!("$strLenCP requires a string argument, found: {kind}");
+            Err(CommandError::location(34_471, message))
+        }
+    }
+}
+
+/// `$binarySize`
+pub fn binary_size(arguments: &[Value<'_>]) -> Outcome {
+    match arguments {
+        [Value::String(text)] => Ok(count_value(text.len())),
+        [Value::Binary { bytes, .. }] => Ok(count_value(bytes.len())),
+        [value] if !value.is_nullish() => Err(CommandError::location(
+            51_276,
+            format!(
+                "$binarySize requires a string or BinData argument, found: {}",
+                value.kind().alias()
+            ),
+        )),
+        _ => Ok(Value::Null),
+    }
+}
+
+/// `$substrBytes`: a start and a length in bytes, a negative length to the end.
+pub fn substring_bytes(arguments: &[Value<'_>]) -> Outcome {
+    let text = as_text(arguments.first())?;
+    let number = |index: usize| arguments.get(index).and_then(Value::as_f64);
+    let (Some(start), Some(length)) = (number(1), number(2)) else {
+        let message = "$substrBytes: starting index and length must be numeric types";
+        return Err(CommandError::location(16_034, message));
+    };
+    if start < 0.0 {
+        let message = "$substrBytes: starting index must be non-negative";
+        return Err(CommandError::location(50_752, message));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates at the ends of the range, which is what is meant"
+    )]
+    let (start, length) = (
+        start as usize,
+        if length < 0.0 {
+            usize::MAX
+        } else {
+            length as usize
+        },
+    );
+    let end = start.saturating_add(length).min(text.len());
+    let piece = text.get(start.min(end)..end);
+    let piece = piece.ok_or_else(|| {
+        let message = "$substrBytes: Invalid range, starting or ending in a UTF-8 character.";
+        CommandError::location(28_656, message)
+    })?;
+    Ok(Value::from(piece.to_owned()))
+}
+
+/// `$substrCP`: a start and a length in code points.
+pub fn substring_code_points(arguments: &[Value<'_>]) -> Outcome {
+    let text = as_text(arguments.first())?;
+    let number = |index: usize| {
+        let number = arguments.get(index).and_then(Value::as_i64);
+        number
+            .and_then(|number| usize::try_from(number).ok())
+            .ok_or_else(|| {
+                let message = "$substrCP: start and length must be nonnegative whole numbers";
+                CommandError::location(34_450, message)
+            })
+    };
+    let (start, length) = (number(1)?, number(2)?);
+    let piece: String = text.chars().skip(start).take(length).collect();
+    Ok(Value::from(piece))
+}
+
+/// `$split`
+pub fn split(arguments: &[Value<'_>]) -> Outcome {
+    if arguments.iter().any(Value::is_nullish) {
+        return Ok(Value::Null);
+    }
+    let (Some(text), Some(separator)) = (
+        arguments.first().and_then(Value::as_str),
+        arguments.get(1).and_then(Value::as_str),
+    ) else {
+        let message = "$split requires two expressions that evaluate to strings";
+        return Err(CommandError::location(40_085, message));
+    };
+    if separator.is_empty() {
+        let message = "$split requires a non-empty separator";
+        return Err(CommandError::location(40_087, message));
+    }
+    let pieces = text.split(separator).map(Value::from);
+    Ok(pieces.collect::<ArrayBuilder>().into_value())
+}
+
+/// `$trim` and its halves.
+pub fn trim(arguments: &[Value<'_>], start: bool, end: bool) -> Outcome {
+    let Some(input) = arguments.first().filter(|value| !value.is_nullish()) else {
+        return Ok(Value::Null);
+    };
+    let text = input.as_str().ok_or_else(|| {
+        let message = format!("$trim requires its input to be a string, got {input}");
+        CommandError::location(50_699, message)
+    })?;
+    let set: Vec<char> = match arguments.get(1) {
+        None | Some(Value::Undefined) => Vec::new(),
+        Some(Value::Null) => return Ok(Value::Null),
+        Some(Value::String(letters)) => letters.chars().collect(),
+        Some(other) => {
+            let message = format!("$trim requires 'chars' to be a string, got {other}");
+            return Err(CommandError::location(50_700, message));
+        }
+    };
+    let unwanted = |letter: char| {
+        if set.is_empty() {
+            letter.is_whitespace() || letter == '\0'
+        } else {
+            set.contains(&letter)
+        }
+    };
+    let mut text = text;
+    if start {
+        text = text.trim_start_matches(unwanted);
+    }
+    if end {
+        text = text.trim_end_matches(unwanted);
+    }
+    Ok(Value::from(text.to_owned()))
+}
+
+/// `$replaceOne` and `$replaceAll`
+pub fn replace(arguments: &[Value<'_>], all: bool) -> Outcome {
+    if arguments.iter().any(Value::is_nullish) {
+        return Ok(Value::Null);
+    }
+    let text = |index: usize| {
+        arguments.get(index).and_then(Value::as_str).ok_or_else(|| {
+            let message = "$replaceOne and $replaceAll require strings";
+            CommandError::location(51_746, message)
+        })
+    };
+    let (input, find, replacement) = (text(0)?, text(1)?, text(2)?);
+    let replaced = if all {
+        input.replace(find, replacement)
+    } else {
+        input.replacen(find, replacement, 1)
+    };
+    if replaced.len() > MAX_DOCUMENT_BYTES {
+        return Err(too_large("$replaceAll"));
+    }
+    Ok(Value::from(replaced))
+}
+
+/// `$indexOfBytes`
+pub fn index_of_bytes(arguments: &[Value<'_>]) -> Outcome {
+    let Some((text, wanted)) = search("$indexOfBytes", arguments)? else {
+        return Ok(Value::Null);
+    };
+    let start = bound("$indexOfBytes", arguments.get(2))?.unwrap_or(0);
+    let end = bound("$indexOfBytes", arguments.get(3))?.unwrap_or(text.len());
+    let window = text.get(start..end.min(text.len()));
+    let found = window.and_then(|window| window.find(wanted));
+    Ok(index(found.map(|at| at + start)))
+}
+
+/// `$indexOfCP`
+pub fn index_of_code_points(arguments: &[Value<'_>]) -> Outcome {
+    let Some((text, wanted)) = search("$indexOfCP", arguments)? else {
+        return Ok(Value::Null);
+    };
+    let start = bound("$indexOfCP", arguments.get(2))?.unwrap_or(0);
+    let end = bound("$indexOfCP", arguments.get(3))?.unwrap_or(usize::MAX);
+    let window: String = text.chars().take(end).skip(start).collect();
+    let found = window.find(wanted);
+    Ok(index(found.map(|at| window[..at].chars().count() + start)))
+}
+
+fn search<'v>(
+    name: &str,
+    arguments: &'v [Value<'_>],
+) -> Result<Option<(&'v str, &'v str)>, CommandError> {
+    let (Some(text), Some(wanted)) = (arguments.first(), arguments.get(1)) else {
+        return Ok(None);
+    };
+    if text.is_nullish() {
+        return Ok(None);
+    }
+    if let (Some(text), Some(wanted)) = (text.as_str(), wanted.as_str()) {
+        Ok(Some((text, wanted)))
+    } else {
+        let message = format!("{name} requires strings as its first two arguments");
+        Err(CommandError::location(40_091, message))
+    }
+}
+
+fn index(found: Option<usize>) -> Value<'static> {
+    Value::Int32(found.map_or(-1, |at| i32::try_from(at).unwrap_or(i32::MAX)))
+}
+
+/// Returns a value as text; null is empty.
+fn as_text(value: Option<&Value<'_>>) -> Result<String, CommandError> {
+    match value {
+        None => Ok(String::new()),
+        Some(Value::String(text)) => Ok(text.as_ref().to_owned()),
+        Some(value) if value.is_nullish() => Ok(String::new()),
+        Some(value) => conversion::text_of(value).ok_or_else(|| {
+            let kind = value.kind().alias();
+            let message = format!("can't convert from BSON type {kind} to String");
+            CommandError::new(Code::location(16_007), message)
+        }),
+    }
+}

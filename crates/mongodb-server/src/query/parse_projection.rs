@@ -1,0 +1,277 @@
+//! Compiles projections.
+
+use crate::bson::{Doc, Element, Kind, Value};
+use crate::error::CommandError;
+use crate::query::expression::Expression;
+use crate::query::parse_filter;
+use crate::query::projection::{Action, Mode, Node, Projection};
+
+/// Compiles the projection of `find`; `None` if it keeps everything.
+pub fn parse_find(spec: Doc<'_>) -> Result<Option<Projection>, CommandError> {
+    if spec.is_empty() {
+        return Ok(None);
+    }
+    Parser::new(true).finish(spec).map(Some)
+}
+
+/// Compiles `$project`.
+pub fn parse_project(spec: Doc<'_>) -> Result<Projection, CommandError> {
+    if spec.is_empty() {
+        let message = "Invalid $project :: caused by :: projection specification must have at \
+                       least one field";
+        return Err(CommandError::location(51_272, message));
+    }
+    Parser::new(false).finish(spec)
+}
+
+/// Compiles `$addFields`.
+pub fn parse_add_fields(spec: Doc<'_>) -> Result<Projection, CommandError> {
+    let mut root = Node::default();
+    add_fields(spec, "", &mut root)?;
+    Ok(Projection {
+        mode: Mode::Add,
+        keeps_id: true,
+        root,
+    })
+}
+
+/// Compiles `$unset`.
+pub fn parse_unset(spec: &Value<'_>) -> Result<Projection, CommandError> {
+    let wrong = || {
+        let message = "$unset specification must be a string or an array of strings";
+        CommandError::location(31_002, message)
+    };
+    let mut root = Node::default();
+    let mut keeps_id = true;
+    let mut add = |path: &str| {
+        check_path(path)?;
+        if path == "_id" {
+            keeps_id = false;
+            return Ok(());
+        }
+        root.add(path, Action::Select)
+    };
+    match spec {
+        Value::String(path) => add(path)?,
+        Value::Array(bytes) if !Doc::new(bytes).is_empty() => {
+            for path in Doc::new(bytes).values() {
+                add(path.as_str().ok_or_else(wrong)?)?;
+            }
+        }
+        _ => return Err(wrong()),
+    }
+    Ok(Projection {
+        mode: Mode::Exclude,
+        keeps_id,
+        root,
+    })
+}
+
+fn add_fields(spec: Doc<'_>, prefix: &str, root: &mut Node) -> Result<(), CommandError> {
+    for element in spec.elements() {
+        let path = join(prefix, element.name());
+        check_path(&path)?;
+        match plain_document(element) {
+            Some(inner) if !inner.is_empty() => add_fields(inner, &path, root)?,
+            _ => {
+                let expression = Expression::parse(&element.value())?;
+                root.add(&path, Action::Compute(expression))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns a document that is not an expression's operator.
+fn plain_document(element: Element<'_>) -> Option<Doc<'_>> {
+    let doc = element.doc().filter(|_| element.kind() == Kind::Document)?;
+    let first = doc.elements().next();
+    let operator = first.is_some_and(|first| first.name().starts_with('$'));
+    (!operator).then_some(doc)
+}
+
+struct Parser {
+    /// Whether the operators of `find` are known.
+    find: bool,
+    inclusive: Option<bool>,
+    /// Where inclusion or exclusion was settled by something computed.
+    id: Option<bool>,
+    root: Node,
+}
+
+impl Parser {
+    fn new(find: bool) -> Self {
+        Self {
+            find,
+            inclusive: None,
+            id: None,
+            root: Node::default(),
+        }
+    }
+
+    fn finish(mut self, spec: Doc<'_>) -> Result<Projection, CommandError> {
+        self.read(spec, "")?;
+        // `_id` alone decides only if nothing else does.
+        let inclusive = self.inclusive.unwrap_or(self.id == Some(true));
+        Ok(Projection {
+            mode: if inclusive {
+                Mode::Include
+            } else {
+                Mode::Exclude
+            },
+            keeps_id: self.id.unwrap_or(true),
+            root: self.root,
+        })
+    }
+
+    fn read(&mut self, spec: Doc<'_>, prefix: &str) -> Result<(), CommandError> {
+        for element in spec.elements() {
+            let path = join(prefix, element.name());
+            self.read_field(&path, element)?;
+        }
+        Ok(())
+    }
+
+    fn read_field(&mut self, path: &str, element: Element<'_>) -> Result<(), CommandError> {
+        check_path(path)?;
+        let value = element.value();
+        if value.is_number() || matches!(value, Value::Bool(_)) {
+            let keep = value.is_truthy();
+            if path == "_id" {
+                self.id = Some(keep);
+                return Ok(());
+            }
+            self.choose(keep, path)?;
+            return self.root.add(path, Action::Select);
+        }
+        if let Some(inner) = plain_document(element) {
+            if inner.is_empty() {
+                let message = "An empty sub-projection is not a valid value. Found empty object \
+                               at path";
+                return Err(CommandError::location(51_270, format!("{message} {path}")));
+            }
+            return self.read(inner, path);
+        }
+        if self.find
+            && let Some(operator) = element.doc().and_then(|doc| doc.elements().next())
+            && element.kind() == Kind::Document
+            && self.read_find_operator(path, operator)?
+        {
+            return Ok(());
+        }
+        let expression = Expression::parse(&value)?;
+        if self.inclusive == Some(false) {
+            let message =
+                format!("Cannot use an expression {path}: {value} in an exclusion projection");
+            return Err(CommandError::location(31_310, message));
+        }
+        self.inclusive = Some(true);
+        self.root.add(path, Action::Compute(expression))
+    }
+
+    /// Reads what only `find` has; false if it is not such.
+    fn read_find_operator(
+        &mut self,
+        path: &str,
+        operator: Element<'_>,
+    ) -> Result<bool, CommandError> {
+        let value = operator.value();
+        match operator.name() {
+            "$slice" => {
+                let Some(action) = parse_slice(&value)? else {
+                    return Ok(false);
+                };
+                self.root.add(path, action)?;
+            }
+            "$elemMatch" => {
+                let condition = value.as_document().ok_or_else(|| {
+                    let message = "elemMatch: Invalid argument, object required";
+                    CommandError::location(31_274, message)
+                })?;
+                let filter = parse_filter::parse_within(condition)?;
+                self.choose(true, path)?;
+                self.root.add(path, Action::FirstMatch(Box::new(filter)))?;
+            }
+            "$meta" => return Err(CommandError::unsupported("$meta")),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Settles whether fields are kept or left out; the two do not mix.
+    fn choose(&mut self, keep: bool, path: &str) -> Result<(), CommandError> {
+        match self.inclusive {
+            Some(chosen) if chosen != keep => {
+                let (number, doing, other) = if keep {
+                    (31_253, "inclusion", "exclusion")
+                } else {
+                    (31_254, "exclusion", "inclusion")
+                };
+                let message = format!("Cannot do {doing} on field {path} in {other} projection");
+                Err(CommandError::location(number, message))
+            }
+            _ => {
+                self.inclusive = Some(keep);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn join(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{prefix}.{name}")
+    }
+}
+
+fn check_path(path: &str) -> Result<(), CommandError> {
+    for part in path.split('.') {
+        if part.is_empty() {
+            let message = "FieldPath field names may not be empty strings.";
+            return Err(CommandError::location(40_352, message));
+        }
+        if part == "$" {
+            return Err(CommandError::unsupported("the positional projection"));
+        }
+        if part.starts_with('$') {
+            return Err(CommandError::location(
+                16_410,
+                "FieldPath field names may not start with '$'. Consider using $getField or \
+                 $setField.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Reads `$slice: count` or `$slice: [skip, count]`; `None` if it is the expression of that name.
+fn parse_slice(value: &Value<'_>) -> Result<Option<Action>, CommandError> {
+    if let Some(count) = value.as_i64() {
+        let (skip, limit) = if count < 0 {
+            (count, None)
+        } else {
+            (0, Some(count))
+        };
+        return Ok(Some(Action::Slice { skip, limit }));
+    }
+    let Some(array) = value.as_array() else {
+        let message = format!("Invalid $slice syntax. The given syntax {value} did not match");
+        return Err(CommandError::location(28_667, message));
+    };
+    if !array.values().all(|item| item.is_number()) {
+        return Ok(None);
+    }
+    let numbers: Vec<i64> = array.values().filter_map(|item| item.as_i64()).collect();
+    match numbers[..] {
+        [skip, limit] if limit > 0 => Ok(Some(Action::Slice {
+            skip,
+            limit: Some(limit),
+        })),
+        _ => {
+            let message = format!("Invalid $slice syntax. The given syntax {value} did not match");
+            Err(CommandError::location(28_667, message))
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The order a client asks for, as bytes to compare.
+
+use crate::bson::{Doc, Element, Kind, Value, key};
+use crate::error::{Code, CommandError};
+use crate::query::path::{Part, Path};
+use crate::query::tuples;
+
+/// Ascending or descending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Least first.
+    Ascending,
+    /// Greatest first.
+    Descending,
+}
+
+impl Direction {
+    /// Reads `1` or `-1`.
+    pub fn of(value: &Value<'_>) -> Option<Self> {
+        let number = value.as_f64()?;
+        if number == 0.0 || number.is_nan() {
+            return None;
+        }
+        Some(if number > 0.0 {
+            Self::Ascending
+        } else {
+            Self::Descending
+        })
+    }
+
+    /// Appends a value so that plain byte order is this order.
+    pub fn encode(self, value: &Value<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::Ascending => key::encode(value, out),
+            Self::Descending => key::encode_descending(value, out),
+        }
+    }
+}
+
+/// Fields to order by, the most important first.
+#[derive(Debug, Clone, Default)]
+pub struct SortSpec {
+    fields: Vec<(Path, Direction)>,
+}
+
+impl SortSpec {
+    /// Reads `{ a: 1, b: -1 }`.
+    pub fn parse(spec: Doc<'_>) -> Result<Self, CommandError> {
+        let mut fields = Vec::new();
+        for element in spec.elements() {
+            if element.kind() == Kind::Document {
+                return Err(CommandError::unsupported("sorting by $meta"));
+            }
+            let name = element.name();
+            if name.is_empty() || name.split('.').any(str::is_empty) {
+                let message = "FieldPath field names may not be empty strings.";
+                return Err(CommandError::location(15_998, message));
+            }
+            if name.starts_with('$') {
+                return Err(CommandError::location(
+                    16_410,
+                    "FieldPath field names may not start with '$'. Consider using $getField or \
+                     $setField.",
+                ));
+            }
+            let value = element.value();
+            let direction = value
+                .as_i64()
+                .filter(|order| matches!(order, 1 | -1))
+                .and_then(|_| Direction::of(&value))
+                .ok_or_else(|| {
+                    let message = if value.is_number() {
+                        "$sort key ordering must be 1 (for ascending) or -1 (for descending)"
+                            .to_owned()
+                    } else {
+                        format!("Illegal key in $sort specification: {name}: {value}")
+                    };
+                    CommandError::location(if value.is_number() { 15_975 } else { 15_974 }, message)
+                })?;
+            fields.push((Path::new(name), direction));
+        }
+        Ok(Self { fields })
+    }
+
+    /// Reads `{ $natural: 1 }`, the order of insertion; `None` for any other order.
+    pub fn natural(spec: Doc<'_>) -> Option<Self> {
+        let element = spec.elements().next()?;
+        let direction = Direction::of(&element.value())?;
+        let natural = element.name() == "$natural" && spec.len() == 1;
+        natural.then(|| Self {
+            fields: vec![(Path::new("$natural"), direction)],
+        })
+    }
+
+    /// Orders by these fields.
+    pub fn new(fields: Vec<(Path, Direction)>) -> Self {
+        Self { fields }
+    }
+
+    /// Returns the fields.
+    pub fn fields(&self) -> &[(Path, Direction)] {
+        &self.fields
+    }
+
+    /// Returns whether any order will do.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Appends the bytes by which an array's element is ordered among the others: values as they
+    /// are, arrays as wholes.
+    pub fn encode_element(&self, doc: Doc<'_>, out: &mut Vec<u8>) {
+        for (path, direction) in &self.fields {
+            let value = whole(doc, path.parts()).map_or(Value::Null, Element::value);
+            direction.encode(&value, out);
+        }
+    }
+
+    /// Writes the bytes by which a document is ordered, replacing what was in `out`.
+    ///
+    /// An array stands for that of its elements which comes first. Fields below one array go
+    /// together: the order is that of the document's first key in an index with these fields.
+    pub fn encode(&self, doc: Doc<'_>, out: &mut Vec<u8>) -> Result<(), CommandError> {
+        let tuples = tuples::tuples(&self.fields, doc).map_err(|error| {
+            if error.code() == Code::CANNOT_INDEX_PARALLEL_ARRAYS {
+                CommandError::bad_value("cannot sort with keys that are parallel arrays")
+            } else {
+                error
+            }
+        })?;
+        out.clear();
+        let mut next = Vec::new();
+        for (at, tuple) in tuples.values.iter().enumerate() {
+            next.clear();
+            tuples::encode(&self.fields, tuple, &mut next);
+            if at == 0 || next < *out {
+                std::mem::swap(out, &mut next);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns what a path leads to, entering arrays by index only.
+fn whole<'a>(doc: Doc<'a>, parts: &[Part]) -> Option<Element<'a>> {
+    let (part, rest) = parts.split_first()?;
+    let element = doc.element(part.name())?;
+    if rest.is_empty() {
+        return Some(element);
+    }
+    whole(element.doc()?, rest)
+}

@@ -1,0 +1,189 @@
+//! The values by which a document is ordered, and under which an index finds it.
+//!
+//! An array stands for each of its elements. Fields below one array go together, element by
+//! element; two different arrays are refused.
+
+use crate::bson::{Doc, Element, Kind, Value};
+use crate::error::{Code, CommandError};
+use crate::query::path::{Part, Path};
+use crate::query::sort::Direction;
+
+/// The values of several fields, one tuple per combination that goes together.
+#[derive(Debug, Default)]
+pub struct Tuples<'a> {
+    /// The tuples, in the order of the arrays that they come from.
+    pub values: Vec<Vec<Value<'a>>>,
+    /// Whether an array was entered.
+    pub multikey: bool,
+    /// Whether any of the fields exists.
+    pub present: bool,
+}
+
+/// How far the way to a field's value has been gone.
+#[derive(Debug, Clone)]
+enum Way<'a, 'p> {
+    /// The end.
+    Value(Value<'a>),
+    /// At an array, with names still to follow in each of its elements.
+    At(Element<'a>, &'p [Part]),
+}
+
+/// Collects the values of `fields` in `doc`.
+pub fn tuples<'a>(fields: &[(Path, Direction)], doc: Doc<'a>) -> Result<Tuples<'a>, CommandError> {
+    let mut out = Tuples::default();
+    let ways = fields
+        .iter()
+        .map(|(path, _)| enter(doc, path.parts(), &mut out.present))
+        .collect::<Result<_, _>>()?;
+    expand(ways, &mut out)?;
+    Ok(out)
+}
+
+/// Appends the tuple's bytes, each in the direction of its field.
+pub fn encode(fields: &[(Path, Direction)], tuple: &[Value<'_>], out: &mut Vec<u8>) {
+    for ((_, direction), value) in fields.iter().zip(tuple) {
+        direction.encode(value, out);
+    }
+}
+
+/// Follows the first name into a document.
+fn enter<'a, 'p>(
+    doc: Doc<'a>,
+    parts: &'p [Part],
+    present: &mut bool,
+) -> Result<Way<'a, 'p>, CommandError> {
+    let Some((part, rest)) = parts.split_first() else {
+        return Ok(Way::Value(Value::Null));
+    };
+    match doc.element(part.name()) {
+        Some(element) => follow(element, rest, present),
+        None => Ok(Way::Value(Value::Null)),
+    }
+}
+
+/// Follows names through documents, up to a value or an array.
+fn follow<'a, 'p>(
+    element: Element<'a>,
+    rest: &'p [Part],
+    present: &mut bool,
+) -> Result<Way<'a, 'p>, CommandError> {
+    match (element.kind(), element.doc()) {
+        (Kind::Array, Some(array)) => {
+            if let Some(item) = by_position(array, rest)? {
+                return follow_item(item, &rest[1..], present);
+            }
+            *present |= rest.is_empty();
+            Ok(Way::At(element, rest))
+        }
+        (_, Some(doc)) if !rest.is_empty() => enter(doc, rest, present),
+        _ if rest.is_empty() => {
+            *present = true;
+            Ok(Way::Value(element.value()))
+        }
+        _ => Ok(Way::Value(Value::Null)),
+    }
+}
+
+/// Returns the element of an array that the next name means by its index.
+fn by_position<'a>(array: Doc<'a>, rest: &[Part]) -> Result<Option<Element<'a>>, CommandError> {
+    let Some(part) = rest.first() else {
+        return Ok(None);
+    };
+    let index = part.index();
+    let Some(item) = index.and_then(|index| array.elements().nth(index)) else {
+        return Ok(None);
+    };
+    let mut documents = array
+        .elements()
+        .filter(|item| item.kind() == Kind::Document)
+        .filter_map(Element::doc);
+    if documents.any(|doc| doc.element(part.name()).is_some()) {
+        return Err(CommandError::location(
+            16_746,
+            format!(
+                "Ambiguous field name found in array (do not use numeric field names in embedded \
+                 elements in an array), field: '{}'",
+                part.name()
+            ),
+        ));
+    }
+    Ok(Some(item))
+}
+
+/// Goes on at an element that was named by its index: at the end an array is meant as a whole.
+fn follow_item<'a, 'p>(
+    item: Element<'a>,
+    rest: &'p [Part],
+    present: &mut bool,
+) -> Result<Way<'a, 'p>, CommandError> {
+    if rest.is_empty() {
+        *present = true;
+        return Ok(Way::Value(item.value()));
+    }
+    follow(item, rest, present)
+}
+
+fn expand<'a>(ways: Vec<Way<'a, '_>>, out: &mut Tuples<'a>) -> Result<(), CommandError> {
+    let mut arrays = ways.iter().filter_map(|way| match way {
+        Way::At(element, _) => Some(*element),
+        Way::Value(_) => None,
+    });
+    let Some(array) = arrays.next() else {
+        let values = ways.into_iter().filter_map(|way| match way {
+            Way::Value(value) => Some(value),
+            Way::At(..) => None,
+        });
+        out.values.push(values.collect());
+        return Ok(());
+    };
+    if let Some(other) = arrays.find(|other| !std::ptr::eq(other.payload(), array.payload())) {
+        return Err(CommandError::new(
+            Code::CANNOT_INDEX_PARALLEL_ARRAYS,
+            format!(
+                "cannot index parallel arrays [{}] [{}]",
+                other.name(),
+                array.name()
+            ),
+        ));
+    }
+    out.multikey = true;
+    let items = array.doc().unwrap_or(Doc::EMPTY);
+    let step = |item: Option<Element<'a>>, present: &mut bool| {
+        ways.iter()
+            .map(|way| match way {
+                Way::Value(value) => Ok(Way::Value(value.clone())),
+                Way::At(_, rest) => step_into(item, rest, present),
+            })
+            .collect::<Result<Vec<_>, _>>()
+    };
+    if items.is_empty() {
+        let next = step(None, &mut out.present)?;
+        return expand(next, out);
+    }
+    items.elements().try_for_each(|item| {
+        let next = step(Some(item), &mut out.present)?;
+        expand(next, out)
+    })
+}
+
+/// Goes on in an array's element; `None` stands for an array without any.
+fn step_into<'a, 'p>(
+    item: Option<Element<'a>>,
+    rest: &'p [Part],
+    present: &mut bool,
+) -> Result<Way<'a, 'p>, CommandError> {
+    let Some(item) = item else {
+        return Ok(Way::Value(if rest.is_empty() {
+            Value::Undefined
+        } else {
+            Value::Null
+        }));
+    };
+    if rest.is_empty() {
+        return Ok(Way::Value(item.value()));
+    }
+    match item.doc().filter(|_| item.kind() == Kind::Document) {
+        Some(doc) => enter(doc, rest, present),
+        None => Ok(Way::Value(Value::Null)),
+    }
+}

@@ -1,0 +1,314 @@
+//! Operators on arrays.
+
+use crate::bson::{Builder, Doc, Element, Kind, Value, order};
+use crate::error::CommandError;
+use crate::query::filter::Filter;
+use crate::query::parse_filter;
+use crate::query::path::Path;
+use crate::query::sort::SortSpec;
+use crate::query::update::paths::shown_id;
+use crate::query::update::tree::Slot;
+
+/// `$push`
+#[derive(Debug, Clone)]
+pub struct Push {
+    values: Vec<Value<'static>>,
+    position: Option<i64>,
+    slice: Option<i64>,
+    sort: Option<ElementOrder>,
+}
+
+/// The order of an array's elements.
+#[derive(Debug, Clone)]
+enum ElementOrder {
+    /// Of documents, by their fields.
+    Fields(SortSpec),
+    /// Of whole values.
+    Values { descending: bool },
+}
+
+/// `$addToSet`
+#[derive(Debug, Clone)]
+pub struct AddToSet(Vec<Value<'static>>);
+
+/// `$pull` and `$pullAll`
+#[derive(Debug, Clone)]
+pub enum Pull {
+    /// Elements that pass a filter on the field `v`.
+    Value(Filter),
+    /// Documents that pass a filter.
+    Document(Filter),
+    /// Elements that equal one of these.
+    All(Vec<Value<'static>>),
+}
+
+/// `$pop`
+#[derive(Debug, Clone, Copy)]
+pub struct Pop {
+    first: bool,
+}
+
+impl Push {
+    /// Reads a value, or `{ $each: […], … }`.
+    pub fn parse(argument: Element<'_>) -> Result<Self, CommandError> {
+        let mut push = Self {
+            values: Vec::new(),
+            position: None,
+            slice: None,
+            sort: None,
+        };
+        let Some((each, modifiers)) = each_of(argument)? else {
+            push.values.push(argument.value().into_owned());
+            return Ok(push);
+        };
+        push.values = each;
+        for element in modifiers.elements() {
+            let value = element.value();
+            let whole = || {
+                value.as_i64().ok_or_else(|| {
+                    CommandError::bad_value(format!(
+                        "The value for {} must be an integer value but was given type: {}",
+                        element.name(),
+                        value.kind().alias()
+                    ))
+                })
+            };
+            match element.name() {
+                "$each" => {}
+                "$position" => push.position = Some(whole()?),
+                "$slice" => push.slice = Some(whole()?),
+                "$sort" => push.sort = Some(ElementOrder::parse(&value)?),
+                name => {
+                    return Err(CommandError::bad_value(format!(
+                        "Unrecognized clause in $push: {name}"
+                    )));
+                }
+            }
+        }
+        Ok(push)
+    }
+
+    /// Adds to an array, or makes one.
+    pub fn apply(
+        &self,
+        slot: &mut Slot<'_>,
+        existed: bool,
+        path: &Path,
+        doc: Doc<'_>,
+    ) -> Result<(), CommandError> {
+        let items = array_of(slot, existed, path, doc)?;
+        let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
+        let at = match self.position {
+            None => length,
+            Some(position) if position < 0 => (length + position).max(0),
+            Some(position) => position.min(length),
+        };
+        let at = usize::try_from(at).unwrap_or_default();
+        let added = self.values.iter().map(|value| Slot::Value(value.clone()));
+        items.splice(at..at, added);
+        if let Some(order) = &self.sort {
+            order.sort(items);
+        }
+        if let Some(slice) = self.slice {
+            let kept = usize::try_from(slice.unsigned_abs()).unwrap_or(usize::MAX);
+            if slice >= 0 {
+                items.truncate(kept);
+            } else {
+                items.drain(..items.len().saturating_sub(kept));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ElementOrder {
+    fn parse(value: &Value<'_>) -> Result<Self, CommandError> {
+        match value {
+            Value::Document(bytes) => Ok(Self::Fields(SortSpec::parse(Doc::new(bytes))?)),
+            other => match other.as_i64() {
+                Some(1) => Ok(Self::Values { descending: false }),
+                Some(-1) => Ok(Self::Values { descending: true }),
+                _ => Err(CommandError::bad_value(
+                    "The $sort element value must be either 1 or -1",
+                )),
+            },
+        }
+    }
+
+    fn sort(&self, items: &mut [Slot<'_>]) {
+        match self {
+            Self::Values { descending } => items.sort_by(|one, other| {
+                let ordering = order::compare(&one.to_value(), &other.to_value());
+                if *descending {
+                    ordering.reverse()
+                } else {
+                    ordering
+                }
+            }),
+            Self::Fields(spec) => items.sort_by_cached_key(|item| {
+                let value = item.to_value();
+                let mut key = Vec::new();
+                spec.encode_element(value.as_document().unwrap_or(Doc::EMPTY), &mut key);
+                key
+            }),
+        }
+    }
+}
+
+impl AddToSet {
+    /// Reads a value, or `{ $each: […] }`.
+    pub fn parse(argument: Element<'_>) -> Result<Self, CommandError> {
+        match each_of(argument)? {
+            Some((_, modifiers)) if modifiers.len() > 1 => Err(CommandError::bad_value(format!(
+                "Found unexpected fields after $each in $addToSet: {}",
+                argument.value()
+            ))),
+            Some((each, _)) => Ok(Self(each)),
+            None => Ok(Self(vec![argument.value().into_owned()])),
+        }
+    }
+
+    /// Adds what is not yet in the array, or makes one.
+    pub fn apply(
+        &self,
+        slot: &mut Slot<'_>,
+        existed: bool,
+        path: &Path,
+        doc: Doc<'_>,
+    ) -> Result<(), CommandError> {
+        let items = array_of(slot, existed, path, doc)?;
+        for value in &self.0 {
+            let known = items
+                .iter()
+                .any(|item| order::equal(&item.to_value(), value));
+            if !known {
+                items.push(Slot::Value(value.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Pull {
+    /// Reads a value or a condition.
+    pub fn parse(argument: Element<'_>) -> Result<Self, CommandError> {
+        let doc = argument.doc().filter(|_| argument.kind() == Kind::Document);
+        let operators = doc.is_some_and(|doc| {
+            let first = doc.elements().next();
+            first.is_some_and(|element| element.name().starts_with('$'))
+        });
+        if let Some(doc) = doc.filter(|_| !operators) {
+            return Ok(Self::Document(parse_filter::parse_within(doc)?));
+        }
+        if !operators && argument.kind() != Kind::Regex {
+            // A plain value is removed where it is an element, not where it is inside of one.
+            return Ok(Self::All(vec![argument.value().into_owned()]));
+        }
+        let wrapped = Builder::new().with("v", &argument.value()).finish();
+        Ok(Self::Value(parse_filter::parse_within(Doc::new(&wrapped))?))
+    }
+
+    /// Reads an array of values.
+    pub fn parse_all(value: &Value<'_>) -> Result<Self, CommandError> {
+        let array = value.as_array().ok_or_else(|| {
+            CommandError::bad_value(
+                "$pullAll requires an array argument but was given another type",
+            )
+        })?;
+        Ok(Self::All(array.values().map(Value::into_owned).collect()))
+    }
+
+    /// Removes elements.
+    pub fn apply(&self, slot: &mut Slot<'_>) -> Result<(), CommandError> {
+        let Some(items) = slot.as_array_mut() else {
+            return Err(CommandError::bad_value(
+                "Cannot apply $pull to a non-array value",
+            ));
+        };
+        items.retain(|item| {
+            let value = item.to_value();
+            !match self {
+                Self::Document(filter) => {
+                    value.as_document().is_some_and(|doc| filter.matches(doc))
+                }
+                Self::All(values) => values.iter().any(|known| order::equal(known, &value)),
+                Self::Value(filter) => {
+                    let holder = Builder::new().with("v", &value).finish();
+                    filter.matches(Doc::new(&holder))
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Pop {
+    /// Reads `1`, the last, or `-1`, the first.
+    pub fn parse(value: &Value<'_>) -> Result<Self, CommandError> {
+        match value.as_i64() {
+            Some(1) => Ok(Self { first: false }),
+            Some(-1) => Ok(Self { first: true }),
+            _ => Err(CommandError::failed_to_parse(format!(
+                "$pop expects 1 or -1, found: {value}"
+            ))),
+        }
+    }
+
+    /// Removes an element.
+    pub fn apply(self, slot: &mut Slot<'_>, path: &Path) -> Result<(), CommandError> {
+        let shown = slot.to_value().kind().alias();
+        let Some(items) = slot.as_array_mut() else {
+            return Err(CommandError::type_mismatch(format!(
+                "Path '{path}' contains an element of non-array type '{shown}'"
+            )));
+        };
+        if self.first && !items.is_empty() {
+            items.remove(0);
+        } else if !self.first {
+            items.pop();
+        }
+        Ok(())
+    }
+}
+
+/// The values of `$each`, and all modifiers.
+type Each<'a> = (Vec<Value<'static>>, Doc<'a>);
+
+/// Returns the values of `$each` and the modifiers, if the argument is such.
+fn each_of(argument: Element<'_>) -> Result<Option<Each<'_>>, CommandError> {
+    let doc = argument.doc().filter(|_| argument.kind() == Kind::Document);
+    let Some((doc, each)) = doc.and_then(|doc| Some((doc, doc.get("$each")?))) else {
+        return Ok(None);
+    };
+    let array = each.as_array().ok_or_else(|| {
+        CommandError::bad_value(format!(
+            "The argument to $each in $push must be an array but it was of type: {}",
+            each.kind().alias()
+        ))
+    })?;
+    Ok(Some((array.values().map(Value::into_owned).collect(), doc)))
+}
+
+/// Returns the array to add to; what was not there becomes one.
+fn array_of<'s, 'a>(
+    slot: &'s mut Slot<'a>,
+    existed: bool,
+    path: &Path,
+    doc: Doc<'_>,
+) -> Result<&'s mut Vec<Slot<'a>>, CommandError> {
+    if !existed {
+        *slot = Slot::Array(Vec::new());
+    }
+    let kind = match slot {
+        Slot::Value(value) => value.kind(),
+        Slot::Document(_) => Kind::Document,
+        Slot::Array(_) => Kind::Array,
+    };
+    slot.as_array_mut().ok_or_else(|| {
+        CommandError::bad_value(format!(
+            "The field '{path}' must be an array but is of type {} in document {}",
+            kind.alias(),
+            shown_id(doc)
+        ))
+    })
+}

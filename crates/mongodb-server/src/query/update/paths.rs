@@ -1,0 +1,279 @@
+//! Paths of updates, which may mean several elements of an array.
+
+use std::cell::RefCell;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use crate::bson::{Builder, Doc, Value};
+use crate::error::{Code, CommandError};
+use crate::query::filter::Filter;
+use crate::query::parse_filter;
+use crate::query::path::Path;
+use crate::query::update::tree::Slot;
+
+/// A path that may have `$[]` and `$[identifier]` in it.
+#[derive(Debug, Clone)]
+pub struct UpdatePath {
+    path: Path,
+    /// Per part: whether it means several elements, and which.
+    choices: Vec<Option<Choice>>,
+}
+
+/// Which elements of an array are meant.
+#[derive(Debug, Clone)]
+enum Choice {
+    /// The one that made the document pass the filter.
+    Matched,
+    All,
+    Filtered {
+        identifier: String,
+        filter: Filter,
+    },
+}
+
+/// The filters of `arrayFilters`, by identifier.
+#[derive(Debug, Default)]
+pub struct ArrayFilters {
+    filters: BTreeMap<String, Filter>,
+    used: RefCell<Vec<String>>,
+}
+
+impl ArrayFilters {
+    /// Reads the argument.
+    pub fn parse(filters: Option<Doc<'_>>) -> Result<Self, CommandError> {
+        let mut parsed = Self::default();
+        for value in filters.into_iter().flat_map(Doc::values) {
+            let filter = value.as_document().ok_or_else(|| {
+                CommandError::type_mismatch("arrayFilters must contain only documents")
+            })?;
+            let first = filter.elements().next();
+            let name = first
+                .map(crate::bson::document::Element::name)
+                .ok_or_else(|| {
+                    CommandError::failed_to_parse(
+                        "Cannot use an expression without a top-level field name in arrayFilters",
+                    )
+                })?;
+            if name.starts_with('$') {
+                return Err(CommandError::unsupported(format!("{name} in arrayFilters")));
+            }
+            let identifier = name.split('.').next().unwrap_or_default().to_owned();
+            let compiled = parse_filter::parse_within(filter)?;
+            if parsed
+                .filters
+                .insert(identifier.clone(), compiled)
+                .is_some()
+            {
+                return Err(CommandError::failed_to_parse(format!(
+                    "Found multiple array filters with the same top-level field name {identifier}"
+                )));
+            }
+        }
+        Ok(parsed)
+    }
+
+    /// Refuses filters that no path mentions.
+    pub fn check_used(&self) -> Result<(), CommandError> {
+        let used = self.used.borrow();
+        match self.filters.keys().find(|name| !used.contains(name)) {
+            Some(name) => Err(CommandError::failed_to_parse(format!(
+                "The array filter for identifier '{name}' was not used in the update"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl UpdatePath {
+    /// Reads a path.
+    pub fn parse(text: &str, filters: &ArrayFilters) -> Result<Self, CommandError> {
+        if text.is_empty() {
+            let message = "An empty update path is not valid.";
+            return Err(CommandError::new(Code::EMPTY_FIELD_NAME, message));
+        }
+        let path = Path::new(text);
+        let mut choices = Vec::new();
+        for part in path.parts() {
+            let name = part.name();
+            if name.is_empty() {
+                return Err(CommandError::new(
+                    Code::EMPTY_FIELD_NAME,
+                    format!(
+                        "The update path '{text}' contains an empty field name, which is not \
+                             allowed."
+                    ),
+                ));
+            }
+            choices.push(parse_choice(name, text, filters)?);
+        }
+        if choices.first().is_some_and(Option::is_some) {
+            return Err(CommandError::bad_value(format!(
+                "Cannot have array filter identifier (i.e. '$[<id>]') element in the first \
+                 position in path '{text}'"
+            )));
+        }
+        Ok(Self { path, choices })
+    }
+
+    /// Returns the path as it was written.
+    pub fn as_path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns whether the path depends on what made the document pass the filter.
+    pub fn is_positional(&self) -> bool {
+        let matched = |choice: &Choice| matches!(choice, Choice::Matched);
+        self.choices.iter().flatten().any(matched)
+    }
+
+    /// Returns the path, which must mean one place.
+    pub fn plain(&self) -> Result<Path, CommandError> {
+        if self.choices.iter().any(Option::is_some) {
+            return Err(CommandError::bad_value(format!(
+                "The source field for $rename may not be dynamic: {}",
+                self.path
+            )));
+        }
+        Ok(self.path.clone())
+    }
+
+    /// Returns whether the part at `at` means elements of an array, whichever pass.
+    pub fn chooses_elements(&self, at: usize) -> bool {
+        let choice = self.choices.get(at).and_then(Option::as_ref);
+        choice.is_some_and(|choice| !matches!(choice, Choice::Matched))
+    }
+
+    /// Returns whether the places that are meant depend on the document.
+    pub fn is_dynamic(&self) -> bool {
+        self.choices.iter().any(Option::is_some)
+    }
+
+    /// Orders paths part by part, numbers as numbers.
+    pub fn compare(&self, other: &Self) -> Ordering {
+        let (one, other) = (self.path.parts(), other.path.parts());
+        for (one, other) in one.iter().zip(other) {
+            let ordering = match (one.index(), other.index()) {
+                (Some(one), Some(other)) => one.cmp(&other),
+                _ => one.name().cmp(other.name()),
+            };
+            if ordering.is_ne() {
+                return ordering;
+            }
+        }
+        one.len().cmp(&other.len())
+    }
+
+    /// Returns the places in a document that the path means.
+    ///
+    /// `position` is the element that made the document pass the filter, if one did.
+    pub fn expand(
+        &self,
+        root: &mut Slot<'_>,
+        position: Option<usize>,
+    ) -> Result<Vec<Path>, CommandError> {
+        let mut found = vec![String::new()];
+        for (part, choice) in self.path.parts().iter().zip(&self.choices) {
+            let join = |prefix: &str, name: &str| {
+                if prefix.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{prefix}.{name}")
+                }
+            };
+            let Some(choice) = choice else {
+                found = found
+                    .iter()
+                    .map(|prefix| join(prefix, part.name()))
+                    .collect();
+                continue;
+            };
+            let mut longer = Vec::new();
+            for prefix in &found {
+                let indexes = match choice {
+                    Choice::Matched => vec![position.ok_or_else(no_match)?],
+                    choice => choice.indexes(root, prefix, &self.path)?,
+                };
+                longer.extend(indexes.iter().map(|index| join(prefix, &index.to_string())));
+            }
+            found = longer;
+        }
+        Ok(found.iter().map(|path| Path::new(path)).collect())
+    }
+}
+
+impl Choice {
+    /// Returns which elements of the array at `prefix` are meant.
+    fn indexes(
+        &self,
+        root: &mut Slot<'_>,
+        prefix: &str,
+        path: &Path,
+    ) -> Result<Vec<usize>, CommandError> {
+        let at = Path::new(prefix);
+        let Some(slot) = root.find(at.parts())? else {
+            return Err(CommandError::bad_value(format!(
+                "The path '{prefix}' must exist in the document in order to apply array updates."
+            )));
+        };
+        let shown = slot.to_value().to_string();
+        let Some(items) = slot.as_array_mut() else {
+            return Err(CommandError::bad_value(format!(
+                "Cannot apply array updates to non-array element {path}: {shown}"
+            )));
+        };
+        let chosen = items.iter().enumerate().filter(|(_, item)| match self {
+            Self::Matched => false,
+            Self::All => true,
+            Self::Filtered { identifier, filter } => {
+                let holder = Builder::new().with(identifier, &item.to_value()).finish();
+                filter.matches(Doc::new(&holder))
+            }
+        });
+        Ok(chosen.map(|(index, _)| index).collect())
+    }
+}
+
+fn no_match() -> CommandError {
+    CommandError::bad_value("The positional operator did not find the match needed from the query.")
+}
+
+fn parse_choice(
+    name: &str,
+    path: &str,
+    filters: &ArrayFilters,
+) -> Result<Option<Choice>, CommandError> {
+    if name == "$" {
+        return Ok(Some(Choice::Matched));
+    }
+    if name == "$[]" {
+        return Ok(Some(Choice::All));
+    }
+    let identifier = name
+        .strip_prefix("$[")
+        .and_then(|rest| rest.strip_suffix(']'));
+    if let Some(identifier) = identifier {
+        let filter = filters.filters.get(identifier).ok_or_else(|| {
+            CommandError::bad_value(format!(
+                "No array filter found for identifier '{identifier}' in path '{path}'"
+            ))
+        })?;
+        filters.used.borrow_mut().push(identifier.to_owned());
+        return Ok(Some(Choice::Filtered {
+            identifier: identifier.to_owned(),
+            filter: filter.clone(),
+        }));
+    }
+    if name.starts_with('$') {
+        return Err(CommandError::new(
+            Code::DOLLAR_PREFIXED_FIELD,
+            format!("The dollar ($) prefixed field '{name}' in '{path}' is not valid for storage."),
+        ));
+    }
+    Ok(None)
+}
+
+/// Shows a document by its `_id`, as messages about updates do.
+pub fn shown_id(doc: Doc<'_>) -> String {
+    let id = doc.get("_id").unwrap_or(Value::Null);
+    format!("{{_id: {id}}}")
+}

@@ -1,0 +1,239 @@
+//! A document being changed: taken apart only where something changes.
+
+use std::borrow::Cow;
+
+use crate::bson::{ArrayBuilder, Builder, Doc, Value};
+use crate::error::{Code, CommandError};
+use crate::query::path::{Part, Path, array_index};
+
+/// No array is filled up beyond this index by setting one of its elements.
+const MAX_ARRAY_INDEX: usize = 1_500_000;
+
+/// A value, its parts taken apart as far as someone looked into them.
+#[derive(Debug, Clone)]
+pub enum Slot<'a> {
+    /// As it was read, or set.
+    Value(Value<'a>),
+    /// A document taken apart.
+    Document(Vec<(Cow<'a, str>, Self)>),
+    /// An array taken apart.
+    Array(Vec<Self>),
+}
+
+impl<'a> Slot<'a> {
+    /// Takes a document apart.
+    pub fn of(doc: Doc<'a>) -> Self {
+        let fields = doc.elements();
+        Self::Document(
+            fields
+                .map(|element| (Cow::Borrowed(element.name()), Self::Value(element.value())))
+                .collect(),
+        )
+    }
+
+    /// Puts the document together again; not meant for other values.
+    pub fn into_document(self) -> Vec<u8> {
+        match self.into_value() {
+            Value::Document(bytes) => bytes.into_owned(),
+            _ => Builder::new().finish(),
+        }
+    }
+
+    /// Puts the value together.
+    pub fn into_value(self) -> Value<'a> {
+        match self {
+            Self::Value(value) => value,
+            Self::Document(fields) => {
+                let mut builder = Builder::new();
+                for (name, slot) in fields {
+                    builder.push(&name, &slot.into_value());
+                }
+                Value::Document(builder.finish().into())
+            }
+            Self::Array(items) => {
+                let items = items.into_iter().map(Self::into_value);
+                Value::Array(items.collect::<ArrayBuilder>().finish().into())
+            }
+        }
+    }
+
+    /// Returns the value as it is now.
+    pub fn to_value(&self) -> Value<'a> {
+        self.clone().into_value()
+    }
+
+    /// Takes a document or an array apart, if it is one.
+    pub fn open(&mut self) {
+        if let Self::Value(value) = self {
+            match value {
+                Value::Document(bytes) => *self = Self::Document(fields(bytes)),
+                Value::Array(bytes) => {
+                    let items = fields(bytes).into_iter();
+                    *self = Self::Array(items.map(|(_, slot)| slot).collect());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns the elements, if this is an array.
+    pub fn as_array_mut(&mut self) -> Option<&mut Vec<Self>> {
+        self.open();
+        match self {
+            Self::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// Returns what a path leads to, if it is there.
+    pub fn find(&mut self, parts: &[Part]) -> Result<Option<&mut Self>, CommandError> {
+        let Some((part, rest)) = parts.split_first() else {
+            return Ok(Some(self));
+        };
+        self.open();
+        let next = match self {
+            Self::Document(fields) => fields
+                .iter_mut()
+                .find(|(name, _)| name == part.name())
+                .map(|(_, slot)| slot),
+            Self::Array(items) => part.index().and_then(|index| items.get_mut(index)),
+            Self::Value(_) => None,
+        };
+        match next {
+            Some(slot) => slot.find(rest),
+            None => Ok(None),
+        }
+    }
+
+    /// Refuses a path that could not be made: something on the way has no parts of that name.
+    pub fn check_viable(&mut self, path: &Path) -> Result<(), CommandError> {
+        let parts = path.parts();
+        for end in 1..parts.len() {
+            let (part, name) = (&parts[end], parts[end - 1].name());
+            let Some(slot) = self.find(&parts[..end])? else {
+                return Ok(());
+            };
+            slot.open();
+            let named = match slot {
+                Self::Document(_) => true,
+                Self::Array(_) => part.index().is_some(),
+                Self::Value(_) => false,
+            };
+            if !named {
+                let holder = Builder::new().with(name, &slot.to_value()).finish();
+                return Err(CommandError::new(
+                    Code::PATH_NOT_VIABLE,
+                    format!(
+                        "Cannot use the part ({}) of ({path}) to traverse the element ({})",
+                        part.name(),
+                        Value::Document(holder.into())
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what a path leads to, made null on the way if it is not there; true if it was.
+    pub fn find_or_create(&mut self, parts: &[Part]) -> Result<(&mut Self, bool), CommandError> {
+        self.reach(parts, "")
+    }
+
+    fn reach(&mut self, parts: &[Part], name: &str) -> Result<(&mut Self, bool), CommandError> {
+        let Some((part, rest)) = parts.split_first() else {
+            return Ok((self, true));
+        };
+        self.open();
+        match self {
+            Self::Document(fields) => {
+                let known = fields.iter().position(|(name, _)| name == part.name());
+                if let Some(at) = known {
+                    return fields[at].1.reach(rest, part.name());
+                }
+                fields.push((Cow::Owned(part.name().to_owned()), Self::new_for(rest)));
+                let at = fields.len() - 1;
+                let (slot, _) = fields[at].1.reach(rest, part.name())?;
+                Ok((slot, false))
+            }
+            Self::Array(items) => {
+                let Some(index) = array_index(part.name()) else {
+                    let array = Self::Array(std::mem::take(items)).into_value();
+                    return Err(not_viable(part.name(), name, &array));
+                };
+                if let Some(existing) = items.len().checked_sub(index + 1) {
+                    let at = items.len() - 1 - existing;
+                    return items[at].reach(rest, part.name());
+                }
+                if index > MAX_ARRAY_INDEX {
+                    return Err(CommandError::location(
+                        36_510,
+                        format!("can't backfill array to larger than {MAX_ARRAY_INDEX} elements"),
+                    ));
+                }
+                items.resize_with(index, || Self::Value(Value::Null));
+                items.push(Self::new_for(rest));
+                let (slot, _) = items[index].reach(rest, part.name())?;
+                Ok((slot, false))
+            }
+            Self::Value(value) => Err(not_viable(part.name(), name, value)),
+        }
+    }
+
+    /// Removes what a path leads to: a field goes, an array's element becomes null.
+    pub fn remove(&mut self, parts: &[Part]) -> Result<Option<Value<'a>>, CommandError> {
+        let Some((last, parents)) = parts.split_last() else {
+            return Ok(None);
+        };
+        let Some(parent) = self.find(parents)? else {
+            return Ok(None);
+        };
+        parent.open();
+        Ok(match parent {
+            Self::Document(fields) => {
+                let at = fields.iter().position(|(name, _)| name == last.name());
+                at.map(|at| fields.remove(at).1.into_value())
+            }
+            Self::Array(items) => {
+                let item = last.index().and_then(|index| items.get_mut(index));
+                item.map(|item| std::mem::replace(item, Self::Value(Value::Null)).into_value())
+            }
+            Self::Value(_) => None,
+        })
+    }
+
+    /// Returns what a missing part of a path starts as.
+    fn new_for(rest: &[Part]) -> Self {
+        if rest.is_empty() {
+            Self::Value(Value::Null)
+        } else {
+            Self::Document(Vec::new())
+        }
+    }
+}
+
+/// Takes a document or an array apart. What was borrowed stays so.
+fn fields<'a>(bytes: &mut Cow<'a, [u8]>) -> Vec<(Cow<'a, str>, Slot<'a>)> {
+    match std::mem::take(bytes) {
+        Cow::Borrowed(bytes) => Doc::new(bytes)
+            .elements()
+            .map(|element| {
+                let name = Cow::Borrowed(element.name());
+                (name, Slot::Value(element.value()))
+            })
+            .collect(),
+        Cow::Owned(bytes) => Doc::new(&bytes)
+            .elements()
+            .map(|element| {
+                let name = Cow::Owned(element.name().to_owned());
+                (name, Slot::Value(element.value().into_owned()))
+            })
+            .collect(),
+    }
+}
+
+fn not_viable(field: &str, parent: &str, value: &Value<'_>) -> CommandError {
+    CommandError::new(
+        Code::PATH_NOT_VIABLE,
+        format!("Cannot create field '{field}' in element {{{parent}: {value}}}"),
+    )
+}

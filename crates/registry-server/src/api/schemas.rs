@@ -1,0 +1,64 @@
+//! Schemas by id.
+
+use serde_json::json;
+
+use crate::api::refusal::Refusal;
+use crate::api::{Answer, Query, Reply, View};
+use crate::schema::Schema;
+use crate::state::Visible;
+
+impl View<'_> {
+    pub(super) fn schema_by_id(&self, id: &str) -> Answer {
+        Reply::of(self.find_id(id)?.1)
+    }
+
+    pub(super) fn text_by_id(&self, id: &str) -> Answer {
+        let body = self.find_id(id)?.1.text.clone().into_bytes();
+        Ok(Reply { status: 200, body })
+    }
+
+    pub(super) fn subjects_by_id(&self, id: &str, query: Query<'_>) -> Answer {
+        let (id, _) = self.find_id(id)?;
+        let mut subjects: Vec<_> = self
+            .state
+            .uses(id, query.visible())
+            .map(|used| used.0)
+            .collect();
+        subjects.dedup();
+        Reply::of(&query.page(subjects.into_iter()))
+    }
+
+    pub(super) fn versions_by_id(&self, id: &str, query: Query<'_>) -> Answer {
+        let (id, _) = self.find_id(id)?;
+        let uses = self.state.uses(id, query.visible());
+        let versions =
+            uses.map(|(subject, version)| json!({"subject": subject, "version": version}));
+        Reply::of(&query.page(versions))
+    }
+
+    pub(super) fn list_schemas(&self, query: Query<'_>) -> Answer {
+        let prefix = query.get("subjectPrefix").unwrap_or_default();
+        let visible = query.visible();
+        let latest_only = query.flag("latestOnly");
+        let mut schemas = Vec::new();
+        let all = self.state.subjects(Visible::All);
+        for subject in all.filter(|subject| subject.starts_with(&prefix)) {
+            let mut versions: Vec<_> = self.state.versions(subject, visible).collect();
+            if latest_only {
+                versions.drain(..versions.len().saturating_sub(1));
+            }
+            for (number, version) in versions {
+                schemas.push(self.registered(subject, number, version)?);
+            }
+        }
+        Reply::of(&query.page(schemas.into_iter()))
+    }
+
+    fn find_id(&self, id: &str) -> Result<(u32, &Schema), Refusal> {
+        let found = id
+            .parse()
+            .ok()
+            .and_then(|id| Some((id, self.state.schema(id)?)));
+        found.ok_or_else(|| Refusal::NoSuchId { id: id.to_owned() })
+    }
+}

@@ -1,0 +1,333 @@
+//! Subjects and their versions.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::refusal::Refusal;
+use crate::api::{Answer, Change, Query, Reply, View, parse};
+use crate::parse::check;
+use crate::schema::{Reference, Schema, SchemaType};
+use crate::state::{Entry, Mode, Version, Visible};
+
+/// Version numbers are positive 32-bit numbers of Java.
+const MAX_VERSION: u32 = i32::MAX as u32;
+
+/// A schema as clients send it. Fields that only describe it are not kept.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SchemaBody {
+    schema: Option<String>,
+    schema_type: Option<String>,
+    references: Option<Vec<ReferenceBody>>,
+    rule_set: Option<Value>,
+}
+
+/// A reference as clients send it.
+#[derive(Deserialize)]
+struct ReferenceBody {
+    name: String,
+    subject: String,
+    /// -1 for the latest.
+    version: i64,
+}
+
+/// What a client that brings schemas from another registry asks for; numbers below 1 stand for none.
+#[derive(Deserialize)]
+struct Numbers {
+    id: Option<i64>,
+    version: Option<i64>,
+}
+
+impl View<'_> {
+    pub(super) fn list_subjects(&self, query: Query<'_>) -> Answer {
+        let prefix = query.get("subjectPrefix").unwrap_or_default();
+        let subjects = self.state.subjects(query.visible());
+        let subjects = subjects.filter(|subject| subject.starts_with(&prefix));
+        Reply::of(&query.page(subjects))
+    }
+
+    pub(super) fn list_versions(&self, subject: &str, query: Query<'_>) -> Answer {
+        let versions = self.numbers(subject, query.visible());
+        if versions.is_empty() {
+            return Err(no_subject(subject));
+        }
+        Reply::of(&query.page(versions.into_iter()))
+    }
+
+    pub(super) fn version(&self, subject: &str, version: &str, query: Query<'_>) -> Answer {
+        let (number, version) = self.find_version(subject, version, query.visible())?;
+        Reply::of(&self.registered(subject, number, version)?)
+    }
+
+    pub(super) fn version_text(&self, subject: &str, version: &str, query: Query<'_>) -> Answer {
+        let (_, version) = self.find_version(subject, version, query.visible())?;
+        let schema = self.state.schema(version.id).ok_or(Refusal::NoSuchSchema)?;
+        Ok(Reply {
+            status: 200,
+            body: schema.text.clone().into_bytes(),
+        })
+    }
+
+    pub(super) fn referenced_by(&self, subject: &str, version: &str, query: Query<'_>) -> Answer {
+        let (number, _) = self.find_version(subject, version, Visible::All)?;
+        let referrers = self.state.referrers(subject, number);
+        Reply::of(&query.page(referrers.into_iter()))
+    }
+
+    pub(super) fn register(&self, subject: &str, body: &[u8]) -> Result<Change, Refusal> {
+        let schema = self.parse_schema(body)?;
+        self.check_writable(subject)?;
+        let numbers: Numbers = parse(body)?;
+        if numbers.id.is_some_and(|id| id > 0) {
+            let subject = subject.to_owned();
+            return Err(Refusal::NotImporting { subject });
+        }
+        let known = self.state.id_of(&schema);
+        let mut live = self.state.versions(subject, Visible::Live);
+        if let Some((_, version)) = live.find(|(_, version)| Some(version.id) == known) {
+            return Change::of(Vec::new(), &json!({ "id": version.id }));
+        }
+        let complaints = self.complaints(subject, &schema)?;
+        if !complaints.is_empty() {
+            return Err(Refusal::Incompatible {
+                subject: subject.to_owned(),
+                complaints,
+            });
+        }
+        let id = known.unwrap_or_else(|| self.state.next_id());
+        let last = self.state.versions(subject, Visible::All).next_back();
+        let version = last.map_or(1, |(number, _)| number + 1);
+        let wanted = numbers.version.filter(|wanted| *wanted > 0);
+        if wanted.is_some_and(|wanted| wanted != i64::from(version)) {
+            let reason = "the version is not one more than the previous one".to_owned();
+            return Err(Refusal::InvalidSchema { reason });
+        }
+        let version = Entry::Version {
+            subject: subject.to_owned(),
+            version,
+            id,
+        };
+        let new = known.is_none().then_some(Entry::Schema { id, schema });
+        let entries = new.into_iter().chain([version]).collect();
+        Change::of(entries, &json!({ "id": id }))
+    }
+
+    pub(super) fn lookup(&self, subject: &str, query: Query<'_>, body: &[u8]) -> Answer {
+        let visible = query.visible();
+        if self.numbers(subject, visible).is_empty() {
+            return Err(no_subject(subject));
+        }
+        let schema = self.parse_schema(body)?;
+        let known = self.state.id_of(&schema).ok_or(Refusal::NoSuchSchema)?;
+        let mut versions = self.state.versions(subject, visible).rev();
+        let found = versions.find(|(_, version)| version.id == known);
+        let (number, version) = found.ok_or(Refusal::NoSuchSchema)?;
+        Reply::of(&self.registered(subject, number, version)?)
+    }
+
+    pub(super) fn delete_subject(
+        &self,
+        subject: &str,
+        query: Query<'_>,
+    ) -> Result<Change, Refusal> {
+        self.check_writable(subject)?;
+        let permanently = query.flag("permanent");
+        let live = self.numbers(subject, Visible::Live);
+        let all = self.numbers(subject, Visible::All);
+        let versions = match (permanently, live.is_empty(), all.is_empty()) {
+            (_, _, true) => return Err(no_subject(subject)),
+            (false, true, false) => {
+                let subject = subject.to_owned();
+                return Err(Refusal::SubjectSoftDeleted { subject });
+            }
+            (true, false, false) => {
+                let subject = subject.to_owned();
+                return Err(Refusal::SubjectNotSoftDeleted { subject });
+            }
+            (false, false, false) => live,
+            (true, true, false) => all,
+        };
+        let deleted = self.deleted(subject, &versions, permanently)?;
+        Change::of(vec![deleted], &versions)
+    }
+
+    pub(super) fn delete_version(
+        &self,
+        subject: &str,
+        version: &str,
+        query: Query<'_>,
+    ) -> Result<Change, Refusal> {
+        self.check_writable(subject)?;
+        let permanently = query.flag("permanent");
+        let (number, Version { deleted, .. }) =
+            self.find_version(subject, version, Visible::All)?;
+        let (subject_name, version) = (subject.to_owned(), number);
+        match (permanently, deleted) {
+            (false, true) => {
+                return Err(Refusal::VersionSoftDeleted {
+                    subject: subject_name,
+                    version,
+                });
+            }
+            (true, false) => {
+                return Err(Refusal::VersionNotSoftDeleted {
+                    subject: subject_name,
+                    version,
+                });
+            }
+            (false, false) | (true, true) => {}
+        }
+        let deleted = self.deleted(subject, &[number], permanently)?;
+        Change::of(vec![deleted], &number)
+    }
+
+    fn deleted(
+        &self,
+        subject: &str,
+        versions: &[u32],
+        permanently: bool,
+    ) -> Result<Entry, Refusal> {
+        let subject = subject.to_owned();
+        for &version in versions {
+            if !self.state.referrers(&subject, version).is_empty() {
+                return Err(Refusal::Referenced { subject, version });
+            }
+        }
+        Ok(Entry::Deleted {
+            subject,
+            versions: versions.to_vec(),
+            permanently,
+        })
+    }
+
+    /// Reads and checks the schema of a request.
+    pub(super) fn parse_schema(&self, body: &[u8]) -> Result<Schema, Refusal> {
+        let invalid = |reason: String| Refusal::InvalidSchema { reason };
+        let body: SchemaBody = parse(body)?;
+        let kind = match body.schema_type.as_deref() {
+            None | Some("AVRO") => SchemaType::Avro,
+            Some("JSON") => SchemaType::Json,
+            Some(other) => return Err(invalid(format!("type {other} is not supported"))),
+        };
+        if body.rule_set.is_some_and(|rules| !rules.is_null()) {
+            return Err(invalid("rule sets are not supported".to_owned()));
+        }
+        let text = body.schema.filter(|text| !text.trim().is_empty());
+        let schema = Schema {
+            text: text.ok_or_else(|| invalid("it is empty".to_owned()))?,
+            kind,
+            references: self.references(body.references.unwrap_or_default())?,
+        };
+        let references = self.resolve(&schema)?;
+        let text = schema.text.clone();
+        let checked = self.judge.decide(move || check(kind, &text, &references));
+        let checked = checked.unwrap_or_else(|abstained| Err(abstained.to_string()));
+        checked.map_err(|reason| invalid(format!("of type {}, details: {reason}", kind.name())))?;
+        Ok(schema)
+    }
+
+    /// Reads the references of a request; the latest version is the one of now for ever.
+    fn references(&self, references: Vec<ReferenceBody>) -> Result<Vec<Reference>, Refusal> {
+        let read = |reference: ReferenceBody| {
+            let ReferenceBody {
+                name,
+                subject,
+                version,
+            } = reference;
+            // What is deleted may be referred to by its number, for schemas that already do.
+            let visible = if version == -1 {
+                Visible::Live
+            } else {
+                Visible::All
+            };
+            let (version, _) = self
+                .find_version(&subject, &version.to_string(), visible)
+                .map_err(|missing| Refusal::InvalidSchema {
+                    reason: format!("no reference \"{name}\": {missing}"),
+                })?;
+            Ok(Reference {
+                name,
+                subject,
+                version,
+            })
+        };
+        references.into_iter().map(read).collect()
+    }
+
+    /// Finds a version by its number or as the latest.
+    pub(super) fn find_version(
+        &self,
+        subject: &str,
+        version: &str,
+        visible: Visible,
+    ) -> Result<(u32, Version), Refusal> {
+        let wanted = parse_version(version)?;
+        if self.state.versions(subject, Visible::All).next().is_none() {
+            return Err(no_subject(subject));
+        }
+        let mut versions = self.state.versions(subject, visible);
+        let found = match wanted {
+            None => versions.next_back(),
+            Some(wanted) => versions.find(|&(number, _)| number == wanted),
+        };
+        found.ok_or_else(|| Refusal::NoSuchVersion {
+            version: version.to_owned(),
+        })
+    }
+
+    /// Describes a version as clients expect it.
+    pub(super) fn registered(
+        &self,
+        subject: &str,
+        number: u32,
+        version: Version,
+    ) -> Result<Value, Refusal> {
+        let schema = self.state.schema(version.id).ok_or(Refusal::NoSuchSchema)?;
+        let mut described = serde_json::to_value(schema).map_err(|wrong| Refusal::Store {
+            source: wrong.into(),
+        })?;
+        described["subject"] = json!(subject);
+        described["version"] = json!(number);
+        described["id"] = json!(version.id);
+        if version.deleted {
+            described["deleted"] = json!(true);
+        }
+        Ok(described)
+    }
+
+    fn numbers(&self, subject: &str, visible: Visible) -> Vec<u32> {
+        let versions = self.state.versions(subject, visible);
+        versions.map(|(number, _)| number).collect()
+    }
+
+    fn check_writable(&self, subject: &str) -> Result<(), Refusal> {
+        match self.state.mode(subject) {
+            Mode::Writable => Ok(()),
+            Mode::ReadOnly | Mode::ReadOnlyOverride => Err(Refusal::ReadOnly {
+                subject: subject.to_owned(),
+            }),
+        }
+    }
+}
+
+/// Reads the number of a version; none for the latest.
+fn parse_version(version: &str) -> Result<Option<u32>, Refusal> {
+    if is_latest(version) {
+        return Ok(None);
+    }
+    let number = version.parse().ok();
+    let number = number.filter(|number| (1..=MAX_VERSION).contains(number));
+    number.map(Some).ok_or_else(|| Refusal::InvalidVersion {
+        version: version.to_owned(),
+    })
+}
+
+/// Returns whether a version stands for the latest.
+pub(super) fn is_latest(version: &str) -> bool {
+    matches!(version, "latest" | "-1")
+}
+
+fn no_subject(subject: &str) -> Refusal {
+    let subject = subject.to_owned();
+    Refusal::NoSuchSubject { subject }
+}

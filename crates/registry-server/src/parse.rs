@@ -1,0 +1,150 @@
+//! Whether a text is a schema at all, and what it refers to.
+
+use std::collections::BTreeMap;
+
+use jsonschema::{Draft, Retrieve, Uri};
+use serde_json::Value;
+
+use crate::avro;
+use crate::schema::SchemaType;
+
+/// What schemas without a URI of their own are relative to.
+const BASE: &str = "json-schema:///";
+
+/// Documents that a schema refers to, by the name it uses.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct References(pub(super) BTreeMap<String, Value>);
+
+impl References {
+    /// Returns the same documents, found also by the addresses that their names have in a schema
+    /// with an address of its own.
+    pub(super) fn seen_from(&self, schema: &Value) -> Self {
+        let mut all = self.clone();
+        let address = schema.get("$id").and_then(Value::as_str);
+        let folder = address.and_then(|address| address.rsplit_once('/'));
+        let Some((folder, _)) = folder else {
+            return all;
+        };
+        for (name, document) in &self.0 {
+            let name = name.trim_start_matches("./");
+            if !name.contains("://") {
+                let address = format!("{folder}/{name}");
+                all.0.entry(address).or_insert_with(|| document.clone());
+            }
+        }
+        all
+    }
+}
+
+impl Retrieve for References {
+    fn retrieve(
+        &self,
+        uri: &Uri<String>,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let uri = uri.as_str();
+        let name = uri.strip_prefix(BASE).unwrap_or(uri);
+        let found = self.0.get(uri).or_else(|| self.0.get(name));
+        found
+            .cloned()
+            .ok_or_else(|| format!("no reference is named `{name}`").into())
+    }
+}
+
+/// Checks a schema; the error says what is wrong with it.
+pub(super) fn check(kind: SchemaType, text: &str, references: &References) -> Result<(), String> {
+    let schema: Value = serde_json::from_str(text).map_err(|wrong| wrong.to_string())?;
+    match kind {
+        SchemaType::Json => {
+            let options = jsonschema::options().with_draft(draft(&schema));
+            let compiled = options
+                .with_retriever(references.seen_from(&schema))
+                .build(&schema);
+            compiled.map(drop).map_err(|wrong| wrong.to_string())
+        }
+        SchemaType::Avro => avro::Schema::parse(&schema, references.0.values()).map(drop),
+    }
+}
+
+/// Returns the draft that a schema names, or the one that is usual with Kafka where it names none
+/// or none that is known.
+pub(super) fn draft(schema: &Value) -> Draft {
+    let named = schema.get("$schema").is_some();
+    match Draft::default().detect(schema) {
+        Draft::Unknown => Draft::Draft7,
+        detected if named => detected,
+        _ => Draft::Draft7,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_schema_of_an_unknown_draft_is_read_as_the_usual_one() {
+        let schema = json!({ "$schema": "http://example.com/ours#", "type": "object" });
+        assert_eq!(json(&schema), Ok(()));
+    }
+
+    fn json(schema: &Value) -> Result<(), String> {
+        check(
+            SchemaType::Json,
+            &schema.to_string(),
+            &References::default(),
+        )
+    }
+
+    #[test]
+    fn json_schemas_follow_their_meta_schema() {
+        assert_eq!(
+            json(&json!({"type": "object", "properties": {"a": {"type": "integer"}}})),
+            Ok(())
+        );
+        assert_eq!(json(&json!(true)), Ok(()));
+        assert!(json(&json!({"type": "text"})).is_err());
+        assert!(json(&json!({"required": "a"})).is_err());
+        assert!(json(&json!({"$ref": "#/definitions/none"})).is_err());
+        assert!(json(&json!([])).is_err());
+        assert!(check(SchemaType::Json, "{", &References::default()).is_err());
+    }
+
+    #[test]
+    fn references_are_found_by_name_and_nowhere_else() {
+        let schema = json!({"properties": {"a": {"$ref": "other.json"}}}).to_string();
+        assert!(check(SchemaType::Json, &schema, &References::default()).is_err());
+        let known = References([("other.json".to_owned(), json!({"type": "integer"}))].into());
+        assert_eq!(check(SchemaType::Json, &schema, &known), Ok(()));
+    }
+
+    #[test]
+    fn references_are_found_relative_to_the_schema() {
+        let known = References([("other.json".to_owned(), json!({"type": "integer"}))].into());
+        let id = "http://example.com/a/truck.json";
+        for name in [
+            "other.json",
+            "./other.json",
+            "http://example.com/a/other.json",
+        ] {
+            let schema = json!({"$id": id, "properties": {"a": {"$ref": name}}});
+            let checked = check(SchemaType::Json, &schema.to_string(), &known);
+            assert_eq!(checked, Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_deeply_nested_schema_is_checked_or_refused() {
+        for depth in [20, 100, 100_000] {
+            let text = format!("{}{{}}{}", "{\"items\":".repeat(depth), "}".repeat(depth));
+            let checked = check(SchemaType::Json, &text, &References::default());
+            assert_eq!(checked.is_ok(), depth < 1_000);
+            let arrays = r#"{"type":"array","items":"#.repeat(depth);
+            let text = format!("{arrays}\"int\"{}", "}".repeat(depth));
+            assert_eq!(
+                check(SchemaType::Avro, &text, &References::default()).is_ok(),
+                depth < 1_000
+            );
+        }
+    }
+}

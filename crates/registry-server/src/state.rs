@@ -1,0 +1,327 @@
+//! What the registry knows: schemas, subjects and their versions, levels and modes. Pure.
+//!
+//! Every change is an [`Entry`]: applied here, and written to the journal from which the same state
+//! is made again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::compatibility::Level;
+use crate::schema::{Reference, Schema};
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Entry {
+    /// A schema got an id.
+    Schema {
+        id: u32,
+        #[serde(flatten)]
+        schema: Schema,
+    },
+    /// A schema became a version of a subject.
+    Version {
+        subject: String,
+        version: u32,
+        id: u32,
+    },
+    /// Versions of a subject were hidden, or removed for good.
+    Deleted {
+        subject: String,
+        versions: Vec<u32>,
+        permanently: bool,
+    },
+    /// The level of a subject, or of all, was set or taken back.
+    Level {
+        subject: Option<String>,
+        level: Option<Level>,
+    },
+    /// The mode of a subject, or of all, was set or taken back.
+    Mode {
+        subject: Option<String>,
+        mode: Option<Mode>,
+    },
+}
+
+/// Whether schemas may be registered and deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Mode {
+    #[default]
+    #[serde(rename = "READWRITE")]
+    Writable,
+    #[serde(rename = "READONLY")]
+    ReadOnly,
+    /// Like `ReadOnly`, also for subjects with a mode of their own.
+    #[serde(rename = "READONLY_OVERRIDE")]
+    ReadOnlyOverride,
+}
+
+/// Everything the registry knows.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    schemas: BTreeMap<u32, Schema>,
+    /// Ids by what makes two schemas the same.
+    ids: BTreeMap<String, u32>,
+    last_id: u32,
+    subjects: BTreeMap<String, BTreeMap<u32, Version>>,
+    levels: BTreeMap<Option<String>, Level>,
+    modes: BTreeMap<Option<String>, Mode>,
+}
+
+/// A version of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    pub(super) id: u32,
+    /// Hidden, but not removed.
+    pub(super) deleted: bool,
+}
+
+/// Which versions are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Visible {
+    /// Those that were not deleted.
+    Live,
+    /// Also those that were deleted, but not for good.
+    All,
+    /// Only the latter.
+    Deleted,
+}
+
+impl Visible {
+    fn shows(self, version: Version) -> bool {
+        match self {
+            Self::Live => !version.deleted,
+            Self::All => true,
+            Self::Deleted => version.deleted,
+        }
+    }
+}
+
+impl State {
+    /// Makes a change.
+    pub(super) fn apply(&mut self, entry: Entry) {
+        match entry {
+            Entry::Schema { id, schema } => {
+                self.last_id = self.last_id.max(id);
+                self.ids.insert(identity(&schema), id);
+                self.schemas.insert(id, schema);
+            }
+            Entry::Version {
+                subject,
+                version,
+                id,
+            } => {
+                let deleted = false;
+                let versions = self.subjects.entry(subject).or_default();
+                versions.insert(version, Version { id, deleted });
+            }
+            Entry::Deleted {
+                subject,
+                versions,
+                permanently,
+            } => self.delete(&subject, &versions, permanently),
+            Entry::Level { subject, level } => set(&mut self.levels, subject, level),
+            Entry::Mode { subject, mode } => set(&mut self.modes, subject, mode),
+        }
+    }
+
+    fn delete(&mut self, subject: &str, deleted: &[u32], permanently: bool) {
+        let Some(versions) = self.subjects.get_mut(subject) else {
+            return;
+        };
+        for number in deleted {
+            if permanently {
+                versions.remove(number);
+            } else if let Some(version) = versions.get_mut(number) {
+                version.deleted = true;
+            }
+        }
+        if versions.is_empty() {
+            self.subjects.remove(subject);
+        }
+        if permanently {
+            self.forget_unused_schemas();
+        }
+    }
+
+    fn forget_unused_schemas(&mut self) {
+        let versions = self.subjects.values().flat_map(BTreeMap::values);
+        let used: BTreeSet<u32> = versions.map(|version| version.id).collect();
+        self.schemas.retain(|id, _| used.contains(id));
+        self.ids.retain(|_, id| used.contains(id));
+    }
+
+    /// Returns the id that a new schema gets; never one that was used before.
+    pub(super) fn next_id(&self) -> u32 {
+        self.last_id + 1
+    }
+
+    /// Returns a schema by its id.
+    pub(super) fn schema(&self, id: u32) -> Option<&Schema> {
+        self.schemas.get(&id)
+    }
+
+    /// Returns the id of a schema that is the same but for white space and the order of keys.
+    pub(super) fn id_of(&self, schema: &Schema) -> Option<u32> {
+        self.ids.get(&identity(schema)).copied()
+    }
+
+    /// Returns the subjects with a version that is meant.
+    pub(super) fn subjects(&self, visible: Visible) -> impl Iterator<Item = &str> {
+        self.subjects
+            .iter()
+            .filter(move |(_, versions)| {
+                // A subject counts as deleted once all of its versions are.
+                let mut versions = versions.values();
+                match visible {
+                    Visible::Deleted => versions.all(|&version| visible.shows(version)),
+                    Visible::Live | Visible::All => versions.any(|&version| visible.shows(version)),
+                }
+            })
+            .map(|(subject, _)| subject.as_str())
+    }
+
+    /// Returns the versions of a subject, ascending.
+    pub(super) fn versions(
+        &self,
+        subject: &str,
+        visible: Visible,
+    ) -> impl DoubleEndedIterator<Item = (u32, Version)> + '_ {
+        let versions = self.subjects.get(subject).into_iter().flatten();
+        versions
+            .map(|(&number, &version)| (number, version))
+            .filter(move |&(_, version)| visible.shows(version))
+    }
+
+    /// Returns a version of a subject.
+    pub(super) fn version(&self, subject: &str, number: u32) -> Option<Version> {
+        self.subjects.get(subject)?.get(&number).copied()
+    }
+
+    /// Returns where a schema is registered: subjects and versions.
+    pub(super) fn uses(&self, id: u32, visible: Visible) -> impl Iterator<Item = (&str, u32)> {
+        self.subjects.keys().flat_map(move |subject| {
+            self.versions(subject, visible)
+                .filter(move |(_, version)| version.id == id)
+                .map(move |(number, _)| (subject.as_str(), number))
+        })
+    }
+
+    /// Returns the ids of the live schemas that refer to a version.
+    pub(super) fn referrers(&self, subject: &str, number: u32) -> Vec<u32> {
+        let refers =
+            |reference: &Reference| reference.subject == subject && reference.version == number;
+        self.schemas
+            .iter()
+            .filter(|(_, schema)| schema.references.iter().any(refers))
+            .filter(|&(&id, _)| self.uses(id, Visible::Live).next().is_some())
+            .map(|(&id, _)| id)
+            .collect()
+    }
+
+    /// Returns the level of a subject itself, or the one of all if there is no subject.
+    pub(super) fn own_level(&self, subject: Option<&str>) -> Option<Level> {
+        self.levels.get(&subject.map(str::to_owned)).copied()
+    }
+
+    /// Returns the level that applies to a subject.
+    pub(super) fn level(&self, subject: &str) -> Level {
+        let own = self.own_level(Some(subject));
+        own.or_else(|| self.own_level(None)).unwrap_or_default()
+    }
+
+    /// Returns the mode of a subject itself, or the one of all if there is no subject.
+    pub(super) fn own_mode(&self, subject: Option<&str>) -> Option<Mode> {
+        self.modes.get(&subject.map(str::to_owned)).copied()
+    }
+
+    /// Returns the mode that applies to a subject.
+    pub(super) fn mode(&self, subject: &str) -> Mode {
+        let global = self.own_mode(None).unwrap_or_default();
+        match global {
+            Mode::ReadOnlyOverride => global,
+            Mode::Writable | Mode::ReadOnly => self.own_mode(Some(subject)).unwrap_or(global),
+        }
+    }
+}
+
+fn set<T>(all: &mut BTreeMap<Option<String>, T>, subject: Option<String>, value: Option<T>) {
+    match value {
+        Some(value) => drop(all.insert(subject, value)),
+        None => drop(all.remove(&subject)),
+    }
+}
+
+/// What two schemas have in common if they are the same.
+fn identity(schema: &Schema) -> String {
+    let value: Result<serde_json::Value, _> = serde_json::from_str(&schema.text);
+    let text = value.map_or_else(|_not_json| schema.text.clone(), |value| value.to_string());
+    let references = serde_json::to_string(&schema.references).unwrap_or_default();
+    [schema.kind.name(), text.as_str(), references.as_str()].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registered(subject: &str, version: u32, id: u32, text: &str) -> [Entry; 2] {
+        let schema = Schema::json(text.to_owned());
+        let subject = subject.to_owned();
+        [
+            Entry::Schema { id, schema },
+            Entry::Version {
+                subject,
+                version,
+                id,
+            },
+        ]
+    }
+
+    #[test]
+    fn ids_are_not_used_again_after_a_permanent_deletion() {
+        let mut state = State::default();
+        for entry in registered("a", 1, 1, "{}") {
+            state.apply(entry);
+        }
+        state.apply(Entry::Deleted {
+            subject: "a".to_owned(),
+            versions: vec![1],
+            permanently: true,
+        });
+        assert_eq!(state.schema(1), None);
+        assert_eq!(state.id_of(&Schema::json("{}".to_owned())), None);
+        assert_eq!(state.next_id(), 2);
+        assert_eq!(state.subjects(Visible::All).count(), 0);
+    }
+
+    #[test]
+    fn schemas_are_the_same_but_for_space_and_the_order_of_keys() {
+        let mut state = State::default();
+        for entry in registered("a", 1, 1, r#"{"type":"object","title":"x"}"#) {
+            state.apply(entry);
+        }
+        let same = Schema::json(r#"{ "title": "x", "type": "object" }"#.to_owned());
+        assert_eq!(state.id_of(&same), Some(1));
+        let other = Schema {
+            kind: crate::SchemaType::Avro,
+            ..same
+        };
+        assert_eq!(state.id_of(&other), None);
+    }
+
+    #[test]
+    fn an_override_wins_over_the_mode_of_a_subject() {
+        let mut state = State::default();
+        let mode = |subject: Option<&str>, mode| Entry::Mode {
+            subject: subject.map(str::to_owned),
+            mode: Some(mode),
+        };
+        state.apply(mode(None, Mode::ReadOnly));
+        state.apply(mode(Some("a"), Mode::Writable));
+        assert_eq!(state.mode("a"), Mode::Writable);
+        assert_eq!(state.mode("b"), Mode::ReadOnly);
+        state.apply(mode(None, Mode::ReadOnlyOverride));
+        assert_eq!(state.mode("a"), Mode::ReadOnlyOverride);
+    }
+}

@@ -1,0 +1,114 @@
+//! Connections that ask too much, too slowly or nothing that makes sense.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::tests::*;
+
+#[tokio::test]
+async fn bodies_and_heads_are_limited_and_torn_requests_end_alone() {
+    let server = start().await;
+    let long = json!({ "schema": "x".repeat(LIMITS.frame_bytes) });
+    server
+        .refused(Method::POST, "/subjects/s/versions", Some(long), 413)
+        .await;
+    let torn: [&[u8]; 5] = [
+        b"",
+        b"\x16\x03\x01",
+        b"GET / HTTP/1.1\r\nHost",
+        b"POST /subjects/s/versions HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{",
+        b"GET /%%%/%ff%2f?=&&deleted HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    ];
+    for bytes in torn {
+        let mut stream = TcpStream::connect(server.registry.address())
+            .await
+            .expect("connects");
+        stream.write_all(bytes).await.expect("writes");
+        stream.shutdown().await.expect("shuts down");
+        let mut reply = Vec::new();
+        // A connection that is reset has ended as well.
+        drop(stream.read_to_end(&mut reply).await);
+    }
+    let mut stream = TcpStream::connect(server.registry.address())
+        .await
+        .expect("connects");
+    let head = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
+    drop(stream.write_all(head.as_bytes()).await);
+    let mut reply = Vec::new();
+    drop(stream.read_to_end(&mut reply).await);
+    assert!(!String::from_utf8_lossy(&reply).contains("200 OK"));
+    assert_eq!(server.get("/").await, (200, json!({})));
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_ended() {
+    let limits = Limits {
+        idle: Duration::from_millis(50),
+        ..LIMITS
+    };
+    let server = start_with(Settings {
+        limits,
+        ..settings()
+    })
+    .await;
+    let mut stream = TcpStream::connect(server.registry.address())
+        .await
+        .expect("connects");
+    stream.write_all(b"GET / HT").await.expect("writes");
+    let mut reply = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut reply));
+    drop(ended.await.expect("the server ends the connection"));
+}
+
+/// Schemas made to cost much: nesting, choices of choices, patterns, references.
+fn hostile() -> Vec<Value> {
+    let nest = |key: &str, depth: usize| {
+        let close = if key == "items" { "}" } else { "]}" };
+        let open = if key == "items" {
+            "{\"items\":".to_owned()
+        } else {
+            format!("{{\"{key}\":[{{\"type\":\"integer\"}},")
+        };
+        let text = format!("{}{{}}{}", open.repeat(depth), close.repeat(depth));
+        serde_json::from_str(&text).expect("it is JSON")
+    };
+    let choices: Vec<Value> = (0..20)
+        .map(|n| json!({ "properties": { format!("p{n}"): { "minimum": n } } }))
+        .collect();
+    let definitions: serde_json::Map<String, Value> = (0..40)
+        .map(|n| {
+            let next = json!({ "$ref": format!("#/definitions/d{}", (n + 1) % 40) });
+            (format!("d{n}"), json!({ "allOf": [next, next] }))
+        })
+        .collect();
+    vec![
+        nest("items", 120),
+        nest("anyOf", 55),
+        nest("oneOf", 55),
+        nest("allOf", 55),
+        json!({ "allOf": choices, "anyOf": choices }),
+        json!({ "oneOf": choices, "not": { "anyOf": choices } }),
+        json!({ "pattern": "^(a+)+$", "patternProperties": { "(x+x+)+y": {} } }),
+        json!({ "pattern": "(((a{1000}){1000}){1000})" }),
+        json!({ "definitions": definitions, "$ref": "#/definitions/d0" }),
+        json!({ "maximum": 1e308, "multipleOf": 1e-308, "minItems": 1e300 }),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_schemas_are_answered_and_others_are_served_after() {
+    let server = start().await;
+    let schemas = hostile();
+    for (number, schema) in schemas.iter().enumerate() {
+        for (second, other) in schemas.iter().enumerate() {
+            let subject = format!("s{number}-{second}");
+            server.register(&subject, schema).await;
+            let (status, _) = server.register(&subject, other).await;
+            assert!(
+                matches!(status, 200 | 409 | 422),
+                "{number}, {second}: {status}"
+            );
+        }
+    }
+    assert_eq!(server.get("/").await, (200, json!({})));
+}
