@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use crate::{dataset, faults, net, pipeline, registry, report};
+use crate::{containers, dataset, faults, pipeline, registry, report};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +47,13 @@ pub enum Error {
     Tls(#[from] convoy_server_kit::tls::Error),
     /// A container did not do what it is for.
     #[error(transparent)]
-    Container(net::container::Error),
+    Container(containers::container::Error),
     /// The user interrupted the start.
     #[error("interrupted before anything was emitted")]
     Interrupted,
     /// The container engine cannot be used.
     #[error(transparent)]
-    Engine(#[from] net::engine::Error),
+    Engine(#[from] containers::engine::Error),
     /// The report could not be written to its directory.
     #[error(transparent)]
     Report(#[from] report::Error),

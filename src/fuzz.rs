@@ -9,7 +9,7 @@ use convoy_server_kit::fuzz::Target;
 use futures_util::FutureExt as _;
 
 use crate::dataset::{self, Column, ColumnType, Reader, Schema};
-use crate::net::proxy;
+use crate::proxy;
 use crate::record::bson::Writer;
 use crate::record::document::DocumentReader;
 use crate::record::envelope::Envelope;

@@ -28,21 +28,27 @@
 
 pub mod audit;
 pub mod broker;
+pub mod cause;
 pub mod cli;
 pub mod command;
+pub mod containers;
 pub mod dataset;
 pub mod error;
 pub mod faults;
 pub mod fleet;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+pub mod host;
 pub mod load;
 pub mod measure;
-pub mod net;
 pub mod pipeline;
+pub mod platform;
+pub mod proxy;
 pub mod record;
 pub mod registry;
 pub mod report;
+pub mod settings;
 pub mod store;
+mod string_enum;
+pub mod summary;
 pub mod terminal;
-mod words;

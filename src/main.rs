@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use convoy::cli::{self, Environment, Request};
-use convoy::command::{self, Invocation};
+use convoy::command::{self, Command};
 use convoy::error::ExitStatus;
+use convoy::settings::Invocation;
 use convoy::terminal::{ProgressMode, Terminal};
 
 /// 10–20 % more records per second on the client side than the system allocator.
@@ -31,15 +32,16 @@ fn convoy() -> ExitStatus {
     match cli::parse(std::env::args_os(), &environment) {
         Ok(Request::Show(text)) => show(&text, &plain),
         Ok(Request::Run {
+            command,
             invocation,
             progress,
-        }) => run(&invocation, &terminal(progress)),
+        }) => run(&command, &invocation, &terminal(progress)),
         Err(error) => refuse(&error, &terminal(ProgressMode::Never)),
     }
 }
 
-fn run(invocation: &Invocation, terminal: &Terminal) -> ExitStatus {
-    command::run(invocation, terminal).unwrap_or_else(|error| {
+fn run(command: &Command, invocation: &Invocation, terminal: &Terminal) -> ExitStatus {
+    command::run(command, invocation, terminal).unwrap_or_else(|error| {
         terminal.error(&error, error.hint().as_deref());
         error.exit_status()
     })

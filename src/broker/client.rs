@@ -20,7 +20,8 @@ use rskafka::record::Record as ClientRecord;
 
 use crate::broker::error::Error;
 use crate::broker::spec::{Compression, Endpoint, Mechanism};
-use crate::net::{Cause, nodelay};
+use crate::cause::Cause;
+use crate::platform::nodelay;
 use crate::record::envelope;
 
 /// How long connecting, with TLS and authentication, may take.

@@ -16,7 +16,7 @@ use testcontainers_modules::testcontainers::{GenericImage, ImageExt};
 
 use crate::broker::client::Connector;
 use crate::broker::spec::Endpoint;
-use crate::net::container::{Common, Container, Error, free_port, start_on_free_ports};
+use crate::containers::container::{Common, Container, Error, free_port, start_on_free_ports};
 
 /// Image that is started unless the user names another.
 pub const IMAGE: &str = "redpandadata/redpanda:v25.1.1";

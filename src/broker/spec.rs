@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use convoy_server_kit::Secret;
 
 use crate::broker::tls::Tls;
-use crate::words::words;
+use crate::string_enum::words;
 
 /// A cluster that clients can connect to.
 #[derive(Debug, Clone)]

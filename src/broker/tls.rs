@@ -15,7 +15,7 @@ use rustls::{
 };
 
 use crate::broker::error::Error;
-use crate::net::Cause;
+use crate::cause::Cause;
 
 /// TLS towards a broker.
 #[derive(Clone)]

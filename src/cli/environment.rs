@@ -27,8 +27,8 @@ use std::path::{Path, PathBuf};
 use convoy_server_kit::{Secret, SecretUri};
 
 use crate::cli::error::Error;
-use crate::command::settings::{Credentials, ExternalRegistry};
-use crate::net::engine::Surroundings;
+use crate::containers::engine::Surroundings;
+use crate::settings::{Credentials, ExternalRegistry};
 
 /// Options that also have the name that programs for Confluent Cloud and Atlas use.
 const ALIASES: [(&str, &str); 2] = [("broker", "BOOTSTRAP_SERVER"), ("store", "MONGO_DB_URL")];

@@ -5,7 +5,7 @@ use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::layers::{Layered, Origins};
 use crate::cli::resolve::{BROKERS_DEFAULT, bootstrap, external_broker, external_store, load};
-use crate::command::settings::{
+use crate::settings::{
     ConsumeSettings, CreationSettings, Encoding, ExternalBroker, MergeSettings, ProduceSettings,
 };
 

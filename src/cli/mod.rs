@@ -25,12 +25,14 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::command::settings::Access;
-use crate::command::{
-    CleanSettings, Command, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
-    SchemaSettings, ShowSettings, UpSettings,
-};
+use crate::command::Command;
 use crate::dataset::Form;
+use crate::settings::Access;
+use crate::settings::Invocation;
+use crate::settings::{
+    CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, SchemaSettings, ShowSettings,
+    UpSettings,
+};
 use crate::terminal::ProgressMode;
 use convoy_server_kit::secret::redact_uri;
 
@@ -44,6 +46,8 @@ pub enum Request {
     /// A command to run.
     Run {
         /// The command with its settings.
+        command: Command,
+        /// How it was called.
         invocation: Box<Invocation>,
         /// How to show progress.
         progress: ProgressMode,
@@ -96,13 +100,13 @@ pub fn parse(
         }
     };
     let invocation = Box::new(Invocation {
-        command,
         line: line(&arguments),
         line_without_faults: line(&without_faults(&arguments)),
         log_filter: environment.log_filter().map(str::to_owned),
         surroundings: environment.surroundings(),
     });
     Ok(Request::Run {
+        command,
         invocation,
         progress,
     })

@@ -11,13 +11,13 @@ use crate::cli::args::{ConnectionArgs, FleetArgs, LengthArgs, RecordsArg, Simula
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::layers::{Layered, Origin, Origins};
-use crate::command::settings::{
-    Backend, BrokerChoice, Encoding, ExternalBroker, LoadSettings, SimulateSettings, Sink,
-    StoreChoice,
-};
 use crate::faults::{DataKind, Plan, Reach, Spec, chaos};
 use crate::fleet::Key;
 use crate::load::Bound;
+use crate::settings::{
+    Backend, BrokerChoice, Encoding, ExternalBroker, LoadSettings, SimulateSettings, Sink,
+    StoreChoice,
+};
 
 /// Load before measuring a duration, so that connections, caches and batches are as they will be.
 const WARMUP: Duration = Duration::from_secs(2);

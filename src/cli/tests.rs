@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::cli::*;
-use crate::command::SimulateSettings;
-use crate::command::settings::{BrokerChoice, StoreChoice};
-use crate::terminal::diagnostics;
+use crate::settings::SimulateSettings;
+use crate::settings::{BrokerChoice, StoreChoice};
+use crate::terminal::errors;
 
 /// A directory with a scenario, a `.env` and variables.
 struct Place {
@@ -54,7 +54,7 @@ impl Place {
 
     fn settings(&self, line: &str) -> SimulateSettings {
         match self.request(line).unwrap() {
-            Request::Run { invocation, .. } => match invocation.command {
+            Request::Run { command, .. } => match command {
                 Command::Simulate(settings) => *settings,
                 other => panic!("{other:?}"),
             },
@@ -65,7 +65,7 @@ impl Place {
     /// The error as the user reads it, with the directory's name replaced.
     fn error(&self, line: &str) -> String {
         let error = self.request(line).unwrap_err();
-        let text = diagnostics::render(&error, error.hint().as_deref(), false);
+        let text = errors::render(&error, error.hint().as_deref(), false);
         text.replace(&format!("{}/", self.directory.path().display()), "")
     }
 }

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::command::scratch;
-use crate::command::settings::CleanSettings;
+use crate::containers::engine::{self, Engine, Leftover, Surroundings};
+use crate::containers::owner::Life;
 use crate::error::{Error, ExitStatus};
-use crate::net::engine::{self, Engine, Leftover, Surroundings};
-use crate::net::owner::Life;
+use crate::host::scratch;
+use crate::settings::CleanSettings;
 use crate::terminal::Terminal;
 
 /// What was found and what became of it.
@@ -43,36 +43,6 @@ pub fn run(
     } else {
         ExitStatus::Environment
     })
-}
-
-/// Removes the directories of runs that have ended, quietly: every run begins with it.
-pub fn sweep_own_directories() {
-    for path in scratch::abandoned(&std::env::temp_dir()) {
-        match scratch::remove_abandoned(&path) {
-            Ok(removed) => {
-                tracing::info!(path = %path.display(), removed, "data of a run that has ended");
-            }
-            Err(error) => {
-                tracing::debug!(%error, path = %path.display(), "cannot remove");
-            }
-        }
-    }
-}
-
-/// Removes the containers of runs that have ended, quietly: every run that finds an engine begins
-/// with it.
-pub async fn sweep_own_containers(engine: &Engine) -> Result<(), engine::Error> {
-    for leftover in engine.leftovers().await? {
-        if leftover.life == Life::Dead {
-            engine.remove(&leftover).await?;
-            tracing::warn!(
-                name = leftover.name,
-                run = leftover.run,
-                "removed a container whose run was killed"
-            );
-        }
-    }
-    Ok(())
 }
 
 fn sweep_directories(settings: &CleanSettings, parent: &Path, swept: &mut Swept) {

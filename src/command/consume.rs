@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::Compression;
-use crate::command::observer::Display;
-use crate::command::roles::{Role, Runtimes};
-use crate::command::settings::ConsumeSettings;
-use crate::command::summarize::{Baseline, CpuUse};
-use crate::command::summarize_halves::{Half, consumer_report};
-use crate::command::{Invocation, interrupt, run_id, servers, simulate};
+use crate::command::{run_id, simulate};
 use crate::error::{Error, ExitStatus};
 use crate::fleet::{self, Key};
+use crate::host::roles::{Role, Runtimes};
+use crate::host::{interrupt, servers};
 use crate::measure::RunClock;
 use crate::pipeline::group::{Length, Participation, Timing};
 use crate::pipeline::{self, Context, Ends, Observer as _, Phase, Workload};
 use crate::report::RunDirectory;
+use crate::settings::ConsumeSettings;
+use crate::settings::Invocation;
+use crate::summary::observer::Display;
+use crate::summary::processes::{Half, consumer_report};
+use crate::summary::simulate::{Baseline, CpuUse};
 use crate::terminal::{Expected, Terminal, logging};
 
 /// What is said when the user interrupts the consumption.

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use crate::command::settings::{GenerateSettings, InspectSettings, SchemaSettings};
 use crate::dataset::generate::Generator;
 use crate::dataset::{ColumnType, Dataset, JsonSchema};
 use crate::error::{Error, ExitStatus};
+use crate::settings::{GenerateSettings, InspectSettings, SchemaSettings};
 use crate::terminal::Terminal;
 
 /// Shows what `convoy simulate` would replay.

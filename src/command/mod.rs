@@ -1,37 +1,23 @@
 //! One file per command. Each turns its settings into what the rooms below offer, and the outcome
 //! into an exit status.
 
-pub mod backend;
 pub mod clean;
 pub mod consume;
 pub mod dataset;
 pub mod doctor;
-pub mod embedded;
-pub mod environment;
-pub mod faults;
-pub mod interrupt;
 pub mod null_sink;
-pub mod observer;
 pub mod produce;
 pub mod report;
-pub mod roles;
 pub mod run_id;
-pub mod scratch;
-pub mod servers;
-pub mod settings;
 pub mod simulate;
-pub mod summarize;
-pub mod summarize_halves;
 pub mod up;
 pub mod workload;
 
-pub use settings::{
-    CleanSettings, ConsumeSettings, DoctorSettings, GenerateSettings, InspectSettings,
+use crate::error::{Error, ExitStatus};
+use crate::settings::{
+    CleanSettings, ConsumeSettings, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
     MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings, UpSettings,
 };
-
-use crate::error::{Error, ExitStatus};
-use crate::net::engine::Surroundings;
 use crate::terminal::Terminal;
 
 /// A command with its settings.
@@ -61,24 +47,13 @@ pub enum Command {
     Clean(CleanSettings),
 }
 
-/// A command as it was called.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Invocation {
-    /// What to do.
-    pub command: Command,
-    /// The command line, secrets replaced.
-    pub line: String,
-    /// The same without `--faults`, to which a plan can be added to repeat the run's.
-    pub line_without_faults: String,
-    /// What the log file gets, in the syntax of `tracing`; none for the default.
-    pub log_filter: Option<String>,
-    /// Where container engines may be.
-    pub surroundings: Surroundings,
-}
-
 /// Runs a command to its end.
-pub fn run(invocation: &Invocation, terminal: &Terminal) -> Result<ExitStatus, Error> {
-    match &invocation.command {
+pub fn run(
+    command: &Command,
+    invocation: &Invocation,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Error> {
+    match command {
         Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
         Command::Produce(settings) => produce::run(settings, invocation, terminal),
         Command::Consume(settings) => consume::run(settings, invocation, terminal),

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::command::roles::{Role, Runtimes};
 use crate::fleet::Readings;
+use crate::host::roles::{Role, Runtimes};
 use crate::measure::{Recording, Stage, thread_cpu_time};
 use crate::pipeline::Context;
-use crate::pipeline::emitter::{Throttle, emit};
-use crate::pipeline::router::NullSink;
+use crate::pipeline::emit::emitter::{Throttle, emit};
+use crate::pipeline::emit::router::NullSink;
 
 /// What pacing alone gave.
 #[derive(Debug)]

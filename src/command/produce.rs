@@ -4,16 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::observer::{self, Display};
-use crate::command::roles::{Role, Runtimes};
-use crate::command::settings::{Encoding, ProduceSettings};
-use crate::command::summarize::{Baseline, CpuUse};
-use crate::command::summarize_halves::{Half, producer_report};
-use crate::command::{Invocation, interrupt, run_id, servers, simulate, workload};
+use crate::command::{run_id, simulate, workload};
 use crate::error::{Error, ExitStatus};
+use crate::host::roles::{Role, Runtimes};
+use crate::host::{interrupt, servers};
 use crate::measure::RunClock;
 use crate::pipeline::{self, Context, Observer as _, Phase, Roles};
 use crate::report::{Report, RunDirectory};
+use crate::settings::Invocation;
+use crate::settings::{Encoding, ProduceSettings};
+use crate::summary::observer::{self, Display};
+use crate::summary::processes::{Half, producer_report};
+use crate::summary::simulate::{Baseline, CpuUse};
 use crate::terminal::{Terminal, logging};
 
 /// What is said when the user interrupts the emission.

@@ -6,18 +6,21 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::command::faults::{self, Injector, Watched};
-use crate::command::observer::{self, Display};
-use crate::command::roles::{Role, Runtimes};
-use crate::command::servers::{Servers, Situation};
-use crate::command::settings::{Format, SimulateSettings, Sink};
-use crate::command::summarize::{Baseline, CpuUse, Setting, null_report, pipeline_report};
-use crate::command::{Invocation, backend, clean, interrupt, null_sink, run_id, workload};
+use crate::command::{null_sink, run_id, workload};
 use crate::error::{Error, ExitStatus};
 use crate::faults::{DataFaults, Plan};
+use crate::host::faults::{self, Injector, Watched};
+use crate::host::roles::{Role, Runtimes};
+use crate::host::servers::{Servers, Situation};
+use crate::host::sweep;
+use crate::host::{backend, interrupt};
 use crate::measure::RunClock;
 use crate::pipeline::{self, Context, Observer, Roles};
 use crate::report::{LatencyLog, PartialFile, Report, RunDirectory, Status, json, text};
+use crate::settings::Invocation;
+use crate::settings::{Format, SimulateSettings, Sink};
+use crate::summary::observer::{self, Display};
+use crate::summary::simulate::{Baseline, CpuUse, Setting, null_report, pipeline_report};
 use crate::terminal::{Terminal, logging};
 
 /// Roles with tasks of their own; the generator is a thread.
@@ -49,7 +52,7 @@ pub fn run(
         &run_id,
         invocation.log_filter.as_deref(),
     );
-    clean::sweep_own_directories();
+    sweep::sweep_own_directories();
     let context = Arc::new(context(settings, run_id, clock)?);
     let runtimes = Runtimes::start(&ROLES)?;
     let baseline = Baseline::read(clock);

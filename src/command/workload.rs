@@ -1,11 +1,11 @@
 //! What a fleet emits, from the settings: the rows, their topics, the schedule.
 
-use crate::command::settings::LoadSettings;
 use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::fleet::{self, Shard};
 use crate::pipeline::Workload;
 use crate::record::document;
+use crate::settings::LoadSettings;
 
 /// Opens the dataset; returns its rows and the topics that they go to.
 pub fn open(load: &LoadSettings, topic: Option<&str>) -> Result<(Workload, Vec<String>), Error> {

@@ -1,6 +1,6 @@
 //! What can go wrong, by name.
 
-use crate::words::words;
+use crate::string_enum::words;
 
 words! {
     /// What is done to a reading before it is sent.

@@ -13,9 +13,9 @@ use crate::pipeline::dead_letter;
 use crate::pipeline::error::Error;
 use crate::pipeline::group::leases::Leases;
 use crate::pipeline::group::{Done, Participation, Session, start};
-use crate::pipeline::prepare::{connector, open_store};
-use crate::pipeline::progress::{Observer, Phase, gather};
-use crate::pipeline::schemas::Schemas;
+use crate::pipeline::ingest::schemas::Schemas;
+use crate::pipeline::run::prepare::{connector, open_store};
+use crate::pipeline::run::progress::{Observer, Phase, gather};
 use crate::pipeline::topics;
 use crate::registry::Client;
 

@@ -4,12 +4,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::broker::Compression;
+use crate::containers::owner;
 use crate::faults::DataFaults;
 use crate::fleet::{self, Key};
 use crate::measure::{Counters, RunClock};
-use crate::net::owner;
+use crate::pipeline::emit::workload::Workload;
 use crate::pipeline::lost::Lost;
-use crate::pipeline::workload::Workload;
 use crate::record::RunKey;
 
 /// Resolved settings of a pipeline.

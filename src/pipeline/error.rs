@@ -1,6 +1,7 @@
 //! What ends a run before its time.
 
-use crate::net::{Cause, container};
+use crate::cause::Cause;
+use crate::containers::container;
 use crate::{broker, dataset, record, registry, store};
 
 /// A run could not go on.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::net::container;
+use crate::containers::container;
 
 /// Passes on that requests fail, and that a server has ended.
 #[derive(Debug, Default)]

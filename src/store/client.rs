@@ -10,7 +10,7 @@ use mongodb::Collection;
 use mongodb::error::{Error as DriverError, ErrorKind};
 use mongodb::options::{Acknowledgment, ClientOptions, CollectionOptions, WriteConcern};
 
-use crate::net::Cause;
+use crate::cause::Cause;
 use crate::record::DocumentId;
 use crate::store::error::Error;
 use crate::store::pool::{Pool, cause};

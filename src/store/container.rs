@@ -9,7 +9,7 @@ use testcontainers_modules::mongo::Mongo;
 use testcontainers_modules::testcontainers::ImageExt;
 use testcontainers_modules::testcontainers::core::IntoContainerPort;
 
-use crate::net::container::{Common, Container, Error, free_port, start_on_free_ports};
+use crate::containers::container::{Common, Container, Error, free_port, start_on_free_ports};
 use crate::store::client::Connection;
 use crate::store::error::Error as ClientError;
 

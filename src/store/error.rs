@@ -1,6 +1,6 @@
 //! What can go wrong between us and a document store.
 
-use crate::net::Cause;
+use crate::cause::Cause;
 
 /// An intention towards the store that failed.
 #[derive(Debug, thiserror::Error)]

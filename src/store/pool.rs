@@ -14,7 +14,7 @@ use mongodb::Client;
 use mongodb::error::Error as DriverError;
 use mongodb::options::ClientOptions;
 
-use crate::net::Cause;
+use crate::cause::Cause;
 
 /// Commands in a row without an answer that make a client count as stuck.
 const UNANSWERED: u32 = 2;

@@ -4,7 +4,7 @@
 //! stderr is no reason to lose a run; data that cannot be written is an error, unless its reader
 //! closed the pipe.
 
-pub mod diagnostics;
+pub mod errors;
 pub mod logging;
 pub mod progress;
 
@@ -92,7 +92,7 @@ impl Terminal {
 
     /// Says what failed, why, and what to do about it.
     pub fn error(&self, error: &dyn Error, hint: Option<&str>) {
-        self.say(diagnostics::render(error, hint, self.colored));
+        self.say(errors::render(error, hint, self.colored));
     }
 
     /// Starts showing progress.

@@ -7,10 +7,10 @@ use clap::Args;
 
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::cli::args::parse;
-use crate::command::settings::{Encoding, Format};
 use crate::dataset::sample;
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
+use crate::settings::{Encoding, Format};
 use crate::terminal::ProgressMode;
 
 /// The fleet: what `simulate` and `produce` emit.

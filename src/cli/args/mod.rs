@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::settings::{Backend, Format};
 use crate::dataset::sample;
+use crate::settings::{Backend, Format};
 use crate::{broker, store};
 
 use crate::cli::parse;

@@ -10,8 +10,8 @@ use crate::cli::args::groups::{
     TopicArgs, WriterArgs,
 };
 use crate::cli::args::parse;
-use crate::command::settings::{Backend, Sink};
 use crate::faults::Spec;
+use crate::settings::{Backend, Sink};
 use crate::{broker, store};
 
 /// Shown below the long help.

@@ -1,9 +1,9 @@
 //! The container engine and the images.
 
-use crate::command::backend::chain;
 use crate::command::doctor::Finding;
-use crate::command::settings::{Backend, DoctorSettings};
-use crate::net::engine::{Engine, Surroundings};
+use crate::containers::engine::{Engine, Surroundings};
+use crate::host::backend::chain;
+use crate::settings::{Backend, DoctorSettings};
 
 /// Looks at everything that `--backend containers` needs.
 pub(super) async fn examine(

@@ -14,9 +14,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::command::settings::{DoctorSettings, Format};
+use crate::containers::engine::Surroundings;
 use crate::error::{Error, ExitStatus};
-use crate::net::engine::Surroundings;
+use crate::settings::{DoctorSettings, Format};
 use crate::terminal::Terminal;
 
 /// Width of the column with a finding's subject.

@@ -6,9 +6,9 @@ use std::path::Path;
 use rustix::fs::statvfs;
 
 use crate::command::doctor::Finding;
-use crate::command::settings::DoctorSettings;
 use crate::dataset::Dataset;
 use crate::report::quantity;
+use crate::settings::DoctorSettings;
 
 /// Below this an ordinary run may not end.
 const ROOM_FOR_A_RUN: u64 = 200 << 20;

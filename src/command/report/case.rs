@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::audit::{Ledger, Scope, Tally};
 use crate::fleet::{self, Shard};
 use crate::load::Bound;
-use crate::pipeline::audit::{Case, Emission};
+use crate::pipeline::audit::scan::{Case, Emission};
 use crate::record::RunKey;
 use crate::report::Produced;
 use crate::report::merge::Error;

@@ -6,17 +6,18 @@ use convoy_server_kit::SecretUri;
 
 use crate::audit::Verdict;
 use crate::command::report::case;
-use crate::command::roles::Runtimes;
-use crate::command::settings::MergeSettings;
-use crate::command::summarize::dataset_of;
-use crate::command::{Invocation, simulate};
+use crate::command::simulate;
 use crate::dataset::Dataset;
 use crate::error::{Error, ExitStatus};
-use crate::pipeline::audit::{Case, verdict};
+use crate::host::roles::Runtimes;
+use crate::pipeline::audit::scan::{Case, verdict};
 use crate::pipeline::{self, Workload};
 use crate::report::merge::{join, producers};
 use crate::report::{Notice, Produced, Report, RunDirectory, Status, Stored, read_report};
+use crate::settings::Invocation;
+use crate::settings::MergeSettings;
 use crate::store::Connection;
+use crate::summary::simulate::dataset_of;
 use crate::terminal::Terminal;
 
 /// Connections to the store: one scans.

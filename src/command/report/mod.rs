@@ -5,9 +5,9 @@ mod merge;
 
 pub use merge::merge;
 
-use crate::command::settings::ShowSettings;
 use crate::error::{Error, ExitStatus};
 use crate::report::{read_report, text};
+use crate::settings::ShowSettings;
 use crate::terminal::Terminal;
 
 /// Shows a report as its run did.

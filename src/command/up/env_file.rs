@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::command::settings::Credentials;
+use crate::settings::Credentials;
 
 /// What programs say that cannot do without a user, where everyone is let in.
 const ANYONE: &str = "anyone";

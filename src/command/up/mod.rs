@@ -25,12 +25,15 @@ use convoy_registry_server::Registry;
 use convoy_server_kit::tls::Authority;
 
 use self::env_file::EnvFile;
-use crate::command::embedded::{self, DataPlace, loopback};
-use crate::command::roles::{Role, Runtimes};
-use crate::command::settings::{Credentials, UpSettings};
-use crate::command::{Invocation, clean, interrupt, run_id};
+use crate::command::run_id;
 use crate::error::{Error, ExitStatus};
+use crate::host::embedded::{self, DataPlace, loopback};
+use crate::host::interrupt;
+use crate::host::roles::{Role, Runtimes};
+use crate::host::sweep;
 use crate::measure::RunClock;
+use crate::settings::Invocation;
+use crate::settings::{Credentials, UpSettings};
 use crate::terminal::{Terminal, logging};
 
 /// Directory of the log files, one per run.
@@ -59,7 +62,7 @@ pub fn run(
     let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let log_filter = invocation.log_filter.as_deref();
     logging::start(terminal, Path::new(LOGS), &run_id, log_filter);
-    clean::sweep_own_directories();
+    sweep::sweep_own_directories();
     if let Some(warning) = open_files::allow() {
         terminal.say(warning);
     }

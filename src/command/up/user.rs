@@ -9,9 +9,9 @@ use std::path::Path;
 use convoy_server_kit::Secret;
 use rand::distr::{Alphanumeric, SampleString};
 
-use crate::command::embedded::DataPlace;
-use crate::command::settings::{Access, Credentials};
 use crate::error::Error;
+use crate::host::embedded::DataPlace;
+use crate::settings::{Access, Credentials};
 
 /// Characters of a password that is drawn: 143 bits.
 const PASSWORD_LENGTH: usize = 24;

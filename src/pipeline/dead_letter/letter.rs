@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bson::{Binary, Bson, Document, RawDocument, RawDocumentBuf, doc, spec::BinarySubtype};
 
 use crate::measure::clock::unix_ms;
-use crate::pipeline::consumer::Poison;
 use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::ingest::consumer::Poison;
 use crate::record::{DocumentId, RunKey};
 
 /// Bytes of a value that a document keeps; a document takes 16 MiB in all.

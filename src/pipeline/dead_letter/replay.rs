@@ -10,9 +10,9 @@ use crate::broker::client::Record;
 use crate::measure::clock::unix_ms;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::error::Error;
-use crate::pipeline::intake::Intake;
+use crate::pipeline::ingest::intake::Intake;
+use crate::pipeline::ingest::schemas::Schemas;
 use crate::pipeline::retry::{insert, persistently};
-use crate::pipeline::schemas::Schemas;
 use crate::store::Documents;
 
 /// Letters that are tried at once; each may take 16 MiB.

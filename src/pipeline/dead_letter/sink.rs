@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::broker::client::{Batch, ProduceOutcome, Record};
 use crate::broker::{self, Compression, Connector, Partition};
-use crate::net::Cause;
+use crate::cause::Cause;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::TOPIC_SUFFIX;
 use crate::pipeline::dead_letter::letter::Letter;

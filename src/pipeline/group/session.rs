@@ -18,17 +18,17 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::Connector;
 use crate::measure::{Recorder, nanos};
 use crate::pipeline::Error;
-use crate::pipeline::checkpoint::Checkpoints;
-use crate::pipeline::consumer::{Consumer, Consuming};
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::DeadLetters;
 use crate::pipeline::group::leases::{Claimed, Leases};
 use crate::pipeline::group::membership::{Action, Membership, Timing};
 use crate::pipeline::group::start::Start;
-use crate::pipeline::intake::Intake;
-use crate::pipeline::progress::Observer;
-use crate::pipeline::schemas::Schemas;
-use crate::pipeline::writer::{Targets, Writer};
+use crate::pipeline::ingest::checkpoint::Checkpoints;
+use crate::pipeline::ingest::consumer::{Consumer, Consuming};
+use crate::pipeline::ingest::intake::Intake;
+use crate::pipeline::ingest::schemas::Schemas;
+use crate::pipeline::ingest::writer::{Targets, Writer};
+use crate::pipeline::run::progress::Observer;
 use crate::store::{self, Connection};
 
 /// Fetches that wait for the writer of a partition.

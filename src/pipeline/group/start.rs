@@ -9,7 +9,7 @@ use crate::pipeline::group::leases::Leases;
 use crate::pipeline::group::membership::Timing;
 use crate::pipeline::group::session::Participation;
 use crate::pipeline::retry::{offsets, persistently};
-use crate::words::words;
+use crate::string_enum::words;
 
 words! {
     /// Where a group begins to read.

@@ -7,6 +7,7 @@ use bson::{Document, RawDocumentBuf, doc};
 use convoy_mongodb_server::faults::{FaultPlan, Injected, InjectedError, Occasion};
 
 use crate::broker::client::Record;
+use crate::pipeline::emit::workload::Scratch;
 use crate::pipeline::tests::*;
 use crate::store::Connection;
 
@@ -121,7 +122,7 @@ async fn a_message_that_no_broker_takes_is_kept_with_its_bytes() {
     let context = context(22);
     let mut sizes: Vec<usize> = (0..context.workload.rows())
         .map(|row| {
-            let mut scratch = workload::Scratch::default();
+            let mut scratch = Scratch::default();
             context
                 .workload
                 .encode(row, &mut scratch, |_label| ())

@@ -9,7 +9,7 @@ use convoy_registry_server::{Schema, SchemaType};
 use crate::audit::{Ledger, Scope};
 use crate::broker::client::Batch;
 use crate::fleet::Shard;
-use crate::pipeline::audit::{Case, Emission, verdict};
+use crate::pipeline::audit::scan::{Case, Emission, verdict};
 use crate::pipeline::group::leases::Leases;
 use crate::pipeline::group::{Length, Participation, Start, Timing, start};
 use crate::pipeline::tests::*;

@@ -31,7 +31,7 @@ use crate::dataset::Dataset;
 use crate::fleet::{self, Key};
 use crate::load::{Arrival, Bound, Rate};
 use crate::measure::{Histogram, Interval, RunClock, Stages};
-use crate::pipeline::progress::Totals;
+use crate::pipeline::run::progress::Totals;
 use crate::pipeline::*;
 use crate::record::{Emission, Envelope, envelope};
 

@@ -6,8 +6,8 @@ use convoy_kafka_server::{Fault, Moment};
 use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
 
 use crate::measure::Stage;
-use crate::pipeline::checkpoint::Checkpoints;
 use crate::pipeline::context::TopicPartition;
+use crate::pipeline::ingest::checkpoint::Checkpoints;
 use crate::pipeline::tests::*;
 use crate::store::{Connection, Error as StoreError};
 
@@ -183,10 +183,12 @@ async fn a_server_that_has_ended_is_not_waited_for() {
     let context = context(29);
     let watching = async {
         context.lost.trouble().await;
-        context.lost.tell(crate::net::container::Error::EndedInUse {
-            image: "mongo".to_owned(),
-            last_words: "killed".to_owned(),
-        });
+        context
+            .lost
+            .tell(crate::containers::container::Error::EndedInUse {
+                image: "mongo".to_owned(),
+                last_words: "killed".to_owned(),
+            });
     };
     let started = context.clock.now();
     let (outcome, ()) = tokio::join!(place.run(&context), watching);

@@ -1,0 +1,91 @@
+//! Embedded servers, each on the runtime of its role, and the place of their data.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use convoy_kafka_server as broker;
+use convoy_kafka_server::Broker;
+use convoy_mongodb_server as store;
+use convoy_mongodb_server::Store;
+use convoy_registry_server as registry;
+use convoy_registry_server::Registry;
+
+use crate::error::Error;
+use crate::host::roles::{Role, Runtimes};
+use crate::host::scratch::Scratch;
+
+/// Starts a broker.
+pub async fn start_broker(
+    settings: broker::Settings,
+    runtimes: &Runtimes,
+) -> Result<Broker, Error> {
+    let starting = runtimes.spawn_start(Role::Broker, Broker::start(settings));
+    let started = starting.await;
+    Ok(started.map_err(|_panicked| Error::Bug("the embedded broker panicked"))??)
+}
+
+/// Starts a Schema Registry.
+pub async fn start_registry(
+    settings: registry::Settings,
+    runtimes: &Runtimes,
+) -> Result<Registry, Error> {
+    let starting = runtimes.spawn_start(Role::Registry, Registry::start(settings));
+    let started = starting.await;
+    Ok(started.map_err(|_panicked| Error::Bug("the embedded registry panicked"))??)
+}
+
+/// Starts a store.
+pub async fn start_store(settings: store::Settings, runtimes: &Runtimes) -> Result<Store, Error> {
+    let starting = runtimes.spawn_start(Role::Store, Store::start(settings));
+    let started = starting.await;
+    Ok(started.map_err(|_panicked| Error::Bug("the embedded store panicked"))??)
+}
+
+/// Returns where a server listens that only this machine reaches; port 0 takes a free one.
+pub fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Where embedded servers keep their data.
+#[derive(Debug)]
+pub struct DataPlace {
+    path: PathBuf,
+    /// Removed with this value.
+    scratch: Option<Scratch>,
+}
+
+impl DataPlace {
+    /// Takes the directory that the user names, or makes one that goes with the run.
+    pub fn open(named: Option<&Path>, run_id: &str) -> Result<Self, Error> {
+        if let Some(named) = named {
+            return Ok(Self {
+                path: named.to_owned(),
+                scratch: None,
+            });
+        }
+        let parent = std::env::temp_dir();
+        let scratch = Scratch::create(&parent, run_id).map_err(|source| Error::Scratch {
+            path: parent,
+            source,
+        })?;
+        Ok(Self {
+            path: scratch.path().to_owned(),
+            scratch: Some(scratch),
+        })
+    }
+
+    /// Returns the directory of one server's data.
+    pub fn of(&self, server: &str) -> PathBuf {
+        self.path.join(server)
+    }
+
+    /// Returns the directory of all data.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns whether the data goes with this value.
+    pub fn is_temporary(&self) -> bool {
+        self.scratch.is_some()
+    }
+}

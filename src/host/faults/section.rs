@@ -1,0 +1,72 @@
+//! From what happened to the report's section.
+
+use crate::faults::DataKind;
+use crate::fleet::Key;
+use crate::host::faults::Injector;
+use crate::measure::Interval;
+use crate::pipeline::{Context, Outcome};
+use crate::report::faults::{Effect, Event, Faults, Invariant, RequestFault, Told};
+
+/// Makes the section of a run that has ended.
+pub fn section(
+    injector: &Injector,
+    replay: String,
+    outcome: &Outcome,
+    context: &Context,
+) -> Faults {
+    let plan = injector.plan();
+    let record = injector.record();
+    let intervals: &[Interval] = &outcome.intervals;
+    let events: Vec<Event> = record
+        .events
+        .iter()
+        .map(|happened| Event {
+            kind: happened.what.name(),
+            at_s: happened.at_s,
+            duration_s: happened.duration_s,
+            outcome: happened.outcome.clone(),
+            effect: Effect::of(
+                happened.at_s,
+                happened.at_s + happened.duration_s,
+                &record.samples,
+                intervals,
+            ),
+        })
+        .collect();
+    let not_reached = plan.scheduled.iter().filter(|scheduled| {
+        let mut events = record.events.iter();
+        !events.any(|happened| happened.what == **scheduled)
+    });
+    let verdict = outcome.verdict.clone().unwrap_or_default();
+    let out_of_order = DataKind::OutOfOrder.to_string();
+    let out_of_order = verdict.faults.iter().find(|it| it.kind == out_of_order);
+    let failure = outcome.failure.as_ref();
+    let told = Told {
+        failed: failure.is_some(),
+        jumped: failure.is_some_and(crate::pipeline::Error::is_loss),
+        ordered: context.settings.key == Key::Vehicle,
+        out_of_order: out_of_order.map_or(0, |account| account.injected),
+    };
+    let invariants = match &outcome.verdict {
+        Some(verdict) => Invariant::all(verdict, &context.counters.values(), told),
+        None => Vec::new(),
+    };
+    Faults {
+        plan: plan.to_string(),
+        replay,
+        data: verdict.faults,
+        requests: plan
+            .chances
+            .iter()
+            .zip(injector.points.struck())
+            .map(|((chance, probability), count)| RequestFault {
+                kind: chance.to_string(),
+                probability: probability.value(),
+                count,
+            })
+            .collect(),
+        not_reached: not_reached.map(ToString::to_string).collect(),
+        events,
+        invariants,
+    }
+}

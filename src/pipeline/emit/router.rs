@@ -1,0 +1,133 @@
+//! Where the pacing thread's readings go: to the queue of the partition that their key falls on, or
+//! nowhere.
+
+use std::sync::Arc;
+
+use crate::fleet::{Reading, partition};
+use crate::measure::{Histogram, RunClock};
+use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::emit::emitter::{Sink, Throttle};
+use crate::pipeline::emit::queue::Queue;
+
+/// Readings passed to a queue at once while there is no pause.
+const CHUNK: usize = 64;
+
+/// Sends readings to the queues of their partitions.
+#[derive(Debug)]
+pub struct Router {
+    context: Arc<Context>,
+    queues: Vec<Arc<Queue>>,
+    held: Vec<Vec<Reading>>,
+    throttle: Throttle,
+    routed: u64,
+}
+
+impl Router {
+    /// Makes a router to one queue per partition, in the order of the context's partitions.
+    pub fn new(context: Arc<Context>, queues: Vec<Arc<Queue>>, throttle: Throttle) -> Self {
+        let held = queues.iter().map(|_| Vec::with_capacity(CHUNK)).collect();
+        Self {
+            context,
+            queues,
+            held,
+            throttle,
+            routed: 0,
+        }
+    }
+
+    fn index_of(&mut self, reading: &Reading) -> usize {
+        let topic = self.context.workload.topic_of(reading.row);
+        let partitions = self.context.partitions_of(topic);
+        let settings = &self.context.settings;
+        let key = settings
+            .key
+            .of(settings.fleet.seed, reading.vehicle, reading.sequence);
+        let number = match key {
+            Some(key) => partition::of_key(key.as_ref(), partitions),
+            // Without a key any partition will do; taking them in turn can be repeated.
+            None => partition::in_turn(self.routed, partitions),
+        };
+        self.routed += 1;
+        self.context.index_of(TopicPartition {
+            topic,
+            number: number.cast_signed(),
+        })
+    }
+
+    fn pass_on(&mut self, index: usize) {
+        let held = &mut self.held[index];
+        let number = held.len();
+        let left_out = self.queues[index].push(held, || self.throttle.open());
+        self.context.counters.emitted.add(number - left_out);
+        self.context.counters.left_out.add(left_out);
+    }
+}
+
+impl Sink for Router {
+    fn push(&mut self, reading: Reading) {
+        let (vehicle, sequence) = (reading.vehicle, reading.sequence);
+        let faults = self.context.settings.data_faults.as_ref();
+        if faults.is_some_and(|faults| faults.withholds(vehicle, sequence)) {
+            self.context.counters.withheld.add(1);
+            return;
+        }
+        let index = self.index_of(&reading);
+        self.held[index].push(reading);
+        if self.held[index].len() >= CHUNK {
+            self.pass_on(index);
+        }
+    }
+
+    fn flush(&mut self) {
+        for index in 0..self.held.len() {
+            if !self.held[index].is_empty() {
+                self.pass_on(index);
+            }
+        }
+    }
+}
+
+/// Only counts, and measures how late each reading was handed over.
+#[derive(Debug)]
+pub struct NullSink {
+    clock: RunClock,
+    /// Intended instants of readings that share the next look at the clock.
+    held: Vec<(u64, bool)>,
+    /// Publish delay of the measured readings.
+    pub publish_delay: Histogram,
+    /// Intended instant of the first measured reading.
+    pub first_intended: Option<u64>,
+    /// When the last measured reading was handed over.
+    pub last_sent: Option<u64>,
+}
+
+impl NullSink {
+    /// Makes a sink that takes the time from a run's clock.
+    pub fn new(clock: RunClock) -> Self {
+        Self {
+            clock,
+            held: Vec::with_capacity(CHUNK),
+            publish_delay: Histogram::default(),
+            first_intended: None,
+            last_sent: None,
+        }
+    }
+}
+
+impl Sink for NullSink {
+    fn push(&mut self, reading: Reading) {
+        self.held.push((reading.intended, reading.warm_up));
+        if self.held.len() == CHUNK {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let sent = self.clock.now();
+        for (intended, _) in self.held.drain(..).filter(|(_, warm_up)| !warm_up) {
+            self.publish_delay.record(intended, sent);
+            self.first_intended.get_or_insert(intended);
+            self.last_sent = Some(sent);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The phases of a run.
+
+pub mod experiment;
+pub mod prepare;
+pub mod progress;
+pub mod running;

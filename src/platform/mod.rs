@@ -1,0 +1,3 @@
+//! Calls to the operating system.
+
+pub mod nodelay;
