@@ -3,6 +3,8 @@
 //! `fixtures/mongo/README.md` describes the tables. The `bson` crate encodes the commands and
 //! decodes the replies: an error of the store's own codec shows.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests panic")]
+
 mod case;
 mod compare;
 mod json;
