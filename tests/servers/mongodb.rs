@@ -1,0 +1,1 @@
+//! The MongoDB server with MongoDB's own driver.

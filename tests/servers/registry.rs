@@ -1,0 +1,1 @@
+//! The Schema Registry server with reqwest.
