@@ -195,10 +195,11 @@ fn cache(name: &str) -> PathBuf {
 /// Runs one command; returns the reason to skip if its program or the network is missing.
 fn step(command: &mut Command) -> Result<(), String> {
     let shown = format!("{command:?}");
+    let program = command.get_program().display().to_string();
     let mut step = assert_cmd::Command::from_std(std::mem::replace(command, Command::new("")));
     let output = match step.timeout(STEP_DEADLINE).output() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(format!("{shown}: {error}"));
+            return Err(format!("`{program}`: {error}"));
         }
         output => output.unwrap(),
     };
@@ -212,7 +213,7 @@ fn step(command: &mut Command) -> Result<(), String> {
         .flat_map(|text| text.lines())
         .find(|line| UNAVAILABLE.iter().any(|part| line.contains(part)));
     match reason {
-        Some(line) => Err(format!("{shown}: {line}")),
+        Some(line) => Err(format!("`{program}`: {line}")),
         None => panic!("{shown} failed with {}:\n{stdout}\n{stderr}", output.status),
     }
 }

@@ -20,7 +20,7 @@ DATABASE = "convoy_tables"
 # The objects of extended JSON, by their first key. `json_util` alone would also convert `{"$regex": …}`.
 TYPES = {
     "$binary", "$code", "$date", "$maxKey", "$minKey", "$numberDecimal", "$numberDouble",
-    "$numberInt", "$numberLong", "$oid", "$regularExpression", "$timestamp", "$uuid",
+    "$numberInt", "$numberLong", "$oid", "$regularExpression", "$timestamp",
 }
 
 COLUMN = re.compile("<([a-z_]+)>")
