@@ -28,7 +28,7 @@ use crate::files;
 use crate::group::Coordinator;
 use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
-use crate::settings::{Flush, Settings};
+use crate::settings::Settings;
 use crate::topic::{self, Description, Topic};
 use crate::{Error, log};
 
@@ -335,10 +335,6 @@ impl Cluster {
         description.save(&staged)?;
         let path = self.topic_directory(name);
         fs::rename(&staged, &path).map_err(|source| Error::directory(&path, source))?;
-        if self.settings.flush == Flush::EachProduce {
-            let topics = self.directory.join("topics");
-            files::sync_directory(&topics).map_err(|source| Error::directory(&topics, source))?;
-        }
         Ok(Topic::open(path, name, description, &self.settings)?)
     }
 

@@ -46,7 +46,7 @@ pub use self::auth::User;
 use self::cluster::Cluster;
 pub use self::error::Error;
 pub use self::faults::{Fault, Faults, Moment};
-pub use self::settings::{Flush, Settings};
+pub use self::settings::Settings;
 use convoy_server_kit::clock::unix_ms;
 use convoy_server_kit::{Server, bind};
 

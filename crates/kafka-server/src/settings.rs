@@ -10,16 +10,6 @@ use convoy_server_kit::Limits;
 use crate::auth::User;
 use crate::faults::Faults;
 
-/// When a produced batch counts as durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Flush {
-    /// Once it is in the page cache, as Kafka does: it survives the end of the process.
-    #[default]
-    PageCache,
-    /// Once it was synced to the disk: it survives the end of the machine.
-    EachProduce,
-}
-
 /// Settings of an embedded broker.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -45,8 +35,6 @@ pub struct Settings {
     /// How often old segments are removed and, in a data directory, fresh records are synced: so
     /// much is checked again after the process was killed.
     pub upkeep_interval: Duration,
-    /// When a produced batch is acknowledged.
-    pub flush: Flush,
     /// Who may use the broker; without any, everyone who reaches it.
     pub users: Vec<User>,
     /// Certificate and key to speak TLS with; without, nothing is encrypted.
@@ -72,7 +60,6 @@ impl Default for Settings {
             max_fetch_bytes: 55 * 1024 * 1024,
             group_join_delay: Duration::from_millis(50),
             upkeep_interval: Duration::from_secs(30),
-            flush: Flush::default(),
             users: Vec::new(),
             tls: None,
             allow_anonymous_remote: false,

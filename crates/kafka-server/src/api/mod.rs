@@ -280,11 +280,6 @@ async fn dispatch(
             sync_group::answer(cluster, &request, reply, client).await?;
             Ok(Next::GoOn)
         }
-        ApiKey::OffsetCommit => {
-            let (request, reply) = call.decode(offset_commit::Request::decode)?;
-            offset_commit::answer(cluster, &request, reply).await?;
-            Ok(Next::GoOn)
-        }
         ApiKey::SaslHandshake => {
             let (request, reply) = call.decode(sasl_handshake::Request::decode)?;
             sasl_handshake::answer(session, &request, reply)?;
@@ -335,6 +330,7 @@ fn answer_at_once(call: Call<'_>) -> Result<(), Error> {
         }
         ApiKey::Heartbeat => call.respond(heartbeat::Request::decode, heartbeat::answer),
         ApiKey::LeaveGroup => call.respond(leave_group::Request::decode, leave_group::answer),
+        ApiKey::OffsetCommit => call.respond(offset_commit::Request::decode, offset_commit::answer),
         ApiKey::OffsetFetch => call.respond(offset_fetch::Request::decode, offset_fetch::answer),
         ApiKey::InitProducerId => {
             call.respond(init_producer_id::Request::decode, init_producer_id::answer)

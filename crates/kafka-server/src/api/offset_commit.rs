@@ -9,13 +9,11 @@ use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use tracing::warn;
 
 use crate::api::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::group::{Committed, Identity};
 use crate::reply::{Error, Reply};
-use crate::settings::Flush;
 use crate::wire::{self, Reader};
 
 /// Bytes a committer may note beside an offset: Kafka's own limit.
@@ -109,11 +107,7 @@ impl<'a> PartitionOffset<'a> {
 }
 
 /// Commits what can be committed, all of it or none.
-pub async fn answer(
-    cluster: &Cluster,
-    request: &Request<'_>,
-    reply: Reply<'_>,
-) -> Result<(), Error> {
+pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let mut sound = Vec::new();
     let mut checks = Vec::with_capacity(request.topics.len());
     for (topic, partitions) in &request.topics {
@@ -125,7 +119,9 @@ pub async fn answer(
         }
         checks.push((*topic, outcomes));
     }
-    let failed = commit(cluster, request, &sound).await.err();
+    let groups = cluster.groups();
+    let committed = groups.commit(request.group, request.identity, request.generation, &sound);
+    let failed = committed.err();
     let topics = checks.into_iter().map(|(topic, outcomes)| {
         let partitions = outcomes.into_iter().map(|(partition, error)| {
             let code = error.or(failed).map_or(0, |error| error.code());
@@ -138,21 +134,4 @@ pub async fn answer(
             .with_partitions(partitions.collect())
     });
     reply.send(&OffsetCommitResponse::default().with_topics(topics.collect()))
-}
-
-async fn commit(
-    cluster: &Cluster,
-    request: &Request<'_>,
-    offsets: &[(&str, i32, Committed)],
-) -> Result<(), ResponseError> {
-    let groups = cluster.groups();
-    let journal = groups.commit(request.group, request.identity, request.generation, offsets)?;
-    if cluster.settings().flush == Flush::EachProduce {
-        let synced = tokio::task::spawn_blocking(move || journal.sync_data()).await;
-        if !matches!(synced, Ok(Ok(()))) {
-            warn!(?synced, "failed to sync the groups' journal");
-            return Err(ResponseError::KafkaStorageError);
-        }
-    }
-    Ok(())
 }

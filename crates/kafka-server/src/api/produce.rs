@@ -16,7 +16,6 @@ use crate::batch::{self, Header};
 use crate::cluster::{Cluster, TopicRef};
 use crate::faults::{self, Moment, Struck};
 use crate::reply::{Error, Reply};
-use crate::settings::Flush;
 use crate::topic::{Topic, log_error_code};
 use crate::wire::{self, Reader};
 
@@ -147,10 +146,6 @@ async fn append(
     let base_offset = partition
         .append(&header, records)
         .map_err(|error| log_error_code(&error))?;
-    if settings.flush == Flush::EachProduce {
-        let synced = partition.sync().await;
-        synced.map_err(|error| log_error_code(&error))?;
-    }
     let moment = Moment::AfterAppend {
         topic: topic.name(),
         partition: index,

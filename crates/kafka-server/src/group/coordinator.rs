@@ -1,9 +1,8 @@
 //! The coordinator of all groups: locks them, lets requests wait, keeps time, writes the journal.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use convoy_server_kit::clock::RunClock;
@@ -169,15 +168,13 @@ impl Coordinator {
     }
 
     /// Commits offsets for a member, or for nobody in particular if the group has no members.
-    ///
-    /// Returns the file to be synced where a commit should survive the end of the machine.
     pub fn commit(
         &self,
         group_id: &str,
         identity: Identity<'_>,
         generation: i32,
         offsets: &[(&str, i32, Committed)],
-    ) -> Result<Arc<File>, ResponseError> {
+    ) -> Result<(), ResponseError> {
         let mut groups = self.lock();
         if !groups.by_id.contains_key(group_id) && generation >= 0 {
             return Err(ResponseError::IllegalGeneration);
@@ -201,7 +198,7 @@ impl Coordinator {
             }
         }
         groups.rewrite_if_wanted();
-        Ok(groups.journal.file())
+        Ok(())
     }
 
     /// Returns what a group has committed; nothing for an unknown one.

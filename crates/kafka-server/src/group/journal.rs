@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -103,7 +102,7 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    file: Arc<File>,
+    file: File,
     bytes: u64,
     rewrite_at: u64,
 }
@@ -130,7 +129,7 @@ impl Journal {
         }
         let journal = Self {
             path,
-            file: Arc::new(file),
+            file,
             bytes,
             rewrite_at: bytes.saturating_mul(REWRITE_GROWTH).max(REWRITE_FROM_BYTES),
         };
@@ -143,18 +142,13 @@ impl Journal {
         for entry in entries {
             frame(entry, &mut bytes).map_err(|source| self.write_error(source))?;
         }
-        if let Err(source) = (&*self.file).write_all(&bytes) {
+        if let Err(source) = (&self.file).write_all(&bytes) {
             let cut = self.file.set_len(self.bytes);
             cut.map_err(|source| self.write_error(source))?;
             return Err(self.write_error(source));
         }
         self.bytes += bytes.len() as u64;
         Ok(())
-    }
-
-    /// Returns the file, to be synced while nothing is locked.
-    pub fn file(&self) -> Arc<File> {
-        Arc::clone(&self.file)
     }
 
     /// Whether most of the journal is likely outdated.
@@ -170,7 +164,7 @@ impl Journal {
             Ok(written)
         });
         let (file, bytes) = written.map_err(|source| self.write_error(source))?;
-        self.file = Arc::new(file);
+        self.file = file;
         self.bytes = bytes;
         self.rewrite_at = bytes.saturating_mul(REWRITE_GROWTH).max(REWRITE_FROM_BYTES);
         Ok(())
