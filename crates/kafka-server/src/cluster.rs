@@ -22,15 +22,17 @@ use rustix::fs::{FlockOperation, flock};
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::auth::Users;
+use crate::auth::Credentials;
 use crate::config::Overrides;
+use crate::error::Error;
+use crate::faults::FaultPlan;
 use crate::files;
 use crate::group::Coordinator;
+use crate::log;
 use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
 use crate::settings::Settings;
 use crate::topic::{self, Description, Topic};
-use crate::{Error, log};
 
 /// The id of the only broker.
 pub const NODE_ID: i32 = 1;
@@ -44,7 +46,7 @@ pub struct Cluster {
     settings: Settings,
     id: String,
     advertised: (String, u16),
-    users: Users,
+    credentials: Credentials,
     groups: Coordinator,
     producer_ids: ProducerIds,
     directory: PathBuf,
@@ -89,7 +91,7 @@ impl Cluster {
         let own_address = || (address.ip().to_string(), address.port());
         let cluster = Self {
             advertised: settings.advertised.clone().unwrap_or_else(own_address),
-            users: Users::new(settings.users.clone()),
+            credentials: Credentials::new(&settings.users),
             settings,
             id,
             groups,
@@ -107,7 +109,12 @@ impl Cluster {
         &self.settings
     }
 
-    /// Returns the id of the cluster, kept with its data.
+    /// Returns the hook that injects faults.
+    pub fn faults(&self) -> Option<&FaultPlan> {
+        self.settings.faults.as_deref()
+    }
+
+    /// Returns the id of the cluster, which is stored with its data.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -122,9 +129,9 @@ impl Cluster {
         &self.directory
     }
 
-    /// Returns who may use the broker.
-    pub fn users(&self) -> &Users {
-        &self.users
+    /// Returns the users of the server.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Returns the coordinator of all groups.

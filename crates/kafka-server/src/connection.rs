@@ -100,7 +100,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
     limits: Limits,
     stopping: CancellationToken,
 ) {
-    let session = Session::new(cluster.users());
+    let session = Session::new(cluster.credentials());
     let frame_bytes = if session.authenticated() {
         limits.frame_bytes
     } else {

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::LazyLock;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use convoy_server_kit::Secret;
+use convoy_server_kit::User;
 use convoy_server_kit::fuzz::Target;
-use futures_util::FutureExt;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Client};
-use crate::auth::{Session, User, Users};
+use crate::auth::{Credentials, Session};
 use crate::batch::{self, Header};
 use crate::cluster::Cluster;
 use crate::frame::Input;
@@ -67,8 +68,11 @@ pub fn frames(bytes: &[u8]) {
     let mut input = Input::new(FRAME_BYTES);
     for mut piece in stream.chunks(usize::from(*piece).max(1)) {
         while !piece.is_empty() {
-            let filled = input.fill(&mut piece).now_or_never();
-            assert!(matches!(filled, Some(Ok(()))), "memory is always ready");
+            let filled = pin!(input.fill(&mut piece)).poll(&mut Context::from_waker(Waker::noop()));
+            assert!(
+                matches!(filled, Poll::Ready(Ok(()))),
+                "memory is always ready"
+            );
         }
         loop {
             match input.next_frame() {
@@ -101,12 +105,8 @@ pub fn group_metadata(bytes: &[u8]) {
 
 /// Goes through a login by every mechanism with the bytes as tokens, cut at the first byte's place.
 pub fn login(bytes: &[u8]) {
-    static USERS: LazyLock<Users> = LazyLock::new(|| {
-        Users::new(vec![User {
-            name: "driver".to_owned(),
-            password: Secret::new("password"),
-        }])
-    });
+    static USERS: LazyLock<Credentials> =
+        LazyLock::new(|| Credentials::new(&[User::new("driver", "password")]));
     let Some((cut, tokens)) = bytes.split_first() else {
         return;
     };
@@ -203,7 +203,7 @@ impl Requests {
         }
         let interrupted = CancellationToken::new();
         interrupted.cancel();
-        let mut session = Session::new(self.cluster.users());
+        let mut session = Session::new(self.cluster.credentials());
         let mut output = BytesMut::new();
         let client = Client {
             id: "",

@@ -12,7 +12,7 @@ use kafka_protocol::messages::create_acls_response::{AclCreationResult, CreateAc
 use kafka_protocol::messages::delete_acls_response::{DeleteAclsFilterResult, DeleteAclsResponse};
 use kafka_protocol::messages::describe_acls_response::DescribeAclsResponse;
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};

@@ -9,7 +9,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
 
-use crate::api::SUPPORTED;
+use crate::api::supported::SUPPORTED;
 use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};

@@ -9,7 +9,7 @@ use kafka_protocol::messages::create_partitions_response::{
     CreatePartitionsResponse, CreatePartitionsTopicResult,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};

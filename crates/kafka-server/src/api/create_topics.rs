@@ -12,7 +12,8 @@ use kafka_protocol::messages::create_topics_response::{
 };
 use uuid::Uuid;
 
-use crate::api::{Refusal, str_bytes};
+use crate::api::refusal::Refusal;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::config::{self, Overrides};
 use crate::reply::{Error, Reply};

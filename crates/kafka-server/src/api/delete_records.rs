@@ -10,7 +10,7 @@ use kafka_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::reply::{Error, Reply};
 use crate::topic::log_error_code;

@@ -11,7 +11,7 @@ use kafka_protocol::messages::describe_cluster_response::{
     DescribeClusterBroker, DescribeClusterResponse,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, NODE_ID};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};

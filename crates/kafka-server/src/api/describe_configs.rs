@@ -9,8 +9,9 @@ use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsSynonym,
 };
 
+use crate::api::refusal::Refusal;
 use crate::api::resource::{Owner, Resource};
-use crate::api::{Refusal, str_bytes};
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::config::{self, Kind};
 use crate::reply::{Error, Reply};

@@ -11,7 +11,7 @@ use kafka_protocol::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};

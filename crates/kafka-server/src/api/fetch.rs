@@ -15,9 +15,11 @@ use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
 
-use crate::api::{Client, Next, fetch_response};
+use crate::api::client::Client;
+use crate::api::fetch_response::{self, Finding, Findings};
+use crate::api::next::Next;
 use crate::cluster::{Cluster, TopicRef};
-use crate::faults::{self, Moment, Struck};
+use crate::faults::{FaultDecision, Moment, inject};
 use crate::partition::{Found, Partition, Watch};
 use crate::reply::Reply;
 use crate::topic::log_error_code;
@@ -137,26 +139,6 @@ fn topic_ref<'a>(reader: &mut Reader<'a>, version: i16) -> Result<TopicRef<'a>, 
     }
 }
 
-/// What a fetch found in the partitions it wants, in their order.
-#[derive(Debug)]
-pub struct Findings<'a> {
-    /// By topic.
-    pub topics: Vec<(TopicRef<'a>, Vec<Finding>)>,
-    /// Bytes of batches in all.
-    bytes: usize,
-    /// Something is wrong with a partition: the client should know at once.
-    failed: bool,
-}
-
-/// What was found in one partition.
-#[derive(Debug)]
-pub struct Finding {
-    /// Which partition.
-    pub partition: i32,
-    /// Its offsets and batches.
-    pub found: Result<Found, ResponseError>,
-}
-
 /// A partition to be read, as long as it exists.
 struct Source {
     wanted: Wanted,
@@ -175,7 +157,7 @@ pub async fn answer(
         return Next::GoOn;
     }
     let mut sources = resolve(cluster, request);
-    if cluster.settings().faults.is_some() && strike(cluster, &mut sources, client).await.is_err() {
+    if cluster.faults().is_some() && inject_each(cluster, &mut sources, client).await.is_err() {
         return Next::Close;
     }
     let limit = usize::try_from(request.max_bytes).unwrap_or(0);
@@ -213,8 +195,8 @@ async fn wait<'a>(
 /// The connection is to be closed.
 struct Cut;
 
-/// Lets the plan for faults have its way with each partition.
-async fn strike(
+/// Asks the fault hook about each partition.
+async fn inject_each(
     cluster: &Cluster,
     sources: &mut [(TopicRef<'_>, Vec<Source>)],
     client: Client<'_>,
@@ -228,10 +210,10 @@ async fn strike(
                 topic: topic.name(),
                 partition: source.wanted.partition,
             };
-            match faults::strike(cluster.settings(), moment, client.interrupted).await {
-                Struck::Spared | Struck::FailWrite => {}
-                Struck::Cut => return Err(Cut),
-                Struck::Refuse(code) => {
+            match inject(cluster.faults(), moment, client.interrupted).await {
+                FaultDecision::None | FaultDecision::FailWrite => {}
+                FaultDecision::Cut => return Err(Cut),
+                FaultDecision::Refuse(code) => {
                     let error = ResponseError::try_from_code(code);
                     source.partition = Err(error.unwrap_or(ResponseError::UnknownServerError));
                 }

@@ -4,10 +4,9 @@ use bytes::{BufMut, BytesMut};
 use kafka_protocol::error::ResponseError;
 use tracing::warn;
 
-use crate::api::fetch::{Finding, Findings};
 use crate::cluster::TopicRef;
 use crate::log::Slice;
-use crate::partition::Offsets;
+use crate::partition::{Found, Offsets};
 use crate::reply::Reply;
 
 /// The first version with compact forms and tagged fields.
@@ -15,6 +14,26 @@ const FLEXIBLE_SINCE: i16 = 12;
 
 /// No replica but the leader is to be read from.
 const NO_REPLICA: i32 = -1;
+
+/// What a fetch found in the partitions it wants, in their order.
+#[derive(Debug)]
+pub struct Findings<'a> {
+    /// By topic.
+    pub topics: Vec<(TopicRef<'a>, Vec<Finding>)>,
+    /// Bytes of batches in all.
+    pub bytes: usize,
+    /// Something is wrong with a partition: the client should know at once.
+    pub failed: bool,
+}
+
+/// What was found in one partition.
+#[derive(Debug)]
+pub struct Finding {
+    /// Which partition.
+    pub partition: i32,
+    /// Its offsets and batches.
+    pub found: Result<Found, ResponseError>,
+}
 
 /// Writes what was found.
 pub fn write(reply: Reply<'_>, findings: &Findings<'_>) {

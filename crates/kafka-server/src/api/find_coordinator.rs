@@ -9,7 +9,8 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::BrokerId;
 use kafka_protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
 
-use crate::api::{NO_TRANSACTIONS, str_bytes};
+use crate::api::refusal::NO_TRANSACTIONS;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, NODE_ID};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};

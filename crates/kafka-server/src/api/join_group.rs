@@ -13,7 +13,8 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
 use uuid::Uuid;
 
-use crate::api::{Client, str_bytes};
+use crate::api::client::Client;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::group::{Join, Joined, Profile, Protocol, Refused};
 use crate::reply::{Error, Reply};

@@ -7,7 +7,7 @@
 
 use kafka_protocol::messages::leave_group_response::{LeaveGroupResponse, MemberResponse};
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::group::Identity;
 use crate::reply::{Error, Reply};

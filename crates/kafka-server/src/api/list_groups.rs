@@ -8,7 +8,7 @@
 use kafka_protocol::messages::GroupId;
 use kafka_protocol::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::group::Listing;
 use crate::reply::{Error, Reply};

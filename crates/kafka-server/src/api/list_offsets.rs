@@ -11,7 +11,7 @@ use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::log::{LEADER_EPOCH, Timed};
 use crate::reply::{Error, Reply};

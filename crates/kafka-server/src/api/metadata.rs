@@ -14,7 +14,7 @@ use kafka_protocol::messages::metadata_response::{
 use kafka_protocol::messages::{BrokerId, TopicName};
 use uuid::Uuid;
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, NODE_ID, TopicRef};
 use crate::log::LEADER_EPOCH;
 use crate::reply::{Error, Reply};

@@ -10,7 +10,7 @@ use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::group::{Committed, Identity};
 use crate::reply::{Error, Reply};

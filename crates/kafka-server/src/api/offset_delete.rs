@@ -10,7 +10,7 @@ use kafka_protocol::messages::offset_delete_response::{
     OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};

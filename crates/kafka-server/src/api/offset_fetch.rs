@@ -11,7 +11,7 @@ use kafka_protocol::messages::offset_fetch_response::{
 };
 use kafka_protocol::messages::{GroupId, TopicName};
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::group::Committed;
 use crate::reply::{Error, Reply};
@@ -79,7 +79,9 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
     if version >= SEVERAL_GROUPS_SINCE {
         let groups = request.groups.iter().map(|wanted| {
             let topics = find(cluster, wanted).into_iter().map(|(topic, found)| {
-                let partitions = found.into_iter().map(describe);
+                let partitions = found
+                    .into_iter()
+                    .map(|(index, committed)| describe(index, committed));
                 OffsetFetchResponseTopics::default()
                     .with_name(TopicName(str_bytes(&topic)))
                     .with_partitions(partitions.collect())
@@ -95,7 +97,7 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
     let topics = found.into_iter().flatten().map(|(topic, found)| {
         let partitions = found
             .into_iter()
-            .map(|found| describe_classic(found, version));
+            .map(|(index, committed)| describe_classic(index, committed, version));
         OffsetFetchResponseTopic::default()
             .with_name(TopicName(str_bytes(&topic)))
             .with_partitions(partitions.collect())
@@ -121,9 +123,9 @@ fn find(cluster: &Cluster, wanted: &WantedGroup<'_>) -> Vec<Found> {
     topics.collect()
 }
 
-fn describe((index, found): (i32, Option<Committed>)) -> OffsetFetchResponsePartitions {
+fn describe(index: i32, committed: Option<Committed>) -> OffsetFetchResponsePartitions {
     let response = OffsetFetchResponsePartitions::default().with_partition_index(index);
-    match found {
+    match committed {
         Some(committed) => response
             .with_committed_offset(committed.offset)
             .with_committed_leader_epoch(committed.leader_epoch)
@@ -136,11 +138,12 @@ fn describe((index, found): (i32, Option<Committed>)) -> OffsetFetchResponsePart
 }
 
 fn describe_classic(
-    (index, found): (i32, Option<Committed>),
+    index: i32,
+    committed: Option<Committed>,
     version: i16,
 ) -> OffsetFetchResponsePartition {
     let response = OffsetFetchResponsePartition::default().with_partition_index(index);
-    match found {
+    match committed {
         Some(committed) => {
             let epoch = if version >= LEADER_EPOCH_SINCE {
                 committed.leader_epoch

@@ -11,10 +11,13 @@ use kafka_protocol::messages::produce_response::{
     PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 
-use crate::api::{Client, NO_TRANSACTIONS, Next, Refusal, str_bytes};
+use crate::api::client::Client;
+use crate::api::next::Next;
+use crate::api::refusal::{NO_TRANSACTIONS, Refusal};
+use crate::api::str_bytes::str_bytes;
 use crate::batch::{self, Header};
 use crate::cluster::{Cluster, TopicRef};
-use crate::faults::{self, Moment, Struck};
+use crate::faults::{FaultDecision, Moment, inject};
 use crate::reply::{Error, Reply};
 use crate::topic::{Topic, log_error_code};
 use crate::wire::{self, Reader};
@@ -135,14 +138,13 @@ async fn append(
     index: i32,
     records: &[u8],
 ) -> Result<Appended, Failed> {
-    let settings = cluster.settings();
     let header = check(request, topic, records)?;
     let partition = topic.partition(index)?;
     let moment = Moment::BeforeAppend {
         topic: topic.name(),
         partition: index,
     };
-    obey(faults::strike(settings, moment, client.interrupted).await)?;
+    obey(inject(cluster.faults(), moment, client.interrupted).await)?;
     let base_offset = partition
         .append(&header, records)
         .map_err(|error| log_error_code(&error))?;
@@ -150,7 +152,7 @@ async fn append(
         topic: topic.name(),
         partition: index,
     };
-    obey(faults::strike(settings, moment, client.interrupted).await)?;
+    obey(inject(cluster.faults(), moment, client.interrupted).await)?;
     Ok(Appended {
         base_offset,
         start_offset: partition.offsets().start,
@@ -178,14 +180,14 @@ fn check(request: &Request<'_>, topic: &Topic, records: &[u8]) -> Result<Header,
     Ok(header)
 }
 
-fn obey(struck: Struck) -> Result<(), Failed> {
-    match struck {
-        Struck::Spared => Ok(()),
-        Struck::Cut => Err(Failed::Cut),
-        Struck::Refuse(code) => Err(ResponseError::try_from_code(code)
+fn obey(decision: FaultDecision) -> Result<(), Failed> {
+    match decision {
+        FaultDecision::None => Ok(()),
+        FaultDecision::Cut => Err(Failed::Cut),
+        FaultDecision::Refuse(code) => Err(ResponseError::try_from_code(code)
             .unwrap_or(ResponseError::UnknownServerError)
             .into()),
-        Struck::FailWrite => Err(ResponseError::KafkaStorageError.into()),
+        FaultDecision::FailWrite => Err(ResponseError::KafkaStorageError.into()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use kafka_protocol::error::ResponseError;
 
-use crate::api::Refusal;
+use crate::api::refusal::Refusal;
 use crate::cluster::{Cluster, NODE_ID, TopicRef};
 use crate::config::{self, Overrides};
 use crate::wire::{self, Reader};

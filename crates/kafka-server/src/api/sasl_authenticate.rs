@@ -8,8 +8,9 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::SaslAuthenticateResponse;
 
-use crate::api::{Next, str_bytes};
-use crate::auth::{Session, Users};
+use crate::api::next::Next;
+use crate::api::str_bytes::str_bytes;
+use crate::auth::{Credentials, Session};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
@@ -32,11 +33,11 @@ impl<'a> Request<'a> {
 /// Takes the token; who is refused is told so and then left.
 pub fn answer(
     session: &mut Session,
-    users: &Users,
+    credentials: &Credentials,
     request: &Request<'_>,
     reply: Reply<'_>,
 ) -> Result<Next, Error> {
-    match session.step(request.token, users) {
+    match session.step(request.token, credentials) {
         Ok(token) => {
             let response = SaslAuthenticateResponse::default().with_auth_bytes(Bytes::from(token));
             reply.send(&response)?;

@@ -7,7 +7,7 @@
 
 use kafka_protocol::messages::SaslHandshakeResponse;
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::auth::Session;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::SyncGroupResponse;
 
-use crate::api::{Client, str_bytes};
+use crate::api::client::Client;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::group::{Identity, Sync};
 use crate::reply::{Error, Reply};

@@ -11,11 +11,11 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::group::answer::{Answer, Joined, Refused, Synced, Ticket};
 use crate::group::description::{Description, Listing};
 use crate::group::journal::{self, Entry, Journal};
 use crate::group::membership::{Identity, Join, Membership, Sync};
 use crate::group::offsets::{Committed, Offsets};
-use crate::group::{Answer, Joined, Refused, Synced, Ticket};
 
 /// Groups that may exist.
 const MAX_GROUPS: usize = 100_000;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::group::Ticket;
+use crate::group::answer::Ticket;
 use crate::wire::{self, Reader};
 
 /// One member.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::files;
-use crate::log::Error;
+use crate::log::error::Error;
 
 const FILE_NAME: &str = "checkpoint";
 

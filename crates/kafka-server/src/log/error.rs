@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::log::SequenceError;
+use crate::log::producers::Error as SequenceError;
 
 /// An operation on a partition's log failed.
 #[derive(Debug, thiserror::Error)]

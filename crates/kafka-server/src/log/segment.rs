@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::batch::{self, HEADER_BYTES, Header, PATCHED_BYTES};
-use crate::log::Error;
+use crate::log::error::Error;
 use crate::log::index::{Entry, Index};
 use crate::log::producers::Producers;
 

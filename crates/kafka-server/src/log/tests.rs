@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use crate::batch::tests::{batch, batch_of_producer};
 use crate::batch::{self, Header};
 use crate::config::Retention;
+use crate::log::recovery::segment_files;
 use crate::log::{Error, Log, Timed};
 
 fn open(directory: &Path) -> Log {
@@ -40,11 +41,7 @@ fn read(log: &Log, mut offset: i64) -> Vec<Header> {
 }
 
 fn last_segment(directory: &Path) -> std::path::PathBuf {
-    crate::log::segment_files(directory)
-        .unwrap()
-        .pop()
-        .unwrap()
-        .1
+    segment_files(directory).unwrap().pop().unwrap().1
 }
 
 #[test]
@@ -54,7 +51,7 @@ fn offsets_follow_one_another_across_segments_and_openings() {
     for number in 0..50 {
         assert_eq!(append(&mut log, 3, number), number * 3);
     }
-    assert!(crate::log::segment_files(directory.path()).unwrap().len() > 1);
+    assert!(segment_files(directory.path()).unwrap().len() > 1);
     drop(log);
     let mut log = open(directory.path());
     assert_eq!(append(&mut log, 1, 50), 150);
@@ -120,9 +117,9 @@ fn advancing_the_start_removes_whole_segments_and_outlives_the_log() {
     for number in 0..100 {
         append(&mut log, 1, number);
     }
-    let before = crate::log::segment_files(directory.path()).unwrap().len();
+    let before = segment_files(directory.path()).unwrap().len();
     log.advance_start(70).unwrap();
-    assert!(crate::log::segment_files(directory.path()).unwrap().len() < before);
+    assert!(segment_files(directory.path()).unwrap().len() < before);
     drop(log);
     let log = open(directory.path());
     assert_eq!((log.start_offset(), log.next_offset()), (70, 100));
@@ -213,9 +210,7 @@ fn damage_in_a_synced_segment_is_an_error_not_a_cut() {
     log.mark_synced(unsynced.offset);
     log.save_checkpoint().unwrap();
     drop(log);
-    let (_, first) = crate::log::segment_files(directory.path())
-        .unwrap()
-        .swap_remove(0);
+    let (_, first) = segment_files(directory.path()).unwrap().swap_remove(0);
     OpenOptions::new()
         .write(true)
         .open(&first)

@@ -18,7 +18,8 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::api::{Client, Next, SUPPORTED, answer, find};
+use crate::api::supported::{SUPPORTED, find};
+use crate::api::{Client, Next, answer};
 use crate::auth::Session;
 use crate::batch::tests::{batch, batch_of_producer};
 use crate::cluster::{Cluster, TopicRef};
@@ -72,7 +73,7 @@ impl Fixture {
         // No call here is meant to wait.
         let interrupted = CancellationToken::new();
         interrupted.cancel();
-        let mut session = Session::new(self.cluster.users());
+        let mut session = Session::new(self.cluster.credentials());
         let client = Client {
             id: "",
             address: Ipv4Addr::LOCALHOST.into(),

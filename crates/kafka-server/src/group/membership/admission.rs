@@ -2,9 +2,11 @@
 
 use kafka_protocol::error::ResponseError;
 
+use crate::group::answer::{Answer, Joined, JoinedMember, Refused, Ticket};
 use crate::group::member::Member;
-use crate::group::membership::{Identity, Join, Membership, State};
-use crate::group::{Answer, Joined, JoinedMember, Refused, Ticket};
+use crate::group::membership::machine::Membership;
+use crate::group::membership::request::{Identity, Join};
+use crate::group::membership::state::State;
 
 /// Members that one group may have.
 const MAX_MEMBERS: usize = 1_000;

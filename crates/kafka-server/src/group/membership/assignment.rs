@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
-use crate::group::membership::{Membership, State, Sync};
-use crate::group::{Answer, Synced, Ticket};
+use crate::group::answer::{Answer, Synced, Ticket};
+use crate::group::membership::machine::Membership;
+use crate::group::membership::request::Sync;
+use crate::group::membership::state::State;
 
 impl Membership {
     pub(super) fn assign(

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::group::member::{Member, Profile};
-use crate::group::membership::{Membership, State};
+use crate::group::membership::machine::Membership;
+use crate::group::membership::state::State;
 
 /// A group's members as a restart should find them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,14 @@
 //! Plays schedules of joins, syncs, silence and departures against the membership.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use proptest::prelude::*;
 
-use crate::group::Joined;
-use crate::group::member::Protocol;
-use crate::group::membership::*;
+use crate::group::answer::{Answer, Joined, Ticket};
+use crate::group::member::{Profile, Protocol};
+use crate::group::membership::{Identity, Join, Membership, State, Sync};
 
 const SESSION: u64 = 10_000;
 const REBALANCE: u64 = 30_000;
