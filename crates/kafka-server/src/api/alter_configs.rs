@@ -17,20 +17,18 @@ use crate::config::Overrides;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// The settings that each resource is to have.
+/// All settings of each resource, which replace the existing ones.
 pub type Request<'a> = Alteration<'a, Setting<'a>>;
 
 /// Name and value of a setting; `None` for the default.
 type Setting<'a> = (&'a str, Option<&'a str>);
 
-/// Decodes the body.
 pub fn decode<'a>(reader: &mut Reader<'a>, _version: i16) -> Result<Request<'a>, wire::Error> {
     Alteration::decode(reader, |reader| {
         Ok((reader.string()?, reader.nullable_string()?))
     })
 }
 
-/// Replaces the settings of each resource.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let replace = |settings: &[Setting<'_>], overrides: &mut Overrides| {
         *overrides = collect(settings);

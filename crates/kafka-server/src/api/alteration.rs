@@ -1,4 +1,4 @@
-//! What `AlterConfigs` and `IncrementalAlterConfigs` share: settings to change, by resource.
+//! The common part of `AlterConfigs` and `IncrementalAlterConfigs`.
 
 use crate::api::refusal::Refusal;
 use crate::api::resource::Resource;
@@ -38,7 +38,7 @@ impl<'a, C> Alteration<'a, C> {
         })
     }
 
-    /// Changes resource by resource: all settings of a resource or none.
+    /// Changes resource by resource: all settings of a resource, or none of them.
     pub fn apply<'r>(
         &'r self,
         cluster: &'r Cluster,

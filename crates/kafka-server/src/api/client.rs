@@ -1,16 +1,15 @@
-//! The client behind a request.
+//! The client that sent a request.
 
 use std::net::IpAddr;
 
 use tokio_util::sync::CancellationToken;
 
-/// Who sent a request.
+/// The client that sent a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Client<'a> {
-    /// The name it gives itself.
+    /// The client id in the request header.
     pub id: &'a str,
-    /// Where it connects from.
     pub address: IpAddr,
-    /// Cancelled when the client has left or the broker stops: long waits end early.
+    /// Cancelled when the client leaves or the server stops, to end long waits.
     pub interrupted: &'a CancellationToken,
 }

@@ -22,10 +22,10 @@ use crate::faults::{FaultDecision, Moment, inject};
 use crate::reply::{self, Reply};
 use crate::wire::{self, Reader};
 
-/// The first header version with tagged fields, and with it the compact forms in the body.
+/// First header version with tagged fields; the body then has compact lengths.
 const FLEXIBLE_HEADER: i16 = 2;
 
-/// The fields before every request's body.
+/// The fields before the body of every request.
 #[derive(Debug, Clone, Copy)]
 struct Header {
     api: i16,
@@ -33,7 +33,7 @@ struct Header {
     correlation_id: i32,
 }
 
-/// Answers one request frame into `output`, which stays empty where none is expected.
+/// Answers one request frame into `output`, which stays empty if no response is due.
 pub async fn answer(
     cluster: &Cluster,
     session: &mut Session,
@@ -53,10 +53,10 @@ pub async fn answer(
     let start = output.len();
     let reply = Reply::new(output, supported.api, header.version, header.correlation_id);
     if !(supported.min..=supported.max).contains(&header.version) {
-        // Clients learn from this answer which versions to use (KIP-511).
+        // The client retries with a version from this response (KIP-511).
         if supported.api == ApiKey::ApiVersions {
             api_versions::refuse(reply)?;
-            return Ok(Next::GoOn);
+            return Ok(Next::KeepOpen);
         }
         return Err(header.unsupported());
     }
@@ -97,17 +97,17 @@ async fn dispatch(
         ApiKey::JoinGroup => {
             let (request, reply) = call.decode(join_group::Request::decode)?;
             join_group::answer(cluster, &request, reply, client).await?;
-            Ok(Next::GoOn)
+            Ok(Next::KeepOpen)
         }
         ApiKey::SyncGroup => {
             let (request, reply) = call.decode(sync_group::Request::decode)?;
             sync_group::answer(cluster, &request, reply, client).await?;
-            Ok(Next::GoOn)
+            Ok(Next::KeepOpen)
         }
         ApiKey::SaslHandshake => {
             let (request, reply) = call.decode(sasl_handshake::Request::decode)?;
             sasl_handshake::answer(session, &request, reply)?;
-            Ok(Next::GoOn)
+            Ok(Next::KeepOpen)
         }
         ApiKey::SaslAuthenticate => {
             let (request, reply) = call.decode(sasl_authenticate::Request::decode)?;
@@ -119,11 +119,11 @@ async fn dispatch(
                 reply,
             )?)
         }
-        _ => answer_at_once(call).map(|()| Next::GoOn),
+        _ => answer_at_once(call).map(|()| Next::KeepOpen),
     }
 }
 
-/// Answers a token that came without a request around it.
+/// Answers a SASL token that came without a request header.
 fn answer_bare_token(
     cluster: &Cluster,
     session: &mut Session,
@@ -134,7 +134,7 @@ fn answer_bare_token(
         Ok(answer) => {
             output.put_u32(u32::try_from(answer.len()).unwrap_or(0));
             output.put_slice(&answer);
-            Next::GoOn
+            Next::KeepOpen
         }
         Err(error) => {
             debug!(%error, "rejected a login");
@@ -143,7 +143,7 @@ fn answer_bare_token(
     }
 }
 
-/// Answers a request that needs no waiting.
+/// Answers a request that does not wait.
 fn answer_at_once(call: Call<'_>) -> Result<(), Error> {
     match call.api {
         ApiKey::ApiVersions => call.respond(api_versions::Request::decode, api_versions::answer),
@@ -219,7 +219,7 @@ impl<'a> Call<'a> {
         Ok((request, self.reply))
     }
 
-    /// Answers a request that needs no waiting.
+    /// Answers a request that does not wait.
     fn respond<T>(
         self,
         decode: impl FnOnce(&mut Reader<'a>, i16) -> Result<T, wire::Error>,
@@ -240,7 +240,7 @@ impl Header {
         })
     }
 
-    /// Reads what follows the correlation id and leaves the reader in the form of the body.
+    /// Reads the rest of the header and prepares the reader for the body.
     fn decode_client_id<'a>(
         self,
         reader: &mut Reader<'a>,

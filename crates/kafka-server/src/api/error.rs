@@ -1,41 +1,31 @@
-//! Errors that end a connection.
+//! Errors that close a connection.
 
 use crate::reply;
 use crate::wire;
 
-/// A request cannot be answered; the connection ends.
+/// A request cannot be answered, so the connection is closed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The API is unknown, or not in this version.
+    /// The API or its version is not supported.
     #[error("version {version} of API {api} is not supported")]
-    Unsupported {
-        /// The API's number.
-        api: i16,
-        /// The version asked for.
-        version: i16,
-    },
-    /// The request does not follow the protocol.
+    Unsupported { api: i16, version: i16 },
+    /// The body does not follow the protocol.
     #[error("failed to decode a request of API {api} version {version}")]
     Decode {
-        /// The API's number.
         api: i16,
-        /// The version asked for.
         version: i16,
-        /// What is wrong.
         #[source]
         source: wire::Error,
     },
-    /// The request ends before its API and version.
-    #[error("failed to decode a request's header")]
+    /// The header does not follow the protocol.
+    #[error("failed to decode a request header")]
     Header {
-        /// What is wrong.
         #[source]
         source: wire::Error,
     },
-    /// The response could not be encoded.
-    #[error("failed to answer")]
+    /// The response cannot be encoded.
+    #[error("failed to encode a response")]
     Encode {
-        /// Which one.
         #[source]
         source: reply::Error,
     },

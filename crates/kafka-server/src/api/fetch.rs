@@ -1,8 +1,7 @@
-//! `Fetch`: whole batches from given offsets on, waiting for them if need be.
+//! `Fetch`: reads batches, and waits for them up to the client's timeout.
 //!
-//! The response is written by hand: batches are read from the page cache straight into it.
-//! Fetch sessions are declined (the session id of every response is 0), so that clients name all
-//! partitions in each request.
+//! Batches are read from the page cache straight into the response. Fetch sessions are declined (the
+//! session id of every response is 0), so that each request names all partitions.
 //!
 //! # References
 //!
@@ -25,48 +24,38 @@ use crate::reply::Reply;
 use crate::topic::log_error_code;
 use crate::wire::{self, Reader};
 
-/// Since which version topics are named by id.
+/// First version that names topics by id.
 pub const TOPIC_IDS_SINCE: i16 = 13;
 
-/// What to fetch, and how long to wait for it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// Longest wait for `min_bytes`.
     pub max_wait_ms: i32,
-    /// Bytes of batches that are worth answering with before that.
+    /// Bytes of batches that end the wait.
     pub min_bytes: i32,
-    /// Bytes of batches that the answer may have.
+    /// Limit on the bytes of batches in the response.
     pub max_bytes: i32,
-    /// Session the client believes to have.
     pub session_id: i32,
-    /// Its epoch: 0 to open one, -1 to do without.
+    /// 0 opens a session, -1 declines one.
     pub session_epoch: i32,
-    /// By topic.
     pub topics: Vec<WantedTopic<'a>>,
 }
 
-/// What to fetch of one topic.
 #[derive(Debug, PartialEq, Eq)]
 pub struct WantedTopic<'a> {
-    /// Which topic.
     pub topic: TopicRef<'a>,
-    /// Its partitions.
     pub partitions: Vec<Wanted>,
 }
 
-/// What to fetch of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// Which partition.
     pub partition: i32,
-    /// From which offset on.
+    /// Offset of the first record to return.
     pub offset: i64,
-    /// Bytes of batches at most.
     pub max_bytes: i32,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         if version <= 14 {
             let _replica_id = reader.i32()?;
@@ -139,13 +128,13 @@ fn topic_ref<'a>(reader: &mut Reader<'a>, version: i16) -> Result<TopicRef<'a>, 
     }
 }
 
-/// A partition to be read, as long as it exists.
+/// A partition to read, or why it cannot be read.
 struct Source {
     wanted: Wanted,
     partition: Result<Arc<Partition>, ResponseError>,
 }
 
-/// Waits until enough has been appended, or long enough, and writes the response.
+/// Waits for `min_bytes` or the timeout, then writes the response.
 pub async fn answer(
     cluster: &Cluster,
     request: &Request<'_>,
@@ -154,7 +143,7 @@ pub async fn answer(
 ) -> Next {
     if request.session_id != 0 && request.session_epoch > 0 {
         fetch_response::refuse(reply, ResponseError::FetchSessionIdNotFound);
-        return Next::GoOn;
+        return Next::KeepOpen;
     }
     let mut sources = resolve(cluster, request);
     if cluster.faults().is_some() && inject_each(cluster, &mut sources, client).await.is_err() {
@@ -170,10 +159,10 @@ pub async fn answer(
         }
     }
     fetch_response::write(reply, &findings);
-    Next::GoOn
+    Next::KeepOpen
 }
 
-/// Looks again after every append until there is enough, for no longer than the client waits.
+/// Reads again after every append until there is enough, up to the client's timeout.
 async fn wait<'a>(
     sources: &[(TopicRef<'a>, Vec<Source>)],
     limit: usize,
@@ -192,7 +181,7 @@ async fn wait<'a>(
     find(sources, limit)
 }
 
-/// The connection is to be closed.
+/// The connection must be closed.
 struct Cut;
 
 /// Asks the fault hook about each partition.

@@ -1,4 +1,4 @@
-//! Writes the response of [`fetch`](crate::api::fetch): fields by hand, batches by positioned reads.
+//! The response of [`fetch`](crate::api::fetch): fields are encoded here, batches are read in place.
 
 use bytes::{BufMut, BytesMut};
 use kafka_protocol::error::ResponseError;
@@ -9,35 +9,32 @@ use crate::log::Slice;
 use crate::partition::{Found, Offsets};
 use crate::reply::Reply;
 
-/// The first version with compact forms and tagged fields.
+/// First version with compact lengths and tagged fields.
 const FLEXIBLE_SINCE: i16 = 12;
 
-/// No replica but the leader is to be read from.
+/// Clients read from the leader.
 const NO_REPLICA: i32 = -1;
 
-/// What a fetch found in the partitions it wants, in their order.
+/// Results of a fetch, in the order of its partitions.
 #[derive(Debug)]
 pub struct Findings<'a> {
-    /// By topic.
     pub topics: Vec<(TopicRef<'a>, Vec<Finding>)>,
-    /// Bytes of batches in all.
+    /// Total bytes of batches.
     pub bytes: usize,
-    /// Something is wrong with a partition: the client should know at once.
+    /// A partition cannot be read: the client is told without waiting.
     pub failed: bool,
 }
 
-/// What was found in one partition.
+/// Result for one partition.
 #[derive(Debug)]
 pub struct Finding {
-    /// Which partition.
     pub partition: i32,
-    /// Its offsets and batches.
     pub found: Result<Found, ResponseError>,
 }
 
-/// Writes what was found.
+/// Writes the response to a fetch.
 pub fn write(reply: Reply<'_>, findings: &Findings<'_>) {
-    let fields = Fields::of(&reply);
+    let fields = Fields::new(&reply);
     reply.send_with(fields.flexible, |output| {
         fields.head(output, 0);
         fields.length(output, findings.topics.len());
@@ -53,9 +50,9 @@ pub fn write(reply: Reply<'_>, findings: &Findings<'_>) {
     });
 }
 
-/// Writes a response that is all error.
+/// Writes a response that consists of one error.
 pub fn refuse(reply: Reply<'_>, error: ResponseError) {
-    let fields = Fields::of(&reply);
+    let fields = Fields::new(&reply);
     reply.send_with(fields.flexible, |output| {
         fields.head(output, error.code());
         fields.length(output, 0);
@@ -70,7 +67,7 @@ struct Fields {
 }
 
 impl Fields {
-    fn of(reply: &Reply<'_>) -> Self {
+    fn new(reply: &Reply<'_>) -> Self {
         let version = reply.version();
         Self {
             version,
@@ -164,7 +161,7 @@ impl Fields {
         })
     }
 
-    /// Writes the length of a byte field or of an array: both have the same forms.
+    /// Writes the length of a byte field or an array.
     fn length(self, output: &mut BytesMut, length: usize) {
         if self.flexible {
             put_unsigned_varint(output, length + 1);

@@ -1,4 +1,4 @@
-//! `IncrementalAlterConfigs`: changes some settings of topics.
+//! `IncrementalAlterConfigs`: changes single settings of topics.
 //!
 //! # References
 //!
@@ -24,21 +24,16 @@ const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
-/// The settings that change, by resource.
 pub type Request<'a> = Alteration<'a, Change<'a>>;
 
-/// A change of one setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change<'a> {
-    /// The setting.
     pub name: &'a str,
-    /// Set, delete, append to or subtract from a list.
+    /// Set (0), delete (1), append to (2) or subtract from (3) a list.
     pub operation: i8,
-    /// With what.
     pub value: Option<&'a str>,
 }
 
-/// Decodes the body.
 pub fn decode<'a>(reader: &mut Reader<'a>, _version: i16) -> Result<Request<'a>, wire::Error> {
     Alteration::decode(reader, |reader| {
         Ok(Change {
@@ -58,7 +53,7 @@ impl Change<'_> {
             let words = list.split(',').map(|word| word.trim().to_owned());
             words.filter(|word| !word.is_empty()).collect()
         };
-        // A topic that does not set a list has the default's words, and keeps them.
+        // A topic without the setting starts from the words of the default.
         let known = overrides.get(name).cloned();
         let known = words(&known.unwrap_or_else(|| setting.default_value(settings)));
         let is_list = matches!(setting.kind, Kind::List(_));
@@ -97,7 +92,6 @@ impl Change<'_> {
     }
 }
 
-/// Changes the settings of each resource.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let settings = cluster.settings();
     let change = |changes: &[Change<'_>], overrides: &mut Overrides| {

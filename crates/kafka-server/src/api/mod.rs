@@ -1,7 +1,11 @@
-//! The requests the broker answers: one file per API, each with its decoder and its answer.
+//! The supported APIs: one file per API, with the decoder of its request and the answer.
 //!
-//! Requests are decoded by [`Reader`], whose bounds hold against any
-//! bytes; responses are encoded by `kafka-protocol`, except Fetch, which copies records once.
+//! ```text
+//!  frame ─▶ dispatch (header, version, access) ─▶ <api>::Request::decode ─▶ <api>::answer ─▶ Reply
+//! ```
+//!
+//! Requests are decoded by [`Reader`](crate::wire::Reader), which is bounded for any input.
+//! Responses are encoded by `kafka-protocol`, except that of Fetch, which copies records only once.
 //!
 //! # References
 //!

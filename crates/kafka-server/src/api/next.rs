@@ -1,10 +1,9 @@
-//! The connection after a response.
+//! What happens to a connection after a response.
 
-/// What happens to the connection after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// The next request is waited for.
-    GoOn,
-    /// It is closed once the answer was sent.
+    /// Wait for the next request.
+    KeepOpen,
+    /// Close the connection once the response is sent.
     Close,
 }

@@ -1,4 +1,4 @@
-//! `OffsetCommit`: a group notes how far it has read.
+//! `OffsetCommit`: stores the offsets up to which a group has read.
 //!
 //! # References
 //!
@@ -16,37 +16,29 @@ use crate::group::{Committed, Identity};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// Bytes a committer may note beside an offset: Kafka's own limit.
+/// Bytes of metadata of one offset: Kafka's own limit.
 const MAX_METADATA_BYTES: usize = 4_096;
 
-/// Offsets to be committed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The group.
     pub group: &'a str,
-    /// The generation the member is in, -1 for none.
+    /// Generation of the member; -1 outside a group.
     pub generation: i32,
-    /// Who commits.
     pub identity: Identity<'a>,
-    /// By topic.
     pub topics: Vec<(&'a str, Vec<PartitionOffset<'a>>)>,
 }
 
-/// The offset of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionOffset<'a> {
-    /// Which partition.
     pub partition: i32,
-    /// The offset to go on from.
+    /// Offset of the next record to read.
     pub offset: i64,
-    /// The leader epoch of the record before it, -1 if unknown.
+    /// Leader epoch of the record before it; -1 if unknown.
     pub leader_epoch: i32,
-    /// What is noted beside it.
     pub metadata: Option<&'a str>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let group = reader.string()?;
         let generation = reader.i32()?;
@@ -106,21 +98,21 @@ impl<'a> PartitionOffset<'a> {
     }
 }
 
-/// Commits what can be committed, all of it or none.
+/// Commits all valid offsets, or none of them.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
-    let mut sound = Vec::new();
+    let mut valid = Vec::new();
     let mut checks = Vec::with_capacity(request.topics.len());
     for (topic, partitions) in &request.topics {
         let mut outcomes = Vec::with_capacity(partitions.len());
         for wanted in partitions {
             let checked = wanted.check(cluster, topic);
             outcomes.push((wanted.partition, checked.as_ref().err().copied()));
-            sound.extend(checked.map(|committed| (*topic, wanted.partition, committed)));
+            valid.extend(checked.map(|committed| (*topic, wanted.partition, committed)));
         }
         checks.push((*topic, outcomes));
     }
     let groups = cluster.groups();
-    let committed = groups.commit(request.group, request.identity, request.generation, &sound);
+    let committed = groups.commit(request.group, request.identity, request.generation, &valid);
     let failed = committed.err();
     let topics = checks.into_iter().map(|(topic, outcomes)| {
         let partitions = outcomes.into_iter().map(|(partition, error)| {

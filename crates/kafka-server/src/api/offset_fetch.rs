@@ -1,4 +1,4 @@
-//! `OffsetFetch`: how far groups have read.
+//! `OffsetFetch`: the committed offsets of groups.
 //!
 //! # References
 //!
@@ -20,24 +20,19 @@ use crate::wire::{self, Reader};
 const SEVERAL_GROUPS_SINCE: i16 = 8;
 const LEADER_EPOCH_SINCE: i16 = 5;
 
-/// Which offsets are asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Each group with its partitions.
     pub groups: Vec<WantedGroup<'a>>,
 }
 
-/// What is asked of one group.
 #[derive(Debug, PartialEq, Eq)]
 pub struct WantedGroup<'a> {
-    /// The group.
     pub group: &'a str,
-    /// Partitions by topic; `None` for all that were committed.
+    /// Partitions by topic; `None` for all committed offsets.
     pub topics: Option<Vec<(&'a str, Vec<i32>)>>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let groups = if version >= SEVERAL_GROUPS_SINCE {
             reader.array(|reader| {
@@ -70,10 +65,10 @@ fn topic<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Vec<i32>), wire::Error
     Ok(topic)
 }
 
-/// A topic and what was committed for its partitions.
+/// A topic and the committed offsets of its partitions.
 type Found = (String, Vec<(i32, Option<Committed>)>);
 
-/// Looks up what was committed; -1 stands for nothing.
+/// Answers with the committed offsets; -1 if there is none.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let version = reply.version();
     if version >= SEVERAL_GROUPS_SINCE {

@@ -1,4 +1,4 @@
-//! `Produce`: checks record batches and appends them as they are.
+//! `Produce`: checks record batches and appends their bytes unchanged.
 //!
 //! # References
 //!
@@ -24,28 +24,23 @@ use crate::wire::{self, Reader};
 
 const TOPIC_IDS_SINCE: i16 = 13;
 
-/// Batches to be appended.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// Set by transactional producers.
     pub transactional_id: Option<&'a str>,
-    /// 0: no answer is expected; 1 and -1 are the same with one replica.
+    /// 0: no response is expected; 1 and -1 are the same with one replica.
     pub acks: i16,
-    /// By topic.
     pub topics: Vec<TopicData<'a>>,
 }
 
-/// Batches of one topic.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TopicData<'a> {
-    /// Which topic.
     pub topic: TopicRef<'a>,
-    /// Partition and batch.
+    /// Each partition with its batch.
     pub partitions: Vec<(i32, Option<&'a [u8]>)>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let transactional_id = reader.nullable_string()?;
         let acks = reader.i16()?;
@@ -73,7 +68,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A batch that was appended.
 struct Appended {
     base_offset: i64,
     start_offset: i64,
@@ -81,9 +75,9 @@ struct Appended {
 
 /// Why a batch was not acknowledged.
 enum Failed {
-    /// The client is told.
+    /// Respond with an error.
     Refused(Refusal),
-    /// The connection is closed.
+    /// Close the connection.
     Cut,
 }
 
@@ -93,7 +87,7 @@ impl<R: Into<Refusal>> From<R> for Failed {
     }
 }
 
-/// Appends what can be appended and answers once that is as durable as the settings ask.
+/// Appends batch by batch; a refused batch does not affect the others.
 pub async fn answer(
     cluster: &Cluster,
     request: &Request<'_>,
@@ -127,7 +121,7 @@ pub async fn answer(
     if request.acks != 0 {
         reply.send(&ProduceResponse::default().with_responses(responses))?;
     }
-    Ok(Next::GoOn)
+    Ok(Next::KeepOpen)
 }
 
 async fn append(
@@ -159,7 +153,7 @@ async fn append(
     })
 }
 
-/// Checks what can be checked without the partition.
+/// Checks everything that does not depend on the partition.
 fn check(request: &Request<'_>, topic: &Topic, records: &[u8]) -> Result<Header, Refusal> {
     if !(-1..=1).contains(&request.acks) {
         return Err(ResponseError::InvalidRequiredAcks.into());

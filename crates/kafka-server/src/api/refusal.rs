@@ -2,10 +2,10 @@
 
 use kafka_protocol::error::ResponseError;
 
-/// What clients that ask for transactions are told.
+/// Message for clients that ask for transactions.
 pub const NO_TRANSACTIONS: &str = "transactions are not supported by this broker";
 
-/// Why a part of a request was not done: a code for the client, a sentence for its user.
+/// An error for a part of a request: a code for the client, a message for its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub error: ResponseError,

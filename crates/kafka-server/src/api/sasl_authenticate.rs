@@ -1,4 +1,4 @@
-//! `SaslAuthenticate`: a token of the chosen mechanism.
+//! `SaslAuthenticate`: one token of the chosen mechanism.
 //!
 //! # References
 //!
@@ -14,15 +14,12 @@ use crate::auth::{Credentials, Session};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// The token.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Its bytes.
     pub token: &'a [u8],
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
         let token = reader.bytes()?;
         reader.tags()?;
@@ -30,7 +27,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Takes the token; who is refused is told so and then left.
+/// Answers the token; after a failed login the connection is closed.
 pub fn answer(
     session: &mut Session,
     credentials: &Credentials,
@@ -41,7 +38,7 @@ pub fn answer(
         Ok(token) => {
             let response = SaslAuthenticateResponse::default().with_auth_bytes(Bytes::from(token));
             reply.send(&response)?;
-            Ok(Next::GoOn)
+            Ok(Next::KeepOpen)
         }
         Err(error) => {
             let response = SaslAuthenticateResponse::default()

@@ -2,7 +2,7 @@
 
 use kafka_protocol::messages::ApiKey;
 
-/// Versions that are answered, by API, in order of number.
+/// Supported versions by API, in order of API key.
 pub const SUPPORTED: &[Supported] = &[
     Supported::new(ApiKey::Produce, 3, 13),
     Supported::new(ApiKey::Fetch, 4, 18),
@@ -51,7 +51,7 @@ impl Supported {
     }
 }
 
-/// Returns the versions of an API by its number.
+/// Returns the versions of the API with this key.
 pub fn find(api: i16) -> Option<&'static Supported> {
     SUPPORTED
         .iter()

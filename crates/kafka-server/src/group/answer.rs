@@ -3,54 +3,48 @@
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
-/// Stands for a request that waits for its group.
+/// Identifies a request that waits for its group.
 pub type Ticket = u64;
 
-/// What a waiting request is told.
+/// The answer to a waiting request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// To a request to join.
     Joined(Result<Joined, Refused>),
-    /// To a request for an assignment.
     Synced(Result<Synced, ResponseError>),
 }
 
-/// A member's place in a new generation.
+/// The result of joining a new generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joined {
-    /// Which generation.
     pub generation: i32,
-    /// What the protocols are for.
     pub protocol_type: String,
-    /// The protocol all members speak.
+    /// The assignment protocol that all members support.
     pub protocol: String,
-    /// Who assigns.
+    /// Id of the leader.
     pub leader: String,
-    /// The id of the member itself.
+    /// Id of the member that joined.
     pub member: String,
-    /// All members, told to the leader only.
+    /// All members; empty except for the leader.
     pub members: Vec<JoinedMember>,
-    /// The leader need not assign again.
+    /// Whether the previous assignment stays valid, so that the leader need not assign.
     pub skip_assignment: bool,
 }
 
-/// A member as the leader sees it.
+/// A member, for the leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinedMember {
-    /// Its id.
     pub id: String,
-    /// Its name that survives restarts.
+    /// Instance id of a static member.
     pub instance_id: Option<String>,
-    /// What it tells the leader.
+    /// Metadata for the leader, such as the subscription.
     pub metadata: Bytes,
 }
 
-/// Why a member was not let in.
+/// The reason why a member cannot join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// The reason.
     pub error: ResponseError,
-    /// The id to come back with, where that is the reason.
+    /// Id to join with, if the reason is that one is required.
     pub member_id: String,
 }
 
@@ -63,13 +57,10 @@ impl From<ResponseError> for Refused {
     }
 }
 
-/// A member's assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Synced {
-    /// What the protocols are for.
     pub protocol_type: String,
-    /// The protocol all members speak.
+    /// The assignment protocol that all members support.
     pub protocol: String,
-    /// What the leader assigned.
     pub assignment: Bytes,
 }

@@ -1,8 +1,8 @@
-//! Consumer groups: who is a member, who was assigned what, and how far each partition was read.
+//! Consumer groups: members, assignments and committed offsets.
 //!
 //! ```text
 //!  api/join_group … ─▶ Coordinator ─▶ membership/ (state machine, one per group)
-//!                          │  └─────▶ offsets    (what was committed)
+//!                          │  └─────▶ offsets    (committed offsets)
 //!                          └────────▶ journal    (both, on disk)
 //! ```
 

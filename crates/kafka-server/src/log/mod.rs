@@ -6,10 +6,10 @@
 //!                                    checkpoint                 start offset, synced offset
 //! ```
 //!
-//! Synchronous: the caller decides on which thread a write or a sync happens. What is appended is
-//! in the page cache and so survives the end of the process; what was synced survives the end of
-//! the machine. Opening a log checks the checksums of all that was not known to be synced and cuts
-//! it behind the last sound batch.
+//! Synchronous: the caller chooses the thread of a write or a sync. An appended batch is in the page
+//! cache and so survives the end of the process; a synced batch survives a crash of the machine.
+//! Opening a log checks the checksums of all batches that are not known to be synced, and truncates
+//! the log after the last valid batch.
 
 mod checkpoint;
 mod error;

@@ -20,30 +20,31 @@ pub const LEADER_EPOCH: i32 = 0;
 #[derive(Debug)]
 pub struct Log {
     directory: PathBuf,
-    /// In order of offset, never empty; the last is appended to.
+    /// In order of offset, never empty; the last one is appended to.
     segments: Vec<Segment>,
     start_offset: i64,
     synced_offset: i64,
     segment_bytes: u64,
     producers: Producers,
-    /// Segments were created since the directory was synced.
+    /// Whether segments were created since the directory was synced.
     new_files: bool,
-    /// A write could not be taken back: the file's end is unknown until the log is opened again.
+    /// Whether a failed write could not be undone: the end of the file is unknown until the next
+    /// start.
     failed: bool,
 }
 
-/// What is to be made durable: sync it, then say so with [`Log::mark_synced`].
+/// Files to sync; afterwards call [`Log::mark_synced`].
 #[derive(Debug)]
 pub struct Unsynced {
     files: Vec<Arc<File>>,
-    /// Set where it has files that it did not have when it was synced last.
+    /// Set if the directory has new files since its last sync.
     directory: Option<PathBuf>,
-    /// Up to which offset the log is durable afterwards.
+    /// Records before this offset are durable after the sync.
     pub offset: i64,
 }
 
 impl Unsynced {
-    /// Syncs the files, which may take long; the log need not be locked.
+    /// Syncs the files, which may take long; the log does not have to be locked.
     pub fn sync(&self) -> Result<(), Error> {
         let files = self.files.iter().try_for_each(|file| file.sync_data());
         let directory = || match &self.directory {
@@ -56,17 +57,16 @@ impl Unsynced {
     }
 }
 
-/// A record's place in time.
+/// Offset and timestamp of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timed {
-    /// Its offset.
     pub offset: i64,
-    /// Its timestamp, milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub timestamp: i64,
 }
 
 impl Log {
-    /// Opens the log in a directory, creating both where there are none.
+    /// Opens the log in a directory; creates both if they do not exist.
     pub fn open(directory: PathBuf, segment_bytes: u64) -> Result<Self, Error> {
         fs::create_dir_all(&directory).map_err(|source| Error::open(&directory, source))?;
         let checkpoint = Checkpoint::load(&directory)?;
@@ -96,24 +96,24 @@ impl Log {
         self.start_offset
     }
 
-    /// Returns the offset the next record gets: the high watermark, for there are no replicas.
+    /// Returns the offset of the next record: the high watermark, because there are no replicas.
     pub fn next_offset(&self) -> i64 {
         self.segments.last().map_or(0, Segment::next_offset)
     }
 
-    /// Returns how many bytes its segments hold.
+    /// Returns the total size of the segments.
     pub fn bytes(&self) -> u64 {
         self.segments.iter().map(Segment::bytes).sum()
     }
 
-    /// Changes after how many bytes the next segment begins.
+    /// Sets the size after which the next segment starts.
     pub fn set_segment_bytes(&mut self, segment_bytes: u64) {
         self.segment_bytes = segment_bytes;
     }
 
     /// Appends one checked batch and returns the offset of its first record.
     ///
-    /// A batch that an idempotent producer sends again is not appended again.
+    /// A batch that an idempotent producer retries is appended once.
     pub fn append(&mut self, header: &Header, bytes: &[u8]) -> Result<i64, Error> {
         let sequence = self.producers.check(header);
         if let Some(base_offset) = sequence.map_err(|source| Error::Sequence { source })? {
@@ -136,11 +136,11 @@ impl Log {
         appended
     }
 
-    /// Returns whole batches from `offset` on; `None` where nothing is to be read yet.
+    /// Returns whole batches from `offset` on; `None` at the end of the log.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] before the start and beyond the end of the log.
+    /// [`Error::OutOfRange`] before the start and after the end of the log.
     pub fn slice(
         &self,
         offset: i64,
@@ -162,10 +162,10 @@ impl Log {
             .map(Some)
     }
 
-    /// Returns the first record whose timestamp is not below the given one.
+    /// Returns the first record at or after a timestamp.
     ///
-    /// Within a compressed batch the records cannot be told apart, so the first record of the
-    /// batch stands for it: the answer is then at or before the exact one, never behind it.
+    /// Compressed batches are not decompressed: the result is then the first record of the batch,
+    /// which is at or before the exact one.
     pub fn find_timestamp(&self, timestamp: i64) -> Result<Option<Timed>, Error> {
         for segment in &self.segments {
             if segment.max_timestamp() < timestamp || segment.next_offset() <= self.start_offset {
@@ -189,7 +189,8 @@ impl Log {
         Ok(None)
     }
 
-    /// Returns the record with the highest timestamp, as far as batches tell.
+    /// Returns the record with the highest timestamp, within the precision of
+    /// [`Self::find_timestamp`].
     pub fn find_max_timestamp(&self) -> Result<Option<Timed>, Error> {
         let highest = self.segments.iter().map(Segment::max_timestamp).max();
         highest
@@ -197,7 +198,7 @@ impl Log {
             .map_or(Ok(None), |timestamp| self.find_timestamp(timestamp))
     }
 
-    /// Makes `offset` the first that can be read and removes segments wholly before it.
+    /// Makes `offset` the first that can be read, and removes the segments before it.
     pub fn advance_start(&mut self, offset: i64) -> Result<(), Error> {
         if offset > self.next_offset() {
             return Err(Error::OutOfRange {
@@ -218,8 +219,7 @@ impl Log {
         Ok(())
     }
 
-    /// Removes the oldest segments as far as nothing asks for them; `now` in milliseconds since
-    /// 1970.
+    /// Removes the oldest segments beyond the retention; `now` is in milliseconds since 1970.
     pub fn apply_retention(&mut self, retention: Retention, now: u64) -> Result<(), Error> {
         let expired = |segment: &Segment| {
             let (Some(kept), Ok(newest)) = (
@@ -237,8 +237,8 @@ impl Log {
         let mut kept_bytes = self.bytes();
         for segment in &self.segments[..self.segments.len() - 1] {
             let rest = kept_bytes - segment.bytes();
-            let superfluous = retention.bytes.is_some_and(|limit| rest >= limit);
-            if !expired(segment) && !superfluous {
+            let excess = retention.bytes.is_some_and(|limit| rest >= limit);
+            if !expired(segment) && !excess {
                 break;
             }
             kept_bytes = rest;
@@ -247,7 +247,7 @@ impl Log {
         self.advance_start(start)
     }
 
-    /// Returns what is not known to be durable, `None` if everything is.
+    /// Returns the files that are not known to be durable; `None` if all are.
     pub fn unsynced(&self) -> Option<Unsynced> {
         let offset = self.next_offset();
         if offset <= self.synced_offset {
@@ -266,23 +266,22 @@ impl Log {
         })
     }
 
-    /// Returns the offset up to which the log survives the end of the machine.
+    /// Returns the offset before which all records are synced.
     pub fn synced_offset(&self) -> i64 {
         self.synced_offset
     }
 
-    /// Notes that everything before `offset` was synced.
+    /// Records that everything before `offset` was synced.
     pub fn mark_synced(&mut self, offset: i64) {
         self.synced_offset = self.synced_offset.max(offset.min(self.next_offset()));
-        // A segment that began meanwhile holds offsets beyond, and is asked for again.
+        // A segment that was created during the sync starts at or after `offset`.
         self.new_files = self
             .segments
             .iter()
             .any(|segment| segment.base_offset() >= offset);
     }
 
-    /// Writes down start and synced offset, so that the next opening need not check what was
-    /// synced.
+    /// Stores start and synced offset, so that the next start need not check synced records.
     pub fn save_checkpoint(&self) -> Result<(), Error> {
         Checkpoint {
             start_offset: self.start_offset,
@@ -291,15 +290,16 @@ impl Log {
         .save(&self.directory)
     }
 
-    /// Loses what was not synced, as the end of the machine might; returns how many offsets.
+    /// Loses all unsynced records, as a crash of the machine may; returns the number of lost
+    /// offsets.
     pub fn drop_unsynced(&mut self) -> Result<u64, Error> {
         let before = self.next_offset();
-        self.cut(self.synced_offset)?;
+        self.truncate(self.synced_offset)?;
         Ok((before - self.next_offset()).unsigned_abs())
     }
 
-    /// Cuts the log so that it ends before the batch that holds `offset`.
-    fn cut(&mut self, offset: i64) -> Result<(), Error> {
+    /// Truncates the log before the batch that holds `offset`.
+    fn truncate(&mut self, offset: i64) -> Result<(), Error> {
         while self.segments.len() > 1 && self.active().base_offset() >= offset {
             remove(self.active().path())?;
             self.segments.pop();

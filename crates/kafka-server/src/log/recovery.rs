@@ -1,4 +1,4 @@
-//! Opening a log: what a crash may have torn is checked and removed.
+//! Recovery of a log after a crash: torn batches are found and removed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::log::error::Error;
 use crate::log::producers::Producers;
 use crate::log::segment::Segment;
 
-/// Opens the segments of a directory in order, and truncates them after the last sound batch.
+/// Opens the segments of a directory in order, and truncates them after the last valid batch.
 pub fn recover(
     directory: &Path,
     synced_offset: i64,
@@ -63,7 +63,6 @@ pub fn segment_files(directory: &Path) -> Result<Vec<(i64, PathBuf)>, Error> {
     Ok(files)
 }
 
-/// Removes a segment file.
 pub fn remove(path: &Path) -> Result<(), Error> {
     fs::remove_file(path).map_err(|source| Error::remove(path, source))
 }

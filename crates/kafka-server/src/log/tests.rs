@@ -1,4 +1,4 @@
-//! Appends, reads, cuts and recovers a log on a real file system.
+//! A log on a real file system: append, read, truncate, recover.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::batch::tests::{batch, batch_of_producer};
+use crate::batch::tests::{Producer, batch, batch_of_producer};
 use crate::batch::{self, Header};
 use crate::config::Retention;
 use crate::log::recovery::segment_files;
@@ -22,7 +22,7 @@ fn append(log: &mut Log, records: i32, timestamp: i64) -> i64 {
     log.append(&header, &bytes).unwrap()
 }
 
-/// Reads every batch from an offset on and returns their headers.
+/// Returns the headers of all batches from an offset on.
 fn read(log: &Log, mut offset: i64) -> Vec<Header> {
     let mut headers = Vec::new();
     while let Some(slice) = log.slice(offset, 1_000, true).unwrap() {
@@ -45,7 +45,7 @@ fn last_segment(directory: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn offsets_follow_one_another_across_segments_and_openings() {
+fn offsets_are_consecutive_across_segments_and_restarts() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for number in 0..50 {
@@ -63,7 +63,7 @@ fn offsets_follow_one_another_across_segments_and_openings() {
 }
 
 #[test]
-fn reading_inside_a_batch_returns_the_whole_batch() {
+fn offset_within_a_batch_returns_the_whole_batch() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     append(&mut log, 10, 0);
@@ -72,7 +72,7 @@ fn reading_inside_a_batch_returns_the_whole_batch() {
 }
 
 #[test]
-fn a_batch_beyond_the_limit_is_returned_only_when_asked_for() {
+fn batch_beyond_the_limit_is_returned_only_on_request() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     append(&mut log, 1, 0);
@@ -81,7 +81,7 @@ fn a_batch_beyond_the_limit_is_returned_only_when_asked_for() {
 }
 
 #[test]
-fn offsets_beyond_the_log_are_out_of_range() {
+fn offsets_outside_the_log_are_out_of_range() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     append(&mut log, 2, 0);
@@ -95,7 +95,7 @@ fn offsets_beyond_the_log_are_out_of_range() {
 }
 
 #[test]
-fn timestamps_are_found_even_when_out_of_order() {
+fn timestamps_out_of_order_are_found() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for timestamp in [10, 30, 20, 40] {
@@ -111,7 +111,7 @@ fn timestamps_are_found_even_when_out_of_order() {
 }
 
 #[test]
-fn advancing_the_start_removes_whole_segments_and_outlives_the_log() {
+fn advanced_start_removes_segments_and_survives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for number in 0..100 {
@@ -127,7 +127,7 @@ fn advancing_the_start_removes_whole_segments_and_outlives_the_log() {
 }
 
 #[test]
-fn what_was_not_synced_can_be_lost_on_purpose() {
+fn unsynced_records_can_be_dropped() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for number in 0..60 {
@@ -145,10 +145,10 @@ fn what_was_not_synced_can_be_lost_on_purpose() {
 }
 
 #[test]
-fn a_producer_is_remembered_when_the_log_is_opened_again() {
+fn producer_sequence_survives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let send = |log: &mut Log, sequence| {
-        let bytes = batch_of_producer(2, 0, b"", (7, 0, sequence));
+        let bytes = batch_of_producer(2, 0, b"", &Producer(7, 0, sequence));
         log.append(&batch::check(&bytes).unwrap(), &bytes)
     };
     let mut log = open(directory.path());
@@ -163,7 +163,7 @@ fn a_producer_is_remembered_when_the_log_is_opened_again() {
 }
 
 #[test]
-fn segments_go_when_they_are_too_old() {
+fn old_segments_are_removed() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for number in 0..100 {
@@ -183,7 +183,7 @@ fn segments_go_when_they_are_too_old() {
 }
 
 #[test]
-fn segments_go_when_there_are_too_many_bytes() {
+fn segments_beyond_the_size_limit_are_removed() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for number in 0..100 {
@@ -200,7 +200,7 @@ fn segments_go_when_there_are_too_many_bytes() {
 }
 
 #[test]
-fn damage_in_a_synced_segment_is_an_error_not_a_cut() {
+fn corruption_of_a_synced_segment_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for number in 0..100 {
@@ -225,7 +225,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_log_cut_anywhere_recovers_its_whole_batches(
+    fn truncated_log_recovers_its_complete_batches(
         records in proptest::collection::vec(1_i32..5, 1..20),
         cut: prop::sample::Index,
     ) {
@@ -247,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn garbage_behind_the_last_batch_is_cut_off(garbage in proptest::collection::vec(any::<u8>(), 1..300)) {
+    fn garbage_after_the_last_batch_is_removed(garbage in proptest::collection::vec(any::<u8>(), 1..300)) {
         let directory = tempfile::tempdir().unwrap();
         let mut log = open(directory.path());
         append(&mut log, 2, 0);

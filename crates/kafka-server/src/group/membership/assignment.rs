@@ -1,4 +1,4 @@
-//! Takes the leader's assignment and hands out the parts.
+//! Accepting the leader's assignments and handing them out.
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -69,8 +69,8 @@ impl Membership {
         }
     }
 
-    /// Gives up members that do not ask for their assignment.
-    pub(super) fn drop_unsynced(&mut self, now: u64) {
+    /// Evicts members that have not requested their assignment.
+    pub(super) fn evict_unsynced(&mut self, now: u64) {
         let absent: Vec<String> = self
             .members
             .iter()
@@ -81,7 +81,7 @@ impl Membership {
             self.remove(now, &id, ResponseError::UnknownMemberId);
         }
         if let State::Completing { .. } = self.state {
-            // Everyone asked, but the leader brought no assignment.
+            // All members asked, but the leader sent no assignments.
             self.prepare(now);
         }
     }

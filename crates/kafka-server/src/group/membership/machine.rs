@@ -9,7 +9,7 @@ use crate::group::member::{Member, subscribed_topics};
 use crate::group::membership::request::{Identity, Join, Sync};
 use crate::group::membership::state::State;
 
-/// The members of a group and how far they agree.
+/// The members of a group and the state of their rebalance.
 #[derive(Debug)]
 pub struct Membership {
     pub(in crate::group) state: State,
@@ -18,17 +18,16 @@ pub struct Membership {
     pub(in crate::group) protocol: Option<String>,
     pub(in crate::group) leader: Option<String>,
     pub(in crate::group) members: BTreeMap<String, Member>,
-    /// Ids given out, each until a deadline, whose owners have not joined yet.
+    /// Ids of clients that have not joined yet, each with its deadline.
     pub(in crate::group) pending: BTreeMap<String, u64>,
     pub(in crate::group) join_delay: u64,
-    /// Members or assignments changed since the last snapshot.
+    /// Whether members or assignments changed since the last snapshot.
     pub(in crate::group) changed: bool,
     pub(in crate::group) answers: Vec<(Ticket, Answer)>,
 }
 
 impl Membership {
-    /// Returns a group without members that waits `join_delay` nanoseconds for company after its
-    /// first member.
+    /// Returns an empty group, which waits `join_delay` nanoseconds for more members after its first.
     pub fn new(join_delay: u64) -> Self {
         Self {
             state: State::Empty,
@@ -44,17 +43,17 @@ impl Membership {
         }
     }
 
-    /// Returns the answers to tickets that have become known.
+    /// Returns the new answers to tickets.
     pub fn take_answers(&mut self) -> Vec<(Ticket, Answer)> {
         std::mem::take(&mut self.answers)
     }
 
-    /// Whether nobody is in it or about to come.
-    pub fn deserted(&self) -> bool {
+    /// Whether the group has no members, and no client is about to join.
+    pub fn is_empty(&self) -> bool {
         self.state == State::Empty && self.pending.is_empty()
     }
 
-    /// Returns when [`expire`](Self::expire) has something to do.
+    /// Returns the next deadline that [`expire`](Self::expire) enforces.
     pub fn next_deadline(&self) -> Option<u64> {
         let state = match self.state {
             State::Preparing { deadline, .. } | State::Completing { deadline } => Some(deadline),
@@ -68,21 +67,21 @@ impl Membership {
         state.into_iter().chain(sessions).chain(pending).min()
     }
 
-    /// Lets a member in or back in; the ticket is answered when all have joined.
+    /// Joins a member; the ticket is answered when all members have joined.
     pub fn join(&mut self, now: u64, join: Join, ticket: Ticket) {
         if let Err(refused) = self.admit(now, join, ticket) {
             self.answer(ticket, Answer::Joined(Err(refused)));
         }
     }
 
-    /// Takes or hands out assignments; the ticket is answered when the leader's have come.
+    /// Accepts or hands out assignments; the ticket is answered after the leader's request.
     pub fn sync(&mut self, now: u64, sync: Sync<'_>, ticket: Ticket) {
         if let Err(error) = self.assign(now, sync, ticket) {
             self.answer(ticket, Answer::Synced(Err(error)));
         }
     }
 
-    /// Notes that a member lives.
+    /// Records a heartbeat.
     pub fn heartbeat(
         &mut self,
         now: u64,
@@ -98,7 +97,7 @@ impl Membership {
         }
     }
 
-    /// Checks that offsets may be committed by a member, and notes that it lives.
+    /// Checks that a member may commit offsets; counts as a heartbeat.
     pub fn check_commit(
         &mut self,
         now: u64,
@@ -116,7 +115,7 @@ impl Membership {
         }
     }
 
-    /// Lets a member go.
+    /// Removes a member.
     pub fn leave(&mut self, now: u64, identity: Identity<'_>) -> Result<(), ResponseError> {
         let named = identity.instance.and_then(|name| self.instance(name));
         let id = match (named, identity.instance) {
@@ -126,7 +125,7 @@ impl Membership {
             (None, None) => identity.member.to_owned(),
         };
         if self.pending.remove(&id).is_some() {
-            self.complete_join_if_all_came(now);
+            self.complete_join_if_all_joined(now);
             return Ok(());
         }
         if !self.members.contains_key(&id) {
@@ -136,7 +135,7 @@ impl Membership {
         Ok(())
     }
 
-    /// Gives up whoever was silent for too long, and ends waits that took too long.
+    /// Evicts members after their session timeout, and ends waits after their deadline.
     pub fn expire(&mut self, now: u64) {
         self.pending.retain(|_, deadline| *deadline > now);
         let silent: Vec<String> = self
@@ -150,13 +149,13 @@ impl Membership {
         }
         match self.state {
             State::Preparing { deadline, .. } if deadline <= now => self.complete_join(now),
-            State::Preparing { .. } => self.complete_join_if_all_came(now),
-            State::Completing { deadline } if deadline <= now => self.drop_unsynced(now),
+            State::Preparing { .. } => self.complete_join_if_all_joined(now),
+            State::Completing { deadline } if deadline <= now => self.evict_unsynced(now),
             State::Empty | State::Completing { .. } | State::Stable => {}
         }
     }
 
-    /// Returns the topics that members subscribe to; `None` where that cannot be told.
+    /// Returns the topics that members subscribe to; `None` if a subscription cannot be decoded.
     pub fn subscriptions(&self) -> Option<BTreeSet<String>> {
         let protocol = self.protocol.as_deref()?;
         let mut topics = BTreeSet::new();
@@ -168,7 +167,7 @@ impl Membership {
         Some(topics)
     }
 
-    /// Begins a rebalance, or looks whether the current one can end.
+    /// Starts a rebalance, or completes the current one if possible.
     pub(super) fn prepare(&mut self, now: u64) {
         match self.state {
             State::Preparing { .. } => {}
@@ -186,23 +185,24 @@ impl Membership {
                 };
             }
         }
-        self.complete_join_if_all_came(now);
+        self.complete_join_if_all_joined(now);
     }
 
-    pub(super) fn complete_join_if_all_came(&mut self, now: u64) {
+    pub(super) fn complete_join_if_all_joined(&mut self, now: u64) {
         let State::Preparing { deadline, initial } = self.state else {
             return;
         };
-        let all_came =
+        let all_joined =
             self.pending.is_empty() && self.members.values().all(|member| member.joining.is_some());
-        if all_came && (!initial || deadline <= now) {
+        if all_joined && (!initial || deadline <= now) {
             self.complete_join(now);
         }
     }
 
-    /// Ends the wait for members: those who came form the next generation.
+    /// Ends the wait for members: those that joined form the next generation.
     pub(super) fn complete_join(&mut self, now: u64) {
-        // Static members that did not come may only be restarting: their session decides.
+        // Static members that did not join may be restarting: only their session timeout evicts
+        // them.
         let late: Vec<String> = self
             .members
             .iter()
@@ -246,30 +246,30 @@ impl Membership {
         };
         self.refuse_waiting(&member, error);
         match self.state {
-            State::Preparing { .. } => self.complete_join_if_all_came(now),
+            State::Preparing { .. } => self.complete_join_if_all_joined(now),
             State::Completing { .. } | State::Stable => self.prepare(now),
             State::Empty => {}
         }
     }
 
     pub(super) fn choose_leader(&mut self) {
-        let came = |id: &String| {
+        let joined = |id: &String| {
             let member = self.members.get(id);
             member.is_some_and(|member| member.joining.is_some())
         };
-        if self.leader.as_ref().is_some_and(came) {
+        if self.leader.as_ref().is_some_and(joined) {
             return;
         }
-        let first = self.members.keys().find(|id| came(id));
+        let first = self.members.keys().find(|id| joined(id));
         self.leader = first.or(self.members.keys().next()).cloned();
     }
 
-    /// Returns the protocol that all members speak and most prefer.
+    /// Returns the protocol that all members support and most prefer.
     pub(super) fn select_protocol(&self) -> Option<String> {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for member in self.members.values() {
             let mut protocols = member.profile.protocols.iter();
-            let preferred = protocols.find(|protocol| self.all_speak(&protocol.name, ""));
+            let preferred = protocols.find(|protocol| self.all_support(&protocol.name, ""));
             if let Some(preferred) = preferred {
                 *votes.entry(&preferred.name).or_default() += 1;
             }
@@ -278,9 +278,9 @@ impl Membership {
         winner.map(|(protocol, _)| protocol.to_owned())
     }
 
-    pub(super) fn all_speak(&self, protocol: &str, except: &str) -> bool {
+    pub(super) fn all_support(&self, protocol: &str, except: &str) -> bool {
         let mut members = self.members.iter();
-        members.all(|(id, member)| id == except || member.speaks(protocol))
+        members.all(|(id, member)| id == except || member.supports(protocol))
     }
 
     pub(super) fn check_identity(&self, identity: Identity<'_>) -> Result<(), ResponseError> {

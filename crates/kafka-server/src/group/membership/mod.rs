@@ -1,15 +1,15 @@
-//! The membership of one group as a state machine: no clock, no sockets, no waiting.
+//! The membership of one group as a state machine, without clock, sockets or waiting.
 //!
 //! ```text
 //!           join                 all joined, or late ones dropped        leader's assignment
 //!  Empty ─────────▶ Preparing ───────────────────────────▶ Completing ───────────────▶ Stable
-//!    ▲                 ▲  │ nobody left                        │ join, leave, death     │
+//!    ▲                 ▲  │ no members                        │ join, leave, expiry     │
 //!    └─────────────────┼──┘                                    │                        │
 //!                      └───────────────────────────────────────┴────────────────────────┘
 //! ```
 //!
-//! Requests that have to wait leave a [`Ticket`](crate::group::answer::Ticket); answers to tickets are taken with
-//! [`Membership::take_answers`] after each call.
+//! A request that has to wait leaves a [`Ticket`](crate::group::answer::Ticket). After each call,
+//! [`Membership::take_answers`] returns the answers to tickets.
 //!
 //! # References
 //!

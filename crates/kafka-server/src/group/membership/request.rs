@@ -4,41 +4,37 @@ use bytes::Bytes;
 
 use crate::group::member::Profile;
 
-/// A request to become or stay a member.
 #[derive(Debug, Clone)]
 pub struct Join {
-    /// Who asks; the id is empty the first time.
+    /// The member id is empty on the first join.
     pub profile: Profile,
-    /// The id to be given to a new member.
+    /// Id for a new member.
     pub fresh_id: String,
-    /// What the protocols are for: `consumer`, `connect`.
+    /// Such as `consumer` or `connect`.
     pub protocol_type: String,
-    /// Whether the client has to come back with the id it was given.
-    pub id_first: bool,
-    /// Whether the client understands that no assignment is needed.
+    /// Whether a new client must join again with the id that it gets.
+    pub id_required: bool,
+    /// Whether the client supports skipping the assignment.
     pub can_skip_assignment: bool,
 }
 
-/// A member as a request names it.
+/// A member in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity<'a> {
-    /// Its id.
     pub member: &'a str,
-    /// Its name that survives restarts.
+    /// Instance id of a static member.
     pub instance: Option<&'a str>,
 }
 
-/// A request for the assignment, with the assignments if it comes from the leader.
+/// A request for the assignment; that of the leader brings the assignments.
 #[derive(Debug, Clone)]
 pub struct Sync<'a> {
-    /// Who asks.
     pub identity: Identity<'a>,
-    /// In which generation.
     pub generation: i32,
-    /// What it takes the protocol type to be.
+    /// Protocol type as far as the member knows.
     pub protocol_type: Option<&'a str>,
-    /// What it takes the protocol to be.
+    /// Protocol as far as the member knows.
     pub protocol: Option<&'a str>,
-    /// By member.
+    /// Assignments by member.
     pub assignments: Vec<(&'a str, Bytes)>,
 }

@@ -1,22 +1,21 @@
 //! The state of a group.
 
-/// Where a group stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It has no members, perhaps offsets.
+    /// No members; there may be offsets.
     Empty,
-    /// It waits for members to join, until a deadline.
+    /// Waiting for members to join.
     Preparing {
-        /// When it goes on without those who have not joined.
+        /// When the rebalance continues without members that have not joined.
         deadline: u64,
-        /// Whether it waits for first members, and so for the whole time.
+        /// Whether the group is new, and so waits for the whole delay.
         initial: bool,
     },
-    /// It waits for its leader's assignment, until a deadline.
+    /// Waiting for the leader's assignment.
     Completing {
-        /// When those who have not asked for their assignment are given up.
+        /// When members that have not requested their assignment are evicted.
         deadline: u64,
     },
-    /// Its members work.
+    /// All members have their assignments.
     Stable,
 }
