@@ -37,6 +37,11 @@ lint:
 test *arguments:
     cargo test --locked "$@"
 
+# Run the README's commands in order in one empty folder.
+test-readme:
+    cargo build --release --locked
+    cargo test --locked --test it -- --ignored readme
+
 # Run the tests that need a Docker engine; they make their own images.
 test-containers:
     cargo test --locked --test it -- --ignored containers
@@ -82,6 +87,10 @@ fuzz *arguments:
 # Add the inputs by which `just fuzz` reached new code to those that the tests replay.
 fuzz-keep *targets:
     fuzz/keep "$@"
+
+# Run the clients that others wrote against `convoy up` (downloads from PyPI, npm and Debian).
+test-clients:
+    cargo test --locked --test it -- --ignored clients::
 
 # Run the conformance scripts with Kafka's own tools (needs Java and Maven).
 test-java:
