@@ -60,7 +60,7 @@ mod error;
 mod faults;
 mod files;
 mod frame;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod group;
 mod log;
