@@ -76,7 +76,7 @@ mod watchers;
 mod wire;
 
 pub use convoy_server_kit::{FaultHook, Limits, Secret, User, tls};
-pub use error::Error;
+pub use error::{Error, StorageError};
 pub use faults::{Fault, FaultPlan, Moment};
 pub use server::KafkaServer;
 pub use settings::Settings;
