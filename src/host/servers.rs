@@ -76,7 +76,7 @@ pub struct Servers {
 /// A broker, by where it is.
 #[derive(Debug)]
 pub(crate) enum Broker {
-    Embedded(Box<embedded_broker::Broker>),
+    Embedded(Box<embedded_broker::KafkaServer>),
     Container(Box<Redpanda>),
     External(Endpoint),
     /// It was not there any more after a fault.
@@ -287,13 +287,11 @@ async fn provide_broker(
         let broker = Redpanda::start(&common).await.map_err(Error::Container)?;
         return Ok(Broker::Container(Box::new(broker)));
     }
-    let mut embedded = embedded_broker::Settings {
-        listen: loopback(settings.broker_port),
-        data_dir: data.map(|data| data.of("broker")),
-        ..embedded_broker::Settings::default()
-    };
+    let mut embedded =
+        embedded_broker::Settings::default().with_listen(loopback(settings.broker_port));
+    embedded.data_dir = data.map(|data| data.of("broker"));
     if let Some(injector) = situation.injector {
-        embedded.faults = Some(Arc::clone(&injector.points) as Arc<dyn embedded_broker::Faults>);
+        embedded.faults = Some(Arc::clone(&injector.points) as Arc<embedded_broker::FaultPlan>);
         // What brokers take unless told otherwise: an oversized reading must be refused.
         embedded.max_batch_bytes = KAFKA_BATCH_BYTES;
     }

@@ -1,5 +1,6 @@
 //! A TCP server: accepts up to a number of connections and ends them all within a deadline.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -7,51 +8,51 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-/// How long connections get to finish what they are doing when a server stops.
+/// How long connections may take to finish their requests when a server stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long to wait before accepting again when the process is out of file descriptors.
+/// Pause after a failure to accept, such as a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a client may ask of a server at most.
-#[derive(Debug, Clone, Copy)]
+/// Limits per server and connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections served at once; further ones wait in the accept queue.
+    /// Number of connections served at once; more wait in the accept queue.
     pub connections: usize,
-    /// Bytes of one frame.
+    /// Bytes of one frame: a request, or the body of one. The server's own handler enforces it.
     pub frame_bytes: usize,
-    /// How long a connection may say nothing.
+    /// How long a connection may stay without a request. The server's own handler enforces it.
     pub idle: Duration,
 }
 
 /// A server could not be started.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// The address is taken, not ours or not allowed.
+    /// The address is in use, not one of this machine, or not permitted.
     #[error("failed to listen on `{address}`")]
     Bind {
-        /// What was to be listened on.
+        /// The address as asked for.
         address: SocketAddr,
-        /// Why not.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
 }
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns a sentence on what the user can do.
     pub fn hint(&self) -> String {
         match self {
             Self::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-                "the port is in use: stop what holds it, or name another one (0 takes a free one)"
+                "stop the program that uses the port, or choose another port (0 takes a free one)"
                     .to_owned()
             }
-            Self::Bind { .. } => "name an address of this machine and a free port".to_owned(),
+            Self::Bind { .. } => "choose an address of this machine and a free port".to_owned(),
         }
     }
 }
@@ -63,19 +64,21 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
         .map_err(|source| Error::Bind { address, source })
 }
 
-/// A running server. Dropping it cancels its connections without waiting for them.
+/// A running server. Dropping it ends its connections without waiting for them.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
     stopping: CancellationToken,
-    tasks: TaskTracker,
+    /// Closed once every task has ended: each holds a sender, and nothing is ever sent.
+    tasks: mpsc::Receiver<Infallible>,
 }
 
 impl Server {
-    /// Serves every accepted connection with `handle`, on the current runtime, until stopped.
+    /// Serves every accepted connection with `handle`, on the current tokio runtime, until
+    /// stopped.
     ///
     /// `handle` gets a token that is cancelled when the server stops; it should then finish the
-    /// request at hand and return.
+    /// current request and return. Fails if the listener has no local address.
     pub fn start<H, F>(listener: TcpListener, limits: Limits, handle: H) -> io::Result<Self>
     where
         H: Fn(TcpStream, CancellationToken) -> F + Send + Sync + 'static,
@@ -83,10 +86,14 @@ impl Server {
     {
         let address = listener.local_addr()?;
         let stopping = CancellationToken::new();
-        let tasks = TaskTracker::new();
-        let accept = accept_loop(listener, limits, handle, stopping.clone(), tasks.clone());
-        tasks.spawn(accept);
-        tasks.close();
+        let (alive, tasks) = mpsc::channel(1);
+        tokio::spawn(accept_loop(
+            listener,
+            limits,
+            handle,
+            stopping.clone(),
+            alive,
+        ));
         Ok(Self {
             address,
             stopping,
@@ -99,10 +106,11 @@ impl Server {
         self.address
     }
 
-    /// Stops accepting and waits for the connections to end; false if some did not in time.
-    pub async fn stop(self) -> bool {
+    /// Stops accepting and waits up to five seconds for the connections to end; returns false if
+    /// some did not.
+    pub async fn stop(mut self) -> bool {
         self.stopping.cancel();
-        tokio::time::timeout(STOP_DEADLINE, self.tasks.wait())
+        tokio::time::timeout(STOP_DEADLINE, self.tasks.recv())
             .await
             .is_ok()
     }
@@ -119,7 +127,7 @@ async fn accept_loop<H, F>(
     limits: Limits,
     handle: H,
     stopping: CancellationToken,
-    tasks: TaskTracker,
+    alive: mpsc::Sender<Infallible>,
 ) where
     H: Fn(TcpStream, CancellationToken) -> F,
     F: Future<Output = ()> + Send + 'static,
@@ -133,9 +141,10 @@ async fn accept_loop<H, F>(
         match accepted {
             Ok((stream, slot)) => {
                 let served = handle(stream, stopping.clone());
-                tasks.spawn(async move {
+                let alive = alive.clone();
+                tokio::spawn(async move {
                     served.await;
-                    drop(slot);
+                    drop((slot, alive));
                 });
             }
             Err(error) => {
@@ -156,7 +165,63 @@ async fn accept(
         .map_err(|_closed| io::Error::other("the server is stopping"))?;
     let (stream, peer) = listener.accept().await?;
     debug!(%peer, "accepted a connection");
-    // Replies are written in one call, so waiting for more to send only adds latency.
+    // Responses are written in one call, so waiting for more to send only adds latency.
     stream.set_nodelay(true)?;
     Ok((stream, slot))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        connections: 1,
+        frame_bytes: 0,
+        idle: Duration::ZERO,
+    };
+
+    /// Starts a server that echoes one byte per connection.
+    async fn echo() -> Server {
+        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        Server::start(listener, LIMITS, |mut stream, _stopping| async move {
+            if let Ok(byte) = stream.read_u8().await {
+                stream.write_u8(byte).await.unwrap();
+            }
+        })
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn connection_beyond_the_limit_waits_for_a_slot() {
+        let server = echo().await;
+        let mut first = TcpStream::connect(server.address()).await.unwrap();
+        let mut second = TcpStream::connect(server.address()).await.unwrap();
+        second.write_u8(2).await.unwrap();
+        let answer = tokio::time::timeout(Duration::from_millis(50), second.read_u8());
+        assert!(answer.await.is_err(), "the only slot is taken");
+        first.write_u8(1).await.unwrap();
+        assert_eq!(first.read_u8().await.unwrap(), 1);
+        assert_eq!(second.read_u8().await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn stop_waits_for_connections_to_end() {
+        let server = echo().await;
+        let address = server.address();
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_u8(7).await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), 7);
+        assert!(server.stop().await);
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn occupied_port_is_an_error_with_a_hint() {
+        let server = echo().await;
+        let error = bind(server.address()).await.unwrap_err();
+        assert!(error.hint().contains("uses the port"), "{error}");
+        assert!(error.to_string().contains(&server.address().to_string()));
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use convoy_kafka_server::{Fault, Moment};
+use convoy_kafka_server::{Fault, FaultHook, Moment};
 use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
 
 use crate::load::random;
@@ -60,8 +60,8 @@ impl Chaos {
     }
 }
 
-impl Faults for Chaos {
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+impl FaultHook<Moment<'_>, Fault> for Chaos {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         let (kind, fault) = match (moment, self.draw(60)) {
             (Moment::BeforeAppend { .. }, 0) => ("broker cut before append", Fault::Cut),
             (Moment::BeforeAppend { .. }, 1) => ("broker disk full", Fault::FailWrite),
