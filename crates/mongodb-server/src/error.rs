@@ -1,11 +1,6 @@
 //! What a command answers when it fails: MongoDB's code, its name and a message.
 
-use std::error::Error as _;
-use std::io;
-
 use crate::bson::{Builder, Doc};
-use crate::engine;
-use crate::engine::collection::ChangeError;
 
 /// Added to what is said of a name that MongoDB knows, so that nobody looks for a misspelling.
 pub const UNSUPPORTED_HERE: &str = " (convoy's document store does not support it)";
@@ -181,30 +176,5 @@ impl CommandError {
             Code::NOT_IMPLEMENTED,
             format!("convoy's document store does not support {what}"),
         )
-    }
-}
-
-impl From<engine::Error> for CommandError {
-    fn from(error: engine::Error) -> Self {
-        let full = match &error {
-            engine::Error::Write { source, .. } => source.kind() == io::ErrorKind::StorageFull,
-            _ => false,
-        };
-        let code = if full {
-            Code::OUT_OF_DISK_SPACE
-        } else {
-            Code::INTERNAL_ERROR
-        };
-        let cause = error.source().map(|source| format!(": {source}"));
-        Self::new(code, format!("{error}{}", cause.unwrap_or_default()))
-    }
-}
-
-impl From<ChangeError> for CommandError {
-    fn from(error: ChangeError) -> Self {
-        match error {
-            ChangeError::Engine(error) => error.into(),
-            ChangeError::Refused(error) => error,
-        }
     }
 }

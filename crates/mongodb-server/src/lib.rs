@@ -15,7 +15,6 @@ mod query;
 mod server;
 
 pub use auth::User;
-use command::handshake;
 pub use server::{EngineError, Error, Settings, Store};
 
 #[cfg(test)]

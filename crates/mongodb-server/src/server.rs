@@ -15,11 +15,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, warn};
 
 use crate::auth::{User, Users};
+use crate::command::limits::MAX_MESSAGE_BYTES;
 use crate::command::{Counters, Cursors, Shared, expiry};
 use crate::connection::{FrameMemory, Serving};
 use crate::engine::{self, Engine};
 use crate::faults::FaultPlan;
-use crate::handshake::MAX_MESSAGE_BYTES;
 
 /// How often what nobody waited for is flushed: MongoDB's commit interval.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(100);

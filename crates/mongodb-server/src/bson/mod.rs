@@ -17,12 +17,14 @@
 
 pub mod builder;
 pub mod decimal;
+mod decode;
 pub mod document;
 pub mod key;
 pub mod kind;
 pub mod object_id;
 pub mod order;
 pub mod shell;
+pub mod subtype;
 pub mod validate;
 pub mod value;
 

@@ -2,10 +2,14 @@
 
 use std::fmt::{self, Formatter, Write as _};
 
-use crate::bson::{Doc, Value};
+use crate::bson::{Doc, Value, subtype};
 
-/// The subtype of UUIDs.
-const UUID: u8 = 4;
+impl fmt::Display for Value<'_> {
+    /// Writes the value as MongoDB's messages show it.
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write_value(formatter, self)
+    }
+}
 
 /// Writes a value.
 pub fn write_value(out: &mut Formatter<'_>, value: &Value<'_>) -> fmt::Result {
@@ -74,7 +78,7 @@ fn write_array(out: &mut Formatter<'_>, array: Doc<'_>) -> fmt::Result {
 }
 
 fn write_binary(out: &mut Formatter<'_>, subtype: u8, bytes: &[u8]) -> fmt::Result {
-    if subtype == UUID && bytes.len() == 16 {
+    if subtype == subtype::UUID && bytes.len() == 16 {
         out.write_str("UUID(\"")?;
         for (index, byte) in bytes.iter().enumerate() {
             if matches!(index, 4 | 6 | 8 | 10) {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::bson::{Decimal128, Doc, Kind, ObjectId, shell};
+use crate::bson::{Decimal128, Doc, Kind, ObjectId};
 
 /// A value. Text, bytes and embedded documents are borrowed when read and owned when computed.
 #[derive(Debug, Clone)]
@@ -241,13 +241,6 @@ impl<'a> From<&'a str> for Value<'a> {
 impl From<String> for Value<'_> {
     fn from(text: String) -> Self {
         Self::String(Cow::Owned(text))
-    }
-}
-
-impl std::fmt::Display for Value<'_> {
-    /// Writes the value as MongoDB's messages show it.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        shell::write_value(formatter, self)
     }
 }
 

@@ -1,10 +1,10 @@
 //! `aggregate`
 
 use crate::bson::{Builder, Doc};
-use crate::command::cursor::Batch;
+use crate::command::cursors::Batch;
 use crate::command::explain::explain_aggregate;
 use crate::command::find::{FIRST_BATCH, reply};
-use crate::command::query::{Selection, parse_hint};
+use crate::command::query::{Selection, parse_hint, push_down};
 use crate::command::{Call, Client, Shared, diagnostics, statistics};
 use crate::engine::{Namespace, Row};
 use crate::error::{Code, CommandError};
@@ -84,32 +84,6 @@ fn batch_size(options: Doc<'_>) -> Result<Option<u64>, CommandError> {
     number
         .map(Some)
         .ok_or_else(|| CommandError::bad_value("cursor.batchSize must be a non-negative number"))
-}
-
-/// Moves the first stages into the query where they can use an index; returns the others.
-pub fn push_down(stages: Vec<StageSpec>, selection: &mut Selection) -> Vec<StageSpec> {
-    let mut stages = stages.into_iter().peekable();
-    let mut filters = Vec::new();
-    while let Some(StageSpec::Match(_)) = stages.peek() {
-        if let Some(StageSpec::Match(filter)) = stages.next() {
-            filters.push(filter);
-        }
-    }
-    selection.filter = crate::query::Filter::And(filters);
-    if let Some(StageSpec::Sort(_)) = stages.peek()
-        && let Some(StageSpec::Sort(sort)) = stages.next()
-    {
-        selection.sort = sort;
-    }
-    if let Some(&StageSpec::Skip(count)) = stages.peek() {
-        stages.next();
-        selection.skip = count;
-    }
-    if let Some(&StageSpec::Limit(count)) = stages.peek() {
-        stages.next();
-        selection.limit = Some(count);
-    }
-    stages.collect()
 }
 
 /// Returns the documents of a stage that has its own.

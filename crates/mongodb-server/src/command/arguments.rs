@@ -1,13 +1,11 @@
 //! The arguments of a command, checked as they are read.
 
 use crate::bson::{Doc, Kind, Value, validate};
+use crate::command::limits::MAX_WRITE_BATCH;
 use crate::engine::Namespace;
 use crate::error::{Code, CommandError};
 use crate::faults::Injected;
 use crate::frame::Request;
-
-/// The most writes of one command.
-pub const MAX_WRITE_BATCH: usize = 100_000;
 
 /// Arguments that every command takes.
 const GENERIC: &[&str] = &[

@@ -3,7 +3,7 @@
 use convoy_server_kit::clock::unix_ms;
 
 use crate::bson::{ArrayBuilder, Builder, Value};
-use crate::command::handshake::VERSION;
+use crate::command::limits::VERSION;
 use crate::command::{Call, Client, Shared};
 use crate::error::{Code, CommandError};
 

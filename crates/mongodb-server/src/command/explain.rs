@@ -1,10 +1,9 @@
 //! `explain`: how a query is answered, without its answer.
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
-use crate::command::aggregate::push_down;
 use crate::command::find;
-use crate::command::query::{Selection, context, parse_hint};
-use crate::command::{Call, Client, Shared, handshake};
+use crate::command::query::{Selection, context, parse_hint, push_down};
+use crate::command::{Call, Client, Shared, limits};
 use crate::engine::plan::{Plan, Usage};
 use crate::engine::{Namespace, Scan, Source};
 use crate::error::{Code, CommandError};
@@ -107,7 +106,7 @@ fn explain_command(
         verbosity,
     )?;
     let explained = with_stages(explained, &behind);
-    let version = handshake::VERSION.map(|part| part.to_string()).join(".");
+    let version = limits::VERSION.map(|part| part.to_string()).join(".");
     let server = Builder::new()
         .string("host", &shared.address)
         .string("version", &version);

@@ -1,7 +1,8 @@
 //! `find`
 
 use crate::bson::{Builder, Doc};
-use crate::command::cursor::{self, Batch};
+use crate::command::cursor;
+use crate::command::cursors::Batch;
 use crate::command::query::{Selection, context, parse_hint};
 use crate::command::{Call, Client, Shared};
 use crate::engine::Namespace;

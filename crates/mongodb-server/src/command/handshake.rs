@@ -3,22 +3,15 @@
 use convoy_server_kit::clock::unix_ms;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, MAX_DOCUMENT_BYTES, Value};
-use crate::command::arguments::MAX_WRITE_BATCH;
+use crate::command::limits::{
+    MAX_MESSAGE_BYTES, MAX_WRITE_BATCH, SESSION_TIMEOUT_MINUTES, VERSION,
+};
 use crate::command::{Call, Client, Shared, sasl};
 use crate::engine::catalog;
 use crate::error::CommandError;
 
-/// The server version that clients are told: they choose what to send by it.
-pub const VERSION: [i32; 3] = [7, 0, 0];
-
 /// The newest wire version spoken: that of MongoDB 7.0.
 const MAX_WIRE_VERSION: i32 = 21;
-
-/// Bytes of the largest message.
-pub const MAX_MESSAGE_BYTES: i32 = 48_000_000;
-
-/// Minutes after which a client may forget a session.
-pub const SESSION_TIMEOUT_MINUTES: i32 = 30;
 
 /// `hello`
 pub fn hello(

@@ -7,6 +7,7 @@ use crate::command::{Call, Shared};
 use crate::engine::plan::{self, Hint, Plan};
 use crate::engine::{Namespace, Scan, Source};
 use crate::error::CommandError;
+use crate::pipeline::parse::StageSpec;
 use crate::pipeline::stages::{Limit, Skip, Sort};
 use crate::pipeline::{Context, Stage};
 use crate::query::sort::Direction;
@@ -119,4 +120,30 @@ fn parse_hint_document(hint: Doc<'_>) -> Result<Option<Hint>, CommandError> {
         fields.push((element.name().to_owned(), direction));
     }
     Ok((!fields.is_empty()).then_some(Hint::Fields(fields)))
+}
+
+/// Moves the first stages into the query where they can use an index; returns the others.
+pub fn push_down(stages: Vec<StageSpec>, selection: &mut Selection) -> Vec<StageSpec> {
+    let mut stages = stages.into_iter().peekable();
+    let mut filters = Vec::new();
+    while let Some(StageSpec::Match(_)) = stages.peek() {
+        if let Some(StageSpec::Match(filter)) = stages.next() {
+            filters.push(filter);
+        }
+    }
+    selection.filter = Filter::And(filters);
+    if let Some(StageSpec::Sort(_)) = stages.peek()
+        && let Some(StageSpec::Sort(sort)) = stages.next()
+    {
+        selection.sort = sort;
+    }
+    if let Some(&StageSpec::Skip(count)) = stages.peek() {
+        stages.next();
+        selection.skip = count;
+    }
+    if let Some(&StageSpec::Limit(count)) = stages.peek() {
+        stages.next();
+        selection.limit = Some(count);
+    }
+    stages.collect()
 }

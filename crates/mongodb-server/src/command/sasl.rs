@@ -3,7 +3,9 @@
 use crate::auth::Conversation;
 use crate::auth::scram::Refused;
 use crate::bson::{Builder, Doc, Value};
-use crate::command::{Call, Client, Shared};
+use crate::command::arguments::Call;
+use crate::command::client::{Client, Progress};
+use crate::command::shared::Shared;
 use crate::error::{Code, CommandError};
 
 /// The only mechanism.
@@ -11,23 +13,6 @@ pub const MECHANISM: &str = "SCRAM-SHA-256";
 
 /// The number of a connection's only conversation.
 const CONVERSATION: i32 = 1;
-
-/// A conversation under way.
-#[derive(Debug)]
-pub enum Progress {
-    /// The proof is due.
-    Proof {
-        /// What it answers.
-        conversation: Conversation,
-        /// Whether the client goes without an empty message at the end.
-        skips_empty: bool,
-    },
-    /// The proof was right; an empty message is due.
-    Farewell {
-        /// Who it was.
-        user: String,
-    },
-}
 
 /// `saslStart`
 pub fn sasl_start(

@@ -1,7 +1,7 @@
 //! Sessions: clients keep them, the server has nothing to remember of them.
 
 use crate::bson::Builder;
-use crate::command::handshake::SESSION_TIMEOUT_MINUTES;
+use crate::command::limits::SESSION_TIMEOUT_MINUTES;
 use crate::command::{Call, Client, Shared};
 use crate::engine::catalog;
 use crate::error::CommandError;

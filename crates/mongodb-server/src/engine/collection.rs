@@ -8,14 +8,15 @@ use std::sync::RwLock;
 use bytes::Bytes;
 
 use crate::bson::{Doc, Key, Value};
-use crate::engine::catalog::Namespace;
-use crate::engine::error::Error;
-use crate::engine::index::{self, Index, IndexSpec, Keys};
+use crate::engine::error::{ChangeError, Error};
+use crate::engine::index::{self, Index, Keys};
+use crate::engine::index_spec::IndexSpec;
+use crate::engine::locks::{read, write};
 use crate::engine::log::{Appended, Log, Position};
+use crate::engine::namespace::Namespace;
 use crate::engine::record::{self, BATCH_BYTES, CollectionId, RecordId, RecordKind};
 use crate::engine::records::Records;
 use crate::engine::segment::Location;
-use crate::engine::{read, write};
 use crate::error::CommandError;
 
 /// A collection. Shared by everyone who uses it; outlives being dropped, but empty.
@@ -94,17 +95,6 @@ pub enum Changed {
         /// How far the log must be durable.
         position: Position,
     },
-}
-
-/// Why a change failed: the log, or the change itself.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// The engine failed.
-    #[error(transparent)]
-    Engine(#[from] Error),
-    /// The change is refused.
-    #[error(transparent)]
-    Refused(#[from] CommandError),
 }
 
 impl Collection {

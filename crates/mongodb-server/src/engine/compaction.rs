@@ -13,14 +13,15 @@ use std::sync::Arc;
 use tracing::debug;
 
 use crate::bson::Doc;
-use crate::engine::catalog::{Engine, log_drop};
+use crate::engine::catalog::log_drop;
 use crate::engine::collection::Collection;
 use crate::engine::error::Error;
+use crate::engine::locks::write;
 use crate::engine::log::Log;
 use crate::engine::record::{Change, CollectionId, Placed, RecordId, RecordKind};
 use crate::engine::recovery::{self, Replayed};
 use crate::engine::segment::{Location, Segment, Segments};
-use crate::engine::write;
+use crate::engine::store::Engine;
 
 /// Bytes that are moved at once, with the collection locked.
 const MOVE_BYTES: usize = 1024 * 1024;

@@ -1,7 +1,10 @@
 //! What can fail below the commands.
 
+use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
+
+use crate::error::{Code, CommandError};
 
 /// The engine failed to keep or to find documents.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +73,42 @@ impl Error {
                 "restore the directory from a copy, or start with an empty one".to_owned()
             }
             Self::Failed => "restart; what was acknowledged as durable is kept".to_owned(),
+        }
+    }
+}
+
+/// Why a change failed: the log, or the change itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] Error),
+    /// The change is refused.
+    #[error(transparent)]
+    Refused(#[from] CommandError),
+}
+
+impl From<Error> for CommandError {
+    fn from(error: Error) -> Self {
+        let full = match &error {
+            Error::Write { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        };
+        let code = if full {
+            Code::OUT_OF_DISK_SPACE
+        } else {
+            Code::INTERNAL_ERROR
+        };
+        let cause = error.source().map(|source| format!(": {source}"));
+        Self::new(code, format!("{error}{}", cause.unwrap_or_default()))
+    }
+}
+
+impl From<ChangeError> for CommandError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Engine(error) => error.into(),
+            ChangeError::Refused(error) => error,
         }
     }
 }

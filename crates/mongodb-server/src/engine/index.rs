@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use crate::bson::shell::Shown;
 use crate::bson::{Builder, Doc, Key, Value};
-pub use crate::engine::index_spec::IndexSpec;
+use crate::engine::index_spec::IndexSpec;
 use crate::engine::record::RecordId;
 use crate::error::{Code, CommandError};
 use crate::query::tuples;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
 use crate::engine::error::Error;
+use crate::engine::locks::{lock, read, write};
 use crate::engine::record::{self, Header, RecordKind};
 use crate::engine::segment::{Location, PREFIX_BYTES, Segment, Segments};
-use crate::engine::{lock, read, write};
 
 /// Bytes after which a new segment is begun: small enough to reclaim, large enough to keep the
 /// number of open files low.

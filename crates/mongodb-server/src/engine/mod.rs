@@ -16,6 +16,7 @@ pub mod compaction;
 pub mod error;
 pub mod index;
 pub mod index_spec;
+pub mod locks;
 pub mod log;
 pub mod namespace;
 pub mod plan;
@@ -25,30 +26,15 @@ pub mod recovery;
 pub mod replay;
 pub mod scan;
 pub mod segment;
+pub mod store;
 pub mod verify;
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-
-pub use catalog::{Engine, Namespace};
 pub use collection::{Collection, CollectionOptions};
 pub use error::Error;
+pub use namespace::Namespace;
 pub use record::RecordId;
 pub use scan::{Row, Scan, Source};
-
-/// Takes a lock; what a panicking holder left behind is used as it is.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Takes a lock shared.
-pub fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Takes a lock alone.
-pub fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
-}
+pub use store::Engine;
 
 #[cfg(test)]
 mod plan_tests;

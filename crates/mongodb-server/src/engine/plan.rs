@@ -4,7 +4,8 @@
 
 use crate::bson::{Kind, Value, key};
 use crate::engine::collection::State;
-use crate::engine::index::{IndexSpec, after_prefix};
+use crate::engine::index::after_prefix;
+use crate::engine::index_spec::IndexSpec;
 use crate::engine::scan::{Bounds, Source};
 use crate::error::CommandError;
 use crate::query::filter::{Comparison, Filter, Test};

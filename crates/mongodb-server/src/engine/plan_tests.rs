@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, order};
-use crate::engine::catalog::Engine;
 use crate::engine::index_spec::IndexSpec;
 use crate::engine::plan::{Hint, plan};
+use crate::engine::store::Engine;
 use crate::engine::{Namespace, Scan};
 use crate::query::{SortSpec, parse_filter};
 

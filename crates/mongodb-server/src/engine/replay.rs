@@ -10,14 +10,15 @@ use crate::bson::{Doc, Key, Value};
 use crate::engine::catalog::{Catalog, log_drop};
 use crate::engine::collection::{Collection, CollectionOptions, read_document};
 use crate::engine::error::Error;
-use crate::engine::index::{Index, IndexSpec};
+use crate::engine::index::Index;
+use crate::engine::index_spec::IndexSpec;
+use crate::engine::locks::write;
 use crate::engine::log::Log;
 use crate::engine::namespace::Namespace;
 use crate::engine::record::{Change, CollectionId, RecordId};
 use crate::engine::records::Records;
 use crate::engine::recovery::{self, Replayed};
 use crate::engine::segment::Location;
-use crate::engine::write;
 
 /// What the records said of one collection.
 #[derive(Debug, Default)]

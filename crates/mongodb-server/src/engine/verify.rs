@@ -4,8 +4,8 @@ use crate::bson::{Doc, Key, Value, validate};
 use crate::engine::collection::{Collection, read_document};
 use crate::engine::error::Error;
 use crate::engine::index_spec::ID_INDEX;
+use crate::engine::locks::read;
 use crate::engine::log::Log;
-use crate::engine::read;
 use crate::engine::record::RecordId;
 
 /// More than this many disagreements say no more.
