@@ -1,7 +1,7 @@
 //! An in-process document store that speaks the MongoDB wire protocol.
 
 mod auth;
-mod bson;
+pub mod bson;
 mod command;
 mod connection;
 mod engine;

@@ -1,6 +1,9 @@
 //! Writes documents: replies, updated documents, computed values.
 
-use crate::bson::{Doc, Element, Kind, Value};
+use crate::bson::document::{Doc, Element};
+use crate::bson::kind::Kind;
+use crate::bson::value::Value;
+use crate::bson::writer::Writer;
 
 /// A document being written, by chained calls.
 #[derive(Debug, Clone)]
@@ -30,15 +33,13 @@ impl Builder {
     }
 
     /// Returns how many bytes the finished document has.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() + 1
     }
 
     /// Returns the finished document.
     pub fn finish(mut self) -> Vec<u8> {
-        self.bytes.push(0);
-        let length = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        self.bytes[..4].copy_from_slice(&length.to_le_bytes());
+        Writer::resume(&mut self.bytes).finish();
         self.bytes
     }
 
@@ -126,10 +127,14 @@ impl Builder {
     }
 
     /// Adds a document or an array that `fill` writes in its place, without a copy.
-    pub fn nest<T>(&mut self, kind: Kind, name: &str, fill: impl FnOnce(&mut Self) -> T) -> T {
-        self.push_name(kind, name.as_bytes());
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; 4]);
+    pub(crate) fn nest<T>(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        fill: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.push_raw(kind, name.as_bytes(), &[0; 4]);
+        let start = self.bytes.len() - 4;
         let filled = fill(self);
         self.bytes.push(0);
         let length = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
@@ -143,58 +148,14 @@ impl Builder {
     }
 
     /// Adds an element whose value is already encoded.
-    pub fn push_raw(&mut self, kind: Kind, name: &[u8], payload: &[u8]) {
-        self.push_name(kind, name);
-        self.bytes.extend_from_slice(payload);
+    pub(crate) fn push_raw(&mut self, kind: Kind, name: &[u8], payload: &[u8]) {
+        Writer::resume(&mut self.bytes).raw(kind, until_zero(name), payload);
     }
 
     /// Adds a value. A zero byte in the name would end it early, so the name stops there.
     pub fn push(&mut self, name: &str, value: &Value<'_>) {
-        self.push_name(value.kind(), name.as_bytes());
-        let bytes = &mut self.bytes;
-        match value {
-            Value::Double(number) => bytes.extend_from_slice(&number.to_le_bytes()),
-            Value::String(text) | Value::Symbol(text) | Value::Code(text) => put_text(bytes, text),
-            Value::Document(document) | Value::Array(document) => bytes.extend_from_slice(document),
-            Value::Binary {
-                subtype,
-                bytes: data,
-            } => {
-                put_len(bytes, data.len());
-                bytes.push(*subtype);
-                bytes.extend_from_slice(data);
-            }
-            Value::ObjectId(id) => bytes.extend_from_slice(&id.0),
-            Value::Bool(value) => bytes.push(u8::from(*value)),
-            Value::DateTime(number) | Value::Int64(number) => {
-                bytes.extend_from_slice(&number.to_le_bytes());
-            }
-            Value::Regex { pattern, options } => {
-                put_cstring(bytes, pattern);
-                put_cstring(bytes, options);
-            }
-            Value::DbPointer { namespace, id } => {
-                put_text(bytes, namespace);
-                bytes.extend_from_slice(&id.0);
-            }
-            Value::CodeWithScope { code, scope } => {
-                put_len(bytes, code.len() + scope.len() + 9);
-                put_text(bytes, code);
-                bytes.extend_from_slice(scope);
-            }
-            Value::Int32(number) => bytes.extend_from_slice(&number.to_le_bytes()),
-            Value::Timestamp(stamp) => bytes.extend_from_slice(&stamp.to_le_bytes()),
-            Value::Decimal128(number) => bytes.extend_from_slice(&number.to_bytes()),
-            Value::Undefined | Value::Null | Value::MinKey | Value::MaxKey => {}
-        }
-    }
-
-    fn push_name(&mut self, kind: Kind, name: &[u8]) {
-        self.bytes.push(kind as u8);
-        let end = name.iter().position(|&byte| byte == 0);
-        self.bytes
-            .extend_from_slice(&name[..end.unwrap_or(name.len())]);
-        self.bytes.push(0);
+        let end = until_zero(name.as_bytes()).len();
+        Writer::resume(&mut self.bytes).value(&name[..end], value);
     }
 }
 
@@ -225,8 +186,13 @@ impl ArrayBuilder {
         self.length
     }
 
+    /// Returns whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
     /// Returns how many bytes the finished array has.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.builder.len()
     }
 
@@ -259,18 +225,8 @@ pub fn count_value(count: usize) -> Value<'static> {
     )
 }
 
-fn put_len(bytes: &mut Vec<u8>, length: usize) {
-    let length = u32::try_from(length).unwrap_or(u32::MAX);
-    bytes.extend_from_slice(&length.to_le_bytes());
-}
-
-fn put_text(bytes: &mut Vec<u8>, text: &str) {
-    put_len(bytes, text.len() + 1);
-    bytes.extend_from_slice(text.as_bytes());
-    bytes.push(0);
-}
-
-fn put_cstring(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend(text.bytes().take_while(|&byte| byte != 0));
-    bytes.push(0);
+/// Returns what is before the first zero byte.
+fn until_zero(name: &[u8]) -> &[u8] {
+    let end = name.iter().position(|&byte| byte == 0);
+    &name[..end.unwrap_or(name.len())]
 }

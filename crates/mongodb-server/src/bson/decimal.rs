@@ -72,7 +72,7 @@ impl Decimal128 {
     }
 
     /// Takes the bits apart.
-    pub fn parts(self) -> Parts {
+    pub(crate) fn parts(self) -> Parts {
         let negative = self.0 >> 127 == 1;
         let combination = (self.0 >> 122) & 0x1F;
         if combination == 0x1F {

@@ -1,13 +1,14 @@
 //! Reads a document in place.
-//!
-//! A [`Doc`] is only made from bytes that passed [`crate::bson::validate`] or that the store wrote
-//! itself. Reading is still total: bytes that are not BSON read as an element list that ends early.
 
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use crate::bson::kind::Kind;
 
 /// A document or array, borrowed.
+///
+/// Reading never fails or panics: bytes that are not BSON read as a list of elements that ends
+/// early. Bytes from an unknown source pass [`validate`](crate::bson::validate()) first, or are read
+/// by [`Doc::checked_elements`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doc<'a>(&'a [u8]);
 
@@ -29,17 +30,20 @@ impl<'a> Doc<'a> {
     /// The document without elements.
     pub const EMPTY: Doc<'static> = Doc(&[5, 0, 0, 0, 0]);
 
-    /// Reads bytes that are known to be one valid document.
+    /// Reads bytes as a document; nothing is checked.
+    #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
     /// Returns the bytes, length prefix included.
+    #[inline]
     pub fn bytes(self) -> &'a [u8] {
         self.0
     }
 
     /// Returns the elements in order.
+    #[inline]
     pub fn elements(self) -> Elements<'a> {
         Elements {
             rest: self.0.get(4..).unwrap_or_default(),
@@ -64,59 +68,117 @@ impl<'a> Doc<'a> {
 }
 
 impl<'a> Element<'a> {
+    /// Splits the first element off; `None` at the end of a document or of what is one.
+    #[inline]
+    pub(crate) fn split_first(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (&kind, rest) = bytes.split_first()?;
+        // The terminator of a document is not a type.
+        let kind = Kind::from_byte(kind)?;
+        let end = rest.iter().position(|&byte| byte == 0)?;
+        let (name, rest) = rest.split_at_checked(end)?;
+        let rest = rest.get(1..)?;
+        let (payload, rest) = rest.split_at_checked(payload_len(kind, rest)?)?;
+        let element = Self {
+            kind,
+            name,
+            payload,
+        };
+        Some((element, rest))
+    }
+
     /// Returns the type.
+    #[inline]
     pub fn kind(self) -> Kind {
         self.kind
     }
 
     /// Returns the name; validated text, so never replaced in practice.
+    #[inline]
     pub fn name(self) -> &'a str {
         std::str::from_utf8(self.name).unwrap_or("\u{fffd}")
     }
 
     /// Returns the name's bytes.
+    #[inline]
     pub fn name_bytes(self) -> &'a [u8] {
         self.name
     }
 
     /// Returns the encoded value.
+    #[inline]
     pub fn payload(self) -> &'a [u8] {
         self.payload
     }
 
     /// Returns the embedded document or array, if it is one.
+    #[inline]
     pub fn doc(self) -> Option<Doc<'a>> {
         matches!(self.kind, Kind::Document | Kind::Array).then_some(Doc(self.payload))
+    }
+
+    /// Returns an `int32` or an `int64`.
+    #[inline]
+    pub fn integer(self) -> Option<i64> {
+        match self.kind {
+            Kind::Int32 => Some(i64::from(i32::from_le_bytes(self.payload.try_into().ok()?))),
+            Kind::Int64 => Some(i64::from_le_bytes(self.payload.try_into().ok()?)),
+            _ => None,
+        }
+    }
+
+    /// Returns a `double`.
+    #[inline]
+    pub fn double(self) -> Option<f64> {
+        let number = || Some(f64::from_le_bytes(self.payload.try_into().ok()?));
+        (self.kind == Kind::Double).then(number)?
+    }
+
+    /// Returns a date, in milliseconds since 1970.
+    #[inline]
+    pub fn date_time(self) -> Option<i64> {
+        let unix_ms = || Some(i64::from_le_bytes(self.payload.try_into().ok()?));
+        (self.kind == Kind::DateTime).then(unix_ms)?
+    }
+
+    /// Returns a string; `None` if its terminator is missing or it is not UTF-8.
+    #[inline]
+    pub fn text(self) -> Option<&'a str> {
+        if self.kind != Kind::String {
+            return None;
+        }
+        match self.payload.get(4..)?.split_last()? {
+            (0, text) => std::str::from_utf8(text).ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns binary data with its subtype.
+    #[inline]
+    pub fn binary(self) -> Option<(u8, &'a [u8])> {
+        if self.kind != Kind::Binary {
+            return None;
+        }
+        let (&subtype, bytes) = self.payload.get(4..)?.split_first()?;
+        Some((subtype, bytes))
     }
 }
 
 impl<'a> Iterator for Elements<'a> {
     type Item = Element<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Element<'a>> {
-        let (&kind, rest) = self.rest.split_first()?;
-        if kind == 0 {
-            self.rest = &[];
-            return None;
-        }
-        let kind = Kind::from_byte(kind)?;
-        let end = rest.iter().position(|&byte| byte == 0)?;
-        let (name, rest) = rest.split_at_checked(end)?;
-        let rest = rest.get(1..)?;
-        let (payload, rest) = rest.split_at_checked(payload_len(kind, rest)?)?;
+        let (element, rest) = Element::split_first(self.rest)?;
         self.rest = rest;
-        Some(Element {
-            kind,
-            name,
-            payload,
-        })
+        Some(element)
     }
 }
 
 /// Returns how many bytes the value at the start of `rest` takes; `None` if its length is absurd.
 ///
 /// The result may exceed what is left: the caller splits with a check.
-pub fn payload_len(kind: Kind, rest: &[u8]) -> Option<usize> {
+#[inline]
+pub(crate) fn payload_len(kind: Kind, rest: &[u8]) -> Option<usize> {
     let prefix = || -> Option<usize> {
         let bytes = rest.get(..4)?.try_into().ok()?;
         usize::try_from(i32::from_le_bytes(bytes)).ok()

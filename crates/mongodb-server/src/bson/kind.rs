@@ -75,7 +75,8 @@ const ALIASES: [(Kind, i32, &str); 21] = [
 
 impl Kind {
     /// Returns the type that a byte on the wire names.
-    pub fn from_byte(byte: u8) -> Option<Self> {
+    #[inline]
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         // A match, not a search: this is asked for every element of every document.
         Some(match byte {
             0x01 => Self::Double,
@@ -104,7 +105,7 @@ impl Kind {
     }
 
     /// Returns the type that `$type: "alias"` names.
-    pub fn from_alias(alias: &str) -> Option<Self> {
+    pub(crate) fn from_alias(alias: &str) -> Option<Self> {
         ALIASES
             .iter()
             .find(|(.., name)| *name == alias)
@@ -112,7 +113,7 @@ impl Kind {
     }
 
     /// Returns the type that `$type: number` names.
-    pub fn from_number(number: i32) -> Option<Self> {
+    pub(crate) fn from_number(number: i32) -> Option<Self> {
         ALIASES
             .iter()
             .find(|&&(_, known, _)| known == number)
@@ -128,7 +129,7 @@ impl Kind {
     }
 
     /// Returns whether values of this type compare as numbers.
-    pub fn is_number(self) -> bool {
+    pub(crate) fn is_number(self) -> bool {
         matches!(
             self,
             Self::Double | Self::Int32 | Self::Int64 | Self::Decimal128
@@ -137,7 +138,7 @@ impl Kind {
 
     /// Returns the place of this type in the order of all values; types in one place compare by
     /// value.
-    pub fn rank(self) -> u8 {
+    pub(crate) fn rank(self) -> u8 {
         match self {
             Self::MinKey => 1,
             Self::Undefined => 2,

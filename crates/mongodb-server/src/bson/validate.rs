@@ -2,45 +2,12 @@
 
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use crate::bson::Kind;
 use crate::bson::document::payload_len;
+use crate::bson::invalid::{Invalid, MAX_DEPTH};
+use crate::bson::kind::Kind;
 
-/// How deep documents and arrays may be nested, the outermost counted.
-pub const MAX_DEPTH: usize = 100;
-
-/// Why bytes are not a document, with the byte at which it shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    /// A length, an end marker or a value runs past what encloses it.
-    #[error("invalid BSON: a length is wrong at byte {at}")]
-    Length {
-        /// Offset from the start of the document.
-        at: usize,
-    },
-    /// An element has a type that does not exist.
-    #[error("invalid BSON: unrecognized type {kind:#04x} at byte {at}")]
-    UnknownType {
-        /// The type byte.
-        kind: u8,
-        /// Offset from the start of the document.
-        at: usize,
-    },
-    /// A name or a string is not UTF-8.
-    #[error("invalid BSON: text is not UTF-8 at byte {at}")]
-    Text {
-        /// Offset from the start of the document.
-        at: usize,
-    },
-    /// A boolean is neither 0 nor 1, or a string is not closed by a zero.
-    #[error("invalid BSON: a value is malformed at byte {at}")]
-    Value {
-        /// Offset from the start of the document.
-        at: usize,
-    },
-    /// Documents are nested too deep.
-    #[error("exceeded maximum nested object depth: {MAX_DEPTH}")]
-    Depth,
-}
+/// Bytes of the largest document that may be stored or returned: 16 MiB.
+pub const MAX_DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Splits the document off the front of `bytes`, checked; returns it and the rest.
 pub fn split_document(bytes: &[u8]) -> Result<(&[u8], &[u8]), Invalid> {

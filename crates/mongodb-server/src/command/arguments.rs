@@ -1,6 +1,6 @@
 //! The arguments of a command, checked as they are read.
 
-use crate::bson::{Doc, Kind, Value, validate};
+use crate::bson::{Doc, Invalid, Kind, Value, validate};
 use crate::command::limits::MAX_WRITE_BATCH;
 use crate::engine::Namespace;
 use crate::error::{Code, CommandError};
@@ -315,9 +315,9 @@ impl<'a> Call<'a> {
 }
 
 /// Returns the error for a document in a section that is not one.
-pub fn invalid_document(invalid: &validate::Invalid) -> CommandError {
+pub fn invalid_document(invalid: &Invalid) -> CommandError {
     let code = match invalid {
-        validate::Invalid::Depth => Code::OVERFLOW,
+        Invalid::Depth => Code::OVERFLOW,
         _ => Code::INVALID_BSON,
     };
     CommandError::new(code, invalid.to_string())
