@@ -73,6 +73,24 @@ pub struct Header {
     opcode: i32,
 }
 
+/// A message as it was received.
+#[derive(Debug)]
+pub struct Frame {
+    /// The header.
+    pub header: Header,
+    /// The header's bytes, which a checksum covers.
+    pub header_bytes: [u8; HEADER_BYTES],
+    /// The bytes after the header.
+    pub body: Vec<u8>,
+}
+
+impl Frame {
+    /// Reads the request.
+    pub fn request(&self) -> Result<Request<'_>, Error> {
+        Request::read(self.header, &self.header_bytes, &self.body)
+    }
+}
+
 /// How a request came, which is how its reply goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {

@@ -2,18 +2,18 @@
 
 use std::sync::{Arc, LazyLock};
 
-use convoy_server_kit::clock::RunClock;
 use convoy_server_kit::fuzz::Target;
+use convoy_server_kit::scram::{CredentialStore, Exchange, Hash, Scheme};
+use convoy_server_kit::{RunClock, User};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{Conversation, Credential, Users};
 use crate::bson::shell::Shown;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, key, order, validate};
 use crate::command::{self, Client, Counters, Cursors, Shared};
 use crate::engine::{Engine, Row, record};
 use crate::error::CommandError;
-use crate::faults::Injected;
+use crate::faults::Fault;
 use crate::frame::{HEADER_BYTES, Header, Request};
 use crate::pipeline::Context;
 use crate::pipeline::parse::build;
@@ -41,6 +41,9 @@ pub const TARGETS: &[Target] = &[
     })
     .with_document_at(0),
 ];
+
+/// As the server uses it, with fewer iterations.
+const SCRAM: Scheme = Scheme::new(Hash::Sha256, 1);
 
 /// Bytes a message may have here.
 const MESSAGE_BYTES: usize = 1 << 20;
@@ -72,13 +75,14 @@ pub fn message(bytes: &[u8]) {
 
 /// Goes through a login with the bytes as what the client says, cut at the first byte's place.
 pub fn login(bytes: &[u8]) {
-    static CREDENTIAL: LazyLock<Credential> = LazyLock::new(|| Credential::derive("password"));
+    static CREDENTIALS: LazyLock<CredentialStore> =
+        LazyLock::new(|| CredentialStore::new(SCRAM, &[User::new("user", "password")]));
     let Some((cut, messages)) = bytes.split_first() else {
         return;
     };
     let (first, second) = messages.split_at(usize::from(*cut).min(messages.len()));
-    if let Ok((conversation, _answer)) = Conversation::start(first, |_user| &CREDENTIAL) {
-        let _refused = conversation.finish(second);
+    if let Ok((exchange, _answer)) = Exchange::begin(&CREDENTIALS, first) {
+        let _rejected = exchange.finish(second);
     }
 }
 
@@ -184,7 +188,8 @@ impl Commands {
                 address: "127.0.0.1:27017".to_owned(),
                 counters: Counters::default(),
                 stopping: CancellationToken::new(),
-                users: Users::default(),
+                crashed: CancellationToken::new(),
+                credentials: CredentialStore::new(SCRAM, []),
                 faults: None,
             },
             ran: 0,
@@ -246,7 +251,7 @@ impl Commands {
             return;
         };
         let mut client = Client::new(1);
-        let reply = command::execute(&self.shared, &mut client, &request, &Injected::default());
+        let reply = command::execute(&self.shared, &mut client, &request, &Fault::default());
         assert!(validate::document(&reply).is_ok(), "the reply is BSON");
     }
 }

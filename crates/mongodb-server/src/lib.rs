@@ -1,21 +1,24 @@
 //! An in-process document store that speaks the MongoDB wire protocol.
 
-mod auth;
 pub mod bson;
 mod command;
 mod connection;
 mod engine;
 mod error;
-pub mod faults;
+mod faults;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod pipeline;
 mod query;
 mod server;
+mod settings;
+mod upkeep;
 
-pub use auth::User;
-pub use server::{EngineError, Error, Settings, Store};
+pub use convoy_server_kit::{FaultHook, Limits, Secret, User};
+pub use faults::{ErrorReply, Fault, Faults, Interruption, Moment};
+pub use server::{Error, MongoServer, StorageError};
+pub use settings::Settings;
 
 #[cfg(test)]
 mod tests;

@@ -282,7 +282,6 @@ impl fmt::Display for Decimal128 {
 mod tests {
     use std::str::FromStr;
 
-    use mongodb::bson;
     use proptest::prelude::*;
 
     use super::*;

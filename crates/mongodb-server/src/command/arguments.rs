@@ -4,7 +4,7 @@ use crate::bson::{Doc, Invalid, Kind, Value, validate};
 use crate::command::limits::MAX_WRITE_BATCH;
 use crate::engine::Namespace;
 use crate::error::{Code, CommandError};
-use crate::faults::Injected;
+use crate::faults::Fault;
 use crate::frame::Request;
 
 /// Arguments that every command takes.
@@ -25,10 +25,10 @@ const GENERIC: &[&str] = &[
 ];
 
 /// What goes wrong with a command that no plan was asked about.
-static NOTHING_INJECTED: Injected = Injected {
+static NO_FAULT: Fault = Fault {
     before: None,
     after: None,
-    refusal: None,
+    rejection: None,
     write_errors: Vec::new(),
     write_concern_error: None,
 };
@@ -43,13 +43,13 @@ pub struct Call<'a> {
     /// The database it is for.
     pub database: &'a str,
     /// What is to go wrong with it.
-    pub injected: &'a Injected,
+    pub fault: &'a Fault,
     sequences: &'a [(&'a str, &'a [u8])],
 }
 
 impl<'a> Call<'a> {
     /// Reads a request.
-    pub fn of(request: &'a Request<'a>) -> Result<Self, CommandError> {
+    pub fn new(request: &'a Request<'a>) -> Result<Self, CommandError> {
         let body = request.command;
         let first = body
             .elements()
@@ -63,7 +63,7 @@ impl<'a> Call<'a> {
             name: first.name(),
             body,
             database,
-            injected: &NOTHING_INJECTED,
+            fault: &NO_FAULT,
             sequences: &request.sequences,
         };
         if request.query_database.is_some()
@@ -81,12 +81,12 @@ impl<'a> Call<'a> {
     }
 
     /// Returns a command that is an argument of this one.
-    pub fn of_inner(&self, name: &'a str, body: Doc<'a>) -> Self {
+    pub fn inner(&self, name: &'a str, body: Doc<'a>) -> Self {
         Self {
             name,
             body,
             database: self.database,
-            injected: self.injected,
+            fault: self.fault,
             sequences: &[],
         }
     }

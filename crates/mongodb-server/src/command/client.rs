@@ -1,42 +1,42 @@
 //! State of one connection's client between commands.
 
-use crate::auth::Conversation;
+use convoy_server_kit::scram::Exchange;
 
-/// What is known of a connection's client, from command to command.
+/// What is known of a connection's client.
 #[derive(Debug)]
 pub struct Client {
-    /// The connection's number.
+    /// Number of the connection.
     pub id: i32,
-    /// Who the client has proved to be.
+    /// Name of the user that logged in.
     pub user: Option<String>,
-    /// The proof under way.
-    pub conversation: Option<Progress>,
+    /// The login under way.
+    pub login: Option<Login>,
+}
+
+/// A login under way.
+#[derive(Debug)]
+pub enum Login {
+    /// The client's proof is due.
+    Proof {
+        /// What the proof answers.
+        exchange: Exchange,
+        /// Whether the client omits the empty message at the end.
+        skips_empty: bool,
+    },
+    /// The proof was right; an empty message is due.
+    Empty {
+        /// Name of the user.
+        user: String,
+    },
 }
 
 impl Client {
-    /// Nothing is known of a new client.
+    /// Returns the state of a new connection.
     pub fn new(id: i32) -> Self {
         Self {
             id,
             user: None,
-            conversation: None,
+            login: None,
         }
     }
-}
-
-/// A conversation under way.
-#[derive(Debug)]
-pub enum Progress {
-    /// The proof is due.
-    Proof {
-        /// What it answers.
-        conversation: Conversation,
-        /// Whether the client goes without an empty message at the end.
-        skips_empty: bool,
-    },
-    /// The proof was right; an empty message is due.
-    Farewell {
-        /// Who it was.
-        user: String,
-    },
 }

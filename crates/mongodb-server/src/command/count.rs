@@ -25,7 +25,7 @@ pub fn count(
         skip: call.natural("skip")?.unwrap_or(0),
         limit: (limit > 0).then_some(limit),
         hint: parse_hint(call.value("hint"))?,
-        ..Selection::of(filter)
+        ..Selection::new(filter)
     };
     if selection.filter.is_all() && selection.hint.is_none() {
         let collection = shared.engine.collection(&namespace);
@@ -58,7 +58,7 @@ pub fn distinct(
     let path = Path::new(&call.text("key")?.ok_or_else(|| call.missing("key"))?);
     let selection = Selection {
         hint: parse_hint(call.value("hint"))?,
-        ..Selection::of(parse_filter::parse(
+        ..Selection::new(parse_filter::parse(
             call.document("query")?.unwrap_or(Doc::EMPTY),
         )?)
     };

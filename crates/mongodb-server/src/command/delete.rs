@@ -22,14 +22,14 @@ pub fn delete(
     call.only(&["deletes", "ordered", "let"])?;
     call.refuse(&["let"])?;
     let namespace = call.namespace()?;
-    let concern = WriteConcern::of(call)?;
+    let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let context = context(shared, call)?;
     let mut count = 0;
     let mut position = Position::default();
     let mut errors = Vec::new();
     for (index, statement) in call.documents("deletes")?.into_iter().enumerate() {
-        let outcome = match call.injected.write_error(index) {
+        let outcome = match call.fault.write_error(index) {
             Some(error) => Err(error),
             None => delete_some(shared, &namespace, &context, statement),
         };
@@ -71,7 +71,7 @@ fn delete_some(
     let filter = parse_filter::parse(statement.required_document("q")?)?;
     let selection = Selection {
         hint: parse_hint(statement.value("hint"))?,
-        ..Selection::of(filter)
+        ..Selection::new(filter)
     };
     remove(shared, namespace, context, selection, limit)
 }

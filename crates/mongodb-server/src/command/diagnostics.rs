@@ -1,6 +1,6 @@
 //! What operators and graphical clients ask of a server.
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
 use crate::bson::{ArrayBuilder, Builder, Value};
 use crate::command::limits::VERSION;

@@ -30,7 +30,7 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
             .iter()
             .filter_map(|spec| expired(spec, context.now_ms))
         {
-            let selection = Selection::of(filter);
+            let selection = Selection::new(filter);
             count += remove(shared, &namespace, &context, selection, None)?.0;
         }
     }

@@ -37,7 +37,7 @@ pub fn explain(
     let command = call.required_document("explain")?;
     let first = command.elements().next();
     let name = first.map_or("", |element| element.name());
-    explain_command(shared, &call.of_inner(name, command), verbosity)
+    explain_command(shared, &call.inner(name, command), verbosity)
 }
 
 /// Explains what an `aggregate` with `explain: true` would do.
@@ -59,13 +59,13 @@ fn explain_command(
         let query = query
             .and_then(Value::into_borrowed_document)
             .unwrap_or(Doc::EMPTY);
-        Ok(Selection::of(parse_filter::parse(query)?))
+        Ok(Selection::new(parse_filter::parse(query)?))
     };
     let filtered = |name: &str| -> Result<Selection, CommandError> {
         let query = call.document(name)?.unwrap_or(Doc::EMPTY);
         Ok(Selection {
             hint: parse_hint(call.value("hint"))?,
-            ..Selection::of(parse_filter::parse(query)?)
+            ..Selection::new(parse_filter::parse(query)?)
         })
     };
     let mut behind = Vec::new();

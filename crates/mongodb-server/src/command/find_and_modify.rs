@@ -54,7 +54,7 @@ pub fn find_and_modify(
     call.only(ARGUMENTS)?;
     call.refuse(&["let"])?;
     let namespace = call.namespace()?;
-    let concern = WriteConcern::of(call)?;
+    let concern = WriteConcern::parse(call)?;
     let action = parse_action(call)?;
     let returns_new = call.flag("new")?.unwrap_or(false);
     let projection = parse_projection::parse_find(call.document("fields")?.unwrap_or(Doc::EMPTY))?;
@@ -65,7 +65,7 @@ pub fn find_and_modify(
         ..Selection::default()
     };
     let context = context(shared, call)?;
-    if let Some(error) = call.injected.write_error(0) {
+    if let Some(error) = call.fault.write_error(0) {
         return Err(error);
     }
     let outcome = run(shared, &namespace, &context, selection, &action)?;

@@ -1,6 +1,6 @@
 //! What a client asks before anything else: who is there, and what it can do.
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, MAX_DOCUMENT_BYTES, Value};
 use crate::command::limits::{
@@ -36,7 +36,7 @@ pub fn is_master(
 /// Describes a server without replicas, for which no client numbers its writes.
 fn describe(mut reply: Builder, shared: &Shared, client: &mut Client, call: &Call<'_>) -> Builder {
     let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
-    if call.body.element("saslSupportedMechs").is_some() && !shared.users.is_empty() {
+    if call.body.element("saslSupportedMechs").is_some() && !shared.credentials.is_empty() {
         reply = reply.strings("saslSupportedMechs", &[sasl::MECHANISM]);
     }
     // A proof begun with the greeting saves a round trip; one that fails is begun again.

@@ -11,7 +11,7 @@ use crate::command::{Call, Client, Shared};
 use crate::engine::Namespace;
 use crate::engine::collection::Inserted;
 use crate::error::{Code, CommandError};
-use crate::faults::Injected;
+use crate::faults::Fault;
 
 /// `insert`
 pub fn insert(
@@ -21,10 +21,10 @@ pub fn insert(
 ) -> Result<Builder, CommandError> {
     call.only(&["documents", "ordered", "bypassDocumentValidation"])?;
     let namespace = call.namespace()?;
-    let concern = WriteConcern::of(call)?;
+    let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let documents = call.documents("documents")?;
-    let inserted = insert_all(shared, &namespace, &documents, ordered, call.injected)?;
+    let inserted = insert_all(shared, &namespace, &documents, ordered, call.fault)?;
     concern.wait(&shared.engine, inserted.position)?;
     let reply = Builder::new().count("n", inserted.count);
     Ok(with_errors(reply, &inserted.errors))
@@ -36,12 +36,12 @@ pub fn insert_all(
     namespace: &Namespace,
     documents: &[Doc<'_>],
     ordered: bool,
-    injected: &Injected,
+    fault: &Fault,
 ) -> Result<Inserted, CommandError> {
     let mut prepared = Vec::with_capacity(documents.len());
     let mut refused = Vec::new();
     for (index, &document) in documents.iter().enumerate() {
-        let prepared_or_refused = match injected.write_error(index) {
+        let prepared_or_refused = match fault.write_error(index) {
             Some(error) => Err(error),
             None => prepare(document),
         };

@@ -41,4 +41,4 @@ pub use client::Client;
 pub use counters::Counters;
 pub use cursors::Cursors;
 pub use shared::Shared;
-pub use table::{execute, refuse_document};
+pub use table::{execute, reject_document};

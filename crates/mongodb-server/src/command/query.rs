@@ -1,6 +1,6 @@
 //! What find, count, update and delete have in common: which documents are meant.
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
 use crate::bson::{Doc, Kind, Value};
 use crate::command::{Call, Shared};
@@ -30,7 +30,7 @@ pub struct Selection {
 
 impl Selection {
     /// Means documents that pass a filter.
-    pub fn of(filter: Filter) -> Self {
+    pub fn new(filter: Filter) -> Self {
         Self {
             filter,
             ..Self::default()

@@ -2,32 +2,34 @@
 
 use std::sync::Arc;
 
-use convoy_server_kit::clock::RunClock;
+use convoy_server_kit::RunClock;
+use convoy_server_kit::scram::CredentialStore;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::Users;
 use crate::command::counters::Counters;
 use crate::command::cursors::Cursors;
 use crate::engine::Engine;
-use crate::faults::FaultPlan;
+use crate::faults::Faults;
 
-/// What all connections of a store share.
+/// State that all connections of a server share.
 #[derive(Debug)]
 pub struct Shared {
     /// The documents.
     pub engine: Arc<Engine>,
     /// Open cursors.
     pub cursors: Cursors,
-    /// The time since the store started.
+    /// Time since the server started.
     pub clock: RunClock,
-    /// Where the store listens, as `host:port`.
+    /// The server's address, as `host:port`.
     pub address: String,
-    /// How often what was asked for.
+    /// Counters of commands and connections.
     pub counters: Counters,
-    /// Cancelled when the store stops.
+    /// Cancelled when the server stops; commands then end early.
     pub stopping: CancellationToken,
-    /// Who may use it.
-    pub users: Users,
+    /// Cancelled when the server crashes; connections are then cut.
+    pub crashed: CancellationToken,
+    /// Users that may log in; without any, every client may do everything.
+    pub credentials: CredentialStore,
     /// What goes wrong on purpose.
-    pub faults: Option<Arc<dyn FaultPlan>>,
+    pub faults: Option<Arc<Faults>>,
 }

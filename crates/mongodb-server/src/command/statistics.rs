@@ -1,6 +1,6 @@
 //! Numbers about collections and databases.
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
 use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
@@ -28,7 +28,7 @@ const KEY_BYTES: u64 = 56;
 
 impl Totals {
     /// Adds up a collection.
-    pub fn of(collection: &Collection) -> Self {
+    pub fn new(collection: &Collection) -> Self {
         collection.with_state(|state| {
             let size = |keys: usize| {
                 u64::try_from(keys)
@@ -95,7 +95,7 @@ pub fn rows(
             storage_scale,
         } => {
             let (count, storage_scale) = (*count, *storage_scale);
-            let totals = Totals::of(&collection);
+            let totals = Totals::new(&collection);
             let mut stats = Builder::new()
                 .string("ns", &namespace.to_string())
                 .string("host", &shared.address)
@@ -136,7 +136,7 @@ pub fn collection_stats(
     call.only(&["scale"])?;
     let namespace = call.namespace()?;
     let totals = match shared.engine.collection(&namespace) {
-        Some(collection) => Totals::of(&collection),
+        Some(collection) => Totals::new(&collection),
         None => Totals::default(),
     };
     Ok(totals.describe(&namespace, scale(call)?))
@@ -154,7 +154,7 @@ pub fn database_stats(
     let mut total = Totals::default();
     for namespace in &namespaces {
         if let Some(collection) = shared.engine.collection(namespace) {
-            let totals = Totals::of(&collection);
+            let totals = Totals::new(&collection);
             total.documents += totals.documents;
             total.bytes += totals.bytes;
             total.indexes.extend(totals.indexes);
@@ -230,7 +230,7 @@ pub fn data_size(
         .ok_or_else(|| call.missing("dataSize"))?;
     let collection = shared.engine.collection(&Namespace::parse(&name)?);
     let totals = collection
-        .map(|known| Totals::of(&known))
+        .map(|known| Totals::new(&known))
         .unwrap_or_default();
     Ok(Builder::new()
         .with("size", &whole(totals.bytes))

@@ -10,7 +10,7 @@ use crate::command::{
 };
 use crate::engine::namespace::check_database;
 use crate::error::{Code, CommandError};
-use crate::faults::Injected;
+use crate::faults::Fault;
 use crate::frame::Request;
 
 /// Commands that need no proof of who one is.
@@ -93,9 +93,9 @@ pub fn execute(
     shared: &Shared,
     client: &mut Client,
     request: &Request<'_>,
-    injected: &Injected,
+    fault: &Fault,
 ) -> Vec<u8> {
-    match run(shared, client, request, injected) {
+    match run(shared, client, request, fault) {
         Ok(reply) => reply.double("ok", 1.0).finish(),
         Err(error) => error.reply().finish(),
     }
@@ -105,17 +105,17 @@ fn run(
     shared: &Shared,
     client: &mut Client,
     request: &Request<'_>,
-    injected: &Injected,
+    fault: &Fault,
 ) -> Result<Builder, CommandError> {
-    let mut call = Call::of(request)?;
-    call.injected = injected;
+    let mut call = Call::new(request)?;
+    call.fault = fault;
     let open = OPEN_COMMANDS.contains(&call.name);
     // The users of other systems are said to be in a database of this name.
     if call.database != "$external" || !open {
         check_database(call.database)?;
     }
-    if let Some(refusal) = &injected.refusal {
-        return Err(refusal.as_command_error());
+    if let Some(refusal) = &fault.rejection {
+        return Err(refusal.to_command_error());
     }
     if call.body.element("txnNumber").is_some() || call.body.element("startTransaction").is_some() {
         return Err(CommandError::new(
@@ -127,7 +127,7 @@ fn run(
     let Some((_, run)) = found else {
         return Err(missing::refuse(call.name));
     };
-    if !open && client.user.is_none() && !shared.users.is_empty() {
+    if !open && client.user.is_none() && !shared.credentials.is_empty() {
         return Err(CommandError::new(
             Code::UNAUTHORIZED,
             format!("Command {} requires authentication", call.name),
@@ -136,16 +136,16 @@ fn run(
     read_concern::check(&call)?;
     shared.counters.count(call.name);
     let reply = run(shared, client, &call)?;
-    Ok(match &injected.write_concern_error {
+    Ok(match &fault.write_concern_error {
         Some(error) => reply.document(
             "writeConcernError",
-            error.as_command_error().write_concern_error(),
+            error.to_command_error().write_concern_error(),
         ),
         None => reply,
     })
 }
 
 /// Returns the reply to a command that is not BSON.
-pub fn refuse_document(invalid: &Invalid) -> Vec<u8> {
+pub fn reject_document(invalid: &Invalid) -> Vec<u8> {
     arguments::invalid_document(invalid).reply().finish()
 }

@@ -1,6 +1,6 @@
 //! `update`
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::insert::{check_size, insert_all, with_errors};
@@ -12,7 +12,7 @@ use crate::engine::Namespace;
 use crate::engine::collection::{Change, Changed};
 use crate::engine::log::Position;
 use crate::error::{Code, CommandError};
-use crate::faults::Injected;
+use crate::faults::Fault;
 use crate::pipeline::Context;
 use crate::query::parse_filter;
 use crate::query::update::{Moment, Update};
@@ -39,14 +39,14 @@ pub fn update(
     call.only(&["updates", "ordered", "bypassDocumentValidation", "let"])?;
     call.refuse(&["let"])?;
     let namespace = call.namespace()?;
-    let concern = WriteConcern::of(call)?;
+    let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let context = context(shared, call)?;
     let mut total = Updated::default();
     let mut upserted = ArrayBuilder::default();
     let mut errors = Vec::new();
     for (index, statement) in call.documents("updates")?.into_iter().enumerate() {
-        let outcome = match call.injected.write_error(index) {
+        let outcome = match call.fault.write_error(index) {
             Some(error) => Err(error),
             None => update_some(shared, &namespace, &context, statement),
         };
@@ -108,7 +108,7 @@ fn update_some(
     }
     let selection = Selection {
         hint: parse_hint(statement.value("hint"))?,
-        ..Selection::of(parse_filter::parse(statement.required_document("q")?)?)
+        ..Selection::new(parse_filter::parse(statement.required_document("q")?)?)
     };
     let filter = selection.filter.clone();
     let updated = modify(shared, namespace, context, selection, (&update, multi))?;
@@ -242,7 +242,7 @@ pub fn upsert(
     let document = update.insertion(filter, now_ms())?;
     check_updated(&document)?;
     let doc = Doc::new(&document);
-    let mut inserted = insert_all(shared, namespace, &[doc], true, &Injected::default())?;
+    let mut inserted = insert_all(shared, namespace, &[doc], true, &Fault::default())?;
     if let Some((_, error)) = inserted.errors.pop() {
         return Err(error);
     }

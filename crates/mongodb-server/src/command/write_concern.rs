@@ -15,7 +15,7 @@ pub struct WriteConcern {
 
 impl WriteConcern {
     /// Reads the argument of a command.
-    pub fn of(call: &Call<'_>) -> Result<Self, CommandError> {
+    pub fn parse(call: &Call<'_>) -> Result<Self, CommandError> {
         let Some(concern) = call.document("writeConcern")? else {
             return Ok(Self { journal: false });
         };

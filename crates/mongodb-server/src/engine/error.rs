@@ -53,6 +53,9 @@ pub enum Error {
     /// An earlier failure to write left it unknown what is on disk.
     #[error("the log of the document store failed earlier and takes no more writes")]
     Failed,
+    /// The server stopped or crashed.
+    #[error("the document store is closed")]
+    Closed,
 }
 
 impl Error {
@@ -72,6 +75,7 @@ impl Error {
             Self::Damaged { .. } => {
                 "restore the directory from a copy, or start with an empty one".to_owned()
             }
+            Self::Closed => "start the server again".to_owned(),
             Self::Failed => "restart; what was acknowledged as durable is kept".to_owned(),
         }
     }

@@ -60,8 +60,33 @@ struct Writer {
     durable: u32,
     /// Bytes ever appended.
     position: Position,
-    /// Whether it is unknown what the file holds.
-    failed: bool,
+    /// Records ever appended.
+    records: u64,
+    /// How many of them are known to be on disk.
+    durable_records: u64,
+    state: State,
+}
+
+/// Whether the log takes writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Closed in order.
+    Closed,
+    /// Closed, and what was not on disk was dropped.
+    Dropped,
+    /// It is unknown what the file holds.
+    Failed,
+}
+
+impl State {
+    fn check(self) -> Result<(), Error> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Closed | Self::Dropped => Err(Error::Closed),
+            Self::Failed => Err(Error::Failed),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +126,9 @@ impl Log {
                 length,
                 durable: length,
                 position: Position::default(),
-                failed: false,
+                records: 0,
+                durable_records: 0,
+                state: State::Open,
             }),
             durable: Mutex::default(),
             synced: Condvar::new(),
@@ -116,9 +143,7 @@ impl Log {
     /// Appends a record whose body comes in parts. Not yet durable, but kept if the process dies.
     pub fn append(&self, kind: RecordKind, parts: &[IoSlice<'_>]) -> Result<Appended, Error> {
         let mut writer = lock(&self.writer);
-        if writer.failed {
-            return Err(Error::Failed);
-        }
+        writer.state.check()?;
         let body = parts.iter().map(|part| part.len()).sum::<usize>();
         let bytes = record_offset(body.saturating_add(record::HEADER_BYTES));
         let end = writer.length.saturating_add(bytes);
@@ -133,7 +158,9 @@ impl Log {
         if let Err(source) = writer.segment.write_all(&mut slices) {
             // What was written in part is overwritten by the next record, or cut off as a torn
             // tail; if not even the position can be restored, nothing more may be written.
-            writer.failed = seek(&writer.segment, writer.length).is_err();
+            if seek(&writer.segment, writer.length).is_err() {
+                writer.state = State::Failed;
+            }
             return Err(writer.segment.write_error(source));
         }
         let appended = Appended {
@@ -146,6 +173,7 @@ impl Log {
         }
         writer.length += bytes;
         writer.position = appended.position;
+        writer.records += 1;
         Ok(appended)
     }
 
@@ -227,23 +255,57 @@ impl Log {
         std::fs::remove_file(removed.path()).map_err(|source| removed.write_error(source))
     }
 
+    /// Syncs everything to disk; takes no more writes.
+    pub fn close(&self) -> Result<(), Error> {
+        let mut writer = lock(&self.writer);
+        if writer.state == State::Open {
+            writer.state = State::Closed;
+        }
+        drop(writer);
+        self.sync_all()
+    }
+
+    /// Cuts off what is not known to be on disk, and takes no more writes; returns the number of
+    /// records that were cut off.
+    pub fn drop_unsynced(&self) -> Result<u64, Error> {
+        let mut writer = lock(&self.writer);
+        writer.state = State::Dropped;
+        let durable = u64::from(writer.durable);
+        let cut = writer.segment.file().set_len(durable);
+        cut.map_err(|source| writer.segment.write_error(source))?;
+        Ok(writer.records - writer.durable_records)
+    }
+
+    /// Returns the error of a directory that cannot be used.
+    pub fn directory_error(&self, source: std::io::Error) -> Error {
+        Error::Directory {
+            path: self.directory.clone(),
+            source,
+        }
+    }
+
     fn flush(&self) -> Result<Position, Error> {
-        let (segment, length, position) = {
+        let (segment, length, position, records) = {
             let writer = lock(&self.writer);
-            (Arc::clone(&writer.segment), writer.length, writer.position)
+            let segment = Arc::clone(&writer.segment);
+            (segment, writer.length, writer.position, writer.records)
         };
         segment.sync()?;
         let mut writer = lock(&self.writer);
+        if writer.state == State::Dropped {
+            return Err(Error::Closed);
+        }
         if writer.segment.number() == segment.number() {
             writer.durable = writer.durable.max(length);
         }
+        writer.durable_records = writer.durable_records.max(records);
         Ok(position)
     }
 
     /// Begins a new segment. The old one is flushed first, so that only the last can be torn.
     fn rotate(&self, writer: &mut Writer) -> Result<(), Error> {
         if let Err(error) = writer.segment.sync() {
-            writer.failed = true;
+            writer.state = State::Failed;
             return Err(error);
         }
         let number = writer.segment.number() + 1;
@@ -256,6 +318,7 @@ impl Log {
         writer.segment = segment;
         writer.length = record_offset(PREFIX_BYTES);
         writer.durable = writer.length;
+        writer.durable_records = writer.records;
         Ok(())
     }
 }

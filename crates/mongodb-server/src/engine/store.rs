@@ -26,8 +26,8 @@ const LOCK_FILE: &str = "LOCK";
 pub struct Engine {
     log: Log,
     catalog: RwLock<Catalog>,
-    /// Held while the directory is in use.
-    _lock: File,
+    /// Locked while the directory is in use.
+    lock: File,
 }
 
 impl Engine {
@@ -43,8 +43,28 @@ impl Engine {
         Ok(Self {
             log,
             catalog: RwLock::new(catalog),
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// Syncs everything to disk and gives the directory back; later writes fail.
+    pub fn close(&self) -> Result<(), Error> {
+        self.log.close()?;
+        self.unlock()
+    }
+
+    /// Drops what was not synced and gives the directory back, as after a power failure; later
+    /// writes fail. Returns the number of lost log entries.
+    pub fn crash(&self) -> Result<u64, Error> {
+        let lost = self.log.drop_unsynced()?;
+        self.unlock()?;
+        Ok(lost)
+    }
+
+    /// Unlocks the directory, though a connection that did not end in time still holds this engine.
+    fn unlock(&self) -> Result<(), Error> {
+        let unlocked = rustix::fs::flock(&self.lock, FlockOperation::Unlock);
+        unlocked.map_err(|errno| self.log.directory_error(errno.into()))
     }
 
     /// Returns the log.
