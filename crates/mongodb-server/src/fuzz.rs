@@ -1,4 +1,4 @@
-//! The store's decoders as functions of bytes, for fuzzing.
+//! Fuzz targets: the decoders of this crate as functions of bytes.
 
 use std::sync::{Arc, LazyLock};
 
@@ -21,7 +21,7 @@ use crate::pipeline::transform::Given;
 use crate::query::update::{Moment, Update};
 use crate::query::{SortSpec, parse_filter, parse_projection};
 
-/// The decoders of this crate.
+/// The targets of this crate.
 pub const TARGETS: &[Target] = &[
     Target::new("mongo_message", || Box::new(message)).with_document_at(21),
     Target::new("mongo_command", || {
@@ -45,19 +45,19 @@ pub const TARGETS: &[Target] = &[
 /// As the server uses it, with fewer iterations.
 const SCRAM: Scheme = Scheme::new(Hash::Sha256, 1);
 
-/// Bytes a message may have here.
+/// Largest length of a message in bytes.
 const MESSAGE_BYTES: usize = 1 << 20;
 
-/// Nanoseconds that a query may take, as `maxTimeMS` would have it.
+/// Time limit of a query in nanoseconds.
 const QUERY_TIME: u64 = 500_000_000;
 
-/// Documents looked at of what a pipeline gives: some make many of few.
+/// Number of documents that are read from a pipeline: some produce many from few.
 const RESULTS: usize = 1_000;
 
-/// After so many commands what they stored is thrown away.
+/// Number of commands after which the documents are removed.
 const COMMANDS_PER_STORE: usize = 500;
 
-/// Reads a message: header and body, once with the length as it came and once with the true one.
+/// Reads a message twice: with the length in its header, and with the true one.
 pub fn message(bytes: &[u8]) {
     let Some((header_bytes, body)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
         return;
@@ -73,7 +73,7 @@ pub fn message(bytes: &[u8]) {
     }
 }
 
-/// Goes through a login with the bytes as what the client says, cut at the first byte's place.
+/// Runs a login; the first byte says where the client's first message ends.
 pub fn login(bytes: &[u8]) {
     static CREDENTIALS: LazyLock<CredentialStore> =
         LazyLock::new(|| CredentialStore::new(SCRAM, &[User::new("user", "password")]));
@@ -86,7 +86,7 @@ pub fn login(bytes: &[u8]) {
     }
 }
 
-/// Takes a record of the log apart, whatever its checksum says.
+/// Decodes a record of the log, whatever its checksum.
 pub fn record(bytes: &[u8]) {
     if let Some((header, body)) = bytes.split_first_chunk()
         && let Some(header) = record::Header::read(header)
@@ -96,7 +96,7 @@ pub fn record(bytes: &[u8]) {
     }
 }
 
-/// Checks BSON; what passes is decoded, compared, made a key and shown.
+/// Validates BSON; decodes, compares, encodes as keys and displays valid documents.
 pub fn bson(bytes: &[u8]) {
     if validate::document(bytes).is_err() {
         return;
@@ -111,7 +111,7 @@ pub fn bson(bytes: &[u8]) {
     }
 }
 
-/// Compiles a document as a filter and runs it.
+/// Parses a document as a filter and runs it.
 pub fn filter(bytes: &[u8]) {
     checked(bytes, |doc| {
         let filter = parse_filter::parse(doc)?;
@@ -122,7 +122,7 @@ pub fn filter(bytes: &[u8]) {
     });
 }
 
-/// Compiles a document as an update or a replacement, and applies it.
+/// Parses a document as an update or a replacement, and applies it.
 pub fn update(bytes: &[u8]) {
     checked(bytes, |doc| {
         let update = Update::parse(doc, None)?;
@@ -144,7 +144,7 @@ pub fn update(bytes: &[u8]) {
     });
 }
 
-/// Compiles a document as a projection of `find`, of `$project`, of `$addFields` and as an order.
+/// Parses a document as a projection of `find`, `$project` and `$addFields`, and as a sort.
 pub fn projection(bytes: &[u8]) {
     checked(bytes, |doc| {
         let projections = [
@@ -167,7 +167,7 @@ pub fn projection(bytes: &[u8]) {
     });
 }
 
-/// A store that runs pipelines and commands without a connection.
+/// Runs pipelines and commands without a connection.
 #[derive(Debug)]
 pub struct Commands {
     shared: Shared,
@@ -210,7 +210,7 @@ impl Commands {
         commands
     }
 
-    /// Compiles the values of a document as the stages of a pipeline, and runs it.
+    /// Parses the values of a document as the stages of a pipeline, and runs it.
     pub fn pipeline(&mut self, bytes: &[u8]) {
         checked(bytes, |doc| {
             let stages = crate::pipeline::parse::parse(doc)?;
@@ -256,7 +256,7 @@ impl Commands {
     }
 }
 
-/// Documents that filters and changes are tried on: a common one, a nested one, the input itself.
+/// Returns documents to run on: a flat one, a nested one and the input itself.
 fn samples(input: Doc<'_>) -> Vec<Vec<u8>> {
     let inner = Builder::new().int32("b", 1).string("c", "x").finish();
     let numbers: ArrayBuilder = [Value::Int32(1), Value::Double(2.5), Value::Null]
@@ -274,7 +274,7 @@ fn samples(input: Doc<'_>) -> Vec<Vec<u8>> {
     vec![plain.finish(), nested.finish(), input.bytes().to_vec()]
 }
 
-/// Runs what takes a document with those bytes that are one.
+/// Runs a function with bytes that are a valid document.
 fn checked(bytes: &[u8], run: impl FnOnce(Doc<'_>) -> Result<(), CommandError>) {
     if validate::document(bytes).is_ok() {
         let _refused = run(Doc::new(bytes)).map_err(|error| error.to_string());

@@ -24,7 +24,7 @@ async fn place() -> Place {
         ..Default::default()
     };
     let broker = embedded_broker::Broker::start(settings).await.unwrap();
-    let store = embedded_store::Store::start(embedded_store::Settings::default());
+    let store = embedded_store::MongoServer::start(embedded_store::Settings::default());
     Place {
         broker,
         store: store.await.unwrap(),

@@ -110,7 +110,7 @@ async fn until(what: &str, happened: impl Fn() -> bool + Send + Sync) {
 /// Embedded servers, and everything to run a fleet on them.
 struct Place {
     broker: embedded_broker::Broker,
-    store: embedded_store::Store,
+    store: embedded_store::MongoServer,
 }
 
 impl Place {
@@ -120,18 +120,16 @@ impl Place {
 
     async fn open_with(
         faults: Option<Arc<dyn Faults>>,
-        plan: Option<Arc<dyn embedded_store::faults::FaultPlan>>,
+        plan: Option<Arc<embedded_store::Faults>>,
     ) -> Self {
         let settings = embedded_broker::Settings {
             faults,
             ..Default::default()
         };
         let broker = embedded_broker::Broker::start(settings).await.unwrap();
-        let settings = embedded_store::Settings {
-            faults: plan,
-            ..Default::default()
-        };
-        let store = embedded_store::Store::start(settings).await.unwrap();
+        let mut settings = embedded_store::Settings::default();
+        settings.faults = plan;
+        let store = embedded_store::MongoServer::start(settings).await.unwrap();
         Self { broker, store }
     }
 
@@ -139,7 +137,7 @@ impl Place {
         Endpoints {
             broker: Endpoint::plain(self.broker.address().to_string()),
             registry: None,
-            store: SecretUri::new(format!("mongodb://{}", self.store.address())),
+            store: SecretUri::new(self.store.uri()),
         }
     }
 

@@ -1,17 +1,17 @@
-//! Writes documents: replies, updated documents, computed values.
+//! Builds documents and arrays.
 
 use crate::bson::document::{Doc, Element};
 use crate::bson::kind::Kind;
 use crate::bson::value::Value;
 use crate::bson::writer::Writer;
 
-/// A document being written, by chained calls.
+/// Builds a document by chained calls. See [`Writer`] for the same without an owned buffer.
 #[derive(Debug, Clone)]
 pub struct Builder {
     bytes: Vec<u8>,
 }
 
-/// An array being written.
+/// Builds an array.
 #[derive(Debug, Clone, Default)]
 pub struct ArrayBuilder {
     builder: Builder,
@@ -25,14 +25,14 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Starts an empty document.
+    /// Returns a builder of an empty document.
     pub fn new() -> Self {
         Self {
             bytes: vec![0, 0, 0, 0],
         }
     }
 
-    /// Returns how many bytes the finished document has.
+    /// Returns the bytes that the finished document has.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() + 1
     }
@@ -68,7 +68,7 @@ impl Builder {
         self.with(name, &Value::Int64(value))
     }
 
-    /// Adds a count as MongoDB does: 32 bits while it fits.
+    /// Adds a count: 32 bits if it fits, else 64, as MongoDB does.
     #[must_use]
     pub fn count(self, name: &str, value: usize) -> Self {
         self.with(name, &count_value(value))
@@ -80,7 +80,7 @@ impl Builder {
         self.with(name, &Value::Double(value))
     }
 
-    /// Adds text.
+    /// Adds a string.
     #[must_use]
     pub fn string(self, name: &str, value: &str) -> Self {
         self.with(name, &Value::from(value))
@@ -93,7 +93,7 @@ impl Builder {
         self
     }
 
-    /// Adds a document that is already bytes.
+    /// Adds an encoded document.
     #[must_use]
     pub fn raw_document(mut self, name: &str, document: Doc<'_>) -> Self {
         self.push_raw(Kind::Document, name.as_bytes(), document.bytes());
@@ -107,7 +107,7 @@ impl Builder {
         self
     }
 
-    /// Adds an array of texts.
+    /// Adds an array of strings.
     #[must_use]
     pub fn strings(self, name: &str, texts: &[&str]) -> Self {
         let mut array = ArrayBuilder::default();
@@ -126,7 +126,7 @@ impl Builder {
         self
     }
 
-    /// Adds a document or an array that `fill` writes in its place, without a copy.
+    /// Adds a document or an array that `fill` writes in place, without a copy.
     pub(crate) fn nest<T>(
         &mut self,
         kind: Kind,
@@ -142,7 +142,7 @@ impl Builder {
         filled
     }
 
-    /// Adds an element as it is.
+    /// Adds an element of another document.
     pub fn push_element(&mut self, element: Element<'_>) {
         self.push_raw(element.kind(), element.name_bytes(), element.payload());
     }
@@ -152,7 +152,7 @@ impl Builder {
         Writer::resume(&mut self.bytes).raw(kind, until_zero(name), payload);
     }
 
-    /// Adds a value. A zero byte in the name would end it early, so the name stops there.
+    /// Adds a value. A name ends at its first zero byte.
     pub fn push(&mut self, name: &str, value: &Value<'_>) {
         let end = until_zero(name.as_bytes()).len();
         Writer::resume(&mut self.bytes).value(&name[..end], value);
@@ -167,7 +167,7 @@ impl ArrayBuilder {
         self.length += 1;
     }
 
-    /// Adds a document that is already bytes.
+    /// Adds an encoded document.
     pub fn push_doc(&mut self, document: Doc<'_>) {
         let mut digits = itoa::Buffer::new();
         let name = digits.format(self.length).as_bytes();
@@ -176,22 +176,22 @@ impl ArrayBuilder {
         self.length += 1;
     }
 
-    /// Adds a document under construction.
+    /// Adds a document from a builder.
     pub fn push_built(&mut self, document: Builder) {
         self.push_doc(Doc::new(&document.finish()));
     }
 
-    /// Returns how many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// Returns whether there is none.
+    /// Returns whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Returns how many bytes the finished array has.
+    /// Returns the bytes that the finished array has.
     pub(crate) fn size(&self) -> usize {
         self.builder.len()
     }
@@ -217,7 +217,7 @@ impl<'a> FromIterator<Value<'a>> for ArrayBuilder {
     }
 }
 
-/// Returns a count in the narrowest integer type it fits.
+/// Returns a count as an `int32` if it fits, else as an `int64`.
 pub fn count_value(count: usize) -> Value<'static> {
     i32::try_from(count).map_or_else(
         |_| Value::Int64(i64::try_from(count).unwrap_or(i64::MAX)),
@@ -225,7 +225,7 @@ pub fn count_value(count: usize) -> Value<'static> {
     )
 }
 
-/// Returns what is before the first zero byte.
+/// Returns the bytes before the first zero byte.
 fn until_zero(name: &[u8]) -> &[u8] {
     let end = name.iter().position(|&byte| byte == 0);
     &name[..end.unwrap_or(name.len())]

@@ -1,4 +1,4 @@
-//! Decodes the values of a document; nothing is copied.
+//! Decodes the values of a document.
 
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -16,14 +16,14 @@ impl<'a> Doc<'a> {
         self.element(name).map(Element::value)
     }
 
-    /// Returns the values in order, as for an array.
+    /// Returns the values in order; those of an array are its items.
     pub fn values(self) -> impl Iterator<Item = Value<'a>> {
         self.elements().map(Element::value)
     }
 }
 
 impl<'a> Element<'a> {
-    /// Decodes the value; nothing is copied.
+    /// Decodes the value without a copy.
     pub fn value(self) -> Value<'a> {
         let bytes = self.payload();
         match self.kind() {
@@ -78,7 +78,7 @@ impl<'a> Element<'a> {
     }
 }
 
-/// Returns the first `N` bytes; zeros where there are fewer.
+/// Returns the first `N` bytes; zeros if there are fewer.
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     bytes
         .get(..N)
@@ -86,7 +86,7 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
         .unwrap_or([0; N])
 }
 
-/// Reads text with a length prefix and a closing zero.
+/// Reads text with a length prefix and a terminator.
 fn text(bytes: &[u8]) -> &str {
     let end = bytes.len().saturating_sub(1);
     std::str::from_utf8(bytes.get(4..end).unwrap_or_default()).unwrap_or("\u{fffd}")

@@ -12,7 +12,7 @@ use crate::bson::kind::Kind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doc<'a>(&'a [u8]);
 
-/// One name and value of a document, not yet decoded.
+/// A name and an encoded value of a document.
 #[derive(Debug, Clone, Copy)]
 pub struct Element<'a> {
     kind: Kind,
@@ -20,7 +20,7 @@ pub struct Element<'a> {
     payload: &'a [u8],
 }
 
-/// The elements of a document in their order.
+/// Iterates over the elements of a document in order.
 #[derive(Debug, Clone)]
 pub struct Elements<'a> {
     rest: &'a [u8],
@@ -56,7 +56,7 @@ impl<'a> Doc<'a> {
             .find(|element| element.name == name.as_bytes())
     }
 
-    /// Returns whether there is no element.
+    /// Returns whether there are no elements.
     pub fn is_empty(self) -> bool {
         self.elements().next().is_none()
     }
@@ -68,7 +68,7 @@ impl<'a> Doc<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// Splits the first element off; `None` at the end of a document or of what is one.
+    /// Splits the first element off; `None` at the end and at the first invalid element.
     #[inline]
     pub(crate) fn split_first(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (&kind, rest) = bytes.split_first()?;
@@ -92,7 +92,7 @@ impl<'a> Element<'a> {
         self.kind
     }
 
-    /// Returns the name; validated text, so never replaced in practice.
+    /// Returns the name; a replacement character if it is not UTF-8.
     #[inline]
     pub fn name(self) -> &'a str {
         std::str::from_utf8(self.name).unwrap_or("\u{fffd}")
@@ -174,9 +174,8 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// Returns how many bytes the value at the start of `rest` takes; `None` if its length is absurd.
-///
-/// The result may exceed what is left: the caller splits with a check.
+/// Returns the length of the value at the start of `rest` in bytes; `None` if its length prefix is
+/// invalid. The result may exceed the length of `rest`.
 #[inline]
 pub(crate) fn payload_len(kind: Kind, rest: &[u8]) -> Option<usize> {
     let prefix = || -> Option<usize> {

@@ -1,11 +1,11 @@
-//! Values as text, the way MongoDB's own messages show them.
+//! Values as text, in the format of MongoDB's messages.
 
 use std::fmt::{self, Formatter, Write as _};
 
 use crate::bson::{Doc, Value, subtype};
 
 impl fmt::Display for Value<'_> {
-    /// Writes the value as MongoDB's messages show it.
+    /// Writes the value in the format of MongoDB's messages.
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         write_value(formatter, self)
     }
@@ -43,7 +43,7 @@ pub fn write_value(out: &mut Formatter<'_>, value: &Value<'_>) -> fmt::Result {
     }
 }
 
-/// Returns a double as MongoDB prints it: always with a fraction or an exponent.
+/// Returns a double in MongoDB's format: always with a fraction or an exponent.
 pub fn double_text(number: f64) -> String {
     if number.is_nan() {
         return "nan.0".to_owned();
@@ -95,7 +95,7 @@ fn write_binary(out: &mut Formatter<'_>, subtype: u8, bytes: &[u8]) -> fmt::Resu
     out.write_char(')')
 }
 
-/// A document that displays as MongoDB's messages show it.
+/// A document that displays in the format of MongoDB's messages.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a>(pub Doc<'a>);
 

@@ -12,7 +12,6 @@ use crate::pipeline::parse::{SourceSpec, StageSpec, build};
 use crate::pipeline::transform::{Blank, Given};
 use crate::pipeline::{Stage, parse};
 
-/// The arguments of `aggregate`.
 const ARGUMENTS: &[&str] = &[
     "pipeline",
     "cursor",
@@ -86,7 +85,7 @@ fn batch_size(options: Doc<'_>) -> Result<Option<u64>, CommandError> {
         .ok_or_else(|| CommandError::bad_value("cursor.batchSize must be a non-negative number"))
 }
 
-/// Returns the documents of a stage that has its own.
+/// Returns the documents of a first stage that does not read the collection.
 fn given(
     shared: &Shared,
     client: &Client,
@@ -109,7 +108,8 @@ fn given(
     }))
 }
 
-/// Returns where the documents come from; none are read if only their number matters.
+/// Returns the stage that reads the collection. If only the number of documents matters, it reads
+/// none.
 fn source(
     shared: &Shared,
     namespace: &Namespace,

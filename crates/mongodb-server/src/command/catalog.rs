@@ -11,7 +11,7 @@ use crate::engine::{Collection, CollectionOptions, Namespace};
 use crate::error::{Code, CommandError};
 use crate::query::parse_filter;
 
-/// Options of `create` that change nothing of what this store does.
+/// Options of `create` that have no effect here.
 const HARMLESS_OPTIONS: &[&str] = &[
     "idIndex",
     "autoIndexId",
@@ -19,7 +19,7 @@ const HARMLESS_OPTIONS: &[&str] = &[
     "indexOptionDefaults",
 ];
 
-/// Options of `create` that would have to be followed.
+/// Options of `create` that this server does not have.
 const UNSUPPORTED_OPTIONS: &[&str] = &[
     "capped",
     "timeseries",
@@ -65,7 +65,7 @@ pub fn drop_collection(
 ) -> Result<Builder, CommandError> {
     call.only(&[])?;
     let namespace = call.namespace()?;
-    // Dropping what is not there is no error since MongoDB 7.0.
+    // Dropping a missing collection is not an error since MongoDB 7.0.
     let dropped = shared.engine.drop_collection(&namespace)?;
     Ok(match dropped {
         Some(indexes) => Builder::new()
@@ -90,7 +90,7 @@ pub fn drop_database(
     })
 }
 
-/// `renameCollection`, of which the arguments are full names.
+/// `renameCollection`; its arguments are full names.
 pub fn rename_collection(
     shared: &Shared,
     _client: &mut Client,
@@ -203,7 +203,7 @@ pub fn list_databases(
     })
 }
 
-/// Returns a collection, or the error that there is none.
+/// Returns a collection, or the error that it does not exist.
 pub fn existing(
     shared: &Shared,
     namespace: &Namespace,

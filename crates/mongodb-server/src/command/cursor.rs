@@ -9,7 +9,7 @@ use crate::command::shared::Shared;
 use crate::error::CommandError;
 use crate::pipeline::{Context, Stage};
 
-/// Answers with a query's first batch and opens a cursor if there is more.
+/// Returns the reply with a query's first batch; opens a cursor if there are more documents.
 pub fn open(
     shared: &Shared,
     context: &Context,
@@ -17,8 +17,7 @@ pub fn open(
     stage: Box<dyn Stage>,
     batch: Batch,
 ) -> Result<Builder, CommandError> {
-    let first = ("firstBatch", batch.documents);
-    Cursor::new(stage).answer(context, first, namespace, |cursor, more| {
+    let keep = |cursor, more| {
         if !more || batch.single {
             return Ok(0);
         }
@@ -28,10 +27,11 @@ pub fn open(
             used: shared.clock.now(),
             forever: batch.forever,
         })
-    })
+    };
+    Cursor::new(stage).answer(context, "firstBatch", batch.documents, namespace, keep)
 }
 
-/// Answers with documents that are all there is.
+/// Returns the reply with all documents of a result.
 pub fn complete(namespace: &str, documents: ArrayBuilder) -> Builder {
     let cursor = Builder::new()
         .array("firstBatch", documents)
@@ -66,15 +66,16 @@ pub fn get_more(
     let size = call.natural("batchSize")?.filter(|&size| size > 0);
     let context = context(shared, call)?;
     let cursor = shared.cursors.take(id, &namespace)?;
-    let next = ("nextBatch", size.unwrap_or(u64::MAX));
-    let answered = cursor.answer(&context, next, &namespace, |cursor, more| {
+    let keep = |cursor, more| {
         if more {
             shared.cursors.put_back(id, cursor, shared.clock.now());
             return Ok(id);
         }
         shared.cursors.remove(id);
         Ok(0)
-    });
+    };
+    let documents = size.unwrap_or(u64::MAX);
+    let answered = cursor.answer(&context, "nextBatch", documents, &namespace, keep);
     answered.inspect_err(|_| {
         shared.cursors.remove(id);
     })

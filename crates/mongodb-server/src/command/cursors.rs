@@ -1,4 +1,4 @@
-//! Open cursors: what is left of a query after its first batch.
+//! Open cursors: queries that have more documents than their first batch.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -10,49 +10,45 @@ use crate::engine::locks::lock;
 use crate::error::{Code, CommandError};
 use crate::pipeline::{Context, Stage};
 
-/// How long a cursor may be idle.
+/// Idle time after which a cursor is closed.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// Cursors open at once; each holds what its query has read ahead.
 const MAX_CURSORS: usize = 10_000;
 
-/// Bytes of a batch: a reply must stay below the limit of a message.
+/// Bytes of the largest batch: a reply must stay below the limit of a message.
 const BATCH_BYTES: usize = MAX_DOCUMENT_BYTES;
 
-/// The open cursors of a store.
 #[derive(Debug, Default)]
 pub struct Cursors {
     open: Mutex<HashMap<i64, Entry>>,
 }
 
-/// An open cursor, or the place of one that is being read.
 #[derive(Debug)]
 pub struct Entry {
-    /// The namespace that the cursor reads.
     pub namespace: String,
     /// The query; `None` while a command reads it.
     pub cursor: Option<Cursor>,
-    /// When it was last used, on the server's clock.
+    /// Last use, on the server's clock.
     pub used: u64,
-    /// Whether it never times out.
     pub forever: bool,
 }
 
-/// A query under way.
+/// A query and the document that it read ahead.
 pub struct Cursor {
     stage: Box<dyn Stage>,
     /// The document that did not fit into the last batch.
     pending: Option<Row>,
 }
 
-/// What a first batch is to be.
+/// Options of a first batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch {
-    /// How many documents at most.
+    /// Largest number of documents.
     pub documents: u64,
-    /// Whether it is the only one.
+    /// Whether no cursor is opened for the rest.
     pub single: bool,
-    /// Whether the cursor may be idle for ever.
+    /// Whether the cursor never times out.
     pub forever: bool,
 }
 
@@ -63,7 +59,7 @@ impl std::fmt::Debug for Cursor {
 }
 
 impl Cursor {
-    /// Makes a cursor before the first document.
+    /// Returns a cursor that has not read a document.
     pub fn new(stage: Box<dyn Stage>) -> Self {
         Self {
             stage,
@@ -71,8 +67,8 @@ impl Cursor {
         }
     }
 
-    /// Writes documents into an array, up to a number and the size of a reply; whether there may be
-    /// more.
+    /// Writes documents into an array, up to `documents` and the size of a batch. Returns whether
+    /// there may be more.
     fn fill(
         &mut self,
         context: &Context,
@@ -95,17 +91,18 @@ impl Cursor {
             let name = digits.format(index).as_bytes();
             batch.push_raw(Kind::Document, name, &row.document);
         }
-        // Look ahead, so that a client is not sent back for nothing.
+        // Reading ahead saves the client a `getMore` that returns nothing.
         self.pending = self.stage.next(context)?;
         Ok(self.pending.is_some())
     }
 
-    /// Writes a batch as the reply of a command; `keep` is told whether there may be more, and
-    /// returns the number of the cursor that goes on, zero if none.
+    /// Returns the reply with a batch. `keep` gets the cursor and whether there may be more
+    /// documents, and returns the id of the open cursor, or zero.
     pub fn answer(
         mut self,
         context: &Context,
-        (batch, documents): (&str, u64),
+        batch: &str,
+        documents: u64,
         namespace: &str,
         keep: impl FnOnce(Self, bool) -> Result<i64, CommandError>,
     ) -> Result<Builder, CommandError> {
@@ -122,12 +119,10 @@ impl Cursor {
 }
 
 impl Cursors {
-    /// Returns how many are open.
     pub fn len(&self) -> usize {
         lock(&self.open).len()
     }
 
-    /// Closes cursors that were idle for too long.
     pub fn reap(&self, now: u64) {
         let timeout = u64::try_from(IDLE_TIMEOUT.as_nanos()).unwrap_or(u64::MAX);
         lock(&self.open).retain(|_, entry| {
@@ -136,7 +131,7 @@ impl Cursors {
         });
     }
 
-    /// Keeps a cursor; returns its number.
+    /// Keeps a cursor; returns its id.
     pub fn add(&self, entry: Entry) -> Result<i64, CommandError> {
         let mut open = lock(&self.open);
         if open.len() >= MAX_CURSORS {
@@ -175,7 +170,7 @@ impl Cursors {
 
     /// Puts a cursor back after reading.
     pub fn put_back(&self, id: i64, cursor: Cursor, now: u64) {
-        // Gone if it was killed meanwhile.
+        // The entry is gone if the cursor was killed meanwhile.
         if let Some(entry) = lock(&self.open).get_mut(&id) {
             entry.cursor = Some(cursor);
             entry.used = now;

@@ -76,7 +76,7 @@ fn delete_some(
     remove(shared, namespace, context, selection, limit)
 }
 
-/// Removes documents, each tested again at the moment it goes.
+/// Removes documents. Each is tested again while its collection is locked.
 pub fn remove(
     shared: &Shared,
     namespace: &Namespace,

@@ -1,4 +1,4 @@
-//! Removes documents whose time has come: indexes with `expireAfterSeconds`.
+//! Removes expired documents, by indexes with `expireAfterSeconds`.
 
 use crate::bson::Value;
 use crate::command::Shared;
@@ -11,7 +11,7 @@ use crate::pipeline::Context;
 use crate::query::Filter;
 use crate::query::filter::{Comparison, Test};
 
-/// Removes what has expired in all collections; returns how many documents that were.
+/// Removes the expired documents of all collections; returns their number.
 pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
     let context = Context {
         engine: std::sync::Arc::clone(&shared.engine),
@@ -37,7 +37,7 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
     Ok(count)
 }
 
-/// Returns what has expired by an index, if documents expire by it.
+/// Returns the filter of an index's expired documents; `None` if the index does not expire any.
 fn expired(spec: &IndexSpec, now_ms: i64) -> Option<Filter> {
     let seconds = spec.expire_after_seconds?;
     let (path, _) = spec.fields.first()?;

@@ -10,12 +10,11 @@ use crate::error::{Code, CommandError};
 use crate::pipeline::{Context, Stage, parse};
 use crate::query::parse_filter;
 
-/// How much is to be said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verbosity {
     /// The plan.
     Planner,
-    /// The plan, and what running it takes.
+    /// The plan, and statistics of running it.
     Executed,
 }
 
@@ -40,7 +39,7 @@ pub fn explain(
     explain_command(shared, &call.inner(name, command), verbosity)
 }
 
-/// Explains what an `aggregate` with `explain: true` would do.
+/// Explains an `aggregate` with `explain: true`.
 pub fn explain_aggregate(shared: &Shared, call: &Call<'_>) -> Result<Builder, CommandError> {
     explain_command(shared, call, Verbosity::Planner)
 }
@@ -100,7 +99,8 @@ fn explain_command(
     let context = context(shared, call)?;
     let explained = describe(
         shared,
-        (&namespace, &context),
+        &namespace,
+        &context,
         Doc::new(&asked(call)?),
         selection,
         verbosity,
@@ -117,7 +117,7 @@ fn explain_command(
         .document("serverInfo", server))
 }
 
-/// Puts the stages of a pipeline behind the query that it begins with, if there are any.
+/// Appends the stages of a pipeline to the query that it begins with.
 fn with_stages(explained: Builder, behind: &[Value<'_>]) -> Builder {
     if behind.is_empty() {
         return explained;
@@ -151,7 +151,7 @@ fn asked(call: &Call<'_>) -> Result<Vec<u8>, CommandError> {
     Ok(filter.unwrap_or(Doc::EMPTY).bytes().to_vec())
 }
 
-/// Returns the filters with which a pipeline begins, as one.
+/// Returns the `$match` stages at the start of a pipeline as one filter.
 fn asked_of_pipeline(pipeline: Doc<'_>) -> Vec<u8> {
     let mut filters = Vec::new();
     for stage in pipeline.values() {
@@ -172,7 +172,8 @@ fn asked_of_pipeline(pipeline: Doc<'_>) -> Vec<u8> {
 
 fn describe(
     shared: &Shared,
-    (namespace, context): (&Namespace, &Context),
+    namespace: &Namespace,
+    context: &Context,
     filter: Doc<'_>,
     selection: Selection,
     verbosity: Verbosity,
@@ -250,7 +251,7 @@ fn index_stage(usage: &Usage, reverse: bool) -> Builder {
         .document("indexBounds", bounds)
 }
 
-/// Runs the query and says what it took.
+/// Runs the query and returns its statistics.
 fn execution_stats(
     shared: &Shared,
     namespace: &Namespace,

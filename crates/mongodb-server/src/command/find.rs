@@ -11,10 +11,9 @@ use crate::pipeline::Stage;
 use crate::pipeline::stages::Project;
 use crate::query::{Projection, SortSpec, parse_filter, parse_projection};
 
-/// Documents of a first batch whose size the client leaves open.
+/// Documents of a first batch unless the client sets `batchSize`.
 pub const FIRST_BATCH: u64 = 101;
 
-/// The arguments of `find`.
 const ARGUMENTS: &[&str] = &[
     "filter",
     "sort",
@@ -78,7 +77,7 @@ pub fn find(
     reply(shared, call, &namespace, stage, batch)
 }
 
-/// Returns the first batch of a query, with a cursor if there is more.
+/// Returns the reply with a query's first batch.
 pub fn reply(
     shared: &Shared,
     call: &Call<'_>,
@@ -90,7 +89,7 @@ pub fn reply(
     cursor::open(shared, &context, &namespace.to_string(), stage, batch)
 }
 
-/// Reads which documents are meant.
+/// Reads filter, sort, skip, limit and hint.
 pub fn selection(call: &Call<'_>) -> Result<Selection, CommandError> {
     let filter = parse_filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
     let limit = call.natural("limit")?.filter(|&limit| limit > 0);
@@ -103,7 +102,7 @@ pub fn selection(call: &Call<'_>) -> Result<Selection, CommandError> {
     })
 }
 
-/// Reads a sort, in which the order of insertion is a field of its own.
+/// Reads a sort, `$natural` included.
 pub fn parse_sort(sort: Option<Doc<'_>>) -> Result<SortSpec, CommandError> {
     let sort = sort.unwrap_or(Doc::EMPTY);
     match SortSpec::natural(sort) {

@@ -1,4 +1,4 @@
-//! `findAndModify`: one document found, changed and returned as one step.
+//! `findAndModify`: finds, changes and returns one document atomically.
 
 use crate::bson::{Builder, Doc, Value};
 use crate::command::find::parse_sort;
@@ -14,7 +14,6 @@ use crate::pipeline::Context;
 use crate::query::update::{Moment, Update};
 use crate::query::{Filter, Projection, parse_filter, parse_projection};
 
-/// The arguments of `findAndModify`.
 const ARGUMENTS: &[&str] = &[
     "query",
     "sort",
@@ -30,13 +29,11 @@ const ARGUMENTS: &[&str] = &[
     "let",
 ];
 
-/// What is done to the document that is found.
 enum Action {
     Remove,
     Update { update: Update, upsert: bool },
 }
 
-/// What became of it.
 #[derive(Default)]
 struct Outcome {
     before: Option<Vec<u8>>,
@@ -108,7 +105,7 @@ fn run(
     let filter = selection.filter.clone();
     if let Some(collection) = shared.engine.collection(namespace) {
         let mut stage = selection.into_stage(shared, namespace)?;
-        // Whoever is found may be changed by somebody else first; then the next one is it.
+        // Another command may change the document first; then the next one is tried.
         while let Some(row) = stage.next(context)? {
             let Some((id, _)) = row.origin else { continue };
             if let Some(outcome) = change(shared, &collection, id, &filter, action)? {
@@ -133,7 +130,7 @@ fn run(
     }
 }
 
-/// Changes one document; `None` if it is not meant any more.
+/// Changes one document; `None` if it does not match any more.
 fn change(
     shared: &Shared,
     collection: &Collection,

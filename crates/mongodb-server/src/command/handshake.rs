@@ -1,4 +1,4 @@
-//! What a client asks before anything else: who is there, and what it can do.
+//! The handshake: version, limits and authentication mechanisms.
 
 use convoy_server_kit::unix_ms;
 
@@ -10,7 +10,7 @@ use crate::command::{Call, Client, Shared, sasl};
 use crate::engine::catalog;
 use crate::error::CommandError;
 
-/// The newest wire version spoken: that of MongoDB 7.0.
+/// The newest wire version served: that of MongoDB 7.0.
 const MAX_WIRE_VERSION: i32 = 21;
 
 /// `hello`
@@ -23,7 +23,7 @@ pub fn hello(
     Ok(describe(reply, shared, client, call))
 }
 
-/// `isMaster`, which older clients say instead.
+/// `isMaster`, the older form of `hello`.
 pub fn is_master(
     shared: &Shared,
     client: &mut Client,
@@ -33,13 +33,13 @@ pub fn is_master(
     Ok(describe(reply, shared, client, call))
 }
 
-/// Describes a server without replicas, for which no client numbers its writes.
+/// Describes a standalone server; drivers then do not number their writes.
 fn describe(mut reply: Builder, shared: &Shared, client: &mut Client, call: &Call<'_>) -> Builder {
     let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
     if call.body.element("saslSupportedMechs").is_some() && !shared.credentials.is_empty() {
         reply = reply.strings("saslSupportedMechs", &[sasl::MECHANISM]);
     }
-    // A proof begun with the greeting saves a round trip; one that fails is begun again.
+    // A login within `hello` saves a round trip. If it fails, the client logs in by `saslStart`.
     if let Some(Value::Document(request)) = call.body.get("speculativeAuthenticate")
         && let Ok(started) = sasl::start(shared, client, Doc::new(&request))
     {
@@ -57,7 +57,7 @@ fn describe(mut reply: Builder, shared: &Shared, client: &mut Client, call: &Cal
         .bool("readOnly", false)
 }
 
-/// `ping` and others that only say that they were heard.
+/// `ping`
 pub fn ok(
     _shared: &Shared,
     _client: &mut Client,

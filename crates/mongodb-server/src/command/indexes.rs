@@ -1,4 +1,4 @@
-//! Indexes: created, listed, dropped.
+//! `createIndexes`, `listIndexes` and `dropIndexes`.
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Kind, Value};
 use crate::command::catalog::existing;
@@ -7,7 +7,7 @@ use crate::engine::Collection;
 use crate::engine::index_spec::{ID_INDEX, IndexSpec};
 use crate::error::{Code, CommandError};
 
-/// The most indexes of a collection, the one on `_id` included.
+/// Largest number of indexes of a collection, the one on `_id` included.
 const MAX_INDEXES: usize = 64;
 
 /// `createIndexes`
@@ -40,7 +40,7 @@ pub fn create_indexes(
             Ok(true) => built.push(spec.name.clone()),
             Ok(false) => {}
             Err(error) => {
-                // All of the indexes of a command, or none.
+                // All indexes of a command are created, or none.
                 shared.engine.drop_indexes(&collection, &built)?;
                 return Err(error.into());
             }

@@ -1,7 +1,7 @@
-//! `insert`, the way of every document into the store.
+//! `insert`
 //!
-//! The bytes of a batch go from the client's message to the log as they are: checked once, their
-//! `_id` read in place, nothing taken apart.
+//! The bytes of a batch go from the client's message to the log unchanged: validated once, their
+//! `_id` read in place.
 
 use std::borrow::Cow;
 
@@ -30,7 +30,7 @@ pub fn insert(
     Ok(with_errors(reply, &inserted.errors))
 }
 
-/// Inserts documents as clients sent them.
+/// Inserts documents; adds missing `_id`s.
 pub fn insert_all(
     shared: &Shared,
     namespace: &Namespace,
@@ -69,7 +69,7 @@ pub fn insert_all(
     Ok(inserted)
 }
 
-/// Inserts into the collection, anew if it is dropped meanwhile.
+/// Inserts into the collection; retries if it is dropped meanwhile.
 fn insert_ready(
     shared: &Shared,
     namespace: &Namespace,
@@ -87,7 +87,7 @@ fn insert_ready(
     }
 }
 
-/// Makes a document ready to be stored: `_id` first, of a type that can be one.
+/// Returns a document as it is stored: with a valid `_id` first.
 fn prepare(document: Doc<'_>) -> Result<Cow<'_, [u8]>, CommandError> {
     let ready = match document.elements().next() {
         Some(first) if first.name_bytes() == b"_id" => Cow::Borrowed(document.bytes()),
@@ -117,7 +117,7 @@ pub fn with_id_first(document: Doc<'_>) -> Vec<u8> {
     builder.finish()
 }
 
-/// Refuses values that cannot identify a document.
+/// Rejects values that cannot be an `_id`.
 pub fn check_id(id: &Value<'_>) -> Result<(), CommandError> {
     match id {
         Value::Array(_) | Value::Regex { .. } | Value::Undefined => Err(CommandError::new(
@@ -142,7 +142,7 @@ pub fn check_id(id: &Value<'_>) -> Result<(), CommandError> {
     }
 }
 
-/// Refuses documents that are too large.
+/// Rejects documents that are too large.
 pub fn check_size(bytes: usize) -> Result<(), CommandError> {
     if bytes > MAX_DOCUMENT_BYTES {
         return Err(CommandError::new(

@@ -1,8 +1,7 @@
 //! Commands: one file per family, found by name, run on a thread that may block.
 //!
-//! A command gets its arguments checked, does its work on the engine and returns the fields of its
-//! reply; what it refuses, it refuses with MongoDB's code. Arguments that are not known are errors,
-//! never ignored.
+//! A command checks its arguments, reads or writes documents through the engine and returns the
+//! fields of its reply. Errors have MongoDB's codes. An unknown argument is an error, never ignored.
 
 #![expect(clippy::unnecessary_wraps, reason = "all commands have one form")]
 

@@ -1,4 +1,4 @@
-//! What find, count, update and delete have in common: which documents are meant.
+//! The selection of documents that find, count, update and delete share.
 
 use convoy_server_kit::unix_ms;
 
@@ -13,23 +13,20 @@ use crate::pipeline::{Context, Stage};
 use crate::query::sort::Direction;
 use crate::query::{Filter, SortSpec};
 
-/// Which documents are meant, in which order.
+/// A selection of documents.
 #[derive(Debug, Default)]
 pub struct Selection {
-    /// What they must be.
     pub filter: Filter,
-    /// Their order.
     pub sort: SortSpec,
-    /// How many of them to leave out first.
+    /// Number of documents to skip.
     pub skip: u64,
-    /// How many to stop after.
+    /// Largest number of documents.
     pub limit: Option<u64>,
-    /// Which index to use.
     pub hint: Option<Hint>,
 }
 
 impl Selection {
-    /// Means documents that pass a filter.
+    /// Selects the documents that match a filter.
     pub fn new(filter: Filter) -> Self {
         Self {
             filter,
@@ -37,7 +34,7 @@ impl Selection {
         }
     }
 
-    /// Plans how to find the documents; a collection that is not there has none.
+    /// Plans how to find the documents. A missing collection has none.
     pub fn plan(&self, shared: &Shared, namespace: &Namespace) -> Result<Plan, CommandError> {
         match shared.engine.collection(namespace) {
             Some(collection) => collection.with_state(|state| {
@@ -79,7 +76,7 @@ impl Selection {
     }
 }
 
-/// Returns what a command's queries run in.
+/// Returns the context of a command's queries: clock and deadline.
 pub fn context(shared: &Shared, call: &Call<'_>) -> Result<Context, CommandError> {
     let limit = call.natural("maxTimeMS")?.filter(|&limit| limit > 0);
     Ok(Context {
@@ -122,7 +119,8 @@ fn parse_hint_document(hint: Doc<'_>) -> Result<Option<Hint>, CommandError> {
     Ok((!fields.is_empty()).then_some(Hint::Fields(fields)))
 }
 
-/// Moves the first stages into the query where they can use an index; returns the others.
+/// Moves `$match`, `$sort`, `$skip` and `$limit` at the start of a pipeline into the selection, so
+/// that they can use an index. Returns the other stages.
 pub fn push_down(stages: Vec<StageSpec>, selection: &mut Selection) -> Vec<StageSpec> {
     let mut stages = stages.into_iter().peekable();
     let mut filters = Vec::new();

@@ -1,4 +1,4 @@
-//! Sessions: clients keep them, the server has nothing to remember of them.
+//! Sessions. The server keeps no state for them.
 
 use crate::bson::Builder;
 use crate::command::limits::SESSION_TIMEOUT_MINUTES;
@@ -6,7 +6,7 @@ use crate::command::{Call, Client, Shared};
 use crate::engine::catalog;
 use crate::error::CommandError;
 
-/// `endSessions` and its relatives. Cursors end by themselves.
+/// `endSessions` and related commands. Cursors time out on their own.
 pub fn end_sessions(
     _shared: &Shared,
     _client: &mut Client,

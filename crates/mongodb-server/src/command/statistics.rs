@@ -1,4 +1,4 @@
-//! Numbers about collections and databases.
+//! Statistics of collections and databases, and `validate`.
 
 use convoy_server_kit::unix_ms;
 
@@ -12,22 +12,20 @@ use crate::engine::{Collection, Namespace, Row};
 use crate::error::CommandError;
 use crate::pipeline::parse::SourceSpec;
 
-/// What a collection amounts to.
+/// Sizes of a collection.
 #[derive(Debug, Default, Clone)]
 pub struct Totals {
-    /// Documents.
     pub documents: usize,
-    /// Their bytes.
+    /// Bytes of all documents.
     pub bytes: u64,
     /// Indexes with the bytes of their keys.
     pub indexes: Vec<(String, u64)>,
 }
 
-/// About as many bytes does a key of an index take in memory.
+/// Estimated bytes of an index key in memory.
 const KEY_BYTES: u64 = 56;
 
 impl Totals {
-    /// Adds up a collection.
     pub fn new(collection: &Collection) -> Self {
         collection.with_state(|state| {
             let size = |keys: usize| {
@@ -50,7 +48,7 @@ impl Totals {
         self.indexes.iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Describes the collection as `collStats` does; sizes are divided by `scale`.
+    /// Returns the fields of `collStats`; sizes are divided by `scale`.
     pub fn describe(&self, namespace: &Namespace, scale: u64) -> Builder {
         let scaled = |bytes: u64| whole(bytes / scale);
         let mut sizes = Builder::new();
@@ -112,7 +110,7 @@ pub fn rows(
             let id = IndexSpec::id();
             let specs = std::iter::once(&id).chain(state.indexes.iter().map(Index::spec));
             let describe = |spec: &IndexSpec| {
-                // How often an index is used is not counted.
+                // Uses of an index are not counted.
                 let accesses = Builder::new().int64("ops", 0).with("since", &now);
                 let stats = Builder::new()
                     .string("name", &spec.name)
@@ -180,7 +178,7 @@ pub fn database_stats(
         .with("scaleFactor", &whole(scale)))
 }
 
-/// `validate`: every document and every key is looked at.
+/// `validate`: checks every document and every index key.
 pub fn validate(
     shared: &Shared,
     _client: &mut Client,
@@ -217,7 +215,7 @@ pub fn validate(
         .array("errors", errors))
 }
 
-/// `dataSize` of a collection named in full.
+/// `dataSize`; its argument is a full name.
 pub fn data_size(
     shared: &Shared,
     _client: &mut Client,

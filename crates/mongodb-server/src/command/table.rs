@@ -1,4 +1,4 @@
-//! Every command by name, and how one is run.
+//! Every command by name.
 
 use crate::bson::{Builder, Invalid};
 use crate::command::arguments::{self, Call};
@@ -13,7 +13,7 @@ use crate::error::{Code, CommandError};
 use crate::faults::Fault;
 use crate::frame::Request;
 
-/// Commands that need no proof of who one is.
+/// Commands that a client may run before it logs in.
 const OPEN_COMMANDS: &[&str] = &[
     "buildInfo",
     "buildinfo",
@@ -28,11 +28,9 @@ const OPEN_COMMANDS: &[&str] = &[
     "whatsmyuri",
 ];
 
-/// What a command is: its name, what it does, and whether it may run where clients only look
-/// around.
+/// A command: reads its arguments and returns the fields of its reply.
 type Run = fn(&Shared, &mut Client, &Call<'_>) -> Result<Builder, CommandError>;
 
-/// Every command, by the name on the wire.
 const COMMANDS: &[(&str, Run)] = &[
     ("aggregate", aggregate::aggregate),
     ("buildInfo", handshake::build_info),
@@ -110,7 +108,7 @@ fn run(
     let mut call = Call::new(request)?;
     call.fault = fault;
     let open = OPEN_COMMANDS.contains(&call.name);
-    // The users of other systems are said to be in a database of this name.
+    // Users of external systems log in on a database of this name.
     if call.database != "$external" || !open {
         check_database(call.database)?;
     }
@@ -145,7 +143,7 @@ fn run(
     })
 }
 
-/// Returns the reply to a command that is not BSON.
+/// Returns the reply to a command that is not valid BSON.
 pub fn reject_document(invalid: &Invalid) -> Vec<u8> {
     arguments::invalid_document(invalid).reply().finish()
 }

@@ -1,4 +1,4 @@
-//! Collections by name, and how the log describes them.
+//! Collections by name, and their descriptions in the log.
 
 use std::collections::BTreeMap;
 use std::io::IoSlice;
@@ -17,9 +17,8 @@ use crate::error::{Code, CommandError};
 /// Collections by name.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    /// The collections.
     pub collections: BTreeMap<Namespace, Arc<Collection>>,
-    /// The number of the next one.
+    /// Number of the next collection.
     pub next: u32,
 }
 
@@ -29,14 +28,14 @@ pub fn not_found(namespace: &Namespace) -> CommandError {
     CommandError::new(Code::NAMESPACE_NOT_FOUND, message)
 }
 
-/// Writes to the log that a collection is gone.
+/// Writes to the log that a collection was dropped.
 pub fn log_drop(log: &Log, id: CollectionId) -> Result<(), Error> {
     let id = id.0.to_le_bytes();
     log.append(RecordKind::Drop, &[IoSlice::new(&id)])?;
     Ok(())
 }
 
-/// Returns whether an index exists already; an error if another one is in its way.
+/// Returns whether an index exists already; an error if it conflicts with another one.
 pub fn has_index(state: &State, spec: &IndexSpec) -> Result<bool, CommandError> {
     let shown = |spec: &IndexSpec| Value::Document(spec.document().bytes().into()).to_string();
     let conflict = |code, what: String, known: &IndexSpec| {

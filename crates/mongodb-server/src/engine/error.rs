@@ -1,4 +1,4 @@
-//! What can fail below the commands.
+//! Errors of the engine.
 
 use std::error::Error as _;
 use std::io;
@@ -6,51 +6,41 @@ use std::path::PathBuf;
 
 use crate::error::{Code, CommandError};
 
-/// The engine failed to keep or to find documents.
+/// Documents cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The data directory cannot be used.
     #[error("failed to open the data directory `{path}`")]
     Directory {
-        /// The directory.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
     /// Another process has the data directory.
     #[error("the data directory `{path}` is in use by another process")]
-    InUse {
-        /// The directory.
-        path: PathBuf,
-    },
+    InUse { path: PathBuf },
     /// A segment cannot be read.
     #[error("failed to read `{path}`")]
     Read {
-        /// The segment.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
     /// A segment cannot be written.
     #[error("failed to write to `{path}`")]
     Write {
-        /// The segment.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// What was on disk is no longer what was written.
+    /// A file does not hold what was written to it.
     #[error("`{path}` is damaged at byte {offset}")]
     Damaged {
-        /// The segment.
         path: PathBuf,
-        /// Where the first record that does not check is.
+        /// Offset of the first record with a wrong checksum.
         offset: u64,
     },
-    /// An earlier failure to write left it unknown what is on disk.
+    /// An earlier write failed, so that the contents of the disk are unknown.
     #[error("the log of the document store failed earlier and takes no more writes")]
     Failed,
     /// The server stopped or crashed.

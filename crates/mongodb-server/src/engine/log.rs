@@ -9,27 +9,26 @@ use crate::engine::locks::{lock, read, write};
 use crate::engine::record::{self, Header, RecordKind};
 use crate::engine::segment::{Location, PREFIX_BYTES, Segment, Segments};
 
-/// Bytes after which a new segment is begun: small enough to reclaim, large enough to keep the
-/// number of open files low.
+/// Bytes after which a new segment begins: small enough to reclaim, large enough to keep the number
+/// of open files low.
 pub const SEGMENT_BYTES: u32 = 256 * 1024 * 1024;
 
-/// How far the log reached when something was written; what [`Log::sync`] waits for.
+/// The end of the log after a write, for [`Log::sync`] to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Position(u64);
 
-/// Where a record went.
+/// The place of an appended record.
 #[derive(Debug, Clone, Copy)]
 pub struct Appended {
-    /// The segment's number.
     pub segment: u32,
-    /// Where its body starts.
+    /// Offset of the body in the segment.
     pub body: u32,
-    /// The log's end behind it.
+    /// The log's end after the record.
     pub position: Position,
 }
 
 impl Appended {
-    /// Returns where a document of the record's body is.
+    /// Returns the location of a document in the record's body.
     pub fn locate(&self, offset: usize, length: usize) -> Location {
         let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Location {
@@ -40,7 +39,6 @@ impl Appended {
     }
 }
 
-/// The log of a store.
 #[derive(Debug)]
 pub struct Log {
     directory: PathBuf,
@@ -54,15 +52,15 @@ pub struct Log {
 #[derive(Debug)]
 struct Writer {
     segment: Arc<Segment>,
-    /// Bytes of the last segment.
+    /// Length of the last segment in bytes.
     length: u32,
-    /// How many of them are known to be on disk.
+    /// The part of it that is known to be on disk.
     durable: u32,
-    /// Bytes ever appended.
+    /// Number of appended bytes.
     position: Position,
-    /// Records ever appended.
+    /// Number of appended records.
     records: u64,
-    /// How many of them are known to be on disk.
+    /// Number of records that are known to be on disk.
     durable_records: u64,
     state: State,
 }
@@ -97,7 +95,7 @@ struct Durable {
 }
 
 impl Log {
-    /// Continues behind recovered segments; the last one ends at `length`.
+    /// Continues after recovered segments; the last one ends at `length`.
     pub fn resume(
         directory: &Path,
         segment_bytes: u32,
@@ -135,12 +133,12 @@ impl Log {
         })
     }
 
-    /// Returns the segments as they are now.
     pub fn segments(&self) -> Arc<Segments> {
         Arc::clone(&read(&self.segments))
     }
 
-    /// Appends a record whose body comes in parts. Not yet durable, but kept if the process dies.
+    /// Appends a record whose body comes in parts. It survives the end of the process; it survives
+    /// the end of the machine after [`Self::sync`].
     pub fn append(&self, kind: RecordKind, parts: &[IoSlice<'_>]) -> Result<Appended, Error> {
         let mut writer = lock(&self.writer);
         writer.state.check()?;
@@ -156,8 +154,8 @@ impl Log {
         slices.push(IoSlice::new(&header_bytes));
         slices.extend(parts.iter().map(|part| IoSlice::new(part)));
         if let Err(source) = writer.segment.write_all(&mut slices) {
-            // What was written in part is overwritten by the next record, or cut off as a torn
-            // tail; if not even the position can be restored, nothing more may be written.
+            // The next record overwrites a partial one, or it is cut off as a torn tail. If the
+            // position cannot be restored, no further write is possible.
             if seek(&writer.segment, writer.length).is_err() {
                 writer.state = State::Failed;
             }
@@ -169,7 +167,7 @@ impl Log {
             position: Position(writer.position.0 + u64::from(bytes)),
         };
         if matches!(kind, RecordKind::Delete | RecordKind::Drop) {
-            writer.segment.bury(u64::from(bytes));
+            writer.segment.add_tombstone(u64::from(bytes));
         }
         writer.length += bytes;
         writer.position = appended.position;
@@ -177,8 +175,8 @@ impl Log {
         Ok(appended)
     }
 
-    /// Waits until the log is on disk up to `position`. Callers that wait at the same time share
-    /// one flush.
+    /// Waits until the log is synced up to `position`. Callers that wait at the same time share one
+    /// sync.
     pub fn sync(&self, position: Position) -> Result<(), Error> {
         let mut durable = lock(&self.durable);
         loop {
@@ -205,8 +203,8 @@ impl Log {
         durable.syncing = false;
         match flushed {
             Ok(position) => durable.position = durable.position.max(position),
-            // After a failed flush the kernel may have dropped the pages: trying again would
-            // report success for bytes that are lost.
+            // After a failed sync the kernel may have dropped the pages: a retry would report
+            // success for lost bytes.
             Err(_) => durable.failed = true,
         }
         drop(durable);
@@ -214,12 +212,11 @@ impl Log {
         flushed.map(|_position| ())
     }
 
-    /// Returns the log's end.
     pub fn position(&self) -> Position {
         lock(&self.writer).position
     }
 
-    /// Makes everything durable that was appended until now.
+    /// Syncs everything that was appended until now.
     pub fn sync_all(&self) -> Result<(), Error> {
         self.sync(self.position())
     }
@@ -229,7 +226,7 @@ impl Log {
         lock(&self.writer).segment.number()
     }
 
-    /// Counts a document as no longer used.
+    /// Counts a document as unused.
     pub fn release(&self, location: Location) {
         if let Some(segment) = read(&self.segments).get(&location.segment) {
             segment.release(u64::from(location.length));
@@ -243,7 +240,7 @@ impl Log {
         }
     }
 
-    /// Removes a segment that nothing points into any more.
+    /// Removes a segment without documents in use.
     pub fn remove(&self, number: u32) -> Result<(), Error> {
         let mut segments = write(&self.segments);
         let mut fewer = Segments::clone(&segments);
@@ -302,7 +299,7 @@ impl Log {
         Ok(position)
     }
 
-    /// Begins a new segment. The old one is flushed first, so that only the last can be torn.
+    /// Begins a new segment. The old one is synced first, so that only the last can be torn.
     fn rotate(&self, writer: &mut Writer) -> Result<(), Error> {
         if let Err(error) = writer.segment.sync() {
             writer.state = State::Failed;

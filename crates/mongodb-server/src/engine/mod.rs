@@ -1,14 +1,14 @@
-//! Where documents are kept: an append-only log on disk, and indexes in memory that point into it.
+//! Storage of documents: an append-only log on disk, and indexes in memory that point into it.
 //!
 //! ```text
 //!  insert ─▶ Collection (unique keys checked, ids given) ─▶ Log (one write) ─▶ sync (shared)
 //!  find   ─▶ Scan ─▶ Index ─▶ RecordId ─▶ Records ─▶ Location ─▶ positioned read (page cache)
-//!  open   ─▶ every record of every segment replayed; a torn tail cut off; indexes rebuilt
-//!  idle   ─▶ segments that are mostly dead copied to the head of the log and removed
+//!  open   ─▶ every record of every segment is replayed, a torn tail cut off, indexes rebuilt
+//!  upkeep ─▶ documents of mostly unused segments are copied to the end, the segments removed
 //! ```
 //!
-//! Synchronous throughout; the callers give it threads that may block. Locks are taken in this
-//! order: catalog, collection, log writer.
+//! Synchronous: callers run it on threads that may block. Locks are taken in this order: catalog,
+//! collection, log writer.
 
 pub mod catalog;
 pub mod collection;

@@ -132,7 +132,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn every_plan_finds_what_looking_at_every_document_finds(
+    fn every_plan_finds_the_same_documents_as_a_full_scan(
         documents in proptest::collection::vec(fields(), 0..25),
         keys in proptest::collection::vec((ordered_fields(), any::<bool>()), 0..4),
         filter in filter(), sort in ordered_fields(), hinted in any::<bool>(),
@@ -180,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn equality_with_a_scalar_is_what_the_manual_says(
+    fn equality_with_a_scalar_matches_arrays_that_contain_it(
         document in fields(), name in name(), wanted in value()
     ) {
         let filter = Builder::new().with(name, &wanted).finish();

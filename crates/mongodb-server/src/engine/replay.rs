@@ -1,4 +1,4 @@
-//! Makes collections out of the records of a log.
+//! Rebuilds collections from the records of a log.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,17 +20,17 @@ use crate::engine::records::Records;
 use crate::engine::recovery::{self, Replayed};
 use crate::engine::segment::Location;
 
-/// What the records said of one collection.
+/// What the records say about one collection.
 #[derive(Debug, Default)]
 struct Found {
-    /// Its last description, and the how-manieth record of all that was.
+    /// Its last description, with the number of that record in the log.
     entry: Option<(u64, Vec<u8>)>,
     records: Records,
     last: Option<RecordId>,
     dropped: bool,
 }
 
-/// Reads a directory back.
+/// Opens a data directory.
 pub fn open(directory: &Path, segment_bytes: u32) -> Result<(Catalog, Log), Error> {
     let mut found = BTreeMap::<CollectionId, Found>::new();
     let mut sequence = 0;
@@ -123,7 +123,7 @@ fn build(log: &Log, mut found: BTreeMap<CollectionId, Found>) -> Result<Catalog,
     Ok(catalog)
 }
 
-/// Makes a collection, with its indexes filled from the documents.
+/// Rebuilds a collection and fills its indexes.
 fn rebuild(
     log: &Log,
     id: CollectionId,
@@ -155,7 +155,7 @@ fn rebuild(
         for index in &mut state.indexes {
             match index.keys(doc) {
                 Ok(keys) => index.insert(keys, id),
-                Err(error) => warn!(%error, "a document does not fit an index"),
+                Err(error) => warn!(%error, "left a document out of an index that it does not fit"),
             }
         }
     }

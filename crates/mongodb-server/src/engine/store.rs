@@ -18,10 +18,10 @@ use crate::engine::record::{CollectionId, RecordKind};
 use crate::engine::replay;
 use crate::error::{Code, CommandError};
 
-/// The file that says a directory is in use.
+/// Name of the file that is locked while a directory is in use.
 const LOCK_FILE: &str = "LOCK";
 
-/// The documents of a store.
+/// The documents of a data directory.
 #[derive(Debug)]
 pub struct Engine {
     log: Log,
@@ -31,7 +31,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens a directory, creating it if need be, and reads back what it holds.
+    /// Opens a directory and reads its log; creates the directory if it does not exist.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         Self::open_with(directory, SEGMENT_BYTES)
     }
@@ -67,12 +67,10 @@ impl Engine {
         unlocked.map_err(|errno| self.log.directory_error(errno.into()))
     }
 
-    /// Returns the log.
     pub fn log(&self) -> &Log {
         &self.log
     }
 
-    /// Returns a collection.
     pub fn collection(&self, namespace: &Namespace) -> Option<Arc<Collection>> {
         read(&self.catalog)
             .collections
@@ -80,7 +78,7 @@ impl Engine {
             .map(Arc::clone)
     }
 
-    /// Returns a collection, creating it if need be.
+    /// Returns a collection; creates it if it does not exist.
     pub fn collection_or_create(
         &self,
         namespace: &Namespace,
@@ -96,7 +94,6 @@ impl Engine {
         }
     }
 
-    /// Creates a collection.
     pub fn create(
         &self,
         namespace: &Namespace,
@@ -110,7 +107,7 @@ impl Engine {
             )
             .into());
         }
-        // Names that differ in case only are fine, databases that do are not.
+        // Names of collections may differ in case only, names of databases may not.
         let lower = namespace.database.to_lowercase();
         let clash = catalog.collections.keys().find(|known| {
             known.database != namespace.database && known.database.to_lowercase() == lower
@@ -137,7 +134,7 @@ impl Engine {
         Ok(collection)
     }
 
-    /// Drops a collection; returns how many indexes it had, `None` if there is none.
+    /// Drops a collection; returns its number of indexes, `None` if it does not exist.
     pub fn drop_collection(&self, namespace: &Namespace) -> Result<Option<usize>, Error> {
         let mut catalog = write(&self.catalog);
         let Some(collection) = catalog.collections.get(namespace) else {
@@ -150,7 +147,7 @@ impl Engine {
         Ok(Some(indexes))
     }
 
-    /// Drops all collections of a database; false if there were none.
+    /// Drops all collections of a database; false if there are none.
     pub fn drop_database(&self, database: &str) -> Result<bool, Error> {
         let names = self.namespaces(database);
         for namespace in &names {
@@ -159,7 +156,7 @@ impl Engine {
         Ok(!names.is_empty())
     }
 
-    /// Gives a collection another name, dropping what has it if that is wished.
+    /// Renames a collection; drops the one that has the name if `drop_target` is set.
     pub fn rename(
         &self,
         from: &Namespace,
@@ -181,7 +178,7 @@ impl Engine {
             return Err(CommandError::new(Code::NAMESPACE_EXISTS, message).into());
         }
         write(&collection.state).namespace = to.clone();
-        // The entry alone takes the name over, should the process stop before the drop is logged.
+        // If the process stops before the drop is logged, this entry alone takes over the name.
         if let Err(error) = self.log_entry(&collection) {
             write(&collection.state).namespace = from.clone();
             return Err(error.into());
@@ -195,13 +192,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Creates an index; false if it is there already.
+    /// Creates an index; false if it exists already.
     pub fn create_index(
         &self,
         collection: &Collection,
         spec: &IndexSpec,
     ) -> Result<bool, ChangeError> {
-        // Held so that no two indexes of one name are built at a time.
+        // Locked so that two indexes of one name are not built at the same time.
         let _catalog = write(&self.catalog);
         if spec.is_id() || collection.with_state(|state| has_index(state, spec))? {
             return Ok(false);
@@ -214,7 +211,6 @@ impl Engine {
         Ok(true)
     }
 
-    /// Drops indexes by name.
     pub fn drop_indexes(&self, collection: &Collection, names: &[String]) -> Result<(), Error> {
         let _catalog = write(&self.catalog);
         for name in names {
@@ -233,7 +229,6 @@ impl Engine {
             .collect()
     }
 
-    /// Returns all collections.
     pub fn collections(&self) -> Vec<Arc<Collection>> {
         read(&self.catalog)
             .collections
@@ -242,7 +237,7 @@ impl Engine {
             .collect()
     }
 
-    /// Writes a collection's description to the log once more, if it still has one.
+    /// Writes a collection's description to the log again, unless it was dropped.
     pub fn describe_again(&self, collection: &Collection) -> Result<(), Error> {
         let _catalog = write(&self.catalog);
         if collection.with_state(|state| state.dropped) {
@@ -251,7 +246,7 @@ impl Engine {
         self.log_entry(collection)
     }
 
-    /// Writes a collection's description to the log; the catalog is locked.
+    /// Writes a collection's description to the log, with the catalog locked.
     fn log_entry(&self, collection: &Collection) -> Result<(), Error> {
         let entry = collection.with_state(|state| entry(collection, state));
         let id = collection.id().0.to_le_bytes();
