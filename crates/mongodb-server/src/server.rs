@@ -104,13 +104,12 @@ impl MongoServer {
             let address = settings.listen;
             return Err(Error::Unprotected { address });
         }
-        let (directory, temporary) = match &settings.data_dir {
-            Some(path) => (path.clone(), None),
-            None => {
-                let temporary = TempDir::with_prefix("convoy-store-");
-                let temporary = temporary.map_err(Error::TemporaryDirectory)?;
-                (temporary.path().to_owned(), Some(temporary))
-            }
+        let (directory, temporary) = if let Some(path) = &settings.data_dir {
+            (path.clone(), None)
+        } else {
+            let temporary = TempDir::with_prefix("convoy-store-");
+            let temporary = temporary.map_err(Error::TemporaryDirectory)?;
+            (temporary.path().to_owned(), Some(temporary))
         };
         let serving = Serving::start(&settings, &directory, settings.listen).await?;
         Ok(Self {

@@ -71,6 +71,11 @@ impl<'a> Iterator for CheckedElements<'a> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests may panic"
+)]
 mod tests {
     use proptest::prelude::*;
 

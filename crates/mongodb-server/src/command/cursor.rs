@@ -17,7 +17,7 @@ pub fn open(
     stage: Box<dyn Stage>,
     batch: Batch,
 ) -> Result<Builder, CommandError> {
-    let keep = |cursor, more| {
+    let keep = |cursor, more: bool| {
         if !more || batch.single {
             return Ok(0);
         }
@@ -66,7 +66,7 @@ pub fn get_more(
     let size = call.natural("batchSize")?.filter(|&size| size > 0);
     let context = context(shared, call)?;
     let cursor = shared.cursors.take(id, &namespace)?;
-    let keep = |cursor, more| {
+    let keep = |cursor, more: bool| {
         if more {
             shared.cursors.put_back(id, cursor, shared.clock.now());
             return Ok(id);

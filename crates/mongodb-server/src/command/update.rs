@@ -72,7 +72,7 @@ pub fn update(
     let mut reply = Builder::new()
         .count("n", total.matched)
         .count("nModified", total.modified);
-    if upserted.len() > 0 {
+    if !upserted.is_empty() {
         reply = reply.array("upserted", upserted);
     }
     Ok(with_errors(reply, &errors))

@@ -193,7 +193,7 @@ impl Collection {
             Change::Skip => Ok(Changed::No),
             Change::Replace(after) if after == before => Ok(Changed::Unchanged(before)),
             Change::Replace(after) => {
-                let position = state.replace(log, self.id, id, location, doc, Doc::new(&after))?;
+                let position = state.replace(log, self.id, id, doc, Doc::new(&after))?;
                 Ok(Changed::Replaced {
                     before,
                     after,
@@ -308,7 +308,6 @@ impl State {
         log: &Log,
         collection: CollectionId,
         id: RecordId,
-        location: Location,
         before: Doc<'_>,
         after: Doc<'_>,
     ) -> Result<Position, ChangeError> {
@@ -322,8 +321,9 @@ impl State {
             index.insert(keys, id);
         }
         let moved = record.locate(PUT_PREFIX_BYTES, after.bytes().len());
-        self.records.set(id, moved);
-        log.release(location);
+        if let Some(previous) = self.records.set(id, moved) {
+            log.release(previous);
+        }
         log.retain(moved);
         Ok(record.position)
     }
