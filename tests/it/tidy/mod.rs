@@ -4,7 +4,7 @@
 
 mod circles;
 mod fault_matrix;
-mod sources;
+pub mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
