@@ -7,6 +7,9 @@ use convoy_server_kit::fuzz::Target;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::aggregation::Context;
+use crate::aggregation::parse::build;
+use crate::aggregation::transform::Given;
 use crate::auth::{Conversation, Credential, Users};
 use crate::bson::shell::Shown;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, key, order, validate};
@@ -15,9 +18,6 @@ use crate::engine::{Engine, Row, record};
 use crate::error::CommandError;
 use crate::faults::Injected;
 use crate::frame::{HEADER_BYTES, Header, Request};
-use crate::pipeline::Context;
-use crate::pipeline::parse::build;
-use crate::pipeline::transform::Given;
 use crate::query::update::{Moment, Update};
 use crate::query::{SortSpec, parse_filter, parse_projection};
 
@@ -208,7 +208,7 @@ impl Commands {
     /// Compiles the values of a document as the stages of a pipeline, and runs it.
     pub fn pipeline(&mut self, bytes: &[u8]) {
         checked(bytes, |doc| {
-            let stages = crate::pipeline::parse::parse(doc)?;
+            let stages = crate::aggregation::parse::parse(doc)?;
             let rows: Vec<Row> = samples(doc).into_iter().map(Row::computed).collect();
             let rows = rows.into_iter();
             let mut stage = build(stages, Box::new(Given { rows }));

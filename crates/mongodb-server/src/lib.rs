@@ -1,5 +1,6 @@
 //! An in-process document store that speaks the MongoDB wire protocol.
 
+mod aggregation;
 mod auth;
 mod bson;
 mod command;
@@ -10,7 +11,6 @@ pub mod faults;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
-mod pipeline;
 mod query;
 mod server;
 

@@ -1,5 +1,8 @@
 //! `aggregate`
 
+use crate::aggregation::parse::{SourceSpec, StageSpec, build};
+use crate::aggregation::transform::{Blank, Given};
+use crate::aggregation::{Stage, parse};
 use crate::bson::{Builder, Doc};
 use crate::command::cursor::Batch;
 use crate::command::explain::explain_aggregate;
@@ -8,9 +11,6 @@ use crate::command::query::{Selection, parse_hint};
 use crate::command::{Call, Client, Shared, diagnostics, statistics};
 use crate::engine::{Namespace, Row};
 use crate::error::{Code, CommandError};
-use crate::pipeline::parse::{SourceSpec, StageSpec, build};
-use crate::pipeline::transform::{Blank, Given};
-use crate::pipeline::{Stage, parse};
 
 /// The arguments of `aggregate`.
 const ARGUMENTS: &[&str] = &[

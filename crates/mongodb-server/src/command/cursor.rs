@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::aggregation::{Context, Stage};
 use crate::bson::{ArrayBuilder, Builder, Kind, MAX_DOCUMENT_BYTES, Value};
 use crate::command::query::context;
 use crate::command::{Call, Client, Shared};
 use crate::engine::{Row, lock};
 use crate::error::{Code, CommandError};
-use crate::pipeline::{Context, Stage};
 
 /// How long a cursor may be idle.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);

@@ -1,5 +1,6 @@
 //! `delete`
 
+use crate::aggregation::Context;
 use crate::bson::{Builder, Doc};
 use crate::command::insert::with_errors;
 use crate::command::query::{Selection, context, parse_hint};
@@ -10,7 +11,6 @@ use crate::engine::Namespace;
 use crate::engine::collection::{Change, Changed};
 use crate::engine::log::Position;
 use crate::error::CommandError;
-use crate::pipeline::Context;
 use crate::query::parse_filter;
 
 /// `delete`

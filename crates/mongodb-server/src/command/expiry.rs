@@ -1,5 +1,6 @@
 //! Removes documents whose time has come: indexes with `expireAfterSeconds`.
 
+use crate::aggregation::Context;
 use crate::bson::Value;
 use crate::command::Shared;
 use crate::command::delete::remove;
@@ -7,7 +8,6 @@ use crate::command::query::Selection;
 use crate::command::update::now_ms;
 use crate::engine::index_spec::IndexSpec;
 use crate::error::CommandError;
-use crate::pipeline::Context;
 use crate::query::Filter;
 use crate::query::filter::{Comparison, Test};
 

@@ -1,5 +1,6 @@
 //! `explain`: how a query is answered, without its answer.
 
+use crate::aggregation::{Context, Stage, parse};
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::aggregate::push_down;
 use crate::command::find;
@@ -8,7 +9,6 @@ use crate::command::{Call, Client, Shared, handshake};
 use crate::engine::plan::{Plan, Usage};
 use crate::engine::{Namespace, Scan, Source};
 use crate::error::{Code, CommandError};
-use crate::pipeline::{Context, Stage, parse};
 use crate::query::parse_filter;
 
 /// How much is to be said.

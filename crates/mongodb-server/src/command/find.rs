@@ -1,13 +1,13 @@
 //! `find`
 
+use crate::aggregation::Stage;
+use crate::aggregation::stages::Project;
 use crate::bson::{Builder, Doc};
 use crate::command::cursor::{self, Batch};
 use crate::command::query::{Selection, context, parse_hint};
 use crate::command::{Call, Client, Shared};
 use crate::engine::Namespace;
 use crate::error::CommandError;
-use crate::pipeline::Stage;
-use crate::pipeline::stages::Project;
 use crate::query::{Projection, SortSpec, parse_filter, parse_projection};
 
 /// Documents of a first batch whose size the client leaves open.

@@ -1,5 +1,6 @@
 //! `findAndModify`: one document found, changed and returned as one step.
 
+use crate::aggregation::Context;
 use crate::bson::{Builder, Doc, Value};
 use crate::command::find::parse_sort;
 use crate::command::query::{Selection, context, parse_hint};
@@ -10,7 +11,6 @@ use crate::engine::collection::{Change, Changed};
 use crate::engine::log::Position;
 use crate::engine::{Collection, Namespace, RecordId};
 use crate::error::CommandError;
-use crate::pipeline::Context;
 use crate::query::update::{Moment, Update};
 use crate::query::{Filter, Projection, parse_filter, parse_projection};
 

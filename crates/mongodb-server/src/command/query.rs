@@ -2,13 +2,13 @@
 
 use convoy_server_kit::clock::unix_ms;
 
+use crate::aggregation::stages::{Limit, Skip, Sort};
+use crate::aggregation::{Context, Stage};
 use crate::bson::{Doc, Kind, Value};
 use crate::command::{Call, Shared};
 use crate::engine::plan::{self, Hint, Plan};
 use crate::engine::{Namespace, Scan, Source};
 use crate::error::CommandError;
-use crate::pipeline::stages::{Limit, Skip, Sort};
-use crate::pipeline::{Context, Stage};
 use crate::query::sort::Direction;
 use crate::query::{Filter, SortSpec};
 

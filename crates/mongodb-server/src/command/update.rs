@@ -2,6 +2,7 @@
 
 use convoy_server_kit::clock::unix_ms;
 
+use crate::aggregation::Context;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::insert::{check_size, insert_all, with_errors};
 use crate::command::query::{Selection, context, parse_hint};
@@ -13,7 +14,6 @@ use crate::engine::collection::{Change, Changed};
 use crate::engine::log::Position;
 use crate::error::{Code, CommandError};
 use crate::faults::Injected;
-use crate::pipeline::Context;
 use crate::query::parse_filter;
 use crate::query::update::{Moment, Update};
 

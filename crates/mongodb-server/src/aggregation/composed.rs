@@ -1,9 +1,9 @@
 //! Stages that are short for others.
 
+use crate::aggregation::group::GroupSpec;
+use crate::aggregation::parse::StageSpec;
 use crate::bson::{ArrayBuilder, Builder, Doc, Key, Value};
 use crate::error::CommandError;
-use crate::pipeline::group::GroupSpec;
-use crate::pipeline::parse::StageSpec;
 use crate::query::SortSpec;
 use crate::query::path::Path;
 use crate::query::sort::Direction;

@@ -2,12 +2,12 @@
 
 use rand::seq::IteratorRandom as _;
 
+use crate::aggregation::parse::{StageSpec, build};
+use crate::aggregation::stages::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::{Context, Stage, drain};
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value, validate};
 use crate::engine::Row;
 use crate::error::{Code, CommandError};
-use crate::pipeline::parse::{StageSpec, build};
-use crate::pipeline::stages::{MEMORY_LIMIT, memory_exceeded};
-use crate::pipeline::{Context, Stage, drain};
 use crate::query::Expression;
 use crate::query::expression::Environment;
 use crate::query::path::{Part, Path};

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::aggregation::accumulator::{Accumulator, State};
+use crate::aggregation::stages::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::{Context, Stage};
 use crate::bson::{ArrayBuilder, Builder, Key, Value};
 use crate::engine::Row;
 use crate::error::CommandError;
-use crate::pipeline::accumulator::{Accumulator, State};
-use crate::pipeline::stages::{MEMORY_LIMIT, memory_exceeded};
-use crate::pipeline::{Context, Stage};
 use crate::query::Expression;
 use crate::query::expression::{Environment, is_missing, null_if_missing};
 

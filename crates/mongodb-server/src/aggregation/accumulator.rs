@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
+use crate::aggregation::group::Distinct;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, order};
 use crate::error::CommandError;
-use crate::pipeline::group::Distinct;
 use crate::query::expression::{Environment, is_missing, null_if_missing};
 use crate::query::{Expression, SortSpec, expression};
 

@@ -1,13 +1,13 @@
 //! Compiles pipelines and puts their stages together.
 
-use crate::bson::{Doc, Value};
-use crate::error::{CommandError, UNSUPPORTED_HERE};
-use crate::pipeline::group::{Group, GroupSpec};
-use crate::pipeline::stages::{Limit, Match, Project, Skip, Sort};
-use crate::pipeline::transform::{
+use crate::aggregation::group::{Group, GroupSpec};
+use crate::aggregation::stages::{Limit, Match, Project, Skip, Sort};
+use crate::aggregation::transform::{
     CheckDepth, Count, Facet, ReplaceRoot, Sample, Unwind, UnwindSpec,
 };
-use crate::pipeline::{Stage, composed};
+use crate::aggregation::{Stage, composed};
+use crate::bson::{Doc, Value};
+use crate::error::{CommandError, UNSUPPORTED_HERE};
 use crate::query::expression::Environment;
 use crate::query::path::Path;
 use crate::query::{Expression, Filter, Projection, SortSpec, parse_filter, parse_projection};

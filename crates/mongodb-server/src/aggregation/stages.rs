@@ -4,11 +4,11 @@ use std::collections::BinaryHeap;
 
 use bytes::Bytes;
 
+use crate::aggregation::{Context, Stage};
 use crate::bson::Key;
 use crate::engine::scan::Stored;
 use crate::engine::{RecordId, Row};
 use crate::error::{Code, CommandError};
-use crate::pipeline::{Context, Stage};
 use crate::query::{Filter, Projection, SortSpec};
 
 /// Bytes of computed documents that a stage may hold.
