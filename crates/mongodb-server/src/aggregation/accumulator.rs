@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::aggregation::group::Distinct;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, order};
 use crate::error::CommandError;
-use crate::query::expression::{Environment, is_missing, null_if_missing};
+use crate::query::expression::{Scope, is_missing, null_if_missing};
 use crate::query::{Expression, SortSpec, expression};
 
 /// A compiled accumulator.
@@ -139,15 +139,11 @@ impl Accumulator {
     }
 
     /// Takes in a document; returns the bytes that are held because of it.
-    pub fn take(
-        &self,
-        state: &mut State,
-        environment: &Environment<'_>,
-    ) -> Result<usize, CommandError> {
+    pub fn take(&self, state: &mut State, scope: &Scope<'_>) -> Result<usize, CommandError> {
         if matches!((&self.kind, &*state), (Kind::First, State::Value(Some(_)))) {
             return Ok(0);
         }
-        let value = self.argument.evaluate(environment)?;
+        let value = self.argument.evaluate(scope)?;
         match (&self.kind, state) {
             (_, State::Sum(sum)) => sum.add(&value)?,
             (Kind::Extreme(wanted), State::Value(best)) => {
@@ -180,7 +176,7 @@ impl Accumulator {
                 }
             }
             (Kind::Several(several), State::Ranked(ranked)) => {
-                return several.take(ranked, value, environment.root);
+                return several.take(ranked, value, scope.root);
             }
             _ => {}
         }

@@ -9,7 +9,7 @@ use crate::bson::{ArrayBuilder, Builder, Key, Value};
 use crate::engine::Row;
 use crate::error::CommandError;
 use crate::query::Expression;
-use crate::query::expression::{Environment, is_missing, null_if_missing};
+use crate::query::expression::{Scope, is_missing, null_if_missing};
 
 /// What a `$group` says.
 #[derive(Debug, Clone)]
@@ -84,8 +84,8 @@ impl Group {
         let mut groups: Vec<Gathered> = Vec::new();
         let mut memory = 0;
         while let Some(row) = input.next(context)? {
-            let environment = Environment::new(row.doc(), context.now_ms);
-            let id = null_if_missing(self.spec.id.evaluate(&environment)?);
+            let scope = Scope::new(row.doc(), context.now_ms);
+            let id = null_if_missing(self.spec.id.evaluate(&scope)?);
             let key = Key::of(&id);
             let place = *places.entry(key).or_insert_with_key(|key| {
                 memory += 2 * key.bytes().len() + size_of::<Gathered>();
@@ -97,7 +97,7 @@ impl Group {
                 groups.len() - 1
             });
             for (state, (_, field)) in groups[place].states.iter_mut().zip(&self.spec.fields) {
-                memory += field.take(state, &environment)?;
+                memory += field.take(state, &scope)?;
             }
             if memory > MEMORY_LIMIT {
                 return Err(memory_exceeded("$group"));

@@ -8,7 +8,7 @@ use crate::aggregation::transform::{
 use crate::aggregation::{Stage, composed};
 use crate::bson::{Doc, Value};
 use crate::error::{CommandError, UNSUPPORTED_HERE};
-use crate::query::expression::Environment;
+use crate::query::expression::Scope;
 use crate::query::path::Path;
 use crate::query::{Expression, Filter, Projection, SortSpec, parse_filter, parse_projection};
 
@@ -368,7 +368,7 @@ fn parse_documents(argument: &Value<'_>) -> Result<SourceSpec, CommandError> {
         CommandError::location(5_858_203, message)
     };
     let expression = Expression::parse(argument)?;
-    let value = expression.evaluate(&Environment::new(Doc::EMPTY, 0))?;
+    let value = expression.evaluate(&Scope::new(Doc::EMPTY, 0))?;
     let mut documents = Vec::new();
     for document in value.as_array().ok_or_else(wrong)?.values() {
         documents.push(document.as_document().ok_or_else(wrong)?.bytes().to_vec());

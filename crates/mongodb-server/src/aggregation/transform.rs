@@ -9,7 +9,7 @@ use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value, validate};
 use crate::engine::Row;
 use crate::error::{Code, CommandError};
 use crate::query::Expression;
-use crate::query::expression::Environment;
+use crate::query::expression::Scope;
 use crate::query::path::{Part, Path};
 use crate::query::update::set_field;
 
@@ -73,8 +73,8 @@ impl Stage for ReplaceRoot {
         let Some(row) = self.input.next(context)? else {
             return Ok(None);
         };
-        let environment = Environment::new(row.doc(), context.now_ms);
-        match self.expression.evaluate(&environment)? {
+        let scope = Scope::new(row.doc(), context.now_ms);
+        match self.expression.evaluate(&scope)? {
             Value::Document(bytes) => Ok(Some(Row::computed(bytes.into_owned()))),
             other => Err(CommandError::location(
                 40_228,

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 use crate::bson::{Doc, Element, Key, Kind, Value, order};
 use crate::error::CommandError;
-use crate::query::expression::{Environment, Expression};
+use crate::query::expression::{Expression, Scope};
 use crate::query::path::{Path, Reached};
 use crate::query::regex::Pattern;
 
@@ -173,7 +173,7 @@ impl Filter {
             Self::Constant(holds) => Ok(*holds),
             Self::Field { path, test } => Ok(test.matches_at(path, doc)),
             Self::Expression { expression, now_ms } => {
-                let value = expression.evaluate(&Environment::new(doc, *now_ms))?;
+                let value = expression.evaluate(&Scope::new(doc, *now_ms))?;
                 Ok(value.is_truthy())
             }
         }

@@ -11,6 +11,7 @@ pub mod path;
 pub mod position;
 pub mod projection;
 pub mod regex;
+pub mod slice;
 pub mod sort;
 pub mod tuples;
 pub mod update;

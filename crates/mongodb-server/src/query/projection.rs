@@ -5,8 +5,9 @@
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value};
 use crate::error::CommandError;
-use crate::query::expression::{Environment, Expression, is_missing};
+use crate::query::expression::{Expression, Scope, is_missing};
 use crate::query::filter::Filter;
+use crate::query::slice::slice;
 
 /// What happens to fields that are not mentioned, and to those that are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +60,9 @@ pub enum Action {
 impl Projection {
     /// Returns the projected document.
     pub fn apply(&self, doc: Doc<'_>, now_ms: i64) -> Result<Vec<u8>, CommandError> {
-        let environment = Environment::new(doc, now_ms);
+        let scope = Scope::new(doc, now_ms);
         let mut out = Builder::new();
-        self.project_fields(doc, &self.root, &environment, (&mut out, true))?;
+        self.project_fields(doc, &self.root, &scope, (&mut out, true))?;
         Ok(out.finish())
     }
 
@@ -70,13 +71,13 @@ impl Projection {
         &self,
         doc: Doc<'_>,
         node: &Node,
-        environment: &Environment<'_>,
+        scope: &Scope<'_>,
         (out, top): (&mut Builder, bool),
     ) -> Result<(), CommandError> {
         if top && self.mode == Mode::Include {
             // A computed `_id` comes first, as a stored one does.
             if let Some(Action::Compute(expression)) = node.action("_id") {
-                push_computed(out, "_id", expression, environment)?;
+                push_computed(out, "_id", expression, scope)?;
             }
         }
         for element in doc.elements() {
@@ -86,17 +87,17 @@ impl Projection {
                 }
                 continue;
             }
-            self.project(element, node, environment, out)?;
+            self.project(element, node, scope, out)?;
         }
         for (name, action) in &node.fields {
             let replaced = self.mode == Mode::Add && doc.element(name).is_some();
             let first = top && self.mode == Mode::Include && name == "_id";
             match action {
                 Action::Compute(expression) if !replaced && !first => {
-                    push_computed(out, name, expression, environment)?;
+                    push_computed(out, name, expression, scope)?;
                 }
                 Action::Descend(inner) if inner.computes() && doc.element(name).is_none() => {
-                    let made = self.computed_document(inner, environment)?;
+                    let made = self.computed_document(inner, scope)?;
                     out.push(name, &made);
                 }
                 _ => {}
@@ -109,7 +110,7 @@ impl Projection {
         &self,
         element: Element<'_>,
         node: &Node,
-        environment: &Environment<'_>,
+        scope: &Scope<'_>,
         out: &mut Builder,
     ) -> Result<(), CommandError> {
         let include = self.mode == Mode::Include;
@@ -120,11 +121,11 @@ impl Projection {
             Some(Action::Select) => {}
             Some(Action::Compute(expression)) => {
                 if self.mode == Mode::Add {
-                    push_computed(out, element.name(), expression, environment)?;
+                    push_computed(out, element.name(), expression, scope)?;
                 }
             }
             Some(Action::Descend(inner)) => {
-                if let Some(value) = self.project_inner(element, inner, environment)? {
+                if let Some(value) = self.project_inner(element, inner, scope)? {
                     out.push(element.name(), &value);
                 }
             }
@@ -150,12 +151,12 @@ impl Projection {
         &self,
         element: Element<'v>,
         node: &Node,
-        environment: &Environment<'_>,
+        scope: &Scope<'_>,
     ) -> Result<Option<Value<'v>>, CommandError> {
         let Some(doc) = element.doc() else {
             return Ok(match self.mode {
                 Mode::Include | Mode::Add if node.computes() => {
-                    Some(self.computed_document(node, environment)?)
+                    Some(self.computed_document(node, scope)?)
                 }
                 Mode::Include => None,
                 Mode::Exclude | Mode::Add => Some(element.value()),
@@ -163,12 +164,12 @@ impl Projection {
         };
         if element.kind() == Kind::Document {
             let mut out = Builder::new();
-            self.project_fields(doc, node, environment, (&mut out, false))?;
+            self.project_fields(doc, node, scope, (&mut out, false))?;
             return Ok(Some(Value::Document(out.finish().into())));
         }
         let mut items = ArrayBuilder::default();
         for item in doc.elements() {
-            if let Some(value) = self.project_inner(item, node, environment)? {
+            if let Some(value) = self.project_inner(item, node, scope)? {
                 items.push(&value);
             }
         }
@@ -179,10 +180,10 @@ impl Projection {
     fn computed_document(
         &self,
         node: &Node,
-        environment: &Environment<'_>,
+        scope: &Scope<'_>,
     ) -> Result<Value<'static>, CommandError> {
         let mut out = Builder::new();
-        self.project_fields(Doc::EMPTY, node, environment, (&mut out, false))?;
+        self.project_fields(Doc::EMPTY, node, scope, (&mut out, false))?;
         Ok(Value::Document(out.finish().into()))
     }
 }
@@ -230,9 +231,9 @@ fn push_computed(
     out: &mut Builder,
     name: &str,
     expression: &Expression,
-    environment: &Environment<'_>,
+    scope: &Scope<'_>,
 ) -> Result<(), CommandError> {
-    let value = expression.evaluate(environment)?;
+    let value = expression.evaluate(scope)?;
     if !is_missing(&value) {
         out.push(name, &value);
     }
@@ -241,20 +242,4 @@ fn push_computed(
 
 fn array_of(element: Element<'_>) -> Option<Doc<'_>> {
     element.doc().filter(|_| element.kind() == Kind::Array)
-}
-
-/// Returns part of an array; a negative start counts from the end.
-pub fn slice(array: Doc<'_>, skip: i64, limit: Option<i64>) -> Value<'static> {
-    let length = i64::try_from(array.len()).unwrap_or(i64::MAX);
-    let start = if skip < 0 {
-        length.saturating_add(skip).max(0)
-    } else {
-        skip
-    };
-    let count = |number: i64| usize::try_from(number).unwrap_or_default();
-    let kept = array
-        .values()
-        .skip(count(start))
-        .take(limit.map_or(usize::MAX, count));
-    kept.collect::<ArrayBuilder>().into_value()
 }

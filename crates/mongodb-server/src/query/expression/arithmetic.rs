@@ -5,9 +5,8 @@ use std::cmp::Ordering;
 use crate::bson::value::integer_of;
 use crate::bson::{Doc, Value, order};
 use crate::error::CommandError;
+use crate::query::expression::function::Outcome;
 use crate::query::number;
-
-type Outcome = Result<Value<'static>, CommandError>;
 
 /// `$add`: numbers, or a date and numbers of milliseconds.
 pub fn add(arguments: &[Value<'_>]) -> Outcome {

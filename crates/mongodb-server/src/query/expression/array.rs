@@ -2,11 +2,10 @@
 
 use crate::bson::{ArrayBuilder, Doc, MAX_DOCUMENT_BYTES, Value, order};
 use crate::error::{Code, CommandError};
-use crate::query::expression::null_if_missing;
-use crate::query::projection;
+use crate::query::expression::function::Outcome;
+use crate::query::expression::values::null_if_missing;
+use crate::query::slice;
 use crate::query::sort::SortSpec;
-
-type Outcome = Result<Value<'static>, CommandError>;
 
 /// `$arrayElemAt`
 pub fn element_at(arguments: &[Value<'_>]) -> Outcome {
@@ -257,9 +256,9 @@ pub fn slice(arguments: &[Value<'_>]) -> Outcome {
     if arguments.len() == 2 {
         let count = number(1)?;
         return Ok(if count < 0 {
-            projection::slice(items, count, None)
+            slice::slice(items, count, None)
         } else {
-            projection::slice(items, 0, Some(count))
+            slice::slice(items, 0, Some(count))
         });
     }
     let count = number(2)?;
@@ -267,7 +266,7 @@ pub fn slice(arguments: &[Value<'_>]) -> Outcome {
         let message = format!("Third argument to $slice must be positive: {count}");
         return Err(CommandError::location(28_729, message));
     }
-    Ok(projection::slice(items, number(1)?, Some(count)))
+    Ok(slice::slice(items, number(1)?, Some(count)))
 }
 
 /// `$sortArray`

@@ -1,11 +1,11 @@
 //! Values of one type as another.
 
 use crate::bson::value::integer_of;
-use crate::bson::{ObjectId, Value, shell};
+use crate::bson::{Kind, ObjectId, Value, shell};
 use crate::error::CommandError;
 use crate::query::expression::date_parts;
-
-type Outcome = Result<Value<'static>, CommandError>;
+use crate::query::expression::function::Outcome;
+use crate::query::expression::values::null_if_missing;
 
 /// `$type`
 pub fn type_of(arguments: &[Value<'_>]) -> Outcome {
@@ -27,16 +27,14 @@ pub fn convert(arguments: &[Value<'_>]) -> Outcome {
     let (input, to) = (argument(0), argument(1));
     let (on_error, on_null) = (argument(2), argument(3));
     if input.is_nullish() {
-        return Ok(crate::query::expression::null_if_missing(
-            on_null.clone().into_owned(),
-        ));
+        return Ok(null_if_missing(on_null.clone().into_owned()));
     }
     let kind = match to {
         Value::String(name) => name.as_ref().to_owned(),
         number => number
             .as_i64()
             .and_then(|number| i32::try_from(number).ok())
-            .and_then(crate::bson::Kind::from_number)
+            .and_then(Kind::from_number)
             .map(|kind| kind.alias().to_owned())
             .unwrap_or_default(),
     };

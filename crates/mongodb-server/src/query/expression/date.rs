@@ -7,8 +7,8 @@ use chrono::{
 use crate::bson::{Builder, Value};
 use crate::error::CommandError;
 use crate::query::expression::date_parts::{self, Offset, week_of_year};
-
-type Outcome = Result<Value<'static>, CommandError>;
+use crate::query::expression::function::Outcome;
+use crate::query::expression::values::null_if_missing;
 
 /// Milliseconds of a day.
 const DAY: i64 = 86_400_000;
@@ -93,9 +93,7 @@ pub fn to_string(arguments: &[Value<'_>]) -> Outcome {
     };
     let (Some(milliseconds), Some(offset)) = (milliseconds(date)?, Offset::of(Some(timezone))?)
     else {
-        return Ok(crate::query::expression::null_if_missing(
-            on_null.clone().into_owned(),
-        ));
+        return Ok(null_if_missing(on_null.clone().into_owned()));
     };
     let zoned = !matches!(timezone, Value::Undefined);
     let pattern = match pattern {
@@ -118,9 +116,7 @@ pub fn from_string(arguments: &[Value<'_>]) -> Outcome {
         return Ok(Value::Null);
     };
     if text.is_nullish() {
-        return Ok(crate::query::expression::null_if_missing(
-            on_null.clone().into_owned(),
-        ));
+        return Ok(null_if_missing(on_null.clone().into_owned()));
     }
     if !matches!(format, Value::Undefined) {
         return Err(CommandError::unsupported("the format of $dateFromString"));

@@ -3,13 +3,14 @@
 use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::error::CommandError;
-
-type Outcome = Result<Value<'static>, CommandError>;
+use crate::query::expression::arithmetic::each;
+use crate::query::expression::function::Outcome;
+use crate::query::expression::values::is_missing;
 
 /// `$mergeObjects` of arguments, or of the elements of the only one.
 pub fn merge(arguments: &[Value<'_>]) -> Outcome {
     let mut fields: Vec<(String, Value<'static>)> = Vec::new();
-    crate::query::expression::arithmetic::each(arguments, |value| merge_into(&mut fields, value))?;
+    each(arguments, |value| merge_into(&mut fields, value))?;
     let mut builder = Builder::new();
     for (name, value) in fields {
         builder.push(&name, &value);
@@ -157,7 +158,7 @@ fn change_field(field: &Value<'_>, input: &Value<'_>, value: &Value<'_>) -> Outc
     })?;
     let mut changed = Builder::new();
     let set = |out: &mut Builder| {
-        if !crate::query::expression::is_missing(value) {
+        if !is_missing(value) {
             out.push(name, value);
         }
     };

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bson::{ArrayBuilder, Doc, Key, Value};
 use crate::error::CommandError;
-
-type Outcome = Result<Value<'static>, CommandError>;
+use crate::query::expression::function::Outcome;
 
 /// `$setUnion`
 pub fn union(arguments: &[Value<'_>]) -> Outcome {

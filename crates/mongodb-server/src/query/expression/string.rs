@@ -5,8 +5,7 @@ use crate::bson::{ArrayBuilder, MAX_DOCUMENT_BYTES, Value};
 use crate::error::{Code, CommandError};
 use crate::query::expression::array::{bound, too_large};
 use crate::query::expression::conversion;
-
-type Outcome = Result<Value<'static>, CommandError>;
+use crate::query::expression::function::Outcome;
 
 /// `$concat`
 pub fn concat(arguments: &[Value<'_>]) -> Outcome {

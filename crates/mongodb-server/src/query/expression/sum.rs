@@ -3,16 +3,17 @@
 use crate::bson::Value;
 use crate::error::CommandError;
 use crate::query::expression::arithmetic::{each, integer};
+use crate::query::expression::function::Outcome;
 
 /// `$sum` of arguments, or of the elements of the only one.
-pub fn sum(arguments: &[Value<'_>]) -> Result<Value<'static>, CommandError> {
+pub fn sum(arguments: &[Value<'_>]) -> Outcome {
     let mut sum = Sum::default();
     each(arguments, |value| sum.add(value))?;
     Ok(sum.total())
 }
 
 /// `$avg` of arguments, or of the elements of the only one.
-pub fn average(arguments: &[Value<'_>]) -> Result<Value<'static>, CommandError> {
+pub fn average(arguments: &[Value<'_>]) -> Outcome {
     let mut sum = Sum::default();
     each(arguments, |value| sum.add(value))?;
     Ok(sum.average())

@@ -3,12 +3,11 @@
 use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, Builder, Value};
 use crate::error::CommandError;
+use crate::query::expression::function::Outcome;
 use crate::query::regex::Pattern;
 
 /// Bytes of all matches that `$regexFindAll` describes.
 const MAX_FOUND_BYTES: usize = 64 * 1024 * 1024;
-
-type Outcome = Result<Value<'static>, CommandError>;
 
 /// `$regexMatch`
 pub fn matches(arguments: &[Value<'_>]) -> Outcome {

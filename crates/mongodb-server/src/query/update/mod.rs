@@ -19,7 +19,7 @@ use tree::Slot;
 
 use crate::bson::{Builder, Doc, Element, Kind, ObjectId, Value, order};
 use crate::error::{Code, CommandError};
-use crate::query::expression::{Environment, Expression};
+use crate::query::expression::{Expression, Scope};
 use crate::query::filter::{Filter, Test};
 use crate::query::parse_projection;
 use crate::query::path::Path;
@@ -274,19 +274,17 @@ impl Step {
     fn apply(&self, doc: Doc<'_>, now_ms: i64) -> Result<Vec<u8>, CommandError> {
         match self {
             Self::Project(projection) => projection.apply(doc, now_ms),
-            Self::Replace(expression) => {
-                match expression.evaluate(&Environment::new(doc, now_ms))? {
-                    Value::Document(bytes) => Ok(bytes.into_owned()),
-                    other => Err(CommandError::location(
-                        40_228,
-                        format!(
-                            "'newRoot' expression must evaluate to an object, but resulting value \
+            Self::Replace(expression) => match expression.evaluate(&Scope::new(doc, now_ms))? {
+                Value::Document(bytes) => Ok(bytes.into_owned()),
+                other => Err(CommandError::location(
+                    40_228,
+                    format!(
+                        "'newRoot' expression must evaluate to an object, but resulting value \
                              was: {other}. Type of resulting value: '{}'",
-                            other.kind().alias()
-                        ),
-                    )),
-                }
-            }
+                        other.kind().alias()
+                    ),
+                )),
+            },
         }
     }
 }
