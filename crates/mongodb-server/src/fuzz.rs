@@ -7,9 +7,7 @@ use convoy_server_kit::fuzz::Target;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::aggregation::Context;
-use crate::aggregation::parse::build;
-use crate::aggregation::transform::Given;
+use crate::aggregation::{Context, Given, build, parse_pipeline};
 use crate::auth::{Conversation, Credential, Users};
 use crate::bson::shell::Shown;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, key, order, validate};
@@ -18,8 +16,7 @@ use crate::engine::{Engine, Row, record};
 use crate::error::CommandError;
 use crate::faults::Injected;
 use crate::frame::{HEADER_BYTES, Header, Request};
-use crate::query::update::{Moment, Update};
-use crate::query::{SortSpec, parse_filter, parse_projection};
+use crate::query::{Filter, Moment, Projection, SortSpec, Update};
 
 /// The decoders of this crate.
 pub const TARGETS: &[Target] = &[
@@ -110,7 +107,7 @@ pub fn bson(bytes: &[u8]) {
 /// Compiles a document as a filter and runs it.
 pub fn filter(bytes: &[u8]) {
     checked(bytes, |doc| {
-        let filter = parse_filter::parse(doc)?;
+        let filter = Filter::parse(doc)?;
         for sample in samples(doc) {
             filter.test(Doc::new(&sample))?;
         }
@@ -122,7 +119,7 @@ pub fn filter(bytes: &[u8]) {
 pub fn update(bytes: &[u8]) {
     checked(bytes, |doc| {
         let update = Update::parse(doc, None)?;
-        let filter = parse_filter::parse(Doc::EMPTY)?;
+        let filter = Filter::parse(Doc::EMPTY)?;
         for (inserting, sample) in [true, false].into_iter().cycle().zip(samples(doc)) {
             let moment = Moment {
                 now_ms: 0,
@@ -144,9 +141,9 @@ pub fn update(bytes: &[u8]) {
 pub fn projection(bytes: &[u8]) {
     checked(bytes, |doc| {
         let projections = [
-            parse_projection::parse_find(doc),
-            parse_projection::parse_project(doc).map(Some),
-            parse_projection::parse_add_fields(doc).map(Some),
+            Projection::parse_find(doc),
+            Projection::parse_project(doc).map(Some),
+            Projection::parse_add_fields(doc).map(Some),
         ];
         for projection in projections.into_iter().flatten().flatten() {
             for sample in samples(doc) {
@@ -208,7 +205,7 @@ impl Commands {
     /// Compiles the values of a document as the stages of a pipeline, and runs it.
     pub fn pipeline(&mut self, bytes: &[u8]) {
         checked(bytes, |doc| {
-            let stages = crate::aggregation::parse::parse(doc)?;
+            let stages = parse_pipeline(doc)?;
             let rows: Vec<Row> = samples(doc).into_iter().map(Row::computed).collect();
             let rows = rows.into_iter();
             let mut stage = build(stages, Box::new(Given { rows }));

@@ -1,12 +1,12 @@
-//! What a group computes from its documents.
+//! Accumulators of `$group`: values computed from all documents of a group.
 
 use std::cmp::Ordering;
 
-use crate::aggregation::group::Distinct;
-use crate::bson::{ArrayBuilder, Builder, Doc, Value, order};
+use crate::aggregation::distinct::Distinct;
+use crate::aggregation::ranking::{Ranked, Ranking};
+use crate::bson::{ArrayBuilder, Builder, Element, Value, order};
 use crate::error::CommandError;
-use crate::query::expression::{Scope, is_missing, null_if_missing};
-use crate::query::{Expression, SortSpec, expression};
+use crate::query::{Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
 
 /// A compiled accumulator.
 #[derive(Debug, Clone)]
@@ -19,104 +19,71 @@ pub struct Accumulator {
 enum Kind {
     Sum,
     Average,
+    /// `$min` (less) or `$max` (greater)
     Extreme(Ordering),
     First,
     Last,
     Push,
     AddToSet,
     Merge,
+    /// `$stdDevPop`, or `$stdDevSamp` for a sample.
     Deviation {
         sample: bool,
     },
-    /// The first of the group in an order, up to a number: `$firstN`, `$topN`, `$maxN`, …
-    Several(Box<Several>),
+    /// `$firstN`, `$topN`, `$maxN` and the like.
+    Ranking(Box<Ranking>),
 }
 
-/// How several values are chosen.
-#[derive(Debug, Clone)]
-struct Several {
-    count: usize,
-    /// By what; the order of arrival if there is none.
-    sort: Option<SortSpec>,
-    /// By the values themselves.
-    by_value: Option<Ordering>,
-    last: bool,
-    /// Whether one value is the result rather than an array.
-    single: bool,
-}
-
-/// What an accumulator has gathered.
+/// The state of an accumulator for one group.
 #[derive(Debug)]
 pub enum State {
-    Sum(expression::Sum),
+    Sum(Sum),
     Value(Option<Value<'static>>),
     Array(ArrayBuilder),
     Set(Distinct),
     Fields(Vec<(String, Value<'static>)>),
     Numbers { count: f64, mean: f64, squares: f64 },
-    Ranked(Vec<(Vec<u8>, Value<'static>)>),
+    Ranked(Vec<Ranked>),
 }
 
 impl Accumulator {
-    /// Reads `{ $sum: … }`.
+    /// Compiles the accumulator of a field, such as `{ $sum: … }`.
     pub fn parse(field: &str, spec: &Value<'_>) -> Result<Self, CommandError> {
-        let operator = spec.as_document().and_then(|doc| {
-            let mut elements = doc.elements();
-            let first = elements.next()?;
-            elements.next().is_none().then_some(first)
-        });
-        let Some(operator) = operator else {
-            return Err(CommandError::location(
-                40_234,
-                format!("The field '{field}' must be an accumulator object"),
-            ));
-        };
+        let operator = only_element(spec).ok_or_else(|| {
+            let message = format!("The field '{field}' must be an accumulator object");
+            CommandError::location(40_234, message)
+        })?;
+        let name = operator.name();
         let value = operator.value();
-        let kind = match operator.name() {
-            "$sum" => Kind::Sum,
-            "$count" => {
-                if value.as_document().is_none_or(|doc| !doc.is_empty()) {
-                    let message = "$count takes no arguments, i.e. $count:{}";
-                    return Err(CommandError::type_mismatch(message));
-                }
-                return Ok(Self {
-                    kind: Kind::Sum,
-                    argument: Expression::Constant(Value::Int32(1)),
-                });
-            }
-            "$avg" => Kind::Average,
-            "$min" => Kind::Extreme(Ordering::Less),
-            "$max" => Kind::Extreme(Ordering::Greater),
-            "$first" => Kind::First,
-            "$last" => Kind::Last,
-            "$push" => Kind::Push,
-            "$addToSet" => Kind::AddToSet,
-            "$mergeObjects" => Kind::Merge,
-            "$stdDevPop" => Kind::Deviation { sample: false },
-            "$stdDevSamp" => Kind::Deviation { sample: true },
-            "$firstN" | "$lastN" | "$minN" | "$maxN" | "$top" | "$topN" | "$bottom"
-            | "$bottomN" => return parse_several(operator.name(), &value),
-            name => {
-                return Err(CommandError::location(
-                    15_952,
-                    format!("unknown group operator '{name}'"),
-                ));
-            }
-        };
-        if value.as_array().is_some()
-            && operator.name() != "$push"
-            && operator.name() != "$addToSet"
-        {
-            let message = format!("The {} accumulator is a unary operator", operator.name());
+        if name == "$count" {
+            return Self::parse_count(&value);
+        }
+        if Ranking::is_known(name) {
+            let (ranking, argument) = Ranking::parse(name, &value)?;
+            let kind = Kind::Ranking(Box::new(ranking));
+            return Ok(Self { kind, argument });
+        }
+        let kind = Kind::parse(name)?;
+        if value.as_array().is_some() && !matches!(kind, Kind::Push | Kind::AddToSet) {
+            let message = format!("The {name} accumulator is a unary operator");
             return Err(CommandError::location(40_237, message));
         }
+        let argument = Expression::parse(&value)?;
+        Ok(Self { kind, argument })
+    }
+
+    fn parse_count(argument: &Value<'_>) -> Result<Self, CommandError> {
+        if argument.as_document().is_none_or(|doc| !doc.is_empty()) {
+            let message = "$count takes no arguments, i.e. $count:{}";
+            return Err(CommandError::type_mismatch(message));
+        }
         Ok(Self {
-            kind,
-            argument: Expression::parse(&value)?,
+            kind: Kind::Sum,
+            argument: Expression::Constant(Value::Int32(1)),
         })
     }
 
-    /// Returns whether only the number of documents matters.
+    /// Returns whether the result depends on the number of documents only.
     pub fn only_counts(&self) -> bool {
         matches!(self.kind, Kind::Sum) && self.argument.as_constant().is_some()
     }
@@ -124,7 +91,7 @@ impl Accumulator {
     /// Returns the state of an empty group.
     pub fn start(&self) -> State {
         match &self.kind {
-            Kind::Sum | Kind::Average => State::Sum(expression::Sum::default()),
+            Kind::Sum | Kind::Average => State::Sum(Sum::default()),
             Kind::Extreme(_) | Kind::First | Kind::Last => State::Value(None),
             Kind::Push => State::Array(ArrayBuilder::default()),
             Kind::AddToSet => State::Set(Distinct::default()),
@@ -134,12 +101,12 @@ impl Accumulator {
                 mean: 0.0,
                 squares: 0.0,
             },
-            Kind::Several(_) => State::Ranked(Vec::new()),
+            Kind::Ranking(_) => State::Ranked(Vec::new()),
         }
     }
 
-    /// Takes in a document; returns the bytes that are held because of it.
-    pub fn take(&self, state: &mut State, scope: &Scope<'_>) -> Result<usize, CommandError> {
+    /// Adds a document; returns the bytes that are held for it.
+    pub fn add(&self, state: &mut State, scope: &Scope<'_>) -> Result<usize, CommandError> {
         if matches!((&self.kind, &*state), (Kind::First, State::Value(Some(_)))) {
             return Ok(0);
         }
@@ -159,7 +126,7 @@ impl Accumulator {
                 return Ok(array.size() - before);
             }
             (_, State::Set(set)) => return Ok(set.add(&value)),
-            (_, State::Fields(fields)) => expression::merge_into(fields, &value)?,
+            (_, State::Fields(fields)) => merge_into(fields, &value)?,
             (
                 _,
                 State::Numbers {
@@ -175,15 +142,15 @@ impl Accumulator {
                     *squares += delta * (number - *mean);
                 }
             }
-            (Kind::Several(several), State::Ranked(ranked)) => {
-                return several.take(ranked, value, scope.root);
+            (Kind::Ranking(ranking), State::Ranked(ranked)) => {
+                return ranking.add(ranked, value, scope.root);
             }
             _ => {}
         }
         Ok(0)
     }
 
-    /// Returns the value of a group.
+    /// Returns the result for a group.
     pub fn finish(&self, state: State) -> Value<'static> {
         match (&self.kind, state) {
             (Kind::Average, State::Sum(sum)) => sum.average(),
@@ -206,106 +173,37 @@ impl Accumulator {
                     Value::Double((squares / divisor).sqrt())
                 }
             }
-            (Kind::Several(several), State::Ranked(ranked)) => several.finish(ranked),
+            (Kind::Ranking(ranking), State::Ranked(ranked)) => ranking.finish(ranked),
             _ => Value::Null,
         }
     }
 }
 
-impl Several {
-    fn take(
-        &self,
-        ranked: &mut Vec<(Vec<u8>, Value<'static>)>,
-        value: Value<'_>,
-        doc: Doc<'_>,
-    ) -> Result<usize, CommandError> {
-        if self.by_value.is_some() && value.is_nullish() {
-            return Ok(0);
-        }
-        let mut key = Vec::new();
-        if let Some(sort) = &self.sort {
-            sort.encode(doc, &mut key)?;
-        }
-        let value = null_if_missing(value).into_owned();
-        // Values that compare equal stay in the order of arrival.
-        let at = match (&self.sort, self.by_value) {
-            (Some(_), _) => ranked.partition_point(|(known, _)| *known <= key),
-            (None, Some(wanted)) => ranked.partition_point(|(_, known)| {
-                let ordering = order::compare(known, &value);
-                ordering == wanted || ordering.is_eq()
-            }),
-            (None, None) => ranked.len(),
-        };
-        let bytes = key.len() + size_of::<Value<'_>>() + Builder::new().with("v", &value).len();
-        ranked.insert(at, (key, value));
-        if ranked.len() <= self.count {
-            return Ok(bytes);
-        }
-        if self.last {
-            ranked.remove(0);
-        } else {
-            ranked.pop();
-        }
-        Ok(0)
-    }
-
-    fn finish(&self, ranked: Vec<(Vec<u8>, Value<'static>)>) -> Value<'static> {
-        let mut values = ranked.into_iter().map(|(_, value)| value);
-        if self.single {
-            return values.next().unwrap_or(Value::Null);
-        }
-        values.collect::<ArrayBuilder>().into_value()
+impl Kind {
+    fn parse(name: &str) -> Result<Self, CommandError> {
+        Ok(match name {
+            "$sum" => Self::Sum,
+            "$avg" => Self::Average,
+            "$min" => Self::Extreme(Ordering::Less),
+            "$max" => Self::Extreme(Ordering::Greater),
+            "$first" => Self::First,
+            "$last" => Self::Last,
+            "$push" => Self::Push,
+            "$addToSet" => Self::AddToSet,
+            "$mergeObjects" => Self::Merge,
+            "$stdDevPop" => Self::Deviation { sample: false },
+            "$stdDevSamp" => Self::Deviation { sample: true },
+            _ => {
+                let message = format!("unknown group operator '{name}'");
+                return Err(CommandError::location(15_952, message));
+            }
+        })
     }
 }
 
-fn parse_several(name: &str, argument: &Value<'_>) -> Result<Accumulator, CommandError> {
-    let wrong = |message: String| CommandError::location(5_787_900, message);
-    let doc = argument.as_document();
-    let doc = doc.ok_or_else(|| wrong(format!("specification must be an object; found {name}")))?;
-    let sorted = matches!(name, "$top" | "$topN" | "$bottom" | "$bottomN");
-    let single = matches!(name, "$top" | "$bottom");
-    let source = if sorted { "output" } else { "input" };
-    for element in doc.elements() {
-        let known = element.name() == source
-            || (element.name() == "n" && !single)
-            || (element.name() == "sortBy" && sorted);
-        if !known {
-            return Err(wrong(format!(
-                "Unknown argument for '{name}': {}",
-                element.name()
-            )));
-        }
-    }
-    let count = if single {
-        1
-    } else {
-        let count = doc.get("n").and_then(|count| count.as_i64());
-        let count = count.and_then(|count| usize::try_from(count).ok());
-        count.filter(|&count| count > 0).ok_or_else(|| {
-            wrong(format!(
-                "'n' of {name} must be a constant whole number greater than 0"
-            ))
-        })?
-    };
-    let sort = match doc.get("sortBy") {
-        Some(Value::Document(bytes)) => Some(SortSpec::parse(Doc::new(&bytes))?),
-        _ if sorted => return Err(wrong(format!("Missing value for 'sortBy' of {name}"))),
-        _ => None,
-    };
-    let input = doc.get(source);
-    let input = input.ok_or_else(|| wrong(format!("Missing value for '{source}' of {name}")))?;
-    Ok(Accumulator {
-        kind: Kind::Several(Box::new(Several {
-            count,
-            sort,
-            by_value: match name {
-                "$minN" => Some(Ordering::Less),
-                "$maxN" => Some(Ordering::Greater),
-                _ => None,
-            },
-            last: matches!(name, "$lastN" | "$bottom" | "$bottomN"),
-            single,
-        })),
-        argument: Expression::parse(&input)?,
-    })
+/// Returns the element of a document that has no other.
+fn only_element<'v>(value: &'v Value<'_>) -> Option<Element<'v>> {
+    let mut elements = value.as_document()?.elements();
+    let first = elements.next()?;
+    elements.next().is_none().then_some(first)
 }

@@ -1,20 +1,12 @@
-//! Stages that find and aggregate share.
+//! Stages that handle one document at a time.
 
-use std::collections::BinaryHeap;
+use crate::aggregation::stage::{Context, Stage};
+use crate::bson::{Builder, Value};
+use crate::engine::Row;
+use crate::error::CommandError;
+use crate::query::{Expression, Filter, Projection, Scope};
 
-use bytes::Bytes;
-
-use crate::aggregation::{Context, Stage};
-use crate::bson::Key;
-use crate::engine::scan::Stored;
-use crate::engine::{RecordId, Row};
-use crate::error::{Code, CommandError};
-use crate::query::{Filter, Projection, SortSpec};
-
-/// Bytes of computed documents that a stage may hold.
-pub const MEMORY_LIMIT: usize = 100 * 1024 * 1024;
-
-/// Lets documents pass that a filter accepts.
+/// `$match`: returns the documents that pass a filter.
 pub struct Match {
     pub input: Box<dyn Stage>,
     pub filter: Filter,
@@ -31,7 +23,7 @@ impl Stage for Match {
     }
 }
 
-/// Leaves out the first documents.
+/// `$skip`: omits the first documents.
 pub struct Skip {
     pub input: Box<dyn Stage>,
     pub count: u64,
@@ -49,7 +41,7 @@ impl Stage for Skip {
     }
 }
 
-/// Ends after a number of documents.
+/// `$limit`: ends after a number of documents.
 pub struct Limit {
     pub input: Box<dyn Stage>,
     pub left: u64,
@@ -65,7 +57,7 @@ impl Stage for Limit {
     }
 }
 
-/// Keeps or leaves out fields.
+/// `$project`, `$addFields`, `$unset`: keeps, removes and computes fields.
 pub struct Project {
     pub input: Box<dyn Stage>,
     pub projection: Projection,
@@ -82,140 +74,48 @@ impl Stage for Project {
     }
 }
 
-/// Gives documents in an order, once it has seen them all.
-pub struct Sort {
-    input: Option<Box<dyn Stage>>,
-    spec: SortSpec,
-    /// How many are wanted at most.
-    limit: usize,
-    sorted: std::vec::IntoIter<Entry>,
+/// `$count`: returns one document with the number of documents, or none if there are none.
+pub struct Count {
+    pub input: Option<Box<dyn Stage>>,
+    pub field: String,
 }
 
-/// A document to be ordered. One that is on disk is not held in memory.
-struct Entry {
-    key: Key,
-    /// Documents that compare equal stay in the order they came in.
-    sequence: u64,
-    held: Held,
-}
-
-enum Held {
-    Stored(RecordId, Stored),
-    Computed(Bytes),
-}
-
-impl Sort {
-    /// Orders all documents, or the first `limit` of them.
-    pub fn new(input: Box<dyn Stage>, spec: SortSpec, limit: Option<u64>) -> Self {
-        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-        Self {
-            input: Some(input),
-            spec,
-            limit: limit.unwrap_or(usize::MAX),
-            sorted: Vec::new().into_iter(),
-        }
-    }
-
-    fn fill(&mut self, mut input: Box<dyn Stage>, context: &Context) -> Result<(), CommandError> {
-        let mut heap = BinaryHeap::new();
-        let mut memory = 0;
-        let mut key = Vec::new();
-        let mut sequence = 0;
-        while let Some(row) = input.next(context)? {
-            self.spec.encode(row.doc(), &mut key)?;
-            sequence += 1;
-            let worst = || heap.peek().map(|entry: &Entry| entry.key.bytes());
-            if heap.len() >= self.limit && worst().is_none_or(|worst| worst <= key.as_slice()) {
-                continue;
-            }
-            let entry = Entry {
-                key: Key::new(&key),
-                sequence,
-                held: Held::of(row),
-            };
-            memory += entry.memory();
-            heap.push(entry);
-            if heap.len() > self.limit
-                && let Some(dropped) = heap.pop()
-            {
-                memory -= dropped.memory();
-            }
-            if memory > MEMORY_LIMIT {
-                return Err(memory_exceeded("Sort"));
-            }
-        }
-        self.sorted = heap.into_sorted_vec().into_iter();
-        Ok(())
-    }
-}
-
-impl Stage for Sort {
+impl Stage for Count {
     fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
-        if let Some(input) = self.input.take() {
-            self.fill(input, context)?;
-        }
-        let Some(entry) = self.sorted.next() else {
+        let Some(mut input) = self.input.take() else {
             return Ok(None);
         };
-        Ok(Some(match entry.held {
-            Held::Computed(document) => Row {
-                document,
-                origin: None,
-            },
-            Held::Stored(id, stored) => Row {
-                document: stored.read()?,
-                origin: Some((id, stored)),
-            },
-        }))
+        let mut count = 0;
+        while input.next(context)?.is_some() {
+            count += 1;
+        }
+        let document = Builder::new().count(&self.field, count).finish();
+        Ok((count > 0).then(|| Row::computed(document)))
     }
 }
 
-impl Held {
-    fn of(row: Row) -> Self {
-        match row.origin {
-            Some((id, stored)) => Self::Stored(id, stored),
-            // Copied, so that it does not hold on to the larger piece it was read with.
-            None => Self::Computed(Bytes::copy_from_slice(&row.document)),
+/// `$replaceRoot`: replaces each document by a computed one.
+pub struct ReplaceRoot {
+    pub input: Box<dyn Stage>,
+    pub expression: Expression,
+}
+
+impl Stage for ReplaceRoot {
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
+        let Some(row) = self.input.next(context)? else {
+            return Ok(None);
+        };
+        let scope = Scope::new(row.doc(), context.now_ms);
+        match self.expression.evaluate(&scope)? {
+            Value::Document(bytes) => Ok(Some(Row::computed(bytes.into_owned()))),
+            other => Err(CommandError::location(
+                40_228,
+                format!(
+                    "'newRoot' expression must evaluate to an object, but resulting value was: \
+                     {other}. Type of resulting value: '{}'",
+                    other.kind().alias()
+                ),
+            )),
         }
     }
-}
-
-impl Entry {
-    fn memory(&self) -> usize {
-        let held = match &self.held {
-            Held::Stored(..) => 0,
-            Held::Computed(document) => document.len(),
-        };
-        size_of::<Self>() + self.key.bytes().len() + held
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (&self.key, self.sequence).cmp(&(&other.key, other.sequence))
-    }
-}
-
-/// Returns the error of a stage that would hold too much.
-pub fn memory_exceeded(stage: &str) -> CommandError {
-    CommandError::new(
-        Code::QUERY_EXCEEDED_MEMORY,
-        format!(
-            "{stage} exceeded memory limit of {MEMORY_LIMIT} bytes, and nothing is spilled to disk"
-        ),
-    )
 }

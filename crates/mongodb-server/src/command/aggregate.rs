@@ -1,8 +1,6 @@
 //! `aggregate`
 
-use crate::aggregation::parse::{SourceSpec, StageSpec, build};
-use crate::aggregation::transform::{Blank, Given};
-use crate::aggregation::{Stage, parse};
+use crate::aggregation::{Blank, Given, SourceSpec, Stage, StageSpec, build, parse_pipeline};
 use crate::bson::{Builder, Doc};
 use crate::command::cursor::Batch;
 use crate::command::explain::explain_aggregate;
@@ -54,7 +52,7 @@ pub fn aggregate(
             "The 'cursor' option is required, except for aggregate with the explain argument",
         ));
     };
-    let stages = parse::parse(pipeline)?;
+    let stages = parse_pipeline(pipeline)?;
     let mut selection = Selection {
         hint: parse_hint(call.value("hint"))?,
         ..Selection::default()

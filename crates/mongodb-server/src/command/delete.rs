@@ -11,7 +11,7 @@ use crate::engine::Namespace;
 use crate::engine::collection::{Change, Changed};
 use crate::engine::log::Position;
 use crate::error::CommandError;
-use crate::query::parse_filter;
+use crate::query::Filter;
 
 /// `delete`
 pub fn delete(
@@ -68,7 +68,7 @@ fn delete_some(
             ));
         }
     };
-    let filter = parse_filter::parse(statement.required_document("q")?)?;
+    let filter = Filter::parse(statement.required_document("q")?)?;
     let selection = Selection {
         hint: parse_hint(statement.value("hint"))?,
         ..Selection::of(filter)

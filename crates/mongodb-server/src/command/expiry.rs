@@ -8,8 +8,7 @@ use crate::command::query::Selection;
 use crate::command::update::now_ms;
 use crate::engine::index_spec::IndexSpec;
 use crate::error::CommandError;
-use crate::query::Filter;
-use crate::query::filter::{Comparison, Test};
+use crate::query::{Comparison, Filter, Test};
 
 /// Removes what has expired in all collections; returns how many documents that were.
 pub fn expire(shared: &Shared) -> Result<usize, CommandError> {

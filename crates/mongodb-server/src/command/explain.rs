@@ -1,6 +1,6 @@
 //! `explain`: how a query is answered, without its answer.
 
-use crate::aggregation::{Context, Stage, parse};
+use crate::aggregation::{Context, Stage, parse_pipeline};
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::aggregate::push_down;
 use crate::command::find;
@@ -9,7 +9,7 @@ use crate::command::{Call, Client, Shared, handshake};
 use crate::engine::plan::{Plan, Usage};
 use crate::engine::{Namespace, Scan, Source};
 use crate::error::{Code, CommandError};
-use crate::query::parse_filter;
+use crate::query::Filter;
 
 /// How much is to be said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,13 +60,13 @@ fn explain_command(
         let query = query
             .and_then(Value::into_borrowed_document)
             .unwrap_or(Doc::EMPTY);
-        Ok(Selection::of(parse_filter::parse(query)?))
+        Ok(Selection::of(Filter::parse(query)?))
     };
     let filtered = |name: &str| -> Result<Selection, CommandError> {
         let query = call.document(name)?.unwrap_or(Doc::EMPTY);
         Ok(Selection {
             hint: parse_hint(call.value("hint"))?,
-            ..Selection::of(parse_filter::parse(query)?)
+            ..Selection::of(Filter::parse(query)?)
         })
     };
     let mut behind = Vec::new();
@@ -78,7 +78,7 @@ fn explain_command(
                 hint: parse_hint(call.value("hint"))?,
                 ..Selection::default()
             };
-            let stages = parse::parse(pipeline)?;
+            let stages = parse_pipeline(pipeline)?;
             let all = stages.len();
             let pushed = all - push_down(stages, &mut selection).len();
             behind = pipeline

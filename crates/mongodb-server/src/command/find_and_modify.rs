@@ -11,8 +11,7 @@ use crate::engine::collection::{Change, Changed};
 use crate::engine::log::Position;
 use crate::engine::{Collection, Namespace, RecordId};
 use crate::error::CommandError;
-use crate::query::update::{Moment, Update};
-use crate::query::{Filter, Projection, parse_filter, parse_projection};
+use crate::query::{Filter, Moment, Projection, Update};
 
 /// The arguments of `findAndModify`.
 const ARGUMENTS: &[&str] = &[
@@ -57,9 +56,9 @@ pub fn find_and_modify(
     let concern = WriteConcern::of(call)?;
     let action = parse_action(call)?;
     let returns_new = call.flag("new")?.unwrap_or(false);
-    let projection = parse_projection::parse_find(call.document("fields")?.unwrap_or(Doc::EMPTY))?;
+    let projection = Projection::parse_find(call.document("fields")?.unwrap_or(Doc::EMPTY))?;
     let selection = Selection {
-        filter: parse_filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?,
+        filter: Filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?,
         sort: parse_sort(call.document("sort")?)?,
         hint: parse_hint(call.value("hint"))?,
         ..Selection::default()

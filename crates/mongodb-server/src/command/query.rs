@@ -2,15 +2,13 @@
 
 use convoy_server_kit::clock::unix_ms;
 
-use crate::aggregation::stages::{Limit, Skip, Sort};
-use crate::aggregation::{Context, Stage};
+use crate::aggregation::{Context, Limit, Skip, Sort, Stage};
 use crate::bson::{Doc, Kind, Value};
 use crate::command::{Call, Shared};
 use crate::engine::plan::{self, Hint, Plan};
 use crate::engine::{Namespace, Scan, Source};
 use crate::error::CommandError;
-use crate::query::sort::Direction;
-use crate::query::{Filter, SortSpec};
+use crate::query::{Direction, Filter, SortSpec};
 
 /// Which documents are meant, in which order.
 #[derive(Debug, Default)]
@@ -108,7 +106,7 @@ pub fn parse_hint(hint: Option<Value<'_>>) -> Result<Option<Hint>, CommandError>
 fn parse_hint_document(hint: Doc<'_>) -> Result<Option<Hint>, CommandError> {
     let mut fields = Vec::new();
     for element in hint.elements() {
-        let direction = Direction::of(&element.value());
+        let direction = Direction::parse(&element.value());
         let wrong = || CommandError::bad_value("a hint's fields must be 1 or -1");
         let direction = direction
             .filter(|_| element.kind() != Kind::Bool)

@@ -2,7 +2,7 @@
 
 use convoy_server_kit::clock::unix_ms;
 
-use crate::aggregation::parse::SourceSpec;
+use crate::aggregation::SourceSpec;
 use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::catalog::existing;

@@ -14,8 +14,7 @@ use crate::engine::collection::{Change, Changed};
 use crate::engine::log::Position;
 use crate::error::{Code, CommandError};
 use crate::faults::Injected;
-use crate::query::parse_filter;
-use crate::query::update::{Moment, Update};
+use crate::query::{Filter, Moment, Update};
 
 /// What became of the documents of one statement.
 #[derive(Debug, Default)]
@@ -108,7 +107,7 @@ fn update_some(
     }
     let selection = Selection {
         hint: parse_hint(statement.value("hint"))?,
-        ..Selection::of(parse_filter::parse(statement.required_document("q")?)?)
+        ..Selection::of(Filter::parse(statement.required_document("q")?)?)
     };
     let filter = selection.filter.clone();
     let updated = modify(shared, namespace, context, selection, (&update, multi))?;
@@ -197,7 +196,7 @@ fn change(
     shared: &Shared,
     collection: &crate::engine::Collection,
     id: crate::engine::RecordId,
-    filter: &crate::query::Filter,
+    filter: &Filter,
     (update, moment): (&Update, Moment),
     updated: &mut Updated,
 ) -> Result<bool, CommandError> {
@@ -237,7 +236,7 @@ pub fn upsert(
     shared: &Shared,
     namespace: &Namespace,
     update: &Update,
-    filter: &crate::query::Filter,
+    filter: &Filter,
 ) -> Result<Upserted, CommandError> {
     let document = update.insertion(filter, now_ms())?;
     check_updated(&document)?;

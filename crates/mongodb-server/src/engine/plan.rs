@@ -7,9 +7,7 @@ use crate::engine::collection::State;
 use crate::engine::index::{IndexSpec, after_prefix};
 use crate::engine::scan::{Bounds, Source};
 use crate::error::CommandError;
-use crate::query::filter::{Comparison, Filter, Test};
-use crate::query::path::Path;
-use crate::query::sort::{Direction, SortSpec};
+use crate::query::{Comparison, Direction, Filter, Path, SortSpec, Test};
 
 /// More ranges than this are not worth their lookups.
 const MAX_RANGES: usize = 10_000;

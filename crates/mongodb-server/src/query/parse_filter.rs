@@ -18,14 +18,16 @@ enum Place {
     Within,
 }
 
-/// Compiles a filter of documents.
-pub fn parse(filter: Doc<'_>) -> Result<Filter, CommandError> {
-    parse_in(filter, Place::Documents)
-}
+impl Filter {
+    /// Compiles a filter of whole documents.
+    pub fn parse(filter: Doc<'_>) -> Result<Self, CommandError> {
+        parse_in(filter, Place::Documents)
+    }
 
-/// Compiles a filter of what is in a document, where no expressions are allowed.
-pub fn parse_within(filter: Doc<'_>) -> Result<Filter, CommandError> {
-    parse_in(filter, Place::Within)
+    /// Compiles a filter of a part of a document, in which `$expr` is not allowed.
+    pub fn parse_within(filter: Doc<'_>) -> Result<Self, CommandError> {
+        parse_in(filter, Place::Within)
+    }
 }
 
 fn parse_in(filter: Doc<'_>, place: Place) -> Result<Filter, CommandError> {
@@ -421,7 +423,7 @@ fn parse_element_match(element: Element<'_>) -> Result<Test, CommandError> {
         Some(operators) if !operators.elements().any(|first| logical(first.name())) => {
             Ok(Test::ElementValue(parse_operators(operators)?))
         }
-        _ => Ok(Test::ElementDocument(Box::new(parse_within(doc)?))),
+        _ => Ok(Test::ElementDocument(Box::new(Filter::parse_within(doc)?))),
     }
 }
 

@@ -3,68 +3,70 @@
 use crate::bson::{Doc, Element, Kind, Value};
 use crate::error::CommandError;
 use crate::query::expression::Expression;
-use crate::query::parse_filter;
+use crate::query::filter::Filter;
 use crate::query::projection::{Action, Mode, Node, Projection};
 
-/// Compiles the projection of `find`; `None` if it keeps everything.
-pub fn parse_find(spec: Doc<'_>) -> Result<Option<Projection>, CommandError> {
-    if spec.is_empty() {
-        return Ok(None);
-    }
-    Parser::new(true).finish(spec).map(Some)
-}
-
-/// Compiles `$project`.
-pub fn parse_project(spec: Doc<'_>) -> Result<Projection, CommandError> {
-    if spec.is_empty() {
-        let message = "Invalid $project :: caused by :: projection specification must have at \
-                       least one field";
-        return Err(CommandError::location(51_272, message));
-    }
-    Parser::new(false).finish(spec)
-}
-
-/// Compiles `$addFields`.
-pub fn parse_add_fields(spec: Doc<'_>) -> Result<Projection, CommandError> {
-    let mut root = Node::default();
-    add_fields(spec, "", &mut root)?;
-    Ok(Projection {
-        mode: Mode::Add,
-        keeps_id: true,
-        root,
-    })
-}
-
-/// Compiles `$unset`.
-pub fn parse_unset(spec: &Value<'_>) -> Result<Projection, CommandError> {
-    let wrong = || {
-        let message = "$unset specification must be a string or an array of strings";
-        CommandError::location(31_002, message)
-    };
-    let mut root = Node::default();
-    let mut keeps_id = true;
-    let mut add = |path: &str| {
-        check_path(path)?;
-        if path == "_id" {
-            keeps_id = false;
-            return Ok(());
+impl Projection {
+    /// Compiles the projection of `find`; `None` if it keeps all fields.
+    pub fn parse_find(spec: Doc<'_>) -> Result<Option<Self>, CommandError> {
+        if spec.is_empty() {
+            return Ok(None);
         }
-        root.add(path, Action::Select)
-    };
-    match spec {
-        Value::String(path) => add(path)?,
-        Value::Array(bytes) if !Doc::new(bytes).is_empty() => {
-            for path in Doc::new(bytes).values() {
-                add(path.as_str().ok_or_else(wrong)?)?;
+        Parser::new(true).finish(spec).map(Some)
+    }
+
+    /// Compiles `$project`.
+    pub fn parse_project(spec: Doc<'_>) -> Result<Self, CommandError> {
+        if spec.is_empty() {
+            let message = "Invalid $project :: caused by :: projection specification must have at \
+                           least one field";
+            return Err(CommandError::location(51_272, message));
+        }
+        Parser::new(false).finish(spec)
+    }
+
+    /// Compiles `$addFields`.
+    pub fn parse_add_fields(spec: Doc<'_>) -> Result<Self, CommandError> {
+        let mut root = Node::default();
+        add_fields(spec, "", &mut root)?;
+        Ok(Self {
+            mode: Mode::Add,
+            keeps_id: true,
+            root,
+        })
+    }
+
+    /// Compiles `$unset`.
+    pub fn parse_unset(spec: &Value<'_>) -> Result<Self, CommandError> {
+        let wrong = || {
+            let message = "$unset specification must be a string or an array of strings";
+            CommandError::location(31_002, message)
+        };
+        let mut root = Node::default();
+        let mut keeps_id = true;
+        let mut add = |path: &str| {
+            check_path(path)?;
+            if path == "_id" {
+                keeps_id = false;
+                return Ok(());
             }
+            root.add(path, Action::Select)
+        };
+        match spec {
+            Value::String(path) => add(path)?,
+            Value::Array(bytes) if !Doc::new(bytes).is_empty() => {
+                for path in Doc::new(bytes).values() {
+                    add(path.as_str().ok_or_else(wrong)?)?;
+                }
+            }
+            _ => return Err(wrong()),
         }
-        _ => return Err(wrong()),
+        Ok(Self {
+            mode: Mode::Exclude,
+            keeps_id,
+            root,
+        })
     }
-    Ok(Projection {
-        mode: Mode::Exclude,
-        keeps_id,
-        root,
-    })
 }
 
 fn add_fields(spec: Doc<'_>, prefix: &str, root: &mut Node) -> Result<(), CommandError> {
@@ -188,7 +190,7 @@ impl Parser {
                     let message = "elemMatch: Invalid argument, object required";
                     CommandError::location(31_274, message)
                 })?;
-                let filter = parse_filter::parse_within(condition)?;
+                let filter = Filter::parse_within(condition)?;
                 self.choose(true, path)?;
                 self.root.add(path, Action::FirstMatch(Box::new(filter)))?;
             }

@@ -7,7 +7,7 @@ use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value};
 use crate::error::CommandError;
 use crate::query::expression::{Expression, Scope, is_missing};
 use crate::query::filter::Filter;
-use crate::query::slice::slice;
+use crate::query::slice::slice_array;
 
 /// What happens to fields that are not mentioned, and to those that are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +130,7 @@ impl Projection {
                 }
             }
             Some(Action::Slice { skip, limit }) => match array_of(element) {
-                Some(array) => out.push(element.name(), &slice(array, *skip, *limit)),
+                Some(array) => out.push(element.name(), &slice_array(array, *skip, *limit)),
                 None => out.push_element(element),
             },
             Some(Action::FirstMatch(filter)) => {

@@ -3,7 +3,7 @@
 use crate::bson::{ArrayBuilder, Doc, Value};
 
 /// Returns up to `limit` elements after the first `skip`; a negative `skip` counts from the end.
-pub fn slice(array: Doc<'_>, skip: i64, limit: Option<i64>) -> Value<'static> {
+pub fn slice_array(array: Doc<'_>, skip: i64, limit: Option<i64>) -> Value<'static> {
     let length = i64::try_from(array.len()).unwrap_or(i64::MAX);
     let start = if skip < 0 {
         length.saturating_add(skip).max(0)

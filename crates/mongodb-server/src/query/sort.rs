@@ -1,41 +1,10 @@
 //! The order a client asks for, as bytes to compare.
 
-use crate::bson::{Doc, Element, Kind, Value, key};
+use crate::bson::{Doc, Element, Kind, Value};
 use crate::error::{Code, CommandError};
+use crate::query::direction::Direction;
 use crate::query::path::{Part, Path};
-use crate::query::tuples;
-
-/// Ascending or descending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Least first.
-    Ascending,
-    /// Greatest first.
-    Descending,
-}
-
-impl Direction {
-    /// Reads `1` or `-1`.
-    pub fn of(value: &Value<'_>) -> Option<Self> {
-        let number = value.as_f64()?;
-        if number == 0.0 || number.is_nan() {
-            return None;
-        }
-        Some(if number > 0.0 {
-            Self::Ascending
-        } else {
-            Self::Descending
-        })
-    }
-
-    /// Appends a value so that plain byte order is this order.
-    pub fn encode(self, value: &Value<'_>, out: &mut Vec<u8>) {
-        match self {
-            Self::Ascending => key::encode(value, out),
-            Self::Descending => key::encode_descending(value, out),
-        }
-    }
-}
+use crate::query::tuples::{Tuples, encode_tuple};
 
 /// Fields to order by, the most important first.
 #[derive(Debug, Clone, Default)]
@@ -67,7 +36,7 @@ impl SortSpec {
             let direction = value
                 .as_i64()
                 .filter(|order| matches!(order, 1 | -1))
-                .and_then(|_| Direction::of(&value))
+                .and_then(|_| Direction::parse(&value))
                 .ok_or_else(|| {
                     let message = if value.is_number() {
                         "$sort key ordering must be 1 (for ascending) or -1 (for descending)"
@@ -85,7 +54,7 @@ impl SortSpec {
     /// Reads `{ $natural: 1 }`, the order of insertion; `None` for any other order.
     pub fn natural(spec: Doc<'_>) -> Option<Self> {
         let element = spec.elements().next()?;
-        let direction = Direction::of(&element.value())?;
+        let direction = Direction::parse(&element.value())?;
         let natural = element.name() == "$natural" && spec.len() == 1;
         natural.then(|| Self {
             fields: vec![(Path::new("$natural"), direction)],
@@ -121,7 +90,7 @@ impl SortSpec {
     /// An array stands for that of its elements which comes first. Fields below one array go
     /// together: the order is that of the document's first key in an index with these fields.
     pub fn encode(&self, doc: Doc<'_>, out: &mut Vec<u8>) -> Result<(), CommandError> {
-        let tuples = tuples::tuples(&self.fields, doc).map_err(|error| {
+        let tuples = Tuples::new(&self.fields, doc).map_err(|error| {
             if error.code() == Code::CANNOT_INDEX_PARALLEL_ARRAYS {
                 CommandError::bad_value("cannot sort with keys that are parallel arrays")
             } else {
@@ -132,7 +101,7 @@ impl SortSpec {
         let mut next = Vec::new();
         for (at, tuple) in tuples.values.iter().enumerate() {
             next.clear();
-            tuples::encode(&self.fields, tuple, &mut next);
+            encode_tuple(&self.fields, tuple, &mut next);
             if at == 0 || next < *out {
                 std::mem::swap(out, &mut next);
             }

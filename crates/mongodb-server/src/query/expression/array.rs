@@ -4,7 +4,7 @@ use crate::bson::{ArrayBuilder, Doc, MAX_DOCUMENT_BYTES, Value, order};
 use crate::error::{Code, CommandError};
 use crate::query::expression::function::Outcome;
 use crate::query::expression::values::null_if_missing;
-use crate::query::slice;
+use crate::query::slice::slice_array;
 use crate::query::sort::SortSpec;
 
 /// `$arrayElemAt`
@@ -256,9 +256,9 @@ pub fn slice(arguments: &[Value<'_>]) -> Outcome {
     if arguments.len() == 2 {
         let count = number(1)?;
         return Ok(if count < 0 {
-            slice::slice(items, count, None)
+            slice_array(items, count, None)
         } else {
-            slice::slice(items, 0, Some(count))
+            slice_array(items, 0, Some(count))
         });
     }
     let count = number(2)?;
@@ -266,7 +266,7 @@ pub fn slice(arguments: &[Value<'_>]) -> Outcome {
         let message = format!("Third argument to $slice must be positive: {count}");
         return Err(CommandError::location(28_729, message));
     }
-    Ok(slice::slice(items, number(1)?, Some(count)))
+    Ok(slice_array(items, number(1)?, Some(count)))
 }
 
 /// `$sortArray`

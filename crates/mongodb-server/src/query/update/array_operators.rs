@@ -3,7 +3,6 @@
 use crate::bson::{Builder, Doc, Element, Kind, Value, order};
 use crate::error::CommandError;
 use crate::query::filter::Filter;
-use crate::query::parse_filter;
 use crate::query::path::Path;
 use crate::query::sort::SortSpec;
 use crate::query::update::paths::shown_id;
@@ -198,14 +197,14 @@ impl Pull {
             first.is_some_and(|element| element.name().starts_with('$'))
         });
         if let Some(doc) = doc.filter(|_| !operators) {
-            return Ok(Self::Document(parse_filter::parse_within(doc)?));
+            return Ok(Self::Document(Filter::parse_within(doc)?));
         }
         if !operators && argument.kind() != Kind::Regex {
             // A plain value is removed where it is an element, not where it is inside of one.
             return Ok(Self::All(vec![argument.value().into_owned()]));
         }
         let wrapped = Builder::new().with("v", &argument.value()).finish();
-        Ok(Self::Value(parse_filter::parse_within(Doc::new(&wrapped))?))
+        Ok(Self::Value(Filter::parse_within(Doc::new(&wrapped))?))
     }
 
     /// Reads an array of values.

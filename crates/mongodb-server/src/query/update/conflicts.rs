@@ -2,7 +2,7 @@
 
 use crate::error::{Code, CommandError};
 use crate::query::path::{Part, Path};
-use crate::query::update::Modification;
+use crate::query::update::modification::Modification;
 use crate::query::update::operators::Operator;
 use crate::query::update::paths::UpdatePath;
 

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use crate::bson::{Doc, Element, Kind, Value, order};
 use crate::error::{Code, CommandError};
 use crate::query::path::Path;
-use crate::query::update::Moment;
 use crate::query::update::array_operators::{AddToSet, Pop, Pull, Push};
+use crate::query::update::moment::Moment;
 use crate::query::update::number_operators::{Arithmetic, Bitwise};
 use crate::query::update::tree::Slot;
 
@@ -46,9 +46,13 @@ const NAMES: &[&str] = &[
     "$pop",
 ];
 
-/// Returns whether there is an operator of this name.
-pub fn is_known(name: &str) -> bool {
-    NAMES.contains(&name)
+/// Rejects the name of an operator that does not exist.
+pub fn check_name(name: &str) -> Result<(), CommandError> {
+    if NAMES.contains(&name) {
+        Ok(())
+    } else {
+        Err(unknown_operator(name))
+    }
 }
 
 impl Operator {
@@ -73,7 +77,7 @@ impl Operator {
             "$pull" => Self::Pull(Pull::parse(argument)?),
             "$pullAll" => Self::Pull(Pull::parse_all(&value)?),
             "$pop" => Self::Pop(Pop::parse(&value)?),
-            _ => return Err(crate::query::update::unknown_operator(name)),
+            _ => return Err(unknown_operator(name)),
         })
     }
 
@@ -174,4 +178,11 @@ fn parse_current_date(value: &Value<'_>) -> Result<Kind, CommandError> {
             other.kind().alias()
         ))),
     }
+}
+
+fn unknown_operator(name: &str) -> CommandError {
+    CommandError::failed_to_parse(format!(
+        "Unknown modifier: {name}. Expected a valid update modifier or pipeline-style update \
+         specified as an array"
+    ))
 }

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use crate::bson::{Builder, Doc, Value};
 use crate::error::{Code, CommandError};
 use crate::query::filter::Filter;
-use crate::query::parse_filter;
 use crate::query::path::Path;
 use crate::query::update::tree::Slot;
 
@@ -58,7 +57,7 @@ impl ArrayFilters {
                 return Err(CommandError::unsupported(format!("{name} in arrayFilters")));
             }
             let identifier = name.split('.').next().unwrap_or_default().to_owned();
-            let compiled = parse_filter::parse_within(filter)?;
+            let compiled = Filter::parse_within(filter)?;
             if parsed
                 .filters
                 .insert(identifier.clone(), compiled)

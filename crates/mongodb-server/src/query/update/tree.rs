@@ -22,7 +22,7 @@ pub enum Slot<'a> {
 
 impl<'a> Slot<'a> {
     /// Takes a document apart.
-    pub fn of(doc: Doc<'a>) -> Self {
+    pub fn new(doc: Doc<'a>) -> Self {
         let fields = doc.elements();
         Self::Document(
             fields
@@ -209,6 +209,22 @@ impl<'a> Slot<'a> {
             Self::Document(Vec::new())
         }
     }
+}
+
+/// Returns a document with a value set at a path, or with the path removed.
+pub fn set_field(
+    doc: Doc<'_>,
+    path: &Path,
+    value: Option<&Value<'_>>,
+) -> Result<Vec<u8>, CommandError> {
+    let mut root = Slot::new(doc);
+    match value {
+        Some(value) => {
+            *root.find_or_create(path.parts())?.0 = Slot::Value(value.clone().into_owned());
+        }
+        None => drop(root.remove(path.parts())?),
+    }
+    Ok(root.into_document())
 }
 
 /// Takes a document or an array apart. What was borrowed stays so.

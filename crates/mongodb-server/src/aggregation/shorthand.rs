@@ -1,14 +1,12 @@
-//! Stages that are short for others.
+//! Stages that stand for a sequence of other stages.
 
 use crate::aggregation::group::GroupSpec;
-use crate::aggregation::parse::StageSpec;
+use crate::aggregation::spec::StageSpec;
 use crate::bson::{ArrayBuilder, Builder, Doc, Key, Value};
 use crate::error::CommandError;
-use crate::query::SortSpec;
-use crate::query::path::Path;
-use crate::query::sort::Direction;
+use crate::query::{Direction, Path, SortSpec};
 
-/// `$sortByCount` is a group and a sort.
+/// Compiles `$sortByCount` to a group and a sort.
 pub fn parse_sort_by_count(
     argument: &Value<'_>,
     stages: &mut Vec<StageSpec>,
