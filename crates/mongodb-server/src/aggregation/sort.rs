@@ -1,4 +1,4 @@
-//! `$sort`: orders all documents, or the first of them.
+//! `$sort`, with the `$limit` that follows it.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;

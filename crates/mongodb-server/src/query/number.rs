@@ -1,14 +1,14 @@
-//! Arithmetic across the types of numbers.
+//! Arithmetic on numbers of different types.
 
 use crate::bson::Value;
 use crate::error::CommandError;
 
-/// Adds; `None` if 64 bits do not suffice.
+/// Adds two numbers; `None` if an integer sum overflows 64 bits.
 pub fn add(left: &Value<'_>, right: &Value<'_>) -> Result<Option<Value<'static>>, CommandError> {
     combine(left, right, i64::checked_add, |left, right| left + right)
 }
 
-/// Subtracts; `None` if 64 bits do not suffice.
+/// Subtracts two numbers; `None` if an integer difference overflows 64 bits.
 pub fn subtract(
     left: &Value<'_>,
     right: &Value<'_>,
@@ -16,7 +16,7 @@ pub fn subtract(
     combine(left, right, i64::checked_sub, |left, right| left - right)
 }
 
-/// Multiplies; `None` if 64 bits do not suffice.
+/// Multiplies two numbers; `None` if an integer product overflows 64 bits.
 pub fn multiply(
     left: &Value<'_>,
     right: &Value<'_>,
@@ -24,7 +24,7 @@ pub fn multiply(
     combine(left, right, i64::checked_mul, |left, right| left * right)
 }
 
-/// Computes in the wider of the two types: 32 bits while the result fits, then 64, then doubles.
+/// Computes in the wider of the two types; 32-bit results that overflow become 64-bit.
 fn combine(
     left: &Value<'_>,
     right: &Value<'_>,
@@ -41,22 +41,17 @@ fn combine(
             Ok(computed.map(Value::Double))
         }
         _ => {
-            let (left, right) = (whole(left), whole(right));
+            let narrow = matches!((left, right), (Value::Int32(_), Value::Int32(_)));
+            let (left, right) = (left.as_i64(), right.as_i64());
             let computed = left
-                .0
-                .zip(right.0)
-                .and_then(|(one, other)| integers(one, other));
+                .zip(right)
+                .and_then(|(left, right)| integers(left, right));
             Ok(computed.map(|number| match i32::try_from(number) {
-                Ok(small) if left.1 && right.1 => Value::Int32(small),
+                Ok(small) if narrow => Value::Int32(small),
                 _ => Value::Int64(number),
             }))
         }
     }
-}
-
-/// Returns an integer and whether it has 32 bits.
-fn whole(value: &Value<'_>) -> (Option<i64>, bool) {
-    (value.as_i64(), matches!(value, Value::Int32(_)))
 }
 
 #[cfg(test)]

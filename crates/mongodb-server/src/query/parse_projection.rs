@@ -84,7 +84,7 @@ fn add_fields(spec: Doc<'_>, prefix: &str, root: &mut Node) -> Result<(), Comman
     Ok(())
 }
 
-/// Returns a document that is not an expression's operator.
+/// Returns the embedded document, unless it is an operator expression.
 fn plain_document(element: Element<'_>) -> Option<Doc<'_>> {
     let doc = element.doc().filter(|_| element.kind() == Kind::Document)?;
     let first = doc.elements().next();
@@ -93,10 +93,10 @@ fn plain_document(element: Element<'_>) -> Option<Doc<'_>> {
 }
 
 struct Parser {
-    /// Whether the operators of `find` are known.
+    /// Whether the operators of `find` are allowed.
     find: bool,
     inclusive: Option<bool>,
-    /// Where inclusion or exclusion was settled by something computed.
+    /// Whether `_id` is included, if the projection says so.
     id: Option<bool>,
     root: Node,
 }
@@ -113,7 +113,7 @@ impl Parser {
 
     fn finish(mut self, spec: Doc<'_>) -> Result<Projection, CommandError> {
         self.read(spec, "")?;
-        // `_id` alone decides only if nothing else does.
+        // `_id` determines the mode only if no other field does.
         let inclusive = self.inclusive.unwrap_or(self.id == Some(true));
         Ok(Projection {
             mode: if inclusive {
@@ -171,7 +171,7 @@ impl Parser {
         self.root.add(path, Action::Compute(expression))
     }
 
-    /// Reads what only `find` has; false if it is not such.
+    /// Compiles an operator that only `find` has; returns false for other operators.
     fn read_find_operator(
         &mut self,
         path: &str,
@@ -200,7 +200,7 @@ impl Parser {
         Ok(true)
     }
 
-    /// Settles whether fields are kept or left out; the two do not mix.
+    /// Sets the mode to inclusion or exclusion; rejects a mix of both.
     fn choose(&mut self, keep: bool, path: &str) -> Result<(), CommandError> {
         match self.inclusive {
             Some(chosen) if chosen != keep => {
@@ -248,7 +248,7 @@ fn check_path(path: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Reads `$slice: count` or `$slice: [skip, count]`; `None` if it is the expression of that name.
+/// Reads `$slice: count` or `$slice: [skip, count]`; `None` for the expression `$slice`.
 fn parse_slice(value: &Value<'_>) -> Result<Option<Action>, CommandError> {
     if let Some(count) = value.as_i64() {
         let (skip, limit) = if count < 0 {

@@ -1,7 +1,7 @@
-//! Which fields a document is left with, and which are computed for it.
+//! Compiled projections, and how they change documents.
 //!
-//! One form for `find`'s projection and for `$project`, `$addFields` and `$unset`: a tree of what
-//! happens to each field.
+//! The projection of `find`, `$project`, `$addFields` and `$unset` have one compiled form: a tree
+//! with an action per field.
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value};
 use crate::error::CommandError;
@@ -9,51 +9,56 @@ use crate::query::expression::{Expression, Scope, is_missing};
 use crate::query::filter::Filter;
 use crate::query::slice::slice_array;
 
-/// What happens to fields that are not mentioned, and to those that are.
+/// The treatment of fields with and without an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Only what is mentioned stays.
+    /// Keeps only the fields with an action.
     Include,
-    /// Only what is mentioned goes.
+    /// Removes the fields with an action.
     Exclude,
-    /// Everything stays, what is mentioned is computed.
+    /// Keeps all fields and computes those with an action.
     Add,
 }
 
 /// A compiled projection.
 #[derive(Debug, Clone)]
 pub struct Projection {
-    /// What happens to fields that are not mentioned.
     pub mode: Mode,
-    /// Whether `_id` stays, where it is not mentioned otherwise.
+    /// Whether to keep an `_id` without an action.
     pub keeps_id: bool,
-    /// What happens to those that are.
     pub root: Node,
 }
 
-/// What happens to the fields of one document.
+/// The position of a document: `_id` is special only in whole documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Top,
+    Nested,
+}
+
+/// The actions on the fields of a document.
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     fields: Vec<(String, Action)>,
 }
 
-/// What happens to one field.
+/// The action on one field.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// Kept or left out, as the mode is.
+    /// Keeps or removes the field, depending on the mode.
     Select,
-    /// Goes into the document.
+    /// Applies actions to the fields of the embedded document.
     Descend(Node),
     /// `$slice` of an array.
     Slice {
-        /// How many to leave out; negative counts from the end.
+        /// Number of elements to skip; a negative number is a start counted from the end.
         skip: i64,
-        /// How many to keep.
+        /// Maximum number of elements to keep.
         limit: Option<i64>,
     },
-    /// `$elemMatch`: the first element that passes.
+    /// `$elemMatch`: keeps the first element that passes.
     FirstMatch(Box<Filter>),
-    /// Something computed in its place.
+    /// Replaces the value by a computed one.
     Compute(Expression),
 }
 
@@ -62,20 +67,22 @@ impl Projection {
     pub fn apply(&self, doc: Doc<'_>, now_ms: i64) -> Result<Vec<u8>, CommandError> {
         let scope = Scope::new(doc, now_ms);
         let mut out = Builder::new();
-        self.project_fields(doc, &self.root, &scope, (&mut out, true))?;
+        self.project_fields(doc, &self.root, Level::Top, &scope, &mut out)?;
         Ok(out.finish())
     }
 
-    /// Writes the fields that stay, then those computed anew.
+    /// Writes the fields that are kept, then the new computed fields.
     fn project_fields(
         &self,
         doc: Doc<'_>,
         node: &Node,
+        level: Level,
         scope: &Scope<'_>,
-        (out, top): (&mut Builder, bool),
+        out: &mut Builder,
     ) -> Result<(), CommandError> {
+        let top = level == Level::Top;
         if top && self.mode == Mode::Include {
-            // A computed `_id` comes first, as a stored one does.
+            // A computed `_id` comes first, like a stored one.
             if let Some(Action::Compute(expression)) = node.action("_id") {
                 push_computed(out, "_id", expression, scope)?;
             }
@@ -146,7 +153,7 @@ impl Projection {
         Ok(())
     }
 
-    /// Projects a document, or every document of an array; `None` if nothing is left.
+    /// Projects an embedded document, or each document of an array; `None` removes the field.
     fn project_inner<'v>(
         &self,
         element: Element<'v>,
@@ -164,7 +171,7 @@ impl Projection {
         };
         if element.kind() == Kind::Document {
             let mut out = Builder::new();
-            self.project_fields(doc, node, scope, (&mut out, false))?;
+            self.project_fields(doc, node, Level::Nested, scope, &mut out)?;
             return Ok(Some(Value::Document(out.finish().into())));
         }
         let mut items = ArrayBuilder::default();
@@ -176,14 +183,14 @@ impl Projection {
         Ok(Some(items.into_value()))
     }
 
-    /// Returns a document that has computed fields only.
+    /// Returns a document with only the computed fields.
     fn computed_document(
         &self,
         node: &Node,
         scope: &Scope<'_>,
     ) -> Result<Value<'static>, CommandError> {
         let mut out = Builder::new();
-        self.project_fields(Doc::EMPTY, node, scope, (&mut out, false))?;
+        self.project_fields(Doc::EMPTY, node, Level::Nested, scope, &mut out)?;
         Ok(Value::Document(out.finish().into()))
     }
 }
@@ -194,7 +201,7 @@ impl Node {
         found.map(|(_, action)| action)
     }
 
-    /// Returns whether anything is computed here or below.
+    /// Returns whether this document or an embedded one has a computed field.
     pub fn computes(&self) -> bool {
         self.fields.iter().any(|(_, action)| match action {
             Action::Compute(_) => true,
@@ -203,7 +210,7 @@ impl Node {
         })
     }
 
-    /// Adds what happens at a dotted path.
+    /// Adds the action on a dotted path.
     pub fn add(&mut self, path: &str, action: Action) -> Result<(), CommandError> {
         let collision = || {
             let message = format!("Invalid $project :: caused by :: Path collision at {path}");

@@ -1,4 +1,4 @@
-//! Part of an array, as `$slice` means it in projections and in expressions.
+//! `$slice` of an array, for projections and expressions.
 
 use crate::bson::{ArrayBuilder, Doc, Value};
 

@@ -1,4 +1,4 @@
-//! The order a client asks for, as bytes to compare.
+//! Sort orders, and sort keys that compare as bytes.
 
 use crate::bson::{Doc, Element, Kind, Value};
 use crate::error::{Code, CommandError};
@@ -6,7 +6,7 @@ use crate::query::direction::Direction;
 use crate::query::path::{Part, Path};
 use crate::query::tuples::{Tuples, encode_tuple};
 
-/// Fields to order by, the most important first.
+/// The fields to sort by, the most significant first.
 #[derive(Debug, Clone, Default)]
 pub struct SortSpec {
     fields: Vec<(Path, Direction)>,
@@ -51,7 +51,7 @@ impl SortSpec {
         Ok(Self { fields })
     }
 
-    /// Reads `{ $natural: 1 }`, the order of insertion; `None` for any other order.
+    /// Reads `{ $natural: 1 }`, the insertion order; `None` for other orders.
     pub fn natural(spec: Doc<'_>) -> Option<Self> {
         let element = spec.elements().next()?;
         let direction = Direction::parse(&element.value())?;
@@ -61,23 +61,20 @@ impl SortSpec {
         })
     }
 
-    /// Orders by these fields.
     pub fn new(fields: Vec<(Path, Direction)>) -> Self {
         Self { fields }
     }
 
-    /// Returns the fields.
     pub fn fields(&self) -> &[(Path, Direction)] {
         &self.fields
     }
 
-    /// Returns whether any order will do.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }
 
-    /// Appends the bytes by which an array's element is ordered among the others: values as they
-    /// are, arrays as wholes.
+    /// Appends the sort key of an array element. Unlike in [`Self::encode`], an array in it
+    /// compares as a whole.
     pub fn encode_element(&self, doc: Doc<'_>, out: &mut Vec<u8>) {
         for (path, direction) in &self.fields {
             let value = whole(doc, path.parts()).map_or(Value::Null, Element::value);
@@ -85,10 +82,10 @@ impl SortSpec {
         }
     }
 
-    /// Writes the bytes by which a document is ordered, replacing what was in `out`.
+    /// Replaces `out` by the sort key of a document.
     ///
-    /// An array stands for that of its elements which comes first. Fields below one array go
-    /// together: the order is that of the document's first key in an index with these fields.
+    /// The key of an array is that of its first element in the order. Fields of the same array are
+    /// combined per element: the sort key is the document's first key in an index on these fields.
     pub fn encode(&self, doc: Doc<'_>, out: &mut Vec<u8>) -> Result<(), CommandError> {
         let tuples = Tuples::new(&self.fields, doc).map_err(|error| {
             if error.code() == Code::CANNOT_INDEX_PARALLEL_ARRAYS {
@@ -110,7 +107,7 @@ impl SortSpec {
     }
 }
 
-/// Returns what a path leads to, entering arrays by index only.
+/// Returns the element at a path; enters arrays by index only.
 fn whole<'a>(doc: Doc<'a>, parts: &[Part]) -> Option<Element<'a>> {
     let (part, rest) = parts.split_first()?;
     let element = doc.element(part.name())?;

@@ -1,30 +1,30 @@
-//! The values by which a document is ordered, and under which an index finds it.
+//! The values of a document for a compound sort order or index.
 //!
-//! An array stands for each of its elements. Fields below one array go together, element by
-//! element; two different arrays are refused.
+//! An array contributes each of its elements. Fields of the same array are combined per element;
+//! two different arrays are rejected.
 
 use crate::bson::{Doc, Element, Kind, Value};
 use crate::error::{Code, CommandError};
 use crate::query::direction::Direction;
 use crate::query::path::{Part, Path};
 
-/// The values of several fields, one tuple per combination that goes together.
+/// The values of several fields: one tuple per index key.
 #[derive(Debug, Default)]
 pub struct Tuples<'a> {
-    /// The tuples, in the order of the arrays that they come from.
+    /// The tuples, in the order of the array elements.
     pub values: Vec<Vec<Value<'a>>>,
-    /// Whether an array was entered.
+    /// Whether one of the fields is in an array.
     pub multikey: bool,
-    /// Whether any of the fields exists.
+    /// Whether at least one of the fields exists.
     pub present: bool,
 }
 
-/// How far the way to a field's value has been gone.
+/// The progress of a walk along a path.
 #[derive(Debug, Clone)]
 enum Walk<'a, 'p> {
-    /// The end.
+    /// Arrived at a value.
     Value(Value<'a>),
-    /// At an array, with names still to follow in each of its elements.
+    /// Stopped at an array; the rest of the path continues in each element.
     At(Element<'a>, &'p [Part]),
 }
 
@@ -41,14 +41,14 @@ impl<'a> Tuples<'a> {
     }
 }
 
-/// Appends the tuple's bytes, each in the direction of its field.
+/// Appends the encoding of a tuple, each value in the direction of its field.
 pub fn encode_tuple(fields: &[(Path, Direction)], tuple: &[Value<'_>], out: &mut Vec<u8>) {
     for ((_, direction), value) in fields.iter().zip(tuple) {
         direction.encode(value, out);
     }
 }
 
-/// Follows the first name into a document.
+/// Continues a walk in a document.
 fn enter<'a, 'p>(
     doc: Doc<'a>,
     parts: &'p [Part],
@@ -63,7 +63,7 @@ fn enter<'a, 'p>(
     }
 }
 
-/// Follows names through documents, up to a value or an array.
+/// Continues a walk at an element, up to a value or an array.
 fn follow<'a, 'p>(
     element: Element<'a>,
     rest: &'p [Part],
@@ -86,7 +86,7 @@ fn follow<'a, 'p>(
     }
 }
 
-/// Returns the element of an array that the next name means by its index.
+/// Returns the array element that the next name stands for, if the name is an index.
 fn by_position<'a>(array: Doc<'a>, rest: &[Part]) -> Result<Option<Element<'a>>, CommandError> {
     let Some(part) = rest.first() else {
         return Ok(None);
@@ -112,7 +112,7 @@ fn by_position<'a>(array: Doc<'a>, rest: &[Part]) -> Result<Option<Element<'a>>,
     Ok(Some(item))
 }
 
-/// Goes on at an element that was named by its index: at the end an array is meant as a whole.
+/// Continues a walk at an element named by its index: an array at the end counts as a whole.
 fn follow_item<'a, 'p>(
     item: Element<'a>,
     rest: &'p [Part],
@@ -169,7 +169,7 @@ fn expand<'a>(walks: Vec<Walk<'a, '_>>, out: &mut Tuples<'a>) -> Result<(), Comm
     })
 }
 
-/// Goes on in an array's element; `None` stands for an array without any.
+/// Continues a walk in an array element; `None` stands for an empty array.
 fn step_into<'a, 'p>(
     item: Option<Element<'a>>,
     rest: &'p [Part],

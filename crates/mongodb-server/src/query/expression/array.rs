@@ -1,4 +1,4 @@
-//! Arrays: elements picked, found, joined, ordered.
+//! Functions of arrays.
 
 use crate::bson::{ArrayBuilder, Doc, MAX_DOCUMENT_BYTES, Value, order};
 use crate::error::{Code, CommandError};
@@ -29,12 +29,12 @@ pub fn element_at(arguments: &[Value<'_>]) -> Outcome {
     Ok(nth(items, index))
 }
 
-/// `$first` of an array.
+/// `$first`
 pub fn first(arguments: &[Value<'_>]) -> Outcome {
     end("$first", arguments, 0)
 }
 
-/// `$last` of an array.
+/// `$last`
 pub fn last(arguments: &[Value<'_>]) -> Outcome {
     end("$last", arguments, -1)
 }
@@ -53,7 +53,7 @@ fn end(name: &str, arguments: &[Value<'_>], index: i64) -> Outcome {
     }
 }
 
-/// Returns an element, counted from the end if the index is negative; missing if there is none.
+/// Returns the element at an index, which counts from the end if negative, or a missing value.
 fn nth(items: Doc<'_>, index: i64) -> Value<'static> {
     let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
     let index = if index < 0 {
@@ -131,7 +131,7 @@ pub fn index_of(arguments: &[Value<'_>]) -> Outcome {
     })))
 }
 
-/// Reads where a search starts or ends.
+/// Reads the start or the end of a search.
 pub fn bound(name: &str, value: Option<&Value<'_>>) -> Result<Option<usize>, CommandError> {
     let Some(value) = value else { return Ok(None) };
     let number = value
@@ -183,7 +183,7 @@ pub fn range(arguments: &[Value<'_>]) -> Outcome {
     Ok(items.into_value())
 }
 
-/// Returns the error for a value that no document could hold.
+/// Returns the error for a value that is larger than a document may be.
 pub fn too_large(name: &str) -> CommandError {
     CommandError::new(
         Code::BSON_OBJECT_TOO_LARGE,

@@ -14,7 +14,7 @@ pub fn compare(arguments: &[Value<'_>]) -> Outcome {
     }))
 }
 
-/// `$eq`, `$lt` and the like.
+/// `$eq`, `$lt` and the other comparisons.
 pub fn ordered(arguments: &[Value<'_>], accepts: fn(Ordering) -> bool) -> Outcome {
     Ok(Value::Bool(accepts(ordering(arguments))))
 }

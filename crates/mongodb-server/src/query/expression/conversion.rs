@@ -1,4 +1,4 @@
-//! Values of one type as another.
+//! Conversions between types.
 
 use crate::bson::value::integer_of;
 use crate::bson::{Kind, ObjectId, Value, shell};
@@ -44,7 +44,7 @@ pub fn convert(arguments: &[Value<'_>]) -> Outcome {
     }
 }
 
-/// `$toInt` and its relatives.
+/// `$toInt` and the other conversions to a fixed type.
 pub fn convert_to(arguments: &[Value<'_>], kind: &str) -> Outcome {
     let Some(value) = arguments.first().filter(|value| !value.is_nullish()) else {
         return Ok(Value::Null);
@@ -81,7 +81,7 @@ pub fn convert_to(arguments: &[Value<'_>], kind: &str) -> Outcome {
     })
 }
 
-/// Returns a value as text; `None` for types that have no text.
+/// Converts a value to text; `None` for types without a text form.
 pub fn text_of(value: &Value<'_>) -> Option<String> {
     Some(match value {
         Value::String(text) => text.as_ref().to_owned(),
@@ -96,7 +96,7 @@ pub fn text_of(value: &Value<'_>) -> Option<String> {
     })
 }
 
-/// Returns a double without the fraction that whole numbers do not need.
+/// Converts a double to text, without `.0` for whole numbers.
 fn double_text(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();

@@ -1,4 +1,4 @@
-//! Documents: merged, read, turned into arrays and back.
+//! Functions of documents.
 
 use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
@@ -7,7 +7,7 @@ use crate::query::expression::arithmetic::each;
 use crate::query::expression::function::Outcome;
 use crate::query::expression::values::is_missing;
 
-/// `$mergeObjects` of arguments, or of the elements of the only one.
+/// `$mergeObjects` of the arguments, or of the elements of a single array.
 pub fn merge(arguments: &[Value<'_>]) -> Outcome {
     let mut fields: Vec<(String, Value<'static>)> = Vec::new();
     each(arguments, |value| merge_into(&mut fields, value))?;
@@ -18,7 +18,7 @@ pub fn merge(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Document(builder.finish().into()))
 }
 
-/// Sets the fields of a document in a list of fields.
+/// Merges the fields of a document into a list of fields.
 pub fn merge_into(
     fields: &mut Vec<(String, Value<'static>)>,
     value: &Value<'_>,
@@ -143,7 +143,7 @@ pub fn unset_field(arguments: &[Value<'_>]) -> Outcome {
     change_field(field, input, &Value::Undefined)
 }
 
-/// Sets a field, whatever is in its name; a missing value removes it.
+/// Sets a field, whose name may contain dots and dollar signs; a missing value removes it.
 fn change_field(field: &Value<'_>, input: &Value<'_>, value: &Value<'_>) -> Outcome {
     let name = field.as_str().ok_or_else(|| {
         let message = "$setField requires 'field' to evaluate to a constant string";

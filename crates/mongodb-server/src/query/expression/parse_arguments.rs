@@ -11,7 +11,7 @@ const GET_FIELD: &str = "$getField";
 impl Function {
     /// Compiles the arguments.
     ///
-    /// `variables` are the variables of the variables that the arguments may use.
+    /// `variables` are the names of the variables that the arguments may use.
     pub fn parse_arguments(
         &self,
         argument: &Value<'_>,
@@ -46,7 +46,7 @@ impl Function {
                 .values()
                 .map(|value| Expression::parse_with(&value, variables))
                 .collect::<Result<Vec<_>, _>>()?,
-            // `{ $rand: {} }` takes nothing.
+            // `{ $rand: {} }` has no arguments.
             None if most == 0 => Vec::new(),
             None => vec![Expression::parse_with(argument, variables)?],
         };

@@ -1,4 +1,4 @@
-//! A compiled update: read from BSON, applied to documents.
+//! Compiles updates and applies them to documents.
 
 use crate::bson::{Builder, Doc, Element, Kind, order};
 use crate::error::{Code, CommandError};
@@ -69,12 +69,12 @@ impl Update {
         }
         filters.check_used()?;
         conflicts::check(&modifications)?;
-        // New fields come in the order of their names, whatever the order of the operators.
+        // New fields are in the order of their names, not of the operators.
         modifications.sort_by(|one, other| one.path.compare(&other.path));
         Ok(Self::Modify(modifications))
     }
 
-    /// Compiles an update by a pipeline.
+    /// Compiles an update that is an aggregation pipeline.
     pub fn parse_pipeline(pipeline: Doc<'_>) -> Result<Self, CommandError> {
         let mut steps = Vec::new();
         for stage in pipeline.values() {
@@ -105,7 +105,6 @@ impl Update {
         Ok(Self::Replace(update.bytes().to_vec()))
     }
 
-    /// Returns whether the document is replaced as a whole.
     pub fn is_replacement(&self) -> bool {
         matches!(self, Self::Replace(_))
     }
@@ -126,7 +125,7 @@ impl Update {
             Self::Replace(replacement) => replace(doc, Doc::new(replacement)),
             Self::Modify(modifications) => {
                 let mut root = Slot::new(doc);
-                // What array filters choose does not depend on what other operators have done.
+                // Array filters apply to the document as it was before all operators.
                 let places = modifications
                     .iter()
                     .map(|modification| modification.places(&mut root, moment))
@@ -144,7 +143,7 @@ impl Update {
                 for step in steps {
                     changed = step.apply(Doc::new(&changed), moment.now_ms)?;
                 }
-                // A step that leaves the `_id` out does not mean to remove it.
+                // A step that omits `_id` does not remove it.
                 if let (Some(id), None) = (doc.element("_id"), Doc::new(&changed).element("_id")) {
                     let mut kept = Builder::new();
                     kept.push_element(id);
@@ -157,7 +156,7 @@ impl Update {
     }
 }
 
-/// Replaces a document, keeping its `_id` in front.
+/// Replaces a document; keeps its `_id` as the first field.
 fn replace(doc: Doc<'_>, replacement: Doc<'_>) -> Result<Vec<u8>, CommandError> {
     let mut builder = Builder::new();
     match (doc.element("_id"), replacement.get("_id")) {
@@ -182,7 +181,7 @@ fn replace(doc: Doc<'_>, replacement: Doc<'_>) -> Result<Vec<u8>, CommandError> 
     Ok(builder.finish())
 }
 
-/// Refuses to have changed the `_id`.
+/// Rejects a change of `_id`.
 fn check_id(before: Doc<'_>, after: Doc<'_>, moment: Moment) -> Result<(), CommandError> {
     let same = match (before.get("_id"), after.get("_id")) {
         (Some(before), Some(after)) => order::equal(&before, &after),

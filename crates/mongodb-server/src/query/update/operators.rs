@@ -1,4 +1,4 @@
-//! The operators of updates.
+//! The update operators.
 
 use std::cmp::Ordering;
 
@@ -10,7 +10,7 @@ use crate::query::update::moment::Moment;
 use crate::query::update::number_operators::{Arithmetic, Bitwise};
 use crate::query::update::tree::Slot;
 
-/// What is done to one field.
+/// A compiled operator on one field.
 #[derive(Debug, Clone)]
 pub enum Operator {
     Set(Value<'static>),
@@ -56,7 +56,7 @@ pub fn check_name(name: &str) -> Result<(), CommandError> {
 }
 
 impl Operator {
-    /// Reads the argument of an operator for one path.
+    /// Compiles the argument of an operator for one path.
     pub fn parse(name: &str, argument: Element<'_>) -> Result<Self, CommandError> {
         let value = argument.value();
         let owned = || value.clone().into_owned();
@@ -81,12 +81,12 @@ impl Operator {
         })
     }
 
-    /// Returns whether the operator does nothing where there is no value.
+    /// Returns whether the operator does nothing if the field is missing.
     pub fn needs_target(&self) -> bool {
         matches!(self, Self::Pull(_) | Self::Pop(_))
     }
 
-    /// Changes a value in its place; `existed` is whether it was there before.
+    /// Changes the value of a field; `existed` is false if the field was missing.
     pub fn apply(
         &self,
         slot: &mut Slot<'_>,

@@ -1,4 +1,4 @@
-//! Paths of updates, which may mean several elements of an array.
+//! Update paths, which can select several elements of an array.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -10,18 +10,18 @@ use crate::query::filter::Filter;
 use crate::query::path::Path;
 use crate::query::update::tree::Slot;
 
-/// A path that may have `$[]` and `$[identifier]` in it.
+/// A path that may contain `$`, `$[]` and `$[identifier]`.
 #[derive(Debug, Clone)]
 pub struct UpdatePath {
     path: Path,
-    /// Per part: whether it means several elements, and which.
+    /// The array elements that each part selects; `None` for a name or an index.
     choices: Vec<Option<Choice>>,
 }
 
-/// Which elements of an array are meant.
+/// A selection of array elements.
 #[derive(Debug, Clone)]
 enum Choice {
-    /// The one that made the document pass the filter.
+    /// `$`: the element that makes the document pass the filter.
     Matched,
     All,
     Filtered {
@@ -38,7 +38,7 @@ pub struct ArrayFilters {
 }
 
 impl ArrayFilters {
-    /// Reads the argument.
+    /// Compiles the argument `arrayFilters`.
     pub fn parse(filters: Option<Doc<'_>>) -> Result<Self, CommandError> {
         let mut parsed = Self::default();
         for value in filters.into_iter().flat_map(Doc::values) {
@@ -71,7 +71,7 @@ impl ArrayFilters {
         Ok(parsed)
     }
 
-    /// Refuses filters that no path mentions.
+    /// Rejects filters that no path uses.
     pub fn check_used(&self) -> Result<(), CommandError> {
         let used = self.used.borrow();
         match self.filters.keys().find(|name| !used.contains(name)) {
@@ -84,7 +84,7 @@ impl ArrayFilters {
 }
 
 impl UpdatePath {
-    /// Reads a path.
+    /// Compiles a path.
     pub fn parse(text: &str, filters: &ArrayFilters) -> Result<Self, CommandError> {
         if text.is_empty() {
             let message = "An empty update path is not valid.";
@@ -114,18 +114,17 @@ impl UpdatePath {
         Ok(Self { path, choices })
     }
 
-    /// Returns the path as it was written.
     pub fn as_path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns whether the path depends on what made the document pass the filter.
+    /// Returns whether the path contains `$`.
     pub fn is_positional(&self) -> bool {
         let matched = |choice: &Choice| matches!(choice, Choice::Matched);
         self.choices.iter().flatten().any(matched)
     }
 
-    /// Returns the path, which must mean one place.
+    /// Returns the path; rejects one that selects array elements.
     pub fn plain(&self) -> Result<Path, CommandError> {
         if self.choices.iter().any(Option::is_some) {
             return Err(CommandError::bad_value(format!(
@@ -136,18 +135,18 @@ impl UpdatePath {
         Ok(self.path.clone())
     }
 
-    /// Returns whether the part at `at` means elements of an array, whichever pass.
+    /// Returns whether the part at `at` is `$[]` or `$[identifier]`.
     pub fn chooses_elements(&self, at: usize) -> bool {
         let choice = self.choices.get(at).and_then(Option::as_ref);
         choice.is_some_and(|choice| !matches!(choice, Choice::Matched))
     }
 
-    /// Returns whether the places that are meant depend on the document.
+    /// Returns whether the selected fields depend on the document.
     pub fn is_dynamic(&self) -> bool {
         self.choices.iter().any(Option::is_some)
     }
 
-    /// Orders paths part by part, numbers as numbers.
+    /// Compares paths part by part, array indexes as numbers.
     pub fn compare(&self, other: &Self) -> Ordering {
         let (one, other) = (self.path.parts(), other.path.parts());
         for (one, other) in one.iter().zip(other) {
@@ -162,9 +161,9 @@ impl UpdatePath {
         one.len().cmp(&other.len())
     }
 
-    /// Returns the places in a document that the path means.
+    /// Returns the paths of the fields that the path selects in a document.
     ///
-    /// `position` is the element that made the document pass the filter, if one did.
+    /// `position` is the index of the element that `$` stands for.
     pub fn expand(
         &self,
         root: &mut Slot<'_>,
@@ -201,7 +200,7 @@ impl UpdatePath {
 }
 
 impl Choice {
-    /// Returns which elements of the array at `prefix` are meant.
+    /// Returns the indexes of the selected elements of the array at `prefix`.
     fn indexes(
         &self,
         root: &mut Slot<'_>,
@@ -271,7 +270,7 @@ fn parse_choice(
     Ok(None)
 }
 
-/// Shows a document by its `_id`, as messages about updates do.
+/// Formats the `_id` of a document for a message.
 pub fn shown_id(doc: Doc<'_>) -> String {
     let id = doc.get("_id").unwrap_or(Value::Null);
     format!("{{_id: {id}}}")
