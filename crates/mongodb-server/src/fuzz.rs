@@ -7,7 +7,7 @@ use convoy_server_kit::fuzz::Target;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::aggregation::{Context, Given, build, parse_pipeline};
+use crate::aggregation::{Context, GivenDocuments, build, parse_pipeline};
 use crate::auth::{Conversation, Credential, Users};
 use crate::bson::shell::Shown;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, key, order, validate};
@@ -208,7 +208,7 @@ impl Commands {
             let stages = parse_pipeline(doc)?;
             let rows: Vec<Row> = samples(doc).into_iter().map(Row::computed).collect();
             let rows = rows.into_iter();
-            let mut stage = build(stages, Box::new(Given { rows }));
+            let mut stage = build(stages, Box::new(GivenDocuments { rows }));
             let context = Context {
                 engine: Arc::clone(&self.shared.engine),
                 clock: self.shared.clock,

@@ -3,7 +3,7 @@
 use crate::aggregation::check_size::CheckSize;
 use crate::aggregation::group::Group;
 use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
-use crate::aggregation::rows::Given;
+use crate::aggregation::rows::GivenDocuments;
 use crate::aggregation::sample::Sample;
 use crate::aggregation::sort::Sort;
 use crate::aggregation::spec::StageSpec;
@@ -83,7 +83,7 @@ impl Stage for Facet {
         }
         let mut document = Builder::new();
         for (name, stages) in &self.facets {
-            let given = Given {
+            let given = GivenDocuments {
                 rows: rows.clone().into_iter(),
             };
             let mut stage = build(stages.clone(), Box::new(given));

@@ -10,7 +10,7 @@ pub fn memory_exceeded(stage: &str) -> CommandError {
     CommandError::new(
         Code::QUERY_EXCEEDED_MEMORY,
         format!(
-            "{stage} exceeded memory limit of {MEMORY_LIMIT} bytes, and nothing is spilled to disk"
+            "{stage} exceeded memory limit of {MEMORY_LIMIT} bytes; this server does not spill to disk"
         ),
     )
 }

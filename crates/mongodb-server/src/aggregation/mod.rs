@@ -33,8 +33,11 @@ mod unwind;
 
 pub use build::build;
 pub use parse::parse_pipeline;
-pub use rows::{Blank, Given};
+pub use rows::{EmptyDocuments, GivenDocuments};
 pub use sort::Sort;
 pub use spec::{SourceSpec, StageSpec};
 pub use stage::{Context, Stage};
 pub use stages::{Limit, Project, Skip};
+
+#[cfg(test)]
+mod tests;

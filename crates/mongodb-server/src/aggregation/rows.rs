@@ -10,11 +10,11 @@ use crate::engine::Row;
 use crate::error::CommandError;
 
 /// Returns empty documents, for pipelines that only count them.
-pub struct Blank {
+pub struct EmptyDocuments {
     pub left: usize,
 }
 
-impl Stage for Blank {
+impl Stage for EmptyDocuments {
     fn next(&mut self, _context: &Context) -> Result<Option<Row>, CommandError> {
         let Some(left) = self.left.checked_sub(1) else {
             return Ok(None);
@@ -28,11 +28,11 @@ impl Stage for Blank {
 }
 
 /// Returns the given documents.
-pub struct Given {
+pub struct GivenDocuments {
     pub rows: vec::IntoIter<Row>,
 }
 
-impl Stage for Given {
+impl Stage for GivenDocuments {
     fn next(&mut self, _context: &Context) -> Result<Option<Row>, CommandError> {
         Ok(self.rows.next())
     }

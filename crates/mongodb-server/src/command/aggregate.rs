@@ -1,6 +1,8 @@
 //! `aggregate`
 
-use crate::aggregation::{Blank, Given, SourceSpec, Stage, StageSpec, build, parse_pipeline};
+use crate::aggregation::{
+    EmptyDocuments, GivenDocuments, SourceSpec, Stage, StageSpec, build, parse_pipeline,
+};
 use crate::bson::{Builder, Doc};
 use crate::command::cursor::Batch;
 use crate::command::explain::explain_aggregate;
@@ -128,7 +130,7 @@ fn given(
             statistics::rows(shared, namespace, source)?
         }
     };
-    Ok(Box::new(Given {
+    Ok(Box::new(GivenDocuments {
         rows: rows.into_iter(),
     }))
 }
@@ -155,5 +157,5 @@ fn source(
         .limit
         .and_then(|limit| usize::try_from(limit).ok());
     let left = all.saturating_sub(skip).min(limit.unwrap_or(usize::MAX));
-    Ok(Box::new(Blank { left }))
+    Ok(Box::new(EmptyDocuments { left }))
 }

@@ -25,3 +25,8 @@ pub use projection::Projection;
 pub use sort::SortSpec;
 pub use tuples::{Tuples, encode_tuple};
 pub use update::{Moment, Update, set_field};
+
+#[cfg(test)]
+mod filter_tests;
+#[cfg(test)]
+pub mod strategies;

@@ -267,7 +267,7 @@ fn parse_not(element: Element<'_>) -> Result<ElementTest, CommandError> {
     }
     if parsed.iter().any(|test| test.negated) {
         return Err(CommandError::unsupported(
-            "$not around several operators of which one is a negation",
+            "$not with several operators that include a negation",
         ));
     }
     Ok(ElementTest {

@@ -92,9 +92,11 @@ fn plain_document(element: Element<'_>) -> Option<Doc<'_>> {
     (!operator).then_some(doc)
 }
 
+/// The fields of a projection compiled so far.
 struct Parser {
     /// Whether the operators of `find` are allowed.
     find: bool,
+    /// Whether the projection is an inclusion, if a field has determined it.
     inclusive: Option<bool>,
     /// Whether `_id` is included, if the projection says so.
     id: Option<bool>,
@@ -112,7 +114,7 @@ impl Parser {
     }
 
     fn finish(mut self, spec: Doc<'_>) -> Result<Projection, CommandError> {
-        self.read(spec, "")?;
+        self.parse_fields(spec, "")?;
         // `_id` determines the mode only if no other field does.
         let inclusive = self.inclusive.unwrap_or(self.id == Some(true));
         Ok(Projection {
@@ -126,15 +128,15 @@ impl Parser {
         })
     }
 
-    fn read(&mut self, spec: Doc<'_>, prefix: &str) -> Result<(), CommandError> {
+    fn parse_fields(&mut self, spec: Doc<'_>, prefix: &str) -> Result<(), CommandError> {
         for element in spec.elements() {
             let path = join(prefix, element.name());
-            self.read_field(&path, element)?;
+            self.parse_field(&path, element)?;
         }
         Ok(())
     }
 
-    fn read_field(&mut self, path: &str, element: Element<'_>) -> Result<(), CommandError> {
+    fn parse_field(&mut self, path: &str, element: Element<'_>) -> Result<(), CommandError> {
         check_path(path)?;
         let value = element.value();
         if value.is_number() || matches!(value, Value::Bool(_)) {
@@ -143,7 +145,7 @@ impl Parser {
                 self.id = Some(keep);
                 return Ok(());
             }
-            self.choose(keep, path)?;
+            self.set_mode(keep, path)?;
             return self.root.add(path, Action::Select);
         }
         if let Some(inner) = plain_document(element) {
@@ -152,12 +154,12 @@ impl Parser {
                                at path";
                 return Err(CommandError::location(51_270, format!("{message} {path}")));
             }
-            return self.read(inner, path);
+            return self.parse_fields(inner, path);
         }
         if self.find
             && let Some(operator) = element.doc().and_then(|doc| doc.elements().next())
             && element.kind() == Kind::Document
-            && self.read_find_operator(path, operator)?
+            && self.parse_find_operator(path, operator)?
         {
             return Ok(());
         }
@@ -172,7 +174,7 @@ impl Parser {
     }
 
     /// Compiles an operator that only `find` has; returns false for other operators.
-    fn read_find_operator(
+    fn parse_find_operator(
         &mut self,
         path: &str,
         operator: Element<'_>,
@@ -191,7 +193,7 @@ impl Parser {
                     CommandError::location(31_274, message)
                 })?;
                 let filter = Filter::parse_within(condition)?;
-                self.choose(true, path)?;
+                self.set_mode(true, path)?;
                 self.root.add(path, Action::FirstMatch(Box::new(filter)))?;
             }
             "$meta" => return Err(CommandError::unsupported("$meta")),
@@ -201,7 +203,7 @@ impl Parser {
     }
 
     /// Sets the mode to inclusion or exclusion; rejects a mix of both.
-    fn choose(&mut self, keep: bool, path: &str) -> Result<(), CommandError> {
+    fn set_mode(&mut self, keep: bool, path: &str) -> Result<(), CommandError> {
         match self.inclusive {
             Some(chosen) if chosen != keep => {
                 let (number, doing, other) = if keep {
@@ -235,7 +237,9 @@ fn check_path(path: &str) -> Result<(), CommandError> {
             return Err(CommandError::location(40_352, message));
         }
         if part == "$" {
-            return Err(CommandError::unsupported("the positional projection"));
+            return Err(CommandError::unsupported(
+                "the positional projection operator $",
+            ));
         }
         if part.starts_with('$') {
             return Err(CommandError::location(

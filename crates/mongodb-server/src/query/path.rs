@@ -168,3 +168,63 @@ fn visit_element<'a>(
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::query::strategies::{document, document_without_arrays, path};
+
+    /// Returns the number of places that a path leads to, and the elements there.
+    fn visited<'a>(path: &Path, doc: Doc<'a>) -> (usize, Vec<Element<'a>>) {
+        let (mut places, mut elements) = (0, Vec::new());
+        let outcome = path.visit(doc, &mut |reached| {
+            places += 1;
+            elements.extend(reached.element());
+            ControlFlow::Continue(())
+        });
+        assert!(outcome.is_continue());
+        (places, elements)
+    }
+
+    proptest! {
+        #[test]
+        fn path_leads_to_one_place_in_a_document_without_arrays(
+            bytes in document_without_arrays(), path in path()
+        ) {
+            let (path, doc) = (Path::new(&path), Doc::new(&bytes));
+            let (places, elements) = visited(&path, doc);
+            prop_assert_eq!(places, 1);
+            let found = elements.first().map(|element| element.payload());
+            prop_assert_eq!(found, path.get(doc).map(Element::payload));
+        }
+
+        #[test]
+        fn visit_finds_the_element_that_get_returns(bytes in document(), path in path()) {
+            let (path, doc) = (Path::new(&path), Doc::new(&bytes));
+            if let Some(element) = path.get(doc) {
+                let (_, elements) = visited(&path, doc);
+                let same = |found: &Element<'_>| std::ptr::eq(found.payload(), element.payload());
+                prop_assert!(elements.iter().any(same));
+            }
+        }
+
+        #[test]
+        fn paths_overlap_if_one_is_a_prefix_of_the_other(one in path(), other in path()) {
+            let (left, right) = (Path::new(&one), Path::new(&other));
+            let (one, other) = (format!("{one}."), format!("{other}."));
+            let expected = one.starts_with(&other) || other.starts_with(&one);
+            prop_assert_eq!(left.overlaps(&right), expected);
+            prop_assert_eq!(right.overlaps(&left), expected);
+        }
+
+        #[test]
+        fn only_canonical_digits_are_an_array_index(index in 0_usize..1_000) {
+            prop_assert_eq!(array_index(&index.to_string()), Some(index));
+            prop_assert_eq!(array_index(&format!("0{index}")), None);
+            prop_assert_eq!(array_index(&format!("+{index}")), None);
+            prop_assert_eq!(array_index(&format!("{index}a")), None);
+        }
+    }
+}

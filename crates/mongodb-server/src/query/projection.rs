@@ -250,3 +250,44 @@ fn push_computed(
 fn array_of(element: Element<'_>) -> Option<Doc<'_>> {
     element.doc().filter(|_| element.kind() == Kind::Array)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::query::strategies::{document, name, path};
+
+    fn project(doc: &[u8], spec: Builder) -> Vec<u8> {
+        let spec = spec.finish();
+        let projection = Projection::parse_project(Doc::new(&spec)).expect("a valid projection");
+        projection.apply(Doc::new(doc), 0).expect("no expressions")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn projecting_twice_is_projecting_once(
+            doc in document(), path in path(), keep in any::<bool>()
+        ) {
+            let spec = || Builder::new().bool(&path, keep);
+            let once = project(&doc, spec());
+            prop_assert_eq!(project(&once, spec()), once);
+        }
+
+        #[test]
+        fn inclusion_and_exclusion_of_a_field_divide_the_document(
+            doc in document(), name in name()
+        ) {
+            let included = project(&doc, Builder::new().int32(&name, 1).int32("_id", 0));
+            let excluded = project(&doc, Builder::new().int32(&name, 0));
+            let names = |doc: &[u8]| {
+                let names = Doc::new(doc).elements().map(|element| element.name().to_owned());
+                names.collect::<std::collections::BTreeSet<_>>()
+            };
+            prop_assert!(names(&included).is_disjoint(&names(&excluded)));
+            prop_assert_eq!(&names(&included) | &names(&excluded), names(&doc));
+        }
+    }
+}

@@ -116,3 +116,57 @@ fn whole<'a>(doc: Doc<'a>, parts: &[Part]) -> Option<Element<'a>> {
     }
     whole(element.doc()?, rest)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bson::{Builder, order};
+    use crate::query::strategies::{array, document_without_arrays, scalar};
+
+    fn spec(fields: &[(&str, i32)]) -> SortSpec {
+        let mut spec = Builder::new();
+        for (name, order) in fields {
+            spec.push(name, &Value::Int32(*order));
+        }
+        SortSpec::parse(Doc::new(&spec.finish())).expect("a valid sort order")
+    }
+
+    fn key(spec: &SortSpec, doc: &[u8]) -> Vec<u8> {
+        let mut key = vec![1, 2, 3];
+        spec.encode(Doc::new(doc), &mut key)
+            .expect("no parallel arrays");
+        key
+    }
+
+    fn field(doc: &[u8], name: &str) -> Value<'static> {
+        let value = Doc::new(doc).get(name).unwrap_or(Value::Null);
+        value.into_owned()
+    }
+
+    proptest! {
+        #[test]
+        fn keys_compare_like_the_values_of_the_fields(
+            one in document_without_arrays(), other in document_without_arrays()
+        ) {
+            let keys = |spec: &SortSpec| key(spec, &one).cmp(&key(spec, &other));
+            let values = |name| order::compare(&field(&one, name), &field(&other, name));
+            prop_assert_eq!(keys(&spec(&[("a", 1)])), values("a"));
+            prop_assert_eq!(keys(&spec(&[("a", -1)])), values("a").reverse());
+            let both = values("a").then(values("b").reverse());
+            prop_assert_eq!(keys(&spec(&[("a", 1), ("b", -1)])), both);
+        }
+
+        #[test]
+        fn array_sorts_by_its_first_element_in_the_order(
+            items in proptest::collection::vec(scalar(), 1..5), ascending in any::<bool>()
+        ) {
+            let spec = spec(&[("a", if ascending { 1 } else { -1 })]);
+            let keys = items.iter().map(|item| key(&spec, &Builder::new().with("a", item).finish()));
+            let first = keys.min().expect("at least one element");
+            let doc = Builder::new().with("a", &array(items)).finish();
+            prop_assert_eq!(key(&spec, &doc), first);
+        }
+    }
+}

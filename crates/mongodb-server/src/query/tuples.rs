@@ -25,7 +25,7 @@ enum Walk<'a, 'p> {
     /// Arrived at a value.
     Value(Value<'a>),
     /// Stopped at an array; the rest of the path continues in each element.
-    At(Element<'a>, &'p [Part]),
+    Array(Element<'a>, &'p [Part]),
 }
 
 impl<'a> Tuples<'a> {
@@ -75,7 +75,7 @@ fn follow<'a, 'p>(
                 return follow_item(item, &rest[1..], present);
             }
             *present |= rest.is_empty();
-            Ok(Walk::At(element, rest))
+            Ok(Walk::Array(element, rest))
         }
         (_, Some(doc)) if !rest.is_empty() => enter(doc, rest, present),
         _ if rest.is_empty() => {
@@ -127,13 +127,13 @@ fn follow_item<'a, 'p>(
 
 fn expand<'a>(walks: Vec<Walk<'a, '_>>, out: &mut Tuples<'a>) -> Result<(), CommandError> {
     let mut arrays = walks.iter().filter_map(|walk| match walk {
-        Walk::At(element, _) => Some(*element),
+        Walk::Array(element, _) => Some(*element),
         Walk::Value(_) => None,
     });
     let Some(array) = arrays.next() else {
         let values = walks.into_iter().filter_map(|walk| match walk {
             Walk::Value(value) => Some(value),
-            Walk::At(..) => None,
+            Walk::Array(..) => None,
         });
         out.values.push(values.collect());
         return Ok(());
@@ -155,7 +155,7 @@ fn expand<'a>(walks: Vec<Walk<'a, '_>>, out: &mut Tuples<'a>) -> Result<(), Comm
             .iter()
             .map(|walk| match walk {
                 Walk::Value(value) => Ok(Walk::Value(value.clone())),
-                Walk::At(_, rest) => step_into(item, rest, present),
+                Walk::Array(_, rest) => step_into(item, rest, present),
             })
             .collect::<Result<Vec<_>, _>>()
     };

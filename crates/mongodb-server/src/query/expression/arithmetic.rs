@@ -323,7 +323,7 @@ fn one_number<'v, 'a>(
     match arguments.first() {
         None => Ok(None),
         Some(value) if value.is_nullish() => Ok(None),
-        Some(Value::Decimal128(_)) => Err(CommandError::unsupported("arithmetic with decimals")),
+        Some(Value::Decimal128(_)) => Err(CommandError::unsupported("arithmetic with Decimal128")),
         Some(value) if value.is_number() => Ok(Some(value)),
         Some(value) => Err(CommandError::location(
             28_765,
@@ -351,7 +351,7 @@ fn two_numbers<'v, 'a>(
         return Err(CommandError::type_mismatch(message));
     }
     if matches!(left, Value::Decimal128(_)) || matches!(right, Value::Decimal128(_)) {
-        return Err(CommandError::unsupported("arithmetic with decimals"));
+        return Err(CommandError::unsupported("arithmetic with Decimal128"));
     }
     Ok(Some((left, right)))
 }

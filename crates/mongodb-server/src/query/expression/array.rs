@@ -187,7 +187,7 @@ pub fn range(arguments: &[Value<'_>]) -> Outcome {
 pub fn too_large(name: &str) -> CommandError {
     CommandError::new(
         Code::BSON_OBJECT_TOO_LARGE,
-        format!("the value of {name} is larger than {MAX_DOCUMENT_BYTES} bytes"),
+        format!("the value of {name} exceeds the size limit of {MAX_DOCUMENT_BYTES} bytes"),
     )
 }
 

@@ -66,7 +66,7 @@ pub fn convert_to(arguments: &[Value<'_>], kind: &str) -> Outcome {
             Value::String(text) => ObjectId::from_hex(text).map(Value::ObjectId),
             _ => None,
         },
-        "decimal" => return Err(CommandError::unsupported("conversion to decimals")),
+        "decimal" => return Err(CommandError::unsupported("conversion to Decimal128")),
         _ => {
             let message = format!("Unknown type name: {kind}");
             return Err(CommandError::bad_value(message));
@@ -119,7 +119,9 @@ fn to_whole(value: &Value<'_>) -> Result<Option<i64>, CommandError> {
         Value::Double(number) => integer_of(number.trunc()),
         Value::DateTime(milliseconds) => Some(*milliseconds),
         Value::String(text) => text.parse().ok(),
-        Value::Decimal128(_) => return Err(CommandError::unsupported("arithmetic with decimals")),
+        Value::Decimal128(_) => {
+            return Err(CommandError::unsupported("arithmetic with Decimal128"));
+        }
         other => other.as_i64(),
     })
 }
@@ -129,7 +131,9 @@ fn to_double(value: &Value<'_>) -> Result<Option<f64>, CommandError> {
         Value::Bool(value) => Some(f64::from(u8::from(*value))),
         Value::DateTime(milliseconds) => Some(*milliseconds as f64),
         Value::String(text) => text.parse().ok(),
-        Value::Decimal128(_) => return Err(CommandError::unsupported("arithmetic with decimals")),
+        Value::Decimal128(_) => {
+            return Err(CommandError::unsupported("arithmetic with Decimal128"));
+        }
         other => other.as_f64(),
     })
 }

@@ -120,7 +120,9 @@ pub fn from_string(arguments: &[Value<'_>]) -> Outcome {
         return Ok(null_if_missing(on_null.clone().into_owned()));
     }
     if !matches!(format, Value::Undefined) {
-        return Err(CommandError::unsupported("the format of $dateFromString"));
+        return Err(CommandError::unsupported(
+            "the argument 'format' of $dateFromString",
+        ));
     }
     let Some(offset) = Offset::parse_argument(Some(timezone))? else {
         return Ok(Value::Null);

@@ -41,3 +41,6 @@ pub use object::merge_into;
 pub use scope::Scope;
 pub use sum::Sum;
 pub use values::{is_missing, null_if_missing};
+
+#[cfg(test)]
+mod tests;

@@ -79,7 +79,9 @@ impl<'a> Scope<'a> {
             Some(free_bytes) => Ok(Self { free_bytes, ..self }),
             None => Err(CommandError::new(
                 Code::QUERY_EXCEEDED_MEMORY,
-                format!("the values of an expression are larger than {MEMORY_LIMIT} bytes"),
+                format!(
+                    "the values of an expression exceeded the memory limit of {MEMORY_LIMIT} bytes"
+                ),
             )),
         }
     }

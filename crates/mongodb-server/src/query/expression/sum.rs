@@ -45,7 +45,7 @@ impl Sum {
                 self.real = true;
             }
             Value::Decimal128(_) => {
-                return Err(CommandError::unsupported("arithmetic with decimals"));
+                return Err(CommandError::unsupported("arithmetic with Decimal128"));
             }
             _ => return Ok(()),
         }

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn every_match_is_told_by_its_code_points() {
+    fn match_position_counts_code_points() {
         let found = find_all_of("äbäb", "b").unwrap();
         let Value::Array(bytes) = found else {
             panic!("{found:?}")
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn more_matches_than_memory_is_meant_for_are_refused() {
+    fn result_larger_than_its_limit_is_rejected() {
         // The result has each match ten times: once as a whole, and once per group.
         let pattern = "(((((((((a{1000})))))))))";
         assert!(find_all_of(&"a".repeat(6_000_000), pattern).is_ok());

@@ -27,3 +27,6 @@ mod upsert;
 pub use compiled::Update;
 pub use moment::Moment;
 pub use tree::set_field;
+
+#[cfg(test)]
+mod tests;

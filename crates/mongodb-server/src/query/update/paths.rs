@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::bson::{Builder, Doc, Value};
+use crate::bson::{Builder, Doc, Element, Value};
 use crate::error::{Code, CommandError};
 use crate::query::filter::Filter;
 use crate::query::path::Path;
@@ -46,13 +46,11 @@ impl ArrayFilters {
                 CommandError::type_mismatch("arrayFilters must contain only documents")
             })?;
             let first = filter.elements().next();
-            let name = first
-                .map(crate::bson::document::Element::name)
-                .ok_or_else(|| {
-                    CommandError::failed_to_parse(
-                        "Cannot use an expression without a top-level field name in arrayFilters",
-                    )
-                })?;
+            let name = first.map(Element::name).ok_or_else(|| {
+                CommandError::failed_to_parse(
+                    "Cannot use an expression without a top-level field name in arrayFilters",
+                )
+            })?;
             if name.starts_with('$') {
                 return Err(CommandError::unsupported(format!("{name} in arrayFilters")));
             }
