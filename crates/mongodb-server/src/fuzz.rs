@@ -8,6 +8,7 @@ use convoy_server_kit::{RunClock, User};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::aggregation::{Context, GivenDocuments, build, parse_pipeline};
 use crate::bson::shell::Shown;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, key, order, validate};
 use crate::command::{self, Client, Counters, Cursors, Shared};
@@ -15,11 +16,7 @@ use crate::engine::{Engine, Row, record};
 use crate::error::CommandError;
 use crate::faults::Fault;
 use crate::frame::{HEADER_BYTES, Header, Request};
-use crate::pipeline::Context;
-use crate::pipeline::parse::build;
-use crate::pipeline::transform::Given;
-use crate::query::update::{Moment, Update};
-use crate::query::{SortSpec, parse_filter, parse_projection};
+use crate::query::{Filter, Moment, Projection, SortSpec, Update};
 
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[
@@ -114,7 +111,7 @@ pub fn bson(bytes: &[u8]) {
 /// Parses a document as a filter and runs it.
 pub fn filter(bytes: &[u8]) {
     checked(bytes, |doc| {
-        let filter = parse_filter::parse(doc)?;
+        let filter = Filter::parse(doc)?;
         for sample in samples(doc) {
             filter.test(Doc::new(&sample))?;
         }
@@ -126,7 +123,7 @@ pub fn filter(bytes: &[u8]) {
 pub fn update(bytes: &[u8]) {
     checked(bytes, |doc| {
         let update = Update::parse(doc, None)?;
-        let filter = parse_filter::parse(Doc::EMPTY)?;
+        let filter = Filter::parse(Doc::EMPTY)?;
         for (inserting, sample) in [true, false].into_iter().cycle().zip(samples(doc)) {
             let moment = Moment {
                 now_ms: 0,
@@ -148,9 +145,9 @@ pub fn update(bytes: &[u8]) {
 pub fn projection(bytes: &[u8]) {
     checked(bytes, |doc| {
         let projections = [
-            parse_projection::parse_find(doc),
-            parse_projection::parse_project(doc).map(Some),
-            parse_projection::parse_add_fields(doc).map(Some),
+            Projection::parse_find(doc),
+            Projection::parse_project(doc).map(Some),
+            Projection::parse_add_fields(doc).map(Some),
         ];
         for projection in projections.into_iter().flatten().flatten() {
             for sample in samples(doc) {
@@ -213,10 +210,10 @@ impl Commands {
     /// Parses the values of a document as the stages of a pipeline, and runs it.
     pub fn pipeline(&mut self, bytes: &[u8]) {
         checked(bytes, |doc| {
-            let stages = crate::pipeline::parse::parse(doc)?;
+            let stages = parse_pipeline(doc)?;
             let rows: Vec<Row> = samples(doc).into_iter().map(Row::computed).collect();
             let rows = rows.into_iter();
-            let mut stage = build(stages, Box::new(Given { rows }));
+            let mut stage = build(stages, Box::new(GivenDocuments { rows }));
             let context = Context {
                 engine: Arc::clone(&self.shared.engine),
                 clock: self.shared.clock,

@@ -8,9 +8,9 @@
 //! [faults](Fault) into single commands.
 //!
 //! ```text
-//!  socket ─▶ connection ─▶ frame ─▶ command ─▶ pipeline ─▶ query     filters, expressions, updates
-//!            TLS, limits   OP_MSG   one file     stages      │
-//!            fault hook    BSON     per family      └────────┴─▶ engine ─▶ log files
+//!  socket ─▶ connection ─▶ frame ─▶ command ─▶ aggregation ─▶ query  filters, expressions, updates
+//!            TLS, limits   OP_MSG   one file     stages         │
+//!            fault hook    BSON     per family      └───────────┴─▶ engine ─▶ log files
 //!                                                                indexes, plans, recovery
 //! ```
 //!
@@ -67,6 +67,7 @@
 //!
 //! - `fuzzing`: entry points for fuzzers.
 
+mod aggregation;
 pub mod bson;
 mod command;
 mod connection;
@@ -76,7 +77,6 @@ mod faults;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
-mod pipeline;
 mod query;
 mod server;
 mod settings;

@@ -1,5 +1,8 @@
 //! `aggregate`
 
+use crate::aggregation::{
+    EmptyDocuments, GivenDocuments, SourceSpec, Stage, StageSpec, build, parse_pipeline,
+};
 use crate::bson::{Builder, Doc};
 use crate::command::cursors::Batch;
 use crate::command::explain::explain_aggregate;
@@ -8,9 +11,6 @@ use crate::command::query::{Selection, parse_hint, push_down};
 use crate::command::{Call, Client, Shared, diagnostics, statistics};
 use crate::engine::{Namespace, Row};
 use crate::error::{Code, CommandError};
-use crate::pipeline::parse::{SourceSpec, StageSpec, build};
-use crate::pipeline::transform::{Blank, Given};
-use crate::pipeline::{Stage, parse};
 
 const ARGUMENTS: &[&str] = &[
     "pipeline",
@@ -53,7 +53,7 @@ pub fn aggregate(
             "The 'cursor' option is required, except for aggregate with the explain argument",
         ));
     };
-    let stages = parse::parse(pipeline)?;
+    let stages = parse_pipeline(pipeline)?;
     let mut selection = Selection {
         hint: parse_hint(call.value("hint"))?,
         ..Selection::default()
@@ -103,7 +103,7 @@ fn given(
             statistics::rows(shared, namespace, source)?
         }
     };
-    Ok(Box::new(Given {
+    Ok(Box::new(GivenDocuments {
         rows: rows.into_iter(),
     }))
 }
@@ -131,5 +131,5 @@ fn source(
         .limit
         .and_then(|limit| usize::try_from(limit).ok());
     let left = all.saturating_sub(skip).min(limit.unwrap_or(usize::MAX));
-    Ok(Box::new(Blank { left }))
+    Ok(Box::new(EmptyDocuments { left }))
 }

@@ -9,7 +9,7 @@ use crate::engine::index_spec::IndexSpec;
 use crate::engine::namespace::check_database;
 use crate::engine::{Collection, CollectionOptions, Namespace};
 use crate::error::{Code, CommandError};
-use crate::query::parse_filter;
+use crate::query::Filter;
 
 /// Options of `create` that have no effect here.
 const HARMLESS_OPTIONS: &[&str] = &[
@@ -118,7 +118,7 @@ pub fn list_collections(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["filter", "nameOnly", "authorizedCollections", "cursor"])?;
-    let filter = parse_filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
+    let filter = Filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
     let name_only = call.flag("nameOnly")?.unwrap_or(false);
     let mut entries = ArrayBuilder::default();
     for namespace in shared.engine.namespaces(call.database) {
@@ -165,7 +165,7 @@ pub fn list_databases(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["filter", "nameOnly", "authorizedDatabases"])?;
-    let filter = parse_filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
+    let filter = Filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
     let name_only = call.flag("nameOnly")?.unwrap_or(false);
     let mut sizes = BTreeMap::<String, u64>::new();
     for collection in shared.engine.collections() {

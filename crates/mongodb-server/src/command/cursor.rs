@@ -1,5 +1,6 @@
 //! `getMore` and `killCursors`, and the first batch of every query.
 
+use crate::aggregation::{Context, Stage};
 use crate::bson::{ArrayBuilder, Builder, Kind, Value};
 use crate::command::arguments::Call;
 use crate::command::client::Client;
@@ -7,7 +8,6 @@ use crate::command::cursors::{Batch, Cursor, Entry};
 use crate::command::query::context;
 use crate::command::shared::Shared;
 use crate::error::CommandError;
-use crate::pipeline::{Context, Stage};
 
 /// Returns the reply with a query's first batch; opens a cursor if there are more documents.
 pub fn open(

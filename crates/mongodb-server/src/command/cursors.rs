@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::aggregation::{Context, Stage};
 use crate::bson::{Builder, Kind, MAX_DOCUMENT_BYTES, Value};
 use crate::engine::Row;
 use crate::engine::locks::lock;
 use crate::error::{Code, CommandError};
-use crate::pipeline::{Context, Stage};
 
 /// Idle time after which a cursor is closed.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);

@@ -1,5 +1,6 @@
 //! `delete`
 
+use crate::aggregation::Context;
 use crate::bson::{Builder, Doc};
 use crate::command::insert::with_errors;
 use crate::command::query::{Selection, context, parse_hint};
@@ -10,8 +11,7 @@ use crate::engine::Namespace;
 use crate::engine::collection::{Change, Changed};
 use crate::engine::log::Position;
 use crate::error::CommandError;
-use crate::pipeline::Context;
-use crate::query::parse_filter;
+use crate::query::Filter;
 
 /// `delete`
 pub fn delete(
@@ -68,7 +68,7 @@ fn delete_some(
             ));
         }
     };
-    let filter = parse_filter::parse(statement.required_document("q")?)?;
+    let filter = Filter::parse(statement.required_document("q")?)?;
     let selection = Selection {
         hint: parse_hint(statement.value("hint"))?,
         ..Selection::new(filter)

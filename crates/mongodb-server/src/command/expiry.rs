@@ -1,5 +1,6 @@
 //! Removes expired documents, by indexes with `expireAfterSeconds`.
 
+use crate::aggregation::Context;
 use crate::bson::Value;
 use crate::command::Shared;
 use crate::command::delete::remove;
@@ -7,9 +8,7 @@ use crate::command::query::Selection;
 use crate::command::update::now_ms;
 use crate::engine::index_spec::IndexSpec;
 use crate::error::CommandError;
-use crate::pipeline::Context;
-use crate::query::Filter;
-use crate::query::filter::{Comparison, Test};
+use crate::query::{Comparison, Filter, Test};
 
 /// Removes the expired documents of all collections; returns their number.
 pub fn expire(shared: &Shared) -> Result<usize, CommandError> {

@@ -1,5 +1,6 @@
 //! `explain`: how a query is answered, without its answer.
 
+use crate::aggregation::{Context, Stage, parse_pipeline};
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::find;
 use crate::command::query::{Selection, context, parse_hint, push_down};
@@ -7,8 +8,7 @@ use crate::command::{Call, Client, Shared, limits};
 use crate::engine::plan::{Plan, Usage};
 use crate::engine::{Namespace, Scan, Source};
 use crate::error::{Code, CommandError};
-use crate::pipeline::{Context, Stage, parse};
-use crate::query::parse_filter;
+use crate::query::Filter;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verbosity {
@@ -58,13 +58,13 @@ fn explain_command(
         let query = query
             .and_then(Value::into_borrowed_document)
             .unwrap_or(Doc::EMPTY);
-        Ok(Selection::new(parse_filter::parse(query)?))
+        Ok(Selection::new(Filter::parse(query)?))
     };
     let filtered = |name: &str| -> Result<Selection, CommandError> {
         let query = call.document(name)?.unwrap_or(Doc::EMPTY);
         Ok(Selection {
             hint: parse_hint(call.value("hint"))?,
-            ..Selection::new(parse_filter::parse(query)?)
+            ..Selection::new(Filter::parse(query)?)
         })
     };
     let mut behind = Vec::new();
@@ -76,7 +76,7 @@ fn explain_command(
                 hint: parse_hint(call.value("hint"))?,
                 ..Selection::default()
             };
-            let stages = parse::parse(pipeline)?;
+            let stages = parse_pipeline(pipeline)?;
             let all = stages.len();
             let pushed = all - push_down(stages, &mut selection).len();
             behind = pipeline

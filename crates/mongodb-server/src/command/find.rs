@@ -1,5 +1,6 @@
 //! `find`
 
+use crate::aggregation::{Project, Stage};
 use crate::bson::{Builder, Doc};
 use crate::command::cursor;
 use crate::command::cursors::Batch;
@@ -7,9 +8,7 @@ use crate::command::query::{Selection, context, parse_hint};
 use crate::command::{Call, Client, Shared};
 use crate::engine::Namespace;
 use crate::error::CommandError;
-use crate::pipeline::Stage;
-use crate::pipeline::stages::Project;
-use crate::query::{Projection, SortSpec, parse_filter, parse_projection};
+use crate::query::{Filter, Projection, SortSpec};
 
 /// Documents of a first batch unless the client sets `batchSize`.
 pub const FIRST_BATCH: u64 = 101;
@@ -91,7 +90,7 @@ pub fn reply(
 
 /// Reads filter, sort, skip, limit and hint.
 pub fn selection(call: &Call<'_>) -> Result<Selection, CommandError> {
-    let filter = parse_filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
+    let filter = Filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
     let limit = call.natural("limit")?.filter(|&limit| limit > 0);
     Ok(Selection {
         filter,
@@ -113,5 +112,5 @@ pub fn parse_sort(sort: Option<Doc<'_>>) -> Result<SortSpec, CommandError> {
 
 fn projection(call: &Call<'_>) -> Result<Option<Projection>, CommandError> {
     let projection = call.document("projection")?.unwrap_or(Doc::EMPTY);
-    parse_projection::parse_find(projection)
+    Projection::parse_find(projection)
 }

@@ -1,5 +1,6 @@
 //! `findAndModify`: finds, changes and returns one document atomically.
 
+use crate::aggregation::Context;
 use crate::bson::{Builder, Doc, Value};
 use crate::command::find::parse_sort;
 use crate::command::query::{Selection, context, parse_hint};
@@ -10,9 +11,7 @@ use crate::engine::collection::{Change, Changed};
 use crate::engine::log::Position;
 use crate::engine::{Collection, Namespace, RecordId};
 use crate::error::CommandError;
-use crate::pipeline::Context;
-use crate::query::update::{Moment, Update};
-use crate::query::{Filter, Projection, parse_filter, parse_projection};
+use crate::query::{Filter, Moment, Projection, Update};
 
 const ARGUMENTS: &[&str] = &[
     "query",
@@ -54,9 +53,9 @@ pub fn find_and_modify(
     let concern = WriteConcern::parse(call)?;
     let action = parse_action(call)?;
     let returns_new = call.flag("new")?.unwrap_or(false);
-    let projection = parse_projection::parse_find(call.document("fields")?.unwrap_or(Doc::EMPTY))?;
+    let projection = Projection::parse_find(call.document("fields")?.unwrap_or(Doc::EMPTY))?;
     let selection = Selection {
-        filter: parse_filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?,
+        filter: Filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?,
         sort: parse_sort(call.document("sort")?)?,
         hint: parse_hint(call.value("hint"))?,
         ..Selection::default()

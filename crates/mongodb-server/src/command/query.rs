@@ -2,16 +2,13 @@
 
 use convoy_server_kit::unix_ms;
 
+use crate::aggregation::{Context, Limit, Skip, Sort, Stage, StageSpec};
 use crate::bson::{Doc, Kind, Value};
 use crate::command::{Call, Shared};
 use crate::engine::plan::{self, Hint, Plan};
 use crate::engine::{Namespace, Scan, Source};
 use crate::error::CommandError;
-use crate::pipeline::parse::StageSpec;
-use crate::pipeline::stages::{Limit, Skip, Sort};
-use crate::pipeline::{Context, Stage};
-use crate::query::sort::Direction;
-use crate::query::{Filter, SortSpec};
+use crate::query::{Direction, Filter, SortSpec};
 
 /// A selection of documents.
 #[derive(Debug, Default)]
@@ -106,7 +103,7 @@ pub fn parse_hint(hint: Option<Value<'_>>) -> Result<Option<Hint>, CommandError>
 fn parse_hint_document(hint: Doc<'_>) -> Result<Option<Hint>, CommandError> {
     let mut fields = Vec::new();
     for element in hint.elements() {
-        let direction = Direction::of(&element.value());
+        let direction = Direction::parse(&element.value());
         let wrong = || CommandError::bad_value("a hint's fields must be 1 or -1");
         let direction = direction
             .filter(|_| element.kind() != Kind::Bool)

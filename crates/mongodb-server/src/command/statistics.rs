@@ -2,6 +2,7 @@
 
 use convoy_server_kit::unix_ms;
 
+use crate::aggregation::SourceSpec;
 use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::catalog::existing;
@@ -10,7 +11,6 @@ use crate::engine::index::Index;
 use crate::engine::index_spec::{ID_INDEX, IndexSpec};
 use crate::engine::{Collection, Namespace, Row};
 use crate::error::CommandError;
-use crate::pipeline::parse::SourceSpec;
 
 /// Sizes of a collection.
 #[derive(Debug, Default, Clone)]

@@ -2,6 +2,7 @@
 
 use convoy_server_kit::unix_ms;
 
+use crate::aggregation::Context;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, validate};
 use crate::command::insert::{check_size, insert_all, with_errors};
 use crate::command::query::{Selection, context, parse_hint};
@@ -13,9 +14,7 @@ use crate::engine::log::{Log, Position};
 use crate::engine::{Collection, Namespace, RecordId};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
-use crate::pipeline::Context;
-use crate::query::update::{Moment, Update};
-use crate::query::{Filter, parse_filter};
+use crate::query::{Filter, Moment, Update};
 
 /// The outcome of one statement.
 #[derive(Debug, Default)]
@@ -108,7 +107,7 @@ fn update_some(
     }
     let selection = Selection {
         hint: parse_hint(statement.value("hint"))?,
-        ..Selection::new(parse_filter::parse(statement.required_document("q")?)?)
+        ..Selection::new(Filter::parse(statement.required_document("q")?)?)
     };
     let filter = selection.filter.clone();
     let updated = modify(shared, namespace, context, selection, &update, multi)?;

@@ -8,7 +8,7 @@ use crate::bson::{Builder, Doc, Key, Value};
 use crate::engine::index_spec::IndexSpec;
 use crate::engine::record::RecordId;
 use crate::error::{Code, CommandError};
-use crate::query::tuples;
+use crate::query::{Tuples, encode_tuple};
 
 /// Bytes of the document's id after a key that need not be unique.
 const ID_BYTES: usize = 8;
@@ -78,7 +78,7 @@ impl Index {
         {
             return Ok(Keys::default());
         }
-        let tuples = tuples::tuples(&self.spec.fields, doc)?;
+        let tuples = Tuples::new(&self.spec.fields, doc)?;
         if self.spec.sparse && !tuples.present {
             return Ok(Keys::default());
         }
@@ -88,7 +88,7 @@ impl Index {
             .iter()
             .map(|tuple| {
                 bytes.clear();
-                tuples::encode(&self.spec.fields, tuple, &mut bytes);
+                encode_tuple(&self.spec.fields, tuple, &mut bytes);
                 Key::new(&bytes)
             })
             .collect();
@@ -149,11 +149,11 @@ impl Index {
 
     fn duplicate(&self, key: &Key, doc: Doc<'_>, namespace: &str) -> CommandError {
         let fields = &self.spec.fields;
-        let tuples = tuples::tuples(fields, doc).unwrap_or_default();
+        let tuples = Tuples::new(fields, doc).unwrap_or_default();
         let mut bytes = Vec::new();
         let tuple = tuples.values.iter().find(|tuple| {
             bytes.clear();
-            tuples::encode(fields, tuple, &mut bytes);
+            encode_tuple(fields, tuple, &mut bytes);
             bytes == key.bytes()
         });
         let mut values = Builder::new();

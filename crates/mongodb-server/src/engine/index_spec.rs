@@ -2,9 +2,7 @@
 
 use crate::bson::{Builder, Doc, Kind, Value};
 use crate::error::{Code, CommandError};
-use crate::query::path::{Path, array_index};
-use crate::query::sort::Direction;
-use crate::query::{Filter, parse_filter};
+use crate::query::{Direction, Filter, Path, array_index};
 
 /// Largest number of fields of an index.
 const MAX_FIELDS: usize = 32;
@@ -114,7 +112,7 @@ impl IndexSpec {
                 let filter = value.as_document().ok_or_else(|| {
                     cannot("\"partialFilterExpression\" for an index must be a document")
                 })?;
-                self.partial = Some(parse_filter::parse_within(filter)?);
+                self.partial = Some(Filter::parse_within(filter)?);
             }
             "collation" if is_simple_collation(value) => return Ok(false),
             "collation"
@@ -206,7 +204,7 @@ fn parse_fields(key: Doc<'_>) -> Result<Vec<(Path, Direction)>, CommandError> {
             });
         }
         check_field_name(name)?;
-        let direction = Direction::of(&value)
+        let direction = Direction::parse(&value)
             .ok_or_else(|| cannot("Values in v:2 index key pattern cannot be 0 or NaN"))?;
         if element.kind() == Kind::Bool {
             return Err(cannot(

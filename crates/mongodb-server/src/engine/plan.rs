@@ -8,9 +8,7 @@ use crate::engine::index::after_prefix;
 use crate::engine::index_spec::IndexSpec;
 use crate::engine::scan::{Bounds, Source};
 use crate::error::CommandError;
-use crate::query::filter::{Comparison, Filter, Test};
-use crate::query::path::Path;
-use crate::query::sort::{Direction, SortSpec};
+use crate::query::{Comparison, Direction, Filter, Path, SortSpec, Test};
 
 /// Largest number of ranges that are worth their lookups.
 const MAX_RANGES: usize = 10_000;
