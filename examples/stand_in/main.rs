@@ -19,7 +19,7 @@ mod images;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use convoy_kafka_server::{Broker, Settings as BrokerSettings};
+use convoy_kafka_server::{KafkaServer, Settings as BrokerSettings};
 use convoy_mongodb_server::{MongoServer, Settings as StoreSettings};
 use convoy_registry_server::{Registry, Settings as RegistrySettings};
 use tokio::net::{TcpListener, TcpStream};
@@ -91,7 +91,7 @@ async fn redpanda(flags: &[&str]) -> Result<(), String> {
             _ => return Err(format!("unknown flag `{flag}`")),
         }
     }
-    let broker = Broker::start(settings).await.map_err(chain)?;
+    let broker = KafkaServer::start(settings).await.map_err(chain)?;
     let outside = outside.ok_or_else(|| "`--kafka-addr` is missing".to_owned())?;
     forward(outside, broker.address()).await?;
     let registry = match registry {

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use convoy_kafka_server as broker;
-use convoy_kafka_server::Broker;
+use convoy_kafka_server::KafkaServer;
 use convoy_mongodb_server as store;
 use convoy_mongodb_server::MongoServer;
 use convoy_registry_server as registry;
@@ -18,8 +18,8 @@ use crate::host::scratch::Scratch;
 pub async fn start_broker(
     settings: broker::Settings,
     runtimes: &Runtimes,
-) -> Result<Broker, Error> {
-    let starting = runtimes.spawn_start(Role::Broker, Broker::start(settings));
+) -> Result<KafkaServer, Error> {
+    let starting = runtimes.spawn_start(Role::Broker, KafkaServer::start(settings));
     let started = starting.await;
     Ok(started.map_err(|_panicked| Error::Bug("the embedded broker panicked"))??)
 }

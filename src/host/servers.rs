@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use convoy_kafka_server as embedded_broker;
 use convoy_mongodb_server as embedded_store;
-use convoy_mongodb_server::{Faults, MongoServer};
+use convoy_mongodb_server::{FaultPlan, MongoServer};
 use convoy_registry_server as embedded_registry;
 use convoy_server_kit::SecretUri;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +76,7 @@ pub struct Servers {
 /// A broker, by where it is.
 #[derive(Debug)]
 pub(crate) enum Broker {
-    Embedded(Box<embedded_broker::Broker>),
+    Embedded(Box<embedded_broker::KafkaServer>),
     Container(Box<Redpanda>),
     External(Endpoint),
     /// It was not there any more after a fault.
@@ -287,13 +287,11 @@ async fn provide_broker(
         let broker = Redpanda::start(&common).await.map_err(Error::Container)?;
         return Ok(Broker::Container(Box::new(broker)));
     }
-    let mut embedded = embedded_broker::Settings {
-        listen: loopback(settings.broker_port),
-        data_dir: data.map(|data| data.of("broker")),
-        ..embedded_broker::Settings::default()
-    };
+    let mut embedded =
+        embedded_broker::Settings::default().with_listen(loopback(settings.broker_port));
+    embedded.data_dir = data.map(|data| data.of("broker"));
     if let Some(injector) = situation.injector {
-        embedded.faults = Some(Arc::clone(&injector.points) as Arc<dyn embedded_broker::Faults>);
+        embedded.faults = Some(Arc::clone(&injector.points) as Arc<embedded_broker::FaultPlan>);
         // What brokers take unless told otherwise: an oversized reading must be refused.
         embedded.max_batch_bytes = KAFKA_BATCH_BYTES;
     }
@@ -388,7 +386,7 @@ async fn provide_store(
     let mut embedded =
         embedded_store::Settings::default().with_listen(loopback(settings.store_port));
     embedded.data_dir = data.map(|data| data.of("store"));
-    embedded.faults = points.map(|points| Arc::clone(points) as Arc<Faults>);
+    embedded.faults = points.map(|points| Arc::clone(points) as Arc<FaultPlan>);
     let store = start_store(embedded, runtimes).await?;
     Ok(Store::Embedded(Box::new(store)))
 }

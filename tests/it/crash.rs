@@ -12,7 +12,7 @@ use std::time::Duration;
 use convoy::load::random;
 use convoy::store::Connection;
 use convoy_kafka_server as broker;
-use convoy_kafka_server::Broker;
+use convoy_kafka_server::KafkaServer;
 use convoy_mongodb_server::{Fault, FaultHook, Interruption, Moment, MongoServer, Settings};
 use convoy_server_kit::SecretUri;
 use convoy_server_kit::clock::RunClock;
@@ -118,7 +118,7 @@ impl FaultHook<Moment<'_>, Fault> for Seam {
 /// A broker that holds what was produced, and a store.
 struct Servers {
     runtime: Runtime,
-    broker: Broker,
+    broker: KafkaServer,
     store: MongoServer,
     seam: Arc<Seam>,
     place: Place,
@@ -129,7 +129,7 @@ impl Servers {
     fn filled() -> Self {
         let runtime = Runtime::new().unwrap();
         let broker = runtime
-            .block_on(Broker::start(broker::Settings::default()))
+            .block_on(KafkaServer::start(broker::Settings::default()))
             .unwrap();
         let open = Hold::at(Point::Command(u64::MAX));
         let seam = Arc::new(Seam(std::sync::RwLock::new(Arc::new(open))));

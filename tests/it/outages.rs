@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use convoy_kafka_server as broker;
-use convoy_kafka_server::{Broker, Fault, Faults, Moment};
-use convoy_mongodb_server::{self as store, FaultHook, Interruption, MongoServer};
+use convoy_kafka_server::{Fault, FaultHook, KafkaServer, Moment};
+use convoy_mongodb_server::{self as store, Interruption, MongoServer};
 use convoy_server_kit::clock::RunClock;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -26,8 +26,8 @@ struct Hold {
     appended: AtomicU64,
 }
 
-impl Faults for Hold {
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+impl FaultHook<Moment<'_>, Fault> for Hold {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         const LEADER_NOT_AVAILABLE: i16 = 5;
         match moment {
             Moment::AfterAppend { .. } => {
@@ -96,7 +96,7 @@ fn until(what: &str, happened: impl Fn() -> bool) {
     }
 }
 
-fn start_store(runtime: &Runtime, faults: Arc<store::Faults>) -> MongoServer {
+fn start_store(runtime: &Runtime, faults: Arc<store::FaultPlan>) -> MongoServer {
     let settings = store::Settings::default().with_faults(faults);
     runtime.block_on(MongoServer::start(settings)).unwrap()
 }
@@ -117,11 +117,9 @@ fn a_broker_that_loses_what_it_acked_makes_the_run_invalid() {
         holding: AtomicBool::new(true),
         appended: AtomicU64::new(0),
     });
-    let settings = broker::Settings {
-        faults: Some(Arc::<Hold>::clone(&faults)),
-        ..broker::Settings::default()
-    };
-    let mut broker = runtime.block_on(Broker::start(settings)).unwrap();
+    let hook = Arc::<Hold>::clone(&faults);
+    let settings = broker::Settings::default().with_faults(hook);
+    let mut broker = runtime.block_on(KafkaServer::start(settings)).unwrap();
     let place = Place::with_rows();
     let child = place.start(&format!(
         "simulate --broker {} --store embedded --dataset rows.csv --progress never \
@@ -245,13 +243,11 @@ fn a_certificate_for_another_name_is_refused_at_once() {
         &fixtures.join("server.pem"),
         &fixtures.join("server-key.pem"),
     );
-    let settings = broker::Settings {
-        listen: SocketAddr::from(([0, 0, 0, 0], 0)),
-        allow_anonymous_remote: true,
-        tls: Some(tls.unwrap()),
-        ..broker::Settings::default()
-    };
-    let broker = runtime.block_on(Broker::start(settings)).unwrap();
+    let mut settings = broker::Settings::default()
+        .with_listen(SocketAddr::from(([0, 0, 0, 0], 0)))
+        .with_tls(tls.unwrap());
+    settings.allow_anonymous_remote = true;
+    let broker = runtime.block_on(KafkaServer::start(settings)).unwrap();
     let authority = fs::read(fixtures.join("authority.pem")).unwrap();
     let place = Place::with_rows().file("authority.pem", authority);
     let port = broker.address().port();

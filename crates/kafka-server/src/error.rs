@@ -1,4 +1,4 @@
-//! What can go wrong with an embedded broker as a whole.
+//! Errors of a server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,70 +8,71 @@ use convoy_server_kit::server as net;
 
 use crate::{group, log, topic};
 
-/// The broker could not be started or stopped.
+/// A server could not be started, synced or stopped.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// It cannot listen where it should.
-    #[error("failed to start the embedded broker")]
+    /// The address cannot be bound.
+    #[error("failed to start the Kafka server")]
     Listen {
-        /// Why not.
+        /// Why the address cannot be bound.
         #[source]
         source: net::Error,
     },
     /// The listening socket does not work.
-    #[error("failed to serve the embedded broker's clients")]
+    #[error("failed to accept connections")]
     Serve {
-        /// Why not.
+        /// Why the address cannot be bound.
         #[source]
         source: io::Error,
     },
-    /// A file or directory of the broker's data cannot be used.
-    #[error("failed to use `{path}` of the broker's data directory")]
+    /// A file or directory of the data cannot be read or written.
+    #[error("failed to access `{path}` in the broker's data directory")]
     Directory {
-        /// Which one.
+        /// Path of the file or directory.
         path: PathBuf,
-        /// Why not.
+        /// Why the address cannot be bound.
         #[source]
         source: io::Error,
     },
-    /// Another broker uses the data directory.
+    /// Another server uses the data directory.
     #[error("the data directory `{directory}` is in use")]
     Locked {
-        /// Which directory.
+        /// The data directory.
         directory: PathBuf,
-        /// What the lock said.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
-    /// A topic cannot be used.
+    /// A topic cannot be opened.
     #[error("failed to open the broker's topics")]
     Topic {
-        /// Which one and why.
+        /// The file or partition, and the reason.
         #[source]
         source: topic::Error,
     },
-    /// It would listen beyond loopback and let everyone in.
+    /// The address is not loopback, and there are no users.
     #[error("`{address}` is not a loopback address, and the broker has no users")]
     Exposed {
-        /// Where it was to listen.
+        /// The address to listen on.
         address: SocketAddr,
     },
-    /// The groups cannot be read.
-    #[error("failed to open the broker's groups")]
+    /// The journal of the groups cannot be read.
+    #[error("failed to open the broker's consumer groups")]
     Groups {
-        /// Why not.
+        /// Why the address cannot be bound.
         #[source]
         source: group::JournalError,
     },
-    /// A log could not be brought to rest.
-    #[error("failed to close the broker's logs")]
+    /// A log cannot be synced.
+    #[error("failed to sync the broker's logs")]
     Close {
-        /// Which one and why.
+        /// The file or partition, and the reason.
         #[source]
         source: log::Error,
     },
-    /// Connections were still busy when their time was over.
-    #[error("connections of the embedded broker did not end in time")]
+    /// Connections did not end within the deadline.
+    #[error("connections of the Kafka server did not end in time")]
     Busy,
 }
 
@@ -82,34 +83,30 @@ impl From<topic::Error> for Error {
 }
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns a sentence on what the user can do.
     pub fn hint(&self) -> String {
         match self {
             Self::Listen { source } => source.hint(),
             Self::Serve { .. } => "check the limits on open files and sockets".to_owned(),
             Self::Directory { .. } => {
-                "name a data directory that exists or can be created, and that belongs to you"
-                    .to_owned()
+                "choose a data directory that you may read and write".to_owned()
             }
-            Self::Exposed { .. } => {
-                "listen on 127.0.0.1, or name users who may use the broker".to_owned()
-            }
+            Self::Exposed { .. } => "listen on 127.0.0.1, or configure users".to_owned(),
             Self::Groups { .. } => {
-                "check the data directory; remove the file to forget what groups committed"
-                    .to_owned()
+                "check the disk; removing the file deletes all committed offsets".to_owned()
             }
             Self::Locked { .. } => {
-                "stop the other broker, or name another data directory".to_owned()
+                "stop the other broker, or choose another data directory".to_owned()
             }
             Self::Topic { source } => match source {
                 topic::Error::Partition { source, .. } => source.hint().to_owned(),
                 topic::Error::Description { .. } => {
-                    "restore the file, or remove the topic's directory to go on without it"
+                    "restore the file, or remove the directory of the topic to start without it"
                         .to_owned()
                 }
             },
             Self::Close { source } => source.hint().to_owned(),
-            Self::Busy => "clients kept the broker busy; its data is safe".to_owned(),
+            Self::Busy => "clients kept the broker busy; its data was stored".to_owned(),
         }
     }
 

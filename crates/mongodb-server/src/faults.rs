@@ -18,7 +18,7 @@ use convoy_server_kit::FaultHook;
 use crate::error::{Code, CommandError};
 
 /// A hook of this server, shared by all connections.
-pub type Faults = dyn for<'a> FaultHook<Moment<'a>, Fault>;
+pub type FaultPlan = dyn for<'a> FaultHook<Moment<'a>, Fault>;
 
 /// A command is about to run.
 #[derive(Debug, Clone, Copy)]

@@ -83,7 +83,7 @@ mod settings;
 mod upkeep;
 
 pub use convoy_server_kit::{FaultHook, Limits, Secret, User};
-pub use faults::{ErrorReply, Fault, Faults, Interruption, Moment};
+pub use faults::{ErrorReply, Fault, FaultPlan, Interruption, Moment};
 pub use server::{Error, MongoServer, StorageError};
 pub use settings::Settings;
 

@@ -9,7 +9,7 @@ use convoy_server_kit::{Limits, User};
 use rustls::ServerConfig;
 
 use crate::command::limits::MAX_MESSAGE_BYTES;
-use crate::faults::Faults;
+use crate::faults::FaultPlan;
 
 /// Settings of a server. The default listens on a free port of the loopback interface, without
 /// users, and keeps its documents in a temporary directory.
@@ -38,7 +38,7 @@ pub struct Settings {
     /// Certificate and key for TLS; clients without TLS are served as well.
     pub tls: Option<Arc<ServerConfig>>,
     /// What goes wrong on purpose, for tests; nothing if `None`.
-    pub faults: Option<Arc<Faults>>,
+    pub faults: Option<Arc<FaultPlan>>,
 }
 
 impl Settings {
@@ -72,7 +72,7 @@ impl Settings {
 
     /// Sets what goes wrong on purpose.
     #[must_use]
-    pub fn with_faults(mut self, faults: Arc<Faults>) -> Self {
+    pub fn with_faults(mut self, faults: Arc<FaultPlan>) -> Self {
         self.faults = Some(faults);
         self
     }

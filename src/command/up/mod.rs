@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use convoy_kafka_server as broker;
-use convoy_kafka_server::Broker;
+use convoy_kafka_server::KafkaServer;
 use convoy_mongodb_server as store;
 use convoy_mongodb_server::MongoServer;
 use convoy_registry_server as registry;
@@ -45,7 +45,7 @@ const STOPPING: &str = "stopping; interrupt again to abort";
 /// The three servers.
 #[derive(Debug)]
 struct Serving {
-    broker: Broker,
+    broker: KafkaServer,
     /// Vouches for broker and store where they speak TLS.
     authority: Option<Authority>,
     registry: Registry,
@@ -92,13 +92,11 @@ impl Serving {
         let authority = settings.tls.then(|| Authority::open(&data.of("tls")));
         let authority = authority.transpose()?;
         let tls = authority.as_ref().map(Authority::server);
-        let broker = broker::Settings {
-            listen: loopback(settings.broker_port),
-            data_dir: Some(data.of("broker")),
-            users: user.map(broker_user).into_iter().collect(),
-            tls: tls.clone(),
-            ..broker::Settings::default()
-        };
+        let mut broker = broker::Settings::default()
+            .with_listen(loopback(settings.broker_port))
+            .with_data_dir(data.of("broker"));
+        broker.users = user.map(broker_user).into_iter().collect();
+        broker.tls.clone_from(&tls);
         let registry = registry::Settings {
             listen: loopback(settings.registry_port),
             data_dir: Some(data.of("registry")),
@@ -184,10 +182,7 @@ impl Serving {
 }
 
 fn broker_user(user: &Credentials) -> broker::User {
-    broker::User {
-        name: user.username.clone(),
-        password: user.password.clone(),
-    }
+    broker::User::new(user.username.clone(), user.password.clone())
 }
 
 fn store_user(user: &Credentials) -> store::User {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use convoy_kafka_server::{Fault, Faults, Moment};
-use convoy_mongodb_server::{self as store, ErrorReply, FaultHook, Interruption};
+use convoy_kafka_server::{Fault, FaultHook, Moment};
+use convoy_mongodb_server::{self as store, ErrorReply, Interruption};
 
 use crate::faults::{Chance, Plan, Scheduled, Target};
 use crate::load::random;
@@ -113,8 +113,8 @@ impl FailPoints {
     }
 }
 
-impl Faults for FailPoints {
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+impl FaultHook<Moment<'_>, Fault> for FailPoints {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         let (hang, slow) = self.waits(Target::Broker);
         if let Some(rest) = hang {
             return Some(Fault::Delay(rest));
@@ -130,7 +130,7 @@ impl Faults for FailPoints {
             ),
             Moment::AfterAppend { .. } => (&[(Chance::BrokerCutAfterAppend, Fault::Cut)], false),
             Moment::OnFetch { .. } => (&[(Chance::BrokerCutOnFetch, Fault::Cut)], true),
-            Moment::BeforeResponse { .. } => (&[], false),
+            _ => (&[], false),
         };
         let struck = chances.iter().find(|(chance, _)| self.strikes(*chance));
         match (struck, slow) {
@@ -220,18 +220,18 @@ mod tests {
     #[test]
     fn nothing_happens_before_the_begin_and_after_the_end() {
         let points = points("broker-cut-before-append=1,broker-hang@0s+1h");
-        assert_eq!(points.strike(APPEND), None);
+        assert_eq!(points.fault_for(&APPEND), None);
         points.begin(0);
-        assert!(points.strike(APPEND).is_some());
+        assert!(points.fault_for(&APPEND).is_some());
         points.end();
-        assert_eq!(points.strike(APPEND), None);
+        assert_eq!(points.fault_for(&APPEND), None);
     }
 
     #[test]
     fn a_chance_strikes_its_share_and_is_counted() {
         let points = points("broker-cut-before-append=0.2");
         points.begin(0);
-        let struck = (0..10_000).filter(|_| points.strike(APPEND) == Some(Fault::Cut));
+        let struck = (0..10_000).filter(|_| points.fault_for(&APPEND) == Some(Fault::Cut));
         let struck = struck.count() as u64;
         assert!((1_800..2_200).contains(&struck), "{struck}");
         assert_eq!(points.struck().collect::<Vec<_>>(), [struck]);
@@ -241,7 +241,7 @@ mod tests {
     fn a_hang_lasts_to_its_end_and_a_slow_while_delays_each() {
         let hanging = points("broker-hang@0s+1h");
         hanging.begin(0);
-        let Some(Fault::Delay(rest)) = hanging.strike(Moment::BeforeResponse { api: 3 }) else {
+        let Some(Fault::Delay(rest)) = hanging.fault_for(&Moment::BeforeResponse { api: 3 }) else {
             panic!("it does not hang");
         };
         assert!(rest > Duration::from_secs(3_000));

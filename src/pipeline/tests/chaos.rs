@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use convoy_kafka_server::{Fault, Moment};
-use convoy_mongodb_server::{ErrorReply, FaultHook, Interruption};
+use convoy_kafka_server::{Fault, FaultHook, Moment};
+use convoy_mongodb_server::{ErrorReply, Interruption};
 
 use crate::load::random;
 use crate::pipeline::tests::*;
@@ -60,8 +60,8 @@ impl Chaos {
     }
 }
 
-impl Faults for Chaos {
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+impl FaultHook<Moment<'_>, Fault> for Chaos {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         let (kind, fault) = match (moment, self.draw(60)) {
             (Moment::BeforeAppend { .. }, 0) => ("broker cut before append", Fault::Cut),
             (Moment::BeforeAppend { .. }, 1) => ("broker disk full", Fault::FailWrite),

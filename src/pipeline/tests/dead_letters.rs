@@ -130,12 +130,10 @@ async fn a_message_that_no_broker_takes_is_kept_with_its_bytes() {
         })
         .collect();
     sizes.sort_unstable();
-    let settings = embedded_broker::Settings {
-        // A batch of one message of middling size: some fit, some do not.
-        max_batch_bytes: sizes[sizes.len() / 2] + 61 + envelope::FIXED_LENGTH + 30,
-        ..Default::default()
-    };
-    let broker = embedded_broker::Broker::start(settings).await.unwrap();
+    let mut settings = embedded_broker::Settings::default();
+    // A batch of one message of middling size: some fit, some do not.
+    settings.max_batch_bytes = sizes[sizes.len() / 2] + 61 + envelope::FIXED_LENGTH + 30;
+    let broker = embedded_broker::KafkaServer::start(settings).await.unwrap();
     let store = embedded_store::MongoServer::start(embedded_store::Settings::default());
     let store = store.await.unwrap();
     let place = Place { broker, store };

@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convoy_kafka_server as embedded_broker;
-use convoy_kafka_server::Faults;
 use convoy_mongodb_server as embedded_store;
 use convoy_server_kit::SecretUri;
 use tokio::runtime::Handle;
@@ -109,24 +108,22 @@ async fn until(what: &str, happened: impl Fn() -> bool + Send + Sync) {
 
 /// Embedded servers, and everything to run a fleet on them.
 struct Place {
-    broker: embedded_broker::Broker,
+    broker: embedded_broker::KafkaServer,
     store: embedded_store::MongoServer,
 }
 
 impl Place {
-    async fn open(faults: Option<Arc<dyn Faults>>) -> Self {
+    async fn open(faults: Option<Arc<embedded_broker::FaultPlan>>) -> Self {
         Self::open_with(faults, None).await
     }
 
     async fn open_with(
-        faults: Option<Arc<dyn Faults>>,
-        plan: Option<Arc<embedded_store::Faults>>,
+        faults: Option<Arc<embedded_broker::FaultPlan>>,
+        plan: Option<Arc<embedded_store::FaultPlan>>,
     ) -> Self {
-        let settings = embedded_broker::Settings {
-            faults,
-            ..Default::default()
-        };
-        let broker = embedded_broker::Broker::start(settings).await.unwrap();
+        let mut settings = embedded_broker::Settings::default();
+        settings.faults = faults;
+        let broker = embedded_broker::KafkaServer::start(settings).await.unwrap();
         let mut settings = embedded_store::Settings::default();
         settings.faults = plan;
         let store = embedded_store::MongoServer::start(settings).await.unwrap();

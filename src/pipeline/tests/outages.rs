@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use convoy_kafka_server::{Fault, Moment};
-use convoy_mongodb_server::{ErrorReply, FaultHook, Interruption};
+use convoy_kafka_server::{Fault, FaultHook, Moment};
+use convoy_mongodb_server::{ErrorReply, Interruption};
 
 use crate::measure::Stage;
 use crate::pipeline::context::TopicPartition;
@@ -17,8 +17,8 @@ struct Hang {
     hung: AtomicU64,
 }
 
-impl Faults for Hang {
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+impl FaultHook<Moment<'_>, Fault> for Hang {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         const REQUESTS: u64 = 2;
         let here = matches!(moment, Moment::BeforeAppend { .. });
         let hangs = here && self.hung.fetch_add(1, Ordering::Relaxed) < REQUESTS;

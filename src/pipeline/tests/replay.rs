@@ -31,7 +31,7 @@ impl FaultHook<Moment<'_>, Fault> for Refusing {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_letter_is_stored_once_its_cause_is_mended_and_not_twice() {
     let refusing = Arc::new(Refusing::default());
-    let plan: Arc<embedded_store::Faults> = Arc::<Refusing>::clone(&refusing);
+    let plan: Arc<embedded_store::FaultPlan> = Arc::<Refusing>::clone(&refusing);
     let place = Place::open_with(None, Some(plan)).await;
     let emitted = context(61);
     let verdict = place.run(&emitted).await.verdict.unwrap();

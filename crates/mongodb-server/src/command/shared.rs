@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::command::counters::Counters;
 use crate::command::cursors::Cursors;
 use crate::engine::Engine;
-use crate::faults::Faults;
+use crate::faults::FaultPlan;
 
 /// State that all connections of a server share.
 #[derive(Debug)]
@@ -31,5 +31,5 @@ pub struct Shared {
     /// Users that may log in; without any, every client may do everything.
     pub credentials: CredentialStore,
     /// What goes wrong on purpose.
-    pub faults: Option<Arc<Faults>>,
+    pub faults: Option<Arc<FaultPlan>>,
 }

@@ -1,18 +1,18 @@
-//! Faults on purpose: what a client sees of each, and what is in the log afterwards.
+//! Injected faults: what a client sees of each, and what the log holds afterwards.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use convoy_kafka_server::{Fault, FaultHook, FaultPlan, KafkaServer, Moment, Settings};
 use rskafka::BackoffConfig;
 use rskafka::client::ClientBuilder;
 use rskafka::client::error::{Error as ClientError, ProtocolError};
 use rskafka::client::partition::{Compression, PartitionClient};
 
-use crate::tests::client::{DEADLINE, partition, read_all, record};
-use crate::{Broker, Fault, Faults, Moment, Settings};
+use crate::kafka::client::{DEADLINE, create, partition, read_all, record};
 
-/// Strikes once per fault, in order, whenever its kind of moment comes.
+/// Injects each fault once, in order, at the next moment of its kind.
 #[derive(Debug, Default)]
 struct Script(Mutex<VecDeque<(Kind, Fault)>>);
 
@@ -30,14 +30,14 @@ impl Script {
     }
 }
 
-impl Faults for Script {
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+impl FaultHook<Moment<'_>, Fault> for Script {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         let kind = match moment {
             Moment::BeforeAppend { .. } => Kind::BeforeAppend,
             Moment::AfterAppend { .. } => Kind::AfterAppend,
             Moment::BeforeResponse { api: 0 } => Kind::ProduceResponse,
-            Moment::BeforeResponse { .. } => return None,
             Moment::OnFetch { .. } => Kind::OnFetch,
+            _ => return None,
         };
         let mut script = self.0.lock().unwrap();
         let due = script.front().is_some_and(|(next, _)| *next == kind);
@@ -47,21 +47,17 @@ impl Faults for Script {
     }
 }
 
-async fn start(script: &[(Kind, Fault)]) -> (Broker, PartitionClient) {
-    let (broker, partition, _) = start_with(script).await;
-    (broker, partition)
+async fn start(script: &[(Kind, Fault)]) -> (KafkaServer, PartitionClient) {
+    let (server, partition, _) = start_with(script).await;
+    (server, partition)
 }
 
-async fn start_with(script: &[(Kind, Fault)]) -> (Broker, PartitionClient, Arc<Script>) {
+async fn start_with(script: &[(Kind, Fault)]) -> (KafkaServer, PartitionClient, Arc<Script>) {
     let script = Arc::new(Script(Mutex::new(script.iter().copied().collect())));
-    let faults: Arc<dyn Faults> = Arc::<Script>::clone(&script);
-    let settings = Settings {
-        faults: Some(faults),
-        ..Settings::default()
-    };
-    let broker = Broker::start(settings).await.unwrap();
-    broker.create_topic("faulty", 1);
-    let client = ClientBuilder::new(vec![broker.address().to_string()])
+    let faults: Arc<FaultPlan> = Arc::<Script>::clone(&script);
+    let settings = Settings::default().with_faults(faults);
+    let server = KafkaServer::start(settings).await.unwrap();
+    let client = ClientBuilder::new(vec![server.bootstrap_servers()])
         .backoff_config(BackoffConfig {
             deadline: Some(Duration::ZERO),
             ..BackoffConfig::default()
@@ -69,8 +65,9 @@ async fn start_with(script: &[(Kind, Fault)]) -> (Broker, PartitionClient, Arc<S
         .build()
         .await
         .unwrap();
+    create(&client, "faulty", 1).await;
     let partition = partition(&client, "faulty").await;
-    (broker, partition, script)
+    (server, partition, script)
 }
 
 async fn produce(partition: &PartitionClient, number: i64) -> Result<Vec<i64>, ClientError> {
@@ -91,31 +88,31 @@ fn code(error: &ClientError) -> Option<ProtocolError> {
 }
 
 #[tokio::test]
-async fn a_cut_before_the_append_leaves_nothing() {
-    let (_broker, partition) = start(&[(Kind::BeforeAppend, Fault::Cut)]).await;
+async fn cut_before_the_append_stores_nothing() {
+    let (_server, partition) = start(&[(Kind::BeforeAppend, Fault::Cut)]).await;
     assert!(produce(&partition, 1).await.is_err());
     assert_eq!(produce(&partition, 2).await.unwrap(), [0]);
     assert_eq!(read_all(&partition, 0).await, [2]);
 }
 
 #[tokio::test]
-async fn a_cut_after_the_append_leaves_the_record() {
-    let (_broker, partition) = start(&[(Kind::AfterAppend, Fault::Cut)]).await;
+async fn cut_after_the_append_stores_the_record() {
+    let (_server, partition) = start(&[(Kind::AfterAppend, Fault::Cut)]).await;
     assert!(produce(&partition, 1).await.is_err());
     assert_eq!(produce(&partition, 1).await.unwrap(), [1]);
     assert_eq!(read_all(&partition, 0).await, [1, 1]);
 }
 
 #[tokio::test]
-async fn a_cut_before_the_response_leaves_the_record() {
-    let (_broker, partition) = start(&[(Kind::ProduceResponse, Fault::Cut)]).await;
+async fn cut_before_the_response_stores_the_record() {
+    let (_server, partition) = start(&[(Kind::ProduceResponse, Fault::Cut)]).await;
     assert!(produce(&partition, 1).await.is_err());
     assert_eq!(read_all(&partition, 0).await, [1]);
 }
 
 #[tokio::test]
-async fn a_refusal_carries_its_code_and_a_full_disk_its_own() {
-    let (_broker, partition) = start(&[
+async fn refused_append_reports_its_code_and_failed_write_a_storage_error() {
+    let (_server, partition) = start(&[
         (Kind::BeforeAppend, Fault::Refuse(7)),
         (Kind::BeforeAppend, Fault::FailWrite),
         (Kind::AfterAppend, Fault::Refuse(20)),
@@ -137,8 +134,8 @@ async fn a_refusal_carries_its_code_and_a_full_disk_its_own() {
 }
 
 #[tokio::test]
-async fn a_refused_fetch_carries_its_code() {
-    let (_broker, partition) = start(&[(Kind::OnFetch, Fault::Refuse(74))]).await;
+async fn refused_fetch_reports_its_code() {
+    let (_server, partition) = start(&[(Kind::OnFetch, Fault::Refuse(74))]).await;
     produce(&partition, 1).await.unwrap();
     let refused = partition.fetch_records(0, 1..1_000, 0).await.unwrap_err();
     assert_eq!(code(&refused), Some(ProtocolError::FencedLeaderEpoch));
@@ -146,14 +143,14 @@ async fn a_refused_fetch_carries_its_code() {
 }
 
 #[tokio::test]
-async fn a_hanging_broker_still_stops() {
+async fn hanging_server_still_stops() {
     let hang = Fault::Delay(Duration::from_secs(3_600));
-    let (broker, partition, script) = start_with(&[(Kind::BeforeAppend, hang)]).await;
+    let (server, partition, script) = start_with(&[(Kind::BeforeAppend, hang)]).await;
     let hanging = tokio::spawn(async move { produce(&partition, 1).await.is_err() });
     while script.pending() > 0 {
         tokio::task::yield_now().await;
     }
-    tokio::time::timeout(DEADLINE, broker.stop())
+    tokio::time::timeout(DEADLINE, server.stop())
         .await
         .unwrap()
         .unwrap();

@@ -1,22 +1,27 @@
-//! Drives the broker with `rskafka`: each test is one promise to a well-behaved client.
+//! Records, topics, offsets, restarts: each test is one promise to a well-behaved client.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{TimeZone, Utc};
+use convoy_kafka_server::{Error, KafkaServer, Settings};
 use rskafka::BackoffConfig;
 use rskafka::client::error::{Error as ClientError, ProtocolError};
 use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
 use rskafka::record::Record;
 
-use crate::tests::start;
-use crate::{Broker, Settings};
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
-pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+/// Starts a server with small segments in a temporary directory.
+async fn start() -> KafkaServer {
+    let mut settings = Settings::default();
+    settings.segment_bytes = 64 * 1024;
+    KafkaServer::start(settings).await.unwrap()
+}
 
-async fn connect(broker: &Broker) -> Client {
-    ClientBuilder::new(vec![broker.address().to_string()])
+async fn connect(server: &KafkaServer) -> Client {
+    ClientBuilder::new(vec![server.bootstrap_servers()])
         .backoff_config(BackoffConfig {
             deadline: Some(DEADLINE),
             ..BackoffConfig::default()
@@ -26,14 +31,14 @@ async fn connect(broker: &Broker) -> Client {
         .unwrap()
 }
 
-pub(super) async fn partition(client: &Client, topic: &str) -> PartitionClient {
+pub async fn partition(client: &Client, topic: &str) -> PartitionClient {
     client
         .partition_client(topic, 0, UnknownTopicHandling::Error)
         .await
         .unwrap()
 }
 
-pub(super) async fn create(client: &Client, topic: &str, partitions: i32) {
+pub async fn create(client: &Client, topic: &str, partitions: i32) {
     let controller = client.controller_client().unwrap();
     controller
         .create_topic(topic, partitions, 1, 5_000)
@@ -41,7 +46,7 @@ pub(super) async fn create(client: &Client, topic: &str, partitions: i32) {
         .unwrap();
 }
 
-pub(super) fn record(number: i64) -> Record {
+pub fn record(number: i64) -> Record {
     Record {
         key: Some(format!("key {number}").into_bytes()),
         value: Some(vec![b'x'; 100]),
@@ -50,10 +55,7 @@ pub(super) fn record(number: i64) -> Record {
     }
 }
 
-pub(super) async fn produce(
-    partition: &PartitionClient,
-    numbers: std::ops::Range<i64>,
-) -> Vec<i64> {
+pub async fn produce(partition: &PartitionClient, numbers: std::ops::Range<i64>) -> Vec<i64> {
     partition
         .produce(numbers.map(record).collect(), Compression::NoCompression)
         .await
@@ -61,7 +63,7 @@ pub(super) async fn produce(
 }
 
 /// Fetches from an offset until the log ends and returns the records' offsets.
-pub(super) async fn read_all(partition: &PartitionClient, mut offset: i64) -> Vec<i64> {
+pub async fn read_all(partition: &PartitionClient, mut offset: i64) -> Vec<i64> {
     let mut numbers = Vec::new();
     loop {
         let (records, high_watermark) = partition
@@ -82,9 +84,9 @@ pub(super) async fn read_all(partition: &PartitionClient, mut offset: i64) -> Ve
 }
 
 #[tokio::test]
-async fn what_was_produced_is_fetched_in_order_across_segments() {
-    let broker = start().await;
-    let client = connect(&broker).await;
+async fn records_are_fetched_in_order_across_segments() {
+    let server = start().await;
+    let client = connect(&server).await;
     create(&client, "sensor", 1).await;
     let partition = partition(&client, "sensor").await;
     for batch in 0..50 {
@@ -95,13 +97,13 @@ async fn what_was_produced_is_fetched_in_order_across_segments() {
     let numbers = read_all(&partition, 0).await;
     assert_eq!(numbers, (0..2_000).collect::<Vec<_>>());
     assert_eq!(read_all(&partition, 1_234).await.len(), 766);
-    broker.stop().await.unwrap();
+    server.stop().await.unwrap();
 }
 
 #[tokio::test]
 async fn topics_are_listed_with_their_partitions_until_deleted() {
-    let broker = start().await;
-    let client = connect(&broker).await;
+    let server = start().await;
+    let client = connect(&server).await;
     create(&client, "b", 3).await;
     create(&client, "a", 1).await;
     let topics = client.list_topics().await.unwrap();
@@ -116,9 +118,9 @@ async fn topics_are_listed_with_their_partitions_until_deleted() {
 }
 
 #[tokio::test]
-async fn creating_a_topic_twice_is_refused() {
-    let broker = start().await;
-    let client = connect(&broker).await;
+async fn existing_topic_cannot_be_created_again() {
+    let server = start().await;
+    let client = connect(&server).await;
     create(&client, "twice", 1).await;
     let again = client.controller_client().unwrap();
     let error = again.create_topic("twice", 1, 1, 5_000).await.unwrap_err();
@@ -132,16 +134,16 @@ async fn creating_a_topic_twice_is_refused() {
 }
 
 #[tokio::test]
-async fn a_waiting_fetch_wakes_when_a_record_is_appended() {
-    let broker = start().await;
-    let client = connect(&broker).await;
+async fn waiting_fetch_returns_when_a_record_is_appended() {
+    let server = start().await;
+    let client = connect(&server).await;
     create(&client, "poll", 1).await;
     let reader = partition(&client, "poll").await;
     let waiting = tokio::spawn(async move {
         // Longer than the deadline of the test: only an append can end the wait.
         reader.fetch_records(0, 1..50_000, 60_000).await.unwrap()
     });
-    let writer_client = connect(&broker).await;
+    let writer_client = connect(&server).await;
     produce(&partition(&writer_client, "poll").await, 0..1).await;
     let (records, high_watermark) = tokio::time::timeout(DEADLINE, waiting)
         .await
@@ -151,9 +153,9 @@ async fn a_waiting_fetch_wakes_when_a_record_is_appended() {
 }
 
 #[tokio::test]
-async fn a_waiting_fetch_gives_up_after_its_time_with_nothing() {
-    let broker = start().await;
-    let client = connect(&broker).await;
+async fn waiting_fetch_returns_empty_after_its_timeout() {
+    let server = start().await;
+    let client = connect(&server).await;
     create(&client, "quiet", 1).await;
     let reader = partition(&client, "quiet").await;
     let fetched = tokio::time::timeout(DEADLINE, reader.fetch_records(0, 1..50_000, 50)).await;
@@ -161,26 +163,9 @@ async fn a_waiting_fetch_gives_up_after_its_time_with_nothing() {
 }
 
 #[tokio::test]
-async fn stopping_ends_a_waiting_fetch() {
-    let broker = start().await;
-    let client = connect(&broker).await;
-    create(&client, "stop", 1).await;
-    let reader = partition(&client, "stop").await;
-    let waiting = tokio::spawn(async move { reader.fetch_records(0, 1..50_000, 60_000).await });
-    while !waiting.is_finished() && broker.watched("stop") == 0 {
-        tokio::task::yield_now().await;
-    }
-    tokio::time::timeout(DEADLINE, broker.stop())
-        .await
-        .unwrap()
-        .unwrap();
-    waiting.abort();
-}
-
-#[tokio::test]
-async fn offsets_are_found_by_position_and_by_time() {
-    let broker = start().await;
-    let client = connect(&broker).await;
+async fn offsets_are_listed_by_position_and_by_time() {
+    let server = start().await;
+    let client = connect(&server).await;
     create(&client, "time", 1).await;
     let partition = partition(&client, "time").await;
     for batch in 0..10 {
@@ -195,8 +180,8 @@ async fn offsets_are_found_by_position_and_by_time() {
 
 #[tokio::test]
 async fn deleted_records_are_out_of_range() {
-    let broker = start().await;
-    let client = connect(&broker).await;
+    let server = start().await;
+    let client = connect(&server).await;
     create(&client, "trim", 1).await;
     let partition = partition(&client, "trim").await;
     for batch in 0..20 {
@@ -222,76 +207,70 @@ async fn deleted_records_are_out_of_range() {
 }
 
 #[tokio::test]
-async fn a_data_directory_keeps_topics_and_records_across_a_restart() {
+async fn data_directory_keeps_topics_and_records() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = Settings {
-        data_dir: Some(directory.path().to_owned()),
-        segment_bytes: 10_000,
-        ..Settings::default()
-    };
-    let broker = Broker::start(settings.clone()).await.unwrap();
-    let client = connect(&broker).await;
+    let mut settings = Settings::default().with_data_dir(directory.path());
+    settings.segment_bytes = 10_000;
+    let server = KafkaServer::start(settings.clone()).await.unwrap();
+    let client = connect(&server).await;
     create(&client, "kept", 2).await;
     let writer = partition(&client, "kept").await;
     for batch in 0..10 {
         produce(&writer, batch * 20..batch * 20 + 20).await;
     }
     drop((client, writer));
-    broker.stop().await.unwrap();
+    server.stop().await.unwrap();
 
-    let broker = Broker::start(settings).await.unwrap();
-    let client = connect(&broker).await;
+    let server = KafkaServer::start(settings).await.unwrap();
+    let client = connect(&server).await;
     let reader = partition(&client, "kept").await;
     assert_eq!(read_all(&reader, 0).await, (0..200).collect::<Vec<_>>());
     assert_eq!(produce(&reader, 200..201).await, [200]);
 }
 
 #[tokio::test]
-async fn a_restart_in_place_keeps_address_and_records() {
-    let mut broker = start().await;
-    let address = broker.address();
-    let client = connect(&broker).await;
+async fn restart_keeps_address_and_records() {
+    let mut server = start().await;
+    let address = server.address();
+    let client = connect(&server).await;
     create(&client, "again", 1).await;
     produce(&partition(&client, "again").await, 0..10).await;
-    broker.restart().await.unwrap();
-    assert_eq!(broker.address(), address);
-    let client = connect(&broker).await;
+    server.restart().await.unwrap();
+    assert_eq!(server.address(), address);
+    let client = connect(&server).await;
     let reader = partition(&client, "again").await;
     assert_eq!(read_all(&reader, 0).await, (0..10).collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn a_crash_loses_exactly_what_was_not_synced() {
-    let mut broker = start().await;
-    let client = connect(&broker).await;
+async fn crash_loses_exactly_the_unsynced_records() {
+    let mut server = start().await;
+    let client = connect(&server).await;
     create(&client, "lossy", 1).await;
     let writer = partition(&client, "lossy").await;
     produce(&writer, 0..10).await;
-    broker.sync().await.unwrap();
+    server.sync().await.unwrap();
     produce(&writer, 10..15).await;
-    assert_eq!(broker.crash().await.unwrap(), 5);
-    let client = connect(&broker).await;
+    assert_eq!(server.crash().await.unwrap(), 5);
+    let client = connect(&server).await;
     let reader = partition(&client, "lossy").await;
     assert_eq!(read_all(&reader, 0).await, (0..10).collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn a_data_directory_serves_one_broker_at_a_time() {
+async fn data_directory_is_locked_by_one_server() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = Settings {
-        data_dir: Some(directory.path().to_owned()),
-        ..Settings::default()
-    };
-    let _first = Broker::start(settings.clone()).await.unwrap();
-    let second = Broker::start(settings).await.unwrap_err();
-    assert!(matches!(second, crate::Error::Locked { .. }));
+    let settings = Settings::default().with_data_dir(directory.path());
+    let _first = KafkaServer::start(settings.clone()).await.unwrap();
+    let second = KafkaServer::start(settings).await.unwrap_err();
+    assert!(matches!(second, Error::Locked { .. }));
 }
 
 #[tokio::test]
-async fn a_temporary_directory_goes_with_the_broker() {
-    let broker = start().await;
-    let directory = broker.directory().to_owned();
+async fn temporary_directory_is_removed_on_stop() {
+    let server = start().await;
+    let directory = server.directory().to_owned();
     assert!(directory.join("topics").is_dir());
-    broker.stop().await.unwrap();
+    server.stop().await.unwrap();
     assert!(!directory.exists());
 }
