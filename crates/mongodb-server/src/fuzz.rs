@@ -12,7 +12,7 @@ use crate::aggregation::{Context, GivenDocuments, build, parse_pipeline};
 use crate::bson::shell::Shown;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, key, order, validate};
 use crate::command::{self, Client, Counters, Cursors, Shared};
-use crate::engine::{Engine, Row, record};
+use crate::engine::{self, Engine, Row};
 use crate::error::CommandError;
 use crate::faults::Fault;
 use crate::frame::{HEADER_BYTES, Header, Request};
@@ -86,10 +86,10 @@ pub fn login(bytes: &[u8]) {
 /// Decodes a record of the log, whatever its checksum.
 pub fn record(bytes: &[u8]) {
     if let Some((header, body)) = bytes.split_first_chunk()
-        && let Some(header) = record::Header::read(header)
+        && let Some(header) = engine::Header::read(header)
     {
         header.fits(0, body);
-        let _change = record::read_body(header.kind, body);
+        let _change = engine::read_body(header.kind, body);
     }
 }
 

@@ -42,10 +42,10 @@ pub enum Error {
     #[error("failed to create a temporary directory for the document store")]
     TemporaryDirectory(#[source] std::io::Error),
     /// The documents cannot be opened.
-    #[error("failed to open the documents of the store")]
+    #[error("failed to open the data directory of the document store")]
     Open(#[source] StorageError),
     /// The documents could not be synced to disk.
-    #[error("failed to save the documents of the store")]
+    #[error("failed to sync the documents to disk")]
     Flush(#[source] StorageError),
     /// A task of the server panicked.
     #[error("a task of the document store panicked")]

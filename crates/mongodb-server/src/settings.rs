@@ -8,7 +8,7 @@ use std::time::Duration;
 use convoy_server_kit::{Limits, User};
 use rustls::ServerConfig;
 
-use crate::command::limits::MAX_MESSAGE_BYTES;
+use crate::command::MAX_MESSAGE_BYTES;
 use crate::faults::FaultPlan;
 
 /// Settings of a server. The default listens on a free port of the loopback interface, without

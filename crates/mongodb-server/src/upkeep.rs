@@ -8,8 +8,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::command::{Shared, expiry};
-use crate::engine::{Error, compaction};
+use crate::command::{Shared, expire};
+use crate::engine::{Error, compact};
 
 /// How often writes that no client waits for are synced: MongoDB's commit interval.
 const SYNC_INTERVAL: Duration = Duration::from_millis(100);
@@ -47,10 +47,10 @@ pub async fn run(shared: Arc<Shared>, stopping: CancellationToken) {
 
 fn clean_up(shared: &Shared) -> Result<(), Error> {
     shared.cursors.reap(shared.clock.now());
-    match expiry::expire(shared) {
+    match expire(shared) {
         Ok(0) => {}
         Ok(count) => debug!(count, "removed expired documents"),
         Err(error) => warn!(%error, "failed to remove expired documents"),
     }
-    compaction::compact(&shared.engine)
+    compact(&shared.engine)
 }

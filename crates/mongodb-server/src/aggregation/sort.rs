@@ -8,8 +8,7 @@ use bytes::Bytes;
 use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
 use crate::aggregation::stage::{Context, Stage};
 use crate::bson::Key;
-use crate::engine::scan::Stored;
-use crate::engine::{RecordId, Row};
+use crate::engine::{RecordId, Row, Stored};
 use crate::error::CommandError;
 use crate::query::SortSpec;
 

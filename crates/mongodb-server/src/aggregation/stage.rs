@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use convoy_server_kit::clock::RunClock;
+use convoy_server_kit::RunClock;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, Row, Scan};

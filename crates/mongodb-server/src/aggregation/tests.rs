@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use convoy_server_kit::clock::RunClock;
+use convoy_server_kit::RunClock;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tempfile::TempDir;

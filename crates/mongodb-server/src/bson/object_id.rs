@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
 /// An object id: seconds since 1970, five random bytes of the process, a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

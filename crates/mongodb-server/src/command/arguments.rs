@@ -128,7 +128,7 @@ impl<'a> Call<'a> {
     /// Rejects collations other than the simple one.
     fn check_collation(&self) -> Result<(), CommandError> {
         match self.body.get("collation") {
-            Some(collation) if !crate::engine::index_spec::is_simple_collation(&collation) => {
+            Some(collation) if !crate::engine::is_simple_collation(&collation) => {
                 Err(CommandError::unsupported("collations other than simple"))
             }
             _ => Ok(()),

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::{Call, Client, Shared, cursor};
-use crate::engine::catalog::{not_found, uuid_value};
-use crate::engine::index_spec::IndexSpec;
-use crate::engine::namespace::check_database;
-use crate::engine::{Collection, CollectionOptions, Namespace};
+use crate::engine::{
+    Collection, CollectionOptions, IndexSpec, Namespace, check_database, not_found, uuid_value,
+};
 use crate::error::{Code, CommandError};
 use crate::query::Filter;
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use crate::aggregation::{Context, Stage};
 use crate::bson::{Builder, Kind, MAX_DOCUMENT_BYTES, Value};
-use crate::engine::Row;
-use crate::engine::locks::lock;
+use crate::engine::{Row, lock};
 use crate::error::{Code, CommandError};
 
 /// Idle time after which a cursor is closed.

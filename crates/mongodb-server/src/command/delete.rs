@@ -7,9 +7,7 @@ use crate::command::query::{Selection, context, parse_hint};
 use crate::command::statement::Statement;
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
-use crate::engine::Namespace;
-use crate::engine::collection::{Change, Changed};
-use crate::engine::log::Position;
+use crate::engine::{Change, Changed, Namespace, Position};
 use crate::error::CommandError;
 use crate::query::Filter;
 

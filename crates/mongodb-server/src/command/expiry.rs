@@ -6,7 +6,7 @@ use crate::command::Shared;
 use crate::command::delete::remove;
 use crate::command::query::Selection;
 use crate::command::update::now_ms;
-use crate::engine::index_spec::IndexSpec;
+use crate::engine::IndexSpec;
 use crate::error::CommandError;
 use crate::query::{Comparison, Filter, Test};
 

@@ -5,8 +5,7 @@ use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::find;
 use crate::command::query::{Selection, context, parse_hint, push_down};
 use crate::command::{Call, Client, Shared, limits};
-use crate::engine::plan::{Plan, Usage};
-use crate::engine::{Namespace, Scan, Source};
+use crate::engine::{Namespace, Plan, Scan, Source, Usage};
 use crate::error::{Code, CommandError};
 use crate::query::Filter;
 

@@ -7,9 +7,7 @@ use crate::command::query::{Selection, context, parse_hint};
 use crate::command::update::{check_updated, now_ms, parse_update, upsert};
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
-use crate::engine::collection::{Change, Changed};
-use crate::engine::log::Position;
-use crate::engine::{Collection, Namespace, RecordId};
+use crate::engine::{Change, Changed, Collection, Namespace, Position, RecordId};
 use crate::error::CommandError;
 use crate::query::{Filter, Moment, Projection, Update};
 

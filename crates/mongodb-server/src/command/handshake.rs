@@ -7,7 +7,7 @@ use crate::command::limits::{
     MAX_MESSAGE_BYTES, MAX_WRITE_BATCH, SESSION_TIMEOUT_MINUTES, VERSION,
 };
 use crate::command::{Call, Client, Shared, sasl};
-use crate::engine::catalog;
+use crate::engine::{random_uuid, uuid_value};
 use crate::error::CommandError;
 
 /// The newest wire version served: that of MongoDB 7.0.
@@ -108,7 +108,7 @@ pub fn connection_status(
     }
     Ok(Builder::new()
         .document("authInfo", info)
-        .with("uuid", &catalog::uuid_value(&catalog::random_uuid())))
+        .with("uuid", &uuid_value(&random_uuid())))
 }
 
 /// `whatsmyuri`

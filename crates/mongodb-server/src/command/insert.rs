@@ -8,8 +8,7 @@ use std::borrow::Cow;
 use crate::bson::{ArrayBuilder, Builder, Doc, MAX_DOCUMENT_BYTES, ObjectId, Value};
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
-use crate::engine::Namespace;
-use crate::engine::collection::Inserted;
+use crate::engine::{Inserted, Namespace};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
 

@@ -5,8 +5,7 @@ use convoy_server_kit::unix_ms;
 use crate::aggregation::{Context, Limit, Skip, Sort, Stage, StageSpec};
 use crate::bson::{Doc, Kind, Value};
 use crate::command::{Call, Shared};
-use crate::engine::plan::{self, Hint, Plan};
-use crate::engine::{Namespace, Scan, Source};
+use crate::engine::{Hint, Namespace, Plan, Scan, Source, plan};
 use crate::error::CommandError;
 use crate::query::{Direction, Filter, SortSpec};
 
@@ -34,9 +33,8 @@ impl Selection {
     /// Plans how to find the documents. A missing collection has none.
     pub fn plan(&self, shared: &Shared, namespace: &Namespace) -> Result<Plan, CommandError> {
         match shared.engine.collection(namespace) {
-            Some(collection) => collection.with_state(|state| {
-                plan::plan(state, &self.filter, &self.sort, self.hint.as_ref())
-            }),
+            Some(collection) => collection
+                .with_state(|state| plan(state, &self.filter, &self.sort, self.hint.as_ref())),
             None => Ok(Plan {
                 source: Source::Nothing,
                 sorted: true,

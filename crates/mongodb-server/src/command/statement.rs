@@ -1,7 +1,7 @@
 //! One statement of a batch of updates or deletes.
 
 use crate::bson::{Doc, Value};
-use crate::engine::index_spec::is_simple_collation;
+use crate::engine::is_simple_collation;
 use crate::error::CommandError;
 
 /// A statement's arguments.

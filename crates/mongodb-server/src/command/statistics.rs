@@ -7,9 +7,7 @@ use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::catalog::existing;
 use crate::command::{Call, Client, Shared};
-use crate::engine::index::Index;
-use crate::engine::index_spec::{ID_INDEX, IndexSpec};
-use crate::engine::{Collection, Namespace, Row};
+use crate::engine::{Collection, ID_INDEX, Index, IndexSpec, Namespace, Row};
 use crate::error::CommandError;
 
 /// Sizes of a collection.

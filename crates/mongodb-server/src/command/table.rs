@@ -8,7 +8,7 @@ use crate::command::{
     aggregate, catalog, count, cursor, delete, diagnostics, explain, find, find_and_modify,
     handshake, indexes, insert, missing, read_concern, sasl, sessions, statistics, update,
 };
-use crate::engine::namespace::check_database;
+use crate::engine::check_database;
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
 use crate::frame::Request;

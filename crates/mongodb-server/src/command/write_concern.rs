@@ -2,8 +2,7 @@
 
 use crate::bson::Value;
 use crate::command::Call;
-use crate::engine::Engine;
-use crate::engine::log::Position;
+use crate::engine::{Engine, Position};
 use crate::error::{Code, CommandError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,7 +41,7 @@ pub enum Error {
         offset: u64,
     },
     /// An earlier write failed, so that the contents of the disk are unknown.
-    #[error("the log of the document store failed earlier and takes no more writes")]
+    #[error("the log of the document store is read-only after a failed write")]
     Failed,
     /// The server stopped or crashed.
     #[error("the document store is closed")]
@@ -52,10 +52,8 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Directory { .. } => "name a directory that can be created and written".to_owned(),
-            Self::InUse { .. } => {
-                "stop the process that uses it, or name another directory".to_owned()
-            }
+            Self::Directory { .. } => "name a writable directory".to_owned(),
+            Self::InUse { .. } => "stop the other process, or name another directory".to_owned(),
             Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "free some disk space, or name a directory on another disk".to_owned()
             }
@@ -63,10 +61,13 @@ impl Error {
                 "check the disk and its permissions".to_owned()
             }
             Self::Damaged { .. } => {
-                "restore the directory from a copy, or start with an empty one".to_owned()
+                "restore the directory from a backup, or start with an empty one".to_owned()
             }
             Self::Closed => "start the server again".to_owned(),
-            Self::Failed => "restart; what was acknowledged as durable is kept".to_owned(),
+            Self::Failed => {
+                "restart the server: documents that were acknowledged as durable are kept"
+                    .to_owned()
+            }
         }
     }
 }
@@ -77,7 +78,7 @@ pub enum ChangeError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] Error),
-    /// The change is refused.
+    /// The change is rejected.
     #[error(transparent)]
     Refused(#[from] CommandError),
 }

@@ -10,30 +10,39 @@
 //! Synchronous: callers run it on threads that may block. Locks are taken in this order: catalog,
 //! collection, log writer.
 
-pub mod catalog;
-pub mod collection;
-pub mod compaction;
-pub mod error;
-pub mod index;
-pub mod index_spec;
-pub mod locks;
-pub mod log;
-pub mod namespace;
-pub mod plan;
-pub mod record;
-pub mod records;
-pub mod recovery;
-pub mod replay;
-pub mod scan;
-pub mod segment;
-pub mod store;
-pub mod verify;
+mod catalog;
+mod collection;
+mod compaction;
+mod error;
+mod index;
+mod index_spec;
+mod locks;
+mod log;
+mod namespace;
+mod plan;
+mod record;
+mod records;
+mod recovery;
+mod replay;
+mod scan;
+mod segment;
+mod store;
+mod verify;
 
-pub use collection::{Collection, CollectionOptions};
+pub use catalog::{not_found, random_uuid, uuid_value};
+pub use collection::{Change, Changed, Collection, CollectionOptions, Inserted};
+pub use compaction::compact;
 pub use error::Error;
-pub use namespace::Namespace;
+pub use index::Index;
+pub use index_spec::{ID_INDEX, IndexSpec, is_simple_collation};
+pub use locks::lock;
+pub use log::{Log, Position};
+pub use namespace::{Namespace, check_database};
+pub use plan::{Hint, Plan, Usage, plan};
 pub use record::RecordId;
-pub use scan::{Row, Scan, Source};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use record::{Header, read_body};
+pub use scan::{Row, Scan, Source, Stored};
 pub use store::Engine;
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub fn recover(
             if !last {
                 return Err(Error::Damaged { path, offset: 0 });
             }
-            warn!(path = %path.display(), "removed a segment that was being created");
+            warn!(path = %path.display(), "removed an incomplete segment");
             std::fs::remove_file(&path).map_err(|source| Error::Write { path, source })?;
             break;
         };

@@ -116,7 +116,7 @@ fn build(log: &Log, mut found: BTreeMap<CollectionId, Found>) -> Result<Catalog,
     for id in orphans {
         warn!(
             collection = id.0,
-            "dropped a collection whose name was taken over"
+            "dropped a collection whose name another one has taken over"
         );
         log_drop(log, id)?;
     }
@@ -181,7 +181,7 @@ fn read_indexes(entry: Doc<'_>) -> Vec<IndexSpec> {
     };
     let parsed = indexes.values().filter_map(|value| {
         let spec = IndexSpec::parse(value.as_document()?);
-        spec.inspect_err(|error| warn!(%error, "left out an index that cannot be read"))
+        spec.inspect_err(|error| warn!(%error, "left out an index with an invalid description"))
             .ok()
     });
     parsed.collect()

@@ -1,6 +1,6 @@
 //! Compiles filters; rejects malformed and unknown operators with MongoDB's errors.
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
 use crate::bson::{Doc, Element, Key, Kind, Value, value};
 use crate::error::{CommandError, UNSUPPORTED_HERE};

@@ -292,7 +292,7 @@ fn array_input<'a>(
 mod tests {
     use std::time::Duration;
 
-    use convoy_server_kit::clock::RunClock;
+    use convoy_server_kit::RunClock;
 
     use super::*;
     use crate::error::Code;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use convoy_server_kit::clock::RunClock;
+use convoy_server_kit::RunClock;
 
 use crate::bson::{ArrayBuilder, Doc, Kind, MAX_DOCUMENT_BYTES, Value};
 use crate::error::{Code, CommandError};
