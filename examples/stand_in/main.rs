@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use convoy_kafka_server::{KafkaServer, Settings as BrokerSettings};
-use convoy_mongodb_server::{Settings as StoreSettings, Store};
+use convoy_mongodb_server::{MongoServer, Settings as StoreSettings};
 use convoy_registry_server::{Registry, Settings as RegistrySettings};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -118,7 +118,7 @@ async fn mongodb(flags: &[&str]) -> Result<(), String> {
     if flags != ["--bind_ip_all"] {
         return Err(format!("unknown flags {flags:?}"));
     }
-    let store = Store::start(StoreSettings::default())
+    let store = MongoServer::start(StoreSettings::default())
         .await
         .map_err(chain)?;
     forward(MONGODB, store.address()).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use convoy_kafka_server as embedded_broker;
 use convoy_mongodb_server as embedded_store;
-use convoy_mongodb_server::faults::FaultPlan;
+use convoy_mongodb_server::{FaultPlan, MongoServer};
 use convoy_registry_server as embedded_registry;
 use convoy_server_kit::SecretUri;
 use tokio_util::sync::CancellationToken;
@@ -83,10 +83,10 @@ pub(crate) enum Broker {
     Away,
 }
 
-/// A store, by where it is; an embedded one with what it was started with.
+/// A store, by where it is.
 #[derive(Debug)]
 pub(crate) enum Store {
-    Embedded(Box<embedded_store::Store>, Box<embedded_store::Settings>),
+    Embedded(Box<MongoServer>),
     Container(Box<ReplicaSet>),
     External(SecretUri),
     /// It was not there any more after a fault.
@@ -174,7 +174,7 @@ impl Servers {
             let store = async {
                 match &self.store {
                     Store::Container(store) => store.end().await,
-                    Store::Embedded(..) | Store::External(_) | Store::Away => None,
+                    Store::Embedded(_) | Store::External(_) | Store::Away => None,
                 }
             };
             let (broker, store) = tokio::join!(broker, store);
@@ -202,7 +202,7 @@ impl Servers {
             tracing::warn!("connections of the schema registry did not end in time");
         }
         match self.store {
-            Store::Embedded(store, _) => store.stop().await?,
+            Store::Embedded(store) => store.stop().await?,
             Store::Container(store) if keep => {
                 let address = store.uri().to_string();
                 tell_kept(terminal, "store", &address, store.keep());
@@ -237,7 +237,7 @@ impl Store {
     fn uri(&self) -> SecretUri {
         match self {
             Self::Away => SecretUri::new(String::new()),
-            Self::Embedded(store, _) => SecretUri::new(format!("mongodb://{}", store.address())),
+            Self::Embedded(store) => SecretUri::new(store.uri()),
             Self::Container(store) => store.uri().clone(),
             Self::External(uri) => uri.clone(),
         }
@@ -245,7 +245,7 @@ impl Store {
 
     fn durability(&self) -> &'static str {
         match self {
-            Self::Embedded(..) | Self::Container(_) => {
+            Self::Embedded(_) | Self::Container(_) => {
                 "w: majority, j: true, journal synced to disk"
             }
             Self::External(_) | Self::Away => "w: majority, j: true",
@@ -383,14 +383,12 @@ async fn provide_store(
         return Ok(Store::Container(Box::new(store)));
     }
     let points = situation.injector.map(|injector| &injector.points);
-    let embedded = embedded_store::Settings {
-        listen: loopback(settings.store_port),
-        data_dir: data.map(|data| data.of("store")),
-        faults: points.map(|points| Arc::clone(points) as Arc<dyn FaultPlan>),
-        ..embedded_store::Settings::default()
-    };
-    let store = start_store(embedded.clone(), runtimes).await?;
-    Ok(Store::Embedded(Box::new(store), Box::new(embedded)))
+    let mut embedded =
+        embedded_store::Settings::default().with_listen(loopback(settings.store_port));
+    embedded.data_dir = data.map(|data| data.of("store"));
+    embedded.faults = points.map(|points| Arc::clone(points) as Arc<FaultPlan>);
+    let store = start_store(embedded, runtimes).await?;
+    Ok(Store::Embedded(Box::new(store)))
 }
 
 fn common(situation: Situation<'_>, engine: &Engine, image: &str) -> Common {

@@ -11,9 +11,7 @@ use std::time::Duration;
 
 use convoy_kafka_server as broker;
 use convoy_kafka_server::{Fault, FaultHook, KafkaServer, Moment};
-use convoy_mongodb_server as store;
-use convoy_mongodb_server::Store;
-use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, Occasion};
+use convoy_mongodb_server::{self as store, Interruption, MongoServer};
 use convoy_server_kit::clock::RunClock;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -69,10 +67,10 @@ impl Silence {
     }
 }
 
-impl FaultPlan for Silence {
-    fn inject(&self, occasion: &Occasion<'_>) -> Injected {
+impl FaultHook<store::Moment<'_>, store::Fault> for Silence {
+    fn fault_for(&self, moment: &store::Moment<'_>) -> Option<store::Fault> {
         let now = self.clock.now();
-        let insert = occasion.command == "insert";
+        let insert = moment.command == "insert";
         if insert && self.inserts.fetch_add(1, Ordering::Relaxed) == 2 {
             self.begun.store(now, Ordering::Relaxed);
         }
@@ -80,10 +78,7 @@ impl FaultPlan for Silence {
         let since = Duration::from_nanos(now.saturating_sub(begun));
         let silent = now >= begun && since < self.lasts;
         self.hung.fetch_add(u64::from(silent), Ordering::Relaxed);
-        Injected {
-            before: silent.then_some(Disturbance::Hang),
-            ..Injected::default()
-        }
+        silent.then(|| store::Fault::before(Interruption::Hang))
     }
 }
 
@@ -101,12 +96,9 @@ fn until(what: &str, happened: impl Fn() -> bool) {
     }
 }
 
-fn start_store(runtime: &Runtime, faults: Arc<dyn FaultPlan>) -> Store {
-    let settings = store::Settings {
-        faults: Some(faults),
-        ..store::Settings::default()
-    };
-    runtime.block_on(Store::start(settings)).unwrap()
+fn start_store(runtime: &Runtime, faults: Arc<store::FaultPlan>) -> MongoServer {
+    let settings = store::Settings::default().with_faults(faults);
+    runtime.block_on(MongoServer::start(settings)).unwrap()
 }
 
 fn ended(child: Child) -> (Option<i32>, Value, String) {

@@ -19,7 +19,7 @@ use std::path::Path;
 use convoy_kafka_server as broker;
 use convoy_kafka_server::KafkaServer;
 use convoy_mongodb_server as store;
-use convoy_mongodb_server::Store;
+use convoy_mongodb_server::MongoServer;
 use convoy_registry_server as registry;
 use convoy_registry_server::Registry;
 use convoy_server_kit::tls::Authority;
@@ -49,7 +49,7 @@ struct Serving {
     /// Vouches for broker and store where they speak TLS.
     authority: Option<Authority>,
     registry: Registry,
-    store: Store,
+    store: MongoServer,
 }
 
 /// Serves until interrupted.
@@ -103,13 +103,11 @@ impl Serving {
             users: user.map(Into::into).into_iter().collect(),
             ..registry::Settings::default()
         };
-        let store = store::Settings {
-            listen: loopback(settings.store_port),
-            data_dir: Some(data.of("store")),
-            users: user.map(store_user).into_iter().collect(),
-            tls,
-            ..store::Settings::default()
-        };
+        let mut store = store::Settings::default()
+            .with_listen(loopback(settings.store_port))
+            .with_data_dir(data.of("store"))
+            .with_users(user.map(store_user));
+        store.tls = tls;
         let at = |flag| move |error| name_port(flag, error);
         let broker = embedded::start_broker(broker, runtimes)
             .await
@@ -188,7 +186,7 @@ fn broker_user(user: &Credentials) -> broker::User {
 }
 
 fn store_user(user: &Credentials) -> store::User {
-    store::User::new(user.username.clone(), user.password.reveal())
+    store::User::new(user.username.clone(), user.password.clone())
 }
 
 /// Names the option that decides a port, where that is what went wrong.

@@ -6,7 +6,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::faults::{Scheduled, Target};
-use crate::host::embedded::start_store;
 use crate::host::roles::{Role, Runtimes};
 use crate::host::servers::{Broker, Servers, Store};
 
@@ -69,14 +68,15 @@ impl Servers {
 
     async fn restart_store(&mut self, runtimes: &Runtimes) -> Result<(), Error> {
         match std::mem::replace(&mut self.store, Store::Away) {
-            Store::Embedded(store, settings) => {
-                let mut settings = *settings;
-                settings.listen = store.address();
-                let stopping = runtimes.handle(Role::Store).spawn(store.stop());
-                stopping.await.map_err(|_panicked| PANICKED)??;
-                let store = start_store(settings.clone(), runtimes).await?;
-                self.store = Store::Embedded(Box::new(store), Box::new(settings));
-                Ok(())
+            Store::Embedded(mut store) => {
+                // Its tasks belong to the runtime of its role.
+                let restarting = runtimes.handle(Role::Store).spawn(async move {
+                    let restarted = store.restart().await;
+                    (store, restarted)
+                });
+                let (store, restarted) = restarting.await.map_err(|_panicked| PANICKED)?;
+                self.store = Store::Embedded(store);
+                Ok(restarted?)
             }
             Store::Container(store) => {
                 let restarted = store

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use convoy_kafka_server::{Fault, FaultHook, Moment};
-use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
+use convoy_mongodb_server::{self as store, ErrorReply, Interruption};
 
 use crate::faults::{Chance, Plan, Scheduled, Target};
 use crate::load::random;
@@ -141,27 +141,28 @@ impl FaultHook<Moment<'_>, Fault> for FailPoints {
     }
 }
 
-impl FaultPlan for FailPoints {
-    fn inject(&self, occasion: &Occasion<'_>) -> Injected {
-        let mut injected = Injected::default();
+impl FaultHook<store::Moment<'_>, store::Fault> for FailPoints {
+    fn fault_for(&self, moment: &store::Moment<'_>) -> Option<store::Fault> {
         let (hang, slow) = self.waits(Target::Store);
-        injected.before = hang.map(Disturbance::Delay);
-        let writes = ["insert", "update"].contains(&occasion.command);
-        if !writes || injected.before.is_some() {
-            return injected;
+        if let Some(rest) = hang {
+            return Some(store::Fault::before(Interruption::Delay(rest)));
         }
-        injected.before = slow.map(Disturbance::Delay);
+        if !["insert", "update"].contains(&moment.command) {
+            return None;
+        }
+        let mut fault = store::Fault {
+            before: slow.map(Interruption::Delay),
+            ..store::Fault::default()
+        };
         if self.strikes(Chance::StoreCutBeforeApply) {
-            injected.before = Some(Disturbance::Cut);
+            fault.before = Some(Interruption::Cut);
         } else if self.strikes(Chance::StoreCutAfterApply) {
-            injected.after = Some(Disturbance::Cut);
-        } else if occasion.command == "insert" && self.strikes(Chance::StoreConcernUnmet) {
-            injected.write_concern_error = Some(InjectedError::new(
-                CONCERN_UNMET,
-                "waiting for replication timed out",
-            ));
+            fault.after = Some(Interruption::Cut);
+        } else if moment.command == "insert" && self.strikes(Chance::StoreConcernUnmet) {
+            let message = "waiting for replication timed out";
+            fault.write_concern_error = Some(ErrorReply::new(CONCERN_UNMET, message));
         }
-        injected
+        Some(fault)
     }
 }
 
@@ -246,14 +247,15 @@ mod tests {
         assert!(rest > Duration::from_secs(3_000));
         let slow = points("slow-store=20ms@0s+1h");
         slow.begin(0);
-        let occasion = |command| Occasion {
+        let moment = |command| store::Moment {
             command,
             database: "convoy",
             collection: "sensor",
             connection: 1,
         };
-        let delay = Disturbance::Delay(Duration::from_millis(20));
-        assert_eq!(slow.inject(&occasion("insert")).before, Some(delay));
-        assert_eq!(slow.inject(&occasion("hello")).before, None);
+        let delay = Interruption::Delay(Duration::from_millis(20));
+        let delayed = store::Fault::before(delay);
+        assert_eq!(slow.fault_for(&moment("insert")), Some(delayed));
+        assert_eq!(slow.fault_for(&moment("hello")), None);
     }
 }

@@ -22,7 +22,7 @@ async fn place() -> Place {
     let mut settings = embedded_broker::Settings::default();
     settings.max_batch_bytes = 1_048_588;
     let broker = embedded_broker::KafkaServer::start(settings).await.unwrap();
-    let store = embedded_store::Store::start(embedded_store::Settings::default());
+    let store = embedded_store::MongoServer::start(embedded_store::Settings::default());
     Place {
         broker,
         store: store.await.unwrap(),

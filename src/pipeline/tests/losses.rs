@@ -233,7 +233,7 @@ async fn with_log_changed(seed: u64, change: impl FnOnce(&mut Vec<u8>)) -> Error
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let first = broker(directory.path(), listen, faults()).await;
     let address = first.address();
-    let store = embedded_store::Store::start(embedded_store::Settings::default());
+    let store = embedded_store::MongoServer::start(embedded_store::Settings::default());
     let store = store.await.unwrap();
     let endpoints = Endpoints {
         broker: Endpoint::plain(address.to_string()),

@@ -109,7 +109,7 @@ async fn until(what: &str, happened: impl Fn() -> bool + Send + Sync) {
 /// Embedded servers, and everything to run a fleet on them.
 struct Place {
     broker: embedded_broker::KafkaServer,
-    store: embedded_store::Store,
+    store: embedded_store::MongoServer,
 }
 
 impl Place {
@@ -119,16 +119,14 @@ impl Place {
 
     async fn open_with(
         faults: Option<Arc<embedded_broker::FaultPlan>>,
-        plan: Option<Arc<dyn embedded_store::faults::FaultPlan>>,
+        plan: Option<Arc<embedded_store::FaultPlan>>,
     ) -> Self {
         let mut settings = embedded_broker::Settings::default();
         settings.faults = faults;
         let broker = embedded_broker::KafkaServer::start(settings).await.unwrap();
-        let settings = embedded_store::Settings {
-            faults: plan,
-            ..Default::default()
-        };
-        let store = embedded_store::Store::start(settings).await.unwrap();
+        let mut settings = embedded_store::Settings::default();
+        settings.faults = plan;
+        let store = embedded_store::MongoServer::start(settings).await.unwrap();
         Self { broker, store }
     }
 
@@ -136,7 +134,7 @@ impl Place {
         Endpoints {
             broker: Endpoint::plain(self.broker.address().to_string()),
             registry: None,
-            store: SecretUri::new(format!("mongodb://{}", self.store.address())),
+            store: SecretUri::new(self.store.uri()),
         }
     }
 

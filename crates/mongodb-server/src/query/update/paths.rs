@@ -1,28 +1,27 @@
-//! Paths of updates, which may mean several elements of an array.
+//! Update paths, which can select several elements of an array.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::bson::{Builder, Doc, Value};
+use crate::bson::{Builder, Doc, Element, Value};
 use crate::error::{Code, CommandError};
 use crate::query::filter::Filter;
-use crate::query::parse_filter;
 use crate::query::path::Path;
 use crate::query::update::tree::Slot;
 
-/// A path that may have `$[]` and `$[identifier]` in it.
+/// A path that may contain `$`, `$[]` and `$[identifier]`.
 #[derive(Debug, Clone)]
 pub struct UpdatePath {
     path: Path,
-    /// Per part: whether it means several elements, and which.
+    /// The array elements that each part selects; `None` for a name or an index.
     choices: Vec<Option<Choice>>,
 }
 
-/// Which elements of an array are meant.
+/// A selection of array elements.
 #[derive(Debug, Clone)]
 enum Choice {
-    /// The one that made the document pass the filter.
+    /// `$`: the element that makes the document pass the filter.
     Matched,
     All,
     Filtered {
@@ -39,7 +38,7 @@ pub struct ArrayFilters {
 }
 
 impl ArrayFilters {
-    /// Reads the argument.
+    /// Compiles the argument `arrayFilters`.
     pub fn parse(filters: Option<Doc<'_>>) -> Result<Self, CommandError> {
         let mut parsed = Self::default();
         for value in filters.into_iter().flat_map(Doc::values) {
@@ -47,18 +46,16 @@ impl ArrayFilters {
                 CommandError::type_mismatch("arrayFilters must contain only documents")
             })?;
             let first = filter.elements().next();
-            let name = first
-                .map(crate::bson::document::Element::name)
-                .ok_or_else(|| {
-                    CommandError::failed_to_parse(
-                        "Cannot use an expression without a top-level field name in arrayFilters",
-                    )
-                })?;
+            let name = first.map(Element::name).ok_or_else(|| {
+                CommandError::failed_to_parse(
+                    "Cannot use an expression without a top-level field name in arrayFilters",
+                )
+            })?;
             if name.starts_with('$') {
                 return Err(CommandError::unsupported(format!("{name} in arrayFilters")));
             }
             let identifier = name.split('.').next().unwrap_or_default().to_owned();
-            let compiled = parse_filter::parse_within(filter)?;
+            let compiled = Filter::parse_within(filter)?;
             if parsed
                 .filters
                 .insert(identifier.clone(), compiled)
@@ -72,7 +69,7 @@ impl ArrayFilters {
         Ok(parsed)
     }
 
-    /// Refuses filters that no path mentions.
+    /// Rejects filters that no path uses.
     pub fn check_used(&self) -> Result<(), CommandError> {
         let used = self.used.borrow();
         match self.filters.keys().find(|name| !used.contains(name)) {
@@ -85,7 +82,7 @@ impl ArrayFilters {
 }
 
 impl UpdatePath {
-    /// Reads a path.
+    /// Compiles a path.
     pub fn parse(text: &str, filters: &ArrayFilters) -> Result<Self, CommandError> {
         if text.is_empty() {
             let message = "An empty update path is not valid.";
@@ -115,18 +112,17 @@ impl UpdatePath {
         Ok(Self { path, choices })
     }
 
-    /// Returns the path as it was written.
     pub fn as_path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns whether the path depends on what made the document pass the filter.
+    /// Returns whether the path contains `$`.
     pub fn is_positional(&self) -> bool {
         let matched = |choice: &Choice| matches!(choice, Choice::Matched);
         self.choices.iter().flatten().any(matched)
     }
 
-    /// Returns the path, which must mean one place.
+    /// Returns the path; rejects one that selects array elements.
     pub fn plain(&self) -> Result<Path, CommandError> {
         if self.choices.iter().any(Option::is_some) {
             return Err(CommandError::bad_value(format!(
@@ -137,18 +133,18 @@ impl UpdatePath {
         Ok(self.path.clone())
     }
 
-    /// Returns whether the part at `at` means elements of an array, whichever pass.
+    /// Returns whether the part at `at` is `$[]` or `$[identifier]`.
     pub fn chooses_elements(&self, at: usize) -> bool {
         let choice = self.choices.get(at).and_then(Option::as_ref);
         choice.is_some_and(|choice| !matches!(choice, Choice::Matched))
     }
 
-    /// Returns whether the places that are meant depend on the document.
+    /// Returns whether the selected fields depend on the document.
     pub fn is_dynamic(&self) -> bool {
         self.choices.iter().any(Option::is_some)
     }
 
-    /// Orders paths part by part, numbers as numbers.
+    /// Compares paths part by part, array indexes as numbers.
     pub fn compare(&self, other: &Self) -> Ordering {
         let (one, other) = (self.path.parts(), other.path.parts());
         for (one, other) in one.iter().zip(other) {
@@ -163,9 +159,9 @@ impl UpdatePath {
         one.len().cmp(&other.len())
     }
 
-    /// Returns the places in a document that the path means.
+    /// Returns the paths of the fields that the path selects in a document.
     ///
-    /// `position` is the element that made the document pass the filter, if one did.
+    /// `position` is the index of the element that `$` stands for.
     pub fn expand(
         &self,
         root: &mut Slot<'_>,
@@ -202,7 +198,7 @@ impl UpdatePath {
 }
 
 impl Choice {
-    /// Returns which elements of the array at `prefix` are meant.
+    /// Returns the indexes of the selected elements of the array at `prefix`.
     fn indexes(
         &self,
         root: &mut Slot<'_>,
@@ -272,7 +268,7 @@ fn parse_choice(
     Ok(None)
 }
 
-/// Shows a document by its `_id`, as messages about updates do.
+/// Formats the `_id` of a document for a message.
 pub fn shown_id(doc: Doc<'_>) -> String {
     let id = doc.get("_id").unwrap_or(Value::Null);
     format!("{{_id: {id}}}")

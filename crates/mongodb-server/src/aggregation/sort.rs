@@ -1,100 +1,30 @@
-//! Stages that find and aggregate share.
+//! `$sort`, with the `$limit` that follows it.
 
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use bytes::Bytes;
 
+use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::stage::{Context, Stage};
 use crate::bson::Key;
-use crate::engine::scan::Stored;
-use crate::engine::{RecordId, Row};
-use crate::error::{Code, CommandError};
-use crate::pipeline::{Context, Stage};
-use crate::query::{Filter, Projection, SortSpec};
+use crate::engine::{RecordId, Row, Stored};
+use crate::error::CommandError;
+use crate::query::SortSpec;
 
-/// Bytes of computed documents that a stage may hold.
-pub const MEMORY_LIMIT: usize = 100 * 1024 * 1024;
-
-/// Lets documents pass that a filter accepts.
-pub struct Match {
-    pub input: Box<dyn Stage>,
-    pub filter: Filter,
-}
-
-impl Stage for Match {
-    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
-        while let Some(row) = self.input.next(context)? {
-            if self.filter.test(row.doc())? {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// Leaves out the first documents.
-pub struct Skip {
-    pub input: Box<dyn Stage>,
-    pub count: u64,
-}
-
-impl Stage for Skip {
-    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
-        while self.count > 0 {
-            self.count -= 1;
-            if self.input.next(context)?.is_none() {
-                self.count = 0;
-            }
-        }
-        self.input.next(context)
-    }
-}
-
-/// Ends after a number of documents.
-pub struct Limit {
-    pub input: Box<dyn Stage>,
-    pub left: u64,
-}
-
-impl Stage for Limit {
-    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        self.left -= 1;
-        self.input.next(context)
-    }
-}
-
-/// Keeps or leaves out fields.
-pub struct Project {
-    pub input: Box<dyn Stage>,
-    pub projection: Projection,
-}
-
-impl Stage for Project {
-    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
-        let row = self.input.next(context)?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        let projected = self.projection.apply(row.doc(), context.now_ms)?;
-        Ok(Some(Row::computed(projected)))
-    }
-}
-
-/// Gives documents in an order, once it has seen them all.
+/// Reads all documents, then returns them in order.
 pub struct Sort {
     input: Option<Box<dyn Stage>>,
     spec: SortSpec,
-    /// How many are wanted at most.
+    /// Maximum number of documents to return.
     limit: usize,
     sorted: std::vec::IntoIter<Entry>,
 }
 
-/// A document to be ordered. One that is on disk is not held in memory.
+/// A document with its sort key. A stored document is not held in memory.
 struct Entry {
     key: Key,
-    /// Documents that compare equal stay in the order they came in.
+    /// Position in the input: documents with equal keys keep their order.
     sequence: u64,
     held: Held,
 }
@@ -105,7 +35,7 @@ enum Held {
 }
 
 impl Sort {
-    /// Orders all documents, or the first `limit` of them.
+    /// Sorts all documents, or only the first `limit` of the result.
     pub fn new(input: Box<dyn Stage>, spec: SortSpec, limit: Option<u64>) -> Self {
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
         Self {
@@ -131,7 +61,7 @@ impl Sort {
             let entry = Entry {
                 key: Key::new(&key),
                 sequence,
-                held: Held::of(row),
+                held: Held::new(row),
             };
             memory += entry.memory();
             heap.push(entry);
@@ -171,10 +101,10 @@ impl Stage for Sort {
 }
 
 impl Held {
-    fn of(row: Row) -> Self {
+    fn new(row: Row) -> Self {
         match row.origin {
             Some((id, stored)) => Self::Stored(id, stored),
-            // Copied, so that it does not hold on to the larger piece it was read with.
+            // A copy does not keep the larger buffer alive that the document was read into.
             None => Self::Computed(Bytes::copy_from_slice(&row.document)),
         }
     }
@@ -199,23 +129,13 @@ impl PartialEq for Entry {
 impl Eq for Entry {}
 
 impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+    fn cmp(&self, other: &Self) -> Ordering {
         (&self.key, self.sequence).cmp(&(&other.key, other.sequence))
     }
-}
-
-/// Returns the error of a stage that would hold too much.
-pub fn memory_exceeded(stage: &str) -> CommandError {
-    CommandError::new(
-        Code::QUERY_EXCEEDED_MEMORY,
-        format!(
-            "{stage} exceeded memory limit of {MEMORY_LIMIT} bytes, and nothing is spilled to disk"
-        ),
-    )
 }

@@ -1,50 +1,34 @@
-//! A query under way: stages that pull documents from each other, one at a time.
-//!
-//! ```text
-//!  cursor ─▶ Project ─▶ Limit ─▶ Skip ─▶ Sort ─▶ Match ─▶ Scan ─▶ engine
-//! ```
-//!
-//! Nothing is computed before it is asked for, so a cursor over millions of documents holds one
-//! chunk of them.
-
-pub mod accumulator;
-pub mod composed;
-pub mod group;
-pub mod parse;
-pub mod stages;
-pub mod transform;
+//! The interface of a stage, and the context that it runs in.
 
 use std::sync::Arc;
 
-use convoy_server_kit::clock::RunClock;
+use convoy_server_kit::RunClock;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, Row, Scan};
 use crate::error::{Code, CommandError};
 
-/// A stage.
+/// A stage of an aggregation pipeline.
 pub trait Stage: Send {
-    /// Returns the next document.
+    /// Returns the next document; `None` after the last one.
     fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError>;
 }
 
-/// What a query runs in.
+/// The store, the time and the limits of a query.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Where the documents are.
     pub engine: Arc<Engine>,
-    /// The time.
     pub clock: RunClock,
     /// Milliseconds since 1970 when the query began.
     pub now_ms: i64,
-    /// When the query must have ended, on the clock.
+    /// Time on `clock` at which the query fails.
     pub deadline: Option<u64>,
-    /// Cancelled when the store stops.
+    /// Cancelled when the server stops.
     pub stopping: CancellationToken,
 }
 
 impl Context {
-    /// Fails if the query has had its time, or the store is about to stop.
+    /// Fails if the query has exceeded its time limit or the server is stopping.
     pub fn check(&self) -> Result<(), CommandError> {
         if self.stopping.is_cancelled() {
             return Err(CommandError::new(
@@ -68,7 +52,7 @@ impl Stage for Scan {
     }
 }
 
-/// Returns all documents of a stage.
+/// Returns all remaining documents of a stage.
 pub fn drain(stage: &mut dyn Stage, context: &Context) -> Result<Vec<Row>, CommandError> {
     let mut rows = Vec::new();
     while let Some(row) = stage.next(context)? {

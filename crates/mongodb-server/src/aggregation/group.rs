@@ -1,40 +1,40 @@
-//! `$group`: documents gathered by a key, each group summed up.
+//! `$group`: documents grouped by a key, with accumulated values per group.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::vec;
 
-use crate::bson::{ArrayBuilder, Builder, Key, Value};
+use crate::aggregation::accumulator::{Accumulator, State};
+use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::stage::{Context, Stage};
+use crate::bson::{Builder, Key, Value};
 use crate::engine::Row;
 use crate::error::CommandError;
-use crate::pipeline::accumulator::{Accumulator, State};
-use crate::pipeline::stages::{MEMORY_LIMIT, memory_exceeded};
-use crate::pipeline::{Context, Stage};
-use crate::query::Expression;
-use crate::query::expression::{Environment, is_missing, null_if_missing};
+use crate::query::{Expression, Scope, null_if_missing};
 
-/// What a `$group` says.
+/// A compiled `$group`.
 #[derive(Debug, Clone)]
 pub struct GroupSpec {
-    /// What the groups differ in.
-    pub id: Expression,
-    /// What is computed for each.
-    pub fields: Vec<(String, Accumulator)>,
+    /// The key of a group.
+    id: Expression,
+    /// The accumulated fields.
+    fields: Vec<(String, Accumulator)>,
 }
 
-/// The stage.
+/// Reads all documents, then returns one document per group.
 pub struct Group {
     input: Option<Box<dyn Stage>>,
     spec: GroupSpec,
-    groups: std::vec::IntoIter<Gathered>,
+    groups: vec::IntoIter<Gathered>,
 }
 
-/// One group.
+/// A group and the states of its accumulators.
 struct Gathered {
     id: Value<'static>,
     states: Vec<State>,
 }
 
 impl GroupSpec {
-    /// Reads the argument of the stage.
+    /// Compiles the argument of the stage.
     pub fn parse(spec: &Value<'_>) -> Result<Self, CommandError> {
         let doc = spec.as_document().ok_or_else(|| {
             let message = "a group's fields must be specified in an object";
@@ -63,14 +63,13 @@ impl GroupSpec {
         })
     }
 
-    /// Returns whether the result depends on how many documents there are, and nothing else.
+    /// Returns whether the result depends on the number of documents only.
     pub fn only_counts(&self) -> bool {
         self.id.as_constant().is_some() && self.fields.iter().all(|(_, field)| field.only_counts())
     }
 }
 
 impl Group {
-    /// Groups the documents of a stage.
     pub fn new(input: Box<dyn Stage>, spec: GroupSpec) -> Self {
         Self {
             input: Some(input),
@@ -84,8 +83,8 @@ impl Group {
         let mut groups: Vec<Gathered> = Vec::new();
         let mut memory = 0;
         while let Some(row) = input.next(context)? {
-            let environment = Environment::new(row.doc(), context.now_ms);
-            let id = null_if_missing(self.spec.id.evaluate(&environment)?);
+            let scope = Scope::new(row.doc(), context.now_ms);
+            let id = null_if_missing(self.spec.id.evaluate(&scope)?);
             let key = Key::of(&id);
             let place = *places.entry(key).or_insert_with_key(|key| {
                 memory += 2 * key.bytes().len() + size_of::<Gathered>();
@@ -97,7 +96,7 @@ impl Group {
                 groups.len() - 1
             });
             for (state, (_, field)) in groups[place].states.iter_mut().zip(&self.spec.fields) {
-                memory += field.take(state, &environment)?;
+                memory += field.add(state, &scope)?;
             }
             if memory > MEMORY_LIMIT {
                 return Err(memory_exceeded("$group"));
@@ -121,31 +120,5 @@ impl Stage for Group {
             document.push(name, &field.finish(state));
         }
         Ok(Some(Row::computed(document.finish())))
-    }
-}
-
-/// Values that a group has gathered once each.
-#[derive(Debug, Default)]
-pub struct Distinct {
-    keys: BTreeSet<Key>,
-    values: ArrayBuilder,
-}
-
-impl Distinct {
-    /// Takes in a value; returns the bytes it takes.
-    pub fn add(&mut self, value: &Value<'_>) -> usize {
-        let key = Key::of(value);
-        let bytes = key.bytes().len();
-        if is_missing(value) || !self.keys.insert(key) {
-            return 0;
-        }
-        let before = self.values.size();
-        self.values.push(value);
-        bytes + self.values.size() - before
-    }
-
-    /// Returns the values.
-    pub fn into_value(self) -> Value<'static> {
-        self.values.into_value()
     }
 }

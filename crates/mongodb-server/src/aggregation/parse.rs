@@ -1,69 +1,18 @@
-//! Compiles pipelines and puts their stages together.
+//! Compiles pipelines.
 
+use crate::aggregation::group::GroupSpec;
+use crate::aggregation::shorthand;
+use crate::aggregation::spec::{SourceSpec, StageSpec};
+use crate::aggregation::unwind::UnwindSpec;
 use crate::bson::{Doc, Value};
 use crate::error::{CommandError, UNSUPPORTED_HERE};
-use crate::pipeline::group::{Group, GroupSpec};
-use crate::pipeline::stages::{Limit, Match, Project, Skip, Sort};
-use crate::pipeline::transform::{
-    CheckDepth, Count, Facet, ReplaceRoot, Sample, Unwind, UnwindSpec,
-};
-use crate::pipeline::{Stage, composed};
-use crate::query::expression::Environment;
-use crate::query::path::Path;
-use crate::query::{Expression, Filter, Projection, SortSpec, parse_filter, parse_projection};
+use crate::query::{Expression, Filter, Projection, Scope, SortSpec};
 
-/// The most stages of a pipeline.
+/// Maximum number of stages in a pipeline.
 const MAX_STAGES: usize = 1_000;
 
-/// A compiled stage.
-#[derive(Debug, Clone)]
-pub enum StageSpec {
-    /// `$match`
-    Match(Filter),
-    /// `$project`, `$addFields`, `$unset`
-    Project(Projection),
-    /// `$group`
-    Group(GroupSpec),
-    /// `$sort`
-    Sort(SortSpec),
-    /// `$limit`
-    Limit(u64),
-    /// `$skip`
-    Skip(u64),
-    /// `$count`
-    Count(String),
-    /// `$unwind`
-    Unwind(UnwindSpec),
-    /// `$sample`
-    Sample(usize),
-    /// `$replaceRoot`
-    ReplaceRoot(Expression),
-    /// A stage that has documents of its own, and is the first.
-    Source(SourceSpec),
-    /// `$facet`
-    Facet(Vec<(String, Vec<Self>)>),
-}
-
-/// Where documents come from that are not those of a collection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceSpec {
-    /// `$collStats`
-    CollectionStats {
-        /// Whether the documents are counted.
-        count: bool,
-        /// By what sizes are divided, if they are wanted.
-        storage_scale: Option<u64>,
-    },
-    /// `$indexStats`
-    IndexStats,
-    /// `$documents`
-    Documents(Vec<Vec<u8>>),
-    /// `$currentOp`
-    CurrentOperations,
-}
-
 /// Compiles a pipeline.
-pub fn parse(pipeline: Doc<'_>) -> Result<Vec<StageSpec>, CommandError> {
+pub fn parse_pipeline(pipeline: Doc<'_>) -> Result<Vec<StageSpec>, CommandError> {
     if pipeline.len() > MAX_STAGES {
         let message = format!("Pipeline length must be no longer than {MAX_STAGES} stages.");
         return Err(CommandError::location(7_749_501, message));
@@ -94,22 +43,22 @@ fn parse_stage(
     stages: &mut Vec<StageSpec>,
 ) -> Result<(), CommandError> {
     let stage = match name {
-        "$match" => StageSpec::Match(parse_filter::parse(document(name, argument, 15_959)?)?),
+        "$match" => StageSpec::Match(Filter::parse(document(name, argument, 15_959)?)?),
         "$project" => {
             let spec = document(name, argument, 15_969)?;
-            StageSpec::Project(parse_projection::parse_project(spec)?)
+            StageSpec::Project(Projection::parse_project(spec)?)
         }
         "$addFields" | "$set" => {
             let spec = document(name, argument, 40_272)?;
-            StageSpec::Project(parse_projection::parse_add_fields(spec)?)
+            StageSpec::Project(Projection::parse_add_fields(spec)?)
         }
-        "$unset" => StageSpec::Project(parse_projection::parse_unset(argument)?),
+        "$unset" => StageSpec::Project(Projection::parse_unset(argument)?),
         "$group" => StageSpec::Group(GroupSpec::parse(argument)?),
         "$sort" => StageSpec::Sort(parse_sort(argument)?),
         "$limit" => StageSpec::Limit(parse_limit(argument)?),
         "$skip" => StageSpec::Skip(natural(name, argument, 5_107_200)?),
         "$count" => StageSpec::Count(parse_count(argument)?),
-        "$unwind" => StageSpec::Unwind(parse_unwind(argument)?),
+        "$unwind" => StageSpec::Unwind(UnwindSpec::parse(argument)?),
         "$sample" => StageSpec::Sample(parse_sample(argument)?),
         "$replaceRoot" => {
             let spec = document(name, argument, 40_229)?;
@@ -123,10 +72,10 @@ fn parse_stage(
         "$documents" => StageSpec::Source(parse_documents(argument)?),
         "$currentOp" => StageSpec::Source(SourceSpec::CurrentOperations),
         "$indexStats" => StageSpec::Source(SourceSpec::IndexStats),
-        "$sortByCount" => return composed::parse_sort_by_count(argument, stages),
-        "$bucket" => return composed::parse_bucket(document(name, argument, 40_201)?, stages),
+        "$sortByCount" => return shorthand::parse_sort_by_count(argument, stages),
+        "$bucket" => return shorthand::parse_bucket(document(name, argument, 40_201)?, stages),
         "$facet" => StageSpec::Facet(parse_facet(document(name, argument, 40_169)?)?),
-        // What a server without replicas answers.
+        // The answer of a server that is not in a replica set.
         "$changeStream" => {
             let message = "The $changeStream stage is only supported on replica sets";
             return Err(CommandError::location(40_573, message));
@@ -137,7 +86,7 @@ fn parse_stage(
     Ok(())
 }
 
-/// Stages of MongoDB that this store does not have.
+/// Stages that MongoDB has and this server does not.
 const UNSUPPORTED: &[&str] = &[
     "$bucketAuto",
     "$densify",
@@ -168,63 +117,6 @@ fn unknown_stage(name: &str) -> CommandError {
     };
     let message = format!("Unrecognized pipeline stage name: '{name}'{note}");
     CommandError::location(40_324, message)
-}
-
-/// Puts stages behind an input.
-pub fn build(stages: Vec<StageSpec>, mut input: Box<dyn Stage>) -> Box<dyn Stage> {
-    let mut stages = stages.into_iter().peekable();
-    while let Some(stage) = stages.next() {
-        input = match stage {
-            StageSpec::Match(filter) => Box::new(Match { input, filter }),
-            StageSpec::Project(projection) => {
-                let computes = projection.root.computes();
-                let project = Box::new(Project { input, projection });
-                if computes {
-                    Box::new(CheckDepth { input: project })
-                } else {
-                    project
-                }
-            }
-            StageSpec::Group(spec) => Box::new(CheckDepth {
-                input: Box::new(Group::new(input, spec)),
-            }),
-            StageSpec::Sort(spec) => {
-                let limit = match stages.peek() {
-                    Some(StageSpec::Limit(limit)) => Some(*limit),
-                    _ => None,
-                };
-                Box::new(Sort::new(input, spec, limit))
-            }
-            StageSpec::Limit(left) => Box::new(Limit { input, left }),
-            StageSpec::Skip(count) => Box::new(Skip { input, count }),
-            StageSpec::Count(field) => Box::new(Count {
-                input: Some(input),
-                field,
-            }),
-            StageSpec::Unwind(spec) => Box::new(Unwind {
-                input,
-                spec,
-                current: None,
-            }),
-            StageSpec::Sample(size) => Box::new(Sample {
-                input: Some(input),
-                size,
-                chosen: Vec::new().into_iter(),
-            }),
-            StageSpec::ReplaceRoot(expression) => Box::new(CheckDepth {
-                input: Box::new(ReplaceRoot { input, expression }),
-            }),
-            // Its documents are the input.
-            StageSpec::Source(_) => input,
-            StageSpec::Facet(facets) => Box::new(CheckDepth {
-                input: Box::new(Facet {
-                    input: Some(input),
-                    facets,
-                }),
-            }),
-        };
-    }
-    input
 }
 
 fn document<'v>(name: &str, argument: &'v Value<'_>, code: i32) -> Result<Doc<'v>, CommandError> {
@@ -281,52 +173,6 @@ fn parse_count(argument: &Value<'_>) -> Result<String, CommandError> {
     Ok(name.to_owned())
 }
 
-fn parse_unwind(argument: &Value<'_>) -> Result<UnwindSpec, CommandError> {
-    let mut index_field = None;
-    let mut keep_empty = false;
-    let path = match argument {
-        Value::String(path) => path.as_ref().to_owned(),
-        Value::Document(bytes) => {
-            let mut path = None;
-            for element in Doc::new(bytes).elements() {
-                let value = element.value();
-                match (element.name(), &value) {
-                    ("path", Value::String(text)) => path = Some(text.as_ref().to_owned()),
-                    ("preserveNullAndEmptyArrays", Value::Bool(keep)) => keep_empty = *keep,
-                    ("includeArrayIndex", Value::String(name)) if !name.starts_with('$') => {
-                        index_field = Some(Path::new(name));
-                    }
-                    (name, _) => {
-                        let message = format!("unrecognized option to $unwind stage: {name}");
-                        return Err(CommandError::location(28_811, message));
-                    }
-                }
-            }
-            path.ok_or_else(|| {
-                CommandError::location(28_812, "no path specified to $unwind stage")
-            })?
-        }
-        _ => {
-            let message =
-                "expected either a string or an object as specification for $unwind stage";
-            return Err(CommandError::location(15_981, message));
-        }
-    };
-    let name = path
-        .strip_prefix('$')
-        .filter(|name| !name.is_empty())
-        .ok_or_else(|| {
-            let message =
-                format!("path option to $unwind stage should be prefixed with a '$': {path}");
-            CommandError::location(28_818, message)
-        })?;
-    Ok(UnwindSpec {
-        path: Path::new(name),
-        index_field,
-        keep_empty,
-    })
-}
-
 fn parse_sample(argument: &Value<'_>) -> Result<usize, CommandError> {
     let spec = document("$sample", argument, 28_745)?;
     let size = spec.get("size").and_then(|size| size.as_i64());
@@ -368,7 +214,7 @@ fn parse_documents(argument: &Value<'_>) -> Result<SourceSpec, CommandError> {
         CommandError::location(5_858_203, message)
     };
     let expression = Expression::parse(argument)?;
-    let value = expression.evaluate(&Environment::new(Doc::EMPTY, 0))?;
+    let value = expression.evaluate(&Scope::new(Doc::EMPTY, 0))?;
     let mut documents = Vec::new();
     for document in value.as_array().ok_or_else(wrong)?.values() {
         documents.push(document.as_document().ok_or_else(wrong)?.bytes().to_vec());
@@ -385,7 +231,7 @@ fn parse_facet(spec: Doc<'_>) -> Result<Vec<(String, Vec<StageSpec>)>, CommandEr
             let message = format!("arguments to $facet must be arrays, {name} is not");
             CommandError::location(40_170, message)
         })?;
-        let stages = parse(pipeline)?;
+        let stages = parse_pipeline(pipeline)?;
         if stages
             .iter()
             .any(|stage| matches!(stage, StageSpec::Facet(_)))

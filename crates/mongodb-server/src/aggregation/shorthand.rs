@@ -1,14 +1,12 @@
-//! Stages that are short for others.
+//! Stages that stand for a sequence of other stages.
 
+use crate::aggregation::group::GroupSpec;
+use crate::aggregation::spec::StageSpec;
 use crate::bson::{ArrayBuilder, Builder, Doc, Key, Value};
 use crate::error::CommandError;
-use crate::pipeline::group::GroupSpec;
-use crate::pipeline::parse::StageSpec;
-use crate::query::SortSpec;
-use crate::query::path::Path;
-use crate::query::sort::Direction;
+use crate::query::{Direction, Path, SortSpec};
 
-/// `$sortByCount` is a group and a sort.
+/// Compiles `$sortByCount` to a group and a sort.
 pub fn parse_sort_by_count(
     argument: &Value<'_>,
     stages: &mut Vec<StageSpec>,
@@ -38,7 +36,7 @@ pub fn parse_sort_by_count(
     Ok(())
 }
 
-/// `$bucket` is a group by a choice between the boundaries, and a sort.
+/// Compiles `$bucket` to a group by `$switch` over the boundaries, and a sort.
 pub fn parse_bucket(spec: Doc<'_>, stages: &mut Vec<StageSpec>) -> Result<(), CommandError> {
     for element in spec.elements() {
         if !matches!(
@@ -62,28 +60,7 @@ pub fn parse_bucket(spec: Doc<'_>, stages: &mut Vec<StageSpec>) -> Result<(), Co
         let message = "The $bucket 'boundaries' field must have at least 2 values";
         return Err(CommandError::location(40_192, message));
     }
-    let literal =
-        |value: &Value<'_>| Value::Document(Builder::new().with("$literal", value).finish().into());
-    let compare = |operator: &str, value: &Value<'_>| {
-        let arguments: ArrayBuilder = [by.clone(), literal(value)].into_iter().collect();
-        Builder::new().array(operator, arguments)
-    };
-    let mut branches = ArrayBuilder::default();
-    for pair in boundaries.windows(2) {
-        if Key::of(&pair[0]) >= Key::of(&pair[1]) {
-            let message = "The 'boundaries' option to $bucket must be sorted";
-            return Err(CommandError::location(40_194, message));
-        }
-        let mut both = ArrayBuilder::default();
-        both.push_built(compare("$gte", &pair[0]));
-        both.push_built(compare("$lt", &pair[1]));
-        branches.push_built(
-            Builder::new()
-                .document("case", Builder::new().array("$and", both))
-                .with("then", &literal(&pair[0])),
-        );
-    }
-    let mut switch = Builder::new().array("branches", branches);
+    let mut switch = Builder::new().array("branches", bucket_branches(&by, &boundaries)?);
     if let Some(default) = spec.get("default") {
         switch = switch.with("default", &literal(&default));
     }
@@ -101,4 +78,36 @@ pub fn parse_bucket(spec: Doc<'_>, stages: &mut Vec<StageSpec>) -> Result<(), Co
     let order = (Path::new("_id"), Direction::Ascending);
     stages.push(StageSpec::Sort(SortSpec::new(vec![order])));
     Ok(())
+}
+
+/// Returns the branches of a `$switch` that computes the lower boundary of the bucket of a value.
+fn bucket_branches(
+    value: &Value<'_>,
+    boundaries: &[Value<'_>],
+) -> Result<ArrayBuilder, CommandError> {
+    let compare = |operator: &str, boundary: &Value<'_>| {
+        let arguments: ArrayBuilder = [value.clone(), literal(boundary)].into_iter().collect();
+        Builder::new().array(operator, arguments)
+    };
+    let mut branches = ArrayBuilder::default();
+    for pair in boundaries.windows(2) {
+        if Key::of(&pair[0]) >= Key::of(&pair[1]) {
+            let message = "The 'boundaries' option to $bucket must be sorted";
+            return Err(CommandError::location(40_194, message));
+        }
+        let mut both = ArrayBuilder::default();
+        both.push_built(compare("$gte", &pair[0]));
+        both.push_built(compare("$lt", &pair[1]));
+        branches.push_built(
+            Builder::new()
+                .document("case", Builder::new().array("$and", both))
+                .with("then", &literal(&pair[0])),
+        );
+    }
+    Ok(branches)
+}
+
+/// Returns the expression `{ $literal: value }`.
+fn literal(value: &Value<'_>) -> Value<'static> {
+    Value::Document(Builder::new().with("$literal", value).finish().into())
 }
