@@ -11,7 +11,7 @@ use crate::engine::collection::{Change, Changed};
 use crate::engine::log::Position;
 use crate::engine::{Collection, Namespace, RecordId};
 use crate::error::CommandError;
-use crate::query::{Filter, Moment, Projection, Update};
+use crate::query::{Filter, Projection, Update, UpdateContext};
 
 /// The arguments of `findAndModify`.
 const ARGUMENTS: &[&str] = &[
@@ -140,7 +140,7 @@ fn change(
     filter: &Filter,
     action: &Action,
 ) -> Result<Option<Outcome>, CommandError> {
-    let moment = Moment {
+    let update_context = UpdateContext {
         now_ms: now_ms(),
         inserting: false,
         position: None,
@@ -152,7 +152,7 @@ fn change(
         match action {
             Action::Remove => Ok(Change::Remove),
             Action::Update { update, .. } => {
-                let after = update.apply(doc, moment.for_document(update, filter, doc))?;
+                let after = update.apply(doc, update_context.for_document(update, filter, doc))?;
                 check_updated(&after)?;
                 Ok(Change::Replace(after))
             }

@@ -14,7 +14,7 @@ use crate::engine::collection::{Change, Changed};
 use crate::engine::log::Position;
 use crate::error::{Code, CommandError};
 use crate::faults::Injected;
-use crate::query::{Filter, Moment, Update};
+use crate::query::{Filter, Update, UpdateContext};
 
 /// What became of the documents of one statement.
 #[derive(Debug, Default)]
@@ -153,7 +153,7 @@ fn modify(
         return Ok(updated);
     };
     let filter = selection.filter.clone();
-    let moment = Moment {
+    let update_context = UpdateContext {
         now_ms: now_ms(),
         inserting: false,
         position: None,
@@ -170,7 +170,7 @@ fn modify(
                 &collection,
                 id,
                 &filter,
-                (update, moment),
+                (update, update_context),
                 &mut updated,
             )? {
                 return Ok(updated);
@@ -184,7 +184,7 @@ fn modify(
             &collection,
             id,
             &filter,
-            (update, moment),
+            (update, update_context),
             &mut updated,
         )?;
     }
@@ -197,14 +197,14 @@ fn change(
     collection: &crate::engine::Collection,
     id: crate::engine::RecordId,
     filter: &Filter,
-    (update, moment): (&Update, Moment),
+    (update, update_context): (&Update, UpdateContext),
     updated: &mut Updated,
 ) -> Result<bool, CommandError> {
     let changed = collection.change(shared.engine.log(), id, |doc| {
         if !filter.test(doc)? {
             return Ok(Change::Skip);
         }
-        let after = update.apply(doc, moment.for_document(update, filter, doc))?;
+        let after = update.apply(doc, update_context.for_document(update, filter, doc))?;
         check_updated(&after)?;
         Ok(Change::Replace(after))
     })?;

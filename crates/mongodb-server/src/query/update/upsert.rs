@@ -5,19 +5,19 @@ use crate::error::CommandError;
 use crate::query::filter::{Filter, Test};
 use crate::query::path::Path;
 use crate::query::update::compiled::Update;
-use crate::query::update::moment::Moment;
+use crate::query::update::context::UpdateContext;
 use crate::query::update::tree::Slot;
 
 impl Update {
     /// Returns the document that an upsert inserts.
     pub fn insertion(&self, filter: &Filter, now_ms: i64) -> Result<Vec<u8>, CommandError> {
         let seed = seed(filter, self.is_replacement())?;
-        let moment = Moment {
+        let context = UpdateContext {
             now_ms,
             inserting: true,
             position: None,
         };
-        let made = self.apply(Doc::new(&seed), moment)?;
+        let made = self.apply(Doc::new(&seed), context)?;
         let doc = Doc::new(&made);
         if doc.element("_id").is_some() {
             return Ok(made);
