@@ -17,10 +17,10 @@ impl Update {
             inserting: true,
             position: None,
         };
-        let made = self.apply(Doc::new(&seed), context)?;
-        let doc = Doc::new(&made);
+        let inserted = self.apply(Doc::new(&seed), context)?;
+        let doc = Doc::new(&inserted);
         if doc.element("_id").is_some() {
-            return Ok(made);
+            return Ok(inserted);
         }
         let id = Value::ObjectId(ObjectId::generate());
         Ok(Builder::new().with("_id", &id).extended(doc).finish())
