@@ -82,8 +82,8 @@ impl Cluster {
         }
         create_dir(&staging)?;
         create_dir(&directory.join("topics"))?;
-        let groups = Coordinator::open(&directory, settings.group_join_delay)
-            .map_err(|source| Error::Groups { source })?;
+        let groups =
+            Coordinator::open(&directory, settings.group_join_delay).map_err(Error::groups)?;
         let producer_ids =
             ProducerIds::open(&directory).map_err(|source| Error::directory(&directory, source))?;
         let own_address = || (address.ip().to_string(), address.port());

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use convoy_server_kit::server as net;
+use convoy_server_kit as kit;
 
 use crate::{group, log, topic};
 
@@ -15,14 +15,14 @@ pub enum Error {
     /// The address cannot be bound.
     #[error("failed to start the Kafka server")]
     Listen {
-        /// Why the address cannot be bound.
+        /// The address and the operating system's error.
         #[source]
-        source: net::Error,
+        source: kit::Error,
     },
     /// The listening socket does not work.
     #[error("failed to accept connections")]
     Serve {
-        /// Why the address cannot be bound.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
@@ -31,7 +31,7 @@ pub enum Error {
     Directory {
         /// Path of the file or directory.
         path: PathBuf,
-        /// Why the address cannot be bound.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
@@ -44,41 +44,47 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// A topic cannot be opened.
-    #[error("failed to open the broker's topics")]
-    Topic {
-        /// The file or partition, and the reason.
-        #[source]
-        source: topic::Error,
-    },
+    /// Stored topics, groups or records cannot be read or written.
+    #[error(transparent)]
+    Storage(StorageError),
     /// The address is not loopback, and there are no users.
     #[error("`{address}` is not a loopback address, and the broker has no users")]
     Exposed {
         /// The address to listen on.
         address: SocketAddr,
     },
-    /// The journal of the groups cannot be read.
-    #[error("failed to open the broker's consumer groups")]
-    Groups {
-        /// Why the address cannot be bound.
-        #[source]
-        source: group::JournalError,
-    },
-    /// A log cannot be synced.
-    #[error("failed to sync the broker's logs")]
-    Close {
-        /// The file or partition, and the reason.
-        #[source]
-        source: log::Error,
-    },
     /// Connections did not end within the deadline.
     #[error("connections of the Kafka server did not end in time")]
     Busy,
 }
 
+/// Stored topics, groups or records cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StorageError(Storage);
+
+#[derive(Debug, thiserror::Error)]
+enum Storage {
+    #[error("failed to open the broker's topics")]
+    Topics {
+        #[source]
+        source: topic::Error,
+    },
+    #[error("failed to open the broker's consumer groups")]
+    Groups {
+        #[source]
+        source: group::JournalError,
+    },
+    #[error("failed to sync the broker's logs")]
+    Sync {
+        #[source]
+        source: log::Error,
+    },
+}
+
 impl From<topic::Error> for Error {
     fn from(source: topic::Error) -> Self {
-        Self::Topic { source }
+        Self::Storage(StorageError(Storage::Topics { source }))
     }
 }
 
@@ -92,28 +98,43 @@ impl Error {
                 "choose a data directory that you may read and write".to_owned()
             }
             Self::Exposed { .. } => "listen on 127.0.0.1, or configure users".to_owned(),
-            Self::Groups { .. } => {
-                "check the disk; removing the file deletes all committed offsets".to_owned()
-            }
             Self::Locked { .. } => {
                 "stop the other broker, or choose another data directory".to_owned()
             }
-            Self::Topic { source } => match source {
-                topic::Error::Partition { source, .. } => source.hint().to_owned(),
-                topic::Error::Description { .. } => {
-                    "restore the file, or remove the directory of the topic to start without it"
-                        .to_owned()
-                }
-            },
-            Self::Close { source } => source.hint().to_owned(),
+            Self::Storage(StorageError(storage)) => storage.hint().to_owned(),
             Self::Busy => "clients kept the broker busy; its data was stored".to_owned(),
         }
     }
 
-    pub(super) fn directory(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn directory(path: &Path, source: io::Error) -> Self {
         Self::Directory {
             path: path.to_owned(),
             source,
+        }
+    }
+
+    pub(crate) fn groups(source: group::JournalError) -> Self {
+        Self::Storage(StorageError(Storage::Groups { source }))
+    }
+
+    pub(crate) fn sync(source: log::Error) -> Self {
+        Self::Storage(StorageError(Storage::Sync { source }))
+    }
+}
+
+impl Storage {
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Topics { source } => match source {
+                topic::Error::Partition { source, .. } => source.hint(),
+                topic::Error::Description { .. } => {
+                    "restore the file, or remove the directory of the topic to start without it"
+                }
+            },
+            Self::Groups { .. } => {
+                "check the disk; removing the file deletes all committed offsets"
+            }
+            Self::Sync { source } => source.hint(),
         }
     }
 }

@@ -60,7 +60,7 @@ mod error;
 mod faults;
 mod files;
 mod frame;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod group;
 mod log;
@@ -76,7 +76,7 @@ mod watchers;
 mod wire;
 
 pub use convoy_server_kit::{FaultHook, Limits, Secret, User, tls};
-pub use error::Error;
+pub use error::{Error, StorageError};
 pub use faults::{Fault, FaultPlan, Moment};
 pub use server::KafkaServer;
 pub use settings::Settings;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use convoy_server_kit::{Server, bind, unix_ms};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -15,7 +16,6 @@ use crate::cluster::TopicRef;
 use crate::connection;
 use crate::error::Error;
 use crate::settings::Settings;
-use convoy_server_kit::{Server, bind, unix_ms};
 
 /// A running server. Dropping it ends its connections; [`stop`](Self::stop) waits for them.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl KafkaServer {
             return Ok(());
         };
         let synced = serving.cluster.sync().await;
-        synced.map_err(|source| Error::Close { source })
+        synced.map_err(Error::sync)
     }
 
     /// Stops serving and starts again at the same address with the same data.
@@ -114,7 +114,7 @@ impl KafkaServer {
             let (cluster, _ended) = serving.end().await;
             for partition in cluster.partitions() {
                 let dropped = partition.log().drop_unsynced();
-                lost += dropped.map_err(|source| Error::Close { source })?;
+                lost += dropped.map_err(Error::sync)?;
             }
         }
         self.begin_serving().await?;
@@ -146,7 +146,7 @@ impl KafkaServer {
         let (cluster, ended) = serving.end().await;
         if self.temporary.is_none() {
             let synced = cluster.sync().await;
-            synced.map_err(|source| Error::Close { source })?;
+            synced.map_err(Error::sync)?;
         }
         if ended { Ok(()) } else { Err(Error::Busy) }
     }

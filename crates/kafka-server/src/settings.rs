@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoy_server_kit::{Limits, User};
+use convoy_server_kit::{Limits, User, tls};
 
 use crate::faults::FaultPlan;
 
@@ -41,7 +41,7 @@ pub struct Settings {
     /// Users that may log in by SASL; without any, every client has access.
     pub users: Vec<User>,
     /// Certificate and key for TLS; without them, connections are not encrypted.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: Option<Arc<tls::ServerConfig>>,
     /// Whether to accept every client although the address is not loopback and there are no users.
     /// [default: false]
     pub allow_anonymous_remote: bool,
@@ -108,7 +108,7 @@ impl Settings {
 
     /// Sets certificate and key for TLS.
     #[must_use]
-    pub fn with_tls(mut self, tls: Arc<rustls::ServerConfig>) -> Self {
+    pub fn with_tls(mut self, tls: Arc<tls::ServerConfig>) -> Self {
         self.tls = Some(tls);
         self
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use convoy_server_kit::clock::RunClock;
+use convoy_server_kit::RunClock;
 use kafka_protocol::error::ResponseError;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;

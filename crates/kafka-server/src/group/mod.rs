@@ -19,7 +19,7 @@ pub use answer::{Joined, Refused};
 pub use coordinator::Coordinator;
 pub use description::Listing;
 pub use journal::Error as JournalError;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(feature = "fuzzing")]
 pub use member::subscribed_topics;
 pub use member::{Profile, Protocol};
 pub use membership::{Identity, Join, Sync};

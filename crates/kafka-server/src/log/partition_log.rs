@@ -271,7 +271,7 @@ impl Log {
         self.synced_offset
     }
 
-    /// Records that everything before `offset` was synced.
+    /// Marks all records before `offset` as synced.
     pub fn mark_synced(&mut self, offset: i64) {
         self.synced_offset = self.synced_offset.max(offset.min(self.next_offset()));
         // A segment that was created during the sync starts at or after `offset`.

@@ -56,7 +56,7 @@ impl Producers {
         producer.check(header)
     }
 
-    /// Records an appended batch.
+    /// Remembers an appended batch.
     pub fn note(&mut self, header: &Header, base_offset: i64) {
         if header.producer_id < 0 {
             return;

@@ -14,7 +14,7 @@
 //! # References
 //!
 //! - <https://cwiki.apache.org/confluence/display/KAFKA/Kafka+Client-side+Assignment+Proposal>
-//! - KIP-345 (static members), KIP-394 (ids before membership), KIP-814 (skipped assignments)
+//! - KIP-345 (static members), KIP-394 (member id required), KIP-814 (skipped assignments)
 
 mod admission;
 mod assignment;
