@@ -101,7 +101,7 @@ fn a_port_in_use_is_told_with_its_address() {
     });
     insta::assert_snapshot!(told.join("\n\n"), @"
     provisioning
-    error: failed to start the embedded broker
+    error: failed to start the Kafka server
       caused by: failed to listen on `127.0.0.1:[PORT]`
       caused by: Address already in use (os error 98)
 
