@@ -101,18 +101,18 @@ fn a_port_in_use_is_told_with_its_address() {
     });
     insta::assert_snapshot!(told.join("\n\n"), @"
     provisioning
-    error: failed to start the embedded broker
+    error: failed to start the Kafka server
       caused by: failed to listen on `127.0.0.1:[PORT]`
       caused by: Address already in use (os error 98)
 
-    hint: the port is in use: stop what holds it, or name another one (0 takes a free one)
+    hint: stop the program that uses the port, or choose another port (0 takes a free one)
 
     provisioning
     error: failed to start the document store
       caused by: failed to listen on `127.0.0.1:[PORT]`
       caused by: Address already in use (os error 98)
 
-    hint: the port is in use: stop what holds it, or name another one (0 takes a free one)
+    hint: stop the program that uses the port, or choose another port (0 takes a free one)
     ");
 }
 

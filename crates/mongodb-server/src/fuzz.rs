@@ -16,7 +16,7 @@ use crate::engine::{self, Engine, Row};
 use crate::error::CommandError;
 use crate::faults::Fault;
 use crate::frame::{HEADER_BYTES, Header, Request};
-use crate::query::{Filter, Moment, Projection, SortSpec, Update};
+use crate::query::{Filter, Projection, SortSpec, Update, UpdateContext};
 
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[
@@ -125,14 +125,14 @@ pub fn update(bytes: &[u8]) {
         let update = Update::parse(doc, None)?;
         let filter = Filter::parse(Doc::EMPTY)?;
         for (inserting, sample) in [true, false].into_iter().cycle().zip(samples(doc)) {
-            let moment = Moment {
+            let update_context = UpdateContext {
                 now_ms: 0,
                 inserting,
                 position: None,
             };
             let sample = Doc::new(&sample);
-            let moment = moment.for_document(&update, &filter, sample);
-            let applied = update.apply(sample, moment)?;
+            let update_context = update_context.for_document(&update, &filter, sample);
+            let applied = update.apply(sample, update_context)?;
             assert!(validate::document(&applied).is_ok(), "{}", Shown(doc));
         }
         let inserted = update.insertion(&filter, 0)?;

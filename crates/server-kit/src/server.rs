@@ -87,13 +87,12 @@ impl Server {
         let address = listener.local_addr()?;
         let stopping = CancellationToken::new();
         let (alive, tasks) = mpsc::channel(1);
-        tokio::spawn(accept_loop(
-            listener,
-            limits,
-            handle,
-            stopping.clone(),
-            alive,
-        ));
+        let accepting = accept_loop(listener, limits, handle, stopping.clone(), alive.clone());
+        tokio::spawn(async move {
+            accepting.await;
+            // The listener is closed by now, so that a stopped server has freed its port.
+            drop(alive);
+        });
         Ok(Self {
             address,
             stopping,
@@ -215,6 +214,16 @@ mod tests {
         assert_eq!(client.read_u8().await.unwrap(), 7);
         assert!(server.stop().await);
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn stopped_server_has_freed_its_port() {
+        for _ in 0..100 {
+            let server = echo().await;
+            let address = server.address();
+            assert!(server.stop().await);
+            bind(address).await.unwrap();
+        }
     }
 
     #[tokio::test]

@@ -43,25 +43,25 @@ fn parse_stage(
     stages: &mut Vec<StageSpec>,
 ) -> Result<(), CommandError> {
     let stage = match name {
-        "$match" => StageSpec::Match(Filter::parse(document(name, argument, 15_959)?)?),
+        "$match" => StageSpec::Match(Filter::parse(document_argument(name, argument, 15_959)?)?),
         "$project" => {
-            let spec = document(name, argument, 15_969)?;
+            let spec = document_argument(name, argument, 15_969)?;
             StageSpec::Project(Projection::parse_project(spec)?)
         }
         "$addFields" | "$set" => {
-            let spec = document(name, argument, 40_272)?;
+            let spec = document_argument(name, argument, 40_272)?;
             StageSpec::Project(Projection::parse_add_fields(spec)?)
         }
         "$unset" => StageSpec::Project(Projection::parse_unset(argument)?),
         "$group" => StageSpec::Group(GroupSpec::parse(argument)?),
         "$sort" => StageSpec::Sort(parse_sort(argument)?),
         "$limit" => StageSpec::Limit(parse_limit(argument)?),
-        "$skip" => StageSpec::Skip(natural(name, argument, 5_107_200)?),
+        "$skip" => StageSpec::Skip(non_negative(name, argument, 5_107_200)?),
         "$count" => StageSpec::Count(parse_count(argument)?),
         "$unwind" => StageSpec::Unwind(UnwindSpec::parse(argument)?),
         "$sample" => StageSpec::Sample(parse_sample(argument)?),
         "$replaceRoot" => {
-            let spec = document(name, argument, 40_229)?;
+            let spec = document_argument(name, argument, 40_229)?;
             let root = spec.get("newRoot").ok_or_else(|| {
                 CommandError::location(40_231, "no newRoot specified for the $replaceRoot stage")
             })?;
@@ -73,8 +73,10 @@ fn parse_stage(
         "$currentOp" => StageSpec::Source(SourceSpec::CurrentOperations),
         "$indexStats" => StageSpec::Source(SourceSpec::IndexStats),
         "$sortByCount" => return shorthand::parse_sort_by_count(argument, stages),
-        "$bucket" => return shorthand::parse_bucket(document(name, argument, 40_201)?, stages),
-        "$facet" => StageSpec::Facet(parse_facet(document(name, argument, 40_169)?)?),
+        "$bucket" => {
+            return shorthand::parse_bucket(document_argument(name, argument, 40_201)?, stages);
+        }
+        "$facet" => StageSpec::Facet(parse_facet(document_argument(name, argument, 40_169)?)?),
         // The answer of a server that is not in a replica set.
         "$changeStream" => {
             let message = "The $changeStream stage is only supported on replica sets";
@@ -119,7 +121,11 @@ fn unknown_stage(name: &str) -> CommandError {
     CommandError::location(40_324, message)
 }
 
-fn document<'v>(name: &str, argument: &'v Value<'_>, code: i32) -> Result<Doc<'v>, CommandError> {
+fn document_argument<'v>(
+    name: &str,
+    argument: &'v Value<'_>,
+    code: i32,
+) -> Result<Doc<'v>, CommandError> {
     argument.as_document().ok_or_else(|| {
         let kind = argument.kind().alias();
         let message = format!("the {name} stage specification must be an object, not {kind}");
@@ -128,7 +134,7 @@ fn document<'v>(name: &str, argument: &'v Value<'_>, code: i32) -> Result<Doc<'v
 }
 
 fn parse_sort(argument: &Value<'_>) -> Result<SortSpec, CommandError> {
-    let spec = document("$sort", argument, 15_973)?;
+    let spec = document_argument("$sort", argument, 15_973)?;
     if spec.is_empty() {
         let message = "$sort stage must have at least one sort key";
         return Err(CommandError::location(15_976, message));
@@ -136,7 +142,7 @@ fn parse_sort(argument: &Value<'_>) -> Result<SortSpec, CommandError> {
     SortSpec::parse(spec)
 }
 
-fn natural(name: &str, argument: &Value<'_>, code: i32) -> Result<u64, CommandError> {
+fn non_negative(name: &str, argument: &Value<'_>, code: i32) -> Result<u64, CommandError> {
     let number = argument
         .as_i64()
         .and_then(|number| u64::try_from(number).ok());
@@ -149,7 +155,7 @@ fn natural(name: &str, argument: &Value<'_>, code: i32) -> Result<u64, CommandEr
 }
 
 fn parse_limit(argument: &Value<'_>) -> Result<u64, CommandError> {
-    let limit = natural("$limit", argument, 5_107_201)?;
+    let limit = non_negative("$limit", argument, 5_107_201)?;
     if limit == 0 {
         return Err(CommandError::location(15_958, "the limit must be positive"));
     }
@@ -174,7 +180,7 @@ fn parse_count(argument: &Value<'_>) -> Result<String, CommandError> {
 }
 
 fn parse_sample(argument: &Value<'_>) -> Result<usize, CommandError> {
-    let spec = document("$sample", argument, 28_745)?;
+    let spec = document_argument("$sample", argument, 28_745)?;
     let size = spec.get("size").and_then(|size| size.as_i64());
     let size = size.and_then(|size| usize::try_from(size).ok());
     size.filter(|&size| size > 0).ok_or_else(|| {
@@ -184,7 +190,7 @@ fn parse_sample(argument: &Value<'_>) -> Result<usize, CommandError> {
 }
 
 fn parse_collection_stats(argument: &Value<'_>) -> Result<SourceSpec, CommandError> {
-    let spec = document("$collStats", argument, 5_447_000)?;
+    let spec = document_argument("$collStats", argument, 5_447_000)?;
     let mut count = false;
     let mut storage_scale = None;
     for element in spec.elements() {

@@ -97,6 +97,7 @@ fn pipelines_obey_their_laws() {
         check_groups(&runner, &docs)?;
         check_ranking(&runner, &docs, limit)?;
         check_choices(&runner, &docs, limit)?;
+        check_unwind(&runner, &docs)?;
     });
 }
 
@@ -195,6 +196,29 @@ fn check_choices(runner: &Runner, docs: &[Vec<u8>], limit: usize) -> Result<(), 
     let all: Vec<_> = all.as_array().expect("an array").elements().collect();
     let all: Vec<_> = all.iter().map(|item| item.payload().to_vec()).collect();
     prop_assert_eq!(&all[..], docs, "facet");
+    Ok(())
+}
+
+fn check_unwind(runner: &Runner, docs: &[Vec<u8>]) -> Result<(), TestCaseError> {
+    for keep in [false, true] {
+        let options = Builder::new()
+            .string("path", "$a")
+            .string("includeArrayIndex", "i")
+            .bool("preserveNullAndEmptyArrays", keep);
+        let unwound = runner.results(docs, vec![Builder::new().document("$unwind", options)]);
+        let count = |doc: &Vec<u8>| match Doc::new(doc).get("a") {
+            Some(Value::Array(items)) => Doc::new(&items).len().max(usize::from(keep)),
+            None | Some(Value::Null) => usize::from(keep),
+            Some(_) => 1,
+        };
+        prop_assert_eq!(
+            unwound.len(),
+            docs.iter().map(count).sum::<usize>(),
+            "unwind"
+        );
+        let indexed = unwound.iter().all(|doc| Doc::new(doc).get("i").is_some());
+        prop_assert!(indexed, "unwind gives each document an index, or null");
+    }
     Ok(())
 }
 

@@ -95,6 +95,44 @@ impl Unwind {
         }
     }
 
+    /// Returns the document for the next element of the current array.
+    fn next_element(&mut self) -> Result<Option<Row>, CommandError> {
+        let Some(current) = &mut self.current else {
+            return Ok(None);
+        };
+        let Some((index, item)) = current.items.next() else {
+            return Ok(None);
+        };
+        let unwound = set_field(current.row.doc(), &self.spec.path, Some(&item))?;
+        Ok(Some(self.with_index(Row::computed(unwound), Some(index))))
+    }
+
+    /// Starts with the elements of a document; returns a document without elements if it is kept.
+    fn start(&mut self, row: Row) -> Result<Option<Row>, CommandError> {
+        let (items, keep) = match self.spec.path.get(row.doc()).map(Element::value) {
+            Some(Value::Array(bytes)) => {
+                let items: Vec<_> = Doc::new(&bytes).values().map(Value::into_owned).collect();
+                (Some(items), self.spec.keep_empty)
+            }
+            Some(value) if !value.is_nullish() => (None, true),
+            _ => (None, self.spec.keep_empty),
+        };
+        match items {
+            Some(items) if !items.is_empty() => {
+                let items = items.into_iter().enumerate();
+                self.current = Some(Unwinding { row, items });
+                Ok(None)
+            }
+            _ if !keep => Ok(None),
+            Some(_) => {
+                let without = set_field(row.doc(), &self.spec.path, None)?;
+                Ok(Some(self.with_index(Row::computed(without), None)))
+            }
+            None => Ok(Some(self.with_index(row, None))),
+        }
+    }
+
+    /// Adds the index of the element, if the stage has a field for it.
     fn with_index(&self, row: Row, index: Option<usize>) -> Row {
         let Some(field) = &self.spec.index_field else {
             return row;
@@ -108,41 +146,15 @@ impl Unwind {
 impl Stage for Unwind {
     fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
         loop {
-            if let Some(current) = &mut self.current
-                && let Some((index, item)) = current.items.next()
-            {
-                let made = set_field(current.row.doc(), &self.spec.path, Some(&item))?;
-                return Ok(Some(self.with_index(Row::computed(made), Some(index))));
+            if let Some(row) = self.next_element()? {
+                return Ok(Some(row));
             }
             let Some(row) = self.input.next(context)? else {
                 return Ok(None);
             };
-            let value = self.spec.path.get(row.doc()).map(Element::value);
-            let empty = match &value {
-                Some(Value::Array(bytes)) => {
-                    let items: Vec<_> = Doc::new(bytes).values().map(Value::into_owned).collect();
-                    let empty = items.is_empty();
-                    self.current = Some(Unwinding {
-                        row: row.clone(),
-                        items: items.into_iter().enumerate(),
-                    });
-                    if !empty {
-                        continue;
-                    }
-                    true
-                }
-                Some(value) => value.is_nullish(),
-                None => true,
-            };
-            if empty && !self.spec.keep_empty {
-                continue;
+            if let Some(row) = self.start(row)? {
+                return Ok(Some(row));
             }
-            if matches!(value, Some(Value::Array(_))) {
-                let made = set_field(row.doc(), &self.spec.path, None)?;
-                return Ok(Some(self.with_index(Row::computed(made), None)));
-            }
-            drop(value);
-            return Ok(Some(self.with_index(row, None)));
         }
     }
 }
@@ -153,27 +165,27 @@ fn put(doc: Doc<'_>, parts: &[Part], value: &Value<'_>) -> Vec<u8> {
     let Some((part, rest)) = parts.split_first() else {
         return doc.bytes().to_vec();
     };
-    let mut made = Builder::new();
+    let mut out = Builder::new();
     let mut found = false;
-    let enter = |made: &mut Builder, inner: Doc<'_>| {
+    let enter = |out: &mut Builder, inner: Doc<'_>| {
         if rest.is_empty() {
-            made.push(part.name(), value);
+            out.push(part.name(), value);
         } else {
             let inner = put(inner, rest, value);
-            made.push(part.name(), &Value::Document(inner.into()));
+            out.push(part.name(), &Value::Document(inner.into()));
         }
     };
     for element in doc.elements() {
         if element.name() == part.name() {
             found = true;
             let inner = element.doc().filter(|_| element.kind() == Kind::Document);
-            enter(&mut made, inner.unwrap_or(Doc::EMPTY));
+            enter(&mut out, inner.unwrap_or(Doc::EMPTY));
         } else {
-            made.push_element(element);
+            out.push_element(element);
         }
     }
     if !found {
-        enter(&mut made, Doc::EMPTY);
+        enter(&mut out, Doc::EMPTY);
     }
-    made.finish()
+    out.finish()
 }

@@ -24,7 +24,7 @@ const GENERIC: &[&str] = &[
     "rawData",
 ];
 
-/// Stands in until the fault hook was asked.
+/// The fault of a command until the hook decides.
 static NO_FAULT: Fault = Fault {
     before: None,
     after: None,

@@ -66,7 +66,7 @@ fn explain_command(
             ..Selection::new(Filter::parse(query)?)
         })
     };
-    let mut behind = Vec::new();
+    let mut later_stages = Vec::new();
     let selection = match call.name {
         "find" => find::selection(call)?,
         "aggregate" => {
@@ -78,7 +78,7 @@ fn explain_command(
             let stages = parse_pipeline(pipeline)?;
             let all = stages.len();
             let pushed = all - push_down(stages, &mut selection).len();
-            behind = pipeline
+            later_stages = pipeline
                 .values()
                 .skip(pushed)
                 .map(Value::into_owned)
@@ -100,11 +100,11 @@ fn explain_command(
         shared,
         &namespace,
         &context,
-        Doc::new(&asked(call)?),
+        Doc::new(&filter_of(call)?),
         selection,
         verbosity,
     )?;
-    let explained = with_stages(explained, &behind);
+    let explained = with_stages(explained, &later_stages);
     let version = limits::VERSION.map(|part| part.to_string()).join(".");
     let server = Builder::new()
         .string("host", &shared.address)
@@ -117,20 +117,20 @@ fn explain_command(
 }
 
 /// Appends the stages of a pipeline to the query that it begins with.
-fn with_stages(explained: Builder, behind: &[Value<'_>]) -> Builder {
-    if behind.is_empty() {
+fn with_stages(explained: Builder, later_stages: &[Value<'_>]) -> Builder {
+    if later_stages.is_empty() {
         return explained;
     }
     let mut stages = ArrayBuilder::default();
     stages.push_built(Builder::new().document("$cursor", explained));
-    for stage in behind {
+    for stage in later_stages {
         stages.push(stage);
     }
     Builder::new().array("stages", stages)
 }
 
 /// Returns the filter of a command as the client wrote it.
-fn asked(call: &Call<'_>) -> Result<Vec<u8>, CommandError> {
+fn filter_of(call: &Call<'_>) -> Result<Vec<u8>, CommandError> {
     let of_first = |list: &str| -> Result<Option<Doc<'_>>, CommandError> {
         let statements = call.documents(list)?;
         let first = statements.first().and_then(|statement| statement.get("q"));
@@ -141,7 +141,7 @@ fn asked(call: &Call<'_>) -> Result<Vec<u8>, CommandError> {
         "update" => of_first("updates")?,
         "delete" => of_first("deletes")?,
         "aggregate" => {
-            return Ok(asked_of_pipeline(
+            return Ok(leading_filters(
                 call.array("pipeline")?.unwrap_or(Doc::EMPTY),
             ));
         }
@@ -151,7 +151,7 @@ fn asked(call: &Call<'_>) -> Result<Vec<u8>, CommandError> {
 }
 
 /// Returns the `$match` stages at the start of a pipeline as one filter.
-fn asked_of_pipeline(pipeline: Doc<'_>) -> Vec<u8> {
+fn leading_filters(pipeline: Doc<'_>) -> Vec<u8> {
     let mut filters = Vec::new();
     for stage in pipeline.values() {
         match stage.as_document().and_then(|stage| stage.get("$match")) {

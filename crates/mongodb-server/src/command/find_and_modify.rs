@@ -9,7 +9,7 @@ use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
 use crate::engine::{Change, Changed, Collection, Namespace, Position, RecordId};
 use crate::error::CommandError;
-use crate::query::{Filter, Moment, Projection, Update};
+use crate::query::{Filter, Projection, Update, UpdateContext};
 
 const ARGUMENTS: &[&str] = &[
     "query",
@@ -135,7 +135,7 @@ fn change(
     filter: &Filter,
     action: &Action,
 ) -> Result<Option<Outcome>, CommandError> {
-    let moment = Moment {
+    let update_context = UpdateContext {
         now_ms: now_ms(),
         inserting: false,
         position: None,
@@ -147,7 +147,7 @@ fn change(
         match action {
             Action::Remove => Ok(Change::Remove),
             Action::Update { update, .. } => {
-                let after = update.apply(doc, moment.for_document(update, filter, doc))?;
+                let after = update.apply(doc, update_context.for_document(update, filter, doc))?;
                 check_updated(&after)?;
                 Ok(Change::Replace(after))
             }

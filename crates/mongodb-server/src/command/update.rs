@@ -12,7 +12,7 @@ use crate::command::{Call, Client, Shared};
 use crate::engine::{Change, Changed, Collection, Log, Namespace, Position, RecordId};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
-use crate::query::{Filter, Moment, Update};
+use crate::query::{Filter, Update, UpdateContext};
 
 /// The outcome of one statement.
 #[derive(Debug, Default)]
@@ -157,7 +157,7 @@ fn modify(
         collection: &collection,
         filter: &filter,
         update,
-        moment: Moment {
+        context: UpdateContext {
             now_ms: now_ms(),
             inserting: false,
             position: None,
@@ -182,13 +182,13 @@ fn modify(
     Ok(updated)
 }
 
-/// An update of a collection's documents at one moment.
+/// An update of a collection's documents.
 struct Modification<'m> {
     log: &'m Log,
     collection: &'m Collection,
     filter: &'m Filter,
     update: &'m Update,
-    moment: Moment,
+    context: UpdateContext,
 }
 
 impl Modification<'_> {
@@ -198,8 +198,8 @@ impl Modification<'_> {
             if !self.filter.test(doc)? {
                 return Ok(Change::Skip);
             }
-            let moment = self.moment.for_document(self.update, self.filter, doc);
-            let after = self.update.apply(doc, moment)?;
+            let context = self.context.for_document(self.update, self.filter, doc);
+            let after = self.update.apply(doc, context)?;
             check_updated(&after)?;
             Ok(Change::Replace(after))
         })?;

@@ -47,7 +47,7 @@ pub fn compact(engine: &Engine) -> Result<(), Error> {
         debug!(
             segment = segment.number(),
             live = segment.live(),
-            "compacting"
+            "began to compact a segment"
         );
         let emptying = Emptying {
             engine,

@@ -148,7 +148,7 @@ impl Log {
         if end > self.segment_bytes && writer.length > record_offset(PREFIX_BYTES) {
             self.rotate(&mut writer)?;
         }
-        let header = Header::of(kind, writer.durable, writer.segment.salt(), parts);
+        let header = Header::new(kind, writer.durable, writer.segment.salt(), parts);
         let header_bytes = header.bytes();
         let mut slices = Vec::with_capacity(parts.len() + 1);
         slices.push(IoSlice::new(&header_bytes));

@@ -205,10 +205,10 @@ fn order_of(spec: &IndexSpec, single: usize, sort: &SortSpec) -> Option<Directio
     let mut wanted = sort.fields().iter().filter(|(path, _)| !is_fixed(path));
     let mut direction = None;
     for (path, known) in rest {
-        let Some((next, asked)) = wanted.next() else {
+        let Some((next, requested)) = wanted.next() else {
             return direction.or(Some(Direction::Ascending));
         };
-        let reading = if asked == known {
+        let reading = if requested == known {
             Direction::Ascending
         } else {
             Direction::Descending
@@ -304,7 +304,7 @@ impl Candidate<'_> {
 
 impl Interval {
     fn point(value: &Value<'_>) -> Self {
-        let end = End::of(value, true);
+        let end = End::new(value, true);
         Self {
             lower: end.clone(),
             upper: end,
@@ -348,7 +348,7 @@ impl Interval {
 }
 
 impl End {
-    fn of(value: &Value<'_>, inclusive: bool) -> Self {
+    fn new(value: &Value<'_>, inclusive: bool) -> Self {
         let mut bytes = Vec::new();
         key::encode(value, &mut bytes);
         Self {
@@ -456,10 +456,10 @@ fn range(comparison: Comparison, operand: &Value<'_>) -> Option<Interval> {
         return None;
     }
     let (lower, upper) = match comparison {
-        Comparison::Less => (End::of_type(kind, false), End::of(operand, false)),
-        Comparison::LessOrEqual => (End::of_type(kind, false), End::of(operand, true)),
-        Comparison::Greater => (End::of(operand, false), End::of_type(kind, true)),
-        Comparison::GreaterOrEqual => (End::of(operand, true), End::of_type(kind, true)),
+        Comparison::Less => (End::of_type(kind, false), End::new(operand, false)),
+        Comparison::LessOrEqual => (End::of_type(kind, false), End::new(operand, true)),
+        Comparison::Greater => (End::new(operand, false), End::of_type(kind, true)),
+        Comparison::GreaterOrEqual => (End::new(operand, true), End::of_type(kind, true)),
     };
     Some(Interval {
         lower,

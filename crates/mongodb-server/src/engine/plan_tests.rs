@@ -1,5 +1,4 @@
-//! Whatever index a plan chooses, it finds what looking at every document finds, in the order asked
-//! for.
+//! Every plan finds the same documents as a full scan, in the requested order.
 
 use std::cmp::Ordering;
 
@@ -160,7 +159,7 @@ proptest! {
         }
         let parsed = Filter::parse(Doc::new(&filter)).expect("a valid filter");
         let sort = SortSpec::parse(Doc::new(&sort)).expect("a valid order");
-        // A sparse index that is asked for is used even where it leaves documents out.
+        // A sparse index is not hinted here: a hint is followed even if the index omits documents.
         let hint = built.first().filter(|_| hinted && !keys.iter().any(|(_, sparse)| *sparse));
         let hint = hint.map(|name| Hint::Name(name.clone()));
         let plan = collection

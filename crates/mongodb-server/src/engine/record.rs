@@ -93,7 +93,7 @@ pub struct Header {
 
 impl Header {
     /// Returns the header of a body that comes in parts.
-    pub fn of(kind: RecordKind, durable: u32, salt: u32, parts: &[IoSlice<'_>]) -> Self {
+    pub fn new(kind: RecordKind, durable: u32, salt: u32, parts: &[IoSlice<'_>]) -> Self {
         let length = parts.iter().map(|part| part.len()).sum::<usize>();
         let mut header = Self {
             checksum: 0,

@@ -70,7 +70,7 @@ impl Segment {
             Ok(file)
         };
         match written() {
-            Ok(file) => Ok(Self::of(number, salt, path, file)),
+            Ok(file) => Ok(Self::new(number, salt, path, file)),
             Err(source) => Err(Error::Write { path, source }),
         }
     }
@@ -99,10 +99,10 @@ impl Segment {
         if bytes != prefix(number, salt) {
             return Err(Error::Damaged { path, offset: 0 });
         }
-        Ok(Some(Self::of(number, salt, path, file)))
+        Ok(Some(Self::new(number, salt, path, file)))
     }
 
-    fn of(number: u32, salt: u32, path: PathBuf, file: File) -> Self {
+    fn new(number: u32, salt: u32, path: PathBuf, file: File) -> Self {
         Self {
             number,
             salt,

@@ -24,7 +24,7 @@ pub use path::{Part, Path, array_index};
 pub use projection::Projection;
 pub use sort::SortSpec;
 pub use tuples::{Tuples, encode_tuple};
-pub use update::{Moment, Update, set_field};
+pub use update::{Update, UpdateContext, set_field};
 
 #[cfg(test)]
 mod filter_tests;

@@ -104,8 +104,8 @@ impl Projection {
                     push_computed(out, name, expression, scope)?;
                 }
                 Action::Descend(inner) if inner.computes() && doc.element(name).is_none() => {
-                    let made = self.computed_document(inner, scope)?;
-                    out.push(name, &made);
+                    let computed = self.computed_document(inner, scope)?;
+                    out.push(name, &computed);
                 }
                 _ => {}
             }

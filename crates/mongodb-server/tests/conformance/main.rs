@@ -25,7 +25,9 @@ const LEAST_CASES: usize = 780;
 #[test]
 fn replies_are_those_of_the_tables() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let store = runtime.block_on(MongoServer::start(Settings::default())).unwrap();
+    let store = runtime
+        .block_on(MongoServer::start(Settings::default()))
+        .unwrap();
     let mut connection = Connection::open(store.address());
     let (mut cases, mut failures) = (0, Vec::new());
     for path in tables() {

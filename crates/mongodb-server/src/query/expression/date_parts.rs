@@ -187,3 +187,37 @@ fn parse_clock(text: &str) -> Option<NaiveTime> {
     let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
     NaiveTime::from_hms_milli_opt(hour, minute, second, digits.parse().ok()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn offset_parsed_from_its_text_is_the_same(minutes in -14 * 60_i64..=14 * 60) {
+            let offset = Offset(minutes * MINUTE);
+            prop_assert_eq!(Offset::parse(&offset.text()).ok(), Some(offset));
+        }
+
+        #[test]
+        fn local_time_and_instant_are_inverse(
+            milliseconds in any::<i32>(), minutes in -14 * 60_i64..=14 * 60
+        ) {
+            let offset = Offset(minutes * MINUTE);
+            let local = offset.local(milliseconds.into()).expect("a date near 1970");
+            prop_assert_eq!(offset.instant(local), Some(milliseconds.into()));
+        }
+
+        #[test]
+        fn time_with_an_offset_is_the_same_instant_as_in_utc(
+            milliseconds in any::<i32>(), minutes in -14 * 60_i64..=14 * 60
+        ) {
+            let offset = Offset(minutes * MINUTE);
+            let local = offset.local(milliseconds.into()).expect("a date near 1970");
+            let text = format(local, "%Y-%m-%dT%H:%M:%S.%L%z", offset).expect("a valid format");
+            prop_assert_eq!(parse_iso(&text), Some(milliseconds.into()));
+        }
+    }
+}

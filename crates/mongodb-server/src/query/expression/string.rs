@@ -88,7 +88,7 @@ pub fn substring_bytes(arguments: &[Value<'_>]) -> Outcome {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "saturates at the ends of the range, which is what is meant"
+        reason = "saturates at the ends of the range, as intended"
     )]
     let (start, length) = (
         start as usize,

@@ -4,8 +4,8 @@ use crate::bson::{Builder, Doc, Element, Kind, order};
 use crate::error::{Code, CommandError};
 use crate::query::filter::Filter;
 use crate::query::update::conflicts;
+use crate::query::update::context::UpdateContext;
 use crate::query::update::modification::Modification;
-use crate::query::update::moment::Moment;
 use crate::query::update::operators::{self, Operator};
 use crate::query::update::paths::{ArrayFilters, UpdatePath};
 use crate::query::update::step::Step;
@@ -22,8 +22,8 @@ pub enum Update {
     Pipeline(Vec<Step>),
 }
 
-impl Moment {
-    /// Returns the moment for one document, with the array element that made it pass the filter.
+impl UpdateContext {
+    /// Returns the context for one document, with the array element that made it pass the filter.
     #[must_use]
     pub fn for_document(self, update: &Update, filter: &Filter, doc: Doc<'_>) -> Self {
         Self {
@@ -109,7 +109,7 @@ impl Update {
         matches!(self, Self::Replace(_))
     }
 
-    /// Returns whether the update depends on [`Moment::position`].
+    /// Returns whether the update depends on [`UpdateContext::position`].
     pub fn is_positional(&self) -> bool {
         match self {
             Self::Modify(modifications) => modifications
@@ -120,7 +120,7 @@ impl Update {
     }
 
     /// Returns the changed document.
-    pub fn apply(&self, doc: Doc<'_>, moment: Moment) -> Result<Vec<u8>, CommandError> {
+    pub fn apply(&self, doc: Doc<'_>, context: UpdateContext) -> Result<Vec<u8>, CommandError> {
         match self {
             Self::Replace(replacement) => replace(doc, Doc::new(replacement)),
             Self::Modify(modifications) => {
@@ -128,20 +128,20 @@ impl Update {
                 // Array filters apply to the document as it was before all operators.
                 let places = modifications
                     .iter()
-                    .map(|modification| modification.places(&mut root, moment))
+                    .map(|modification| modification.places(&mut root, context))
                     .collect::<Result<Vec<_>, _>>()?;
                 conflicts::check_places(modifications, &places)?;
                 for (modification, places) in modifications.iter().zip(&places) {
-                    modification.apply(&mut root, places, doc, moment)?;
+                    modification.apply(&mut root, places, doc, context)?;
                 }
                 let changed = root.into_document();
-                check_id(doc, Doc::new(&changed), moment)?;
+                check_id(doc, Doc::new(&changed), context)?;
                 Ok(changed)
             }
             Self::Pipeline(steps) => {
                 let mut changed = doc.bytes().to_vec();
                 for step in steps {
-                    changed = step.apply(Doc::new(&changed), moment.now_ms)?;
+                    changed = step.apply(Doc::new(&changed), context.now_ms)?;
                 }
                 // A step that omits `_id` does not remove it.
                 if let (Some(id), None) = (doc.element("_id"), Doc::new(&changed).element("_id")) {
@@ -149,7 +149,7 @@ impl Update {
                     kept.push_element(id);
                     changed = kept.extended(Doc::new(&changed)).finish();
                 }
-                check_id(doc, Doc::new(&changed), moment)?;
+                check_id(doc, Doc::new(&changed), context)?;
                 Ok(changed)
             }
         }
@@ -182,10 +182,10 @@ fn replace(doc: Doc<'_>, replacement: Doc<'_>) -> Result<Vec<u8>, CommandError> 
 }
 
 /// Rejects a change of `_id`.
-fn check_id(before: Doc<'_>, after: Doc<'_>, moment: Moment) -> Result<(), CommandError> {
+fn check_id(before: Doc<'_>, after: Doc<'_>, context: UpdateContext) -> Result<(), CommandError> {
     let same = match (before.get("_id"), after.get("_id")) {
         (Some(before), Some(after)) => order::equal(&before, &after),
-        (None, _) => moment.inserting,
+        (None, _) => context.inserting,
         (Some(_), None) => false,
     };
     if same {

@@ -19,11 +19,11 @@ pub fn check(modifications: &[Modification]) -> Result<(), CommandError> {
     // In the order of the parts, a path is followed by the paths that it contains.
     paths.sort_by_key(|(path, _)| path.parts());
     for pair in paths.windows(2) {
-        let ((one, one_choices), (other, other_choices)) = (pair[0], pair[1]);
+        let ((one, one_update), (other, other_update)) = (pair[0], pair[1]);
         let common = common_parts(one, other);
-        let chooses =
-            |path: Option<&UpdatePath>| path.is_some_and(|path| path.chooses_elements(common));
-        if one.overlaps(other) || chooses(one_choices) != chooses(other_choices) {
+        let selects =
+            |path: Option<&UpdatePath>| path.is_some_and(|path| path.selects_elements(common));
+        if one.overlaps(other) || selects(one_update) != selects(other_update) {
             let names: Vec<&str> = other.parts()[..common].iter().map(Part::name).collect();
             return Err(conflict(format!(
                 "Updating the path '{other}' would create a conflict at '{}'",

@@ -15,8 +15,8 @@
 mod array_operators;
 mod compiled;
 mod conflicts;
+mod context;
 mod modification;
-mod moment;
 mod number_operators;
 mod operators;
 mod paths;
@@ -25,7 +25,7 @@ mod tree;
 mod upsert;
 
 pub use compiled::Update;
-pub use moment::Moment;
+pub use context::UpdateContext;
 pub use tree::set_field;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::bson::Doc;
 use crate::error::CommandError;
 use crate::query::path::Path;
-use crate::query::update::moment::Moment;
+use crate::query::update::context::UpdateContext;
 use crate::query::update::operators::Operator;
 use crate::query::update::paths::UpdatePath;
 use crate::query::update::tree::Slot;
@@ -17,11 +17,15 @@ pub struct Modification {
 
 impl Modification {
     /// Returns the paths of a document that the operator changes.
-    pub fn places(&self, root: &mut Slot<'_>, moment: Moment) -> Result<Vec<Path>, CommandError> {
+    pub fn places(
+        &self,
+        root: &mut Slot<'_>,
+        context: UpdateContext,
+    ) -> Result<Vec<Path>, CommandError> {
         match self.operator {
-            Operator::SetOnInsert(_) if !moment.inserting => Ok(Vec::new()),
+            Operator::SetOnInsert(_) if !context.inserting => Ok(Vec::new()),
             Operator::Rename(_) => self.path.plain().map(|path| vec![path]),
-            _ => self.path.expand(root, moment.position),
+            _ => self.path.expand(root, context.position),
         }
     }
 
@@ -31,7 +35,7 @@ impl Modification {
         root: &mut Slot<'_>,
         places: &[Path],
         doc: Doc<'_>,
-        moment: Moment,
+        context: UpdateContext,
     ) -> Result<(), CommandError> {
         for path in places {
             if let Operator::Rename(to) = &self.operator {
@@ -39,14 +43,14 @@ impl Modification {
             }
             if self.operator.needs_target() {
                 match root.find(path.parts())? {
-                    Some(slot) => self.operator.apply(slot, true, path, doc, moment)?,
+                    Some(slot) => self.operator.apply(slot, true, path, doc, context)?,
                     None => root.check_viable(path)?,
                 }
             } else if matches!(self.operator, Operator::Unset) {
                 root.remove(path.parts())?;
             } else {
                 let (slot, existed) = root.find_or_create(path.parts())?;
-                self.operator.apply(slot, existed, path, doc, moment)?;
+                self.operator.apply(slot, existed, path, doc, context)?;
             }
         }
         Ok(())

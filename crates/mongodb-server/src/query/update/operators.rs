@@ -6,7 +6,7 @@ use crate::bson::{Doc, Element, Kind, Value, order};
 use crate::error::{Code, CommandError};
 use crate::query::path::Path;
 use crate::query::update::array_operators::{AddToSet, Pop, Pull, Push};
-use crate::query::update::moment::Moment;
+use crate::query::update::context::UpdateContext;
 use crate::query::update::number_operators::{Arithmetic, Bitwise};
 use crate::query::update::tree::Slot;
 
@@ -93,7 +93,7 @@ impl Operator {
         existed: bool,
         path: &Path,
         doc: Doc<'_>,
-        moment: Moment,
+        context: UpdateContext,
     ) -> Result<(), CommandError> {
         let set = |slot: &mut Slot<'_>, value: &Value<'static>| *slot = Slot::Value(value.clone());
         match self {
@@ -118,9 +118,9 @@ impl Operator {
             }
             Self::CurrentDate(kind) => {
                 let value = if *kind == Kind::DateTime {
-                    Value::DateTime(moment.now_ms)
+                    Value::DateTime(context.now_ms)
                 } else {
-                    let seconds = u64::try_from(moment.now_ms / 1_000).unwrap_or_default();
+                    let seconds = u64::try_from(context.now_ms / 1_000).unwrap_or_default();
                     Value::Timestamp(seconds << 32 | 1)
                 };
                 *slot = Slot::Value(value);

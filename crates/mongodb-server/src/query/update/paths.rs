@@ -15,19 +15,18 @@ use crate::query::update::tree::Slot;
 pub struct UpdatePath {
     path: Path,
     /// The array elements that each part selects; `None` for a name or an index.
-    choices: Vec<Option<Choice>>,
+    selections: Vec<Option<Selection>>,
 }
 
 /// A selection of array elements.
 #[derive(Debug, Clone)]
-enum Choice {
+enum Selection {
     /// `$`: the element that makes the document pass the filter.
     Matched,
+    /// `$[]`: all elements.
     All,
-    Filtered {
-        identifier: String,
-        filter: Filter,
-    },
+    /// `$[identifier]`: the elements that pass an array filter.
+    Filtered { identifier: String, filter: Filter },
 }
 
 /// The filters of `arrayFilters`, by identifier.
@@ -89,7 +88,7 @@ impl UpdatePath {
             return Err(CommandError::new(Code::EMPTY_FIELD_NAME, message));
         }
         let path = Path::new(text);
-        let mut choices = Vec::new();
+        let mut selections = Vec::new();
         for part in path.parts() {
             let name = part.name();
             if name.is_empty() {
@@ -101,15 +100,15 @@ impl UpdatePath {
                     ),
                 ));
             }
-            choices.push(parse_choice(name, text, filters)?);
+            selections.push(parse_selection(name, text, filters)?);
         }
-        if choices.first().is_some_and(Option::is_some) {
+        if selections.first().is_some_and(Option::is_some) {
             return Err(CommandError::bad_value(format!(
                 "Cannot have array filter identifier (i.e. '$[<id>]') element in the first \
                  position in path '{text}'"
             )));
         }
-        Ok(Self { path, choices })
+        Ok(Self { path, selections })
     }
 
     pub fn as_path(&self) -> &Path {
@@ -118,13 +117,13 @@ impl UpdatePath {
 
     /// Returns whether the path contains `$`.
     pub fn is_positional(&self) -> bool {
-        let matched = |choice: &Choice| matches!(choice, Choice::Matched);
-        self.choices.iter().flatten().any(matched)
+        let matched = |selection: &Selection| matches!(selection, Selection::Matched);
+        self.selections.iter().flatten().any(matched)
     }
 
     /// Returns the path; rejects one that selects array elements.
     pub fn plain(&self) -> Result<Path, CommandError> {
-        if self.choices.iter().any(Option::is_some) {
+        if self.selections.iter().any(Option::is_some) {
             return Err(CommandError::bad_value(format!(
                 "The source field for $rename may not be dynamic: {}",
                 self.path
@@ -134,14 +133,14 @@ impl UpdatePath {
     }
 
     /// Returns whether the part at `at` is `$[]` or `$[identifier]`.
-    pub fn chooses_elements(&self, at: usize) -> bool {
-        let choice = self.choices.get(at).and_then(Option::as_ref);
-        choice.is_some_and(|choice| !matches!(choice, Choice::Matched))
+    pub fn selects_elements(&self, at: usize) -> bool {
+        let selection = self.selections.get(at).and_then(Option::as_ref);
+        selection.is_some_and(|selection| !matches!(selection, Selection::Matched))
     }
 
     /// Returns whether the selected fields depend on the document.
     pub fn is_dynamic(&self) -> bool {
-        self.choices.iter().any(Option::is_some)
+        self.selections.iter().any(Option::is_some)
     }
 
     /// Compares paths part by part, array indexes as numbers.
@@ -168,7 +167,7 @@ impl UpdatePath {
         position: Option<usize>,
     ) -> Result<Vec<Path>, CommandError> {
         let mut found = vec![String::new()];
-        for (part, choice) in self.path.parts().iter().zip(&self.choices) {
+        for (part, selection) in self.path.parts().iter().zip(&self.selections) {
             let join = |prefix: &str, name: &str| {
                 if prefix.is_empty() {
                     name.to_owned()
@@ -176,7 +175,7 @@ impl UpdatePath {
                     format!("{prefix}.{name}")
                 }
             };
-            let Some(choice) = choice else {
+            let Some(selection) = selection else {
                 found = found
                     .iter()
                     .map(|prefix| join(prefix, part.name()))
@@ -185,9 +184,9 @@ impl UpdatePath {
             };
             let mut longer = Vec::new();
             for prefix in &found {
-                let indexes = match choice {
-                    Choice::Matched => vec![position.ok_or_else(no_match)?],
-                    choice => choice.indexes(root, prefix, &self.path)?,
+                let indexes = match selection {
+                    Selection::Matched => vec![position.ok_or_else(no_match)?],
+                    selection => selection.indexes(root, prefix, &self.path)?,
                 };
                 longer.extend(indexes.iter().map(|index| join(prefix, &index.to_string())));
             }
@@ -197,7 +196,7 @@ impl UpdatePath {
     }
 }
 
-impl Choice {
+impl Selection {
     /// Returns the indexes of the selected elements of the array at `prefix`.
     fn indexes(
         &self,
@@ -233,16 +232,16 @@ fn no_match() -> CommandError {
     CommandError::bad_value("The positional operator did not find the match needed from the query.")
 }
 
-fn parse_choice(
+fn parse_selection(
     name: &str,
     path: &str,
     filters: &ArrayFilters,
-) -> Result<Option<Choice>, CommandError> {
+) -> Result<Option<Selection>, CommandError> {
     if name == "$" {
-        return Ok(Some(Choice::Matched));
+        return Ok(Some(Selection::Matched));
     }
     if name == "$[]" {
-        return Ok(Some(Choice::All));
+        return Ok(Some(Selection::All));
     }
     let identifier = name
         .strip_prefix("$[")
@@ -254,7 +253,7 @@ fn parse_choice(
             ))
         })?;
         filters.used.borrow_mut().push(identifier.to_owned());
-        return Ok(Some(Choice::Filtered {
+        return Ok(Some(Selection::Filtered {
             identifier: identifier.to_owned(),
             filter: filter.clone(),
         }));

@@ -9,7 +9,7 @@ use crate::query::filter::Filter;
 use crate::query::path::Path;
 use crate::query::strategies::{array, document, name, path, scalar, value};
 use crate::query::update::compiled::Update;
-use crate::query::update::moment::Moment;
+use crate::query::update::context::UpdateContext;
 use crate::query::update::tree::Slot;
 
 fn parse(spec: Builder) -> Result<Update, CommandError> {
@@ -22,12 +22,12 @@ fn operator(name: &str, path: &str, argument: &Value<'_>) -> Update {
 }
 
 fn apply(update: &Update, doc: &[u8]) -> Result<Vec<u8>, CommandError> {
-    let moment = Moment {
+    let context = UpdateContext {
         now_ms: 1_000,
         inserting: false,
         position: None,
     };
-    update.apply(Doc::new(doc), moment)
+    update.apply(Doc::new(doc), context)
 }
 
 fn passes(doc: &[u8], filter: Builder) -> bool {

@@ -5,22 +5,22 @@ use crate::error::CommandError;
 use crate::query::filter::{Filter, Test};
 use crate::query::path::Path;
 use crate::query::update::compiled::Update;
-use crate::query::update::moment::Moment;
+use crate::query::update::context::UpdateContext;
 use crate::query::update::tree::Slot;
 
 impl Update {
     /// Returns the document that an upsert inserts.
     pub fn insertion(&self, filter: &Filter, now_ms: i64) -> Result<Vec<u8>, CommandError> {
         let seed = seed(filter, self.is_replacement())?;
-        let moment = Moment {
+        let context = UpdateContext {
             now_ms,
             inserting: true,
             position: None,
         };
-        let made = self.apply(Doc::new(&seed), moment)?;
-        let doc = Doc::new(&made);
+        let inserted = self.apply(Doc::new(&seed), context)?;
+        let doc = Doc::new(&inserted);
         if doc.element("_id").is_some() {
-            return Ok(made);
+            return Ok(inserted);
         }
         let id = Value::ObjectId(ObjectId::generate());
         Ok(Builder::new().with("_id", &id).extended(doc).finish())

@@ -1,8 +1,8 @@
-//! The circumstances of an update.
+//! The inputs of an update beside the document.
 
-/// The circumstances, beside the document, that the result of an update depends on.
+/// The inputs, beside the document, that the result of an update depends on.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct UpdateContext {
     /// Milliseconds since 1970.
     pub now_ms: i64,
     /// Whether an upsert is about to insert the document.
