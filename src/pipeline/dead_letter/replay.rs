@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bson::{RawBsonRef, RawDocument, RawDocumentBuf, doc};
 
-use crate::broker::client::Record;
+use crate::broker::Record;
 use crate::measure::clock::unix_ms;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::error::Error;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bson::{RawDocumentBuf, doc};
 use tokio::sync::Mutex;
 
-use crate::broker::client::{Batch, ProduceOutcome, Record};
+use crate::broker::{Batch, ProduceOutcome, Record};
 use crate::broker::{self, Compression, Connector, Partition};
 use crate::cause::Cause;
 use crate::pipeline::context::{Context, TopicPartition};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::broker::client::Batch;
+use crate::broker::Batch;
 use crate::faults::DataKind;
 use crate::fleet::Reading;
 use crate::pipeline::context::Context;

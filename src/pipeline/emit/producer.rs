@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::audit::{Ledger, fingerprint};
 use crate::broker::Partition;
-use crate::broker::client::{Batch, ProduceOutcome};
+use crate::broker::{Batch, ProduceOutcome};
 use crate::cause::Cause;
 use crate::faults::DataKind;
 use crate::fleet::Reading;

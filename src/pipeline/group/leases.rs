@@ -12,7 +12,7 @@ use bson::{Document, RawDocument, doc};
 
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::group::membership::{Lease, View};
-use crate::store::client::Upsert;
+use crate::store::Upsert;
 use crate::store::{Connection, Documents, Error};
 
 /// The documents of one group, as one member writes them.

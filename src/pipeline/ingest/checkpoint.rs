@@ -6,7 +6,7 @@
 use bson::doc;
 
 use crate::pipeline::context::{Context, TopicPartition};
-use crate::store::client::{Updated, Upsert};
+use crate::store::{Updated, Upsert};
 use crate::store::{Documents, Error};
 
 /// Writes positions of one run or group.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bson::RawDocumentBuf;
 use tokio::sync::{mpsc, watch};
 
-use crate::broker::client::Record;
+use crate::broker::Record;
 use crate::broker::{self, Partition};
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::emit::acks::Acks;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bson::RawDocumentBuf;
 
-use crate::broker::client::Record;
+use crate::broker::Record;
 use crate::measure::RunClock;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::error::Error;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bson::RawDocumentBuf;
 use tokio::sync::mpsc;
 
-use crate::broker::client::Record;
+use crate::broker::Record;
 use crate::cause::Cause;
 use crate::measure::Recorder;
 use crate::pipeline::context::{Context, TopicPartition};
