@@ -9,7 +9,7 @@ use crate::faults::DataFaults;
 use crate::fleet::{self, Key};
 use crate::measure::{Counters, RunClock};
 use crate::pipeline::emit::workload::Workload;
-use crate::pipeline::lost::Lost;
+use crate::pipeline::terminated::Lost;
 use crate::record::RunKey;
 
 /// Resolved settings of a pipeline.

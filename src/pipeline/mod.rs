@@ -8,17 +8,15 @@
 //! ```
 
 pub mod audit;
-pub mod consume;
 pub mod context;
 pub mod dead_letter;
 pub mod emit;
 pub mod error;
-pub mod form;
+pub mod value_format;
 pub mod group;
 pub mod ingest;
-pub mod lost;
+pub mod terminated;
 pub mod machine;
-pub mod produce;
 pub mod retry;
 pub mod run;
 pub mod topics;
@@ -26,11 +24,11 @@ pub mod topics;
 #[cfg(test)]
 mod tests;
 
-pub use self::consume::{Consumed, Ends, consume};
+pub use self::group::consumer_process::{Consumed, Ends, consume};
 pub use self::context::{Context, Settings};
 pub use self::emit::workload::Workload;
 pub use self::error::Error;
-pub use self::lost::Lost;
-pub use self::produce::{Produced, produce};
-pub use self::run::experiment::{Endpoints, Outcome, Roles, run};
+pub use self::terminated::Lost;
+pub use self::run::producer_process::{Produced, produce};
+pub use self::run::simulation::{Endpoints, Outcome, Roles, run};
 pub use self::run::progress::{Observer, Phase};

@@ -19,7 +19,7 @@ mod crash;
 mod dataset;
 mod durability;
 mod faults;
-mod halves;
+mod processes;
 mod help;
 mod install;
 mod outages;

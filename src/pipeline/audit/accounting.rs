@@ -7,7 +7,7 @@ use crate::faults::{DataFaults, DataKind};
 use crate::fleet::{Reading, Readings};
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::Identity;
-use crate::pipeline::emit::spoil::{Fate, Spoiler, mark};
+use crate::pipeline::emit::data_faults::{Fate, Spoiler, mark};
 use crate::pipeline::emit::workload::Scratch;
 use crate::pipeline::error::Error;
 use crate::record::document::Stored;

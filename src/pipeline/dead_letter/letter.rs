@@ -6,7 +6,7 @@ use bson::{Binary, Bson, Document, RawDocument, RawDocumentBuf, doc, spec::Binar
 
 use crate::measure::clock::unix_ms;
 use crate::pipeline::context::{Context, TopicPartition};
-use crate::pipeline::ingest::consumer::Poison;
+use crate::pipeline::ingest::partition_consumer::Poison;
 use crate::record::{DocumentId, RunKey};
 
 /// Bytes of a value that a document keeps; a document takes 16 MiB in all.

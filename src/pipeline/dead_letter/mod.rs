@@ -11,11 +11,9 @@
 //! topic.
 
 mod letter;
-mod replay;
 mod sink;
 
 pub use letter::{Identity, Letter, Undeliverable, identity};
-pub use replay::replay;
 pub use sink::DeadLetters;
 
 /// What the name of a topic's dead letters adds to its own.

@@ -8,10 +8,10 @@ use crate::faults::DataKind;
 use crate::fleet::Reading;
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{Letter, Undeliverable};
-use crate::pipeline::emit::spoil::{Fate, Spoiler};
+use crate::pipeline::emit::data_faults::{Fate, Spoiler};
 use crate::pipeline::emit::workload::Scratch;
 use crate::pipeline::error::Error;
-use crate::pipeline::form::Form;
+use crate::pipeline::value_format::Form;
 use crate::record::{Emission, Envelope, envelope, payload_hash};
 
 /// Makes the messages of one partition. The same reading always gives the same message.

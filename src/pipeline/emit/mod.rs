@@ -3,8 +3,8 @@
 pub mod acks;
 pub mod emitter;
 pub mod message;
-pub mod producer;
+pub mod partition_producer;
 pub mod queue;
 pub mod router;
-pub mod spoil;
+pub mod data_faults;
 pub mod workload;

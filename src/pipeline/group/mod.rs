@@ -7,14 +7,15 @@
 //!  start        where the group begins, if not at its checkpoints
 //! ```
 
+pub mod consumer_process;
 pub mod leases;
 pub mod membership;
 pub mod session;
-pub mod start;
+pub mod reset;
 
 #[cfg(test)]
 mod tests;
 
 pub use membership::Timing;
 pub use session::{Done, Length, Participation, Session, Stint};
-pub use start::Start;
+pub use reset::Start;

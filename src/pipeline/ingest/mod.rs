@@ -1,7 +1,8 @@
 //! From the broker to the store.
 
 pub mod checkpoint;
-pub mod consumer;
+pub mod partition_consumer;
+pub mod replay;
 pub mod intake;
 pub mod schemas;
 pub mod stopwatch;

@@ -16,7 +16,7 @@ use crate::pipeline::dead_letter::{DeadLetters, Letter};
 use crate::pipeline::emit::acks::Acks;
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::checkpoint::Checkpoints;
-use crate::pipeline::ingest::consumer::{Fetch, Poison, Ready};
+use crate::pipeline::ingest::partition_consumer::{Fetch, Poison, Ready};
 use crate::pipeline::ingest::stopwatch::{Sample, Stopwatch};
 use crate::pipeline::machine::batcher;
 use crate::pipeline::machine::writing::{Action, Fetched, Limits, Writing};

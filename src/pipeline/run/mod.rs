@@ -1,6 +1,7 @@
 //! The phases of a run.
 
-pub mod experiment;
+pub mod simulation;
 pub mod prepare;
+pub mod producer_process;
 pub mod progress;
-pub mod running;
+pub mod tasks;

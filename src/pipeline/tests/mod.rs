@@ -8,7 +8,7 @@ mod chaos;
 mod dead_letters;
 mod dirty_data;
 mod faults;
-mod halves;
+mod processes;
 mod losses;
 mod mutations;
 mod outages;

@@ -16,7 +16,7 @@ use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::run::prepare::prepare;
 use crate::pipeline::run::progress::{Observer, Phase};
-use crate::pipeline::run::running::Running;
+use crate::pipeline::run::tasks::Running;
 use crate::registry::Client;
 
 /// The servers that a run talks to.

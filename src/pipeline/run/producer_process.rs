@@ -10,10 +10,10 @@ use crate::broker::Endpoint;
 use crate::measure::{Interval, Recording};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
-use crate::pipeline::run::experiment::Roles;
+use crate::pipeline::run::simulation::Roles;
 use crate::pipeline::run::prepare::{connector, prepare_producing};
 use crate::pipeline::run::progress::{Observer, Phase};
-use crate::pipeline::run::running::Running;
+use crate::pipeline::run::tasks::Running;
 use crate::registry::Client;
 
 /// What producing alone gave.

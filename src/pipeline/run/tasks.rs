@@ -14,15 +14,15 @@ use crate::measure::{Interval, Recorder, Recording, nanos, thread_cpu_time};
 use crate::pipeline::context::Context;
 use crate::pipeline::emit::acks::Acks;
 use crate::pipeline::emit::emitter::{Throttle, emit};
-use crate::pipeline::emit::producer::Producer;
+use crate::pipeline::emit::partition_producer::Producer;
 use crate::pipeline::emit::queue::Queue;
 use crate::pipeline::emit::router::Router;
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::checkpoint::Checkpoints;
-use crate::pipeline::ingest::consumer::{Consumer, Consuming};
+use crate::pipeline::ingest::partition_consumer::{Consumer, Consuming};
 use crate::pipeline::ingest::writer::{Targets, Writer};
 use crate::pipeline::retry;
-use crate::pipeline::run::experiment::Roles;
+use crate::pipeline::run::simulation::Roles;
 use crate::pipeline::run::prepare::Prepared;
 use crate::pipeline::run::progress::{Gathered, Observer, Phase, gather};
 

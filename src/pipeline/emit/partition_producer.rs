@@ -19,7 +19,7 @@ use crate::pipeline::dead_letter::DeadLetters;
 use crate::pipeline::emit::acks::Acks;
 use crate::pipeline::emit::message::{Composer, Message, Sent};
 use crate::pipeline::emit::queue::Queue;
-use crate::pipeline::emit::spoil::Fate;
+use crate::pipeline::emit::data_faults::Fate;
 use crate::pipeline::error::Error;
 use crate::pipeline::machine::sending::{Action, Answer, Sending};
 use crate::pipeline::machine::{Batcher, batcher};
