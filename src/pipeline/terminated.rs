@@ -1,4 +1,4 @@
-//! Servers that are gone for good: whoever watches them tells, and nobody goes on asking.
+//! Tracks servers that have terminated, so that callers stop retrying.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,43 +8,43 @@ use tokio_util::sync::CancellationToken;
 
 use crate::containers::container;
 
-/// Passes on that requests fail, and that a server has ended.
+/// Reports failed requests to whoever watches the servers, and terminated servers to the tasks.
 #[derive(Debug, Default)]
-pub struct Lost {
-    trouble: Notify,
-    ended: CancellationToken,
+pub struct TerminatedServers {
+    request_failed: Notify,
+    terminated: CancellationToken,
     reason: Mutex<Option<container::Error>>,
 }
 
-/// A server has ended, so that trying again is in vain.
+/// A server has terminated, so a retry cannot succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gone;
+pub struct Terminated;
 
-impl Lost {
-    /// Returns once a request has failed since the last return.
-    pub async fn trouble(&self) {
-        self.trouble.notified().await;
+impl TerminatedServers {
+    /// Returns once a request has failed since the last call.
+    pub async fn request_failed(&self) {
+        self.request_failed.notified().await;
     }
 
-    /// Tells that a server has ended; the first reason counts.
-    pub fn tell(&self, reason: container::Error) {
+    /// Reports that a server has terminated. Only the first reason is kept.
+    pub fn report(&self, reason: container::Error) {
         let mut known = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         known.get_or_insert(reason);
-        self.ended.cancel();
+        self.terminated.cancel();
     }
 
-    /// Takes why a server has ended, if one has.
-    pub fn take(&self) -> Option<container::Error> {
+    /// Takes the reason why a server has terminated, if one has.
+    pub fn take_reason(&self) -> Option<container::Error> {
         let mut reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         reason.take()
     }
 
-    /// Waits before the next attempt at a request that has failed.
-    pub async fn pause(&self, pause: Duration) -> Result<(), Gone> {
-        self.trouble.notify_one();
+    /// Waits before the next attempt of a request that has failed.
+    pub async fn pause(&self, pause: Duration) -> Result<(), Terminated> {
+        self.request_failed.notify_one();
         tokio::select! {
             biased;
-            () = self.ended.cancelled() => Err(Gone),
+            () = self.terminated.cancelled() => Err(Terminated),
             () = tokio::time::sleep(pause) => Ok(()),
         }
     }

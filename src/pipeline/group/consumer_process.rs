@@ -1,4 +1,5 @@
-//! The consuming half alone: join a group, read what it gives us, leave. Other processes produce.
+//! `convoy consume`: join a group, store the records of owned partitions, leave. Other processes
+//! produce.
 
 use std::sync::Arc;
 
@@ -9,93 +10,106 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::Endpoint;
 use crate::measure::{Interval, Recording};
 use crate::pipeline::context::Context;
-use crate::pipeline::dead_letter;
 use crate::pipeline::error::Error;
 use crate::pipeline::group::leases::Leases;
-use crate::pipeline::group::{Done, Participation, Session, start};
-use crate::pipeline::ingest::schemas::Schemas;
-use crate::pipeline::run::prepare::{connector, open_store};
-use crate::pipeline::run::progress::{Observer, Phase, gather};
+use crate::pipeline::group::participation::Participation;
+use crate::pipeline::group::reset::reset_checkpoints;
+use crate::pipeline::group::session::{Connections, Session, SessionOutcome};
+use crate::pipeline::ingest::{Schemas, replay};
+use crate::pipeline::run::{Destination, Observer, Phase, connector, gather, open_store};
+use crate::pipeline::settings::StorageSettings;
 use crate::pipeline::topics;
 use crate::registry::Client;
+use crate::store::Checkouts;
 
-/// Where records come from and documents go.
+/// What a consumer process reads and stores.
 #[derive(Debug, Clone)]
-pub struct Ends {
-    /// The broker.
+pub struct ConsumerSettings {
+    /// Collections, inserts and the group.
+    pub storage: Arc<StorageSettings>,
+    /// Start, heartbeats and end of the process.
+    pub participation: Participation,
+    /// Broker.
     pub broker: Endpoint,
-    /// The store.
+    /// Store.
     pub store: SecretUri,
-    /// The registry of the schemas that records name; without one they are not checked.
+    /// Registry of the schemas that records name; without one, schemas are not checked.
     pub registry: Option<Client>,
 }
 
-/// What consuming alone gave.
+/// Result of a consumer process.
 #[derive(Debug)]
 pub struct Consumed {
-    /// What was owned, and how it ended.
-    pub done: Done,
-    /// Everything measured from the fetch on.
+    /// Owned partitions, and how the session ended.
+    pub session: SessionOutcome,
+    /// Latencies from the fetch on.
     pub recording: Recording,
-    /// Second by second.
+    /// Counts and latencies per second.
     pub intervals: Vec<Interval>,
-    /// When the session began, nanoseconds on the process's clock.
+    /// Start of the session, nanoseconds on the process's clock.
     pub start: u64,
+    /// Waits for connections to the store.
+    pub checkouts: Checkouts,
 }
 
-/// Consumes as a member of the context's group, until the user or what was agreed ends it.
+/// Consumes as a member of a group, until interrupted or until the session's end.
 pub async fn consume(
     context: Arc<Context>,
-    ends: Ends,
-    participation: Participation,
+    settings: ConsumerSettings,
     consumer: Handle,
     observer: Arc<dyn Observer>,
     interrupt: CancellationToken,
 ) -> Result<Consumed, Error> {
-    let connector = connector(&context, &ends.broker);
+    let (storage, participation) = (&settings.storage, &settings.participation);
+    let connector = connector(&context, &settings.broker);
     context.set_partitions(topics::ensure(&context.settings, &connector).await?);
-    let store = open_store(&context, &ends.store, &consumer).await?;
-    let documents = store.documents(&context.settings.collection);
+    let store = open_store(&context, storage, &settings.store, &consumer).await?;
+    let documents = store.documents(&storage.collection);
     documents.create().await.map_err(Error::Store)?;
-    let leases = Leases::new(&context, &store, context.settings.run_id.clone());
-    let moved = start::move_to(participation, &context, &connector, &leases);
-    // An interrupted start is an end: the session finds the interrupt itself.
-    interrupt.run_until_cancelled(moved).await.transpose()?;
-    let schemas = ends
-        .registry
-        .map(|registry| Arc::new(Schemas::new(registry)));
-    if context.settings.replay_dead_letters {
-        let letters = store.documents(&context.settings.dead_letter_collection());
-        dead_letter::replay(&context, &documents, &letters, schemas.as_ref()).await?;
+    let leases = Leases::new(&context, storage, &store, context.settings.run_id.clone());
+    let reset = reset_checkpoints(participation, &context, storage, &connector, &leases);
+    // If this is interrupted, the session sees the interrupt too and ends.
+    interrupt.run_until_cancelled(reset).await.transpose()?;
+    let registry = settings.registry;
+    let schemas = registry.map(|registry| Arc::new(Schemas::new(registry)));
+    if participation.replay_dead_letters {
+        replay(&context, storage, &store, schemas.as_ref()).await?;
     }
     let session = Session::new(
         Arc::clone(&context),
-        connector,
-        (store, leases, schemas),
-        Arc::clone(&observer),
+        Arc::clone(storage),
+        Connections {
+            connector,
+            store: store.clone(),
+            leases,
+            schemas,
+        },
         participation,
+        Arc::clone(&observer),
     );
     let (recorder, start) = (session.recorder(), session.start());
     let ended = CancellationToken::new();
     let gathering = tokio::spawn(gather(
         Arc::clone(&context),
         vec![Arc::clone(&recorder)],
+        Destination::Store,
         start,
         Arc::clone(&observer),
         ended.clone(),
     ));
     observer.phase(Phase::Running);
-    let working = consumer.spawn(session.run(interrupt)).await;
-    let done = working.map_err(|_panicked| Error::Panicked { role: "consumer" })?;
+    let running = consumer.spawn(session.run(interrupt)).await;
+    let session = running.map_err(|_panicked| Error::Panicked { role: "consumer" })?;
     ended.cancel();
     let gathered = gathering.await.unwrap_or_default();
     let mut recording = Recording::default();
     recording.merge(&recorder.lock());
     recording.stages = gathered.stages;
     Ok(Consumed {
-        done,
+        session,
         recording,
         intervals: gathered.intervals,
         start,
+        checkouts: store.checkouts(),
     })
 }

@@ -1,4 +1,4 @@
-//! Where a group begins to read, where it is not to go on behind what it has stored.
+//! Resets the checkpoints of a group to the start or the end of the log.
 
 use std::collections::BTreeMap;
 
@@ -6,46 +6,34 @@ use crate::broker::Connector;
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::group::leases::Leases;
-use crate::pipeline::group::membership::Timing;
-use crate::pipeline::group::session::Participation;
-use crate::pipeline::retry::{offsets, persistently};
-use crate::string_enum::words;
+use crate::pipeline::group::participation::{Participation, Start};
+use crate::pipeline::retry::{offsets, retry_idempotent};
+use crate::pipeline::settings::StorageSettings;
 
-words! {
-    /// Where a group begins to read.
-    Start {
-        /// Behind what it has stored; at the earliest record where it has stored nothing.
-        Checkpoint = "checkpoint",
-        /// At the earliest record that the broker still has.
-        Earliest = "earliest",
-        /// Behind the latest record.
-        Latest = "latest",
-    }
-}
-
-/// Moves every checkpoint of a group to where it is to begin.
+/// Moves every checkpoint of a group to where the group is to start.
 ///
-/// A group that somebody works for is left as it is, and that is an error: its members would go on
-/// where they are.
-pub async fn move_to(
-    Participation { start, timing, .. }: Participation,
+/// Fails if the group has running members: they would continue at their positions.
+pub async fn reset_checkpoints(
+    participation: &Participation,
     context: &Context,
+    storage: &StorageSettings,
     connector: &Connector,
     leases: &Leases,
 ) -> Result<(), Error> {
+    let start = participation.start;
     if start == Start::Checkpoint {
         return Ok(());
     }
-    let living = living(context, leases, timing).await?;
-    if !living.is_empty() {
-        return Err(Error::GroupAtWork {
-            group: context.settings.reader().to_owned(),
-            members: living,
+    let running = running_members(participation, context, storage, leases).await?;
+    if !running.is_empty() {
+        return Err(Error::GroupRunning {
+            group: storage.checkpoint_owner(&context.settings).to_owned(),
+            members: running,
         });
     }
     for partition in context.partitions() {
         let mut log = connector.partition(context.topic(partition), partition.number);
-        let (earliest, end) = offsets(context, &mut log, context.settings.broker_timeout)
+        let (earliest, end) = offsets(context, &mut log, context.settings.timeouts.broker)
             .await
             .map_err(Error::Broker)?;
         let offset = if start == Start::Latest {
@@ -53,26 +41,33 @@ pub async fn move_to(
         } else {
             earliest
         };
-        let moved = persistently(context, || leases.move_to(context, partition, offset));
-        moved.await.map_err(Error::Store)?;
+        let reset = retry_idempotent(context, storage.store_timeout, || {
+            leases.reset(context, partition, offset)
+        });
+        reset.await.map_err(Error::Store)?;
     }
     Ok(())
 }
 
-/// Returns the names of members that show a sign of life within the time that a dead one is given.
-async fn living(context: &Context, leases: &Leases, timing: Timing) -> Result<Vec<String>, Error> {
-    let beats = async || -> Result<BTreeMap<String, i64>, Error> {
-        let view = persistently(context, || leases.view(context));
+/// Returns the names of members that send a heartbeat within the time that makes a member dead.
+async fn running_members(
+    participation: &Participation,
+    context: &Context,
+    storage: &StorageSettings,
+    leases: &Leases,
+) -> Result<Vec<String>, Error> {
+    let heartbeats = async || -> Result<BTreeMap<String, i64>, Error> {
+        let view = retry_idempotent(context, storage.store_timeout, || leases.view(context));
         Ok(view.await.map_err(Error::Store)?.members)
     };
-    let before = beats().await?;
+    let before = heartbeats().await?;
     if before.is_empty() {
         return Ok(Vec::new());
     }
-    tokio::time::sleep(timing.dead_after).await;
-    let after = beats().await?;
-    let alive = after
+    tokio::time::sleep(participation.timing.dead_after).await;
+    let after = heartbeats().await?;
+    let running = after
         .into_iter()
-        .filter(|(member, beat)| before.get(member) != Some(beat));
-    Ok(alive.map(|(member, _beat)| member).collect())
+        .filter(|(member, heartbeat)| before.get(member) != Some(heartbeat));
+    Ok(running.map(|(member, _heartbeat)| member).collect())
 }

@@ -1,7 +1,14 @@
-//! The phases of a run.
+//! The phases of a run: prepare ─▶ warm up ─▶ measure ─▶ drain ─▶ audit.
 
-pub mod simulation;
-pub mod prepare;
-pub mod producer_process;
-pub mod progress;
-pub mod tasks;
+mod parts;
+mod prepare;
+mod producer_process;
+mod progress;
+mod simulation;
+mod tasks;
+
+pub use parts::{Endpoints, ProducerSettings, Roles, SimulationSettings};
+pub use prepare::{connector, open_store};
+pub use producer_process::{Produced, produce};
+pub use progress::{Destination, INTERVAL, Observer, Phase, Totals, gather};
+pub use simulation::{Outcome, run};

@@ -1,58 +1,54 @@
-//! The producing half alone: prepare → emit → flush. Other processes consume and audit.
+//! `convoy produce`: prepare ─▶ emit ─▶ flush. Other processes consume and audit.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Ledger;
-use crate::broker::Endpoint;
 use crate::measure::{Interval, Recording};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
-use crate::pipeline::run::simulation::Roles;
-use crate::pipeline::run::prepare::{connector, prepare_producing};
+use crate::pipeline::run::parts::ProducerSettings;
+use crate::pipeline::run::prepare::prepare_producers;
 use crate::pipeline::run::progress::{Observer, Phase};
-use crate::pipeline::run::tasks::Running;
-use crate::registry::Client;
+use crate::pipeline::run::tasks::Tasks;
 
-/// What producing alone gave.
+/// Result of a producer process.
 #[derive(Debug)]
 pub struct Produced {
-    /// What was emitted, for an audit by others.
+    /// Account of the emitted readings, for the audit by another process.
     pub ledger: Ledger,
-    /// Everything measured up to the acks.
+    /// Latencies up to the acks.
     pub recording: Recording,
-    /// The run second by second.
+    /// Counts and latencies per second.
     pub intervals: Vec<Interval>,
-    /// What ended it before its time.
+    /// Error that ended the process early.
     pub failure: Option<Error>,
-    /// Whether the user ended it early.
+    /// Whether the user ended the process early.
     pub interrupted: bool,
-    /// When the schedule began, nanoseconds on the run's clock.
+    /// Start of the schedule, nanoseconds on the run's clock.
     pub start: u64,
     /// CPU time of the pacing thread.
     pub generator_cpu: Duration,
 }
 
-/// Emits the fleet into the broker. `interrupt` ends the emission early; what was handed over is
-/// still sent.
+/// Emits the fleet into the broker. `interrupt` ends the emission; emitted readings are still sent.
 pub async fn produce(
     context: Arc<Context>,
-    broker: Endpoint,
-    registry: Option<Client>,
-    roles: Roles,
+    settings: ProducerSettings,
+    producer: Handle,
     observer: Arc<dyn Observer>,
     interrupt: CancellationToken,
 ) -> Result<Produced, Error> {
-    let connector = connector(&context, &broker);
-    let prepared =
-        prepare_producing(&context, &connector, registry.as_ref(), &roles.producer).await?;
-    let mut running = Running::start(&context, prepared, &roles, &observer);
-    let interrupted = running.emit(&context, &interrupt, &observer).await;
+    let emission = &settings.emission;
+    let producers = prepare_producers(&context, &settings, &producer).await?;
+    let mut tasks = Tasks::start(&context, emission, producers, None, &observer);
+    let interrupted = tasks.emit(&context, &interrupt, &observer).await;
     observer.phase(Phase::Draining);
-    running.flush().await;
-    let finished = running.finish().await;
+    tasks.flush().await;
+    let finished = tasks.finish().await;
     Ok(Produced {
         ledger: finished.ledger,
         recording: finished.recording,

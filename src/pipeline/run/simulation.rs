@@ -1,95 +1,79 @@
-//! A run as a straight line: prepare → emit → drain → audit.
+//! `convoy simulate` as a straight line: prepare ─▶ emit ─▶ drain ─▶ audit.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoy_server_kit::SecretUri;
-use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Verdict;
-use crate::broker::Endpoint;
 use crate::measure::{Interval, Recording};
-use crate::pipeline::audit::accounting::Accounting;
-use crate::pipeline::audit::scan::{Case, count_repetitions, verdict};
+use crate::pipeline::audit::{Accounting, Case, count_repetitions, verdict};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
+use crate::pipeline::run::parts::{Endpoints, Roles, SimulationSettings};
 use crate::pipeline::run::prepare::prepare;
 use crate::pipeline::run::progress::{Observer, Phase};
-use crate::pipeline::run::tasks::Running;
-use crate::registry::Client;
+use crate::pipeline::run::tasks::Tasks;
+use crate::store::Checkouts;
 
-/// The servers that a run talks to.
-#[derive(Debug, Clone)]
-pub struct Endpoints {
-    /// The broker.
-    pub broker: Endpoint,
-    /// The Schema Registry; without one, messages are plain JSON.
-    pub registry: Option<Client>,
-    /// The store.
-    pub store: SecretUri,
-}
-
-/// Where the tasks of each role run, so that their CPU time can be told apart.
-#[derive(Debug, Clone)]
-pub struct Roles {
-    /// Producers and their connections.
-    pub producer: Handle,
-    /// Consumers, writers and their connections.
-    pub consumer: Handle,
-}
-
-/// What a run gave.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Everything measured.
+    /// Latencies and counts of the measured records.
     pub recording: Recording,
-    /// The run second by second.
+    /// Counts and latencies per second.
     pub intervals: Vec<Interval>,
-    /// What became of every reading; none if the store could not be asked.
+    /// What happened to every reading; `None` if the audit failed.
     pub verdict: Option<Verdict>,
-    /// What ended the run before its time.
+    /// Error that ended the run early.
     pub failure: Option<Error>,
-    /// Whether the user ended it early.
+    /// Whether the user ended the run early.
     pub interrupted: bool,
-    /// When the schedule began, nanoseconds on the run's clock.
+    /// Start of the schedule, nanoseconds on the run's clock.
     pub start: u64,
     /// CPU time of the pacing thread.
     pub generator_cpu: Duration,
+    /// Waits for connections to the store, before the audit.
+    pub checkouts: Checkouts,
 }
 
-/// Runs the pipeline once. `interrupt` ends the emission early; what is on its way still arrives.
+/// Runs the pipeline once. `interrupt` ends the emission; emitted readings are still stored.
 pub async fn run(
     context: Arc<Context>,
+    settings: SimulationSettings,
     endpoints: Endpoints,
     roles: Roles,
     observer: Arc<dyn Observer>,
     interrupt: CancellationToken,
 ) -> Result<Outcome, Error> {
-    let (prepared, collections) = prepare(&context, &endpoints, &roles).await?;
-    let mut running = Running::start(&context, prepared, &roles, &observer);
-    let interrupted = running.emit(&context, &interrupt, &observer).await;
+    let emission = &*settings.emission;
+    let prepared = prepare(&context, &settings, &endpoints, &roles).await?;
+    let (producers, consumers) = (prepared.producers, Some(prepared.consumers));
+    let mut tasks = Tasks::start(&context, &settings.emission, producers, consumers, &observer);
+    let interrupted = tasks.emit(&context, &interrupt, &observer).await;
     observer.phase(Phase::Draining);
-    let behind_checkpoints = running.drain(&context, &collections.checkpoints).await;
-    let finished = running.finish().await;
+    let after_checkpoints = tasks.drain(&context).await;
+    let finished = tasks.finish().await;
+    let checkouts = prepared.store.checkouts();
     observer.phase(Phase::Auditing);
-    let case = Case::of(
-        &context,
-        finished.ledger,
-        behind_checkpoints,
-        finished.start,
+    let case = Case::new(&context, emission, finished.ledger, finished.start)
+        .with_records_after_checkpoints(after_checkpoints);
+    let hashes = || emission.workload.payload_hashes().map(Some);
+    let (documents, dead_letters) = (
+        prepared.store.documents(&settings.storage.collection),
+        prepared
+            .store
+            .documents(&settings.storage.dead_letter_collection()),
     );
-    let hashes = || context.workload.payload_hashes().map(Some);
-    let (documents, dead_letters) = (&collections.documents, &collections.dead_letters);
-    let mut audited = match Accounting::of(&context) {
-        Ok(accounting) => verdict(&case, documents, dead_letters, hashes, accounting).await,
+    let mut audited = match Accounting::new(&context, emission) {
+        Ok(accounting) => verdict(&case, &documents, &dead_letters, hashes, accounting).await,
         Err(error) => Err(error),
     };
     if let Ok(verdict) = &mut audited {
         count_repetitions(verdict, &context);
     }
-    let ended = context.lost.take().map(Error::ServerEnded);
-    let failed = ended.or(finished.failure);
+    let terminated = context.terminated_servers.take_reason();
+    let failed = terminated.map(Error::ServerEnded).or(finished.failure);
     let (verdict, failure) = match audited {
         Ok(verdict) => (Some(verdict), failed),
         Err(error) => (None, failed.or(Some(error))),
@@ -102,5 +86,6 @@ pub async fn run(
         interrupted,
         start: finished.start,
         generator_cpu: finished.generator_cpu,
+        checkouts,
     })
 }
