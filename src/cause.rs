@@ -16,10 +16,7 @@ pub enum Cause {
 }
 
 /// Waits for a response until a deadline.
-pub async fn within<T>(
-    deadline: Duration,
-    response: impl Future<Output = T>,
-) -> Result<T, Cause> {
+pub async fn within<T>(deadline: Duration, response: impl Future<Output = T>) -> Result<T, Cause> {
     tokio::time::timeout(deadline, response)
         .await
         .map_err(|_elapsed| Cause::Timeout(deadline))

@@ -22,8 +22,7 @@ use crate::summary::simulate::{Baseline, CpuUse};
 use crate::terminal::{Expected, Terminal, logging};
 
 /// Message when the user interrupts the consumption.
-const INTERRUPTED: &str =
-    "interrupted: storing the records read so far and freeing the partitions; interrupt again to abort";
+const INTERRUPTED: &str = "interrupted: storing the records read so far and freeing the partitions; interrupt again to abort";
 
 /// Maximum age of a measured record: its timestamps must not precede the clock's epoch.
 const OLDEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -9,7 +9,8 @@ use crate::host::roles::{Role, Runtimes};
 use crate::host::{interrupt, servers};
 use crate::measure::RunClock;
 use crate::pipeline::{
-    self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings, Timeouts, TopicCreation,
+    self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings, Timeouts,
+    TopicCreation,
 };
 use crate::report::{Report, RunDirectory};
 use crate::settings::Invocation;

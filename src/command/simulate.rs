@@ -16,8 +16,8 @@ use crate::host::sweep;
 use crate::host::{backend, interrupt};
 use crate::measure::RunClock;
 use crate::pipeline::{
-    self, Context, EmissionSettings, Observer, Roles, SimulationSettings, StorageSettings, Timeouts,
-    TopicCreation,
+    self, Context, EmissionSettings, Observer, Roles, SimulationSettings, StorageSettings,
+    Timeouts, TopicCreation,
 };
 use crate::report::{LatencyLog, PartialFile, Report, RunDirectory, Status, json, text};
 use crate::settings::Invocation;
@@ -198,8 +198,7 @@ async fn run_on(
     let Some(injector) = injector else {
         let context = Arc::clone(context);
         let terminated = Arc::clone(&context);
-        let running =
-            pipeline::run(context, simulation, endpoints, roles, display, interrupted);
+        let running = pipeline::run(context, simulation, endpoints, roles, display, interrupted);
         return tokio::select! {
             outcome = Box::pin(running) => outcome,
             () = servers.watch(&terminated.terminated_servers) => unreachable!("the watch never ends"),
@@ -208,8 +207,7 @@ async fn run_on(
     let observer = Arc::new(Watched::new(display, Arc::clone(injector)));
     let running = async {
         let context = Arc::clone(context);
-        let running =
-            pipeline::run(context, simulation, endpoints, roles, observer, interrupted);
+        let running = pipeline::run(context, simulation, endpoints, roles, observer, interrupted);
         let outcome = Box::pin(running).await;
         injector.end();
         outcome

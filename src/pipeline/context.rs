@@ -50,9 +50,7 @@ impl Context {
     /// Returns the number of partitions of a topic.
     pub fn partitions_of(&self, topic: usize) -> u32 {
         let known = self.partitions.get().and_then(|known| known.get(topic));
-        known
-            .copied()
-            .unwrap_or(self.settings.creation.partitions)
+        known.copied().unwrap_or(self.settings.creation.partitions)
     }
 
     /// Returns every partition of every topic.

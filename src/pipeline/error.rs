@@ -49,7 +49,9 @@ pub enum Error {
         found: i64,
     },
     /// The log continues after the offset, but fetches return no record.
-    #[error("no record of `{topic}`/{partition} can be read at offset {offset}, before the log's end")]
+    #[error(
+        "no record of `{topic}`/{partition} can be read at offset {offset}, before the log's end"
+    )]
     Unreadable {
         topic: String,
         partition: i32,

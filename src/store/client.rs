@@ -453,7 +453,5 @@ async fn succeed_within<T>(
     deadline: Duration,
     call: impl Future<Output = Result<T, DriverError>>,
 ) -> Result<T, Cause> {
-    within(deadline, call)
-        .await?
-        .map_err(|error| cause(&error))
+    within(deadline, call).await?.map_err(|error| cause(&error))
 }

@@ -257,7 +257,7 @@ fn until(child: &mut Child, what: &str, happened: impl Fn() -> bool) {
 
 /// Row 12 of the fault matrix, with a real process.
 #[test]
-fn a_consumer_killed_at_any_point_of_a_batch_loses_and_doubles_nothing() {
+fn consumer_killed_at_any_point_of_a_batch_loses_and_duplicates_no_record() {
     for point in [
         Point::BeforeInsert,
         Point::AfterInsert,
@@ -285,13 +285,13 @@ fn a_consumer_killed_at_any_point_of_a_batch_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn a_consumer_killed_at_random_moments_loses_and_doubles_nothing() {
+fn consumer_killed_at_random_moments_loses_and_duplicates_no_record() {
     kill_at_random(0..FEW);
 }
 
 #[test]
 #[ignore = "takes minutes: just crash"]
-fn a_consumer_killed_fifty_times_loses_and_doubles_nothing() {
+fn consumer_killed_fifty_times_loses_and_duplicates_no_record() {
     let kills = kill_at_random(FEW..FEW + MANY);
     println!("{kills}");
 }

@@ -233,7 +233,7 @@ async fn write_and_kill(up: Up, round: i64, alive: Duration, acknowledged: &mut 
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_whenever_the_process_is_killed() {
+fn acknowledged_writes_survive_a_kill_at_any_moment() {
     let seed = rand::rng().random();
     eprintln!("seed = {seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -259,7 +259,7 @@ fn nothing_acknowledged_is_lost_whenever_the_process_is_killed() {
 }
 
 #[test]
-fn a_torn_tail_is_cut_off_and_logged() {
+fn torn_log_tail_is_truncated_and_logged() {
     let place = Place::empty();
     let mut acknowledged = Acknowledged::default();
     runtime().block_on(async {

@@ -52,7 +52,7 @@ fn warned(report: &Value) -> bool {
 }
 
 #[test]
-fn every_kind_of_dirty_data_is_accounted_for() {
+fn every_kind_of_data_fault_is_accounted_for() {
     let outcome = broken(
         "data=missing-batch:0.05+out-of-order:0.03+duplicate:0.03+na-storm:0.03+wrong-type:0.02\
          +extra-column:0.02+missing-column:0.02+truncated-header:0.02+oversized:0.003",
@@ -75,7 +75,7 @@ fn every_kind_of_dirty_data_is_accounted_for() {
 }
 
 #[test]
-fn dirty_data_in_the_registry_s_form_is_accounted_for_too() {
+fn data_faults_with_schema_ids_are_accounted_for() {
     let outcome = broken(
         "data=na-storm:0.03+wrong-type:0.03+extra-column:0.03+missing-column:0.03 \
          --encoding confluent",
@@ -88,7 +88,7 @@ fn dirty_data_in_the_registry_s_form_is_accounted_for_too() {
 }
 
 #[test]
-fn servers_that_restart_hang_and_drop_connections_lose_nothing() {
+fn restarts_hangs_and_cut_connections_lose_no_record() {
     let outcome = broken(
         "broker-restart@600ms,store-restart@1s,store-hang@1200ms+300ms,broker-hang@1500ms+200ms,\
          slow-store=20ms@200ms+300ms,broker-cut-after-append=0.02,store-cut-after-apply=0.02,\
@@ -113,7 +113,7 @@ fn servers_that_restart_hang_and_drop_connections_lose_nothing() {
 }
 
 #[test]
-fn servers_of_others_are_made_to_fail_by_proxies() {
+fn proxies_inject_faults_before_existing_servers() {
     let up = Up::alone("--tls");
     let place = Place::with_rows().file(".env", &up.env);
     let line = RUN.replace("--backend embedded", "--backend external");
@@ -143,7 +143,7 @@ fn servers_of_others_are_made_to_fail_by_proxies() {
 
 /// Row 2 of the fault matrix.
 #[test]
-fn a_broker_that_loses_what_it_acknowledged_makes_the_run_invalid() {
+fn broker_crash_that_loses_acknowledged_records_fails_the_run() {
     let outcome = broken("broker-crash@1s");
     assert_eq!(outcome.code, 1, "{outcome}");
     let report = report(&outcome);
@@ -158,7 +158,7 @@ fn a_broker_that_loses_what_it_acknowledged_makes_the_run_invalid() {
 }
 
 #[test]
-fn chaos_is_survived_and_can_be_repeated_word_for_word() {
+fn chaos_loses_no_record_and_is_reproducible() {
     let place = Place::with_rows();
     for seed in [7, 8] {
         let outcome = place.convoy(&format!("{RUN} --faults chaos --seed {seed}"));
@@ -180,7 +180,7 @@ fn chaos_is_survived_and_can_be_repeated_word_for_word() {
 }
 
 #[test]
-fn dead_letters_fail_a_run_only_above_their_limit() {
+fn dead_letters_above_the_limit_fail_the_run() {
     let limited = |limit| broken(&format!("data=wrong-type:0.02 --max-dead-letters {limit}"));
     let outcome = limited(1);
     assert_eq!(outcome.code, 1, "{outcome}");
@@ -189,7 +189,7 @@ fn dead_letters_fail_a_run_only_above_their_limit() {
 }
 
 #[test]
-fn a_scenario_takes_a_plan_too() {
+fn scenario_accepts_a_fault_plan() {
     let place = Place::with_rows().file("plan.toml", "faults = \"data=duplicate:0.05\"\n");
     let outcome = place.convoy(&format!("{RUN} --scenario plan.toml"));
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -199,7 +199,7 @@ fn a_scenario_takes_a_plan_too() {
 }
 
 #[test]
-fn what_cannot_be_planned_is_told_before_anything_starts() {
+fn invalid_fault_plan_is_rejected_before_the_start() {
     let place = Place::with_rows();
     let told = [
         "--faults broker-restrt@5s",

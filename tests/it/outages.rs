@@ -119,7 +119,7 @@ fn ended(child: Child) -> (Option<i32>, Value, String) {
 
 /// Row 2 of the fault matrix, as its user meets it.
 #[test]
-fn a_broker_that_loses_what_it_acked_makes_the_run_invalid() {
+fn broker_that_loses_acknowledged_records_fails_the_run() {
     let runtime = runtime();
     let faults = Arc::new(Hold {
         holding: AtomicBool::new(true),
@@ -159,7 +159,7 @@ const MEMORY: u64 = 256 * 1024 * 1024;
 /// The store stalls for longer than a request may take: the schedule goes on, what waits does so in
 /// the broker, and all of it arrives in the end.
 #[test]
-fn a_store_that_stalls_is_outlived_within_bounded_memory() {
+fn store_stall_is_survived_with_bounded_memory() {
     let place = Place::with_rows();
     stall(&place, "rows.csv", 1_000, Duration::from_secs(3), "1s");
 }
@@ -167,7 +167,7 @@ fn a_store_that_stalls_is_outlived_within_bounded_memory() {
 /// The same for a minute, at 5,000 readings a second of the shipped rows.
 #[test]
 #[ignore = "takes minutes: just stall"]
-fn a_minute_without_the_store_is_outlived_within_bounded_memory() {
+fn minute_without_the_store_is_survived_with_bounded_memory() {
     let rows = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
     let place = Place::empty();
     let rows = rows.display().to_string();
@@ -222,7 +222,7 @@ fn stall(place: &Place, rows: &str, rate: u64, lasts: Duration, request_timeout:
 
 /// Row 17 of the fault matrix: the second signal does not wait for a store that never answers.
 #[test]
-fn a_second_interruption_ends_a_run_that_cannot_drain() {
+fn second_interrupt_aborts_a_run_that_cannot_drain() {
     let runtime = runtime();
     let plan = Silence::of(Duration::from_secs(3_600));
     let store = start_store(&runtime, Arc::<Silence>::clone(&plan) as _);
@@ -246,7 +246,7 @@ fn a_second_interruption_ends_a_run_that_cannot_drain() {
 
 /// Row 23 of the fault matrix.
 #[test]
-fn a_certificate_for_another_name_is_refused_at_once() {
+fn certificate_for_another_host_is_rejected_at_once() {
     let runtime = runtime();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls");
     let tls = convoy_server_kit::tls::load(

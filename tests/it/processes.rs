@@ -128,7 +128,7 @@ fn consumers_reports(place: &Place) -> String {
 }
 
 #[test]
-fn two_consumers_share_the_partitions_and_one_takes_over_when_the_other_is_killed() {
+fn consumer_takes_over_the_partitions_of_a_killed_one() {
     let up = Up::alone("");
     let place = place(&up);
     let mut first = Consumer::start(&place, &format!("{DEAD_AFTER} --partitions 8"));
@@ -177,7 +177,7 @@ fn two_consumers_share_the_partitions_and_one_takes_over_when_the_other_is_kille
 }
 
 #[test]
-fn a_consumer_goes_on_where_the_last_one_stopped_and_an_audit_finds_what_is_wrong() {
+fn consumer_continues_at_the_checkpoint_and_the_audit_finds_errors() {
     let up = Up::alone("");
     let place = place(&up);
     let produce = "produce --dataset rows.csv --topic readings --run-id night --vehicles 3 \
@@ -229,7 +229,7 @@ fn a_consumer_goes_on_where_the_last_one_stopped_and_an_audit_finds_what_is_wron
 }
 
 #[test]
-fn a_consumer_that_is_interrupted_frees_its_partitions_and_reports() {
+fn interrupted_consumer_frees_its_partitions_and_reports() {
     let up = Up::alone("");
     let place = place(&up);
     // Nobody could notice its death in time: only freed leases let the next one begin.
@@ -250,7 +250,7 @@ fn a_consumer_that_is_interrupted_frees_its_partitions_and_reports() {
 }
 
 #[test]
-fn existing_topics_are_used_as_they_are_unless_other_partitions_are_asked_for() {
+fn existing_topic_with_another_number_of_partitions_is_rejected() {
     let up = Up::alone("");
     let place = place(&up);
     let produce = "produce --dataset rows.csv --topic readings --records 10 --rate max --progress never \
@@ -271,7 +271,7 @@ fn existing_topics_are_used_as_they_are_unless_other_partitions_are_asked_for() 
 }
 
 #[test]
-fn what_is_missing_or_wrong_is_told_with_its_flag() {
+fn missing_and_invalid_options_are_reported_with_their_flag() {
     let told = [
         "produce",
         "consume --broker 127.0.0.1:9",

@@ -47,12 +47,7 @@ pub struct EmittedSchedule {
 
 impl Case {
     /// Creates the case of a run whose only producer is this process.
-    pub fn new(
-        context: &Context,
-        emission: &EmissionSettings,
-        ledger: Ledger,
-        start: u64,
-    ) -> Self {
+    pub fn new(context: &Context, emission: &EmissionSettings, ledger: Ledger, start: u64) -> Self {
         let schedule = EmittedSchedule {
             fleet: emission.fleet,
             emitted: scheduled(context, &ledger),

@@ -6,9 +6,7 @@ use std::time::Duration;
 use bson::{RawDocumentBuf, doc};
 use tokio::sync::Mutex;
 
-use crate::broker::{
-    self, Batch, Compression, Connector, Partition, ProduceOutcome, Record,
-};
+use crate::broker::{self, Batch, Compression, Connector, Partition, ProduceOutcome, Record};
 use crate::cause::Cause;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::TOPIC_SUFFIX;
@@ -55,11 +53,7 @@ impl DeadLetters {
     /// Prepares for the dead letters of a number of topics. Nothing is created before the first one.
     ///
     /// Without a collection, letters go to the topic only.
-    pub fn new(
-        collection: Option<LetterCollection>,
-        connector: Connector,
-        topics: usize,
-    ) -> Self {
+    pub fn new(collection: Option<LetterCollection>, connector: Connector, topics: usize) -> Self {
         Self {
             collection,
             connector,

@@ -338,7 +338,10 @@ mod tests {
         let schema = schema(false);
         let storm = changed(DataKind::NaStorm, 0, &schema);
         assert_eq!(storm, br#"{"class":"neg","aa_000":null,"unexpected":null}"#);
-        assert_eq!(ExpectedFate::new(DataKind::NaStorm, &schema), ExpectedFate::DeadLetter);
+        assert_eq!(
+            ExpectedFate::new(DataKind::NaStorm, &schema),
+            ExpectedFate::DeadLetter
+        );
         let reason = decode(&storm, &schema).unwrap_err();
         assert!(
             reason.contains(&expected_reason(DataKind::NaStorm, 0, &schema)),

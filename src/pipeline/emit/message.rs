@@ -84,8 +84,8 @@ impl Composer {
         let (reading, buffer) = (&sent.reading, &mut self.buffer);
         emission.workload.encode(reading.row, buffer, visit_label)?;
         let faults = self.faults.as_mut();
-        let header_bytes =
-            faults.and_then(|faults| faults.inject(&emission.workload, reading, &mut buffer.payload));
+        let header_bytes = faults
+            .and_then(|faults| faults.inject(&emission.workload, reading, &mut buffer.payload));
         let payload = &buffer.payload;
         let payload_hash = payload_hash(payload);
         let envelope = Envelope {

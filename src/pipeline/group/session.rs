@@ -230,7 +230,10 @@ impl Session {
                     self.reading.remove(&partition);
                 }
                 Action::Free(partition, epoch) => {
-                    let freed = self.connections.leases.free(&self.context, partition, epoch);
+                    let freed = self
+                        .connections
+                        .leases
+                        .free(&self.context, partition, epoch);
                     log_error(freed.await, "failed to free a partition");
                 }
                 Action::Evict(member, heartbeat) => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::measure::nanos;
-use crate::pipeline::machine::sending::{Action as Send, Answer};
+use crate::pipeline::machine::sending::{Action as Send, Answer, Sending};
 use crate::pipeline::machine::writing::{Action, Fetched, Limits};
 use crate::pipeline::machine::*;
 

@@ -49,7 +49,13 @@ pub async fn run(
     let emission = &*settings.emission;
     let prepared = prepare(&context, &settings, &endpoints, &roles).await?;
     let (producers, consumers) = (prepared.producers, Some(prepared.consumers));
-    let mut tasks = Tasks::start(&context, &settings.emission, producers, consumers, &observer);
+    let mut tasks = Tasks::start(
+        &context,
+        &settings.emission,
+        producers,
+        consumers,
+        &observer,
+    );
     let interrupted = tasks.emit(&context, &interrupt, &observer).await;
     observer.phase(Phase::Draining);
     let after_checkpoints = tasks.drain(&context).await;

@@ -81,10 +81,7 @@ impl Tasks {
         let targets = producers.partitions;
         let queues: Vec<Arc<Queue>> = targets.iter().map(|_| Arc::default()).collect();
         let kept = consumers.is_some();
-        let acks: Arc<[Arc<Acks>]> = targets
-            .iter()
-            .map(|_| Arc::new(Acks::new(kept)))
-            .collect();
+        let acks: Arc<[Arc<Acks>]> = targets.iter().map(|_| Arc::new(Acks::new(kept))).collect();
         let mut recorders = Vec::new();
         let consumers =
             consumers.map(|consumers| start_consumers(context, consumers, &acks, &mut recorders));

@@ -1,4 +1,4 @@
-//! One kind of fault at a time, at every n-th request.
+//! One kind of fault at a time, in every n-th request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,11 +7,11 @@ use convoy_kafka_server::{Fault, Moment};
 use crate::broker::Batch;
 use crate::pipeline::tests::*;
 
-/// Does to every n-th produce request what it is told, and counts.
+/// Injects a fault into every n-th produce request, and counts.
 #[derive(Debug)]
 struct EveryNth {
     n: u64,
-    /// Whether it strikes before the append, or after it.
+    /// Whether the fault is after the append, not before it.
     after: bool,
     fault: Fault,
     asked: AtomicU64,
@@ -52,10 +52,10 @@ impl Faults for EveryNth {
 
 /// Row 3a of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_cut_before_the_append_loses_and_doubles_nothing() {
+async fn connection_cut_before_append_loses_and_duplicates_no_record() {
     let faults = EveryNth::new(5, false, Fault::Cut);
     let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
-    let context = context(3);
+    let context = small_run(3);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
     assert!(faults.struck() > 0);
@@ -66,10 +66,10 @@ async fn a_connection_cut_before_the_append_loses_and_doubles_nothing() {
 
 /// Row 3b of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_ack_doubles_records_in_the_broker_and_not_in_the_store() {
+async fn lost_ack_duplicates_records_in_the_broker_only() {
     let faults = EveryNth::new(5, true, Fault::Cut);
     let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
-    let context = context(4);
+    let context = small_run(4);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
     assert!(faults.struck() > 0);
@@ -83,11 +83,11 @@ async fn a_lost_ack_doubles_records_in_the_broker_and_not_in_the_store() {
 
 /// Row 5 of the fault matrix: codes after which nothing was appended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_is_not_ready_is_asked_again() {
+async fn rejected_batches_are_retried() {
     const NOT_LEADER: i16 = 6;
     let faults = EveryNth::new(4, false, Fault::Refuse(NOT_LEADER));
     let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
-    let context = context(5);
+    let context = small_run(5);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
     assert_eq!(context.counters.produce_rejected.get(), faults.struck());
@@ -96,10 +96,10 @@ async fn a_broker_that_is_not_ready_is_asked_again() {
 
 /// Row 6 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_with_a_full_disk_is_waited_for() {
+async fn batches_are_retried_while_the_broker_disk_is_full() {
     let faults = EveryNth::new(4, false, Fault::FailWrite);
     let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
-    let outcome = place.run(&context(6)).await;
+    let outcome = place.run(&small_run(6)).await;
     assert_all_stored(&outcome);
     assert!(faults.struck() > 0);
     place.close().await;
@@ -107,9 +107,9 @@ async fn a_broker_with_a_full_disk_is_waited_for() {
 
 /// Row 14 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn records_that_do_not_fit_are_set_aside_and_the_others_unaffected() {
+async fn invalid_records_become_dead_letters_and_others_are_stored() {
     let place = Place::open(None).await;
-    let context = context(9);
+    let context = small_run(9);
     let address = place.broker.address().to_string();
     let poisoning = tokio::spawn(async move {
         let connector = Connector::new(Endpoint::plain(address));
@@ -126,7 +126,7 @@ async fn records_that_do_not_fit_are_set_aside_and_the_others_unaffected() {
     let running = place.run(&context);
     let poison = async {
         let mut partition = poisoning.await.unwrap();
-        // Only what comes after the run has taken its positions is its own to judge.
+        // The run reads only records that arrive after it has looked up its positions.
         let begun = async {
             while context.counters.acked.get() == 0 {
                 tokio::task::yield_now().await;
