@@ -1,5 +1,4 @@
-//! Goal: a run says on stdout, in its files and by its exit status what happened, and leaves
-//! nothing else behind.
+//! Goal: a run reports on stdout, in files and with its exit status, and leaves no other files.
 //! Method: short runs of the executable against its embedded servers.
 
 use std::fs;
@@ -36,7 +35,7 @@ fn entries(directory: &Path) -> Vec<String> {
     names
 }
 
-/// Waits until the child says a line that starts with `start`.
+/// Waits until the child writes a line that starts with `start`.
 fn wait_for(stderr: &mut BufReader<ChildStderr>, start: &str) {
     let mut said = String::new();
     loop {

@@ -154,12 +154,12 @@ async fn survive(seed: u64) -> BTreeMap<&'static str, u64> {
     let replay = format!("replay with CONVOY_CHAOS_SEED={seed}");
     assert!(outcome.failure.is_none(), "{:?}, {replay}", outcome.failure);
     let verdict = outcome.verdict.unwrap();
-    let told = format!("{verdict:?}, {replay}");
-    assert_eq!(verdict.emitted, RECORDS, "{told}");
+    let details = format!("{verdict:?}, {replay}");
+    assert_eq!(verdict.emitted, RECORDS, "{details}");
     assert_eq!(
         verdict.emitted,
         verdict.stored + verdict.dead_lettered,
-        "{told}"
+        "{details}"
     );
     let broken = (
         verdict.missing,
@@ -167,7 +167,7 @@ async fn survive(seed: u64) -> BTreeMap<&'static str, u64> {
         verdict.corrupt,
         verdict.undelivered,
     );
-    assert_eq!(broken, (0, 0, 0, 0), "{told}");
+    assert_eq!(broken, (0, 0, 0, 0), "{details}");
     place.close().await;
     let counts = chaos.counts.lock().unwrap();
     let refused = counts
@@ -175,7 +175,7 @@ async fn survive(seed: u64) -> BTreeMap<&'static str, u64> {
         .copied()
         .unwrap_or_default();
     // Fewer if a reading was rejected at one offset and stored from another.
-    assert!(verdict.dead_lettered <= refused, "{told}");
+    assert!(verdict.dead_lettered <= refused, "{details}");
     counts.clone()
 }
 

@@ -14,24 +14,24 @@ struct EveryNth {
     /// Whether the fault is after the append, not before it.
     after: bool,
     fault: Fault,
-    asked: AtomicU64,
-    struck: AtomicU64,
+    requests: AtomicU64,
+    injected: AtomicU64,
 }
 
 impl EveryNth {
     fn new(n: u64, after: bool, fault: Fault) -> Arc<Self> {
-        let (asked, struck) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (requests, injected) = (AtomicU64::new(0), AtomicU64::new(0));
         Arc::new(Self {
             n,
             after,
             fault,
-            asked,
-            struck,
+            requests,
+            injected,
         })
     }
 
-    fn struck(&self) -> u64 {
-        self.struck.load(Ordering::Relaxed)
+    fn injected(&self) -> u64 {
+        self.injected.load(Ordering::Relaxed)
     }
 }
 
@@ -42,9 +42,9 @@ impl Faults for EveryNth {
             Moment::AfterAppend { .. } => self.after,
             Moment::BeforeResponse { .. } | Moment::OnFetch { .. } => false,
         };
-        let strikes = here && self.asked.fetch_add(1, Ordering::Relaxed) % self.n == self.n - 1;
-        strikes.then(|| {
-            self.struck.fetch_add(1, Ordering::Relaxed);
+        let due = here && self.requests.fetch_add(1, Ordering::Relaxed) % self.n == self.n - 1;
+        due.then(|| {
+            self.injected.fetch_add(1, Ordering::Relaxed);
             self.fault
         })
     }
@@ -58,8 +58,8 @@ async fn connection_cut_before_append_loses_and_duplicates_no_record() {
     let context = small_run(3);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
-    assert!(faults.struck() > 0);
-    assert_eq!(context.counters.produce_unknown.get(), faults.struck());
+    assert!(faults.injected() > 0);
+    assert_eq!(context.counters.produce_unknown.get(), faults.injected());
     assert_eq!(outcome.verdict.unwrap().producer_duplicated, 0);
     place.close().await;
 }
@@ -72,8 +72,8 @@ async fn lost_ack_duplicates_records_in_the_broker_only() {
     let context = small_run(4);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
-    assert!(faults.struck() > 0);
-    assert_eq!(context.counters.produce_unknown.get(), faults.struck());
+    assert!(faults.injected() > 0);
+    assert_eq!(context.counters.produce_unknown.get(), faults.injected());
     let in_broker: usize = place.log().await.iter().map(Vec::len).sum();
     let doubled = in_broker as u64 - RECORDS;
     assert!(doubled > 0);
@@ -90,7 +90,7 @@ async fn rejected_batches_are_retried() {
     let context = small_run(5);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
-    assert_eq!(context.counters.produce_rejected.get(), faults.struck());
+    assert_eq!(context.counters.produce_rejected.get(), faults.injected());
     place.close().await;
 }
 
@@ -101,7 +101,7 @@ async fn batches_are_retried_while_the_broker_disk_is_full() {
     let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
     let outcome = place.run(&small_run(6)).await;
     assert_all_stored(&outcome);
-    assert!(faults.struck() > 0);
+    assert!(faults.injected() > 0);
     place.close().await;
 }
 

@@ -250,9 +250,8 @@ async fn run_with_roles(
 ) -> Outcome {
     let (shared, simulation) = (Arc::clone(&context.context), context.simulation.clone());
     let interrupt = CancellationToken::new();
-    run(shared, simulation, endpoints, roles, observer, interrupt)
-        .await
-        .unwrap()
+    let running = run(shared, simulation, endpoints, roles, observer, interrupt);
+    Box::pin(running).await.unwrap()
 }
 
 fn assert_all_stored(outcome: &Outcome) {

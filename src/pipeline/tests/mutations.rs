@@ -96,7 +96,7 @@ impl Mutation {
 
     /// Checks that the verdict reports this change and nothing else.
     fn check(self, verdict: &Verdict) {
-        let told = format!("{self:?}: {verdict:?}");
+        let details = format!("{self:?}: {verdict:?}");
         let counts = (verdict.missing, verdict.duplicated, verdict.corrupt);
         let expected = match self {
             Self::Drop => (1, 0, 0),
@@ -105,9 +105,9 @@ impl Mutation {
             Self::Corrupt => (0, 0, 1),
             Self::Reorder => (0, 0, 0),
         };
-        assert_eq!(counts, expected, "{told}");
-        assert_eq!(verdict.reordered > 0, self == Self::Reorder, "{told}");
-        assert_eq!(verdict.clean(), self == Self::Reorder, "{told}");
+        assert_eq!(counts, expected, "{details}");
+        assert_eq!(verdict.reordered > 0, self == Self::Reorder, "{details}");
+        assert_eq!(verdict.clean(), self == Self::Reorder, "{details}");
     }
 }
 

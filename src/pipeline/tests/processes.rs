@@ -177,7 +177,7 @@ async fn records_without_envelope_are_stored_once_by_coordinates() {
         (4, 2)
     );
     let documents = place.documents(doc! {}).await;
-    let told: Vec<Document> = documents
+    let found: Vec<Document> = documents
         .into_iter()
         .map(|mut document| {
             assert!(!document.contains_key("run") && !document.contains_key("vehicle"));
@@ -192,7 +192,7 @@ async fn records_without_envelope_are_stored_once_by_coordinates() {
         doc! { "a": 1, "b": { "c": [true, bson::Bson::Null] }, "kafka": kafka(0) },
         doc! { "a": 2.5, "kafka": kafka(1) },
     ];
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
     place.close().await;
 }
 

@@ -12,7 +12,7 @@ struct PanickingObserver;
 impl Observer for PanickingObserver {
     fn phase(&self, _: Phase) {}
     fn interval(&self, _: &Interval, _: &Stages<Histogram>, _: &Totals) {
-        panic!("on purpose");
+        panic!("expected by the test");
     }
 }
 
