@@ -25,6 +25,7 @@ mod outages;
 mod overhead;
 mod place;
 mod processes;
+mod readme;
 mod secrets;
 mod serving;
 mod simulate;
