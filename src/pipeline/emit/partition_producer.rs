@@ -173,7 +173,7 @@ impl PartitionProducer {
                     let alone = sending.answered(answer, context.clock.now());
                     if let (Some(alone), Some(cause)) = (alone, &cause)
                         && !flight.sent[alone].copy
-                        && let Err(error) = self.set_aside(&flight.sent[alone], cause).await
+                        && let Err(error) = self.write_letter(&flight.sent[alone], cause).await
                     {
                         self.filler.ledger.not_acked += 1 + sending.unacked() as u64;
                         return Err(error);
@@ -229,7 +229,7 @@ impl PartitionProducer {
     }
 
     /// Writes a dead letter for a reading whose message exceeds the broker's limit.
-    async fn set_aside(&mut self, sent: &Sent, cause: &Cause) -> Result<(), Error> {
+    async fn write_letter(&mut self, sent: &Sent, cause: &Cause) -> Result<(), Error> {
         tracing::warn!(%cause, "writing a dead letter for a rejected message");
         let context = Arc::clone(&self.filler.context);
         let partition = self.topic_partition;
