@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::audit::{Ledger, fingerprint};
-use crate::broker::{Batch, Partition, ProduceOutcome};
+use crate::broker::{BATCH_BYTES, Batch, Partition, ProduceOutcome};
 use crate::cause::Cause;
 use crate::faults::DataKind;
 use crate::fleet::Reading;
@@ -25,9 +25,6 @@ use crate::pipeline::machine::{Batcher, batcher};
 use crate::pipeline::settings::EmissionSettings;
 use crate::pipeline::value_format::ValueFormat;
 use crate::record::DocumentId;
-
-/// Bytes of one produce request. The default limit of brokers is 1 MiB.
-const BATCH_BYTES: usize = 900 * 1024;
 
 /// Readings to encode before the request in flight is polled again.
 const CHUNK: usize = 64;
