@@ -236,9 +236,9 @@ async fn superseded_owner_cannot_move_the_checkpoint() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pool_is_saturated_by_more_inserts_than_connections() {
-    let plan = Inserts::new(|_every| Injected {
-        before: Some(Disturbance::Delay(Duration::from_millis(50))),
-        ..Injected::default()
+    let plan = Inserts::new(|_every| embedded_store::Fault {
+        before: Some(Interruption::Delay(Duration::from_millis(50))),
+        ..embedded_store::Fault::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
     let connection = Connection::open(&place.endpoints().store, "convoy", 1).await;
