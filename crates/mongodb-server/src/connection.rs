@@ -98,7 +98,7 @@ impl Serving<TcpStream> {
         };
         let begun = tokio::select! {
             () = self.stopping.cancelled() => return,
-            begun = tokio::time::timeout(self.limits.idle, tls::is_begun(&self.stream)) => begun,
+            begun = tokio::time::timeout(self.limits.idle, tls::is_client_hello(&self.stream)) => begun,
         };
         match begun {
             Ok(Ok(true)) => {}

@@ -1,13 +1,14 @@
-//! One monotonic clock per run.
+//! One monotonic clock per run, and the wall clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Reads time for a run: nanoseconds of `CLOCK_MONOTONIC` since the run's epoch.
+/// The clock of a run: nanoseconds of `CLOCK_MONOTONIC` since the run's epoch, called stamps.
 ///
-/// The epoch is taken once on both the monotonic and the wall clock, so that stamps can be shown
-/// as dates without ever measuring with a clock that steps. Copies share the epoch.
+/// The epoch is read once from the monotonic and once from the wall clock, so that a stamp can be
+/// shown as a date although no duration is measured with a clock that steps. Copies share the
+/// epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunClock {
     epoch_monotonic_ns: u64,
@@ -23,8 +24,8 @@ impl RunClock {
         }
     }
 
-    /// Starts a clock whose epoch lies in the past, so that it has stamps for what others did
-    /// before this process began. The epoch may lie before the machine's boot.
+    /// Starts a clock whose epoch lies in the past, so that it has stamps for events before this
+    /// process started. The epoch may lie before the machine's boot.
     pub fn reaching_back(past: Duration) -> Self {
         let past_ms = u64::try_from(past.as_millis()).unwrap_or(u64::MAX);
         Self {
@@ -38,17 +39,17 @@ impl RunClock {
         monotonic_ns().wrapping_sub(self.epoch_monotonic_ns)
     }
 
-    /// Returns a stamp as nanoseconds since the machine's boot, which its processes share.
+    /// Returns a stamp as nanoseconds since the machine's boot, which all its processes share.
     pub fn since_boot(&self, stamp: u64) -> u64 {
         self.epoch_monotonic_ns.wrapping_add(stamp)
     }
 
-    /// Returns the stamp of an instant counted from the machine's boot.
+    /// Returns the stamp of an instant given as nanoseconds since the machine's boot.
     pub fn of_boot(&self, since_boot_ns: u64) -> u64 {
         since_boot_ns.wrapping_sub(self.epoch_monotonic_ns)
     }
 
-    /// Returns the stamp of a wall-clock time; the epoch if that is later.
+    /// Returns the stamp of a wall-clock time; zero if it lies before the epoch.
     pub fn of_unix_ms(&self, unix_ms: i64) -> u64 {
         let since_ms = u64::try_from(unix_ms)
             .unwrap_or_default()
@@ -56,28 +57,28 @@ impl RunClock {
         since_ms.saturating_mul(1_000_000)
     }
 
-    /// Returns the epoch on `CLOCK_MONOTONIC`, nanoseconds since boot.
+    /// Returns the epoch in nanoseconds since the machine's boot.
     pub fn epoch_monotonic_ns(&self) -> u64 {
         self.epoch_monotonic_ns
     }
 
-    /// Returns the epoch on the wall clock, milliseconds since 1970.
+    /// Returns the epoch in milliseconds since 1970.
     pub fn epoch_unix_ms(&self) -> u64 {
         self.epoch_unix_ms
     }
 
-    /// Returns the wall-clock time of a stamp, milliseconds since 1970.
+    /// Returns the wall-clock time of a stamp in milliseconds since 1970.
     pub fn unix_ms(&self, stamp: u64) -> u64 {
         self.epoch_unix_ms + stamp / 1_000_000
     }
 
-    /// Returns how long it is from now until `stamp`; zero if that has passed.
+    /// Returns the time from now until `stamp`; zero if it has passed.
     pub fn until(&self, stamp: u64) -> Duration {
         Duration::from_nanos(stamp.saturating_sub(self.now()))
     }
 }
 
-/// Returns a duration in the unit of stamps, nanoseconds; 584 years are the most.
+/// Returns a duration in nanoseconds, the unit of stamps; at most 584 years.
 pub fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -97,7 +98,7 @@ fn monotonic_ns() -> u64 {
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
-/// Returns the wall clock, milliseconds since 1970.
+/// Returns the wall-clock time in milliseconds since 1970.
 pub fn unix_ms() -> u64 {
     #[expect(
         clippy::disallowed_methods,
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stamp_survives_the_way_to_another_process_of_the_same_boot() {
+    fn stamps_convert_between_processes_of_one_boot() {
         let emitter = RunClock::start();
         let stamp = emitter.now();
         let reader = RunClock::reaching_back(Duration::from_secs(365 * 24 * 60 * 60));

@@ -10,21 +10,21 @@ use crate::clock::RunClock;
 /// Decodes one input.
 pub type Feed = Box<dyn FnMut(&[u8])>;
 
-/// Longest time for one input, on a busy machine and in a debug build.
+/// Time limit for one input; generous, for a busy machine and a debug build.
 const SLOWEST: Duration = Duration::from_secs(10);
 
 /// Number of positions at which [`replay`] damages each input.
 const POSITIONS: usize = 8;
 
-/// A decoder to fuzz. It must not panic, hang or take memory that its input does not justify.
+/// A decoder to fuzz. It must not panic or hang, nor allocate more than its input justifies.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// The target's name and that of its corpus folder.
+    /// Name of the target and of its corpus folder.
     pub name: &'static str,
     /// Returns a fresh decoder.
     pub start: fn() -> Feed,
-    /// Offset of the BSON document that ends the input, if it holds one: a fuzzer may keep the
-    /// document's lengths consistent.
+    /// Offset of the BSON document at the end of each input, if there is one: a fuzzer can then
+    /// keep the document's lengths consistent.
     pub document_at: Option<usize>,
 }
 
@@ -48,7 +48,8 @@ impl Target {
     }
 }
 
-/// Feeds each target its corpus, `folder/<name>/*`, every input as it is and damaged.
+/// Feeds each target its corpus, `folder/<name>/*`: every input unchanged, cut and with bits
+/// flipped.
 ///
 /// # Panics
 ///
@@ -79,7 +80,7 @@ fn corpus(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Returns the input, and at each position the input cut there and with a bit changed there.
+/// Returns the input, and for several positions the input cut there and with a bit flipped there.
 fn damaged(input: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let positions = (0..POSITIONS).map(|position| position * input.len() / POSITIONS);
     let changes = positions

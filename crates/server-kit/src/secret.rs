@@ -1,25 +1,55 @@
 //! Values that must never be printed: passwords, and addresses that contain one.
 
 use std::fmt;
+use std::hint::black_box;
 
 use serde::{Serialize, Serializer};
 
-/// What is shown in place of a secret.
+/// Stands in output for a secret.
 const REDACTED: &str = "***";
 
-/// A value that only [`Secret::reveal`] shows; Debug, Display and Serialize are redacted.
-#[derive(Clone, PartialEq, Eq)]
+/// A value that only [`Secret::reveal`] shows; Debug, Display and Serialize print `***`.
+///
+/// Comparison takes the same time wherever the first difference is.
+#[derive(Clone, Default)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a value as soon as it enters the program.
+    /// Wraps a value; do so as soon as it enters the program.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// Returns the value itself, for handing it to a client and for nothing else.
+    /// Returns the value itself, to hand to a client and for nothing else.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a client sent this value.
+    ///
+    /// Takes the same time wherever the first difference is; it does not hide the length.
+    pub fn matches(&self, candidate: &[u8]) -> bool {
+        constant_time_eq(self.0.as_bytes(), candidate)
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other.0.as_bytes())
+    }
+}
+
+impl Eq for Secret {}
+
+impl From<String> for Secret {
+    fn from(value: String) -> Self {
+        Self(value)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(value: &str) -> Self {
+        Self(value.to_owned())
     }
 }
 
@@ -41,17 +71,17 @@ impl Serialize for Secret {
     }
 }
 
-/// A URI that may hold a user, a password or secret options; shown without them.
+/// A URI that may hold a user, a password or secret options; output shows it without them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUri(Secret);
 
 impl SecretUri {
-    /// Wraps a URI as soon as it enters the program.
+    /// Wraps a URI; do so as soon as it enters the program.
     pub fn new(uri: impl Into<String>) -> Self {
         Self(Secret::new(uri))
     }
 
-    /// Returns the URI itself, for handing it to a client and for nothing else.
+    /// Returns the URI itself, to hand to a client and for nothing else.
     pub fn reveal(&self) -> &str {
         self.0.reveal()
     }
@@ -80,7 +110,8 @@ impl Serialize for SecretUri {
     }
 }
 
-/// Replaces what may be secret in the first URI of a text; a text without one stays as it is.
+/// Returns a text with user, password and options of its first URI replaced by `***`; a text
+/// without a URI stays as it is.
 ///
 /// Everything before the last `@` goes, because a password with an unescaped `/` or `@` would
 /// otherwise show in part, and all options go, because some of them are keys.
@@ -89,7 +120,7 @@ pub fn redact_uri(text: &str) -> String {
         return text.to_owned();
     };
     let (user, rest) = match rest.rsplit_once('@') {
-        // Either a password with a `?` or an option with an `@`: no telling where the host is.
+        // Either a password with a `?` or an option with an `@`: the host cannot be found.
         Some((ambiguous, _)) if ambiguous.contains('?') => {
             return format!("{scheme}://{REDACTED}");
         }
@@ -102,12 +133,22 @@ pub fn redact_uri(text: &str) -> String {
     }
 }
 
+/// Compares in a time that depends on the lengths only.
+pub(crate) fn constant_time_eq(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let differences = left.iter().zip(right).fold(0, |all, (a, b)| all | (a ^ b));
+    // Keeps the compiler from leaving the loop early.
+    black_box(differences) == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_shows_in_no_form() {
+    fn secret_prints_redacted_in_every_format() {
         let secret = Secret::new("sentinel");
         let shown = format!(
             "{secret} {secret:?} {}",
@@ -118,7 +159,16 @@ mod tests {
     }
 
     #[test]
-    fn a_uri_shows_its_hosts_and_nothing_that_opens_them() {
+    fn secrets_are_equal_if_every_byte_is() {
+        assert_eq!(Secret::new("sentinel"), Secret::new("sentinel"));
+        for other in ["sentineL", "Sentinel", "sentine", "sentinels", ""] {
+            assert_ne!(Secret::new("sentinel"), Secret::new(other));
+            assert!(!Secret::new("sentinel").matches(other.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn uri_prints_its_hosts_without_credentials_and_options() {
         let shown =
             |uri: &str| serde_json::to_value(SecretUri::new(uri)).expect("a string serializes");
         assert_eq!(

@@ -12,46 +12,47 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-/// How long connections get to finish what they are doing when a server stops.
+/// How long connections may take to finish their requests when a server stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long to wait before accepting again when the process is out of file descriptors.
+/// Pause after a failure to accept, such as a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a client may ask of a server at most.
-#[derive(Debug, Clone, Copy)]
+/// Limits per server and connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections served at once; further ones wait in the accept queue.
+    /// Number of connections served at once; more wait in the accept queue.
     pub connections: usize,
-    /// Bytes of one frame.
+    /// Bytes of one frame: a request, or the body of one. The server's own handler enforces it.
     pub frame_bytes: usize,
-    /// How long a connection may say nothing.
+    /// How long a connection may stay without a request. The server's own handler enforces it.
     pub idle: Duration,
 }
 
 /// A server could not be started.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// The address is taken, not ours or not allowed.
+    /// The address is in use, not one of this machine, or not permitted.
     #[error("failed to listen on `{address}`")]
     Bind {
-        /// What was to be listened on.
+        /// The address as asked for.
         address: SocketAddr,
-        /// Why not.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
 }
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns a sentence on what the user can do.
     pub fn hint(&self) -> String {
         match self {
             Self::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-                "the port is in use: stop what holds it, or name another one (0 takes a free one)"
+                "stop the program that uses the port, or choose another port (0 takes a free one)"
                     .to_owned()
             }
-            Self::Bind { .. } => "name an address of this machine and a free port".to_owned(),
+            Self::Bind { .. } => "choose an address of this machine and a free port".to_owned(),
         }
     }
 }
@@ -63,7 +64,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
         .map_err(|source| Error::Bind { address, source })
 }
 
-/// A running server. Dropping it cancels its connections without waiting for them.
+/// A running server. Dropping it ends its connections without waiting for them.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -72,10 +73,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves every accepted connection with `handle`, on the current runtime, until stopped.
+    /// Serves every accepted connection with `handle`, on the current tokio runtime, until
+    /// stopped.
     ///
     /// `handle` gets a token that is cancelled when the server stops; it should then finish the
-    /// request at hand and return.
+    /// current request and return. Fails if the listener has no local address.
     pub fn start<H, F>(listener: TcpListener, limits: Limits, handle: H) -> io::Result<Self>
     where
         H: Fn(TcpStream, CancellationToken) -> F + Send + Sync + 'static,
@@ -99,7 +101,8 @@ impl Server {
         self.address
     }
 
-    /// Stops accepting and waits for the connections to end; false if some did not in time.
+    /// Stops accepting and waits up to five seconds for the connections to end; returns false if
+    /// some did not.
     pub async fn stop(self) -> bool {
         self.stopping.cancel();
         tokio::time::timeout(STOP_DEADLINE, self.tasks.wait())
@@ -156,7 +159,7 @@ async fn accept(
         .map_err(|_closed| io::Error::other("the server is stopping"))?;
     let (stream, peer) = listener.accept().await?;
     debug!(%peer, "accepted a connection");
-    // Replies are written in one call, so waiting for more to send only adds latency.
+    // Responses are written in one call, so waiting for more to send only adds latency.
     stream.set_nodelay(true)?;
     Ok((stream, slot))
 }

@@ -1,8 +1,7 @@
-//! A certificate authority for the servers of one directory: made once, kept there, trusted by their
-//! clients.
+//! A certificate authority for the servers of one directory: created once and kept there.
 //!
-//! The authority's own key is thrown away after it signed the servers' certificate: whoever trusts
-//! the authority trusts nothing but these servers.
+//! The authority's own key is discarded after it has signed the servers' certificate: a client that
+//! trusts the authority trusts these servers and nothing else.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -18,19 +17,20 @@ use rustls::ServerConfig;
 
 use crate::tls::{Error, load};
 
-/// File of the authority's certificate, for clients.
+/// The authority's certificate, for clients.
 const CA_FILE: &str = "ca.pem";
 
-/// File of the servers' certificate.
+/// The servers' certificate.
 const CERTIFICATE_FILE: &str = "server.pem";
 
-/// File of the servers' key; the last to be written, so that it is there if all are.
+/// The servers' key; written last, so that all files exist if it does.
 const KEY_FILE: &str = "server-key.pem";
 
-/// By which names clients may call the servers.
+/// Host names and addresses that the servers' certificate is valid for.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// What vouches for servers.
+/// A certificate authority, and the certificate that it signed for `localhost`, `127.0.0.1` and
+/// `::1`.
 #[derive(Debug, Clone)]
 pub struct Authority {
     ca_file: PathBuf,
@@ -38,13 +38,13 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Takes the certificates of a directory, or makes some.
+    /// Loads the certificates of a directory; creates them, and the directory, if they do not exist.
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        // Clients read the path from another directory than this one.
+        // Clients may use the path in another working directory.
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         let key = directory.join(KEY_FILE);
         if !key.exists() {
-            make(&directory)?;
+            create(&directory)?;
         }
         Ok(Self {
             server: load(&directory.join(CERTIFICATE_FILE), &key)?,
@@ -52,23 +52,25 @@ impl Authority {
         })
     }
 
-    /// Returns the file that clients need to trust the servers.
+    /// Returns the absolute path of the authority's certificate (PEM), which clients must trust.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }
 
-    /// Returns what the servers speak TLS with.
+    /// Returns the servers' certificate and key, ready for use.
     pub fn server(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.server)
     }
 }
 
-fn make(directory: &Path) -> Result<(), Error> {
-    let made = Made::sign().map_err(|source| Error::Make { source })?;
+fn create(directory: &Path) -> Result<(), Error> {
+    let signed = Signed::new().map_err(|source| Error::Sign {
+        source: Box::new(source),
+    })?;
     let files = [
-        (CA_FILE, 0o644, made.authority),
-        (CERTIFICATE_FILE, 0o644, made.certificate),
-        (KEY_FILE, 0o600, made.key),
+        (CA_FILE, 0o644, signed.authority),
+        (CERTIFICATE_FILE, 0o644, signed.certificate),
+        (KEY_FILE, 0o600, signed.key),
     ];
     for (name, mode, text) in files {
         let path = directory.join(name);
@@ -78,14 +80,14 @@ fn make(directory: &Path) -> Result<(), Error> {
 }
 
 /// PEM texts.
-struct Made {
+struct Signed {
     authority: String,
     certificate: String,
     key: String,
 }
 
-impl Made {
-    fn sign() -> Result<Self, rcgen::Error> {
+impl Signed {
+    fn new() -> Result<Self, rcgen::Error> {
         let mut authority = CertificateParams::new(Vec::new())?;
         authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -127,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_made_once_is_used_again() {
+    fn certificates_are_created_once_and_reused() {
         let directory = tempfile::tempdir().unwrap();
         let authority = Authority::open(&directory.path().join("tls")).unwrap();
         let before = fs::read(authority.ca_file()).unwrap();
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_cannot_be_made_is_named() {
+    fn error_names_the_file_that_cannot_be_written() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
