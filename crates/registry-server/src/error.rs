@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use convoy_server_kit::server;
-
 /// The server could not be started or stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -13,7 +11,7 @@ pub enum Error {
     Listen {
         /// Address and cause.
         #[source]
-        source: server::Error,
+        source: convoy_server_kit::Error,
     },
     /// The journal could not be opened, read or repaired.
     #[error("failed to open the schema registry's journal `{}`", path.display())]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use convoy_server_kit::Limits;
+use convoy_server_kit::{Limits, Users};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
@@ -17,7 +17,6 @@ use tracing::debug;
 
 use crate::api::{self, Reply, Service};
 use crate::authorization;
-use crate::user::User;
 
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
@@ -28,7 +27,7 @@ const MAX_HEAD: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Frontend {
     service: Arc<Service>,
-    users: Vec<User>,
+    users: Users,
     limits: Limits,
     /// Closes connections without finishing their requests.
     cut: CancellationToken,
@@ -46,7 +45,7 @@ enum Rejection {
 impl Frontend {
     pub(super) fn new(
         service: Arc<Service>,
-        users: Vec<User>,
+        users: Users,
         limits: Limits,
         cut: CancellationToken,
     ) -> Self {
@@ -121,8 +120,7 @@ impl Frontend {
     fn authorize(&self, request: &Request<Incoming>) -> Result<(), Rejection> {
         let header = request.headers().get(AUTHORIZATION);
         let header = header.map_or(&b""[..], |value| value.as_bytes());
-        let known = |user: &User| authorization::proves(header, user);
-        if self.users.is_empty() || self.users.iter().any(known) {
+        if self.users.is_empty() || authorization::is_authorized(header, &self.users) {
             Ok(())
         } else {
             Err(Rejection::Unauthorized)

@@ -67,15 +67,13 @@ mod schema;
 mod server;
 mod settings;
 mod state;
-mod user;
 
-pub use convoy_server_kit::{Limits, Secret};
+pub use convoy_server_kit::{Limits, Secret, User};
 
 pub use crate::error::Error;
 pub use crate::schema::{Reference, Schema, SchemaType};
 pub use crate::server::RegistryServer;
 pub use crate::settings::Settings;
-pub use crate::user::User;
 
 #[cfg(test)]
 mod tests;

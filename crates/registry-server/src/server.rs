@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use convoy_server_kit::Server;
-use convoy_server_kit::server as net;
+use convoy_server_kit::{self as kit, Server, Users};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -117,17 +116,17 @@ impl Serving {
         service: &Arc<Service>,
     ) -> Result<Self, Error> {
         let listen = |source| Error::Listen { source };
-        let listener = net::bind(address).await.map_err(listen)?;
+        let listener = kit::bind(address).await.map_err(listen)?;
         let cut = CancellationToken::new();
         let frontend = Arc::new(Frontend::new(
             Arc::clone(service),
-            settings.users.clone(),
+            Users::new(settings.users.clone()),
             settings.limits,
             cut.clone(),
         ));
         let handle = move |stream, stopping| Arc::clone(&frontend).serve(stream, stopping);
         let server = Server::start(listener, settings.limits, handle)
-            .map_err(|source| listen(net::Error::Bind { address, source }))?;
+            .map_err(|source| listen(kit::Error::Bind { address, source }))?;
         Ok(Self { server, cut })
     }
 }

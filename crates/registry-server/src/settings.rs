@@ -4,9 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use convoy_server_kit::Limits;
-
-use crate::user::User;
+use convoy_server_kit::{Limits, User};
 
 /// Settings of a [`RegistryServer`](crate::RegistryServer).
 ///
