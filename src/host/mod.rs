@@ -2,8 +2,10 @@
 
 pub mod backend;
 pub mod embedded;
+mod fail_points;
 pub mod faults;
 pub mod interrupt;
+mod proxies;
 pub mod roles;
 pub mod scratch;
 pub mod servers;
