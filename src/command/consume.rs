@@ -9,7 +9,7 @@ use crate::command::{run_id, simulate};
 use crate::error::{Error, ExitStatus};
 use crate::fleet::{self, Key};
 use crate::host::roles::{Role, Runtimes};
-use crate::host::{interrupt, servers};
+use crate::host::{external, interrupt};
 use crate::measure::RunClock;
 use crate::pipeline::group::{Length, Participation, Timing};
 use crate::pipeline::{self, Context, Ends, Observer as _, Phase, Workload};
@@ -62,9 +62,9 @@ pub fn run(
     display.phase(Phase::Preparing);
     let registry = settings.registry.as_ref();
     let ends = Ends {
-        broker: servers::external_endpoint(&settings.broker)?,
+        broker: external::external_endpoint(&settings.broker)?,
         store: settings.store.clone(),
-        registry: registry.map(servers::registry_client).transpose()?,
+        registry: registry.map(external::registry_client).transpose()?,
     };
     let observer = Arc::clone(&display);
     let consuming = pipeline::consume(

@@ -112,7 +112,10 @@ async fn only_users_are_authorized_and_no_output_shows_a_password() {
         "Basic realm=\"convoy\""
     );
     server.registry.stop().await.expect("stops");
-    let error = client_by_url.probe().await.expect_err("the registry has stopped");
+    let error = client_by_url
+        .probe()
+        .await
+        .expect_err("the registry has stopped");
     let source = std::error::Error::source(&error).map(ToString::to_string);
     assert!(!format!("{error} {error:?} {source:?}").contains(SENTINEL));
 }

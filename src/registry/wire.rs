@@ -13,7 +13,9 @@ const MAGIC: u8 = 0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// The payload is shorter than the header.
-    #[error("payload of {bytes} bytes is shorter than the header with the schema id ({HEADER_BYTES} bytes)")]
+    #[error(
+        "payload of {bytes} bytes is shorter than the header with the schema id ({HEADER_BYTES} bytes)"
+    )]
     TooShort {
         /// Length of the payload.
         bytes: usize,

@@ -39,7 +39,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("registry", &["measure", "record"]),
     ("store", &["cause", "containers", "measure", "record"]),
     ("fleet", &["dataset", "load"]),
-    ("containers", &["measure"]),
+    ("containers", &["measure", "platform"]),
     ("audit", &["faults", "record"]),
     ("faults", &["load", "string_enum"]),
     ("record", &["dataset"]),

@@ -21,7 +21,7 @@ use convoy_kafka_server::Broker;
 use convoy_mongodb_server as store;
 use convoy_mongodb_server::Store;
 use convoy_registry_server as registry;
-use convoy_registry_server::Registry;
+use convoy_registry_server::RegistryServer;
 use convoy_server_kit::tls::Authority;
 
 use self::env_file::EnvFile;
@@ -48,7 +48,7 @@ struct Serving {
     broker: Broker,
     /// Vouches for broker and store where they speak TLS.
     authority: Option<Authority>,
-    registry: Registry,
+    registry: RegistryServer,
     store: Store,
 }
 
@@ -99,12 +99,10 @@ impl Serving {
             tls: tls.clone(),
             ..broker::Settings::default()
         };
-        let registry = registry::Settings {
-            listen: loopback(settings.registry_port),
-            data_dir: Some(data.of("registry")),
-            users: user.map(Into::into).into_iter().collect(),
-            ..registry::Settings::default()
-        };
+        let mut registry = registry::Settings::default()
+            .with_listen(loopback(settings.registry_port))
+            .with_data_dir(data.of("registry"));
+        registry.users = user.map(Into::into).into_iter().collect();
         let store = store::Settings {
             listen: loopback(settings.store_port),
             data_dir: Some(data.of("store")),
@@ -176,8 +174,8 @@ impl Serving {
     async fn stop(self) -> Result<(), Error> {
         let (broker, registry, store) =
             tokio::join!(self.broker.stop(), self.registry.stop(), self.store.stop());
-        if !registry {
-            tracing::warn!("connections of the schema registry did not end in time");
+        if let Err(error) = registry {
+            tracing::warn!(%error, "failed to stop the schema registry in order");
         }
         broker?;
         store?;

@@ -1,17 +1,4 @@
-//! Faults on purpose while a run goes on: the schedule, what is done to the servers, and the record
-//! of it.
-//!
-//! ```text
-//!  Plan ─┬▶ FailPoints: asked by embedded servers at every request (chances, hangs, delays)
-//!        │             … and by the proxies before other servers
-//!        └▶ Injector: restarts, crashes and pauses servers when their time has come
-//!                └▶ Record ─▶ report
-//! ```
-
-mod detour;
-mod perform;
-mod points;
-mod section;
+//! Injects the scheduled faults of a run, and records what happened.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,67 +7,59 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
-use crate::faults::{Plan, Reach, Scheduled};
+use crate::faults::{Plan, Scheduled, Target};
+use crate::host::fail_points::FailPoints;
 use crate::host::roles::Runtimes;
 use crate::host::servers::Servers;
 use crate::measure::{Histogram, Interval, RunClock, Stages, nanos};
 use crate::pipeline::run::progress::Totals;
 use crate::pipeline::{Context, Observer, Phase};
-use crate::report::BackendKind;
 use crate::report::faults::Sample;
 
-pub use detour::through_proxies;
-pub use points::FailPoints;
-pub use section::section;
+/// Interval between samples of the run's counters.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Distance of two looks at a run's counts.
-const SAMPLING: Duration = Duration::from_millis(100);
+/// Maximum number of samples. When it is reached, every second one is dropped and the interval doubles.
+const MAX_SAMPLES: usize = 36_000;
 
-/// Samples kept at most; from there on every second one is dropped, and they come half as often.
-const MOST_SAMPLES: usize = 36_000;
-
-/// Makes a run's servers fail as planned.
+/// Injects the planned faults into a run's servers.
 #[derive(Debug)]
 pub struct Injector {
-    plan: Plan,
     clock: RunClock,
-    /// Asked by embedded servers.
-    pub points: Arc<FailPoints>,
+    points: Arc<FailPoints>,
     begun: watch::Sender<Option<u64>>,
     over: CancellationToken,
     record: Mutex<Record>,
 }
 
-/// What happened when, and what the run's counts were meanwhile.
+/// Injected faults, and the run's counters over time.
 #[derive(Debug, Clone, Default)]
 pub struct Record {
-    /// What was done, in order.
+    /// Scheduled faults, in the order of injection.
     pub events: Vec<Happened>,
-    /// Counts of the run.
+    /// Samples of the counters.
     pub samples: Vec<Sample>,
 }
 
-/// Something that was done to a server.
+/// An injected fault.
 #[derive(Debug, Clone)]
 pub struct Happened {
-    /// What.
+    /// Fault as scheduled.
     pub what: Scheduled,
-    /// When it began, seconds after the emission's begin.
+    /// Begin, in seconds after the begin of the emission.
     pub at_s: f64,
-    /// How long it took.
+    /// Duration in seconds.
     pub duration_s: f64,
-    /// What came of it, in words.
+    /// Outcome in words, if there is more to say.
     pub outcome: Option<String>,
 }
 
 impl Injector {
-    /// Prepares a plan; nothing happens before the run tells its phases.
+    /// Prepares a plan. Injection begins with the run's warm-up.
     pub fn new(plan: Plan, seed: u64, clock: RunClock) -> Arc<Self> {
-        let points = FailPoints::new(plan.clone(), seed, clock);
         Arc::new(Self {
-            plan,
             clock,
-            points: Arc::new(points),
+            points: Arc::new(FailPoints::new(plan, seed, clock)),
             begun: watch::Sender::new(None),
             over: CancellationToken::new(),
             record: Mutex::default(),
@@ -89,40 +68,37 @@ impl Injector {
 
     /// Returns the plan.
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        self.points.plan()
     }
 
-    /// Checks that everything planned can be done to servers of such kinds.
-    pub fn check_reach(&self, broker: BackendKind, store: BackendKind) -> Result<(), Error> {
-        match self.plan.first_beyond(reach(broker), reach(store)) {
-            None => Ok(()),
-            Some((fault, server)) => Err(Error::FaultOutOfReach { fault, server }),
-        }
+    /// Returns the fail points for the servers.
+    pub fn points(&self) -> &Arc<FailPoints> {
+        &self.points
     }
 
-    /// Returns what has happened so far.
+    /// Returns the injected faults and samples so far.
     pub fn record(&self) -> Record {
         self.lock().clone()
     }
 
-    /// Does what is planned when it is due, until the run is over.
+    /// Injects scheduled faults when they are due, until the run is over.
     pub async fn run(&self, servers: &mut Servers, runtimes: &Runtimes, context: &Context) {
-        let Some(begun) = self.wait_for_the_begin().await else {
+        let Some(begun) = self.wait_for_begin().await else {
             return;
         };
         tokio::join!(
-            self.perform_all(begun, servers, runtimes),
+            self.inject_all(begun, servers, runtimes),
             self.sample_all(begun, context)
         );
     }
 
-    /// Ends the injection; what is under way is finished.
+    /// Ends the injection; a fault in progress is completed.
     pub fn end(&self) {
         self.points.end();
         self.over.cancel();
     }
 
-    async fn wait_for_the_begin(&self) -> Option<u64> {
+    async fn wait_for_begin(&self) -> Option<u64> {
         let mut begun = self.begun.subscribe();
         tokio::select! {
             begun = begun.wait_for(Option::is_some) => *begun.ok()?,
@@ -130,8 +106,8 @@ impl Injector {
         }
     }
 
-    async fn perform_all(&self, begun: u64, servers: &mut Servers, runtimes: &Runtimes) {
-        let mut scheduled = self.plan.scheduled.clone();
+    async fn inject_all(&self, begun: u64, servers: &mut Servers, runtimes: &Runtimes) {
+        let mut scheduled = self.plan().scheduled.clone();
         scheduled.sort_by_key(|scheduled| scheduled.at());
         for what in scheduled {
             let due = begun + nanos(what.at());
@@ -140,8 +116,8 @@ impl Injector {
                 () = self.over.cancelled() => return,
             }
             let began = self.clock.now();
-            tracing::info!(fault = %what, "fault on purpose");
-            let performed = perform::perform(what, servers, runtimes, &self.over).await;
+            tracing::info!(fault = %what, "injecting a fault");
+            let injected = self.inject(&what, servers, runtimes).await;
             let took = if what.lasting().is_zero() {
                 Duration::from_nanos(self.clock.now() - began)
             } else {
@@ -151,19 +127,52 @@ impl Injector {
                 what,
                 at_s: seconds(began.saturating_sub(begun)),
                 duration_s: took.as_secs_f64(),
-                outcome: performed.unwrap_or_else(|error| {
-                    tracing::error!(%error, fault = %what, "a fault on purpose failed");
+                outcome: injected.unwrap_or_else(|error| {
+                    tracing::error!(%error, fault = %what, "failed to inject a fault");
                     Some(format!("failed: {error}"))
                 }),
             });
         }
     }
 
+    /// Injects one fault; returns its outcome in words, if there is more to say.
+    async fn inject(
+        &self,
+        what: &Scheduled,
+        servers: &mut Servers,
+        runtimes: &Runtimes,
+    ) -> Result<Option<String>, Error> {
+        match what {
+            Scheduled::Restart { target, .. } => match target {
+                Target::Broker => servers.restart_broker(runtimes).await?,
+                Target::Store => servers.restart_store(runtimes).await?,
+            },
+            Scheduled::Crash { .. } => {
+                let lost = servers.crash_broker(runtimes).await?;
+                return Ok(lost.map(|lost| format!("{lost} acknowledged records lost")));
+            }
+            Scheduled::Hang {
+                target, lasting, ..
+            } => servers.pause_for(*target, self.sleep(*lasting)).await?,
+            // Embedded servers and proxies delay by their fail points.
+            Scheduled::Slow { .. } => {}
+        }
+        Ok(None)
+    }
+
+    /// Sleeps until the time has passed or the run is over.
+    async fn sleep(&self, duration: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(duration) => {}
+            () = self.over.cancelled() => {}
+        }
+    }
+
     async fn sample_all(&self, begun: u64, context: &Context) {
-        let mut distance = SAMPLING;
+        let mut interval = SAMPLE_INTERVAL;
         let mut due = begun;
         loop {
-            due += nanos(distance);
+            due += nanos(interval);
             tokio::select! {
                 () = tokio::time::sleep(self.clock.until(due)) => {}
                 () = self.over.cancelled() => return,
@@ -178,13 +187,13 @@ impl Injector {
                 stored,
                 backlog: emitted.saturating_sub(done),
             });
-            if record.samples.len() == MOST_SAMPLES {
+            if record.samples.len() == MAX_SAMPLES {
                 let mut keep = false;
                 record.samples.retain(|_| {
                     keep = !keep;
                     keep
                 });
-                distance *= 2;
+                interval *= 2;
             }
         }
     }
@@ -194,19 +203,11 @@ impl Injector {
     }
 }
 
-fn reach(kind: BackendKind) -> Reach {
-    match kind {
-        BackendKind::Embedded => Reach::Embedded,
-        BackendKind::Container => Reach::Container,
-        BackendKind::External | BackendKind::None => Reach::External,
-    }
-}
-
 fn seconds(nanos: u64) -> f64 {
     Duration::from_nanos(nanos).as_secs_f64()
 }
 
-/// Passes a run's progress on, and lets the injector know when to begin and to end.
+/// Forwards a run's progress to an observer, and begins and ends the injection.
 #[derive(Debug)]
 pub(crate) struct Watched {
     observer: Arc<dyn Observer>,
@@ -214,7 +215,7 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Puts an injector before an observer.
+    /// Returns an observer that drives the injector and forwards to another one.
     pub(crate) fn new(observer: Arc<dyn Observer>, injector: Arc<Injector>) -> Self {
         Self { observer, injector }
     }

@@ -148,7 +148,7 @@ impl Answer {
                 }
             }
             SchemaType::Json => "it refers to other schemas of the registry".to_owned(),
-            SchemaType::Avro => "it is of type AVRO, and payloads are JSON".to_owned(),
+            other => format!("it is of type {}, and payloads are JSON", other.name()),
         };
         Self::Useless(why)
     }

@@ -3,7 +3,7 @@
 
 use bson::{Document, RawDocumentBuf, doc};
 use convoy_registry_server as embedded_registry;
-use convoy_registry_server::Registry;
+use convoy_registry_server::RegistryServer;
 use convoy_registry_server::{Schema, SchemaType};
 
 use crate::audit::{Ledger, Scope};
@@ -14,7 +14,7 @@ use crate::pipeline::group::leases::Leases;
 use crate::pipeline::group::{Length, Participation, Start, Timing, start};
 use crate::pipeline::tests::*;
 use crate::record::RunKey;
-use crate::registry::{Client, client};
+use crate::registry::{self, Client};
 use crate::store::client::Upsert;
 use crate::store::{Connection, Documents};
 
@@ -188,10 +188,10 @@ async fn records_of_strangers_are_stored_under_their_coordinates_once_per_record
 }
 
 /// A registry with a schema of numbers under id 1, and a client of it.
-async fn registry() -> (Registry, Client) {
-    let registry = Registry::start(embedded_registry::Settings::default());
+async fn registry() -> (RegistryServer, Client) {
+    let registry = RegistryServer::start(embedded_registry::Settings::default());
     let registry = registry.await.unwrap();
-    let client = registry_at(format!("http://{}", registry.address()));
+    let client = registry_at(registry.url());
     let numbers = r#"{"type": "object", "properties": {"a": {"type": "number"}}}"#;
     let schema = Schema::json(numbers.to_owned());
     let id = client.register("readings-value", &schema).await.unwrap();
@@ -202,11 +202,11 @@ async fn registry() -> (Registry, Client) {
 fn registry_at(url: String) -> Client {
     // A second test finds it installed.
     drop(rustls::crypto::ring::default_provider().install_default());
-    let settings = client::Settings {
+    let settings = registry::Settings {
         url,
-        credentials: None,
+        user: None,
         ca_pem: None,
-        deadline: Duration::from_secs(1),
+        timeout: Duration::from_secs(1),
     };
     Client::new(&settings).unwrap()
 }
@@ -260,11 +260,11 @@ async fn records_that_name_a_schema_are_checked_against_what_is_registered() {
         .await
         .unwrap();
     insta::assert_snapshot!(reasons.join("\n"), @r#"
-    payload does not fit its schema at `/a`: value is not of type "number"
+    payload does not match its schema at `/a`: value is not of type "number"
     schema 7 is not in the registry
     schema 2 is of no use here: it is of type AVRO, and payloads are JSON
     "#);
-    assert!(registry.stop().await);
+    registry.stop().await.unwrap();
     place.close().await;
 }
 
@@ -283,8 +283,8 @@ async fn without_a_registry_the_schemas_are_not_checked_and_that_is_counted() {
 async fn a_registry_that_does_not_answer_stops_the_consumer_before_the_records_and_loses_none() {
     let place = Place::open(None).await;
     let (registry, client) = registry().await;
-    let nobody = registry_at(format!("http://{}", registry.address()));
-    assert!(registry.stop().await);
+    let nobody = registry_at(registry.url());
+    registry.stop().await.unwrap();
     send_strange(&place, &FRAMED[..1]).await;
     let impatient = Settings {
         broker_timeout: Duration::from_millis(200),

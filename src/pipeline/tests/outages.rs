@@ -187,7 +187,7 @@ async fn a_server_that_has_ended_is_not_waited_for() {
             .lost
             .tell(crate::containers::container::Error::EndedInUse {
                 image: "mongo".to_owned(),
-                last_words: "killed".to_owned(),
+                log: "killed".to_owned(),
             });
     };
     let started = context.clock.now();
