@@ -45,11 +45,20 @@ pub struct Reference {
 }
 
 impl Schema {
-    /// Creates a JSON Schema without references.
-    pub fn json(text: String) -> Self {
+    /// Creates a JSON Schema without references. The text is not checked.
+    pub fn json(text: impl Into<String>) -> Self {
+        Self::new(SchemaType::Json, text.into())
+    }
+
+    /// Creates an Avro schema without references. The text is not checked.
+    pub fn avro(text: impl Into<String>) -> Self {
+        Self::new(SchemaType::Avro, text.into())
+    }
+
+    fn new(kind: SchemaType, text: String) -> Self {
         Self {
             text,
-            kind: SchemaType::Json,
+            kind,
             references: Vec::new(),
         }
     }

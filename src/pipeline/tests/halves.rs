@@ -4,7 +4,7 @@
 use bson::{Document, RawDocumentBuf, doc};
 use convoy_registry_server as embedded_registry;
 use convoy_registry_server::RegistryServer;
-use convoy_registry_server::{Schema, SchemaType};
+use convoy_registry_server::Schema;
 
 use crate::audit::{Ledger, Scope};
 use crate::broker::client::Batch;
@@ -224,11 +224,7 @@ const FRAMED: [&str; 5] = [
 async fn records_that_name_a_schema_are_checked_against_what_is_registered() {
     let place = Place::open(None).await;
     let (registry, client) = registry().await;
-    let avro = Schema {
-        text: r#"{"type": "record", "name": "a", "fields": []}"#.to_owned(),
-        kind: SchemaType::Avro,
-        references: Vec::new(),
-    };
+    let avro = Schema::avro(r#"{"type": "record", "name": "a", "fields": []}"#);
     assert_eq!(client.register("others-value", &avro).await.unwrap(), 2);
     send_strange(&place, &FRAMED).await;
     let context = member("one", "first");

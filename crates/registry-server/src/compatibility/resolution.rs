@@ -121,7 +121,7 @@ impl Comparison<'_> {
             });
             match source {
                 Some(source) => {
-                    incompatibilities.extend(self.compare(field.kind, source.kind, &place))
+                    incompatibilities.extend(self.compare(field.kind, source.kind, &place));
                 }
                 None if field.default.is_none() => incompatibilities.push(format!(
                     "{}the field has no default and is missing in the writer's schema",
