@@ -1,6 +1,6 @@
-//! Files in which Linux describes itself: `/proc`, `/sys`.
+//! Files in which Linux describes itself: `/proc`, `/sys`, `/etc/machine-id`.
 
-/// Returns the content of a file in `/proc` or `/sys`; `None` on other platforms.
+/// Returns the content of a file of Linux, such as in `/proc`; `None` on other platforms.
 ///
 /// See proc(5) and sysfs(5).
 pub fn linux_file(path: &str) -> Option<String> {
