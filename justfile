@@ -27,15 +27,20 @@ check: fmt lint test doc
 
 # Check the formatting.
 fmt:
-    cargo fmt --check
+    cargo fmt --all --check
 
 # Check the lints.
 lint:
-    cargo clippy --all-targets --locked -- -D warnings
+    cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Run the tests that need nothing but this machine.
 test *arguments:
     cargo test --locked "$@"
+
+# Run the README's commands in order in one empty folder.
+test-readme:
+    cargo build --release --locked
+    cargo test --locked --test it -- --ignored readme
 
 # Run the tests that need a Docker engine; they make their own images.
 test-containers:
@@ -83,6 +88,10 @@ fuzz *arguments:
 fuzz-keep *targets:
     fuzz/keep "$@"
 
+# Run the clients that others wrote against `convoy up` (downloads from PyPI, npm and Debian).
+test-clients:
+    cargo test --locked --test it -- --ignored clients::
+
 # Run the conformance scripts with Kafka's own tools (needs Java and Maven).
 test-java:
     cargo build --release --locked
@@ -114,7 +123,7 @@ bench *arguments:
 
 # Build the documentation of every module, private ones included.
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
 
 # Check licences and sources of every dependency (needs cargo-deny).
 deny:
