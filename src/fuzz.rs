@@ -5,12 +5,12 @@
 
 use std::path::Path;
 
+use convoy_mongodb_server::bson::Writer;
 use convoy_server_kit::fuzz::Target;
 use futures_util::FutureExt as _;
 
 use crate::dataset::{self, Column, ColumnType, Reader, Schema};
 use crate::proxy;
-use crate::record::bson::Writer;
 use crate::record::document::DocumentReader;
 use crate::record::envelope::Envelope;
 use crate::record::typed::PayloadDecoder;
@@ -60,17 +60,17 @@ fn envelope(bytes: &[u8]) {
 fn payload(typed: &PayloadDecoder, untyped: &mut UntypedDecoder, bytes: &[u8]) {
     let json = wire::split(bytes).map_or(bytes, |(_, json)| json);
     let mut document = Vec::new();
-    let mut writer = Writer::begin(&mut document);
+    let mut writer = Writer::new(&mut document);
     match typed.decode(json, &mut writer) {
         Ok(()) => {
-            writer.end();
+            writer.finish();
             let read = DocumentReader::default().read(&document).is_ok();
             assert!(read, "it can be read back");
         }
         Err(error) => drop(error.to_string()),
     }
     let mut document = Vec::new();
-    let _untyped = untyped.decode(json, &mut Writer::begin(&mut document));
+    let _untyped = untyped.decode(json, &mut Writer::new(&mut document));
 }
 
 fn schema() -> Schema {

@@ -18,8 +18,8 @@ mod images;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use convoy_kafka_server::{Broker, Settings as BrokerSettings};
-use convoy_mongodb_server::{Settings as StoreSettings, Store};
+use convoy_kafka_server::{KafkaServer, Settings as BrokerSettings};
+use convoy_mongodb_server::{MongoServer, Settings as StoreSettings};
 use convoy_registry_server::{RegistryServer, Settings as RegistrySettings};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -90,7 +90,7 @@ async fn redpanda(flags: &[&str]) -> Result<(), String> {
             _ => return Err(format!("unknown flag `{flag}`")),
         }
     }
-    let broker = Broker::start(settings).await.map_err(chain)?;
+    let broker = KafkaServer::start(settings).await.map_err(chain)?;
     let outside = outside.ok_or_else(|| "`--kafka-addr` is missing".to_owned())?;
     forward(outside, broker.address()).await?;
     let registry = match registry {
@@ -117,7 +117,7 @@ async fn mongodb(flags: &[&str]) -> Result<(), String> {
     if flags != ["--bind_ip_all"] {
         return Err(format!("unknown flags {flags:?}"));
     }
-    let store = Store::start(StoreSettings::default())
+    let store = MongoServer::start(StoreSettings::default())
         .await
         .map_err(chain)?;
     forward(MONGODB, store.address()).await?;

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use convoy_kafka_server as embedded;
+use convoy_kafka_server::KafkaServer;
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
 
@@ -19,7 +19,7 @@ const GRACE_SECONDS: i32 = 10;
 /// A broker, by its kind.
 #[derive(Debug)]
 pub(super) enum Broker {
-    Embedded(Box<embedded::Broker>),
+    Embedded(Box<KafkaServer>),
     Container(Box<Redpanda>),
     External(Endpoint),
 }

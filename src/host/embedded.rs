@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use convoy_kafka_server as broker;
-use convoy_kafka_server::Broker;
+use convoy_kafka_server::KafkaServer;
 use convoy_mongodb_server as store;
-use convoy_mongodb_server::Store;
+use convoy_mongodb_server::MongoServer;
 use convoy_registry_server as registry;
 use convoy_registry_server::RegistryServer;
 
@@ -18,8 +18,8 @@ use crate::host::scratch::Scratch;
 pub async fn start_broker(
     settings: broker::Settings,
     runtimes: &Runtimes,
-) -> Result<Broker, Error> {
-    let starting = runtimes.spawn_start(Role::Broker, Broker::start(settings));
+) -> Result<KafkaServer, Error> {
+    let starting = runtimes.spawn_start(Role::Broker, KafkaServer::start(settings));
     let started = starting.await;
     Ok(started.map_err(|_panicked| Error::Bug("the embedded broker panicked"))??)
 }
@@ -35,8 +35,11 @@ pub async fn start_registry(
 }
 
 /// Starts a store.
-pub async fn start_store(settings: store::Settings, runtimes: &Runtimes) -> Result<Store, Error> {
-    let starting = runtimes.spawn_start(Role::Store, Store::start(settings));
+pub async fn start_store(
+    settings: store::Settings,
+    runtimes: &Runtimes,
+) -> Result<MongoServer, Error> {
+    let starting = runtimes.spawn_start(Role::Store, MongoServer::start(settings));
     let started = starting.await;
     Ok(started.map_err(|_panicked| Error::Bug("the embedded store panicked"))??)
 }

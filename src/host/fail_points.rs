@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use convoy_kafka_server::{Fault, Faults, Moment};
-use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
+use convoy_kafka_server::{Fault, FaultHook, Moment};
+use convoy_mongodb_server::{self as store, ErrorReply, Interruption};
 
 use crate::error::Error;
 use crate::faults::{Chance, Plan, Reach, Scheduled, Target};
@@ -128,8 +128,8 @@ impl FailPoints {
     }
 }
 
-impl Faults for FailPoints {
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+impl FaultHook<Moment<'_>, Fault> for FailPoints {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         let (hang, slow) = self.delays(Target::Broker);
         if let Some(rest) = hang {
             return Some(Fault::Delay(rest));
@@ -145,7 +145,7 @@ impl Faults for FailPoints {
             ),
             Moment::AfterAppend { .. } => (&[(Chance::BrokerCutAfterAppend, Fault::Cut)], false),
             Moment::OnFetch { .. } => (&[(Chance::BrokerCutOnFetch, Fault::Cut)], true),
-            Moment::BeforeResponse { .. } => (&[], false),
+            _ => (&[], false),
         };
         let drawn = chances.iter().find(|(chance, _)| self.draw(*chance));
         match (drawn, slow) {
@@ -156,27 +156,28 @@ impl Faults for FailPoints {
     }
 }
 
-impl FaultPlan for FailPoints {
-    fn inject(&self, occasion: &Occasion<'_>) -> Injected {
-        let mut injected = Injected::default();
+impl FaultHook<store::Moment<'_>, store::Fault> for FailPoints {
+    fn fault_for(&self, moment: &store::Moment<'_>) -> Option<store::Fault> {
         let (hang, slow) = self.delays(Target::Store);
-        injected.before = hang.map(Disturbance::Delay);
-        let writes = ["insert", "update"].contains(&occasion.command);
-        if !writes || injected.before.is_some() {
-            return injected;
+        if let Some(rest) = hang {
+            return Some(store::Fault::before(Interruption::Delay(rest)));
         }
-        injected.before = slow.map(Disturbance::Delay);
+        if !["insert", "update"].contains(&moment.command) {
+            return None;
+        }
+        let mut fault = store::Fault {
+            before: slow.map(Interruption::Delay),
+            ..store::Fault::default()
+        };
         if self.draw(Chance::StoreCutBeforeApply) {
-            injected.before = Some(Disturbance::Cut);
+            fault.before = Some(Interruption::Cut);
         } else if self.draw(Chance::StoreCutAfterApply) {
-            injected.after = Some(Disturbance::Cut);
-        } else if occasion.command == "insert" && self.draw(Chance::StoreConcernUnmet) {
-            injected.write_concern_error = Some(InjectedError::new(
-                CONCERN_UNMET,
-                "waiting for replication timed out",
-            ));
+            fault.after = Some(Interruption::Cut);
+        } else if moment.command == "insert" && self.draw(Chance::StoreConcernUnmet) {
+            let message = "waiting for replication timed out";
+            fault.write_concern_error = Some(ErrorReply::new(CONCERN_UNMET, message));
         }
-        injected
+        Some(fault)
     }
 }
 
@@ -242,18 +243,18 @@ mod tests {
     #[test]
     fn nothing_is_injected_before_the_begin_and_after_the_end() {
         let points = points("broker-cut-before-append=1,broker-hang@0s+1h");
-        assert_eq!(points.strike(APPEND), None);
+        assert_eq!(points.fault_for(&APPEND), None);
         points.begin(0);
-        assert!(points.strike(APPEND).is_some());
+        assert!(points.fault_for(&APPEND).is_some());
         points.end();
-        assert_eq!(points.strike(APPEND), None);
+        assert_eq!(points.fault_for(&APPEND), None);
     }
 
     #[test]
     fn faults_are_injected_with_their_probability_and_counted() {
         let points = points("broker-cut-before-append=0.2");
         points.begin(0);
-        let injected = (0..10_000).filter(|_| points.strike(APPEND) == Some(Fault::Cut));
+        let injected = (0..10_000).filter(|_| points.fault_for(&APPEND) == Some(Fault::Cut));
         let injected = injected.count() as u64;
         assert!((1_800..2_200).contains(&injected), "{injected}");
         assert_eq!(points.injected().collect::<Vec<_>>(), [injected]);
@@ -263,20 +264,21 @@ mod tests {
     fn hang_lasts_until_its_end_and_slow_delays_each_request() {
         let hanging = points("broker-hang@0s+1h");
         hanging.begin(0);
-        let Some(Fault::Delay(rest)) = hanging.strike(Moment::BeforeResponse { api: 3 }) else {
+        let Some(Fault::Delay(rest)) = hanging.fault_for(&Moment::BeforeResponse { api: 3 }) else {
             panic!("it does not hang");
         };
         assert!(rest > Duration::from_secs(3_000));
         let slow = points("slow-store=20ms@0s+1h");
         slow.begin(0);
-        let occasion = |command| Occasion {
+        let moment = |command| store::Moment {
             command,
             database: "convoy",
             collection: "sensor",
             connection: 1,
         };
-        let delay = Disturbance::Delay(Duration::from_millis(20));
-        assert_eq!(slow.inject(&occasion("insert")).before, Some(delay));
-        assert_eq!(slow.inject(&occasion("hello")).before, None);
+        let delay = Interruption::Delay(Duration::from_millis(20));
+        let delayed = store::Fault::before(delay);
+        assert_eq!(slow.fault_for(&moment("insert")), Some(delayed));
+        assert_eq!(slow.fault_for(&moment("hello")), None);
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use convoy_kafka_server as kafka;
 use convoy_mongodb_server as mongodb;
-use convoy_mongodb_server::faults::FaultPlan;
 use convoy_registry_server::{self as registry_server, RegistryServer};
 use convoy_server_kit::SecretUri;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +20,7 @@ use crate::host::fail_points::FailPoints;
 use crate::host::proxies;
 use crate::host::roles::Runtimes;
 use crate::host::servers::Servers;
-use crate::host::store::{self, Store};
+use crate::host::store::Store;
 use crate::pipeline::Endpoints;
 use crate::registry::{self, Client};
 use crate::report::{BackendKind, Durability};
@@ -157,13 +156,10 @@ impl Provision<'_> {
             let broker = Redpanda::start(&common).await.map_err(Error::Container)?;
             return Ok(Broker::Container(Box::new(broker)));
         }
-        let mut embedded = kafka::Settings {
-            listen: loopback(settings.broker_port),
-            data_dir: self.data.as_ref().map(|data| data.of("broker")),
-            ..kafka::Settings::default()
-        };
+        let mut embedded = kafka::Settings::default().with_listen(loopback(settings.broker_port));
+        embedded.data_dir = self.data.as_ref().map(|data| data.of("broker"));
         if let Some(points) = &self.launch.fail_points {
-            embedded.faults = Some(Arc::clone(points) as Arc<dyn kafka::Faults>);
+            embedded.faults = Some(Arc::clone(points) as Arc<kafka::FaultPlan>);
             // The default limit of brokers: an oversized reading must be rejected.
             embedded.max_batch_bytes = KAFKA_BATCH_BYTES;
         }
@@ -206,14 +202,10 @@ impl Provision<'_> {
             return Ok(Store::Container(Box::new(store)));
         }
         let points = self.launch.fail_points.as_ref();
-        let embedded = mongodb::Settings {
-            listen: loopback(settings.store_port),
-            data_dir: self.data.as_ref().map(|data| data.of("store")),
-            faults: points.map(|points| Arc::clone(points) as Arc<dyn FaultPlan>),
-            ..mongodb::Settings::default()
-        };
-        let server = start_store(embedded.clone(), self.launch.runtimes).await?;
-        let store = store::Embedded::new(server, embedded);
+        let mut embedded = mongodb::Settings::default().with_listen(loopback(settings.store_port));
+        embedded.data_dir = self.data.as_ref().map(|data| data.of("store"));
+        embedded.faults = points.map(|points| Arc::clone(points) as Arc<mongodb::FaultPlan>);
+        let store = start_store(embedded, self.launch.runtimes).await?;
         Ok(Store::Embedded(Box::new(store)))
     }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use convoy_mongodb_server as embedded;
+use convoy_mongodb_server::MongoServer;
 use convoy_server_kit::SecretUri;
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
@@ -19,36 +19,9 @@ const GRACE_SECONDS: i32 = 10;
 /// A store, by its kind.
 #[derive(Debug)]
 pub(super) enum Store {
-    Embedded(Box<Embedded>),
+    Embedded(Box<MongoServer>),
     Container(Box<ReplicaSet>),
     External(SecretUri),
-}
-
-/// An embedded store and the settings to start it again.
-#[derive(Debug)]
-pub(super) struct Embedded {
-    /// Missing only while it restarts, or after that failed.
-    server: Option<embedded::Store>,
-    settings: embedded::Settings,
-}
-
-impl Embedded {
-    /// Takes a store that has started with these settings.
-    pub(super) fn new(server: embedded::Store, mut settings: embedded::Settings) -> Self {
-        settings.listen = server.address();
-        Self {
-            server: Some(server),
-            settings,
-        }
-    }
-
-    async fn restart(&mut self) -> Result<(), embedded::Error> {
-        if let Some(server) = self.server.take() {
-            server.stop().await?;
-        }
-        self.server = Some(embedded::Store::start(self.settings.clone()).await?);
-        Ok(())
-    }
 }
 
 impl Store {
@@ -104,10 +77,7 @@ impl Store {
     /// Stops the store, or leaves its container running and says how to reach it.
     pub(super) async fn stop(self, keep: bool, terminal: &Terminal) -> Result<(), Error> {
         match self {
-            Self::Embedded(mut store) => match store.server.take() {
-                Some(server) => Ok(server.stop().await?),
-                None => Ok(()),
-            },
+            Self::Embedded(store) => Ok(store.stop().await?),
             Self::Container(store) if keep => {
                 let address = store.uri().to_string();
                 report_kept(terminal, "store", &address, store.keep());

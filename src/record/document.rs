@@ -4,7 +4,8 @@
 //!  { _id, vehicle, sequence, run, emitted_at, payload_hash, <the row's fields>, kafka: { topic, partition, offset } }
 //! ```
 
-use crate::record::bson::{Element, Elements, Malformed, SUBTYPE_UUID, Writer};
+use convoy_mongodb_server::bson::{Doc, Element, Invalid, Kind, Writer, subtype};
+
 use crate::record::envelope::Envelope;
 use crate::record::identity::DocumentId;
 use crate::record::payload::{write_decimal, write_integer, write_string};
@@ -63,12 +64,12 @@ pub fn write_fields<E>(
     out: &mut Vec<u8>,
     fields: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut writer = Writer::begin(out);
-    writer.binary(ID, SUBTYPE_UUID, envelope.document_id().as_bytes());
+    let mut writer = Writer::new(out);
+    writer.binary(ID, subtype::UUID, envelope.document_id().as_bytes());
     writer.integer(VEHICLE, i64::from(envelope.vehicle));
     writer.int64(SEQUENCE, envelope.sequence.cast_signed());
     writer.string(RUN, origin.run);
-    writer.date(EMITTED_AT, origin.emitted_at_unix_ms);
+    writer.date_time(EMITTED_AT, origin.emitted_at_unix_ms);
     writer.int64(PAYLOAD_HASH, envelope.payload_hash.cast_signed());
     fields(&mut writer)?;
     write_coordinates(writer, origin);
@@ -85,9 +86,9 @@ pub fn write_anonymous<E>(
     out: &mut Vec<u8>,
     fields: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut writer = Writer::begin(out);
-    writer.binary(ID, SUBTYPE_UUID, envelope.document_id().as_bytes());
-    writer.date(EMITTED_AT, origin.emitted_at_unix_ms);
+    let mut writer = Writer::new(out);
+    writer.binary(ID, subtype::UUID, envelope.document_id().as_bytes());
+    writer.date_time(EMITTED_AT, origin.emitted_at_unix_ms);
     writer.int64(PAYLOAD_HASH, envelope.payload_hash.cast_signed());
     fields(&mut writer)?;
     write_coordinates(writer, origin);
@@ -100,7 +101,7 @@ fn write_coordinates(mut writer: Writer<'_>, origin: &Origin<'_>) {
         kafka.integer(PARTITION, i64::from(origin.partition));
         kafka.int64(OFFSET, origin.offset);
     });
-    writer.end();
+    writer.finish();
 }
 
 /// Reads documents back: identity, coordinates and the payload as it must have been emitted.
@@ -108,6 +109,17 @@ fn write_coordinates(mut writer: Writer<'_>, origin: &Origin<'_>) {
 pub struct DocumentReader {
     payload: Vec<u8>,
     label_column: Option<String>,
+}
+
+/// A document is not one that convoy writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// The bytes are not BSON.
+    #[error("the document is not BSON")]
+    Bson(#[from] Invalid),
+    /// A field has a value that no field of a row has.
+    #[error("a field of the document has an unexpected type")]
+    Field,
 }
 
 /// What a stored document says of itself.
@@ -145,7 +157,7 @@ impl DocumentReader {
     }
 
     /// Reads one raw document.
-    pub fn read<'a>(&'a mut self, document: &'a [u8]) -> Result<Stored<'a>, Malformed> {
+    pub fn read<'a>(&'a mut self, document: &'a [u8]) -> Result<Stored<'a>, Unreadable> {
         self.payload.clear();
         let mut stored = Stored {
             id: None,
@@ -159,28 +171,29 @@ impl DocumentReader {
             partition: -1,
             offset: -1,
         };
-        for element in Elements::of(document)? {
-            let (key, value) = element?;
-            match (key, value) {
-                (ID, Element::Binary(SUBTYPE_UUID, bytes)) => {
-                    stored.id = bytes.try_into().ok().and_then(DocumentId::from_bytes);
-                }
-                (EMITTED_AT, Element::Date(unix_ms)) => stored.emitted_at_unix_ms = unix_ms,
-                (ID | RUN | EMITTED_AT, _) => {}
-                (VEHICLE, Element::Integer(vehicle)) => stored.vehicle = Some(vehicle),
-                (SEQUENCE, Element::Integer(sequence)) => stored.sequence = Some(sequence),
-                (PAYLOAD_HASH, Element::Integer(hash)) => {
-                    stored.payload_hash = Some(hash.cast_unsigned());
-                }
-                (KAFKA, Element::Document(kafka)) => read_coordinates(kafka, &mut stored)?,
-                _ => {
-                    if self.label_column.as_deref() == Some(key) {
-                        stored.label = match value {
-                            Element::String(label) => Some(label),
-                            _ => None,
-                        };
+        for element in Doc::new(document).checked_elements()? {
+            let (name, element) = element?;
+            match (name, element.kind()) {
+                (ID, Kind::Binary) => {
+                    if let Some((subtype::UUID, id)) = element.binary() {
+                        stored.id = id.try_into().ok().and_then(DocumentId::from_bytes);
                     }
-                    append_field(&mut self.payload, key, value)?;
+                }
+                (EMITTED_AT, Kind::DateTime) => {
+                    stored.emitted_at_unix_ms = element.date_time().unwrap_or(i64::MIN);
+                }
+                (ID | RUN | EMITTED_AT, _) => {}
+                (VEHICLE, Kind::Int32 | Kind::Int64) => stored.vehicle = element.integer(),
+                (SEQUENCE, Kind::Int32 | Kind::Int64) => stored.sequence = element.integer(),
+                (PAYLOAD_HASH, Kind::Int32 | Kind::Int64) => {
+                    stored.payload_hash = element.integer().map(i64::cast_unsigned);
+                }
+                (KAFKA, Kind::Document) => read_coordinates(element, &mut stored)?,
+                _ => {
+                    if self.label_column.as_deref() == Some(name) {
+                        stored.label = element.text();
+                    }
+                    append_field(&mut self.payload, name, element)?;
                 }
             }
         }
@@ -194,34 +207,36 @@ impl DocumentReader {
     }
 }
 
-fn read_coordinates<'a>(kafka: &'a [u8], stored: &mut Stored<'a>) -> Result<(), Malformed> {
-    for element in Elements::of(kafka)? {
-        match element? {
-            (TOPIC, Element::String(topic)) => stored.topic = topic,
-            (PARTITION, Element::Integer(partition)) => stored.partition = partition,
-            (OFFSET, Element::Integer(offset)) => stored.offset = offset,
+fn read_coordinates<'a>(kafka: Element<'a>, stored: &mut Stored<'a>) -> Result<(), Unreadable> {
+    for element in kafka.doc().unwrap_or(Doc::EMPTY).checked_elements()? {
+        let (name, element) = element?;
+        match (name, element.kind()) {
+            (TOPIC, Kind::String) => stored.topic = element.text().ok_or(Unreadable::Field)?,
+            (PARTITION, Kind::Int32 | Kind::Int64) => {
+                stored.partition = element.integer().unwrap_or(-1);
+            }
+            (OFFSET, Kind::Int32 | Kind::Int64) => stored.offset = element.integer().unwrap_or(-1),
             _ => {}
         }
     }
     Ok(())
 }
 
-fn append_field(payload: &mut Vec<u8>, key: &str, value: Element<'_>) -> Result<(), Malformed> {
+fn append_field(payload: &mut Vec<u8>, name: &str, element: Element<'_>) -> Result<(), Unreadable> {
     payload.push(b',');
-    write_string(payload, key);
+    write_string(payload, name);
     payload.push(b':');
-    match value {
-        Element::Integer(number) => write_integer(payload, number),
-        Element::Double(number) if number.is_finite() => write_decimal(payload, number),
-        Element::String(text) => write_string(payload, text),
-        Element::Null => payload.extend_from_slice(b"null"),
-        Element::Double(_)
-        | Element::Document(_)
-        | Element::Binary(..)
-        | Element::Date(_)
-        | Element::Other => {
-            return Err(Malformed);
+    match element.kind() {
+        Kind::Int32 | Kind::Int64 => {
+            write_integer(payload, element.integer().ok_or(Unreadable::Field)?);
         }
+        Kind::Double => {
+            let number = element.double().filter(|number| number.is_finite());
+            write_decimal(payload, number.ok_or(Unreadable::Field)?);
+        }
+        Kind::String => write_string(payload, element.text().ok_or(Unreadable::Field)?),
+        Kind::Null => payload.extend_from_slice(b"null"),
+        _ => return Err(Unreadable::Field),
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 //! Pure and synchronous. The payload is JSON; the document is raw BSON, written and read as bytes,
 //! because building a tree of 171 fields per record costs more than everything else on the path.
 
-pub mod bson;
 pub mod document;
 pub mod envelope;
 pub mod identity;

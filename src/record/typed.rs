@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use convoy_mongodb_server::bson::Writer;
 use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visitor};
 
 use crate::dataset::{Column, ColumnType, Schema};
-use crate::record::bson::Writer;
 
 /// Reads payloads of one schema.
 #[derive(Debug)]

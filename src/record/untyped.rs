@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use convoy_mongodb_server::bson::Writer;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::record::bson::Writer;
 use crate::record::document::RESERVED;
 use crate::record::typed::Error;
 
@@ -136,7 +136,7 @@ impl<'de> Visitor<'de> for Field<'_, '_, '_> {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.writer.boolean(self.key, value);
+        self.writer.bool(self.key, value);
         Ok(())
     }
 
@@ -170,7 +170,7 @@ impl<'de> Visitor<'de> for Field<'_, '_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let depth = deeper(self.depth)?;
-        self.writer.try_array(self.key, |writer| {
+        self.writer.array(self.key, |writer| {
             let mut digits = itoa::Buffer::new();
             for index in 0_usize.. {
                 let key = digits.format(index);
@@ -187,7 +187,7 @@ impl<'de> Visitor<'de> for Field<'_, '_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let depth = deeper(self.depth)?;
-        self.writer.try_document(self.key, |writer| {
+        self.writer.document(self.key, |writer| {
             let mut seen = BTreeSet::new();
             while let Some(name) = map.next_key::<String>()? {
                 check_name(&name)?;
@@ -227,11 +227,11 @@ mod tests {
 
     fn decode(decoder: &mut UntypedDecoder, payload: &[u8]) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
-        let mut writer = Writer::begin(&mut bytes);
+        let mut writer = Writer::new(&mut bytes);
         decoder
             .decode(payload, &mut writer)
             .map_err(|error| error.reason)?;
-        writer.end();
+        writer.finish();
         Ok(bytes)
     }
 
@@ -256,9 +256,9 @@ mod tests {
             let fields = [class.as_str(), &integer, &decimal];
             PayloadEncoder::new(&schema).encode(fields.into_iter(), &mut payload).unwrap();
             let mut typed = Vec::new();
-            let mut writer = Writer::begin(&mut typed);
+            let mut writer = Writer::new(&mut typed);
             PayloadDecoder::new(&schema).decode(&payload, &mut writer).unwrap();
-            writer.end();
+            writer.finish();
             prop_assert_eq!(decode(&mut UntypedDecoder::default(), &payload), Ok(typed));
         }
 

@@ -12,10 +12,8 @@ use std::time::Duration;
 use convoy::load::random;
 use convoy::store::Connection;
 use convoy_kafka_server as broker;
-use convoy_kafka_server::Broker;
-use convoy_mongodb_server as store;
-use convoy_mongodb_server::Store;
-use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, Occasion};
+use convoy_kafka_server::KafkaServer;
+use convoy_mongodb_server::{Fault, FaultHook, Interruption, Moment, MongoServer, Settings};
 use convoy_server_kit::SecretUri;
 use convoy_server_kit::clock::RunClock;
 use serde_json::Value;
@@ -72,36 +70,37 @@ impl Hold {
     }
 }
 
-impl FaultPlan for Hold {
-    fn inject(&self, occasion: &Occasion<'_>) -> Injected {
-        let mut injected = Injected::default();
+impl FaultHook<Moment<'_>, Fault> for Hold {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
+        let mut fault = Fault::default();
         let commands = self.commands.fetch_add(1, Ordering::Relaxed);
         if self.released.load(Ordering::Relaxed) {
-            return injected;
+            return None;
         }
-        let hang = Some(Disturbance::Hang);
+        let hang = Some(Interruption::Hang);
         let inserted = self.inserts.load(Ordering::Relaxed) > 0;
-        match (occasion.command, occasion.collection, self.point) {
-            ("insert", "sensor", Point::BeforeInsert) => injected.before = hang,
-            ("insert", "sensor", Point::AfterInsert) => injected.after = hang,
+        match (moment.command, moment.collection, self.point) {
+            ("insert", "sensor", Point::BeforeInsert) => fault.before = hang,
+            ("insert", "sensor", Point::AfterInsert) => fault.after = hang,
             ("update", "sensor_checkpoints", Point::BeforeCheckpoint) if inserted => {
-                injected.before = hang;
+                fault.before = hang;
             }
             ("update", "sensor_checkpoints", Point::AfterCheckpoint) if inserted => {
-                injected.after = hang;
+                fault.after = hang;
             }
             (_, _, Point::Command(nth)) if commands == nth => {
                 self.reached.store(true, Ordering::Relaxed);
             }
             _ => {}
         }
-        if occasion.command == "insert" {
+        if moment.command == "insert" {
             self.inserts.fetch_add(1, Ordering::Relaxed);
         }
-        if injected != Injected::default() {
-            self.reached.store(true, Ordering::Relaxed);
+        if fault == Fault::default() {
+            return None;
         }
-        injected
+        self.reached.store(true, Ordering::Relaxed);
+        Some(fault)
     }
 }
 
@@ -109,18 +108,18 @@ impl FaultPlan for Hold {
 #[derive(Debug)]
 struct Seam(std::sync::RwLock<Arc<Hold>>);
 
-impl FaultPlan for Seam {
-    fn inject(&self, occasion: &Occasion<'_>) -> Injected {
+impl FaultHook<Moment<'_>, Fault> for Seam {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         let hold = Arc::clone(&self.0.read().unwrap());
-        hold.inject(occasion)
+        hold.fault_for(moment)
     }
 }
 
 /// A broker that holds what was produced, and a store.
 struct Servers {
     runtime: Runtime,
-    broker: Broker,
-    store: Store,
+    broker: KafkaServer,
+    store: MongoServer,
     seam: Arc<Seam>,
     place: Place,
 }
@@ -130,15 +129,13 @@ impl Servers {
     fn filled() -> Self {
         let runtime = Runtime::new().unwrap();
         let broker = runtime
-            .block_on(Broker::start(broker::Settings::default()))
+            .block_on(KafkaServer::start(broker::Settings::default()))
             .unwrap();
         let open = Hold::at(Point::Command(u64::MAX));
         let seam = Arc::new(Seam(std::sync::RwLock::new(Arc::new(open))));
-        let settings = store::Settings {
-            faults: Some(Arc::<Seam>::clone(&seam)),
-            ..store::Settings::default()
-        };
-        let store = runtime.block_on(Store::start(settings)).unwrap();
+        let faults = Arc::<Seam>::clone(&seam);
+        let settings = Settings::default().with_faults(faults);
+        let store = runtime.block_on(MongoServer::start(settings)).unwrap();
         let place = Place::with_rows();
         let produced = place.convoy(&format!(
             "produce --broker {} --topic readings --dataset rows.csv --vehicles 10 --rate max \

@@ -10,10 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use convoy_kafka_server as broker;
-use convoy_kafka_server::{Broker, Fault, Faults, Moment};
-use convoy_mongodb_server as store;
-use convoy_mongodb_server::Store;
-use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, Occasion};
+use convoy_kafka_server::{Fault, FaultHook, KafkaServer, Moment};
+use convoy_mongodb_server::{self as store, Interruption, MongoServer};
 use convoy_server_kit::clock::RunClock;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -28,8 +26,8 @@ struct Hold {
     appended: AtomicU64,
 }
 
-impl Faults for Hold {
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+impl FaultHook<Moment<'_>, Fault> for Hold {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         const LEADER_NOT_AVAILABLE: i16 = 5;
         match moment {
             Moment::AfterAppend { .. } => {
@@ -69,10 +67,10 @@ impl Silence {
     }
 }
 
-impl FaultPlan for Silence {
-    fn inject(&self, occasion: &Occasion<'_>) -> Injected {
+impl FaultHook<store::Moment<'_>, store::Fault> for Silence {
+    fn fault_for(&self, moment: &store::Moment<'_>) -> Option<store::Fault> {
         let now = self.clock.now();
-        let insert = occasion.command == "insert";
+        let insert = moment.command == "insert";
         if insert && self.inserts.fetch_add(1, Ordering::Relaxed) == 2 {
             self.begun.store(now, Ordering::Relaxed);
         }
@@ -80,10 +78,7 @@ impl FaultPlan for Silence {
         let since = Duration::from_nanos(now.saturating_sub(begun));
         let silent = now >= begun && since < self.lasts;
         self.hung.fetch_add(u64::from(silent), Ordering::Relaxed);
-        Injected {
-            before: silent.then_some(Disturbance::Hang),
-            ..Injected::default()
-        }
+        silent.then(|| store::Fault::before(Interruption::Hang))
     }
 }
 
@@ -101,12 +96,9 @@ fn until(what: &str, happened: impl Fn() -> bool) {
     }
 }
 
-fn start_store(runtime: &Runtime, faults: Arc<dyn FaultPlan>) -> Store {
-    let settings = store::Settings {
-        faults: Some(faults),
-        ..store::Settings::default()
-    };
-    runtime.block_on(Store::start(settings)).unwrap()
+fn start_store(runtime: &Runtime, faults: Arc<store::FaultPlan>) -> MongoServer {
+    let settings = store::Settings::default().with_faults(faults);
+    runtime.block_on(MongoServer::start(settings)).unwrap()
 }
 
 fn ended(child: Child) -> (Option<i32>, Value, String) {
@@ -125,11 +117,9 @@ fn a_broker_that_loses_what_it_acked_makes_the_run_invalid() {
         holding: AtomicBool::new(true),
         appended: AtomicU64::new(0),
     });
-    let settings = broker::Settings {
-        faults: Some(Arc::<Hold>::clone(&faults)),
-        ..broker::Settings::default()
-    };
-    let mut broker = runtime.block_on(Broker::start(settings)).unwrap();
+    let hook = Arc::<Hold>::clone(&faults);
+    let settings = broker::Settings::default().with_faults(hook);
+    let mut broker = runtime.block_on(KafkaServer::start(settings)).unwrap();
     let place = Place::with_rows();
     let child = place.start(&format!(
         "simulate --broker {} --store embedded --dataset rows.csv --progress never \
@@ -253,13 +243,11 @@ fn a_certificate_for_another_name_is_refused_at_once() {
         &fixtures.join("server.pem"),
         &fixtures.join("server-key.pem"),
     );
-    let settings = broker::Settings {
-        listen: SocketAddr::from(([0, 0, 0, 0], 0)),
-        allow_anonymous_remote: true,
-        tls: Some(tls.unwrap()),
-        ..broker::Settings::default()
-    };
-    let broker = runtime.block_on(Broker::start(settings)).unwrap();
+    let mut settings = broker::Settings::default()
+        .with_listen(SocketAddr::from(([0, 0, 0, 0], 0)))
+        .with_tls(tls.unwrap());
+    settings.allow_anonymous_remote = true;
+    let broker = runtime.block_on(KafkaServer::start(settings)).unwrap();
     let authority = fs::read(fixtures.join("authority.pem")).unwrap();
     let place = Place::with_rows().file("authority.pem", authority);
     let port = broker.address().port();

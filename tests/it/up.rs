@@ -155,7 +155,7 @@ fn a_port_in_use_is_told_with_its_flag() {
     });
     insta::assert_snapshot!(told.join("\n"), @"
     error: cannot serve at the port that `--broker-port` names
-      caused by: failed to start the embedded broker
+      caused by: failed to start the Kafka server
       caused by: failed to listen on `127.0.0.1:[PORT]`
       caused by: Address already in use (os error 98)
 

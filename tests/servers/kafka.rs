@@ -1,1 +1,5 @@
 //! The Kafka server with rskafka.
+
+mod client;
+mod faults;
+mod security;

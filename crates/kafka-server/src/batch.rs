@@ -1,11 +1,11 @@
-//! A view of a record batch: the header is read and checked, the records stay opaque.
+//! The header of a record batch; the records stay opaque.
 //!
 //! ```text
 //!  0 base offset          i64  ◀ set by the broker on append, outside the checksum
 //!  8 batch length         i32    bytes after this field
 //! 12 partition leader epoch i32 ◀ set by the broker on append, outside the checksum
 //! 16 magic                i8     2
-//! 17 crc                  u32    CRC-32C of everything from byte 21 on
+//! 17 crc                  u32    CRC-32C of the bytes from 21 to the end
 //! 21 attributes           i16    0–2 codec, 3 timestamp type, 4 transactional, 5 control
 //! 23 last offset delta    i32
 //! 27 base timestamp       i64
@@ -29,13 +29,13 @@
 /// Bytes of a batch before its records.
 pub const HEADER_BYTES: usize = 61;
 
-/// Bytes at the front that the broker writes: base offset, length, leader epoch.
+/// Bytes at the start that the broker writes: base offset, length, leader epoch.
 pub const PATCHED_BYTES: usize = 16;
 
-/// Bytes of base offset and batch length, which the batch length does not count.
+/// Bytes of base offset and batch length, which the batch length excludes.
 pub const LENGTH_PREFIX_BYTES: usize = 12;
 
-/// Where the bytes covered by the checksum begin.
+/// First byte that the checksum covers.
 const CHECKSUMMED_FROM: usize = 21;
 
 const MAGIC: i8 = 2;
@@ -45,88 +45,56 @@ const LOG_APPEND_TIME: i16 = 0b0000_1000;
 const TRANSACTIONAL: i16 = 0b0001_0000;
 const CONTROL: i16 = 0b0010_0000;
 
-/// A batch cannot be appended or read.
+/// A batch is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Fewer bytes than the header or the length field says.
-    #[error("the batch ends {missing} bytes short")]
-    Truncated {
-        /// How many bytes are missing.
-        missing: usize,
-    },
-    /// The length field cannot be one.
-    #[error("the batch length {length} is not one")]
-    Length {
-        /// What the field says.
-        length: i32,
-    },
-    /// Bytes follow the batch where exactly one was expected.
+    /// The batch is shorter than its header or its length field says.
+    #[error("the batch is {missing} bytes too short")]
+    Truncated { missing: usize },
+    /// The length is negative, or too small for a header.
+    #[error("invalid batch length {length}")]
+    Length { length: i32 },
+    /// Bytes follow the batch, where exactly one batch is allowed.
     #[error("{extra} bytes follow the batch")]
-    Trailing {
-        /// How many.
-        extra: usize,
-    },
-    /// A message format before Kafka 0.11, or an unknown one.
-    #[error("the message format {magic} is not supported")]
-    Magic {
-        /// The format byte.
-        magic: i8,
-    },
-    /// The bytes are not those the producer sent.
-    #[error("the checksum is {actual:08x} where the batch says {stated:08x}")]
-    Checksum {
-        /// What the header says.
-        stated: u32,
-        /// What the bytes give.
-        actual: u32,
-    },
-    /// Record count, offsets and codec contradict each other.
-    #[error("the batch counts {records} records and {offsets} offsets")]
-    Count {
-        /// Records the header counts.
-        records: i32,
-        /// Offsets the header spans.
-        offsets: i64,
-    },
-    /// The codec is none of those of the protocol.
-    #[error("the compression codec {codec} is unknown")]
-    Codec {
-        /// The codec bits.
-        codec: i16,
-    },
+    Trailing { extra: usize },
+    /// The message format is not version 2, which Kafka has used since 0.11.
+    #[error("unsupported message format {magic} (expected {MAGIC})")]
+    Magic { magic: i8 },
+    /// The bytes changed after the producer sent them.
+    #[error("checksum mismatch: the header states {stated:08x}, the bytes give {actual:08x}")]
+    Checksum { stated: u32, actual: u32 },
+    /// Record count and offsets contradict each other.
+    #[error("the batch has {records} records but {offsets} offsets")]
+    Count { records: i32, offsets: i64 },
+    /// The compression codec is not one of the protocol.
+    #[error("unknown compression codec {codec}")]
+    Codec { codec: i16 },
 }
 
-/// The header fields of a batch.
+/// The header of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Offset of the first record.
     pub base_offset: i64,
-    /// Bytes of the whole batch, prefix included.
+    /// Bytes of the whole batch, including base offset and length.
     pub total_bytes: usize,
-    /// Checksum as stated.
     pub crc: u32,
-    /// Codec and flags.
     pub attributes: i16,
-    /// Offset of the last record minus that of the first.
     pub last_offset_delta: i32,
-    /// Timestamp of the first record, milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub base_timestamp: i64,
-    /// Highest timestamp, milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub max_timestamp: i64,
-    /// The idempotent producer, -1 for none.
+    /// -1 without an idempotent producer.
     pub producer_id: i64,
-    /// Its epoch.
     pub producer_epoch: i16,
-    /// Sequence of the first record within the producer's epoch.
+    /// Sequence number of the first record in the producer's epoch.
     pub base_sequence: i32,
-    /// Records in the batch.
     pub records: i32,
     magic: i8,
 }
 
 impl Header {
-    /// Reads a header from the first [`HEADER_BYTES`] of a batch, checking only that the length
-    /// and the format can be true.
+    /// Reads a header from the first [`HEADER_BYTES`] of a batch; checks only length and format.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let field = Fields { bytes };
         let length = i32::from_be_bytes(field.at(8)?);
@@ -164,23 +132,21 @@ impl Header {
             .saturating_add(1)
     }
 
-    /// Whether the records are part of a transaction.
     pub fn transactional(&self) -> bool {
         self.attributes & TRANSACTIONAL != 0
     }
 
-    /// Whether the batch holds markers instead of records.
+    /// Whether the batch holds transaction markers instead of records.
     pub fn control(&self) -> bool {
         self.attributes & CONTROL != 0
     }
 
-    /// Whether the records are compressed.
     pub fn compressed(&self) -> bool {
         self.attributes & CODEC_MASK != 0
     }
 }
 
-/// Checks that `bytes` are exactly one whole and sound batch and returns its header.
+/// Checks that `bytes` are exactly one valid batch, and returns its header.
 pub fn check(bytes: &[u8]) -> Result<Header, Error> {
     let header = Header::parse(bytes)?;
     let missing = header.total_bytes.saturating_sub(bytes.len());
@@ -228,8 +194,8 @@ pub fn patched_prefix(header: &Header, base_offset: i64, leader_epoch: i32) -> [
     prefix
 }
 
-/// Returns offset and timestamp of the first record of an uncompressed batch that is not older
-/// than `timestamp`; `None` where the records make no sense or none is.
+/// Returns offset and timestamp of the first record of an uncompressed batch at or after
+/// `timestamp`; `None` if there is none, or if the records cannot be decoded.
 pub fn first_at_or_after(bytes: &[u8], header: &Header, timestamp: i64) -> Option<(i64, i64)> {
     if header.attributes & LOG_APPEND_TIME != 0 {
         return (header.max_timestamp >= timestamp)
@@ -250,7 +216,7 @@ pub fn first_at_or_after(bytes: &[u8], header: &Header, timestamp: i64) -> Optio
     None
 }
 
-/// Reads a zigzag number of variable length off the front.
+/// Reads a zigzag varint and advances `bytes` past it.
 fn varint(bytes: &mut &[u8]) -> Option<i64> {
     let mut value: u64 = 0;
     for shift in (0..64).step_by(7) {
@@ -291,18 +257,22 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Returns a sound batch of `records` records whose body is `body`.
+    /// Returns a valid batch whose records are `body`.
     pub(crate) fn batch(records: i32, timestamp: i64, body: &[u8]) -> Vec<u8> {
-        batch_of_producer(records, timestamp, body, (-1, -1, -1))
+        batch_of_producer(records, timestamp, body, &Producer(-1, -1, -1))
     }
 
-    /// Returns a sound batch that names its producer, epoch and first sequence.
+    /// The producer's id, its epoch and the sequence number of the first record.
+    pub(crate) struct Producer(pub i64, pub i16, pub i32);
+
+    /// Returns a valid batch of an idempotent producer.
     pub(crate) fn batch_of_producer(
         records: i32,
         timestamp: i64,
         body: &[u8],
-        (id, epoch, sequence): (i64, i16, i32),
+        producer: &Producer,
     ) -> Vec<u8> {
+        let Producer(id, epoch, sequence) = producer;
         let mut checked = Vec::new();
         checked.extend(0_i16.to_be_bytes());
         checked.extend((records - 1).to_be_bytes());
@@ -324,7 +294,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_sound_batch_passes_and_tells_its_offsets() {
+    fn valid_batch_passes_and_reports_its_offsets() {
         let bytes = batch(3, 77, b"opaque");
         let header = check(&bytes).unwrap();
         assert_eq!(header.next_offset(), 3);
@@ -333,7 +303,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn patching_offset_and_epoch_keeps_the_checksum_valid() {
+    fn patched_prefix_keeps_the_checksum_valid() {
         let mut bytes = batch(3, 77, b"opaque");
         let header = check(&bytes).unwrap();
         bytes[..PATCHED_BYTES].copy_from_slice(&patched_prefix(&header, 1_000, 4));
@@ -341,14 +311,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn old_message_formats_are_named() {
+    fn old_message_format_is_rejected() {
         let mut bytes = batch(1, 0, b"");
         bytes[16] = 1;
         assert_eq!(check(&bytes), Err(Error::Magic { magic: 1 }));
     }
 
     #[test]
-    fn a_count_that_contradicts_the_offsets_is_refused() {
+    fn record_count_that_contradicts_the_offsets_is_rejected() {
         let mut bytes = batch(2, 0, b"");
         bytes[57..61].copy_from_slice(&5_i32.to_be_bytes());
         let crc = crc32c::crc32c(&bytes[21..]);
@@ -364,14 +334,14 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn every_cut_of_a_batch_is_refused(body in proptest::collection::vec(any::<u8>(), 0..64), cut in 0_usize..100) {
+        fn truncated_batch_is_rejected(body in proptest::collection::vec(any::<u8>(), 0..64), cut in 0_usize..100) {
             let bytes = batch(1, 0, &body);
             let cut = cut % bytes.len();
             prop_assert!(check(&bytes[..cut]).is_err());
         }
 
         #[test]
-        fn a_changed_byte_is_noticed_unless_the_broker_owns_it(
+        fn changed_byte_is_detected_except_in_the_brokers_own_fields(
             body in proptest::collection::vec(any::<u8>(), 0..64),
             at: prop::sample::Index,
             flip in 1_u8..=255,
@@ -384,7 +354,7 @@ pub(super) mod tests {
         }
 
         #[test]
-        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
+        fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
             let _outcome = check(&bytes);
         }
     }

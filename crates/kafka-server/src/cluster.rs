@@ -1,12 +1,12 @@
-//! The state behind all connections: the topics, and the directory they are kept in.
+//! The state that all connections share: the topics, and their directory.
 //!
 //! ```text
-//!  <data>/lock                one broker at a time
-//!        /cluster.json        the cluster's id
-//!        /producer-ids        those below are given out
+//!  <data>/lock                locked by the one server that uses the directory
+//!        /cluster.json        id of the cluster
+//!        /producer-ids        first id that was not yet reserved
 //!        /groups.journal      members and offsets of groups
 //!        /topics/<topic>/…    topic.json and one directory per partition
-//!        /staging/…           topics being created or deleted; emptied on start
+//!        /staging/…           topics that are being created or deleted; emptied on start
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,29 +22,30 @@ use rustix::fs::{FlockOperation, flock};
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::auth::Users;
+use crate::auth::Credentials;
 use crate::config::Overrides;
+use crate::error::Error;
+use crate::faults::FaultPlan;
 use crate::files;
 use crate::group::Coordinator;
+use crate::log;
 use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
-use crate::settings::{Flush, Settings};
+use crate::settings::Settings;
 use crate::topic::{self, Description, Topic};
-use crate::{Error, log};
 
-/// The id of the only broker.
+/// Id of the only broker.
 pub const NODE_ID: i32 = 1;
 
-/// Partitions that all topics together may have: each costs an open file.
+/// Limit on the partitions of all topics together: each needs an open file.
 const MAX_PARTITIONS: i32 = 4_000;
 
-/// Topics, partitions and their logs.
 #[derive(Debug)]
 pub struct Cluster {
     settings: Settings,
     id: String,
     advertised: (String, u16),
-    users: Users,
+    credentials: Credentials,
     groups: Coordinator,
     producer_ids: ProducerIds,
     directory: PathBuf,
@@ -58,17 +59,16 @@ struct Topics {
     by_id: HashMap<Uuid, Arc<Topic>>,
 }
 
-/// How a request names a topic: old versions by name, new ones by id.
+/// A topic in a request: old versions use the name, new ones the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TopicRef<'a> {
-    /// By its name.
     Name(&'a str),
-    /// By its id.
     Id(Uuid),
 }
 
 impl Cluster {
-    /// Opens what a directory holds, creating it if need be; clients reach it at `address`.
+    /// Opens the data in a directory, which is created if it does not exist. `address` is the
+    /// address that the server listens on.
     pub fn open(
         settings: Settings,
         directory: PathBuf,
@@ -82,14 +82,14 @@ impl Cluster {
         }
         create_dir(&staging)?;
         create_dir(&directory.join("topics"))?;
-        let groups = Coordinator::open(&directory, settings.group_join_delay)
-            .map_err(|source| Error::Groups { source })?;
+        let groups =
+            Coordinator::open(&directory, settings.group_join_delay).map_err(Error::groups)?;
         let producer_ids =
             ProducerIds::open(&directory).map_err(|source| Error::directory(&directory, source))?;
         let own_address = || (address.ip().to_string(), address.port());
         let cluster = Self {
             advertised: settings.advertised.clone().unwrap_or_else(own_address),
-            users: Users::new(settings.users.clone()),
+            credentials: Credentials::new(&settings.users),
             settings,
             id,
             groups,
@@ -102,37 +102,37 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Returns what the broker was started with.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Returns the id of the cluster, kept with its data.
+    /// Returns the hook that injects faults.
+    pub fn faults(&self) -> Option<&FaultPlan> {
+        self.settings.faults.as_deref()
+    }
+
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Returns host and port that clients are to connect to.
+    /// Returns host and port that clients are told to connect to.
     pub fn advertised(&self) -> (&str, i32) {
         (&self.advertised.0, i32::from(self.advertised.1))
     }
 
-    /// Returns the directory of all data.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Returns who may use the broker.
-    pub fn users(&self) -> &Users {
-        &self.users
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
-    /// Returns the coordinator of all groups.
     pub fn groups(&self) -> &Coordinator {
         &self.groups
     }
 
-    /// Returns a producer id that was never given out before.
+    /// Returns a producer id that no other producer has.
     pub fn next_producer_id(&self) -> Result<i64, ResponseError> {
         self.producer_ids.next().map_err(|error| {
             warn!(%error, "failed to reserve producer ids");
@@ -145,13 +145,11 @@ impl Cluster {
         self.read().by_name.values().map(Arc::clone).collect()
     }
 
-    /// Returns the partitions of all topics.
     pub fn partitions(&self) -> Vec<Arc<Partition>> {
         let topics = self.topics();
         topics.iter().flat_map(|topic| topic.partitions()).collect()
     }
 
-    /// Returns the topic a request names.
     pub fn topic(&self, topic: TopicRef<'_>) -> Result<Arc<Topic>, ResponseError> {
         let topics = self.read();
         let (found, unknown) = match topic {
@@ -164,7 +162,6 @@ impl Cluster {
         found.map(Arc::clone).ok_or(unknown)
     }
 
-    /// Returns one partition of the topic a request names.
     pub fn partition(
         &self,
         topic: TopicRef<'_>,
@@ -173,8 +170,8 @@ impl Cluster {
         self.topic(topic)?.partition(index)
     }
 
-    /// Checks whether a topic of so many partitions (-1 for the default) could be created, and
-    /// returns how many it would have.
+    /// Checks whether a topic can be created, and returns its number of partitions; `partitions` is
+    /// -1 for the default.
     pub fn check_new_topic(&self, name: &str, partitions: i32) -> Result<i32, ResponseError> {
         topic::check_name(name)?;
         let partitions = if partitions == -1 {
@@ -189,11 +186,11 @@ impl Cluster {
         if topics.by_name.contains_key(name) {
             return Err(ResponseError::TopicAlreadyExists);
         }
-        topics.check_room(partitions)?;
+        topics.check_capacity(partitions)?;
         Ok(partitions)
     }
 
-    /// Creates a topic of so many partitions, -1 for the default.
+    /// Creates a topic; `partitions` is -1 for the default.
     pub fn create_topic(
         &self,
         name: &str,
@@ -205,7 +202,7 @@ impl Cluster {
         if topics.by_name.contains_key(name) {
             return Err(ResponseError::TopicAlreadyExists);
         }
-        topics.check_room(partitions)?;
+        topics.check_capacity(partitions)?;
         let description = Description::new(partitions, configs);
         let topic = self.store_topic(name, &description).map_err(|error| {
             warn!(
@@ -227,13 +224,13 @@ impl Cluster {
         count: i32,
         validate_only: bool,
     ) -> Result<(), ResponseError> {
-        // Held so that two requests do not open the same log.
+        // The lock keeps two requests from opening the same log.
         let topics = self.write();
         let present = topic.partition_count();
         if count <= present {
             return Err(ResponseError::InvalidPartitions);
         }
-        topics.check_room(count.saturating_sub(present))?;
+        topics.check_capacity(count.saturating_sub(present))?;
         if validate_only {
             return Ok(());
         }
@@ -242,7 +239,7 @@ impl Cluster {
         change_topic(topic, &description, || topic.grow(count))
     }
 
-    /// Replaces the settings of a topic, which were checked.
+    /// Replaces the settings of a topic. The caller has checked them.
     pub fn configure_topic(
         &self,
         topic: &Topic,
@@ -257,7 +254,7 @@ impl Cluster {
         })
     }
 
-    /// Removes what topics need not keep any longer; `now` in milliseconds since 1970.
+    /// Applies the retention of all topics; `now` is in milliseconds since 1970.
     pub fn apply_retention(&self, now: u64) {
         for topic in self.topics() {
             let retention = topic.config().retention;
@@ -274,7 +271,6 @@ impl Cluster {
         }
     }
 
-    /// Deletes a topic and its records.
     pub fn delete_topic(&self, topic: &Topic) -> Result<(), ResponseError> {
         let mut topics = self.write();
         if topics.by_id.remove(&topic.id()).is_none() {
@@ -291,13 +287,12 @@ impl Cluster {
             .join(format!("{}-{}", topic.name(), topic.id().simple()));
         let removed = fs::rename(path, &staged).and_then(|()| fs::remove_dir_all(&staged));
         removed.map_err(|error| {
-            warn!(path = %path.display(), %error, "failed to remove a topic's files");
+            warn!(path = %path.display(), %error, "failed to remove the files of a topic");
             ResponseError::KafkaStorageError
         })
     }
 
-    /// Makes all records survive the end of the machine, and writes that down so that the next
-    /// start need not check them.
+    /// Syncs all records to the disk and stores how far, so that the next start need not check them.
     pub async fn sync(&self) -> Result<(), log::Error> {
         for partition in self.partitions() {
             if partition.sync().await? {
@@ -318,7 +313,7 @@ impl Cluster {
                 .path();
             let name = path.file_name().and_then(|name| name.to_str());
             let Some(name) = name.filter(|name| topic::check_name(name).is_ok()) else {
-                warn!(path = %path.display(), "ignored what is not a topic");
+                warn!(path = %path.display(), "ignored an unexpected entry in the topics directory");
                 continue;
             };
             let description = Description::load(&path)?;
@@ -328,17 +323,13 @@ impl Cluster {
         Ok(())
     }
 
-    /// Writes a topic's directory; it appears under its name only once it is complete.
+    /// Creates the directory of a topic; it gets its name only once it is complete.
     fn store_topic(&self, name: &str, description: &Description) -> Result<Topic, Error> {
         let staged = self.staging().join(name);
         create_dir(&staged)?;
         description.save(&staged)?;
         let path = self.topic_directory(name);
         fs::rename(&staged, &path).map_err(|source| Error::directory(&path, source))?;
-        if self.settings.flush == Flush::EachProduce {
-            let topics = self.directory.join("topics");
-            files::sync_directory(&topics).map_err(|source| Error::directory(&topics, source))?;
-        }
         Ok(Topic::open(path, name, description, &self.settings)?)
     }
 
@@ -360,8 +351,8 @@ impl Cluster {
 }
 
 impl Topics {
-    /// Fails if so many more partitions are too many.
-    fn check_room(&self, partitions: i32) -> Result<(), ResponseError> {
+    /// Fails if so many more partitions exceed the limit.
+    fn check_capacity(&self, partitions: i32) -> Result<(), ResponseError> {
         let counts = self.by_name.values().map(|topic| topic.partition_count());
         let total = counts.fold(partitions, i32::saturating_add);
         if total <= MAX_PARTITIONS {
@@ -378,7 +369,7 @@ impl Topics {
     }
 }
 
-/// Writes down a changed topic and then changes it.
+/// Stores the description of a changed topic, then changes it.
 fn change_topic(
     topic: &Topic,
     description: &Description,
@@ -392,7 +383,7 @@ fn change_topic(
     })
 }
 
-/// Takes the lock of a data directory for as long as the file is open.
+/// Locks a data directory until the file is closed.
 fn lock(directory: &Path) -> Result<File, Error> {
     create_dir(directory)?;
     let path = directory.join("lock");
@@ -404,7 +395,7 @@ fn lock(directory: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
-/// Returns the id of the cluster, drawing one for a new directory.
+/// Returns the id of the cluster; a new directory gets a random one.
 fn cluster_id(directory: &Path) -> Result<String, Error> {
     let path = directory.join("cluster.json");
     if path.exists() {

@@ -1,4 +1,4 @@
-//! Settings of a topic: which ones Kafka knows, what they may be, and which have an effect here.
+//! Settings of topics: names, permitted values and defaults, as in Kafka.
 //!
 //! # References
 //!
@@ -8,29 +8,26 @@ use std::collections::BTreeMap;
 
 use crate::settings::Settings;
 
-/// Settings of one topic by Kafka's names, those that differ from the broker's.
+/// Settings of one topic by Kafka's names, without those at their defaults.
 pub type Overrides = BTreeMap<String, String>;
 
-/// A setting that topics have.
+/// A setting of topics.
 #[derive(Debug, Clone, Copy)]
 pub struct Known {
-    /// Kafka's name of it.
     pub name: &'static str,
-    /// What values it takes.
     pub kind: Kind,
     default: Default,
 }
 
-/// What values a setting takes.
+/// The values that a setting permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// `true` or `false`.
     Boolean,
-    /// A 32-bit number of at least so much.
+    /// A 32-bit number with this minimum.
     Int(i64),
-    /// A 64-bit number of at least so much.
+    /// A 64-bit number with this minimum.
     Long(i64),
-    /// A number with a fraction between 0 and 1.
+    /// A decimal between 0 and 1.
     Ratio,
     /// One of these words.
     Choice(&'static [&'static str]),
@@ -51,11 +48,11 @@ const SEGMENT_BYTES: &str = "segment.bytes";
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 const CLEANUP_POLICY: &str = "cleanup.policy";
 
-/// Smaller segments would be little but file names.
+/// Smaller segments would only cost files.
 const MIN_SEGMENT_BYTES: i64 = 1_024;
 
-/// In order of name. The first five have an effect; the others are kept for clients that set
-/// them, as far as one broker that neither replicates nor compacts can honour them.
+/// All settings. The first five have an effect; the others are stored for clients that set them,
+/// with the values that one broker without replication and compaction can honour.
 const KNOWN: &[Known] = &[
     known(CLEANUP_POLICY, Kind::List(&["delete", "compact"]), "delete"),
     Known {
@@ -110,55 +107,38 @@ const fn known(name: &'static str, kind: Kind, default: &'static str) -> Known {
     }
 }
 
-/// A topic cannot be set up as asked.
+/// A setting cannot be changed as requested.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// There is no such setting.
     #[error("`{name}` is not a setting of topics")]
-    Unknown {
-        /// What was named.
-        name: String,
-    },
-    /// The setting does not take the value.
-    #[error("`{name}` cannot be `{value}`")]
-    Value {
-        /// The setting.
-        name: String,
-        /// What it was to be.
-        value: String,
-    },
-    /// The setting cannot be changed in this way.
-    #[error("`{name}` knows no operation {operation}")]
-    Operation {
-        /// The setting.
-        name: String,
-        /// The number of the operation.
-        operation: i8,
-    },
+    Unknown { name: String },
+    #[error("invalid value `{value}` for `{name}`")]
+    Value { name: String, value: String },
+    /// The operation is unknown, or the setting is not a list.
+    #[error("`{name}` does not support operation {operation}")]
+    Operation { name: String, operation: i8 },
 }
 
-/// What the broker does with a topic.
+/// The settings of a topic that have an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopicConfig {
-    /// Bytes after which a partition begins a new segment.
+    /// Bytes after which a partition starts a new segment.
     pub segment_bytes: u64,
-    /// Bytes that one batch may have.
     pub max_batch_bytes: usize,
-    /// How long and how much is kept.
     pub retention: Retention,
 }
 
-/// How long and how much of a partition is kept.
+/// Limits on the age and size of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Milliseconds after which a segment goes; `None` for never.
+    /// Milliseconds after which a segment is removed; `None` for never.
     pub milliseconds: Option<u64>,
-    /// Bytes above which the oldest segments go; `None` for any number.
+    /// Bytes above which the oldest segments are removed; `None` for no limit.
     pub bytes: Option<u64>,
 }
 
 impl TopicConfig {
-    /// Returns what follows from a topic's own settings and the broker's.
+    /// Combines the settings of a topic with those of the broker.
     pub fn new(overrides: &Overrides, settings: &Settings) -> Self {
         let number = |name: &str| {
             let known = find(name).ok()?;
@@ -174,7 +154,7 @@ impl TopicConfig {
             max_batch_bytes: number(MAX_MESSAGE_BYTES)
                 .and_then(|bytes| usize::try_from(bytes).ok())
                 .unwrap_or(settings.max_batch_bytes),
-            // Compacted topics keep the last record of each key for ever: here, all of them.
+            // Compaction is not supported: a compacted topic keeps all its records.
             retention: Retention {
                 milliseconds: number(RETENTION_MS).filter(|_| !compacted),
                 bytes: number(RETENTION_BYTES).filter(|_| !compacted),
@@ -184,7 +164,7 @@ impl TopicConfig {
 }
 
 impl Known {
-    /// Returns the value of a topic that does not set it.
+    /// Returns the value for a topic that does not set it.
     pub fn default_value(&self, settings: &Settings) -> String {
         match self.default {
             Default::Fixed(value) => value.to_owned(),
@@ -218,12 +198,10 @@ impl Known {
     }
 }
 
-/// Returns all settings a topic has.
 pub fn all() -> &'static [Known] {
     KNOWN
 }
 
-/// Returns a setting by its name.
 pub fn find(name: &str) -> Result<&'static Known, Error> {
     let known = KNOWN.iter().find(|known| known.name == name);
     known.ok_or_else(|| Error::Unknown {
@@ -231,7 +209,7 @@ pub fn find(name: &str) -> Result<&'static Known, Error> {
     })
 }
 
-/// Checks settings that a topic is to have.
+/// Checks names and values of settings.
 pub fn check(overrides: &Overrides) -> Result<(), Error> {
     overrides
         .iter()
@@ -250,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn every_default_is_a_value_the_setting_takes() {
+    fn every_default_is_valid() {
         let settings = Settings::default();
         for known in all() {
             known.check(&known.default_value(&settings)).unwrap();
@@ -258,18 +236,18 @@ mod tests {
     }
 
     #[test]
-    fn unknown_settings_and_values_are_named() {
+    fn errors_name_unknown_settings_and_invalid_values() {
         let error = check(&overrides(&[("retention.md", "1")])).unwrap_err();
         assert_eq!(
             error.to_string(),
             "`retention.md` is not a setting of topics"
         );
         let error = check(&overrides(&[("retention.ms", "soon")])).unwrap_err();
-        assert_eq!(error.to_string(), "`retention.ms` cannot be `soon`");
+        assert_eq!(error.to_string(), "invalid value `soon` for `retention.ms`");
     }
 
     #[test]
-    fn a_topic_keeps_its_records_for_a_week_unless_told_otherwise() {
+    fn default_retention_is_one_week() {
         let settings = Settings::default();
         let config = TopicConfig::new(&overrides(&[]), &settings);
         assert_eq!(config.retention.milliseconds, Some(604_800_000));
@@ -281,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn compacted_topics_lose_nothing() {
+    fn compacted_topic_keeps_all_records() {
         let set = overrides(&[("cleanup.policy", "compact"), ("retention.bytes", "5")]);
         let config = TopicConfig::new(&set, &Settings::default());
         let nothing = Retention {

@@ -1,7 +1,7 @@
-//! One client's connection: requests are answered one after the other, in their order.
+//! The connection of one client: requests are answered in order, one at a time.
 //!
-//! While a request waits (a fetch for records), the connection goes on receiving, so that it
-//! notices when the client leaves; the wait then ends early.
+//! While a request waits (a fetch for records), the connection keeps receiving, so that it notices
+//! when the client leaves; the wait then ends early.
 
 use std::io;
 use std::net::IpAddr;
@@ -20,45 +20,39 @@ use crate::auth::Session;
 use crate::cluster::Cluster;
 use crate::frame::{self, Input};
 
-/// A response buffer that grew beyond this is given back after use.
+/// A larger response buffer is freed after use.
 const RETAINED_BYTES: usize = 8 * 1024 * 1024;
 
-/// Bytes of one frame as long as the client has not authenticated.
-const STRANGERS_FRAME_BYTES: usize = 64 * 1024;
+/// Limit on a frame before the client has authenticated.
+const UNAUTHENTICATED_FRAME_BYTES: usize = 64 * 1024;
 
-/// Why a connection ended.
+/// The reason why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Ended {
-    /// The stream broke.
-    #[error("the stream broke")]
+    #[error("the connection failed")]
     Stream {
-        /// How.
         #[source]
         source: io::Error,
     },
-    /// The client neither sent nor took anything for too long.
+    /// The client neither sent nor received anything within the limit.
     #[error("the client was idle for too long")]
     Idle,
-    /// The client left inside a request.
-    #[error("the client left in the middle of a request")]
+    /// The client disconnected within a request.
+    #[error("the client disconnected within a request")]
     Torn,
-    /// What the client sent is not a frame.
-    #[error("the client does not send frames")]
+    /// The client exceeded the limit on frames, or does not speak the protocol.
+    #[error("received an invalid frame")]
     Frame {
-        /// What is wrong.
         #[source]
         source: frame::Error,
     },
-    /// A request cannot be answered.
-    #[error("a request cannot be answered")]
+    #[error("failed to answer a request")]
     Request {
-        /// Why not.
         #[source]
         source: api::Error,
     },
 }
 
-/// A connection being served.
 #[derive(Debug)]
 struct Connection<S> {
     cluster: Arc<Cluster>,
@@ -68,11 +62,11 @@ struct Connection<S> {
     input: Input,
     output: BytesMut,
     limits: Limits,
-    /// Cancelled when the server stops or the client has left: ends waits early.
+    /// Cancelled when the server stops or the client leaves, to end long waits.
     interrupted: CancellationToken,
 }
 
-/// Serves an accepted connection.
+/// Serves an accepted connection, after the handshake if TLS is enabled.
 pub async fn accept(
     cluster: Arc<Cluster>,
     stream: TcpStream,
@@ -81,18 +75,19 @@ pub async fn accept(
 ) {
     let peer = match stream.peer_addr() {
         Ok(peer) => peer.ip(),
-        Err(error) => return debug!(%error, "a client left at once"),
+        Err(error) => return debug!(%error, "a client disconnected at once"),
     };
     let Some(tls) = cluster.settings().tls.clone() else {
         return serve(cluster, stream, peer, limits, stopping).await;
     };
     match tls::accept(tls, stream).await {
         Ok(stream) => serve(cluster, stream, peer, limits, stopping).await,
-        Err(error) => info!(%peer, %error, "a client did not agree on TLS"),
+        Err(error) => info!(%peer, %error, "the TLS handshake failed"),
     }
 }
 
-/// Serves a connection until the client leaves, misbehaves or the server stops.
+/// Serves a connection until the client leaves, the client violates the protocol or the server
+/// stops.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
     cluster: Arc<Cluster>,
     stream: S,
@@ -100,11 +95,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
     limits: Limits,
     stopping: CancellationToken,
 ) {
-    let session = Session::new(cluster.users());
+    let session = Session::new(cluster.credentials());
     let frame_bytes = if session.authenticated() {
         limits.frame_bytes
     } else {
-        limits.frame_bytes.min(STRANGERS_FRAME_BYTES)
+        limits.frame_bytes.min(UNAUTHENTICATED_FRAME_BYTES)
     };
     let mut connection = Connection {
         cluster,
@@ -117,11 +112,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
         interrupted: stopping.child_token(),
     };
     match connection.run(&stopping).await {
-        Ok(()) => debug!("a client left"),
+        Ok(()) => debug!(%peer, "a client disconnected"),
         Err(ended @ (Ended::Frame { .. } | Ended::Request { .. })) => {
             info!(
                 reason = &ended as &dyn std::error::Error,
-                "closed a connection"
+                "closed a connection after an invalid request"
             );
         }
         Err(ended) => debug!(
@@ -154,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    /// Returns the next frame, `None` where the client left after its last one.
+    /// Returns the next frame; `None` if the client left after a complete one.
     async fn receive(&mut self) -> Result<Option<BytesMut>, Ended> {
         loop {
             let frame = self.input.next_frame();
@@ -212,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
         let sent = async {
             self.stream.write_all(&self.output).await?;
-            // TLS keeps what the socket did not take at once.
+            // TLS buffers what the socket did not accept at once.
             self.stream.flush().await
         };
         tokio::time::timeout(self.limits.idle, sent)

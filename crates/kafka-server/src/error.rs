@@ -1,122 +1,140 @@
-//! What can go wrong with an embedded broker as a whole.
+//! Errors of a server.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use convoy_server_kit::server as net;
+use convoy_server_kit as kit;
 
 use crate::{group, log, topic};
 
-/// The broker could not be started or stopped.
+/// A server could not be started, synced or stopped.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// It cannot listen where it should.
-    #[error("failed to start the embedded broker")]
+    /// The address cannot be bound.
+    #[error("failed to start the Kafka server")]
     Listen {
-        /// Why not.
+        /// The address and the operating system's error.
         #[source]
-        source: net::Error,
+        source: kit::Error,
     },
     /// The listening socket does not work.
-    #[error("failed to serve the embedded broker's clients")]
+    #[error("failed to accept connections")]
     Serve {
-        /// Why not.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
-    /// A file or directory of the broker's data cannot be used.
-    #[error("failed to use `{path}` of the broker's data directory")]
+    /// A file or directory of the data cannot be read or written.
+    #[error("failed to access `{path}` in the broker's data directory")]
     Directory {
-        /// Which one.
+        /// Path of the file or directory.
         path: PathBuf,
-        /// Why not.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
-    /// Another broker uses the data directory.
+    /// Another server uses the data directory.
     #[error("the data directory `{directory}` is in use")]
     Locked {
-        /// Which directory.
+        /// The data directory.
         directory: PathBuf,
-        /// What the lock said.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
-    /// A topic cannot be used.
+    /// Stored topics, groups or records cannot be read or written.
+    #[error(transparent)]
+    Storage(StorageError),
+    /// The address is not loopback, and there are no users.
+    #[error("`{address}` is not a loopback address, and the broker has no users")]
+    Exposed {
+        /// The address to listen on.
+        address: SocketAddr,
+    },
+    /// Connections did not end within the deadline.
+    #[error("connections of the Kafka server did not end in time")]
+    Busy,
+}
+
+/// Stored topics, groups or records cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StorageError(Storage);
+
+#[derive(Debug, thiserror::Error)]
+enum Storage {
     #[error("failed to open the broker's topics")]
-    Topic {
-        /// Which one and why.
+    Topics {
         #[source]
         source: topic::Error,
     },
-    /// It would listen beyond loopback and let everyone in.
-    #[error("`{address}` is not a loopback address, and the broker has no users")]
-    Exposed {
-        /// Where it was to listen.
-        address: SocketAddr,
-    },
-    /// The groups cannot be read.
-    #[error("failed to open the broker's groups")]
+    #[error("failed to open the broker's consumer groups")]
     Groups {
-        /// Why not.
         #[source]
         source: group::JournalError,
     },
-    /// A log could not be brought to rest.
-    #[error("failed to close the broker's logs")]
-    Close {
-        /// Which one and why.
+    #[error("failed to sync the broker's logs")]
+    Sync {
         #[source]
         source: log::Error,
     },
-    /// Connections were still busy when their time was over.
-    #[error("connections of the embedded broker did not end in time")]
-    Busy,
 }
 
 impl From<topic::Error> for Error {
     fn from(source: topic::Error) -> Self {
-        Self::Topic { source }
+        Self::Storage(StorageError(Storage::Topics { source }))
     }
 }
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns a sentence on what the user can do.
     pub fn hint(&self) -> String {
         match self {
             Self::Listen { source } => source.hint(),
             Self::Serve { .. } => "check the limits on open files and sockets".to_owned(),
             Self::Directory { .. } => {
-                "name a data directory that exists or can be created, and that belongs to you"
-                    .to_owned()
+                "choose a data directory that you may read and write".to_owned()
             }
-            Self::Exposed { .. } => {
-                "listen on 127.0.0.1, or name users who may use the broker".to_owned()
-            }
-            Self::Groups { .. } => {
-                "check the data directory; remove the file to forget what groups committed"
-                    .to_owned()
-            }
+            Self::Exposed { .. } => "listen on 127.0.0.1, or configure users".to_owned(),
             Self::Locked { .. } => {
-                "stop the other broker, or name another data directory".to_owned()
+                "stop the other broker, or choose another data directory".to_owned()
             }
-            Self::Topic { source } => match source {
-                topic::Error::Partition { source, .. } => source.hint().to_owned(),
-                topic::Error::Description { .. } => {
-                    "restore the file, or remove the topic's directory to go on without it"
-                        .to_owned()
-                }
-            },
-            Self::Close { source } => source.hint().to_owned(),
-            Self::Busy => "clients kept the broker busy; its data is safe".to_owned(),
+            Self::Storage(StorageError(storage)) => storage.hint().to_owned(),
+            Self::Busy => "clients kept the broker busy; its data was stored".to_owned(),
         }
     }
 
-    pub(super) fn directory(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn directory(path: &Path, source: io::Error) -> Self {
         Self::Directory {
             path: path.to_owned(),
             source,
+        }
+    }
+
+    pub(crate) fn groups(source: group::JournalError) -> Self {
+        Self::Storage(StorageError(Storage::Groups { source }))
+    }
+
+    pub(crate) fn sync(source: log::Error) -> Self {
+        Self::Storage(StorageError(Storage::Sync { source }))
+    }
+}
+
+impl Storage {
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Topics { source } => match source {
+                topic::Error::Partition { source, .. } => source.hint(),
+                topic::Error::Description { .. } => {
+                    "restore the file, or remove the directory of the topic to start without it"
+                }
+            },
+            Self::Groups { .. } => {
+                "check the disk; removing the file deletes all committed offsets"
+            }
+            Self::Sync { source } => source.hint(),
         }
     }
 }

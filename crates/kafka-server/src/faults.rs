@@ -1,107 +1,96 @@
-//! The seam for faults: a plan that is asked at four moments and may make each go wrong.
+//! Injected faults: a hook is asked at four moments and may make each of them fail.
 //!
-//! Off (no plan in the settings) it costs a branch. The plan decides, the broker obeys:
-//!
-//! | moment | delay | cut | refuse | fail write |
+//! | moment | `Delay` | `Cut` | `Refuse` | `FailWrite` |
 //! |---|---|---|---|---|
-//! | before append | yes | nothing was appended | with any code | as a full disk |
-//! | after append | yes | appended, never acknowledged | appended, yet refused | – |
-//! | before a response | yes | everything done, never told | – | – |
-//! | on fetch | yes | yes | with any code | – |
+//! | before an append | yes | nothing appended | any error code | storage error |
+//! | after an append | yes | appended, not acknowledged | appended, error reported | – |
+//! | before a response | yes | request done, no response | – | – |
+//! | on a fetch | yes | yes | any error code | – |
 //!
-//! What makes no sense at a moment (–) does nothing. A delay ends early when the client leaves or
-//! the broker stops; a very long one is a broker that hangs.
+//! A fault that has no meaning at a moment (–) is ignored. A delay ends early when the client
+//! leaves or the server stops; a very long delay is a broker that hangs.
 
-use std::fmt;
 use std::time::Duration;
 
+use convoy_server_kit::FaultHook;
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::Settings;
+/// The hook of this server: [`FaultHook::fault_for`] gets a [`Moment`] and returns a [`Fault`].
+pub type FaultPlan = dyn for<'a> FaultHook<Moment<'a>, Fault>;
 
-/// When a fault may strike.
+/// A moment at which a fault can be injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Moment<'a> {
-    /// A sound batch is about to be appended.
+    /// A valid batch is about to be appended.
     BeforeAppend {
         /// Name of the topic.
         topic: &'a str,
-        /// Which partition.
+        /// Index of the partition.
         partition: i32,
     },
     /// A batch was appended and is about to be acknowledged.
     AfterAppend {
         /// Name of the topic.
         topic: &'a str,
-        /// Which partition.
+        /// Index of the partition.
         partition: i32,
     },
-    /// A request was done and its response is about to be sent.
+    /// A request was processed and its response is about to be sent.
     BeforeResponse {
-        /// The protocol's number of the request.
+        /// The request's API key, such as 0 for Produce.
         api: i16,
     },
     /// A partition is about to be read.
     OnFetch {
         /// Name of the topic.
         topic: &'a str,
-        /// Which partition.
+        /// Index of the partition.
         partition: i32,
     },
 }
 
-/// What goes wrong.
+/// A fault to inject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
-    /// It takes so much longer.
+    /// Wait this long, then continue.
     Delay(Duration),
-    /// The connection is closed without a word.
+    /// Close the connection without a response.
     Cut,
-    /// The client is told an error by the protocol's number.
+    /// Respond with this error code of the protocol.
     Refuse(i16),
-    /// The disk takes no more.
+    /// Fail to write, as if the disk were full.
     FailWrite,
 }
 
-/// Decides what goes wrong. Asked from many tasks at once, it must answer quickly.
-pub trait Faults: fmt::Debug + Send + Sync {
-    /// Returns what goes wrong at a moment, `None` if nothing does.
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault>;
-}
-
-/// What is left of a fault after its delay.
+/// What to do after a delay has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Struck {
-    /// Nothing: go on.
-    Spared,
-    /// Close the connection.
+pub enum FaultDecision {
+    /// Continue.
+    None,
     Cut,
-    /// Refuse with a code.
     Refuse(i16),
-    /// Fail as a full disk does.
     FailWrite,
 }
 
-/// Asks the plan, and waits where it delays.
-pub async fn strike(
-    settings: &Settings,
+/// Asks the hook, and waits if it delays.
+pub async fn inject(
+    hook: Option<&FaultPlan>,
     moment: Moment<'_>,
     interrupted: &CancellationToken,
-) -> Struck {
-    let Some(faults) = &settings.faults else {
-        return Struck::Spared;
-    };
-    match faults.strike(moment) {
-        None => Struck::Spared,
-        Some(Fault::Cut) => Struck::Cut,
-        Some(Fault::Refuse(code)) => Struck::Refuse(code),
-        Some(Fault::FailWrite) => Struck::FailWrite,
+) -> FaultDecision {
+    match hook.and_then(|hook| hook.fault_for(&moment)) {
+        None => FaultDecision::None,
+        Some(Fault::Cut) => FaultDecision::Cut,
+        Some(Fault::Refuse(code)) => FaultDecision::Refuse(code),
+        Some(Fault::FailWrite) => FaultDecision::FailWrite,
         Some(Fault::Delay(delay)) => {
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = interrupted.cancelled() => {}
             }
-            Struck::Spared
+            FaultDecision::None
         }
     }
 }

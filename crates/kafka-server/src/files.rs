@@ -1,10 +1,10 @@
-//! Small files that are replaced as a whole.
+//! Replacing and syncing files.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Replaces a file in one step: after a crash it has either its former or its new content.
+/// Replaces a file atomically: after a crash it has its old or its new content.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let mut file = File::create(&fresh)?;
@@ -13,7 +13,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(&fresh, path)
 }
 
-/// Makes sure that files created in a directory are still in it after the machine ended.
+/// Syncs a directory, so that its new files survive a crash of the machine.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }

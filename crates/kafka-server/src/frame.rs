@@ -1,6 +1,6 @@
-//! Takes length-prefixed frames off a byte stream.
+//! Splits a byte stream into length-prefixed frames.
 //!
-//! Memory grows as bytes arrive: a length of 100 MB costs nothing until 100 MB were sent.
+//! Memory grows as bytes arrive: a length of 100 MB costs nothing until 100 MB have been sent.
 
 #![cfg_attr(
     not(test),
@@ -12,26 +12,19 @@ use std::io;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Bytes of the length before each frame.
 pub const LENGTH_BYTES: usize = 4;
 
-/// Bytes read at once when nothing says that more will come.
+/// Bytes of one read if the length of the frame is not known yet.
 const READ_BYTES: usize = 64 * 1024;
 
-/// A buffer that grew beyond this is given back once it is empty.
+/// A larger buffer is freed once it is empty.
 const RETAINED_BYTES: usize = 8 * 1024 * 1024;
 
-/// A peer does not send frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The length before a frame is negative or above the limit.
-    #[error("a frame of {length} bytes is not within the limit of {limit}")]
-    Length {
-        /// What the peer announced.
-        length: i32,
-        /// What is allowed.
-        limit: usize,
-    },
+    /// The length is negative or above the limit.
+    #[error("frame length {length} is not between 0 and {limit}")]
+    Length { length: i32, limit: usize },
 }
 
 /// The receiving side of a connection.
@@ -43,7 +36,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// Starts with nothing received; frames may have up to `limit` bytes.
+    /// Starts empty; frames have up to `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self {
             buffer: BytesMut::new(),
@@ -52,9 +45,9 @@ impl Input {
         }
     }
 
-    /// Returns the next frame without its length, `None` while it has not fully arrived.
+    /// Returns the next frame without its length; `None` until it has arrived completely.
     pub fn next_frame(&mut self) -> Result<Option<BytesMut>, Error> {
-        let Some(length) = self.announced()? else {
+        let Some(length) = self.frame_length()? else {
             return Ok(None);
         };
         if self.buffer.len() < length.saturating_add(LENGTH_BYTES) {
@@ -64,7 +57,7 @@ impl Input {
         Ok(Some(self.buffer.split_to(length)))
     }
 
-    /// Takes back a frame that was dealt with, so that the next one needs no memory of its own.
+    /// Takes back a processed frame, to reuse its memory for the next one.
     pub fn recycle(&mut self, mut frame: BytesMut) {
         if self.buffer.is_empty() && frame.capacity() <= RETAINED_BYTES {
             frame.unsplit(std::mem::take(&mut self.buffer));
@@ -73,12 +66,12 @@ impl Input {
         }
     }
 
-    /// Receives some more bytes. Cancelling it loses none.
+    /// Receives more bytes. Cancel safe: no bytes are lost.
     pub async fn fill<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
         if self.buffer.is_empty() && self.buffer.capacity() > RETAINED_BYTES {
             self.buffer = BytesMut::new();
         }
-        let missing = match self.announced() {
+        let missing = match self.frame_length() {
             Ok(Some(length)) => length
                 .saturating_add(LENGTH_BYTES)
                 .saturating_sub(self.buffer.len()),
@@ -91,27 +84,27 @@ impl Input {
         Ok(())
     }
 
-    /// Changes how many bytes the frames to come may have.
+    /// Sets the limit for the next frames.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
 
-    /// Whether the peer will send nothing more.
+    /// Whether the peer has stopped sending.
     pub fn ended(&self) -> bool {
         self.ended
     }
 
-    /// Whether so much waits to be answered that reading ahead makes no sense.
+    /// Whether enough is buffered that reading ahead should pause.
     pub fn full(&self) -> bool {
         self.buffer.len() >= READ_BYTES
     }
 
-    /// Whether bytes of an incomplete frame were received.
+    /// Whether the buffer holds an incomplete frame.
     pub fn torn(&self) -> bool {
         !self.buffer.is_empty()
     }
 
-    fn announced(&self) -> Result<Option<usize>, Error> {
+    fn frame_length(&self) -> Result<Option<usize>, Error> {
         let Some(prefix) = self.buffer.first_chunk() else {
             return Ok(None);
         };
@@ -173,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_buffer_grows_with_what_arrived_not_with_what_was_announced() {
+    fn the_buffer_grows_with_what_arrived_not_with_what_was_frame_length() {
         let mut input = Input::new(100_000_000);
         let mut bytes = 100_000_000_i32.to_be_bytes().to_vec();
         bytes.resize(1_000, 0);

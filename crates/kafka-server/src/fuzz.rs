@@ -1,22 +1,23 @@
-//! The broker's decoders as functions of bytes, for fuzzing. What they say of an error is read, too.
+//! Fuzz targets: the decoders as functions of bytes. Error messages are formatted as well.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::LazyLock;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use convoy_server_kit::Secret;
+use convoy_server_kit::User;
 use convoy_server_kit::fuzz::Target;
-use futures_util::FutureExt;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Client};
-use crate::auth::{Session, User, Users};
+use crate::auth::{Credentials, Session};
 use crate::batch::{self, Header};
 use crate::cluster::Cluster;
 use crate::frame::Input;
@@ -35,78 +36,77 @@ pub const TARGETS: &[Target] = &[
     Target::new("record_batch", || Box::new(record_batch)),
     Target::new("group_metadata", || Box::new(group_metadata)),
     Target::new("broker_log", || {
-        let remains = Remains::start();
-        Box::new(move |bytes| remains.log(bytes))
+        let directory = DataDirectory::start();
+        Box::new(move |bytes| directory.log(bytes))
     }),
     Target::new("group_journal", || {
-        let remains = Remains::start();
-        Box::new(move |bytes| remains.group_journal(bytes))
+        let directory = DataDirectory::start();
+        Box::new(move |bytes| directory.group_journal(bytes))
     }),
 ];
 
-/// What a frame may have here.
+/// Limit on a frame.
 const FRAME_BYTES: usize = 1 << 20;
 
-/// The broker's answers are checked against it: no input here has a reason to get more.
+/// Limit on a response: no input here justifies more.
 const ANSWER_BYTES: usize = 16 << 20;
 
-/// After so many requests their topics, groups and records are thrown away.
+/// Number of requests after which the cluster is replaced by an empty one.
 const REQUESTS_PER_CLUSTER: usize = 500;
 
-/// Larger than any segment here.
+/// Larger than any input.
 const SEGMENT_BYTES: u64 = 1 << 20;
 
-/// Bytes before the part of a batch that its checksum covers.
+/// First byte that the checksum covers.
 const CHECKSUMMED_FROM: usize = 21;
 
-/// Takes frames off a stream that arrives in pieces; the first byte says how large they are.
-pub fn frames(bytes: &[u8]) {
+/// Splits a stream into frames; the first byte is the size of its pieces.
+fn frames(bytes: &[u8]) {
     let Some((piece, stream)) = bytes.split_first() else {
         return;
     };
     let mut input = Input::new(FRAME_BYTES);
     for mut piece in stream.chunks(usize::from(*piece).max(1)) {
         while !piece.is_empty() {
-            let filled = input.fill(&mut piece).now_or_never();
-            assert!(matches!(filled, Some(Ok(()))), "memory is always ready");
+            let filled = pin!(input.fill(&mut piece)).poll(&mut Context::from_waker(Waker::noop()));
+            assert!(
+                matches!(filled, Poll::Ready(Ok(()))),
+                "memory is always ready"
+            );
         }
         loop {
             match input.next_frame() {
                 Ok(Some(frame)) => input.recycle(frame),
                 Ok(None) => break,
-                Err(error) => return read(&error),
+                Err(error) => return format_error(&error),
             }
         }
     }
 }
 
-/// Checks a record batch as it came, and once more with a checksum that fits.
-pub fn record_batch(bytes: &[u8]) {
+/// Checks a record batch unchanged, and again with a valid checksum.
+fn record_batch(bytes: &[u8]) {
     if let Ok(header) = Header::parse(bytes) {
         header.next_offset();
     }
-    let _as_it_came = batch::check(bytes).inspect_err(|error| read(error));
-    let mut mended = bytes.to_vec();
+    let _unchanged = batch::check(bytes).inspect_err(|error| format_error(error));
+    let mut repaired = bytes.to_vec();
     if let Some(covered) = bytes.get(CHECKSUMMED_FROM..) {
         let checksum = crc32c::crc32c(covered).to_be_bytes();
-        mended[CHECKSUMMED_FROM - 4..CHECKSUMMED_FROM].copy_from_slice(&checksum);
+        repaired[CHECKSUMMED_FROM - 4..CHECKSUMMED_FROM].copy_from_slice(&checksum);
     }
-    let _mended = batch::check(&mended).inspect_err(|error| read(error));
+    let _repaired = batch::check(&repaired).inspect_err(|error| format_error(error));
 }
 
-/// Reads what members of a group tell of themselves.
-pub fn group_metadata(bytes: &[u8]) {
+/// Decodes the subscription of a group member.
+fn group_metadata(bytes: &[u8]) {
     let _topics = group::subscribed_topics(bytes);
 }
 
-/// Goes through a login by every mechanism with the bytes as tokens, cut at the first byte's place.
-pub fn login(bytes: &[u8]) {
-    static USERS: LazyLock<Users> = LazyLock::new(|| {
-        Users::new(vec![User {
-            name: "driver".to_owned(),
-            password: Secret::new("password"),
-        }])
-    });
+/// Logs in by each mechanism; the first byte is the length of the first token.
+fn login(bytes: &[u8]) {
+    static USERS: LazyLock<Credentials> =
+        LazyLock::new(|| Credentials::new(&[User::new("driver", "password")]));
     let Some((cut, tokens)) = bytes.split_first() else {
         return;
     };
@@ -116,47 +116,51 @@ pub fn login(bytes: &[u8]) {
         let chosen = session.choose(mechanism, false);
         assert!(chosen.is_ok(), "the mechanism is offered");
         for token in [first, second] {
-            let _answer = session.step(token, &USERS).inspect_err(|error| read(error));
+            let _answer = session
+                .step(token, &USERS)
+                .inspect_err(|error| format_error(error));
         }
     }
 }
 
-/// A data directory as a crash may leave it.
+/// A data directory after a crash.
 #[derive(Debug)]
-pub struct Remains {
+struct DataDirectory {
     directory: TempDir,
 }
 
-impl Remains {
-    /// Starts with an empty directory.
-    pub fn start() -> Self {
+impl DataDirectory {
+    fn start() -> Self {
         let directory = tempfile::tempdir().expect("there is a place for temporary files");
         Self { directory }
     }
 
-    /// Opens a log whose one segment has these bytes, and reads what is left of it.
-    pub fn log(&self, bytes: &[u8]) {
+    /// Opens a log whose only segment has these bytes.
+    fn log(&self, bytes: &[u8]) {
         let directory = self.directory.path();
         fs::write(directory.join("00000000000000000000.log"), bytes).expect("there is room");
         match Log::open(directory.to_owned(), SEGMENT_BYTES) {
             Ok(log) => {
                 assert!(log.bytes() <= bytes.len() as u64, "nothing is added");
-                let _found = log.find_max_timestamp().inspect_err(|error| read(error));
+                let _found = log
+                    .find_max_timestamp()
+                    .inspect_err(|error| format_error(error));
             }
-            Err(error) => read(&error),
+            Err(error) => format_error(&error),
         }
     }
 
-    /// Opens a journal of groups that has these bytes.
-    pub fn group_journal(&self, bytes: &[u8]) {
+    /// Opens a journal of groups with these bytes.
+    fn group_journal(&self, bytes: &[u8]) {
         let directory = self.directory.path();
         fs::write(directory.join("groups.journal"), bytes).expect("there is room");
-        let _groups = Coordinator::open(directory, Duration::ZERO).inspect_err(|error| read(error));
+        let _groups =
+            Coordinator::open(directory, Duration::ZERO).inspect_err(|error| format_error(error));
     }
 }
 
-/// A broker that answers requests without a connection.
-pub struct Requests {
+/// A cluster that answers requests without a connection.
+struct Requests {
     runtime: Runtime,
     cluster: Cluster,
     answered: usize,
@@ -170,8 +174,8 @@ impl std::fmt::Debug for Requests {
 }
 
 impl Requests {
-    /// Starts with one topic of two partitions.
-    pub fn start() -> Self {
+    /// Creates a cluster with one topic of two partitions.
+    fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
@@ -195,15 +199,15 @@ impl Requests {
         }
     }
 
-    /// Answers one request; waits that it asks for end at once.
-    pub fn answer(&mut self, frame: &[u8]) {
+    /// Answers one request; waits end at once.
+    fn answer(&mut self, frame: &[u8]) {
         self.answered += 1;
         if self.answered > REQUESTS_PER_CLUSTER {
             *self = Self::start();
         }
         let interrupted = CancellationToken::new();
         interrupted.cancel();
-        let mut session = Session::new(self.cluster.users());
+        let mut session = Session::new(self.cluster.credentials());
         let mut output = BytesMut::new();
         let client = Client {
             id: "",
@@ -214,14 +218,14 @@ impl Requests {
         let answered = self.runtime.block_on(answering);
         assert!(output.len() < ANSWER_BYTES, "{} bytes", output.len());
         if let Err(error) = answered {
-            read(&error);
-            std::error::Error::source(&error).inspect(|cause| read(cause));
+            format_error(&error);
+            std::error::Error::source(&error).inspect(|cause| format_error(cause));
         }
     }
 }
 
-/// Reads what an error says: that is made of what came as well.
-fn read(error: &dyn Display) {
+/// Formats an error, whose message depends on the input.
+fn format_error(error: &dyn Display) {
     drop(error.to_string());
 }
 

@@ -1,4 +1,4 @@
-//! A partition as connections share it: its log behind a lock, and who waits for it to grow.
+//! A partition, shared by connections: its log, locked, and the fetches that wait for it to grow.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,36 +10,32 @@ use crate::batch::Header;
 use crate::log::{self, Log, Slice};
 use crate::watchers::Watchers;
 
-/// One partition of a topic.
 #[derive(Debug)]
 pub struct Partition {
     log: Mutex<Log>,
     watchers: Watchers,
     deleted: AtomicBool,
-    /// Held while files are synced, so that one sync serves all who wait.
+    /// Held during a sync, so that one sync serves all waiting callers.
     syncing: tokio::sync::Mutex<()>,
 }
 
-/// The readable range of a partition.
+/// The range of offsets that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offsets {
-    /// First offset that can be read.
     pub start: i64,
     /// Offset of the next record: the high watermark.
     pub next: i64,
 }
 
-/// What a fetch of one partition found.
+/// The result of reading a partition.
 #[derive(Debug)]
 pub struct Found {
-    /// The readable range.
     pub offsets: Offsets,
-    /// The batches, `None` where there is nothing yet.
+    /// `None` at the end of the log.
     pub slice: Option<Slice>,
 }
 
 impl Partition {
-    /// Opens the partition whose log is in a directory.
     pub fn open(directory: PathBuf, segment_bytes: u64) -> Result<Self, log::Error> {
         Ok(Self {
             log: Mutex::new(Log::open(directory, segment_bytes)?),
@@ -49,14 +45,14 @@ impl Partition {
         })
     }
 
-    /// Appends one checked batch, wakes who waits, and returns its first offset.
+    /// Appends one checked batch, wakes waiting fetches, and returns the batch's first offset.
     pub fn append(&self, header: &Header, bytes: &[u8]) -> Result<i64, log::Error> {
         let base_offset = self.log().append(header, bytes)?;
         self.watchers.wake();
         Ok(base_offset)
     }
 
-    /// Returns batches from an offset on.
+    /// Returns batches from an offset on, and the readable range.
     pub fn find(
         &self,
         offset: i64,
@@ -71,13 +67,11 @@ impl Partition {
         })
     }
 
-    /// Returns the readable range.
     pub fn offsets(&self) -> Offsets {
         offsets(&self.log())
     }
 
-    /// Makes everything appended so far survive the end of the machine; false if it would have
-    /// without.
+    /// Syncs all appended batches; returns false if they were synced already.
     pub async fn sync(&self) -> Result<bool, log::Error> {
         let wanted = self.log().next_offset();
         let _one_at_a_time = self.syncing.lock().await;
@@ -99,24 +93,24 @@ impl Partition {
         Ok(true)
     }
 
-    /// Locks the log for a short operation.
+    /// Locks the log. Hold the lock for a short operation only.
     pub fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the partition out of service.
+    /// Marks the partition as deleted, and wakes waiting fetches.
     pub fn delete(&self) {
         self.deleted.store(true, Ordering::Release);
         self.watchers.wake();
     }
 
-    /// Returns how many fetches wait for it to grow.
+    /// Returns the number of waiting fetches.
     #[cfg(test)]
     pub fn watched(&self) -> usize {
         self.watchers.count()
     }
 
-    /// Whether the partition was taken out of service.
+    /// Whether the partition was deleted.
     pub fn deleted(&self) -> bool {
         self.deleted.load(Ordering::Acquire)
     }
@@ -129,7 +123,7 @@ fn offsets(log: &Log) -> Offsets {
     }
 }
 
-/// Wakes its owner when one of several partitions grows.
+/// Waits for one of several partitions to grow.
 #[derive(Debug)]
 pub struct Watch {
     notify: Arc<Notify>,
@@ -137,7 +131,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches partitions from now on.
+    /// Starts to watch partitions.
     pub fn start(partitions: Vec<Arc<Partition>>) -> Self {
         let notify = Arc::new(Notify::new());
         for partition in &partitions {
@@ -146,7 +140,7 @@ impl Watch {
         Self { notify, partitions }
     }
 
-    /// Returns once a partition grew since the start or since the last return.
+    /// Waits until a partition has grown since the start or the last return.
     pub async fn grown(&self) {
         self.notify.notified().await;
     }

@@ -1,4 +1,4 @@
-//! Gives out producer ids, each once in the life of a data directory.
+//! Ids for idempotent producers, each assigned once in the life of a data directory.
 
 use std::fs;
 use std::io;
@@ -9,10 +9,9 @@ use crate::files;
 
 const FILE_NAME: &str = "producer-ids";
 
-/// Ids reserved on disk at once: those not given out before a restart are skipped.
+/// Ids reserved on disk at once; a restart skips the unassigned rest.
 const BLOCK: i64 = 1_000;
 
-/// The ids that were not given out yet.
 #[derive(Debug)]
 pub struct ProducerIds {
     path: PathBuf,
@@ -26,7 +25,7 @@ struct Block {
 }
 
 impl ProducerIds {
-    /// Goes on behind the last block reserved in a data directory.
+    /// Continues after the last block that was reserved in a data directory.
     pub fn open(directory: &Path) -> io::Result<Self> {
         let path = directory.join(FILE_NAME);
         let next = match fs::read_to_string(&path) {
@@ -59,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_given_out_once_also_across_restarts() {
+    fn ids_are_unique_across_restarts() {
         let directory = tempfile::tempdir().unwrap();
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..3 {

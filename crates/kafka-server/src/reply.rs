@@ -1,4 +1,4 @@
-//! Writes response frames.
+//! Encoding of response frames.
 
 use bytes::{BufMut, BytesMut};
 use kafka_protocol::messages::ApiKey;
@@ -6,7 +6,7 @@ use kafka_protocol::protocol::{Encodable, HeaderVersion};
 
 use crate::frame::LENGTH_BYTES;
 
-/// A response could not be written in the version that was asked for.
+/// A response cannot be encoded in the requested version.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to encode a response of {api:?} version {version}: {reason}")]
 pub struct Error {
@@ -15,7 +15,7 @@ pub struct Error {
     reason: String,
 }
 
-/// Writes the response to one request behind what the buffer already holds.
+/// Appends the response to one request to a buffer.
 #[derive(Debug)]
 pub struct Reply<'a> {
     output: &'a mut BytesMut,
@@ -25,7 +25,6 @@ pub struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// Prepares the response to a request.
     pub fn new(output: &'a mut BytesMut, api: ApiKey, version: i16, correlation_id: i32) -> Self {
         Self {
             output,
@@ -35,18 +34,18 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// Returns the version that the request has, and so its response.
+    /// Returns the version of the request and its response.
     pub fn version(&self) -> i16 {
         self.version
     }
 
-    /// Writes a whole response.
+    /// Writes the response.
     pub fn send<R: Encodable + HeaderVersion>(self, response: &R) -> Result<(), Error> {
         let version = self.version;
         self.send_as(response, version)
     }
 
-    /// Writes a whole response in another version than the request has.
+    /// Writes the response in another version than that of the request.
     pub fn send_as<R: Encodable + HeaderVersion>(
         self,
         response: &R,
@@ -65,7 +64,7 @@ impl<'a> Reply<'a> {
         })
     }
 
-    /// Writes a response whose body the caller writes itself.
+    /// Writes a response whose body the caller encodes.
     pub fn send_with(self, flexible: bool, body: impl FnOnce(&mut BytesMut)) {
         let framed = self.frame(flexible, |output| {
             body(output);

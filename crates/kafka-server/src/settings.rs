@@ -1,61 +1,53 @@
-//! What a broker is started with.
+//! Settings of a server.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoy_server_kit::Limits;
+use convoy_server_kit::{Limits, User, tls};
 
-use crate::auth::User;
-use crate::faults::Faults;
+use crate::faults::FaultPlan;
 
-/// When a produced batch counts as durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Flush {
-    /// Once it is in the page cache, as Kafka does: it survives the end of the process.
-    #[default]
-    PageCache,
-    /// Once it was synced to the disk: it survives the end of the machine.
-    EachProduce,
-}
-
-/// Settings of an embedded broker.
+/// Settings of a server. Start from `Settings::default()`, which serves a temporary directory on a
+/// free port of loopback.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Settings {
-    /// Where to listen; port 0 takes a free one.
+    /// Address to listen on; port 0 takes a free port. [default: 127.0.0.1, port 0]
     pub listen: SocketAddr,
-    /// Host and port that clients are told to connect to, where they do not reach the broker at
-    /// the address it listens on.
+    /// Host and port that clients are told to connect to, if they cannot reach the server at the
+    /// address it listens on.
     pub advertised: Option<(String, u16)>,
-    /// Where topics are kept; without it, in a temporary directory that goes with the broker.
+    /// Directory of topics and groups; without it, a temporary directory that is removed when the
+    /// server stops.
     pub data_dir: Option<PathBuf>,
-    /// Partitions of a topic that is created without saying how many.
+    /// Partitions of a topic that is created without a number of partitions. [default: 1]
     pub default_partitions: i32,
-    /// Whether asking for an unknown topic creates it.
+    /// Whether a metadata request for an unknown topic creates it. [default: true]
     pub auto_create_topics: bool,
-    /// Bytes after which a partition begins a new segment file.
+    /// Bytes after which a partition starts a new segment file. [default: 1 GiB]
     pub segment_bytes: u64,
-    /// Bytes that one record batch may have.
+    /// Bytes of one record batch. [default: 16 MiB]
     pub max_batch_bytes: usize,
-    /// Bytes of records that one fetch response may have, unless its first batch alone is larger.
+    /// Bytes of records in one fetch response, unless its first batch alone is larger.
+    /// [default: 55 MiB]
     pub max_fetch_bytes: usize,
-    /// How long a group waits for company after its first member, to spare it rebalances.
+    /// How long a new group waits for more members before its first rebalance. [default: 50 ms]
     pub group_join_delay: Duration,
-    /// How often old segments are removed and, in a data directory, fresh records are synced: so
-    /// much is checked again after the process was killed.
+    /// Interval of retention and, with a data directory, of syncing the logs. After a kill, the
+    /// next start checks the records of about one interval. [default: 30 s]
     pub upkeep_interval: Duration,
-    /// When a produced batch is acknowledged.
-    pub flush: Flush,
-    /// Who may use the broker; without any, everyone who reaches it.
+    /// Users that may log in by SASL; without any, every client has access.
     pub users: Vec<User>,
-    /// Certificate and key to speak TLS with; without, nothing is encrypted.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// Whether everyone may use the broker though it listens beyond loopback.
+    /// Certificate and key for TLS; without them, connections are not encrypted.
+    pub tls: Option<Arc<tls::ServerConfig>>,
+    /// Whether to accept every client although the address is not loopback and there are no users.
+    /// [default: false]
     pub allow_anonymous_remote: bool,
-    /// What is to go wrong, for tests.
-    pub faults: Option<Arc<dyn Faults>>,
-    /// What a client may ask for at most.
+    /// Faults to inject, for tests.
+    pub faults: Option<Arc<FaultPlan>>,
+    /// Limits per server and connection.
     pub limits: Limits,
 }
 
@@ -72,7 +64,6 @@ impl Default for Settings {
             max_fetch_bytes: 55 * 1024 * 1024,
             group_join_delay: Duration::from_millis(50),
             upkeep_interval: Duration::from_secs(30),
-            flush: Flush::default(),
             users: Vec::new(),
             tls: None,
             allow_anonymous_remote: false,
@@ -83,5 +74,56 @@ impl Default for Settings {
                 idle: Duration::from_secs(600),
             },
         }
+    }
+}
+
+impl Settings {
+    /// Sets the address to listen on; port 0 takes a free port.
+    #[must_use]
+    pub fn with_listen(mut self, listen: SocketAddr) -> Self {
+        self.listen = listen;
+        self
+    }
+
+    /// Sets the directory of topics and groups.
+    #[must_use]
+    pub fn with_data_dir(mut self, data_dir: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(data_dir.into());
+        self
+    }
+
+    /// Sets the number of partitions of new topics.
+    #[must_use]
+    pub fn with_default_partitions(mut self, partitions: i32) -> Self {
+        self.default_partitions = partitions;
+        self
+    }
+
+    /// Adds a user.
+    #[must_use]
+    pub fn with_user(mut self, user: User) -> Self {
+        self.users.push(user);
+        self
+    }
+
+    /// Sets certificate and key for TLS.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Arc<tls::ServerConfig>) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Sets the hook that injects faults.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Arc<FaultPlan>) -> Self {
+        self.faults = Some(faults);
+        self
+    }
+
+    /// Sets the limits per server and connection.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 }

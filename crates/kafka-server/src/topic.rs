@@ -1,4 +1,4 @@
-//! A topic: its identity, its partitions, and the file that describes it.
+//! A topic: identity, partitions, and the file that describes it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,9 @@ use crate::settings::Settings;
 
 const FILE_NAME: &str = "topic.json";
 
-/// Kafka's limit: the name becomes a directory.
+/// Kafka's limit: the name becomes the name of a directory.
 const MAX_NAME_BYTES: usize = 249;
 
-/// A topic that exists.
 #[derive(Debug)]
 pub struct Topic {
     name: String,
@@ -36,15 +35,14 @@ struct Configured {
     config: TopicConfig,
 }
 
-/// What is kept of a topic beside its logs.
+/// The file beside the logs of a topic.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
-    /// Its id for ever.
     pub id: Uuid128,
-    /// How many partitions it has.
+    /// Number of partitions.
     pub partitions: i32,
-    /// Settings that differ from the broker's, by Kafka's names.
+    /// Settings by Kafka's names, without those at their defaults.
     pub configs: Overrides,
 }
 
@@ -67,33 +65,26 @@ impl TryFrom<String> for Uuid128 {
     }
 }
 
-/// A topic directory could not be read or written.
+/// The directory of a topic cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The description is missing, unreadable or cannot be written.
     #[error("failed to read or write `{path}`")]
     Description {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// A partition's log cannot be used.
     #[error("failed to open partition {partition} of topic `{topic}`")]
     Partition {
-        /// Which topic.
         topic: String,
-        /// Which partition.
         partition: i32,
-        /// Why not.
         #[source]
         source: log::Error,
     },
 }
 
 impl Description {
-    /// Describes a new topic.
+    /// Describes a new topic, which gets a random id.
     pub fn new(partitions: i32, configs: Overrides) -> Self {
         let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
         Self {
@@ -103,7 +94,7 @@ impl Description {
         }
     }
 
-    /// Reads the description in a topic's directory.
+    /// Reads the description in the directory of a topic.
     pub fn load(directory: &Path) -> Result<Self, Error> {
         let path = directory.join(FILE_NAME);
         fs::read(&path)
@@ -111,7 +102,7 @@ impl Description {
             .map_err(|source| Error::Description { path, source })
     }
 
-    /// Writes the description into a topic's directory, replacing an older one in one step.
+    /// Writes the description into the directory of a topic; replaces an older one atomically.
     pub fn save(&self, directory: &Path) -> Result<(), Error> {
         let path = directory.join(FILE_NAME);
         serde_json::to_vec_pretty(self)
@@ -122,7 +113,7 @@ impl Description {
 }
 
 impl Topic {
-    /// Opens the logs of a topic described in its directory.
+    /// Opens the logs of a topic.
     pub fn open(
         directory: PathBuf,
         name: &str,
@@ -142,7 +133,7 @@ impl Topic {
         Ok(topic)
     }
 
-    /// Adds partitions until there are so many.
+    /// Adds partitions until there are `count`.
     pub fn grow(&self, count: i32) -> Result<(), Error> {
         let segment_bytes = self.config().segment_bytes;
         let mut opened = Vec::new();
@@ -165,17 +156,17 @@ impl Topic {
         Ok(())
     }
 
-    /// Returns what the broker does with it.
+    /// Returns the settings that have an effect.
     pub fn config(&self) -> TopicConfig {
         self.configured().config
     }
 
-    /// Returns its own settings.
+    /// Returns the settings of the topic itself.
     pub fn overrides(&self) -> Overrides {
         self.configured().overrides.clone()
     }
 
-    /// Replaces its own settings, which were checked.
+    /// Replaces the settings of the topic itself. The caller has checked them.
     pub fn configure(&self, overrides: Overrides, settings: &Settings) {
         let config = TopicConfig::new(&overrides, settings);
         for partition in self.partitions() {
@@ -187,7 +178,6 @@ impl Topic {
             .unwrap_or_else(PoisonError::into_inner) = Configured { overrides, config };
     }
 
-    /// Returns what is kept of it beside its logs.
     pub fn description(&self) -> Description {
         Description {
             id: Uuid128(self.id),
@@ -196,28 +186,24 @@ impl Topic {
         }
     }
 
-    /// Returns the directory of its description and its logs.
+    /// Returns the directory of the description and the logs.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns its id.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    /// Returns how many partitions it has.
     pub fn partition_count(&self) -> i32 {
         let count = self.read().len();
         i32::try_from(count).unwrap_or(i32::MAX)
     }
 
-    /// Returns one partition.
     pub fn partition(&self, index: i32) -> Result<Arc<Partition>, ResponseError> {
         usize::try_from(index)
             .ok()
@@ -225,7 +211,6 @@ impl Topic {
             .ok_or(ResponseError::UnknownTopicOrPartition)
     }
 
-    /// Returns all partitions.
     pub fn partitions(&self) -> Vec<Arc<Partition>> {
         self.read().clone()
     }
@@ -246,19 +231,19 @@ impl Topic {
 /// Checks a name as Kafka does: letters, digits, dot, underscore and hyphen.
 pub fn check_name(name: &str) -> Result<(), ResponseError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let sound = !name.is_empty()
+    let valid = !name.is_empty()
         && name.len() <= MAX_NAME_BYTES
         && name != "."
         && name != ".."
         && name.bytes().all(allowed);
-    if sound {
+    if valid {
         Ok(())
     } else {
         Err(ResponseError::InvalidTopicException)
     }
 }
 
-/// Returns the code a client gets for an error of a log.
+/// Converts an error of a log into the error code for the client.
 pub fn log_error_code(error: &log::Error) -> ResponseError {
     match error {
         log::Error::OutOfRange { .. } => ResponseError::OffsetOutOfRange,

@@ -4,31 +4,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Those who wait on one partition.
+/// The fetches that wait for one partition.
 #[derive(Debug, Default)]
 pub struct Watchers {
     waiting: Mutex<Vec<Arc<Notify>>>,
 }
 
 impl Watchers {
-    /// Wakes everyone who waits.
+    /// Wakes all waiting fetches.
     pub fn wake(&self) {
         for notify in self.lock().iter() {
             notify.notify_one();
         }
     }
 
-    /// Adds one who waits, until [`remove`](Self::remove).
+    /// Adds a waiting fetch, until [`remove`](Self::remove).
     pub fn add(&self, notify: &Arc<Notify>) {
         self.lock().push(Arc::clone(notify));
     }
 
-    /// Removes one who waited.
+    /// Removes a waiting fetch.
     pub fn remove(&self, notify: &Arc<Notify>) {
         self.lock().retain(|waiting| !Arc::ptr_eq(waiting, notify));
     }
 
-    /// Returns how many wait.
+    /// Returns the number of waiting fetches.
     #[cfg(test)]
     pub fn count(&self) -> usize {
         self.lock().len()

@@ -1,7 +1,7 @@
 //! Reads request fields from untrusted bytes.
 //!
-//! A count on the wire never sizes an allocation: it is first held against the bytes that remain,
-//! then against what one request may contain at all, and memory grows only as elements arrive.
+//! A count on the wire never sizes an allocation: it is compared with the remaining bytes, then with
+//! the limit on elements of one request, and memory grows only as elements are decoded.
 //!
 //! # References
 //!
@@ -15,53 +15,34 @@
 
 use std::ops::Range;
 
-/// Elements that all arrays of one request may hold together: a tiny element on the wire is a
-/// larger one in memory, so bytes alone would not bound it.
+/// Limit on the elements of all arrays in one request. Bytes alone do not bound memory: a small
+/// element on the wire is larger in memory.
 const MAX_ELEMENTS: usize = 250_000;
 
-/// Elements reserved before any has arrived.
+/// Limit on the elements that are allocated before they are decoded.
 const MAX_RESERVED: usize = 1_024;
 
-/// A request does not follow the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The request ends inside a field.
-    #[error("the request ends {missing} bytes short at byte {position}")]
-    Truncated {
-        /// Where the field begins.
-        position: usize,
-        /// How many bytes it lacks.
-        missing: usize,
-    },
+    /// The request ends within a field.
+    #[error("the request is {missing} bytes too short for the field at byte {position}")]
+    Truncated { position: usize, missing: usize },
     /// A variable-length integer has more than 32 bits.
-    #[error("the integer at byte {position} is too long")]
-    Varint {
-        /// Where it begins.
-        position: usize,
-    },
-    /// A field that must have a value has none, or its length is negative.
-    #[error("the length {length} at byte {position} is not one")]
-    Length {
-        /// Where the length stands.
-        position: usize,
-        /// What it says.
-        length: i64,
-    },
-    /// A string is not UTF-8.
+    #[error("the integer at byte {position} has more than 32 bits")]
+    Varint { position: usize },
+    /// A length is negative, or a field that must have a value is null.
+    #[error("invalid length {length} at byte {position}")]
+    Length { position: usize, length: i64 },
     #[error("the string at byte {position} is not valid UTF-8")]
-    Utf8 {
-        /// Where its bytes begin.
-        position: usize,
-    },
-    /// The arrays of the request hold too many elements.
-    #[error("the request holds more than {MAX_ELEMENTS} array elements")]
+    Utf8 { position: usize },
+    #[error("the request has more than {MAX_ELEMENTS} array elements")]
     TooManyElements,
 }
 
-/// Reads one request front to back.
+/// Decodes one request from start to end.
 ///
-/// Strings, byte fields and arrays are read in their classic form until
-/// [`set_flexible`](Self::set_flexible), and in their compact form from then on.
+/// Strings, byte fields and arrays have classic lengths until
+/// [`set_flexible`](Self::set_flexible), and compact lengths afterwards.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
@@ -71,7 +52,6 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from the first byte of a frame.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
@@ -81,47 +61,41 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Switches between classic (false) and compact forms with tagged fields (true).
+    /// Chooses compact lengths and tagged fields (true) or classic lengths (false).
     pub fn set_flexible(&mut self, flexible: bool) {
         self.flexible = flexible;
     }
 
-    /// Returns how many bytes were not read yet.
     pub fn remaining(&self) -> usize {
         self.bytes.len().saturating_sub(self.position)
     }
 
-    /// Reads one byte as a signed number.
     pub fn i8(&mut self) -> Result<i8, Error> {
         self.fixed().map(i8::from_be_bytes)
     }
 
-    /// Reads a truth value: everything but zero is true.
+    /// Reads a boolean: every byte but zero is true.
     pub fn bool(&mut self) -> Result<bool, Error> {
         self.i8().map(|value| value != 0)
     }
 
-    /// Reads a big-endian 16-bit number.
     pub fn i16(&mut self) -> Result<i16, Error> {
         self.fixed().map(i16::from_be_bytes)
     }
 
-    /// Reads a big-endian 32-bit number.
     pub fn i32(&mut self) -> Result<i32, Error> {
         self.fixed().map(i32::from_be_bytes)
     }
 
-    /// Reads a big-endian 64-bit number.
     pub fn i64(&mut self) -> Result<i64, Error> {
         self.fixed().map(i64::from_be_bytes)
     }
 
-    /// Reads the 16 bytes of a UUID.
     pub fn uuid(&mut self) -> Result<uuid::Uuid, Error> {
         self.fixed().map(uuid::Uuid::from_bytes)
     }
 
-    /// Reads a string that must be there.
+    /// Reads a string that must not be null.
     pub fn string(&mut self) -> Result<&'a str, Error> {
         let position = self.position;
         self.nullable_string()?.ok_or(Error::Length {
@@ -130,7 +104,6 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads a string that may be null.
     pub fn nullable_string(&mut self) -> Result<Option<&'a str>, Error> {
         let length = if self.flexible {
             self.compact_length()?
@@ -142,7 +115,7 @@ impl<'a> Reader<'a> {
         length.map(|length| self.str(length)).transpose()
     }
 
-    /// Reads bytes that must be there.
+    /// Reads bytes that must not be null.
     pub fn bytes(&mut self) -> Result<&'a [u8], Error> {
         let position = self.position;
         self.nullable_bytes()?.ok_or(Error::Length {
@@ -151,13 +124,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads bytes that may be null.
     pub fn nullable_bytes(&mut self) -> Result<Option<&'a [u8]>, Error> {
         let range = self.nullable_bytes_range()?;
         Ok(range.map(|range| self.bytes.get(range).unwrap_or_default()))
     }
 
-    /// Reads an array that must be there.
+    /// Reads an array that must not be null.
     pub fn array<T>(
         &mut self,
         element: impl FnMut(&mut Self) -> Result<T, Error>,
@@ -169,7 +141,6 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads an array that may be null.
     pub fn nullable_array<T>(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<T, Error>,
@@ -184,7 +155,7 @@ impl<'a> Reader<'a> {
         Ok(Some(elements))
     }
 
-    /// Skips the tagged fields that end a structure; the classic form has none.
+    /// Skips the tagged fields at the end of a structure; the classic form has none.
     pub fn tags(&mut self) -> Result<(), Error> {
         if !self.flexible {
             return Ok(());
@@ -209,7 +180,7 @@ impl<'a> Reader<'a> {
         let Some(count) = count else {
             return Ok(None);
         };
-        // Every element takes at least one byte.
+        // Every element has at least one byte.
         let missing = count.saturating_sub(self.remaining());
         if missing > 0 {
             return Err(Error::Truncated { position, missing });
@@ -285,7 +256,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Returns a classic length, `None` for the null of -1.
+/// Checks a classic length; -1 is null.
 fn classic_length(length: i64, position: usize) -> Result<Option<usize>, Error> {
     match length {
         -1 => Ok(None),
@@ -308,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_beyond_the_remaining_bytes_is_refused_before_anything_is_reserved() {
+    fn count_beyond_the_remaining_bytes_is_rejected_before_allocating() {
         let bytes = [0x7f, 0xff, 0xff, 0xff, 1, 2];
         let result = Reader::new(&bytes).array(Reader::i8);
         assert_eq!(
@@ -321,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_of_one_request_share_a_budget() {
+    fn arrays_of_one_request_share_a_limit() {
         let mut bytes = 200_000_i32.to_be_bytes().to_vec();
         bytes.resize(4 + 200_000, 0);
         let second = bytes.clone();
@@ -332,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_told_from_empty_in_both_forms() {
+    fn null_and_empty_differ_in_both_forms() {
         assert_eq!(Reader::new(&[0xff, 0xff]).nullable_string(), Ok(None));
         assert_eq!(Reader::new(&[0, 0]).nullable_string(), Ok(Some("")));
         assert_eq!(compact(&[0]).nullable_string(), Ok(None));
@@ -347,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_length_other_than_null_is_refused() {
+    fn negative_length_other_than_null_is_rejected() {
         assert_eq!(
             Reader::new(&[0xff, 0xfe]).nullable_string(),
             Err(Error::Length {
@@ -358,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_varint_of_more_than_32_bits_is_refused() {
+    fn varint_of_more_than_32_bits_is_rejected() {
         assert_eq!(
             compact(&[0xff, 0xff, 0xff, 0xff, 0x1f]).nullable_string(),
             Err(Error::Varint { position: 0 })
@@ -370,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn tagged_fields_are_skipped_whole() {
+    fn tagged_fields_are_skipped() {
         let mut reader = compact(&[2, 0, 1, 0xaa, 5, 2, 0xbb, 0xcc, 7]);
         assert_eq!(reader.tags(), Ok(()));
         assert_eq!(reader.i8(), Ok(7));
@@ -379,7 +350,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_reader_panic_or_overrun(
+        fn arbitrary_bytes_do_not_panic_or_overrun(
             bytes in proptest::collection::vec(any::<u8>(), 0..64),
             flexible: bool,
             steps in proptest::collection::vec(0_u8..8, 0..16),

@@ -1,7 +1,7 @@
 //! One connection: frames in, replies out.
 //!
 //! Commands run on threads that may block, one at a time per connection, so that a long scan or a
-//! flush holds up nobody else.
+//! sync to disk does not delay other connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,35 +16,35 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::command::{self, Call, Client, Shared};
-use crate::faults::{Disturbance, Injected, Occasion};
-use crate::frame::{self, HEADER_BYTES, Header, Protocol, Reply, Request};
+use crate::faults::{Fault, Interruption, Moment};
+use crate::frame::{self, Frame, HEADER_BYTES, Header, Protocol, Reply};
 
-/// Bytes of a frame that are read before they count against the memory of all frames.
+/// Bytes of a frame that does not count against the memory of all frames.
 const SMALL_FRAME: usize = 64 * 1024;
 
 /// Bytes that the large frames of all connections may take together.
 const FRAME_MEMORY: usize = 512 * 1024 * 1024;
 
-/// Bytes of a frame of a client that has not yet proved who it is.
-const STRANGERS_FRAME: usize = 64 * 1024;
+/// Bytes of a frame of a client that has not logged in.
+const FRAME_BEFORE_LOGIN: usize = 64 * 1024;
 
-/// Bytes of a buffer that are kept for the next frame.
+/// Bytes of the largest buffer that is kept for the next frame.
 const KEPT_BUFFER: usize = 4 * 1024 * 1024;
 
-/// How long a client may take to send the rest of a frame, or to take a reply.
-const FRAME_DEADLINE: Duration = Duration::from_secs(60);
+/// Time limit for a client to send the next bytes of a frame, or to receive a reply.
+const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The memory that large frames share. A frame waits for its part before it is read.
+/// The memory that large frames share. A frame waits for its share before it is read.
 #[derive(Debug)]
 pub struct FrameMemory(Semaphore);
 
 impl FrameMemory {
-    /// Starts with everything free.
+    /// Returns memory that no frame uses.
     pub fn new() -> Self {
         Self(Semaphore::new(FRAME_MEMORY / 1024))
     }
 
-    /// Waits until a frame may be read; small ones may at once.
+    /// Waits until a frame may be read. A small one need not wait.
     async fn reserve(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
         if bytes <= SMALL_FRAME {
             return None;
@@ -54,18 +54,18 @@ impl FrameMemory {
     }
 }
 
-/// Why a connection ended. Only worth a line in the log.
+/// Why a connection ended, for the log.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
     #[error("the client closed the connection")]
     Closed,
-    #[error("the store stops")]
+    #[error("the server stops")]
     Stopping,
-    #[error("the client said nothing for too long")]
+    #[error("the client was idle for too long")]
     Idle,
-    #[error("a fault plan cut the connection")]
+    #[error("a fault hook cut the connection")]
     Cut,
-    #[error("the client broke the protocol")]
+    #[error("the client violated the protocol")]
     Protocol(#[source] frame::Error),
     #[error("the connection failed")]
     Socket(#[source] std::io::Error),
@@ -77,71 +77,82 @@ enum Ended {
 
 /// A connection being served.
 #[derive(Debug)]
-pub struct Serving<S> {
+pub struct Connection<S> {
+    /// Number of the connection, from 1.
+    pub id: i32,
     /// The socket, or TLS over it.
     pub stream: S,
-    /// Cancelled when the store stops.
+    /// Cancelled when the server stops.
     pub stopping: CancellationToken,
-    /// What the client may ask for at most.
+    /// Limits of the client.
     pub limits: Limits,
-    /// What all connections share.
+    /// State that all connections share.
     pub shared: Arc<Shared>,
-    /// The memory that all connections share.
+    /// Memory that all connections share.
     pub memory: Arc<FrameMemory>,
 }
 
-impl Serving<TcpStream> {
-    /// Serves a client that may begin with TLS, if there is a certificate, and need not.
-    pub async fn accept(self, id: i32, tls: Option<Arc<ServerConfig>>) {
-        let Some(tls) = tls else {
-            return self.run(id).await;
+impl Connection<TcpStream> {
+    /// Serves a client until it leaves, is idle for too long, or the server stops or crashes. With a
+    /// certificate, clients may begin with TLS.
+    pub async fn accept(self, tls: Option<Arc<ServerConfig>>) {
+        let crashed = self.shared.crashed.clone();
+        let serve = async {
+            match tls {
+                Some(tls) => self.accept_tls_or_plain(tls).await,
+                None => self.run().await,
+            }
         };
+        tokio::select! {
+            () = crashed.cancelled() => {}
+            () = serve => {}
+        }
+    }
+
+    async fn accept_tls_or_plain(self, tls: Arc<ServerConfig>) {
+        let id = self.id;
+        let first_bytes = tls::is_client_hello(&self.stream);
         let begun = tokio::select! {
             () = self.stopping.cancelled() => return,
-            begun = tokio::time::timeout(self.limits.idle, tls::is_client_hello(&self.stream)) => begun,
+            begun = tokio::time::timeout(self.limits.idle, first_bytes) => begun,
         };
         match begun {
             Ok(Ok(true)) => {}
-            // What is wrong with the connection is found once more, and told, where it is served.
-            Ok(_) => return self.run(id).await,
-            Err(_elapsed) => return debug!(id, "closed: {}", Ended::Idle),
+            // An error of the socket shows again, and is logged, when the first frame is read.
+            Ok(_) => return self.run().await,
+            Err(_elapsed) => return debug!(id, "closed a connection: {}", Ended::Idle),
         }
-        let Self {
-            stream,
-            stopping,
-            limits,
-            shared,
-            memory,
-        } = self;
-        match tls::accept(tls, stream).await {
+        match tls::accept(tls, self.stream).await {
             Ok(stream) => {
-                let serving = Serving {
+                let connection = Connection {
+                    id,
                     stream,
-                    stopping,
-                    limits,
-                    shared,
-                    memory,
+                    stopping: self.stopping,
+                    limits: self.limits,
+                    shared: self.shared,
+                    memory: self.memory,
                 };
-                serving.run(id).await;
+                connection.run().await;
             }
-            Err(error) => info!(id, %error, "a client did not agree on TLS"),
+            Err(error) => info!(id, %error, "TLS handshake with a client failed"),
         }
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Serving<S> {
-    /// Serves until the connection ends, is idle for too long, or the store stops.
-    pub async fn run(mut self, id: i32) {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
+    async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let _open = shared.counters.open();
+        let id = self.id;
         let mut client = Client::new(id);
         let mut buffer = Vec::new();
-        let memory = Arc::clone(&self.memory);
         loop {
-            match self.answer(&mut client, &mut buffer, &memory).await {
+            match self.answer(&mut client, &mut buffer).await {
                 Ok(()) => {}
                 Err(Ended::Closed | Ended::Stopping) => return,
-                Err(ended @ (Ended::Idle | Ended::Cut)) => return debug!(id, "closed: {ended}"),
+                Err(ended @ (Ended::Idle | Ended::Cut)) => {
+                    return debug!(id, "closed a connection: {ended}");
+                }
                 Err(ended) => {
                     let cause = std::error::Error::source(&ended).map(ToString::to_string);
                     return warn!(id, cause, "closed a connection: {ended}");
@@ -151,49 +162,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Serving<S> {
     }
 
     /// Reads a frame, runs its command and replies.
-    async fn answer(
-        &mut self,
-        client: &mut Client,
-        buffer: &mut Vec<u8>,
-        memory: &FrameMemory,
-    ) -> Result<(), Ended> {
-        let stopping = self.stopping.clone();
-        let stranger = client.user.is_none() && !self.shared.users.is_empty();
-        let limit = if stranger {
-            self.limits.frame_bytes.min(STRANGERS_FRAME)
-        } else {
+    async fn answer(&mut self, client: &mut Client, buffer: &mut Vec<u8>) -> Result<(), Ended> {
+        let logged_in = client.user.is_some() || self.shared.credentials.is_empty();
+        let limit = if logged_in {
             self.limits.frame_bytes
+        } else {
+            self.limits.frame_bytes.min(FRAME_BEFORE_LOGIN)
         };
-        let read = self.read_frame(std::mem::take(buffer), memory, limit);
-        let (header, header_bytes, frame, _reserved) = tokio::select! {
+        let (stopping, memory) = (self.stopping.clone(), Arc::clone(&self.memory));
+        let read = self.read_frame(std::mem::take(buffer), &memory, limit);
+        let (frame, _reserved) = tokio::select! {
             () = stopping.cancelled() => return Err(Ended::Stopping),
             read = read => read?,
         };
-        self.shared
-            .counters
-            .received(header_bytes.len() + frame.len());
-        let injected = self.inject(client.id, header, &header_bytes, &frame);
-        self.disturb(injected.before).await?;
+        self.shared.counters.received(frame.header.length);
+        let fault = self.fault_for(&frame).unwrap_or_default();
+        let after = fault.after;
+        self.interrupt(fault.before).await?;
 
-        let after = injected.after;
         let shared = Arc::clone(&self.shared);
         let mut taken = std::mem::replace(client, Client::new(client.id));
         let run = move || {
-            let reply = run(
-                &shared,
-                &mut taken,
-                &injected,
-                (header, &header_bytes, &frame),
-            );
-            (reply, taken, frame)
+            let reply = run(&shared, &mut taken, &fault, &frame);
+            (reply, taken, frame.body)
         };
         let done = tokio::task::spawn_blocking(run).await;
-        let (reply, returned, frame) = done.map_err(|_panic| Ended::Panicked)?;
+        let (reply, returned, body) = done.map_err(|_panic| Ended::Panicked)?;
         *client = returned;
-        if frame.capacity() <= KEPT_BUFFER {
-            *buffer = frame;
+        if body.capacity() <= KEPT_BUFFER {
+            *buffer = body;
         }
-        self.disturb(after).await?;
+        self.interrupt(after).await?;
         match reply.map_err(Ended::Protocol)? {
             Some(reply) => self.send(&reply).await,
             None => Ok(()),
@@ -205,27 +204,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Serving<S> {
         buffer: Vec<u8>,
         memory: &'m FrameMemory,
         limit: usize,
-    ) -> Result<
-        (
-            Header,
-            [u8; HEADER_BYTES],
-            Vec<u8>,
-            Option<SemaphorePermit<'m>>,
-        ),
-        Ended,
-    > {
-        let mut bytes = [0; HEADER_BYTES];
-        let arrived = self.stream.read_exact(&mut bytes);
+    ) -> Result<(Frame, Option<SemaphorePermit<'m>>), Ended> {
+        let mut header_bytes = [0; HEADER_BYTES];
+        let arrived = self.stream.read_exact(&mut header_bytes);
         match tokio::time::timeout(self.limits.idle, arrived).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return Err(Ended::Closed),
             Err(_) => return Err(Ended::Idle),
         }
-        let header = Header::read(bytes, limit).map_err(Ended::Protocol)?;
+        let header = Header::read(header_bytes, limit).map_err(Ended::Protocol)?;
         let length = header.length - HEADER_BYTES;
         let reserved = memory.reserve(length).await;
-        let frame = self.read_body(length, buffer).await?;
-        Ok((header, bytes, frame, reserved))
+        let frame = Frame {
+            header,
+            header_bytes,
+            body: self.read_body(length, buffer).await?,
+        };
+        Ok((frame, reserved))
     }
 
     /// Reads a frame's body. The buffer grows as bytes arrive, not by what the client announced.
@@ -234,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Serving<S> {
         buffer.reserve(bytes.min(SMALL_FRAME));
         let mut rest = (&mut self.stream).take(u64::try_from(bytes).unwrap_or(u64::MAX));
         while buffer.len() < bytes {
-            let read = tokio::time::timeout(FRAME_DEADLINE, rest.read_buf(&mut buffer)).await;
+            let read = tokio::time::timeout(FRAME_TIMEOUT, rest.read_buf(&mut buffer)).await;
             let read = read.map_err(|_late| Ended::Slow)?.map_err(Ended::Socket)?;
             if read == 0 {
                 return Err(Ended::Socket(std::io::ErrorKind::UnexpectedEof.into()));
@@ -247,44 +242,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Serving<S> {
         let mut bytes = reply.bytes();
         self.shared.counters.sent(bytes.remaining());
         let sent = self.stream.write_all_buf(&mut bytes);
-        let sent = tokio::time::timeout(FRAME_DEADLINE, sent).await;
+        let sent = tokio::time::timeout(FRAME_TIMEOUT, sent).await;
         sent.map_err(|_late| Ended::Slow)?.map_err(Ended::Socket)
     }
 
-    /// Asks the fault plan, if there is one, what is to go wrong with a command.
-    fn inject(
-        &self,
-        connection: i32,
-        header: Header,
-        header_bytes: &[u8],
-        frame: &[u8],
-    ) -> Injected {
-        let Some(plan) = &self.shared.faults else {
-            return Injected::default();
-        };
-        let Ok(request) = Request::read(header, header_bytes, frame) else {
-            return Injected::default();
-        };
-        let Ok(call) = Call::of(&request) else {
-            return Injected::default();
-        };
-        plan.inject(&Occasion {
+    /// Asks the hook, if there is one, what goes wrong with a command.
+    fn fault_for(&self, frame: &Frame) -> Option<Fault> {
+        let hook = self.shared.faults.as_ref()?;
+        let request = frame.request().ok()?;
+        let call = Call::new(&request).ok()?;
+        hook.fault_for(&Moment {
             command: call.name,
             database: call.database,
             collection: &call.collection_name().unwrap_or_default(),
-            connection,
+            connection: self.id,
         })
     }
 
-    async fn disturb(&self, disturbance: Option<Disturbance>) -> Result<(), Ended> {
-        match disturbance {
+    async fn interrupt(&self, interruption: Option<Interruption>) -> Result<(), Ended> {
+        match interruption {
             None => Ok(()),
-            Some(Disturbance::Cut) => Err(Ended::Cut),
-            Some(Disturbance::Hang) => {
+            Some(Interruption::Cut) => Err(Ended::Cut),
+            Some(Interruption::Hang) => {
                 self.stopping.cancelled().await;
                 Err(Ended::Stopping)
             }
-            Some(Disturbance::Delay(delay)) => {
+            Some(Interruption::Delay(delay)) => {
                 tokio::select! {
                     () = self.stopping.cancelled() => {}
                     () = tokio::time::sleep(delay) => {}
@@ -295,26 +278,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Serving<S> {
     }
 }
 
-/// Runs a command; `None` if the client wants no reply.
+/// Runs a command; `None` if the client expects no reply.
 fn run(
     shared: &Shared,
     client: &mut Client,
-    injected: &Injected,
-    (header, header_bytes, body): (Header, &[u8], &[u8]),
+    fault: &Fault,
+    frame: &Frame,
 ) -> Result<Option<Reply>, frame::Error> {
-    let request = match Request::read(header, header_bytes, body) {
+    let request_id = frame.header.request_id;
+    let request = match frame.request() {
         Ok(request) => request,
         Err(frame::Error::Document(invalid)) => {
-            // The frame's end is known, so the connection can go on.
-            let reply = command::refuse_document(&invalid);
-            return Ok(Some(Reply::new(
-                Protocol::Message,
-                header.request_id,
-                reply,
-            )));
+            // The end of the frame is known, so the connection can go on.
+            let reply = command::reject_document(&invalid);
+            return Ok(Some(Reply::new(Protocol::Message, request_id, reply)));
         }
         Err(error) => return Err(error),
     };
-    let reply = command::execute(shared, client, &request, injected);
-    Ok((!request.unacknowledged).then(|| Reply::new(request.protocol, header.request_id, reply)))
+    let reply = command::execute(shared, client, &request, fault);
+    Ok((!request.unacknowledged).then(|| Reply::new(request.protocol, request_id, reply)))
 }

@@ -1,16 +1,11 @@
-//! What a command answers when it fails: MongoDB's code, its name and a message.
-
-use std::error::Error as _;
-use std::io;
+//! Errors of commands: MongoDB's code, its name and a message.
 
 use crate::bson::{Builder, Doc};
-use crate::engine;
-use crate::engine::collection::ChangeError;
 
-/// Added to what is said of a name that MongoDB knows, so that nobody looks for a misspelling.
+/// Appended to errors about names that MongoDB has, so that users do not look for a misspelling.
 pub const UNSUPPORTED_HERE: &str = " (convoy's document store does not support it)";
 
-/// A number and name from MongoDB's table of errors.
+/// An error code of MongoDB, with its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
     number: i32,
@@ -72,30 +67,29 @@ impl Code {
         }
     }
 
-    /// Returns a code that has no name of its own.
+    /// Returns a code without a name.
     pub const fn location(number: i32) -> Self {
         Self { number, name: None }
     }
 
-    /// Returns the name; `Location…` where there is none.
+    /// Returns the name; `Location` and the number if there is none.
     pub fn name(self) -> String {
         self.name
             .map_or_else(|| format!("Location{}", self.number), str::to_owned)
     }
 }
 
-/// Why a command, or one write of it, failed.
+/// The error of a command, or of one of its writes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct CommandError {
     code: Code,
     message: String,
-    /// A document whose fields join the reply, such as `keyPattern`.
+    /// A document whose fields are added to the reply, such as `keyPattern`.
     details: Option<Vec<u8>>,
 }
 
 impl CommandError {
-    /// Makes an error.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -104,7 +98,7 @@ impl CommandError {
         }
     }
 
-    /// Makes an error with a number that has no name.
+    /// Returns an error with a code that has no name.
     pub fn location(number: i32, message: impl Into<String>) -> Self {
         Self::new(Code::location(number), message)
     }
@@ -116,7 +110,6 @@ impl CommandError {
         self
     }
 
-    /// Returns the code.
     pub fn code(&self) -> Code {
         self.code
     }
@@ -153,58 +146,32 @@ impl CommandError {
     }
 }
 
-/// Makes the errors that most commands share.
 impl CommandError {
-    /// A value makes no sense.
+    /// Returns the error for an invalid value.
     pub fn bad_value(message: impl Into<String>) -> Self {
         Self::new(Code::BAD_VALUE, message)
     }
 
-    /// An argument cannot be understood.
+    /// Returns the error for an argument that cannot be parsed.
     pub fn failed_to_parse(message: impl Into<String>) -> Self {
         Self::new(Code::FAILED_TO_PARSE, message)
     }
 
-    /// An argument has the wrong type.
+    /// Returns the error for an argument of the wrong type.
     pub fn type_mismatch(message: impl Into<String>) -> Self {
         Self::new(Code::TYPE_MISMATCH, message)
     }
 
-    /// A value cannot become one of another type.
+    /// Returns the error for a value that cannot be converted.
     pub fn conversion_failure(message: impl Into<String>) -> Self {
         Self::new(Code::CONVERSION_FAILURE, message)
     }
 
-    /// Something that MongoDB has and this store does not.
+    /// Returns the error for a feature that MongoDB has and this server does not.
     pub fn unsupported(what: impl std::fmt::Display) -> Self {
         Self::new(
             Code::NOT_IMPLEMENTED,
             format!("convoy's document store does not support {what}"),
         )
-    }
-}
-
-impl From<engine::Error> for CommandError {
-    fn from(error: engine::Error) -> Self {
-        let full = match &error {
-            engine::Error::Write { source, .. } => source.kind() == io::ErrorKind::StorageFull,
-            _ => false,
-        };
-        let code = if full {
-            Code::OUT_OF_DISK_SPACE
-        } else {
-            Code::INTERNAL_ERROR
-        };
-        let cause = error.source().map(|source| format!(": {source}"));
-        Self::new(code, format!("{error}{}", cause.unwrap_or_default()))
-    }
-}
-
-impl From<ChangeError> for CommandError {
-    fn from(error: ChangeError) -> Self {
-        match error {
-            ChangeError::Engine(error) => error.into(),
-            ChangeError::Refused(error) => error,
-        }
     }
 }

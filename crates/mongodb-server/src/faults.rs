@@ -1,94 +1,115 @@
-//! The seam through which tests and rehearsals make the store misbehave.
+//! What a test can make go wrong, and when.
 //!
-//! A [`FaultPlan`] in the [`Settings`](crate::Settings) is asked once for every command, before the
-//! command runs, and says what is to go wrong with it. Without a plan nothing is asked.
+//! A [`FaultHook`](convoy_server_kit::FaultHook) in the [`Settings`](crate::Settings) is asked once
+//! for every command, before the command runs. Without a hook nothing is asked.
 //!
 //! ```text
-//!  frame read ─▶ plan.inject ─▶ before ─▶ apply ─▶ after ─▶ reply
-//!                    │            │         │        └ delay, hang or cut with the command applied
-//!                    │            │         └ single writes refused; write concern not met
-//!                    │            └ delay, hang or cut with nothing applied
-//!                    └ or the whole command refused
+//!  request ─▶ hook.fault_for ─▶ before ─▶ apply ─▶ after ─▶ reply
+//!                     │           │         │        └ delay, hang or cut with the command applied
+//!                     │           │         └ single writes rejected; write concern not met
+//!                     │           └ delay, hang or cut with nothing applied
+//!                     └ or the whole command rejected
 //! ```
 
-use std::fmt::Debug;
 use std::time::Duration;
+
+use convoy_server_kit::FaultHook;
 
 use crate::error::{Code, CommandError};
 
-/// A command that a client sent.
+/// A hook of this server, shared by all connections.
+pub type FaultPlan = dyn for<'a> FaultHook<Moment<'a>, Fault>;
+
+/// A command is about to run.
 #[derive(Debug, Clone, Copy)]
-pub struct Occasion<'a> {
-    /// Its name, such as `insert`.
+pub struct Moment<'a> {
+    /// The command's name, such as `insert`.
     pub command: &'a str,
-    /// The database it is for.
+    /// The command's database.
     pub database: &'a str,
-    /// The collection it names, empty if none.
+    /// The collection that the command names; empty if none.
     pub collection: &'a str,
-    /// The number of the connection, from 1 on.
+    /// Number of the connection, from 1.
     pub connection: i32,
 }
 
-/// What is to go wrong with a command. The default is nothing.
+/// What goes wrong with a command. The default is nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Injected {
+pub struct Fault {
     /// Happens before anything is applied.
-    pub before: Option<Disturbance>,
+    pub before: Option<Interruption>,
     /// Happens when everything is applied, before the reply.
-    pub after: Option<Disturbance>,
-    /// The command is refused as a whole.
-    pub refusal: Option<InjectedError>,
-    /// Writes of a batch that are refused, by their index in it; the others are applied.
-    pub write_errors: Vec<(usize, InjectedError)>,
-    /// The write is applied and reported as not acknowledged as asked.
-    pub write_concern_error: Option<InjectedError>,
+    pub after: Option<Interruption>,
+    /// Rejects the whole command.
+    pub rejection: Option<ErrorReply>,
+    /// Rejects single writes of a batch, by their index; the others are applied.
+    pub write_errors: Vec<(usize, ErrorReply)>,
+    /// Applies the write and reports that its write concern was not met.
+    pub write_concern_error: Option<ErrorReply>,
 }
 
 /// What happens to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disturbance {
-    /// Nothing for a while.
+pub enum Interruption {
+    /// The server waits this long, then goes on.
     Delay(Duration),
-    /// Nothing ever again; the connection stays open.
+    /// The server never replies; the connection stays open.
     Hang,
-    /// The connection ends.
+    /// The server closes the connection.
     Cut,
 }
 
-/// An error that a client is told.
+/// An error as MongoDB replies with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InjectedError {
-    /// MongoDB's number.
+pub struct ErrorReply {
+    /// MongoDB's error code.
     pub code: i32,
-    /// What it says.
+    /// The error message.
     pub message: String,
 }
 
-/// Decides what goes wrong. Shared by all connections.
-pub trait FaultPlan: Debug + Send + Sync {
-    /// Returns what is to go wrong with a command.
-    fn inject(&self, occasion: &Occasion<'_>) -> Injected;
-}
-
-impl Injected {
-    /// Returns the error of the write at an index, if it is to be refused.
-    pub(super) fn write_error(&self, index: usize) -> Option<CommandError> {
-        let found = self.write_errors.iter().find(|(at, _)| *at == index);
-        found.map(|(_, error)| error.as_command_error())
-    }
-}
-
-impl InjectedError {
-    /// Makes an error of MongoDB's number and message.
-    pub fn new(code: i32, message: &str) -> Self {
+impl Fault {
+    /// Returns a fault before anything is applied.
+    pub fn before(interruption: Interruption) -> Self {
         Self {
-            code,
-            message: message.to_owned(),
+            before: Some(interruption),
+            ..Self::default()
         }
     }
 
-    /// Returns the error as commands report it.
-    pub(super) fn as_command_error(&self) -> CommandError {
+    /// Returns a fault when everything is applied, before the reply.
+    pub fn after(interruption: Interruption) -> Self {
+        Self {
+            after: Some(interruption),
+            ..Self::default()
+        }
+    }
+
+    /// Returns a fault that rejects the whole command.
+    pub fn rejection(error: ErrorReply) -> Self {
+        Self {
+            rejection: Some(error),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the error of the write at an index, if it is to be rejected.
+    pub(crate) fn write_error(&self, index: usize) -> Option<CommandError> {
+        let found = self.write_errors.iter().find(|(at, _)| *at == index);
+        found.map(|(_, error)| error.to_command_error())
+    }
+}
+
+impl ErrorReply {
+    /// Returns an error with MongoDB's code and a message.
+    pub fn new(code: i32, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn to_command_error(&self) -> CommandError {
         CommandError::new(Code::location(self.code), self.message.clone())
     }
 }

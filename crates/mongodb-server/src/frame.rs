@@ -1,10 +1,10 @@
-//! Messages on the wire: where a frame ends, what is in it, and how a reply is written.
+//! Messages of the wire protocol.
 //!
 //! ```text
 //! header   := length i32, request id i32, response to i32, opcode i32      length counts itself
 //! OP_MSG   := flags u32, section*, [crc32c u32]
 //! section  := 0 document                          the command
-//!           | 1 length i32, name cstring, document*   one of its arrays, outside of the document
+//!           | 1 length i32, name cstring, document*   one of its array arguments
 //! OP_QUERY := flags i32, collection cstring, skip i32, return i32, document     hello only
 //! ```
 //!
@@ -29,77 +29,91 @@ const OP_MSG: i32 = 2013;
 const FLAG_CHECKSUM: u32 = 1;
 const FLAG_MORE_TO_COME: u32 = 1 << 1;
 
-/// Flags in the low half that a receiver must know or refuse.
+/// Flags that a receiver must reject if it does not know them.
 const REQUIRED_FLAGS: u32 = 0xFFFF;
 
-/// Why bytes are not a message. The connection cannot go on after it.
+/// A message is invalid. The connection is closed after it, except after [`Error::Document`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The length is less than a header or more than allowed.
-    #[error("a message of {length} bytes is not between {HEADER_BYTES} and {limit} bytes")]
+    #[error("message length {length} is not between {HEADER_BYTES} and {limit} bytes")]
     Length {
-        /// What the header says.
+        /// The length in the header.
         length: i32,
-        /// The most that is accepted.
+        /// Largest accepted length.
         limit: usize,
     },
-    /// The opcode is none that is spoken here.
+    /// The opcode is not supported.
     #[error("opcode {0} is not supported")]
     Opcode(i32),
     /// A required flag is unknown.
     #[error("message flags {0:#x} are not supported")]
     Flags(u32),
-    /// A section ends too late, or there is no command.
-    #[error("a message ends inside of a section")]
+    /// A section ends too late, or the command is missing.
+    #[error("the message ends within a section")]
     Torn,
-    /// The checksum does not fit the bytes.
-    #[error("the checksum of a message does not fit")]
+    /// The checksum is wrong.
+    #[error("the checksum of the message is wrong")]
     Checksum,
-    /// A section is of a kind that does not exist, or the command is there twice.
-    #[error("message section {0} is not expected")]
+    /// A section has an unknown kind, or there are two commands.
+    #[error("unexpected message section {0}")]
     Section(u8),
-    /// The command is not BSON.
-    #[error("the command is not a document")]
+    /// The command is not valid BSON.
+    #[error("the command is not valid BSON")]
     Document(#[source] Invalid),
 }
 
 /// The first bytes of every message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Bytes of the whole message.
+    /// Length of the whole message in bytes.
     pub length: usize,
-    /// What a reply refers to.
+    /// Number that a reply refers to.
     pub request_id: i32,
     opcode: i32,
 }
 
-/// How a request came, which is how its reply goes.
+/// A message as it was received.
+#[derive(Debug)]
+pub struct Frame {
+    pub header: Header,
+    /// The header's bytes, which a checksum covers.
+    pub header_bytes: [u8; HEADER_BYTES],
+    /// The bytes after the header.
+    pub body: Vec<u8>,
+}
+
+impl Frame {
+    /// Reads the request.
+    pub fn request(&self) -> Result<Request<'_>, Error> {
+        Request::read(self.header, &self.header_bytes, &self.body)
+    }
+}
+
+/// The protocol of a request and of its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// The protocol of today.
+    /// `OP_MSG`.
     Message,
-    /// The legacy query that opens a connection of older clients.
+    /// `OP_QUERY`, with which older clients begin a connection.
     Query,
 }
 
-/// A request: a command and the arrays that travel beside it.
+/// A request: a command and its message sections.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// How it came.
     pub protocol: Protocol,
     /// Whether the client expects no reply.
     pub unacknowledged: bool,
-    /// The command.
     pub command: Doc<'a>,
-    /// Arrays of the command that came as sections: name, documents one after the other. Their
-    /// documents are not yet checked.
+    /// Array arguments in sections of their own: name and documents. They are not validated yet.
     pub sequences: Vec<(&'a str, &'a [u8])>,
     /// The database of a legacy query.
     pub query_database: Option<&'a str>,
 }
 
 impl Header {
-    /// Reads a header; `limit` is the most bytes a message may have.
+    /// Reads a header; `limit` is the largest accepted length of a message.
     pub fn read(bytes: [u8; HEADER_BYTES], limit: usize) -> Result<Self, Error> {
         let mut reader = Reader(&bytes);
         let length = reader.i32()?;
@@ -118,7 +132,7 @@ impl Header {
 }
 
 impl<'a> Request<'a> {
-    /// Reads what follows the header. The command is checked; sequences are when they are read.
+    /// Reads the bytes after the header. The command is validated, the documents of sections are not.
     pub fn read(header: Header, header_bytes: &[u8], body: &'a [u8]) -> Result<Self, Error> {
         match header.opcode {
             OP_MSG => Self::read_message(header_bytes, body),
@@ -176,7 +190,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A reply: what goes in front of its document, and the document.
+/// A reply.
 #[derive(Debug)]
 pub struct Reply {
     head: Vec<u8>,
@@ -184,7 +198,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Answers a request.
+    /// Returns the reply to a request.
     pub fn new(protocol: Protocol, response_to: i32, document: Vec<u8>) -> Self {
         let opcode = match protocol {
             Protocol::Message => OP_MSG,
@@ -197,7 +211,7 @@ impl Reply {
             // No flags; one section, the document.
             Protocol::Message => head.extend_from_slice(&[0, 0, 0, 0, 0]),
             Protocol::Query => {
-                // Flag 8: the server can wait for data; no cursor, from the first, one document.
+                // Flag 8: `awaitData` is supported; no cursor, starting from 0, one document.
                 head.extend_from_slice(&8_i32.to_le_bytes());
                 head.extend_from_slice(&0_i64.to_le_bytes());
                 head.extend_from_slice(&0_i32.to_le_bytes());
@@ -218,7 +232,7 @@ impl Reply {
     }
 }
 
-/// Takes values off the front of bytes.
+/// Reads values from the start of bytes.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -306,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_outside_of_the_limits_is_refused_before_anything_is_read() {
+    fn length_outside_of_the_limits_is_rejected() {
         for length in [i32::MIN, -1, 0, 15, 1_000_001, i32::MAX] {
             let mut bytes = [0; HEADER_BYTES];
             bytes[..4].copy_from_slice(&length.to_le_bytes());
@@ -316,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_checksum_is_refused_and_a_right_one_accepted() {
+    fn wrong_checksum_is_rejected() {
         let mut body = message(FLAG_CHECKSUM, Doc::EMPTY.bytes(), &[]);
         body.extend_from_slice(&[0; 4]);
         let computed = crc32c::crc32c_append(
@@ -330,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_flags_opcodes_and_sections_are_refused() {
+    fn unknown_flags_opcodes_and_sections_are_rejected() {
         let body = message(1 << 5, Doc::EMPTY.bytes(), &[]);
         assert!(matches!(read(OP_MSG, &body), Err(Error::Flags(_))));
         assert!(matches!(read(2012, &body), Err(Error::Opcode(2012))));
@@ -339,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_says_how_long_it_is_and_what_it_answers() {
+    fn reply_has_its_length_and_the_id_of_its_request() {
         let document = Builder::new().int32("ok", 1).finish();
         for protocol in [Protocol::Message, Protocol::Query] {
             let reply = Reply::new(protocol, 7, document.clone());
@@ -353,7 +367,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_message_is_read_whole_and_no_prefix_of_its_sections_is_mistaken_for_it(
+        fn message_is_read_and_its_prefixes_are_not_mistaken_for_it(
             command in strategies::document(), sequence in strategies::document()
         ) {
             let body = message(0, &command, &sequence);

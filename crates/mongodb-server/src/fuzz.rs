@@ -1,27 +1,24 @@
-//! The store's decoders as functions of bytes, for fuzzing.
+//! Fuzz targets: the decoders of this crate as functions of bytes.
 
 use std::sync::{Arc, LazyLock};
 
-use convoy_server_kit::clock::RunClock;
 use convoy_server_kit::fuzz::Target;
+use convoy_server_kit::scram::{CredentialStore, Exchange, Hash, Scheme};
+use convoy_server_kit::{RunClock, User};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{Conversation, Credential, Users};
+use crate::aggregation::{Context, GivenDocuments, build, parse_pipeline};
 use crate::bson::shell::Shown;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, key, order, validate};
 use crate::command::{self, Client, Counters, Cursors, Shared};
-use crate::engine::{Engine, Row, record};
+use crate::engine::{self, Engine, Row};
 use crate::error::CommandError;
-use crate::faults::Injected;
+use crate::faults::Fault;
 use crate::frame::{HEADER_BYTES, Header, Request};
-use crate::pipeline::Context;
-use crate::pipeline::parse::build;
-use crate::pipeline::transform::Given;
-use crate::query::update::{Moment, Update};
-use crate::query::{SortSpec, parse_filter, parse_projection};
+use crate::query::{Filter, Projection, SortSpec, Update, UpdateContext};
 
-/// The decoders of this crate.
+/// The targets of this crate.
 pub const TARGETS: &[Target] = &[
     Target::new("mongo_message", || Box::new(message)).with_document_at(21),
     Target::new("mongo_command", || {
@@ -42,19 +39,22 @@ pub const TARGETS: &[Target] = &[
     .with_document_at(0),
 ];
 
-/// Bytes a message may have here.
+/// As the server uses it, with fewer iterations.
+const SCRAM: Scheme = Scheme::new(Hash::Sha256, 1);
+
+/// Largest length of a message in bytes.
 const MESSAGE_BYTES: usize = 1 << 20;
 
-/// Nanoseconds that a query may take, as `maxTimeMS` would have it.
+/// Time limit of a query in nanoseconds.
 const QUERY_TIME: u64 = 500_000_000;
 
-/// Documents looked at of what a pipeline gives: some make many of few.
+/// Number of documents that are read from a pipeline: some produce many from few.
 const RESULTS: usize = 1_000;
 
-/// After so many commands what they stored is thrown away.
+/// Number of commands after which the documents are removed.
 const COMMANDS_PER_STORE: usize = 500;
 
-/// Reads a message: header and body, once with the length as it came and once with the true one.
+/// Reads a message twice: with the length in its header, and with the true one.
 pub fn message(bytes: &[u8]) {
     let Some((header_bytes, body)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
         return;
@@ -70,29 +70,30 @@ pub fn message(bytes: &[u8]) {
     }
 }
 
-/// Goes through a login with the bytes as what the client says, cut at the first byte's place.
+/// Runs a login; the first byte says where the client's first message ends.
 pub fn login(bytes: &[u8]) {
-    static CREDENTIAL: LazyLock<Credential> = LazyLock::new(|| Credential::derive("password"));
+    static CREDENTIALS: LazyLock<CredentialStore> =
+        LazyLock::new(|| CredentialStore::new(SCRAM, &[User::new("user", "password")]));
     let Some((cut, messages)) = bytes.split_first() else {
         return;
     };
     let (first, second) = messages.split_at(usize::from(*cut).min(messages.len()));
-    if let Ok((conversation, _answer)) = Conversation::start(first, |_user| &CREDENTIAL) {
-        let _refused = conversation.finish(second);
+    if let Ok((exchange, _answer)) = Exchange::begin(&CREDENTIALS, first) {
+        let _rejected = exchange.finish(second);
     }
 }
 
-/// Takes a record of the log apart, whatever its checksum says.
+/// Decodes a record of the log, whatever its checksum.
 pub fn record(bytes: &[u8]) {
     if let Some((header, body)) = bytes.split_first_chunk()
-        && let Some(header) = record::Header::read(header)
+        && let Some(header) = engine::Header::read(header)
     {
         header.fits(0, body);
-        let _change = record::read_body(header.kind, body);
+        let _change = engine::read_body(header.kind, body);
     }
 }
 
-/// Checks BSON; what passes is decoded, compared, made a key and shown.
+/// Validates BSON; decodes, compares, encodes as keys and displays valid documents.
 pub fn bson(bytes: &[u8]) {
     if validate::document(bytes).is_err() {
         return;
@@ -107,10 +108,10 @@ pub fn bson(bytes: &[u8]) {
     }
 }
 
-/// Compiles a document as a filter and runs it.
+/// Parses a document as a filter and runs it.
 pub fn filter(bytes: &[u8]) {
     checked(bytes, |doc| {
-        let filter = parse_filter::parse(doc)?;
+        let filter = Filter::parse(doc)?;
         for sample in samples(doc) {
             filter.test(Doc::new(&sample))?;
         }
@@ -118,20 +119,20 @@ pub fn filter(bytes: &[u8]) {
     });
 }
 
-/// Compiles a document as an update or a replacement, and applies it.
+/// Parses a document as an update or a replacement, and applies it.
 pub fn update(bytes: &[u8]) {
     checked(bytes, |doc| {
         let update = Update::parse(doc, None)?;
-        let filter = parse_filter::parse(Doc::EMPTY)?;
+        let filter = Filter::parse(Doc::EMPTY)?;
         for (inserting, sample) in [true, false].into_iter().cycle().zip(samples(doc)) {
-            let moment = Moment {
+            let update_context = UpdateContext {
                 now_ms: 0,
                 inserting,
                 position: None,
             };
             let sample = Doc::new(&sample);
-            let moment = moment.for_document(&update, &filter, sample);
-            let applied = update.apply(sample, moment)?;
+            let update_context = update_context.for_document(&update, &filter, sample);
+            let applied = update.apply(sample, update_context)?;
             assert!(validate::document(&applied).is_ok(), "{}", Shown(doc));
         }
         let inserted = update.insertion(&filter, 0)?;
@@ -140,13 +141,13 @@ pub fn update(bytes: &[u8]) {
     });
 }
 
-/// Compiles a document as a projection of `find`, of `$project`, of `$addFields` and as an order.
+/// Parses a document as a projection of `find`, `$project` and `$addFields`, and as a sort.
 pub fn projection(bytes: &[u8]) {
     checked(bytes, |doc| {
         let projections = [
-            parse_projection::parse_find(doc),
-            parse_projection::parse_project(doc).map(Some),
-            parse_projection::parse_add_fields(doc).map(Some),
+            Projection::parse_find(doc),
+            Projection::parse_project(doc).map(Some),
+            Projection::parse_add_fields(doc).map(Some),
         ];
         for projection in projections.into_iter().flatten().flatten() {
             for sample in samples(doc) {
@@ -163,7 +164,7 @@ pub fn projection(bytes: &[u8]) {
     });
 }
 
-/// A store that runs pipelines and commands without a connection.
+/// Runs pipelines and commands without a connection.
 #[derive(Debug)]
 pub struct Commands {
     shared: Shared,
@@ -184,7 +185,8 @@ impl Commands {
                 address: "127.0.0.1:27017".to_owned(),
                 counters: Counters::default(),
                 stopping: CancellationToken::new(),
-                users: Users::default(),
+                crashed: CancellationToken::new(),
+                credentials: CredentialStore::new(SCRAM, []),
                 faults: None,
             },
             ran: 0,
@@ -205,13 +207,13 @@ impl Commands {
         commands
     }
 
-    /// Compiles the values of a document as the stages of a pipeline, and runs it.
+    /// Parses the values of a document as the stages of a pipeline, and runs it.
     pub fn pipeline(&mut self, bytes: &[u8]) {
         checked(bytes, |doc| {
-            let stages = crate::pipeline::parse::parse(doc)?;
+            let stages = parse_pipeline(doc)?;
             let rows: Vec<Row> = samples(doc).into_iter().map(Row::computed).collect();
             let rows = rows.into_iter();
-            let mut stage = build(stages, Box::new(Given { rows }));
+            let mut stage = build(stages, Box::new(GivenDocuments { rows }));
             let context = Context {
                 engine: Arc::clone(&self.shared.engine),
                 clock: self.shared.clock,
@@ -246,12 +248,12 @@ impl Commands {
             return;
         };
         let mut client = Client::new(1);
-        let reply = command::execute(&self.shared, &mut client, &request, &Injected::default());
+        let reply = command::execute(&self.shared, &mut client, &request, &Fault::default());
         assert!(validate::document(&reply).is_ok(), "the reply is BSON");
     }
 }
 
-/// Documents that filters and changes are tried on: a common one, a nested one, the input itself.
+/// Returns documents to run on: a flat one, a nested one and the input itself.
 fn samples(input: Doc<'_>) -> Vec<Vec<u8>> {
     let inner = Builder::new().int32("b", 1).string("c", "x").finish();
     let numbers: ArrayBuilder = [Value::Int32(1), Value::Double(2.5), Value::Null]
@@ -269,7 +271,7 @@ fn samples(input: Doc<'_>) -> Vec<Vec<u8>> {
     vec![plain.finish(), nested.finish(), input.bytes().to_vec()]
 }
 
-/// Runs what takes a document with those bytes that are one.
+/// Runs a function with bytes that are a valid document.
 fn checked(bytes: &[u8], run: impl FnOnce(Doc<'_>) -> Result<(), CommandError>) {
     if validate::document(bytes).is_ok() {
         let _refused = run(Doc::new(bytes)).map_err(|error| error.to_string());

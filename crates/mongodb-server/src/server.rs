@@ -1,110 +1,69 @@
-//! The store as a server: started, listening, stopped.
+//! The server: started, restarted, crashed and stopped.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::Duration;
 
-use convoy_server_kit::clock::RunClock;
-use convoy_server_kit::server as net;
-use convoy_server_kit::{Limits, Server};
-use rustls::ServerConfig;
+use convoy_server_kit as kit;
+use convoy_server_kit::scram::{CredentialStore, Hash, Scheme};
+use convoy_server_kit::{RunClock, Server, User};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{debug, warn};
+use tracing::warn;
 
-use crate::auth::{User, Users};
-use crate::command::{Counters, Cursors, Shared, expiry};
-use crate::connection::{FrameMemory, Serving};
+use crate::command::{Counters, Cursors, Shared};
+use crate::connection::{Connection, FrameMemory};
 use crate::engine::{self, Engine};
-use crate::faults::FaultPlan;
-use crate::handshake::MAX_MESSAGE_BYTES;
+use crate::settings::Settings;
+use crate::upkeep;
 
-/// How often what nobody waited for is flushed: MongoDB's commit interval.
-const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
+/// MongoDB's defaults for SCRAM-SHA-256.
+const SCRAM: Scheme = Scheme::new(Hash::Sha256, 15_000).with_salt_bytes(28);
 
-/// How often idle cursors, expired documents and dead segments are looked for.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(10);
-
-/// What a store is to be.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Where to keep the documents. `None`: in a temporary directory that goes with the store.
-    pub data_dir: Option<PathBuf>,
-    /// What clients may ask for at most.
-    pub limits: Limits,
-    /// Who may use the store; everyone if empty.
-    pub users: Vec<User>,
-    /// Certificate and key for clients that begin with TLS; others are served as well.
-    pub tls: Option<Arc<ServerConfig>>,
-    /// What goes wrong on purpose; nothing if `None`.
-    pub faults: Option<Arc<dyn FaultPlan>>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            data_dir: None,
-            limits: Limits {
-                connections: 1_024,
-                // A message may hold a full batch and the command around it.
-                frame_bytes: usize::try_from(MAX_MESSAGE_BYTES).unwrap_or_default() + 16 * 1024,
-                idle: Duration::from_secs(30 * 60),
-            },
-            users: Vec::new(),
-            tls: None,
-            faults: None,
-        }
-    }
-}
-
-/// A store could not be started, or not be stopped in order.
+/// A server could not be started, or could not be stopped in order.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// Anyone on the network could read and write.
+    /// Without users, a server that other machines reach would be open to all of them.
     #[error("`{address}` can be reached from other machines and the document store has no users")]
     Unprotected {
-        /// Where it was to listen.
+        /// The address to listen on.
         address: SocketAddr,
     },
     /// The address cannot be listened on.
     #[error("failed to start the document store")]
-    Listen(#[source] net::Error),
+    Listen(#[source] kit::Error),
     /// The listener was lost before it was used.
     #[error("failed to start the document store")]
     Socket(#[source] std::io::Error),
-    /// There is no place for a temporary directory.
+    /// A temporary directory cannot be created.
     #[error("failed to create a temporary directory for the document store")]
     TemporaryDirectory(#[source] std::io::Error),
     /// The documents cannot be opened.
-    #[error("failed to open the documents of the store")]
-    Open(#[source] EngineError),
-    /// The documents could not be made durable at the end.
-    #[error("failed to save the documents of the store")]
-    Flush(#[source] EngineError),
-    /// A task of the store panicked.
+    #[error("failed to open the data directory of the document store")]
+    Open(#[source] StorageError),
+    /// The documents could not be synced to disk.
+    #[error("failed to sync the documents to disk")]
+    Flush(#[source] StorageError),
+    /// A task of the server panicked.
     #[error("a task of the document store panicked")]
     Panicked,
 }
 
-/// Why the documents could not be opened or saved.
+/// The data directory or a file in it cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct EngineError(engine::Error);
+pub struct StorageError(engine::Error);
 
 impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> String {
         match self {
             Self::Listen(error) => error.hint(),
-            Self::Open(EngineError(error)) | Self::Flush(EngineError(error)) => error.hint(),
-            Self::TemporaryDirectory(_) => {
-                "set TMPDIR to a directory that can be written".to_owned()
-            }
+            Self::Open(StorageError(error)) | Self::Flush(StorageError(error)) => error.hint(),
+            Self::TemporaryDirectory(_) => "set TMPDIR to a writable directory".to_owned(),
             Self::Unprotected { .. } => {
                 "listen on 127.0.0.1, or name a user and a password".to_owned()
             }
@@ -114,38 +73,119 @@ impl Error {
     }
 }
 
-/// A running document store. Dropping it stops it without waiting for its connections.
+/// A running server. Dropping it cuts its connections; [`stop`](Self::stop) waits for them.
+///
+/// After an error of [`restart`](Self::restart) or [`crash`](Self::crash) it does not serve; both can
+/// be tried again.
 #[derive(Debug)]
-pub struct Store {
+pub struct MongoServer {
+    settings: Settings,
+    directory: PathBuf,
+    address: SocketAddr,
+    serving: Option<Serving>,
+    /// Removed with the server.
+    temporary: Option<TempDir>,
+}
+
+/// What ends and begins with a restart.
+#[derive(Debug)]
+struct Serving {
     server: Server,
     shared: Arc<Shared>,
     /// Ends the upkeep when dropped.
-    upkeep: DropGuard,
-    /// Removed when the store is gone.
-    directory: Option<TempDir>,
+    upkeep_guard: DropGuard,
+    upkeep: JoinHandle<()>,
 }
 
-impl Store {
-    /// Opens the documents and listens, with all tasks on the current runtime.
+impl MongoServer {
+    /// Opens the documents and listens, with all tasks on the current tokio runtime.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
         if !settings.listen.ip().is_loopback() && settings.users.is_empty() {
             let address = settings.listen;
             return Err(Error::Unprotected { address });
         }
-        let (path, directory) = if let Some(path) = settings.data_dir {
-            (path, None)
+        let (directory, temporary) = if let Some(path) = &settings.data_dir {
+            (path.clone(), None)
         } else {
-            let directory = TempDir::with_prefix("convoy-store-");
-            let directory = directory.map_err(Error::TemporaryDirectory)?;
-            (directory.path().to_owned(), Some(directory))
+            let temporary = TempDir::with_prefix("convoy-store-");
+            let temporary = temporary.map_err(Error::TemporaryDirectory)?;
+            (temporary.path().to_owned(), Some(temporary))
         };
-        let users = settings.users;
-        let open = move || Ok((Engine::open(&path)?, Users::new(&users)));
-        let (engine, users) = tokio::task::spawn_blocking(open)
-            .await
-            .map_err(|_panic| Error::Panicked)?
-            .map_err(|error| Error::Open(EngineError(error)))?;
-        let listener = net::bind(settings.listen).await.map_err(Error::Listen)?;
+        let serving = Serving::start(&settings, &directory, settings.listen).await?;
+        Ok(Self {
+            address: serving.server.address(),
+            settings,
+            directory,
+            serving: Some(serving),
+            temporary,
+        })
+    }
+
+    /// Stops serving as [`stop`](Self::stop) does, then serves the same documents at the same
+    /// address. Cursors and sessions are lost.
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        if let Some(serving) = self.serving.take() {
+            serving.stop().await?;
+        }
+        self.serve_again().await
+    }
+
+    /// Ends as after a power failure, then serves at the same address.
+    ///
+    /// Connections are cut. Writes that were not synced to disk are lost, though they may have been
+    /// acknowledged; a write with `j: true` or `w: "majority"` is synced before it is acknowledged.
+    /// Returns the number of lost log entries: one for each batch of inserts, update or deletion.
+    pub async fn crash(&mut self) -> Result<u64, Error> {
+        let lost = match self.serving.take() {
+            Some(serving) => serving.crash().await?,
+            None => 0,
+        };
+        self.serve_again().await?;
+        Ok(lost)
+    }
+
+    /// Lets connections finish their command, syncs all documents to disk and removes a temporary
+    /// directory.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        let stopped = match self.serving.take() {
+            Some(serving) => serving.stop().await,
+            None => Ok(()),
+        };
+        let temporary = self.temporary.take();
+        blocking(move || drop(temporary)).await?;
+        stopped
+    }
+
+    /// Returns the address that clients connect to. It stays the same until the server is dropped.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the connection string for drivers: `mongodb://127.0.0.1:49152`, without credentials.
+    pub fn uri(&self) -> String {
+        format!("mongodb://{}", self.address)
+    }
+
+    /// Returns the directory that holds the documents.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    async fn serve_again(&mut self) -> Result<(), Error> {
+        let serving = Serving::start(&self.settings, &self.directory, self.address).await?;
+        self.serving = Some(serving);
+        Ok(())
+    }
+}
+
+impl Serving {
+    async fn start(
+        settings: &Settings,
+        directory: &Path,
+        address: SocketAddr,
+    ) -> Result<Self, Error> {
+        let (engine, credentials) = open(directory, &settings.users).await?;
+        let listener = kit::bind(address).await.map_err(Error::Listen)?;
         let address = listener.local_addr().map_err(Error::Socket)?;
         let shared = Arc::new(Shared {
             engine: Arc::new(engine),
@@ -154,103 +194,85 @@ impl Store {
             address: address.to_string(),
             counters: Counters::default(),
             stopping: CancellationToken::new(),
-            users,
-            faults: settings.faults,
+            crashed: CancellationToken::new(),
+            credentials,
+            faults: settings.faults.clone(),
         });
-        let upkeep = CancellationToken::new();
-        tokio::spawn(upkeep_loop(Arc::clone(&shared), upkeep.clone()));
-        let tls = settings.tls;
-        let server = serve(listener, settings.limits, tls, Arc::clone(&shared))?;
+        let stop_upkeep = CancellationToken::new();
+        let upkeep = upkeep::run(Arc::clone(&shared), stop_upkeep.clone());
+        let upkeep = tokio::spawn(upkeep);
         Ok(Self {
-            server,
+            server: listen(listener, settings, &shared)?,
             shared,
-            upkeep: upkeep.drop_guard(),
-            directory,
+            upkeep_guard: stop_upkeep.drop_guard(),
+            upkeep,
         })
     }
 
-    /// Returns the address that clients connect to.
-    pub fn address(&self) -> SocketAddr {
-        self.server.address()
+    /// Ends connections after their command and syncs all documents to disk.
+    async fn stop(self) -> Result<(), Error> {
+        let engine = self.end().await?;
+        let closed = blocking(move || engine.close()).await?;
+        closed.map_err(|error| Error::Flush(StorageError(error)))
     }
 
-    /// Lets connections finish their command, then makes everything durable.
-    pub async fn stop(self) -> Result<(), Error> {
-        let Self {
-            server,
-            shared,
-            upkeep,
-            directory,
-        } = self;
-        drop(upkeep);
-        shared.stopping.cancel();
-        if !server.stop().await {
+    /// Cuts connections and drops what was not synced; returns the number of lost log entries.
+    async fn crash(self) -> Result<u64, Error> {
+        self.shared.crashed.cancel();
+        let engine = self.end().await?;
+        let crashed = blocking(move || engine.crash()).await?;
+        crashed.map_err(|error| Error::Flush(StorageError(error)))
+    }
+
+    async fn end(self) -> Result<Arc<Engine>, Error> {
+        self.shared.stopping.cancel();
+        if !self.server.stop().await {
             warn!("connections to the document store did not end in time");
         }
-        let save = move || {
-            let saved = shared.engine.log().sync_all();
-            drop(directory);
-            saved
-        };
-        let saved = tokio::task::spawn_blocking(save)
-            .await
-            .map_err(|_panic| Error::Panicked)?;
-        saved.map_err(|error| Error::Flush(EngineError(error)))
+        drop(self.upkeep_guard);
+        self.upkeep.await.map_err(|_panicked| Error::Panicked)?;
+        Ok(Arc::clone(&self.shared.engine))
     }
 }
 
-fn serve(
+async fn open(directory: &Path, users: &[User]) -> Result<(Engine, CredentialStore), Error> {
+    let (directory, users) = (directory.to_owned(), users.to_vec());
+    let opened = blocking(move || {
+        let engine = Engine::open(&directory)?;
+        Ok((engine, CredentialStore::new(SCRAM, &users)))
+    });
+    let opened = opened.await?;
+    opened.map_err(|error| Error::Open(StorageError(error)))
+}
+
+fn listen(
     listener: tokio::net::TcpListener,
-    limits: Limits,
-    tls: Option<Arc<ServerConfig>>,
-    shared: Arc<Shared>,
+    settings: &Settings,
+    shared: &Arc<Shared>,
 ) -> Result<Server, Error> {
     let connections = AtomicI32::new(0);
     let memory = Arc::new(FrameMemory::new());
+    let (limits, tls) = (settings.limits, settings.tls.clone());
+    let shared = Arc::clone(shared);
     let handle = move |stream, stopping| {
         let id = connections.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        let serving = Serving {
+        let connection = Connection {
+            id,
             stream,
             stopping,
             limits,
             shared: Arc::clone(&shared),
             memory: Arc::clone(&memory),
         };
-        serving.accept(id, tls.clone())
+        connection.accept(tls.clone())
     };
     Server::start(listener, limits, handle).map_err(Error::Socket)
 }
 
-/// Flushes what nobody waited for, closes idle cursors, gives back space.
-async fn upkeep_loop(shared: Arc<Shared>, stopping: CancellationToken) {
-    let mut flush = tokio::time::interval(FLUSH_INTERVAL);
-    let mut upkeep = tokio::time::interval(UPKEEP_INTERVAL);
-    flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    upkeep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let thorough = tokio::select! {
-            () = stopping.cancelled() => return,
-            _ = flush.tick() => false,
-            _ = upkeep.tick() => true,
-        };
-        let shared = Arc::clone(&shared);
-        let work = move || {
-            if thorough {
-                shared.cursors.reap(shared.clock.now());
-                match expiry::expire(&shared) {
-                    Ok(0) => {}
-                    Ok(count) => debug!(count, "removed expired documents"),
-                    Err(error) => warn!(%error, "failed to remove expired documents"),
-                }
-                engine::compaction::compact(&shared.engine)
-            } else {
-                shared.engine.log().sync_all()
-            }
-        };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(%error, "upkeep of the document store failed"),
-            Err(error) => warn!(%error, "upkeep of the document store panicked"),
-        }
-    }
+/// Runs on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_panicked| Error::Panicked)
 }

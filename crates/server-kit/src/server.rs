@@ -1,5 +1,6 @@
 //! A TCP server: accepts up to a number of connections and ends them all within a deadline.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -7,9 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 /// How long connections may take to finish their requests when a server stops.
@@ -69,7 +69,8 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
 pub struct Server {
     address: SocketAddr,
     stopping: CancellationToken,
-    tasks: TaskTracker,
+    /// Closed once every task has ended: each holds a sender, and nothing is ever sent.
+    tasks: mpsc::Receiver<Infallible>,
 }
 
 impl Server {
@@ -85,10 +86,13 @@ impl Server {
     {
         let address = listener.local_addr()?;
         let stopping = CancellationToken::new();
-        let tasks = TaskTracker::new();
-        let accept = accept_loop(listener, limits, handle, stopping.clone(), tasks.clone());
-        tasks.spawn(accept);
-        tasks.close();
+        let (alive, tasks) = mpsc::channel(1);
+        let accepting = accept_loop(listener, limits, handle, stopping.clone(), alive.clone());
+        tokio::spawn(async move {
+            accepting.await;
+            // The listener is closed by now, so that a stopped server has freed its port.
+            drop(alive);
+        });
         Ok(Self {
             address,
             stopping,
@@ -103,9 +107,9 @@ impl Server {
 
     /// Stops accepting and waits up to five seconds for the connections to end; returns false if
     /// some did not.
-    pub async fn stop(self) -> bool {
+    pub async fn stop(mut self) -> bool {
         self.stopping.cancel();
-        tokio::time::timeout(STOP_DEADLINE, self.tasks.wait())
+        tokio::time::timeout(STOP_DEADLINE, self.tasks.recv())
             .await
             .is_ok()
     }
@@ -122,7 +126,7 @@ async fn accept_loop<H, F>(
     limits: Limits,
     handle: H,
     stopping: CancellationToken,
-    tasks: TaskTracker,
+    alive: mpsc::Sender<Infallible>,
 ) where
     H: Fn(TcpStream, CancellationToken) -> F,
     F: Future<Output = ()> + Send + 'static,
@@ -136,9 +140,10 @@ async fn accept_loop<H, F>(
         match accepted {
             Ok((stream, slot)) => {
                 let served = handle(stream, stopping.clone());
-                tasks.spawn(async move {
+                let alive = alive.clone();
+                tokio::spawn(async move {
                     served.await;
-                    drop(slot);
+                    drop((slot, alive));
                 });
             }
             Err(error) => {
@@ -162,4 +167,70 @@ async fn accept(
     // Responses are written in one call, so waiting for more to send only adds latency.
     stream.set_nodelay(true)?;
     Ok((stream, slot))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        connections: 1,
+        frame_bytes: 0,
+        idle: Duration::ZERO,
+    };
+
+    /// Starts a server that echoes one byte per connection.
+    async fn echo() -> Server {
+        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        Server::start(listener, LIMITS, |mut stream, _stopping| async move {
+            if let Ok(byte) = stream.read_u8().await {
+                stream.write_u8(byte).await.unwrap();
+            }
+        })
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn connection_beyond_the_limit_waits_for_a_slot() {
+        let server = echo().await;
+        let mut first = TcpStream::connect(server.address()).await.unwrap();
+        let mut second = TcpStream::connect(server.address()).await.unwrap();
+        second.write_u8(2).await.unwrap();
+        let answer = tokio::time::timeout(Duration::from_millis(50), second.read_u8());
+        assert!(answer.await.is_err(), "the only slot is taken");
+        first.write_u8(1).await.unwrap();
+        assert_eq!(first.read_u8().await.unwrap(), 1);
+        assert_eq!(second.read_u8().await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn stop_waits_for_connections_to_end() {
+        let server = echo().await;
+        let address = server.address();
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_u8(7).await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), 7);
+        assert!(server.stop().await);
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn stopped_server_has_freed_its_port() {
+        for _ in 0..100 {
+            let server = echo().await;
+            let address = server.address();
+            assert!(server.stop().await);
+            bind(address).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn occupied_port_is_an_error_with_a_hint() {
+        let server = echo().await;
+        let error = bind(server.address()).await.unwrap_err();
+        assert!(error.hint().contains("uses the port"), "{error}");
+        assert!(error.to_string().contains(&server.address().to_string()));
+    }
 }

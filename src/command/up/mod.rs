@@ -17,9 +17,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use convoy_kafka_server as broker;
-use convoy_kafka_server::Broker;
+use convoy_kafka_server::KafkaServer;
 use convoy_mongodb_server as store;
-use convoy_mongodb_server::Store;
+use convoy_mongodb_server::MongoServer;
 use convoy_registry_server as registry;
 use convoy_registry_server::RegistryServer;
 use convoy_server_kit::tls::Authority;
@@ -45,11 +45,11 @@ const STOPPING: &str = "stopping; interrupt again to abort";
 /// The three servers.
 #[derive(Debug)]
 struct Serving {
-    broker: Broker,
+    broker: KafkaServer,
     /// Vouches for broker and store where they speak TLS.
     authority: Option<Authority>,
     registry: RegistryServer,
-    store: Store,
+    store: MongoServer,
 }
 
 /// Serves until interrupted.
@@ -92,24 +92,20 @@ impl Serving {
         let authority = settings.tls.then(|| Authority::open(&data.of("tls")));
         let authority = authority.transpose()?;
         let tls = authority.as_ref().map(Authority::server);
-        let broker = broker::Settings {
-            listen: loopback(settings.broker_port),
-            data_dir: Some(data.of("broker")),
-            users: user.map(broker_user).into_iter().collect(),
-            tls: tls.clone(),
-            ..broker::Settings::default()
-        };
+        let mut broker = broker::Settings::default()
+            .with_listen(loopback(settings.broker_port))
+            .with_data_dir(data.of("broker"));
+        broker.users = user.map(broker_user).into_iter().collect();
+        broker.tls.clone_from(&tls);
         let mut registry = registry::Settings::default()
             .with_listen(loopback(settings.registry_port))
             .with_data_dir(data.of("registry"));
         registry.users = user.map(Into::into).into_iter().collect();
-        let store = store::Settings {
-            listen: loopback(settings.store_port),
-            data_dir: Some(data.of("store")),
-            users: user.map(store_user).into_iter().collect(),
-            tls,
-            ..store::Settings::default()
-        };
+        let mut store = store::Settings::default()
+            .with_listen(loopback(settings.store_port))
+            .with_data_dir(data.of("store"))
+            .with_users(user.map(store_user));
+        store.tls = tls;
         let at = |flag| move |error| name_port(flag, error);
         let broker = embedded::start_broker(broker, runtimes)
             .await
@@ -184,14 +180,11 @@ impl Serving {
 }
 
 fn broker_user(user: &Credentials) -> broker::User {
-    broker::User {
-        name: user.username.clone(),
-        password: user.password.clone(),
-    }
+    broker::User::new(user.username.clone(), user.password.clone())
 }
 
 fn store_user(user: &Credentials) -> store::User {
-    store::User::new(user.username.clone(), user.password.reveal())
+    store::User::new(user.username.clone(), user.password.clone())
 }
 
 /// Names the option that decides a port, where that is what went wrong.

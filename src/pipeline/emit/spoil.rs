@@ -249,11 +249,11 @@ fn fields(payload: &[u8]) -> Vec<(String, Box<RawValue>)> {
 
 #[cfg(test)]
 mod tests {
+    use convoy_mongodb_server::bson::Writer;
     use proptest::prelude::*;
 
     use super::*;
     use crate::dataset::Column;
-    use crate::record::bson::Writer;
     use crate::record::typed::PayloadDecoder;
 
     fn schema(nullable: bool) -> Schema {
@@ -282,7 +282,7 @@ mod tests {
 
     fn decode(payload: &[u8], schema: &Schema) -> Result<(), String> {
         let mut bytes = Vec::new();
-        let mut writer = Writer::begin(&mut bytes);
+        let mut writer = Writer::new(&mut bytes);
         let decoded = PayloadDecoder::new(schema).decode(payload, &mut writer);
         decoded.map_err(|error| error.reason)
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use convoy_kafka_server::{Fault, Moment};
-use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
+use convoy_kafka_server::{Fault, FaultHook, Moment};
+use convoy_mongodb_server::{ErrorReply, Interruption};
 
 use crate::load::random;
 use crate::pipeline::tests::*;
@@ -60,8 +60,8 @@ impl Chaos {
     }
 }
 
-impl Faults for Chaos {
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+impl FaultHook<Moment<'_>, Fault> for Chaos {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         let (kind, fault) = match (moment, self.draw(60)) {
             (Moment::BeforeAppend { .. }, 0) => ("broker cut before append", Fault::Cut),
             (Moment::BeforeAppend { .. }, 1) => ("broker disk full", Fault::FailWrite),
@@ -88,51 +88,50 @@ impl Faults for Chaos {
     }
 }
 
-impl FaultPlan for Chaos {
-    fn inject(&self, occasion: &Occasion<'_>) -> Injected {
-        let mut injected = Injected::default();
-        if occasion.command != "insert" || occasion.collection != "sensor" {
-            return injected;
+impl FaultHook<embedded_store::Moment<'_>, embedded_store::Fault> for Chaos {
+    fn fault_for(&self, moment: &embedded_store::Moment<'_>) -> Option<embedded_store::Fault> {
+        let mut fault = embedded_store::Fault::default();
+        if moment.command != "insert" || moment.collection != "sensor" {
+            return None;
         }
         let kind = match self.draw(30) {
             0..=1 => {
-                injected.before = Some(Disturbance::Cut);
+                fault.before = Some(Interruption::Cut);
                 "store cut before insert"
             }
             2..=3 => {
-                injected.after = Some(Disturbance::Cut);
+                fault.after = Some(Interruption::Cut);
                 "store cut after insert"
             }
             4 => {
-                injected.before = Some(Disturbance::Delay(self.pause()));
+                fault.before = Some(Interruption::Delay(self.pause()));
                 "store slow"
             }
             5 => {
-                injected.write_concern_error =
-                    Some(InjectedError::new(64, "waiting for replication timed out"));
+                fault.write_concern_error =
+                    Some(ErrorReply::new(64, "waiting for replication timed out"));
                 "store write concern unmet"
             }
             6 => {
-                injected.write_errors =
-                    vec![(0, InjectedError::new(121, "Document failed validation"))];
+                fault.write_errors = vec![(0, ErrorReply::new(121, "Document failed validation"))];
                 "store refused a document"
             }
             7 if self.draw(3) == 0 => {
-                injected.before = Some(Disturbance::Hang);
+                fault.before = Some(Interruption::Hang);
                 "store hung before insert"
             }
             8 if self.draw(3) == 0 => {
-                injected.after = Some(Disturbance::Hang);
+                fault.after = Some(Interruption::Hang);
                 "store hung after insert"
             }
-            _ => return injected,
+            _ => return None,
         };
         self.count(kind);
-        injected
+        Some(fault)
     }
 }
 
-/// Runs one seed; returns what was injected.
+/// Runs one seed; returns what was fault.
 async fn survive(seed: u64) -> BTreeMap<&'static str, u64> {
     let chaos = Chaos::new(seed);
     let (faults, plan) = (Arc::clone(&chaos), Arc::clone(&chaos));
@@ -192,7 +191,7 @@ async fn survive_all(seeds: std::ops::Range<u64>) {
     for (kind, count) in &counts {
         println!("{count:6} × {kind}");
     }
-    assert!(counts.len() > 3, "hardly anything was injected: {counts:?}");
+    assert!(counts.len() > 3, "hardly anything was fault: {counts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

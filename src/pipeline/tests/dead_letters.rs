@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bson::{Document, RawDocumentBuf, doc};
-use convoy_mongodb_server::faults::{FaultPlan, Injected, InjectedError, Occasion};
+use convoy_mongodb_server::{ErrorReply, Fault, FaultHook, Moment};
 
 use crate::broker::client::Record;
 use crate::pipeline::emit::workload::Scratch;
@@ -17,20 +17,19 @@ struct Refusing {
     forgot: AtomicBool,
 }
 
-impl FaultPlan for Refusing {
-    fn inject(&self, occasion: &Occasion<'_>) -> Injected {
-        let mut injected = Injected::default();
-        match (occasion.command, occasion.collection) {
+impl FaultHook<Moment<'_>, Fault> for Refusing {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
+        let mut fault = Fault::default();
+        match (moment.command, moment.collection) {
             ("insert", "sensor") => {
-                injected.write_errors =
-                    vec![(0, InjectedError::new(121, "Document failed validation"))];
+                fault.write_errors = vec![(0, ErrorReply::new(121, "Document failed validation"))];
             }
             ("insert", "sensor_dead_letters") if !self.forgot.swap(true, Ordering::Relaxed) => {
-                injected.write_concern_error = Some(InjectedError::new(64, "waiting timed out"));
+                fault.write_concern_error = Some(ErrorReply::new(64, "waiting timed out"));
             }
             _ => {}
         }
-        injected
+        Some(fault)
     }
 }
 
@@ -131,13 +130,11 @@ async fn a_message_that_no_broker_takes_is_kept_with_its_bytes() {
         })
         .collect();
     sizes.sort_unstable();
-    let settings = embedded_broker::Settings {
-        // A batch of one message of middling size: some fit, some do not.
-        max_batch_bytes: sizes[sizes.len() / 2] + 61 + envelope::FIXED_LENGTH + 30,
-        ..Default::default()
-    };
-    let broker = embedded_broker::Broker::start(settings).await.unwrap();
-    let store = embedded_store::Store::start(embedded_store::Settings::default());
+    let mut settings = embedded_broker::Settings::default();
+    // A batch of one message of middling size: some fit, some do not.
+    settings.max_batch_bytes = sizes[sizes.len() / 2] + 61 + envelope::FIXED_LENGTH + 30;
+    let broker = embedded_broker::KafkaServer::start(settings).await.unwrap();
+    let store = embedded_store::MongoServer::start(embedded_store::Settings::default());
     let store = store.await.unwrap();
     let place = Place { broker, store };
     let outcome = place.run(&context).await;

@@ -19,12 +19,10 @@ fn dirty(seed: u64, spec: &str) -> Arc<Context> {
 
 /// A broker that takes what brokers take.
 async fn place() -> Place {
-    let settings = embedded_broker::Settings {
-        max_batch_bytes: 1_048_588,
-        ..Default::default()
-    };
-    let broker = embedded_broker::Broker::start(settings).await.unwrap();
-    let store = embedded_store::Store::start(embedded_store::Settings::default());
+    let mut settings = embedded_broker::Settings::default();
+    settings.max_batch_bytes = 1_048_588;
+    let broker = embedded_broker::KafkaServer::start(settings).await.unwrap();
+    let store = embedded_store::MongoServer::start(embedded_store::Settings::default());
     Place {
         broker,
         store: store.await.unwrap(),

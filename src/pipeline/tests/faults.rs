@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use convoy_kafka_server::{Fault, Moment};
+use convoy_kafka_server::{Fault, FaultHook, Moment};
 
 use crate::broker::client::Batch;
 use crate::pipeline::tests::*;
@@ -35,12 +35,12 @@ impl EveryNth {
     }
 }
 
-impl Faults for EveryNth {
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+impl FaultHook<Moment<'_>, Fault> for EveryNth {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         let here = match moment {
             Moment::BeforeAppend { .. } => !self.after,
             Moment::AfterAppend { .. } => self.after,
-            Moment::BeforeResponse { .. } | Moment::OnFetch { .. } => false,
+            _ => false,
         };
         let strikes = here && self.asked.fetch_add(1, Ordering::Relaxed) % self.n == self.n - 1;
         strikes.then(|| {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use convoy_kafka_server::{Fault, Moment};
+use convoy_kafka_server::{Fault, FaultHook, Moment};
 use rskafka::client::partition::UnknownTopicHandling;
 use rskafka::client::{Client, ClientBuilder};
 
@@ -29,8 +29,8 @@ impl Hold {
     }
 }
 
-impl Faults for Hold {
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+impl FaultHook<Moment<'_>, Fault> for Hold {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         const LEADER_NOT_AVAILABLE: i16 = 5;
         let here = matches!(moment, Moment::OnFetch { .. });
         let holds = here && self.holding.load(Ordering::Relaxed);
@@ -42,19 +42,17 @@ impl Faults for Hold {
 async fn broker(
     directory: &Path,
     listen: SocketAddr,
-    faults: Option<Arc<dyn Faults>>,
-) -> embedded_broker::Broker {
-    let settings = embedded_broker::Settings {
-        listen,
-        data_dir: Some(directory.to_owned()),
-        auto_create_topics: false,
-        faults,
-        ..embedded_broker::Settings::default()
-    };
-    embedded_broker::Broker::start(settings).await.unwrap()
+    faults: Option<Arc<embedded_broker::FaultPlan>>,
+) -> embedded_broker::KafkaServer {
+    let mut settings = embedded_broker::Settings::default()
+        .with_listen(listen)
+        .with_data_dir(directory);
+    settings.auto_create_topics = false;
+    settings.faults = faults;
+    embedded_broker::KafkaServer::start(settings).await.unwrap()
 }
 
-async fn client(broker: &embedded_broker::Broker) -> Client {
+async fn client(broker: &embedded_broker::KafkaServer) -> Client {
     let bootstrap = vec![broker.address().to_string()];
     ClientBuilder::new(bootstrap).build().await.unwrap()
 }
@@ -139,7 +137,7 @@ async fn records_removed_before_they_were_read_end_the_run() {
 async fn a_topic_deleted_and_created_anew_has_lost_what_was_acked() {
     let hold = Hold::new();
     let directory = tempfile::tempdir().unwrap();
-    let faults: Arc<dyn Faults> = Arc::<Hold>::clone(&hold);
+    let faults: Arc<embedded_broker::FaultPlan> = Arc::<Hold>::clone(&hold);
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut place = Place::open(None).await;
     place.broker = broker(directory.path(), listen, Some(faults)).await;
@@ -231,11 +229,11 @@ fn batch_at(log: &[u8], start: usize) -> (usize, usize) {
 async fn with_log_changed(seed: u64, change: impl FnOnce(&mut Vec<u8>)) -> Error {
     let hold = Hold::new();
     let directory = tempfile::tempdir().unwrap();
-    let faults = || -> Option<Arc<dyn Faults>> { Some(Arc::<Hold>::clone(&hold)) };
+    let faults = || -> Option<Arc<embedded_broker::FaultPlan>> { Some(Arc::<Hold>::clone(&hold)) };
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let first = broker(directory.path(), listen, faults()).await;
     let address = first.address();
-    let store = embedded_store::Store::start(embedded_store::Settings::default());
+    let store = embedded_store::MongoServer::start(embedded_store::Settings::default());
     let store = store.await.unwrap();
     let endpoints = Endpoints {
         broker: Endpoint::plain(address.to_string()),

@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convoy_kafka_server as embedded_broker;
-use convoy_kafka_server::Faults;
 use convoy_mongodb_server as embedded_store;
 use convoy_server_kit::SecretUri;
 use tokio::runtime::Handle;
@@ -109,29 +108,25 @@ async fn until(what: &str, happened: impl Fn() -> bool + Send + Sync) {
 
 /// Embedded servers, and everything to run a fleet on them.
 struct Place {
-    broker: embedded_broker::Broker,
-    store: embedded_store::Store,
+    broker: embedded_broker::KafkaServer,
+    store: embedded_store::MongoServer,
 }
 
 impl Place {
-    async fn open(faults: Option<Arc<dyn Faults>>) -> Self {
+    async fn open(faults: Option<Arc<embedded_broker::FaultPlan>>) -> Self {
         Self::open_with(faults, None).await
     }
 
     async fn open_with(
-        faults: Option<Arc<dyn Faults>>,
-        plan: Option<Arc<dyn embedded_store::faults::FaultPlan>>,
+        faults: Option<Arc<embedded_broker::FaultPlan>>,
+        plan: Option<Arc<embedded_store::FaultPlan>>,
     ) -> Self {
-        let settings = embedded_broker::Settings {
-            faults,
-            ..Default::default()
-        };
-        let broker = embedded_broker::Broker::start(settings).await.unwrap();
-        let settings = embedded_store::Settings {
-            faults: plan,
-            ..Default::default()
-        };
-        let store = embedded_store::Store::start(settings).await.unwrap();
+        let mut settings = embedded_broker::Settings::default();
+        settings.faults = faults;
+        let broker = embedded_broker::KafkaServer::start(settings).await.unwrap();
+        let mut settings = embedded_store::Settings::default();
+        settings.faults = plan;
+        let store = embedded_store::MongoServer::start(settings).await.unwrap();
         Self { broker, store }
     }
 
@@ -139,7 +134,7 @@ impl Place {
         Endpoints {
             broker: Endpoint::plain(self.broker.address().to_string()),
             registry: None,
-            store: SecretUri::new(format!("mongodb://{}", self.store.address())),
+            store: SecretUri::new(self.store.uri()),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use convoy_kafka_server::{Fault, Moment};
-use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
+use convoy_kafka_server::{Fault, FaultHook, Moment};
+use convoy_mongodb_server::{ErrorReply, Interruption};
 
 use crate::measure::Stage;
 use crate::pipeline::context::TopicPartition;
@@ -17,8 +17,8 @@ struct Hang {
     hung: AtomicU64,
 }
 
-impl Faults for Hang {
-    fn strike(&self, moment: Moment<'_>) -> Option<Fault> {
+impl FaultHook<Moment<'_>, Fault> for Hang {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
         const REQUESTS: u64 = 2;
         let here = matches!(moment, Moment::BeforeAppend { .. });
         let hangs = here && self.hung.fetch_add(1, Ordering::Relaxed) < REQUESTS;
@@ -29,24 +29,24 @@ impl Faults for Hang {
 /// Does something to inserts into the documents' collection.
 #[derive(Debug)]
 struct Inserts {
-    disturb: fn(u64) -> Injected,
+    disturb: fn(u64) -> embedded_store::Fault,
     asked: AtomicU64,
 }
 
 impl Inserts {
     /// `disturb` is told which insert it is, from 0 on.
-    fn new(disturb: fn(u64) -> Injected) -> Arc<Self> {
+    fn new(disturb: fn(u64) -> embedded_store::Fault) -> Arc<Self> {
         let asked = AtomicU64::new(0);
         Arc::new(Self { disturb, asked })
     }
 }
 
-impl FaultPlan for Inserts {
-    fn inject(&self, occasion: &Occasion<'_>) -> Injected {
-        if occasion.command != "insert" || occasion.collection != "sensor" {
-            return Injected::default();
+impl FaultHook<embedded_store::Moment<'_>, embedded_store::Fault> for Inserts {
+    fn fault_for(&self, moment: &embedded_store::Moment<'_>) -> Option<embedded_store::Fault> {
+        if moment.command != "insert" || moment.collection != "sensor" {
+            return None;
         }
-        (self.disturb)(self.asked.fetch_add(1, Ordering::Relaxed))
+        Some((self.disturb)(self.asked.fetch_add(1, Ordering::Relaxed)))
     }
 }
 
@@ -90,9 +90,9 @@ async fn a_broker_that_hangs_is_timed_out_and_asked_once_more() {
 /// Row 9a of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_cut_before_the_insert_loses_and_doubles_nothing() {
-    let plan = Inserts::new(|number| Injected {
-        before: (number % 3 == 1).then_some(Disturbance::Cut),
-        ..Injected::default()
+    let plan = Inserts::new(|number| embedded_store::Fault {
+        before: (number % 3 == 1).then_some(Interruption::Cut),
+        ..embedded_store::Fault::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
     let context = context(23);
@@ -106,9 +106,9 @@ async fn a_store_cut_before_the_insert_loses_and_doubles_nothing() {
 /// Row 9b of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_cut_after_the_insert_has_all_of_it_and_the_replay_is_counted() {
-    let plan = Inserts::new(|number| Injected {
-        after: (number % 3 == 1).then_some(Disturbance::Cut),
-        ..Injected::default()
+    let plan = Inserts::new(|number| embedded_store::Fault {
+        after: (number % 3 == 1).then_some(Interruption::Cut),
+        ..embedded_store::Fault::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
     let context = context(24);
@@ -122,14 +122,14 @@ async fn a_store_cut_after_the_insert_has_all_of_it_and_the_replay_is_counted() 
 /// Row 10 of the fault matrix: what a primary says that steps down, or shuts down for another one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_steps_down_is_asked_again() {
-    let plan = Inserts::new(|number| Injected {
-        refusal: match number % 4 {
-            1 => Some(InjectedError::new(10_107, "not primary")),
-            2 => Some(InjectedError::new(189, "primary stepped down")),
-            3 => Some(InjectedError::new(11_600, "interrupted at shutdown")),
+    let plan = Inserts::new(|number| embedded_store::Fault {
+        rejection: match number % 4 {
+            1 => Some(ErrorReply::new(10_107, "not primary")),
+            2 => Some(ErrorReply::new(189, "primary stepped down")),
+            3 => Some(ErrorReply::new(11_600, "interrupted at shutdown")),
             _ => None,
         },
-        ..Injected::default()
+        ..embedded_store::Fault::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
     let context = context(27);
@@ -142,10 +142,10 @@ async fn a_store_that_steps_down_is_asked_again() {
 /// [`crate::pipeline::tests::chaos`] mixes with refused documents.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unmet_write_concern_is_sent_again() {
-    let plan = Inserts::new(|number| Injected {
+    let plan = Inserts::new(|number| embedded_store::Fault {
         write_concern_error: (number % 3 == 1)
-            .then(|| InjectedError::new(64, "waiting for replication timed out")),
-        ..Injected::default()
+            .then(|| ErrorReply::new(64, "waiting for replication timed out")),
+        ..embedded_store::Fault::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
     let context = context(25);
@@ -157,9 +157,9 @@ async fn an_unmet_write_concern_is_sent_again() {
 /// Row 22 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_store_does_not_slow_the_schedule() {
-    let plan = Inserts::new(|_every| Injected {
-        before: Some(Disturbance::Delay(Duration::from_millis(500))),
-        ..Injected::default()
+    let plan = Inserts::new(|_every| embedded_store::Fault {
+        before: Some(Interruption::Delay(Duration::from_millis(500))),
+        ..embedded_store::Fault::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
     let context = context(26);
@@ -175,9 +175,9 @@ async fn a_slow_store_does_not_slow_the_schedule() {
 /// Row 20 of the fault matrix: what `command` sees of a container is told while requests fail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_has_ended_is_not_waited_for() {
-    let plan = Inserts::new(|_every| Injected {
-        before: Some(Disturbance::Cut),
-        ..Injected::default()
+    let plan = Inserts::new(|_every| embedded_store::Fault {
+        before: Some(Interruption::Cut),
+        ..embedded_store::Fault::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
     let context = context(29);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bson::doc;
-use convoy_mongodb_server::faults::{FaultPlan, Injected, InjectedError, Occasion};
+use convoy_mongodb_server::{ErrorReply, Fault, FaultHook, Moment};
 
 use crate::measure::RunClock;
 use crate::pipeline::dead_letter::replay;
@@ -16,22 +16,22 @@ struct Refusing {
     mended: AtomicBool,
 }
 
-impl FaultPlan for Refusing {
-    fn inject(&self, occasion: &Occasion<'_>) -> Injected {
-        let mut injected = Injected::default();
-        let here = occasion.command == "insert" && occasion.collection == "sensor";
+impl FaultHook<Moment<'_>, Fault> for Refusing {
+    fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
+        let mut fault = Fault::default();
+        let here = moment.command == "insert" && moment.collection == "sensor";
         if here && !self.mended.load(Ordering::Relaxed) {
-            let message = "Document failed validation".to_owned();
-            injected.write_errors = vec![(0, InjectedError { code: 121, message })];
+            let message = "Document failed validation";
+            fault.write_errors = vec![(0, ErrorReply::new(121, message))];
         }
-        injected
+        Some(fault)
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_letter_is_stored_once_its_cause_is_mended_and_not_twice() {
     let refusing = Arc::new(Refusing::default());
-    let plan: Arc<dyn FaultPlan> = Arc::<Refusing>::clone(&refusing);
+    let plan: Arc<embedded_store::FaultPlan> = Arc::<Refusing>::clone(&refusing);
     let place = Place::open_with(None, Some(plan)).await;
     let emitted = context(61);
     let verdict = place.run(&emitted).await.verdict.unwrap();

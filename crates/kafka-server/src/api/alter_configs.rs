@@ -8,66 +8,52 @@ use kafka_protocol::messages::alter_configs_response::{
     AlterConfigsResourceResponse, AlterConfigsResponse,
 };
 
+use crate::api::alteration::Alteration;
+use crate::api::refusal::Refusal;
 use crate::api::resource::Resource;
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
+use crate::config::Overrides;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// Settings that are to replace what there is.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Request<'a> {
-    /// By resource.
-    pub resources: Vec<(Resource<'a>, Vec<Setting<'a>>)>,
-    /// Whether only to say what would happen.
-    pub validate_only: bool,
-}
+/// All settings of each resource, which replace the existing ones.
+pub type Request<'a> = Alteration<'a, Setting<'a>>;
 
-/// Name and value of a setting, `None` for the default.
+/// Name and value of a setting; `None` for the default.
 type Setting<'a> = (&'a str, Option<&'a str>);
 
-impl<'a> Request<'a> {
-    /// Decodes the body.
-    pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
-        let resources = reader.array(|reader| {
-            let resource = Resource::decode(reader)?;
-            let settings = reader.array(|reader| {
-                let setting = (reader.string()?, reader.nullable_string()?);
-                reader.tags()?;
-                Ok(setting)
-            })?;
-            reader.tags()?;
-            Ok((resource, settings))
-        })?;
-        let validate_only = reader.bool()?;
-        reader.tags()?;
-        Ok(Self {
-            resources,
-            validate_only,
-        })
-    }
+pub fn decode<'a>(reader: &mut Reader<'a>, _version: i16) -> Result<Request<'a>, wire::Error> {
+    Alteration::decode(reader, |reader| {
+        Ok((reader.string()?, reader.nullable_string()?))
+    })
 }
 
-/// Replaces the settings resource by resource.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
-    let responses = request.resources.iter().map(|(resource, settings)| {
-        let altered = resource.alter(cluster, request.validate_only, |overrides| {
-            overrides.clear();
-            let set = settings
-                .iter()
-                .filter_map(|(name, value)| Some((name, (*value)?)));
-            overrides.extend(set.map(|(name, value)| ((*name).to_owned(), value.to_owned())));
-            Ok(())
-        });
-        let response = AlterConfigsResourceResponse::default()
-            .with_resource_type(resource.kind)
-            .with_resource_name(str_bytes(resource.name));
-        match altered {
-            Ok(()) => response,
-            Err(refusal) => response
-                .with_error_code(refusal.error.code())
-                .with_error_message(refusal.message.as_deref().map(str_bytes)),
-        }
-    });
+    let replace = |settings: &[Setting<'_>], overrides: &mut Overrides| {
+        *overrides = collect(settings);
+        Ok(())
+    };
+    let responses = request.apply(cluster, replace);
+    let responses = responses.map(|(resource, altered)| describe(resource, altered));
     reply.send(&AlterConfigsResponse::default().with_responses(responses.collect()))
+}
+
+fn collect(settings: &[Setting<'_>]) -> Overrides {
+    let set = settings
+        .iter()
+        .filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?.to_owned())));
+    set.collect()
+}
+
+fn describe(resource: &Resource<'_>, altered: Result<(), Refusal>) -> AlterConfigsResourceResponse {
+    let response = AlterConfigsResourceResponse::default()
+        .with_resource_type(resource.kind)
+        .with_resource_name(str_bytes(resource.name));
+    match altered {
+        Ok(()) => response,
+        Err(refusal) => response
+            .with_error_code(refusal.error.code())
+            .with_error_message(refusal.message.as_deref().map(str_bytes)),
+    }
 }

@@ -1,30 +1,28 @@
-//! `ApiVersions`: which requests the broker answers, in which versions.
+//! `ApiVersions`: the supported APIs and their versions.
 //!
 //! # References
 //!
 //! - <https://kafka.apache.org/protocol#The_Messages_ApiVersions>
-//! - KIP-511: an unknown version is answered in version 0 with an error and the versions.
+//! - KIP-511: an unsupported version is answered in version 0, with an error and the versions.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
 
-use crate::api::SUPPORTED;
+use crate::api::supported::SUPPORTED;
 use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// Who asks.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Name of the client library; empty before version 3.
+    /// Name of the client library; empty below version 3.
     pub software_name: &'a str,
-    /// Its version.
+    /// Version of the client library; empty below version 3.
     pub software_version: &'a str,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         if version < 3 {
             return Ok(Self::default());
@@ -38,17 +36,16 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Tells what is supported.
 pub fn answer(_cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     tracing::debug!(
         name = request.software_name,
         version = request.software_version,
-        "a client introduced itself"
+        "received the client's name and version"
     );
     reply.send(&supported())
 }
 
-/// Tells a client that asked in a version from the future what is supported.
+/// Answers a request in an unsupported version.
 pub fn refuse(reply: Reply<'_>) -> Result<(), Error> {
     let response = supported().with_error_code(ResponseError::UnsupportedVersion.code());
     reply.send_as(&response, 0)
@@ -56,7 +53,7 @@ pub fn refuse(reply: Reply<'_>) -> Result<(), Error> {
 
 fn supported() -> ApiVersionsResponse {
     let versions = SUPPORTED.iter().map(|supported| {
-        // librdkafka compresses only for brokers that claim version 0; Kafka 4 claims it as well.
+        // librdkafka compresses only for brokers that claim version 0; Kafka 4 claims it, too.
         let min = match supported.api {
             ApiKey::Produce => 0,
             _ => supported.min,

@@ -9,26 +9,24 @@ use kafka_protocol::messages::create_partitions_response::{
     CreatePartitionsResponse, CreatePartitionsTopicResult,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// Topics that are to grow.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Each with the number of partitions it is to have.
+    /// Each topic with its new number of partitions.
     pub topics: Vec<(&'a str, i32)>,
-    /// Whether only to say what would happen.
+    /// Check the request without applying it.
     pub validate_only: bool,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
         let topics = reader.array(|reader| {
             let topic = (reader.string()?, reader.i32()?);
-            // One broker: there is nothing to choose.
+            // There is only one broker to assign.
             let _assignments = reader.nullable_array(|reader| {
                 let brokers = reader.array(Reader::i32)?;
                 reader.tags()?;
@@ -47,7 +45,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Adds the partitions topic by topic.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let results = request.topics.iter().map(|(name, count)| {
         let grown = cluster

@@ -1,9 +1,9 @@
-//! `CreateTopics`.
+//! `CreateTopics`: creates topics.
 //!
 //! # References
 //!
 //! - <https://kafka.apache.org/protocol#The_Messages_CreateTopics>
-//! - KIP-464 (-1 for the broker's default of partitions and replicas)
+//! - KIP-464 (-1 for the broker's default number of partitions and replicas)
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::TopicName;
@@ -12,38 +12,33 @@ use kafka_protocol::messages::create_topics_response::{
 };
 use uuid::Uuid;
 
-use crate::api::{Refusal, str_bytes};
+use crate::api::refusal::Refusal;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::config::{self, Overrides};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// Topics to be created.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Each of them.
     pub topics: Vec<NewTopic<'a>>,
-    /// Whether only to say what would happen.
+    /// Check the request without applying it.
     pub validate_only: bool,
 }
 
-/// One topic to be created.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NewTopic<'a> {
-    /// Its name.
     pub name: &'a str,
-    /// How many partitions, -1 for the default or if `assignments` say it.
+    /// Number of partitions; -1 for the default, or if `assignments` has them.
     pub partitions: i32,
-    /// How many replicas each partition has, -1 for the default.
+    /// Number of replicas of each partition; -1 for the default.
     pub replication_factor: i16,
-    /// Brokers of each partition by its index, where the client wants to choose.
+    /// Brokers by partition, if the client assigns them.
     pub assignments: Vec<(i32, Vec<i32>)>,
-    /// Settings by name.
     pub configs: Vec<(&'a str, Option<&'a str>)>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
         let topics = reader.array(NewTopic::decode)?;
         let _timeout_ms = reader.i32()?;
@@ -83,7 +78,7 @@ impl<'a> NewTopic<'a> {
                 -1 | 1 => Ok(self.partitions),
                 _ => Err(Refusal::new(
                     ResponseError::InvalidReplicationFactor,
-                    "there is one broker, and so one replica",
+                    "the replication factor must be 1: there is one broker",
                 )),
             };
         }
@@ -104,7 +99,6 @@ impl<'a> NewTopic<'a> {
     }
 }
 
-/// Creates the topics one by one.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let create = |topic: &NewTopic<'_>| {
         let created = create(cluster, topic, request.validate_only);

@@ -1,4 +1,4 @@
-//! `DeleteGroups`: forgets groups without members.
+//! `DeleteGroups`: deletes groups without members.
 //!
 //! # References
 //!
@@ -9,20 +9,17 @@ use kafka_protocol::messages::delete_groups_response::{
     DeletableGroupResult, DeleteGroupsResponse,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// Groups to be forgotten.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Their ids.
     pub groups: Vec<&'a str>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
         let groups = reader.array(Reader::string)?;
         reader.tags()?;
@@ -30,7 +27,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Forgets them one by one.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let results = request.groups.iter().map(|id| {
         let deleted = cluster.groups().delete(id);

@@ -1,4 +1,4 @@
-//! `DeleteRecords`: moves the start of a partition's log forward.
+//! `DeleteRecords`: advances the start of a partition's log.
 //!
 //! # References
 //!
@@ -10,24 +10,22 @@ use kafka_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::reply::{Error, Reply};
 use crate::topic::log_error_code;
 use crate::wire::{self, Reader};
 
-/// Stands for the high watermark.
-const EVERYTHING: i64 = -1;
+/// Offset that stands for the high watermark.
+const HIGH_WATERMARK: i64 = -1;
 
-/// Records to be deleted.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// By topic, each partition with the offset before which all goes.
+    /// By topic, each partition with its new start offset.
     pub topics: Vec<(&'a str, Vec<(i32, i64)>)>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
         let topics = reader.array(|reader| {
             let name = reader.string()?;
@@ -45,7 +43,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Deletes partition by partition and tells where each begins now.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let topics = request.topics.iter().map(|(name, partitions)| {
         let partitions = partitions.iter().map(|&(partition, offset)| {
@@ -71,7 +68,7 @@ fn delete(
 ) -> Result<i64, ResponseError> {
     let partition = cluster.partition(TopicRef::Name(topic), partition)?;
     let mut log = partition.log();
-    let offset = if offset == EVERYTHING {
+    let offset = if offset == HIGH_WATERMARK {
         log.next_offset()
     } else {
         offset

@@ -1,4 +1,4 @@
-//! `DeleteTopics`.
+//! `DeleteTopics`: deletes topics and their records.
 //!
 //! # References
 //!
@@ -9,20 +9,17 @@ use kafka_protocol::messages::delete_topics_response::{
     DeletableTopicResult, DeleteTopicsResponse,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// Topics to be deleted.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Each of them.
     pub topics: Vec<TopicRef<'a>>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let topics = if version >= 6 {
             reader.array(|reader| {
@@ -40,7 +37,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Deletes the topics one by one.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let delete = |wanted: TopicRef<'_>| {
         let topic = cluster.topic(wanted);

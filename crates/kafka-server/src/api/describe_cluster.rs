@@ -1,4 +1,4 @@
-//! `DescribeCluster`: the one broker.
+//! `DescribeCluster`: the address of the only broker.
 //!
 //! # References
 //!
@@ -11,14 +11,13 @@ use kafka_protocol::messages::describe_cluster_response::{
     DescribeClusterBroker, DescribeClusterResponse,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, NODE_ID};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
 const BROKERS: i8 = 1;
 
-/// What is to be described.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
     /// Brokers (1) or controllers (2).
@@ -26,7 +25,6 @@ pub struct Request {
 }
 
 impl Request {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'_>, version: i16) -> Result<Self, wire::Error> {
         let _authorized_operations = reader.bool()?;
         let endpoint_type = if version >= 1 { reader.i8()? } else { BROKERS };
@@ -38,7 +36,6 @@ impl Request {
     }
 }
 
-/// Describes this broker.
 pub fn answer(cluster: &Cluster, request: &Request, reply: Reply<'_>) -> Result<(), Error> {
     if request.endpoint_type != BROKERS {
         let response = DescribeClusterResponse::default()

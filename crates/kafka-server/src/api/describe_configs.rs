@@ -9,18 +9,19 @@ use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsSynonym,
 };
 
+use crate::api::refusal::Refusal;
 use crate::api::resource::{Owner, Resource};
-use crate::api::{Refusal, str_bytes};
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::config::{self, Kind};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// The setting is the topic's own.
+/// Set for the topic.
 const SOURCE_TOPIC: i8 = 1;
-/// The setting was given to the broker when it started.
+/// Set when the broker started.
 const SOURCE_BROKER: i8 = 4;
-/// Nobody set it.
+/// Not set.
 const SOURCE_DEFAULT: i8 = 5;
 
 const TYPE_BOOLEAN: i8 = 1;
@@ -30,17 +31,14 @@ const TYPE_LONG: i8 = 5;
 const TYPE_DOUBLE: i8 = 6;
 const TYPE_LIST: i8 = 7;
 
-/// What is to be described.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Each resource with the settings wanted, `None` for all.
+    /// Each resource with the names of the requested settings; `None` for all.
     pub resources: Vec<(Resource<'a>, Option<Vec<&'a str>>)>,
-    /// Whether to tell where else a setting could come from.
     pub include_synonyms: bool,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let resources = reader.array(|reader| {
             let resource = Resource::decode(reader)?;
@@ -60,7 +58,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A setting and where it comes from.
+/// A setting and its source.
 struct Setting {
     name: &'static str,
     value: String,
@@ -69,7 +67,6 @@ struct Setting {
     read_only: bool,
 }
 
-/// Describes each resource.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let version = reply.version();
     let results = request.resources.iter().map(|(resource, wanted)| {
@@ -78,11 +75,11 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
             .with_resource_name(str_bytes(resource.name));
         match find(cluster, resource) {
             Ok(settings) => {
-                let asked_for = |setting: &Setting| {
+                let requested = |setting: &Setting| {
                     let wanted = wanted.as_deref();
                     wanted.is_none_or(|wanted| wanted.is_empty() || wanted.contains(&setting.name))
                 };
-                let settings = settings.into_iter().filter(asked_for);
+                let settings = settings.into_iter().filter(requested);
                 let described = settings.map(|setting| describe(&setting, request, version));
                 result.with_configs(described.collect())
             }

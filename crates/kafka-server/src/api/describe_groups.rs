@@ -1,4 +1,4 @@
-//! `DescribeGroups`: the members of groups and what they were assigned.
+//! `DescribeGroups`: the members of groups and their assignments.
 //!
 //! # References
 //!
@@ -11,22 +11,19 @@ use kafka_protocol::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-const UNKNOWN_IS_AN_ERROR_SINCE: i16 = 6;
+const ERROR_IF_UNKNOWN_SINCE: i16 = 6;
 
-/// Groups to be described.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Their ids.
     pub groups: Vec<&'a str>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let groups = reader.array(Reader::string)?;
         if version >= 3 {
@@ -37,10 +34,9 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Describes each of them.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let version = reply.version();
-    // A name repeated a thousand times is still one group.
+    // A repeated name is described once: it must not multiply the response.
     let mut wanted = request.groups.clone();
     wanted.sort_unstable();
     wanted.dedup();
@@ -52,12 +48,12 @@ fn describe(cluster: &Cluster, id: &str, version: i16) -> DescribedGroup {
     let response = DescribedGroup::default().with_group_id(GroupId(str_bytes(id)));
     let Some(description) = cluster.groups().describe(id) else {
         let response = response.with_group_state(str_bytes("Dead"));
-        if version < UNKNOWN_IS_AN_ERROR_SINCE {
+        if version < ERROR_IF_UNKNOWN_SINCE {
             return response;
         }
         return response
             .with_error_code(ResponseError::GroupIdNotFound.code())
-            .with_error_message(Some(str_bytes("there is no such group")));
+            .with_error_message(Some(str_bytes("the group does not exist")));
     };
     let members = description.members.into_iter().map(|member| {
         let described = DescribedGroupMember::default()

@@ -1,4 +1,4 @@
-//! `DescribeLogDirs`: how many bytes each partition has on disk.
+//! `DescribeLogDirs`: the size of each partition on disk.
 //!
 //! # References
 //!
@@ -9,21 +9,19 @@ use kafka_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
 use crate::topic::Topic;
 use crate::wire::{self, Reader};
 
-/// Which partitions are to be described.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// By topic; `None` for all.
+    /// Partitions by topic; `None` for all.
     pub topics: Option<Vec<(&'a str, Vec<i32>)>>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
         let topics = reader.nullable_array(|reader| {
             let topic = (reader.string()?, reader.array(Reader::i32)?);
@@ -43,7 +41,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Describes the one directory.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let describe = |topic: &Topic| {
         let partitions = (0..).zip(topic.partitions());

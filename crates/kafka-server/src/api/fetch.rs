@@ -1,8 +1,7 @@
-//! `Fetch`: whole batches from given offsets on, waiting for them if need be.
+//! `Fetch`: reads batches, and waits for them up to the client's timeout.
 //!
-//! The response is written by hand: batches are read from the page cache straight into it.
-//! Fetch sessions are declined (the session id of every response is 0), so that clients name all
-//! partitions in each request.
+//! Batches are read from the page cache straight into the response. Fetch sessions are declined (the
+//! session id of every response is 0), so that each request names all partitions.
 //!
 //! # References
 //!
@@ -15,56 +14,48 @@ use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
 
-use crate::api::{Client, Next, fetch_response};
+use crate::api::client::Client;
+use crate::api::fetch_response::{self, Finding, Findings};
+use crate::api::next::Next;
 use crate::cluster::{Cluster, TopicRef};
-use crate::faults::{self, Moment, Struck};
+use crate::faults::{FaultDecision, Moment, inject};
 use crate::partition::{Found, Partition, Watch};
 use crate::reply::Reply;
 use crate::topic::log_error_code;
 use crate::wire::{self, Reader};
 
-/// Since which version topics are named by id.
+/// First version that names topics by id.
 pub const TOPIC_IDS_SINCE: i16 = 13;
 
-/// What to fetch, and how long to wait for it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// Longest wait for `min_bytes`.
     pub max_wait_ms: i32,
-    /// Bytes of batches that are worth answering with before that.
+    /// Bytes of batches that end the wait.
     pub min_bytes: i32,
-    /// Bytes of batches that the answer may have.
+    /// Limit on the bytes of batches in the response.
     pub max_bytes: i32,
-    /// Session the client believes to have.
     pub session_id: i32,
-    /// Its epoch: 0 to open one, -1 to do without.
+    /// 0 opens a session, -1 declines one.
     pub session_epoch: i32,
-    /// By topic.
     pub topics: Vec<WantedTopic<'a>>,
 }
 
-/// What to fetch of one topic.
 #[derive(Debug, PartialEq, Eq)]
 pub struct WantedTopic<'a> {
-    /// Which topic.
     pub topic: TopicRef<'a>,
-    /// Its partitions.
     pub partitions: Vec<Wanted>,
 }
 
-/// What to fetch of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// Which partition.
     pub partition: i32,
-    /// From which offset on.
+    /// Offset of the first record to return.
     pub offset: i64,
-    /// Bytes of batches at most.
     pub max_bytes: i32,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         if version <= 14 {
             let _replica_id = reader.i32()?;
@@ -137,33 +128,13 @@ fn topic_ref<'a>(reader: &mut Reader<'a>, version: i16) -> Result<TopicRef<'a>, 
     }
 }
 
-/// What a fetch found in the partitions it wants, in their order.
-#[derive(Debug)]
-pub struct Findings<'a> {
-    /// By topic.
-    pub topics: Vec<(TopicRef<'a>, Vec<Finding>)>,
-    /// Bytes of batches in all.
-    bytes: usize,
-    /// Something is wrong with a partition: the client should know at once.
-    failed: bool,
-}
-
-/// What was found in one partition.
-#[derive(Debug)]
-pub struct Finding {
-    /// Which partition.
-    pub partition: i32,
-    /// Its offsets and batches.
-    pub found: Result<Found, ResponseError>,
-}
-
-/// A partition to be read, as long as it exists.
+/// A partition to read, or why it cannot be read.
 struct Source {
     wanted: Wanted,
     partition: Result<Arc<Partition>, ResponseError>,
 }
 
-/// Waits until enough has been appended, or long enough, and writes the response.
+/// Waits for `min_bytes` or the timeout, then writes the response.
 pub async fn answer(
     cluster: &Cluster,
     request: &Request<'_>,
@@ -172,10 +143,10 @@ pub async fn answer(
 ) -> Next {
     if request.session_id != 0 && request.session_epoch > 0 {
         fetch_response::refuse(reply, ResponseError::FetchSessionIdNotFound);
-        return Next::GoOn;
+        return Next::KeepOpen;
     }
     let mut sources = resolve(cluster, request);
-    if cluster.settings().faults.is_some() && strike(cluster, &mut sources, client).await.is_err() {
+    if cluster.faults().is_some() && inject_each(cluster, &mut sources, client).await.is_err() {
         return Next::Close;
     }
     let limit = usize::try_from(request.max_bytes).unwrap_or(0);
@@ -188,10 +159,10 @@ pub async fn answer(
         }
     }
     fetch_response::write(reply, &findings);
-    Next::GoOn
+    Next::KeepOpen
 }
 
-/// Looks again after every append until there is enough, for no longer than the client waits.
+/// Reads again after every append until there is enough, up to the client's timeout.
 async fn wait<'a>(
     sources: &[(TopicRef<'a>, Vec<Source>)],
     limit: usize,
@@ -210,11 +181,11 @@ async fn wait<'a>(
     find(sources, limit)
 }
 
-/// The connection is to be closed.
+/// The connection must be closed.
 struct Cut;
 
-/// Lets the plan for faults have its way with each partition.
-async fn strike(
+/// Asks the fault hook about each partition.
+async fn inject_each(
     cluster: &Cluster,
     sources: &mut [(TopicRef<'_>, Vec<Source>)],
     client: Client<'_>,
@@ -228,10 +199,10 @@ async fn strike(
                 topic: topic.name(),
                 partition: source.wanted.partition,
             };
-            match faults::strike(cluster.settings(), moment, client.interrupted).await {
-                Struck::Spared | Struck::FailWrite => {}
-                Struck::Cut => return Err(Cut),
-                Struck::Refuse(code) => {
+            match inject(cluster.faults(), moment, client.interrupted).await {
+                FaultDecision::None | FaultDecision::FailWrite => {}
+                FaultDecision::Cut => return Err(Cut),
+                FaultDecision::Refuse(code) => {
                     let error = ResponseError::try_from_code(code);
                     source.partition = Err(error.unwrap_or(ResponseError::UnknownServerError));
                 }

@@ -1,24 +1,40 @@
-//! Writes the response of [`fetch`](crate::api::fetch): fields by hand, batches by positioned reads.
+//! The response of [`fetch`](crate::api::fetch): fields are encoded here, batches are read in place.
 
 use bytes::{BufMut, BytesMut};
 use kafka_protocol::error::ResponseError;
 use tracing::warn;
 
-use crate::api::fetch::{Finding, Findings};
 use crate::cluster::TopicRef;
 use crate::log::Slice;
-use crate::partition::Offsets;
+use crate::partition::{Found, Offsets};
 use crate::reply::Reply;
 
-/// The first version with compact forms and tagged fields.
+/// First version with compact lengths and tagged fields.
 const FLEXIBLE_SINCE: i16 = 12;
 
-/// No replica but the leader is to be read from.
+/// Clients read from the leader.
 const NO_REPLICA: i32 = -1;
 
-/// Writes what was found.
+/// Results of a fetch, in the order of its partitions.
+#[derive(Debug)]
+pub struct Findings<'a> {
+    pub topics: Vec<(TopicRef<'a>, Vec<Finding>)>,
+    /// Total bytes of batches.
+    pub bytes: usize,
+    /// A partition cannot be read: the client is told without waiting.
+    pub failed: bool,
+}
+
+/// Result for one partition.
+#[derive(Debug)]
+pub struct Finding {
+    pub partition: i32,
+    pub found: Result<Found, ResponseError>,
+}
+
+/// Writes the response to a fetch.
 pub fn write(reply: Reply<'_>, findings: &Findings<'_>) {
-    let fields = Fields::of(&reply);
+    let fields = Fields::new(&reply);
     reply.send_with(fields.flexible, |output| {
         fields.head(output, 0);
         fields.length(output, findings.topics.len());
@@ -34,9 +50,9 @@ pub fn write(reply: Reply<'_>, findings: &Findings<'_>) {
     });
 }
 
-/// Writes a response that is all error.
+/// Writes a response that consists of one error.
 pub fn refuse(reply: Reply<'_>, error: ResponseError) {
-    let fields = Fields::of(&reply);
+    let fields = Fields::new(&reply);
     reply.send_with(fields.flexible, |output| {
         fields.head(output, error.code());
         fields.length(output, 0);
@@ -51,7 +67,7 @@ struct Fields {
 }
 
 impl Fields {
-    fn of(reply: &Reply<'_>) -> Self {
+    fn new(reply: &Reply<'_>) -> Self {
         let version = reply.version();
         Self {
             version,
@@ -145,7 +161,7 @@ impl Fields {
         })
     }
 
-    /// Writes the length of a byte field or of an array: both have the same forms.
+    /// Writes the length of a byte field or an array.
     fn length(self, output: &mut BytesMut, length: usize) {
         if self.flexible {
             put_unsigned_varint(output, length + 1);

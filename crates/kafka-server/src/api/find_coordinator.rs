@@ -1,4 +1,4 @@
-//! `FindCoordinator`: the only broker coordinates every group, and no transaction.
+//! `FindCoordinator`: the only broker coordinates all groups; transactions are not supported.
 //!
 //! # References
 //!
@@ -9,7 +9,8 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::BrokerId;
 use kafka_protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
 
-use crate::api::{NO_TRANSACTIONS, str_bytes};
+use crate::api::refusal::NO_TRANSACTIONS;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, NODE_ID};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
@@ -19,17 +20,14 @@ const SEVERAL_KEYS_SINCE: i16 = 4;
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 
-/// Whose coordinator is asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Groups or transactional ids.
     pub keys: Vec<&'a str>,
-    /// Which of the two.
+    /// Groups (0) or transactional ids (1).
     pub key_type: i8,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let mut keys = Vec::new();
         if version < SEVERAL_KEYS_SINCE {
@@ -44,7 +42,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Names this broker for groups.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let version = reply.version();
     let refusal = match request.key_type {
@@ -53,7 +50,7 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
             ResponseError::TransactionalIdAuthorizationFailed,
             NO_TRANSACTIONS,
         )),
-        _ => Some((ResponseError::InvalidRequest, "unknown type of coordinator")),
+        _ => Some((ResponseError::InvalidRequest, "unknown coordinator type")),
     };
     let (host, port) = cluster.advertised();
     if version >= SEVERAL_KEYS_SINCE {

@@ -1,4 +1,4 @@
-//! `Heartbeat`: a member lives, and learns whether it has to join again.
+//! `Heartbeat`: extends the session of a member, and reports a rebalance to it.
 //!
 //! # References
 //!
@@ -11,19 +11,14 @@ use crate::group::Identity;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// A sign of life.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The group.
     pub group: &'a str,
-    /// The generation the member is in.
     pub generation: i32,
-    /// Who lives.
     pub identity: Identity<'a>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let group = reader.string()?;
         let generation = reader.i32()?;
@@ -42,7 +37,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Notes the sign of life.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let groups = cluster.groups();
     let heard = groups.heartbeat(request.group, request.identity, request.generation);

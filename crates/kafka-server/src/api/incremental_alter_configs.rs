@@ -1,4 +1,4 @@
-//! `IncrementalAlterConfigs`: changes some settings of topics.
+//! `IncrementalAlterConfigs`: changes single settings of topics.
 //!
 //! # References
 //!
@@ -9,8 +9,10 @@ use kafka_protocol::messages::incremental_alter_configs_response::{
     AlterConfigsResourceResponse, IncrementalAlterConfigsResponse,
 };
 
+use crate::api::alteration::Alteration;
+use crate::api::refusal::Refusal;
 use crate::api::resource::Resource;
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::config::{self, Kind, Overrides};
 use crate::reply::{Error, Reply};
@@ -22,50 +24,24 @@ const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
-/// Settings that are to change.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Request<'a> {
-    /// By resource.
-    pub resources: Vec<(Resource<'a>, Vec<Change<'a>>)>,
-    /// Whether only to say what would happen.
-    pub validate_only: bool,
-}
+pub type Request<'a> = Alteration<'a, Change<'a>>;
 
-/// A change of one setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change<'a> {
-    /// The setting.
     pub name: &'a str,
-    /// Set, delete, append to or subtract from a list.
+    /// Set (0), delete (1), append to (2) or subtract from (3) a list.
     pub operation: i8,
-    /// With what.
     pub value: Option<&'a str>,
 }
 
-impl<'a> Request<'a> {
-    /// Decodes the body.
-    pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
-        let resources = reader.array(|reader| {
-            let resource = Resource::decode(reader)?;
-            let changes = reader.array(|reader| {
-                let change = Change {
-                    name: reader.string()?,
-                    operation: reader.i8()?,
-                    value: reader.nullable_string()?,
-                };
-                reader.tags()?;
-                Ok(change)
-            })?;
-            reader.tags()?;
-            Ok((resource, changes))
-        })?;
-        let validate_only = reader.bool()?;
-        reader.tags()?;
-        Ok(Self {
-            resources,
-            validate_only,
+pub fn decode<'a>(reader: &mut Reader<'a>, _version: i16) -> Result<Request<'a>, wire::Error> {
+    Alteration::decode(reader, |reader| {
+        Ok(Change {
+            name: reader.string()?,
+            operation: reader.i8()?,
+            value: reader.nullable_string()?,
         })
-    }
+    })
 }
 
 impl Change<'_> {
@@ -77,7 +53,7 @@ impl Change<'_> {
             let words = list.split(',').map(|word| word.trim().to_owned());
             words.filter(|word| !word.is_empty()).collect()
         };
-        // A topic that does not set a list has the default's words, and keeps them.
+        // A topic without the setting starts from the words of the default.
         let known = overrides.get(name).cloned();
         let known = words(&known.unwrap_or_else(|| setting.default_value(settings)));
         let is_list = matches!(setting.kind, Kind::List(_));
@@ -116,23 +92,26 @@ impl Change<'_> {
     }
 }
 
-/// Changes the settings resource by resource, all of a resource's or none.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
-    let responses = request.resources.iter().map(|(resource, changes)| {
-        let altered = resource.alter(cluster, request.validate_only, |overrides| {
-            changes
-                .iter()
-                .try_for_each(|change| change.apply(overrides, cluster.settings()))
-        });
-        let response = AlterConfigsResourceResponse::default()
-            .with_resource_type(resource.kind)
-            .with_resource_name(str_bytes(resource.name));
-        match altered {
-            Ok(()) => response,
-            Err(refusal) => response
-                .with_error_code(refusal.error.code())
-                .with_error_message(refusal.message.as_deref().map(str_bytes)),
-        }
-    });
+    let settings = cluster.settings();
+    let change = |changes: &[Change<'_>], overrides: &mut Overrides| {
+        changes
+            .iter()
+            .try_for_each(|change| change.apply(overrides, settings))
+    };
+    let responses = request.apply(cluster, change);
+    let responses = responses.map(|(resource, altered)| describe(resource, altered));
     reply.send(&IncrementalAlterConfigsResponse::default().with_responses(responses.collect()))
+}
+
+fn describe(resource: &Resource<'_>, altered: Result<(), Refusal>) -> AlterConfigsResourceResponse {
+    let response = AlterConfigsResourceResponse::default()
+        .with_resource_type(resource.kind)
+        .with_resource_name(str_bytes(resource.name));
+    match altered {
+        Ok(()) => response,
+        Err(refusal) => response
+            .with_error_code(refusal.error.code())
+            .with_error_message(refusal.message.as_deref().map(str_bytes)),
+    }
 }

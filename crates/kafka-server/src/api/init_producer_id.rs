@@ -1,4 +1,4 @@
-//! `InitProducerId`: an id for an idempotent producer; transactional ones are refused.
+//! `InitProducerId`: an id for an idempotent producer; transactional producers are refused.
 //!
 //! # References
 //!
@@ -11,15 +11,13 @@ use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// A request for an id.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Set by producers that want transactions.
+    /// Set by transactional producers.
     pub transactional_id: Option<&'a str>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let transactional_id = reader.nullable_string()?;
         let _transaction_timeout_ms = reader.i32()?;
@@ -32,10 +30,9 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Gives out the next id.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let id = if request.transactional_id.is_some() {
-        // The one code that every client takes as final.
+        // Every client treats this code as final.
         Err(ResponseError::TransactionalIdAuthorizationFailed)
     } else {
         cluster.next_producer_id()

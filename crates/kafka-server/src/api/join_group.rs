@@ -1,9 +1,9 @@
-//! `JoinGroup`: waits until the group has formed, and tells its leader who is in it.
+//! `JoinGroup`: waits for the end of the rebalance; the leader receives the members.
 //!
 //! # References
 //!
 //! - <https://kafka.apache.org/protocol#The_Messages_JoinGroup>
-//! - KIP-345 (static members since version 5), KIP-394 (ids before membership since version 4),
+//! - KIP-345 (static members since version 5), KIP-394 (member id required since version 4),
 //!   KIP-814 (skipped assignments since version 9)
 
 use std::time::Duration;
@@ -13,36 +13,34 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
 use uuid::Uuid;
 
-use crate::api::{Client, str_bytes};
+use crate::api::client::Client;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::group::{Join, Joined, Profile, Protocol, Refused};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// Silence for which a member may ask not to be given up: Kafka's own limit.
+/// Longest session timeout: Kafka's own limit.
 const MAX_SESSION_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// A member's wish to take part.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The group.
     pub group: &'a str,
-    /// Milliseconds of silence after which the member is to be given up.
+    /// Milliseconds without a heartbeat after which the member is evicted.
     pub session_timeout_ms: i32,
-    /// Milliseconds the member may take to join a rebalance.
+    /// Milliseconds that the member may take to join a rebalance.
     pub rebalance_timeout_ms: i32,
-    /// Its id, empty the first time.
+    /// Member id; empty on the first join.
     pub member: &'a str,
-    /// Its name that survives restarts.
+    /// Instance id of a static member.
     pub instance: Option<&'a str>,
-    /// What its protocols are for.
+    /// Such as `consumer` or `connect`.
     pub protocol_type: &'a str,
-    /// Its protocols, best first, with metadata.
+    /// Assignment protocols with metadata, in order of preference.
     pub protocols: Vec<(&'a str, &'a [u8])>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let group = reader.string()?;
         let session_timeout_ms = reader.i32()?;
@@ -103,7 +101,7 @@ impl<'a> Request<'a> {
             },
             fresh_id: self.fresh_id(client, unique),
             protocol_type: self.protocol_type.to_owned(),
-            id_first: version >= 4,
+            id_required: version >= 4,
             can_skip_assignment: version >= 9,
         })
     }
@@ -113,7 +111,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Joins, which may take as long as the slowest member does.
 pub async fn answer(
     cluster: &Cluster,
     request: &Request<'_>,

@@ -1,13 +1,13 @@
-//! `LeaveGroup`.
+//! `LeaveGroup`: removes members from a group.
 //!
 //! # References
 //!
 //! - <https://kafka.apache.org/protocol#The_Messages_LeaveGroup>
-//! - KIP-345 (several members, named by instance, since version 3)
+//! - KIP-345 (several members since version 3)
 
 use kafka_protocol::messages::leave_group_response::{LeaveGroupResponse, MemberResponse};
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::group::Identity;
 use crate::reply::{Error, Reply};
@@ -15,17 +15,13 @@ use crate::wire::{self, Reader};
 
 const SEVERAL_MEMBERS_SINCE: i16 = 3;
 
-/// Members that leave.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The group.
     pub group: &'a str,
-    /// Who leaves.
     pub members: Vec<Identity<'a>>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let group = reader.string()?;
         let members = if version >= SEVERAL_MEMBERS_SINCE {
@@ -51,7 +47,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Lets each of them go.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let leave = |identity: &Identity<'_>| {
         let left = cluster.groups().leave(request.group, *identity);

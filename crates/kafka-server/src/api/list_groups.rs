@@ -1,4 +1,4 @@
-//! `ListGroups`.
+//! `ListGroups`: the groups and their states.
 //!
 //! # References
 //!
@@ -8,26 +8,23 @@
 use kafka_protocol::messages::GroupId;
 use kafka_protocol::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::group::Listing;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// The only type of group there is.
+/// The only type of group that is supported.
 const CLASSIC: &str = "classic";
 
-/// Which groups are to be listed; empty filters let all through.
+/// Filters; an empty filter accepts every group.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Names of states.
     pub states: Vec<&'a str>,
-    /// Names of types.
     pub types: Vec<&'a str>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let mut request = Self::default();
         if version >= 4 {
@@ -40,7 +37,7 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
-    fn lets_through(&self, listing: &Listing) -> bool {
+    fn accepts(&self, listing: &Listing) -> bool {
         let within = |names: &[&str], name: &str| {
             names.is_empty() || names.iter().any(|known| known.eq_ignore_ascii_case(name))
         };
@@ -48,13 +45,10 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Lists the groups.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let version = reply.version();
     let listings = cluster.groups().list();
-    let wanted = listings
-        .iter()
-        .filter(|listing| request.lets_through(listing));
+    let wanted = listings.iter().filter(|listing| request.accepts(listing));
     let groups = wanted.map(|listing| {
         let mut group = ListedGroup::default()
             .with_group_id(GroupId(str_bytes(&listing.id)))

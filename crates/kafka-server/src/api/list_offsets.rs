@@ -1,9 +1,9 @@
-//! `ListOffsets`: the earliest, the latest, or the first offset from a time on.
+//! `ListOffsets`: the earliest offset, the latest, or the first at or after a timestamp.
 //!
 //! # References
 //!
 //! - <https://kafka.apache.org/protocol#The_Messages_ListOffsets>
-//! - KIP-734 (-3: the highest timestamp), KIP-405 and KIP-1005 (-4, -5: tiers, of which there is one)
+//! - KIP-734 (-3: the highest timestamp), KIP-405 and KIP-1005 (-4, -5: tiered storage, which is not supported)
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::TopicName;
@@ -11,7 +11,7 @@ use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::log::{LEADER_EPOCH, Timed};
 use crate::reply::{Error, Reply};
@@ -26,24 +26,19 @@ const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 
-/// Offsets asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Partitions by topic.
     pub topics: Vec<(&'a str, Vec<Wanted>)>,
 }
 
-/// What is asked of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// Which partition.
     pub partition: i32,
-    /// Milliseconds since 1970, or a negative number with a meaning of its own.
+    /// Milliseconds since 1970, or one of the negative numbers above.
     pub timestamp: i64,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let _replica_id = reader.i32()?;
         if version >= 2 {
@@ -78,7 +73,6 @@ impl Wanted {
     }
 }
 
-/// Looks the offsets up.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let version = reply.version();
     let topics = request.topics.iter().map(|(name, partitions)| {

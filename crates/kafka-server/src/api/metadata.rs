@@ -1,4 +1,4 @@
-//! `Metadata`: the broker's address and the partitions of topics.
+//! `Metadata`: the address of the broker and the partitions of topics.
 //!
 //! # References
 //!
@@ -14,27 +14,25 @@ use kafka_protocol::messages::metadata_response::{
 use kafka_protocol::messages::{BrokerId, TopicName};
 use uuid::Uuid;
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, NODE_ID, TopicRef};
 use crate::log::LEADER_EPOCH;
 use crate::reply::{Error, Reply};
 use crate::topic::{Topic, check_name};
 use crate::wire::{self, Reader};
 
-/// Since which version the answer may name topics by id.
+/// First version that may name topics by id.
 const TOPIC_IDS_SINCE: i16 = 10;
 
-/// Which topics are asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The topics; `None` for all.
+    /// The requested topics; `None` for all.
     pub topics: Option<Vec<TopicRef<'a>>>,
-    /// Whether unknown ones may be created.
+    /// Whether unknown topics may be created.
     pub allow_auto_create: bool,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let mut topics = reader.nullable_array(|reader| {
             let id = if version >= TOPIC_IDS_SINCE {
@@ -64,7 +62,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Describes the broker and the topics, creating unknown ones where that is allowed.
+/// Describes the broker and the topics; creates unknown topics if allowed.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let topics = match &request.topics {
         None => cluster
@@ -73,7 +71,7 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
             .map(|topic| describe(topic))
             .collect(),
         Some(topics) => {
-            // A name repeated a thousand times is still one topic.
+            // A repeated name is described once: it must not multiply the response.
             let mut wanted = topics.clone();
             wanted.sort_unstable();
             wanted.dedup();
@@ -107,7 +105,7 @@ fn find_or_create(
         if create {
             found = cluster.create_topic(name, -1, BTreeMap::new());
         } else if let Err(invalid) = check_name(name) {
-            // Clients wait for a topic that is only unknown.
+            // Clients retry for an unknown topic, but not for an invalid name.
             found = Err(invalid);
         }
         if let Err(ResponseError::TopicAlreadyExists) = found {

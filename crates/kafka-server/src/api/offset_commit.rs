@@ -1,4 +1,4 @@
-//! `OffsetCommit`: a group notes how far it has read.
+//! `OffsetCommit`: stores the offsets up to which a group has read.
 //!
 //! # References
 //!
@@ -9,46 +9,36 @@ use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use tracing::warn;
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::group::{Committed, Identity};
 use crate::reply::{Error, Reply};
-use crate::settings::Flush;
 use crate::wire::{self, Reader};
 
-/// Bytes a committer may note beside an offset: Kafka's own limit.
+/// Bytes of metadata of one offset: Kafka's own limit.
 const MAX_METADATA_BYTES: usize = 4_096;
 
-/// Offsets to be committed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The group.
     pub group: &'a str,
-    /// The generation the member is in, -1 for none.
+    /// Generation of the member; -1 outside a group.
     pub generation: i32,
-    /// Who commits.
     pub identity: Identity<'a>,
-    /// By topic.
     pub topics: Vec<(&'a str, Vec<PartitionOffset<'a>>)>,
 }
 
-/// The offset of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionOffset<'a> {
-    /// Which partition.
     pub partition: i32,
-    /// The offset to go on from.
+    /// Offset of the next record to read.
     pub offset: i64,
-    /// The leader epoch of the record before it, -1 if unknown.
+    /// Leader epoch of the record before it; -1 if unknown.
     pub leader_epoch: i32,
-    /// What is noted beside it.
     pub metadata: Option<&'a str>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let group = reader.string()?;
         let generation = reader.i32()?;
@@ -108,24 +98,22 @@ impl<'a> PartitionOffset<'a> {
     }
 }
 
-/// Commits what can be committed, all of it or none.
-pub async fn answer(
-    cluster: &Cluster,
-    request: &Request<'_>,
-    reply: Reply<'_>,
-) -> Result<(), Error> {
-    let mut sound = Vec::new();
+/// Commits all valid offsets, or none of them.
+pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
+    let mut valid = Vec::new();
     let mut checks = Vec::with_capacity(request.topics.len());
     for (topic, partitions) in &request.topics {
         let mut outcomes = Vec::with_capacity(partitions.len());
         for wanted in partitions {
             let checked = wanted.check(cluster, topic);
             outcomes.push((wanted.partition, checked.as_ref().err().copied()));
-            sound.extend(checked.map(|committed| (*topic, wanted.partition, committed)));
+            valid.extend(checked.map(|committed| (*topic, wanted.partition, committed)));
         }
         checks.push((*topic, outcomes));
     }
-    let failed = commit(cluster, request, &sound).await.err();
+    let groups = cluster.groups();
+    let committed = groups.commit(request.group, request.identity, request.generation, &valid);
+    let failed = committed.err();
     let topics = checks.into_iter().map(|(topic, outcomes)| {
         let partitions = outcomes.into_iter().map(|(partition, error)| {
             let code = error.or(failed).map_or(0, |error| error.code());
@@ -138,21 +126,4 @@ pub async fn answer(
             .with_partitions(partitions.collect())
     });
     reply.send(&OffsetCommitResponse::default().with_topics(topics.collect()))
-}
-
-async fn commit(
-    cluster: &Cluster,
-    request: &Request<'_>,
-    offsets: &[(&str, i32, Committed)],
-) -> Result<(), ResponseError> {
-    let groups = cluster.groups();
-    let journal = groups.commit(request.group, request.identity, request.generation, offsets)?;
-    if cluster.settings().flush == Flush::EachProduce {
-        let synced = tokio::task::spawn_blocking(move || journal.sync_data()).await;
-        if !matches!(synced, Ok(Ok(()))) {
-            warn!(?synced, "failed to sync the groups' journal");
-            return Err(ResponseError::KafkaStorageError);
-        }
-    }
-    Ok(())
 }

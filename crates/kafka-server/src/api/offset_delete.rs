@@ -1,4 +1,4 @@
-//! `OffsetDelete`: forgets how far a group has read topics it no longer reads.
+//! `OffsetDelete`: deletes committed offsets of topics that a group no longer reads.
 //!
 //! # References
 //!
@@ -10,22 +10,18 @@ use kafka_protocol::messages::offset_delete_response::{
     OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// Offsets to be forgotten.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The group.
     pub group: &'a str,
-    /// Partitions by topic.
     pub topics: Vec<(&'a str, Vec<i32>)>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
         Ok(Self {
             group: reader.string()?,
@@ -34,7 +30,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Forgets them one by one.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let wanted = request.topics.iter();
     let partitions: Vec<(&str, i32)> = wanted

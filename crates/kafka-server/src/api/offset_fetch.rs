@@ -1,4 +1,4 @@
-//! `OffsetFetch`: how far groups have read.
+//! `OffsetFetch`: the committed offsets of groups.
 //!
 //! # References
 //!
@@ -11,7 +11,7 @@ use kafka_protocol::messages::offset_fetch_response::{
 };
 use kafka_protocol::messages::{GroupId, TopicName};
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::group::Committed;
 use crate::reply::{Error, Reply};
@@ -20,24 +20,19 @@ use crate::wire::{self, Reader};
 const SEVERAL_GROUPS_SINCE: i16 = 8;
 const LEADER_EPOCH_SINCE: i16 = 5;
 
-/// Which offsets are asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Each group with its partitions.
     pub groups: Vec<WantedGroup<'a>>,
 }
 
-/// What is asked of one group.
 #[derive(Debug, PartialEq, Eq)]
 pub struct WantedGroup<'a> {
-    /// The group.
     pub group: &'a str,
-    /// Partitions by topic; `None` for all that were committed.
+    /// Partitions by topic; `None` for all committed offsets.
     pub topics: Option<Vec<(&'a str, Vec<i32>)>>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let groups = if version >= SEVERAL_GROUPS_SINCE {
             reader.array(|reader| {
@@ -70,16 +65,18 @@ fn topic<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Vec<i32>), wire::Error
     Ok(topic)
 }
 
-/// A topic and what was committed for its partitions.
+/// A topic and the committed offsets of its partitions.
 type Found = (String, Vec<(i32, Option<Committed>)>);
 
-/// Looks up what was committed; -1 stands for nothing.
+/// Answers with the committed offsets; -1 if there is none.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let version = reply.version();
     if version >= SEVERAL_GROUPS_SINCE {
         let groups = request.groups.iter().map(|wanted| {
             let topics = find(cluster, wanted).into_iter().map(|(topic, found)| {
-                let partitions = found.into_iter().map(describe);
+                let partitions = found
+                    .into_iter()
+                    .map(|(index, committed)| describe(index, committed));
                 OffsetFetchResponseTopics::default()
                     .with_name(TopicName(str_bytes(&topic)))
                     .with_partitions(partitions.collect())
@@ -95,7 +92,7 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
     let topics = found.into_iter().flatten().map(|(topic, found)| {
         let partitions = found
             .into_iter()
-            .map(|found| describe_classic(found, version));
+            .map(|(index, committed)| describe_classic(index, committed, version));
         OffsetFetchResponseTopic::default()
             .with_name(TopicName(str_bytes(&topic)))
             .with_partitions(partitions.collect())
@@ -121,9 +118,9 @@ fn find(cluster: &Cluster, wanted: &WantedGroup<'_>) -> Vec<Found> {
     topics.collect()
 }
 
-fn describe((index, found): (i32, Option<Committed>)) -> OffsetFetchResponsePartitions {
+fn describe(index: i32, committed: Option<Committed>) -> OffsetFetchResponsePartitions {
     let response = OffsetFetchResponsePartitions::default().with_partition_index(index);
-    match found {
+    match committed {
         Some(committed) => response
             .with_committed_offset(committed.offset)
             .with_committed_leader_epoch(committed.leader_epoch)
@@ -136,11 +133,12 @@ fn describe((index, found): (i32, Option<Committed>)) -> OffsetFetchResponsePart
 }
 
 fn describe_classic(
-    (index, found): (i32, Option<Committed>),
+    index: i32,
+    committed: Option<Committed>,
     version: i16,
 ) -> OffsetFetchResponsePartition {
     let response = OffsetFetchResponsePartition::default().with_partition_index(index);
-    match found {
+    match committed {
         Some(committed) => {
             let epoch = if version >= LEADER_EPOCH_SINCE {
                 committed.leader_epoch

@@ -1,4 +1,4 @@
-//! `OffsetForLeaderEpoch`: where an epoch ended; there is only one, and it has not.
+//! `OffsetForLeaderEpoch`: the end offset of an epoch, which is the end of the log: there is only one.
 //!
 //! # References
 //!
@@ -11,32 +11,27 @@ use kafka_protocol::messages::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
 };
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
 use crate::log::LEADER_EPOCH;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// Epochs asked about.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// By topic.
     pub topics: Vec<(&'a str, Vec<Wanted>)>,
 }
 
-/// An epoch of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// Which partition.
     pub partition: i32,
-    /// The epoch that the client takes to be current, -1 for unknown.
+    /// Current epoch as far as the client knows; -1 if unknown.
     pub current_epoch: i32,
-    /// The epoch asked about.
+    /// Epoch whose end offset is requested.
     pub epoch: i32,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         if version >= 3 {
             let _replica_id = reader.i32()?;
@@ -60,7 +55,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Tells the end of the log for the only epoch.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let topics = request.topics.iter().map(|(name, partitions)| {
         let partitions = partitions.iter().map(|wanted| {

@@ -1,4 +1,4 @@
-//! `Produce`: checks record batches and appends them as they are.
+//! `Produce`: checks record batches and appends their bytes unchanged.
 //!
 //! # References
 //!
@@ -11,39 +11,36 @@ use kafka_protocol::messages::produce_response::{
     PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 
-use crate::api::{Client, NO_TRANSACTIONS, Next, Refusal, str_bytes};
+use crate::api::client::Client;
+use crate::api::next::Next;
+use crate::api::refusal::{NO_TRANSACTIONS, Refusal};
+use crate::api::str_bytes::str_bytes;
 use crate::batch::{self, Header};
 use crate::cluster::{Cluster, TopicRef};
-use crate::faults::{self, Moment, Struck};
+use crate::faults::{FaultDecision, Moment, inject};
 use crate::reply::{Error, Reply};
-use crate::settings::Flush;
 use crate::topic::{Topic, log_error_code};
 use crate::wire::{self, Reader};
 
 const TOPIC_IDS_SINCE: i16 = 13;
 
-/// Batches to be appended.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// Set by transactional producers.
     pub transactional_id: Option<&'a str>,
-    /// 0: no answer is expected; 1 and -1 are the same with one replica.
+    /// 0: no response is expected; 1 and -1 are the same with one replica.
     pub acks: i16,
-    /// By topic.
     pub topics: Vec<TopicData<'a>>,
 }
 
-/// Batches of one topic.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TopicData<'a> {
-    /// Which topic.
     pub topic: TopicRef<'a>,
-    /// Partition and batch.
+    /// Each partition with its batch.
     pub partitions: Vec<(i32, Option<&'a [u8]>)>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let transactional_id = reader.nullable_string()?;
         let acks = reader.i16()?;
@@ -71,7 +68,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A batch that was appended.
 struct Appended {
     base_offset: i64,
     start_offset: i64,
@@ -79,9 +75,9 @@ struct Appended {
 
 /// Why a batch was not acknowledged.
 enum Failed {
-    /// The client is told.
+    /// Respond with an error.
     Refused(Refusal),
-    /// The connection is closed.
+    /// Close the connection.
     Cut,
 }
 
@@ -91,7 +87,7 @@ impl<R: Into<Refusal>> From<R> for Failed {
     }
 }
 
-/// Appends what can be appended and answers once that is as durable as the settings ask.
+/// Appends batch by batch; a refused batch does not affect the others.
 pub async fn answer(
     cluster: &Cluster,
     request: &Request<'_>,
@@ -125,7 +121,7 @@ pub async fn answer(
     if request.acks != 0 {
         reply.send(&ProduceResponse::default().with_responses(responses))?;
     }
-    Ok(Next::GoOn)
+    Ok(Next::KeepOpen)
 }
 
 async fn append(
@@ -136,33 +132,28 @@ async fn append(
     index: i32,
     records: &[u8],
 ) -> Result<Appended, Failed> {
-    let settings = cluster.settings();
     let header = check(request, topic, records)?;
     let partition = topic.partition(index)?;
     let moment = Moment::BeforeAppend {
         topic: topic.name(),
         partition: index,
     };
-    obey(faults::strike(settings, moment, client.interrupted).await)?;
+    obey(inject(cluster.faults(), moment, client.interrupted).await)?;
     let base_offset = partition
         .append(&header, records)
         .map_err(|error| log_error_code(&error))?;
-    if settings.flush == Flush::EachProduce {
-        let synced = partition.sync().await;
-        synced.map_err(|error| log_error_code(&error))?;
-    }
     let moment = Moment::AfterAppend {
         topic: topic.name(),
         partition: index,
     };
-    obey(faults::strike(settings, moment, client.interrupted).await)?;
+    obey(inject(cluster.faults(), moment, client.interrupted).await)?;
     Ok(Appended {
         base_offset,
         start_offset: partition.offsets().start,
     })
 }
 
-/// Checks what can be checked without the partition.
+/// Checks everything that does not depend on the partition.
 fn check(request: &Request<'_>, topic: &Topic, records: &[u8]) -> Result<Header, Refusal> {
     if !(-1..=1).contains(&request.acks) {
         return Err(ResponseError::InvalidRequiredAcks.into());
@@ -183,14 +174,14 @@ fn check(request: &Request<'_>, topic: &Topic, records: &[u8]) -> Result<Header,
     Ok(header)
 }
 
-fn obey(struck: Struck) -> Result<(), Failed> {
-    match struck {
-        Struck::Spared => Ok(()),
-        Struck::Cut => Err(Failed::Cut),
-        Struck::Refuse(code) => Err(ResponseError::try_from_code(code)
+fn obey(decision: FaultDecision) -> Result<(), Failed> {
+    match decision {
+        FaultDecision::None => Ok(()),
+        FaultDecision::Cut => Err(Failed::Cut),
+        FaultDecision::Refuse(code) => Err(ResponseError::try_from_code(code)
             .unwrap_or(ResponseError::UnknownServerError)
             .into()),
-        Struck::FailWrite => Err(ResponseError::KafkaStorageError.into()),
+        FaultDecision::FailWrite => Err(ResponseError::KafkaStorageError.into()),
     }
 }
 

@@ -1,8 +1,8 @@
-//! What configurations belong to, as the three requests about them name it.
+//! The owner of settings in `DescribeConfigs`, `AlterConfigs` and `IncrementalAlterConfigs`.
 
 use kafka_protocol::error::ResponseError;
 
-use crate::api::Refusal;
+use crate::api::refusal::Refusal;
 use crate::cluster::{Cluster, NODE_ID, TopicRef};
 use crate::config::{self, Overrides};
 use crate::wire::{self, Reader};
@@ -10,26 +10,24 @@ use crate::wire::{self, Reader};
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 
-/// A topic, a broker, or something this broker does not have.
+/// A topic, a broker, or a resource that this broker does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resource<'a> {
-    /// The number of its kind.
+    /// Type of the resource.
     pub kind: i8,
-    /// Its name: of a topic, or a broker's id.
+    /// Name of the topic, or id of the broker.
     pub name: &'a str,
 }
 
-/// What a resource turned out to be.
+/// A supported resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner<'a> {
-    /// A topic, perhaps one that does not exist.
+    /// A topic, which may not exist.
     Topic(&'a str),
-    /// This broker.
     Broker,
 }
 
 impl<'a> Resource<'a> {
-    /// Decodes kind and name.
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, wire::Error> {
         Ok(Self {
             kind: reader.i8()?,
@@ -37,24 +35,24 @@ impl<'a> Resource<'a> {
         })
     }
 
-    /// Returns what it is.
+    /// Returns the owner, or refuses an unsupported resource.
     pub fn owner(&self) -> Result<Owner<'a>, Refusal> {
         match self.kind {
             TOPIC => Ok(Owner::Topic(self.name)),
-            // Empty stands for the defaults of all brokers.
+            // An empty name stands for the defaults of all brokers.
             BROKER if self.name.is_empty() || self.name == NODE_ID.to_string() => Ok(Owner::Broker),
             BROKER => Err(Refusal::new(
                 ResponseError::InvalidRequest,
-                "there is only one broker",
+                "unknown broker id: this broker is the only one",
             )),
             _ => Err(Refusal::new(
                 ResponseError::InvalidRequest,
-                "only topics and the broker have configurations",
+                "only topics and the broker have settings",
             )),
         }
     }
 
-    /// Changes the settings of a topic; the broker's cannot be changed while it runs.
+    /// Changes the settings of a topic. Those of the broker cannot be changed while it runs.
     pub fn alter(
         &self,
         cluster: &Cluster,
@@ -64,7 +62,7 @@ impl<'a> Resource<'a> {
         let Owner::Topic(name) = self.owner()? else {
             return Err(Refusal::new(
                 ResponseError::InvalidRequest,
-                "the broker's settings are fixed when it starts",
+                "the broker's settings cannot be changed while it runs",
             ));
         };
         let topic = cluster.topic(TopicRef::Name(name))?;

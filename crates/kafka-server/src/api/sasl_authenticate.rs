@@ -1,4 +1,4 @@
-//! `SaslAuthenticate`: a token of the chosen mechanism.
+//! `SaslAuthenticate`: one token of the chosen mechanism.
 //!
 //! # References
 //!
@@ -8,20 +8,18 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::SaslAuthenticateResponse;
 
-use crate::api::{Next, str_bytes};
-use crate::auth::{Session, Users};
+use crate::api::next::Next;
+use crate::api::str_bytes::str_bytes;
+use crate::auth::{Credentials, Session};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// The token.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Its bytes.
     pub token: &'a [u8],
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
         let token = reader.bytes()?;
         reader.tags()?;
@@ -29,18 +27,18 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Takes the token; who is refused is told so and then left.
+/// Answers the token; after a failed login the connection is closed.
 pub fn answer(
     session: &mut Session,
-    users: &Users,
+    credentials: &Credentials,
     request: &Request<'_>,
     reply: Reply<'_>,
 ) -> Result<Next, Error> {
-    match session.step(request.token, users) {
+    match session.step(request.token, credentials) {
         Ok(token) => {
             let response = SaslAuthenticateResponse::default().with_auth_bytes(Bytes::from(token));
             reply.send(&response)?;
-            Ok(Next::GoOn)
+            Ok(Next::KeepOpen)
         }
         Err(error) => {
             let response = SaslAuthenticateResponse::default()

@@ -1,26 +1,23 @@
-//! `SaslHandshake`: the client chooses how to authenticate.
+//! `SaslHandshake`: the client chooses a SASL mechanism.
 //!
 //! # References
 //!
 //! - <https://kafka.apache.org/protocol#The_Messages_SaslHandshake>
-//! - KIP-43, KIP-152 (tokens in requests of their own since version 1)
+//! - KIP-43, KIP-152 (since version 1, tokens have request headers)
 
 use kafka_protocol::messages::SaslHandshakeResponse;
 
-use crate::api::str_bytes;
+use crate::api::str_bytes::str_bytes;
 use crate::auth::Session;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// The choice.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Name of the mechanism.
     pub mechanism: &'a str,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
         Ok(Self {
             mechanism: reader.string()?,
@@ -28,7 +25,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Notes the choice, or tells what there is to choose from.
+/// Accepts the mechanism, or refuses it with the list of supported ones.
 pub fn answer(session: &mut Session, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let bare_tokens = reply.version() == 0;
     let chosen = session.choose(request.mechanism, bare_tokens);

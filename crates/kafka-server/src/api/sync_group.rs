@@ -1,4 +1,4 @@
-//! `SyncGroup`: the leader hands in the assignment, everyone waits for their part.
+//! `SyncGroup`: the leader sends the assignments, and every member waits for its own.
 //!
 //! # References
 //!
@@ -8,31 +8,27 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::SyncGroupResponse;
 
-use crate::api::{Client, str_bytes};
+use crate::api::client::Client;
+use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::group::{Identity, Sync};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
-/// A member's request for its assignment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The group.
     pub group: &'a str,
-    /// The generation the member joined.
     pub generation: i32,
-    /// Who asks.
     pub identity: Identity<'a>,
-    /// What the member takes the protocol type to be.
+    /// Protocol type as far as the member knows.
     pub protocol_type: Option<&'a str>,
-    /// What the member takes the protocol to be.
+    /// Protocol as far as the member knows.
     pub protocol: Option<&'a str>,
-    /// What the leader assigns, by member.
+    /// Assignments by member; empty unless the member is the leader.
     pub assignments: Vec<(&'a str, &'a [u8])>,
 }
 
 impl<'a> Request<'a> {
-    /// Decodes the body.
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let group = reader.string()?;
         let generation = reader.i32()?;
@@ -64,7 +60,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Waits for the leader and answers with the member's part.
+/// Waits for the leader and answers with the member's assignment.
 pub async fn answer(
     cluster: &Cluster,
     request: &Request<'_>,

@@ -1,36 +1,34 @@
-//! The coordinator of all groups: locks them, lets requests wait, keeps time, writes the journal.
+//! The coordinator of all groups: locking, waiting requests, deadlines, the journal.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use convoy_server_kit::clock::RunClock;
+use convoy_server_kit::RunClock;
 use kafka_protocol::error::ResponseError;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::group::answer::{Answer, Joined, Refused, Synced, Ticket};
 use crate::group::description::{Description, Listing};
 use crate::group::journal::{self, Entry, Journal};
 use crate::group::membership::{Identity, Join, Membership, Sync};
 use crate::group::offsets::{Committed, Offsets};
-use crate::group::{Answer, Joined, Refused, Synced, Ticket};
 
-/// Groups that may exist.
+/// Limit on the number of groups.
 const MAX_GROUPS: usize = 100_000;
 
-/// How long the timekeeper sleeps when nothing is due.
-const IDLE: Duration = Duration::from_secs(60);
+/// Longest sleep of the timekeeper.
+const MAX_SLEEP: Duration = Duration::from_secs(60);
 
-/// Coordinates all groups.
 #[derive(Debug)]
 pub struct Coordinator {
     groups: Mutex<Groups>,
     clock: RunClock,
     join_delay: u64,
-    /// Told when a deadline may have come closer.
+    /// Notified when a deadline may have moved closer.
     changed: Notify,
 }
 
@@ -49,18 +47,17 @@ struct Group {
 }
 
 impl Coordinator {
-    /// Opens the groups of a data directory; a group waits `join_delay` for company after its
-    /// first member.
+    /// Opens the groups of a data directory. A new group waits `join_delay` for more members.
     pub fn open(directory: &Path, join_delay: Duration) -> Result<Self, journal::Error> {
         let clock = RunClock::start();
         let join_delay = u64::try_from(join_delay.as_nanos()).unwrap_or(u64::MAX);
-        let (journal, kept) = Journal::open(directory)?;
-        let restore = |(id, kept): (String, journal::Kept)| {
-            let membership = match kept.snapshot {
+        let (journal, stored) = Journal::open(directory)?;
+        let restore = |(id, stored): (String, journal::StoredGroup)| {
+            let membership = match stored.snapshot {
                 Some(snapshot) => Membership::restore(snapshot, clock.now(), join_delay),
                 None => Membership::new(join_delay),
             };
-            let offsets = kept.offsets;
+            let offsets = stored.offsets;
             (
                 id,
                 Group {
@@ -71,7 +68,7 @@ impl Coordinator {
         };
         Ok(Self {
             groups: Mutex::new(Groups {
-                by_id: kept.into_iter().map(restore).collect(),
+                by_id: stored.into_iter().map(restore).collect(),
                 waiting: HashMap::new(),
                 next_ticket: 0,
                 journal,
@@ -82,7 +79,7 @@ impl Coordinator {
         })
     }
 
-    /// Keeps time until `stopping`: gives up silent members and ends waits.
+    /// Enforces deadlines until `stopping`: evicts members and ends waits.
     pub async fn keep_time(&self, stopping: &CancellationToken) {
         loop {
             let until_due = self.expire();
@@ -94,7 +91,7 @@ impl Coordinator {
         }
     }
 
-    /// Lets a member join and waits until the group has formed.
+    /// Joins a member, and waits for the end of the rebalance.
     pub async fn join(
         &self,
         group: &str,
@@ -103,8 +100,8 @@ impl Coordinator {
     ) -> Result<Joined, Refused> {
         let answer = {
             let mut groups = self.lock();
-            let comes_back = !join.profile.id.is_empty();
-            if comes_back && !groups.by_id.contains_key(group) {
+            let rejoins = !join.profile.id.is_empty();
+            if rejoins && !groups.by_id.contains_key(group) {
                 return Err(ResponseError::UnknownMemberId.into());
             }
             groups.create(group, self.join_delay)?;
@@ -120,7 +117,7 @@ impl Coordinator {
         }
     }
 
-    /// Takes the leader's assignments and waits until there are some.
+    /// Accepts the leader's assignments, and waits until there are some.
     pub async fn sync(
         &self,
         group: &str,
@@ -144,7 +141,7 @@ impl Coordinator {
         }
     }
 
-    /// Notes that a member lives.
+    /// Records a heartbeat.
     pub fn heartbeat(
         &self,
         group: &str,
@@ -158,7 +155,7 @@ impl Coordinator {
         heard.unwrap_or(Err(ResponseError::UnknownMemberId))
     }
 
-    /// Lets a member go.
+    /// Removes a member.
     pub fn leave(&self, group: &str, identity: Identity<'_>) -> Result<(), ResponseError> {
         let now = self.clock.now();
         let left = self
@@ -168,16 +165,14 @@ impl Coordinator {
         left.unwrap_or(Err(ResponseError::UnknownMemberId))
     }
 
-    /// Commits offsets for a member, or for nobody in particular if the group has no members.
-    ///
-    /// Returns the file to be synced where a commit should survive the end of the machine.
+    /// Commits offsets for a member, or for any client if the group has no members.
     pub fn commit(
         &self,
         group_id: &str,
         identity: Identity<'_>,
         generation: i32,
         offsets: &[(&str, i32, Committed)],
-    ) -> Result<Arc<File>, ResponseError> {
+    ) -> Result<(), ResponseError> {
         let mut groups = self.lock();
         if !groups.by_id.contains_key(group_id) && generation >= 0 {
             return Err(ResponseError::IllegalGeneration);
@@ -200,18 +195,18 @@ impl Coordinator {
                 group.offsets.commit(topic, *partition, committed.clone());
             }
         }
-        groups.rewrite_if_wanted();
-        Ok(groups.journal.file())
+        groups.rewrite_if_due();
+        Ok(())
     }
 
-    /// Returns what a group has committed; nothing for an unknown one.
+    /// Returns the committed offsets of a group; none if it does not exist.
     pub fn offsets(&self, group: &str) -> Offsets {
         let groups = self.lock();
         let group = groups.by_id.get(group);
         group.map(|group| group.offsets.clone()).unwrap_or_default()
     }
 
-    /// Deletes committed offsets of topics the group does not read now; one result for each.
+    /// Deletes committed offsets, except of topics that the group reads; one result for each.
     pub fn delete_offsets(
         &self,
         group_id: &str,
@@ -221,17 +216,17 @@ impl Coordinator {
         let Some(group) = groups.by_id.get(group_id) else {
             return Err(ResponseError::GroupIdNotFound);
         };
-        let reading = if group.membership.members.is_empty() {
+        let subscribed = if group.membership.members.is_empty() {
             Some(std::collections::BTreeSet::new())
         } else {
             group.membership.subscriptions()
         };
-        let Some(reading) = reading else {
+        let Some(subscribed) = subscribed else {
             return Err(ResponseError::NonEmptyGroup);
         };
         let mut results = Vec::with_capacity(partitions.len());
         for (topic, partition) in partitions {
-            results.push(if reading.contains(*topic) {
+            results.push(if subscribed.contains(*topic) {
                 Err(ResponseError::GroupSubscribedToTopic)
             } else {
                 groups.delete_offset(group_id, topic, *partition)
@@ -240,12 +235,12 @@ impl Coordinator {
         Ok(results)
     }
 
-    /// Forgets a group that has no members.
+    /// Deletes a group without members.
     pub fn delete(&self, group_id: &str) -> Result<(), ResponseError> {
         let mut groups = self.lock();
         let group = groups.by_id.get(group_id);
         let group = group.ok_or(ResponseError::GroupIdNotFound)?;
-        if !group.membership.deserted() {
+        if !group.membership.is_empty() {
             return Err(ResponseError::NonEmptyGroup);
         }
         groups.write(&[Entry::GroupDeleted {
@@ -255,7 +250,7 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Forgets what groups have committed for a topic that was deleted.
+    /// Deletes the committed offsets of a deleted topic.
     pub fn forget_topic(&self, topic: &str) {
         let mut groups = self.lock();
         let mut entries = Vec::new();
@@ -267,7 +262,8 @@ impl Coordinator {
                 partition,
             }));
         }
-        // What could not be written comes back with a restart, and is forgotten with the group.
+        // After a failed write the offsets reappear on the next start; they are deleted with the
+        // group.
         let _logged = groups.write(&entries);
     }
 
@@ -280,14 +276,13 @@ impl Coordinator {
             .collect()
     }
 
-    /// Returns a group and its members.
     pub fn describe(&self, group: &str) -> Option<Description> {
         let groups = self.lock();
         let found = groups.by_id.get(group);
         found.map(|found| Description::new(group, &found.membership))
     }
 
-    /// Ends what is overdue and returns how long nothing else is.
+    /// Enforces deadlines that have passed, and returns the time until the next one.
     fn expire(&self) -> Duration {
         let now = self.clock.now();
         let mut groups = self.lock();
@@ -302,11 +297,12 @@ impl Coordinator {
         }
         groups
             .by_id
-            .retain(|_, group| !group.membership.deserted() || !group.offsets.is_empty());
+            .retain(|_, group| !group.membership.is_empty() || !group.offsets.is_empty());
         let deadlines = groups.by_id.values();
         let next = deadlines.filter_map(|group| group.membership.next_deadline());
-        next.min()
-            .map_or(IDLE, |deadline| self.clock.until(deadline).min(IDLE))
+        next.min().map_or(MAX_SLEEP, |deadline| {
+            self.clock.until(deadline).min(MAX_SLEEP)
+        })
     }
 
     async fn wait(
@@ -350,7 +346,7 @@ impl Groups {
         (ticket, receiver)
     }
 
-    /// Changes a group, delivers the answers this gave and writes down what a restart needs.
+    /// Changes a group, delivers the resulting answers and stores a snapshot if it changed.
     fn update<T>(&mut self, id: &str, change: impl FnOnce(&mut Group) -> T) -> Option<T> {
         let group = self.by_id.get_mut(id)?;
         let result = change(group);
@@ -358,13 +354,13 @@ impl Groups {
         let snapshot = group.membership.take_snapshot();
         if let Some(snapshot) = snapshot {
             let group = id.to_owned();
-            // Without it, members have to join again after a restart: no more than that.
+            // After a failed write, members must join again after a restart.
             let _logged = self.write(&[Entry::Members { group, snapshot }]);
-            self.rewrite_if_wanted();
+            self.rewrite_if_due();
         }
         for (ticket, answer) in answers {
             if let Some(sender) = self.waiting.remove(&ticket) {
-                // Whoever asked may have gone.
+                // The client may have left.
                 let _gone = sender.send(answer);
             }
         }
@@ -396,8 +392,8 @@ impl Groups {
         })
     }
 
-    fn rewrite_if_wanted(&mut self) {
-        if !self.journal.wants_rewrite() {
+    fn rewrite_if_due(&mut self) {
+        if !self.journal.is_rewrite_due() {
             return;
         }
         let entries = self.by_id.iter().flat_map(|(id, group)| group.entries(id));

@@ -1,50 +1,38 @@
-//! Groups as they are listed and described.
+//! Groups in the responses of `ListGroups` and `DescribeGroups`.
 
 use bytes::Bytes;
 
 use crate::group::membership::{Membership, State};
 
-/// A group in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    /// Its id.
     pub id: String,
-    /// What its protocols are for; empty if it never had members.
+    /// Empty if the group never had members.
     pub protocol_type: String,
-    /// Kafka's name of its state.
     pub state: &'static str,
 }
 
-/// A group and its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
-    /// The group.
     pub listing: Listing,
-    /// The protocol all members speak; empty without members.
+    /// The assignment protocol; empty without members.
     pub protocol: String,
-    /// Its members.
     pub members: Vec<DescribedMember>,
 }
 
-/// A member of a described group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedMember {
-    /// Its id.
     pub id: String,
-    /// Its name that survives restarts.
+    /// Instance id of a static member.
     pub instance_id: Option<String>,
-    /// Name of its client.
     pub client_id: String,
-    /// Where it connects from.
     pub client_host: String,
-    /// What it tells the leader.
+    /// Metadata for the leader, such as the subscription.
     pub metadata: Bytes,
-    /// What the leader assigned.
     pub assignment: Bytes,
 }
 
 impl Listing {
-    /// Returns how a group is listed.
     pub fn new(id: &str, membership: &Membership) -> Self {
         Self {
             id: id.to_owned(),
@@ -60,7 +48,6 @@ impl Listing {
 }
 
 impl Description {
-    /// Describes a group.
     pub fn new(id: &str, membership: &Membership) -> Self {
         let protocol = membership.protocol.clone().unwrap_or_default();
         let members = membership.members.iter();

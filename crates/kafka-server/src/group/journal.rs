@@ -1,16 +1,15 @@
-//! Groups on disk: an append-only file of what changed, rewritten when most of it is outdated.
+//! Groups on disk: an append-only file of changes, rewritten when most of it is outdated.
 //!
 //! ```text
 //!  length u32 ─ checksum u32 (CRC-32C of the entry) ─ entry (JSON) ─ length …
 //! ```
 //!
-//! An entry that was not written whole ends the journal when it is read: it was not acknowledged.
+//! Reading stops at an incomplete entry, which was never acknowledged.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -20,97 +19,74 @@ use crate::group::offsets::{Committed, Offsets};
 
 const FILE_NAME: &str = "groups.journal";
 
-/// Bytes of length and checksum before each entry.
 const FRAME_BYTES: usize = 8;
 
-/// The journal is rewritten when it has grown to so many times what it held after the last time,
+/// The journal is rewritten when it has grown by this factor since the last rewrite,
 const REWRITE_GROWTH: u64 = 4;
 
-/// but never below so many bytes.
+/// but not below this size.
 const REWRITE_FROM_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A change of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Entry {
-    /// An offset was committed.
     Committed {
-        /// The group.
         group: String,
-        /// Topic of the partition.
         topic: String,
-        /// The partition.
         partition: i32,
-        /// What was committed.
         committed: Committed,
     },
-    /// An offset was deleted.
     OffsetDeleted {
-        /// The group.
         group: String,
-        /// Topic of the partition.
         topic: String,
-        /// The partition.
         partition: i32,
     },
-    /// Members or their assignments changed.
+    /// Members or their assignments changed: the new state.
     Members {
-        /// The group.
         group: String,
-        /// Its members now.
         snapshot: Snapshot,
     },
-    /// A group was deleted.
     GroupDeleted {
-        /// The group.
         group: String,
     },
 }
 
-/// What the journal says of one group.
+/// The state of one group in the journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kept {
-    /// Its members, if it ever had any.
+pub struct StoredGroup {
+    /// `None` if the group never had members.
     pub snapshot: Option<Snapshot>,
-    /// Its offsets.
     pub offsets: Offsets,
 }
 
-/// The journal could not be used.
+/// The journal cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It could not be read.
     #[error("failed to read `{path}`")]
     Read {
-        /// The file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// It could not be written.
     #[error("failed to write `{path}`")]
     Write {
-        /// The file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
 }
 
-/// The open journal.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    file: Arc<File>,
+    file: File,
     bytes: u64,
     rewrite_at: u64,
 }
 
 impl Journal {
-    /// Opens the journal of a data directory and returns what it says.
-    pub fn open(directory: &Path) -> Result<(Self, BTreeMap<String, Kept>), Error> {
+    /// Opens the journal of a data directory and returns the groups in it.
+    pub fn open(directory: &Path) -> Result<(Self, BTreeMap<String, StoredGroup>), Error> {
         let path = directory.join(FILE_NAME);
         let read = |source| Error::Read {
             path: path.clone(),
@@ -125,12 +101,12 @@ impl Journal {
         let length = file.metadata().map_err(read)?.len();
         let (groups, bytes) = replay(&file, length).map_err(read)?;
         if bytes < length {
-            warn!(path = %path.display(), bytes = length - bytes, "cut off a torn tail");
+            warn!(path = %path.display(), bytes = length - bytes, "truncated a journal with a torn tail");
             file.set_len(bytes).map_err(read)?;
         }
         let journal = Self {
             path,
-            file: Arc::new(file),
+            file,
             bytes,
             rewrite_at: bytes.saturating_mul(REWRITE_GROWTH).max(REWRITE_FROM_BYTES),
         };
@@ -143,7 +119,7 @@ impl Journal {
         for entry in entries {
             frame(entry, &mut bytes).map_err(|source| self.write_error(source))?;
         }
-        if let Err(source) = (&*self.file).write_all(&bytes) {
+        if let Err(source) = (&self.file).write_all(&bytes) {
             let cut = self.file.set_len(self.bytes);
             cut.map_err(|source| self.write_error(source))?;
             return Err(self.write_error(source));
@@ -152,17 +128,12 @@ impl Journal {
         Ok(())
     }
 
-    /// Returns the file, to be synced while nothing is locked.
-    pub fn file(&self) -> Arc<File> {
-        Arc::clone(&self.file)
-    }
-
-    /// Whether most of the journal is likely outdated.
-    pub fn wants_rewrite(&self) -> bool {
+    /// Whether most of the journal is probably outdated.
+    pub fn is_rewrite_due(&self) -> bool {
         self.bytes >= self.rewrite_at
     }
 
-    /// Replaces the journal by one that says the same in as few entries as possible.
+    /// Replaces the journal by one with only the given entries.
     pub fn rewrite(&mut self, entries: impl Iterator<Item = Entry>) -> Result<(), Error> {
         let fresh = self.path.with_extension("new");
         let written = write_fresh(&fresh, entries).and_then(|written| {
@@ -170,7 +141,7 @@ impl Journal {
             Ok(written)
         });
         let (file, bytes) = written.map_err(|source| self.write_error(source))?;
-        self.file = Arc::new(file);
+        self.file = file;
         self.bytes = bytes;
         self.rewrite_at = bytes.saturating_mul(REWRITE_GROWTH).max(REWRITE_FROM_BYTES);
         Ok(())
@@ -209,8 +180,8 @@ fn frame(entry: &Entry, bytes: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads entries up to the last whole one; returns what they say and where that one ends.
-fn replay(file: &File, length: u64) -> io::Result<(BTreeMap<String, Kept>, u64)> {
+/// Reads entries up to the last complete one; returns the groups and the position after it.
+fn replay(file: &File, length: u64) -> io::Result<(BTreeMap<String, StoredGroup>, u64)> {
     let mut reader = BufReader::new(file);
     let mut groups = BTreeMap::new();
     let mut position = 0;
@@ -221,7 +192,7 @@ fn replay(file: &File, length: u64) -> io::Result<(BTreeMap<String, Kept>, u64)>
     Ok((groups, position))
 }
 
-/// Returns an entry and its size; `None` where no whole entry follows within `left` bytes.
+/// Returns an entry and its size; `None` if the next `left` bytes hold no complete entry.
 fn next_entry(reader: &mut impl Read, left: u64) -> io::Result<Option<(Entry, u64)>> {
     if left < FRAME_BYTES as u64 {
         return Ok(None);
@@ -244,7 +215,7 @@ fn next_entry(reader: &mut impl Read, left: u64) -> io::Result<Option<(Entry, u6
     Ok(entry.map(|entry| (entry, size)))
 }
 
-fn apply(groups: &mut BTreeMap<String, Kept>, entry: Entry) {
+fn apply(groups: &mut BTreeMap<String, StoredGroup>, entry: Entry) {
     match entry {
         Entry::Committed {
             group,
@@ -291,13 +262,13 @@ mod tests {
         }
     }
 
-    fn offset(groups: &BTreeMap<String, Kept>, partition: i32) -> Option<i64> {
+    fn offset(groups: &BTreeMap<String, StoredGroup>, partition: i32) -> Option<i64> {
         let kept = groups.get("readers")?;
         Some(kept.offsets.get("sensor", partition)?.offset)
     }
 
     #[test]
-    fn the_last_commit_wins_also_after_a_rewrite() {
+    fn last_commit_wins_also_after_a_rewrite() {
         let directory = tempfile::tempdir().unwrap();
         let (mut journal, groups) = Journal::open(directory.path()).unwrap();
         assert!(groups.is_empty());
@@ -312,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn deletions_are_kept() {
+    fn deletions_are_replayed() {
         let directory = tempfile::tempdir().unwrap();
         let (mut journal, _) = Journal::open(directory.path()).unwrap();
         let deleted = Entry::OffsetDeleted {
@@ -332,7 +303,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_journal_cut_anywhere_keeps_its_whole_entries(cut: prop::sample::Index) {
+        fn truncated_journal_keeps_its_complete_entries(cut: prop::sample::Index) {
             let directory = tempfile::tempdir().unwrap();
             let (mut journal, _) = Journal::open(directory.path()).unwrap();
             let mut ends = vec![0];

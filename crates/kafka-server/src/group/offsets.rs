@@ -1,17 +1,16 @@
-//! How far a group has read: its committed offsets.
+//! The committed offsets of one group.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A committed offset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Committed {
-    /// The offset to go on from.
+    /// Offset of the next record to read.
     pub offset: i64,
-    /// The leader epoch of the record before it, -1 if unknown.
+    /// Leader epoch of the record before it; -1 if unknown.
     pub leader_epoch: i32,
-    /// What the committer noted beside it.
+    /// Text that the client stored with the offset.
     pub metadata: Option<String>,
 }
 
@@ -22,12 +21,10 @@ pub struct Offsets {
 }
 
 impl Offsets {
-    /// Whether nothing was committed.
     pub fn is_empty(&self) -> bool {
         self.topics.is_empty()
     }
 
-    /// Notes what was committed.
     pub fn commit(&mut self, topic: &str, partition: i32, committed: Committed) {
         let partitions = match self.topics.get_mut(topic) {
             Some(partitions) => partitions,
@@ -36,12 +33,11 @@ impl Offsets {
         partitions.insert(partition, committed);
     }
 
-    /// Returns what was committed.
     pub fn get(&self, topic: &str, partition: i32) -> Option<&Committed> {
         self.topics.get(topic)?.get(&partition)
     }
 
-    /// Forgets what was committed; whether there was something.
+    /// Deletes an offset; returns whether there was one.
     pub fn delete(&mut self, topic: &str, partition: i32) -> bool {
         let Some(partitions) = self.topics.get_mut(topic) else {
             return false;
@@ -53,13 +49,13 @@ impl Offsets {
         deleted
     }
 
-    /// Forgets a topic; returns the partitions that had been committed.
+    /// Deletes the offsets of a topic; returns their partitions.
     pub fn delete_topic(&mut self, topic: &str) -> Vec<i32> {
         let partitions = self.topics.remove(topic).unwrap_or_default();
         partitions.into_keys().collect()
     }
 
-    /// Returns everything in order.
+    /// Returns all offsets in order of topic and partition.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &BTreeMap<i32, Committed>)> {
         let topics = self.topics.iter();
         topics.map(|(topic, partitions)| (topic.as_str(), partitions))

@@ -1,26 +1,25 @@
-//! The two offsets of a log that its segments do not tell: where reading may begin, and up to
-//! where it was synced.
+//! The two offsets of a log that its segments do not hold: the start offset and the synced offset.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use crate::files;
-use crate::log::Error;
+use crate::log::error::Error;
 
 const FILE_NAME: &str = "checkpoint";
 
-/// What is kept beside the segments, as one line `start synced`.
+/// A file beside the segments with one line: `start synced`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Checkpoint {
     /// First offset that can be read.
     pub start_offset: i64,
-    /// Everything before it was synced.
+    /// All records before this offset were synced.
     pub synced_offset: i64,
 }
 
 impl Checkpoint {
-    /// Reads the checkpoint of a log; without one, nothing was removed and nothing was synced.
+    /// Reads the checkpoint of a log; without a file, both offsets are zero.
     pub fn load(directory: &Path) -> Result<Self, Error> {
         let path = directory.join(FILE_NAME);
         let text = match fs::read_to_string(&path) {
@@ -38,7 +37,7 @@ impl Checkpoint {
         }
     }
 
-    /// Replaces the checkpoint of a log in one step.
+    /// Replaces the checkpoint of a log atomically.
     pub fn save(&self, directory: &Path) -> Result<(), Error> {
         let path = directory.join(FILE_NAME);
         let text = format!("{} {}\n", self.start_offset, self.synced_offset);

@@ -1,107 +1,78 @@
-//! What can go wrong with a partition's log.
+//! Errors of a partition's log.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::log::SequenceError;
+use crate::log::producers::Error as SequenceError;
 
-/// An operation on a partition's log failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file or directory could not be opened or created.
     #[error("failed to open `{path}`")]
     Open {
-        /// Which one.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// A segment could not be read.
     #[error("failed to read `{path}`")]
     Read {
-        /// Which one.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// A batch or a checkpoint could not be written; nothing of it remains.
+    /// A batch or a checkpoint could not be written; the file is unchanged.
     #[error("failed to write `{path}`")]
     Write {
-        /// Which file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// A segment could not be synced to the disk.
     #[error("failed to sync a log")]
     Sync {
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// A file could not be cut.
-    #[error("failed to cut `{path}`")]
+    #[error("failed to truncate `{path}`")]
     Truncate {
-        /// Which one.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// A file or directory could not be removed.
     #[error("failed to remove `{path}`")]
     Remove {
-        /// Which one.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// A part of the log that was synced does not hold sound batches.
-    #[error("the log `{path}` is damaged at byte {position}")]
+    /// A synced part of the log does not hold valid batches.
+    #[error("the log `{path}` is corrupt at byte {position}")]
     Corrupt {
-        /// Which segment.
         path: PathBuf,
-        /// Where its sound part ends.
+        /// End of the valid part.
         position: u64,
     },
-    /// An earlier write failed and could not be taken back.
-    #[error("the log in `{directory}` takes no writes since one failed half way")]
-    Failed {
-        /// Which log.
-        directory: PathBuf,
-    },
-    /// A batch does not follow on what its producer sent before.
+    /// An earlier write failed and could not be undone.
+    #[error("the log in `{directory}` is read-only after a partial write")]
+    Failed { directory: PathBuf },
+    /// A batch of an idempotent producer is out of sequence.
     #[error("a batch is out of sequence")]
     Sequence {
-        /// How.
         #[source]
         source: SequenceError,
     },
-    /// The task that synced a log ended before it was done.
+    /// The task that synced the log panicked.
     #[error("syncing a log was interrupted")]
     Interrupted,
-    /// An offset is before the first or beyond the next one.
-    #[error("offset {offset} is not within {start} and {next}")]
-    OutOfRange {
-        /// What was asked for.
-        offset: i64,
-        /// The first offset.
-        start: i64,
-        /// The next one.
-        next: i64,
-    },
+    /// The offset is below the start offset or above the next offset.
+    #[error("offset {offset} is not between {start} and {next}")]
+    OutOfRange { offset: i64, start: i64, next: i64 },
 }
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns a sentence on what the user can do.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Open { .. } | Self::Remove { .. } => {
-                "check that the data directory belongs to you and is not open elsewhere"
+                "check that you may read and write the data directory"
             }
             Self::Write { .. }
             | Self::Sync { .. }
@@ -111,9 +82,9 @@ impl Error {
                 "check that the disk of the data directory is neither full nor failing"
             }
             Self::Read { .. } | Self::Corrupt { .. } => {
-                "check the disk; remove the topic's directory to go on without its records"
+                "check the disk; remove the directory of the topic to start without its records"
             }
-            Self::Sequence { .. } => "the producer has to start anew with a new id",
+            Self::Sequence { .. } => "restart the producer, so that it gets a new id",
             Self::OutOfRange { .. } => "read from the earliest or the latest offset",
         }
     }

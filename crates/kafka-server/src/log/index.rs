@@ -1,27 +1,27 @@
-//! A sparse index of one segment: where batches begin, one entry per so many bytes.
+//! A sparse index of one segment: the positions of some batches.
 
-/// Bytes of log between two entries: finding an offset reads at most the headers within.
+/// Bytes between two entries: a lookup reads at most the headers between them.
 const INTERVAL_BYTES: u64 = 16 * 1024;
 
-/// The beginning of a batch.
+/// The position of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
-    /// Offset of its first record.
+    /// Offset of the first record.
     pub offset: i64,
-    /// Byte of the segment at which it begins.
+    /// Byte position in the segment.
     pub position: u64,
-    /// Highest timestamp of the batches before it in the segment; `i64::MIN` without any.
+    /// Highest timestamp of the earlier batches in the segment; `i64::MIN` if there are none.
     pub max_timestamp_before: i64,
 }
 
-/// The entries of one segment, in order of offset and of position.
+/// The entries of one segment, in order of offset and position.
 #[derive(Debug, Default)]
 pub struct Index {
     entries: Vec<Entry>,
 }
 
 impl Index {
-    /// Notes a batch that was appended, unless one nearby was noted already.
+    /// Adds an appended batch, unless the last entry is near.
     pub fn note(&mut self, entry: Entry) {
         let due = self
             .entries
@@ -32,12 +32,12 @@ impl Index {
         }
     }
 
-    /// Returns a batch that begins at or before the offset, the last known one.
+    /// Returns the last entry at or before an offset.
     pub fn at_or_before_offset(&self, offset: i64) -> Option<Entry> {
         self.before(self.entries.partition_point(|entry| entry.offset <= offset))
     }
 
-    /// Returns the last known batch that begins at or before a byte of the segment.
+    /// Returns the last entry at or before a position.
     pub fn at_or_before_position(&self, position: u64) -> Option<Entry> {
         self.before(
             self.entries
@@ -45,7 +45,7 @@ impl Index {
         )
     }
 
-    /// Returns the last known batch before which every timestamp is lower than the given one.
+    /// Returns the last entry before which every timestamp is lower.
     pub fn before_timestamp(&self, timestamp: i64) -> Option<Entry> {
         self.before(
             self.entries
@@ -53,7 +53,7 @@ impl Index {
         )
     }
 
-    /// Forgets batches that begin at or after a byte of the segment.
+    /// Removes entries at or after a position.
     pub fn truncate(&mut self, position: u64) {
         let keep = self
             .entries

@@ -1,45 +1,30 @@
-//! What a partition knows of idempotent producers: enough to append each batch once.
+//! Sequence numbers of idempotent producers, so that each batch is appended once.
 //!
 //! # References
 //!
-//! - KIP-98; a producer may have five batches in flight, so the last five are remembered.
+//! - KIP-98: a producer may have five batches in flight, so the last five are remembered.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::batch::Header;
 
-/// Batches of one producer that are recognised when they come again.
+/// Batches of one producer that are recognised as duplicates.
 const REMEMBERED_BATCHES: usize = 5;
 
-/// Producers that one partition remembers; the one that was silent longest is forgotten.
+/// Producers that one partition remembers; beyond it, the longest inactive one is forgotten.
 const MAX_PRODUCERS: usize = 10_000;
 
-/// A batch does not follow on what its producer sent before.
+/// A batch is out of sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A newer instance of the producer has taken over.
-    #[error("producer {id} has epoch {current}, not {stated}")]
-    Fenced {
-        /// Which producer.
-        id: i64,
-        /// The epoch of the batch.
-        stated: i16,
-        /// The newest epoch seen.
-        current: i16,
-    },
-    /// Batches are missing before this one, or it was sent long ago.
-    #[error("producer {id} sent sequence {stated} where {expected} follows")]
-    OutOfOrder {
-        /// Which producer.
-        id: i64,
-        /// The first sequence of the batch.
-        stated: i32,
-        /// The sequence that would follow.
-        expected: i32,
-    },
+    #[error("producer {id} has epoch {current}, but the batch has {stated}")]
+    Fenced { id: i64, stated: i16, current: i16 },
+    /// Batches are missing before this one, or it is too old to be recognised as a duplicate.
+    #[error("producer {id} sent sequence {stated} (expected {expected})")]
+    OutOfOrder { id: i64, stated: i32, expected: i32 },
 }
 
-/// All producers of a partition.
 #[derive(Debug, Default)]
 pub struct Producers {
     by_id: HashMap<i64, Producer>,
@@ -48,7 +33,7 @@ pub struct Producers {
 #[derive(Debug)]
 struct Producer {
     epoch: i16,
-    /// The last batches, oldest first, never empty.
+    /// The last batches, oldest first; never empty.
     batches: VecDeque<Sent>,
 }
 
@@ -60,7 +45,7 @@ struct Sent {
 }
 
 impl Producers {
-    /// Checks a batch; returns its offset if it was appended before.
+    /// Checks a batch; returns its offset if it is a duplicate.
     pub fn check(&self, header: &Header) -> Result<Option<i64>, Error> {
         if header.producer_id < 0 {
             return Ok(None);
@@ -71,7 +56,7 @@ impl Producers {
         producer.check(header)
     }
 
-    /// Notes a batch that was appended.
+    /// Remembers an appended batch.
     pub fn note(&mut self, header: &Header, base_offset: i64) {
         if header.producer_id < 0 {
             return;
@@ -153,7 +138,7 @@ fn last_sequence(header: &Header) -> i32 {
     following(header.base_sequence, header.last_offset_delta)
 }
 
-/// Sequences start again at 0 after the largest.
+/// Adds to a sequence number, which wraps to 0 after the largest.
 fn following(sequence: i32, by: i32) -> i32 {
     sequence.wrapping_add(by) & i32::MAX
 }
@@ -162,10 +147,10 @@ fn following(sequence: i32, by: i32) -> i32 {
 mod tests {
     use super::*;
     use crate::batch;
-    use crate::batch::tests::batch_of_producer;
+    use crate::batch::tests::{Producer, batch_of_producer};
 
     fn header(epoch: i16, sequence: i32, records: i32) -> Header {
-        let bytes = batch_of_producer(records, 0, b"", (7, epoch, sequence));
+        let bytes = batch_of_producer(records, 0, b"", &Producer(7, epoch, sequence));
         batch::check(&bytes).unwrap()
     }
 
@@ -186,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_sent_again_is_recognised_with_its_offset() {
+    fn duplicate_batch_is_recognised_with_its_offset() {
         let producers = producers(&[(0, 0, 3), (0, 3, 2), (0, 5, 1)]);
         assert_eq!(producers.check(&header(0, 3, 2)), Ok(Some(103)));
         assert_eq!(producers.check(&header(0, 0, 3)), Ok(Some(100)));
     }
 
     #[test]
-    fn gaps_and_batches_of_long_ago_are_out_of_order() {
+    fn gaps_and_old_batches_are_out_of_order() {
         let sent: Vec<(i16, i32, i32)> = (0..7).map(|number| (0, number, 1)).collect();
         let producers = producers(&sent);
         for stated in [0, 9] {
@@ -209,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_epoch_starts_at_zero_and_fences_the_old_one() {
+    fn new_epoch_starts_at_zero_and_fences_the_old_one() {
         let mut producers = producers(&[(0, 0, 3)]);
         assert!(producers.check(&header(1, 3, 1)).is_err());
         assert_eq!(producers.check(&header(1, 0, 1)), Ok(None));
@@ -225,12 +210,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_producer_may_begin_anywhere() {
+    fn unknown_producer_may_start_with_any_sequence() {
         assert_eq!(Producers::default().check(&header(0, 500, 1)), Ok(None));
     }
 
     #[test]
-    fn sequences_start_again_after_the_largest() {
+    fn sequence_wraps_to_zero() {
         let producers = producers(&[(0, i32::MAX - 1, 2)]);
         assert_eq!(producers.check(&header(0, 0, 1)), Ok(None));
     }

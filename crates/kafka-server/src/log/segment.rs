@@ -1,4 +1,4 @@
-//! One append-only file of a partition's log, named after the offset it begins with.
+//! One append-only file of a partition's log, named after its first offset.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write};
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::batch::{self, HEADER_BYTES, Header, PATCHED_BYTES};
-use crate::log::Error;
+use crate::log::error::Error;
 use crate::log::index::{Entry, Index};
 use crate::log::producers::Producers;
 
-/// A segment file and what is known of its batches.
+/// A segment file, with offsets, timestamps and index of its batches.
 #[derive(Debug)]
 pub struct Segment {
     base_offset: i64,
@@ -23,17 +23,16 @@ pub struct Segment {
     path: PathBuf,
 }
 
-/// A run of whole batches in a segment file, to be read after the log was unlocked.
+/// Consecutive batches in a segment file, to be read without locking the log.
 #[derive(Debug, Clone)]
 pub struct Slice {
     file: Arc<File>,
     position: u64,
-    /// How many bytes it has.
+    /// Total size of the batches.
     pub bytes: usize,
 }
 
 impl Segment {
-    /// Creates an empty segment.
     pub fn create(directory: &Path, base_offset: i64) -> Result<Self, Error> {
         let path = directory.join(format!("{base_offset:020}.log"));
         let file = OpenOptions::new()
@@ -45,11 +44,11 @@ impl Segment {
         Ok(Self::empty(base_offset, file, path))
     }
 
-    /// Opens an existing segment up to its last sound batch; the second value is how many bytes
-    /// follow that one.
+    /// Opens an existing segment up to its last valid batch; also returns the number of bytes after
+    /// that batch.
     ///
-    /// Batches before `synced_offset` are only followed from header to header; those behind it
-    /// may have been torn, so their checksums are computed.
+    /// Of batches before `synced_offset` only the headers are read; later batches may be torn, so
+    /// their checksums are computed.
     pub fn open(
         path: PathBuf,
         base_offset: i64,
@@ -67,7 +66,7 @@ impl Segment {
             .len();
         let mut segment = Self::empty(base_offset, file, path);
         let mut body = Vec::new();
-        while let Some(header) = segment.next_sound_batch(length, synced_offset, &mut body)? {
+        while let Some(header) = segment.next_valid_batch(length, synced_offset, &mut body)? {
             segment.note(&header, header.base_offset);
             producers.note(&header, header.base_offset);
         }
@@ -87,39 +86,39 @@ impl Segment {
         }
     }
 
-    /// Returns the offset of the first record it may hold.
+    /// Returns the offset of the first record.
     pub fn base_offset(&self) -> i64 {
         self.base_offset
     }
 
-    /// Returns the offset after its last record.
+    /// Returns the offset after the last record.
     pub fn next_offset(&self) -> i64 {
         self.next_offset
     }
 
-    /// Returns the highest timestamp in it, milliseconds since 1970; `i64::MIN` when empty.
+    /// Returns the highest timestamp in milliseconds since 1970; `i64::MIN` if the segment is
+    /// empty.
     pub fn max_timestamp(&self) -> i64 {
         self.max_timestamp
     }
 
-    /// Returns how many bytes of batches it holds.
+    /// Returns the total size of the batches.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Returns the file, to be synced while the log is not locked.
+    /// Returns the file, to be synced without locking the log.
     pub fn file(&self) -> Arc<File> {
         Arc::clone(&self.file)
     }
 
-    /// Returns where the file is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes one batch behind the last, giving it the next offsets.
+    /// Appends one batch, which gets the next offsets.
     ///
-    /// A write that fails half way is taken back, so that the file ends with a whole batch.
+    /// A partial write is undone, so that the file ends with a whole batch.
     pub fn append(&mut self, header: &Header, bytes: &[u8], epoch: i32) -> Result<i64, Error> {
         let base_offset = self.next_offset;
         let prefix = batch::patched_prefix(header, base_offset, epoch);
@@ -132,8 +131,8 @@ impl Segment {
         Ok(base_offset)
     }
 
-    /// Returns whole batches from the one that holds `offset` on, at most `max_bytes` unless the
-    /// first alone is larger and `first_regardless` is set.
+    /// Returns whole batches, starting with the one that holds `offset`: at most `max_bytes`, unless
+    /// the first alone is larger and `first_regardless` is set.
     pub fn slice(
         &self,
         offset: i64,
@@ -164,20 +163,19 @@ impl Segment {
         })
     }
 
-    /// Returns where the batch with the offset begins, and its header.
+    /// Returns position and header of the batch that holds an offset.
     pub fn locate(&self, offset: i64) -> Result<(u64, Header), Error> {
         let from = self.index.at_or_before_offset(offset);
         self.walk(from, |header| header.next_offset() > offset)?
             .ok_or_else(|| Error::corrupt(&self.path, self.bytes))
     }
 
-    /// Returns where the first batch with a timestamp not below the given one begins.
+    /// Returns position and header of the first batch with a timestamp at or after the given one.
     pub fn locate_timestamp(&self, timestamp: i64) -> Result<Option<(u64, Header)>, Error> {
         let from = self.index.before_timestamp(timestamp);
         self.walk(from, |header| header.max_timestamp >= timestamp)
     }
 
-    /// Returns the bytes of a batch.
     pub fn read_batch(&self, position: u64, header: &Header) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; header.total_bytes];
         self.file
@@ -186,7 +184,7 @@ impl Segment {
         Ok(bytes)
     }
 
-    /// Cuts the segment so that it ends before the batch that holds `offset`.
+    /// Truncates the segment before the batch that holds `offset`.
     pub fn truncate(&mut self, offset: i64) -> Result<(), Error> {
         if offset >= self.next_offset {
             return Ok(());
@@ -199,7 +197,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Removes bytes that follow the last sound batch.
+    /// Removes the bytes after the last valid batch.
     pub fn truncate_torn(&mut self) -> Result<(), Error> {
         self.truncate_file(self.bytes)
     }
@@ -223,7 +221,7 @@ impl Segment {
         self.max_timestamp = self.max_timestamp.max(header.max_timestamp);
     }
 
-    /// Walks batches from an entry until one is wanted.
+    /// Reads headers from an entry on until one matches.
     fn walk(
         &self,
         from: Option<Entry>,
@@ -258,9 +256,8 @@ impl Segment {
         Header::parse(&bytes).map_err(|_| Error::corrupt(&self.path, position))
     }
 
-    /// Returns the header of the batch behind those noted so far, `None` where the file ends or
-    /// stops making sense.
-    fn next_sound_batch(
+    /// Returns the header of the next batch; `None` if the file ends or the batch is not valid.
+    fn next_valid_batch(
         &self,
         length: u64,
         synced_offset: i64,
@@ -291,7 +288,7 @@ impl Segment {
 }
 
 impl Slice {
-    /// Reads the batches into a buffer of as many bytes.
+    /// Reads the batches into a buffer of the same size.
     pub fn read(&self, into: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(into, self.position)
     }

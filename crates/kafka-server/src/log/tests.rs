@@ -1,4 +1,4 @@
-//! Appends, reads, cuts and recovers a log on a real file system.
+//! A log on a real file system: append, read, truncate, recover.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -6,9 +6,10 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::batch::tests::{batch, batch_of_producer};
+use crate::batch::tests::{Producer, batch, batch_of_producer};
 use crate::batch::{self, Header};
 use crate::config::Retention;
+use crate::log::recovery::segment_files;
 use crate::log::{Error, Log, Timed};
 
 fn open(directory: &Path) -> Log {
@@ -21,7 +22,7 @@ fn append(log: &mut Log, records: i32, timestamp: i64) -> i64 {
     log.append(&header, &bytes).unwrap()
 }
 
-/// Reads every batch from an offset on and returns their headers.
+/// Returns the headers of all batches from an offset on.
 fn read(log: &Log, mut offset: i64) -> Vec<Header> {
     let mut headers = Vec::new();
     while let Some(slice) = log.slice(offset, 1_000, true).unwrap() {
@@ -40,21 +41,17 @@ fn read(log: &Log, mut offset: i64) -> Vec<Header> {
 }
 
 fn last_segment(directory: &Path) -> std::path::PathBuf {
-    crate::log::segment_files(directory)
-        .unwrap()
-        .pop()
-        .unwrap()
-        .1
+    segment_files(directory).unwrap().pop().unwrap().1
 }
 
 #[test]
-fn offsets_follow_one_another_across_segments_and_openings() {
+fn offsets_are_consecutive_across_segments_and_restarts() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for number in 0..50 {
         assert_eq!(append(&mut log, 3, number), number * 3);
     }
-    assert!(crate::log::segment_files(directory.path()).unwrap().len() > 1);
+    assert!(segment_files(directory.path()).unwrap().len() > 1);
     drop(log);
     let mut log = open(directory.path());
     assert_eq!(append(&mut log, 1, 50), 150);
@@ -66,7 +63,7 @@ fn offsets_follow_one_another_across_segments_and_openings() {
 }
 
 #[test]
-fn reading_inside_a_batch_returns_the_whole_batch() {
+fn offset_within_a_batch_returns_the_whole_batch() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     append(&mut log, 10, 0);
@@ -75,7 +72,7 @@ fn reading_inside_a_batch_returns_the_whole_batch() {
 }
 
 #[test]
-fn a_batch_beyond_the_limit_is_returned_only_when_asked_for() {
+fn batch_beyond_the_limit_is_returned_only_on_request() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     append(&mut log, 1, 0);
@@ -84,7 +81,7 @@ fn a_batch_beyond_the_limit_is_returned_only_when_asked_for() {
 }
 
 #[test]
-fn offsets_beyond_the_log_are_out_of_range() {
+fn offsets_outside_the_log_are_out_of_range() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     append(&mut log, 2, 0);
@@ -98,7 +95,7 @@ fn offsets_beyond_the_log_are_out_of_range() {
 }
 
 #[test]
-fn timestamps_are_found_even_when_out_of_order() {
+fn timestamps_out_of_order_are_found() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for timestamp in [10, 30, 20, 40] {
@@ -114,15 +111,15 @@ fn timestamps_are_found_even_when_out_of_order() {
 }
 
 #[test]
-fn advancing_the_start_removes_whole_segments_and_outlives_the_log() {
+fn advanced_start_removes_segments_and_survives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for number in 0..100 {
         append(&mut log, 1, number);
     }
-    let before = crate::log::segment_files(directory.path()).unwrap().len();
+    let before = segment_files(directory.path()).unwrap().len();
     log.advance_start(70).unwrap();
-    assert!(crate::log::segment_files(directory.path()).unwrap().len() < before);
+    assert!(segment_files(directory.path()).unwrap().len() < before);
     drop(log);
     let log = open(directory.path());
     assert_eq!((log.start_offset(), log.next_offset()), (70, 100));
@@ -130,7 +127,7 @@ fn advancing_the_start_removes_whole_segments_and_outlives_the_log() {
 }
 
 #[test]
-fn what_was_not_synced_can_be_lost_on_purpose() {
+fn unsynced_records_can_be_dropped() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for number in 0..60 {
@@ -148,10 +145,10 @@ fn what_was_not_synced_can_be_lost_on_purpose() {
 }
 
 #[test]
-fn a_producer_is_remembered_when_the_log_is_opened_again() {
+fn producer_sequence_survives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let send = |log: &mut Log, sequence| {
-        let bytes = batch_of_producer(2, 0, b"", (7, 0, sequence));
+        let bytes = batch_of_producer(2, 0, b"", &Producer(7, 0, sequence));
         log.append(&batch::check(&bytes).unwrap(), &bytes)
     };
     let mut log = open(directory.path());
@@ -166,7 +163,7 @@ fn a_producer_is_remembered_when_the_log_is_opened_again() {
 }
 
 #[test]
-fn segments_go_when_they_are_too_old() {
+fn old_segments_are_removed() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for number in 0..100 {
@@ -186,7 +183,7 @@ fn segments_go_when_they_are_too_old() {
 }
 
 #[test]
-fn segments_go_when_there_are_too_many_bytes() {
+fn segments_beyond_the_size_limit_are_removed() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for number in 0..100 {
@@ -203,7 +200,7 @@ fn segments_go_when_there_are_too_many_bytes() {
 }
 
 #[test]
-fn damage_in_a_synced_segment_is_an_error_not_a_cut() {
+fn corruption_of_a_synced_segment_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     for number in 0..100 {
@@ -213,9 +210,7 @@ fn damage_in_a_synced_segment_is_an_error_not_a_cut() {
     log.mark_synced(unsynced.offset);
     log.save_checkpoint().unwrap();
     drop(log);
-    let (_, first) = crate::log::segment_files(directory.path())
-        .unwrap()
-        .swap_remove(0);
+    let (_, first) = segment_files(directory.path()).unwrap().swap_remove(0);
     OpenOptions::new()
         .write(true)
         .open(&first)
@@ -230,7 +225,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_log_cut_anywhere_recovers_its_whole_batches(
+    fn truncated_log_recovers_its_complete_batches(
         records in proptest::collection::vec(1_i32..5, 1..20),
         cut: prop::sample::Index,
     ) {
@@ -252,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn garbage_behind_the_last_batch_is_cut_off(garbage in proptest::collection::vec(any::<u8>(), 1..300)) {
+    fn garbage_after_the_last_batch_is_removed(garbage in proptest::collection::vec(any::<u8>(), 1..300)) {
         let directory = tempfile::tempdir().unwrap();
         let mut log = open(directory.path());
         append(&mut log, 2, 0);

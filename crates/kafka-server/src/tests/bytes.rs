@@ -1,4 +1,4 @@
-//! Speaks to the broker in raw bytes: what it does with frames that no sound client sends.
+//! Frames that no correct client sends, and clients that leave early.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use kafka_protocol::protocol::Decodable;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::Broker;
+use crate::KafkaServer;
 use crate::tests::start;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-pub(super) async fn connect(broker: &Broker) -> TcpStream {
-    TcpStream::connect(broker.address()).await.unwrap()
+pub(super) async fn connect(server: &KafkaServer) -> TcpStream {
+    TcpStream::connect(server.address()).await.unwrap()
 }
 
 pub(super) fn request(api: i16, version: i16, correlation_id: i32, body: &[u8]) -> Vec<u8> {
@@ -33,7 +33,7 @@ fn api_versions(version: i16, correlation_id: i32) -> Vec<u8> {
     request(ApiKey::ApiVersions as i16, version, correlation_id, &[])
 }
 
-/// Reads one response: its correlation id and what follows.
+/// Reads one response: its correlation id and its body.
 async fn response(stream: &mut TcpStream) -> (i32, Vec<u8>) {
     tokio::time::timeout(DEADLINE, async {
         let length = stream.read_u32().await.unwrap();
@@ -46,21 +46,21 @@ async fn response(stream: &mut TcpStream) -> (i32, Vec<u8>) {
     .unwrap()
 }
 
-/// Waits until the broker has closed the connection, and returns what it still sent.
+/// Waits until the server has closed the connection, and returns the bytes it sent before.
 pub(super) async fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     let closed = stream.read_to_end(&mut rest);
-    // A reset is a close as well: it happens when bytes were left unread.
+    // A reset counts as closed: it happens when the server left bytes unread.
     let _reset = tokio::time::timeout(DEADLINE, closed).await.unwrap();
     rest
 }
 
 #[tokio::test]
-async fn requests_cut_at_every_byte_are_answered_once_whole() {
-    let broker = start().await;
+async fn request_split_at_any_byte_is_answered() {
+    let server = start().await;
     let bytes = api_versions(0, 7);
     for cut in 1..bytes.len() {
-        let mut stream = connect(&broker).await;
+        let mut stream = connect(&server).await;
         stream.write_all(&bytes[..cut]).await.unwrap();
         stream.flush().await.unwrap();
         tokio::task::yield_now().await;
@@ -70,9 +70,9 @@ async fn requests_cut_at_every_byte_are_answered_once_whole() {
 }
 
 #[tokio::test]
-async fn requests_sent_together_are_answered_in_their_order() {
-    let broker = start().await;
-    let mut stream = connect(&broker).await;
+async fn pipelined_requests_are_answered_in_order() {
+    let server = start().await;
+    let mut stream = connect(&server).await;
     let bytes: Vec<u8> = (0..100).flat_map(|id| api_versions(0, id)).collect();
     stream.write_all(&bytes).await.unwrap();
     for id in 0..100 {
@@ -81,9 +81,9 @@ async fn requests_sent_together_are_answered_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_version_from_the_future_is_told_which_ones_there_are() {
-    let broker = start().await;
-    let mut stream = connect(&broker).await;
+async fn unsupported_api_versions_request_is_answered_with_the_versions() {
+    let server = start().await;
+    let mut stream = connect(&server).await;
     stream.write_all(&api_versions(99, 1)).await.unwrap();
     let (_, body) = response(&mut stream).await;
     let versions = ApiVersionsResponse::decode(&mut &body[..], 0).unwrap();
@@ -94,10 +94,10 @@ async fn a_version_from_the_future_is_told_which_ones_there_are() {
 }
 
 #[tokio::test]
-async fn an_unknown_api_ends_the_connection_and_no_other() {
-    let broker = start().await;
-    let mut sound = connect(&broker).await;
-    let mut stream = connect(&broker).await;
+async fn unknown_api_closes_only_its_connection() {
+    let server = start().await;
+    let mut sound = connect(&server).await;
+    let mut stream = connect(&server).await;
     stream.write_all(&request(999, 0, 1, &[])).await.unwrap();
     assert_eq!(until_closed(&mut stream).await, b"");
     sound.write_all(&api_versions(0, 3)).await.unwrap();
@@ -105,19 +105,19 @@ async fn an_unknown_api_ends_the_connection_and_no_other() {
 }
 
 #[tokio::test]
-async fn lengths_beyond_the_limit_end_the_connection() {
-    let broker = start().await;
+async fn frame_length_beyond_the_limit_closes_the_connection() {
+    let server = start().await;
     for length in [-1_i32, i32::MIN, i32::MAX] {
-        let mut stream = connect(&broker).await;
+        let mut stream = connect(&server).await;
         stream.write_all(&length.to_be_bytes()).await.unwrap();
         assert_eq!(until_closed(&mut stream).await, b"");
     }
 }
 
 #[tokio::test]
-async fn an_array_count_without_elements_ends_the_connection() {
-    let broker = start().await;
-    let mut stream = connect(&broker).await;
+async fn array_count_beyond_the_frame_closes_the_connection() {
+    let server = start().await;
+    let mut stream = connect(&server).await;
     let topics = i32::MAX.to_be_bytes();
     let bytes = request(ApiKey::Metadata as i16, 1, 1, &topics);
     stream.write_all(&bytes).await.unwrap();
@@ -125,9 +125,9 @@ async fn an_array_count_without_elements_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_client_that_stops_sending_still_gets_its_answers() {
-    let broker = start().await;
-    let mut stream = connect(&broker).await;
+async fn client_that_stops_sending_still_gets_its_responses() {
+    let server = start().await;
+    let mut stream = connect(&server).await;
     stream.write_all(&api_versions(0, 5)).await.unwrap();
     stream.shutdown().await.unwrap();
     assert_eq!(response(&mut stream).await.0, 5);
@@ -135,19 +135,18 @@ async fn a_client_that_stops_sending_still_gets_its_answers() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_inside_a_request_is_let_go() {
-    let broker = start().await;
-    let mut stream = connect(&broker).await;
+async fn incomplete_request_is_discarded_when_its_client_leaves() {
+    let server = start().await;
+    let mut stream = connect(&server).await;
     let bytes = api_versions(0, 5);
     stream.write_all(&bytes[..bytes.len() - 1]).await.unwrap();
     stream.shutdown().await.unwrap();
     assert_eq!(until_closed(&mut stream).await, b"");
 }
 
-#[tokio::test]
-async fn a_waiting_fetch_ends_when_its_client_stops_sending() {
-    let broker = start().await;
-    broker.create_topic("wait", 1);
+/// Sends a fetch that waits for ten minutes, and returns once it waits.
+async fn waiting_fetch(server: &KafkaServer) -> TcpStream {
+    server.create_topic("wait", 1);
     let mut body = BytesMut::new();
     body.put_i32(-1); // replica
     body.put_i32(600_000); // longest wait
@@ -161,14 +160,30 @@ async fn a_waiting_fetch_ends_when_its_client_stops_sending() {
     body.put_i32(0); // partition
     body.put_i64(0);
     body.put_i32(1_000_000);
-    let mut stream = connect(&broker).await;
+    let mut stream = connect(server).await;
     let bytes = request(ApiKey::Fetch as i16, 4, 9, &body);
     stream.write_all(&bytes).await.unwrap();
-    while broker.watched("wait") == 0 {
+    while server.watched("wait") == 0 {
         tokio::task::yield_now().await;
     }
+    stream
+}
+
+#[tokio::test]
+async fn waiting_fetch_ends_when_its_client_stops_sending() {
+    let server = start().await;
+    let mut stream = waiting_fetch(&server).await;
     stream.shutdown().await.unwrap();
     assert_eq!(response(&mut stream).await.0, 9);
     assert_eq!(until_closed(&mut stream).await, b"");
-    assert_eq!(broker.watched("wait"), 0);
+    assert_eq!(server.watched("wait"), 0);
+}
+
+#[tokio::test]
+async fn waiting_fetch_does_not_delay_a_stop() {
+    let server = start().await;
+    let mut stream = waiting_fetch(&server).await;
+    let stopped = tokio::time::timeout(DEADLINE, server.stop()).await;
+    stopped.unwrap().unwrap();
+    until_closed(&mut stream).await;
 }

@@ -1,14 +1,17 @@
-//! Writes documents: replies, updated documents, computed values.
+//! Builds documents and arrays.
 
-use crate::bson::{Doc, Element, Kind, Value};
+use crate::bson::document::{Doc, Element};
+use crate::bson::kind::Kind;
+use crate::bson::value::Value;
+use crate::bson::writer::Writer;
 
-/// A document being written, by chained calls.
+/// Builds a document by chained calls. See [`Writer`] for the same without an owned buffer.
 #[derive(Debug, Clone)]
 pub struct Builder {
     bytes: Vec<u8>,
 }
 
-/// An array being written.
+/// Builds an array.
 #[derive(Debug, Clone, Default)]
 pub struct ArrayBuilder {
     builder: Builder,
@@ -22,23 +25,21 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Starts an empty document.
+    /// Returns a builder of an empty document.
     pub fn new() -> Self {
         Self {
             bytes: vec![0, 0, 0, 0],
         }
     }
 
-    /// Returns how many bytes the finished document has.
-    pub fn len(&self) -> usize {
+    /// Returns the bytes that the finished document has.
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() + 1
     }
 
     /// Returns the finished document.
     pub fn finish(mut self) -> Vec<u8> {
-        self.bytes.push(0);
-        let length = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        self.bytes[..4].copy_from_slice(&length.to_le_bytes());
+        Writer::resume(&mut self.bytes).finish();
         self.bytes
     }
 
@@ -67,7 +68,7 @@ impl Builder {
         self.with(name, &Value::Int64(value))
     }
 
-    /// Adds a count as MongoDB does: 32 bits while it fits.
+    /// Adds a count: 32 bits if it fits, else 64, as MongoDB does.
     #[must_use]
     pub fn count(self, name: &str, value: usize) -> Self {
         self.with(name, &count_value(value))
@@ -79,7 +80,7 @@ impl Builder {
         self.with(name, &Value::Double(value))
     }
 
-    /// Adds text.
+    /// Adds a string.
     #[must_use]
     pub fn string(self, name: &str, value: &str) -> Self {
         self.with(name, &Value::from(value))
@@ -92,7 +93,7 @@ impl Builder {
         self
     }
 
-    /// Adds a document that is already bytes.
+    /// Adds an encoded document.
     #[must_use]
     pub fn raw_document(mut self, name: &str, document: Doc<'_>) -> Self {
         self.push_raw(Kind::Document, name.as_bytes(), document.bytes());
@@ -106,7 +107,7 @@ impl Builder {
         self
     }
 
-    /// Adds an array of texts.
+    /// Adds an array of strings.
     #[must_use]
     pub fn strings(self, name: &str, texts: &[&str]) -> Self {
         let mut array = ArrayBuilder::default();
@@ -125,11 +126,15 @@ impl Builder {
         self
     }
 
-    /// Adds a document or an array that `fill` writes in its place, without a copy.
-    pub fn nest<T>(&mut self, kind: Kind, name: &str, fill: impl FnOnce(&mut Self) -> T) -> T {
-        self.push_name(kind, name.as_bytes());
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; 4]);
+    /// Adds a document or an array that `fill` writes in place, without a copy.
+    pub(crate) fn nest<T>(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        fill: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.push_raw(kind, name.as_bytes(), &[0; 4]);
+        let start = self.bytes.len() - 4;
         let filled = fill(self);
         self.bytes.push(0);
         let length = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
@@ -137,64 +142,20 @@ impl Builder {
         filled
     }
 
-    /// Adds an element as it is.
+    /// Adds an element of another document.
     pub fn push_element(&mut self, element: Element<'_>) {
         self.push_raw(element.kind(), element.name_bytes(), element.payload());
     }
 
     /// Adds an element whose value is already encoded.
-    pub fn push_raw(&mut self, kind: Kind, name: &[u8], payload: &[u8]) {
-        self.push_name(kind, name);
-        self.bytes.extend_from_slice(payload);
+    pub(crate) fn push_raw(&mut self, kind: Kind, name: &[u8], payload: &[u8]) {
+        Writer::resume(&mut self.bytes).raw(kind, until_zero(name), payload);
     }
 
-    /// Adds a value. A zero byte in the name would end it early, so the name stops there.
+    /// Adds a value. A name ends at its first zero byte.
     pub fn push(&mut self, name: &str, value: &Value<'_>) {
-        self.push_name(value.kind(), name.as_bytes());
-        let bytes = &mut self.bytes;
-        match value {
-            Value::Double(number) => bytes.extend_from_slice(&number.to_le_bytes()),
-            Value::String(text) | Value::Symbol(text) | Value::Code(text) => put_text(bytes, text),
-            Value::Document(document) | Value::Array(document) => bytes.extend_from_slice(document),
-            Value::Binary {
-                subtype,
-                bytes: data,
-            } => {
-                put_len(bytes, data.len());
-                bytes.push(*subtype);
-                bytes.extend_from_slice(data);
-            }
-            Value::ObjectId(id) => bytes.extend_from_slice(&id.0),
-            Value::Bool(value) => bytes.push(u8::from(*value)),
-            Value::DateTime(number) | Value::Int64(number) => {
-                bytes.extend_from_slice(&number.to_le_bytes());
-            }
-            Value::Regex { pattern, options } => {
-                put_cstring(bytes, pattern);
-                put_cstring(bytes, options);
-            }
-            Value::DbPointer { namespace, id } => {
-                put_text(bytes, namespace);
-                bytes.extend_from_slice(&id.0);
-            }
-            Value::CodeWithScope { code, scope } => {
-                put_len(bytes, code.len() + scope.len() + 9);
-                put_text(bytes, code);
-                bytes.extend_from_slice(scope);
-            }
-            Value::Int32(number) => bytes.extend_from_slice(&number.to_le_bytes()),
-            Value::Timestamp(stamp) => bytes.extend_from_slice(&stamp.to_le_bytes()),
-            Value::Decimal128(number) => bytes.extend_from_slice(&number.to_bytes()),
-            Value::Undefined | Value::Null | Value::MinKey | Value::MaxKey => {}
-        }
-    }
-
-    fn push_name(&mut self, kind: Kind, name: &[u8]) {
-        self.bytes.push(kind as u8);
-        let end = name.iter().position(|&byte| byte == 0);
-        self.bytes
-            .extend_from_slice(&name[..end.unwrap_or(name.len())]);
-        self.bytes.push(0);
+        let end = until_zero(name.as_bytes()).len();
+        Writer::resume(&mut self.bytes).value(&name[..end], value);
     }
 }
 
@@ -206,7 +167,7 @@ impl ArrayBuilder {
         self.length += 1;
     }
 
-    /// Adds a document that is already bytes.
+    /// Adds an encoded document.
     pub fn push_doc(&mut self, document: Doc<'_>) {
         let mut digits = itoa::Buffer::new();
         let name = digits.format(self.length).as_bytes();
@@ -215,18 +176,23 @@ impl ArrayBuilder {
         self.length += 1;
     }
 
-    /// Adds a document under construction.
+    /// Adds a document from a builder.
     pub fn push_built(&mut self, document: Builder) {
         self.push_doc(Doc::new(&document.finish()));
     }
 
-    /// Returns how many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// Returns how many bytes the finished array has.
-    pub fn size(&self) -> usize {
+    /// Returns whether there are no values.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Returns the bytes that the finished array has.
+    pub(crate) fn size(&self) -> usize {
         self.builder.len()
     }
 
@@ -251,7 +217,7 @@ impl<'a> FromIterator<Value<'a>> for ArrayBuilder {
     }
 }
 
-/// Returns a count in the narrowest integer type it fits.
+/// Returns a count as an `int32` if it fits, else as an `int64`.
 pub fn count_value(count: usize) -> Value<'static> {
     i32::try_from(count).map_or_else(
         |_| Value::Int64(i64::try_from(count).unwrap_or(i64::MAX)),
@@ -259,18 +225,8 @@ pub fn count_value(count: usize) -> Value<'static> {
     )
 }
 
-fn put_len(bytes: &mut Vec<u8>, length: usize) {
-    let length = u32::try_from(length).unwrap_or(u32::MAX);
-    bytes.extend_from_slice(&length.to_le_bytes());
-}
-
-fn put_text(bytes: &mut Vec<u8>, text: &str) {
-    put_len(bytes, text.len() + 1);
-    bytes.extend_from_slice(text.as_bytes());
-    bytes.push(0);
-}
-
-fn put_cstring(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend(text.bytes().take_while(|&byte| byte != 0));
-    bytes.push(0);
+/// Returns the bytes before the first zero byte.
+fn until_zero(name: &[u8]) -> &[u8] {
+    let end = name.iter().position(|&byte| byte == 0);
+    &name[..end.unwrap_or(name.len())]
 }

@@ -1,4 +1,4 @@
-//! 128-bit decimal floating point: read, shown and compared exactly; no arithmetic.
+//! 128-bit decimal floating point, without arithmetic.
 //!
 //! # References
 //!
@@ -7,29 +7,26 @@
 
 use std::fmt;
 
-/// What is subtracted from the encoded exponent.
+/// Bias of the encoded exponent.
 const BIAS: i32 = 6_176;
 
 /// The largest coefficient has 34 digits.
 const MAX_COEFFICIENT: u128 = 10_u128.pow(34) - 1;
 
-/// Ten to the power that one division of [`Natural`] takes off.
+/// Largest power of ten that one division of [`Natural`] removes.
 const CHUNK: u32 = 1_000_000_000;
 
-/// A decimal number as its 128 bits.
+/// A 128-bit decimal number. It is read, displayed and compared exactly; there is no arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal128(u128);
 
-/// What the bits mean.
+/// A decoded number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parts {
     /// Not a number.
     NaN,
     /// An infinity.
-    Infinity {
-        /// Whether it is the negative one.
-        negative: bool,
-    },
+    Infinity { negative: bool },
     /// `coefficient × 10^exponent`.
     Finite {
         /// Whether the sign bit is set, also for zero.
@@ -44,7 +41,6 @@ pub enum Parts {
 /// A positive number cut to 64 significant bits: `mantissa / 2^63 × 2^exponent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binary {
-    /// The highest bit is set.
     pub mantissa: u64,
     /// Of two.
     pub exponent: i32,
@@ -71,8 +67,8 @@ impl Decimal128 {
         Self(sign | exponent | u128::from(number.unsigned_abs()))
     }
 
-    /// Takes the bits apart.
-    pub fn parts(self) -> Parts {
+    /// Decodes the bits.
+    pub(crate) fn parts(self) -> Parts {
         let negative = self.0 >> 127 == 1;
         let combination = (self.0 >> 122) & 0x1F;
         if combination == 0x1F {
@@ -99,7 +95,7 @@ impl Decimal128 {
         matches!(self.parts(), Parts::Finite { coefficient: 0, .. })
     }
 
-    /// Returns the integer, if this is one that fits.
+    /// Returns the value if it is an integer that fits.
     pub fn to_i64(self) -> Option<i64> {
         let Parts::Finite {
             negative,
@@ -282,7 +278,6 @@ impl fmt::Display for Decimal128 {
 mod tests {
     use std::str::FromStr;
 
-    use mongodb::bson;
     use proptest::prelude::*;
 
     use super::*;
@@ -293,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_shown_as_the_specification_shows_them() {
+    fn numbers_display_as_in_the_specification() {
         for text in [
             "0",
             "-0",
@@ -315,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_become_integers_and_others_do_not() {
+    fn only_whole_numbers_convert_to_integers() {
         assert_eq!(decimal("1E+3").to_i64(), Some(1_000));
         assert_eq!(decimal("-120E-1").to_i64(), Some(-12));
         assert_eq!(decimal("1.5").to_i64(), None);

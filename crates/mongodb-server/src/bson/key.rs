@@ -11,8 +11,8 @@
 //! object  := (rank name payload)* 00
 //! ```
 //!
-//! Every value closes itself, so values follow each other for compound keys, and a descending field
-//! is the same bytes inverted.
+//! Each encoding has its own end, so a compound key is a sequence of them. A descending field has the
+//! same bytes inverted.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -33,7 +33,7 @@ const INFINITY: u8 = 6;
 /// Bits of the mantissa below its leading one.
 const FRACTION_BITS: u32 = 63;
 
-/// An encoded value or tuple of values, 24 bytes while it is short.
+/// An encoded value or tuple of values; 24 bytes if it is short.
 #[derive(Clone)]
 pub struct Key(Repr);
 
@@ -44,7 +44,7 @@ enum Repr {
 }
 
 impl Key {
-    /// Keeps encoded bytes.
+    /// Returns a key of encoded bytes.
     pub fn new(encoded: &[u8]) -> Self {
         let mut bytes = [0; INLINE];
         match (bytes.get_mut(..encoded.len()), u8::try_from(encoded.len())) {
@@ -215,7 +215,7 @@ fn encode_double(number: f64, out: &mut Vec<u8>) {
     let bits = number.to_bits();
     let fraction = bits & ((1 << MANTISSA_BITS) - 1);
     let biased = u32::try_from(bits >> MANTISSA_BITS & 0x7FF).unwrap_or_default();
-    // Subnormal numbers have no hidden one and the smallest exponent.
+    // Subnormal numbers have no implicit one and the smallest exponent.
     let (mantissa, scale) = if biased == 0 {
         (fraction, -1_074)
     } else {
@@ -246,7 +246,7 @@ fn encode_decimal(number: Decimal128, out: &mut Vec<u8>) {
     }
 }
 
-/// Orders decimals that agree in their first 64 bits: where the first digit stands, then 34 digits.
+/// Orders decimals with equal first 64 bits: position of the first digit, then 34 digits.
 fn decimal_digits(mut coefficient: u128, exponent: i32) -> [u8; 18] {
     let mut leading = exponent + 33;
     while coefficient < 10_u128.pow(33) {
@@ -259,7 +259,7 @@ fn decimal_digits(mut coefficient: u128, exponent: i32) -> [u8; 18] {
     bytes
 }
 
-/// Appends `mantissa / 2^63 × 2^exponent`; `rest` orders what the mantissa had to leave out.
+/// Appends `mantissa / 2^63 × 2^exponent`; `rest` orders numbers with equal mantissas.
 fn encode_finite(
     negative: bool,
     mantissa: u64,
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_a_uuid_or_an_identifier_needs_no_allocation() {
+    fn key_of_a_uuid_or_object_id_needs_no_allocation() {
         let uuid = Value::Binary {
             subtype: 4,
             bytes: vec![7; 16].into(),

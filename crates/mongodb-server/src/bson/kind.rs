@@ -1,4 +1,4 @@
-//! The element types of BSON, with their numbers and the names that `$type` knows.
+//! The element types of BSON, with the numbers and names that `$type` accepts.
 
 /// The type of an element. The discriminant is the byte on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,9 +74,10 @@ const ALIASES: [(Kind, i32, &str); 21] = [
 ];
 
 impl Kind {
-    /// Returns the type that a byte on the wire names.
-    pub fn from_byte(byte: u8) -> Option<Self> {
-        // A match, not a search: this is asked for every element of every document.
+    /// Returns the type of a byte on the wire.
+    #[inline]
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        // A match, not a search: it runs for every element of every document.
         Some(match byte {
             0x01 => Self::Double,
             0x02 => Self::String,
@@ -103,23 +104,23 @@ impl Kind {
         })
     }
 
-    /// Returns the type that `$type: "alias"` names.
-    pub fn from_alias(alias: &str) -> Option<Self> {
+    /// Returns the type of `$type: "alias"`.
+    pub(crate) fn from_alias(alias: &str) -> Option<Self> {
         ALIASES
             .iter()
             .find(|(.., name)| *name == alias)
             .map(|&(kind, ..)| kind)
     }
 
-    /// Returns the type that `$type: number` names.
-    pub fn from_number(number: i32) -> Option<Self> {
+    /// Returns the type of `$type: number`.
+    pub(crate) fn from_number(number: i32) -> Option<Self> {
         ALIASES
             .iter()
             .find(|&&(_, known, _)| known == number)
             .map(|&(kind, ..)| kind)
     }
 
-    /// Returns the name that `$type` uses.
+    /// Returns the name that `$type` accepts.
     pub fn alias(self) -> &'static str {
         ALIASES
             .iter()
@@ -128,16 +129,15 @@ impl Kind {
     }
 
     /// Returns whether values of this type compare as numbers.
-    pub fn is_number(self) -> bool {
+    pub(crate) fn is_number(self) -> bool {
         matches!(
             self,
             Self::Double | Self::Int32 | Self::Int64 | Self::Decimal128
         )
     }
 
-    /// Returns the place of this type in the order of all values; types in one place compare by
-    /// value.
-    pub fn rank(self) -> u8 {
+    /// Returns the rank of this type in the order of all values; types of one rank compare by value.
+    pub(crate) fn rank(self) -> u8 {
         match self {
             Self::MinKey => 1,
             Self::Undefined => 2,

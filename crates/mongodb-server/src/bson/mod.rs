@@ -1,13 +1,21 @@
 //! BSON as bytes: read in place, checked once, ordered as MongoDB orders it.
 //!
-//! Documents stay the bytes that the client sent. Bytes from a socket pass [`validate`] once; every
-//! other part of the store then reads them through [`Doc`], which copies and allocates nothing and
-//! cannot fail. Building a tree of values per document costs ten times what storing it does.
+//! A document stays the bytes that it arrived as. [`Doc`] reads it in place, without a copy or an
+//! allocation; [`Writer`] appends one to a buffer, [`Builder`] makes one by chained calls.
 //!
 //! ```text
-//!  socket ─▶ validate ─▶ Doc ─▶ Value (borrowed) ─▶ order::compare   who is greater
-//!                                                └▶ key::encode      the same as bytes for indexes
-//!  Builder ◀─ Value (owned) ◀─ expressions, updates
+//!  trusted bytes ──▶ validate ─▶ Doc::elements ────────▶ Element ─▶ Value (borrowed)
+//!  unknown bytes ──────────────▶ Doc::checked_elements ─▶ Element or Invalid
+//!
+//!  Value, Rust types ─▶ Builder (owned bytes) ─▶ Writer (any buffer) ─▶ bytes
+//! ```
+//!
+//! ```
+//! use convoy_mongodb_server::bson::{Builder, Doc, Value, validate};
+//!
+//! let bytes = Builder::new().int32("ping", 1).string("$db", "admin").finish();
+//! assert!(validate(&bytes).is_ok());
+//! assert_eq!(Doc::new(&bytes).get("$db").as_ref().and_then(Value::as_str), Some("admin"));
 //! ```
 //!
 //! # References
@@ -15,28 +23,33 @@
 //! <https://bsonspec.org/spec.html>,
 //! <https://www.mongodb.com/docs/manual/reference/bson-type-comparison-order/>
 
-pub mod builder;
-pub mod decimal;
-pub mod document;
-pub mod key;
-pub mod kind;
-pub mod object_id;
-pub mod order;
-pub mod shell;
-pub mod validate;
-pub mod value;
+pub(crate) mod builder;
+mod checked;
+pub(crate) mod decimal;
+mod decode;
+pub(crate) mod document;
+mod invalid;
+pub(crate) mod key;
+mod kind;
+mod object_id;
+pub(crate) mod order;
+pub(crate) mod shell;
+pub mod subtype;
+pub(crate) mod validate;
+pub(crate) mod value;
+mod writer;
 
 pub use builder::{ArrayBuilder, Builder};
+pub use checked::CheckedElements;
 pub use decimal::Decimal128;
-pub use document::{Doc, Element};
-pub use key::Key;
+pub use document::{Doc, Element, Elements};
+pub use invalid::Invalid;
+pub(crate) use key::Key;
 pub use kind::Kind;
 pub use object_id::ObjectId;
-pub use validate::Invalid;
+pub use validate::{MAX_DOCUMENT_BYTES, document as validate};
 pub use value::Value;
-
-/// Bytes of the largest document that may be stored or returned: 16 MiB.
-pub const MAX_DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
+pub use writer::Writer;
 
 #[cfg(test)]
-pub mod strategies;
+pub(crate) mod strategies;

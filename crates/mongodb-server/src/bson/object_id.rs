@@ -1,17 +1,17 @@
-//! Twelve-byte identifiers, and new ones for documents that arrive without `_id`.
+//! Object ids.
 
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
-/// An identifier: seconds since 1970, five bytes of this process, a counter.
+/// An object id: seconds since 1970, five random bytes of the process, a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId(pub [u8; 12]);
 
 impl ObjectId {
-    /// Makes an identifier that no other call returned.
+    /// Returns a new id, for a document without `_id`.
     pub fn generate() -> Self {
         static PROCESS: OnceLock<[u8; 5]> = OnceLock::new();
         static COUNTER: AtomicU32 = AtomicU32::new(0);
@@ -37,7 +37,7 @@ impl ObjectId {
         Some(Self(bytes))
     }
 
-    /// Returns when the identifier was made, seconds since 1970.
+    /// Returns the time of creation in seconds since 1970.
     pub fn seconds(self) -> u32 {
         let [first, second, third, fourth, ..] = self.0;
         u32::from_be_bytes([first, second, third, fourth])

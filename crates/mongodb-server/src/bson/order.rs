@@ -1,4 +1,4 @@
-//! MongoDB's total order of values: first by type, numbers of all types as one.
+//! MongoDB's total order of values: first by type; all types of numbers are one.
 
 use std::cmp::Ordering;
 
@@ -89,7 +89,7 @@ fn compare_same_rank(left: &Value<'_>, right: &Value<'_>) -> Ordering {
     }
 }
 
-/// Compares numbers of different types exactly; what is no number has no value to compare.
+/// Compares numbers of different types exactly.
 fn compare_numbers(left: &Value<'_>, right: &Value<'_>) -> Ordering {
     let integer = |value: &Value<'_>| match *value {
         Value::Int32(number) => Some(i64::from(number)),
@@ -123,7 +123,7 @@ fn compare_doubles(left: f64, right: f64) -> Ordering {
 }
 
 fn compare_integer_to_double(integer: i64, double: f64) -> Ordering {
-    /// 2^63, beyond every 64-bit integer.
+    /// 2^63, greater than every 64-bit integer.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     if double.is_nan() || double < -LIMIT {
         return Ordering::Greater;
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn types_come_in_the_order_of_the_manual() {
+    fn types_compare_in_the_documented_order() {
         let ascending = [
             Value::MinKey,
             Value::Null,

@@ -1,11 +1,15 @@
-//! Values as text, the way MongoDB's own messages show them.
+//! Values as text, in the format of MongoDB's messages.
 
 use std::fmt::{self, Formatter, Write as _};
 
-use crate::bson::{Doc, Value};
+use crate::bson::{Doc, Value, subtype};
 
-/// The subtype of UUIDs.
-const UUID: u8 = 4;
+impl fmt::Display for Value<'_> {
+    /// Writes the value in the format of MongoDB's messages.
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write_value(formatter, self)
+    }
+}
 
 /// Writes a value.
 pub fn write_value(out: &mut Formatter<'_>, value: &Value<'_>) -> fmt::Result {
@@ -39,7 +43,7 @@ pub fn write_value(out: &mut Formatter<'_>, value: &Value<'_>) -> fmt::Result {
     }
 }
 
-/// Returns a double as MongoDB prints it: always with a fraction or an exponent.
+/// Returns a double in MongoDB's format: always with a fraction or an exponent.
 pub fn double_text(number: f64) -> String {
     if number.is_nan() {
         return "nan.0".to_owned();
@@ -74,7 +78,7 @@ fn write_array(out: &mut Formatter<'_>, array: Doc<'_>) -> fmt::Result {
 }
 
 fn write_binary(out: &mut Formatter<'_>, subtype: u8, bytes: &[u8]) -> fmt::Result {
-    if subtype == UUID && bytes.len() == 16 {
+    if subtype == subtype::UUID && bytes.len() == 16 {
         out.write_str("UUID(\"")?;
         for (index, byte) in bytes.iter().enumerate() {
             if matches!(index, 4 | 6 | 8 | 10) {
@@ -91,7 +95,7 @@ fn write_binary(out: &mut Formatter<'_>, subtype: u8, bytes: &[u8]) -> fmt::Resu
     out.write_char(')')
 }
 
-/// A document that displays as MongoDB's messages show it.
+/// A document that displays in the format of MongoDB's messages.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a>(pub Doc<'a>);
 

@@ -4,12 +4,11 @@ use proptest::prelude::*;
 
 use crate::bson::{ArrayBuilder, Builder, Decimal128, Doc, ObjectId, Value};
 
-/// A document with one element, so that a value with a lifetime can be passed around.
+/// Owns a value, as a document with one element.
 #[derive(Debug, Clone)]
 pub struct Holder(Vec<u8>);
 
 impl Holder {
-    /// Returns the value held.
     pub fn as_value(&self) -> Value<'_> {
         Doc::new(&self.0).get("v").expect("the holder's element")
     }
@@ -20,7 +19,6 @@ pub fn value() -> impl Strategy<Value = Holder> {
     owned_value().prop_map(|value| Holder(Builder::new().with("v", &value).finish()))
 }
 
-/// Any document.
 pub fn document() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec((name(), owned_value()), 0..5).prop_map(build)
 }
@@ -30,7 +28,7 @@ pub fn name() -> impl Strategy<Value = String> {
     prop_oneof![Just("a".to_owned()), Just("b".to_owned()), "[a-cß]{0,3}"]
 }
 
-/// Decodes everything in a document.
+/// Decodes every value of a document.
 pub fn touch(doc: Doc<'_>) {
     for element in doc.elements() {
         drop(element.name().to_owned());
@@ -96,7 +94,7 @@ fn number() -> impl Strategy<Value = Value<'static>> {
     ]
 }
 
-/// Makes `coefficient × 10^exponent`.
+/// Returns `coefficient × 10^exponent`.
 fn decimal(coefficient: i64, exponent: i32) -> Value<'static> {
     let text = format!("{coefficient}E{exponent}");
     let parsed: bson::Decimal128 = text.parse().expect("a decimal number");

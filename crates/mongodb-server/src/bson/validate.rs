@@ -1,48 +1,15 @@
-//! The one check that bytes from a socket pass: one walk, no recursion, nothing allocated.
+//! Validates BSON in one pass, without recursion or allocation.
 
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use crate::bson::Kind;
 use crate::bson::document::payload_len;
+use crate::bson::invalid::{Invalid, MAX_DEPTH};
+use crate::bson::kind::Kind;
 
-/// How deep documents and arrays may be nested, the outermost counted.
-pub const MAX_DEPTH: usize = 100;
+/// Bytes of the largest document that may be stored or returned: 16 MiB.
+pub const MAX_DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
 
-/// Why bytes are not a document, with the byte at which it shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    /// A length, an end marker or a value runs past what encloses it.
-    #[error("invalid BSON: a length is wrong at byte {at}")]
-    Length {
-        /// Offset from the start of the document.
-        at: usize,
-    },
-    /// An element has a type that does not exist.
-    #[error("invalid BSON: unrecognized type {kind:#04x} at byte {at}")]
-    UnknownType {
-        /// The type byte.
-        kind: u8,
-        /// Offset from the start of the document.
-        at: usize,
-    },
-    /// A name or a string is not UTF-8.
-    #[error("invalid BSON: text is not UTF-8 at byte {at}")]
-    Text {
-        /// Offset from the start of the document.
-        at: usize,
-    },
-    /// A boolean is neither 0 nor 1, or a string is not closed by a zero.
-    #[error("invalid BSON: a value is malformed at byte {at}")]
-    Value {
-        /// Offset from the start of the document.
-        at: usize,
-    },
-    /// Documents are nested too deep.
-    #[error("exceeded maximum nested object depth: {MAX_DEPTH}")]
-    Depth,
-}
-
-/// Splits the document off the front of `bytes`, checked; returns it and the rest.
+/// Splits a valid document off the start of `bytes`; returns it and the rest.
 pub fn split_document(bytes: &[u8]) -> Result<(&[u8], &[u8]), Invalid> {
     let (document, rest) = document_len(bytes)
         .and_then(|length| bytes.split_at_checked(length))
@@ -51,7 +18,7 @@ pub fn split_document(bytes: &[u8]) -> Result<(&[u8], &[u8]), Invalid> {
     Ok((document, rest))
 }
 
-/// Checks that `bytes` are exactly one document.
+/// Checks that `bytes` are exactly one valid document of at most 100 levels.
 pub fn document(bytes: &[u8]) -> Result<(), Invalid> {
     if document_len(bytes) == Some(bytes.len()) {
         document_contents(bytes)
@@ -66,7 +33,7 @@ pub fn document_len(bytes: &[u8]) -> Option<usize> {
     usize::try_from(i32::from_le_bytes(prefix)).ok()
 }
 
-/// Walks all elements. `ends` holds where each open document ends, its closing zero included.
+/// Checks all elements. `ends` holds the end of each open document, its terminator included.
 fn document_contents(bytes: &[u8]) -> Result<(), Invalid> {
     let mut ends = [0_usize; MAX_DEPTH];
     let mut depth = 0;
@@ -115,7 +82,7 @@ fn document_contents(bytes: &[u8]) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Enters the document of `length` bytes at `at`; returns where its first element is.
+/// Enters the document of `length` bytes at `at`; returns the offset of its first element.
 fn open(
     bytes: &[u8],
     at: usize,
@@ -132,7 +99,7 @@ fn open(
     Ok(at.saturating_add(4))
 }
 
-/// Checks a name; returns the offset behind its closing zero.
+/// Checks a name; returns the offset after its terminator.
 fn name(bytes: &[u8], at: usize) -> Result<usize, Invalid> {
     let rest = bytes.get(at..).unwrap_or_default();
     let mut seen = 0;
@@ -162,7 +129,7 @@ fn scalar(kind: Kind, payload: &[u8], at: usize) -> Result<(), Invalid> {
     }
 }
 
-/// Checks text with its length prefix: at least the closing zero, and UTF-8 before it.
+/// Checks text with its length prefix: UTF-8 and a terminator.
 fn text(payload: &[u8], at: usize) -> Result<(), Invalid> {
     match payload.get(4..).and_then(<[u8]>::split_last) {
         Some((0, text)) if std::str::from_utf8(text).is_ok() => Ok(()),
@@ -171,7 +138,7 @@ fn text(payload: &[u8], at: usize) -> Result<(), Invalid> {
     }
 }
 
-/// Checks the code in front of a scope; returns the scope's offset in the payload.
+/// Checks the code before a scope; returns the scope's offset in the payload.
 fn code_before_scope(payload: &[u8]) -> Option<usize> {
     let length = document_len(payload.get(4..)?)?;
     let scope = length.checked_add(8)?;
@@ -205,14 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_allowed_up_to_the_limit_and_refused_beyond() {
+    fn nesting_beyond_the_limit_is_rejected() {
         assert_eq!(document(&nested(MAX_DEPTH)), Ok(()));
         assert_eq!(document(&nested(MAX_DEPTH + 1)), Err(Invalid::Depth));
         assert_eq!(document(&nested(5_000)), Err(Invalid::Depth));
     }
 
     #[test]
-    fn lengths_that_lie_are_refused() {
+    fn wrong_lengths_are_rejected() {
         for bytes in [
             &[][..],
             &[5, 0, 0, 0],
@@ -229,7 +196,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn generated_documents_are_valid_and_none_of_their_prefixes_is(
+        fn generated_documents_are_valid_and_their_prefixes_are_not(
             bytes in strategies::document()
         ) {
             prop_assert_eq!(document(&bytes), Ok(()));

@@ -1,8 +1,8 @@
-//! One BSON value, borrowed from a document where possible.
+//! Decoded values.
 
 use std::borrow::Cow;
 
-use crate::bson::{Decimal128, Doc, Kind, ObjectId, shell};
+use crate::bson::{Decimal128, Doc, Kind, ObjectId};
 
 /// A value. Text, bytes and embedded documents are borrowed when read and owned when computed.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub enum Value<'a> {
     Array(Cow<'a, [u8]>),
     /// Bytes with a subtype.
     Binary {
-        /// What the bytes are; 4 is a UUID.
+        /// See [`subtype`](crate::bson::subtype).
         subtype: u8,
         /// The bytes.
         bytes: Cow<'a, [u8]>,
@@ -41,9 +41,9 @@ pub enum Value<'a> {
     },
     /// Deprecated: namespace and identifier.
     DbPointer {
-        /// The collection pointed into.
+        /// Namespace of the collection.
         namespace: Cow<'a, str>,
-        /// The document pointed at.
+        /// `_id` of the document.
         id: ObjectId,
     },
     /// JavaScript.
@@ -107,7 +107,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the text that outlives this value, if it was borrowed.
+    /// Returns the text with the lifetime of its document, if it is borrowed.
     pub fn into_borrowed_str(self) -> Option<&'a str> {
         match self {
             Self::String(Cow::Borrowed(text)) => Some(text),
@@ -123,7 +123,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the array, as a document whose values are its elements.
+    /// Returns the array as a document; its values are the items.
     pub fn as_array(&self) -> Option<Doc<'_>> {
         match self {
             Self::Array(bytes) => Some(Doc::new(bytes)),
@@ -131,7 +131,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the bytes of an embedded document that outlives this value, if it was borrowed.
+    /// Returns the embedded document with the lifetime of the outer one, if it is borrowed.
     pub fn into_borrowed_document(self) -> Option<Doc<'a>> {
         match self {
             Self::Document(Cow::Borrowed(bytes)) => Some(Doc::new(bytes)),
@@ -139,7 +139,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the array that outlives this value, if it was borrowed.
+    /// Returns the array with the lifetime of its document, if it is borrowed.
     pub fn into_borrowed_array(self) -> Option<Doc<'a>> {
         match self {
             Self::Array(Cow::Borrowed(bytes)) => Some(Doc::new(bytes)),
@@ -147,7 +147,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the number as an integer, if it is one without a fraction that fits.
+    /// Returns the number as an integer if it has no fraction and fits.
     pub fn as_i64(&self) -> Option<i64> {
         match *self {
             Self::Int32(number) => Some(i64::from(number)),
@@ -179,7 +179,7 @@ impl<'a> Value<'a> {
         matches!(self, Self::Null | Self::Undefined)
     }
 
-    /// Returns what a condition makes of the value: false, null, undefined and zero are false.
+    /// Returns the value as a condition: false, null, undefined and zero are false.
     pub fn is_truthy(&self) -> bool {
         match self {
             Self::Bool(value) => *value,
@@ -192,7 +192,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the value without any borrow.
+    /// Returns the value without borrowed parts.
     pub fn into_owned(self) -> Value<'static> {
         match self {
             Self::String(text) => Value::String(Cow::Owned(text.into_owned())),
@@ -244,16 +244,9 @@ impl From<String> for Value<'_> {
     }
 }
 
-impl std::fmt::Display for Value<'_> {
-    /// Writes the value as MongoDB's messages show it.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        shell::write_value(formatter, self)
-    }
-}
-
-/// Returns the integer that a double holds exactly.
+/// Returns a double as an integer if it is one.
 pub fn integer_of(number: f64) -> Option<i64> {
-    /// 2^63: the first double that is too large; its negative still fits.
+    /// 2^63, the least double that is too large; its negative fits.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,18 +1,17 @@
 //! `aggregate`
 
+use crate::aggregation::{
+    EmptyDocuments, GivenDocuments, SourceSpec, Stage, StageSpec, build, parse_pipeline,
+};
 use crate::bson::{Builder, Doc};
-use crate::command::cursor::Batch;
+use crate::command::cursors::Batch;
 use crate::command::explain::explain_aggregate;
 use crate::command::find::{FIRST_BATCH, reply};
-use crate::command::query::{Selection, parse_hint};
+use crate::command::query::{Selection, parse_hint, push_down};
 use crate::command::{Call, Client, Shared, diagnostics, statistics};
 use crate::engine::{Namespace, Row};
 use crate::error::{Code, CommandError};
-use crate::pipeline::parse::{SourceSpec, StageSpec, build};
-use crate::pipeline::transform::{Blank, Given};
-use crate::pipeline::{Stage, parse};
 
-/// The arguments of `aggregate`.
 const ARGUMENTS: &[&str] = &[
     "pipeline",
     "cursor",
@@ -54,7 +53,7 @@ pub fn aggregate(
             "The 'cursor' option is required, except for aggregate with the explain argument",
         ));
     };
-    let stages = parse::parse(pipeline)?;
+    let stages = parse_pipeline(pipeline)?;
     let mut selection = Selection {
         hint: parse_hint(call.value("hint"))?,
         ..Selection::default()
@@ -86,33 +85,7 @@ fn batch_size(options: Doc<'_>) -> Result<Option<u64>, CommandError> {
         .ok_or_else(|| CommandError::bad_value("cursor.batchSize must be a non-negative number"))
 }
 
-/// Moves the first stages into the query where they can use an index; returns the others.
-pub fn push_down(stages: Vec<StageSpec>, selection: &mut Selection) -> Vec<StageSpec> {
-    let mut stages = stages.into_iter().peekable();
-    let mut filters = Vec::new();
-    while let Some(StageSpec::Match(_)) = stages.peek() {
-        if let Some(StageSpec::Match(filter)) = stages.next() {
-            filters.push(filter);
-        }
-    }
-    selection.filter = crate::query::Filter::And(filters);
-    if let Some(StageSpec::Sort(_)) = stages.peek()
-        && let Some(StageSpec::Sort(sort)) = stages.next()
-    {
-        selection.sort = sort;
-    }
-    if let Some(&StageSpec::Skip(count)) = stages.peek() {
-        stages.next();
-        selection.skip = count;
-    }
-    if let Some(&StageSpec::Limit(count)) = stages.peek() {
-        stages.next();
-        selection.limit = Some(count);
-    }
-    stages.collect()
-}
-
-/// Returns the documents of a stage that has its own.
+/// Returns the documents of a first stage that does not read the collection.
 fn given(
     shared: &Shared,
     client: &Client,
@@ -130,12 +103,13 @@ fn given(
             statistics::rows(shared, namespace, source)?
         }
     };
-    Ok(Box::new(Given {
+    Ok(Box::new(GivenDocuments {
         rows: rows.into_iter(),
     }))
 }
 
-/// Returns where the documents come from; none are read if only their number matters.
+/// Returns the stage that reads the collection. If only the number of documents matters, it reads
+/// none.
 fn source(
     shared: &Shared,
     namespace: &Namespace,
@@ -157,5 +131,5 @@ fn source(
         .limit
         .and_then(|limit| usize::try_from(limit).ok());
     let left = all.saturating_sub(skip).min(limit.unwrap_or(usize::MAX));
-    Ok(Box::new(Blank { left }))
+    Ok(Box::new(EmptyDocuments { left }))
 }

@@ -1,13 +1,11 @@
 //! The arguments of a command, checked as they are read.
 
-use crate::bson::{Doc, Kind, Value, validate};
+use crate::bson::{Doc, Invalid, Kind, Value, validate};
+use crate::command::limits::MAX_WRITE_BATCH;
 use crate::engine::Namespace;
 use crate::error::{Code, CommandError};
-use crate::faults::Injected;
+use crate::faults::Fault;
 use crate::frame::Request;
-
-/// The most writes of one command.
-pub const MAX_WRITE_BATCH: usize = 100_000;
 
 /// Arguments that every command takes.
 const GENERIC: &[&str] = &[
@@ -26,11 +24,11 @@ const GENERIC: &[&str] = &[
     "rawData",
 ];
 
-/// What goes wrong with a command that no plan was asked about.
-static NOTHING_INJECTED: Injected = Injected {
+/// Stands in until the fault hook was asked.
+static NO_FAULT: Fault = Fault {
     before: None,
     after: None,
-    refusal: None,
+    rejection: None,
     write_errors: Vec::new(),
     write_concern_error: None,
 };
@@ -38,20 +36,19 @@ static NOTHING_INJECTED: Injected = Injected {
 /// A command as the client sent it.
 #[derive(Debug)]
 pub struct Call<'a> {
-    /// The command's name.
     pub name: &'a str,
-    /// All of it.
+    /// The whole command.
     pub body: Doc<'a>,
-    /// The database it is for.
+    /// The command's database.
     pub database: &'a str,
-    /// What is to go wrong with it.
-    pub injected: &'a Injected,
+    /// What goes wrong with the command.
+    pub fault: &'a Fault,
     sequences: &'a [(&'a str, &'a [u8])],
 }
 
 impl<'a> Call<'a> {
     /// Reads a request.
-    pub fn of(request: &'a Request<'a>) -> Result<Self, CommandError> {
+    pub fn new(request: &'a Request<'a>) -> Result<Self, CommandError> {
         let body = request.command;
         let first = body
             .elements()
@@ -65,7 +62,7 @@ impl<'a> Call<'a> {
             name: first.name(),
             body,
             database,
-            injected: &NOTHING_INJECTED,
+            fault: &NO_FAULT,
             sequences: &request.sequences,
         };
         if request.query_database.is_some()
@@ -82,18 +79,18 @@ impl<'a> Call<'a> {
         Ok(call)
     }
 
-    /// Returns a command that is an argument of this one.
-    pub fn of_inner(&self, name: &'a str, body: Doc<'a>) -> Self {
+    /// Returns a command that is an argument of this one, as in `explain`.
+    pub fn inner(&self, name: &'a str, body: Doc<'a>) -> Self {
         Self {
             name,
             body,
             database: self.database,
-            injected: self.injected,
+            fault: self.fault,
             sequences: &[],
         }
     }
 
-    /// Refuses arguments that are neither known to every command nor in `known`.
+    /// Rejects arguments that are neither generic nor in `known`.
     pub fn only(&self, known: &[&str]) -> Result<(), CommandError> {
         for element in self.body.elements().skip(1) {
             let name = element.name();
@@ -113,8 +110,7 @@ impl<'a> Call<'a> {
         CommandError::location(40_415, message)
     }
 
-    /// Refuses arguments that are known to MongoDB but not followed here, unless they ask for
-    /// nothing.
+    /// Rejects arguments that MongoDB has and this server does not, unless their value is empty.
     pub fn refuse(&self, names: &[&str]) -> Result<(), CommandError> {
         for name in names {
             let asks = |value: &Value<'_>| {
@@ -129,17 +125,17 @@ impl<'a> Call<'a> {
         self.check_collation()
     }
 
-    /// Refuses any order of text but that of its bytes.
+    /// Rejects collations other than the simple one.
     fn check_collation(&self) -> Result<(), CommandError> {
         match self.body.get("collation") {
-            Some(collation) if !crate::engine::index_spec::is_simple_collation(&collation) => {
+            Some(collation) if !crate::engine::is_simple_collation(&collation) => {
                 Err(CommandError::unsupported("collations other than simple"))
             }
             _ => Ok(()),
         }
     }
 
-    /// Returns the name of the collection that the command is about, if it is about one.
+    /// Returns the name of the collection that the command reads or writes, if any.
     pub fn collection_name(&self) -> Option<String> {
         let name = if self.name == "getMore" {
             "collection"
@@ -152,7 +148,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Returns the collection that the command names first.
+    /// Returns the collection named by the command's first argument.
     pub fn namespace(&self) -> Result<Namespace, CommandError> {
         match self.body.get(self.name) {
             Some(Value::String(collection)) => Namespace::new(self.database, &collection),
@@ -171,7 +167,6 @@ impl<'a> Call<'a> {
         self.body.get(name).filter(|value| !value.is_nullish())
     }
 
-    /// Returns a document.
     pub fn document(&self, name: &str) -> Result<Option<Doc<'a>>, CommandError> {
         match self.value(name) {
             None => Ok(None),
@@ -185,12 +180,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Returns a document that must be there.
+    /// Returns a required document.
     pub fn required_document(&self, name: &str) -> Result<Doc<'a>, CommandError> {
         self.document(name)?.ok_or_else(|| self.missing(name))
     }
 
-    /// Returns an array.
     pub fn array(&self, name: &str) -> Result<Option<Doc<'a>>, CommandError> {
         match self.value(name) {
             None => Ok(None),
@@ -204,7 +198,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Returns a whole number.
+    /// Returns an integer; a fraction is cut off.
     pub fn integer(&self, name: &str) -> Result<Option<i64>, CommandError> {
         let Some(value) = self.value(name) else {
             return Ok(None);
@@ -222,7 +216,7 @@ impl<'a> Call<'a> {
             .ok_or_else(|| CommandError::bad_value(format!("{}.{name} is out of range", self.name)))
     }
 
-    /// Returns a whole number that is not negative.
+    /// Returns a non-negative integer.
     pub fn natural(&self, name: &str) -> Result<Option<u64>, CommandError> {
         let number = self.integer(name)?;
         let negative = |number| {
@@ -236,7 +230,7 @@ impl<'a> Call<'a> {
             .transpose()
     }
 
-    /// Returns a flag; numbers count as flags too.
+    /// Returns a boolean; numbers count as booleans.
     pub fn flag(&self, name: &str) -> Result<Option<bool>, CommandError> {
         match self.value(name) {
             None => Ok(None),
@@ -251,7 +245,6 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Returns text.
     pub fn text(&self, name: &str) -> Result<Option<String>, CommandError> {
         match self.value(name) {
             None => Ok(None),
@@ -260,7 +253,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Returns the documents of a batch, from a section or an array; each is checked here.
+    /// Returns the documents of a batch, from a message section or an array, each validated.
     pub fn documents(&self, name: &str) -> Result<Vec<Doc<'a>>, CommandError> {
         let mut documents = Vec::new();
         let sequence = self.sequences.iter().find(|(known, _)| *known == name);
@@ -306,7 +299,7 @@ impl<'a> Call<'a> {
         ))
     }
 
-    /// Returns the error for an argument that must be there.
+    /// Returns the error for a missing argument.
     pub fn missing(&self, name: &str) -> CommandError {
         let message = format!(
             "BSON field '{}.{name}' is missing but a required field",
@@ -316,10 +309,10 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Returns the error for a document in a section that is not one.
-pub fn invalid_document(invalid: &validate::Invalid) -> CommandError {
+/// Returns the error for a document that is not valid BSON.
+pub fn invalid_document(invalid: &Invalid) -> CommandError {
     let code = match invalid {
-        validate::Invalid::Depth => Code::OVERFLOW,
+        Invalid::Depth => Code::OVERFLOW,
         _ => Code::INVALID_BSON,
     };
     CommandError::new(code, invalid.to_string())

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::{Call, Client, Shared, cursor};
-use crate::engine::catalog::{not_found, uuid_value};
-use crate::engine::index_spec::IndexSpec;
-use crate::engine::namespace::check_database;
-use crate::engine::{Collection, CollectionOptions, Namespace};
+use crate::engine::{
+    Collection, CollectionOptions, IndexSpec, Namespace, check_database, not_found, uuid_value,
+};
 use crate::error::{Code, CommandError};
-use crate::query::parse_filter;
+use crate::query::Filter;
 
-/// Options of `create` that change nothing of what this store does.
+/// Options of `create` that have no effect here.
 const HARMLESS_OPTIONS: &[&str] = &[
     "idIndex",
     "autoIndexId",
@@ -19,7 +18,7 @@ const HARMLESS_OPTIONS: &[&str] = &[
     "indexOptionDefaults",
 ];
 
-/// Options of `create` that would have to be followed.
+/// Options of `create` that this server does not have.
 const UNSUPPORTED_OPTIONS: &[&str] = &[
     "capped",
     "timeseries",
@@ -65,7 +64,7 @@ pub fn drop_collection(
 ) -> Result<Builder, CommandError> {
     call.only(&[])?;
     let namespace = call.namespace()?;
-    // Dropping what is not there is no error since MongoDB 7.0.
+    // Dropping a missing collection is not an error since MongoDB 7.0.
     let dropped = shared.engine.drop_collection(&namespace)?;
     Ok(match dropped {
         Some(indexes) => Builder::new()
@@ -90,7 +89,7 @@ pub fn drop_database(
     })
 }
 
-/// `renameCollection`, of which the arguments are full names.
+/// `renameCollection`; its arguments are full names.
 pub fn rename_collection(
     shared: &Shared,
     _client: &mut Client,
@@ -118,7 +117,7 @@ pub fn list_collections(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["filter", "nameOnly", "authorizedCollections", "cursor"])?;
-    let filter = parse_filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
+    let filter = Filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
     let name_only = call.flag("nameOnly")?.unwrap_or(false);
     let mut entries = ArrayBuilder::default();
     for namespace in shared.engine.namespaces(call.database) {
@@ -165,7 +164,7 @@ pub fn list_databases(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["filter", "nameOnly", "authorizedDatabases"])?;
-    let filter = parse_filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
+    let filter = Filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
     let name_only = call.flag("nameOnly")?.unwrap_or(false);
     let mut sizes = BTreeMap::<String, u64>::new();
     for collection in shared.engine.collections() {
@@ -203,7 +202,7 @@ pub fn list_databases(
     })
 }
 
-/// Returns a collection, or the error that there is none.
+/// Returns a collection, or the error that it does not exist.
 pub fn existing(
     shared: &Shared,
     namespace: &Namespace,

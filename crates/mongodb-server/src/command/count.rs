@@ -7,7 +7,7 @@ use crate::bson::{ArrayBuilder, Builder, Doc, Key, Kind, MAX_DOCUMENT_BYTES};
 use crate::command::query::{Selection, context, parse_hint};
 use crate::command::{Call, Client, Shared};
 use crate::error::CommandError;
-use crate::query::{Path, parse_filter};
+use crate::query::{Filter, Path};
 
 /// `count`
 pub fn count(
@@ -18,14 +18,14 @@ pub fn count(
     call.only(&["query", "limit", "skip", "hint", "collation", "fields"])?;
     call.refuse(&[])?;
     let namespace = call.namespace()?;
-    let filter = parse_filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?;
+    let filter = Filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?;
     // A negative limit means the same as a positive one.
     let limit = call.integer("limit")?.unwrap_or(0).unsigned_abs();
     let selection = Selection {
         skip: call.natural("skip")?.unwrap_or(0),
         limit: (limit > 0).then_some(limit),
         hint: parse_hint(call.value("hint"))?,
-        ..Selection::of(filter)
+        ..Selection::new(filter)
     };
     if selection.filter.is_all() && selection.hint.is_none() {
         let collection = shared.engine.collection(&namespace);
@@ -58,7 +58,7 @@ pub fn distinct(
     let path = Path::new(&call.text("key")?.ok_or_else(|| call.missing("key"))?);
     let selection = Selection {
         hint: parse_hint(call.value("hint"))?,
-        ..Selection::of(parse_filter::parse(
+        ..Selection::new(Filter::parse(
             call.document("query")?.unwrap_or(Doc::EMPTY),
         )?)
     };

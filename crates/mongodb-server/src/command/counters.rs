@@ -1,10 +1,9 @@
-//! How often what was asked for, since the store started.
+//! Counters of commands and connections since the server started.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::bson::Builder;
 
-/// Counters of commands and connections.
 #[derive(Debug, Default)]
 pub struct Counters {
     insert: AtomicU64,
@@ -25,7 +24,6 @@ pub struct Counters {
 pub struct OpenConnection<'c>(&'c Counters);
 
 impl Counters {
-    /// Counts a command.
     pub fn count(&self, name: &str) {
         let counter = match name {
             "insert" => &self.insert,
@@ -38,24 +36,22 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a request of so many bytes.
     pub fn received(&self, bytes: usize) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Counts a reply of so many bytes.
     pub fn sent(&self, bytes: usize) {
         self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Counts a connection as open for as long as the result lives.
+    /// Counts a connection as open until the result is dropped.
     pub fn open(&self) -> OpenConnection<'_> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         OpenConnection(self)
     }
 
-    /// Describes the commands.
+    /// Returns `opcounters` of `serverStatus`.
     pub fn operations(&self) -> Builder {
         let add = |builder: Builder, name, counter| builder.int64(name, number(counter));
         let counted = add(Builder::new(), "insert", &self.insert);
@@ -66,7 +62,7 @@ impl Counters {
         add(counted, "command", &self.command)
     }
 
-    /// Describes what went over all connections.
+    /// Returns `network` of `serverStatus`.
     pub fn network(&self) -> Builder {
         Builder::new()
             .int64("bytesIn", number(&self.bytes_in))
@@ -74,7 +70,7 @@ impl Counters {
             .int64("numRequests", number(&self.requests))
     }
 
-    /// Describes the connections.
+    /// Returns `connections` of `serverStatus`.
     pub fn connections(&self) -> Builder {
         let opened = number(&self.opened);
         Builder::new()

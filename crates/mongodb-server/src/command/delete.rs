@@ -1,17 +1,15 @@
 //! `delete`
 
+use crate::aggregation::Context;
 use crate::bson::{Builder, Doc};
 use crate::command::insert::with_errors;
 use crate::command::query::{Selection, context, parse_hint};
 use crate::command::statement::Statement;
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
-use crate::engine::Namespace;
-use crate::engine::collection::{Change, Changed};
-use crate::engine::log::Position;
+use crate::engine::{Change, Changed, Namespace, Position};
 use crate::error::CommandError;
-use crate::pipeline::Context;
-use crate::query::parse_filter;
+use crate::query::Filter;
 
 /// `delete`
 pub fn delete(
@@ -22,14 +20,14 @@ pub fn delete(
     call.only(&["deletes", "ordered", "let"])?;
     call.refuse(&["let"])?;
     let namespace = call.namespace()?;
-    let concern = WriteConcern::of(call)?;
+    let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let context = context(shared, call)?;
     let mut count = 0;
     let mut position = Position::default();
     let mut errors = Vec::new();
     for (index, statement) in call.documents("deletes")?.into_iter().enumerate() {
-        let outcome = match call.injected.write_error(index) {
+        let outcome = match call.fault.write_error(index) {
             Some(error) => Err(error),
             None => delete_some(shared, &namespace, &context, statement),
         };
@@ -68,15 +66,15 @@ fn delete_some(
             ));
         }
     };
-    let filter = parse_filter::parse(statement.required_document("q")?)?;
+    let filter = Filter::parse(statement.required_document("q")?)?;
     let selection = Selection {
         hint: parse_hint(statement.value("hint"))?,
-        ..Selection::of(filter)
+        ..Selection::new(filter)
     };
     remove(shared, namespace, context, selection, limit)
 }
 
-/// Removes documents, each tested again at the moment it goes.
+/// Removes documents. Each is tested again while its collection is locked.
 pub fn remove(
     shared: &Shared,
     namespace: &Namespace,

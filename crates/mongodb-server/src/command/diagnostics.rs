@@ -1,9 +1,9 @@
-//! What operators and graphical clients ask of a server.
+//! Commands of operators and graphical clients about the server itself.
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
 use crate::bson::{ArrayBuilder, Builder, Value};
-use crate::command::handshake::VERSION;
+use crate::command::limits::VERSION;
 use crate::command::{Call, Client, Shared};
 use crate::error::{Code, CommandError};
 
@@ -39,7 +39,7 @@ pub fn server_status(
         .document("metrics", Builder::new().document("cursor", cursors)))
 }
 
-/// Describes who waits: nobody, since no command holds the store for another's whole time.
+/// Returns `globalLock` of `serverStatus`: no operation is queued, since none locks the whole server.
 fn global_lock() -> Builder {
     let clients = |total: i32| {
         Builder::new()
@@ -49,11 +49,11 @@ fn global_lock() -> Builder {
     };
     Builder::new()
         .document("currentQueue", clients(0))
-        // The one that asks.
+        // The operation that runs this command.
         .document("activeClients", clients(1))
 }
 
-/// Describes this process's memory in megabytes, as far as the system says.
+/// Returns this process's memory in megabytes, as far as the system reports it.
 fn memory() -> Builder {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let megabytes = |name: &str| {
@@ -82,7 +82,7 @@ pub fn current_operations(
     Ok(Builder::new().array("inprog", operations))
 }
 
-/// Describes the operation that asks. Others are not tracked, and none waits for another.
+/// Returns the operation that runs this command. Others are not tracked.
 pub fn current_operation(shared: &Shared, client: &Client, call: &Call<'_>) -> Builder {
     Builder::new()
         .string("type", "op")
@@ -177,7 +177,7 @@ pub fn get_log(
     }
 }
 
-/// `replSetGetStatus`, of a server that has no replicas.
+/// `replSetGetStatus` of a standalone server.
 pub fn replica_set_status(
     _shared: &Shared,
     _client: &mut Client,
@@ -187,7 +187,7 @@ pub fn replica_set_status(
     Err(CommandError::new(Code::NO_REPLICATION_ENABLED, message))
 }
 
-/// `isdbgrid`, by which clients ask whether they speak to a router.
+/// `isdbgrid`: whether this is a router of a sharded cluster.
 pub fn is_not_router(
     _shared: &Shared,
     _client: &mut Client,

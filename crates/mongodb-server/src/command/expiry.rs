@@ -1,17 +1,16 @@
-//! Removes documents whose time has come: indexes with `expireAfterSeconds`.
+//! Removes expired documents, by indexes with `expireAfterSeconds`.
 
+use crate::aggregation::Context;
 use crate::bson::Value;
 use crate::command::Shared;
 use crate::command::delete::remove;
 use crate::command::query::Selection;
 use crate::command::update::now_ms;
-use crate::engine::index_spec::IndexSpec;
+use crate::engine::IndexSpec;
 use crate::error::CommandError;
-use crate::pipeline::Context;
-use crate::query::Filter;
-use crate::query::filter::{Comparison, Test};
+use crate::query::{Comparison, Filter, Test};
 
-/// Removes what has expired in all collections; returns how many documents that were.
+/// Removes the expired documents of all collections; returns their number.
 pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
     let context = Context {
         engine: std::sync::Arc::clone(&shared.engine),
@@ -30,14 +29,14 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
             .iter()
             .filter_map(|spec| expired(spec, context.now_ms))
         {
-            let selection = Selection::of(filter);
+            let selection = Selection::new(filter);
             count += remove(shared, &namespace, &context, selection, None)?.0;
         }
     }
     Ok(count)
 }
 
-/// Returns what has expired by an index, if documents expire by it.
+/// Returns the filter of an index's expired documents; `None` if the index does not expire any.
 fn expired(spec: &IndexSpec, now_ms: i64) -> Option<Filter> {
     let seconds = spec.expire_after_seconds?;
     let (path, _) = spec.fields.first()?;

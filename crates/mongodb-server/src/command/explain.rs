@@ -1,22 +1,19 @@
 //! `explain`: how a query is answered, without its answer.
 
+use crate::aggregation::{Context, Stage, parse_pipeline};
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
-use crate::command::aggregate::push_down;
 use crate::command::find;
-use crate::command::query::{Selection, context, parse_hint};
-use crate::command::{Call, Client, Shared, handshake};
-use crate::engine::plan::{Plan, Usage};
-use crate::engine::{Namespace, Scan, Source};
+use crate::command::query::{Selection, context, parse_hint, push_down};
+use crate::command::{Call, Client, Shared, limits};
+use crate::engine::{Namespace, Plan, Scan, Source, Usage};
 use crate::error::{Code, CommandError};
-use crate::pipeline::{Context, Stage, parse};
-use crate::query::parse_filter;
+use crate::query::Filter;
 
-/// How much is to be said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verbosity {
     /// The plan.
     Planner,
-    /// The plan, and what running it takes.
+    /// The plan, and statistics of running it.
     Executed,
 }
 
@@ -38,10 +35,10 @@ pub fn explain(
     let command = call.required_document("explain")?;
     let first = command.elements().next();
     let name = first.map_or("", |element| element.name());
-    explain_command(shared, &call.of_inner(name, command), verbosity)
+    explain_command(shared, &call.inner(name, command), verbosity)
 }
 
-/// Explains what an `aggregate` with `explain: true` would do.
+/// Explains an `aggregate` with `explain: true`.
 pub fn explain_aggregate(shared: &Shared, call: &Call<'_>) -> Result<Builder, CommandError> {
     explain_command(shared, call, Verbosity::Planner)
 }
@@ -60,13 +57,13 @@ fn explain_command(
         let query = query
             .and_then(Value::into_borrowed_document)
             .unwrap_or(Doc::EMPTY);
-        Ok(Selection::of(parse_filter::parse(query)?))
+        Ok(Selection::new(Filter::parse(query)?))
     };
     let filtered = |name: &str| -> Result<Selection, CommandError> {
         let query = call.document(name)?.unwrap_or(Doc::EMPTY);
         Ok(Selection {
             hint: parse_hint(call.value("hint"))?,
-            ..Selection::of(parse_filter::parse(query)?)
+            ..Selection::new(Filter::parse(query)?)
         })
     };
     let mut behind = Vec::new();
@@ -78,7 +75,7 @@ fn explain_command(
                 hint: parse_hint(call.value("hint"))?,
                 ..Selection::default()
             };
-            let stages = parse::parse(pipeline)?;
+            let stages = parse_pipeline(pipeline)?;
             let all = stages.len();
             let pushed = all - push_down(stages, &mut selection).len();
             behind = pipeline
@@ -101,13 +98,14 @@ fn explain_command(
     let context = context(shared, call)?;
     let explained = describe(
         shared,
-        (&namespace, &context),
+        &namespace,
+        &context,
         Doc::new(&asked(call)?),
         selection,
         verbosity,
     )?;
     let explained = with_stages(explained, &behind);
-    let version = handshake::VERSION.map(|part| part.to_string()).join(".");
+    let version = limits::VERSION.map(|part| part.to_string()).join(".");
     let server = Builder::new()
         .string("host", &shared.address)
         .string("version", &version);
@@ -118,7 +116,7 @@ fn explain_command(
         .document("serverInfo", server))
 }
 
-/// Puts the stages of a pipeline behind the query that it begins with, if there are any.
+/// Appends the stages of a pipeline to the query that it begins with.
 fn with_stages(explained: Builder, behind: &[Value<'_>]) -> Builder {
     if behind.is_empty() {
         return explained;
@@ -152,7 +150,7 @@ fn asked(call: &Call<'_>) -> Result<Vec<u8>, CommandError> {
     Ok(filter.unwrap_or(Doc::EMPTY).bytes().to_vec())
 }
 
-/// Returns the filters with which a pipeline begins, as one.
+/// Returns the `$match` stages at the start of a pipeline as one filter.
 fn asked_of_pipeline(pipeline: Doc<'_>) -> Vec<u8> {
     let mut filters = Vec::new();
     for stage in pipeline.values() {
@@ -173,7 +171,8 @@ fn asked_of_pipeline(pipeline: Doc<'_>) -> Vec<u8> {
 
 fn describe(
     shared: &Shared,
-    (namespace, context): (&Namespace, &Context),
+    namespace: &Namespace,
+    context: &Context,
     filter: Doc<'_>,
     selection: Selection,
     verbosity: Verbosity,
@@ -251,7 +250,7 @@ fn index_stage(usage: &Usage, reverse: bool) -> Builder {
         .document("indexBounds", bounds)
 }
 
-/// Runs the query and says what it took.
+/// Runs the query and returns its statistics.
 fn execution_stats(
     shared: &Shared,
     namespace: &Namespace,

@@ -1,19 +1,18 @@
 //! `find`
 
+use crate::aggregation::{Project, Stage};
 use crate::bson::{Builder, Doc};
-use crate::command::cursor::{self, Batch};
+use crate::command::cursor;
+use crate::command::cursors::Batch;
 use crate::command::query::{Selection, context, parse_hint};
 use crate::command::{Call, Client, Shared};
 use crate::engine::Namespace;
 use crate::error::CommandError;
-use crate::pipeline::Stage;
-use crate::pipeline::stages::Project;
-use crate::query::{Projection, SortSpec, parse_filter, parse_projection};
+use crate::query::{Filter, Projection, SortSpec};
 
-/// Documents of a first batch whose size the client leaves open.
+/// Documents of a first batch unless the client sets `batchSize`.
 pub const FIRST_BATCH: u64 = 101;
 
-/// The arguments of `find`.
 const ARGUMENTS: &[&str] = &[
     "filter",
     "sort",
@@ -77,7 +76,7 @@ pub fn find(
     reply(shared, call, &namespace, stage, batch)
 }
 
-/// Returns the first batch of a query, with a cursor if there is more.
+/// Returns the reply with a query's first batch.
 pub fn reply(
     shared: &Shared,
     call: &Call<'_>,
@@ -89,9 +88,9 @@ pub fn reply(
     cursor::open(shared, &context, &namespace.to_string(), stage, batch)
 }
 
-/// Reads which documents are meant.
+/// Reads filter, sort, skip, limit and hint.
 pub fn selection(call: &Call<'_>) -> Result<Selection, CommandError> {
-    let filter = parse_filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
+    let filter = Filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
     let limit = call.natural("limit")?.filter(|&limit| limit > 0);
     Ok(Selection {
         filter,
@@ -102,7 +101,7 @@ pub fn selection(call: &Call<'_>) -> Result<Selection, CommandError> {
     })
 }
 
-/// Reads a sort, in which the order of insertion is a field of its own.
+/// Reads a sort, `$natural` included.
 pub fn parse_sort(sort: Option<Doc<'_>>) -> Result<SortSpec, CommandError> {
     let sort = sort.unwrap_or(Doc::EMPTY);
     match SortSpec::natural(sort) {
@@ -113,5 +112,5 @@ pub fn parse_sort(sort: Option<Doc<'_>>) -> Result<SortSpec, CommandError> {
 
 fn projection(call: &Call<'_>) -> Result<Option<Projection>, CommandError> {
     let projection = call.document("projection")?.unwrap_or(Doc::EMPTY);
-    parse_projection::parse_find(projection)
+    Projection::parse_find(projection)
 }

@@ -1,20 +1,16 @@
-//! `findAndModify`: one document found, changed and returned as one step.
+//! `findAndModify`: finds, changes and returns one document atomically.
 
+use crate::aggregation::Context;
 use crate::bson::{Builder, Doc, Value};
 use crate::command::find::parse_sort;
 use crate::command::query::{Selection, context, parse_hint};
 use crate::command::update::{check_updated, now_ms, parse_update, upsert};
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
-use crate::engine::collection::{Change, Changed};
-use crate::engine::log::Position;
-use crate::engine::{Collection, Namespace, RecordId};
+use crate::engine::{Change, Changed, Collection, Namespace, Position, RecordId};
 use crate::error::CommandError;
-use crate::pipeline::Context;
-use crate::query::update::{Moment, Update};
-use crate::query::{Filter, Projection, parse_filter, parse_projection};
+use crate::query::{Filter, Projection, Update, UpdateContext};
 
-/// The arguments of `findAndModify`.
 const ARGUMENTS: &[&str] = &[
     "query",
     "sort",
@@ -30,13 +26,11 @@ const ARGUMENTS: &[&str] = &[
     "let",
 ];
 
-/// What is done to the document that is found.
 enum Action {
     Remove,
     Update { update: Update, upsert: bool },
 }
 
-/// What became of it.
 #[derive(Default)]
 struct Outcome {
     before: Option<Vec<u8>>,
@@ -54,18 +48,18 @@ pub fn find_and_modify(
     call.only(ARGUMENTS)?;
     call.refuse(&["let"])?;
     let namespace = call.namespace()?;
-    let concern = WriteConcern::of(call)?;
+    let concern = WriteConcern::parse(call)?;
     let action = parse_action(call)?;
     let returns_new = call.flag("new")?.unwrap_or(false);
-    let projection = parse_projection::parse_find(call.document("fields")?.unwrap_or(Doc::EMPTY))?;
+    let projection = Projection::parse_find(call.document("fields")?.unwrap_or(Doc::EMPTY))?;
     let selection = Selection {
-        filter: parse_filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?,
+        filter: Filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?,
         sort: parse_sort(call.document("sort")?)?,
         hint: parse_hint(call.value("hint"))?,
         ..Selection::default()
     };
     let context = context(shared, call)?;
-    if let Some(error) = call.injected.write_error(0) {
+    if let Some(error) = call.fault.write_error(0) {
         return Err(error);
     }
     let outcome = run(shared, &namespace, &context, selection, &action)?;
@@ -108,7 +102,7 @@ fn run(
     let filter = selection.filter.clone();
     if let Some(collection) = shared.engine.collection(namespace) {
         let mut stage = selection.into_stage(shared, namespace)?;
-        // Whoever is found may be changed by somebody else first; then the next one is it.
+        // Another command may change the document first; then the next one is tried.
         while let Some(row) = stage.next(context)? {
             let Some((id, _)) = row.origin else { continue };
             if let Some(outcome) = change(shared, &collection, id, &filter, action)? {
@@ -133,7 +127,7 @@ fn run(
     }
 }
 
-/// Changes one document; `None` if it is not meant any more.
+/// Changes one document; `None` if it does not match any more.
 fn change(
     shared: &Shared,
     collection: &Collection,
@@ -141,7 +135,7 @@ fn change(
     filter: &Filter,
     action: &Action,
 ) -> Result<Option<Outcome>, CommandError> {
-    let moment = Moment {
+    let update_context = UpdateContext {
         now_ms: now_ms(),
         inserting: false,
         position: None,
@@ -153,7 +147,7 @@ fn change(
         match action {
             Action::Remove => Ok(Change::Remove),
             Action::Update { update, .. } => {
-                let after = update.apply(doc, moment.for_document(update, filter, doc))?;
+                let after = update.apply(doc, update_context.for_document(update, filter, doc))?;
                 check_updated(&after)?;
                 Ok(Change::Replace(after))
             }

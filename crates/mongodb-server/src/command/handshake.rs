@@ -1,24 +1,17 @@
-//! What a client asks before anything else: who is there, and what it can do.
+//! The handshake: version, limits and authentication mechanisms.
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, MAX_DOCUMENT_BYTES, Value};
-use crate::command::arguments::MAX_WRITE_BATCH;
+use crate::command::limits::{
+    MAX_MESSAGE_BYTES, MAX_WRITE_BATCH, SESSION_TIMEOUT_MINUTES, VERSION,
+};
 use crate::command::{Call, Client, Shared, sasl};
-use crate::engine::catalog;
+use crate::engine::{random_uuid, uuid_value};
 use crate::error::CommandError;
 
-/// The server version that clients are told: they choose what to send by it.
-pub const VERSION: [i32; 3] = [7, 0, 0];
-
-/// The newest wire version spoken: that of MongoDB 7.0.
+/// The newest wire version served: that of MongoDB 7.0.
 const MAX_WIRE_VERSION: i32 = 21;
-
-/// Bytes of the largest message.
-pub const MAX_MESSAGE_BYTES: i32 = 48_000_000;
-
-/// Minutes after which a client may forget a session.
-pub const SESSION_TIMEOUT_MINUTES: i32 = 30;
 
 /// `hello`
 pub fn hello(
@@ -30,7 +23,7 @@ pub fn hello(
     Ok(describe(reply, shared, client, call))
 }
 
-/// `isMaster`, which older clients say instead.
+/// `isMaster`, the older form of `hello`.
 pub fn is_master(
     shared: &Shared,
     client: &mut Client,
@@ -40,13 +33,13 @@ pub fn is_master(
     Ok(describe(reply, shared, client, call))
 }
 
-/// Describes a server without replicas, for which no client numbers its writes.
+/// Describes a standalone server; drivers then do not number their writes.
 fn describe(mut reply: Builder, shared: &Shared, client: &mut Client, call: &Call<'_>) -> Builder {
     let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
-    if call.body.element("saslSupportedMechs").is_some() && !shared.users.is_empty() {
+    if call.body.element("saslSupportedMechs").is_some() && !shared.credentials.is_empty() {
         reply = reply.strings("saslSupportedMechs", &[sasl::MECHANISM]);
     }
-    // A proof begun with the greeting saves a round trip; one that fails is begun again.
+    // A login within `hello` saves a round trip. If it fails, the client logs in by `saslStart`.
     if let Some(Value::Document(request)) = call.body.get("speculativeAuthenticate")
         && let Ok(started) = sasl::start(shared, client, Doc::new(&request))
     {
@@ -64,7 +57,7 @@ fn describe(mut reply: Builder, shared: &Shared, client: &mut Client, call: &Cal
         .bool("readOnly", false)
 }
 
-/// `ping` and others that only say that they were heard.
+/// `ping`
 pub fn ok(
     _shared: &Shared,
     _client: &mut Client,
@@ -115,7 +108,7 @@ pub fn connection_status(
     }
     Ok(Builder::new()
         .document("authInfo", info)
-        .with("uuid", &catalog::uuid_value(&catalog::random_uuid())))
+        .with("uuid", &uuid_value(&random_uuid())))
 }
 
 /// `whatsmyuri`

@@ -1,13 +1,12 @@
-//! Indexes: created, listed, dropped.
+//! `createIndexes`, `listIndexes` and `dropIndexes`.
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Kind, Value};
 use crate::command::catalog::existing;
 use crate::command::{Call, Client, Shared, cursor};
-use crate::engine::Collection;
-use crate::engine::index_spec::{ID_INDEX, IndexSpec};
+use crate::engine::{Collection, ID_INDEX, IndexSpec};
 use crate::error::{Code, CommandError};
 
-/// The most indexes of a collection, the one on `_id` included.
+/// Largest number of indexes of a collection, the one on `_id` included.
 const MAX_INDEXES: usize = 64;
 
 /// `createIndexes`
@@ -40,7 +39,7 @@ pub fn create_indexes(
             Ok(true) => built.push(spec.name.clone()),
             Ok(false) => {}
             Err(error) => {
-                // All of the indexes of a command, or none.
+                // All indexes of a command are created, or none.
                 shared.engine.drop_indexes(&collection, &built)?;
                 return Err(error.into());
             }
@@ -123,7 +122,7 @@ fn count(collection: &Collection) -> usize {
 
 fn all_names(collection: &Collection) -> Vec<String> {
     collection.with_state(|state| {
-        let specs = state.indexes.iter().map(crate::engine::index::Index::spec);
+        let specs = state.indexes.iter().map(crate::engine::Index::spec);
         specs.map(|spec| spec.name.clone()).collect()
     })
 }
@@ -146,7 +145,7 @@ fn name_of(collection: &Collection, key: Doc<'_>) -> Result<String, CommandError
         return Ok(ID_INDEX.to_owned());
     }
     let found = collection.with_state(|state| {
-        let mut specs = state.indexes.iter().map(crate::engine::index::Index::spec);
+        let mut specs = state.indexes.iter().map(crate::engine::Index::spec);
         let found = specs.find(|spec| same(Doc::new(&spec.key_pattern())));
         found.map(|spec| spec.name.clone())
     });

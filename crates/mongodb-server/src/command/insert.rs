@@ -1,17 +1,16 @@
-//! `insert`, the way of every document into the store.
+//! `insert`
 //!
-//! The bytes of a batch go from the client's message to the log as they are: checked once, their
-//! `_id` read in place, nothing taken apart.
+//! The bytes of a batch go from the client's message to the log unchanged: validated once, their
+//! `_id` read in place.
 
 use std::borrow::Cow;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, MAX_DOCUMENT_BYTES, ObjectId, Value};
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
-use crate::engine::Namespace;
-use crate::engine::collection::Inserted;
+use crate::engine::{Inserted, Namespace};
 use crate::error::{Code, CommandError};
-use crate::faults::Injected;
+use crate::faults::Fault;
 
 /// `insert`
 pub fn insert(
@@ -21,27 +20,27 @@ pub fn insert(
 ) -> Result<Builder, CommandError> {
     call.only(&["documents", "ordered", "bypassDocumentValidation"])?;
     let namespace = call.namespace()?;
-    let concern = WriteConcern::of(call)?;
+    let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let documents = call.documents("documents")?;
-    let inserted = insert_all(shared, &namespace, &documents, ordered, call.injected)?;
+    let inserted = insert_all(shared, &namespace, &documents, ordered, call.fault)?;
     concern.wait(&shared.engine, inserted.position)?;
     let reply = Builder::new().count("n", inserted.count);
     Ok(with_errors(reply, &inserted.errors))
 }
 
-/// Inserts documents as clients sent them.
+/// Inserts documents; adds missing `_id`s.
 pub fn insert_all(
     shared: &Shared,
     namespace: &Namespace,
     documents: &[Doc<'_>],
     ordered: bool,
-    injected: &Injected,
+    fault: &Fault,
 ) -> Result<Inserted, CommandError> {
     let mut prepared = Vec::with_capacity(documents.len());
     let mut refused = Vec::new();
     for (index, &document) in documents.iter().enumerate() {
-        let prepared_or_refused = match injected.write_error(index) {
+        let prepared_or_refused = match fault.write_error(index) {
             Some(error) => Err(error),
             None => prepare(document),
         };
@@ -69,7 +68,7 @@ pub fn insert_all(
     Ok(inserted)
 }
 
-/// Inserts into the collection, anew if it is dropped meanwhile.
+/// Inserts into the collection; retries if it is dropped meanwhile.
 fn insert_ready(
     shared: &Shared,
     namespace: &Namespace,
@@ -87,7 +86,7 @@ fn insert_ready(
     }
 }
 
-/// Makes a document ready to be stored: `_id` first, of a type that can be one.
+/// Returns a document as it is stored: with a valid `_id` first.
 fn prepare(document: Doc<'_>) -> Result<Cow<'_, [u8]>, CommandError> {
     let ready = match document.elements().next() {
         Some(first) if first.name_bytes() == b"_id" => Cow::Borrowed(document.bytes()),
@@ -117,7 +116,7 @@ pub fn with_id_first(document: Doc<'_>) -> Vec<u8> {
     builder.finish()
 }
 
-/// Refuses values that cannot identify a document.
+/// Rejects values that cannot be an `_id`.
 pub fn check_id(id: &Value<'_>) -> Result<(), CommandError> {
     match id {
         Value::Array(_) | Value::Regex { .. } | Value::Undefined => Err(CommandError::new(
@@ -142,7 +141,7 @@ pub fn check_id(id: &Value<'_>) -> Result<(), CommandError> {
     }
 }
 
-/// Refuses documents that are too large.
+/// Rejects documents that are too large.
 pub fn check_size(bytes: usize) -> Result<(), CommandError> {
     if bytes > MAX_DOCUMENT_BYTES {
         return Err(CommandError::new(

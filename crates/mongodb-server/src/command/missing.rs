@@ -1,8 +1,8 @@
-//! Commands that MongoDB has and this store does not.
+//! Commands that MongoDB has and this server does not.
 
 use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
 
-/// Their names, so that the answer can tell them from names that nobody knows.
+/// Their names, so that the error tells them from misspelled ones.
 const MISSING: &[&str] = &[
     "applyOps",
     "bulkWrite",
@@ -55,7 +55,7 @@ const MISSING: &[&str] = &[
     "usersInfo",
 ];
 
-/// Returns the answer to a command that is not there.
+/// Returns the error for an unknown command.
 pub fn refuse(name: &str) -> CommandError {
     let note = if MISSING.contains(&name) {
         UNSUPPORTED_HERE

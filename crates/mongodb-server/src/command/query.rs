@@ -1,47 +1,40 @@
-//! What find, count, update and delete have in common: which documents are meant.
+//! The selection of documents that find, count, update and delete share.
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
+use crate::aggregation::{Context, Limit, Skip, Sort, Stage, StageSpec};
 use crate::bson::{Doc, Kind, Value};
 use crate::command::{Call, Shared};
-use crate::engine::plan::{self, Hint, Plan};
-use crate::engine::{Namespace, Scan, Source};
+use crate::engine::{Hint, Namespace, Plan, Scan, Source, plan};
 use crate::error::CommandError;
-use crate::pipeline::stages::{Limit, Skip, Sort};
-use crate::pipeline::{Context, Stage};
-use crate::query::sort::Direction;
-use crate::query::{Filter, SortSpec};
+use crate::query::{Direction, Filter, SortSpec};
 
-/// Which documents are meant, in which order.
+/// A selection of documents.
 #[derive(Debug, Default)]
 pub struct Selection {
-    /// What they must be.
     pub filter: Filter,
-    /// Their order.
     pub sort: SortSpec,
-    /// How many of them to leave out first.
+    /// Number of documents to skip.
     pub skip: u64,
-    /// How many to stop after.
+    /// Largest number of documents.
     pub limit: Option<u64>,
-    /// Which index to use.
     pub hint: Option<Hint>,
 }
 
 impl Selection {
-    /// Means documents that pass a filter.
-    pub fn of(filter: Filter) -> Self {
+    /// Selects the documents that match a filter.
+    pub fn new(filter: Filter) -> Self {
         Self {
             filter,
             ..Self::default()
         }
     }
 
-    /// Plans how to find the documents; a collection that is not there has none.
+    /// Plans how to find the documents. A missing collection has none.
     pub fn plan(&self, shared: &Shared, namespace: &Namespace) -> Result<Plan, CommandError> {
         match shared.engine.collection(namespace) {
-            Some(collection) => collection.with_state(|state| {
-                plan::plan(state, &self.filter, &self.sort, self.hint.as_ref())
-            }),
+            Some(collection) => collection
+                .with_state(|state| plan(state, &self.filter, &self.sort, self.hint.as_ref())),
             None => Ok(Plan {
                 source: Source::Nothing,
                 sorted: true,
@@ -78,7 +71,7 @@ impl Selection {
     }
 }
 
-/// Returns what a command's queries run in.
+/// Returns the context of a command's queries: clock and deadline.
 pub fn context(shared: &Shared, call: &Call<'_>) -> Result<Context, CommandError> {
     let limit = call.natural("maxTimeMS")?.filter(|&limit| limit > 0);
     Ok(Context {
@@ -108,7 +101,7 @@ pub fn parse_hint(hint: Option<Value<'_>>) -> Result<Option<Hint>, CommandError>
 fn parse_hint_document(hint: Doc<'_>) -> Result<Option<Hint>, CommandError> {
     let mut fields = Vec::new();
     for element in hint.elements() {
-        let direction = Direction::of(&element.value());
+        let direction = Direction::parse(&element.value());
         let wrong = || CommandError::bad_value("a hint's fields must be 1 or -1");
         let direction = direction
             .filter(|_| element.kind() != Kind::Bool)
@@ -119,4 +112,31 @@ fn parse_hint_document(hint: Doc<'_>) -> Result<Option<Hint>, CommandError> {
         fields.push((element.name().to_owned(), direction));
     }
     Ok((!fields.is_empty()).then_some(Hint::Fields(fields)))
+}
+
+/// Moves `$match`, `$sort`, `$skip` and `$limit` at the start of a pipeline into the selection, so
+/// that they can use an index. Returns the other stages.
+pub fn push_down(stages: Vec<StageSpec>, selection: &mut Selection) -> Vec<StageSpec> {
+    let mut stages = stages.into_iter().peekable();
+    let mut filters = Vec::new();
+    while let Some(StageSpec::Match(_)) = stages.peek() {
+        if let Some(StageSpec::Match(filter)) = stages.next() {
+            filters.push(filter);
+        }
+    }
+    selection.filter = Filter::And(filters);
+    if let Some(StageSpec::Sort(_)) = stages.peek()
+        && let Some(StageSpec::Sort(sort)) = stages.next()
+    {
+        selection.sort = sort;
+    }
+    if let Some(&StageSpec::Skip(count)) = stages.peek() {
+        stages.next();
+        selection.skip = count;
+    }
+    if let Some(&StageSpec::Limit(count)) = stages.peek() {
+        stages.next();
+        selection.limit = Some(count);
+    }
+    stages.collect()
 }

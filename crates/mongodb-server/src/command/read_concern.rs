@@ -1,12 +1,12 @@
-//! What reads may see.
+//! Read concerns.
 //!
-//! There is one copy of the data, and what was read is what was written last: every level that one
-//! server can have is met. A snapshot that several reads share is not kept.
+//! There is one copy of the data, and a read returns the last write: every level that a standalone
+//! server can have is met. Snapshots across several reads do not exist.
 
 use crate::command::Call;
 use crate::error::{Code, CommandError};
 
-/// Refuses levels and times that reads of this store would not keep to.
+/// Rejects levels and times that reads of this server do not meet.
 pub fn check(call: &Call<'_>) -> Result<(), CommandError> {
     let Some(concern) = call.document("readConcern")? else {
         return Ok(());

@@ -1,33 +1,18 @@
 //! `saslStart` and `saslContinue`
 
-use crate::auth::Conversation;
-use crate::auth::scram::Refused;
+use convoy_server_kit::scram::Exchange;
+
 use crate::bson::{Builder, Doc, Value};
-use crate::command::{Call, Client, Shared};
+use crate::command::arguments::Call;
+use crate::command::client::{Client, Login};
+use crate::command::shared::Shared;
 use crate::error::{Code, CommandError};
 
-/// The only mechanism.
+/// The only mechanism that is offered.
 pub const MECHANISM: &str = "SCRAM-SHA-256";
 
-/// The number of a connection's only conversation.
+/// Number of a connection's only login.
 const CONVERSATION: i32 = 1;
-
-/// A conversation under way.
-#[derive(Debug)]
-pub enum Progress {
-    /// The proof is due.
-    Proof {
-        /// What it answers.
-        conversation: Conversation,
-        /// Whether the client goes without an empty message at the end.
-        skips_empty: bool,
-    },
-    /// The proof was right; an empty message is due.
-    Farewell {
-        /// Who it was.
-        user: String,
-    },
-}
 
 /// `saslStart`
 pub fn sasl_start(
@@ -38,13 +23,13 @@ pub fn sasl_start(
     start(shared, client, call.body)
 }
 
-/// Starts a conversation, from its own command or from within a greeting.
+/// Begins a login, by its own command or within `hello`.
 pub fn start(
     shared: &Shared,
     client: &mut Client,
     request: Doc<'_>,
 ) -> Result<Builder, CommandError> {
-    client.conversation = None;
+    client.login = None;
     match request.get("mechanism") {
         Some(Value::String(mechanism)) if mechanism == MECHANISM => {}
         mechanism => {
@@ -56,16 +41,16 @@ pub fn start(
         }
     }
     let message = payload(request)?;
-    let find = |name: &str| shared.users.credential(name);
-    let (conversation, answer) = Conversation::start(&message, find).map_err(refused)?;
+    let begun = Exchange::begin(&shared.credentials, &message);
+    let (exchange, answer) = begun.map_err(|_why| authentication_failed())?;
     let skips_empty = request.get("options").is_some_and(|options| {
         let skip = options
             .as_document()
             .and_then(|options| options.get("skipEmptyExchange"));
         skip.is_some_and(|skip| skip.is_truthy())
     });
-    client.conversation = Some(Progress::Proof {
-        conversation,
+    client.login = Some(Login::Proof {
+        exchange,
         skips_empty,
     });
     Ok(reply(&answer, false))
@@ -78,24 +63,26 @@ pub fn sasl_continue(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let message = payload(call.body)?;
-    match client.conversation.take() {
+    match client.login.take() {
         None => Err(CommandError::new(
             Code::PROTOCOL_ERROR,
             "No SASL session state found",
         )),
-        Some(Progress::Proof {
-            conversation,
+        Some(Login::Proof {
+            exchange,
             skips_empty,
         }) => {
-            let (user, signature) = conversation.finish(&message).map_err(refused)?;
+            let finished = exchange.finish(&message);
+            let login = finished.map_err(|_why| authentication_failed())?;
+            let (user, signature) = (login.user, login.answer);
             if skips_empty {
                 client.user = Some(user);
             } else {
-                client.conversation = Some(Progress::Farewell { user });
+                client.login = Some(Login::Empty { user });
             }
             Ok(reply(&signature, skips_empty))
         }
-        Some(Progress::Farewell { user }) => {
+        Some(Login::Empty { user }) => {
             client.user = Some(user);
             Ok(reply("", true))
         }
@@ -133,6 +120,7 @@ fn reply(payload: &str, done: bool) -> Builder {
         .with("payload", &payload)
 }
 
-fn refused(refused: Refused) -> CommandError {
-    CommandError::new(Code::AUTHENTICATION_FAILED, refused.to_string())
+/// Returns MongoDB's error, which does not tell what was wrong.
+fn authentication_failed() -> CommandError {
+    CommandError::new(Code::AUTHENTICATION_FAILED, "Authentication failed.")
 }

@@ -1,12 +1,12 @@
-//! Sessions: clients keep them, the server has nothing to remember of them.
+//! Sessions. The server keeps no state for them.
 
 use crate::bson::Builder;
-use crate::command::handshake::SESSION_TIMEOUT_MINUTES;
+use crate::command::limits::SESSION_TIMEOUT_MINUTES;
 use crate::command::{Call, Client, Shared};
-use crate::engine::catalog;
+use crate::engine::{random_uuid, uuid_value};
 use crate::error::CommandError;
 
-/// `endSessions` and its relatives. Cursors end by themselves.
+/// `endSessions` and related commands. Cursors time out on their own.
 pub fn end_sessions(
     _shared: &Shared,
     _client: &mut Client,
@@ -21,7 +21,7 @@ pub fn start_session(
     _client: &mut Client,
     _call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
-    let id = catalog::uuid_value(&catalog::random_uuid());
+    let id = uuid_value(&random_uuid());
     Ok(Builder::new()
         .document("id", Builder::new().with("id", &id))
         .int32("timeoutMinutes", SESSION_TIMEOUT_MINUTES))

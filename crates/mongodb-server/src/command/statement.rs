@@ -1,13 +1,13 @@
 //! One statement of a batch of updates or deletes.
 
 use crate::bson::{Doc, Value};
-use crate::engine::index_spec::is_simple_collation;
+use crate::engine::is_simple_collation;
 use crate::error::CommandError;
 
 /// A statement's arguments.
 #[derive(Debug, Clone, Copy)]
 pub struct Statement<'a> {
-    /// Where it is, for messages.
+    /// The path of the statement, for messages.
     path: &'a str,
     doc: Doc<'a>,
 }
@@ -18,7 +18,7 @@ impl<'a> Statement<'a> {
         Self { path, doc }
     }
 
-    /// Refuses arguments that are not in `known`.
+    /// Rejects arguments that are not in `known`.
     pub fn only(&self, known: &[&str]) -> Result<(), CommandError> {
         for element in self.doc.elements() {
             let name = element.name();
@@ -40,7 +40,7 @@ impl<'a> Statement<'a> {
         self.doc.get(name).filter(|value| !value.is_nullish())
     }
 
-    /// Returns a document that must be there.
+    /// Returns a required document.
     pub fn required_document(&self, name: &str) -> Result<Doc<'a>, CommandError> {
         let value = self.value(name).ok_or_else(|| {
             let path = self.path;
@@ -57,7 +57,7 @@ impl<'a> Statement<'a> {
         })
     }
 
-    /// Returns a whole number.
+    /// Returns an integer.
     pub fn integer(&self, name: &str) -> Result<Option<i64>, CommandError> {
         let Some(value) = self.value(name) else {
             return Ok(None);
@@ -71,7 +71,7 @@ impl<'a> Statement<'a> {
         })
     }
 
-    /// Returns a flag, false if absent.
+    /// Returns a boolean; false if absent.
     pub fn flag(&self, name: &str) -> bool {
         self.value(name).is_some_and(|value| value.is_truthy())
     }

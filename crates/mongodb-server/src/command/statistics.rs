@@ -1,34 +1,30 @@
-//! Numbers about collections and databases.
+//! Statistics of collections and databases, and `validate`.
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
+use crate::aggregation::SourceSpec;
 use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::catalog::existing;
 use crate::command::{Call, Client, Shared};
-use crate::engine::index::Index;
-use crate::engine::index_spec::{ID_INDEX, IndexSpec};
-use crate::engine::{Collection, Namespace, Row};
+use crate::engine::{Collection, ID_INDEX, Index, IndexSpec, Namespace, Row};
 use crate::error::CommandError;
-use crate::pipeline::parse::SourceSpec;
 
-/// What a collection amounts to.
+/// Sizes of a collection.
 #[derive(Debug, Default, Clone)]
 pub struct Totals {
-    /// Documents.
     pub documents: usize,
-    /// Their bytes.
+    /// Bytes of all documents.
     pub bytes: u64,
     /// Indexes with the bytes of their keys.
     pub indexes: Vec<(String, u64)>,
 }
 
-/// About as many bytes does a key of an index take in memory.
+/// Estimated bytes of an index key in memory.
 const KEY_BYTES: u64 = 56;
 
 impl Totals {
-    /// Adds up a collection.
-    pub fn of(collection: &Collection) -> Self {
+    pub fn new(collection: &Collection) -> Self {
         collection.with_state(|state| {
             let size = |keys: usize| {
                 u64::try_from(keys)
@@ -50,7 +46,7 @@ impl Totals {
         self.indexes.iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Describes the collection as `collStats` does; sizes are divided by `scale`.
+    /// Returns the fields of `collStats`; sizes are divided by `scale`.
     pub fn describe(&self, namespace: &Namespace, scale: u64) -> Builder {
         let scaled = |bytes: u64| whole(bytes / scale);
         let mut sizes = Builder::new();
@@ -95,7 +91,7 @@ pub fn rows(
             storage_scale,
         } => {
             let (count, storage_scale) = (*count, *storage_scale);
-            let totals = Totals::of(&collection);
+            let totals = Totals::new(&collection);
             let mut stats = Builder::new()
                 .string("ns", &namespace.to_string())
                 .string("host", &shared.address)
@@ -112,7 +108,7 @@ pub fn rows(
             let id = IndexSpec::id();
             let specs = std::iter::once(&id).chain(state.indexes.iter().map(Index::spec));
             let describe = |spec: &IndexSpec| {
-                // How often an index is used is not counted.
+                // Uses of an index are not counted.
                 let accesses = Builder::new().int64("ops", 0).with("since", &now);
                 let stats = Builder::new()
                     .string("name", &spec.name)
@@ -136,7 +132,7 @@ pub fn collection_stats(
     call.only(&["scale"])?;
     let namespace = call.namespace()?;
     let totals = match shared.engine.collection(&namespace) {
-        Some(collection) => Totals::of(&collection),
+        Some(collection) => Totals::new(&collection),
         None => Totals::default(),
     };
     Ok(totals.describe(&namespace, scale(call)?))
@@ -154,7 +150,7 @@ pub fn database_stats(
     let mut total = Totals::default();
     for namespace in &namespaces {
         if let Some(collection) = shared.engine.collection(namespace) {
-            let totals = Totals::of(&collection);
+            let totals = Totals::new(&collection);
             total.documents += totals.documents;
             total.bytes += totals.bytes;
             total.indexes.extend(totals.indexes);
@@ -180,7 +176,7 @@ pub fn database_stats(
         .with("scaleFactor", &whole(scale)))
 }
 
-/// `validate`: every document and every key is looked at.
+/// `validate`: checks every document and every index key.
 pub fn validate(
     shared: &Shared,
     _client: &mut Client,
@@ -217,7 +213,7 @@ pub fn validate(
         .array("errors", errors))
 }
 
-/// `dataSize` of a collection named in full.
+/// `dataSize`; its argument is a full name.
 pub fn data_size(
     shared: &Shared,
     _client: &mut Client,
@@ -230,7 +226,7 @@ pub fn data_size(
         .ok_or_else(|| call.missing("dataSize"))?;
     let collection = shared.engine.collection(&Namespace::parse(&name)?);
     let totals = collection
-        .map(|known| Totals::of(&known))
+        .map(|known| Totals::new(&known))
         .unwrap_or_default();
     Ok(Builder::new()
         .with("size", &whole(totals.bytes))

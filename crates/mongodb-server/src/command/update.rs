@@ -1,32 +1,29 @@
 //! `update`
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
-use crate::bson::{ArrayBuilder, Builder, Doc, Value};
+use crate::aggregation::Context;
+use crate::bson::{ArrayBuilder, Builder, Doc, Value, validate};
 use crate::command::insert::{check_size, insert_all, with_errors};
 use crate::command::query::{Selection, context, parse_hint};
 use crate::command::statement::Statement;
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
-use crate::engine::Namespace;
-use crate::engine::collection::{Change, Changed};
-use crate::engine::log::Position;
+use crate::engine::{Change, Changed, Collection, Log, Namespace, Position, RecordId};
 use crate::error::{Code, CommandError};
-use crate::faults::Injected;
-use crate::pipeline::Context;
-use crate::query::parse_filter;
-use crate::query::update::{Moment, Update};
+use crate::faults::Fault;
+use crate::query::{Filter, Update, UpdateContext};
 
-/// What became of the documents of one statement.
+/// The outcome of one statement.
 #[derive(Debug, Default)]
 pub struct Updated {
-    /// How many were meant.
+    /// Number of documents that matched.
     pub matched: usize,
-    /// How many are different now.
+    /// Number of documents that changed.
     pub modified: usize,
-    /// The `_id` of the one that was inserted instead.
+    /// The `_id` of the document that was inserted because none matched.
     pub upserted: Option<Value<'static>>,
-    /// How far the log must be durable.
+    /// Position up to which the log must be synced.
     pub position: Position,
 }
 
@@ -39,14 +36,14 @@ pub fn update(
     call.only(&["updates", "ordered", "bypassDocumentValidation", "let"])?;
     call.refuse(&["let"])?;
     let namespace = call.namespace()?;
-    let concern = WriteConcern::of(call)?;
+    let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let context = context(shared, call)?;
     let mut total = Updated::default();
     let mut upserted = ArrayBuilder::default();
     let mut errors = Vec::new();
     for (index, statement) in call.documents("updates")?.into_iter().enumerate() {
-        let outcome = match call.injected.write_error(index) {
+        let outcome = match call.fault.write_error(index) {
             Some(error) => Err(error),
             None => update_some(shared, &namespace, &context, statement),
         };
@@ -72,7 +69,7 @@ pub fn update(
     let mut reply = Builder::new()
         .count("n", total.matched)
         .count("nModified", total.modified);
-    if upserted.len() > 0 {
+    if !upserted.is_empty() {
         reply = reply.array("upserted", upserted);
     }
     Ok(with_errors(reply, &errors))
@@ -108,10 +105,10 @@ fn update_some(
     }
     let selection = Selection {
         hint: parse_hint(statement.value("hint"))?,
-        ..Selection::of(parse_filter::parse(statement.required_document("q")?)?)
+        ..Selection::new(Filter::parse(statement.required_document("q")?)?)
     };
     let filter = selection.filter.clone();
-    let updated = modify(shared, namespace, context, selection, (&update, multi))?;
+    let updated = modify(shared, namespace, context, selection, &update, multi)?;
     if updated.matched > 0 || !statement.flag("upsert") {
         return Ok(updated);
     }
@@ -141,108 +138,104 @@ pub fn parse_update(
     }
 }
 
-/// Changes documents, each tested again at the moment it changes.
+/// Changes documents. Each is tested again while its collection is locked.
 fn modify(
     shared: &Shared,
     namespace: &Namespace,
     context: &Context,
     selection: Selection,
-    (update, multi): (&Update, bool),
+    update: &Update,
+    multi: bool,
 ) -> Result<Updated, CommandError> {
     let mut updated = Updated::default();
     let Some(collection) = shared.engine.collection(namespace) else {
         return Ok(updated);
     };
     let filter = selection.filter.clone();
-    let moment = Moment {
-        now_ms: now_ms(),
-        inserting: false,
-        position: None,
+    let modification = Modification {
+        log: shared.engine.log(),
+        collection: &collection,
+        filter: &filter,
+        update,
+        context: UpdateContext {
+            now_ms: now_ms(),
+            inserting: false,
+            position: None,
+        },
     };
-    // All found first: a change may move a document to where the scan has yet to come.
+    // All are found first: a change may move a document ahead of the scan.
     let mut stage = selection.into_stage(shared, namespace)?;
     let mut ids = Vec::new();
     while let Some(row) = stage.next(context)? {
-        ids.extend(row.origin.map(|(id, _)| id));
-        if !multi {
-            let Some(&id) = ids.last() else { continue };
-            if change(
-                shared,
-                &collection,
-                id,
-                &filter,
-                (update, moment),
-                &mut updated,
-            )? {
-                return Ok(updated);
-            }
-            ids.clear();
+        let id = row.origin.map(|(id, _)| id);
+        if multi {
+            ids.extend(id);
+        } else if let Some(id) = id
+            && modification.apply(id, &mut updated)?
+        {
+            return Ok(updated);
         }
     }
     for id in ids {
-        change(
-            shared,
-            &collection,
-            id,
-            &filter,
-            (update, moment),
-            &mut updated,
-        )?;
+        modification.apply(id, &mut updated)?;
     }
     Ok(updated)
 }
 
-/// Changes one document; false if it is not meant any more.
-fn change(
-    shared: &Shared,
-    collection: &crate::engine::Collection,
-    id: crate::engine::RecordId,
-    filter: &crate::query::Filter,
-    (update, moment): (&Update, Moment),
-    updated: &mut Updated,
-) -> Result<bool, CommandError> {
-    let changed = collection.change(shared.engine.log(), id, |doc| {
-        if !filter.test(doc)? {
-            return Ok(Change::Skip);
-        }
-        let after = update.apply(doc, moment.for_document(update, filter, doc))?;
-        check_updated(&after)?;
-        Ok(Change::Replace(after))
-    })?;
-    match changed {
-        Changed::No | Changed::Removed { .. } => return Ok(false),
-        Changed::Unchanged(_) => updated.matched += 1,
-        Changed::Replaced { position, .. } => {
-            updated.matched += 1;
-            updated.modified += 1;
-            updated.position = position;
-        }
-    }
-    Ok(true)
+/// An update of a collection's documents.
+struct Modification<'m> {
+    log: &'m Log,
+    collection: &'m Collection,
+    filter: &'m Filter,
+    update: &'m Update,
+    context: UpdateContext,
 }
 
-/// A document that was inserted because there was none to update.
+impl Modification<'_> {
+    /// Changes one document; false if it does not match any more.
+    fn apply(&self, id: RecordId, updated: &mut Updated) -> Result<bool, CommandError> {
+        let changed = self.collection.change(self.log, id, |doc| {
+            if !self.filter.test(doc)? {
+                return Ok(Change::Skip);
+            }
+            let context = self.context.for_document(self.update, self.filter, doc);
+            let after = self.update.apply(doc, context)?;
+            check_updated(&after)?;
+            Ok(Change::Replace(after))
+        })?;
+        match changed {
+            Changed::No | Changed::Removed { .. } => return Ok(false),
+            Changed::Unchanged(_) => updated.matched += 1,
+            Changed::Replaced { position, .. } => {
+                updated.matched += 1;
+                updated.modified += 1;
+                updated.position = position;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// A document that was inserted because none matched.
 #[derive(Debug)]
 pub struct Upserted {
-    /// Its `_id`.
     pub id: Value<'static>,
-    /// All of it.
     pub document: Vec<u8>,
-    /// How far the log must be durable.
+    /// Position up to which the log must be synced.
     pub position: Position,
 }
 
-/// Inserts the document that was to be updated and is not there.
+/// Inserts a document because none matched.
 pub fn upsert(
     shared: &Shared,
     namespace: &Namespace,
     update: &Update,
-    filter: &crate::query::Filter,
+    filter: &Filter,
 ) -> Result<Upserted, CommandError> {
     let document = update.insertion(filter, now_ms())?;
     check_updated(&document)?;
     let doc = Doc::new(&document);
-    let mut inserted = insert_all(shared, namespace, &[doc], true, &Injected::default())?;
+    let mut inserted = insert_all(shared, namespace, &[doc], true, &Fault::default())?;
     if let Some((_, error)) = inserted.errors.pop() {
         return Err(error);
     }
@@ -253,14 +246,13 @@ pub fn upsert(
     })
 }
 
-/// Refuses documents that have grown too large or too deep.
+/// Rejects documents that an update made too large or too deep.
 pub fn check_updated(document: &[u8]) -> Result<(), CommandError> {
     check_size(document.len())?;
-    crate::bson::validate::document(document)
-        .map_err(|invalid| CommandError::new(Code::OVERFLOW, invalid.to_string()))
+    validate(document).map_err(|invalid| CommandError::new(Code::OVERFLOW, invalid.to_string()))
 }
 
-/// Returns the wall clock as MongoDB's dates count it.
+/// Returns the wall clock in milliseconds since 1970.
 pub fn now_ms() -> i64 {
     i64::try_from(unix_ms()).unwrap_or(i64::MAX)
 }

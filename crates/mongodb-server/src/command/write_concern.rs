@@ -1,21 +1,19 @@
-//! What must be so before a write is acknowledged.
+//! Write concerns: what must be durable before a write is acknowledged.
 
 use crate::bson::Value;
 use crate::command::Call;
-use crate::engine::Engine;
-use crate::engine::log::Position;
+use crate::engine::{Engine, Position};
 use crate::error::{Code, CommandError};
 
-/// A parsed write concern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteConcern {
-    /// Whether the log must be on disk first.
+    /// Whether the log must be synced first.
     journal: bool,
 }
 
 impl WriteConcern {
     /// Reads the argument of a command.
-    pub fn of(call: &Call<'_>) -> Result<Self, CommandError> {
+    pub fn parse(call: &Call<'_>) -> Result<Self, CommandError> {
         let Some(concern) = call.document("writeConcern")? else {
             return Ok(Self { journal: false });
         };
@@ -35,7 +33,7 @@ impl WriteConcern {
         Ok(Self { journal })
     }
 
-    /// Waits until a write is as durable as asked for.
+    /// Waits until a write is as durable as requested.
     pub fn wait(self, engine: &Engine, position: Position) -> Result<(), CommandError> {
         if self.journal {
             engine.log().sync(position)?;
@@ -44,7 +42,7 @@ impl WriteConcern {
     }
 }
 
-/// Reads `w`. The majority of one server is that server, with what it keeps on disk.
+/// Reads `w`. The majority of a standalone server is its own disk.
 fn is_majority(value: &Value<'_>) -> Result<bool, CommandError> {
     if let Some(mode) = value.as_str() {
         return if mode == "majority" {

@@ -1,256 +1,25 @@
-//! All collections of a store, opened from its directory.
+//! Collections by name, and their descriptions in the log.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
 use std::io::IoSlice;
-use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
-use rustix::fs::FlockOperation;
-
-use crate::bson::{ArrayBuilder, Builder, Doc, Value};
-use crate::engine::collection::{ChangeError, Collection, CollectionOptions, State};
+use crate::bson::{ArrayBuilder, Builder, Doc, Value, subtype};
+use crate::engine::collection::{Collection, State};
 use crate::engine::error::Error;
-use crate::engine::index::{Index, IndexSpec};
-use crate::engine::log::{Log, SEGMENT_BYTES};
-pub use crate::engine::namespace::Namespace;
+use crate::engine::index::Index;
+use crate::engine::index_spec::IndexSpec;
+use crate::engine::log::Log;
+use crate::engine::namespace::Namespace;
 use crate::engine::record::{CollectionId, RecordKind};
-use crate::engine::{read, replay, write};
 use crate::error::{Code, CommandError};
-
-/// The file that says a directory is in use.
-const LOCK_FILE: &str = "LOCK";
-
-/// Subtype of UUIDs.
-const UUID: u8 = 4;
-
-/// The documents of a store.
-#[derive(Debug)]
-pub struct Engine {
-    log: Log,
-    catalog: RwLock<Catalog>,
-    /// Held while the directory is in use.
-    _lock: File,
-}
 
 /// Collections by name.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    /// The collections.
     pub collections: BTreeMap<Namespace, Arc<Collection>>,
-    /// The number of the next one.
+    /// Number of the next collection.
     pub next: u32,
-}
-
-impl Engine {
-    /// Opens a directory, creating it if need be, and reads back what it holds.
-    pub fn open(directory: &Path) -> Result<Self, Error> {
-        Self::open_with(directory, SEGMENT_BYTES)
-    }
-
-    /// Opens a directory with segments of a given size.
-    pub fn open_with(directory: &Path, segment_bytes: u32) -> Result<Self, Error> {
-        let lock = lock_directory(directory)?;
-        let (catalog, log) = replay::open(directory, segment_bytes)?;
-        Ok(Self {
-            log,
-            catalog: RwLock::new(catalog),
-            _lock: lock,
-        })
-    }
-
-    /// Returns the log.
-    pub fn log(&self) -> &Log {
-        &self.log
-    }
-
-    /// Returns a collection.
-    pub fn collection(&self, namespace: &Namespace) -> Option<Arc<Collection>> {
-        read(&self.catalog)
-            .collections
-            .get(namespace)
-            .map(Arc::clone)
-    }
-
-    /// Returns a collection, creating it if need be.
-    pub fn collection_or_create(
-        &self,
-        namespace: &Namespace,
-    ) -> Result<Arc<Collection>, ChangeError> {
-        if let Some(collection) = self.collection(namespace) {
-            return Ok(collection);
-        }
-        match self.create(namespace, CollectionOptions::default()) {
-            Err(ChangeError::Refused(error)) if error.code() == Code::NAMESPACE_EXISTS => self
-                .collection(namespace)
-                .ok_or_else(|| not_found(namespace).into()),
-            outcome => outcome,
-        }
-    }
-
-    /// Creates a collection.
-    pub fn create(
-        &self,
-        namespace: &Namespace,
-        options: CollectionOptions,
-    ) -> Result<Arc<Collection>, ChangeError> {
-        let mut catalog = write(&self.catalog);
-        if catalog.collections.contains_key(namespace) {
-            return Err(CommandError::new(
-                Code::NAMESPACE_EXISTS,
-                format!("Collection {namespace} already exists."),
-            )
-            .into());
-        }
-        // Names that differ in case only are fine, databases that do are not.
-        let lower = namespace.database.to_lowercase();
-        let clash = catalog.collections.keys().find(|known| {
-            known.database != namespace.database && known.database.to_lowercase() == lower
-        });
-        if let Some(known) = clash {
-            return Err(CommandError::location(
-                13_297,
-                format!(
-                    "db already exists with different case already have: [{}] trying to create \
-                     [{}]",
-                    known.database, namespace.database
-                ),
-            )
-            .into());
-        }
-        let id = CollectionId(catalog.next);
-        let uuid = random_uuid();
-        let collection = Arc::new(Collection::new(id, uuid, namespace.clone(), options));
-        self.log_entry(&collection)?;
-        catalog.next += 1;
-        catalog
-            .collections
-            .insert(namespace.clone(), Arc::clone(&collection));
-        Ok(collection)
-    }
-
-    /// Drops a collection; returns how many indexes it had, `None` if there is none.
-    pub fn drop_collection(&self, namespace: &Namespace) -> Result<Option<usize>, Error> {
-        let mut catalog = write(&self.catalog);
-        let Some(collection) = catalog.collections.get(namespace) else {
-            return Ok(None);
-        };
-        let indexes = collection.with_state(|state| state.indexes.len() + 1);
-        log_drop(&self.log, collection.id())?;
-        collection.mark_dropped(&self.log);
-        catalog.collections.remove(namespace);
-        Ok(Some(indexes))
-    }
-
-    /// Drops all collections of a database; false if there were none.
-    pub fn drop_database(&self, database: &str) -> Result<bool, Error> {
-        let names = self.namespaces(database);
-        for namespace in &names {
-            self.drop_collection(namespace)?;
-        }
-        Ok(!names.is_empty())
-    }
-
-    /// Gives a collection another name, dropping what has it if that is wished.
-    pub fn rename(
-        &self,
-        from: &Namespace,
-        to: &Namespace,
-        drop_target: bool,
-    ) -> Result<(), ChangeError> {
-        let mut catalog = write(&self.catalog);
-        let Some(collection) = catalog.collections.get(from).map(Arc::clone) else {
-            let message = format!("Source collection {from} does not exist");
-            return Err(CommandError::new(Code::NAMESPACE_NOT_FOUND, message).into());
-        };
-        if from == to {
-            let message = "Can't rename a collection to itself";
-            return Err(CommandError::new(Code::ILLEGAL_OPERATION, message).into());
-        }
-        let target = catalog.collections.get(to).map(Arc::clone);
-        if target.is_some() && !drop_target {
-            let message = "target namespace exists";
-            return Err(CommandError::new(Code::NAMESPACE_EXISTS, message).into());
-        }
-        write(&collection.state).namespace = to.clone();
-        // The entry alone takes the name over, should the process stop before the drop is logged.
-        if let Err(error) = self.log_entry(&collection) {
-            write(&collection.state).namespace = from.clone();
-            return Err(error.into());
-        }
-        catalog.collections.remove(from);
-        catalog.collections.insert(to.clone(), collection);
-        if let Some(target) = target {
-            log_drop(&self.log, target.id())?;
-            target.mark_dropped(&self.log);
-        }
-        Ok(())
-    }
-
-    /// Creates an index; false if it is there already.
-    pub fn create_index(
-        &self,
-        collection: &Collection,
-        spec: &IndexSpec,
-    ) -> Result<bool, ChangeError> {
-        // Held so that no two indexes of one name are built at a time.
-        let _catalog = write(&self.catalog);
-        if spec.is_id() || collection.with_state(|state| has_index(state, spec))? {
-            return Ok(false);
-        }
-        collection.build_index(&self.log, spec.clone())?;
-        if let Err(error) = self.log_entry(collection) {
-            collection.drop_index(&spec.name);
-            return Err(error.into());
-        }
-        Ok(true)
-    }
-
-    /// Drops indexes by name.
-    pub fn drop_indexes(&self, collection: &Collection, names: &[String]) -> Result<(), Error> {
-        let _catalog = write(&self.catalog);
-        for name in names {
-            collection.drop_index(name);
-        }
-        self.log_entry(collection)
-    }
-
-    /// Returns the names of a database's collections.
-    pub fn namespaces(&self, database: &str) -> Vec<Namespace> {
-        let catalog = read(&self.catalog);
-        let names = catalog.collections.keys();
-        names
-            .filter(|namespace| namespace.database == database)
-            .cloned()
-            .collect()
-    }
-
-    /// Returns all collections.
-    pub fn collections(&self) -> Vec<Arc<Collection>> {
-        read(&self.catalog)
-            .collections
-            .values()
-            .map(Arc::clone)
-            .collect()
-    }
-
-    /// Writes a collection's description to the log once more, if it still has one.
-    pub fn describe_again(&self, collection: &Collection) -> Result<(), Error> {
-        let _catalog = write(&self.catalog);
-        if collection.with_state(|state| state.dropped) {
-            return Ok(());
-        }
-        self.log_entry(collection)
-    }
-
-    /// Writes a collection's description to the log; the catalog is locked.
-    fn log_entry(&self, collection: &Collection) -> Result<(), Error> {
-        let entry = collection.with_state(|state| entry(collection, state));
-        let id = collection.id().0.to_le_bytes();
-        let parts = [IoSlice::new(&id), IoSlice::new(&entry)];
-        self.log.append(RecordKind::Catalog, &parts)?;
-        Ok(())
-    }
 }
 
 /// Returns the error for a collection that does not exist.
@@ -259,15 +28,15 @@ pub fn not_found(namespace: &Namespace) -> CommandError {
     CommandError::new(Code::NAMESPACE_NOT_FOUND, message)
 }
 
-/// Writes to the log that a collection is gone.
+/// Writes to the log that a collection was dropped.
 pub fn log_drop(log: &Log, id: CollectionId) -> Result<(), Error> {
     let id = id.0.to_le_bytes();
     log.append(RecordKind::Drop, &[IoSlice::new(&id)])?;
     Ok(())
 }
 
-/// Returns whether an index exists already; an error if another one is in its way.
-fn has_index(state: &State, spec: &IndexSpec) -> Result<bool, CommandError> {
+/// Returns whether an index exists already; an error if it conflicts with another one.
+pub fn has_index(state: &State, spec: &IndexSpec) -> Result<bool, CommandError> {
     let shown = |spec: &IndexSpec| Value::Document(spec.document().bytes().into()).to_string();
     let conflict = |code, what: String, known: &IndexSpec| {
         let both = format!(
@@ -300,7 +69,7 @@ fn has_index(state: &State, spec: &IndexSpec) -> Result<bool, CommandError> {
 }
 
 /// Returns a collection's description as a document.
-fn entry(collection: &Collection, state: &State) -> Vec<u8> {
+pub fn entry(collection: &Collection, state: &State) -> Vec<u8> {
     let mut indexes = ArrayBuilder::default();
     for index in &state.indexes {
         indexes.push_doc(index.spec().document());
@@ -319,7 +88,7 @@ fn entry(collection: &Collection, state: &State) -> Vec<u8> {
 /// Returns a UUID as a value.
 pub fn uuid_value(uuid: &[u8; 16]) -> Value<'static> {
     Value::Binary {
-        subtype: UUID,
+        subtype: subtype::UUID,
         bytes: uuid.to_vec().into(),
     }
 }
@@ -330,25 +99,4 @@ pub fn random_uuid() -> [u8; 16] {
     uuid[6] = uuid[6] & 0x0F | 0x40;
     uuid[8] = uuid[8] & 0x3F | 0x80;
     uuid
-}
-
-fn lock_directory(directory: &Path) -> Result<File, Error> {
-    let failed = |source| Error::Directory {
-        path: directory.to_owned(),
-        source,
-    };
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(directory.join(LOCK_FILE))
-        .map_err(failed)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::InUse {
-            path: directory.to_owned(),
-        }),
-        Err(errno) => Err(failed(errno.into())),
-    }
 }

@@ -8,17 +8,18 @@ use std::sync::RwLock;
 use bytes::Bytes;
 
 use crate::bson::{Doc, Key, Value};
-use crate::engine::catalog::Namespace;
-use crate::engine::error::Error;
-use crate::engine::index::{self, Index, IndexSpec, Keys};
+use crate::engine::error::{ChangeError, Error};
+use crate::engine::index::{self, Index, Keys};
+use crate::engine::index_spec::IndexSpec;
+use crate::engine::locks::{read, write};
 use crate::engine::log::{Appended, Log, Position};
+use crate::engine::namespace::Namespace;
 use crate::engine::record::{self, BATCH_BYTES, CollectionId, RecordId, RecordKind};
 use crate::engine::records::Records;
 use crate::engine::segment::Location;
-use crate::engine::{read, write};
 use crate::error::CommandError;
 
-/// A collection. Shared by everyone who uses it; outlives being dropped, but empty.
+/// A collection. It is shared, and empty after it was dropped.
 #[derive(Debug)]
 pub struct Collection {
     id: CollectionId,
@@ -26,89 +27,74 @@ pub struct Collection {
     pub(super) state: RwLock<State>,
 }
 
-/// What changes in a collection.
+/// The part of a collection that changes.
 #[derive(Debug)]
 pub struct State {
-    /// Its name.
     pub namespace: Namespace,
-    /// What it was created with, as `listCollections` shows it.
+    /// Options of `create`, as `listCollections` shows them.
     pub options: CollectionOptions,
-    /// Where the documents are.
+    /// Locations of the documents.
     pub records: Records,
     /// Documents by `_id`.
     pub by_id: BTreeMap<Key, RecordId>,
     /// All other indexes.
     pub indexes: Vec<Index>,
-    /// The id of the next document.
     pub next: RecordId,
-    /// Whether the collection is gone.
     pub dropped: bool,
 }
 
-/// What a collection was created with: a document.
+/// Options of `create`: a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CollectionOptions(pub Option<Vec<u8>>);
 
-/// What became of a batch of inserts.
+/// The outcome of a batch of inserts.
 #[derive(Debug, Default)]
 pub struct Inserted {
-    /// How many documents went in.
+    /// Number of inserted documents.
     pub count: usize,
-    /// Which did not, and why, in order.
+    /// Errors of the others, by their index in the batch, in order.
     pub errors: Vec<(usize, CommandError)>,
-    /// How far the log must be durable for the batch to be.
+    /// Position up to which the log must be synced for the batch to be durable.
     pub position: Position,
 }
 
-/// What is to become of a document.
+/// A decision about a document.
 #[derive(Debug)]
 pub enum Change {
-    /// It stays, as it is not meant after all.
+    /// Leave it: it does not match any more.
     Skip,
-    /// It gets new contents with the same `_id`.
+    /// Replace it; the `_id` stays the same.
     Replace(Vec<u8>),
-    /// It goes.
+    /// Remove it.
     Remove,
 }
 
-/// What became of a document.
+/// The outcome of a change.
 #[derive(Debug)]
 pub enum Changed {
-    /// It was gone, or not meant.
+    /// The document was gone, or left.
     No,
-    /// It already was as it should be.
+    /// The document was already equal to its replacement.
     Unchanged(Bytes),
-    /// It was replaced.
+    /// The document was replaced.
     Replaced {
-        /// Before.
+        /// The document before.
         before: Bytes,
-        /// After.
+        /// The document after.
         after: Vec<u8>,
-        /// How far the log must be durable.
+        /// Position up to which the log must be synced.
         position: Position,
     },
-    /// It was removed.
+    /// The document was removed.
     Removed {
-        /// Before.
+        /// The document before.
         before: Bytes,
-        /// How far the log must be durable.
+        /// Position up to which the log must be synced.
         position: Position,
     },
-}
-
-/// Why a change failed: the log, or the change itself.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// The engine failed.
-    #[error(transparent)]
-    Engine(#[from] Error),
-    /// The change is refused.
-    #[error(transparent)]
-    Refused(#[from] CommandError),
 }
 
 impl Collection {
-    /// Makes an empty collection.
     pub fn new(
         id: CollectionId,
         uuid: [u8; 16],
@@ -130,7 +116,6 @@ impl Collection {
         }
     }
 
-    /// Returns the number in the log.
     pub fn id(&self) -> CollectionId {
         self.id
     }
@@ -140,7 +125,6 @@ impl Collection {
         self.uuid
     }
 
-    /// Looks at the state.
     pub fn with_state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&read(&self.state))
     }
@@ -191,7 +175,7 @@ impl Collection {
         Ok(Some(inserted))
     }
 
-    /// Decides with `decide` what becomes of a document, and does it.
+    /// Changes a document as `decide` says, with the collection locked.
     pub fn change(
         &self,
         log: &Log,
@@ -209,8 +193,7 @@ impl Collection {
             Change::Skip => Ok(Changed::No),
             Change::Replace(after) if after == before => Ok(Changed::Unchanged(before)),
             Change::Replace(after) => {
-                let position =
-                    state.replace(log, self.id, (id, location), doc, Doc::new(&after))?;
+                let position = state.replace(log, self.id, id, doc, Doc::new(&after))?;
                 Ok(Changed::Replaced {
                     before,
                     after,
@@ -224,7 +207,7 @@ impl Collection {
         }
     }
 
-    /// Fills and adds an index; nothing is added if a document does not fit.
+    /// Builds an index; adds nothing if a document does not fit.
     pub fn build_index(&self, log: &Log, spec: IndexSpec) -> Result<(), ChangeError> {
         let mut guard = write(&self.state);
         let state = &mut *guard;
@@ -241,7 +224,7 @@ impl Collection {
         Ok(())
     }
 
-    /// Takes back what was added by [`Self::build_index`], or drops an index; false if unknown.
+    /// Drops an index; false if it does not exist.
     pub fn drop_index(&self, name: &str) -> bool {
         let mut state = write(&self.state);
         let before = state.indexes.len();
@@ -249,7 +232,7 @@ impl Collection {
         state.indexes.len() < before
     }
 
-    /// Empties the collection for good.
+    /// Empties the collection; later inserts do nothing.
     pub fn mark_dropped(&self, log: &Log) {
         let mut state = write(&self.state);
         state.dropped = true;
@@ -264,7 +247,7 @@ impl Collection {
 }
 
 impl State {
-    /// Enters a document's keys; nothing is entered if one of them is taken.
+    /// Adds a document's keys to all indexes; adds none if one of them is a duplicate.
     fn admit(&mut self, doc: Doc<'_>, id: RecordId) -> Result<(), CommandError> {
         let value = doc.get("_id").unwrap_or(Value::Null);
         let Entry::Vacant(vacant) = self.by_id.entry(Key::of(&value)) else {
@@ -281,7 +264,7 @@ impl State {
         Ok(())
     }
 
-    /// Takes back the keys of documents that could not be written; `first` is the first one's id.
+    /// Removes the keys of documents that could not be written; `first` is the first one's id.
     fn retract(&mut self, documents: &[Doc<'_>], first: RecordId) {
         for (index, &doc) in documents.iter().enumerate() {
             self.forget_keys(doc, first.offset(index));
@@ -299,7 +282,7 @@ impl State {
         }
     }
 
-    /// Notes where inserted documents are; returns the log's end behind them.
+    /// Records the locations of inserted documents; returns the log's position after them.
     fn place(
         &mut self,
         log: &Log,
@@ -324,7 +307,7 @@ impl State {
         &mut self,
         log: &Log,
         collection: CollectionId,
-        (id, location): (RecordId, Location),
+        id: RecordId,
         before: Doc<'_>,
         after: Doc<'_>,
     ) -> Result<Position, ChangeError> {
@@ -338,8 +321,9 @@ impl State {
             index.insert(keys, id);
         }
         let moved = record.locate(PUT_PREFIX_BYTES, after.bytes().len());
-        self.records.set(id, moved);
-        log.release(location);
+        if let Some(previous) = self.records.set(id, moved) {
+            log.release(previous);
+        }
         log.retain(moved);
         Ok(record.position)
     }
@@ -362,10 +346,10 @@ impl State {
     }
 }
 
-/// Bytes of an updated document's body in front of the document: collection and id.
+/// Bytes before the document in a record of kind `put`: collection and id.
 pub const PUT_PREFIX_BYTES: usize = 12;
 
-/// Returns a document's keys in every index, if none belongs to another document.
+/// Returns a document's keys in every index; an error if one belongs to another document.
 fn admit_keys(
     indexes: &[Index],
     doc: Doc<'_>,
@@ -401,7 +385,7 @@ fn batches<'s, 'a>(documents: &'s [Doc<'a>]) -> impl Iterator<Item = &'s [Doc<'a
     })
 }
 
-/// Appends a batch, straight from where the client's message was read to.
+/// Appends a batch from the buffer of the client's message, without a copy.
 fn append_insert(
     log: &Log,
     collection: CollectionId,

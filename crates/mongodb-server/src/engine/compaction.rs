@@ -1,10 +1,10 @@
-//! Gives back the space of segments that are mostly dead.
+//! Frees the space of segments that are mostly unused.
 //!
-//! What lives in such a segment is written again at the head of the log; then the file goes. Should
-//! the process stop in between, both copies are there and say the same.
+//! Documents in use are copied to the end of the log; then the file is removed. If the process ends
+//! in between, both copies exist and are equal.
 //!
-//! A record that says something is gone must outlive every older record of that thing. It is copied
-//! as well, unless its segment is the oldest.
+//! A record of a deletion must outlive every older record of the deleted documents. It is copied as
+//! well, unless its segment is the oldest.
 
 use std::collections::BTreeMap;
 use std::io::IoSlice;
@@ -13,16 +13,17 @@ use std::sync::Arc;
 use tracing::debug;
 
 use crate::bson::Doc;
-use crate::engine::catalog::{Engine, log_drop};
+use crate::engine::catalog::log_drop;
 use crate::engine::collection::Collection;
 use crate::engine::error::Error;
+use crate::engine::locks::write;
 use crate::engine::log::Log;
 use crate::engine::record::{Change, CollectionId, Placed, RecordId, RecordKind};
 use crate::engine::recovery::{self, Replayed};
 use crate::engine::segment::{Location, Segment, Segments};
-use crate::engine::write;
+use crate::engine::store::Engine;
 
-/// Bytes that are moved at once, with the collection locked.
+/// Bytes that are copied at once, with the collection locked.
 const MOVE_BYTES: usize = 1024 * 1024;
 
 /// Collections by their number in the log.
@@ -32,7 +33,7 @@ type Collections = BTreeMap<CollectionId, Arc<Collection>>;
 struct Emptying<'e> {
     engine: &'e Engine,
     collections: Collections,
-    /// Whether nothing is older, so that nothing needs to be said to be gone.
+    /// Whether no segment is older, so that deletions need not be copied.
     oldest: bool,
 }
 
@@ -63,13 +64,13 @@ pub fn compact(engine: &Engine) -> Result<(), Error> {
     }
 }
 
-/// Returns the oldest segment that is worth it, and whether it is the oldest of all.
+/// Returns the oldest segment worth emptying, and whether it is the oldest of all.
 fn choose(segments: &Segments, head: u32) -> Result<Option<(Arc<Segment>, bool)>, Error> {
     let oldest = segments.keys().next().copied();
     for segment in segments.range(..head).map(|(_, segment)| segment) {
         let oldest = oldest == Some(segment.number());
-        let tombs = if oldest { 0 } else { segment.tombs() };
-        if (segment.live() + tombs) * 2 < segment.size()? {
+        let tombstones = if oldest { 0 } else { segment.tombstones() };
+        if (segment.live() + tombstones) * 2 < segment.size()? {
             return Ok(Some((Arc::clone(segment), oldest)));
         }
     }
@@ -96,7 +97,7 @@ impl Emptying<'_> {
         Ok(())
     }
 
-    /// Writes again what a record says that is still so.
+    /// Copies the parts of a record that are still current.
     fn copy(&self, record: &Replayed<'_>, described: &mut Vec<CollectionId>) -> Result<(), Error> {
         let log = self.engine.log();
         match &record.change {
@@ -133,7 +134,7 @@ impl Emptying<'_> {
 }
 
 impl Collection {
-    /// Writes documents again that are still where a record put them.
+    /// Copies the documents of a record that were neither replaced nor deleted.
     fn relocate(
         &self,
         log: &Log,

@@ -1,22 +1,21 @@
-//! Finds documents by the order of their values.
+//! Indexes in memory.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::bson::shell::Shown;
 use crate::bson::{Builder, Doc, Key, Value};
-pub use crate::engine::index_spec::IndexSpec;
+use crate::engine::index_spec::IndexSpec;
 use crate::engine::record::RecordId;
 use crate::error::{Code, CommandError};
-use crate::query::tuples;
+use crate::query::{Tuples, encode_tuple};
 
-/// Bytes of an id behind a key that may be there more than once.
+/// Bytes of the document's id after a key that need not be unique.
 const ID_BYTES: usize = 8;
 
 /// An index in memory: encoded keys in their order.
 ///
-/// The key of an ordinary index is followed by the document's id, which makes it unique. The index
-/// on `_id` goes without: a key is there once only.
+/// A key is followed by the document's id, which makes it unique.
 #[derive(Debug)]
 pub struct Index {
     spec: IndexSpec,
@@ -24,7 +23,7 @@ pub struct Index {
     multikey: bool,
 }
 
-/// The keys of one document, ready to go in.
+/// The keys of one document.
 #[derive(Debug, Default)]
 pub struct Keys {
     keys: Vec<Key>,
@@ -32,14 +31,12 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Returns how many there are.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 }
 
 impl Index {
-    /// Makes an empty index.
     pub fn new(spec: IndexSpec) -> Self {
         Self {
             spec,
@@ -48,28 +45,25 @@ impl Index {
         }
     }
 
-    /// Returns what the index is.
     pub fn spec(&self) -> &IndexSpec {
         &self.spec
     }
 
-    /// Returns whether a document may be there several times.
+    /// Returns whether a document may have several keys, because a field is an array.
     pub fn is_multikey(&self) -> bool {
         self.multikey
     }
 
-    /// Returns the keys with their documents.
     pub fn entries(&self) -> &BTreeMap<Key, RecordId> {
         &self.entries
     }
 
-    /// Returns whether a document is found under all of its keys.
+    /// Returns whether the index has all of a document's keys.
     pub fn has(&self, keys: &Keys, id: RecordId) -> bool {
         let known = |key: &Key| self.entries.get(&with_id(key.bytes(), id)) == Some(&id);
         keys.keys.iter().all(known)
     }
 
-    /// Returns the number of keys.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -84,7 +78,7 @@ impl Index {
         {
             return Ok(Keys::default());
         }
-        let tuples = tuples::tuples(&self.spec.fields, doc)?;
+        let tuples = Tuples::new(&self.spec.fields, doc)?;
         if self.spec.sparse && !tuples.present {
             return Ok(Keys::default());
         }
@@ -94,7 +88,7 @@ impl Index {
             .iter()
             .map(|tuple| {
                 bytes.clear();
-                tuples::encode(&self.spec.fields, tuple, &mut bytes);
+                encode_tuple(&self.spec.fields, tuple, &mut bytes);
                 Key::new(&bytes)
             })
             .collect();
@@ -144,7 +138,7 @@ impl Index {
         }
     }
 
-    /// Returns keys and documents from `from` up to but not with `to`, in order.
+    /// Returns keys and documents from `from` to `to`, which is excluded, in order.
     pub fn range<'i>(
         &'i self,
         from: &[u8],
@@ -155,11 +149,11 @@ impl Index {
 
     fn duplicate(&self, key: &Key, doc: Doc<'_>, namespace: &str) -> CommandError {
         let fields = &self.spec.fields;
-        let tuples = tuples::tuples(fields, doc).unwrap_or_default();
+        let tuples = Tuples::new(fields, doc).unwrap_or_default();
         let mut bytes = Vec::new();
         let tuple = tuples.values.iter().find(|tuple| {
             bytes.clear();
-            tuples::encode(fields, tuple, &mut bytes);
+            encode_tuple(fields, tuple, &mut bytes);
             bytes == key.bytes()
         });
         let mut values = Builder::new();
@@ -170,7 +164,7 @@ impl Index {
     }
 }
 
-/// Returns the documents between two encoded keys, the second left out.
+/// Returns the documents between two encoded keys; the second is excluded.
 pub fn range_of<'i>(
     entries: &'i BTreeMap<Key, RecordId>,
     from: &[u8],
@@ -195,7 +189,7 @@ pub fn after_prefix(prefix: &[u8]) -> Vec<u8> {
             return after;
         }
     }
-    // Nothing is greater than only FF bytes; no key starts with this many.
+    // No key starts with so many FF bytes, and nothing is greater.
     vec![u8::MAX; ID_BYTES]
 }
 

@@ -1,31 +1,27 @@
-//! What an index is asked to be.
+//! Descriptions of indexes.
 
 use crate::bson::{Builder, Doc, Kind, Value};
 use crate::error::{Code, CommandError};
-use crate::query::path::{Path, array_index};
-use crate::query::sort::Direction;
-use crate::query::{Filter, parse_filter};
+use crate::query::{Direction, Filter, Path, array_index};
 
-/// The most fields of one index.
+/// Largest number of fields of an index.
 const MAX_FIELDS: usize = 32;
 
 /// The name of the index that every collection has.
 pub const ID_INDEX: &str = "_id_";
 
-/// A described index.
 #[derive(Debug, Clone)]
 pub struct IndexSpec {
-    /// Its name, unique in its collection.
+    /// Unique in its collection.
     pub name: String,
-    /// What it orders by.
+    /// Paths with their directions.
     pub fields: Vec<(Path, Direction)>,
-    /// Whether a key may be there once only.
     pub unique: bool,
-    /// Whether documents without any of the fields are left out.
+    /// Whether documents without any of the fields are omitted.
     pub sparse: bool,
-    /// Which documents are in it.
+    /// Filter of the indexed documents, if not all are.
     pub partial: Option<Filter>,
-    /// Seconds after which a document goes, counted from its indexed date.
+    /// Seconds after the indexed date at which a document expires.
     pub expire_after_seconds: Option<i64>,
     /// The description as `listIndexes` shows it.
     document: Vec<u8>,
@@ -91,7 +87,7 @@ impl IndexSpec {
         Ok(parsed)
     }
 
-    /// Takes in one option; returns whether it is part of the description.
+    /// Reads one option; returns whether `listIndexes` shows it.
     fn read_option(&mut self, name: &str, value: &Value<'_>) -> Result<bool, CommandError> {
         match name {
             "key" | "name" | "v" | "ns" | "background" | "dropDups" => return Ok(false),
@@ -116,7 +112,7 @@ impl IndexSpec {
                 let filter = value.as_document().ok_or_else(|| {
                     cannot("\"partialFilterExpression\" for an index must be a document")
                 })?;
-                self.partial = Some(parse_filter::parse_within(filter)?);
+                self.partial = Some(Filter::parse_within(filter)?);
             }
             "collation" if is_simple_collation(value) => return Ok(false),
             "collation"
@@ -165,8 +161,8 @@ impl IndexSpec {
         }
     }
 
-    /// Returns whether two descriptions cannot both be of a collection: they have the same
-    /// documents under the same keys.
+    /// Returns whether two indexes have the same documents under the same keys, so that a collection
+    /// cannot have both.
     pub fn equivalent(&self, other: &Self) -> bool {
         let partial = |spec: &Self| match spec.document().get("partialFilterExpression") {
             Some(Value::Document(bytes)) => bytes.into_owned(),
@@ -178,13 +174,13 @@ impl IndexSpec {
             && partial(self) == partial(other)
     }
 
-    /// Returns whether two descriptions say the same, names aside.
+    /// Returns whether two descriptions are equal but for the names.
     pub fn identical(&self, other: &Self) -> bool {
         self.equivalent(other) && self.expire_after_seconds == other.expire_after_seconds
     }
 }
 
-/// Returns whether a collation orders by bytes, as everything here does.
+/// Returns whether a collation is the simple one, which orders text by its bytes.
 pub fn is_simple_collation(value: &Value<'_>) -> bool {
     value.as_document().is_some_and(|collation| {
         collation.is_empty()
@@ -208,7 +204,7 @@ fn parse_fields(key: Doc<'_>) -> Result<Vec<(Path, Direction)>, CommandError> {
             });
         }
         check_field_name(name)?;
-        let direction = Direction::of(&value)
+        let direction = Direction::parse(&value)
             .ok_or_else(|| cannot("Values in v:2 index key pattern cannot be 0 or NaN"))?;
         if element.kind() == Kind::Bool {
             return Err(cannot(

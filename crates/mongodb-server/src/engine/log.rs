@@ -5,31 +5,30 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
 use crate::engine::error::Error;
+use crate::engine::locks::{lock, read, write};
 use crate::engine::record::{self, Header, RecordKind};
 use crate::engine::segment::{Location, PREFIX_BYTES, Segment, Segments};
-use crate::engine::{lock, read, write};
 
-/// Bytes after which a new segment is begun: small enough to reclaim, large enough to keep the
-/// number of open files low.
+/// Bytes after which a new segment begins: small enough to reclaim, large enough to keep the number
+/// of open files low.
 pub const SEGMENT_BYTES: u32 = 256 * 1024 * 1024;
 
-/// How far the log reached when something was written; what [`Log::sync`] waits for.
+/// The end of the log after a write, for [`Log::sync`] to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Position(u64);
 
-/// Where a record went.
+/// The place of an appended record.
 #[derive(Debug, Clone, Copy)]
 pub struct Appended {
-    /// The segment's number.
     pub segment: u32,
-    /// Where its body starts.
+    /// Offset of the body in the segment.
     pub body: u32,
-    /// The log's end behind it.
+    /// The log's end after the record.
     pub position: Position,
 }
 
 impl Appended {
-    /// Returns where a document of the record's body is.
+    /// Returns the location of a document in the record's body.
     pub fn locate(&self, offset: usize, length: usize) -> Location {
         let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Location {
@@ -40,7 +39,6 @@ impl Appended {
     }
 }
 
-/// The log of a store.
 #[derive(Debug)]
 pub struct Log {
     directory: PathBuf,
@@ -54,14 +52,39 @@ pub struct Log {
 #[derive(Debug)]
 struct Writer {
     segment: Arc<Segment>,
-    /// Bytes of the last segment.
+    /// Length of the last segment in bytes.
     length: u32,
-    /// How many of them are known to be on disk.
+    /// The part of it that is known to be on disk.
     durable: u32,
-    /// Bytes ever appended.
+    /// Number of appended bytes.
     position: Position,
-    /// Whether it is unknown what the file holds.
-    failed: bool,
+    /// Number of appended records.
+    records: u64,
+    /// Number of records that are known to be on disk.
+    durable_records: u64,
+    state: State,
+}
+
+/// Whether the log takes writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Closed in order.
+    Closed,
+    /// Closed, and what was not on disk was dropped.
+    Dropped,
+    /// It is unknown what the file holds.
+    Failed,
+}
+
+impl State {
+    fn check(self) -> Result<(), Error> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Closed | Self::Dropped => Err(Error::Closed),
+            Self::Failed => Err(Error::Failed),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +95,7 @@ struct Durable {
 }
 
 impl Log {
-    /// Continues behind recovered segments; the last one ends at `length`.
+    /// Continues after recovered segments; the last one ends at `length`.
     pub fn resume(
         directory: &Path,
         segment_bytes: u32,
@@ -101,24 +124,24 @@ impl Log {
                 length,
                 durable: length,
                 position: Position::default(),
-                failed: false,
+                records: 0,
+                durable_records: 0,
+                state: State::Open,
             }),
             durable: Mutex::default(),
             synced: Condvar::new(),
         })
     }
 
-    /// Returns the segments as they are now.
     pub fn segments(&self) -> Arc<Segments> {
         Arc::clone(&read(&self.segments))
     }
 
-    /// Appends a record whose body comes in parts. Not yet durable, but kept if the process dies.
+    /// Appends a record whose body comes in parts. It survives the end of the process; it survives
+    /// the end of the machine after [`Self::sync`].
     pub fn append(&self, kind: RecordKind, parts: &[IoSlice<'_>]) -> Result<Appended, Error> {
         let mut writer = lock(&self.writer);
-        if writer.failed {
-            return Err(Error::Failed);
-        }
+        writer.state.check()?;
         let body = parts.iter().map(|part| part.len()).sum::<usize>();
         let bytes = record_offset(body.saturating_add(record::HEADER_BYTES));
         let end = writer.length.saturating_add(bytes);
@@ -131,9 +154,11 @@ impl Log {
         slices.push(IoSlice::new(&header_bytes));
         slices.extend(parts.iter().map(|part| IoSlice::new(part)));
         if let Err(source) = writer.segment.write_all(&mut slices) {
-            // What was written in part is overwritten by the next record, or cut off as a torn
-            // tail; if not even the position can be restored, nothing more may be written.
-            writer.failed = seek(&writer.segment, writer.length).is_err();
+            // The next record overwrites a partial one, or it is cut off as a torn tail. If the
+            // position cannot be restored, no further write is possible.
+            if seek(&writer.segment, writer.length).is_err() {
+                writer.state = State::Failed;
+            }
             return Err(writer.segment.write_error(source));
         }
         let appended = Appended {
@@ -142,15 +167,16 @@ impl Log {
             position: Position(writer.position.0 + u64::from(bytes)),
         };
         if matches!(kind, RecordKind::Delete | RecordKind::Drop) {
-            writer.segment.bury(u64::from(bytes));
+            writer.segment.add_tombstone(u64::from(bytes));
         }
         writer.length += bytes;
         writer.position = appended.position;
+        writer.records += 1;
         Ok(appended)
     }
 
-    /// Waits until the log is on disk up to `position`. Callers that wait at the same time share
-    /// one flush.
+    /// Waits until the log is synced up to `position`. Callers that wait at the same time share one
+    /// sync.
     pub fn sync(&self, position: Position) -> Result<(), Error> {
         let mut durable = lock(&self.durable);
         loop {
@@ -177,8 +203,8 @@ impl Log {
         durable.syncing = false;
         match flushed {
             Ok(position) => durable.position = durable.position.max(position),
-            // After a failed flush the kernel may have dropped the pages: trying again would
-            // report success for bytes that are lost.
+            // After a failed sync the kernel may have dropped the pages: a retry would report
+            // success for lost bytes.
             Err(_) => durable.failed = true,
         }
         drop(durable);
@@ -186,12 +212,11 @@ impl Log {
         flushed.map(|_position| ())
     }
 
-    /// Returns the log's end.
     pub fn position(&self) -> Position {
         lock(&self.writer).position
     }
 
-    /// Makes everything durable that was appended until now.
+    /// Syncs everything that was appended until now.
     pub fn sync_all(&self) -> Result<(), Error> {
         self.sync(self.position())
     }
@@ -201,7 +226,7 @@ impl Log {
         lock(&self.writer).segment.number()
     }
 
-    /// Counts a document as no longer used.
+    /// Counts a document as unused.
     pub fn release(&self, location: Location) {
         if let Some(segment) = read(&self.segments).get(&location.segment) {
             segment.release(u64::from(location.length));
@@ -215,7 +240,7 @@ impl Log {
         }
     }
 
-    /// Removes a segment that nothing points into any more.
+    /// Removes a segment without documents in use.
     pub fn remove(&self, number: u32) -> Result<(), Error> {
         let mut segments = write(&self.segments);
         let mut fewer = Segments::clone(&segments);
@@ -227,23 +252,57 @@ impl Log {
         std::fs::remove_file(removed.path()).map_err(|source| removed.write_error(source))
     }
 
+    /// Syncs everything to disk; takes no more writes.
+    pub fn close(&self) -> Result<(), Error> {
+        let mut writer = lock(&self.writer);
+        if writer.state == State::Open {
+            writer.state = State::Closed;
+        }
+        drop(writer);
+        self.sync_all()
+    }
+
+    /// Cuts off what is not known to be on disk, and takes no more writes; returns the number of
+    /// records that were cut off.
+    pub fn drop_unsynced(&self) -> Result<u64, Error> {
+        let mut writer = lock(&self.writer);
+        writer.state = State::Dropped;
+        let durable = u64::from(writer.durable);
+        let cut = writer.segment.file().set_len(durable);
+        cut.map_err(|source| writer.segment.write_error(source))?;
+        Ok(writer.records - writer.durable_records)
+    }
+
+    /// Returns the error of a directory that cannot be used.
+    pub fn directory_error(&self, source: std::io::Error) -> Error {
+        Error::Directory {
+            path: self.directory.clone(),
+            source,
+        }
+    }
+
     fn flush(&self) -> Result<Position, Error> {
-        let (segment, length, position) = {
+        let (segment, length, position, records) = {
             let writer = lock(&self.writer);
-            (Arc::clone(&writer.segment), writer.length, writer.position)
+            let segment = Arc::clone(&writer.segment);
+            (segment, writer.length, writer.position, writer.records)
         };
         segment.sync()?;
         let mut writer = lock(&self.writer);
+        if writer.state == State::Dropped {
+            return Err(Error::Closed);
+        }
         if writer.segment.number() == segment.number() {
             writer.durable = writer.durable.max(length);
         }
+        writer.durable_records = writer.durable_records.max(records);
         Ok(position)
     }
 
-    /// Begins a new segment. The old one is flushed first, so that only the last can be torn.
+    /// Begins a new segment. The old one is synced first, so that only the last can be torn.
     fn rotate(&self, writer: &mut Writer) -> Result<(), Error> {
         if let Err(error) = writer.segment.sync() {
-            writer.failed = true;
+            writer.state = State::Failed;
             return Err(error);
         }
         let number = writer.segment.number() + 1;
@@ -256,6 +315,7 @@ impl Log {
         writer.segment = segment;
         writer.length = record_offset(PREFIX_BYTES);
         writer.durable = writer.length;
+        writer.durable_records = writer.records;
         Ok(())
     }
 }

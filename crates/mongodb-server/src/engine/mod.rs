@@ -1,54 +1,49 @@
-//! Where documents are kept: an append-only log on disk, and indexes in memory that point into it.
+//! Storage of documents: an append-only log on disk, and indexes in memory that point into it.
 //!
 //! ```text
 //!  insert ─▶ Collection (unique keys checked, ids given) ─▶ Log (one write) ─▶ sync (shared)
 //!  find   ─▶ Scan ─▶ Index ─▶ RecordId ─▶ Records ─▶ Location ─▶ positioned read (page cache)
-//!  open   ─▶ every record of every segment replayed; a torn tail cut off; indexes rebuilt
-//!  idle   ─▶ segments that are mostly dead copied to the head of the log and removed
+//!  open   ─▶ every record of every segment is replayed, a torn tail cut off, indexes rebuilt
+//!  upkeep ─▶ documents of mostly unused segments are copied to the end, the segments removed
 //! ```
 //!
-//! Synchronous throughout; the callers give it threads that may block. Locks are taken in this
-//! order: catalog, collection, log writer.
+//! Synchronous: callers run it on threads that may block. Locks are taken in this order: catalog,
+//! collection, log writer.
 
-pub mod catalog;
-pub mod collection;
-pub mod compaction;
-pub mod error;
-pub mod index;
-pub mod index_spec;
-pub mod log;
-pub mod namespace;
-pub mod plan;
-pub mod record;
-pub mod records;
-pub mod recovery;
-pub mod replay;
-pub mod scan;
-pub mod segment;
-pub mod verify;
+mod catalog;
+mod collection;
+mod compaction;
+mod error;
+mod index;
+mod index_spec;
+mod locks;
+mod log;
+mod namespace;
+mod plan;
+mod record;
+mod records;
+mod recovery;
+mod replay;
+mod scan;
+mod segment;
+mod store;
+mod verify;
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-
-pub use catalog::{Engine, Namespace};
-pub use collection::{Collection, CollectionOptions};
+pub use catalog::{not_found, random_uuid, uuid_value};
+pub use collection::{Change, Changed, Collection, CollectionOptions, Inserted};
+pub use compaction::compact;
 pub use error::Error;
+pub use index::Index;
+pub use index_spec::{ID_INDEX, IndexSpec, is_simple_collation};
+pub use locks::lock;
+pub use log::{Log, Position};
+pub use namespace::{Namespace, check_database};
+pub use plan::{Hint, Plan, Usage, plan};
 pub use record::RecordId;
-pub use scan::{Row, Scan, Source};
-
-/// Takes a lock; what a panicking holder left behind is used as it is.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Takes a lock shared.
-pub fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Takes a lock alone.
-pub fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
-}
+#[cfg(any(test, feature = "fuzzing"))]
+pub use record::{Header, read_body};
+pub use scan::{Row, Scan, Source, Stored};
+pub use store::Engine;
 
 #[cfg(test)]
 mod plan_tests;

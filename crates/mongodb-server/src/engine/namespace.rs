@@ -15,12 +15,12 @@ const MAX_DATABASE_BYTES: usize = 63;
 pub struct Namespace {
     /// The part before the first dot.
     pub database: String,
-    /// The rest.
+    /// The part after the first dot.
     pub collection: String,
 }
 
 impl Namespace {
-    /// Puts a name together, checked.
+    /// Returns a name if it is valid.
     pub fn new(database: &str, collection: &str) -> Result<Self, CommandError> {
         let namespace = Self {
             database: database.to_owned(),
@@ -41,7 +41,7 @@ impl Namespace {
         Ok(namespace)
     }
 
-    /// Splits a full name, checked.
+    /// Splits a full name if it is valid.
     pub fn parse(full: &str) -> Result<Self, CommandError> {
         let (database, collection) = full.split_once('.').unwrap_or((full, ""));
         Self::new(database, collection)

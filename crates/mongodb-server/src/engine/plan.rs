@@ -1,45 +1,39 @@
-//! Chooses how a filter and an order are best answered: by which index, over which keys.
+//! Query planning: which index answers a filter and an order, over which keys.
 //!
-//! Bounds may take in too much but never too little: a scan tests every document again.
+//! Bounds may include too much but never too little: a scan tests every document again.
 
 use crate::bson::{Kind, Value, key};
 use crate::engine::collection::State;
-use crate::engine::index::{IndexSpec, after_prefix};
+use crate::engine::index::after_prefix;
+use crate::engine::index_spec::IndexSpec;
 use crate::engine::scan::{Bounds, Source};
 use crate::error::CommandError;
-use crate::query::filter::{Comparison, Filter, Test};
-use crate::query::path::Path;
-use crate::query::sort::{Direction, SortSpec};
+use crate::query::{Comparison, Direction, Filter, Path, SortSpec, Test};
 
-/// More ranges than this are not worth their lookups.
+/// Largest number of ranges that are worth their lookups.
 const MAX_RANGES: usize = 10_000;
 
-/// How a query is to be answered.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Where the documents come from.
     pub source: Source,
-    /// Whether they come in the order asked for.
+    /// Whether the source has the requested order.
     pub sorted: bool,
-    /// The index used, with what is asked of each of its fields.
+    /// The index, if one is used.
     pub index: Option<Usage>,
 }
 
-/// How an index is used.
 #[derive(Debug, Clone)]
 pub struct Usage {
-    /// The index.
     pub spec: IndexSpec,
-    /// Whether documents may be in it more than once.
     pub multikey: bool,
     /// The ranges of each field, as `explain` shows them.
     pub intervals: Vec<Vec<String>>,
 }
 
-/// What a client wants to be used.
+/// A hint of the client.
 #[derive(Debug, Clone)]
 pub enum Hint {
-    /// The collection, first document first or last.
+    /// The collection in the order of insertion, forward or backward.
     Natural(Direction),
     /// The index of this name.
     Name(String),
@@ -52,11 +46,11 @@ pub enum Hint {
 struct Interval {
     lower: End,
     upper: End,
-    /// Whether documents without the field may be in it.
+    /// Whether the range includes documents without the field.
     null: bool,
 }
 
-/// One end of a range: everything that starts with these bytes, or nothing of it.
+/// One end of a range: includes or excludes everything that starts with these bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct End {
     bytes: Vec<u8>,
@@ -64,22 +58,21 @@ struct End {
     shown: String,
 }
 
-/// An index that could be used, and how well it would do.
+/// An index that could be used, and how well it fits.
 struct Candidate<'s> {
     spec: &'s IndexSpec,
     multikey: bool,
     fields: Vec<Vec<Interval>>,
-    /// Fields that are fixed to points.
+    /// Number of fields that are fixed to points.
     points: usize,
-    /// Fields that are fixed to exactly one point.
+    /// Number of fields that are fixed to exactly one point.
     single: usize,
-    /// In the order asked for, read in this direction.
+    /// Direction that gives the requested order, if one does.
     order: Option<Direction>,
-    /// Whether no order was asked for.
+    /// Whether no order was requested.
     unordered: bool,
 }
 
-/// Chooses a plan.
 pub fn plan(
     state: &State,
     filter: &Filter,
@@ -201,8 +194,8 @@ fn candidate<'s>(
     }
 }
 
-/// Returns in which direction an index gives the order asked for; `None` if it does not, or if no
-/// order was asked for.
+/// Returns the direction in which an index gives the requested order; `None` if it does not, or if
+/// no order was requested.
 fn order_of(spec: &IndexSpec, single: usize, sort: &SortSpec) -> Option<Direction> {
     if sort.is_empty() {
         return None;
@@ -232,7 +225,7 @@ fn order_of(spec: &IndexSpec, single: usize, sort: &SortSpec) -> Option<Directio
 }
 
 impl Candidate<'_> {
-    /// Returns whether the index has every document that may pass.
+    /// Returns whether the index has every document that may match.
     fn is_usable(&self) -> bool {
         let first = self.fields.first();
         let excludes_missing =

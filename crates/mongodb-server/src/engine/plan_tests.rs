@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, order};
-use crate::engine::catalog::Engine;
 use crate::engine::index_spec::IndexSpec;
 use crate::engine::plan::{Hint, plan};
+use crate::engine::store::Engine;
 use crate::engine::{Namespace, Scan};
-use crate::query::{SortSpec, parse_filter};
+use crate::query::{Filter, SortSpec};
 
 /// A small value: collisions are what matters here.
 fn value() -> impl Strategy<Value = Value<'static>> {
@@ -103,7 +103,7 @@ fn index(number: usize, key: &[u8], sparse: bool) -> IndexSpec {
 }
 
 fn scan(engine: &Engine, source: crate::engine::Source, filter: &[u8]) -> Vec<(i64, Vec<u8>)> {
-    let filter = parse_filter::parse(Doc::new(filter)).expect("a valid filter");
+    let filter = Filter::parse(Doc::new(filter)).expect("a valid filter");
     let namespace = Namespace::new("test", "c").expect("a valid name");
     let mut scan = Scan::new(engine.collection(&namespace), source, filter);
     let mut found = Vec::new();
@@ -132,7 +132,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn every_plan_finds_what_looking_at_every_document_finds(
+    fn every_plan_finds_the_same_documents_as_a_full_scan(
         documents in proptest::collection::vec(fields(), 0..25),
         keys in proptest::collection::vec((ordered_fields(), any::<bool>()), 0..4),
         filter in filter(), sort in ordered_fields(), hinted in any::<bool>(),
@@ -158,7 +158,7 @@ proptest! {
                 built.push(spec.name);
             }
         }
-        let parsed = parse_filter::parse(Doc::new(&filter)).expect("a valid filter");
+        let parsed = Filter::parse(Doc::new(&filter)).expect("a valid filter");
         let sort = SortSpec::parse(Doc::new(&sort)).expect("a valid order");
         // A sparse index that is asked for is used even where it leaves documents out.
         let hint = built.first().filter(|_| hinted && !keys.iter().any(|(_, sparse)| *sparse));
@@ -180,11 +180,11 @@ proptest! {
     }
 
     #[test]
-    fn equality_with_a_scalar_is_what_the_manual_says(
+    fn equality_with_a_scalar_matches_arrays_that_contain_it(
         document in fields(), name in name(), wanted in value()
     ) {
         let filter = Builder::new().with(name, &wanted).finish();
-        let filter = parse_filter::parse(Doc::new(&filter)).expect("a valid filter");
+        let filter = Filter::parse(Doc::new(&filter)).expect("a valid filter");
         let held = Doc::new(&document).get(name);
         let null = matches!(wanted, Value::Null);
         let expected = match &held {

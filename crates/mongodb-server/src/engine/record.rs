@@ -1,4 +1,4 @@
-//! What the log is made of: one record per change, checksummed.
+//! Records of the log: one per change, with a checksum.
 //!
 //! ```text
 //! segment := magic 8, number u32, salt u32, record*
@@ -12,7 +12,7 @@
 //! ```
 //!
 //! `durable` is the part of the segment that was known to be on disk when the record was written.
-//! After a crash it tells a torn tail, which nobody was promised, from damage to what was.
+//! After a crash it tells a torn tail, which was never durable, from damage to durable records.
 
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -20,23 +20,23 @@ use std::io::IoSlice;
 
 use crate::bson::{Doc, validate};
 
-/// Bytes in front of a record's body.
+/// Bytes before a record's body.
 pub const HEADER_BYTES: usize = 13;
 
-/// Bytes of a batch's body in front of its documents: collection and first id.
+/// Bytes before the documents of a batch: collection and first id.
 pub const INSERT_PREFIX_BYTES: usize = 12;
 
-/// Bytes after which a batch is cut into records, so that reading one back takes little memory.
+/// Bytes after which a batch is split into records, so that replaying one takes little memory.
 pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// No record is longer than this: a batch and the document that overshot it.
+/// Bytes of the longest record: a batch and the document that exceeds it.
 pub const MAX_BODY_BYTES: usize = BATCH_BYTES + 17 * 1024 * 1024;
 
-/// Identifies a collection in the log; never used twice.
+/// Identifies a collection in the log; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CollectionId(pub u32);
 
-/// Identifies a document in its collection, in the order of insertion; never used twice.
+/// Identifies a document in its collection, in the order of insertion; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(pub u64);
 
@@ -50,19 +50,19 @@ impl RecordId {
     }
 }
 
-/// What a record changes.
+/// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum RecordKind {
     /// New documents.
     Insert = 1,
-    /// New contents of known documents.
+    /// New contents of existing documents.
     Put = 2,
-    /// Documents gone.
+    /// Deleted documents.
     Delete = 3,
     /// A collection's description.
     Catalog = 4,
-    /// A collection gone.
+    /// A dropped collection.
     Drop = 5,
 }
 
@@ -86,14 +86,13 @@ pub struct Header {
     pub checksum: u32,
     /// Bytes of the body.
     pub length: u32,
-    /// Offset in the segment before which everything was on disk.
+    /// Length of the segment that was on disk before.
     pub durable: u32,
-    /// What it changes.
     pub kind: RecordKind,
 }
 
 impl Header {
-    /// Makes the header of a body that comes in parts.
+    /// Returns the header of a body that comes in parts.
     pub fn of(kind: RecordKind, durable: u32, salt: u32, parts: &[IoSlice<'_>]) -> Self {
         let length = parts.iter().map(|part| part.len()).sum::<usize>();
         let mut header = Self {
@@ -109,7 +108,7 @@ impl Header {
         header
     }
 
-    /// Reads a header; `None` if its kind or length cannot be.
+    /// Reads a header; `None` if its kind or length is invalid.
     pub fn read(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
         let (checksum, rest) = bytes.split_first_chunk()?;
         let (length, rest) = rest.split_first_chunk()?;
@@ -132,7 +131,7 @@ impl Header {
         bytes
     }
 
-    /// Returns whether the checksum fits the body.
+    /// Returns whether the checksum matches the body.
     pub fn fits(&self, salt: u32, body: &[u8]) -> bool {
         let seed = crc32c::crc32c_append(salt, &self.checked_bytes());
         crc32c::crc32c_append(seed, body) == self.checksum
@@ -150,31 +149,29 @@ impl Header {
     }
 }
 
-/// A record's body, read.
+/// A decoded body.
 #[derive(Debug)]
 pub enum Change<'a> {
-    /// Documents with their ids, each at an offset in the body: new ones or new contents.
+    /// New documents, or new contents of existing ones.
     Documents(Vec<Placed<'a>>),
-    /// Documents gone.
+    /// Deleted documents.
     Delete(Vec<RecordId>),
     /// A collection's description.
     Catalog(Doc<'a>),
-    /// A collection gone.
+    /// A dropped collection.
     Drop,
 }
 
 /// A document in a record's body.
 #[derive(Debug, Clone, Copy)]
 pub struct Placed<'a> {
-    /// Which it is.
     pub id: RecordId,
-    /// Where it starts in the body.
+    /// Offset in the body.
     pub offset: usize,
-    /// The document.
     pub document: Doc<'a>,
 }
 
-/// Takes a body apart; `None` if it does not have the form of its kind.
+/// Decodes a body; `None` if it does not have the format of its kind.
 pub fn read_body(kind: RecordKind, body: &[u8]) -> Option<(CollectionId, Change<'_>)> {
     let (collection, rest) = body.split_first_chunk()?;
     let collection = CollectionId(u32::from_le_bytes(*collection));
@@ -188,7 +185,7 @@ pub fn read_body(kind: RecordKind, body: &[u8]) -> Option<(CollectionId, Change<
     Some((collection, change))
 }
 
-/// Returns the bytes in front of an inserted batch.
+/// Returns the bytes before an inserted batch.
 pub fn insert_prefix(collection: CollectionId, first: RecordId) -> [u8; INSERT_PREFIX_BYTES] {
     let mut bytes = [0; INSERT_PREFIX_BYTES];
     let (collection_bytes, id) = bytes.split_at_mut(4);
@@ -239,7 +236,7 @@ fn read_ids(rest: &[u8]) -> Option<Vec<RecordId>> {
     torn.is_empty().then(|| ids.collect())
 }
 
-/// Splits off a document. It was checked before it was written and its record's checksum fits.
+/// Splits off a document. It was validated before it was written, and its checksum matches.
 fn read_document(bytes: &[u8]) -> Option<(Doc<'_>, &[u8])> {
     let length = validate::document_len(bytes).filter(|&length| length >= 5)?;
     let (document, rest) = bytes.split_at_checked(length)?;

@@ -1,4 +1,4 @@
-//! Where each document of a collection is, in the order of insertion.
+//! Locations of the documents of a collection, in the order of insertion.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,7 +9,7 @@ use crate::engine::segment::Location;
 /// Documents per page.
 const PAGE: u64 = 512;
 
-/// Locations by id: 12 bytes per document, in pages that go when all their documents are gone.
+/// Locations by id: 12 bytes per document, in pages that are freed with their last document.
 #[derive(Debug, Default)]
 pub struct Records {
     pages: BTreeMap<u64, Page>,
@@ -33,7 +33,6 @@ impl Default for Page {
 }
 
 impl Records {
-    /// Returns the number of documents.
     pub fn len(&self) -> usize {
         self.count
     }
@@ -43,7 +42,7 @@ impl Records {
         self.bytes
     }
 
-    /// Returns where a document is.
+    /// Returns the location of a document.
     pub fn get(&self, id: RecordId) -> Option<Location> {
         let page = self.pages.get(&(id.0 / PAGE))?;
         page.locations
@@ -52,7 +51,7 @@ impl Records {
             .filter(|location| location.length > 0)
     }
 
-    /// Says where a document is; returns where it was.
+    /// Sets the location of a document; returns the previous one.
     pub fn set(&mut self, id: RecordId, location: Location) -> Option<Location> {
         let page = self.pages.entry(id.0 / PAGE).or_default();
         let place = page.locations.get_mut(slot(id.0 % PAGE))?;
@@ -67,7 +66,7 @@ impl Records {
         Some(before)
     }
 
-    /// Forgets a document; returns where it was.
+    /// Removes a document; returns its location.
     pub fn remove(&mut self, id: RecordId) -> Option<Location> {
         let Entry::Occupied(mut entry) = self.pages.entry(id.0 / PAGE) else {
             return None;
@@ -106,7 +105,6 @@ impl Records {
 }
 
 impl Page {
-    /// Returns the documents of the page; `number` is the page's.
     fn iter(&self, number: u64) -> impl DoubleEndedIterator<Item = (RecordId, Location)> {
         self.locations
             .iter()

@@ -1,8 +1,8 @@
-//! Reads the log back when the store opens.
+//! Reads the log when a data directory is opened.
 //!
 //! Every record of every segment is checked. The last segment may end in a record that was being
-//! written when the process or the machine stopped: it is cut off, and said so. Anything else that
-//! does not check is damage and refuses to open.
+//! written when the process or the machine stopped: it is cut off and logged. Any other record with
+//! a wrong checksum is damage: the directory does not open.
 
 use std::fs::File;
 use std::io::{BufReader, Read as _};
@@ -15,32 +15,30 @@ use crate::engine::error::Error;
 use crate::engine::record::{self, Change, CollectionId, HEADER_BYTES, Header};
 use crate::engine::segment::{PREFIX_BYTES, Segment, Segments};
 
-/// How much of a segment is read at once.
+/// Bytes that are read at once.
 const READ_BYTES: usize = 1024 * 1024;
 
-/// A record read back.
+/// A record that was read.
 #[derive(Debug)]
 pub struct Replayed<'a> {
-    /// The segment it is in.
+    /// Number of its segment.
     pub segment: u32,
-    /// Where its body starts.
+    /// Offset of its body.
     pub body: u32,
-    /// What it is about.
     pub collection: CollectionId,
-    /// What it changes.
     pub change: Change<'a>,
 }
 
-/// The segments found, and how long the last one is.
+/// The segments of a directory.
 #[derive(Debug)]
 pub struct Recovered {
     /// All segments that hold records.
     pub segments: Segments,
-    /// Where the last one ends.
+    /// Length of the last one.
     pub length: u32,
 }
 
-/// Opens all segments of a directory and hands their records to `replay` in order.
+/// Opens all segments of a directory and passes their records to `replay` in order.
 pub fn recover(
     directory: &Path,
     mut replay: impl FnMut(&Replayed<'_>),
@@ -55,7 +53,7 @@ pub fn recover(
             if !last {
                 return Err(Error::Damaged { path, offset: 0 });
             }
-            warn!(path = %path.display(), "removed a segment that was being created");
+            warn!(path = %path.display(), "removed an incomplete segment");
             std::fs::remove_file(&path).map_err(|source| Error::Write { path, source })?;
             break;
         };
@@ -68,7 +66,7 @@ pub fn recover(
     Ok(Recovered { segments, length })
 }
 
-/// Reads the records of a segment; returns where the last good one ends.
+/// Reads the records of a segment; returns the offset after the last valid one.
 pub fn read_segment(
     segment: &Segment,
     last: bool,
@@ -97,7 +95,7 @@ pub fn read_segment(
             break;
         };
         if matches!(change, Change::Delete(_) | Change::Drop) {
-            segment.bury(record_bytes(body.len()));
+            segment.add_tombstone(record_bytes(body.len()));
         }
         let start = offset + u32::try_from(HEADER_BYTES).unwrap_or_default();
         replay(&Replayed {
@@ -115,7 +113,7 @@ fn record_bytes(body: usize) -> u64 {
     u64::try_from(HEADER_BYTES + body).unwrap_or(u64::MAX)
 }
 
-/// Reads one record of at most `left` bytes; `None` if it does not check.
+/// Reads one record of at most `left` bytes; `None` if it is not valid.
 fn read_record(
     reader: &mut impl std::io::Read,
     left: u32,
@@ -139,7 +137,7 @@ fn read_record(
     Ok(header.fits(salt, body).then_some(header))
 }
 
-/// Cuts off what follows `offset`, unless it was promised to be durable.
+/// Cuts off everything after `offset`, unless it was durable.
 fn cut_tail(segment: &Segment, offset: u32, last: bool) -> Result<(), Error> {
     let damaged = Error::Damaged {
         path: segment.path().to_owned(),
@@ -161,7 +159,7 @@ fn cut_tail(segment: &Segment, offset: u32, last: bool) -> Result<(), Error> {
         .map_err(|source| segment.write_error(source))
 }
 
-/// Returns whether a good record behind `offset` says that more than `offset` was durable.
+/// Returns whether a valid record after `offset` says that more than `offset` was durable.
 fn promised_beyond(segment: &Segment, offset: u32) -> Result<bool, Error> {
     let read_error = |source| Error::Read {
         path: segment.path().to_owned(),

@@ -1,4 +1,4 @@
-//! Makes collections out of the records of a log.
+//! Rebuilds collections from the records of a log.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,26 +10,27 @@ use crate::bson::{Doc, Key, Value};
 use crate::engine::catalog::{Catalog, log_drop};
 use crate::engine::collection::{Collection, CollectionOptions, read_document};
 use crate::engine::error::Error;
-use crate::engine::index::{Index, IndexSpec};
+use crate::engine::index::Index;
+use crate::engine::index_spec::IndexSpec;
+use crate::engine::locks::write;
 use crate::engine::log::Log;
 use crate::engine::namespace::Namespace;
 use crate::engine::record::{Change, CollectionId, RecordId};
 use crate::engine::records::Records;
 use crate::engine::recovery::{self, Replayed};
 use crate::engine::segment::Location;
-use crate::engine::write;
 
-/// What the records said of one collection.
+/// What the records say about one collection.
 #[derive(Debug, Default)]
 struct Found {
-    /// Its last description, and the how-manieth record of all that was.
+    /// Its last description, with the number of that record in the log.
     entry: Option<(u64, Vec<u8>)>,
     records: Records,
     last: Option<RecordId>,
     dropped: bool,
 }
 
-/// Reads a directory back.
+/// Opens a data directory.
 pub fn open(directory: &Path, segment_bytes: u32) -> Result<(Catalog, Log), Error> {
     let mut found = BTreeMap::<CollectionId, Found>::new();
     let mut sequence = 0;
@@ -115,14 +116,14 @@ fn build(log: &Log, mut found: BTreeMap<CollectionId, Found>) -> Result<Catalog,
     for id in orphans {
         warn!(
             collection = id.0,
-            "dropped a collection whose name was taken over"
+            "dropped a collection whose name another one has taken over"
         );
         log_drop(log, id)?;
     }
     Ok(catalog)
 }
 
-/// Makes a collection, with its indexes filled from the documents.
+/// Rebuilds a collection and fills its indexes.
 fn rebuild(
     log: &Log,
     id: CollectionId,
@@ -154,7 +155,7 @@ fn rebuild(
         for index in &mut state.indexes {
             match index.keys(doc) {
                 Ok(keys) => index.insert(keys, id),
-                Err(error) => warn!(%error, "a document does not fit an index"),
+                Err(error) => warn!(%error, "left a document out of an index that it does not fit"),
             }
         }
     }
@@ -180,7 +181,7 @@ fn read_indexes(entry: Doc<'_>) -> Vec<IndexSpec> {
     };
     let parsed = indexes.values().filter_map(|value| {
         let spec = IndexSpec::parse(value.as_document()?);
-        spec.inspect_err(|error| warn!(%error, "left out an index that cannot be read"))
+        spec.inspect_err(|error| warn!(%error, "left out an index with an invalid description"))
             .ok()
     });
     parsed.collect()

@@ -1,4 +1,4 @@
-//! Reads documents in order, a chunk at a time, without holding up writers in between.
+//! Reads documents in order, a chunk at a time; writers can run in between.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -24,40 +24,39 @@ const LARGEST_CHUNK: usize = 512;
 /// Bytes after which a chunk ends.
 const CHUNK_BYTES: u32 = 1024 * 1024;
 
-/// Bytes between two documents that are read rather than skipped by another call.
+/// Largest gap in bytes between two documents that are read by one call.
 const GAP_BYTES: u32 = 4 * 1024;
 
-/// A range of encoded keys, the end left out.
+/// A range of encoded keys, the end excluded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     /// The first key.
     pub from: Vec<u8>,
-    /// The first key that is too much.
+    /// The first key after the range.
     pub to: Vec<u8>,
 }
 
-/// Where documents come from.
+/// A source of documents.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// The whole collection, in the order of insertion or against it.
+    /// The whole collection, in the order of insertion.
     Collection {
-        /// Last first.
+        /// Whether the last document comes first.
         reverse: bool,
     },
     /// An index.
     Index {
-        /// Its name.
         name: String,
-        /// Which keys, in order.
+        /// Ranges of keys, in order.
         bounds: Vec<Bounds>,
-        /// Greatest first.
+        /// Whether the greatest key comes first.
         reverse: bool,
     },
-    /// Nowhere.
+    /// No documents.
     Nothing,
 }
 
-/// Where a document is on disk. Holds its segment, so the document stays readable as it is.
+/// The place of a document on disk. It holds the segment, so that the document stays readable.
 #[derive(Debug, Clone)]
 pub struct Stored {
     segment: Arc<Segment>,
@@ -73,17 +72,16 @@ impl Stored {
     }
 }
 
-/// A document on its way through a query.
+/// A document in a query.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// Its contents.
     pub document: Bytes,
-    /// Which it is and where, unless it was computed.
+    /// Its id and place, unless it was computed.
     pub origin: Option<(RecordId, Stored)>,
 }
 
 impl Row {
-    /// Makes a computed document.
+    /// Returns a computed document.
     pub fn computed(document: Vec<u8>) -> Self {
         Self {
             document: document.into(),
@@ -97,16 +95,16 @@ impl Row {
     }
 }
 
-/// What a scan looked at.
+/// Counts of a scan.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Examined {
-    /// Keys of an index.
+    /// Number of examined keys.
     pub keys: u64,
-    /// Documents.
+    /// Number of examined documents.
     pub documents: u64,
 }
 
-/// A scan under way. Sees each document at most once.
+/// A scan. It returns each document at most once.
 #[derive(Debug)]
 pub struct Scan {
     collection: Option<Arc<Collection>>,
@@ -115,30 +113,30 @@ pub struct Scan {
     place: Place,
     chunk: usize,
     ready: VecDeque<Row>,
-    /// Documents seen, where an index may hold them more than once.
+    /// Documents seen, if the index may hold them more than once.
     seen: HashSet<RecordId>,
     examined: Examined,
 }
 
-/// How far a scan got.
+/// The progress of a scan.
 #[derive(Debug)]
 enum Place {
-    /// The next document to look at, in either direction.
+    /// The next document to examine.
     Record(RecordId),
-    /// The range, and the last key looked at in it.
+    /// The range, and the last key that was examined in it.
     Key { range: usize, last: Option<Key> },
     /// The end.
     End,
 }
 
-/// What one chunk consists of before its documents are read.
+/// A chunk before its documents are read.
 struct Chunk {
     entries: Vec<(RecordId, Location)>,
     segments: Arc<Segments>,
 }
 
 impl Scan {
-    /// Starts a scan. No collection has no documents.
+    /// Starts a scan; `None` is an empty collection.
     pub fn new(collection: Option<Arc<Collection>>, source: Source, filter: Filter) -> Self {
         let place = match &source {
             Source::Collection { reverse: false } => Place::Record(RecordId(0)),
@@ -161,7 +159,7 @@ impl Scan {
         }
     }
 
-    /// Reads no further ahead than a number of documents that are wanted.
+    /// Limits reading ahead to the number of requested documents.
     #[must_use]
     pub fn expecting(mut self, documents: Option<u64>) -> Self {
         if let Some(documents) = documents {
@@ -171,12 +169,12 @@ impl Scan {
         self
     }
 
-    /// Returns what was looked at so far.
+    /// Returns the counts so far.
     pub fn examined(&self) -> Examined {
         self.examined
     }
 
-    /// Returns the next document that passes the filter. `check` may end the search between reads.
+    /// Returns the next document that matches the filter. `check` may end the search between reads.
     pub fn next(
         &mut self,
         log: &Log,
@@ -208,7 +206,7 @@ impl Scan {
                 return Err(CommandError::new(Code::QUERY_PLAN_KILLED, message));
             }
             let entries = self.collect(state)?;
-            // Taken while the locations are certain to be in it.
+            // Taken with the collection locked: later, a location may be in a removed segment.
             Ok((entries, log.segments()))
         });
         let (entries, segments) = entries?;
@@ -288,7 +286,7 @@ impl Scan {
         Ok(found)
     }
 
-    /// Reads a chunk's documents, neighbours by one call, and keeps those that pass.
+    /// Reads a chunk's documents, adjacent ones by one call, and keeps those that match.
     fn read_chunk(&mut self, chunk: &Chunk) -> Result<(), CommandError> {
         let mut rest = chunk.entries.as_slice();
         while let Some(&(_, first)) = rest.first() {
@@ -335,7 +333,6 @@ fn next_in_range<'i>(
         (None, true) => range_of(entries, &bound.from, &bound.to).next_back(),
         (Some(last), true) => range_of(entries, &bound.from, last.bytes()).next_back(),
         (Some(last), false) => {
-            // The least key that is greater.
             let mut from = last.bytes().to_vec();
             from.push(0);
             range_of(entries, &from, &bound.to).next()
@@ -356,7 +353,7 @@ fn take_chunk(
     within.collect()
 }
 
-/// Returns how many of the first entries lie close behind each other.
+/// Returns how many of the first entries are close to each other on disk.
 fn run_length(entries: &[(RecordId, Location)]) -> usize {
     let Some((_, first)) = entries.first() else {
         return 0;

@@ -15,13 +15,12 @@ use crate::engine::error::Error;
 /// First bytes of every segment.
 const MAGIC: [u8; 8] = *b"CONVOYS1";
 
-/// Bytes in front of the first record.
+/// Bytes before the first record.
 pub const PREFIX_BYTES: usize = 16;
 
-/// Where a document is. A length of zero means that there is none.
+/// The location of a document. A length of zero means that there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Location {
-    /// The segment's number.
     pub segment: u32,
     /// Offset in the segment.
     pub offset: u32,
@@ -30,7 +29,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// Returns the offset behind the document.
+    /// Returns the offset after the document.
     pub fn end(self) -> u32 {
         self.offset.saturating_add(self.length)
     }
@@ -45,16 +44,16 @@ pub struct Segment {
     file: File,
     /// Bytes of documents in use, which decides whether the rest is worth reclaiming.
     live: AtomicU64,
-    /// Bytes that say something is gone.
-    tombs: AtomicU64,
+    /// Bytes of records of deletions.
+    tombstones: AtomicU64,
 }
 
-/// All segments by number. Replaced as a whole when one comes or goes, so that whoever holds the
-/// old set still reads the documents it points to.
+/// All segments by number. The set is replaced when a segment is added or removed, so that a scan
+/// with the old set can still read its documents.
 pub type Segments = BTreeMap<u32, Arc<Segment>>;
 
 impl Segment {
-    /// Creates an empty segment, on disk when this returns.
+    /// Creates an empty segment and syncs it to disk.
     pub fn create(directory: &Path, number: u32) -> Result<Self, Error> {
         let path = segment_path(directory, number);
         let salt = rand::random();
@@ -66,7 +65,7 @@ impl Segment {
                 .open(&path)?;
             file.write_all(&prefix(number, salt))?;
             file.sync_all()?;
-            // The name of a new file is durable only with its directory.
+            // The name of a new file is durable after its directory was synced.
             File::open(directory)?.sync_all()?;
             Ok(file)
         };
@@ -76,7 +75,7 @@ impl Segment {
         }
     }
 
-    /// Opens a segment; `None` if not even its first bytes were written.
+    /// Opens a segment; `None` if its first bytes were not written.
     pub fn open(directory: &Path, number: u32) -> Result<Option<Self>, Error> {
         let path = segment_path(directory, number);
         let mut bytes = [0; PREFIX_BYTES];
@@ -110,31 +109,28 @@ impl Segment {
             path,
             file,
             live: AtomicU64::new(0),
-            tombs: AtomicU64::new(0),
+            tombstones: AtomicU64::new(0),
         }
     }
 
-    /// Returns the number.
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// Returns what checksums start with, so that no bytes of a document pass for a record.
+    /// Returns the start value of checksums, so that a document cannot contain a valid record.
     pub fn salt(&self) -> u32 {
         self.salt
     }
 
-    /// Returns the file's name.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the file.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Writes at the file's position, all of it or an error.
+    /// Writes all parts at the file's position.
     pub fn write_all(&self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
         while parts.iter().any(|part| !part.is_empty()) {
             match (&self.file).write_vectored(parts) {
@@ -147,7 +143,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Waits until everything written is on disk.
+    /// Waits until everything that was written is on disk.
     pub fn sync(&self) -> Result<(), Error> {
         self.file
             .sync_data()
@@ -174,22 +170,20 @@ impl Segment {
         }
     }
 
-    /// Returns the bytes of documents in use.
     pub fn live(&self) -> u64 {
         self.live.load(Ordering::Relaxed)
     }
 
-    /// Returns the bytes that say something is gone.
-    pub fn tombs(&self) -> u64 {
-        self.tombs.load(Ordering::Relaxed)
+    /// Returns the bytes of records of deletions.
+    pub fn tombstones(&self) -> u64 {
+        self.tombstones.load(Ordering::Relaxed)
     }
 
-    /// Counts bytes that say something is gone.
-    pub fn bury(&self, bytes: u64) {
-        self.tombs.fetch_add(bytes, Ordering::Relaxed);
+    /// Counts bytes of a record of deletions.
+    pub fn add_tombstone(&self, bytes: u64) {
+        self.tombstones.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Returns the bytes of the file.
     pub fn size(&self) -> Result<u64, Error> {
         let metadata = self.file.metadata().map_err(|source| Error::Read {
             path: self.path.clone(),
@@ -203,7 +197,7 @@ impl Segment {
         self.live.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Counts bytes as no longer used.
+    /// Counts bytes as unused.
     pub fn release(&self, bytes: u64) {
         let result = self
             .live

@@ -1,5 +1,4 @@
-//! What the engine promises: what was written is there after it was opened again, wherever the log
-//! was cut, and whatever was compacted in between.
+//! Documents survive reopening, compaction, and a log that was cut at any byte.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -17,19 +16,19 @@ use crate::query::Filter;
 /// Segments so small that a few documents fill one.
 const SMALL: u32 = 2_000;
 
-/// A change to a collection, as a test draws it.
+/// A random change to a collection.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Documents with these ids and a filling of this length.
+    /// Inserts documents with these ids and a filling of this length.
     Insert(Vec<u8>, usize),
-    /// The document with this id gets another filling.
+    /// Replaces the filling of the document with this id.
     Update(u8, usize),
-    /// The document with this id goes.
+    /// Deletes the document with this id.
     Delete(u8),
     Compact,
 }
 
-/// What the collection holds according to a naive model: id to filling.
+/// A simple model of the collection: length of the filling by id.
 type Model = BTreeMap<u8, usize>;
 
 fn step() -> impl Strategy<Value = Step> {
@@ -137,7 +136,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_collection_is_what_a_map_would_be_also_after_reopening(
+    fn collection_equals_a_map_after_any_changes_and_reopening(
         steps in proptest::collection::vec(step(), 0..60), reopen in any::<u64>()
     ) {
         let directory = TempDir::new().expect("a temporary directory");
@@ -154,7 +153,7 @@ proptest! {
     }
 
     #[test]
-    fn a_log_cut_at_any_byte_holds_what_had_been_written_until_there(
+    fn log_cut_at_any_byte_keeps_all_earlier_records(
         steps in proptest::collection::vec(step(), 1..12), at in any::<prop::sample::Index>()
     ) {
         let directory = TempDir::new().expect("a temporary directory");
@@ -175,7 +174,7 @@ proptest! {
         let engine = Engine::open(directory.path()).expect("the directory opens");
         let expected = history.iter().rev().find(|(length, _)| *length <= cut);
         prop_assert_eq!(&contents(&engine), &expected.expect("the empty beginning").1);
-        // And it goes on from there.
+        // Writes go on from there.
         let mut model = contents(&engine);
         apply(&engine, &Step::Insert(vec![1, 2, 3], 7), &mut model);
         drop(engine);
@@ -185,7 +184,7 @@ proptest! {
 }
 
 #[test]
-fn damage_to_what_was_durable_is_an_error_and_not_a_torn_tail() {
+fn damage_to_durable_records_is_an_error() {
     let directory = TempDir::new().expect("a temporary directory");
     let engine = Engine::open(directory.path()).expect("the directory opens");
     let mut model = Model::new();
@@ -207,7 +206,7 @@ fn damage_to_what_was_durable_is_an_error_and_not_a_torn_tail() {
 }
 
 #[test]
-fn a_directory_is_used_by_one_engine_at_a_time() {
+fn second_engine_cannot_open_the_same_directory() {
     let directory = TempDir::new().expect("a temporary directory");
     let engine = open(directory.path());
     assert!(matches!(
@@ -219,7 +218,7 @@ fn a_directory_is_used_by_one_engine_at_a_time() {
 }
 
 #[test]
-fn space_of_deleted_documents_is_given_back() {
+fn compaction_frees_the_space_of_deleted_documents() {
     let directory = TempDir::new().expect("a temporary directory");
     let engine = open(directory.path());
     let mut model = Model::new();
@@ -236,7 +235,7 @@ fn space_of_deleted_documents_is_given_back() {
 }
 
 #[test]
-fn numbers_of_documents_are_not_given_twice() {
+fn record_ids_are_not_reused_after_reopening() {
     let directory = TempDir::new().expect("a temporary directory");
     let engine = open(directory.path());
     let mut model = Model::new();

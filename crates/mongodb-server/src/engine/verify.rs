@@ -1,24 +1,22 @@
-//! Looks at every document and every key of a collection, and says what does not agree.
+//! Checks every document and every index key of a collection.
 
 use crate::bson::{Doc, Key, Value, validate};
 use crate::engine::collection::{Collection, read_document};
 use crate::engine::error::Error;
 use crate::engine::index_spec::ID_INDEX;
+use crate::engine::locks::read;
 use crate::engine::log::Log;
-use crate::engine::read;
 use crate::engine::record::RecordId;
 
-/// More than this many disagreements say no more.
+/// Largest number of reported errors.
 const MAX_ERRORS: usize = 20;
 
-/// What was found.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Documents.
+    /// Number of documents.
     pub documents: usize,
-    /// Keys by the name of the index.
+    /// Number of keys by the name of the index.
     pub keys: Vec<(String, usize)>,
-    /// What does not agree.
     pub errors: Vec<String>,
 }
 

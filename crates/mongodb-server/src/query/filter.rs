@@ -1,4 +1,4 @@
-//! Decides whether a document is asked for.
+//! Compiled filters, and how they test documents.
 //!
 //! # References
 //!
@@ -8,90 +8,81 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use crate::bson::value::integer_of;
 use crate::bson::{Doc, Element, Key, Kind, Value, order};
 use crate::error::CommandError;
-use crate::query::expression::{Environment, Expression};
+use crate::query::expression::{Expression, Scope};
 use crate::query::path::{Path, Reached};
 use crate::query::regex::Pattern;
 
 /// A compiled filter.
 #[derive(Debug, Clone)]
 pub enum Filter {
-    /// All must hold; true when there is none.
+    /// All filters pass; an empty list passes.
     And(Vec<Self>),
-    /// One must hold.
+    /// One filter passes.
     Or(Vec<Self>),
-    /// The filter must not hold.
+    /// The filter does not pass.
     Not(Box<Self>),
-    /// A value at a path must pass a test.
-    Field {
-        /// Where.
-        path: Path,
-        /// What.
-        test: Test,
-    },
-    /// Holds or not, whatever the document.
+    /// A value at a path passes a test.
+    Field { path: Path, test: Test },
+    /// The result is the same for every document.
     Constant(bool),
-    /// An expression must be true; only outside of [`Self::Field`].
+    /// `$expr`; only in filters of whole documents.
     Expression {
-        /// The expression.
         expression: Expression,
         /// Milliseconds since 1970 when the command began.
         now_ms: i64,
     },
 }
 
-/// What one value is tested for.
+/// A test of one value.
 #[derive(Debug, Clone)]
 pub enum Test {
-    /// Equal to a value; null also where there is none.
+    /// Equal to a value; null also matches a missing value.
     Equal(Value<'static>),
-    /// Less or greater, within the type of the operand.
+    /// Less or greater than a value of the same type.
     Compare(Comparison, Value<'static>),
-    /// Equal to one of several, or matching one of several patterns.
+    /// `$in`
     In(Choices),
-    /// Text that matches.
+    /// Text that matches a pattern.
     Matches(Pattern),
-    /// There is a value, or there is none.
+    /// A value exists, or is missing.
     Exists(bool),
-    /// Of one of these types.
+    /// A value of one of these types.
     Type(Vec<Kind>),
-    /// Leaves this remainder.
+    /// `$mod`
     Modulo {
-        /// Not zero.
+        /// Never 0.
         divisor: i64,
-        /// What must be left.
         remainder: i64,
     },
-    /// An array of this length.
+    /// An array with this number of elements.
     Size(i64),
-    /// An array with all of these.
+    /// `$all`: an array whose elements pass each of these tests.
     All(Vec<Self>),
-    /// An array with a document that passes.
+    /// `$elemMatch`: an array with a document that passes the filter.
     ElementDocument(Box<Filter>),
-    /// An array with a value that passes all.
+    /// `$elemMatch`: an array with a value that passes all tests.
     ElementValue(Vec<ElementTest>),
-    /// Bits of a number or bytes.
+    /// `$bitsAllSet` and the like: bits of an integer or of binary data.
     Bits {
-        /// Which positions.
         positions: Vec<u32>,
-        /// Whether all or any must be so.
+        /// Whether all bits must pass, or any.
         all: bool,
-        /// Whether they must be set or clear.
+        /// Whether a bit passes if it is set, or if it is clear.
         set: bool,
     },
 }
 
-/// A test of one array element, or its contrary.
+/// Tests of one array element that must all pass, or a negation of them.
 #[derive(Debug, Clone)]
 pub struct ElementTest {
-    /// Whether the test must fail.
     pub negated: bool,
-    /// The tests that must all pass.
     pub tests: Vec<Test>,
 }
 
-/// Which side of the operand passes.
+/// An order comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     /// `$lt`
@@ -104,21 +95,17 @@ pub enum Comparison {
     GreaterOrEqual,
 }
 
-/// The operand of `$in`.
+/// The values and patterns of `$in`.
 #[derive(Debug, Clone, Default)]
 pub struct Choices {
-    /// The values, encoded.
     pub keys: BTreeSet<Key>,
-    /// The values as given.
     pub values: Vec<Value<'static>>,
-    /// The patterns among them.
     pub patterns: Vec<Pattern>,
-    /// Whether null is among them.
+    /// Whether null is one of the values.
     pub null: bool,
 }
 
 impl Comparison {
-    /// Returns whether an outcome of comparing passes.
     pub fn accepts(self, ordering: Ordering) -> bool {
         match self {
             Self::Less => ordering.is_lt(),
@@ -134,7 +121,7 @@ impl Comparison {
 }
 
 impl Default for Filter {
-    /// The filter that every document passes.
+    /// Returns the filter that every document passes.
     fn default() -> Self {
         Self::And(Vec::new())
     }
@@ -150,7 +137,7 @@ impl Filter {
         }
     }
 
-    /// Returns whether a document passes, or why an expression cannot tell.
+    /// Returns whether a document passes; fails if an expression fails.
     pub fn test(&self, doc: Doc<'_>) -> Result<bool, CommandError> {
         match self {
             Self::And(filters) => {
@@ -173,18 +160,18 @@ impl Filter {
             Self::Constant(holds) => Ok(*holds),
             Self::Field { path, test } => Ok(test.matches_at(path, doc)),
             Self::Expression { expression, now_ms } => {
-                let value = expression.evaluate(&Environment::new(doc, *now_ms))?;
+                let value = expression.evaluate(&Scope::new(doc, *now_ms))?;
                 Ok(value.is_truthy())
             }
         }
     }
 
-    /// Returns whether a document passes a filter that has no expressions in it.
+    /// Returns whether a document passes a filter without expressions.
     pub fn matches(&self, doc: Doc<'_>) -> bool {
         self.test(doc).unwrap_or(false)
     }
 
-    /// Visits the tests that every passing document passes.
+    /// Visits the field tests that a document must pass in order to pass the filter.
     pub fn conjuncts<'f>(&'f self, visit: &mut impl FnMut(&'f Path, &'f Test)) {
         match self {
             Self::And(filters) => filters.iter().for_each(|filter| filter.conjuncts(visit)),
@@ -195,7 +182,7 @@ impl Filter {
 }
 
 impl Test {
-    /// Tests what a path reaches in a document.
+    /// Tests the values at a path of a document.
     fn matches_at(&self, path: &Path, doc: Doc<'_>) -> bool {
         if let Self::Exists(wanted) = self {
             return reaches(path, doc) == *wanted;
@@ -207,12 +194,12 @@ impl Test {
             .is_break()
     }
 
-    /// Tests a field: its value and, if that is an array, each of its elements.
+    /// Tests the value of a field and, if it is an array, each element.
     pub fn matches_field(&self, element: Element<'_>) -> bool {
         self.matches_element(element, true)
     }
 
-    /// Tests an element of an array for what makes the whole array pass.
+    /// Tests whether an element is the one that lets its array pass.
     pub fn matches_item(&self, item: Element<'_>) -> bool {
         match self {
             Self::ElementDocument(filter) => item.doc().is_some_and(|doc| filter.matches(doc)),
@@ -229,7 +216,7 @@ impl Test {
         }
     }
 
-    /// Tests an element as a whole and, if it is an array that is to be looked into, what is in it.
+    /// Tests a value and, if it is an array and `look_inside` is set, each element.
     fn matches_element(&self, element: Element<'_>, look_inside: bool) -> bool {
         match self {
             Self::Size(length) => element
@@ -237,7 +224,7 @@ impl Test {
                 .filter(|_| element.kind() == Kind::Array)
                 .is_some_and(|array| i64::try_from(array.len()) == Ok(*length)),
             Self::ElementDocument(filter) => array_items(element).any(|item| {
-                // `$elemMatch` sees the elements of an array in an array by their index.
+                // A nested array counts as a document whose field names are the indexes.
                 item.doc().is_some_and(|doc| filter.matches(doc))
             }),
             Self::ElementValue(tests) => {
@@ -268,7 +255,7 @@ impl Test {
         }
     }
 
-    /// Tests one value, without entering arrays.
+    /// Tests one value without looking into arrays.
     fn matches_value(&self, element: Element<'_>) -> bool {
         let kind = element.kind();
         match self {
@@ -295,6 +282,17 @@ impl Test {
             | Self::ElementValue(_) => false,
         }
     }
+
+    /// Applies array tests to an element that is itself an array.
+    fn matches_nested(&self, item: Element<'_>) -> bool {
+        match self {
+            Self::Size(_) | Self::All(_) | Self::ElementDocument(_) | Self::ElementValue(_) => {
+                self.matches_element(item, true)
+            }
+            Self::Exists(wanted) => *wanted,
+            _ => false,
+        }
+    }
 }
 
 impl ElementTest {
@@ -307,26 +305,13 @@ impl ElementTest {
     }
 }
 
-impl Test {
-    /// Tests that look into an array which is itself an array's element.
-    fn matches_nested(&self, item: Element<'_>) -> bool {
-        match self {
-            Self::Size(_) | Self::All(_) | Self::ElementDocument(_) | Self::ElementValue(_) => {
-                self.matches_element(item, true)
-            }
-            Self::Exists(wanted) => *wanted,
-            _ => false,
-        }
-    }
-}
-
 impl Choices {
     fn contain(&self, element: Element<'_>) -> bool {
         if self.null && matches!(element.kind(), Kind::Null | Kind::Undefined) {
             return true;
         }
         let value = element.value();
-        // Encoding a document or an array is not worth avoiding; a lookup is.
+        // Encoding the value once costs less than comparing it with each choice.
         self.keys.contains(&Key::of(&value))
             || self
                 .patterns
@@ -335,7 +320,7 @@ impl Choices {
     }
 }
 
-/// Compares within the operand's type. Least and greatest keys compare with everything.
+/// Compares values of the operand's type; `MinKey` and `MaxKey` compare with all types.
 fn compares(comparison: Comparison, operand: &Value<'_>, element: Element<'_>) -> bool {
     let value = element.value();
     if matches!(operand, Value::MinKey | Value::MaxKey) {
@@ -376,10 +361,10 @@ fn break_if(condition: bool) -> ControlFlow<()> {
     }
 }
 
-/// Returns a number without its fraction.
+/// Truncates a number to an integer.
 fn truncated(value: &Value<'_>) -> Option<i64> {
     match value {
-        Value::Double(number) => crate::bson::value::integer_of(number.trunc()),
+        Value::Double(number) => integer_of(number.trunc()),
         _ => value.as_i64(),
     }
 }
@@ -393,7 +378,7 @@ fn test_bits(value: &Value<'_>, positions: &[u32], all: bool, set: bool) -> bool
     }
 }
 
-/// Returns a bit of a whole number or of bytes; `None` for anything else.
+/// Returns a bit of an integer or of binary data; `None` for other values.
 fn bit(value: &Value<'_>, position: u32) -> Option<bool> {
     if let Value::Binary { bytes, .. } = value {
         let byte = usize::try_from(position / 8).ok()?;
@@ -403,6 +388,6 @@ fn bit(value: &Value<'_>, position: u32) -> Option<bool> {
                 .is_some_and(|byte| byte >> (position % 8) & 1 == 1),
         );
     }
-    // Numbers are sign-extended.
+    // Integers are sign-extended.
     Some(value.as_i64()? >> position.min(63) & 1 == 1)
 }

@@ -1,22 +1,32 @@
-//! What clients ask of documents, compiled once and run on bytes: filters, order, shape, changes.
+//! Filters, sort orders, projections and updates: compiled once, then run on BSON bytes.
 //!
-//! Pure: nothing here knows of collections, files or connections.
+//! Nothing here depends on collections, files or connections.
 
-pub mod expression;
-pub mod filter;
-pub mod number;
-pub mod parse_filter;
-pub mod parse_projection;
-pub mod path;
-pub mod position;
-pub mod projection;
-pub mod regex;
-pub mod sort;
-pub mod tuples;
-pub mod update;
+mod direction;
+mod expression;
+mod filter;
+mod number;
+mod parse_filter;
+mod parse_projection;
+mod path;
+mod position;
+mod projection;
+mod regex;
+mod slice;
+mod sort;
+mod tuples;
+mod update;
 
-pub use expression::Expression;
-pub use filter::Filter;
-pub use path::Path;
+pub use direction::Direction;
+pub use expression::{Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
+pub use filter::{Comparison, Filter, Test};
+pub use path::{Part, Path, array_index};
 pub use projection::Projection;
 pub use sort::SortSpec;
+pub use tuples::{Tuples, encode_tuple};
+pub use update::{Update, UpdateContext, set_field};
+
+#[cfg(test)]
+mod filter_tests;
+#[cfg(test)]
+pub mod strategies;

@@ -1,6 +1,6 @@
-//! Compiles filters, refusing what is malformed or unknown as MongoDB refuses it.
+//! Compiles filters; rejects malformed and unknown operators with MongoDB's errors.
 
-use convoy_server_kit::clock::unix_ms;
+use convoy_server_kit::unix_ms;
 
 use crate::bson::{Doc, Element, Key, Kind, Value, value};
 use crate::error::{CommandError, UNSUPPORTED_HERE};
@@ -9,23 +9,25 @@ use crate::query::filter::{Choices, Comparison, ElementTest, Filter, Test};
 use crate::query::path::Path;
 use crate::query::regex::Pattern;
 
-/// Where a filter stands, which decides what it may contain.
+/// The position of a filter, which determines the operators that it may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// It is for whole documents.
+    /// The filter applies to whole documents.
     Documents,
-    /// It is for what is in a document.
+    /// The filter applies to a part of a document.
     Within,
 }
 
-/// Compiles a filter of documents.
-pub fn parse(filter: Doc<'_>) -> Result<Filter, CommandError> {
-    parse_in(filter, Place::Documents)
-}
+impl Filter {
+    /// Compiles a filter of whole documents.
+    pub fn parse(filter: Doc<'_>) -> Result<Self, CommandError> {
+        parse_in(filter, Place::Documents)
+    }
 
-/// Compiles a filter of what is in a document, where no expressions are allowed.
-pub fn parse_within(filter: Doc<'_>) -> Result<Filter, CommandError> {
-    parse_in(filter, Place::Within)
+    /// Compiles a filter of a part of a document, in which `$expr` is not allowed.
+    pub fn parse_within(filter: Doc<'_>) -> Result<Self, CommandError> {
+        parse_in(filter, Place::Within)
+    }
 }
 
 fn parse_in(filter: Doc<'_>, place: Place) -> Result<Filter, CommandError> {
@@ -94,7 +96,7 @@ fn parse_clauses(element: Element<'_>, place: Place) -> Result<Vec<Filter>, Comm
         .collect()
 }
 
-/// Compiles what is asked of one path: a value, or operators.
+/// Compiles the condition on one path: a value, or operators.
 fn parse_field(
     path: &Path,
     element: Element<'_>,
@@ -127,7 +129,7 @@ fn parse_field(
     Ok(())
 }
 
-/// Returns the operators of `{ path: { $op: … } }`; `None` if the value is to be compared as it is.
+/// Returns the operators of `{ path: { $op: … } }`; `None` if the value is an operand of equality.
 fn operators_of(element: Element<'_>) -> Option<Doc<'_>> {
     let doc = element.doc().filter(|_| element.kind() == Kind::Document)?;
     let first = doc.elements().next()?.name();
@@ -135,7 +137,7 @@ fn operators_of(element: Element<'_>) -> Option<Doc<'_>> {
     (first.starts_with('$') && !reference).then_some(doc)
 }
 
-/// Compiles operators that all apply to one value.
+/// Compiles the operators on one path.
 fn parse_operators(operators: Doc<'_>) -> Result<Vec<ElementTest>, CommandError> {
     let mut parsed = Vec::new();
     for element in operators.elements() {
@@ -192,7 +194,7 @@ fn parse_test(element: Element<'_>) -> Result<Test, CommandError> {
     }
 }
 
-/// Says of operators that MongoDB has that they are missing here.
+/// Returns a note for operators that MongoDB has and this server does not.
 fn unsupported_note(operator: &str) -> &'static str {
     match operator {
         "$near" | "$nearSphere" | "$geoWithin" | "$geoIntersects" | "$within" | "$where"
@@ -254,7 +256,7 @@ fn parse_not(element: Element<'_>) -> Result<ElementTest, CommandError> {
     let inner = operators_of(element)
         .ok_or_else(|| CommandError::bad_value("$not needs a regex or a document"))?;
     let parsed = parse_operators(inner)?;
-    // A double negation is the only inner one that is commonly written, as `$not: { $ne: … }`.
+    // Of the negations inside `$not`, only a single one such as `$not: { $ne: … }` is supported.
     if let [only] = parsed.as_slice()
         && only.negated
     {
@@ -265,7 +267,7 @@ fn parse_not(element: Element<'_>) -> Result<ElementTest, CommandError> {
     }
     if parsed.iter().any(|test| test.negated) {
         return Err(CommandError::unsupported(
-            "$not around several operators of which one is a negation",
+            "$not with several operators that include a negation",
         ));
     }
     Ok(ElementTest {
@@ -368,7 +370,7 @@ fn parse_modulo(element: Element<'_>) -> Result<Test, CommandError> {
     if divisor == 0 {
         return Err(CommandError::bad_value("divisor cannot be 0"));
     }
-    // The remainder of i64::MIN by -1 would overflow; by 1 it is the same.
+    // `i64::MIN % -1` would overflow; the remainder by 1 is the same.
     let divisor = if divisor == -1 { 1 } else { divisor };
     Ok(Test::Modulo { divisor, remainder })
 }
@@ -421,7 +423,7 @@ fn parse_element_match(element: Element<'_>) -> Result<Test, CommandError> {
         Some(operators) if !operators.elements().any(|first| logical(first.name())) => {
             Ok(Test::ElementValue(parse_operators(operators)?))
         }
-        _ => Ok(Test::ElementDocument(Box::new(parse_within(doc)?))),
+        _ => Ok(Test::ElementDocument(Box::new(Filter::parse_within(doc)?))),
     }
 }
 

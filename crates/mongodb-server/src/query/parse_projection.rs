@@ -3,68 +3,70 @@
 use crate::bson::{Doc, Element, Kind, Value};
 use crate::error::CommandError;
 use crate::query::expression::Expression;
-use crate::query::parse_filter;
+use crate::query::filter::Filter;
 use crate::query::projection::{Action, Mode, Node, Projection};
 
-/// Compiles the projection of `find`; `None` if it keeps everything.
-pub fn parse_find(spec: Doc<'_>) -> Result<Option<Projection>, CommandError> {
-    if spec.is_empty() {
-        return Ok(None);
-    }
-    Parser::new(true).finish(spec).map(Some)
-}
-
-/// Compiles `$project`.
-pub fn parse_project(spec: Doc<'_>) -> Result<Projection, CommandError> {
-    if spec.is_empty() {
-        let message = "Invalid $project :: caused by :: projection specification must have at \
-                       least one field";
-        return Err(CommandError::location(51_272, message));
-    }
-    Parser::new(false).finish(spec)
-}
-
-/// Compiles `$addFields`.
-pub fn parse_add_fields(spec: Doc<'_>) -> Result<Projection, CommandError> {
-    let mut root = Node::default();
-    add_fields(spec, "", &mut root)?;
-    Ok(Projection {
-        mode: Mode::Add,
-        keeps_id: true,
-        root,
-    })
-}
-
-/// Compiles `$unset`.
-pub fn parse_unset(spec: &Value<'_>) -> Result<Projection, CommandError> {
-    let wrong = || {
-        let message = "$unset specification must be a string or an array of strings";
-        CommandError::location(31_002, message)
-    };
-    let mut root = Node::default();
-    let mut keeps_id = true;
-    let mut add = |path: &str| {
-        check_path(path)?;
-        if path == "_id" {
-            keeps_id = false;
-            return Ok(());
+impl Projection {
+    /// Compiles the projection of `find`; `None` if it keeps all fields.
+    pub fn parse_find(spec: Doc<'_>) -> Result<Option<Self>, CommandError> {
+        if spec.is_empty() {
+            return Ok(None);
         }
-        root.add(path, Action::Select)
-    };
-    match spec {
-        Value::String(path) => add(path)?,
-        Value::Array(bytes) if !Doc::new(bytes).is_empty() => {
-            for path in Doc::new(bytes).values() {
-                add(path.as_str().ok_or_else(wrong)?)?;
+        Parser::new(true).finish(spec).map(Some)
+    }
+
+    /// Compiles `$project`.
+    pub fn parse_project(spec: Doc<'_>) -> Result<Self, CommandError> {
+        if spec.is_empty() {
+            let message = "Invalid $project :: caused by :: projection specification must have at \
+                           least one field";
+            return Err(CommandError::location(51_272, message));
+        }
+        Parser::new(false).finish(spec)
+    }
+
+    /// Compiles `$addFields`.
+    pub fn parse_add_fields(spec: Doc<'_>) -> Result<Self, CommandError> {
+        let mut root = Node::default();
+        add_fields(spec, "", &mut root)?;
+        Ok(Self {
+            mode: Mode::Add,
+            keeps_id: true,
+            root,
+        })
+    }
+
+    /// Compiles `$unset`.
+    pub fn parse_unset(spec: &Value<'_>) -> Result<Self, CommandError> {
+        let wrong = || {
+            let message = "$unset specification must be a string or an array of strings";
+            CommandError::location(31_002, message)
+        };
+        let mut root = Node::default();
+        let mut keeps_id = true;
+        let mut add = |path: &str| {
+            check_path(path)?;
+            if path == "_id" {
+                keeps_id = false;
+                return Ok(());
             }
+            root.add(path, Action::Select)
+        };
+        match spec {
+            Value::String(path) => add(path)?,
+            Value::Array(bytes) if !Doc::new(bytes).is_empty() => {
+                for path in Doc::new(bytes).values() {
+                    add(path.as_str().ok_or_else(wrong)?)?;
+                }
+            }
+            _ => return Err(wrong()),
         }
-        _ => return Err(wrong()),
+        Ok(Self {
+            mode: Mode::Exclude,
+            keeps_id,
+            root,
+        })
     }
-    Ok(Projection {
-        mode: Mode::Exclude,
-        keeps_id,
-        root,
-    })
 }
 
 fn add_fields(spec: Doc<'_>, prefix: &str, root: &mut Node) -> Result<(), CommandError> {
@@ -82,7 +84,7 @@ fn add_fields(spec: Doc<'_>, prefix: &str, root: &mut Node) -> Result<(), Comman
     Ok(())
 }
 
-/// Returns a document that is not an expression's operator.
+/// Returns the embedded document, unless it is an operator expression.
 fn plain_document(element: Element<'_>) -> Option<Doc<'_>> {
     let doc = element.doc().filter(|_| element.kind() == Kind::Document)?;
     let first = doc.elements().next();
@@ -90,11 +92,13 @@ fn plain_document(element: Element<'_>) -> Option<Doc<'_>> {
     (!operator).then_some(doc)
 }
 
+/// The fields of a projection compiled so far.
 struct Parser {
-    /// Whether the operators of `find` are known.
+    /// Whether the operators of `find` are allowed.
     find: bool,
+    /// Whether the projection is an inclusion, if a field has determined it.
     inclusive: Option<bool>,
-    /// Where inclusion or exclusion was settled by something computed.
+    /// Whether `_id` is included, if the projection says so.
     id: Option<bool>,
     root: Node,
 }
@@ -110,8 +114,8 @@ impl Parser {
     }
 
     fn finish(mut self, spec: Doc<'_>) -> Result<Projection, CommandError> {
-        self.read(spec, "")?;
-        // `_id` alone decides only if nothing else does.
+        self.parse_fields(spec, "")?;
+        // `_id` determines the mode only if no other field does.
         let inclusive = self.inclusive.unwrap_or(self.id == Some(true));
         Ok(Projection {
             mode: if inclusive {
@@ -124,15 +128,15 @@ impl Parser {
         })
     }
 
-    fn read(&mut self, spec: Doc<'_>, prefix: &str) -> Result<(), CommandError> {
+    fn parse_fields(&mut self, spec: Doc<'_>, prefix: &str) -> Result<(), CommandError> {
         for element in spec.elements() {
             let path = join(prefix, element.name());
-            self.read_field(&path, element)?;
+            self.parse_field(&path, element)?;
         }
         Ok(())
     }
 
-    fn read_field(&mut self, path: &str, element: Element<'_>) -> Result<(), CommandError> {
+    fn parse_field(&mut self, path: &str, element: Element<'_>) -> Result<(), CommandError> {
         check_path(path)?;
         let value = element.value();
         if value.is_number() || matches!(value, Value::Bool(_)) {
@@ -141,7 +145,7 @@ impl Parser {
                 self.id = Some(keep);
                 return Ok(());
             }
-            self.choose(keep, path)?;
+            self.set_mode(keep, path)?;
             return self.root.add(path, Action::Select);
         }
         if let Some(inner) = plain_document(element) {
@@ -150,12 +154,12 @@ impl Parser {
                                at path";
                 return Err(CommandError::location(51_270, format!("{message} {path}")));
             }
-            return self.read(inner, path);
+            return self.parse_fields(inner, path);
         }
         if self.find
             && let Some(operator) = element.doc().and_then(|doc| doc.elements().next())
             && element.kind() == Kind::Document
-            && self.read_find_operator(path, operator)?
+            && self.parse_find_operator(path, operator)?
         {
             return Ok(());
         }
@@ -169,8 +173,8 @@ impl Parser {
         self.root.add(path, Action::Compute(expression))
     }
 
-    /// Reads what only `find` has; false if it is not such.
-    fn read_find_operator(
+    /// Compiles an operator that only `find` has; returns false for other operators.
+    fn parse_find_operator(
         &mut self,
         path: &str,
         operator: Element<'_>,
@@ -188,8 +192,8 @@ impl Parser {
                     let message = "elemMatch: Invalid argument, object required";
                     CommandError::location(31_274, message)
                 })?;
-                let filter = parse_filter::parse_within(condition)?;
-                self.choose(true, path)?;
+                let filter = Filter::parse_within(condition)?;
+                self.set_mode(true, path)?;
                 self.root.add(path, Action::FirstMatch(Box::new(filter)))?;
             }
             "$meta" => return Err(CommandError::unsupported("$meta")),
@@ -198,8 +202,8 @@ impl Parser {
         Ok(true)
     }
 
-    /// Settles whether fields are kept or left out; the two do not mix.
-    fn choose(&mut self, keep: bool, path: &str) -> Result<(), CommandError> {
+    /// Sets the mode to inclusion or exclusion; rejects a mix of both.
+    fn set_mode(&mut self, keep: bool, path: &str) -> Result<(), CommandError> {
         match self.inclusive {
             Some(chosen) if chosen != keep => {
                 let (number, doing, other) = if keep {
@@ -233,7 +237,9 @@ fn check_path(path: &str) -> Result<(), CommandError> {
             return Err(CommandError::location(40_352, message));
         }
         if part == "$" {
-            return Err(CommandError::unsupported("the positional projection"));
+            return Err(CommandError::unsupported(
+                "the positional projection operator $",
+            ));
         }
         if part.starts_with('$') {
             return Err(CommandError::location(
@@ -246,7 +252,7 @@ fn check_path(path: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Reads `$slice: count` or `$slice: [skip, count]`; `None` if it is the expression of that name.
+/// Reads `$slice: count` or `$slice: [skip, count]`; `None` for the expression `$slice`.
 fn parse_slice(value: &Value<'_>) -> Result<Option<Action>, CommandError> {
     if let Some(count) = value.as_i64() {
         let (skip, limit) = if count < 0 {

@@ -1,41 +1,40 @@
-//! Dotted paths, and how they reach through arrays.
+//! Dotted paths, and how they resolve through arrays.
 //!
-//! A path that meets an array goes on in each document of that array and, where the next part is a
-//! number, also at that index. Arrays directly inside of arrays are entered by index only.
+//! In an array, a path continues in each embedded document and, if its next part is a number, also
+//! at that index. Arrays directly inside arrays are entered by index only.
 
 use std::fmt;
 use std::ops::ControlFlow;
 
 use crate::bson::{Doc, Element, Kind};
 
-/// A path such as `kafka.offset`, taken apart.
+/// A path such as `kafka.offset`, split at the dots.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path {
     text: String,
     parts: Vec<Part>,
 }
 
-/// What a path reaches in one place.
+/// One place that a path leads to.
 #[derive(Debug, Clone, Copy)]
 pub enum Reached<'a> {
-    /// A document on the way lacks the next name.
+    /// A document on the way has no field with the next name.
     Nothing,
-    /// A field. If it is an array, its elements are meant as well.
+    /// A field. If its value is an array, a test applies to the elements too.
     Field(Element<'a>),
-    /// An array's element, named by its index. It is meant as it is.
+    /// An array element that the path names by its index. A test applies to the element only.
     Item(Element<'a>),
 }
 
-/// One name of a path.
+/// One part of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Part {
     name: String,
-    /// The index that the name may mean in an array.
+    /// The array index that the name may stand for.
     index: Option<usize>,
 }
 
 impl Path {
-    /// Takes a dotted path apart.
     pub fn new(text: &str) -> Self {
         let part = |name: &str| Part {
             name: name.to_owned(),
@@ -47,17 +46,15 @@ impl Path {
         }
     }
 
-    /// Returns the path as it was given.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Returns the names.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// Returns whether one of the two paths is the other or lies inside of it.
+    /// Returns whether the paths are equal or one contains the other.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.parts
             .iter()
@@ -65,8 +62,8 @@ impl Path {
             .all(|(one, other)| one.name == other.name)
     }
 
-    /// Visits everything that the path reaches in `doc`, arrays at its end as a whole. Stops when
-    /// `visit` breaks.
+    /// Visits each place in `doc` that the path leads to, until `visit` breaks. Visits an array at
+    /// the end of the path once, as a whole.
     pub fn visit<'a>(
         &self,
         doc: Doc<'a>,
@@ -75,7 +72,7 @@ impl Path {
         visit_parts(doc, &self.parts, visit)
     }
 
-    /// Returns the element at the path, without entering arrays.
+    /// Returns the element at the path; does not enter arrays.
     pub fn get<'a>(&self, doc: Doc<'a>) -> Option<Element<'a>> {
         let (last, parents) = self.parts.split_last()?;
         let mut doc = doc;
@@ -91,7 +88,6 @@ impl Path {
 }
 
 impl<'a> Reached<'a> {
-    /// Returns the element, if there is one.
     pub fn element(self) -> Option<Element<'a>> {
         match self {
             Self::Nothing => None,
@@ -101,7 +97,6 @@ impl<'a> Reached<'a> {
 }
 
 impl Part {
-    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -124,7 +119,7 @@ impl fmt::Display for Path {
     }
 }
 
-/// Returns the index a name stands for: digits without a leading zero.
+/// Returns the array index that a name stands for: digits without a leading zero.
 pub fn array_index(name: &str) -> Option<usize> {
     let canonical = name == "0" || (!name.starts_with('0') && !name.starts_with('+'));
     name.parse().ok().filter(|_index: &usize| canonical)
@@ -144,7 +139,7 @@ fn visit_parts<'a>(
     }
 }
 
-/// Goes on at an element.
+/// Continues at an element.
 fn visit_element<'a>(
     reached: Reached<'a>,
     rest: &[Part],
@@ -166,10 +161,70 @@ fn visit_element<'a>(
                 .filter_map(Element::doc)
                 .try_for_each(|doc| visit_parts(doc, rest, visit))
         }
-        // A name was asked of something that has no names.
+        // The path names a field of a value that has no fields.
         _ => match reached {
             Reached::Field(_) => visit(Reached::Nothing),
             Reached::Item(_) | Reached::Nothing => ControlFlow::Continue(()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::query::strategies::{document, document_without_arrays, path};
+
+    /// Returns the number of places that a path leads to, and the elements there.
+    fn visited<'a>(path: &Path, doc: Doc<'a>) -> (usize, Vec<Element<'a>>) {
+        let (mut places, mut elements) = (0, Vec::new());
+        let outcome = path.visit(doc, &mut |reached| {
+            places += 1;
+            elements.extend(reached.element());
+            ControlFlow::Continue(())
+        });
+        assert!(outcome.is_continue());
+        (places, elements)
+    }
+
+    proptest! {
+        #[test]
+        fn path_leads_to_one_place_in_a_document_without_arrays(
+            bytes in document_without_arrays(), path in path()
+        ) {
+            let (path, doc) = (Path::new(&path), Doc::new(&bytes));
+            let (places, elements) = visited(&path, doc);
+            prop_assert_eq!(places, 1);
+            let found = elements.first().map(|element| element.payload());
+            prop_assert_eq!(found, path.get(doc).map(Element::payload));
+        }
+
+        #[test]
+        fn visit_finds_the_element_that_get_returns(bytes in document(), path in path()) {
+            let (path, doc) = (Path::new(&path), Doc::new(&bytes));
+            if let Some(element) = path.get(doc) {
+                let (_, elements) = visited(&path, doc);
+                let same = |found: &Element<'_>| std::ptr::eq(found.payload(), element.payload());
+                prop_assert!(elements.iter().any(same));
+            }
+        }
+
+        #[test]
+        fn paths_overlap_if_one_is_a_prefix_of_the_other(one in path(), other in path()) {
+            let (left, right) = (Path::new(&one), Path::new(&other));
+            let (one, other) = (format!("{one}."), format!("{other}."));
+            let expected = one.starts_with(&other) || other.starts_with(&one);
+            prop_assert_eq!(left.overlaps(&right), expected);
+            prop_assert_eq!(right.overlaps(&left), expected);
+        }
+
+        #[test]
+        fn only_canonical_digits_are_an_array_index(index in 0_usize..1_000) {
+            prop_assert_eq!(array_index(&index.to_string()), Some(index));
+            prop_assert_eq!(array_index(&format!("0{index}")), None);
+            prop_assert_eq!(array_index(&format!("+{index}")), None);
+            prop_assert_eq!(array_index(&format!("{index}a")), None);
+        }
     }
 }

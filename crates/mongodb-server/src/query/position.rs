@@ -1,12 +1,12 @@
-//! Which element of an array made a document pass a filter: what `$` in an update stands for.
+//! The array element that makes a document pass a filter: `$` in an update path.
 
 use crate::bson::{Doc, Element, Kind};
 use crate::query::filter::{Filter, Test};
 use crate::query::path::Part;
 
 impl Filter {
-    /// Returns the index of the outermost array's element that made the document pass; the last
-    /// condition that looked into an array decides.
+    /// Returns the index, in the outermost array, of the element that makes the document pass. If
+    /// several conditions look into arrays, the last one determines it.
     pub fn position(&self, doc: Doc<'_>) -> Option<usize> {
         match self {
             Self::And(filters) => filters.iter().rev().find_map(|filter| filter.position(doc)),
@@ -33,7 +33,7 @@ fn position_at(doc: Doc<'_>, parts: &[Part], test: &Test) -> Option<usize> {
     position_in(inner, rest, test)
 }
 
-/// Returns the first element of an array that passes, or has what passes.
+/// Returns the index of the first element that passes, or contains a value that passes.
 fn position_in(array: Doc<'_>, rest: &[Part], test: &Test) -> Option<usize> {
     array.elements().position(|item| {
         if rest.is_empty() {

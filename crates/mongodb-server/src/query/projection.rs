@@ -1,82 +1,90 @@
-//! Which fields a document is left with, and which are computed for it.
+//! Compiled projections, and how they change documents.
 //!
-//! One form for `find`'s projection and for `$project`, `$addFields` and `$unset`: a tree of what
-//! happens to each field.
+//! The projection of `find`, `$project`, `$addFields` and `$unset` have one compiled form: a tree
+//! with an action per field.
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value};
 use crate::error::CommandError;
-use crate::query::expression::{Environment, Expression, is_missing};
+use crate::query::expression::{Expression, Scope, is_missing};
 use crate::query::filter::Filter;
+use crate::query::slice::slice_array;
 
-/// What happens to fields that are not mentioned, and to those that are.
+/// The treatment of fields with and without an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Only what is mentioned stays.
+    /// Keeps only the fields with an action.
     Include,
-    /// Only what is mentioned goes.
+    /// Removes the fields with an action.
     Exclude,
-    /// Everything stays, what is mentioned is computed.
+    /// Keeps all fields and computes those with an action.
     Add,
 }
 
 /// A compiled projection.
 #[derive(Debug, Clone)]
 pub struct Projection {
-    /// What happens to fields that are not mentioned.
     pub mode: Mode,
-    /// Whether `_id` stays, where it is not mentioned otherwise.
+    /// Whether to keep an `_id` without an action.
     pub keeps_id: bool,
-    /// What happens to those that are.
     pub root: Node,
 }
 
-/// What happens to the fields of one document.
+/// The position of a document: `_id` is special only in whole documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Top,
+    Nested,
+}
+
+/// The actions on the fields of a document.
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     fields: Vec<(String, Action)>,
 }
 
-/// What happens to one field.
+/// The action on one field.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// Kept or left out, as the mode is.
+    /// Keeps or removes the field, depending on the mode.
     Select,
-    /// Goes into the document.
+    /// Applies actions to the fields of the embedded document.
     Descend(Node),
     /// `$slice` of an array.
     Slice {
-        /// How many to leave out; negative counts from the end.
+        /// Number of elements to skip; a negative number is a start counted from the end.
         skip: i64,
-        /// How many to keep.
+        /// Maximum number of elements to keep.
         limit: Option<i64>,
     },
-    /// `$elemMatch`: the first element that passes.
+    /// `$elemMatch`: keeps the first element that passes.
     FirstMatch(Box<Filter>),
-    /// Something computed in its place.
+    /// Replaces the value by a computed one.
     Compute(Expression),
 }
 
 impl Projection {
     /// Returns the projected document.
     pub fn apply(&self, doc: Doc<'_>, now_ms: i64) -> Result<Vec<u8>, CommandError> {
-        let environment = Environment::new(doc, now_ms);
+        let scope = Scope::new(doc, now_ms);
         let mut out = Builder::new();
-        self.project_fields(doc, &self.root, &environment, (&mut out, true))?;
+        self.project_fields(doc, &self.root, Level::Top, &scope, &mut out)?;
         Ok(out.finish())
     }
 
-    /// Writes the fields that stay, then those computed anew.
+    /// Writes the fields that are kept, then the new computed fields.
     fn project_fields(
         &self,
         doc: Doc<'_>,
         node: &Node,
-        environment: &Environment<'_>,
-        (out, top): (&mut Builder, bool),
+        level: Level,
+        scope: &Scope<'_>,
+        out: &mut Builder,
     ) -> Result<(), CommandError> {
+        let top = level == Level::Top;
         if top && self.mode == Mode::Include {
-            // A computed `_id` comes first, as a stored one does.
+            // A computed `_id` comes first, like a stored one.
             if let Some(Action::Compute(expression)) = node.action("_id") {
-                push_computed(out, "_id", expression, environment)?;
+                push_computed(out, "_id", expression, scope)?;
             }
         }
         for element in doc.elements() {
@@ -86,18 +94,18 @@ impl Projection {
                 }
                 continue;
             }
-            self.project(element, node, environment, out)?;
+            self.project(element, node, scope, out)?;
         }
         for (name, action) in &node.fields {
             let replaced = self.mode == Mode::Add && doc.element(name).is_some();
             let first = top && self.mode == Mode::Include && name == "_id";
             match action {
                 Action::Compute(expression) if !replaced && !first => {
-                    push_computed(out, name, expression, environment)?;
+                    push_computed(out, name, expression, scope)?;
                 }
                 Action::Descend(inner) if inner.computes() && doc.element(name).is_none() => {
-                    let made = self.computed_document(inner, environment)?;
-                    out.push(name, &made);
+                    let computed = self.computed_document(inner, scope)?;
+                    out.push(name, &computed);
                 }
                 _ => {}
             }
@@ -109,7 +117,7 @@ impl Projection {
         &self,
         element: Element<'_>,
         node: &Node,
-        environment: &Environment<'_>,
+        scope: &Scope<'_>,
         out: &mut Builder,
     ) -> Result<(), CommandError> {
         let include = self.mode == Mode::Include;
@@ -120,16 +128,16 @@ impl Projection {
             Some(Action::Select) => {}
             Some(Action::Compute(expression)) => {
                 if self.mode == Mode::Add {
-                    push_computed(out, element.name(), expression, environment)?;
+                    push_computed(out, element.name(), expression, scope)?;
                 }
             }
             Some(Action::Descend(inner)) => {
-                if let Some(value) = self.project_inner(element, inner, environment)? {
+                if let Some(value) = self.project_inner(element, inner, scope)? {
                     out.push(element.name(), &value);
                 }
             }
             Some(Action::Slice { skip, limit }) => match array_of(element) {
-                Some(array) => out.push(element.name(), &slice(array, *skip, *limit)),
+                Some(array) => out.push(element.name(), &slice_array(array, *skip, *limit)),
                 None => out.push_element(element),
             },
             Some(Action::FirstMatch(filter)) => {
@@ -145,17 +153,17 @@ impl Projection {
         Ok(())
     }
 
-    /// Projects a document, or every document of an array; `None` if nothing is left.
+    /// Projects an embedded document, or each document of an array; `None` removes the field.
     fn project_inner<'v>(
         &self,
         element: Element<'v>,
         node: &Node,
-        environment: &Environment<'_>,
+        scope: &Scope<'_>,
     ) -> Result<Option<Value<'v>>, CommandError> {
         let Some(doc) = element.doc() else {
             return Ok(match self.mode {
                 Mode::Include | Mode::Add if node.computes() => {
-                    Some(self.computed_document(node, environment)?)
+                    Some(self.computed_document(node, scope)?)
                 }
                 Mode::Include => None,
                 Mode::Exclude | Mode::Add => Some(element.value()),
@@ -163,26 +171,26 @@ impl Projection {
         };
         if element.kind() == Kind::Document {
             let mut out = Builder::new();
-            self.project_fields(doc, node, environment, (&mut out, false))?;
+            self.project_fields(doc, node, Level::Nested, scope, &mut out)?;
             return Ok(Some(Value::Document(out.finish().into())));
         }
         let mut items = ArrayBuilder::default();
         for item in doc.elements() {
-            if let Some(value) = self.project_inner(item, node, environment)? {
+            if let Some(value) = self.project_inner(item, node, scope)? {
                 items.push(&value);
             }
         }
         Ok(Some(items.into_value()))
     }
 
-    /// Returns a document that has computed fields only.
+    /// Returns a document with only the computed fields.
     fn computed_document(
         &self,
         node: &Node,
-        environment: &Environment<'_>,
+        scope: &Scope<'_>,
     ) -> Result<Value<'static>, CommandError> {
         let mut out = Builder::new();
-        self.project_fields(Doc::EMPTY, node, environment, (&mut out, false))?;
+        self.project_fields(Doc::EMPTY, node, Level::Nested, scope, &mut out)?;
         Ok(Value::Document(out.finish().into()))
     }
 }
@@ -193,7 +201,7 @@ impl Node {
         found.map(|(_, action)| action)
     }
 
-    /// Returns whether anything is computed here or below.
+    /// Returns whether this document or an embedded one has a computed field.
     pub fn computes(&self) -> bool {
         self.fields.iter().any(|(_, action)| match action {
             Action::Compute(_) => true,
@@ -202,7 +210,7 @@ impl Node {
         })
     }
 
-    /// Adds what happens at a dotted path.
+    /// Adds the action on a dotted path.
     pub fn add(&mut self, path: &str, action: Action) -> Result<(), CommandError> {
         let collision = || {
             let message = format!("Invalid $project :: caused by :: Path collision at {path}");
@@ -230,9 +238,9 @@ fn push_computed(
     out: &mut Builder,
     name: &str,
     expression: &Expression,
-    environment: &Environment<'_>,
+    scope: &Scope<'_>,
 ) -> Result<(), CommandError> {
-    let value = expression.evaluate(environment)?;
+    let value = expression.evaluate(scope)?;
     if !is_missing(&value) {
         out.push(name, &value);
     }
@@ -243,18 +251,43 @@ fn array_of(element: Element<'_>) -> Option<Doc<'_>> {
     element.doc().filter(|_| element.kind() == Kind::Array)
 }
 
-/// Returns part of an array; a negative start counts from the end.
-pub fn slice(array: Doc<'_>, skip: i64, limit: Option<i64>) -> Value<'static> {
-    let length = i64::try_from(array.len()).unwrap_or(i64::MAX);
-    let start = if skip < 0 {
-        length.saturating_add(skip).max(0)
-    } else {
-        skip
-    };
-    let count = |number: i64| usize::try_from(number).unwrap_or_default();
-    let kept = array
-        .values()
-        .skip(count(start))
-        .take(limit.map_or(usize::MAX, count));
-    kept.collect::<ArrayBuilder>().into_value()
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::query::strategies::{document, name, path};
+
+    fn project(doc: &[u8], spec: Builder) -> Vec<u8> {
+        let spec = spec.finish();
+        let projection = Projection::parse_project(Doc::new(&spec)).expect("a valid projection");
+        projection.apply(Doc::new(doc), 0).expect("no expressions")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn projecting_twice_is_projecting_once(
+            doc in document(), path in path(), keep in any::<bool>()
+        ) {
+            let spec = || Builder::new().bool(&path, keep);
+            let once = project(&doc, spec());
+            prop_assert_eq!(project(&once, spec()), once);
+        }
+
+        #[test]
+        fn inclusion_and_exclusion_of_a_field_divide_the_document(
+            doc in document(), name in name()
+        ) {
+            let included = project(&doc, Builder::new().int32(&name, 1).int32("_id", 0));
+            let excluded = project(&doc, Builder::new().int32(&name, 0));
+            let names = |doc: &[u8]| {
+                let names = Doc::new(doc).elements().map(|element| element.name().to_owned());
+                names.collect::<std::collections::BTreeSet<_>>()
+            };
+            prop_assert!(names(&included).is_disjoint(&names(&excluded)));
+            prop_assert_eq!(&names(&included) | &names(&excluded), names(&doc));
+        }
+    }
 }

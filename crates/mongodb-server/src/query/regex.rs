@@ -7,10 +7,10 @@ use regex::{Regex, RegexBuilder};
 use crate::bson::Value;
 use crate::error::{Code, CommandError};
 
-/// Bytes that one compiled pattern may take.
+/// Maximum size of a compiled pattern in bytes.
 const SIZE_LIMIT: usize = 1 << 20;
 
-/// A compiled pattern with the text it came from.
+/// A compiled pattern with its source text.
 #[derive(Clone)]
 pub struct Pattern {
     text: String,
@@ -19,7 +19,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Compiles a pattern with MongoDB's option letters.
+    /// Compiles a pattern with MongoDB's options: some of the letters `imsxu`.
     pub fn new(pattern: &str, options: &str) -> Result<Self, CommandError> {
         let mut builder = RegexBuilder::new(pattern);
         builder.size_limit(SIZE_LIMIT);
@@ -47,12 +47,11 @@ impl Pattern {
         })
     }
 
-    /// Returns the compiled form.
     pub fn regex(&self) -> &Regex {
         &self.regex
     }
 
-    /// Tests text, or a stored pattern for being this one.
+    /// Returns whether a text matches; a stored regular expression matches if it is the same.
     pub fn matches_value(&self, value: &Value<'_>) -> bool {
         match value {
             Value::String(text) | Value::Symbol(text) => self.regex.is_match(text),

@@ -1,90 +1,92 @@
-//! The values by which a document is ordered, and under which an index finds it.
+//! The values of a document for a compound sort order or index.
 //!
-//! An array stands for each of its elements. Fields below one array go together, element by
-//! element; two different arrays are refused.
+//! An array contributes each of its elements. Fields of the same array are combined per element;
+//! two different arrays are rejected.
 
 use crate::bson::{Doc, Element, Kind, Value};
 use crate::error::{Code, CommandError};
+use crate::query::direction::Direction;
 use crate::query::path::{Part, Path};
-use crate::query::sort::Direction;
 
-/// The values of several fields, one tuple per combination that goes together.
+/// The values of several fields: one tuple per index key.
 #[derive(Debug, Default)]
 pub struct Tuples<'a> {
-    /// The tuples, in the order of the arrays that they come from.
+    /// The tuples, in the order of the array elements.
     pub values: Vec<Vec<Value<'a>>>,
-    /// Whether an array was entered.
+    /// Whether one of the fields is in an array.
     pub multikey: bool,
-    /// Whether any of the fields exists.
+    /// Whether at least one of the fields exists.
     pub present: bool,
 }
 
-/// How far the way to a field's value has been gone.
+/// The progress of a walk along a path.
 #[derive(Debug, Clone)]
-enum Way<'a, 'p> {
-    /// The end.
+enum Walk<'a, 'p> {
+    /// Arrived at a value.
     Value(Value<'a>),
-    /// At an array, with names still to follow in each of its elements.
-    At(Element<'a>, &'p [Part]),
+    /// Stopped at an array; the rest of the path continues in each element.
+    Array(Element<'a>, &'p [Part]),
 }
 
-/// Collects the values of `fields` in `doc`.
-pub fn tuples<'a>(fields: &[(Path, Direction)], doc: Doc<'a>) -> Result<Tuples<'a>, CommandError> {
-    let mut out = Tuples::default();
-    let ways = fields
-        .iter()
-        .map(|(path, _)| enter(doc, path.parts(), &mut out.present))
-        .collect::<Result<_, _>>()?;
-    expand(ways, &mut out)?;
-    Ok(out)
+impl<'a> Tuples<'a> {
+    /// Collects the values of `fields` in `doc`.
+    pub fn new(fields: &[(Path, Direction)], doc: Doc<'a>) -> Result<Self, CommandError> {
+        let mut out = Self::default();
+        let walks = fields
+            .iter()
+            .map(|(path, _)| enter(doc, path.parts(), &mut out.present))
+            .collect::<Result<_, _>>()?;
+        expand(walks, &mut out)?;
+        Ok(out)
+    }
 }
 
-/// Appends the tuple's bytes, each in the direction of its field.
-pub fn encode(fields: &[(Path, Direction)], tuple: &[Value<'_>], out: &mut Vec<u8>) {
+/// Appends the encoding of a tuple, each value in the direction of its field.
+pub fn encode_tuple(fields: &[(Path, Direction)], tuple: &[Value<'_>], out: &mut Vec<u8>) {
     for ((_, direction), value) in fields.iter().zip(tuple) {
         direction.encode(value, out);
     }
 }
 
-/// Follows the first name into a document.
+/// Continues a walk in a document.
 fn enter<'a, 'p>(
     doc: Doc<'a>,
     parts: &'p [Part],
     present: &mut bool,
-) -> Result<Way<'a, 'p>, CommandError> {
+) -> Result<Walk<'a, 'p>, CommandError> {
     let Some((part, rest)) = parts.split_first() else {
-        return Ok(Way::Value(Value::Null));
+        return Ok(Walk::Value(Value::Null));
     };
     match doc.element(part.name()) {
         Some(element) => follow(element, rest, present),
-        None => Ok(Way::Value(Value::Null)),
+        None => Ok(Walk::Value(Value::Null)),
     }
 }
 
-/// Follows names through documents, up to a value or an array.
+/// Continues a walk at an element, up to a value or an array.
 fn follow<'a, 'p>(
     element: Element<'a>,
     rest: &'p [Part],
     present: &mut bool,
-) -> Result<Way<'a, 'p>, CommandError> {
+) -> Result<Walk<'a, 'p>, CommandError> {
     match (element.kind(), element.doc()) {
         (Kind::Array, Some(array)) => {
             if let Some(item) = by_position(array, rest)? {
                 return follow_item(item, &rest[1..], present);
             }
             *present |= rest.is_empty();
-            Ok(Way::At(element, rest))
+            Ok(Walk::Array(element, rest))
         }
         (_, Some(doc)) if !rest.is_empty() => enter(doc, rest, present),
         _ if rest.is_empty() => {
             *present = true;
-            Ok(Way::Value(element.value()))
+            Ok(Walk::Value(element.value()))
         }
-        _ => Ok(Way::Value(Value::Null)),
+        _ => Ok(Walk::Value(Value::Null)),
     }
 }
 
-/// Returns the element of an array that the next name means by its index.
+/// Returns the array element that the next name stands for, if the name is an index.
 fn by_position<'a>(array: Doc<'a>, rest: &[Part]) -> Result<Option<Element<'a>>, CommandError> {
     let Some(part) = rest.first() else {
         return Ok(None);
@@ -110,28 +112,28 @@ fn by_position<'a>(array: Doc<'a>, rest: &[Part]) -> Result<Option<Element<'a>>,
     Ok(Some(item))
 }
 
-/// Goes on at an element that was named by its index: at the end an array is meant as a whole.
+/// Continues a walk at an element named by its index: an array at the end counts as a whole.
 fn follow_item<'a, 'p>(
     item: Element<'a>,
     rest: &'p [Part],
     present: &mut bool,
-) -> Result<Way<'a, 'p>, CommandError> {
+) -> Result<Walk<'a, 'p>, CommandError> {
     if rest.is_empty() {
         *present = true;
-        return Ok(Way::Value(item.value()));
+        return Ok(Walk::Value(item.value()));
     }
     follow(item, rest, present)
 }
 
-fn expand<'a>(ways: Vec<Way<'a, '_>>, out: &mut Tuples<'a>) -> Result<(), CommandError> {
-    let mut arrays = ways.iter().filter_map(|way| match way {
-        Way::At(element, _) => Some(*element),
-        Way::Value(_) => None,
+fn expand<'a>(walks: Vec<Walk<'a, '_>>, out: &mut Tuples<'a>) -> Result<(), CommandError> {
+    let mut arrays = walks.iter().filter_map(|walk| match walk {
+        Walk::Array(element, _) => Some(*element),
+        Walk::Value(_) => None,
     });
     let Some(array) = arrays.next() else {
-        let values = ways.into_iter().filter_map(|way| match way {
-            Way::Value(value) => Some(value),
-            Way::At(..) => None,
+        let values = walks.into_iter().filter_map(|walk| match walk {
+            Walk::Value(value) => Some(value),
+            Walk::Array(..) => None,
         });
         out.values.push(values.collect());
         return Ok(());
@@ -149,10 +151,11 @@ fn expand<'a>(ways: Vec<Way<'a, '_>>, out: &mut Tuples<'a>) -> Result<(), Comman
     out.multikey = true;
     let items = array.doc().unwrap_or(Doc::EMPTY);
     let step = |item: Option<Element<'a>>, present: &mut bool| {
-        ways.iter()
-            .map(|way| match way {
-                Way::Value(value) => Ok(Way::Value(value.clone())),
-                Way::At(_, rest) => step_into(item, rest, present),
+        walks
+            .iter()
+            .map(|walk| match walk {
+                Walk::Value(value) => Ok(Walk::Value(value.clone())),
+                Walk::Array(_, rest) => step_into(item, rest, present),
             })
             .collect::<Result<Vec<_>, _>>()
     };
@@ -166,24 +169,24 @@ fn expand<'a>(ways: Vec<Way<'a, '_>>, out: &mut Tuples<'a>) -> Result<(), Comman
     })
 }
 
-/// Goes on in an array's element; `None` stands for an array without any.
+/// Continues a walk in an array element; `None` stands for an empty array.
 fn step_into<'a, 'p>(
     item: Option<Element<'a>>,
     rest: &'p [Part],
     present: &mut bool,
-) -> Result<Way<'a, 'p>, CommandError> {
+) -> Result<Walk<'a, 'p>, CommandError> {
     let Some(item) = item else {
-        return Ok(Way::Value(if rest.is_empty() {
+        return Ok(Walk::Value(if rest.is_empty() {
             Value::Undefined
         } else {
             Value::Null
         }));
     };
     if rest.is_empty() {
-        return Ok(Way::Value(item.value()));
+        return Ok(Walk::Value(item.value()));
     }
     match item.doc().filter(|_| item.kind() == Kind::Document) {
         Some(doc) => enter(doc, rest, present),
-        None => Ok(Way::Value(Value::Null)),
+        None => Ok(Walk::Value(Value::Null)),
     }
 }

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bson::{Bson, Document};
-use convoy_mongodb_server::{Settings, Store};
+use convoy_mongodb_server::{MongoServer, Settings};
 
 use crate::json::Json;
 use crate::wire::Connection;
@@ -25,7 +25,9 @@ const LEAST_CASES: usize = 780;
 #[test]
 fn replies_are_those_of_the_tables() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let store = runtime.block_on(Store::start(Settings::default())).unwrap();
+    let store = runtime
+        .block_on(MongoServer::start(Settings::default()))
+        .unwrap();
     let mut connection = Connection::open(store.address());
     let (mut cases, mut failures) = (0, Vec::new());
     for path in tables() {

@@ -11,3 +11,4 @@ pub use authority::Authority;
 pub use error::Error;
 pub use handshake::{accept, is_client_hello};
 pub use pem::load;
+pub use rustls::ServerConfig;

@@ -1,4 +1,4 @@
-//! Groups in every version: a member joins, is assigned, commits, is described and leaves.
+//! Groups in every version: join, assignment, commit, description, leave.
 
 use crate::api::tests::*;
 
@@ -27,7 +27,7 @@ fn join_request(version: i16, member: &str) -> JoinGroupRequest {
     }
 }
 
-/// Joins, with the round trip for an id where the version wants it.
+/// Joins, with a second request if the version requires a member id.
 fn join(fixture: &Fixture, version: i16) -> JoinGroupResponse {
     let response = fixture.call(&join_request(version, ""), version);
     if response.error_code != 79 {
@@ -88,7 +88,7 @@ fn commit(
 }
 
 #[test]
-fn a_member_joins_in_every_version_and_leads_alone() {
+fn single_member_joins_as_leader_in_every_version() {
     let fixture = Fixture::new();
     for version in versions::<JoinGroupRequest>() {
         let joined = join(&fixture, version);
@@ -100,7 +100,7 @@ fn a_member_joins_in_every_version_and_leads_alone() {
 }
 
 #[test]
-fn assignments_heartbeats_and_departures_work_in_every_version() {
+fn sync_heartbeat_and_leave_work_in_every_version() {
     let fixture = Fixture::new();
     for version in versions::<SyncGroupRequest>() {
         let joined = join(&fixture, 9);
@@ -125,7 +125,7 @@ fn assignments_heartbeats_and_departures_work_in_every_version() {
 }
 
 #[test]
-fn commits_are_fetched_in_every_version() {
+fn committed_offsets_are_fetched_in_every_version() {
     let fixture = Fixture::new();
     let joined = stable(&fixture);
     for version in versions::<OffsetCommitRequest>() {
@@ -142,13 +142,13 @@ fn commits_are_fetched_in_every_version() {
     }
 }
 
-/// Returns the version of the last commit, which is the offset it committed.
+/// Returns the version of the last commit, which it used as its offset.
 fn response_version(fixture: &Fixture) -> i16 {
     let offsets = fixture.cluster.groups().offsets(GROUP);
     i16::try_from(offsets.get("known", 1).unwrap().offset).unwrap()
 }
 
-/// Fetches offsets of the known topic's second partition.
+/// Fetches the offsets of the second partition of the known topic.
 fn committed(fixture: &Fixture, version: i16) -> Vec<(i32, i64)> {
     if version >= 8 {
         let topic = offset_fetch_request::OffsetFetchRequestTopics::default()
@@ -179,7 +179,7 @@ fn committed(fixture: &Fixture, version: i16) -> Vec<(i32, i64)> {
 }
 
 #[test]
-fn commits_for_unknown_topics_and_with_long_notes_are_refused() {
+fn commit_to_unknown_topic_or_with_long_metadata_is_refused() {
     let fixture = Fixture::new();
     let partition = offset_commit_request::OffsetCommitRequestPartition::default()
         .with_committed_metadata(Some(text(&"x".repeat(5_000))));
@@ -201,7 +201,7 @@ fn commits_for_unknown_topics_and_with_long_notes_are_refused() {
 }
 
 #[test]
-fn offsets_are_deleted_unless_the_group_reads_them() {
+fn offsets_of_subscribed_topics_cannot_be_deleted() {
     let fixture = Fixture::new();
     let joined = stable(&fixture);
     commit(&fixture, &joined, 5, 9);
@@ -221,7 +221,7 @@ fn offsets_are_deleted_unless_the_group_reads_them() {
 }
 
 #[test]
-fn deleting_a_topic_forgets_what_was_committed_for_it() {
+fn deleting_a_topic_deletes_its_committed_offsets() {
     let fixture = Fixture::new();
     let joined = stable(&fixture);
     commit(&fixture, &joined, 5, 9);
@@ -259,7 +259,7 @@ fn groups_are_listed_described_and_deleted_in_every_version() {
 }
 
 #[test]
-fn transactions_have_no_coordinator_and_no_producer_id() {
+fn transactions_are_refused_by_coordinator_and_producer_id() {
     let fixture = Fixture::new();
     for version in versions::<FindCoordinatorRequest>() {
         let request = |key_type| {

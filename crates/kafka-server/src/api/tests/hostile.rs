@@ -1,11 +1,11 @@
-//! Requests that begin sound and are then damaged: cut, flipped, stuffed, with counts of billions.
+//! Damaged requests: truncated, with flipped bits, with inserted bytes, with counts of billions.
 //!
-//! The corpus is every API in every version, as `kafka-protocol` encodes it. Nothing may panic,
-//! hang or answer without end, and the next sound request must be answered as ever.
+//! The corpus is every API in every version, as `kafka-protocol` encodes it. No request may cause a
+//! panic, a hang or an endless response, and the next valid request must be answered as usual.
 
 use crate::api::tests::*;
 
-/// More than any damaged request of a few hundred bytes can ask for with one small topic.
+/// Limit on the response to a damaged request of a few hundred bytes, with one small topic.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
 fn add<R: Request>(corpus: &mut Vec<Bytes>, request: &R) {
@@ -220,7 +220,7 @@ fn survives(frame: &[u8]) {
 }
 
 #[test]
-fn the_corpus_covers_every_api_and_is_answered() {
+fn corpus_covers_every_api_and_is_answered() {
     let fixture = Fixture::new();
     let mut apis = std::collections::BTreeSet::new();
     for frame in &*CORPUS {
@@ -235,7 +235,7 @@ fn the_corpus_covers_every_api_and_is_answered() {
 }
 
 #[test]
-fn requests_survive_being_cut_at_every_byte() {
+fn requests_truncated_at_every_byte_do_not_panic() {
     for frame in &*CORPUS {
         for cut in 0..frame.len() {
             survives(&frame[..cut]);
@@ -244,7 +244,7 @@ fn requests_survive_being_cut_at_every_byte() {
 }
 
 #[test]
-fn requests_survive_the_largest_number_at_every_byte() {
+fn requests_with_the_largest_number_at_every_byte_do_not_panic() {
     for frame in &*CORPUS {
         for at in 8..frame.len() {
             for number in [

@@ -1,5 +1,5 @@
-//! Holds the decoders against `kafka-protocol`'s encoders in every version, and the answers
-//! against its decoders: what one side writes, the other reads to the last byte.
+//! Decoders and responses against the encoders and decoders of `kafka-protocol`, in every version:
+//! what one side writes, the other reads to the last byte.
 
 mod groups;
 mod hostile;
@@ -18,9 +18,10 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::api::{Client, Next, SUPPORTED, answer, find};
+use crate::api::supported::{SUPPORTED, find};
+use crate::api::{Client, Next, answer};
 use crate::auth::Session;
-use crate::batch::tests::{batch, batch_of_producer};
+use crate::batch::tests::{Producer, batch, batch_of_producer};
 use crate::cluster::{Cluster, TopicRef};
 use crate::settings::Settings;
 
@@ -32,7 +33,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// Opens a cluster with one topic `known` of two partitions.
+    /// Opens a cluster with one topic, `known`, of two partitions.
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
@@ -72,7 +73,7 @@ impl Fixture {
         // No call here is meant to wait.
         let interrupted = CancellationToken::new();
         interrupted.cancel();
-        let mut session = Session::new(self.cluster.users());
+        let mut session = Session::new(self.cluster.credentials());
         let client = Client {
             id: "",
             address: Ipv4Addr::LOCALHOST.into(),
@@ -99,7 +100,7 @@ fn encode<R: Request>(request: &R, version: i16) -> Bytes {
     frame.freeze()
 }
 
-/// Sends a request that names nothing in every version: the answer only has to be sound.
+/// Sends an empty request in every version; checks only that the response can be decoded.
 fn call_with_defaults<R: Request + Default>(fixture: &Fixture) {
     for version in versions::<R>() {
         fixture.call(&R::default(), version);
@@ -107,7 +108,7 @@ fn call_with_defaults<R: Request + Default>(fixture: &Fixture) {
 }
 
 #[test]
-fn requests_that_name_nothing_are_answered_in_every_version() {
+fn empty_requests_are_answered_in_every_version() {
     let fixture = Fixture::new();
     call_with_defaults::<AlterConfigsRequest>(&fixture);
     call_with_defaults::<CreateAclsRequest>(&fixture);
@@ -153,7 +154,7 @@ fn topic_name(name: &str) -> TopicName {
 }
 
 #[test]
-fn api_versions_tells_the_same_in_every_version() {
+fn api_versions_are_the_same_in_every_version() {
     let fixture = Fixture::new();
     for version in versions::<ApiVersionsRequest>() {
         let mut request = ApiVersionsRequest::default();
@@ -167,7 +168,7 @@ fn api_versions_tells_the_same_in_every_version() {
 }
 
 #[test]
-fn metadata_names_the_broker_and_the_partitions_in_every_version() {
+fn metadata_lists_broker_and_partitions_in_every_version() {
     let fixture = Fixture::new();
     for version in versions::<MetadataRequest>() {
         let wanted =
@@ -181,7 +182,7 @@ fn metadata_names_the_broker_and_the_partitions_in_every_version() {
 }
 
 #[test]
-fn a_name_that_no_topic_can_have_is_told_from_one_that_none_has() {
+fn invalid_and_unknown_topic_names_are_different_errors() {
     let fixture = Fixture::new();
     let code = |name: &str, create: bool| {
         let wanted =
@@ -197,7 +198,7 @@ fn a_name_that_no_topic_can_have_is_told_from_one_that_none_has() {
 }
 
 #[test]
-fn metadata_of_nothing_in_particular_lists_every_topic() {
+fn metadata_without_topic_filter_lists_all_topics() {
     let fixture = Fixture::new();
     for version in versions::<MetadataRequest>() {
         let topics = if version == 0 { Some(Vec::new()) } else { None };
@@ -221,7 +222,7 @@ fn metadata_finds_topics_by_id() {
 }
 
 #[test]
-fn unknown_topics_are_created_only_when_asked_to() {
+fn unknown_topics_are_created_only_if_allowed() {
     let fixture = Fixture::new();
     let ask = |allow| {
         let wanted =
@@ -331,7 +332,7 @@ fn batches_are_appended_and_fetched_byte_for_byte_in_every_version() {
 }
 
 #[test]
-fn fetches_beyond_the_log_are_refused_in_every_version() {
+fn fetch_outside_the_log_is_refused_in_every_version() {
     let fixture = Fixture::new();
     for version in versions::<FetchRequest>() {
         let response = fixture.call(&fetch_request(&fixture, version, 1), version);
@@ -351,7 +352,7 @@ fn fetch_sessions_are_declined() {
 }
 
 #[test]
-fn damaged_and_oversized_batches_are_refused_and_leave_no_trace() {
+fn corrupt_and_oversized_batches_are_refused_and_not_appended() {
     let fixture = Fixture::new();
     let mut damaged = batch(1, 0, b"records");
     *damaged.last_mut().unwrap() ^= 1;
@@ -402,14 +403,14 @@ fn offsets_are_listed_and_records_deleted_in_every_version() {
     }
 }
 
-/// Serves all cases of the properties below: opening one for each would take most of the time.
+/// Shared by all cases of the properties below, because opening a cluster is slow.
 static SHARED: LazyLock<Fixture> = LazyLock::new(Fixture::new);
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn arbitrary_bodies_of_every_api_are_answered_or_refused_without_panic(
+    fn arbitrary_bodies_of_every_api_do_not_panic(
         which: prop::sample::Index,
         version_index: prop::sample::Index,
         body in proptest::collection::vec(any::<u8>(), 0..200),
@@ -426,7 +427,7 @@ proptest! {
     }
 
     #[test]
-    fn requests_cut_anywhere_are_refused(cut: prop::sample::Index, version in 4_i16..=18) {
+    fn truncated_requests_are_rejected(cut: prop::sample::Index, version in 4_i16..=18) {
         let fixture = &*SHARED;
         let frame = encode(&fetch_request(fixture, version, 0), version);
         let cut = cut.index(frame.len());

@@ -1,4 +1,4 @@
-//! Settings and growth of topics in every version.
+//! Settings, growth and description of topics in every version.
 
 use kafka_protocol::error::ResponseError;
 
@@ -65,7 +65,7 @@ fn settings_are_described_in_every_version() {
 }
 
 #[test]
-fn settings_are_changed_one_by_one_and_replaced_as_a_whole() {
+fn settings_are_changed_singly_and_replaced_together() {
     let fixture = Fixture::new();
     let week = ("604800000".to_owned(), 5);
     for version in versions::<IncrementalAlterConfigsRequest>() {
@@ -91,7 +91,7 @@ fn settings_are_changed_one_by_one_and_replaced_as_a_whole() {
 }
 
 #[test]
-fn words_are_added_to_lists_and_taken_from_them_the_default_included() {
+fn words_are_appended_to_lists_and_subtracted_from_them() {
     let (append, subtract) = (2, 3);
     let fixture = Fixture::new();
     let policy = || {
@@ -110,12 +110,12 @@ fn words_are_added_to_lists_and_taken_from_them_the_default_included() {
     let (code, message) = change(&fixture, "retention.ms", append, Some("5"), 1);
     assert_eq!(
         (code, message.as_str()),
-        (40, "`retention.ms` knows no operation 2")
+        (40, "`retention.ms` does not support operation 2")
     );
 }
 
 #[test]
-fn access_control_lists_are_refused_as_where_there_is_no_authorizer() {
+fn acls_are_refused_as_without_an_authorizer() {
     let fixture = Fixture::new();
     let disabled = ResponseError::SecurityDisabled.code();
     for version in versions::<DescribeAclsRequest>() {
@@ -139,12 +139,12 @@ fn access_control_lists_are_refused_as_where_there_is_no_authorizer() {
 }
 
 #[test]
-fn settings_that_cannot_be_are_refused_with_a_sentence() {
+fn invalid_settings_are_refused_with_a_message() {
     let fixture = Fixture::new();
     let (code, message) = change(&fixture, "retention.ms", 0, Some("soon"), 1);
     assert_eq!(
         (code, message.as_str()),
-        (40, "`retention.ms` cannot be `soon`")
+        (40, "invalid value `soon` for `retention.ms`")
     );
     let (code, message) = change(&fixture, "no.such", 0, Some("1"), 1);
     assert_eq!(
@@ -154,7 +154,7 @@ fn settings_that_cannot_be_are_refused_with_a_sentence() {
 }
 
 #[test]
-fn a_topic_grows_but_never_shrinks() {
+fn topic_grows_but_does_not_shrink() {
     let fixture = Fixture::new();
     let mut count = 2;
     for version in versions::<CreatePartitionsRequest>() {
@@ -175,7 +175,7 @@ fn a_topic_grows_but_never_shrinks() {
 }
 
 #[test]
-fn the_cluster_and_its_disk_are_described_in_every_version() {
+fn cluster_and_log_dirs_are_described_in_every_version() {
     let fixture = Fixture::new();
     for version in versions::<DescribeClusterRequest>() {
         let response = fixture.call(&DescribeClusterRequest::default(), version);
@@ -194,7 +194,7 @@ fn the_cluster_and_its_disk_are_described_in_every_version() {
 }
 
 #[test]
-fn the_only_epoch_ends_where_the_log_does() {
+fn end_of_the_only_epoch_is_the_end_of_the_log() {
     let fixture = Fixture::new();
     produce(&fixture, 7, batch(3, 0, b""));
     for version in versions::<OffsetForLeaderEpochRequest>() {
@@ -211,9 +211,9 @@ fn the_only_epoch_ends_where_the_log_does() {
 }
 
 #[test]
-fn a_producer_that_sends_again_is_told_the_offset_it_got() {
+fn retried_batch_gets_its_first_offset() {
     let fixture = Fixture::new();
-    let sent = |sequence| batch_of_producer(2, 0, b"", (7, 0, sequence));
+    let sent = |sequence| batch_of_producer(2, 0, b"", &Producer(7, 0, sequence));
     assert_eq!(produce(&fixture, 9, sent(0)), (0, 0));
     assert_eq!(produce(&fixture, 9, sent(2)), (0, 2));
     assert_eq!(produce(&fixture, 9, sent(0)), (0, 0));
@@ -222,7 +222,7 @@ fn a_producer_that_sends_again_is_told_the_offset_it_got() {
 }
 
 #[test]
-fn all_topics_together_may_have_so_many_partitions() {
+fn partitions_of_all_topics_are_limited() {
     let fixture = Fixture::new();
     let check = |partitions| fixture.cluster.check_new_topic("more", partitions);
     assert_eq!(check(3_998), Ok(3_998));

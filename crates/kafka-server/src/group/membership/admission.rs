@@ -1,12 +1,14 @@
-//! Lets members into a group: new ones, those that come again, and restarted static ones.
+//! Joining a group: new members, members that join again, and restarted static members.
 
 use kafka_protocol::error::ResponseError;
 
+use crate::group::answer::{Answer, Joined, JoinedMember, Refused, Ticket};
 use crate::group::member::Member;
-use crate::group::membership::{Identity, Join, Membership, State};
-use crate::group::{Answer, Joined, JoinedMember, Refused, Ticket};
+use crate::group::membership::machine::Membership;
+use crate::group::membership::request::{Identity, Join};
+use crate::group::membership::state::State;
 
-/// Members that one group may have.
+/// Limit on the members of one group.
 const MAX_MEMBERS: usize = 1_000;
 
 impl Membership {
@@ -43,7 +45,7 @@ impl Membership {
         if self.members.len() + self.pending.len() >= MAX_MEMBERS {
             return Err(ResponseError::GroupMaxSizeReached.into());
         }
-        if join.id_first && join.profile.instance_id.is_none() {
+        if join.id_required && join.profile.instance_id.is_none() {
             let deadline = now.saturating_add(join.profile.session_timeout);
             self.pending.insert(fresh_id.clone(), deadline);
             return Err(Refused {
@@ -67,7 +69,7 @@ impl Membership {
         self.prepare(now);
     }
 
-    /// Lets a known member join again, which changes nothing if it only missed an answer.
+    /// Joins a known member again; changes nothing if the member only missed a response.
     fn readmit(&mut self, now: u64, join: Join, ticket: Ticket) {
         let id = join.profile.id.clone();
         let is_leader = self.leader.as_ref() == Some(&id);
@@ -77,12 +79,12 @@ impl Membership {
         let unchanged = member.profile.protocols == join.profile.protocols;
         member.profile = join.profile;
         member.touch(now);
-        let missed_an_answer = match self.state {
+        let missed_a_response = match self.state {
             State::Completing { .. } => unchanged,
             State::Stable => unchanged && !is_leader,
             State::Empty | State::Preparing { .. } => false,
         };
-        if missed_an_answer {
+        if missed_a_response {
             let joined = self.joined(&id);
             self.answer(ticket, Answer::Joined(Ok(joined)));
             return;
@@ -96,7 +98,7 @@ impl Membership {
         self.prepare(now);
     }
 
-    /// Lets a restarted static member take the place of its former self.
+    /// Replaces a static member by its restarted instance.
     fn replace(&mut self, now: u64, replaced: &str, join: Join, ticket: Ticket) {
         let id = join.profile.id.clone();
         let former_leader = self.leader.clone();
@@ -110,14 +112,14 @@ impl Membership {
         if was_leader {
             self.leader = Some(id.clone());
         }
-        let goes_on = self.state == State::Stable && self.select_protocol() == self.protocol;
-        if goes_on {
+        let stays_stable = self.state == State::Stable && self.select_protocol() == self.protocol;
+        if stays_stable {
             self.changed = true;
             let mut joined = self.joined(&id);
             if was_leader && join.can_skip_assignment {
                 joined.skip_assignment = true;
             } else {
-                // Not told that it leads, the member asks for what it was assigned before.
+                // A member that does not know it is the leader requests its previous assignment.
                 joined.leader = former_leader.unwrap_or_default();
                 joined.members.clear();
             }
@@ -130,7 +132,7 @@ impl Membership {
         self.prepare(now);
     }
 
-    /// More first members may be on their way: each that comes makes the group wait again.
+    /// Extends the first rebalance: each new member makes the group wait for more.
     fn extend_initial_wait(&mut self, now: u64) {
         let longest = self.longest_rebalance();
         if let State::Preparing {
@@ -151,7 +153,7 @@ impl Membership {
         let alone = self.members.keys().all(|id| *id == profile.id);
         let same_type = alone || self.protocol_type == join.protocol_type;
         let mut protocols = profile.protocols.iter();
-        let common = protocols.any(|protocol| self.all_speak(&protocol.name, &profile.id));
+        let common = protocols.any(|protocol| self.all_support(&protocol.name, &profile.id));
         if join.protocol_type.is_empty() || !same_type || !common {
             return Err(ResponseError::InconsistentGroupProtocol);
         }

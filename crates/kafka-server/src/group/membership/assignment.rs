@@ -1,10 +1,12 @@
-//! Takes the leader's assignment and hands out the parts.
+//! Accepting the leader's assignments and handing them out.
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
-use crate::group::membership::{Membership, State, Sync};
-use crate::group::{Answer, Synced, Ticket};
+use crate::group::answer::{Answer, Synced, Ticket};
+use crate::group::membership::machine::Membership;
+use crate::group::membership::request::Sync;
+use crate::group::membership::state::State;
 
 impl Membership {
     pub(super) fn assign(
@@ -67,8 +69,8 @@ impl Membership {
         }
     }
 
-    /// Gives up members that do not ask for their assignment.
-    pub(super) fn drop_unsynced(&mut self, now: u64) {
+    /// Evicts members that have not requested their assignment.
+    pub(super) fn evict_unsynced(&mut self, now: u64) {
         let absent: Vec<String> = self
             .members
             .iter()
@@ -79,7 +81,7 @@ impl Membership {
             self.remove(now, &id, ResponseError::UnknownMemberId);
         }
         if let State::Completing { .. } = self.state {
-            // Everyone asked, but the leader brought no assignment.
+            // All members asked, but the leader sent no assignments.
             self.prepare(now);
         }
     }

@@ -1,4 +1,4 @@
-//! A group's members as they are kept on disk.
+//! The members of a group on disk.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::group::member::{Member, Profile};
-use crate::group::membership::{Membership, State};
+use crate::group::membership::machine::Membership;
+use crate::group::membership::state::State;
 
-/// A group's members as a restart should find them.
+/// The members of a group, to be restored after a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     generation: i32,
@@ -18,7 +19,6 @@ pub struct Snapshot {
     members: Vec<SnapshotMember>,
 }
 
-/// A member as a restart should find it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SnapshotMember {
     profile: Profile,
@@ -27,7 +27,7 @@ struct SnapshotMember {
 }
 
 impl Membership {
-    /// Returns the group as a restart should find it, if it changed since the last time.
+    /// Returns a snapshot if the group changed since the last one.
     pub fn take_snapshot(&mut self) -> Option<Snapshot> {
         if !std::mem::take(&mut self.changed) {
             return None;
@@ -35,7 +35,6 @@ impl Membership {
         Some(self.snapshot())
     }
 
-    /// Returns the group as a restart should find it.
     pub fn snapshot(&self) -> Snapshot {
         let members = self.members.values().map(|member| SnapshotMember {
             profile: member.profile.clone(),
@@ -50,11 +49,11 @@ impl Membership {
         }
     }
 
-    /// Restores a group; its members have their session timeouts to be heard of.
+    /// Restores a group; the sessions of its members start now.
     pub fn restore(snapshot: Snapshot, now: u64, join_delay: u64) -> Self {
-        let members = snapshot.members.into_iter().map(|kept| {
-            let mut member = Member::new(kept.profile, now);
-            member.assignment = kept.assignment;
+        let members = snapshot.members.into_iter().map(|stored| {
+            let mut member = Member::new(stored.profile, now);
+            member.assignment = stored.assignment;
             (member.profile.id.clone(), member)
         });
         let members: BTreeMap<String, Member> = members.collect();

@@ -1,10 +1,14 @@
-//! Plays schedules of joins, syncs, silence and departures against the membership.
+//! Schedules of joins, syncs, missed heartbeats and leaves.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use proptest::prelude::*;
 
-use crate::group::Joined;
-use crate::group::member::Protocol;
-use crate::group::membership::*;
+use crate::group::answer::{Answer, Joined, Ticket};
+use crate::group::member::{Profile, Protocol};
+use crate::group::membership::{Identity, Join, Membership, State, Sync};
 
 const SESSION: u64 = 10_000;
 const REBALANCE: u64 = 30_000;
@@ -48,14 +52,14 @@ impl Script {
         self.next_ticket
     }
 
-    /// Joins without the round trip for an id; new members are named `m<ticket>`.
+    /// Joins without a required member id; new members are named `m<ticket>`.
     fn join(&mut self, id: &str, instance: Option<&str>, protocols: &[&str]) -> Ticket {
         let ticket = self.ticket();
         let join = Join {
             profile: Self::profile(id, instance, protocols),
             fresh_id: format!("m{ticket}"),
             protocol_type: "consumer".to_owned(),
-            id_first: false,
+            id_required: false,
             can_skip_assignment: true,
         };
         self.membership.join(self.now, join, ticket);
@@ -121,7 +125,7 @@ impl Script {
         }
     }
 
-    /// Forms a stable group of dynamic members, the leader first.
+    /// Forms a stable group of dynamic members; the first is the leader.
     fn stable(&mut self, members: usize) -> Vec<Joined> {
         let tickets: Vec<Ticket> = (0..members)
             .map(|_| self.join("", None, &["range"]))
@@ -145,7 +149,7 @@ fn identity(member: &str) -> Identity<'_> {
 }
 
 #[test]
-fn members_that_come_together_form_one_generation() {
+fn members_that_join_together_form_one_generation() {
     let mut script = Script::new();
     let first = script.join("", None, &["range", "roundrobin"]);
     script.pass(DELAY - 1);
@@ -166,7 +170,7 @@ fn members_that_come_together_form_one_generation() {
 }
 
 #[test]
-fn the_leader_assigns_and_all_are_told() {
+fn assignments_of_the_leader_reach_all_members() {
     let mut script = Script::new();
     let tickets = [
         script.join("", None, &["range"]),
@@ -192,7 +196,7 @@ fn the_leader_assigns_and_all_are_told() {
 }
 
 #[test]
-fn a_new_member_makes_the_others_join_again() {
+fn new_member_triggers_a_rebalance() {
     let mut script = Script::new();
     let members = script.stable(1);
     let fresh = script.join("", None, &["range"]);
@@ -206,7 +210,7 @@ fn a_new_member_makes_the_others_join_again() {
 }
 
 #[test]
-fn a_silent_member_is_given_up_and_the_others_rebalance() {
+fn member_without_heartbeats_is_evicted_and_the_others_rebalance() {
     let mut script = Script::new();
     let members = script.stable(3);
     script.pass(SESSION - 1);
@@ -226,7 +230,7 @@ fn a_silent_member_is_given_up_and_the_others_rebalance() {
 }
 
 #[test]
-fn who_does_not_join_a_rebalance_in_time_is_left_behind() {
+fn member_that_misses_a_rebalance_is_evicted() {
     let mut script = Script::new();
     let members = script.stable(2);
     let fresh = script.join("", None, &["range"]);
@@ -244,7 +248,7 @@ fn who_does_not_join_a_rebalance_in_time_is_left_behind() {
 }
 
 #[test]
-fn the_last_to_leave_empties_the_group() {
+fn group_is_empty_after_the_last_member_leaves() {
     let mut script = Script::new();
     let members = script.stable(2);
     for member in &members {
@@ -253,7 +257,7 @@ fn the_last_to_leave_empties_the_group() {
             .leave(script.now, identity(&member.member));
         assert_eq!(left, Ok(()));
     }
-    assert!(script.membership.deserted());
+    assert!(script.membership.is_empty());
     assert_eq!(
         script.membership.leave(script.now, identity("gone")),
         Err(ResponseError::UnknownMemberId)
@@ -261,7 +265,7 @@ fn the_last_to_leave_empties_the_group() {
 }
 
 #[test]
-fn a_restarted_static_member_keeps_its_assignment_without_a_rebalance() {
+fn restarted_static_member_keeps_its_assignment_without_a_rebalance() {
     let mut script = Script::new();
     let first = script.join("", Some("a"), &["range"]);
     script.pass(DELAY);
@@ -285,7 +289,7 @@ fn a_restarted_static_member_keeps_its_assignment_without_a_rebalance() {
 }
 
 #[test]
-fn a_member_with_other_protocols_is_refused() {
+fn member_without_common_protocol_is_refused() {
     let mut script = Script::new();
     script.stable(1);
     let stranger = script.join("", None, &["sticky"]);
@@ -296,27 +300,27 @@ fn a_member_with_other_protocols_is_refused() {
 }
 
 #[test]
-fn an_id_that_was_given_out_is_not_kept_for_ever() {
+fn unused_member_id_expires() {
     let mut script = Script::new();
     let join = Join {
         profile: Script::profile("", None, &["range"]),
         fresh_id: "fresh".to_owned(),
         protocol_type: "consumer".to_owned(),
-        id_first: true,
+        id_required: true,
         can_skip_assignment: true,
     };
     script.membership.join(0, join.clone(), 1);
     script.collect();
     assert_eq!(script.refused(1), ResponseError::MemberIdRequired);
-    assert!(!script.membership.deserted());
+    assert!(!script.membership.is_empty());
     script.pass(SESSION);
-    assert!(script.membership.deserted());
+    assert!(script.membership.is_empty());
     let late = script.join("fresh", None, &["range"]);
     assert_eq!(script.refused(late), ResponseError::UnknownMemberId);
 }
 
 #[test]
-fn commits_of_a_former_generation_are_refused() {
+fn commit_of_an_old_generation_is_refused() {
     let mut script = Script::new();
     let members = script.stable(1);
     let mut commit = |generation| {
@@ -331,7 +335,7 @@ fn commits_of_a_former_generation_are_refused() {
 }
 
 #[test]
-fn a_restored_group_goes_on_where_it_was() {
+fn restored_group_continues_in_its_generation() {
     let mut script = Script::new();
     let members = script.stable(2);
     let snapshot = script.membership.take_snapshot().unwrap();
@@ -364,9 +368,9 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever happens, every request is answered in the end, and a group left alone empties.
+    /// Every request is answered in the end, and a group without requests becomes empty.
     #[test]
-    fn no_request_waits_for_ever(steps in proptest::collection::vec(step(), 1..60)) {
+    fn every_request_is_answered(steps in proptest::collection::vec(step(), 1..60)) {
         let mut script = Script::new();
         let mut asked = Vec::new();
         let mut known: Vec<Joined> = Vec::new();
@@ -406,6 +410,6 @@ proptest! {
         for ticket in asked {
             prop_assert!(script.answers.contains_key(&ticket));
         }
-        prop_assert!(script.membership.deserted());
+        prop_assert!(script.membership.is_empty());
     }
 }

@@ -1,13 +1,19 @@
-//! Numbers: computed, rounded, summed up.
+//! Functions of numbers.
 
 use std::cmp::Ordering;
 
 use crate::bson::value::integer_of;
 use crate::bson::{Doc, Value, order};
 use crate::error::CommandError;
+use crate::query::expression::function::Outcome;
 use crate::query::number;
 
-type Outcome = Result<Value<'static>, CommandError>;
+/// The numbers for which a function is defined, and the error for others.
+struct Domain {
+    contains: fn(f64) -> bool,
+    code: i32,
+    message: &'static str,
+}
 
 /// `$add`: numbers, or a date and numbers of milliseconds.
 pub fn add(arguments: &[Value<'_>]) -> Outcome {
@@ -91,7 +97,7 @@ pub fn multiply(arguments: &[Value<'_>]) -> Outcome {
     Ok(product)
 }
 
-/// `$divide`, always in doubles.
+/// `$divide`; the result is a double.
 pub fn divide(arguments: &[Value<'_>]) -> Outcome {
     let Some((left, right)) = two_numbers(arguments, |left, right| {
         format!("$divide only supports numeric types, not {left} and {right}")
@@ -105,7 +111,7 @@ pub fn divide(arguments: &[Value<'_>]) -> Outcome {
     Ok(as_doubles(left, right, |one, other| one / other))
 }
 
-/// `$mod`, with the sign of the dividend.
+/// `$mod`; the result has the sign of the dividend.
 pub fn modulo(arguments: &[Value<'_>]) -> Outcome {
     let Some((left, right)) = two_numbers(arguments, |left, right| {
         format!("$mod only supports numeric types, not {left} and {right}")
@@ -159,7 +165,7 @@ pub fn floor(arguments: &[Value<'_>]) -> Outcome {
     whole("$floor", arguments, f64::floor)
 }
 
-/// `$round`, halves to the even neighbour.
+/// `$round`; halves are rounded to even.
 pub fn round(arguments: &[Value<'_>]) -> Outcome {
     to_place("$round", arguments, f64::round_ties_even)
 }
@@ -169,7 +175,7 @@ pub fn truncate(arguments: &[Value<'_>]) -> Outcome {
     to_place("$trunc", arguments, f64::trunc)
 }
 
-/// `$pow`: an integer where both are and the result is.
+/// `$pow`; the result is an integer if both arguments are and it fits.
 pub fn power(arguments: &[Value<'_>]) -> Outcome {
     let Some((base, exponent)) = two_numbers(arguments, |base, exponent| {
         format!("$pow's base and exponent must be numeric, not {base} and {exponent}")
@@ -196,41 +202,35 @@ pub fn power(arguments: &[Value<'_>]) -> Outcome {
 
 /// `$sqrt`
 pub fn square_root(arguments: &[Value<'_>]) -> Outcome {
-    checked(
-        "$sqrt",
-        arguments,
-        f64::sqrt,
-        |number| number >= 0.0,
-        (
-            28_714,
-            "$sqrt's argument must be greater than or equal to 0",
-        ),
-    )
+    let domain = Domain {
+        contains: |number| number >= 0.0,
+        code: 28_714,
+        message: "$sqrt's argument must be greater than or equal to 0",
+    };
+    real_in("$sqrt", arguments, f64::sqrt, &domain)
 }
 
 /// `$ln`
 pub fn natural_logarithm(arguments: &[Value<'_>]) -> Outcome {
-    checked(
-        "$ln",
-        arguments,
-        f64::ln,
-        |number| number > 0.0,
-        (28_766, "$ln's argument must be a positive number"),
-    )
+    let domain = Domain {
+        contains: |number| number > 0.0,
+        code: 28_766,
+        message: "$ln's argument must be a positive number",
+    };
+    real_in("$ln", arguments, f64::ln, &domain)
 }
 
 /// `$log10`
 pub fn decimal_logarithm(arguments: &[Value<'_>]) -> Outcome {
-    checked(
-        "$log10",
-        arguments,
-        f64::log10,
-        |number| number > 0.0,
-        (28_761, "$log10's argument must be a positive number"),
-    )
+    let domain = Domain {
+        contains: |number| number > 0.0,
+        code: 28_761,
+        message: "$log10's argument must be a positive number",
+    };
+    real_in("$log10", arguments, f64::log10, &domain)
 }
 
-/// `$log` of a number to a base.
+/// `$log`
 pub fn logarithm(arguments: &[Value<'_>]) -> Outcome {
     let Some((number, base)) = two_numbers(arguments, |number, base| {
         format!("$log's argument and base must be numeric, not {number} and {base}")
@@ -251,7 +251,7 @@ pub fn logarithm(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Double(number.ln() / base.ln()))
 }
 
-/// A function of real numbers.
+/// Computes a function of a double, such as `$sin`.
 pub fn real(name: &str, arguments: &[Value<'_>], compute: fn(f64) -> f64) -> Outcome {
     let number = one_number(name, arguments)?;
     let number = number.and_then(Value::as_f64);
@@ -263,7 +263,7 @@ pub fn random(_arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Double(rand::random()))
 }
 
-/// `$min` and `$max` of arguments, or of the elements of the only one.
+/// `$min` and `$max` of the arguments, or of the elements of a single array.
 pub fn extreme(arguments: &[Value<'_>], wanted: Ordering) -> Outcome {
     let mut best: Option<Value<'static>> = None;
     each(arguments, |value| {
@@ -276,7 +276,7 @@ pub fn extreme(arguments: &[Value<'_>], wanted: Ordering) -> Outcome {
     Ok(best.unwrap_or(Value::Null))
 }
 
-/// Calls back with each argument, or with each element of the only one if that is an array.
+/// Calls `take` with each argument, or with each element of a single array.
 pub fn each(
     arguments: &[Value<'_>],
     mut take: impl FnMut(&Value<'_>) -> Result<(), CommandError>,
@@ -287,7 +287,7 @@ pub fn each(
     arguments.iter().try_for_each(take)
 }
 
-/// Returns an integer in 32 bits if that is wanted and possible.
+/// Returns a 32-bit integer if `narrow` is set and the number fits; otherwise a 64-bit one.
 pub fn integer(number: i64, narrow: bool) -> Value<'static> {
     match i32::try_from(number) {
         Ok(small) if narrow => Value::Int32(small),
@@ -315,7 +315,7 @@ fn shift_date(date: i64, by: &Value<'_>, shift: fn(i64, i64) -> Option<i64>) -> 
         .ok_or_else(|| CommandError::bad_value("date overflow"))
 }
 
-/// Returns the only argument; `None` if it is null.
+/// Returns the argument, a number; `None` if it is null or missing.
 fn one_number<'v, 'a>(
     name: &str,
     arguments: &'v [Value<'a>],
@@ -323,7 +323,7 @@ fn one_number<'v, 'a>(
     match arguments.first() {
         None => Ok(None),
         Some(value) if value.is_nullish() => Ok(None),
-        Some(Value::Decimal128(_)) => Err(CommandError::unsupported("arithmetic with decimals")),
+        Some(Value::Decimal128(_)) => Err(CommandError::unsupported("arithmetic with Decimal128")),
         Some(value) if value.is_number() => Ok(Some(value)),
         Some(value) => Err(CommandError::location(
             28_765,
@@ -335,7 +335,7 @@ fn one_number<'v, 'a>(
     }
 }
 
-/// Returns both arguments; `None` if one of them is null.
+/// Returns both arguments, numbers; `None` if one is null or missing.
 fn two_numbers<'v, 'a>(
     arguments: &'v [Value<'a>],
     message: impl Fn(&str, &str) -> String,
@@ -351,7 +351,7 @@ fn two_numbers<'v, 'a>(
         return Err(CommandError::type_mismatch(message));
     }
     if matches!(left, Value::Decimal128(_)) || matches!(right, Value::Decimal128(_)) {
-        return Err(CommandError::unsupported("arithmetic with decimals"));
+        return Err(CommandError::unsupported("arithmetic with Decimal128"));
     }
     Ok(Some((left, right)))
 }
@@ -364,26 +364,24 @@ fn whole(name: &str, arguments: &[Value<'_>], compute: fn(f64) -> f64) -> Outcom
     })
 }
 
-fn checked(
+/// Computes a function of a double that is not defined for all numbers.
+fn real_in(
     name: &str,
     arguments: &[Value<'_>],
     compute: fn(f64) -> f64,
-    accepts: fn(f64) -> bool,
-    (code, message): (i32, &str),
+    domain: &Domain,
 ) -> Outcome {
     let Some(number) = one_number(name, arguments)?.and_then(Value::as_f64) else {
         return Ok(Value::Null);
     };
-    if !number.is_nan() && !accepts(number) {
-        return Err(CommandError::location(
-            code,
-            format!("{message}, but is {number}"),
-        ));
+    if !number.is_nan() && !(domain.contains)(number) {
+        let message = format!("{}, but is {number}", domain.message);
+        return Err(CommandError::location(domain.code, message));
     }
     Ok(Value::Double(compute(number)))
 }
 
-/// Rounds to a number of decimal places, negative ones before the point.
+/// Rounds to a number of decimal places; a negative number rounds before the decimal point.
 fn to_place(name: &str, arguments: &[Value<'_>], compute: fn(f64) -> f64) -> Outcome {
     let Some(value) = one_number(name, arguments.get(..1).unwrap_or_default())? else {
         return Ok(Value::Null);

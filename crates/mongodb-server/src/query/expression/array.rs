@@ -1,12 +1,11 @@
-//! Arrays: elements picked, found, joined, ordered.
+//! Functions of arrays.
 
 use crate::bson::{ArrayBuilder, Doc, MAX_DOCUMENT_BYTES, Value, order};
 use crate::error::{Code, CommandError};
-use crate::query::expression::null_if_missing;
-use crate::query::projection;
+use crate::query::expression::function::Outcome;
+use crate::query::expression::values::null_if_missing;
+use crate::query::slice::slice_array;
 use crate::query::sort::SortSpec;
-
-type Outcome = Result<Value<'static>, CommandError>;
 
 /// `$arrayElemAt`
 pub fn element_at(arguments: &[Value<'_>]) -> Outcome {
@@ -30,12 +29,12 @@ pub fn element_at(arguments: &[Value<'_>]) -> Outcome {
     Ok(nth(items, index))
 }
 
-/// `$first` of an array.
+/// `$first`
 pub fn first(arguments: &[Value<'_>]) -> Outcome {
     end("$first", arguments, 0)
 }
 
-/// `$last` of an array.
+/// `$last`
 pub fn last(arguments: &[Value<'_>]) -> Outcome {
     end("$last", arguments, -1)
 }
@@ -54,7 +53,7 @@ fn end(name: &str, arguments: &[Value<'_>], index: i64) -> Outcome {
     }
 }
 
-/// Returns an element, counted from the end if the index is negative; missing if there is none.
+/// Returns the element at an index, which counts from the end if negative, or a missing value.
 fn nth(items: Doc<'_>, index: i64) -> Value<'static> {
     let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
     let index = if index < 0 {
@@ -132,7 +131,7 @@ pub fn index_of(arguments: &[Value<'_>]) -> Outcome {
     })))
 }
 
-/// Reads where a search starts or ends.
+/// Reads the start or the end of a search.
 pub fn bound(name: &str, value: Option<&Value<'_>>) -> Result<Option<usize>, CommandError> {
     let Some(value) = value else { return Ok(None) };
     let number = value
@@ -184,11 +183,11 @@ pub fn range(arguments: &[Value<'_>]) -> Outcome {
     Ok(items.into_value())
 }
 
-/// Returns the error for a value that no document could hold.
+/// Returns the error for a value that is larger than a document may be.
 pub fn too_large(name: &str) -> CommandError {
     CommandError::new(
         Code::BSON_OBJECT_TOO_LARGE,
-        format!("the value of {name} is larger than {MAX_DOCUMENT_BYTES} bytes"),
+        format!("the value of {name} exceeds the size limit of {MAX_DOCUMENT_BYTES} bytes"),
     )
 }
 
@@ -257,9 +256,9 @@ pub fn slice(arguments: &[Value<'_>]) -> Outcome {
     if arguments.len() == 2 {
         let count = number(1)?;
         return Ok(if count < 0 {
-            projection::slice(items, count, None)
+            slice_array(items, count, None)
         } else {
-            projection::slice(items, 0, Some(count))
+            slice_array(items, 0, Some(count))
         });
     }
     let count = number(2)?;
@@ -267,7 +266,7 @@ pub fn slice(arguments: &[Value<'_>]) -> Outcome {
         let message = format!("Third argument to $slice must be positive: {count}");
         return Err(CommandError::location(28_729, message));
     }
-    Ok(projection::slice(items, number(1)?, Some(count)))
+    Ok(slice_array(items, number(1)?, Some(count)))
 }
 
 /// `$sortArray`

@@ -3,10 +3,10 @@
 use std::cmp::Ordering;
 
 use crate::bson::{Value, order};
-use crate::error::CommandError;
+use crate::query::expression::function::Outcome;
 
 /// `$cmp`
-pub fn compare(arguments: &[Value<'_>]) -> Result<Value<'static>, CommandError> {
+pub fn compare(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Int32(match ordering(arguments) {
         Ordering::Less => -1,
         Ordering::Equal => 0,
@@ -14,16 +14,13 @@ pub fn compare(arguments: &[Value<'_>]) -> Result<Value<'static>, CommandError> 
     }))
 }
 
-/// `$eq`, `$lt` and the like.
-pub fn ordered(
-    arguments: &[Value<'_>],
-    accepts: fn(Ordering) -> bool,
-) -> Result<Value<'static>, CommandError> {
+/// `$eq`, `$lt` and the other comparisons.
+pub fn ordered(arguments: &[Value<'_>], accepts: fn(Ordering) -> bool) -> Outcome {
     Ok(Value::Bool(accepts(ordering(arguments))))
 }
 
 /// `$not`
-pub fn not(arguments: &[Value<'_>]) -> Result<Value<'static>, CommandError> {
+pub fn not(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Bool(!arguments.iter().all(Value::is_truthy)))
 }
 

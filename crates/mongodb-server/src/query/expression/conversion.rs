@@ -1,11 +1,11 @@
-//! Values of one type as another.
+//! Conversions between types.
 
 use crate::bson::value::integer_of;
-use crate::bson::{ObjectId, Value, shell};
+use crate::bson::{Kind, ObjectId, Value, shell};
 use crate::error::CommandError;
 use crate::query::expression::date_parts;
-
-type Outcome = Result<Value<'static>, CommandError>;
+use crate::query::expression::function::Outcome;
+use crate::query::expression::values::null_if_missing;
 
 /// `$type`
 pub fn type_of(arguments: &[Value<'_>]) -> Outcome {
@@ -27,16 +27,14 @@ pub fn convert(arguments: &[Value<'_>]) -> Outcome {
     let (input, to) = (argument(0), argument(1));
     let (on_error, on_null) = (argument(2), argument(3));
     if input.is_nullish() {
-        return Ok(crate::query::expression::null_if_missing(
-            on_null.clone().into_owned(),
-        ));
+        return Ok(null_if_missing(on_null.clone().into_owned()));
     }
     let kind = match to {
         Value::String(name) => name.as_ref().to_owned(),
         number => number
             .as_i64()
             .and_then(|number| i32::try_from(number).ok())
-            .and_then(crate::bson::Kind::from_number)
+            .and_then(Kind::from_number)
             .map(|kind| kind.alias().to_owned())
             .unwrap_or_default(),
     };
@@ -46,7 +44,7 @@ pub fn convert(arguments: &[Value<'_>]) -> Outcome {
     }
 }
 
-/// `$toInt` and its relatives.
+/// `$toInt` and the other conversions to a fixed type.
 pub fn convert_to(arguments: &[Value<'_>], kind: &str) -> Outcome {
     let Some(value) = arguments.first().filter(|value| !value.is_nullish()) else {
         return Ok(Value::Null);
@@ -68,7 +66,7 @@ pub fn convert_to(arguments: &[Value<'_>], kind: &str) -> Outcome {
             Value::String(text) => ObjectId::from_hex(text).map(Value::ObjectId),
             _ => None,
         },
-        "decimal" => return Err(CommandError::unsupported("conversion to decimals")),
+        "decimal" => return Err(CommandError::unsupported("conversion to Decimal128")),
         _ => {
             let message = format!("Unknown type name: {kind}");
             return Err(CommandError::bad_value(message));
@@ -83,7 +81,7 @@ pub fn convert_to(arguments: &[Value<'_>], kind: &str) -> Outcome {
     })
 }
 
-/// Returns a value as text; `None` for types that have no text.
+/// Converts a value to text; `None` for types without a text form.
 pub fn text_of(value: &Value<'_>) -> Option<String> {
     Some(match value {
         Value::String(text) => text.as_ref().to_owned(),
@@ -98,7 +96,7 @@ pub fn text_of(value: &Value<'_>) -> Option<String> {
     })
 }
 
-/// Returns a double without the fraction that whole numbers do not need.
+/// Converts a double to text, without `.0` for whole numbers.
 fn double_text(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
@@ -121,7 +119,9 @@ fn to_whole(value: &Value<'_>) -> Result<Option<i64>, CommandError> {
         Value::Double(number) => integer_of(number.trunc()),
         Value::DateTime(milliseconds) => Some(*milliseconds),
         Value::String(text) => text.parse().ok(),
-        Value::Decimal128(_) => return Err(CommandError::unsupported("arithmetic with decimals")),
+        Value::Decimal128(_) => {
+            return Err(CommandError::unsupported("arithmetic with Decimal128"));
+        }
         other => other.as_i64(),
     })
 }
@@ -131,7 +131,9 @@ fn to_double(value: &Value<'_>) -> Result<Option<f64>, CommandError> {
         Value::Bool(value) => Some(f64::from(u8::from(*value))),
         Value::DateTime(milliseconds) => Some(*milliseconds as f64),
         Value::String(text) => text.parse().ok(),
-        Value::Decimal128(_) => return Err(CommandError::unsupported("arithmetic with decimals")),
+        Value::Decimal128(_) => {
+            return Err(CommandError::unsupported("arithmetic with Decimal128"));
+        }
         other => other.as_f64(),
     })
 }

@@ -1,4 +1,4 @@
-//! Dates: their parts, their text, computing with them.
+//! Functions of dates.
 
 use chrono::{
     Datelike as _, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _, Weekday,
@@ -7,25 +7,25 @@ use chrono::{
 use crate::bson::{Builder, Value};
 use crate::error::CommandError;
 use crate::query::expression::date_parts::{self, Offset, week_of_year};
+use crate::query::expression::function::Outcome;
+use crate::query::expression::values::null_if_missing;
 
-type Outcome = Result<Value<'static>, CommandError>;
-
-/// Milliseconds of a day.
+/// Milliseconds per day.
 const DAY: i64 = 86_400_000;
 
 /// A unit of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
-    /// So many months.
+    /// A number of months.
     Months(i32),
-    /// So many milliseconds.
+    /// A number of milliseconds.
     Milliseconds(i64),
-    /// A week, which begins on a chosen day.
+    /// A week, whose first day is an argument.
     Week,
 }
 
 impl Unit {
-    fn of(value: &Value<'_>) -> Result<Option<Self>, CommandError> {
+    fn parse(value: &Value<'_>) -> Result<Option<Self>, CommandError> {
         let Some(name) = value.as_str() else {
             return if value.is_nullish() {
                 Ok(None)
@@ -52,7 +52,7 @@ impl Unit {
     }
 }
 
-/// `$year` and the like, of a date or of `{ date, timezone }`.
+/// `$year` and the other parts, of a date or of `{ date, timezone }`.
 pub fn part(name: &str, arguments: &[Value<'_>]) -> Outcome {
     let Some(argument) = arguments.first() else {
         return Ok(Value::Null);
@@ -60,7 +60,7 @@ pub fn part(name: &str, arguments: &[Value<'_>]) -> Outcome {
     let (date, offset) = match argument.as_document() {
         Some(doc) => (
             doc.get("date").unwrap_or(Value::Undefined),
-            Offset::of(doc.get("timezone").as_ref())?,
+            Offset::parse_argument(doc.get("timezone").as_ref())?,
         ),
         None => (argument.clone(), Some(Offset(0))),
     };
@@ -91,11 +91,10 @@ pub fn to_string(arguments: &[Value<'_>]) -> Outcome {
     let [date, pattern, timezone, on_null] = arguments else {
         return Ok(Value::Null);
     };
-    let (Some(milliseconds), Some(offset)) = (milliseconds(date)?, Offset::of(Some(timezone))?)
+    let (Some(milliseconds), Some(offset)) =
+        (milliseconds(date)?, Offset::parse_argument(Some(timezone))?)
     else {
-        return Ok(crate::query::expression::null_if_missing(
-            on_null.clone().into_owned(),
-        ));
+        return Ok(null_if_missing(on_null.clone().into_owned()));
     };
     let zoned = !matches!(timezone, Value::Undefined);
     let pattern = match pattern {
@@ -112,20 +111,20 @@ pub fn to_string(arguments: &[Value<'_>]) -> Outcome {
     date_parts::format(local, pattern, offset).map(Value::from)
 }
 
-/// `$dateFromString`, of text in ISO 8601.
+/// `$dateFromString`, for ISO 8601 without a format.
 pub fn from_string(arguments: &[Value<'_>]) -> Outcome {
     let [text, format, timezone, on_error, on_null] = arguments else {
         return Ok(Value::Null);
     };
     if text.is_nullish() {
-        return Ok(crate::query::expression::null_if_missing(
-            on_null.clone().into_owned(),
-        ));
+        return Ok(null_if_missing(on_null.clone().into_owned()));
     }
     if !matches!(format, Value::Undefined) {
-        return Err(CommandError::unsupported("the format of $dateFromString"));
+        return Err(CommandError::unsupported(
+            "the argument 'format' of $dateFromString",
+        ));
     }
-    let Some(offset) = Offset::of(Some(timezone))? else {
+    let Some(offset) = Offset::parse_argument(Some(timezone))? else {
         return Ok(Value::Null);
     };
     let parsed = text.as_str().and_then(date_parts::parse_iso);
@@ -138,7 +137,7 @@ pub fn from_string(arguments: &[Value<'_>]) -> Outcome {
     }
 }
 
-/// `$dateFromParts`; parts beyond their range carry over.
+/// `$dateFromParts`; a part that exceeds its range carries over.
 pub fn from_parts(arguments: &[Value<'_>]) -> Outcome {
     let [
         year,
@@ -153,22 +152,14 @@ pub fn from_parts(arguments: &[Value<'_>]) -> Outcome {
     else {
         return Ok(Value::Null);
     };
-    let number = |value: &Value<'_>, missing: i64| match value {
-        Value::Undefined => Ok(Some(missing)),
-        Value::Null => Ok(None),
-        value => value.as_i64().map(Some).ok_or_else(|| {
-            let message = format!("$dateFromParts needs whole numbers, found {value}");
-            CommandError::location(40_515, message)
-        }),
-    };
     let parts = [
-        number(year, 1970)?,
-        number(month, 1)?,
-        number(day, 1)?,
-        number(hour, 0)?,
-        number(minute, 0)?,
-        number(second, 0)?,
-        number(millisecond, 0)?,
+        part_or(year, 1970)?,
+        part_or(month, 1)?,
+        part_or(day, 1)?,
+        part_or(hour, 0)?,
+        part_or(minute, 0)?,
+        part_or(second, 0)?,
+        part_or(millisecond, 0)?,
     ];
     let [
         Some(year),
@@ -182,28 +173,41 @@ pub fn from_parts(arguments: &[Value<'_>]) -> Outcome {
     else {
         return Ok(Value::Null);
     };
-    let Some(offset) = Offset::of(Some(timezone))? else {
+    let Some(offset) = Offset::parse_argument(Some(timezone))? else {
         return Ok(Value::Null);
     };
-    let months = year
-        .checked_mul(12)
-        .and_then(|months| months.checked_add(month - 1));
-    let first = months.and_then(|months| {
-        let year = i32::try_from(months.div_euclid(12)).ok()?;
-        let month = u32::try_from(months.rem_euclid(12)).ok()? + 1;
-        NaiveDate::from_ymd_opt(year, month, 1)
-    });
+    let start = first_of_month(year, month)
+        .and_then(|first| offset.instant(first.and_time(NaiveTime::MIN)));
     let rest = (day - 1)
         .checked_mul(DAY)
         .and_then(|sum| sum.checked_add(hour.checked_mul(DAY / 24)?))
         .and_then(|sum| sum.checked_add(minute.checked_mul(60_000)?))
         .and_then(|sum| sum.checked_add(second.checked_mul(1_000)?))
         .and_then(|sum| sum.checked_add(milli));
-    let start = first.and_then(|first| offset.instant(first.and_time(NaiveTime::MIN)));
     let total = start
         .zip(rest)
         .and_then(|(start, rest)| start.checked_add(rest));
     total.map(Value::DateTime).ok_or_else(out_of_range)
+}
+
+/// Reads a part of a date; `None` if it is null.
+fn part_or(value: &Value<'_>, missing: i64) -> Result<Option<i64>, CommandError> {
+    match value {
+        Value::Undefined => Ok(Some(missing)),
+        Value::Null => Ok(None),
+        value => value.as_i64().map(Some).ok_or_else(|| {
+            let message = format!("$dateFromParts needs whole numbers, found {value}");
+            CommandError::location(40_515, message)
+        }),
+    }
+}
+
+/// Returns the first day of a month; months beyond 1 to 12 carry over to the year.
+fn first_of_month(year: i64, month: i64) -> Option<NaiveDate> {
+    let months = year.checked_mul(12)?.checked_add(month - 1)?;
+    let year = i32::try_from(months.div_euclid(12)).ok()?;
+    let month = u32::try_from(months.rem_euclid(12)).ok()? + 1;
+    NaiveDate::from_ymd_opt(year, month, 1)
 }
 
 /// `$dateToParts`
@@ -211,7 +215,8 @@ pub fn to_parts(arguments: &[Value<'_>]) -> Outcome {
     let [date, timezone, iso] = arguments else {
         return Ok(Value::Null);
     };
-    let (Some(milliseconds), Some(offset)) = (milliseconds(date)?, Offset::of(Some(timezone))?)
+    let (Some(milliseconds), Some(offset)) =
+        (milliseconds(date)?, Offset::parse_argument(Some(timezone))?)
     else {
         return Ok(Value::Null);
     };
@@ -257,8 +262,8 @@ fn shift(arguments: &[Value<'_>], sign: i64) -> Outcome {
     };
     let (Some(milliseconds), Some(unit), Some(offset)) = (
         milliseconds(date)?,
-        Unit::of(unit)?,
-        Offset::of(Some(timezone))?,
+        Unit::parse(unit)?,
+        Offset::parse_argument(Some(timezone))?,
     ) else {
         return Ok(Value::Null);
     };
@@ -296,7 +301,7 @@ fn shift(arguments: &[Value<'_>], sign: i64) -> Outcome {
     shifted.map(Value::DateTime).ok_or_else(out_of_range)
 }
 
-/// `$dateDiff`: how many boundaries of the unit lie between two dates.
+/// `$dateDiff`: the number of unit boundaries between two dates.
 pub fn difference(arguments: &[Value<'_>]) -> Outcome {
     let [start, end, unit, timezone, start_of_week] = arguments else {
         return Ok(Value::Null);
@@ -304,8 +309,8 @@ pub fn difference(arguments: &[Value<'_>]) -> Outcome {
     let (Some(start), Some(end), Some(unit), Some(offset)) = (
         milliseconds(start)?,
         milliseconds(end)?,
-        Unit::of(unit)?,
-        Offset::of(Some(timezone))?,
+        Unit::parse(unit)?,
+        Offset::parse_argument(Some(timezone))?,
     ) else {
         return Ok(Value::Null);
     };
@@ -325,15 +330,15 @@ pub fn difference(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Int64(count(end)? - count(start)?))
 }
 
-/// `$dateTrunc`: the start of the unit, or of several together, that a date lies in.
+/// `$dateTrunc`: the start of the unit, or of the bin of units, that contains a date.
 pub fn truncate(arguments: &[Value<'_>]) -> Outcome {
     let [date, unit, size, timezone, start_of_week] = arguments else {
         return Ok(Value::Null);
     };
     let (Some(milliseconds), Some(unit), Some(offset)) = (
         milliseconds(date)?,
-        Unit::of(unit)?,
-        Offset::of(Some(timezone))?,
+        Unit::parse(unit)?,
+        Offset::parse_argument(Some(timezone))?,
     ) else {
         return Ok(Value::Null);
     };
@@ -376,7 +381,7 @@ pub fn truncate(arguments: &[Value<'_>]) -> Outcome {
     instant.map(Value::DateTime).ok_or_else(out_of_range)
 }
 
-/// Returns the first such day on or after a date.
+/// Returns the first day on or after a date that is the given weekday.
 fn first_weekday(date: NaiveDate, wanted: Weekday) -> NaiveDate {
     let days = wanted.days_since(date.weekday());
     date.checked_add_days(Days::new(u64::from(days)))
@@ -404,7 +409,7 @@ fn out_of_range() -> CommandError {
     CommandError::bad_value("a date is out of range")
 }
 
-/// Reads a date, or what has one; `None` if it is null.
+/// Reads a date, or the date of an `ObjectId` or timestamp; `None` if it is null or missing.
 fn milliseconds(value: &Value<'_>) -> Result<Option<i64>, CommandError> {
     match value {
         value if value.is_nullish() => Ok(None),

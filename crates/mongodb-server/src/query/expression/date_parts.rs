@@ -1,20 +1,20 @@
-//! Dates taken apart and put together, in UTC or at a fixed distance from it.
+//! Formats and parses dates, in UTC or at a fixed offset from it.
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _, Utc};
 
 use crate::bson::Value;
 use crate::error::CommandError;
 
-/// Milliseconds of a minute.
+/// Milliseconds per minute.
 const MINUTE: i64 = 60_000;
 
-/// A distance from UTC in milliseconds.
+/// An offset from UTC in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Offset(pub i64);
 
 impl Offset {
-    /// Reads `+02:00`, `-0330`, `+02`, `UTC`, `GMT` or `Z`; missing is UTC.
-    pub fn of(value: Option<&Value<'_>>) -> Result<Option<Self>, CommandError> {
+    /// Reads `+02:00`, `-0330`, `+02`, `UTC`, `GMT` or `Z`. A missing value is UTC; `None` if null.
+    pub fn parse_argument(value: Option<&Value<'_>>) -> Result<Option<Self>, CommandError> {
         match value {
             None | Some(Value::Undefined) => Ok(Some(Self(0))),
             Some(Value::Null) => Ok(None),
@@ -60,32 +60,32 @@ impl Offset {
         Ok(Self(sign * (hours * 60 + minutes) * MINUTE))
     }
 
-    /// Returns the offset as `+0200`.
+    /// Formats the offset as `+0200`.
     pub fn text(self) -> String {
         let minutes = self.0.abs() / MINUTE;
         let sign = if self.0 < 0 { '-' } else { '+' };
         format!("{sign}{:02}{:02}", minutes / 60, minutes % 60)
     }
 
-    /// Returns the date and time that clocks at this distance show.
+    /// Returns the local date and time at this offset.
     pub fn local(self, milliseconds: i64) -> Option<NaiveDateTime> {
         let shifted = milliseconds.checked_add(self.0)?;
         DateTime::<Utc>::from_timestamp_millis(shifted).map(|date| date.naive_utc())
     }
 
-    /// Returns the instant at which clocks at this distance show a date and time.
+    /// Returns the instant of a local date and time at this offset.
     pub fn instant(self, local: NaiveDateTime) -> Option<i64> {
         local.and_utc().timestamp_millis().checked_sub(self.0)
     }
 }
 
-/// Returns a date as `2024-01-31T12:00:00.000Z`.
+/// Formats a date as `2024-01-31T12:00:00.000Z`.
 pub fn iso_text(milliseconds: i64) -> Option<String> {
     let local = Offset(0).local(milliseconds)?;
     format(local, "%Y-%m-%dT%H:%M:%S.%LZ", Offset(0)).ok()
 }
 
-/// Returns a date in a format.
+/// Formats a date with MongoDB's format specifiers.
 pub fn format(local: NaiveDateTime, pattern: &str, offset: Offset) -> Result<String, CommandError> {
     let mut text = String::new();
     let mut letters = pattern.chars();
@@ -152,12 +152,12 @@ impl MonthIndex for NaiveDateTime {
     }
 }
 
-/// Returns the week of the year, counted from the first Sunday.
+/// Returns the week of the year; week 1 starts on the first Sunday.
 pub fn week_of_year(local: NaiveDateTime) -> u32 {
     (local.ordinal() + 6 - local.weekday().num_days_from_sunday()) / 7
 }
 
-/// Reads a date in ISO 8601, with or without a time and an offset.
+/// Parses a date in ISO 8601, with or without a time and an offset.
 pub fn parse_iso(text: &str) -> Option<i64> {
     let text = text.trim();
     let (date, time) = match text.find(['T', ' ']) {
@@ -178,7 +178,7 @@ pub fn parse_iso(text: &str) -> Option<i64> {
     offset.instant(date.and_time(parse_clock(clock.trim())?))
 }
 
-/// Reads `12:30`, `12:30:15` or `12:30:15.123`.
+/// Parses `12:30`, `12:30:15` or `12:30:15.123`.
 fn parse_clock(text: &str) -> Option<NaiveTime> {
     let (text, fraction) = text.split_once('.').unwrap_or((text, ""));
     let mut numbers = text.split(':').map(str::parse::<u32>);
@@ -186,4 +186,38 @@ fn parse_clock(text: &str) -> Option<NaiveTime> {
     let (hour, minute, second) = (next()?, next()?, next()?);
     let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
     NaiveTime::from_hms_milli_opt(hour, minute, second, digits.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn offset_parsed_from_its_text_is_the_same(minutes in -14 * 60_i64..=14 * 60) {
+            let offset = Offset(minutes * MINUTE);
+            prop_assert_eq!(Offset::parse(&offset.text()).ok(), Some(offset));
+        }
+
+        #[test]
+        fn local_time_and_instant_are_inverse(
+            milliseconds in any::<i32>(), minutes in -14 * 60_i64..=14 * 60
+        ) {
+            let offset = Offset(minutes * MINUTE);
+            let local = offset.local(milliseconds.into()).expect("a date near 1970");
+            prop_assert_eq!(offset.instant(local), Some(milliseconds.into()));
+        }
+
+        #[test]
+        fn time_with_an_offset_is_the_same_instant_as_in_utc(
+            milliseconds in any::<i32>(), minutes in -14 * 60_i64..=14 * 60
+        ) {
+            let offset = Offset(minutes * MINUTE);
+            let local = offset.local(milliseconds.into()).expect("a date near 1970");
+            let text = format(local, "%Y-%m-%dT%H:%M:%S.%L%z", offset).expect("a valid format");
+            prop_assert_eq!(parse_iso(&text), Some(milliseconds.into()));
+        }
+    }
 }

@@ -1,15 +1,16 @@
-//! Documents: merged, read, turned into arrays and back.
+//! Functions of documents.
 
 use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::error::CommandError;
+use crate::query::expression::arithmetic::each;
+use crate::query::expression::function::Outcome;
+use crate::query::expression::values::is_missing;
 
-type Outcome = Result<Value<'static>, CommandError>;
-
-/// `$mergeObjects` of arguments, or of the elements of the only one.
+/// `$mergeObjects` of the arguments, or of the elements of a single array.
 pub fn merge(arguments: &[Value<'_>]) -> Outcome {
     let mut fields: Vec<(String, Value<'static>)> = Vec::new();
-    crate::query::expression::arithmetic::each(arguments, |value| merge_into(&mut fields, value))?;
+    each(arguments, |value| merge_into(&mut fields, value))?;
     let mut builder = Builder::new();
     for (name, value) in fields {
         builder.push(&name, &value);
@@ -17,7 +18,7 @@ pub fn merge(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Document(builder.finish().into()))
 }
 
-/// Sets the fields of a document in a list of fields.
+/// Merges the fields of a document into a list of fields.
 pub fn merge_into(
     fields: &mut Vec<(String, Value<'static>)>,
     value: &Value<'_>,
@@ -142,7 +143,7 @@ pub fn unset_field(arguments: &[Value<'_>]) -> Outcome {
     change_field(field, input, &Value::Undefined)
 }
 
-/// Sets a field, whatever is in its name; a missing value removes it.
+/// Sets a field, whose name may contain dots and dollar signs; a missing value removes it.
 fn change_field(field: &Value<'_>, input: &Value<'_>, value: &Value<'_>) -> Outcome {
     let name = field.as_str().ok_or_else(|| {
         let message = "$setField requires 'field' to evaluate to a constant string";
@@ -157,7 +158,7 @@ fn change_field(field: &Value<'_>, input: &Value<'_>, value: &Value<'_>) -> Outc
     })?;
     let mut changed = Builder::new();
     let set = |out: &mut Builder| {
-        if !crate::query::expression::is_missing(value) {
+        if !is_missing(value) {
             out.push(name, value);
         }
     };

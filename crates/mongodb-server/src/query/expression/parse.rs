@@ -1,49 +1,52 @@
 //! Compiles expressions.
 
-use crate::bson::{Doc, Value};
+use crate::bson::{ArrayBuilder, Doc, Value};
 use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
-use crate::query::expression::functions;
-use crate::query::expression::scoped;
-use crate::query::expression::{Expression, Variable};
+use crate::query::expression::function::Function;
+use crate::query::expression::node::{Expression, Variable};
+use crate::query::expression::values::borrowed;
+use crate::query::expression::{functions, parse_special};
 
-/// Compiles an expression.
-pub fn parse(value: &Value<'_>) -> Result<Expression, CommandError> {
-    parse_with(value, &[])
-}
+impl Expression {
+    /// Compiles an expression.
+    pub fn parse(value: &Value<'_>) -> Result<Self, CommandError> {
+        Self::parse_with(value, &[])
+    }
 
-/// Compiles an expression in which `names` are known.
-pub fn parse_with(value: &Value<'_>, names: &[&str]) -> Result<Expression, CommandError> {
-    match value {
-        Value::String(text) => match text.strip_prefix('$') {
-            Some(path) => parse_field(path, names),
-            None => Ok(Expression::Constant(value.clone().into_owned())),
-        },
-        Value::Document(bytes) => parse_document(Doc::new(bytes), names),
-        Value::Array(bytes) => {
-            let items = Doc::new(bytes).values();
-            let items = items.map(|item| parse_with(&item, names));
-            Ok(fold_array(items.collect::<Result<_, _>>()?))
+    /// Compiles an expression that may use these variables.
+    pub fn parse_with(value: &Value<'_>, variables: &[&str]) -> Result<Self, CommandError> {
+        match value {
+            Value::String(text) => match text.strip_prefix('$') {
+                Some(path) => parse_field(path, variables),
+                None => Ok(Self::Constant(value.clone().into_owned())),
+            },
+            Value::Document(bytes) => parse_document(Doc::new(bytes), variables),
+            Value::Array(bytes) => {
+                let items = Doc::new(bytes).values();
+                let items = items.map(|item| Self::parse_with(&item, variables));
+                Ok(fold_array(items.collect::<Result<_, _>>()?))
+            }
+            Value::Undefined => Ok(Self::Constant(Value::Null)),
+            other => Ok(Self::Constant(other.clone().into_owned())),
         }
-        Value::Undefined => Ok(Expression::Constant(Value::Null)),
-        other => Ok(Expression::Constant(other.clone().into_owned())),
     }
 }
 
-/// Makes a constant of an array of constants.
+/// Turns an array of constants into a constant.
 fn fold_array(items: Vec<Expression>) -> Expression {
     let constants = items.iter().map(Expression::as_constant);
     match constants.collect::<Option<Vec<_>>>() {
         Some(values) => {
             let values = values.into_iter().cloned();
-            let array = values.collect::<crate::bson::ArrayBuilder>();
+            let array = values.collect::<ArrayBuilder>();
             Expression::Constant(array.into_value())
         }
         None => Expression::Array(items),
     }
 }
 
-/// Reads `a.b` or `$name.a.b`, which had a `$` before it.
-fn parse_field(path: &str, names: &[&str]) -> Result<Expression, CommandError> {
+/// Compiles a field path: `a.b` or `$name.a.b`, without its leading `$`.
+fn parse_field(path: &str, variables: &[&str]) -> Result<Expression, CommandError> {
     if path.contains('\0') {
         let message = "FieldPath field names may not contain '\\0'.";
         return Err(CommandError::location(16_411, message));
@@ -55,7 +58,7 @@ fn parse_field(path: &str, names: &[&str]) -> Result<Expression, CommandError> {
                 Some((name, rest)) => (name, Some(rest)),
                 None => (path, None),
             };
-            (parse_variable(name, names)?, rest)
+            (parse_variable(name, variables)?, rest)
         }
     };
     let parts: Vec<String> = match rest {
@@ -85,12 +88,12 @@ fn parse_field(path: &str, names: &[&str]) -> Result<Expression, CommandError> {
     })
 }
 
-fn parse_variable(name: &str, names: &[&str]) -> Result<Variable, CommandError> {
+fn parse_variable(name: &str, variables: &[&str]) -> Result<Variable, CommandError> {
     match name {
         "ROOT" | "CURRENT" => Ok(Variable::Root),
         "REMOVE" => Ok(Variable::Remove),
         "NOW" => Ok(Variable::Now),
-        _ if names.contains(&name) => Ok(Variable::Named(name.to_owned())),
+        _ if variables.contains(&name) => Ok(Variable::Named(name.to_owned())),
         "CLUSTER_TIME" | "JS_SCOPE" | "IS_MR" | "SEARCH_META" | "USER_ROLES" => {
             Err(CommandError::unsupported(format!("the variable $${name}")))
         }
@@ -101,7 +104,7 @@ fn parse_variable(name: &str, names: &[&str]) -> Result<Variable, CommandError> 
     }
 }
 
-fn parse_document(doc: Doc<'_>, names: &[&str]) -> Result<Expression, CommandError> {
+fn parse_document(doc: Doc<'_>, variables: &[&str]) -> Result<Expression, CommandError> {
     let Some(first) = doc.elements().next() else {
         return Ok(Expression::Constant(Value::Document(
             Doc::EMPTY.bytes().to_vec().into(),
@@ -117,7 +120,7 @@ fn parse_document(doc: Doc<'_>, names: &[&str]) -> Result<Expression, CommandErr
                 ),
             ));
         }
-        return parse_operator(first.name(), &first.value(), names);
+        return parse_operator(first.name(), &first.value(), variables);
     }
     let mut fields: Vec<(String, Expression)> = Vec::new();
     for element in doc.elements() {
@@ -127,7 +130,7 @@ fn parse_document(doc: Doc<'_>, names: &[&str]) -> Result<Expression, CommandErr
             let message = format!("duplicate field name specified in object literal: {name}");
             return Err(CommandError::location(16_406, message));
         }
-        let expression = parse_with(&element.value(), names)?;
+        let expression = Expression::parse_with(&element.value(), variables)?;
         fields.push((name.to_owned(), expression));
     }
     Ok(Expression::Document(fields))
@@ -151,13 +154,13 @@ fn check_field_name(name: &str) -> Result<(), CommandError> {
 fn parse_operator(
     name: &str,
     argument: &Value<'_>,
-    names: &[&str],
+    variables: &[&str],
 ) -> Result<Expression, CommandError> {
     if matches!(name, "$literal" | "$const") {
         return Ok(Expression::Constant(argument.clone().into_owned()));
     }
-    if let Some(scoped) = scoped::parse(name, argument, names)? {
-        return Ok(scoped);
+    if let Some(form) = parse_special::parse(name, argument, variables)? {
+        return Ok(form);
     }
     let Some(function) = functions::find(name) else {
         return Err(CommandError::new(
@@ -165,11 +168,11 @@ fn parse_operator(
             format!("Unrecognized expression '{name}'{}", missing_note(name)),
         ));
     };
-    let arguments = function.parse_arguments(argument, names)?;
+    let arguments = function.parse_arguments(argument, variables)?;
     fold_call(function, arguments)
 }
 
-/// Says of expressions that MongoDB has that they are missing here.
+/// Returns a note for expressions that MongoDB has and this server does not.
 fn missing_note(name: &str) -> &'static str {
     match name {
         "$accumulator" | "$acosh" | "$asinh" | "$atan2" | "$atanh" | "$bitAnd" | "$bitNot"
@@ -180,9 +183,9 @@ fn missing_note(name: &str) -> &'static str {
     }
 }
 
-/// Computes a call of constants once, if it always gives the same.
+/// Replaces a call with constant arguments by its value, if the function allows it.
 fn fold_call(
-    function: &'static functions::Function,
+    function: &'static Function,
     arguments: Vec<Expression>,
 ) -> Result<Expression, CommandError> {
     if !function.is_constant() {
@@ -191,10 +194,7 @@ fn fold_call(
     let constants = arguments.iter().map(Expression::as_constant);
     match constants.collect::<Option<Vec<_>>>() {
         Some(values) => {
-            let values: Vec<_> = values
-                .into_iter()
-                .map(crate::query::expression::borrowed)
-                .collect();
+            let values: Vec<_> = values.into_iter().map(borrowed).collect();
             Ok(Expression::Constant(function.call(&values)?.into_owned()))
         }
         None => Ok(Expression::Call(function, arguments)),

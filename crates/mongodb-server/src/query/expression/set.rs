@@ -1,11 +1,10 @@
-//! Arrays as sets: order and repetition do not count.
+//! Functions of arrays as sets: order and duplicates are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bson::{ArrayBuilder, Doc, Key, Value};
 use crate::error::CommandError;
-
-type Outcome = Result<Value<'static>, CommandError>;
+use crate::query::expression::function::Outcome;
 
 /// `$setUnion`
 pub fn union(arguments: &[Value<'_>]) -> Outcome {
@@ -83,7 +82,7 @@ fn elements<'v>(
 
 type Set<'v> = BTreeMap<Key, Value<'v>>;
 
-/// Returns the arguments as sets; `None` if one of them is null.
+/// Returns the arguments as sets; `None` if one is null or missing.
 fn sets<'v>(
     name: &str,
     code: i32,
@@ -110,7 +109,7 @@ fn sets<'v>(
     Ok(Some(sets))
 }
 
-/// Returns the keys of arguments that must all be arrays.
+/// Returns the arguments as sets of keys; rejects arguments that are not arrays.
 fn required(
     name: &str,
     code: i32,

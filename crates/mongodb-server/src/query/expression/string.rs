@@ -1,12 +1,11 @@
-//! Text: joined, cut, searched, replaced.
+//! Functions of strings.
 
 use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, MAX_DOCUMENT_BYTES, Value};
 use crate::error::{Code, CommandError};
 use crate::query::expression::array::{bound, too_large};
 use crate::query::expression::conversion;
-
-type Outcome = Result<Value<'static>, CommandError>;
+use crate::query::expression::function::Outcome;
 
 /// `$concat`
 pub fn concat(arguments: &[Value<'_>]) -> Outcome {
@@ -28,7 +27,7 @@ pub fn concat(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::from(joined))
 }
 
-/// `$toLower` and `$toUpper`, of ASCII letters.
+/// `$toLower` and `$toUpper`, for ASCII letters.
 pub fn change_case(arguments: &[Value<'_>], change: fn(&str) -> String) -> Outcome {
     Ok(Value::from(change(&as_text(arguments.first())?)))
 }
@@ -74,7 +73,7 @@ pub fn binary_size(arguments: &[Value<'_>]) -> Outcome {
     }
 }
 
-/// `$substrBytes`: a start and a length in bytes, a negative length to the end.
+/// `$substrBytes`: start and length in bytes; a negative length extends to the end.
 pub fn substring_bytes(arguments: &[Value<'_>]) -> Outcome {
     let text = as_text(arguments.first())?;
     let number = |index: usize| arguments.get(index).and_then(Value::as_f64);
@@ -89,7 +88,7 @@ pub fn substring_bytes(arguments: &[Value<'_>]) -> Outcome {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "saturates at the ends of the range, which is what is meant"
+        reason = "saturates at the ends of the range, as intended"
     )]
     let (start, length) = (
         start as usize,
@@ -108,7 +107,7 @@ pub fn substring_bytes(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::from(piece.to_owned()))
 }
 
-/// `$substrCP`: a start and a length in code points.
+/// `$substrCP`: start and length in code points.
 pub fn substring_code_points(arguments: &[Value<'_>]) -> Outcome {
     let text = as_text(arguments.first())?;
     let number = |index: usize| {
@@ -145,7 +144,7 @@ pub fn split(arguments: &[Value<'_>]) -> Outcome {
     Ok(pieces.collect::<ArrayBuilder>().into_value())
 }
 
-/// `$trim` and its halves.
+/// `$trim`, `$ltrim` and `$rtrim`
 pub fn trim(arguments: &[Value<'_>], start: bool, end: bool) -> Outcome {
     let Some(input) = arguments.first().filter(|value| !value.is_nullish()) else {
         return Ok(Value::Null);
@@ -249,7 +248,7 @@ fn index(found: Option<usize>) -> Value<'static> {
     Value::Int32(found.map_or(-1, |at| i32::try_from(at).unwrap_or(i32::MAX)))
 }
 
-/// Returns a value as text; null is empty.
+/// Converts a value to text; null becomes an empty string.
 fn as_text(value: Option<&Value<'_>>) -> Result<String, CommandError> {
     match value {
         None => Ok(String::new()),

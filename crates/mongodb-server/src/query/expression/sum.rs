@@ -1,29 +1,30 @@
-//! Sums and means.
+//! Sums and averages.
 
 use crate::bson::Value;
 use crate::error::CommandError;
 use crate::query::expression::arithmetic::{each, integer};
+use crate::query::expression::function::Outcome;
 
-/// `$sum` of arguments, or of the elements of the only one.
-pub fn sum(arguments: &[Value<'_>]) -> Result<Value<'static>, CommandError> {
+/// `$sum` of the arguments, or of the elements of a single array.
+pub fn sum(arguments: &[Value<'_>]) -> Outcome {
     let mut sum = Sum::default();
     each(arguments, |value| sum.add(value))?;
     Ok(sum.total())
 }
 
-/// `$avg` of arguments, or of the elements of the only one.
-pub fn average(arguments: &[Value<'_>]) -> Result<Value<'static>, CommandError> {
+/// `$avg` of the arguments, or of the elements of a single array.
+pub fn average(arguments: &[Value<'_>]) -> Outcome {
     let mut sum = Sum::default();
     each(arguments, |value| sum.add(value))?;
     Ok(sum.average())
 }
 
-/// A sum under way: exact in integers, compensated in doubles.
+/// A running sum: exact for integers, compensated (Neumaier) for doubles.
 #[derive(Debug, Clone, Default)]
 pub struct Sum {
     integers: i128,
     doubles: f64,
-    /// What the doubles lost to rounding.
+    /// The rounding errors of `doubles`.
     compensation: f64,
     count: u64,
     wide: bool,
@@ -31,7 +32,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Takes in a value; what is no number does not count.
+    /// Adds a number; ignores other values.
     pub fn add(&mut self, value: &Value<'_>) -> Result<(), CommandError> {
         match value {
             Value::Int32(number) => self.integers += i128::from(*number),
@@ -44,7 +45,7 @@ impl Sum {
                 self.real = true;
             }
             Value::Decimal128(_) => {
-                return Err(CommandError::unsupported("arithmetic with decimals"));
+                return Err(CommandError::unsupported("arithmetic with Decimal128"));
             }
             _ => return Ok(()),
         }
@@ -62,7 +63,7 @@ impl Sum {
         self.doubles = sum;
     }
 
-    /// Returns the sum in the narrowest type of its parts that holds it.
+    /// Returns the sum in the widest type of the numbers, or a wider one if it does not fit.
     pub fn total(&self) -> Value<'static> {
         if self.real {
             return Value::Double(self.as_f64());
@@ -73,7 +74,7 @@ impl Sum {
         }
     }
 
-    /// Returns the mean; null if there were no numbers.
+    /// Returns the average; null without numbers.
     pub fn average(&self) -> Value<'static> {
         if self.count == 0 {
             return Value::Null;
@@ -83,7 +84,7 @@ impl Sum {
 
     fn as_f64(&self) -> f64 {
         let doubles = self.doubles + self.compensation;
-        // Infinities have no compensation, only NaN.
+        // After an infinity, the compensation is NaN.
         let doubles = if doubles.is_nan() {
             self.doubles
         } else {

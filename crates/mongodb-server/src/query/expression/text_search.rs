@@ -1,14 +1,13 @@
-//! Text matched against patterns.
+//! Functions that search text for regular expressions.
 
 use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, Builder, Value};
 use crate::error::CommandError;
+use crate::query::expression::function::Outcome;
 use crate::query::regex::Pattern;
 
-/// Bytes of all matches that `$regexFindAll` describes.
+/// Maximum size in bytes of the result of `$regexFindAll`.
 const MAX_FOUND_BYTES: usize = 64 * 1024 * 1024;
-
-type Outcome = Result<Value<'static>, CommandError>;
 
 /// `$regexMatch`
 pub fn matches(arguments: &[Value<'_>]) -> Outcome {
@@ -50,7 +49,7 @@ pub fn find_all(arguments: &[Value<'_>]) -> Outcome {
     Ok(all.into_value())
 }
 
-/// Returns the text and the compiled pattern; `None` if one of them is null.
+/// Returns the text and the compiled pattern; `None` if one is null or missing.
 fn prepare<'v>(arguments: &'v [Value<'_>]) -> Result<Option<(&'v str, Pattern)>, CommandError> {
     let (Some(input), Some(regex)) = (arguments.first(), arguments.get(1)) else {
         return Ok(None);
@@ -79,7 +78,7 @@ fn prepare<'v>(arguments: &'v [Value<'_>]) -> Result<Option<(&'v str, Pattern)>,
     Ok(Some((text, pattern)))
 }
 
-/// Describes a match, with so many code points before it.
+/// Returns the document for a match after `before` code points.
 fn describe(found: &regex::Captures<'_>, before: usize) -> Builder {
     let whole = found.get_match();
     let captures = found.iter().skip(1).map(|capture| match capture {
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn every_match_is_told_by_its_code_points() {
+    fn match_position_counts_code_points() {
         let found = find_all_of("äbäb", "b").unwrap();
         let Value::Array(bytes) = found else {
             panic!("{found:?}")
@@ -120,8 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn more_matches_than_memory_is_meant_for_are_refused() {
-        // Each match is told ten times: as a whole, and by each group.
+    fn result_larger_than_its_limit_is_rejected() {
+        // The result has each match ten times: once as a whole, and once per group.
         let pattern = "(((((((((a{1000})))))))))";
         assert!(find_all_of(&"a".repeat(6_000_000), pattern).is_ok());
         assert!(find_all_of(&"a".repeat(7_000_000), pattern).is_err());

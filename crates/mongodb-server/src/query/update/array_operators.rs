@@ -1,9 +1,8 @@
-//! Operators on arrays.
+//! Update operators on arrays.
 
 use crate::bson::{Builder, Doc, Element, Kind, Value, order};
 use crate::error::CommandError;
 use crate::query::filter::Filter;
-use crate::query::parse_filter;
 use crate::query::path::Path;
 use crate::query::sort::SortSpec;
 use crate::query::update::paths::shown_id;
@@ -18,12 +17,12 @@ pub struct Push {
     sort: Option<ElementOrder>,
 }
 
-/// The order of an array's elements.
+/// The order that `$sort` puts the elements in.
 #[derive(Debug, Clone)]
 enum ElementOrder {
-    /// Of documents, by their fields.
+    /// Documents, by their fields.
     Fields(SortSpec),
-    /// Of whole values.
+    /// Values as a whole.
     Values { descending: bool },
 }
 
@@ -34,11 +33,11 @@ pub struct AddToSet(Vec<Value<'static>>);
 /// `$pull` and `$pullAll`
 #[derive(Debug, Clone)]
 pub enum Pull {
-    /// Elements that pass a filter on the field `v`.
+    /// Removes elements that pass a filter on the field `v`.
     Value(Filter),
-    /// Documents that pass a filter.
+    /// Removes documents that pass a filter.
     Document(Filter),
-    /// Elements that equal one of these.
+    /// Removes elements that equal one of these.
     All(Vec<Value<'static>>),
 }
 
@@ -49,7 +48,7 @@ pub struct Pop {
 }
 
 impl Push {
-    /// Reads a value, or `{ $each: […], … }`.
+    /// Compiles a value, or `{ $each: […], … }`.
     pub fn parse(argument: Element<'_>) -> Result<Self, CommandError> {
         let mut push = Self {
             values: Vec::new(),
@@ -88,7 +87,7 @@ impl Push {
         Ok(push)
     }
 
-    /// Adds to an array, or makes one.
+    /// Adds values to an array; creates a missing one.
     pub fn apply(
         &self,
         slot: &mut Slot<'_>,
@@ -156,7 +155,7 @@ impl ElementOrder {
 }
 
 impl AddToSet {
-    /// Reads a value, or `{ $each: […] }`.
+    /// Compiles a value, or `{ $each: […] }`.
     pub fn parse(argument: Element<'_>) -> Result<Self, CommandError> {
         match each_of(argument)? {
             Some((_, modifiers)) if modifiers.len() > 1 => Err(CommandError::bad_value(format!(
@@ -168,7 +167,7 @@ impl AddToSet {
         }
     }
 
-    /// Adds what is not yet in the array, or makes one.
+    /// Adds the values that the array does not have; creates a missing array.
     pub fn apply(
         &self,
         slot: &mut Slot<'_>,
@@ -190,7 +189,7 @@ impl AddToSet {
 }
 
 impl Pull {
-    /// Reads a value or a condition.
+    /// Compiles a value or a condition.
     pub fn parse(argument: Element<'_>) -> Result<Self, CommandError> {
         let doc = argument.doc().filter(|_| argument.kind() == Kind::Document);
         let operators = doc.is_some_and(|doc| {
@@ -198,17 +197,17 @@ impl Pull {
             first.is_some_and(|element| element.name().starts_with('$'))
         });
         if let Some(doc) = doc.filter(|_| !operators) {
-            return Ok(Self::Document(parse_filter::parse_within(doc)?));
+            return Ok(Self::Document(Filter::parse_within(doc)?));
         }
         if !operators && argument.kind() != Kind::Regex {
-            // A plain value is removed where it is an element, not where it is inside of one.
+            // A plain value matches an element, and not the elements of a nested array.
             return Ok(Self::All(vec![argument.value().into_owned()]));
         }
         let wrapped = Builder::new().with("v", &argument.value()).finish();
-        Ok(Self::Value(parse_filter::parse_within(Doc::new(&wrapped))?))
+        Ok(Self::Value(Filter::parse_within(Doc::new(&wrapped))?))
     }
 
-    /// Reads an array of values.
+    /// Compiles an array of values.
     pub fn parse_all(value: &Value<'_>) -> Result<Self, CommandError> {
         let array = value.as_array().ok_or_else(|| {
             CommandError::bad_value(
@@ -218,7 +217,6 @@ impl Pull {
         Ok(Self::All(array.values().map(Value::into_owned).collect()))
     }
 
-    /// Removes elements.
     pub fn apply(&self, slot: &mut Slot<'_>) -> Result<(), CommandError> {
         let Some(items) = slot.as_array_mut() else {
             return Err(CommandError::bad_value(
@@ -243,7 +241,7 @@ impl Pull {
 }
 
 impl Pop {
-    /// Reads `1`, the last, or `-1`, the first.
+    /// Compiles `1` (removes the last element) or `-1` (removes the first).
     pub fn parse(value: &Value<'_>) -> Result<Self, CommandError> {
         match value.as_i64() {
             Some(1) => Ok(Self { first: false }),
@@ -254,7 +252,6 @@ impl Pop {
         }
     }
 
-    /// Removes an element.
     pub fn apply(self, slot: &mut Slot<'_>, path: &Path) -> Result<(), CommandError> {
         let shown = slot.to_value().kind().alias();
         let Some(items) = slot.as_array_mut() else {
@@ -271,10 +268,10 @@ impl Pop {
     }
 }
 
-/// The values of `$each`, and all modifiers.
+/// The values of `$each`, and the document with all modifiers.
 type Each<'a> = (Vec<Value<'static>>, Doc<'a>);
 
-/// Returns the values of `$each` and the modifiers, if the argument is such.
+/// Returns the values of `$each` and the modifiers; `None` for a plain value.
 fn each_of(argument: Element<'_>) -> Result<Option<Each<'_>>, CommandError> {
     let doc = argument.doc().filter(|_| argument.kind() == Kind::Document);
     let Some((doc, each)) = doc.and_then(|doc| Some((doc, doc.get("$each")?))) else {
@@ -289,7 +286,7 @@ fn each_of(argument: Element<'_>) -> Result<Option<Each<'_>>, CommandError> {
     Ok(Some((array.values().map(Value::into_owned).collect(), doc)))
 }
 
-/// Returns the array to add to; what was not there becomes one.
+/// Returns the array to add to; creates a missing one.
 fn array_of<'s, 'a>(
     slot: &'s mut Slot<'a>,
     existed: bool,

@@ -1,13 +1,13 @@
-//! Refuses updates that say two things about one place.
+//! Rejects updates in which two operators change the same field.
 
 use crate::error::{Code, CommandError};
 use crate::query::path::{Part, Path};
-use crate::query::update::Modification;
+use crate::query::update::modification::Modification;
 use crate::query::update::operators::Operator;
 use crate::query::update::paths::UpdatePath;
 
-/// Refuses paths of which one is another or lies inside of it, and a path that means elements of
-/// what another takes for a document.
+/// Rejects paths that are equal or contain each other, and a path that selects the elements of what
+/// another path treats as a document.
 pub fn check(modifications: &[Modification]) -> Result<(), CommandError> {
     let mut paths: Vec<(&Path, Option<&UpdatePath>)> = Vec::new();
     for modification in modifications {
@@ -16,14 +16,14 @@ pub fn check(modifications: &[Modification]) -> Result<(), CommandError> {
             paths.push((to, None));
         }
     }
-    // Part by part, so that a path is followed by those that lie inside of it.
+    // In the order of the parts, a path is followed by the paths that it contains.
     paths.sort_by_key(|(path, _)| path.parts());
     for pair in paths.windows(2) {
-        let ((one, one_choices), (other, other_choices)) = (pair[0], pair[1]);
+        let ((one, one_update), (other, other_update)) = (pair[0], pair[1]);
         let common = common_parts(one, other);
-        let chooses =
-            |path: Option<&UpdatePath>| path.is_some_and(|path| path.chooses_elements(common));
-        if one.overlaps(other) || chooses(one_choices) != chooses(other_choices) {
+        let selects =
+            |path: Option<&UpdatePath>| path.is_some_and(|path| path.selects_elements(common));
+        if one.overlaps(other) || selects(one_update) != selects(other_update) {
             let names: Vec<&str> = other.parts()[..common].iter().map(Part::name).collect();
             return Err(conflict(format!(
                 "Updating the path '{other}' would create a conflict at '{}'",
@@ -34,7 +34,7 @@ pub fn check(modifications: &[Modification]) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Refuses to change one place by two operators, of which a document decides what they mean.
+/// Rejects changes of the same field by two operators whose paths depend on the document.
 pub fn check_places(
     modifications: &[Modification],
     places: &[Vec<Path>],

@@ -1,4 +1,4 @@
-//! Operators that compute with a field's number.
+//! Update operators that compute with numbers.
 
 use crate::bson::{Doc, Element, Kind, Value};
 use crate::error::CommandError;
@@ -25,7 +25,7 @@ enum BitOperation {
 }
 
 impl Arithmetic {
-    /// Reads the operand.
+    /// Compiles the operand.
     pub fn parse(multiply: bool, field: &str, value: &Value<'_>) -> Result<Self, CommandError> {
         if !value.is_number() {
             let verb = if multiply { "multiply" } else { "increment" };
@@ -39,7 +39,7 @@ impl Arithmetic {
         })
     }
 
-    /// Returns the new number; a missing one counts as zero.
+    /// Returns the new number; a missing number counts as 0.
     pub fn apply(
         &self,
         before: Option<&Value<'_>>,
@@ -74,7 +74,7 @@ impl Arithmetic {
 }
 
 impl Bitwise {
-    /// Reads `{ and: …, or: …, xor: … }`.
+    /// Compiles `{ and: …, or: …, xor: … }`.
     pub fn parse(argument: Element<'_>) -> Result<Self, CommandError> {
         let wrong = || {
             CommandError::bad_value(format!(
@@ -106,7 +106,7 @@ impl Bitwise {
         Ok(Self(operations))
     }
 
-    /// Returns the new number; a missing one counts as zero.
+    /// Returns the new number; a missing number counts as 0.
     pub fn apply(
         &self,
         before: Option<&Value<'_>>,

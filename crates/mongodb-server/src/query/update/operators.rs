@@ -1,16 +1,16 @@
-//! The operators of updates.
+//! The update operators.
 
 use std::cmp::Ordering;
 
 use crate::bson::{Doc, Element, Kind, Value, order};
 use crate::error::{Code, CommandError};
 use crate::query::path::Path;
-use crate::query::update::Moment;
 use crate::query::update::array_operators::{AddToSet, Pop, Pull, Push};
+use crate::query::update::context::UpdateContext;
 use crate::query::update::number_operators::{Arithmetic, Bitwise};
 use crate::query::update::tree::Slot;
 
-/// What is done to one field.
+/// A compiled operator on one field.
 #[derive(Debug, Clone)]
 pub enum Operator {
     Set(Value<'static>),
@@ -46,13 +46,17 @@ const NAMES: &[&str] = &[
     "$pop",
 ];
 
-/// Returns whether there is an operator of this name.
-pub fn is_known(name: &str) -> bool {
-    NAMES.contains(&name)
+/// Rejects the name of an operator that does not exist.
+pub fn check_name(name: &str) -> Result<(), CommandError> {
+    if NAMES.contains(&name) {
+        Ok(())
+    } else {
+        Err(unknown_operator(name))
+    }
 }
 
 impl Operator {
-    /// Reads the argument of an operator for one path.
+    /// Compiles the argument of an operator for one path.
     pub fn parse(name: &str, argument: Element<'_>) -> Result<Self, CommandError> {
         let value = argument.value();
         let owned = || value.clone().into_owned();
@@ -73,23 +77,23 @@ impl Operator {
             "$pull" => Self::Pull(Pull::parse(argument)?),
             "$pullAll" => Self::Pull(Pull::parse_all(&value)?),
             "$pop" => Self::Pop(Pop::parse(&value)?),
-            _ => return Err(crate::query::update::unknown_operator(name)),
+            _ => return Err(unknown_operator(name)),
         })
     }
 
-    /// Returns whether the operator does nothing where there is no value.
+    /// Returns whether the operator does nothing if the field is missing.
     pub fn needs_target(&self) -> bool {
         matches!(self, Self::Pull(_) | Self::Pop(_))
     }
 
-    /// Changes a value in its place; `existed` is whether it was there before.
+    /// Changes the value of a field; `existed` is false if the field was missing.
     pub fn apply(
         &self,
         slot: &mut Slot<'_>,
         existed: bool,
         path: &Path,
         doc: Doc<'_>,
-        moment: Moment,
+        context: UpdateContext,
     ) -> Result<(), CommandError> {
         let set = |slot: &mut Slot<'_>, value: &Value<'static>| *slot = Slot::Value(value.clone());
         match self {
@@ -114,9 +118,9 @@ impl Operator {
             }
             Self::CurrentDate(kind) => {
                 let value = if *kind == Kind::DateTime {
-                    Value::DateTime(moment.now_ms)
+                    Value::DateTime(context.now_ms)
                 } else {
-                    let seconds = u64::try_from(moment.now_ms / 1_000).unwrap_or_default();
+                    let seconds = u64::try_from(context.now_ms / 1_000).unwrap_or_default();
                     Value::Timestamp(seconds << 32 | 1)
                 };
                 *slot = Slot::Value(value);
@@ -174,4 +178,11 @@ fn parse_current_date(value: &Value<'_>) -> Result<Kind, CommandError> {
             other.kind().alias()
         ))),
     }
+}
+
+fn unknown_operator(name: &str) -> CommandError {
+    CommandError::failed_to_parse(format!(
+        "Unknown modifier: {name}. Expected a valid update modifier or pipeline-style update \
+         specified as an array"
+    ))
 }

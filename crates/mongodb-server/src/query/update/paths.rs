@@ -1,34 +1,32 @@
-//! Paths of updates, which may mean several elements of an array.
+//! Update paths, which can select several elements of an array.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::bson::{Builder, Doc, Value};
+use crate::bson::{Builder, Doc, Element, Value};
 use crate::error::{Code, CommandError};
 use crate::query::filter::Filter;
-use crate::query::parse_filter;
 use crate::query::path::Path;
 use crate::query::update::tree::Slot;
 
-/// A path that may have `$[]` and `$[identifier]` in it.
+/// A path that may contain `$`, `$[]` and `$[identifier]`.
 #[derive(Debug, Clone)]
 pub struct UpdatePath {
     path: Path,
-    /// Per part: whether it means several elements, and which.
-    choices: Vec<Option<Choice>>,
+    /// The array elements that each part selects; `None` for a name or an index.
+    selections: Vec<Option<Selection>>,
 }
 
-/// Which elements of an array are meant.
+/// A selection of array elements.
 #[derive(Debug, Clone)]
-enum Choice {
-    /// The one that made the document pass the filter.
+enum Selection {
+    /// `$`: the element that makes the document pass the filter.
     Matched,
+    /// `$[]`: all elements.
     All,
-    Filtered {
-        identifier: String,
-        filter: Filter,
-    },
+    /// `$[identifier]`: the elements that pass an array filter.
+    Filtered { identifier: String, filter: Filter },
 }
 
 /// The filters of `arrayFilters`, by identifier.
@@ -39,7 +37,7 @@ pub struct ArrayFilters {
 }
 
 impl ArrayFilters {
-    /// Reads the argument.
+    /// Compiles the argument `arrayFilters`.
     pub fn parse(filters: Option<Doc<'_>>) -> Result<Self, CommandError> {
         let mut parsed = Self::default();
         for value in filters.into_iter().flat_map(Doc::values) {
@@ -47,18 +45,16 @@ impl ArrayFilters {
                 CommandError::type_mismatch("arrayFilters must contain only documents")
             })?;
             let first = filter.elements().next();
-            let name = first
-                .map(crate::bson::document::Element::name)
-                .ok_or_else(|| {
-                    CommandError::failed_to_parse(
-                        "Cannot use an expression without a top-level field name in arrayFilters",
-                    )
-                })?;
+            let name = first.map(Element::name).ok_or_else(|| {
+                CommandError::failed_to_parse(
+                    "Cannot use an expression without a top-level field name in arrayFilters",
+                )
+            })?;
             if name.starts_with('$') {
                 return Err(CommandError::unsupported(format!("{name} in arrayFilters")));
             }
             let identifier = name.split('.').next().unwrap_or_default().to_owned();
-            let compiled = parse_filter::parse_within(filter)?;
+            let compiled = Filter::parse_within(filter)?;
             if parsed
                 .filters
                 .insert(identifier.clone(), compiled)
@@ -72,7 +68,7 @@ impl ArrayFilters {
         Ok(parsed)
     }
 
-    /// Refuses filters that no path mentions.
+    /// Rejects filters that no path uses.
     pub fn check_used(&self) -> Result<(), CommandError> {
         let used = self.used.borrow();
         match self.filters.keys().find(|name| !used.contains(name)) {
@@ -85,14 +81,14 @@ impl ArrayFilters {
 }
 
 impl UpdatePath {
-    /// Reads a path.
+    /// Compiles a path.
     pub fn parse(text: &str, filters: &ArrayFilters) -> Result<Self, CommandError> {
         if text.is_empty() {
             let message = "An empty update path is not valid.";
             return Err(CommandError::new(Code::EMPTY_FIELD_NAME, message));
         }
         let path = Path::new(text);
-        let mut choices = Vec::new();
+        let mut selections = Vec::new();
         for part in path.parts() {
             let name = part.name();
             if name.is_empty() {
@@ -104,31 +100,30 @@ impl UpdatePath {
                     ),
                 ));
             }
-            choices.push(parse_choice(name, text, filters)?);
+            selections.push(parse_selection(name, text, filters)?);
         }
-        if choices.first().is_some_and(Option::is_some) {
+        if selections.first().is_some_and(Option::is_some) {
             return Err(CommandError::bad_value(format!(
                 "Cannot have array filter identifier (i.e. '$[<id>]') element in the first \
                  position in path '{text}'"
             )));
         }
-        Ok(Self { path, choices })
+        Ok(Self { path, selections })
     }
 
-    /// Returns the path as it was written.
     pub fn as_path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns whether the path depends on what made the document pass the filter.
+    /// Returns whether the path contains `$`.
     pub fn is_positional(&self) -> bool {
-        let matched = |choice: &Choice| matches!(choice, Choice::Matched);
-        self.choices.iter().flatten().any(matched)
+        let matched = |selection: &Selection| matches!(selection, Selection::Matched);
+        self.selections.iter().flatten().any(matched)
     }
 
-    /// Returns the path, which must mean one place.
+    /// Returns the path; rejects one that selects array elements.
     pub fn plain(&self) -> Result<Path, CommandError> {
-        if self.choices.iter().any(Option::is_some) {
+        if self.selections.iter().any(Option::is_some) {
             return Err(CommandError::bad_value(format!(
                 "The source field for $rename may not be dynamic: {}",
                 self.path
@@ -137,18 +132,18 @@ impl UpdatePath {
         Ok(self.path.clone())
     }
 
-    /// Returns whether the part at `at` means elements of an array, whichever pass.
-    pub fn chooses_elements(&self, at: usize) -> bool {
-        let choice = self.choices.get(at).and_then(Option::as_ref);
-        choice.is_some_and(|choice| !matches!(choice, Choice::Matched))
+    /// Returns whether the part at `at` is `$[]` or `$[identifier]`.
+    pub fn selects_elements(&self, at: usize) -> bool {
+        let selection = self.selections.get(at).and_then(Option::as_ref);
+        selection.is_some_and(|selection| !matches!(selection, Selection::Matched))
     }
 
-    /// Returns whether the places that are meant depend on the document.
+    /// Returns whether the selected fields depend on the document.
     pub fn is_dynamic(&self) -> bool {
-        self.choices.iter().any(Option::is_some)
+        self.selections.iter().any(Option::is_some)
     }
 
-    /// Orders paths part by part, numbers as numbers.
+    /// Compares paths part by part, array indexes as numbers.
     pub fn compare(&self, other: &Self) -> Ordering {
         let (one, other) = (self.path.parts(), other.path.parts());
         for (one, other) in one.iter().zip(other) {
@@ -163,16 +158,16 @@ impl UpdatePath {
         one.len().cmp(&other.len())
     }
 
-    /// Returns the places in a document that the path means.
+    /// Returns the paths of the fields that the path selects in a document.
     ///
-    /// `position` is the element that made the document pass the filter, if one did.
+    /// `position` is the index of the element that `$` stands for.
     pub fn expand(
         &self,
         root: &mut Slot<'_>,
         position: Option<usize>,
     ) -> Result<Vec<Path>, CommandError> {
         let mut found = vec![String::new()];
-        for (part, choice) in self.path.parts().iter().zip(&self.choices) {
+        for (part, selection) in self.path.parts().iter().zip(&self.selections) {
             let join = |prefix: &str, name: &str| {
                 if prefix.is_empty() {
                     name.to_owned()
@@ -180,7 +175,7 @@ impl UpdatePath {
                     format!("{prefix}.{name}")
                 }
             };
-            let Some(choice) = choice else {
+            let Some(selection) = selection else {
                 found = found
                     .iter()
                     .map(|prefix| join(prefix, part.name()))
@@ -189,9 +184,9 @@ impl UpdatePath {
             };
             let mut longer = Vec::new();
             for prefix in &found {
-                let indexes = match choice {
-                    Choice::Matched => vec![position.ok_or_else(no_match)?],
-                    choice => choice.indexes(root, prefix, &self.path)?,
+                let indexes = match selection {
+                    Selection::Matched => vec![position.ok_or_else(no_match)?],
+                    selection => selection.indexes(root, prefix, &self.path)?,
                 };
                 longer.extend(indexes.iter().map(|index| join(prefix, &index.to_string())));
             }
@@ -201,8 +196,8 @@ impl UpdatePath {
     }
 }
 
-impl Choice {
-    /// Returns which elements of the array at `prefix` are meant.
+impl Selection {
+    /// Returns the indexes of the selected elements of the array at `prefix`.
     fn indexes(
         &self,
         root: &mut Slot<'_>,
@@ -237,16 +232,16 @@ fn no_match() -> CommandError {
     CommandError::bad_value("The positional operator did not find the match needed from the query.")
 }
 
-fn parse_choice(
+fn parse_selection(
     name: &str,
     path: &str,
     filters: &ArrayFilters,
-) -> Result<Option<Choice>, CommandError> {
+) -> Result<Option<Selection>, CommandError> {
     if name == "$" {
-        return Ok(Some(Choice::Matched));
+        return Ok(Some(Selection::Matched));
     }
     if name == "$[]" {
-        return Ok(Some(Choice::All));
+        return Ok(Some(Selection::All));
     }
     let identifier = name
         .strip_prefix("$[")
@@ -258,7 +253,7 @@ fn parse_choice(
             ))
         })?;
         filters.used.borrow_mut().push(identifier.to_owned());
-        return Ok(Some(Choice::Filtered {
+        return Ok(Some(Selection::Filtered {
             identifier: identifier.to_owned(),
             filter: filter.clone(),
         }));
@@ -272,7 +267,7 @@ fn parse_choice(
     Ok(None)
 }
 
-/// Shows a document by its `_id`, as messages about updates do.
+/// Formats the `_id` of a document for a message.
 pub fn shown_id(doc: Doc<'_>) -> String {
     let id = doc.get("_id").unwrap_or(Value::Null);
     format!("{{_id: {id}}}")

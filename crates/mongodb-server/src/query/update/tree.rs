@@ -1,4 +1,4 @@
-//! A document being changed: taken apart only where something changes.
+//! A mutable document, parsed only where an update reads or changes it.
 
 use std::borrow::Cow;
 
@@ -6,23 +6,21 @@ use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::error::{Code, CommandError};
 use crate::query::path::{Part, Path, array_index};
 
-/// No array is filled up beyond this index by setting one of its elements.
+/// Maximum index to which setting an element extends an array.
 const MAX_ARRAY_INDEX: usize = 1_500_000;
 
-/// A value, its parts taken apart as far as someone looked into them.
+/// A value, parsed as far as its parts have been accessed.
 #[derive(Debug, Clone)]
 pub enum Slot<'a> {
-    /// As it was read, or set.
+    /// A value that is not parsed.
     Value(Value<'a>),
-    /// A document taken apart.
     Document(Vec<(Cow<'a, str>, Self)>),
-    /// An array taken apart.
     Array(Vec<Self>),
 }
 
 impl<'a> Slot<'a> {
-    /// Takes a document apart.
-    pub fn of(doc: Doc<'a>) -> Self {
+    /// Parses a document.
+    pub fn new(doc: Doc<'a>) -> Self {
         let fields = doc.elements();
         Self::Document(
             fields
@@ -31,7 +29,7 @@ impl<'a> Slot<'a> {
         )
     }
 
-    /// Puts the document together again; not meant for other values.
+    /// Returns the BSON of a document; an empty document for other values.
     pub fn into_document(self) -> Vec<u8> {
         match self.into_value() {
             Value::Document(bytes) => bytes.into_owned(),
@@ -39,7 +37,6 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Puts the value together.
     pub fn into_value(self) -> Value<'a> {
         match self {
             Self::Value(value) => value,
@@ -57,12 +54,11 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Returns the value as it is now.
     pub fn to_value(&self) -> Value<'a> {
         self.clone().into_value()
     }
 
-    /// Takes a document or an array apart, if it is one.
+    /// Parses the value, if it is a document or an array.
     pub fn open(&mut self) {
         if let Self::Value(value) = self {
             match value {
@@ -76,7 +72,6 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Returns the elements, if this is an array.
     pub fn as_array_mut(&mut self) -> Option<&mut Vec<Self>> {
         self.open();
         match self {
@@ -85,7 +80,7 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Returns what a path leads to, if it is there.
+    /// Returns the value at a path, if it exists.
     pub fn find(&mut self, parts: &[Part]) -> Result<Option<&mut Self>, CommandError> {
         let Some((part, rest)) = parts.split_first() else {
             return Ok(Some(self));
@@ -105,7 +100,7 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Refuses a path that could not be made: something on the way has no parts of that name.
+    /// Rejects a path that cannot be created because a value on the way has no fields or elements.
     pub fn check_viable(&mut self, path: &Path) -> Result<(), CommandError> {
         let parts = path.parts();
         for end in 1..parts.len() {
@@ -134,7 +129,7 @@ impl<'a> Slot<'a> {
         Ok(())
     }
 
-    /// Returns what a path leads to, made null on the way if it is not there; true if it was.
+    /// Returns the value at a path, and whether it existed; creates a missing one as null.
     pub fn find_or_create(&mut self, parts: &[Part]) -> Result<(&mut Self, bool), CommandError> {
         self.reach(parts, "")
     }
@@ -179,7 +174,7 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Removes what a path leads to: a field goes, an array's element becomes null.
+    /// Removes and returns the value at a path. An array element becomes null instead.
     pub fn remove(&mut self, parts: &[Part]) -> Result<Option<Value<'a>>, CommandError> {
         let Some((last, parents)) = parts.split_last() else {
             return Ok(None);
@@ -201,7 +196,7 @@ impl<'a> Slot<'a> {
         })
     }
 
-    /// Returns what a missing part of a path starts as.
+    /// Returns the initial value of a created field.
     fn new_for(rest: &[Part]) -> Self {
         if rest.is_empty() {
             Self::Value(Value::Null)
@@ -211,7 +206,23 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// Takes a document or an array apart. What was borrowed stays so.
+/// Returns a document with a value set at a path, or with the path removed.
+pub fn set_field(
+    doc: Doc<'_>,
+    path: &Path,
+    value: Option<&Value<'_>>,
+) -> Result<Vec<u8>, CommandError> {
+    let mut root = Slot::new(doc);
+    match value {
+        Some(value) => {
+            *root.find_or_create(path.parts())?.0 = Slot::Value(value.clone().into_owned());
+        }
+        None => drop(root.remove(path.parts())?),
+    }
+    Ok(root.into_document())
+}
+
+/// Parses a document or an array; borrows if the bytes are borrowed.
 fn fields<'a>(bytes: &mut Cow<'a, [u8]>) -> Vec<(Cow<'a, str>, Slot<'a>)> {
     match std::mem::take(bytes) {
         Cow::Borrowed(bytes) => Doc::new(bytes)

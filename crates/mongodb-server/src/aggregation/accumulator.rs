@@ -1,0 +1,209 @@
+//! Accumulators of `$group`: values computed from all documents of a group.
+
+use std::cmp::Ordering;
+
+use crate::aggregation::distinct::Distinct;
+use crate::aggregation::ranking::{Ranked, Ranking};
+use crate::bson::{ArrayBuilder, Builder, Element, Value, order};
+use crate::error::CommandError;
+use crate::query::{Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
+
+/// A compiled accumulator.
+#[derive(Debug, Clone)]
+pub struct Accumulator {
+    kind: Kind,
+    argument: Expression,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Sum,
+    Average,
+    /// `$min` (less) or `$max` (greater)
+    Extreme(Ordering),
+    First,
+    Last,
+    Push,
+    AddToSet,
+    Merge,
+    /// `$stdDevPop`, or `$stdDevSamp` for a sample.
+    Deviation {
+        sample: bool,
+    },
+    /// `$firstN`, `$topN`, `$maxN` and the like.
+    Ranking(Box<Ranking>),
+}
+
+/// The state of an accumulator for one group.
+#[derive(Debug)]
+pub enum State {
+    Sum(Sum),
+    Value(Option<Value<'static>>),
+    Array(ArrayBuilder),
+    Set(Distinct),
+    Fields(Vec<(String, Value<'static>)>),
+    Numbers { count: f64, mean: f64, squares: f64 },
+    Ranked(Vec<Ranked>),
+}
+
+impl Accumulator {
+    /// Compiles the accumulator of a field, such as `{ $sum: … }`.
+    pub fn parse(field: &str, spec: &Value<'_>) -> Result<Self, CommandError> {
+        let operator = only_element(spec).ok_or_else(|| {
+            let message = format!("The field '{field}' must be an accumulator object");
+            CommandError::location(40_234, message)
+        })?;
+        let name = operator.name();
+        let value = operator.value();
+        if name == "$count" {
+            return Self::parse_count(&value);
+        }
+        if Ranking::is_known(name) {
+            let (ranking, argument) = Ranking::parse(name, &value)?;
+            let kind = Kind::Ranking(Box::new(ranking));
+            return Ok(Self { kind, argument });
+        }
+        let kind = Kind::parse(name)?;
+        if value.as_array().is_some() && !matches!(kind, Kind::Push | Kind::AddToSet) {
+            let message = format!("The {name} accumulator is a unary operator");
+            return Err(CommandError::location(40_237, message));
+        }
+        let argument = Expression::parse(&value)?;
+        Ok(Self { kind, argument })
+    }
+
+    fn parse_count(argument: &Value<'_>) -> Result<Self, CommandError> {
+        if argument.as_document().is_none_or(|doc| !doc.is_empty()) {
+            let message = "$count takes no arguments, i.e. $count:{}";
+            return Err(CommandError::type_mismatch(message));
+        }
+        Ok(Self {
+            kind: Kind::Sum,
+            argument: Expression::Constant(Value::Int32(1)),
+        })
+    }
+
+    /// Returns whether the result depends on the number of documents only.
+    pub fn only_counts(&self) -> bool {
+        matches!(self.kind, Kind::Sum) && self.argument.as_constant().is_some()
+    }
+
+    /// Returns the state of an empty group.
+    pub fn start(&self) -> State {
+        match &self.kind {
+            Kind::Sum | Kind::Average => State::Sum(Sum::default()),
+            Kind::Extreme(_) | Kind::First | Kind::Last => State::Value(None),
+            Kind::Push => State::Array(ArrayBuilder::default()),
+            Kind::AddToSet => State::Set(Distinct::default()),
+            Kind::Merge => State::Fields(Vec::new()),
+            Kind::Deviation { .. } => State::Numbers {
+                count: 0.0,
+                mean: 0.0,
+                squares: 0.0,
+            },
+            Kind::Ranking(_) => State::Ranked(Vec::new()),
+        }
+    }
+
+    /// Adds a document; returns the bytes that are held for it.
+    pub fn add(&self, state: &mut State, scope: &Scope<'_>) -> Result<usize, CommandError> {
+        if matches!((&self.kind, &*state), (Kind::First, State::Value(Some(_)))) {
+            return Ok(0);
+        }
+        let value = self.argument.evaluate(scope)?;
+        match (&self.kind, state) {
+            (_, State::Sum(sum)) => sum.add(&value)?,
+            (Kind::Extreme(wanted), State::Value(best)) => {
+                let better = |best: &Value<'_>| order::compare(&value, best) == *wanted;
+                if !value.is_nullish() && best.as_ref().is_none_or(better) {
+                    *best = Some(value.into_owned());
+                }
+            }
+            (_, State::Value(held)) => *held = Some(null_if_missing(value).into_owned()),
+            (_, State::Array(array)) if !is_missing(&value) => {
+                let before = array.size();
+                array.push(&value);
+                return Ok(array.size() - before);
+            }
+            (_, State::Set(set)) => return Ok(set.add(&value)),
+            (_, State::Fields(fields)) => merge_into(fields, &value)?,
+            (
+                _,
+                State::Numbers {
+                    count,
+                    mean,
+                    squares,
+                },
+            ) => {
+                if let Some(number) = value.as_f64() {
+                    *count += 1.0;
+                    let delta = number - *mean;
+                    *mean += delta / *count;
+                    *squares += delta * (number - *mean);
+                }
+            }
+            (Kind::Ranking(ranking), State::Ranked(ranked)) => {
+                return ranking.add(ranked, value, scope.root);
+            }
+            _ => {}
+        }
+        Ok(0)
+    }
+
+    /// Returns the result for a group.
+    pub fn finish(&self, state: State) -> Value<'static> {
+        match (&self.kind, state) {
+            (Kind::Average, State::Sum(sum)) => sum.average(),
+            (_, State::Sum(sum)) => sum.total(),
+            (_, State::Value(value)) => value.unwrap_or(Value::Null),
+            (_, State::Array(array)) => array.into_value(),
+            (_, State::Set(set)) => set.into_value(),
+            (_, State::Fields(fields)) => {
+                let mut merged = Builder::new();
+                for (name, value) in fields {
+                    merged.push(&name, &value);
+                }
+                Value::Document(merged.finish().into())
+            }
+            (Kind::Deviation { sample }, State::Numbers { count, squares, .. }) => {
+                let divisor = if *sample { count - 1.0 } else { count };
+                if divisor <= 0.0 {
+                    Value::Null
+                } else {
+                    Value::Double((squares / divisor).sqrt())
+                }
+            }
+            (Kind::Ranking(ranking), State::Ranked(ranked)) => ranking.finish(ranked),
+            _ => Value::Null,
+        }
+    }
+}
+
+impl Kind {
+    fn parse(name: &str) -> Result<Self, CommandError> {
+        Ok(match name {
+            "$sum" => Self::Sum,
+            "$avg" => Self::Average,
+            "$min" => Self::Extreme(Ordering::Less),
+            "$max" => Self::Extreme(Ordering::Greater),
+            "$first" => Self::First,
+            "$last" => Self::Last,
+            "$push" => Self::Push,
+            "$addToSet" => Self::AddToSet,
+            "$mergeObjects" => Self::Merge,
+            "$stdDevPop" => Self::Deviation { sample: false },
+            "$stdDevSamp" => Self::Deviation { sample: true },
+            _ => {
+                let message = format!("unknown group operator '{name}'");
+                return Err(CommandError::location(15_952, message));
+            }
+        })
+    }
+}
+
+/// Returns the element of a document that has no other.
+fn only_element<'v>(value: &'v Value<'_>) -> Option<Element<'v>> {
+    let mut elements = value.as_document()?.elements();
+    let first = elements.next()?;
+    elements.next().is_none().then_some(first)
+}

@@ -1,0 +1,32 @@
+//! Limits on the size and nesting of computed documents.
+
+use crate::aggregation::stage::{Context, Stage};
+use crate::bson::{MAX_DOCUMENT_BYTES, validate};
+use crate::engine::Row;
+use crate::error::{Code, CommandError};
+
+/// Rejects computed documents that are too large, or nested deeper than other code can walk.
+pub struct CheckSize {
+    pub input: Box<dyn Stage>,
+}
+
+impl Stage for CheckSize {
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
+        let Some(row) = self.input.next(context)? else {
+            return Ok(None);
+        };
+        if row.document.len() > MAX_DOCUMENT_BYTES {
+            return Err(CommandError::new(
+                Code::BSON_OBJECT_TOO_LARGE,
+                format!(
+                    "BSONObj size: {} is invalid. Size must be between 0 and 16793600(16MB)",
+                    row.document.len()
+                ),
+            ));
+        }
+        match validate::document(&row.document) {
+            Ok(()) => Ok(Some(row)),
+            Err(invalid) => Err(CommandError::new(Code::OVERFLOW, invalid.to_string())),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `$group`: documents grouped by a key, with accumulated values per group.
+
+use std::collections::HashMap;
+use std::vec;
+
+use crate::aggregation::accumulator::{Accumulator, State};
+use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::stage::{Context, Stage};
+use crate::bson::{Builder, Key, Value};
+use crate::engine::Row;
+use crate::error::CommandError;
+use crate::query::{Expression, Scope, null_if_missing};
+
+/// A compiled `$group`.
+#[derive(Debug, Clone)]
+pub struct GroupSpec {
+    /// The key of a group.
+    id: Expression,
+    /// The accumulated fields.
+    fields: Vec<(String, Accumulator)>,
+}
+
+/// Reads all documents, then returns one document per group.
+pub struct Group {
+    input: Option<Box<dyn Stage>>,
+    spec: GroupSpec,
+    groups: vec::IntoIter<Gathered>,
+}
+
+/// A group and the states of its accumulators.
+struct Gathered {
+    id: Value<'static>,
+    states: Vec<State>,
+}
+
+impl GroupSpec {
+    /// Compiles the argument of the stage.
+    pub fn parse(spec: &Value<'_>) -> Result<Self, CommandError> {
+        let doc = spec.as_document().ok_or_else(|| {
+            let message = "a group's fields must be specified in an object";
+            CommandError::location(15_947, message)
+        })?;
+        let id = doc.get("_id").ok_or_else(|| {
+            let message = "a group specification must include an _id";
+            CommandError::location(15_955, message)
+        })?;
+        let mut fields = Vec::new();
+        for element in doc.elements().filter(|element| element.name() != "_id") {
+            let name = element.name();
+            if name.contains('.') {
+                let message = format!("The field name '{name}' cannot contain '.'");
+                return Err(CommandError::location(40_235, message));
+            }
+            if name.starts_with('$') {
+                let message = format!("The field name '{name}' cannot be an operator name");
+                return Err(CommandError::location(40_236, message));
+            }
+            fields.push((name.to_owned(), Accumulator::parse(name, &element.value())?));
+        }
+        Ok(Self {
+            id: Expression::parse(&id)?,
+            fields,
+        })
+    }
+
+    /// Returns whether the result depends on the number of documents only.
+    pub fn only_counts(&self) -> bool {
+        self.id.as_constant().is_some() && self.fields.iter().all(|(_, field)| field.only_counts())
+    }
+}
+
+impl Group {
+    pub fn new(input: Box<dyn Stage>, spec: GroupSpec) -> Self {
+        Self {
+            input: Some(input),
+            spec,
+            groups: Vec::new().into_iter(),
+        }
+    }
+
+    fn gather(&mut self, mut input: Box<dyn Stage>, context: &Context) -> Result<(), CommandError> {
+        let mut places = HashMap::<Key, usize>::new();
+        let mut groups: Vec<Gathered> = Vec::new();
+        let mut memory = 0;
+        while let Some(row) = input.next(context)? {
+            let scope = Scope::new(row.doc(), context.now_ms);
+            let id = null_if_missing(self.spec.id.evaluate(&scope)?);
+            let key = Key::of(&id);
+            let place = *places.entry(key).or_insert_with_key(|key| {
+                memory += 2 * key.bytes().len() + size_of::<Gathered>();
+                let states = self.spec.fields.iter().map(|(_, field)| field.start());
+                groups.push(Gathered {
+                    id: id.into_owned(),
+                    states: states.collect(),
+                });
+                groups.len() - 1
+            });
+            for (state, (_, field)) in groups[place].states.iter_mut().zip(&self.spec.fields) {
+                memory += field.add(state, &scope)?;
+            }
+            if memory > MEMORY_LIMIT {
+                return Err(memory_exceeded("$group"));
+            }
+        }
+        self.groups = groups.into_iter();
+        Ok(())
+    }
+}
+
+impl Stage for Group {
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
+        if let Some(input) = self.input.take() {
+            self.gather(input, context)?;
+        }
+        let Some(group) = self.groups.next() else {
+            return Ok(None);
+        };
+        let mut document = Builder::new().with("_id", &group.id);
+        for (state, (name, field)) in group.states.into_iter().zip(&self.spec.fields) {
+            document.push(name, &field.finish(state));
+        }
+        Ok(Some(Row::computed(document.finish())))
+    }
+}

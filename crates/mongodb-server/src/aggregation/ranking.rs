@@ -1,0 +1,148 @@
+//! `$top`, `$firstN`, `$maxN` and the like: the first values of a group in an order.
+
+use std::cmp::Ordering;
+
+use crate::bson::{ArrayBuilder, Builder, Doc, Value, order};
+use crate::error::CommandError;
+use crate::query::{Expression, SortSpec, null_if_missing};
+
+/// A compiled accumulator of several values, without the expression for a value.
+#[derive(Debug, Clone)]
+pub struct Ranking {
+    /// Maximum number of values.
+    count: usize,
+    order: RankingOrder,
+    /// Whether to keep the last values in the order instead of the first.
+    last: bool,
+    /// Whether the result is one value instead of an array.
+    single: bool,
+}
+
+/// The order of the values.
+#[derive(Debug, Clone)]
+enum RankingOrder {
+    /// `$firstN`, `$lastN`
+    Arrival,
+    /// `$top`, `$topN`, `$bottom`, `$bottomN`
+    Fields(SortSpec),
+    /// `$minN` (less values first), `$maxN` (greater values first)
+    Values(Ordering),
+}
+
+/// A value with its sort key, which is empty unless the order is by fields.
+#[derive(Debug)]
+pub struct Ranked {
+    key: Vec<u8>,
+    value: Value<'static>,
+}
+
+impl Ranking {
+    /// Returns whether an operator is a ranking.
+    pub fn is_known(name: &str) -> bool {
+        matches!(
+            name,
+            "$firstN" | "$lastN" | "$minN" | "$maxN" | "$top" | "$topN" | "$bottom" | "$bottomN"
+        )
+    }
+
+    /// Compiles a ranking, and the expression for a value.
+    pub fn parse(name: &str, argument: &Value<'_>) -> Result<(Self, Expression), CommandError> {
+        let doc = argument
+            .as_document()
+            .ok_or_else(|| invalid(format!("specification must be an object; found {name}")))?;
+        let sorted = matches!(name, "$top" | "$topN" | "$bottom" | "$bottomN");
+        let single = matches!(name, "$top" | "$bottom");
+        let source = if sorted { "output" } else { "input" };
+        for element in doc.elements() {
+            let known = element.name() == source
+                || (element.name() == "n" && !single)
+                || (element.name() == "sortBy" && sorted);
+            if !known {
+                let argument = element.name();
+                return Err(invalid(format!(
+                    "Unknown argument for '{name}': {argument}"
+                )));
+            }
+        }
+        let count = if single { 1 } else { parse_count(name, doc)? };
+        let order = match doc.get("sortBy") {
+            Some(Value::Document(bytes)) => {
+                RankingOrder::Fields(SortSpec::parse(Doc::new(&bytes))?)
+            }
+            _ if sorted => return Err(invalid(format!("Missing value for 'sortBy' of {name}"))),
+            _ if name == "$minN" => RankingOrder::Values(Ordering::Less),
+            _ if name == "$maxN" => RankingOrder::Values(Ordering::Greater),
+            _ => RankingOrder::Arrival,
+        };
+        let input = doc
+            .get(source)
+            .ok_or_else(|| invalid(format!("Missing value for '{source}' of {name}")))?;
+        let ranking = Self {
+            count,
+            order,
+            last: matches!(name, "$lastN" | "$bottom" | "$bottomN"),
+            single,
+        };
+        Ok((ranking, Expression::parse(&input)?))
+    }
+
+    /// Adds the value of a document; returns the bytes that are held for it.
+    pub fn add(
+        &self,
+        ranked: &mut Vec<Ranked>,
+        value: Value<'_>,
+        doc: Doc<'_>,
+    ) -> Result<usize, CommandError> {
+        if matches!(self.order, RankingOrder::Values(_)) && value.is_nullish() {
+            return Ok(0);
+        }
+        let mut key = Vec::new();
+        if let RankingOrder::Fields(sort) = &self.order {
+            sort.encode(doc, &mut key)?;
+        }
+        let value = null_if_missing(value).into_owned();
+        // Values that compare equal stay in the order of arrival.
+        let at = match self.order {
+            RankingOrder::Fields(_) => ranked.partition_point(|known| known.key <= key),
+            RankingOrder::Values(wanted) => ranked.partition_point(|known| {
+                let ordering = order::compare(&known.value, &value);
+                ordering == wanted || ordering.is_eq()
+            }),
+            RankingOrder::Arrival => ranked.len(),
+        };
+        let bytes = key.len() + size_of::<Value<'_>>() + Builder::new().with("v", &value).len();
+        ranked.insert(at, Ranked { key, value });
+        if ranked.len() <= self.count {
+            return Ok(bytes);
+        }
+        if self.last {
+            ranked.remove(0);
+        } else {
+            ranked.pop();
+        }
+        Ok(0)
+    }
+
+    /// Returns the result of a group.
+    pub fn finish(&self, ranked: Vec<Ranked>) -> Value<'static> {
+        let mut values = ranked.into_iter().map(|ranked| ranked.value);
+        if self.single {
+            return values.next().unwrap_or(Value::Null);
+        }
+        values.collect::<ArrayBuilder>().into_value()
+    }
+}
+
+fn parse_count(name: &str, doc: Doc<'_>) -> Result<usize, CommandError> {
+    let count = doc.get("n").and_then(|count| count.as_i64());
+    let count = count.and_then(|count| usize::try_from(count).ok());
+    count.filter(|&count| count > 0).ok_or_else(|| {
+        invalid(format!(
+            "'n' of {name} must be a constant whole number greater than 0"
+        ))
+    })
+}
+
+fn invalid(message: String) -> CommandError {
+    CommandError::location(5_787_900, message)
+}

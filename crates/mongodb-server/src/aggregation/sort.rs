@@ -1,0 +1,141 @@
+//! `$sort`, with the `$limit` that follows it.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use bytes::Bytes;
+
+use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::stage::{Context, Stage};
+use crate::bson::Key;
+use crate::engine::{RecordId, Row, Stored};
+use crate::error::CommandError;
+use crate::query::SortSpec;
+
+/// Reads all documents, then returns them in order.
+pub struct Sort {
+    input: Option<Box<dyn Stage>>,
+    spec: SortSpec,
+    /// Maximum number of documents to return.
+    limit: usize,
+    sorted: std::vec::IntoIter<Entry>,
+}
+
+/// A document with its sort key. A stored document is not held in memory.
+struct Entry {
+    key: Key,
+    /// Position in the input: documents with equal keys keep their order.
+    sequence: u64,
+    held: Held,
+}
+
+enum Held {
+    Stored(RecordId, Stored),
+    Computed(Bytes),
+}
+
+impl Sort {
+    /// Sorts all documents, or only the first `limit` of the result.
+    pub fn new(input: Box<dyn Stage>, spec: SortSpec, limit: Option<u64>) -> Self {
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+        Self {
+            input: Some(input),
+            spec,
+            limit: limit.unwrap_or(usize::MAX),
+            sorted: Vec::new().into_iter(),
+        }
+    }
+
+    fn fill(&mut self, mut input: Box<dyn Stage>, context: &Context) -> Result<(), CommandError> {
+        let mut heap = BinaryHeap::new();
+        let mut memory = 0;
+        let mut key = Vec::new();
+        let mut sequence = 0;
+        while let Some(row) = input.next(context)? {
+            self.spec.encode(row.doc(), &mut key)?;
+            sequence += 1;
+            let worst = || heap.peek().map(|entry: &Entry| entry.key.bytes());
+            if heap.len() >= self.limit && worst().is_none_or(|worst| worst <= key.as_slice()) {
+                continue;
+            }
+            let entry = Entry {
+                key: Key::new(&key),
+                sequence,
+                held: Held::new(row),
+            };
+            memory += entry.memory();
+            heap.push(entry);
+            if heap.len() > self.limit
+                && let Some(dropped) = heap.pop()
+            {
+                memory -= dropped.memory();
+            }
+            if memory > MEMORY_LIMIT {
+                return Err(memory_exceeded("Sort"));
+            }
+        }
+        self.sorted = heap.into_sorted_vec().into_iter();
+        Ok(())
+    }
+}
+
+impl Stage for Sort {
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
+        if let Some(input) = self.input.take() {
+            self.fill(input, context)?;
+        }
+        let Some(entry) = self.sorted.next() else {
+            return Ok(None);
+        };
+        Ok(Some(match entry.held {
+            Held::Computed(document) => Row {
+                document,
+                origin: None,
+            },
+            Held::Stored(id, stored) => Row {
+                document: stored.read()?,
+                origin: Some((id, stored)),
+            },
+        }))
+    }
+}
+
+impl Held {
+    fn new(row: Row) -> Self {
+        match row.origin {
+            Some((id, stored)) => Self::Stored(id, stored),
+            // A copy does not keep the larger buffer alive that the document was read into.
+            None => Self::Computed(Bytes::copy_from_slice(&row.document)),
+        }
+    }
+}
+
+impl Entry {
+    fn memory(&self) -> usize {
+        let held = match &self.held {
+            Held::Stored(..) => 0,
+            Held::Computed(document) => document.len(),
+        };
+        size_of::<Self>() + self.key.bytes().len() + held
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (&self.key, self.sequence).cmp(&(&other.key, other.sequence))
+    }
+}

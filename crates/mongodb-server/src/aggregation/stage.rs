@@ -1,0 +1,62 @@
+//! The interface of a stage, and the context that it runs in.
+
+use std::sync::Arc;
+
+use convoy_server_kit::RunClock;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, Row, Scan};
+use crate::error::{Code, CommandError};
+
+/// A stage of an aggregation pipeline.
+pub trait Stage: Send {
+    /// Returns the next document; `None` after the last one.
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError>;
+}
+
+/// The store, the time and the limits of a query.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub engine: Arc<Engine>,
+    pub clock: RunClock,
+    /// Milliseconds since 1970 when the query began.
+    pub now_ms: i64,
+    /// Time on `clock` at which the query fails.
+    pub deadline: Option<u64>,
+    /// Cancelled when the server stops.
+    pub stopping: CancellationToken,
+}
+
+impl Context {
+    /// Fails if the query has exceeded its time limit or the server is stopping.
+    pub fn check(&self) -> Result<(), CommandError> {
+        if self.stopping.is_cancelled() {
+            return Err(CommandError::new(
+                Code::INTERRUPTED_AT_SHUTDOWN,
+                "interrupted at shutdown",
+            ));
+        }
+        match self.deadline {
+            Some(deadline) if self.clock.now() > deadline => Err(CommandError::new(
+                Code::MAX_TIME_EXPIRED,
+                "operation exceeded time limit",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Stage for Scan {
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
+        Self::next(self, context.engine.log(), || context.check())
+    }
+}
+
+/// Returns all remaining documents of a stage.
+pub fn drain(stage: &mut dyn Stage, context: &Context) -> Result<Vec<Row>, CommandError> {
+    let mut rows = Vec::new();
+    while let Some(row) = stage.next(context)? {
+        rows.push(row);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,121 @@
+//! Stages that handle one document at a time.
+
+use crate::aggregation::stage::{Context, Stage};
+use crate::bson::{Builder, Value};
+use crate::engine::Row;
+use crate::error::CommandError;
+use crate::query::{Expression, Filter, Projection, Scope};
+
+/// `$match`: returns the documents that pass a filter.
+pub struct Match {
+    pub input: Box<dyn Stage>,
+    pub filter: Filter,
+}
+
+impl Stage for Match {
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
+        while let Some(row) = self.input.next(context)? {
+            if self.filter.test(row.doc())? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// `$skip`: omits the first documents.
+pub struct Skip {
+    pub input: Box<dyn Stage>,
+    pub count: u64,
+}
+
+impl Stage for Skip {
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
+        while self.count > 0 {
+            self.count -= 1;
+            if self.input.next(context)?.is_none() {
+                self.count = 0;
+            }
+        }
+        self.input.next(context)
+    }
+}
+
+/// `$limit`: ends after a number of documents.
+pub struct Limit {
+    pub input: Box<dyn Stage>,
+    pub left: u64,
+}
+
+impl Stage for Limit {
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        self.input.next(context)
+    }
+}
+
+/// `$project`, `$addFields`, `$unset`: keeps, removes and computes fields.
+pub struct Project {
+    pub input: Box<dyn Stage>,
+    pub projection: Projection,
+}
+
+impl Stage for Project {
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
+        let row = self.input.next(context)?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let projected = self.projection.apply(row.doc(), context.now_ms)?;
+        Ok(Some(Row::computed(projected)))
+    }
+}
+
+/// `$count`: returns one document with the number of documents, or none if there are none.
+pub struct Count {
+    pub input: Option<Box<dyn Stage>>,
+    pub field: String,
+}
+
+impl Stage for Count {
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
+        let Some(mut input) = self.input.take() else {
+            return Ok(None);
+        };
+        let mut count = 0;
+        while input.next(context)?.is_some() {
+            count += 1;
+        }
+        let document = Builder::new().count(&self.field, count).finish();
+        Ok((count > 0).then(|| Row::computed(document)))
+    }
+}
+
+/// `$replaceRoot`: replaces each document by a computed one.
+pub struct ReplaceRoot {
+    pub input: Box<dyn Stage>,
+    pub expression: Expression,
+}
+
+impl Stage for ReplaceRoot {
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
+        let Some(row) = self.input.next(context)? else {
+            return Ok(None);
+        };
+        let scope = Scope::new(row.doc(), context.now_ms);
+        match self.expression.evaluate(&scope)? {
+            Value::Document(bytes) => Ok(Some(Row::computed(bytes.into_owned()))),
+            other => Err(CommandError::location(
+                40_228,
+                format!(
+                    "'newRoot' expression must evaluate to an object, but resulting value was: \
+                     {other}. Type of resulting value: '{}'",
+                    other.kind().alias()
+                ),
+            )),
+        }
+    }
+}

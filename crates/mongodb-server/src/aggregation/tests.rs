@@ -1,0 +1,235 @@
+//! Laws of pipelines, for any documents.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use convoy_server_kit::RunClock;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::aggregation::build::build;
+use crate::aggregation::parse::parse_pipeline;
+use crate::aggregation::rows::GivenDocuments;
+use crate::aggregation::stage::{Context, drain};
+use crate::bson::{ArrayBuilder, Builder, Doc, Key, Value};
+use crate::engine::{Engine, Row};
+use crate::error::{Code, CommandError};
+use crate::query::strategies::document;
+
+/// Runs pipelines over given documents. The engine stays empty.
+struct Runner {
+    context: Context,
+    _directory: TempDir,
+}
+
+impl Runner {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let engine = Engine::open(directory.path()).expect("an empty engine");
+        Self {
+            context: Context {
+                engine: Arc::new(engine),
+                clock: RunClock::start(),
+                now_ms: 0,
+                deadline: None,
+                stopping: CancellationToken::new(),
+            },
+            _directory: directory,
+        }
+    }
+
+    fn run(&self, docs: &[Vec<u8>], stages: Vec<Builder>) -> Result<Vec<Vec<u8>>, CommandError> {
+        let mut pipeline = ArrayBuilder::default();
+        for stage in stages {
+            pipeline.push_built(stage);
+        }
+        let stages = parse_pipeline(Doc::new(&pipeline.finish()))?;
+        let rows: Vec<Row> = docs.iter().cloned().map(Row::computed).collect();
+        let given = GivenDocuments {
+            rows: rows.into_iter(),
+        };
+        let rows = drain(build(stages, Box::new(given)).as_mut(), &self.context)?;
+        Ok(rows.into_iter().map(|row| row.document.to_vec()).collect())
+    }
+
+    fn results(&self, docs: &[Vec<u8>], stages: Vec<Builder>) -> Vec<Vec<u8>> {
+        self.run(docs, stages).expect("a valid pipeline")
+    }
+}
+
+fn sort() -> Builder {
+    Builder::new().document("$sort", Builder::new().int32("a", 1).int32("_id", -1))
+}
+
+fn int(name: &str, number: usize) -> Builder {
+    Builder::new().int32(name, i32::try_from(number).expect("a small number"))
+}
+
+fn number(doc: &[u8], name: &str) -> usize {
+    let value = Doc::new(doc).get(name).and_then(|value| value.as_i64());
+    usize::try_from(value.expect("a number")).expect("not negative")
+}
+
+fn numbered(docs: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let number = |(id, doc): (usize, Vec<u8>)| {
+        let mut numbered = int("_id", id);
+        for element in Doc::new(&doc).elements().skip(1) {
+            numbered.push_element(element);
+        }
+        numbered.finish()
+    };
+    docs.into_iter().enumerate().map(number).collect()
+}
+
+fn documents() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    vec(document(), 0..8).prop_map(numbered)
+}
+
+/// Checks all laws in one test, because one engine serves all cases.
+#[test]
+fn pipelines_obey_their_laws() {
+    let runner = Runner::new();
+    let config = ProptestConfig::with_cases(64);
+    proptest!(config, |(docs in documents(), skip in 0_usize..4, limit in 1_usize..5)| {
+        check_slices(&runner, &docs, skip, limit)?;
+        check_groups(&runner, &docs)?;
+        check_ranking(&runner, &docs, limit)?;
+        check_choices(&runner, &docs, limit)?;
+        check_unwind(&runner, &docs)?;
+    });
+}
+
+fn check_slices(
+    runner: &Runner,
+    docs: &[Vec<u8>],
+    skip: usize,
+    limit: usize,
+) -> Result<(), TestCaseError> {
+    let sorted = runner.results(docs, vec![sort()]);
+    prop_assert_eq!(sorted.len(), docs.len());
+    let first = runner.results(docs, vec![sort(), int("$limit", limit)]);
+    prop_assert_eq!(
+        &first[..],
+        &sorted[..limit.min(sorted.len())],
+        "sort and limit"
+    );
+    let skipped = runner.results(docs, vec![sort(), int("$skip", skip), int("$limit", limit)]);
+    let expected: Vec<_> = sorted.iter().skip(skip).take(limit).cloned().collect();
+    prop_assert_eq!(skipped, expected, "skip and limit");
+    let counted = runner.results(docs, vec![Builder::new().string("$count", "n")]);
+    let count = counted.first().map_or(0, |doc| number(doc, "n"));
+    prop_assert_eq!(count, docs.len(), "count");
+    Ok(())
+}
+
+fn check_groups(runner: &Runner, docs: &[Vec<u8>]) -> Result<(), TestCaseError> {
+    let fields = Builder::new()
+        .string("_id", "$a")
+        .document("n", Builder::new().int32("$sum", 1))
+        .document("docs", Builder::new().string("$push", "$$ROOT"));
+    let group = || Builder::new().document("$group", fields.clone());
+    let groups = runner.results(docs, vec![group()]);
+    let ids: BTreeSet<Key> = groups
+        .iter()
+        .map(|doc| Key::of(&Doc::new(doc).get("_id").expect("the key")))
+        .collect();
+    prop_assert_eq!(ids.len(), groups.len(), "keys are distinct");
+    let total: usize = groups.iter().map(|doc| number(doc, "n")).sum();
+    prop_assert_eq!(total, docs.len(), "each document is in one group");
+    let unwind = Builder::new().string("$unwind", "$docs");
+    let restore = Builder::new().string("$replaceWith", "$docs");
+    let by_id = Builder::new().document("$sort", Builder::new().int32("_id", 1));
+    let restored = runner.results(docs, vec![group(), unwind, restore, by_id]);
+    prop_assert_eq!(
+        &restored[..],
+        docs,
+        "unwind restores what push has collected"
+    );
+    let counts = runner.results(docs, vec![Builder::new().string("$sortByCount", "$a")]);
+    let counts: Vec<usize> = counts.iter().map(|doc| number(doc, "count")).collect();
+    prop_assert!(
+        counts.is_sorted_by(|one, other| one >= other),
+        "sortByCount"
+    );
+    prop_assert_eq!(counts.iter().sum::<usize>(), docs.len(), "sortByCount");
+    Ok(())
+}
+
+fn check_ranking(runner: &Runner, docs: &[Vec<u8>], limit: usize) -> Result<(), TestCaseError> {
+    if docs.is_empty() {
+        return Ok(());
+    }
+    let order = Builder::new().int32("a", 1).int32("_id", -1);
+    let top = int("n", limit)
+        .document("sortBy", order)
+        .string("output", "$_id");
+    let group = Builder::new()
+        .with("_id", &Value::Null)
+        .document("ids", Builder::new().document("$topN", top));
+    let ranked = runner.results(docs, vec![Builder::new().document("$group", group)]);
+    let ids = Doc::new(&ranked[0]).get("ids").expect("the field");
+    let ids: Vec<_> = ids.as_array().expect("an array").values().collect();
+    let sorted = runner.results(docs, vec![sort(), int("$limit", limit)]);
+    let expected: Vec<_> = sorted
+        .iter()
+        .map(|doc| Doc::new(doc).get("_id").expect("the id"))
+        .collect();
+    let shown = |ids: &[Value<'_>]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    prop_assert_eq!(shown(&ids), shown(&expected), "topN");
+    Ok(())
+}
+
+fn check_choices(runner: &Runner, docs: &[Vec<u8>], limit: usize) -> Result<(), TestCaseError> {
+    let sample = Builder::new().document("$sample", int("size", limit));
+    let chosen: BTreeSet<_> = runner.results(docs, vec![sample]).into_iter().collect();
+    prop_assert_eq!(
+        chosen.len(),
+        limit.min(docs.len()),
+        "sample has no duplicates"
+    );
+    prop_assert!(chosen.iter().all(|doc| docs.contains(doc)), "sample");
+    let facets = Builder::new().array("all", ArrayBuilder::default());
+    let facet = runner.results(docs, vec![Builder::new().document("$facet", facets)]);
+    let all = Doc::new(&facet[0]).get("all").expect("the facet");
+    let all: Vec<_> = all.as_array().expect("an array").elements().collect();
+    let all: Vec<_> = all.iter().map(|item| item.payload().to_vec()).collect();
+    prop_assert_eq!(&all[..], docs, "facet");
+    Ok(())
+}
+
+fn check_unwind(runner: &Runner, docs: &[Vec<u8>]) -> Result<(), TestCaseError> {
+    for keep in [false, true] {
+        let options = Builder::new()
+            .string("path", "$a")
+            .string("includeArrayIndex", "i")
+            .bool("preserveNullAndEmptyArrays", keep);
+        let unwound = runner.results(docs, vec![Builder::new().document("$unwind", options)]);
+        let count = |doc: &Vec<u8>| match Doc::new(doc).get("a") {
+            Some(Value::Array(items)) => Doc::new(&items).len().max(usize::from(keep)),
+            None | Some(Value::Null) => usize::from(keep),
+            Some(_) => 1,
+        };
+        prop_assert_eq!(
+            unwound.len(),
+            docs.iter().map(count).sum::<usize>(),
+            "unwind"
+        );
+        let indexed = unwound.iter().all(|doc| Doc::new(doc).get("i").is_some());
+        prop_assert!(indexed, "unwind gives each document an index, or null");
+    }
+    Ok(())
+}
+
+#[test]
+fn query_fails_after_its_time_limit_and_when_the_server_stops() {
+    let mut context = Runner::new().context;
+    assert!(context.check().is_ok());
+    context.deadline = Some(0);
+    let code = context.check().map_err(|error| error.code());
+    assert_eq!(code, Err(Code::MAX_TIME_EXPIRED));
+    context.stopping.cancel();
+    let code = context.check().map_err(|error| error.code());
+    assert_eq!(code, Err(Code::INTERRUPTED_AT_SHUTDOWN));
+}

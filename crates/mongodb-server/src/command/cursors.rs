@@ -1,0 +1,187 @@
+//! Open cursors: queries that have more documents than their first batch.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::aggregation::{Context, Stage};
+use crate::bson::{Builder, Kind, MAX_DOCUMENT_BYTES, Value};
+use crate::engine::{Row, lock};
+use crate::error::{Code, CommandError};
+
+/// Idle time after which a cursor is closed.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// Cursors open at once; each holds what its query has read ahead.
+const MAX_CURSORS: usize = 10_000;
+
+/// Bytes of the largest batch: a reply must stay below the limit of a message.
+const BATCH_BYTES: usize = MAX_DOCUMENT_BYTES;
+
+#[derive(Debug, Default)]
+pub struct Cursors {
+    open: Mutex<HashMap<i64, Entry>>,
+}
+
+#[derive(Debug)]
+pub struct Entry {
+    pub namespace: String,
+    /// The query; `None` while a command reads it.
+    pub cursor: Option<Cursor>,
+    /// Last use, on the server's clock.
+    pub used: u64,
+    pub forever: bool,
+}
+
+/// A query and the document that it read ahead.
+pub struct Cursor {
+    stage: Box<dyn Stage>,
+    /// The document that did not fit into the last batch.
+    pending: Option<Row>,
+}
+
+/// Options of a first batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch {
+    /// Largest number of documents.
+    pub documents: u64,
+    /// Whether no cursor is opened for the rest.
+    pub single: bool,
+    /// Whether the cursor never times out.
+    pub forever: bool,
+}
+
+impl std::fmt::Debug for Cursor {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Cursor").finish_non_exhaustive()
+    }
+}
+
+impl Cursor {
+    /// Returns a cursor that has not read a document.
+    pub fn new(stage: Box<dyn Stage>) -> Self {
+        Self {
+            stage,
+            pending: None,
+        }
+    }
+
+    /// Writes documents into an array, up to `documents` and the size of a batch. Returns whether
+    /// there may be more.
+    fn fill(
+        &mut self,
+        context: &Context,
+        documents: u64,
+        batch: &mut Builder,
+    ) -> Result<bool, CommandError> {
+        let mut digits = itoa::Buffer::new();
+        for index in 0..documents {
+            let next = match self.pending.take() {
+                Some(row) => Some(row),
+                None => self.stage.next(context)?,
+            };
+            let Some(row) = next else {
+                return Ok(false);
+            };
+            if index > 0 && batch.len() + row.document.len() > BATCH_BYTES {
+                self.pending = Some(row);
+                return Ok(true);
+            }
+            let name = digits.format(index).as_bytes();
+            batch.push_raw(Kind::Document, name, &row.document);
+        }
+        // Reading ahead saves the client a `getMore` that returns nothing.
+        self.pending = self.stage.next(context)?;
+        Ok(self.pending.is_some())
+    }
+
+    /// Returns the reply with a batch. `keep` gets the cursor and whether there may be more
+    /// documents, and returns the id of the open cursor, or zero.
+    pub fn answer(
+        mut self,
+        context: &Context,
+        batch: &str,
+        documents: u64,
+        namespace: &str,
+        keep: impl FnOnce(Self, bool) -> Result<i64, CommandError>,
+    ) -> Result<Builder, CommandError> {
+        let mut reply = Builder::new();
+        reply.nest(Kind::Document, "cursor", |reply| {
+            let fill = |batch: &mut Builder| self.fill(context, documents, batch);
+            let more = reply.nest(Kind::Array, batch, fill)?;
+            reply.push("id", &Value::Int64(keep(self, more)?));
+            reply.push("ns", &Value::from(namespace));
+            Ok::<_, CommandError>(())
+        })?;
+        Ok(reply)
+    }
+}
+
+impl Cursors {
+    pub fn len(&self) -> usize {
+        lock(&self.open).len()
+    }
+
+    pub fn reap(&self, now: u64) {
+        let timeout = u64::try_from(IDLE_TIMEOUT.as_nanos()).unwrap_or(u64::MAX);
+        lock(&self.open).retain(|_, entry| {
+            let in_use = entry.cursor.is_none();
+            in_use || entry.forever || now.saturating_sub(entry.used) < timeout
+        });
+    }
+
+    /// Keeps a cursor; returns its id.
+    pub fn add(&self, entry: Entry) -> Result<i64, CommandError> {
+        let mut open = lock(&self.open);
+        if open.len() >= MAX_CURSORS {
+            let message = format!("{MAX_CURSORS} cursors are open already");
+            return Err(CommandError::location(8_023_700, message));
+        }
+        loop {
+            let id = rand::random::<u64>() >> 1;
+            let id = i64::try_from(id).unwrap_or(i64::MAX);
+            if id != 0 && !open.contains_key(&id) {
+                open.insert(id, entry);
+                return Ok(id);
+            }
+        }
+    }
+
+    /// Takes a cursor to read it.
+    pub fn take(&self, id: i64, namespace: &str) -> Result<Cursor, CommandError> {
+        let mut open = lock(&self.open);
+        let entry = open.get_mut(&id).ok_or_else(|| not_found(id))?;
+        if entry.namespace != namespace {
+            let message = format!(
+                "Requested getMore on namespace '{namespace}', but cursor belongs to a different \
+                 namespace {}",
+                entry.namespace
+            );
+            return Err(CommandError::new(Code::UNAUTHORIZED, message));
+        }
+        entry.cursor.take().ok_or_else(|| {
+            CommandError::new(
+                Code::CURSOR_IN_USE,
+                format!("cursor id {id} is already in use"),
+            )
+        })
+    }
+
+    /// Puts a cursor back after reading.
+    pub fn put_back(&self, id: i64, cursor: Cursor, now: u64) {
+        // The entry is gone if the cursor was killed meanwhile.
+        if let Some(entry) = lock(&self.open).get_mut(&id) {
+            entry.cursor = Some(cursor);
+            entry.used = now;
+        }
+    }
+
+    /// Closes a cursor; false if it is not open.
+    pub fn remove(&self, id: i64) -> bool {
+        lock(&self.open).remove(&id).is_some()
+    }
+}
+
+fn not_found(id: i64) -> CommandError {
+    CommandError::new(Code::CURSOR_NOT_FOUND, format!("cursor id {id} not found"))
+}

@@ -1,0 +1,35 @@
+//! State that all connections of a server share.
+
+use std::sync::Arc;
+
+use convoy_server_kit::RunClock;
+use convoy_server_kit::scram::CredentialStore;
+use tokio_util::sync::CancellationToken;
+
+use crate::command::counters::Counters;
+use crate::command::cursors::Cursors;
+use crate::engine::Engine;
+use crate::faults::FaultPlan;
+
+/// State that all connections of a server share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The documents.
+    pub engine: Arc<Engine>,
+    /// Open cursors.
+    pub cursors: Cursors,
+    /// Time since the server started.
+    pub clock: RunClock,
+    /// The server's address, as `host:port`.
+    pub address: String,
+    /// Counters of commands and connections.
+    pub counters: Counters,
+    /// Cancelled when the server stops; commands then end early.
+    pub stopping: CancellationToken,
+    /// Cancelled when the server crashes; connections are then cut.
+    pub crashed: CancellationToken,
+    /// Users that may log in; without any, every client may do everything.
+    pub credentials: CredentialStore,
+    /// What goes wrong on purpose.
+    pub faults: Option<Arc<FaultPlan>>,
+}

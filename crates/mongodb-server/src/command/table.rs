@@ -1,0 +1,149 @@
+//! Every command by name.
+
+use crate::bson::{Builder, Invalid};
+use crate::command::arguments::{self, Call};
+use crate::command::client::Client;
+use crate::command::shared::Shared;
+use crate::command::{
+    aggregate, catalog, count, cursor, delete, diagnostics, explain, find, find_and_modify,
+    handshake, indexes, insert, missing, read_concern, sasl, sessions, statistics, update,
+};
+use crate::engine::check_database;
+use crate::error::{Code, CommandError};
+use crate::faults::Fault;
+use crate::frame::Request;
+
+/// Commands that a client may run before it logs in.
+const OPEN_COMMANDS: &[&str] = &[
+    "buildInfo",
+    "buildinfo",
+    "connectionStatus",
+    "hello",
+    "isMaster",
+    "ismaster",
+    "logout",
+    "ping",
+    "saslContinue",
+    "saslStart",
+    "whatsmyuri",
+];
+
+/// A command: reads its arguments and returns the fields of its reply.
+type Run = fn(&Shared, &mut Client, &Call<'_>) -> Result<Builder, CommandError>;
+
+const COMMANDS: &[(&str, Run)] = &[
+    ("aggregate", aggregate::aggregate),
+    ("buildInfo", handshake::build_info),
+    ("buildinfo", handshake::build_info),
+    ("connectionStatus", handshake::connection_status),
+    ("collStats", statistics::collection_stats),
+    ("collstats", statistics::collection_stats),
+    ("count", count::count),
+    ("create", catalog::create),
+    ("createIndexes", indexes::create_indexes),
+    ("currentOp", diagnostics::current_operations),
+    ("dataSize", statistics::data_size),
+    ("dbStats", statistics::database_stats),
+    ("dbstats", statistics::database_stats),
+    ("delete", delete::delete),
+    ("distinct", count::distinct),
+    ("drop", catalog::drop_collection),
+    ("dropDatabase", catalog::drop_database),
+    ("dropIndexes", indexes::drop_indexes),
+    ("deleteIndexes", indexes::drop_indexes),
+    ("endSessions", sessions::end_sessions),
+    ("explain", explain::explain),
+    ("find", find::find),
+    ("findAndModify", find_and_modify::find_and_modify),
+    ("findandmodify", find_and_modify::find_and_modify),
+    ("getCmdLineOpts", diagnostics::get_command_line_options),
+    ("getLog", diagnostics::get_log),
+    ("getMore", cursor::get_more),
+    ("getParameter", diagnostics::get_parameter),
+    ("hello", handshake::hello),
+    ("hostInfo", diagnostics::host_info),
+    ("insert", insert::insert),
+    ("isMaster", handshake::is_master),
+    ("isdbgrid", diagnostics::is_not_router),
+    ("ismaster", handshake::is_master),
+    ("killAllSessions", sessions::end_sessions),
+    ("killCursors", cursor::kill_cursors),
+    ("killSessions", sessions::end_sessions),
+    ("listCollections", catalog::list_collections),
+    ("listDatabases", catalog::list_databases),
+    ("listIndexes", indexes::list_indexes),
+    ("logout", sasl::logout),
+    ("ping", handshake::ok),
+    ("replSetGetStatus", diagnostics::replica_set_status),
+    ("refreshSessions", sessions::end_sessions),
+    ("renameCollection", catalog::rename_collection),
+    ("saslContinue", sasl::sasl_continue),
+    ("saslStart", sasl::sasl_start),
+    ("serverStatus", diagnostics::server_status),
+    ("startSession", sessions::start_session),
+    ("update", update::update),
+    ("validate", statistics::validate),
+    ("whatsmyuri", handshake::whats_my_uri),
+];
+
+/// Runs a request; returns the reply document.
+pub fn execute(
+    shared: &Shared,
+    client: &mut Client,
+    request: &Request<'_>,
+    fault: &Fault,
+) -> Vec<u8> {
+    match run(shared, client, request, fault) {
+        Ok(reply) => reply.double("ok", 1.0).finish(),
+        Err(error) => error.reply().finish(),
+    }
+}
+
+fn run(
+    shared: &Shared,
+    client: &mut Client,
+    request: &Request<'_>,
+    fault: &Fault,
+) -> Result<Builder, CommandError> {
+    let mut call = Call::new(request)?;
+    call.fault = fault;
+    let open = OPEN_COMMANDS.contains(&call.name);
+    // Users of external systems log in on a database of this name.
+    if call.database != "$external" || !open {
+        check_database(call.database)?;
+    }
+    if let Some(refusal) = &fault.rejection {
+        return Err(refusal.to_command_error());
+    }
+    if call.body.element("txnNumber").is_some() || call.body.element("startTransaction").is_some() {
+        return Err(CommandError::new(
+            Code::ILLEGAL_OPERATION,
+            "Transaction numbers are only allowed on a replica set member or mongos",
+        ));
+    }
+    let found = COMMANDS.iter().find(|(name, _)| *name == call.name);
+    let Some((_, run)) = found else {
+        return Err(missing::refuse(call.name));
+    };
+    if !open && client.user.is_none() && !shared.credentials.is_empty() {
+        return Err(CommandError::new(
+            Code::UNAUTHORIZED,
+            format!("Command {} requires authentication", call.name),
+        ));
+    }
+    read_concern::check(&call)?;
+    shared.counters.count(call.name);
+    let reply = run(shared, client, &call)?;
+    Ok(match &fault.write_concern_error {
+        Some(error) => reply.document(
+            "writeConcernError",
+            error.to_command_error().write_concern_error(),
+        ),
+        None => reply,
+    })
+}
+
+/// Returns the reply to a command that is not valid BSON.
+pub fn reject_document(invalid: &Invalid) -> Vec<u8> {
+    arguments::invalid_document(invalid).reply().finish()
+}

@@ -1,0 +1,97 @@
+//! Settings of a server.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use convoy_server_kit::{Limits, User};
+use rustls::ServerConfig;
+
+use crate::command::MAX_MESSAGE_BYTES;
+use crate::faults::FaultPlan;
+
+/// Settings of a server. The default listens on a free port of the loopback interface, without
+/// users, and keeps its documents in a temporary directory.
+///
+/// ```
+/// use convoy_mongodb_server::{Settings, User};
+///
+/// let settings = Settings::default()
+///     .with_listen(([127, 0, 0, 1], 27017).into())
+///     .with_data_dir("data/store")
+///     .with_users([User::new("driver", "secret")]);
+/// assert_eq!(settings.users.len(), 1);
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Directory of the documents; `None` for a temporary one that is removed with the server.
+    pub data_dir: Option<PathBuf>,
+    /// Limits of clients.
+    pub limits: Limits,
+    /// Users, who log in with SCRAM-SHA-256. Without users every client may read and write, and the
+    /// server listens on loopback only.
+    pub users: Vec<User>,
+    /// Certificate and key for TLS; clients without TLS are served as well.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// What goes wrong on purpose, for tests; nothing if `None`.
+    pub faults: Option<Arc<FaultPlan>>,
+}
+
+impl Settings {
+    /// Sets the address to listen on; port 0 takes a free one.
+    #[must_use]
+    pub fn with_listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Sets the directory of the documents, which is created if it does not exist.
+    #[must_use]
+    pub fn with_data_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(path.into());
+        self
+    }
+
+    /// Sets the users that may log in.
+    #[must_use]
+    pub fn with_users(mut self, users: impl IntoIterator<Item = User>) -> Self {
+        self.users = users.into_iter().collect();
+        self
+    }
+
+    /// Sets certificate and key for TLS.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Arc<ServerConfig>) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Sets what goes wrong on purpose.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Arc<FaultPlan>) -> Self {
+        self.faults = Some(faults);
+        self
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            data_dir: None,
+            limits: Limits {
+                connections: 1_024,
+                // A message may hold a full batch and the command around it.
+                frame_bytes: usize::try_from(MAX_MESSAGE_BYTES).unwrap_or_default() + 16 * 1024,
+                idle: Duration::from_secs(30 * 60),
+            },
+            users: Vec::new(),
+            tls: None,
+            faults: None,
+        }
+    }
+}
