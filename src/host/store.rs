@@ -27,7 +27,7 @@ pub(super) enum Store {
 impl Store {
     pub(super) fn uri(&self) -> SecretUri {
         match self {
-            Self::Embedded(store) => SecretUri::new(format!("mongodb://{}", store.settings.listen)),
+            Self::Embedded(store) => SecretUri::new(store.uri()),
             Self::Container(store) => store.uri().clone(),
             Self::External(uri) => uri.clone(),
         }
