@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use convoy::cli::{self, Environment, Request};
 use convoy::command::{self, Command};
 use convoy::error::ExitStatus;
+use convoy::host::backend;
 use convoy::settings::Invocation;
 use convoy::terminal::{ProgressMode, Terminal};
 
@@ -41,10 +42,28 @@ fn convoy() -> ExitStatus {
 }
 
 fn run(command: &Command, invocation: &Invocation, terminal: &Terminal) -> ExitStatus {
+    adopt_engine(command, invocation);
     command::run(command, invocation, terminal).unwrap_or_else(|error| {
         terminal.error(&error, error.hint().as_deref());
         error.exit_status()
     })
+}
+
+/// Sets `DOCKER_HOST` if testcontainers would not find the container engine otherwise: it reads the
+/// environment and has no other setting.
+#[expect(
+    unsafe_code,
+    reason = "the environment can be changed safely only while the process has one thread"
+)]
+fn adopt_engine(command: &Command, invocation: &Invocation) {
+    let Command::Simulate(settings) = command else {
+        return;
+    };
+    if let Some(address) = backend::engine_address(settings, &invocation.docker_env) {
+        // SAFETY: this is the only thread. `main` has started none, the search for the engine has
+        // ended its own, and every other thread is started by the command that runs next.
+        unsafe { std::env::set_var("DOCKER_HOST", address) };
+    }
 }
 
 fn show(text: &str, terminal: &Terminal) -> ExitStatus {

@@ -1,18 +1,17 @@
-//! Stands in for Redpanda or MongoDB in the tests of containers, where no image can be pulled.
+//! Stands in for Redpanda or MongoDB in the tests of containers, so that no image must be pulled.
 //!
-//! An image made of this program takes the same arguments as the real one, says the same when it
-//! is ready and serves the same protocol by an embedded server. It shows that containers are
-//! started, reached, watched and removed as they should be; it shows nothing about Redpanda or
-//! MongoDB.
+//! An image of this program takes the same arguments as the real one, logs the same line when it is
+//! ready, and serves the same protocol with an embedded server. It tests how containers are started,
+//! connected to, watched and removed. It does not test Redpanda or MongoDB.
 //!
 //! | arguments | stands in for |
 //! |---|---|
 //! | `redpanda start …` | Redpanda |
-//! | `--replSet NAME …` | MongoDB, whose entry point puts `mongod` before it |
-//! | `dies …` | an image that ends at once |
-//! | `silent …` | an image that never answers |
+//! | `--replSet NAME …` | MongoDB, whose entry point adds `mongod` in front |
+//! | `dies …` | an image that exits at once |
+//! | `silent …` | an image whose server never responds |
 //!
-//! `stand_in images` makes the images, with the command `docker`, and prints their names.
+//! `stand_in images` builds the images with the command `docker`, and prints their names.
 
 mod images;
 
@@ -21,11 +20,11 @@ use std::process::ExitCode;
 
 use convoy_kafka_server::{KafkaServer, Settings as BrokerSettings};
 use convoy_mongodb_server::{MongoServer, Settings as StoreSettings};
-use convoy_registry_server::{Registry, Settings as RegistrySettings};
+use convoy_registry_server::{RegistryServer, Settings as RegistrySettings};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Flags of `redpanda start` that need no answer here.
+/// Flags of `redpanda start` that have no effect here.
 const REDPANDA_FLAGS: [&str; 8] = [
     "--node-id",
     "--smp",
@@ -37,7 +36,7 @@ const REDPANDA_FLAGS: [&str; 8] = [
     "--default-log-level",
 ];
 
-/// Where MongoDB listens unless told otherwise.
+/// MongoDB's default address.
 const MONGODB: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(
     std::net::Ipv4Addr::UNSPECIFIED,
     27_017,
@@ -51,7 +50,7 @@ async fn main() -> ExitCode {
         ["images"] => images::make().map(|images| print(&images)),
         ["redpanda", "start", flags @ ..] => redpanda(flags).await,
         ["--replSet", _name, flags @ ..] => mongodb(flags).await,
-        ["dies", ..] => Err("the stand-in ends at once, as it was told".to_owned()),
+        ["dies", ..] => Err("the stand-in ends at once, as requested".to_owned()),
         ["silent", ..] => {
             terminated().await;
             Ok(())
@@ -101,13 +100,13 @@ async fn redpanda(flags: &[&str]) -> Result<(), String> {
     say("Successfully started Redpanda!");
     terminated().await;
     if let Some(registry) = registry {
-        registry.stop().await;
+        registry.stop().await.map_err(chain)?;
     }
     broker.stop().await.map_err(chain)
 }
 
-async fn schema_registry(outside: SocketAddr) -> Result<Registry, String> {
-    let registry = Registry::start(RegistrySettings::default())
+async fn schema_registry(outside: SocketAddr) -> Result<RegistryServer, String> {
+    let registry = RegistryServer::start(RegistrySettings::default())
         .await
         .map_err(chain)?;
     forward(outside, registry.address()).await?;
@@ -127,8 +126,8 @@ async fn mongodb(flags: &[&str]) -> Result<(), String> {
     store.stop().await.map_err(chain)
 }
 
-/// Passes connections from outside the container on to a server, which takes strangers on loopback
-/// alone.
+/// Forwards connections from outside the container to a server, which accepts anonymous clients only
+/// on the loopback interface.
 async fn forward(outside: SocketAddr, server: SocketAddr) -> Result<(), String> {
     let listener = TcpListener::bind(outside).await.map_err(chain)?;
     tokio::spawn(async move {
@@ -144,7 +143,7 @@ async fn forward(outside: SocketAddr, server: SocketAddr) -> Result<(), String> 
 
 fn parse<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse()
-        .map_err(|_malformed| format!("cannot read `{text}`"))
+        .map_err(|_malformed| format!("invalid value `{text}`"))
 }
 
 async fn terminated() {
@@ -162,7 +161,10 @@ fn chain(error: impl std::error::Error) -> String {
     texts.join(": ")
 }
 
-#[expect(clippy::print_stdout, reason = "the names are its result")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the names are the result of the program"
+)]
 fn print(images: &[String]) {
     for image in images {
         println!("{image}");

@@ -21,7 +21,7 @@ use rskafka::record::Record as ClientRecord;
 use crate::broker::error::Error;
 use crate::broker::spec::{Compression, Endpoint, Mechanism};
 use crate::cause::{Cause, chain, within};
-use crate::platform::nodelay;
+use crate::platform;
 use crate::record::envelope;
 
 /// Bytes of one produce request. The default limit of brokers is 1 MiB.
@@ -271,7 +271,7 @@ impl Partition {
                 bootstrap: self.connector.endpoint.bootstrap.join(","),
                 source: failure.into_cause(),
             })?;
-            if let Err(error) = nodelay::send_at_once() {
+            if let Err(error) = platform::send_at_once() {
                 tracing::warn!(%error, "requests above 8 KB may be sent 40 ms late");
             }
             self.client = Some(partition);

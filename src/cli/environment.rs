@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use convoy_server_kit::{Secret, SecretUri};
 
 use crate::cli::error::Error;
-use crate::containers::engine::Surroundings;
+use crate::containers::engine::DockerEnv;
 use crate::settings::{Credentials, ExternalRegistry};
 
 /// Options that also have the name that programs for Confluent Cloud and Atlas use.
@@ -108,10 +108,10 @@ impl Environment {
     }
 
     /// Returns what is said about container engines.
-    pub(super) fn surroundings(&self) -> Surroundings {
+    pub(super) fn docker_env(&self) -> DockerEnv {
         let text = |name| self.get(name).map(str::to_owned);
         let path = |name| self.get(name).map(PathBuf::from);
-        Surroundings {
+        DockerEnv {
             docker_host: text("DOCKER_HOST"),
             docker_context: text("DOCKER_CONTEXT"),
             docker_config: path("DOCKER_CONFIG"),

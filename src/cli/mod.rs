@@ -103,7 +103,7 @@ pub fn parse(
         line: line(&arguments),
         line_without_faults: line(&without_faults(&arguments)),
         log_filter: environment.log_filter().map(str::to_owned),
-        surroundings: environment.surroundings(),
+        docker_env: environment.docker_env(),
     });
     Ok(Request::Run {
         command,

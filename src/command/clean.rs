@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::containers::engine::{self, Engine, Leftover, Surroundings};
+use crate::containers::engine::{self, DockerEnv, Engine, Leftover};
 use crate::containers::owner::Life;
 use crate::error::{Error, ExitStatus};
 use crate::host::scratch;
@@ -21,7 +21,7 @@ struct Swept {
 /// Sweeps this machine and its container engine, and says what was found.
 pub fn run(
     settings: &CleanSettings,
-    surroundings: &Surroundings,
+    docker_env: &DockerEnv,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -30,7 +30,7 @@ pub fn run(
         .map_err(Error::Runtime)?;
     let mut swept = Swept::default();
     sweep_directories(settings, &std::env::temp_dir(), &mut swept);
-    match runtime.block_on(sweep_engine(settings, surroundings, &mut swept)) {
+    match runtime.block_on(sweep_engine(settings, docker_env, &mut swept)) {
         // Without an engine there is nothing of ours in one.
         Ok(()) | Err(engine::Error::None) => {}
         Err(error) => return Err(error.into()),
@@ -62,10 +62,10 @@ fn sweep_directories(settings: &CleanSettings, parent: &Path, swept: &mut Swept)
 
 async fn sweep_engine(
     settings: &CleanSettings,
-    surroundings: &Surroundings,
+    docker_env: &DockerEnv,
     swept: &mut Swept,
 ) -> Result<(), engine::Error> {
-    let engine = Engine::find(surroundings).await?;
+    let engine = Engine::find(docker_env).await?;
     for leftover in engine.leftovers().await? {
         let name = format!("container {} of run {}", leftover.name, leftover.run);
         match leftover.life {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::command::{run_id, simulate};
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
-use crate::host::{interrupt, servers};
+use crate::host::{external, interrupt};
 use crate::measure::RunClock;
 use crate::pipeline::{
     self, ConsumerSettings, Context, Length, Observer as _, Participation, Phase, StorageSettings,
@@ -63,9 +63,9 @@ pub fn run(
     let consumer = ConsumerSettings {
         storage: Arc::new(storage(settings)),
         participation: participation(settings),
-        broker: servers::external_endpoint(&settings.broker)?,
+        broker: external::external_endpoint(&settings.broker)?,
         store: settings.store.clone(),
-        registry: registry.map(servers::registry_client).transpose()?,
+        registry: registry.map(external::registry_client).transpose()?,
     };
     let observer = Arc::clone(&display);
     let consuming = pipeline::consume(

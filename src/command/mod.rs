@@ -63,7 +63,7 @@ pub fn run(
         Command::InspectDataset(settings) => dataset::inspect(settings, terminal),
         Command::DatasetSchema(settings) => dataset::schema(settings, terminal),
         Command::GenerateDataset(settings) => dataset::generate(settings, terminal),
-        Command::Doctor(settings) => doctor::run(settings, &invocation.surroundings, terminal),
-        Command::Clean(settings) => clean::run(settings, &invocation.surroundings, terminal),
+        Command::Doctor(settings) => doctor::run(settings, &invocation.docker_env, terminal),
+        Command::Clean(settings) => clean::run(settings, &invocation.docker_env, terminal),
     }
 }

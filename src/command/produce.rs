@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::command::{run_id, simulate, workload};
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
-use crate::host::{interrupt, servers};
+use crate::host::{external, interrupt};
 use crate::measure::RunClock;
 use crate::pipeline::{
     self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings, Timeouts,
@@ -54,9 +54,9 @@ pub fn run(
     let display = Display::new(terminal, expected, clock, log).up_to_the_broker();
     let display = Arc::new(display);
     display.phase(Phase::Preparing);
-    let broker = servers::external_endpoint(&settings.broker)?;
+    let broker = external::external_endpoint(&settings.broker)?;
     let registry = match (settings.encoding, &settings.registry) {
-        (Encoding::Confluent, Some(registry)) => Some(servers::registry_client(registry)?),
+        (Encoding::Confluent, Some(registry)) => Some(external::registry_client(registry)?),
         _ => None,
     };
     let observer = Arc::clone(&display);

@@ -10,10 +10,11 @@ use crate::command::{null_sink, run_id, workload};
 use crate::error::{Error, ExitStatus};
 use crate::faults::{DataFaults, Plan};
 use crate::host::faults::{self, Injector, Watched};
+use crate::host::interrupt;
+use crate::host::launch::Launch;
 use crate::host::roles::{Role, Runtimes};
-use crate::host::servers::{Servers, Situation};
+use crate::host::servers::Servers;
 use crate::host::sweep;
-use crate::host::{backend, interrupt};
 use crate::measure::RunClock;
 use crate::pipeline::{
     self, Context, EmissionSettings, Observer, Roles, SimulationSettings, StorageSettings,
@@ -45,7 +46,6 @@ pub fn run(
     invocation: &Invocation,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
-    backend::adopt_engine(settings, &invocation.surroundings);
     let clock = RunClock::start();
     let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let directory = RunDirectory::create(&settings.output, &run_id)?;
@@ -140,14 +140,17 @@ fn run_pipeline(
         ));
         Injector::new(plan, settings.load.seed, context.clock)
     });
-    let situation = Situation {
+    let launch = Launch {
         settings,
         run_id: &context.settings.run_id,
-        surroundings: &setting.invocation.surroundings,
-        injector: injector.as_deref(),
-        tell: &tell,
+        docker_env: &setting.invocation.docker_env,
+        fail_points: injector
+            .as_ref()
+            .map(|injector| Arc::clone(injector.points())),
+        progress: &tell,
+        runtimes,
     };
-    let mut servers = runtimes.block_on(Servers::start(situation, &interrupted, runtimes))?;
+    let mut servers = runtimes.block_on(launch.start(&interrupted))?;
     let outcome = runtimes.block_on(run_on(
         &mut servers,
         context,

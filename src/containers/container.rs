@@ -1,7 +1,7 @@
-//! One container: started, watched until what is in it answers, removed.
+//! One container: started, probed until its server responds, restarted, paused, removed.
 //!
-//! Knows nothing of brokers and stores: they bring the request and the probe. testcontainers is
-//! known here and in their `container.rs`.
+//! Brokers and stores bring the request and the probe. testcontainers is used only here and in their
+//! `container.rs`.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -22,106 +22,106 @@ use crate::containers::engine::RUN_LABEL;
 use crate::containers::owner::Owner;
 use crate::measure::RunClock;
 
-/// How long creating and starting may take; readiness has a deadline of its own.
-const START: Duration = Duration::from_secs(60);
+/// Timeout for creating and starting; readiness has its own deadline.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long the engine may take to remove one, or to tell how it is.
-const ENGINE: Duration = Duration::from_secs(30);
+/// Timeout of other requests to the engine.
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Starts with other ports, where a port was taken in between.
-const STARTS: u32 = 3;
+/// Attempts with other ports, if a port was taken in the meantime.
+const MAX_ATTEMPTS: u32 = 3;
 
 /// Pause between two probes.
-const PROBE_PAUSE: Duration = Duration::from_millis(100);
+const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Lines of a dead container's log that an error shows.
-const LAST_WORDS: usize = 10;
+/// Lines of an ended container's log that an error shows.
+const LOG_LINES: usize = 10;
 
-/// A container did not do what it is for.
+/// An operation on a container failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No port is free to be mapped.
+    /// No free port to map.
     #[error("failed to find a free port")]
     Port(#[source] std::io::Error),
-    /// The engine could not create or start it.
+    /// The engine could not create or start the container.
     #[error("failed to start a container of `{image}`")]
     Start {
-        /// Its image.
+        /// Image of the container.
         image: String,
-        /// What the engine says.
+        /// Error of the engine.
         #[source]
         source: Box<TestcontainersError>,
     },
-    /// The engine did not answer while it was to be started.
+    /// The engine did not start the container in time.
     #[error(
         "the container of `{image}` was not started within {}",
-        humantime::format_duration(START)
+        humantime::format_duration(START_TIMEOUT)
     )]
     StartTimeout {
-        /// Its image.
+        /// Image of the container.
         image: String,
     },
-    /// It ended by itself.
-    #[error("the container of `{image}` ended before it was ready; it said: {last_words}")]
+    /// The container ended before it was ready.
+    #[error("the container of `{image}` ended before it was ready; its log ends with: {log}")]
     Ended {
-        /// Its image.
+        /// Image of the container.
         image: String,
-        /// The end of its log.
-        last_words: String,
+        /// Last lines of its log.
+        log: String,
     },
-    /// It ended while it was used.
-    #[error("the container of `{image}` ended during the run; it said: {last_words}")]
+    /// The container ended while it was in use.
+    #[error("the container of `{image}` ended during the run; its log ends with: {log}")]
     EndedInUse {
-        /// Its image.
+        /// Image of the container.
         image: String,
-        /// The end of its log.
-        last_words: String,
+        /// Last lines of its log.
+        log: String,
     },
-    /// What is in it does not answer.
+    /// The server in the container did not respond.
     #[error("the container of `{image}` was not ready within {}", humantime::format_duration(*deadline))]
     NotReady {
-        /// Its image.
+        /// Image of the container.
         image: String,
-        /// How long it was waited for.
+        /// Deadline that has passed.
         deadline: Duration,
-        /// What the last probe said, if one came to an end.
+        /// Error of the last probe that ended, if any.
         #[source]
         source: Option<Box<dyn StdError + Send + Sync>>,
     },
-    /// It did not do what the engine was asked for.
-    #[error("failed to {intention} the container of `{image}`")]
+    /// The engine could not do this to the container.
+    #[error("failed to {action} the container of `{image}`")]
     Operate {
-        /// What was to be done, as a verb.
-        intention: &'static str,
-        /// Its image.
+        /// What was requested, as a verb.
+        action: &'static str,
+        /// Image of the container.
         image: String,
-        /// What the engine says; none if it did not answer.
+        /// Error of the engine; none if it did not respond.
         #[source]
         source: Option<Box<TestcontainersError>>,
     },
-    /// It could not be removed.
+    /// The container could not be removed.
     #[error("failed to remove the container `{id}`")]
     Remove {
-        /// Its id.
+        /// Id of the container.
         id: String,
-        /// What the engine says.
+        /// Error of the engine.
         #[source]
         source: Box<TestcontainersError>,
     },
 }
 
-/// What every container of a run has in common.
+/// Settings that all containers of a run share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Common {
     /// Image, `name:tag`.
     pub image: String,
-    /// The run that it belongs to.
+    /// Id of the run.
     pub run: String,
-    /// Host at which its mapped ports are reached.
+    /// Host at which mapped ports are reachable.
     pub host: String,
-    /// How long what is in it may take until it answers.
+    /// Deadline for the server in the container to respond.
     pub deadline: Duration,
-    /// Whether it stays when its owner ends.
+    /// Keep the container when the run ends.
     pub keep: bool,
 }
 
@@ -129,14 +129,14 @@ impl Common {
     /// Returns name and tag of the image.
     pub fn name_and_tag(&self) -> (&str, &str) {
         match self.image.rsplit_once(':') {
-            // A colon before a slash belongs to the registry's port.
+            // A colon before a slash precedes the port of an image registry.
             Some((name, tag)) if !tag.contains('/') => (name, tag),
             _ => (&self.image, "latest"),
         }
     }
 }
 
-/// A running container. Dropping it removes it.
+/// A running container. Dropping this value removes it.
 #[derive(Debug)]
 pub struct Container<I: Image> {
     running: Option<ContainerAsync<I>>,
@@ -145,14 +145,14 @@ pub struct Container<I: Image> {
 }
 
 impl<I: Image> Container<I> {
-    /// Starts a container with each of `ports` (host, container) mapped, labelled with its owner.
+    /// Starts a container with `ports` (host, container) mapped, and labels it with its owner.
     pub async fn start(
         request: ContainerRequest<I>,
         ports: &[(u16, u16)],
         common: &Common,
     ) -> Result<Self, Error> {
         let bindings = bindings(ports, &common.host);
-        // What is to stay has no owner, so that nobody takes it for left behind.
+        // A container to keep has no owner, so that it is never removed as left behind.
         let owner = if common.keep {
             Vec::new()
         } else {
@@ -161,13 +161,13 @@ impl<I: Image> Container<I> {
         let request = request
             .with_labels(owner)
             .with_label(RUN_LABEL, &common.run)
-            .with_startup_timeout(START)
+            .with_startup_timeout(START_TIMEOUT)
             .with_host_config_modifier(move |config| {
                 config.port_bindings = Some(bindings.clone());
                 config.publish_all_ports = Some(false);
             });
         let image = common.image.clone();
-        match timeout(START, request.start()).await {
+        match timeout(START_TIMEOUT, request.start()).await {
             Ok(Ok(container)) => Ok(Self {
                 running: Some(container),
                 image,
@@ -181,7 +181,7 @@ impl<I: Image> Container<I> {
         }
     }
 
-    /// Probes until what is in the container answers; gives up early if the container has ended.
+    /// Probes until the server in the container responds. Fails early if the container has ended.
     pub async fn until_ready<T, E, F>(
         &self,
         deadline: Duration,
@@ -203,21 +203,21 @@ impl<I: Image> Container<I> {
                 });
             }
             match timeout(left, probe()).await {
-                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Ok(response)) => return Ok(response),
                 Ok(Err(error)) => last = Some(Box::new(error)),
                 Err(_elapsed) => continue,
             }
             if self.ended().await {
                 return Err(Error::Ended {
                     image: self.image.clone(),
-                    last_words: self.last_words().await,
+                    log: self.log_end().await,
                 });
             }
-            tokio::time::sleep(PROBE_PAUSE).await;
+            tokio::time::sleep(PROBE_INTERVAL).await;
         }
     }
 
-    /// Stops what is in it, which gets so many seconds to end in order, and starts it again.
+    /// Stops the server in the container, killing it after `grace_seconds`, and starts it again.
     pub async fn restart(&self, grace_seconds: i32) -> Result<(), Error> {
         let Some(container) = &self.running else {
             return Ok(());
@@ -226,44 +226,44 @@ impl<I: Image> Container<I> {
             container.stop_with_timeout(Some(grace_seconds)).await?;
             container.start().await
         };
-        self.told("restart", timeout(START, restarting).await)
+        self.operated("restart", timeout(START_TIMEOUT, restarting).await)
     }
 
-    /// Freezes what is in it while something else goes on.
+    /// Pauses the container until `pausing` ends.
     pub async fn pause_for(&self, pausing: impl Future<Output = ()>) -> Result<(), Error> {
         let Some(container) = &self.running else {
             return Ok(());
         };
-        self.told("pause", timeout(ENGINE, container.pause()).await)?;
+        self.operated("pause", timeout(ENGINE_TIMEOUT, container.pause()).await)?;
         pausing.await;
-        self.told("resume", timeout(ENGINE, container.unpause()).await)
+        self.operated("resume", timeout(ENGINE_TIMEOUT, container.unpause()).await)
     }
 
-    fn told(
+    fn operated(
         &self,
-        intention: &'static str,
-        answer: Result<Result<(), TestcontainersError>, tokio::time::error::Elapsed>,
+        action: &'static str,
+        result: Result<Result<(), TestcontainersError>, tokio::time::error::Elapsed>,
     ) -> Result<(), Error> {
-        let source = match answer {
+        let source = match result {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => Some(Box::new(error)),
             Err(_elapsed) => None,
         };
         Err(Error::Operate {
-            intention,
+            action,
             image: self.image.clone(),
             source,
         })
     }
 
-    /// Returns how it ended, if the engine says for sure that it does not run any more.
+    /// Returns an error if the engine reports that the container has ended.
     pub async fn end(&self) -> Option<Error> {
         if !self.ended().await {
             return None;
         }
         Some(Error::EndedInUse {
             image: self.image.clone(),
-            last_words: self.last_words().await,
+            log: self.log_end().await,
         })
     }
 
@@ -279,27 +279,30 @@ impl<I: Image> Container<I> {
         })
     }
 
-    /// Leaves the container where it is and returns its id.
+    /// Leaves the container running and returns its id.
     pub fn keep(mut self) -> Option<String> {
         let container = ManuallyDrop::new(self.running.take()?);
         Some(container.id().to_owned())
     }
 
-    /// Whether the engine says for sure that it does not run any more.
+    /// Returns whether the engine reports that the container has ended.
     async fn ended(&self) -> bool {
         let Some(container) = &self.running else {
             return true;
         };
-        matches!(timeout(ENGINE, container.is_running()).await, Ok(Ok(false)))
+        matches!(
+            timeout(ENGINE_TIMEOUT, container.is_running()).await,
+            Ok(Ok(false))
+        )
     }
 
-    async fn last_words(&self) -> String {
+    async fn log_end(&self) -> String {
         let Some(container) = &self.running else {
             return String::new();
         };
         let (stdout, stderr) = tokio::join!(
-            timeout(ENGINE, container.stdout_to_vec()),
-            timeout(ENGINE, container.stderr_to_vec())
+            timeout(ENGINE_TIMEOUT, container.stdout_to_vec()),
+            timeout(ENGINE_TIMEOUT, container.stderr_to_vec())
         );
         let mut log = Vec::new();
         for bytes in [stdout, stderr].into_iter().flatten().flatten() {
@@ -311,14 +314,14 @@ impl<I: Image> Container<I> {
 
 impl<I: Image> Drop for Container<I> {
     fn drop(&mut self) {
-        // Removing on drop needs a runtime around it, wherever that happens.
+        // Removal on drop needs a runtime.
         let _entered = self.runtime.enter();
         drop(self.running.take());
     }
 }
 
-/// Takes a port that is free now. Another program can take it before the container does; then the
-/// engine refuses, and the start is tried again with another one.
+/// Returns a port that is free now. If another program takes it before the container does, the engine
+/// reports an error and the start is retried with another port.
 pub fn free_port() -> Result<u16, Error> {
     TcpListener::bind(("0.0.0.0", 0))
         .and_then(|listener| listener.local_addr())
@@ -326,7 +329,7 @@ pub fn free_port() -> Result<u16, Error> {
         .map_err(Error::Port)
 }
 
-/// Starts a server, and again with other ports where one was taken in between.
+/// Starts a server; retries with other ports if one was taken in the meantime.
 pub async fn start_on_free_ports<T, F>(
     server: &str,
     mut start: impl FnMut() -> F + Send,
@@ -339,9 +342,9 @@ where
     loop {
         match start().await {
             Err(Error::Start { source, .. })
-                if attempt < STARTS && source.to_string().contains("port") =>
+                if attempt < MAX_ATTEMPTS && source.to_string().contains("port") =>
             {
-                tracing::info!(%source, "starting the {server} again with other ports");
+                tracing::info!(%source, "retrying to start the {server} with other ports");
                 attempt += 1;
             }
             started => return started,
@@ -349,7 +352,8 @@ where
     }
 }
 
-/// Ports of a local engine are mapped on loopback alone: nothing in the containers asks who calls.
+/// Maps ports of a local engine on the loopback interface only, because the servers in the containers
+/// have no authentication.
 fn bindings(ports: &[(u16, u16)], host: &str) -> HashMap<String, Option<Vec<PortBinding>>> {
     let interface = if host == "127.0.0.1" { host } else { "0.0.0.0" };
     ports
@@ -367,9 +371,9 @@ fn bindings(ports: &[(u16, u16)], host: &str) -> HashMap<String, Option<Vec<Port
 fn last_lines(log: &str) -> String {
     let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
     if lines.is_empty() {
-        return "nothing".to_owned();
+        return "(empty)".to_owned();
     }
-    lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n")
+    lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
 }
 
 #[cfg(test)]
@@ -389,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn images_have_a_name_and_a_tag() {
+    fn image_is_split_into_name_and_tag() {
         let pair = |name: &str, tag: &str| (name.to_owned(), tag.to_owned());
         assert_eq!(image("mongo:8.0.4"), pair("mongo", "8.0.4"));
         assert_eq!(image("mongo"), pair("mongo", "latest"));
@@ -404,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn local_ports_are_mapped_on_loopback_alone() {
+    fn local_ports_are_mapped_on_the_loopback_interface_only() {
         let bound = bindings(&[(40_000, 9_092)], "127.0.0.1");
         let binding = bound["9092/tcp"].as_ref().unwrap();
         assert_eq!(binding[0].host_ip.as_deref(), Some("127.0.0.1"));
@@ -412,9 +416,9 @@ mod tests {
     }
 
     #[test]
-    fn only_the_end_of_a_log_is_shown() {
+    fn error_shows_only_the_end_of_a_log() {
         let log: Vec<String> = (0..100).map(|line| format!("line {line}\n")).collect();
         assert!(last_lines(&log.join("\n")).starts_with("line 90\n"));
-        assert_eq!(last_lines("\n"), "nothing");
+        assert_eq!(last_lines("\n"), "(empty)");
     }
 }

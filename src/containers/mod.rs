@@ -1,4 +1,4 @@
-//! Container engines and the containers that runs own.
+//! Container engines, and the containers of runs.
 
 pub mod container;
 pub mod engine;

@@ -1,21 +1,17 @@
-//! Who started something that outlives its process, and whether that process is provably gone.
+//! The process that started a container, and whether that process has provably ended.
 //!
-//! A process id alone proves nothing: ids are used again, reboots start anew, and an engine may
-//! serve several machines or containers. Doubt counts as alive, because removing what somebody
-//! uses is worse than leaving what nobody does.
+//! A process id alone is no proof: ids are reused, also after a reboot, and an engine may serve
+//! several machines or containers. In doubt the process counts as running, because removing a
+//! container that is in use is worse than leaving one that is not.
 
 use std::fmt::Write as _;
-use std::fs;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
 use sha2::{Digest, Sha256};
 
-/// Bytes of a hash that are shown: enough to differ, too few to identify.
-const SHOWN_BYTES: usize = 8;
+use crate::platform;
 
-/// Field of `/proc/<pid>/stat` with the start time, counted behind the command's name.
-const START_FIELD: usize = 19;
+/// Bytes of a hash in a label: enough to differ, too few to identify a machine.
+const SHOWN_BYTES: usize = 8;
 
 const PID: &str = "convoy.pid";
 const PROCESS_START: &str = "convoy.process-start";
@@ -23,45 +19,46 @@ const BOOT: &str = "convoy.boot";
 const MACHINE: &str = "convoy.machine";
 const PID_NAMESPACE: &str = "convoy.pid-namespace";
 
-/// A process as its leftovers remember it. Absent is what its system does not tell.
+/// A process, as described by the labels of its containers. Values that its platform does not
+/// provide are absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// Process id.
     pub pid: i32,
-    /// When the process started, in the system's ticks after boot.
+    /// Start time of the process, in ticks after boot.
     pub process_start: Option<u64>,
-    /// Where and when the process id means something.
+    /// Scope of the process id.
     pub place: Place,
 }
 
-/// One boot of one machine, as seen from one namespace of process ids. Hashes.
+/// Scope of process ids: a boot of a machine and a namespace. All are hashes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
-    /// The machine.
+    /// Machine.
     pub machine: Option<String>,
-    /// The boot.
+    /// Boot of the machine.
     pub boot: Option<String>,
-    /// The namespace.
+    /// Namespace of process ids.
     pub pid_namespace: Option<String>,
 }
 
-/// What is known of an owner.
+/// State of an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// It runs.
+    /// The process is running.
     Alive,
-    /// It is gone for good.
+    /// The process has ended.
     Dead,
-    /// It runs elsewhere, or this system does not tell.
+    /// The process belongs to another scope, or this platform does not know.
     Unknown,
 }
 
-/// What a system says about a process id.
+/// State of a process id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Process {
-    /// No process has it.
+    /// No process has the id.
     Absent,
-    /// A process has it, since this start if the system tells.
+    /// A process with this start time, if known, has the id.
     Present(Option<u64>),
 }
 
@@ -71,12 +68,12 @@ impl Owner {
         let pid = rustix::process::getpid().as_raw_nonzero().get();
         Self {
             pid,
-            process_start: process_start(pid),
+            process_start: platform::process_start(pid),
             place: Place::current(),
         }
     }
 
-    /// Returns the labels that remember it.
+    /// Returns the labels that describe it.
     pub fn labels(&self) -> Vec<(&'static str, String)> {
         let start = self.process_start.map(|start| start.to_string());
         let optional = [
@@ -93,7 +90,7 @@ impl Owner {
             .collect()
     }
 
-    /// Reads an owner from labels; none if they do not name one.
+    /// Reads an owner from labels, if they describe one.
     pub fn from_labels<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         let text = |name| label(name).map(str::to_owned);
         Some(Self {
@@ -107,7 +104,7 @@ impl Owner {
         })
     }
 
-    /// Returns what is known of it here and now.
+    /// Returns its current state.
     pub fn life(&self) -> Life {
         self.life_at(&Place::current(), process)
     }
@@ -138,52 +135,27 @@ impl Owner {
 }
 
 impl Place {
-    /// Returns where this process runs.
+    /// Returns the scope of this process.
     pub fn current() -> Self {
         Self {
-            machine: machine(),
+            machine: platform::machine_id().map(|id| hash(&id)),
             boot: boot(),
-            pid_namespace: fs::read_link("/proc/self/ns/pid")
-                .ok()
-                .map(|link| link.display().to_string()),
+            pid_namespace: platform::pid_namespace(),
         }
     }
 }
 
-/// Returns a hash of the boot id: equal as long as the machine has not been started anew.
+/// Returns a hash of the boot id, which changes when the machine is rebooted.
 pub fn boot() -> Option<String> {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(hash(id.trim()))
-}
-
-/// The machine's id, or its name where it has none, as in a container.
-fn machine() -> Option<String> {
-    let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
-    match id.trim() {
-        "" => {
-            let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
-            Some(hash(&format!("name {name}")))
-        }
-        id => Some(hash(id)),
-    }
+    platform::boot_id().map(|id| hash(&id))
 }
 
 fn process(pid: i32) -> Process {
-    match Pid::from_raw(pid).map(test_kill_process) {
-        Some(Err(Errno::SRCH)) | None => Process::Absent,
-        // Another user's process refuses the signal, so it is there.
-        Some(Ok(()) | Err(_)) => Process::Present(process_start(pid)),
+    if platform::is_running(pid) {
+        Process::Present(platform::process_start(pid))
+    } else {
+        Process::Absent
     }
-}
-
-fn process_start(pid: i32) -> Option<u64> {
-    parse_start(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
-/// A command's name may hold spaces and parentheses, but nothing behind it does.
-fn parse_start(stat: &str) -> Option<u64> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(START_FIELD)?.parse().ok()
 }
 
 fn hash(text: &str) -> String {
@@ -216,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn only_proof_makes_an_owner_dead() {
+    fn owner_is_dead_only_with_proof() {
         let here = place("machine", "boot", "namespace");
         let life = |place: Place, process| owner(place).life_at(&here, |_| process);
         let same = || here.clone();
@@ -236,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_remember_everything() {
+    fn labels_round_trip() {
         let owner = owner(place("machine", "boot", "namespace"));
         let labels = owner.labels();
         let read = Owner::from_labels(|name| {
@@ -251,13 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_alive_and_a_child_that_ended_is_dead() {
+    fn this_process_is_alive_and_an_ended_child_is_dead() {
         let current = Owner::current();
         assert_eq!(current.life(), Life::Alive);
 
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
-        let process_start = process_start(pid);
+        let process_start = platform::process_start(pid);
         child.wait().unwrap();
         let ended = Owner {
             pid,
@@ -268,16 +240,9 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_shown_only_as_a_hash() {
+    fn ids_are_hashed() {
         let shown = hash("0c8a5f0e-0000-4000-8000-000000000000");
         assert_eq!(shown.len(), 16);
         assert!(!shown.contains("0c8a5f0e"));
-    }
-
-    #[test]
-    fn a_command_may_be_called_anything() {
-        let stat = "7 (a) b) c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 1000 200";
-        assert_eq!(parse_start(stat), Some(4_242));
-        assert_eq!(parse_start("7 (a) S 1"), None);
     }
 }

@@ -1,72 +1,73 @@
-//! Which kind of broker and of store a run gets: what was asked for, or what this machine has.
+//! Decides the kinds of the broker and the store: as requested, or as this machine allows.
 
 use std::error::Error as StdError;
-use std::os::unix::process::CommandExt as _;
-use std::process::Command;
 use std::time::Duration;
 
-use crate::containers::engine::{self, Engine, Surroundings};
+use crate::containers::engine::{self, DockerEnv, Engine};
 use crate::error::Error;
 use crate::host::sweep;
 use crate::report::BackendKind;
 use crate::settings::{BrokerChoice, SimulateSettings, Sink, StoreChoice};
 
-/// How long a registry may take to say that it has an image that was asked for by name.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Timeout for an image registry to start sending an image that the user requires.
+const PULL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The same where embedded servers can take the containers' place.
-const LITTLE_PATIENCE: Duration = Duration::from_secs(5);
+/// The same if embedded servers can be used instead.
+const SHORT_PULL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where testcontainers looks for an engine unless `DOCKER_HOST` says otherwise.
+/// Address that testcontainers uses unless `DOCKER_HOST` is set.
 const DEFAULT_ADDRESS: &str = "unix:///var/run/docker.sock";
 
-/// The kinds of both ends, and the engine if one of them is a container.
+/// Prints a line of progress.
+pub(crate) type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// Kinds of the broker and the store, and the engine if one of them runs in a container.
 #[derive(Debug)]
 pub struct Backends {
     /// Kind of the broker.
     pub broker: BackendKind,
     /// Kind of the store.
     pub store: BackendKind,
-    /// The engine that has the images.
+    /// Engine that has the images.
     pub engine: Option<Engine>,
 }
 
-/// What was asked for one end.
+/// Kind requested for a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
-    /// That and nothing else.
+enum Requested {
+    /// Exactly this kind.
     Kind(BackendKind),
-    /// A container if that can be had, else an embedded server.
+    /// A container if possible, else an embedded server.
     Auto,
 }
 
-impl Wish {
+impl Requested {
     fn needs_engine(self) -> bool {
         matches!(self, Self::Auto | Self::Kind(BackendKind::Container))
     }
 
-    fn insists(self) -> bool {
+    fn requires_container(self) -> bool {
         self == Self::Kind(BackendKind::Container)
     }
 
-    fn settle(self, otherwise: BackendKind) -> BackendKind {
+    fn or_auto(self, auto: BackendKind) -> BackendKind {
         match self {
             Self::Kind(kind) => kind,
-            Self::Auto => otherwise,
+            Self::Auto => auto,
         }
     }
 }
 
-/// Decides the kinds, fetching images where it takes that; `tell` gets a line for the user.
+/// Decides the kinds, and pulls images for containers if they are missing.
 pub async fn settle(
     settings: &SimulateSettings,
-    surroundings: &Surroundings,
-    tell: &(dyn Fn(&str) + Send + Sync),
+    docker_env: &DockerEnv,
+    progress: Progress<'_>,
 ) -> Result<Backends, Error> {
-    let (broker, store) = wishes(settings);
-    let settled = |otherwise, engine| Backends {
-        broker: broker.settle(otherwise),
-        store: store.settle(otherwise),
+    let (broker, store) = requested(settings);
+    let backends = |auto, engine| Backends {
+        broker: broker.or_auto(auto),
+        store: store.or_auto(auto),
         engine,
     };
     let mut images = Vec::new();
@@ -77,83 +78,74 @@ pub async fn settle(
         images.push(settings.mongo_image.as_str());
     }
     if images.is_empty() {
-        return Ok(settled(BackendKind::Embedded, None));
+        return Ok(backends(BackendKind::Embedded, None));
     }
-    let insists = broker.insists() || store.insists();
-    let patience = if insists { PATIENCE } else { LITTLE_PATIENCE };
-    match prepare(surroundings, &images, patience, tell).await {
-        Ok(engine) => Ok(settled(BackendKind::Container, Some(engine))),
-        Err(error) if insists => Err(error.into()),
+    let required = broker.requires_container() || store.requires_container();
+    let timeout = if required {
+        PULL_TIMEOUT
+    } else {
+        SHORT_PULL_TIMEOUT
+    };
+    match prepare(docker_env, &images, timeout, progress).await {
+        Ok(engine) => Ok(backends(BackendKind::Container, Some(engine))),
+        Err(error) if required => Err(error.into()),
         Err(error) => {
-            tell(&format!("using embedded servers: {}", chain(&error)));
-            Ok(settled(BackendKind::Embedded, None))
+            progress(&format!("using embedded servers: {}", chain(&error)));
+            Ok(backends(BackendKind::Embedded, None))
         }
     }
 }
 
-/// Starts the program anew with `DOCKER_HOST` set, if containers are wished for and the engine is
-/// at another place than testcontainers looks. Returns in every other case.
+/// Returns the address that `DOCKER_HOST` must have for testcontainers, if a run may use containers
+/// and the engine is not where testcontainers looks for it.
 ///
-/// testcontainers reads the process's own environment, which a program in Rust can only change
-/// before it begins.
-pub fn adopt_engine(settings: &SimulateSettings, surroundings: &Surroundings) {
-    let (broker, store) = wishes(settings);
-    let wished = broker.needs_engine() || store.needs_engine();
-    if !wished || settings.sink == Sink::Null || surroundings.docker_host.is_some() {
-        return;
+/// testcontainers has no other setting for it than the environment of the process.
+pub fn engine_address(settings: &SimulateSettings, docker_env: &DockerEnv) -> Option<String> {
+    let (broker, store) = requested(settings);
+    let needed = broker.needs_engine() || store.needs_engine();
+    if !needed || settings.sink == Sink::Null || docker_env.docker_host.is_some() {
+        return None;
     }
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+    // Dropping the runtime ends its threads.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-    else {
-        return;
-    };
-    let Ok(engine) = runtime.block_on(Engine::find(surroundings)) else {
-        return;
-    };
+        .ok()?;
+    let engine = runtime.block_on(Engine::find(docker_env)).ok()?;
     let address = &engine.candidate().address;
-    if address == DEFAULT_ADDRESS {
-        return;
-    }
-    if let Ok(program) = std::env::current_exe() {
-        let error = Command::new(program)
-            .args(std::env::args_os().skip(1))
-            .env("DOCKER_HOST", address)
-            .exec();
-        tracing::warn!(%error, "cannot start anew with `DOCKER_HOST` set");
-    }
+    (address != DEFAULT_ADDRESS).then(|| address.clone())
 }
 
-fn wishes(settings: &SimulateSettings) -> (Wish, Wish) {
+fn requested(settings: &SimulateSettings) -> (Requested, Requested) {
     let broker = match settings.broker {
-        BrokerChoice::Auto => Wish::Auto,
-        BrokerChoice::Embedded => Wish::Kind(BackendKind::Embedded),
-        BrokerChoice::Container => Wish::Kind(BackendKind::Container),
-        BrokerChoice::External(_) => Wish::Kind(BackendKind::External),
+        BrokerChoice::Auto => Requested::Auto,
+        BrokerChoice::Embedded => Requested::Kind(BackendKind::Embedded),
+        BrokerChoice::Container => Requested::Kind(BackendKind::Container),
+        BrokerChoice::External(_) => Requested::Kind(BackendKind::External),
     };
     let store = match settings.store {
-        StoreChoice::Auto => Wish::Auto,
-        StoreChoice::Embedded => Wish::Kind(BackendKind::Embedded),
-        StoreChoice::Container => Wish::Kind(BackendKind::Container),
-        StoreChoice::External(_) => Wish::Kind(BackendKind::External),
+        StoreChoice::Auto => Requested::Auto,
+        StoreChoice::Embedded => Requested::Kind(BackendKind::Embedded),
+        StoreChoice::Container => Requested::Kind(BackendKind::Container),
+        StoreChoice::External(_) => Requested::Kind(BackendKind::External),
     };
     (broker, store)
 }
 
-/// Finds an engine, frees it of what killed runs left, and sees that it has the images.
+/// Finds an engine, removes containers of killed runs, and pulls missing images.
 async fn prepare(
-    surroundings: &Surroundings,
+    docker_env: &DockerEnv,
     images: &[&str],
-    patience: Duration,
-    tell: &(dyn Fn(&str) + Send + Sync),
+    timeout: Duration,
+    progress: Progress<'_>,
 ) -> Result<Engine, engine::Error> {
-    let engine = Engine::find(surroundings).await?;
+    let engine = Engine::find(docker_env).await?;
     if let Err(error) = sweep::sweep_own_containers(&engine).await {
-        tracing::warn!(%error, "cannot remove what killed runs left");
+        tracing::warn!(%error, "failed to remove containers of killed runs");
     }
     for image in images {
         if !engine.has_image(image).await? {
-            pull(&engine, image, patience, tell).await?;
+            pull(&engine, image, timeout, progress).await?;
         }
     }
     Ok(engine)
@@ -162,22 +154,22 @@ async fn prepare(
 async fn pull(
     engine: &Engine,
     image: &str,
-    patience: Duration,
-    tell: &(dyn Fn(&str) + Send + Sync),
+    timeout: Duration,
+    progress: Progress<'_>,
 ) -> Result<(), engine::Error> {
-    tell(&format!("pulling {image}"));
-    let mut told = 0;
-    let progress = |pulled: engine::pull::Pulled| {
+    progress(&format!("pulling {image}"));
+    let mut shown = 0;
+    let on_progress = |pulled: engine::Pulled| {
         let percent = pulled.current * 100 / pulled.total.max(1);
-        if percent >= told + 10 {
-            told = percent;
-            tell(&format!("pulling {image}: {percent} %"));
+        if percent >= shown + 10 {
+            shown = percent;
+            progress(&format!("pulling {image}: {percent} %"));
         }
     };
-    engine.pull(image, patience, progress).await
+    engine.pull(image, timeout, on_progress).await
 }
 
-/// Returns an error and its causes in one line.
+/// Returns an error with its causes in one line.
 pub fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! Embedded servers, each on the runtime of its role, and the place of their data.
+//! Embedded servers, each on the runtime of its role, and their data directory.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use convoy_kafka_server::KafkaServer;
 use convoy_mongodb_server as store;
 use convoy_mongodb_server::MongoServer;
 use convoy_registry_server as registry;
-use convoy_registry_server::Registry;
+use convoy_registry_server::RegistryServer;
 
 use crate::error::Error;
 use crate::host::roles::{Role, Runtimes};
@@ -28,8 +28,8 @@ pub async fn start_broker(
 pub async fn start_registry(
     settings: registry::Settings,
     runtimes: &Runtimes,
-) -> Result<Registry, Error> {
-    let starting = runtimes.spawn_start(Role::Registry, Registry::start(settings));
+) -> Result<RegistryServer, Error> {
+    let starting = runtimes.spawn_start(Role::Registry, RegistryServer::start(settings));
     let started = starting.await;
     Ok(started.map_err(|_panicked| Error::Bug("the embedded registry panicked"))??)
 }
@@ -44,21 +44,21 @@ pub async fn start_store(
     Ok(started.map_err(|_panicked| Error::Bug("the embedded store panicked"))??)
 }
 
-/// Returns where a server listens that only this machine reaches; port 0 takes a free one.
+/// Returns an address on the loopback interface; port 0 takes a free one.
 pub fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// Where embedded servers keep their data.
+/// Directory for the data of embedded servers.
 #[derive(Debug)]
 pub struct DataPlace {
     path: PathBuf,
-    /// Removed with this value.
+    /// Removed when this value is dropped.
     scratch: Option<Scratch>,
 }
 
 impl DataPlace {
-    /// Takes the directory that the user names, or makes one that goes with the run.
+    /// Uses the directory that the user names, or creates a temporary one.
     pub fn open(named: Option<&Path>, run_id: &str) -> Result<Self, Error> {
         if let Some(named) = named {
             return Ok(Self {
@@ -77,17 +77,17 @@ impl DataPlace {
         })
     }
 
-    /// Returns the directory of one server's data.
+    /// Returns the directory of one server.
     pub fn of(&self, server: &str) -> PathBuf {
         self.path.join(server)
     }
 
-    /// Returns the directory of all data.
+    /// Returns the directory of all servers.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns whether the data goes with this value.
+    /// Returns whether the data is removed when this value is dropped.
     pub fn is_temporary(&self) -> bool {
         self.scratch.is_some()
     }

@@ -1,16 +1,14 @@
-//! Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends the process.
-
-use std::io;
+//! Ctrl-C and SIGTERM: the first one ends the run in order, the second one aborts the process.
 
 use tokio::runtime::Handle;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ExitStatus;
+use crate::platform::Interruptions;
 use crate::terminal::Terminal;
 
-/// Returns a token that the first interruption cancels, saying `notice`; a second one aborts the
-/// process. Interruptions count from the return of this function on.
+/// Returns a token that the first interruption cancels, printing `notice`. A second one aborts the
+/// process. Handlers are installed when this function returns.
 pub fn listen(runtime: &Handle, terminal: &Terminal, notice: &'static str) -> CancellationToken {
     let interrupted = CancellationToken::new();
     let registered = {
@@ -19,9 +17,9 @@ pub fn listen(runtime: &Handle, terminal: &Terminal, notice: &'static str) -> Ca
     };
     let mut interruptions = match registered {
         Ok(interruptions) => interruptions,
-        // Without a handler the signal's default action ends the process, as it should.
+        // Without a handler the signal's default action ends the process.
         Err(error) => {
-            tracing::warn!(%error, "cannot listen for signals");
+            tracing::warn!(%error, "failed to listen for signals");
             return interrupted;
         }
     };
@@ -36,32 +34,10 @@ pub fn listen(runtime: &Handle, terminal: &Terminal, notice: &'static str) -> Ca
     interrupted
 }
 
-#[derive(Debug)]
-struct Interruptions {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Interruptions {
-    fn register() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _interrupted = self.interrupt.recv() => {}
-            _terminated = self.terminate.recv() => {}
-        }
-    }
-}
-
 #[expect(
     clippy::disallowed_methods,
     clippy::exit,
-    reason = "the user asked for it twice"
+    reason = "the user interrupted twice"
 )]
 fn abort() {
     std::process::exit(i32::from(ExitStatus::Interrupted.code()));

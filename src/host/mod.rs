@@ -1,10 +1,23 @@
-//! Servers that a run needs, embedded, in containers or existing, and the process around them.
+//! The servers of a run (embedded, in containers or existing), and the process around them.
+//!
+//! ```text
+//!  launch ─▶ backend (which kinds) ─▶ servers ─▶ broker, store, embedded, external
+//!     └────▶ proxies, fail_points      ▲
+//!                 ▲                    │
+//!                 └────── faults ──────┘
+//! ```
 
 pub mod backend;
+mod broker;
 pub mod embedded;
+pub mod external;
+mod fail_points;
 pub mod faults;
 pub mod interrupt;
+pub mod launch;
+mod proxies;
 pub mod roles;
 pub mod scratch;
 pub mod servers;
+mod store;
 pub mod sweep;

@@ -1,7 +1,6 @@
-//! One runtime per role, so that the CPU time of each can be told from the names of its threads.
+//! One runtime per role, so that thread names tell the CPU time of each role.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -9,17 +8,15 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::error::Error;
+use crate::platform;
 
-/// Threads that run a role's tasks. More than the cores that CI machines have would not help.
+/// Worker threads per role. CI machines have not more cores.
 const WORKERS: usize = 2;
 
-/// How long the start of a server may go on when it is not needed any more.
+/// Deadline for cancelled starts of servers.
 const START_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Microseconds of a tick in `/proc`: Linux shows it 100 ticks per second on every architecture.
-const TICK_US: f64 = 10_000.0;
-
-/// A part of the process whose CPU time is told apart.
+/// A part of the process with its own threads and CPU time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// The pacing thread.
@@ -46,7 +43,7 @@ impl Role {
         Self::Registry,
     ];
 
-    /// Returns the beginning of the names of the role's threads.
+    /// Returns the prefix of the names of the role's threads.
     pub fn thread_name(self) -> &'static str {
         match self {
             Self::Generator => "generator",
@@ -59,17 +56,17 @@ impl Role {
     }
 }
 
-/// The runtimes of a run. Dropping them does not wait for tasks that do not end.
+/// The runtimes of a run. Dropping them does not wait for their tasks.
 #[derive(Debug)]
 pub struct Runtimes {
     of_roles: BTreeMap<Role, Runtime>,
     main: Option<Runtime>,
-    /// Starts of servers: they go on when nobody waits for them any more.
+    /// Starts of servers, which continue when they are cancelled.
     starts: TaskTracker,
 }
 
 impl Runtimes {
-    /// Starts the runtimes of some roles, and one for the straight line of the command.
+    /// Starts the runtimes of these roles, and one for the command itself.
     pub fn start(roles: &[Role]) -> Result<Self, Error> {
         let of_roles = roles
             .iter()
@@ -87,7 +84,7 @@ impl Runtimes {
         self.of_roles[&role].handle().clone()
     }
 
-    /// Begins the start of a server on its role's runtime.
+    /// Starts a server on its role's runtime.
     pub fn spawn_start<F>(&self, role: Role, start: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -96,7 +93,7 @@ impl Runtimes {
         self.starts.spawn_on(start, &self.handle(role))
     }
 
-    /// Waits until no start is under way, so that none writes to a directory that is to go.
+    /// Waits for all starts to end, so that none writes to a directory that is being removed.
     pub async fn starts_ended(&self) {
         self.starts.close();
         if tokio::time::timeout(START_DEADLINE, self.starts.wait())
@@ -107,7 +104,7 @@ impl Runtimes {
         }
     }
 
-    /// Runs the straight line of a command to its end.
+    /// Runs the command's own future to its end.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.main
             .as_ref()
@@ -134,66 +131,69 @@ fn build(name: &'static str) -> Result<Runtime, Error> {
         .map_err(Error::Runtime)
 }
 
-/// CPU time of each role so far, from the names of the process's threads.
+/// CPU time of each role so far, and of the process.
 #[derive(Debug, Clone, Default)]
 pub struct CpuTime {
-    ticks: BTreeMap<Role, f64>,
+    /// `None` if the platform does not report the CPU time of threads.
+    by_role: Option<BTreeMap<Role, Duration>>,
+    process: Duration,
 }
 
 impl CpuTime {
-    /// Reads the CPU time of every thread. Threads that have ended are not in it.
+    /// Reads the CPU time of all running threads. Threads that have ended are not included.
     pub fn read() -> Self {
-        let mut ticks: BTreeMap<Role, f64> = BTreeMap::new();
-        for task in fs::read_dir("/proc/self/task")
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let Ok(stat) = fs::read_to_string(task.path().join("stat")) else {
-                continue;
-            };
-            if let Some((role, used)) = parse_stat(&stat) {
-                *ticks.entry(role).or_default() += used;
-            }
+        let threads = platform::thread_cpu_times();
+        Self {
+            by_role: threads.map(|threads| sum_by_role(&threads)),
+            process: platform::process_cpu_time(),
         }
-        Self { ticks }
     }
 
     /// Adds a thread that has ended.
     pub fn add(&mut self, role: Role, used: Duration) {
-        let ticks = used.as_secs_f64() * 1e6 / TICK_US;
-        *self.ticks.entry(role).or_default() += ticks;
+        if let Some(by_role) = &mut self.by_role {
+            *by_role.entry(role).or_default() += used;
+        }
     }
 
-    /// Returns microseconds of all roles together since `earlier`.
+    /// Returns the time of all roles since `earlier`, in microseconds. If the platform does not
+    /// report the CPU time of threads, it is the time of the process.
     pub fn total_since_us(&self, earlier: &Self) -> f64 {
+        if self.by_role.is_none() {
+            return microseconds(self.process) - microseconds(earlier.process);
+        }
         Role::ALL
             .into_iter()
             .filter_map(|role| self.since_us(earlier, role))
             .sum()
     }
 
-    /// Returns microseconds of a role since `earlier`; none if it had no thread.
+    /// Returns the time of a role since `earlier`, in microseconds, unless it had no thread or the
+    /// platform does not report it.
     pub fn since_us(&self, earlier: &Self, role: Role) -> Option<f64> {
-        let used = self.ticks.get(&role)?;
-        let before = earlier.ticks.get(&role).copied().unwrap_or_default();
-        Some((used - before) * TICK_US)
+        let used = self.by_role.as_ref()?.get(&role)?;
+        let before = earlier
+            .by_role
+            .as_ref()
+            .and_then(|earlier| earlier.get(&role));
+        Some(microseconds(*used) - before.map_or(0.0, |before| microseconds(*before)))
     }
 }
 
-/// Reads a thread's role and its ticks in user and system mode from `/proc/self/task/*/stat`.
-fn parse_stat(stat: &str) -> Option<(Role, f64)> {
-    /// Fields after the name: utime and stime are the 12th and 13th of them.
-    const UTIME: usize = 11;
-    let (_pid, rest) = stat.split_once('(')?;
-    let (name, fields) = rest.rsplit_once(')')?;
-    let role = Role::ALL
-        .into_iter()
-        .find(|role| name.starts_with(role.thread_name()))?;
-    let mut fields = fields.split_ascii_whitespace().skip(UTIME);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some((role, (user + system) as f64))
+/// Sums the CPU time of threads by the role that their names begin with.
+fn sum_by_role(threads: &[(String, Duration)]) -> BTreeMap<Role, Duration> {
+    let mut by_role: BTreeMap<Role, Duration> = BTreeMap::new();
+    for (name, used) in threads {
+        let mut roles = Role::ALL.into_iter();
+        if let Some(role) = roles.find(|role| name.starts_with(role.thread_name())) {
+            *by_role.entry(role).or_default() += *used;
+        }
+    }
+    by_role
+}
+
+fn microseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
 }
 
 #[cfg(test)]
@@ -201,10 +201,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_counts_for_the_role_its_name_begins_with() {
-        let stat = "7 (producer) S 1 7 7 0 -1 4194368 120 0 0 0 31 11 0 0 20 0 9 0 5 6 7";
-        assert_eq!(parse_stat(stat), Some((Role::Producer, 42.0)));
-        assert_eq!(parse_stat(&stat.replace("producer", "main")), None);
-        assert_eq!(parse_stat("7 (producer"), None);
+    fn thread_counts_for_the_role_that_its_name_begins_with() {
+        let second = Duration::from_secs(1);
+        let threads = ["producer", "producer-2", "main", "store"];
+        let by_role = sum_by_role(&threads.map(|name| (name.to_owned(), second)));
+        assert_eq!(
+            by_role,
+            BTreeMap::from([(Role::Producer, 2 * second), (Role::Store, second)])
+        );
+    }
+
+    #[test]
+    fn role_without_threads_has_no_time() {
+        let mut cpu = CpuTime {
+            by_role: Some(BTreeMap::new()),
+            process: Duration::ZERO,
+        };
+        let earlier = cpu.clone();
+        assert_eq!(cpu.since_us(&earlier, Role::Generator), None);
+        cpu.add(Role::Generator, Duration::from_millis(2));
+        assert_eq!(cpu.since_us(&earlier, Role::Generator), Some(2_000.0));
+        assert!((cpu.total_since_us(&earlier) - 2_000.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn platform_without_thread_times_gives_the_total_of_the_process() {
+        let cpu = CpuTime {
+            by_role: None,
+            process: Duration::from_millis(5),
+        };
+        let earlier = CpuTime {
+            by_role: None,
+            process: Duration::from_millis(2),
+        };
+        assert_eq!(cpu.since_us(&earlier, Role::Producer), None);
+        assert!((cpu.total_since_us(&earlier) - 3_000.0).abs() < 1e-6);
     }
 }

@@ -1,8 +1,8 @@
-//! Directories for the data of embedded servers that go with the run.
+//! Temporary data directories of embedded servers.
 //!
-//! A lock tells whether the owner lives: the system releases it when the process ends, however it
-//! ends, and it means the same in every container that sees the directory. A directory without a
-//! lock file is nobody's to judge and stays.
+//! A file lock shows whether the owner is running: the operating system releases it when the process
+//! ends, however it ends, and containers that share the directory see it too. A directory without a
+//! lock file is never removed.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-/// Start of the names of all scratch directories.
+/// Prefix of the names of all scratch directories.
 const PREFIX: &str = "convoy-";
 
-/// Name of the lock file in each.
+/// Name of the lock file in each directory.
 const LOCK: &str = "owner.lock";
 
-/// Name of the lock file until it is locked, so that nobody takes its owner for dead before.
+/// Name of the lock file until it is locked, so that its owner is never mistaken for dead.
 const UNLOCKED: &str = "owner.lock.new";
 
-/// A directory that goes with this value.
+/// A directory that is removed when this value is dropped.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
@@ -28,7 +28,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes the directory of a run under `parent`.
+    /// Creates the directory of a run in `parent`.
     pub fn create(parent: &Path, run_id: &str) -> io::Result<Self> {
         let path = parent.join(format!("{PREFIX}{run_id}"));
         fs::create_dir(&path)?;
@@ -41,7 +41,7 @@ impl Scratch {
         }
     }
 
-    /// Returns where it is.
+    /// Returns the path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -50,27 +50,27 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(%error, path = %self.path.display(), "cannot remove the run's data");
+            tracing::warn!(%error, path = %self.path.display(), "failed to remove the run's data");
         }
     }
 }
 
-/// Returns the directories under `parent` whose owners have ended.
+/// Returns the directories in `parent` whose owners have ended.
 pub fn abandoned(parent: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     let mut abandoned: Vec<PathBuf> = entries
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
         .map(|entry| entry.path())
-        .filter(|path| take_over(path).is_some())
+        .filter(|path| lock_of_dead_owner(path).is_some())
         .collect();
     abandoned.sort();
     abandoned
 }
 
-/// Removes a directory unless its owner lives; returns whether it did.
+/// Removes a directory unless its owner is running; returns whether it did.
 pub fn remove_abandoned(path: &Path) -> io::Result<bool> {
-    match take_over(path) {
-        // The lock is held until the directory is gone, so that two never remove the same.
+    match lock_of_dead_owner(path) {
+        // The lock is held until the directory is gone, so that two processes never remove the same.
         Some(_lock) => fs::remove_dir_all(path).map(|()| true),
         None => Ok(false),
     }
@@ -84,8 +84,8 @@ fn lock(directory: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The lock of a directory whose owner has ended.
-fn take_over(directory: &Path) -> Option<File> {
+/// Returns the lock of a directory whose owner has ended.
+fn lock_of_dead_owner(directory: &Path) -> Option<File> {
     let file = File::open(directory.join(LOCK)).ok()?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Some(file),
@@ -100,14 +100,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_is_abandoned_only_when_its_owner_has_ended() {
+    fn directory_is_abandoned_only_when_its_owner_has_ended() {
         let parent = tempfile::tempdir().unwrap();
         let scratch = Scratch::create(parent.path(), "run-1").unwrap();
         fs::write(scratch.path().join("data"), "x").unwrap();
         assert!(abandoned(parent.path()).is_empty());
         assert!(!remove_abandoned(scratch.path()).unwrap());
 
-        // What a killed process leaves: the directory, with nobody holding the lock.
+        // A killed process leaves the directory with an unheld lock.
         let path = scratch.path().to_owned();
         let dead = parent.path().join("convoy-run-2");
         fs::create_dir(&dead).unwrap();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_lock_file_stays() {
+    fn directory_without_a_lock_file_is_kept() {
         let parent = tempfile::tempdir().unwrap();
         let other = parent.path().join("convoy-belongs-to-someone");
         fs::create_dir(&other).unwrap();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_takes_no_directory_that_is_there() {
+    fn existing_directory_is_not_reused() {
         let parent = tempfile::tempdir().unwrap();
         let _first = Scratch::create(parent.path(), "run-1").unwrap();
         let error = Scratch::create(parent.path(), "run-1").unwrap_err();

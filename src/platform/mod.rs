@@ -1,3 +1,15 @@
-//! Calls to the operating system.
+//! The operating system: everything that differs between platforms.
+//!
+//! Values that a platform does not provide are absent, never zero.
 
-pub mod nodelay;
+mod cpu_time;
+mod linux_file;
+mod nodelay;
+mod process;
+mod signals;
+
+pub use cpu_time::{process_cpu_time, thread_cpu_times};
+pub use linux_file::linux_file;
+pub use nodelay::send_at_once;
+pub use process::{boot_id, is_running, machine_id, pid_namespace, process_start};
+pub use signals::Interruptions;

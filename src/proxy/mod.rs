@@ -1,14 +1,12 @@
-//! A SOCKS5 proxy that makes connections fail on purpose, for servers that cannot be made to
-//! themselves.
+//! A SOCKS5 proxy that injects faults into connections to servers without fail points.
 //!
-//! It passes bytes on in both directions and knows nothing of what they mean. What a client sends
-//! before the server has answered counts as one request; before each, a plan is asked what is to go
-//! wrong.
+//! It forwards bytes in both directions and does not parse them. Everything that a client sends before
+//! the server has responded counts as one request. Before each request, a plan decides on the fault.
 //!
 //! ```text
-//!  client ──▶ request ──▶ plan ─┬▶ pass, or pass late ──▶ server ──▶ answer ──▶ client
-//!                               ├▶ cut before: the server never hears of it
-//!                               └▶ cut after: the server has done it, the answer is lost
+//!  client ──▶ request ──▶ plan ─┬▶ forward, or delay ──▶ server ──▶ response ──▶ client
+//!                               ├▶ cut before: the server does not receive the request
+//!                               └▶ cut after: the server handles the request, the response is lost
 //! ```
 
 mod socks;
@@ -26,59 +24,59 @@ use tracing::debug;
 
 use self::socks::Reply;
 pub use self::socks::destination;
-use convoy_server_kit::server::{Error, Limits, Server, bind};
+use convoy_server_kit::{Error, Limits, Server, bind};
 
-/// Bytes that are passed on at once, in each direction of a connection.
+/// Size of the buffer of each direction of a connection.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// How long a client may take to say where it wants to go.
+/// Deadline for the SOCKS5 handshake of a client.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(8);
 
-/// How long the server may take to accept a connection.
+/// Deadline for connecting to the server.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 
-/// How long either side may take to accept bytes.
+/// Deadline for writing to the client or the server.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// What proxied clients may ask for at most.
+/// Limits of proxied connections.
 const LIMITS: Limits = Limits {
     connections: 1_024,
     frame_bytes: BUFFER_BYTES,
     idle: Duration::from_secs(30 * 60),
 };
 
-/// What happens to a request.
+/// A fault of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mishap {
-    /// It arrives so much later.
+pub enum ProxyFault {
+    /// The request is delayed by this long.
     Delay(Duration),
-    /// The connection is cut, and the server never hears of it.
+    /// The connection is closed before the request is forwarded.
     CutBefore,
-    /// The connection is cut instead of passing the answer on.
+    /// The connection is closed instead of forwarding the response.
     CutAfter,
 }
 
-/// Decides what happens. Asked from many connections at once, it must answer quickly.
-pub trait Mishaps: fmt::Debug + Send + Sync {
-    /// Returns what happens to the next request; `None` if nothing does.
-    fn next(&self) -> Option<Mishap>;
+/// Decides on faults. Called concurrently by many connections; must not block.
+pub trait ProxyFaults: fmt::Debug + Send + Sync {
+    /// Returns the fault of the next request, if any.
+    fn next(&self) -> Option<ProxyFault>;
 }
 
-/// A running proxy. Dropping it ends its connections.
+/// A running proxy. Dropping it closes its connections.
 #[derive(Debug)]
 pub struct Proxy {
     server: Server,
 }
 
 impl Proxy {
-    /// Listens at a free port of this machine.
-    pub async fn start(mishaps: Arc<dyn Mishaps>) -> Result<Self, Error> {
+    /// Listens on a free port of the loopback interface.
+    pub async fn start(faults: Arc<dyn ProxyFaults>) -> Result<Self, Error> {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = bind(address).await?;
         let relay = move |client, stopping| {
-            let mishaps = Arc::clone(&mishaps);
+            let faults = Arc::clone(&faults);
             async move {
-                if let Err(error) = serve(client, &*mishaps, &stopping).await {
+                if let Err(error) = serve(client, &*faults, &stopping).await {
                     debug!(%error, "a proxied connection ended");
                 }
             }
@@ -89,32 +87,32 @@ impl Proxy {
             .map_err(|source| Error::Bind { address, source })
     }
 
-    /// Returns the address that clients connect to instead.
+    /// Returns the address of the proxy.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Ends all connections.
+    /// Closes all connections; returns false if some did not close in time.
     pub async fn stop(self) -> bool {
         self.server.stop().await
     }
 }
 
-/// What is to become of the request that is under way.
+/// State of the request in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// There is none.
+    /// There is no request in progress.
     Idle,
-    /// Its answer is passed on.
-    Asked,
-    /// Its answer is lost.
-    Doomed,
+    /// The response will be forwarded.
+    Sent,
+    /// The connection will be closed instead of forwarding the response.
+    CutAfter,
 }
 
-/// Connects a client to where it wants to go.
+/// Connects a client to the destination that it names.
 async fn serve(
     mut client: TcpStream,
-    mishaps: &dyn Mishaps,
+    faults: &dyn ProxyFaults,
     stopping: &CancellationToken,
 ) -> io::Result<()> {
     let destination = within(HANDSHAKE_DEADLINE, destination(&mut client)).await?;
@@ -122,20 +120,20 @@ async fn serve(
     let server = match within(CONNECT_DEADLINE, connecting).await {
         Ok(server) => server,
         Err(error) => {
-            let told = socks::reply(&mut client, Reply::Unreachable);
-            return within(WRITE_DEADLINE, told).await.and(Err(error));
+            let sent = socks::reply(&mut client, Reply::Unreachable);
+            return within(WRITE_DEADLINE, sent).await.and(Err(error));
         }
     };
     server.set_nodelay(true)?;
     within(WRITE_DEADLINE, socks::reply(&mut client, Reply::Connected)).await?;
-    relay(client, server, mishaps, stopping).await
+    relay(client, server, faults, stopping).await
 }
 
-/// Passes bytes on until one side ends, the plan cuts, or the proxy stops.
+/// Forwards bytes until one side closes, the plan cuts the connection, or the proxy stops.
 async fn relay(
     mut client: TcpStream,
     mut server: TcpStream,
-    mishaps: &dyn Mishaps,
+    faults: &dyn ProxyFaults,
     stopping: &CancellationToken,
 ) -> io::Result<()> {
     let mut up = vec![0; BUFFER_BYTES];
@@ -151,12 +149,12 @@ async fn relay(
                     return Ok(());
                 }
                 if stage == Stage::Idle {
-                    stage = Stage::Asked;
-                    match mishaps.next() {
+                    stage = Stage::Sent;
+                    match faults.next() {
                         None => {}
-                        Some(Mishap::CutBefore) => return Ok(()),
-                        Some(Mishap::CutAfter) => stage = Stage::Doomed,
-                        Some(Mishap::Delay(delay)) => tokio::select! {
+                        Some(ProxyFault::CutBefore) => return Ok(()),
+                        Some(ProxyFault::CutAfter) => stage = Stage::CutAfter,
+                        Some(ProxyFault::Delay(delay)) => tokio::select! {
                             () = stopping.cancelled() => return Ok(()),
                             () = tokio::time::sleep(delay) => {}
                         },
@@ -166,7 +164,7 @@ async fn relay(
             }
             read = server.read(&mut down) => {
                 let length = read?;
-                if length == 0 || stage == Stage::Doomed {
+                if length == 0 || stage == Stage::CutAfter {
                     return Ok(());
                 }
                 stage = Stage::Idle;
@@ -191,7 +189,7 @@ mod tests {
     use super::*;
     use crate::measure::RunClock;
 
-    /// Answers each byte by the same one, and counts them.
+    /// Starts a server that echoes each byte and counts them.
     async fn echo() -> (Server, Arc<AtomicUsize>) {
         let heard = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&heard);
@@ -216,15 +214,15 @@ mod tests {
     }
 
     #[derive(Debug, Default)]
-    struct Script(Mutex<VecDeque<Option<Mishap>>>);
+    struct Script(Mutex<VecDeque<Option<ProxyFault>>>);
 
-    impl Mishaps for Script {
-        fn next(&self) -> Option<Mishap> {
+    impl ProxyFaults for Script {
+        fn next(&self) -> Option<ProxyFault> {
             self.0.lock().unwrap().pop_front().flatten()
         }
     }
 
-    /// A client that asked for an address of IPv4, and the proxy's answer.
+    /// Returns a client that requested a connection to an IPv4 address, and the proxy's reply.
     async fn connected(proxy: &Proxy, target: SocketAddr) -> (TcpStream, u8) {
         let mut client = TcpStream::connect(proxy.address()).await.unwrap();
         let SocketAddr::V4(target) = target else {
@@ -239,9 +237,9 @@ mod tests {
         (client, said[3])
     }
 
-    /// Sends one byte after the other through a proxy; returns the answers until the connection
-    /// ends, and how many bytes the server heard.
-    async fn converse(script: &[Option<Mishap>]) -> (usize, usize) {
+    /// Sends one byte after the other through a proxy; returns the number of responses until the
+    /// connection closes, and the number of bytes that the server received.
+    async fn converse(script: &[Option<ProxyFault>]) -> (usize, usize) {
         let (server, heard) = echo().await;
         let script = Script(Mutex::new(script.iter().copied().collect()));
         let proxy = Proxy::start(Arc::new(script)).await.unwrap();
@@ -267,36 +265,36 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_mishap_everything_passes() {
+    async fn everything_is_forwarded_without_a_fault() {
         assert_eq!(converse(&[]).await, (5, 5));
     }
 
     #[tokio::test]
-    async fn a_cut_before_keeps_the_request_from_the_server() {
+    async fn cut_before_hides_the_request_from_the_server() {
         assert_eq!(
-            converse(&[None, None, Some(Mishap::CutBefore)]).await,
+            converse(&[None, None, Some(ProxyFault::CutBefore)]).await,
             (2, 2)
         );
     }
 
     #[tokio::test]
-    async fn a_cut_after_keeps_the_answer_from_the_client() {
+    async fn cut_after_hides_the_response_from_the_client() {
         assert_eq!(
-            converse(&[None, None, Some(Mishap::CutAfter)]).await,
+            converse(&[None, None, Some(ProxyFault::CutAfter)]).await,
             (2, 3)
         );
     }
 
     #[tokio::test]
-    async fn a_delay_only_delays() {
+    async fn delay_only_delays() {
         let clock = RunClock::start();
         let delay = Duration::from_millis(100);
-        assert_eq!(converse(&[Some(Mishap::Delay(delay))]).await, (5, 5));
+        assert_eq!(converse(&[Some(ProxyFault::Delay(delay))]).await, (5, 5));
         assert!(Duration::from_nanos(clock.now()) >= delay);
     }
 
     #[tokio::test]
-    async fn a_server_that_is_not_there_is_told_and_ends_the_connection() {
+    async fn unreachable_server_is_reported_and_closes_the_connection() {
         let gone = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let target = gone.local_addr().unwrap();
         drop(gone);

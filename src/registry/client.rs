@@ -1,10 +1,10 @@
-//! A client of any Confluent-compatible Schema Registry.
+//! Client of any Confluent-compatible Schema Registry.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use convoy_registry_server::credentials::Credentials;
-use convoy_registry_server::schema::Schema;
+use convoy_registry_server::Schema;
+use convoy_server_kit::User;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -14,46 +14,46 @@ use crate::registry::error::Error;
 
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
-/// Bytes of an answer; schemas are far smaller.
-const MAX_ANSWER: usize = 16 << 20;
+/// Maximum size of a response in bytes; schemas are far smaller.
+const MAX_RESPONSE: usize = 16 << 20;
 
-/// Where a registry is and who asks.
+/// Address of a registry, and how to connect.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Its address; credentials in it are used unless `credentials` are given.
+    /// URL. Credentials in it are used if `user` is `None`.
     pub url: String,
-    /// Who asks.
-    pub credentials: Option<Credentials>,
-    /// Certificates (PEM) to trust besides the system's.
+    /// User for HTTP basic authentication.
+    pub user: Option<User>,
+    /// PEM bundle of CA certificates to trust, besides the system's.
     pub ca_pem: Option<Vec<u8>>,
-    /// How long every call may take.
-    pub deadline: Duration,
+    /// Timeout of each call.
+    pub timeout: Duration,
 }
 
-/// Asks a registry. Cheap to clone; clones share their connections.
+/// Client of a registry. Clones are cheap and share connections.
 ///
-/// A process-wide crypto provider of rustls must be installed before the first one is made.
+/// Needs a process-wide default crypto provider of rustls.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    credentials: Option<Credentials>,
-    deadline: Duration,
+    user: Option<User>,
+    timeout: Duration,
 }
 
 /// A schema as registered under a subject.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Registered {
-    /// The schema's id, unique in the registry.
+    /// Id, unique in the registry.
     pub id: u32,
-    /// The version under the subject.
+    /// Version of the subject.
     pub version: u32,
-    /// The schema.
+    /// Schema.
     #[serde(flatten)]
     pub schema: Schema,
 }
 
-/// What a registry says when it says no.
+/// Error response of a registry.
 #[derive(Deserialize)]
 struct Refusal {
     error_code: u32,
@@ -66,16 +66,16 @@ struct Id {
 }
 
 impl Client {
-    /// Prepares a client; nothing is asked yet.
+    /// Creates a client without connecting.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let mut base = parse_url(&settings.url)?;
-        let credentials = settings.credentials.clone().or_else(|| in_url(&base));
-        // What is left is shown in messages.
+        let user = settings.user.clone().or_else(|| user_in(&base));
+        // Messages show the URL.
         let cleared = base.set_username("").and_then(|()| base.set_password(None));
         debug_assert!(cleared.is_ok(), "an http URL can have credentials");
         let mut http = reqwest::Client::builder();
         if is_loopback(&base) {
-            // A proxy that the environment names would look for the registry on its own machine.
+            // A proxy from the environment would connect to its own loopback interface.
             http = http.no_proxy();
         }
         if let Some(pem) = &settings.ca_pem {
@@ -88,50 +88,50 @@ impl Client {
         Ok(Self {
             http: http.build().map_err(|source| Error::Prepare { source })?,
             base,
-            credentials,
-            deadline: settings.deadline,
+            user,
+            timeout: settings.timeout,
         })
     }
 
-    /// Registers a schema under a subject, if it is not yet, and returns its id.
+    /// Registers a schema under a subject, unless it is registered already, and returns its id.
     pub async fn register(&self, subject: &str, schema: &Schema) -> Result<u32, Error> {
         let action = format!("register a schema under `{subject}`");
         let path = ["subjects", subject, "versions"];
-        let registered: Id = self.ask(action, Method::POST, &path, Some(schema)).await?;
+        let registered: Id = self.call(action, Method::POST, &path, Some(schema)).await?;
         Ok(registered.id)
     }
 
-    /// Returns under which id and version a schema is registered under a subject.
+    /// Returns the id and version of a schema under a subject.
     pub async fn lookup(&self, subject: &str, schema: &Schema) -> Result<Registered, Error> {
         let action = format!("look up a schema under `{subject}`");
-        self.ask(action, Method::POST, &["subjects", subject], Some(schema))
+        self.call(action, Method::POST, &["subjects", subject], Some(schema))
             .await
     }
 
     /// Returns the schema with an id.
     pub async fn schema(&self, id: u32) -> Result<Schema, Error> {
-        let action = format!("give schema {id}");
+        let action = format!("return schema {id}");
         let id = id.to_string();
-        self.ask(action, Method::GET, &["schemas", "ids", &id], None)
+        self.call(action, Method::GET, &["schemas", "ids", &id], None)
             .await
     }
 
     /// Returns the latest schema of a subject.
     pub async fn latest(&self, subject: &str) -> Result<Registered, Error> {
-        let action = format!("give the latest schema of `{subject}`");
+        let action = format!("return the latest schema of `{subject}`");
         let path = ["subjects", subject, "versions", "latest"];
-        self.ask(action, Method::GET, &path, None).await
+        self.call(action, Method::GET, &path, None).await
     }
 
-    /// Makes a round trip that needs credentials where the registry asks for them.
+    /// Sends a request that needs authentication, if the registry has users.
     pub async fn probe(&self) -> Result<(), Error> {
         let action = "list its schema types".to_owned();
         let path = ["schemas", "types"];
-        let _types: Value = self.ask(action, Method::GET, &path, None).await?;
+        let _types: Value = self.call(action, Method::GET, &path, None).await?;
         Ok(())
     }
 
-    async fn ask<T: DeserializeOwned>(
+    async fn call<T: DeserializeOwned>(
         &self,
         action: String,
         method: Method,
@@ -139,10 +139,10 @@ impl Client {
         body: Option<&Schema>,
     ) -> Result<T, Error> {
         let url = self.base.to_string();
-        let deadline = self.deadline;
-        let asked = self.send(method, path, body);
-        let (status, answer) = match tokio::time::timeout(deadline, asked).await {
-            Ok(Ok(answer)) => answer,
+        let timeout = self.timeout;
+        let sent = self.send(method, path, body);
+        let (status, response) = match tokio::time::timeout(timeout, sent).await {
+            Ok(Ok(response)) => response,
             Ok(Err(source)) => {
                 let source = source.without_url();
                 return Err(Error::Request {
@@ -152,17 +152,17 @@ impl Client {
                 });
             }
             Err(_elapsed) => {
-                return Err(Error::Deadline {
+                return Err(Error::Timeout {
                     action,
                     url,
-                    deadline,
+                    timeout,
                 });
             }
         };
         if !status.is_success() {
-            return Err(refused(action, url, status, &answer));
+            return Err(refused(action, url, status, &response));
         }
-        serde_json::from_slice(&answer).map_err(|_wrong| Error::Answer { action, url })
+        serde_json::from_slice(&response).map_err(|_invalid| Error::Response { action, url })
     }
 
     async fn send(
@@ -179,27 +179,27 @@ impl Client {
             .http
             .request(method, url)
             .header("accept", CONTENT_TYPE);
-        if let Some(Credentials { user, password }) = &self.credentials {
-            request = request.basic_auth(user, Some(password));
+        if let Some(User { name, password }) = &self.user {
+            request = request.basic_auth(name, Some(password.reveal()));
         }
         if let Some(schema) = body {
             request = request.header("content-type", CONTENT_TYPE).json(schema);
         }
         let mut response = request.send().await?;
-        let mut answer = Vec::new();
+        let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
-            // The rest of a longer answer is not read: it will not be understood, and that is said.
-            if answer.len() + chunk.len() > MAX_ANSWER {
+            // The start of a longer response is not valid JSON, which becomes the error.
+            if body.len() + chunk.len() > MAX_RESPONSE {
                 break;
             }
-            answer.extend_from_slice(&chunk);
+            body.extend_from_slice(&chunk);
         }
-        Ok((response.status(), answer))
+        Ok((response.status(), body))
     }
 }
 
-fn refused(action: String, url: String, status: StatusCode, answer: &[u8]) -> Error {
-    let refusal = serde_json::from_slice(answer).unwrap_or_else(|_wrong| Refusal {
+fn refused(action: String, url: String, status: StatusCode, response: &[u8]) -> Error {
+    let refusal = serde_json::from_slice(response).unwrap_or_else(|_invalid| Refusal {
         error_code: u32::from(status.as_u16()),
         message: status.canonical_reason().unwrap_or("no reason").to_owned(),
     });
@@ -215,7 +215,7 @@ fn parse_url(text: &str) -> Result<Url, Error> {
     let url = Url::parse(text).ok();
     url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| Error::InvalidUrl {
-            // What stands before an `@` may be a password.
+            // The part before an `@` may be a password.
             url: text.rsplit('@').next().unwrap_or_default().to_owned(),
         })
 }
@@ -226,11 +226,10 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-fn in_url(url: &Url) -> Option<Credentials> {
-    (!url.username().is_empty()).then(|| Credentials {
-        user: percent_decoded(url.username()),
-        password: percent_decoded(url.password().unwrap_or_default()),
-    })
+fn user_in(url: &Url) -> Option<User> {
+    let name = percent_decoded(url.username());
+    let password = percent_decoded(url.password().unwrap_or_default());
+    (!name.is_empty()).then(|| User::new(name, password))
 }
 
 /// Decodes `%XX`; an invalid escape stays as it is.

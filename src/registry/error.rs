@@ -1,85 +1,85 @@
-//! What can go wrong with a registry, and what to do about it.
+//! Errors of the registry client and their hints.
 
 use std::time::Duration;
 
-/// A registry could not be used.
+/// A call to a registry failed, or a schema is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address of the registry is not a URL.
+    /// The address is not an http or https URL.
     #[error("schema registry address `{url}` is not an http or https URL")]
     InvalidUrl {
-        /// What was given, without credentials.
+        /// Address without credentials.
         url: String,
     },
-    /// The HTTP client could not be made, such as for a bad certificate.
-    #[error("failed to prepare the client of the schema registry")]
+    /// The HTTP client could not be created, for example because of an invalid certificate.
+    #[error("failed to create the schema registry client")]
     Prepare {
-        /// Why not.
+        /// Cause.
         #[source]
         source: reqwest::Error,
     },
-    /// The registry could not be reached, or broke off.
-    #[error("failed to {action} at the schema registry `{url}`")]
+    /// The registry could not be reached, or closed the connection.
+    #[error("schema registry `{url}` failed to {action}")]
     Request {
-        /// What was to be done.
+        /// What the request was for, as a verb.
         action: String,
-        /// The registry.
+        /// URL of the registry.
         url: String,
-        /// Why it failed.
+        /// Cause.
         #[source]
         source: reqwest::Error,
     },
-    /// The registry did not answer in time.
-    #[error("schema registry `{url}` did not {action} within {deadline:?}")]
-    Deadline {
-        /// What was to be done.
+    /// The registry did not respond in time.
+    #[error("schema registry `{url}` did not {action} within {timeout:?}")]
+    Timeout {
+        /// What the request was for, as a verb.
         action: String,
-        /// The registry.
+        /// URL of the registry.
         url: String,
-        /// How long it had.
-        deadline: Duration,
+        /// Timeout of the call.
+        timeout: Duration,
     },
-    /// The registry said no.
+    /// The registry refused the request.
     #[error("schema registry `{url}` refused to {action}: {message} (error {code})")]
     Refused {
-        /// What was to be done.
+        /// What the request was for, as a verb.
         action: String,
-        /// The registry.
+        /// URL of the registry.
         url: String,
-        /// The registry's own error code, or the HTTP status.
+        /// Error code of the registry, or the HTTP status.
         code: u32,
-        /// The registry's reason.
+        /// Message of the registry.
         message: String,
     },
-    /// The registry's answer is not what its protocol says.
-    #[error("schema registry `{url}` gave an answer to `{action}` that is not understood")]
-    Answer {
-        /// What was to be done.
+    /// The response is not what the API specifies.
+    #[error("schema registry `{url}` sent an invalid response to the request to {action}")]
+    Response {
+        /// What the request was for, as a verb.
         action: String,
-        /// The registry.
+        /// URL of the registry.
         url: String,
     },
-    /// A text is no JSON Schema.
+    /// A text is not a JSON Schema.
     #[error("invalid JSON Schema: {reason}")]
     InvalidSchema {
-        /// Why not.
+        /// Why it is invalid.
         reason: String,
     },
 }
 
-/// What registries answer when they have no schema with an id.
+/// Error code for a schema id that does not exist.
 const UNKNOWN_SCHEMA: u32 = 40403;
 
 impl Error {
-    /// Returns whether the registry says that it has no such schema.
+    /// Returns whether the registry does not have the schema.
     pub fn is_unknown_schema(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if *code == UNKNOWN_SCHEMA)
     }
 
-    /// Returns whether the same request may be answered later.
+    /// Returns whether a retry may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Request { .. } | Self::Deadline { .. } => true,
+            Self::Request { .. } | Self::Timeout { .. } => true,
             // The first digits of a registry's own code are the HTTP status.
             Self::Refused { code, .. } => {
                 let status = if *code < 1_000 { *code } else { *code / 100 };
@@ -89,13 +89,13 @@ impl Error {
         }
     }
 
-    /// Returns what the user can do about it.
+    /// Returns a hint for the user.
     pub fn hint(&self) -> String {
         let hint = match self {
-            Self::InvalidUrl { .. } => "write it as `http://127.0.0.1:8081`",
+            Self::InvalidUrl { .. } => "write the address as `http://127.0.0.1:8081`",
             Self::Prepare { .. } => "check the CA certificate",
-            Self::Request { .. } | Self::Deadline { .. } => {
-                "check `ENDPOINT_SCHEMA_URL` and whether the registry runs"
+            Self::Request { .. } | Self::Timeout { .. } => {
+                "check `ENDPOINT_SCHEMA_URL` and that the registry is running"
             }
             Self::Refused { code, .. }
                 if matches!(code / 100, 401 | 403) || matches!(code, 401 | 403) =>
@@ -105,10 +105,10 @@ impl Error {
             Self::Refused { code, .. } if *code == 409 || code / 100 == 409 => {
                 "use another topic, or set the compatibility level of the subject to NONE"
             }
-            Self::Refused { .. } | Self::Answer { .. } => {
-                "check that the address is that of a Confluent-compatible schema registry"
+            Self::Refused { .. } | Self::Response { .. } => {
+                "check that the address belongs to a Confluent-compatible schema registry"
             }
-            Self::InvalidSchema { .. } => "`convoy dataset schema` prints a valid one",
+            Self::InvalidSchema { .. } => "print a valid schema with `convoy dataset schema`",
         };
         hint.to_owned()
     }

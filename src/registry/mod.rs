@@ -1,20 +1,19 @@
-//! The Schema Registry: which schema the payloads of a topic follow.
+//! Client of a Schema Registry, Confluent's wire format, and validation of payloads.
 //!
 //! ```text
-//!  producer ─ Client ── register ──▶ registry (embedded | Redpanda's | Confluent's)
+//!  producer ─ Client ── register ──▶ registry (embedded, Redpanda's or Confluent's)
 //!     │ wire: 0x00, id, JSON              ▲
 //!     ▼                                   │ schema by id, once
 //!  broker ────────────────▶ consumer ─ Client, PayloadValidator
 //! ```
 
-pub mod client;
-pub mod error;
-pub mod validator;
+mod client;
+mod error;
+mod validator;
 pub mod wire;
 
-pub use client::{Client, Registered};
-pub use convoy_registry_server::Credentials;
-pub use convoy_registry_server::{Reference, Schema, SchemaType};
+pub use client::{Client, Registered, Settings};
+pub use convoy_registry_server::{Schema, SchemaType};
 pub use error::Error;
 pub use validator::PayloadValidator;
 

@@ -1,46 +1,41 @@
-//! Our own client, with and without credentials.
+//! The client against the embedded registry, with and without authentication.
 
 use std::time::Duration;
 
-use convoy_registry_server::{Credentials, Registry, Schema, SchemaType, Settings};
+use convoy_registry_server::{self as server, RegistryServer, Schema, SchemaType};
+use convoy_server_kit::User;
 use serde_json::{Value, json};
 
 use crate::dataset::{ColumnType, Dataset, Form, JsonSchema};
-use crate::registry::client::{self, Client};
-use crate::registry::error::Error;
+use crate::registry::{Client, Error, Settings};
 
-/// A password that must not be seen anywhere.
+/// A password that no output may contain.
 const SENTINEL: &str = "s3ntinel-pa55word";
 
 struct Server {
-    registry: Registry,
+    registry: RegistryServer,
     http: reqwest::Client,
 }
 
-async fn start(users: Vec<Credentials>) -> Server {
+async fn start(users: Vec<User>) -> Server {
     // The first test of the process installs it; the others find it installed.
     drop(rustls::crypto::ring::default_provider().install_default());
-    let settings = Settings {
-        users,
-        ..Settings::default()
-    };
+    let settings = users
+        .into_iter()
+        .fold(server::Settings::default(), server::Settings::with_user);
     Server {
-        registry: Registry::start(settings).await.expect("starts"),
+        registry: RegistryServer::start(settings).await.expect("starts"),
         http: reqwest::Client::new(),
     }
 }
 
 impl Server {
-    fn url(&self) -> String {
-        format!("http://{}", self.registry.address())
-    }
-
-    fn client(&self, credentials: Option<Credentials>) -> Client {
-        let settings = client::Settings {
-            url: self.url(),
-            credentials,
+    fn client(&self, user: Option<User>) -> Client {
+        let settings = Settings {
+            url: self.registry.url(),
+            user,
             ca_pem: None,
-            deadline: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
         };
         Client::new(&settings).expect("the settings are valid")
     }
@@ -53,7 +48,7 @@ fn one_property(kind: &str) -> Value {
 }
 
 #[tokio::test]
-async fn our_client_registers_looks_up_and_reads() {
+async fn client_registers_looks_up_and_reads_schemas() {
     let server = start(Vec::new()).await;
     let client = server.client(None);
     let schema = Schema::json(one_property("integer").to_string());
@@ -79,31 +74,26 @@ async fn our_client_registers_looks_up_and_reads() {
 }
 
 #[tokio::test]
-async fn only_users_are_answered_and_no_password_is_shown() {
-    let user = Credentials {
-        user: "key".to_owned(),
-        password: SENTINEL.to_owned(),
-    };
+async fn only_users_are_authorized_and_no_output_shows_a_password() {
+    let user = User::new("key", SENTINEL);
     let users = vec![user.clone()];
     let server = start(users).await;
     let client = server.client(Some(user));
     client.probe().await.expect("the user is known");
     let url = server
+        .registry
         .url()
         .replace("http://", &format!("http://key:{SENTINEL}@"));
-    let in_url = client::Settings {
+    let in_url = Settings {
         url,
-        credentials: None,
+        user: None,
         ca_pem: None,
-        deadline: Duration::from_secs(10),
+        timeout: Duration::from_secs(10),
     };
     let client_by_url = Client::new(&in_url).expect("the settings are fine");
     client_by_url.probe().await.expect("the user is known");
     assert!(!format!("{client:?} {client_by_url:?}").contains(SENTINEL));
-    let wrong = Credentials {
-        user: "key".to_owned(),
-        password: format!("{SENTINEL}2"),
-    };
+    let wrong = User::new("key", format!("{SENTINEL}2"));
     let error = server
         .client(Some(wrong))
         .probe()
@@ -113,7 +103,7 @@ async fn only_users_are_answered_and_no_password_is_shown() {
     assert!(error.hint().contains("SCHEMA_REGISTRY_API_KEY"));
     let reply = server
         .http
-        .get(server.url())
+        .get(server.registry.url())
         .send()
         .await
         .expect("an answer");
@@ -121,40 +111,43 @@ async fn only_users_are_answered_and_no_password_is_shown() {
         reply.headers()["www-authenticate"],
         "Basic realm=\"convoy\""
     );
-    server.registry.stop().await;
-    let error = client_by_url.probe().await.expect_err("nobody listens");
+    server.registry.stop().await.expect("stops");
+    let error = client_by_url
+        .probe()
+        .await
+        .expect_err("the registry has stopped");
     let source = std::error::Error::source(&error).map(ToString::to_string);
     assert!(!format!("{error} {error:?} {source:?}").contains(SENTINEL));
 }
 
 #[tokio::test]
-async fn a_silent_registry_ends_the_call_at_its_deadline() {
+async fn call_to_a_silent_registry_times_out() {
     drop(rustls::crypto::ring::default_provider().install_default());
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("binds");
     let url = format!("http://{}", silent.local_addr().expect("is bound"));
-    let settings = client::Settings {
+    let settings = Settings {
         url,
-        credentials: None,
+        user: None,
         ca_pem: None,
-        deadline: Duration::from_millis(50),
+        timeout: Duration::from_millis(50),
     };
     let client = Client::new(&settings).expect("the settings are fine");
-    let error = client.probe().await.expect_err("nobody answers");
-    assert!(matches!(error, Error::Deadline { .. }), "{error}");
+    let error = client.probe().await.expect_err("there is no response");
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
     for url in ["", "127.0.0.1:8081", "ftp://x", "http://user:secret@"] {
-        let settings = client::Settings {
+        let settings = Settings {
             url: url.to_owned(),
             ..settings.clone()
         };
-        let error = Client::new(&settings).expect_err("it is no URL");
+        let error = Client::new(&settings).expect_err("it is not a URL");
         assert!(!error.to_string().contains("secret"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn the_schema_of_a_dataset_is_registered_and_may_widen() {
+async fn schema_of_a_dataset_is_registered_and_can_be_widened() {
     let server = start(Vec::new()).await;
     let client = server.client(None);
     let folder = tempfile::tempdir().expect("a temporary folder");

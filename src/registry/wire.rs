@@ -1,38 +1,40 @@
-//! The wire form of Confluent's serializers: which schema a payload follows.
+//! Wire format of Confluent's serializers: a payload with the id of its schema.
 //!
 //! ```text
 //!  0x00 | id, 4 bytes, big-endian | JSON
 //! ```
 
-/// Bytes before the JSON.
+/// Length of the header before the JSON.
 pub const HEADER_BYTES: usize = 5;
 
 const MAGIC: u8 = 0;
 
-/// A payload is not in the wire form.
+/// A payload is not in the wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
-    /// Fewer bytes than the header has.
-    #[error("payload of {bytes} bytes is shorter than the {HEADER_BYTES} bytes of a schema id")]
+    /// The payload is shorter than the header.
+    #[error(
+        "payload of {bytes} bytes is shorter than the header with the schema id ({HEADER_BYTES} bytes)"
+    )]
     TooShort {
-        /// Bytes of the payload.
+        /// Length of the payload.
         bytes: usize,
     },
-    /// Another first byte, such as that of plain JSON.
+    /// The first byte is not the magic byte, as in plain JSON.
     #[error("payload starts with byte {found:#04x} instead of the magic byte 0x00")]
     NoMagic {
-        /// The first byte.
+        /// First byte.
         found: u8,
     },
 }
 
-/// Appends the header of a payload that follows a schema.
+/// Appends the header with the id of the payload's schema.
 pub fn put_header(payload: &mut Vec<u8>, schema_id: u32) {
     payload.push(MAGIC);
     payload.extend_from_slice(&schema_id.to_be_bytes());
 }
 
-/// Splits a payload into the id of its schema and its JSON.
+/// Splits a payload into the id of its schema and the JSON.
 pub fn split(payload: &[u8]) -> Result<(u32, &[u8]), WireError> {
     let bytes = payload.len();
     let Some((&[magic, a, b, c, d], json)) = payload.split_first_chunk::<HEADER_BYTES>() else {
@@ -51,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_payload_is_what_confluents_serializer_writes() {
+    fn header_is_as_confluents_serializer_writes_it() {
         let mut payload = Vec::new();
         put_header(&mut payload, 258);
         payload.extend_from_slice(b"{}");
@@ -60,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_the_wire_form_is_said() {
+    fn payload_without_the_header_is_rejected() {
         assert_eq!(split(b"{\"a\":1}"), Err(WireError::NoMagic { found: b'{' }));
         for bytes in 0..HEADER_BYTES {
             assert_eq!(
@@ -72,7 +74,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn headers_come_back(id: u32, json in prop::collection::vec(any::<u8>(), 0..20)) {
+        fn header_round_trips(id: u32, json in prop::collection::vec(any::<u8>(), 0..20)) {
             let mut payload = Vec::new();
             put_header(&mut payload, id);
             payload.extend_from_slice(&json);

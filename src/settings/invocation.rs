@@ -1,6 +1,6 @@
 //! How a command was called.
 
-use crate::containers::engine::Surroundings;
+use crate::containers::engine::DockerEnv;
 
 /// How the command was called.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,5 +12,5 @@ pub struct Invocation {
     /// What the log file gets, in the syntax of `tracing`; none for the default.
     pub log_filter: Option<String>,
     /// Where container engines may be.
-    pub surroundings: Surroundings,
+    pub docker_env: DockerEnv,
 }

@@ -19,10 +19,9 @@ use crate::dataset::Form;
 use crate::faults::Plan;
 use crate::fleet::Key;
 use crate::load::{Arrival, Bound, Rate};
-use crate::registry;
 use crate::report::{Summary, Threshold, ThresholdName};
 use crate::string_enum::words;
-use convoy_server_kit::{Secret, SecretUri};
+use convoy_server_kit::{Secret, SecretUri, User};
 
 pub use invocation::Invocation;
 pub use processes::{
@@ -110,11 +109,11 @@ pub struct Credentials {
     pub password: Secret,
 }
 
-impl From<&Credentials> for registry::Credentials {
+impl From<&Credentials> for User {
     fn from(credentials: &Credentials) -> Self {
         Self {
-            user: credentials.username.clone(),
-            password: credentials.password.reveal().to_owned(),
+            name: credentials.username.clone(),
+            password: credentials.password.clone(),
         }
     }
 }

@@ -4,11 +4,11 @@
 //!
 //! proc(5): `/proc/cpuinfo`, `/proc/loadavg`, `/proc/meminfo`, `/proc/self/status`, `/proc/stat`.
 
-use std::fs;
 use std::num::NonZero;
 use std::thread;
 
 use crate::containers::owner;
+use crate::platform;
 use crate::report::{BuildProfile, Environment};
 
 /// Fields of the first line of `/proc/stat` that add up to all CPU time: guest time is in user time.
@@ -81,7 +81,7 @@ impl MachineCpu {
 }
 
 fn proc_file(name: &str) -> Option<String> {
-    fs::read_to_string(format!("/proc/{name}")).ok()
+    platform::linux_file(&format!("/proc/{name}"))
 }
 
 fn cpu_model(cpuinfo: &str) -> Option<String> {

@@ -1,7 +1,7 @@
-//! Goal: containers are started, reached, watched and removed as they should be, whatever happens.
+//! Goal: containers are started, connected to, watched and removed correctly, whatever happens.
 //! Method: whole runs on images that stand in for Redpanda and MongoDB.
 //!
-//! Run by `just test-containers`; the tests that need no engine run with all others.
+//! Run with `just test-containers`; the tests that need no engine run with all others.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Child;
@@ -14,11 +14,11 @@ use serde_json::Value;
 use crate::place::{Outcome, Place};
 use crate::stand_in::{Engine, MONGO, REDPANDA};
 
-const NEEDED: &str = "simulate --backend containers --dataset rows.csv --progress never";
+const COMMAND: &str = "simulate --backend containers --dataset rows.csv --progress never";
 
 /// A run on images with these tags.
 fn run_on(broker: &str, store: &str) -> String {
-    format!("{NEEDED} --redpanda-image {REDPANDA}:{broker} --mongo-image {MONGO}:{store}")
+    format!("{COMMAND} --redpanda-image {REDPANDA}:{broker} --mongo-image {MONGO}:{store}")
 }
 
 fn short() -> String {
@@ -35,25 +35,25 @@ fn endless() -> String {
     )
 }
 
-/// A run that goes on until it is disturbed.
+/// A run that does not end by itself.
 struct Running {
     child: Child,
-    /// Reads what it says, which must not fill the pipe.
+    /// Reads its output, so that the pipe does not fill up.
     stderr: JoinHandle<String>,
 }
 
 impl Running {
-    /// Starts a run; returns when its readings are emitted.
+    /// Starts a run; returns when it emits readings.
     fn start(place: &Place) -> Self {
         let mut child = place.start(&endless());
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.lines().any(|line| line.starts_with("run")) {
-            assert!(stderr.read_line(&mut said).unwrap() > 0, "{said}");
+        let mut output = String::new();
+        while !output.lines().any(|line| line.starts_with("run")) {
+            assert!(stderr.read_line(&mut output).unwrap() > 0, "{output}");
         }
         let stderr = std::thread::spawn(move || {
-            stderr.read_to_string(&mut said).unwrap();
-            said
+            stderr.read_to_string(&mut output).unwrap();
+            output
         });
         Self { child, stderr }
     }
@@ -63,7 +63,7 @@ impl Running {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits until it has ended.
     fn outcome(self) -> Outcome {
         let output = self.child.wait_with_output().unwrap();
         Outcome {
@@ -76,7 +76,7 @@ impl Running {
 
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn a_clean_run_leaves_no_container() {
+fn clean_run_leaves_no_container() {
     let engine = Engine::with_images();
     let outcome = Place::with_rows().convoy(&short());
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -89,7 +89,7 @@ fn a_clean_run_leaves_no_container() {
 
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn auto_takes_containers_where_both_images_are_there() {
+fn auto_uses_containers_if_both_images_exist() {
     let engine = Engine::with_images();
     let line = short().replace("--backend containers", "--backend auto");
     let outcome = Place::with_rows().convoy(&line);
@@ -101,7 +101,7 @@ fn auto_takes_containers_where_both_images_are_there() {
 
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn a_broker_in_a_container_brings_its_schema_registry() {
+fn broker_in_a_container_brings_its_schema_registry() {
     let engine = Engine::with_images();
     let line = format!("{} --encoding confluent", short());
     let outcome = Place::with_rows().convoy(&line);
@@ -113,7 +113,7 @@ fn a_broker_in_a_container_brings_its_schema_registry() {
 
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn both_ends_can_differ_in_kind() {
+fn broker_and_store_can_differ_in_kind() {
     let engine = Engine::with_images();
     let line = format!("{} --store embedded", short());
     let outcome = Place::with_rows().convoy(&line);
@@ -126,7 +126,7 @@ fn both_ends_can_differ_in_kind() {
 
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn an_interrupted_run_leaves_no_container() {
+fn interrupted_run_leaves_no_container() {
     let engine = Engine::with_images();
     let place = Place::with_rows();
     let run = Running::start(&place);
@@ -139,7 +139,7 @@ fn an_interrupted_run_leaves_no_container() {
 
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn a_container_that_ends_at_once_is_told_with_its_last_words() {
+fn container_that_exits_at_once_is_reported_with_its_log() {
     let engine = Engine::with_images();
     let outcome = Place::with_rows().convoy(&run_on("dies", "works"));
     assert_eq!(outcome.code, 3, "{outcome}");
@@ -154,7 +154,7 @@ fn a_container_that_ends_at_once_is_told_with_its_last_words() {
 
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn a_container_that_never_answers_is_given_up_in_time() {
+fn silent_container_times_out() {
     let engine = Engine::with_images();
     let line = format!("{} --start-timeout 2s", run_on("works", "silent"));
     let outcome = Place::with_rows().convoy(&line);
@@ -166,9 +166,9 @@ fn a_container_that_never_answers_is_given_up_in_time() {
 
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn an_image_that_is_nowhere_is_told_with_its_name() {
+fn missing_image_is_reported_with_its_name() {
     let engine = Engine::with_images();
-    let line = format!("{NEEDED} --mongo-image localhost:1/convoy-test/absent:none");
+    let line = format!("{COMMAND} --mongo-image localhost:1/convoy-test/absent:none");
     let line = format!("{line} --redpanda-image {REDPANDA}:works");
     let outcome = Place::with_rows().convoy(&line);
     assert_eq!(outcome.code, 3, "{outcome}");
@@ -183,7 +183,7 @@ fn an_image_that_is_nowhere_is_told_with_its_name() {
 
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn containers_of_a_killed_run_are_removed_by_the_next_and_by_nothing_before() {
+fn containers_of_a_killed_run_are_removed_by_the_next_run_only() {
     let engine = Engine::with_images();
     let place = Place::with_rows();
     let run = Running::start(&place);
@@ -204,12 +204,12 @@ fn containers_of_a_killed_run_are_removed_by_the_next_and_by_nothing_before() {
 
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn a_container_killed_during_the_run_ends_it_with_its_results_kept() {
+fn killed_container_ends_the_run_and_its_results_are_kept() {
     let engine = Engine::with_images();
     let place = Place::with_rows();
     let run = Running::start(&place);
     engine.kill(REDPANDA);
-    let clock = convoy_server_kit::clock::RunClock::start();
+    let clock = convoy_server_kit::RunClock::start();
     let outcome = run.outcome();
     assert!(Duration::from_nanos(clock.now()) < Duration::from_secs(45));
     assert_eq!(outcome.code, 3, "{outcome}");
@@ -218,47 +218,47 @@ fn a_container_killed_during_the_run_ends_it_with_its_results_kept() {
     assert!(engine.containers().is_empty());
 }
 
-/// Row 20 of the fault matrix: the store's end is named too, and not waited out.
+/// Row 20 of the fault matrix: the end of the store's container is reported before any timeout.
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn a_killed_store_ends_the_run_with_its_name() {
+fn killed_store_ends_the_run_and_is_named() {
     let engine = Engine::with_images();
     let place = Place::with_rows();
     let child = place.start(&endless());
     engine.until_running(2);
     engine.kill(MONGO);
-    let clock = convoy_server_kit::clock::RunClock::start();
+    let clock = convoy_server_kit::RunClock::start();
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
         Duration::from_nanos(clock.now()) < Duration::from_secs(45),
-        "{said}"
+        "{stderr}"
     );
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains(MONGO), "{said}");
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains(MONGO), "{stderr}");
     assert!(engine.containers().is_empty());
 }
 
-/// Rows 1 and 4 of the fault matrix, in containers: a pause is a server that hangs.
+/// Rows 1 and 4 of the fault matrix in containers: a paused server hangs.
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn a_paused_broker_is_waited_for_and_loses_nothing() {
-    outlived(|engine| {
+fn paused_broker_loses_nothing() {
+    survives(|engine| {
         engine.pause(REDPANDA);
     });
 }
 
-/// Row 10 of the fault matrix, as far as a stand-in can show it: the store is away for a while.
+/// Row 10 of the fault matrix, as far as a stand-in allows: the store is unreachable for a while.
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn a_paused_store_is_waited_for_and_loses_nothing() {
-    outlived(|engine| {
+fn paused_store_loses_nothing() {
+    survives(|engine| {
         engine.pause(MONGO);
     });
 }
 
-/// Disturbs the servers of a run, which must end clean after an interruption.
-fn outlived(disturb: impl FnOnce(&Engine)) {
+/// Disturbs the servers of a run and interrupts it; it must end clean.
+fn survives(disturb: impl FnOnce(&Engine)) {
     let engine = Engine::with_images();
     let place = Place::with_rows();
     let run = Running::start(&place);
@@ -274,7 +274,7 @@ fn outlived(disturb: impl FnOnce(&Engine)) {
 
 #[test]
 #[ignore = "needs a container engine: just test-containers"]
-fn kept_containers_stay_and_are_told() {
+fn kept_containers_stay_and_are_reported() {
     let engine = Engine::with_images();
     let place = Place::with_rows();
     let outcome = place.convoy(&format!("{} --keep", short()));
@@ -287,10 +287,10 @@ fn kept_containers_stay_and_are_told() {
 }
 
 #[test]
-fn without_an_engine_containers_fail_fast_and_auto_says_why_not() {
+fn missing_engine_fails_fast_and_auto_says_why_it_is_not_used() {
     let place = Place::with_rows().variable("DOCKER_HOST", "unix:///nowhere/docker.sock");
-    let clock = convoy_server_kit::clock::RunClock::start();
-    let outcome = place.convoy(NEEDED);
+    let clock = convoy_server_kit::RunClock::start();
+    let outcome = place.convoy(COMMAND);
     assert!(Duration::from_nanos(clock.now()) < Duration::from_secs(3));
     assert_eq!(outcome.code, 3, "{outcome}");
     assert!(
@@ -299,7 +299,7 @@ fn without_an_engine_containers_fail_fast_and_auto_says_why_not() {
     );
     assert!(outcome.stderr.contains("--backend embedded"), "{outcome}");
 
-    let line = NEEDED.replace("containers", "auto");
+    let line = COMMAND.replace("containers", "auto");
     let outcome = place.convoy(&format!("{line} --records 5"));
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(

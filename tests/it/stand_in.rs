@@ -1,24 +1,23 @@
-//! The container engine of the tests, and the images in it: `examples/stand_in` makes them, and says
-//! what they stand in for and what they cannot show.
+//! The container engine of the tests and its images, which `examples/stand_in` builds and describes.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use convoy_server_kit::clock::RunClock;
+use convoy_server_kit::RunClock;
 
-/// Names of the images; tags say how they behave.
+/// Names of the images; tags select their behaviour.
 pub const REDPANDA: &str = "convoy-test/redpanda";
 pub const MONGO: &str = "convoy-test/mongo";
 
-/// The container engine, held by one test at a time: each looks at everything in it.
+/// The container engine, used by one test at a time because each test lists all containers.
 pub struct Engine {
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Engine {
-    /// Takes the engine, with the images in it and nothing left in it by convoy.
+    /// Locks the engine, builds the images and removes all containers of convoy.
     pub fn with_images() -> Self {
         static ALONE: Mutex<()> = Mutex::new(());
         static IMAGES: OnceLock<()> = OnceLock::new();
@@ -29,21 +28,21 @@ impl Engine {
         engine
     }
 
-    /// Removes every container that convoy started.
+    /// Removes all containers of convoy.
     pub fn remove_containers(&self) {
         for id in self.containers() {
             docker(&["rm", "--force", "--volumes", &id]);
         }
     }
 
-    #[expect(clippy::unused_self, reason = "only who holds the engine may look")]
-    /// Ids of all containers that convoy started, running or not.
+    #[expect(clippy::unused_self, reason = "needs the lock of the engine")]
+    /// Returns the ids of all containers of convoy, running or not.
     pub fn containers(&self) -> Vec<String> {
         let list = docker(&["ps", "--all", "--quiet", "--filter", "label=convoy.run"]);
         list.lines().map(str::to_owned).collect()
     }
 
-    #[expect(clippy::unused_self, reason = "only who holds the engine may kill")]
+    #[expect(clippy::unused_self, reason = "needs the lock of the engine")]
     /// Kills the containers of an image.
     pub fn kill(&self, image: &str) {
         let filter = format!("ancestor={image}:works");
@@ -54,8 +53,8 @@ impl Engine {
 }
 
 impl Engine {
-    #[expect(clippy::unused_self, reason = "only who holds the engine may look")]
-    /// Waits until so many containers of convoy run.
+    #[expect(clippy::unused_self, reason = "needs the lock of the engine")]
+    /// Waits until this many containers of convoy are running.
     pub fn until_running(&self, count: usize) {
         const DEADLINE: Duration = Duration::from_secs(60);
         let clock = RunClock::start();
@@ -65,8 +64,8 @@ impl Engine {
         }
     }
 
-    #[expect(clippy::unused_self, reason = "only who holds the engine may pause")]
-    /// Stops the containers of an image from running for longer than a request may take.
+    #[expect(clippy::unused_self, reason = "needs the lock of the engine")]
+    /// Pauses the containers of an image for longer than the timeout of a request.
     pub fn pause(&self, image: &str) {
         const PAUSE: Duration = Duration::from_secs(12);
         let filter = format!("ancestor={image}:works");
@@ -92,7 +91,7 @@ fn docker(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Makes the images, in the profile of these tests.
+/// Builds the images in the profile of these tests.
 fn make_images() {
     let profile = Path::new(env!("CARGO_BIN_EXE_convoy")).parent().unwrap();
     let mut run = Command::new(env!("CARGO"));
@@ -105,5 +104,5 @@ fn make_images() {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdout(Stdio::null())
         .status();
-    assert!(made.unwrap().success(), "the images cannot be made");
+    assert!(made.unwrap().success(), "failed to build the images");
 }

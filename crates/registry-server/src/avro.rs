@@ -1,4 +1,4 @@
-//! Avro schemas: read from JSON into types that can be walked, names resolved.
+//! Avro schemas: parsed from JSON into types whose names are resolved.
 //!
 //! # References
 //!
@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// A type's place in its schema: recursive types refer to themselves.
+/// Index of a type in its schema; recursive types refer to themselves by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Id(usize);
 
-/// A schema whose names all mean something.
+/// A schema in which every name is resolved.
 #[derive(Debug)]
 pub(super) struct Schema {
     types: Vec<Type>,
@@ -34,7 +34,7 @@ pub(super) enum Type {
     Enum {
         name: Name,
         symbols: Vec<String>,
-        /// What a symbol that is not known is read as.
+        /// Symbol for unknown ones.
         default: Option<String>,
     },
     Fixed {
@@ -55,12 +55,12 @@ pub(super) enum Primitive {
     String,
 }
 
-/// How a type may be called.
+/// Name of a type, with its namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name {
-    /// With its namespace.
+    /// Name with its namespace.
     pub(super) full: String,
-    /// With their namespaces.
+    /// Aliases with their namespaces.
     pub(super) aliases: Vec<String>,
 }
 
@@ -69,12 +69,12 @@ pub(super) struct Field {
     pub(super) name: String,
     pub(super) aliases: Vec<String>,
     pub(super) kind: Id,
-    /// A record without the field is read as if it held this.
+    /// Value for records without the field.
     pub(super) default: Option<Value>,
 }
 
 impl Schema {
-    /// Reads a schema; what it refers to may stand in other documents.
+    /// Parses a schema. Names may be defined in the referenced documents.
     pub(super) fn parse<'a>(
         schema: &Value,
         references: impl Iterator<Item = &'a Value>,
@@ -92,7 +92,7 @@ impl Schema {
 
     pub(super) fn get(&self, id: Id) -> &Type {
         let found = self.types.get(id.0);
-        found.expect("ids are made with their types")
+        found.expect("every id is created with its type")
     }
 
     fn check_defaults(&self) -> Result<(), String> {
@@ -114,7 +114,7 @@ impl Schema {
         Ok(())
     }
 
-    /// Returns whether a value, in the form of defaults, is one of a type.
+    /// Returns whether a value, encoded as a default, has the type.
     fn takes(&self, id: Id, value: &Value) -> bool {
         match self.get(id) {
             Type::Primitive(primitive) => primitive.takes(value),
@@ -129,7 +129,7 @@ impl Schema {
             }
             Type::Union(branches) => branches.iter().any(|branch| self.takes(*branch, value)),
             Type::Record { fields, .. } => value.as_object().is_some_and(|values| {
-                // A default of the field itself is checked where it stands.
+                // Defaults of fields are checked with their own record.
                 fields.iter().all(|field| match values.get(&field.name) {
                     Some(value) => self.takes(field.kind, value),
                     None => field.default.is_some(),
@@ -140,7 +140,7 @@ impl Schema {
 }
 
 impl Primitive {
-    fn of(name: &str) -> Option<Self> {
+    fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "null" => Self::Null,
             "boolean" => Self::Boolean,
@@ -182,7 +182,7 @@ impl Primitive {
 }
 
 impl Type {
-    /// Returns what a union may hold one of.
+    /// Returns the name of a type as a branch of a union, which must be unique in it.
     fn branch(&self) -> Option<&str> {
         Some(match self {
             Self::Primitive(primitive) => primitive.name(),
@@ -203,8 +203,8 @@ struct Parser {
 }
 
 impl Parser {
-    /// Reads the documents that a schema refers to. They may refer to each other in any order, and
-    /// one that makes no sense is missed only if a name of it is used.
+    /// Parses the documents that a schema refers to. They may refer to each other in any order. An
+    /// invalid one matters only if a name of it is used.
     fn references(&mut self, mut documents: Vec<&Value>) {
         loop {
             let waiting = documents.len();
@@ -237,7 +237,7 @@ impl Parser {
     }
 
     fn named(&mut self, name: &str, namespace: &str) -> Result<Id, String> {
-        if let Some(primitive) = Primitive::of(name) {
+        if let Some(primitive) = Primitive::from_name(name) {
             return Ok(self.add(Type::Primitive(primitive)));
         }
         let found = self.names.get(&qualified(name, namespace));
@@ -251,9 +251,9 @@ impl Parser {
         for branch in branches {
             let id = self.parse(branch, namespace)?;
             let kind = self.types.get(id.0).and_then(Type::branch);
-            let kind = kind.ok_or_else(|| format!("a union in a union: {branch}"))?;
+            let kind = kind.ok_or_else(|| format!("nested union: {branch}"))?;
             if !known.insert(kind.to_owned()) {
-                return Err(format!("twice in a union: {kind}"));
+                return Err(format!("duplicate in a union: {kind}"));
             }
             ids.push(id);
         }
@@ -267,7 +267,7 @@ impl Parser {
             Some("enum") => self.enumeration(schema, namespace),
             Some("fixed") => {
                 let size = part(schema, "size")?.as_u64();
-                let size = size.ok_or_else(|| format!("the size is not a number: {schema}"))?;
+                let size = size.ok_or_else(|| format!("`size` is not a number: {schema}"))?;
                 let name = name(schema, namespace)?;
                 let full = name.full.clone();
                 self.define(&full, Type::Fixed { name, size })
@@ -288,7 +288,7 @@ impl Parser {
         let id = self.add(kind);
         match self.names.insert(full.to_owned(), id) {
             None => Ok(id),
-            Some(_) => Err(format!("defined twice: \"{full}\"")),
+            Some(_) => Err(format!("duplicate definition: \"{full}\"")),
         }
     }
 
@@ -301,12 +301,12 @@ impl Parser {
         let id = self.define(&name.full, empty)?;
         let inner = namespace_of(&name.full);
         let described = part(schema, "fields")?.as_array();
-        let described = described.ok_or_else(|| format!("fields are not an array: {schema}"))?;
+        let described = described.ok_or_else(|| format!("`fields` is not an array: {schema}"))?;
         let mut fields: Vec<Field> = Vec::new();
         for field in described {
             let name = simple_name(field)?.to_owned();
             if fields.iter().any(|known| known.name == name) {
-                return Err(format!("field \"{name}\" is there twice: {schema}"));
+                return Err(format!("duplicate field \"{name}\": {schema}"));
             }
             fields.push(Field {
                 name,
@@ -326,12 +326,12 @@ impl Parser {
         let symbols = strings(schema, "symbols");
         let distinct: BTreeSet<_> = symbols.iter().collect();
         if distinct.len() < symbols.len() || !symbols.iter().all(|symbol| is_name(symbol)) {
-            return Err(format!("symbols are not distinct names: {schema}"));
+            return Err(format!("invalid or duplicate symbols: {schema}"));
         }
         let default = schema.get("default").and_then(Value::as_str);
         let default = default.map(str::to_owned);
         if !default.iter().all(|default| symbols.contains(default)) {
-            return Err(format!("the default is not a symbol: {schema}"));
+            return Err(format!("default is not a symbol: {schema}"));
         }
         let name = name(schema, namespace)?;
         let full = name.full.clone();
@@ -346,7 +346,7 @@ impl Parser {
 
 fn part<'a>(schema: &'a Value, key: &str) -> Result<&'a Value, String> {
     let found = schema.get(key);
-    found.ok_or_else(|| format!("no {key}: {schema}"))
+    found.ok_or_else(|| format!("missing `{key}`: {schema}"))
 }
 
 fn strings(schema: &Value, key: &str) -> Vec<String> {
@@ -357,11 +357,11 @@ fn strings(schema: &Value, key: &str) -> Vec<String> {
 
 fn name(schema: &Value, namespace: &str) -> Result<Name, String> {
     let name = schema.get("name").and_then(Value::as_str);
-    let name = name.ok_or_else(|| format!("no name: {schema}"))?;
+    let name = name.ok_or_else(|| format!("missing `name`: {schema}"))?;
     let own = schema.get("namespace").and_then(Value::as_str);
     let full = qualified(name, own.unwrap_or(namespace));
     if !full.split('.').all(is_name) {
-        return Err(format!("not a name: \"{name}\""));
+        return Err(format!("invalid name: \"{name}\""));
     }
     let aliases = strings(schema, "aliases");
     let aliases = aliases.iter();
@@ -374,11 +374,11 @@ fn name(schema: &Value, namespace: &str) -> Result<Name, String> {
 
 fn simple_name(field: &Value) -> Result<&str, String> {
     let name = field.get("name").and_then(Value::as_str);
-    let name = name.ok_or_else(|| format!("no name: {field}"))?;
+    let name = name.ok_or_else(|| format!("missing `name`: {field}"))?;
     if is_name(name) {
         Ok(name)
     } else {
-        Err(format!("not a name: \"{name}\""))
+        Err(format!("invalid name: \"{name}\""))
     }
 }
 
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_in_their_namespace() {
+    fn names_are_resolved_in_their_namespace() {
         let schema = record(&json!([
             { "name": "id", "type": "long" },
             { "name": "next", "type": ["null", "Truck"] },
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_schema_is_refused() {
+    fn invalid_schema_is_rejected() {
         for wrong in [
             json!("text"),
             json!(1),
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_values_of_their_type() {
+    fn default_must_have_the_type_of_its_field() {
         let of = |kind: Value, default: Value| {
             let fields = json!([{ "name": "x", "type": kind, "default": default }]);
             parse(&record(&fields)).is_ok()
@@ -486,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_may_refer_to_each_other_in_any_order() {
+    fn documents_can_refer_to_each_other_in_any_order() {
         let one = json!({ "type": "record", "name": "n.One", "fields": [{ "name": "two", "type": "n.Two" }] });
         let two = json!({ "type": "enum", "name": "n.Two", "symbols": ["X"] });
         let schema = json!({ "type": "array", "items": "n.One" });

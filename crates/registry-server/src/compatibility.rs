@@ -1,11 +1,11 @@
-//! Whether data written with one schema can be read with another.
+//! Compatibility of two schemas: can data written with one be read with the other?
 //!
-//! For Avro its own rules of resolution decide.
+//! Avro has its own rules of schema resolution.
 //!
-//! For JSON Schema that is containment: a reader can read a writer's data if every value that the
-//! writer's schema accepts is accepted by the reader's. `jsonschema` decides it; what it cannot
-//! decide counts as incompatible, so that "compatible" is always proved. One leniency follows
-//! Confluent's registry: a property that the reader requires and has a default for may be missing.
+//! For JSON Schema the rule is containment: a reader can read a writer's data if the reader's schema
+//! accepts every value that the writer's schema accepts. `jsonschema` decides this. If it cannot
+//! decide, the schemas count as incompatible, so that "compatible" is always proved. As in
+//! Confluent's registry, a required property of the reader may be missing if it has a default.
 
 mod resolution;
 
@@ -17,27 +17,27 @@ use crate::avro;
 use crate::parse::{References, draft};
 use crate::schema::SchemaType;
 
-/// Characters of the values that no longer fit, as shown in a message.
+/// Maximum length of the rejected values in a message, in characters.
 const MAX_SHOWN: usize = 400;
 
-/// Which versions a new one must be compatible with, and how.
+/// Compatibility level of a subject.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum Level {
     None,
-    /// The new schema reads data of the latest version.
+    /// The new schema can read data of the latest version.
     #[default]
     Backward,
     BackwardTransitive,
-    /// The latest version reads data of the new schema.
+    /// The latest version can read data of the new schema.
     Forward,
     ForwardTransitive,
-    /// Both.
+    /// Backward and forward.
     Full,
     FullTransitive,
 }
 
-/// A schema to be compared.
+/// A schema with the documents it refers to.
 #[derive(Debug, Clone)]
 pub(super) struct Compared {
     pub(super) kind: SchemaType,
@@ -46,7 +46,7 @@ pub(super) struct Compared {
 }
 
 impl Level {
-    /// Returns whether all versions count, or the latest alone.
+    /// Returns whether a new schema is compared with all versions, not only the latest.
     pub(super) fn transitive(self) -> bool {
         matches!(
             self,
@@ -68,14 +68,14 @@ impl Level {
         )
     }
 
-    /// Returns why a new schema is not compatible with an old one; nothing if it is.
-    pub(super) fn complaints(self, new: &Compared, old: &Compared) -> Vec<String> {
+    /// Returns the reasons why a new schema is not compatible with an old one, if any.
+    pub(super) fn incompatibilities(self, new: &Compared, old: &Compared) -> Vec<String> {
         if self == Self::None || same(new, old) {
             return Vec::new();
         }
         if new.kind != old.kind {
             let (new, old) = (new.kind.name(), old.kind.name());
-            return vec![format!("the new schema is {new}, the old one {old}")];
+            return vec![format!("the new schema is {new}, the old schema is {old}")];
         }
         let reads = match new.kind {
             SchemaType::Avro => reads_avro,
@@ -96,7 +96,7 @@ fn same(new: &Compared, old: &Compared) -> bool {
     new.kind == old.kind && new.references == old.references && value(&new.text) == value(&old.text)
 }
 
-/// Returns why a reader cannot read a writer's data; nothing if it can.
+/// Returns the reasons why a reader cannot read a writer's data, if any.
 fn reads_avro(
     reader: &Compared,
     writer: &Compared,
@@ -104,22 +104,20 @@ fn reads_avro(
     writer_name: &str,
 ) -> Vec<String> {
     let parse = |schema: &Compared| {
-        let text = serde_json::from_str(&schema.text).map_err(|wrong| wrong.to_string());
+        let text = serde_json::from_str(&schema.text).map_err(|error| error.to_string());
         text.and_then(|text| avro::Schema::parse(&text, schema.references.0.values()))
     };
-    let complaints = match (parse(reader), parse(writer)) {
-        (Ok(reader), Ok(writer)) => resolution::complaints(&reader, &writer),
-        (Err(wrong), _) | (_, Err(wrong)) => vec![wrong],
+    let incompatibilities = match (parse(reader), parse(writer)) {
+        (Ok(reader), Ok(writer)) => resolution::incompatibilities(&reader, &writer),
+        (Err(error), _) | (_, Err(error)) => vec![error],
     };
-    let described = complaints.into_iter().map(|complaint| {
-        format!(
-            "the {reader_name} schema cannot read what the {writer_name} one wrote: {complaint}"
-        )
+    let described = incompatibilities.into_iter().map(|reason| {
+        format!("the {reader_name} schema cannot read data of the {writer_name} schema: {reason}")
     });
     described.collect()
 }
 
-/// Returns why a reader cannot read a writer's data; nothing if it can.
+/// Returns the reasons why a reader cannot read a writer's data, if any.
 fn reads_json(
     reader: &Compared,
     writer: &Compared,
@@ -128,8 +126,8 @@ fn reads_json(
 ) -> Vec<String> {
     let undecided = || {
         let text = format!(
-            "it could not be proved that the {reader_name} schema accepts whatever the \
-             {writer_name} one accepts"
+            "cannot prove that the {reader_name} schema accepts every value that the {writer_name} \
+             schema accepts"
         );
         vec![text]
     };
@@ -137,13 +135,13 @@ fn reads_json(
         return undecided();
     };
     defaults_make_optional(&mut reading);
-    // Both must be read by the same rules to be compared.
+    // Schemas can be compared only by the rules of the same draft.
     let draft = draft(&reading);
     let canonical = |schema: &Value, references: &References| {
         canonical::options()
             .with_draft(draft)
             .should_validate_formats(false)
-            .with_retriever(references.seen_from(schema))
+            .with_retriever(references.resolved_in(schema))
             .canonicalize(schema)
             .ok()
     };
@@ -155,9 +153,9 @@ fn reads_json(
     match reading.covers(&writing) {
         Ok(Containment::Yes) => Vec::new(),
         Ok(Containment::No) => {
-            let refused = refused(&writing, &reading);
+            let rejected = rejected_values(&writing, &reading);
             let text = format!(
-                "the {reader_name} schema refuses what the {writer_name} one accepts{refused}"
+                "the {reader_name} schema rejects values that the {writer_name} schema accepts{rejected}"
             );
             vec![text]
         }
@@ -169,16 +167,16 @@ fn json(schema: &Compared) -> Option<Value> {
     serde_json::from_str(&schema.text).ok()
 }
 
-/// Describes the values that a reader refuses of a writer's, if they can be told.
-fn refused(writing: &CanonicalSchema, reading: &CanonicalSchema) -> String {
-    let Ok(refused) = writing.subtract(reading) else {
+/// Describes the values of a writer that a reader rejects, if that is known.
+fn rejected_values(writing: &CanonicalSchema, reading: &CanonicalSchema) -> String {
+    let Ok(rejected) = writing.subtract(reading) else {
         return String::new();
     };
-    let mut refused = refused.to_json_schema();
-    if let Some(keywords) = refused.as_object_mut() {
+    let mut rejected = rejected.to_json_schema();
+    if let Some(keywords) = rejected.as_object_mut() {
         keywords.remove("$schema");
     }
-    let text = refused.to_string();
+    let text = rejected.to_string();
     let cut = text.char_indices().nth(MAX_SHOWN);
     match cut {
         None => format!(": {text}"),
@@ -186,7 +184,7 @@ fn refused(writing: &CanonicalSchema, reading: &CanonicalSchema) -> String {
     }
 }
 
-/// Takes properties with a default out of what objects must have.
+/// Removes properties with a default from `required`.
 fn defaults_make_optional(schema: &mut Value) {
     match schema {
         Value::Array(parts) => parts.iter_mut().for_each(defaults_make_optional),

@@ -1,4 +1,4 @@
-//! The registry's API as a function of bytes, for fuzzing.
+//! The API and the journal as functions of bytes, for fuzzers.
 
 use convoy_server_kit::fuzz::Target;
 use hyper::Method;
@@ -6,38 +6,38 @@ use hyper::Method;
 use crate::api::{Request, Service};
 use crate::journal::{self, Journal};
 
-/// The decoders of this crate.
+/// Decoders of this crate.
 pub const TARGETS: &[Target] = &[
     Target::new("registry_request", || {
         let mut requests = Requests::start();
-        Box::new(move |bytes| requests.answer(bytes))
+        Box::new(move |bytes| requests.send(bytes))
     }),
     Target::new("registry_journal", || Box::new(journal)),
 ];
 
-/// After so many requests what they registered is thrown away.
+/// Requests after which the registry is replaced by an empty one.
 const REQUESTS_PER_REGISTRY: usize = 500;
 
-/// A registry that answers requests without a connection.
+/// A registry that takes requests without a connection.
 #[derive(Debug)]
-pub struct Requests {
+struct Requests {
     service: Service,
-    answered: usize,
+    sent: usize,
 }
 
 impl Requests {
-    /// Starts with nothing registered.
-    pub fn start() -> Self {
+    /// Starts with an empty registry.
+    fn start() -> Self {
         Self {
             service: Service::new(Journal::in_memory(), Vec::new()),
-            answered: 0,
+            sent: 0,
         }
     }
 
-    /// Answers a request: a line `METHOD PATH?QUERY`, then the body.
-    pub fn answer(&mut self, bytes: &[u8]) {
-        self.answered += 1;
-        if self.answered > REQUESTS_PER_REGISTRY {
+    /// Handles a request: a line `METHOD PATH?QUERY`, then the body.
+    fn send(&mut self, bytes: &[u8]) {
+        self.sent += 1;
+        if self.sent > REQUESTS_PER_REGISTRY {
             *self = Self::start();
         }
         let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -45,7 +45,7 @@ impl Requests {
         let line = String::from_utf8_lossy(line);
         let (method, target) = line.split_once(' ').unwrap_or(("GET", &line));
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        self.service.answer(&Request {
+        self.service.reply(&Request {
             method: Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET),
             path: path.to_owned(),
             query: query.to_owned(),
@@ -54,11 +54,15 @@ impl Requests {
     }
 }
 
-/// Reads a journal; what is left of a torn one is read again.
-pub fn journal(bytes: &[u8]) {
+/// Reads a journal, and its intact part again.
+fn journal(bytes: &[u8]) {
     if let Ok((entries, end)) = journal::read(bytes) {
         let again = journal::read(&bytes[..end]);
-        assert_eq!(again, Ok((entries, end)), "the rest was torn");
+        assert_eq!(
+            again,
+            Ok((entries, end)),
+            "the intact part reads differently"
+        );
     }
 }
 

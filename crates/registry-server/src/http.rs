@@ -1,11 +1,11 @@
-//! HTTP: connections, credentials, limits. What is asked is none of its business.
+//! HTTP/1.1: connections, authentication and limits. Routes are in [`crate::api`].
 
 use std::sync::Arc;
 
-use convoy_server_kit::Limits;
+use convoy_server_kit::{Limits, Users};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -16,54 +16,65 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::api::{self, Reply, Service};
-use crate::credentials::Credentials;
+use crate::authorization;
 
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
-/// Bytes of a request line with its headers, about: one read more may be accepted.
+/// Approximate limit of a request line and its headers: hyper may accept one more read.
 const MAX_HEAD: usize = 64 << 10;
 
-/// Serves connections.
+/// Serves HTTP connections.
 #[derive(Debug)]
-pub(super) struct Shell {
+pub(super) struct Frontend {
     service: Arc<Service>,
-    users: Vec<Credentials>,
+    users: Users,
     limits: Limits,
+    /// Closes connections without finishing their requests.
+    cut: CancellationToken,
 }
 
-/// Why a request is not even looked at.
-enum Turned {
+/// A request that does not reach the API.
+enum Rejection {
     Unauthorized,
-    TooLarge,
-    TooSlow,
-    BrokenOff,
-    Crashed,
+    BodyTooLarge,
+    BodyTimeout,
+    BodyIncomplete,
+    Panicked,
 }
 
-impl Shell {
-    pub(super) fn new(service: Arc<Service>, users: Vec<Credentials>, limits: Limits) -> Self {
+impl Frontend {
+    pub(super) fn new(
+        service: Arc<Service>,
+        users: Users,
+        limits: Limits,
+        cut: CancellationToken,
+    ) -> Self {
         Self {
             service,
             users,
             limits,
+            cut,
         }
     }
 
-    /// Serves one connection until its client leaves, says nothing for too long, or the server
+    /// Serves one connection until the client closes it, it idles for too long, or the server
     /// stops.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, stopping: CancellationToken) {
         let idle = self.limits.idle;
-        let answer = service_fn(move |request| {
-            let shell = Arc::clone(&self);
-            async move { Ok::<_, std::convert::Infallible>(shell.answer(request).await) }
+        let cut = self.cut.clone();
+        let respond = service_fn(move |request| {
+            let frontend = Arc::clone(&self);
+            async move { Ok::<_, std::convert::Infallible>(frontend.respond(request).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(idle)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), answer);
+            .serve_connection(TokioIo::new(stream), respond);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
+            biased;
+            () = cut.cancelled() => return,
             ended = connection.as_mut() => ended,
             () = stopping.cancelled() => {
                 connection.as_mut().graceful_shutdown();
@@ -71,28 +82,28 @@ impl Shell {
             }
         };
         if let Err(error) = ended {
-            debug!(%error, "a connection to the schema registry ended early");
+            debug!(%error, "a connection to the schema registry failed");
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         match self.reply(request).await {
-            Ok(reply) => respond(reply),
-            Err(turned) => turned.respond(),
+            Ok(reply) => response(reply),
+            Err(rejection) => rejection.response(),
         }
     }
 
-    async fn reply(&self, request: Request<Incoming>) -> Result<Reply, Turned> {
+    async fn reply(&self, request: Request<Incoming>) -> Result<Reply, Rejection> {
         self.authorize(&request)?;
         let (head, body) = request.into_parts();
         let body = Limited::new(body, self.limits.frame_bytes).collect();
         let body = tokio::time::timeout(self.limits.idle, body).await;
-        let body = body.map_err(|_elapsed| Turned::TooSlow)?;
+        let body = body.map_err(|_elapsed| Rejection::BodyTimeout)?;
         let body = body.map_err(|error| {
             if error.is::<http_body_util::LengthLimitError>() {
-                Turned::TooLarge
+                Rejection::BodyTooLarge
             } else {
-                Turned::BrokenOff
+                Rejection::BodyIncomplete
             }
         })?;
         let request = api::Request {
@@ -102,52 +113,51 @@ impl Shell {
             body: body.to_bytes().into(),
         };
         let service = Arc::clone(&self.service);
-        let answered = tokio::task::spawn_blocking(move || service.answer(&request));
-        answered.await.map_err(|_panicked| Turned::Crashed)
+        let replied = tokio::task::spawn_blocking(move || service.reply(&request));
+        replied.await.map_err(|_panicked| Rejection::Panicked)
     }
 
-    fn authorize(&self, request: &Request<Incoming>) -> Result<(), Turned> {
+    fn authorize(&self, request: &Request<Incoming>) -> Result<(), Rejection> {
         let header = request.headers().get(AUTHORIZATION);
         let header = header.map_or(&b""[..], |value| value.as_bytes());
-        let known = |user: &Credentials| user.proved_by(header);
-        if self.users.is_empty() || self.users.iter().any(known) {
+        if self.users.is_empty() || authorization::is_authorized(header, &self.users) {
             Ok(())
         } else {
-            Err(Turned::Unauthorized)
+            Err(Rejection::Unauthorized)
         }
     }
 }
 
-impl Turned {
-    fn respond(self) -> Response<Full<Bytes>> {
+impl Rejection {
+    fn response(self) -> Response<Full<Bytes>> {
         let (status, message) = match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
-            Self::TooSlow => (
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
+            Self::BodyTimeout => (
                 StatusCode::REQUEST_TIMEOUT,
                 "Request body not received in time",
             ),
-            Self::BrokenOff => (StatusCode::BAD_REQUEST, "Request body broken off"),
-            Self::Crashed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+            Self::BodyIncomplete => (StatusCode::BAD_REQUEST, "Request body incomplete"),
+            Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         };
         let body = json!({ "error_code": status.as_u16(), "message": message });
-        let mut response = respond(Reply {
+        let mut response = response(Reply {
             status: status.as_u16(),
             body: body.to_string().into_bytes(),
         });
         if status == StatusCode::UNAUTHORIZED {
-            let challenge = hyper::header::HeaderValue::from_static("Basic realm=\"convoy\"");
+            let challenge = HeaderValue::from_static("Basic realm=\"convoy\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response
     }
 }
 
-fn respond(reply: Reply) -> Response<Full<Bytes>> {
+fn response(reply: Reply) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(reply.body)));
     *response.status_mut() =
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let media_type = hyper::header::HeaderValue::from_static(MEDIA_TYPE);
+    let media_type = HeaderValue::from_static(MEDIA_TYPE);
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     response
 }

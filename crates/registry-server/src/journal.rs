@@ -1,11 +1,11 @@
-//! The journal: every change, appended and synced before it is acknowledged.
+//! The journal: every change is appended and synced before it is acknowledged.
 //!
 //! ```text
 //!  file  = "convoy registry 1\n" frame*
 //!  frame = length (u32) | CRC-32C of the payload (u32) | payload        little-endian
 //! ```
 //!
-//! A payload is a JSON array of entries that happen together.
+//! A payload is a JSON array of entries that apply together.
 
 #![warn(clippy::indexing_slicing)]
 
@@ -22,21 +22,27 @@ use crate::state::Entry;
 const MAGIC: &[u8] = b"convoy registry 1\n";
 const FRAME_HEADER: usize = 8;
 
-/// Where changes go.
+/// A journal on disk, or none.
 #[derive(Debug)]
 pub(super) struct Journal {
     file: Option<File>,
-    /// Bytes of complete frames.
+    /// After [`Journal::close`]; appending fails.
+    closed: bool,
+    /// Length of the complete frames, in bytes.
     end: u64,
 }
 
 impl Journal {
-    /// Makes a journal that keeps nothing.
+    /// Returns a journal that keeps nothing.
     pub(super) fn in_memory() -> Self {
-        Self { file: None, end: 0 }
+        Self {
+            file: None,
+            closed: false,
+            end: 0,
+        }
     }
 
-    /// Opens a journal, or makes one, and reads it; a frame torn at its end is cut off.
+    /// Opens or creates a journal and reads it. A torn frame at its end is truncated.
     pub(super) fn open(path: &Path) -> Result<(Self, Vec<Entry>), Error> {
         let failed = |source| Error::Journal {
             path: path.to_owned(),
@@ -47,28 +53,32 @@ impl Journal {
         (&file).read_to_end(&mut bytes).map_err(failed)?;
         let mut journal = Self {
             file: Some(file),
+            closed: false,
             end: 0,
         };
         if bytes.len() <= MAGIC.len() && MAGIC.starts_with(&bytes) {
             journal.start(path).map_err(failed)?;
             return Ok((journal, Vec::new()));
         }
-        let damaged = |byte: usize| Error::JournalDamaged {
+        let corrupt = |byte: usize| Error::JournalCorrupt {
             path: path.to_owned(),
             byte: byte as u64,
         };
-        let (entries, end) = read(&bytes).map_err(damaged)?;
+        let (entries, end) = read(&bytes).map_err(corrupt)?;
         if end < bytes.len() {
             let torn = bytes.len() - end;
-            warn!(path = %path.display(), bytes = torn, "cut a torn frame off the journal");
+            warn!(path = %path.display(), bytes = torn, "truncated a torn frame at the end of the journal");
         }
         journal.end = end as u64;
-        journal.cut().map_err(failed)?;
+        journal.truncate().map_err(failed)?;
         Ok((journal, entries))
     }
 
-    /// Appends entries that happen together; they are durable when this returns.
+    /// Appends entries that apply together. They are durable when this returns.
     pub(super) fn append(&mut self, entries: &[Entry]) -> io::Result<()> {
+        if self.closed {
+            return Err(io::Error::other("the registry is stopping"));
+        }
         let Some(file) = &mut self.file else {
             return Ok(());
         };
@@ -79,29 +89,35 @@ impl Journal {
         frame.extend_from_slice(&crc32c::crc32c(&payload).to_le_bytes());
         frame.extend_from_slice(&payload);
         if let Err(error) = file.write_all(&frame).and_then(|()| file.sync_data()) {
-            // Half a frame must not be followed by whole ones.
-            self.cut()?;
+            // A complete frame must not follow a partial one.
+            self.truncate()?;
             return Err(error);
         }
         self.end += frame.len() as u64;
         Ok(())
     }
 
-    /// Writes the head of a new journal.
+    /// Closes the file, which releases its lock. Appending fails from now on.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+        self.closed = true;
+    }
+
+    /// Writes the header of a new journal.
     fn start(&mut self, path: &Path) -> io::Result<()> {
-        self.cut()?;
+        self.truncate()?;
         if let Some(file) = &mut self.file {
             file.write_all(MAGIC)?;
             file.sync_all()?;
         }
         self.end = MAGIC.len() as u64;
-        // The file's name is durable only once its folder is.
+        // The file's name is durable only after its folder is synced.
         path.parent()
             .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
 
-    /// Cuts off what follows the complete frames.
-    fn cut(&mut self) -> io::Result<()> {
+    /// Removes everything after the complete frames.
+    fn truncate(&mut self) -> io::Result<()> {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
@@ -131,8 +147,8 @@ fn open_locked(path: &Path) -> Result<File, Error> {
     }
 }
 
-/// Reads all frames; returns their entries and where the last complete one ends, or where a frame
-/// is damaged that a crash cannot have torn, because others follow.
+/// Reads all frames. Returns their entries and the end of the last complete frame, or the offset of a
+/// corrupt frame that a crash cannot have torn, because others follow.
 pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Entry>, usize), usize> {
     let mut rest = bytes.strip_prefix(MAGIC).ok_or(0_usize)?;
     let mut entries = Vec::new();
@@ -143,7 +159,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Entry>, usize), usize> {
         };
         match frame_entries(frame) {
             Some(more) => entries.extend(more),
-            // Blocks of a file that were never written read as zeros.
+            // Blocks that were allocated but never written read as zeros.
             None if after.is_empty() || rest.iter().all(|&byte| byte == 0) => {
                 return Ok((entries, at));
             }
@@ -153,7 +169,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Entry>, usize), usize> {
     }
 }
 
-/// Splits off a frame with its header; none if it is not complete.
+/// Splits off a frame with its header, if it is complete.
 fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = u32::from_le_bytes(*bytes.first_chunk()?);
     let length = usize::try_from(length).ok()?.checked_add(FRAME_HEADER)?;
@@ -184,7 +200,7 @@ mod tests {
 
     /// A journal of three frames and the offsets at which they end.
     fn journal(path: &Path) -> Vec<u64> {
-        let (mut journal, entries) = Journal::open(path).expect("makes a journal");
+        let (mut journal, entries) = Journal::open(path).expect("creates a journal");
         assert_eq!(entries, []);
         ["a", "b", "c"]
             .into_iter()
@@ -196,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_cut_anywhere_gives_its_complete_frames_and_goes_on() {
+    fn journal_truncated_anywhere_recovers_its_complete_frames() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("data/registry.journal");
         let ends = journal(&path);
@@ -204,21 +220,21 @@ mod tests {
         for cut in 0..=whole.len() {
             fs::write(&path, &whole[..cut]).expect("writes");
             let complete = ends.iter().filter(|&&end| end <= cut as u64).count();
-            let (mut journal, entries) = Journal::open(&path).expect("a torn tail is no damage");
+            let (mut journal, entries) = Journal::open(&path).expect("a torn tail is truncated");
             let expected = ["a", "b", "c"][..complete]
                 .iter()
                 .map(|subject| entry(subject));
             assert_eq!(entries, expected.collect::<Vec<_>>(), "cut at {cut}");
             journal.append(&[entry("d")]).expect("appends");
             drop(journal);
-            let (_journal, entries) = Journal::open(&path).expect("it is whole again");
+            let (_journal, entries) = Journal::open(&path).expect("it was repaired");
             assert_eq!(entries.last(), Some(&entry("d")), "cut at {cut}");
             assert_eq!(entries.len(), complete + 1);
         }
     }
 
     #[test]
-    fn a_tail_of_zeros_is_torn_and_damage_before_the_end_is_an_error() {
+    fn trailing_zeros_are_truncated_and_corruption_before_the_end_is_an_error() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("registry.journal");
         let ends = journal(&path);
@@ -229,19 +245,19 @@ mod tests {
         assert_eq!(Journal::open(&path).expect("it is torn").1.len(), 3);
         let first = usize::try_from(ends[0]).expect("it is short");
         for (byte, error_at) in [(0, 0), (first - 1, MAGIC.len() as u64)] {
-            let mut damaged = whole.clone();
-            damaged[byte] ^= 1;
-            fs::write(&path, &damaged).expect("writes");
-            let error = Journal::open(&path).expect_err("it is damaged");
-            assert!(matches!(error, Error::JournalDamaged { byte, .. } if byte == error_at));
+            let mut corrupt = whole.clone();
+            corrupt[byte] ^= 1;
+            fs::write(&path, &corrupt).expect("writes");
+            let error = Journal::open(&path).expect_err("it is corrupt");
+            assert!(matches!(error, Error::JournalCorrupt { byte, .. } if byte == error_at));
         }
     }
 
     #[test]
-    fn two_registries_do_not_share_a_journal() {
+    fn journal_is_used_by_one_registry_at_a_time() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("registry.journal");
-        let (_journal, _) = Journal::open(&path).expect("makes a journal");
+        let (_journal, _) = Journal::open(&path).expect("creates a journal");
         let error = Journal::open(&path).expect_err("it is in use");
         assert!(matches!(error, Error::JournalInUse { .. }));
     }

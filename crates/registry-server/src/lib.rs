@@ -1,9 +1,48 @@
 //! An in-process Schema Registry that Confluent's clients accept.
 //!
+//! It listens on a free port by default, keeps schemas in memory or in a journal on disk, and
+//! checks JSON Schema and Avro for compatibility as Confluent's registry does.
+//!
 //! ```text
-//!  http (hyper: limits, credentials) ─▶ api (routes, pure) ─▶ state ◀─ journal (replayed at start)
-//!                                          │                    ▲
-//!                  compatibility ◀─ judge ─┘                    └─ every change, synced first
+//!  http (limits, authentication) ─▶ api (routes) ─▶ state ◀─ journal (replayed at start)
+//!                                       │             ▲
+//!               compatibility ◀─ checker┘             └─ every change, synced first
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpStream;
+//!
+//! use convoy_registry_server::{RegistryServer, Settings};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = RegistryServer::start(Settings::default()).await?;
+//!     let address = server.address();
+//!
+//!     // Any HTTP client will do; here is the shortest one.
+//!     let response = tokio::task::spawn_blocking(move || {
+//!         let body = r#"{ "schemaType": "JSON", "schema": "{\"type\": \"integer\"}" }"#;
+//!         let mut stream = TcpStream::connect(address)?;
+//!         write!(
+//!             stream,
+//!             "POST /subjects/speed-value/versions HTTP/1.1\r\nHost: {address}\r\n\
+//!              Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+//!             body.len(),
+//!         )?;
+//!         let mut response = String::new();
+//!         stream.read_to_string(&mut response)?;
+//!         Ok::<_, std::io::Error>(response)
+//!     })
+//!     .await??;
+//!     assert!(response.starts_with("HTTP/1.1 200 OK"));
+//!     assert!(response.ends_with(r#"{"id":1}"#));
+//!
+//!     server.stop().await?;
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # References
@@ -11,104 +50,30 @@
 //! Confluent's [Schema Registry API](https://docs.confluent.io/platform/current/schema-registry/develop/api.html).
 //! Served: subjects, versions, schemas by id, lookup, soft and permanent deletion, compatibility
 //! levels and checks, modes, references, contexts (one). Not served: Protobuf, `IMPORT` mode,
-//! exporters, data contracts.
+//! exporters, data contracts, TLS.
 
 mod api;
+mod authorization;
 mod avro;
+mod checker;
 mod compatibility;
-pub mod credentials;
-pub mod error;
+mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod http;
 mod journal;
-mod judge;
 mod parse;
-pub mod schema;
+mod schema;
+mod server;
+mod settings;
 mod state;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+pub use convoy_server_kit::{Limits, Secret, User};
 
-use crate::api::Service;
-pub use crate::credentials::Credentials;
 pub use crate::error::Error;
-use crate::journal::Journal;
 pub use crate::schema::{Reference, Schema, SchemaType};
-use convoy_server_kit::server as net;
-use convoy_server_kit::{Limits, Server};
-
-/// The name of the journal in a data directory.
-const JOURNAL: &str = "registry.journal";
-
-/// How to serve.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Where schemas are kept from one start to the next; nowhere if there is none.
-    pub data_dir: Option<PathBuf>,
-    /// Who may ask; everybody if there is none.
-    pub users: Vec<Credentials>,
-    /// What a client may ask at most; a frame is the body of a request.
-    pub limits: Limits,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            data_dir: None,
-            users: Vec::new(),
-            limits: Limits {
-                connections: 1_024,
-                frame_bytes: 16 << 20,
-                idle: Duration::from_secs(60),
-            },
-        }
-    }
-}
-
-/// A running registry. Dropping it ends its connections without waiting for them.
-#[derive(Debug)]
-pub struct Registry {
-    server: Server,
-}
-
-impl Registry {
-    /// Recovers what the data directory holds and serves on the current runtime.
-    pub async fn start(settings: Settings) -> Result<Self, Error> {
-        let path = settings.data_dir.as_ref().map(|dir| dir.join(JOURNAL));
-        let opened = tokio::task::spawn_blocking(move || match path {
-            Some(path) => Journal::open(&path),
-            None => Ok((Journal::in_memory(), Vec::new())),
-        });
-        let (journal, entries) = opened.await.expect("opening a journal does not panic")?;
-        let service = Arc::new(Service::new(journal, entries));
-        let listen = |source| Error::Listen { source };
-        let listener = net::bind(settings.listen).await.map_err(listen)?;
-        let shell = Arc::new(http::Shell::new(service, settings.users, settings.limits));
-        let handle = move |stream, stopping| Arc::clone(&shell).serve(stream, stopping);
-        let server = Server::start(listener, settings.limits, handle);
-        let server = server.map_err(|source| {
-            let address = settings.listen;
-            listen(net::Error::Bind { address, source })
-        })?;
-        Ok(Self { server })
-    }
-
-    /// Returns the address that clients connect to.
-    pub fn address(&self) -> SocketAddr {
-        self.server.address()
-    }
-
-    /// Stops accepting and waits for the requests at hand; false if some did not end in time.
-    pub async fn stop(self) -> bool {
-        self.server.stop().await
-    }
-}
+pub use crate::server::RegistryServer;
+pub use crate::settings::Settings;
 
 #[cfg(test)]
 mod tests;

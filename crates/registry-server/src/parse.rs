@@ -1,4 +1,4 @@
-//! Whether a text is a schema at all, and what it refers to.
+//! Checks of a single schema, and the documents it refers to.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,28 @@ use serde_json::Value;
 use crate::avro;
 use crate::schema::SchemaType;
 
-/// What schemas without a URI of their own are relative to.
+/// Base URI of schemas without a URI of their own.
 const BASE: &str = "json-schema:///";
 
-/// Documents that a schema refers to, by the name it uses.
+/// Documents that a schema refers to, by the names it uses.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct References(pub(super) BTreeMap<String, Value>);
 
 impl References {
-    /// Returns the same documents, found also by the addresses that their names have in a schema
-    /// with an address of its own.
-    pub(super) fn seen_from(&self, schema: &Value) -> Self {
+    /// Returns the same documents, also by the URIs that their names resolve to in a schema with a
+    /// URI of its own.
+    pub(super) fn resolved_in(&self, schema: &Value) -> Self {
         let mut all = self.clone();
-        let address = schema.get("$id").and_then(Value::as_str);
-        let folder = address.and_then(|address| address.rsplit_once('/'));
+        let uri = schema.get("$id").and_then(Value::as_str);
+        let folder = uri.and_then(|uri| uri.rsplit_once('/'));
         let Some((folder, _)) = folder else {
             return all;
         };
         for (name, document) in &self.0 {
             let name = name.trim_start_matches("./");
             if !name.contains("://") {
-                let address = format!("{folder}/{name}");
-                all.0.entry(address).or_insert_with(|| document.clone());
+                let uri = format!("{folder}/{name}");
+                all.0.entry(uri).or_insert_with(|| document.clone());
             }
         }
         all
@@ -46,27 +46,27 @@ impl Retrieve for References {
         let found = self.0.get(uri).or_else(|| self.0.get(name));
         found
             .cloned()
-            .ok_or_else(|| format!("no reference is named `{name}`").into())
+            .ok_or_else(|| format!("reference `{name}` not found").into())
     }
 }
 
-/// Checks a schema; the error says what is wrong with it.
+/// Checks a schema; the error says why it is invalid.
 pub(super) fn check(kind: SchemaType, text: &str, references: &References) -> Result<(), String> {
-    let schema: Value = serde_json::from_str(text).map_err(|wrong| wrong.to_string())?;
+    let schema: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     match kind {
         SchemaType::Json => {
             let options = jsonschema::options().with_draft(draft(&schema));
             let compiled = options
-                .with_retriever(references.seen_from(&schema))
+                .with_retriever(references.resolved_in(&schema))
                 .build(&schema);
-            compiled.map(drop).map_err(|wrong| wrong.to_string())
+            compiled.map(drop).map_err(|error| error.to_string())
         }
         SchemaType::Avro => avro::Schema::parse(&schema, references.0.values()).map(drop),
     }
 }
 
-/// Returns the draft that a schema names, or the one that is usual with Kafka where it names none
-/// or none that is known.
+/// Returns the draft that a schema names. If it names none, or an unknown one, returns draft 7, which
+/// is usual with Kafka.
 pub(super) fn draft(schema: &Value) -> Draft {
     let named = schema.get("$schema").is_some();
     match Draft::default().detect(schema) {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_schema_of_an_unknown_draft_is_read_as_the_usual_one() {
+    fn unknown_draft_is_read_as_draft_7() {
         let schema = json!({ "$schema": "http://example.com/ours#", "type": "object" });
         assert_eq!(json(&schema), Ok(()));
     }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn json_schemas_follow_their_meta_schema() {
+    fn json_schemas_are_checked_against_their_meta_schema() {
         assert_eq!(
             json(&json!({"type": "object", "properties": {"a": {"type": "integer"}}})),
             Ok(())
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_found_by_name_and_nowhere_else() {
+    fn references_are_resolved_by_name_only() {
         let schema = json!({"properties": {"a": {"$ref": "other.json"}}}).to_string();
         assert!(check(SchemaType::Json, &schema, &References::default()).is_err());
         let known = References([("other.json".to_owned(), json!({"type": "integer"}))].into());
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_found_relative_to_the_schema() {
+    fn references_are_resolved_relative_to_the_schema() {
         let known = References([("other.json".to_owned(), json!({"type": "integer"}))].into());
         let id = "http://example.com/a/truck.json";
         for name in [
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deeply_nested_schema_is_checked_or_refused() {
+    fn deeply_nested_schema_is_checked_or_rejected() {
         for depth in [20, 100, 100_000] {
             let text = format!("{}{{}}{}", "{\"items\":".repeat(depth), "}".repeat(depth));
             let checked = check(SchemaType::Json, &text, &References::default());

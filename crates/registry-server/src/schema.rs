@@ -1,28 +1,30 @@
-//! A schema as registries exchange it.
+//! A schema as sent to and from a registry.
 
 use serde::{Deserialize, Serialize};
 
-/// A schema with what it needs to be understood.
+/// A schema with its type and references.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Schema {
-    /// The schema itself, as text.
+    /// The schema as text.
     #[serde(rename = "schema")]
     pub text: String,
-    /// Its language; Avro goes without saying on the wire.
+    /// Type of the schema; Avro is the default on the wire.
     #[serde(
         rename = "schemaType",
         default,
         skip_serializing_if = "SchemaType::is_avro"
     )]
     pub kind: SchemaType,
-    /// Other registered schemas that it refers to by name.
+    /// Registered schemas that it refers to by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,
 }
 
-/// The language of a schema.
+/// Type of a schema.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
 pub enum SchemaType {
     /// Apache Avro.
     #[default]
@@ -34,20 +36,29 @@ pub enum SchemaType {
 /// A registered schema that another one refers to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reference {
-    /// The name by which it is referred to, such as the value of `$ref`.
+    /// Name in the referring schema, such as the value of `$ref`.
     pub name: String,
-    /// The subject it is registered under.
+    /// Subject of the referenced schema.
     pub subject: String,
-    /// Its version there.
+    /// Version of the subject.
     pub version: u32,
 }
 
 impl Schema {
-    /// Makes a JSON Schema without references.
-    pub fn json(text: String) -> Self {
+    /// Creates a JSON Schema without references. The text is not checked.
+    pub fn json(text: impl Into<String>) -> Self {
+        Self::new(SchemaType::Json, text.into())
+    }
+
+    /// Creates an Avro schema without references. The text is not checked.
+    pub fn avro(text: impl Into<String>) -> Self {
+        Self::new(SchemaType::Avro, text.into())
+    }
+
+    fn new(kind: SchemaType, text: String) -> Self {
         Self {
             text,
-            kind: SchemaType::Json,
+            kind,
             references: Vec::new(),
         }
     }
@@ -76,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn avro_goes_without_saying() {
+    fn avro_is_the_default_type() {
         let avro = r#"{"schema":"\"string\""}"#;
         let json = r#"{"schema":"{}","schemaType":"JSON","references":[{"name":"a","subject":"b","version":1}]}"#;
         for text in [avro, json] {

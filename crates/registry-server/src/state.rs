@@ -1,7 +1,6 @@
-//! What the registry knows: schemas, subjects and their versions, levels and modes. Pure.
+//! State of the registry: schemas, subjects and their versions, levels and modes. Pure.
 //!
-//! Every change is an [`Entry`]: applied here, and written to the journal from which the same state
-//! is made again.
+//! Every change is an [`Entry`]. The journal holds all of them, and replaying it restores the state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,37 +13,37 @@ use crate::schema::{Reference, Schema};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
-    /// A schema got an id.
+    /// A new schema with its id.
     Schema {
         id: u32,
         #[serde(flatten)]
         schema: Schema,
     },
-    /// A schema became a version of a subject.
+    /// A new version of a subject.
     Version {
         subject: String,
         version: u32,
         id: u32,
     },
-    /// Versions of a subject were hidden, or removed for good.
+    /// Versions of a subject were deleted, softly or permanently.
     Deleted {
         subject: String,
         versions: Vec<u32>,
         permanently: bool,
     },
-    /// The level of a subject, or of all, was set or taken back.
+    /// The level of a subject, or the global one, was set or reset.
     Level {
         subject: Option<String>,
         level: Option<Level>,
     },
-    /// The mode of a subject, or of all, was set or taken back.
+    /// The mode of a subject, or the global one, was set or reset.
     Mode {
         subject: Option<String>,
         mode: Option<Mode>,
     },
 }
 
-/// Whether schemas may be registered and deleted.
+/// Mode of a subject: can schemas be registered and deleted?
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Mode {
     #[default]
@@ -52,16 +51,16 @@ pub(super) enum Mode {
     Writable,
     #[serde(rename = "READONLY")]
     ReadOnly,
-    /// Like `ReadOnly`, also for subjects with a mode of their own.
+    /// Like `ReadOnly`, and overrides the modes of subjects.
     #[serde(rename = "READONLY_OVERRIDE")]
     ReadOnlyOverride,
 }
 
-/// Everything the registry knows.
+/// State of the registry.
 #[derive(Debug, Default)]
 pub(super) struct State {
     schemas: BTreeMap<u32, Schema>,
-    /// Ids by what makes two schemas the same.
+    /// Ids by the identity of their schemas.
     ids: BTreeMap<String, u32>,
     last_id: u32,
     subjects: BTreeMap<String, BTreeMap<u32, Version>>,
@@ -73,18 +72,18 @@ pub(super) struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Version {
     pub(super) id: u32,
-    /// Hidden, but not removed.
+    /// Softly deleted.
     pub(super) deleted: bool,
 }
 
-/// Which versions are meant.
+/// Filter of versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visible {
-    /// Those that were not deleted.
+    /// Not deleted.
     Live,
-    /// Also those that were deleted, but not for good.
+    /// Live and softly deleted.
     All,
-    /// Only the latter.
+    /// Softly deleted only.
     Deleted,
 }
 
@@ -99,7 +98,7 @@ impl Visible {
 }
 
 impl State {
-    /// Makes a change.
+    /// Applies a change.
     pub(super) fn apply(&mut self, entry: Entry) {
         match entry {
             Entry::Schema { id, schema } => {
@@ -141,18 +140,18 @@ impl State {
             self.subjects.remove(subject);
         }
         if permanently {
-            self.forget_unused_schemas();
+            self.remove_unused_schemas();
         }
     }
 
-    fn forget_unused_schemas(&mut self) {
+    fn remove_unused_schemas(&mut self) {
         let versions = self.subjects.values().flat_map(BTreeMap::values);
         let used: BTreeSet<u32> = versions.map(|version| version.id).collect();
         self.schemas.retain(|id, _| used.contains(id));
         self.ids.retain(|_, id| used.contains(id));
     }
 
-    /// Returns the id that a new schema gets; never one that was used before.
+    /// Returns the id of the next new schema. Ids are never reused.
     pub(super) fn next_id(&self) -> u32 {
         self.last_id + 1
     }
@@ -162,17 +161,17 @@ impl State {
         self.schemas.get(&id)
     }
 
-    /// Returns the id of a schema that is the same but for white space and the order of keys.
+    /// Returns the id of an equal schema, ignoring white space and the order of keys.
     pub(super) fn id_of(&self, schema: &Schema) -> Option<u32> {
         self.ids.get(&identity(schema)).copied()
     }
 
-    /// Returns the subjects with a version that is meant.
+    /// Returns the subjects with a visible version.
     pub(super) fn subjects(&self, visible: Visible) -> impl Iterator<Item = &str> {
         self.subjects
             .iter()
             .filter(move |(_, versions)| {
-                // A subject counts as deleted once all of its versions are.
+                // A subject is deleted when all of its versions are.
                 let mut versions = versions.values();
                 match visible {
                     Visible::Deleted => versions.all(|&version| visible.shows(version)),
@@ -199,7 +198,7 @@ impl State {
         self.subjects.get(subject)?.get(&number).copied()
     }
 
-    /// Returns where a schema is registered: subjects and versions.
+    /// Returns the subjects and versions of a schema.
     pub(super) fn uses(&self, id: u32, visible: Visible) -> impl Iterator<Item = (&str, u32)> {
         self.subjects.keys().flat_map(move |subject| {
             self.versions(subject, visible)
@@ -220,7 +219,7 @@ impl State {
             .collect()
     }
 
-    /// Returns the level of a subject itself, or the one of all if there is no subject.
+    /// Returns the level that is set for a subject, or globally if `subject` is `None`.
     pub(super) fn own_level(&self, subject: Option<&str>) -> Option<Level> {
         self.levels.get(&subject.map(str::to_owned)).copied()
     }
@@ -231,7 +230,7 @@ impl State {
         own.or_else(|| self.own_level(None)).unwrap_or_default()
     }
 
-    /// Returns the mode of a subject itself, or the one of all if there is no subject.
+    /// Returns the mode that is set for a subject, or globally if `subject` is `None`.
     pub(super) fn own_mode(&self, subject: Option<&str>) -> Option<Mode> {
         self.modes.get(&subject.map(str::to_owned)).copied()
     }
@@ -253,7 +252,7 @@ fn set<T>(all: &mut BTreeMap<Option<String>, T>, subject: Option<String>, value:
     }
 }
 
-/// What two schemas have in common if they are the same.
+/// Key that equal schemas share.
 fn identity(schema: &Schema) -> String {
     let value: Result<serde_json::Value, _> = serde_json::from_str(&schema.text);
     let text = value.map_or_else(|_not_json| schema.text.clone(), |value| value.to_string());
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_not_used_again_after_a_permanent_deletion() {
+    fn ids_are_not_reused_after_a_permanent_deletion() {
         let mut state = State::default();
         for entry in registered("a", 1, 1, "{}") {
             state.apply(entry);
@@ -296,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn schemas_are_the_same_but_for_space_and_the_order_of_keys() {
+    fn white_space_and_the_order_of_keys_are_ignored() {
         let mut state = State::default();
         for entry in registered("a", 1, 1, r#"{"type":"object","title":"x"}"#) {
             state.apply(entry);
@@ -311,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_wins_over_the_mode_of_a_subject() {
+    fn override_replaces_the_mode_of_a_subject() {
         let mut state = State::default();
         let mode = |subject: Option<&str>, mode| Entry::Mode {
             subject: subject.map(str::to_owned),

@@ -1,15 +1,12 @@
 //! The container engine and the images.
 
 use crate::command::doctor::Finding;
-use crate::containers::engine::{Engine, Surroundings};
+use crate::containers::engine::{DockerEnv, Engine};
 use crate::host::backend::chain;
 use crate::settings::{Backend, DoctorSettings};
 
 /// Looks at everything that `--backend containers` needs.
-pub(super) async fn examine(
-    settings: &DoctorSettings,
-    surroundings: &Surroundings,
-) -> Vec<Finding> {
+pub(super) async fn examine(settings: &DoctorSettings, docker_env: &DockerEnv) -> Vec<Finding> {
     if matches!(settings.backend, Backend::Embedded | Backend::External) {
         return Vec::new();
     }
@@ -19,7 +16,7 @@ pub(super) async fn examine(
     } else {
         Finding::limited
     };
-    let engine = match Engine::find(surroundings).await {
+    let engine = match Engine::find(docker_env).await {
         Ok(engine) => engine,
         Err(error) => return vec![missing("engine", chain(&error), error.hint())],
     };

@@ -5,11 +5,10 @@
 //! proc(5) for `/proc/meminfo`, `/proc/cpuinfo` and `/proc/sys/fs`; Redpanda's requirements for
 //! `fs.aio-max-nr`; MongoDB's production notes for AVX.
 
-use std::fs;
-
 use rustix::process::{Resource, getrlimit};
 
 use crate::command::doctor::Finding;
+use crate::platform;
 use crate::report::{BuildProfile, quantity};
 
 /// What convoy and its embedded servers need for an ordinary run.
@@ -36,7 +35,7 @@ const FAST_CLOCKS: [&str; 6] = [
 
 /// Looks at everything. What the system does not tell is not mentioned.
 pub(super) fn examine() -> Vec<Finding> {
-    let file = |path: &str| fs::read_to_string(path).ok();
+    let file = platform::linux_file;
     let number = |path: &str| file(path).and_then(|text| text.trim().parse().ok());
     let findings = [
         Some(build(BuildProfile::CURRENT)),

@@ -14,7 +14,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::containers::engine::Surroundings;
+use crate::containers::engine::DockerEnv;
 use crate::error::{Error, ExitStatus};
 use crate::settings::{DoctorSettings, Format};
 use crate::terminal::Terminal;
@@ -87,7 +87,7 @@ impl Finding {
 /// Looks at everything and says what was seen.
 pub fn run(
     settings: &DoctorSettings,
-    surroundings: &Surroundings,
+    docker_env: &DockerEnv,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -96,7 +96,7 @@ pub fn run(
         .map_err(Error::Runtime)?;
     let mut findings = place::examine(settings);
     findings.extend(machine::examine());
-    findings.extend(runtime.block_on(engine::examine(settings, surroundings)));
+    findings.extend(runtime.block_on(engine::examine(settings, docker_env)));
     let text = match settings.format {
         Format::Text => text(&findings),
         Format::Json => json(&findings),

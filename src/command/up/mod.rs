@@ -21,7 +21,7 @@ use convoy_kafka_server::KafkaServer;
 use convoy_mongodb_server as store;
 use convoy_mongodb_server::MongoServer;
 use convoy_registry_server as registry;
-use convoy_registry_server::Registry;
+use convoy_registry_server::RegistryServer;
 use convoy_server_kit::tls::Authority;
 
 use self::env_file::EnvFile;
@@ -48,7 +48,7 @@ struct Serving {
     broker: KafkaServer,
     /// Vouches for broker and store where they speak TLS.
     authority: Option<Authority>,
-    registry: Registry,
+    registry: RegistryServer,
     store: MongoServer,
 }
 
@@ -97,12 +97,10 @@ impl Serving {
             .with_data_dir(data.of("broker"));
         broker.users = user.map(broker_user).into_iter().collect();
         broker.tls.clone_from(&tls);
-        let registry = registry::Settings {
-            listen: loopback(settings.registry_port),
-            data_dir: Some(data.of("registry")),
-            users: user.map(Into::into).into_iter().collect(),
-            ..registry::Settings::default()
-        };
+        let mut registry = registry::Settings::default()
+            .with_listen(loopback(settings.registry_port))
+            .with_data_dir(data.of("registry"));
+        registry.users = user.map(Into::into).into_iter().collect();
         let mut store = store::Settings::default()
             .with_listen(loopback(settings.store_port))
             .with_data_dir(data.of("store"))
@@ -172,8 +170,8 @@ impl Serving {
     async fn stop(self) -> Result<(), Error> {
         let (broker, registry, store) =
             tokio::join!(self.broker.stop(), self.registry.stop(), self.store.stop());
-        if !registry {
-            tracing::warn!("connections of the schema registry did not end in time");
+        if let Err(error) = registry {
+            tracing::warn!(%error, "failed to stop the schema registry in order");
         }
         broker?;
         store?;

@@ -1,7 +1,7 @@
-//! Where a container engine may listen: `DOCKER_HOST`, Docker's contexts, and the usual sockets.
+//! Addresses of container engines: `DOCKER_HOST`, Docker's contexts, and the usual sockets.
 //!
-//! What the user names is asked alone, as Docker's own command does; the usual places are tried
-//! one after the other.
+//! If the user names an address, it is the only one, as for Docker's own command. Otherwise the usual
+//! sockets are tried in order.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-/// What the user's environment says about engines.
+/// Environment variables that lead to container engines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct DockerEnv {
     /// `DOCKER_HOST`.
     pub docker_host: Option<String>,
     /// `DOCKER_CONTEXT`.
@@ -25,12 +25,12 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
 }
 
-/// A place where an engine may listen.
+/// An address at which an engine may listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Address, such as `unix:///var/run/docker.sock`.
     pub address: String,
-    /// What named it.
+    /// Origin of the address, such as `DOCKER_HOST`.
     pub source: String,
 }
 
@@ -42,13 +42,13 @@ impl Candidate {
         }
     }
 
-    /// Returns the path of its socket, if it is one.
+    /// Returns the path of its Unix socket, if it is one.
     pub fn socket(&self) -> Option<&Path> {
         self.address.strip_prefix("unix://").map(Path::new)
     }
 }
 
-/// The parts of Docker's `config.json` and of a context's `meta.json` that name an engine.
+/// The current context in Docker's `config.json`.
 #[derive(Debug, Default, Deserialize)]
 struct Configuration {
     #[serde(rename = "currentContext")]
@@ -67,8 +67,8 @@ struct ContextEndpoint {
     host: Option<String>,
 }
 
-impl Surroundings {
-    /// Returns where to ask, in order.
+impl DockerEnv {
+    /// Returns the addresses to try, in order.
     pub fn candidates(&self) -> Vec<Candidate> {
         if let Some(host) = &self.docker_host {
             return vec![Candidate::new(host, "DOCKER_HOST")];
@@ -82,7 +82,7 @@ impl Surroundings {
             .collect()
     }
 
-    /// The chosen context and its address; none for the default one.
+    /// Returns the selected context and its address, unless it is the default one.
     fn context(&self) -> Option<(String, String)> {
         let directory = self
             .docker_config
@@ -96,7 +96,7 @@ impl Surroundings {
         if name.is_empty() || name == "default" {
             return None;
         }
-        // A context without a usable file is shown as an address that nothing answers at.
+        // A context without a valid file becomes an address that cannot be reached.
         let unreadable = || (name.clone(), format!("context://{name}"));
         let meta = directory
             .join("contexts/meta")
@@ -137,7 +137,7 @@ impl Surroundings {
     }
 }
 
-/// Docker names a context's directory by the SHA-256 of its name.
+/// Returns the name of a context's directory: the SHA-256 of its name.
 fn digest(name: &str) -> String {
     let mut text = String::with_capacity(64);
     for byte in Sha256::digest(name.as_bytes()) {
@@ -152,12 +152,12 @@ mod tests {
 
     use super::*;
 
-    fn addresses(surroundings: &Surroundings) -> Vec<(String, String)> {
-        let candidates = surroundings.candidates().into_iter();
+    fn addresses(docker_env: &DockerEnv) -> Vec<(String, String)> {
+        let candidates = docker_env.candidates().into_iter();
         candidates.map(|c| (c.address, c.source)).collect()
     }
 
-    fn with_contexts(current: &str) -> (tempfile::TempDir, Surroundings) {
+    fn with_contexts(current: &str) -> (tempfile::TempDir, DockerEnv) {
         let home = tempfile::tempdir().unwrap();
         let docker = home.path().join(".docker");
         let meta = docker.join("contexts/meta").join(digest("colima"));
@@ -169,46 +169,46 @@ mod tests {
         .unwrap();
         let config = format!(r#"{{"auths":{{}},"currentContext":"{current}"}}"#);
         fs::write(docker.join("config.json"), config).unwrap();
-        let surroundings = Surroundings {
+        let docker_env = DockerEnv {
             home: Some(home.path().to_owned()),
-            ..Surroundings::default()
+            ..DockerEnv::default()
         };
-        (home, surroundings)
+        (home, docker_env)
     }
 
     #[test]
-    fn docker_host_is_asked_alone() {
-        let surroundings = Surroundings {
+    fn docker_host_is_the_only_candidate() {
+        let docker_env = DockerEnv {
             docker_host: Some("tcp://10.0.0.1:2375".to_owned()),
             docker_context: Some("colima".to_owned()),
-            ..Surroundings::default()
+            ..DockerEnv::default()
         };
         let expected = ("tcp://10.0.0.1:2375".to_owned(), "DOCKER_HOST".to_owned());
-        assert_eq!(addresses(&surroundings), [expected]);
+        assert_eq!(addresses(&docker_env), [expected]);
     }
 
     #[test]
-    fn the_current_context_is_asked_alone() {
-        let (_home, surroundings) = with_contexts("colima");
+    fn current_context_is_the_only_candidate() {
+        let (_home, docker_env) = with_contexts("colima");
         let expected = (
             "unix:///home/u/.colima/docker.sock".to_owned(),
             "context `colima`".to_owned(),
         );
-        assert_eq!(addresses(&surroundings), [expected]);
+        assert_eq!(addresses(&docker_env), [expected]);
     }
 
     #[test]
-    fn a_context_that_is_not_there_is_named() {
-        let (_home, surroundings) = with_contexts("gone");
-        assert_eq!(addresses(&surroundings)[0].1, "context `gone`");
-        assert_eq!(addresses(&surroundings).len(), 1);
+    fn missing_context_is_named() {
+        let (_home, docker_env) = with_contexts("gone");
+        assert_eq!(addresses(&docker_env)[0].1, "context `gone`");
+        assert_eq!(addresses(&docker_env).len(), 1);
     }
 
     #[test]
-    fn without_a_choice_the_usual_sockets_are_tried_in_order() {
-        let (_home, mut surroundings) = with_contexts("default");
-        surroundings.runtime_directory = Some("/run/user/1000".into());
-        let sources: Vec<String> = addresses(&surroundings).into_iter().map(|c| c.1).collect();
+    fn usual_sockets_are_tried_in_order() {
+        let (_home, mut docker_env) = with_contexts("default");
+        docker_env.runtime_directory = Some("/run/user/1000".into());
+        let sources: Vec<String> = addresses(&docker_env).into_iter().map(|c| c.1).collect();
         assert_eq!(
             sources,
             [

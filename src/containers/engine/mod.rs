@@ -1,13 +1,14 @@
-//! The container engine: found, asked and cleaned up. Starting containers is the business of the
-//! rooms that know what is in them.
+//! Client of the container engine: finds it, pulls images, lists and removes containers.
+//!
+//! Containers are started by [`crate::containers::container`].
 //!
 //! # References
 //!
 //! Docker Engine API 1.41: `/_ping`, `/version`, `/images/{name}/json`, `/containers/json`,
 //! `POST /images/create`, `DELETE /containers/{id}`. Podman serves the same paths.
 
-pub mod address;
-pub mod pull;
+mod address;
+mod pull;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,76 +18,77 @@ use bollard::errors::Error as Refusal;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use tokio::time::timeout;
 
-pub use address::{Candidate, Surroundings};
+pub use address::{Candidate, DockerEnv};
+pub use pull::Pulled;
 
 use crate::containers::owner::{Life, Owner};
 
-/// Label of everything that a run starts in an engine; its value is the run's id.
+/// Label of all containers of a run; its value is the run's id.
 pub const RUN_LABEL: &str = "convoy.run";
 
-/// How long an engine may take to say that it is there.
-const ANSWER: Duration = Duration::from_secs(1);
+/// Timeout for an engine to return its version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long an engine may take for a list or an inspection.
-const LISTING: Duration = Duration::from_secs(10);
+/// Timeout of a list or an inspection.
+const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an engine may take to remove one container.
-const REMOVAL: Duration = Duration::from_secs(30);
+/// Timeout for removing a container.
+const REMOVE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Seconds after which the client itself gives up; the deadlines above are all shorter.
+/// Timeout of the client itself, in seconds; all timeouts above are shorter.
 const CLIENT_SECONDS: u64 = 120;
 
-/// No engine could be used.
+/// The container engine could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing listens at any place where engines listen.
+    /// No engine listens at any of the addresses.
     #[error("no container engine found")]
     None,
-    /// What listens there is not an engine, or does not let us in.
+    /// The engine did not respond, or refused access.
     #[error("cannot reach the container engine at `{address}` ({source_name})")]
     Unreachable {
-        /// Where.
+        /// Address of the engine.
         address: String,
-        /// What named the place.
+        /// Origin of the address.
         source_name: String,
-        /// Why not.
+        /// Cause.
         #[source]
         source: Cause,
     },
-    /// The engine did not do what it was asked.
-    #[error("the container engine failed to {intention}")]
+    /// A request to the engine failed.
+    #[error("the container engine failed to {action}")]
     Failed {
-        /// What it was asked.
-        intention: String,
-        /// Why not.
+        /// What the request was for, as a verb.
+        action: String,
+        /// Cause.
         #[source]
         source: Cause,
     },
 }
 
-/// Why an engine did not answer as hoped.
+/// Cause of a failed request to an engine.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
-    /// In time.
-    #[error("no answer within {}", humantime::format_duration(*.0))]
+    /// The engine did not respond in time.
+    #[error("no response within {}", humantime::format_duration(*.0))]
     Timeout(Duration),
-    /// At all.
+    /// The engine, or its client, returned an error.
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns a hint for the user.
     pub fn hint(&self) -> String {
         match self {
             Self::None => "start Docker or Podman, or use `--backend embedded`".to_owned(),
-            Self::Unreachable { .. } => "start the engine and allow this user to use it, or correct `DOCKER_HOST` or the Docker context, or use `--backend embedded`".to_owned(),
-            Self::Failed { .. } => "see the engine's own log, or use `--backend embedded`".to_owned(),
+            Self::Unreachable { .. } => "start the engine and give this user access to it, correct `DOCKER_HOST` or the Docker context, or use `--backend embedded`".to_owned(),
+            Self::Failed { .. } => "check the log of the engine, or use `--backend embedded`".to_owned(),
         }
     }
 }
 
-/// An engine that answers.
+/// A container engine that responds.
 #[derive(Debug, Clone)]
 pub struct Engine {
     docker: Docker,
@@ -94,31 +96,31 @@ pub struct Engine {
     version: String,
 }
 
-/// A container that some run of convoy started.
+/// A container of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
-    /// Id of the container.
+    /// Id.
     pub id: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// The run.
+    /// Id of the run.
     pub run: String,
-    /// What is known of the process that started it.
+    /// State of the process that started it.
     pub life: Life,
 }
 
 impl Engine {
-    /// Finds the engine that the user's surroundings lead to.
-    pub async fn find(surroundings: &Surroundings) -> Result<Self, Error> {
+    /// Finds the engine that the environment leads to.
+    pub async fn find(docker_env: &DockerEnv) -> Result<Self, Error> {
         let mut refusal = Error::None;
-        for candidate in surroundings.candidates() {
-            // Most of the usual sockets are not there, which is not worth a word.
+        for candidate in docker_env.candidates() {
+            // Most of the usual sockets do not exist, which is not an error.
             if candidate.socket().is_some_and(|path| !path.exists())
-                && surroundings.docker_host.is_none()
+                && docker_env.docker_host.is_none()
             {
                 continue;
             }
-            match Self::ask(candidate).await {
+            match Self::connect(candidate).await {
                 Ok(engine) => return Ok(engine),
                 Err(error) => {
                     if matches!(refusal, Error::None) {
@@ -130,14 +132,14 @@ impl Engine {
         Err(refusal)
     }
 
-    async fn ask(candidate: Candidate) -> Result<Self, Error> {
+    async fn connect(candidate: Candidate) -> Result<Self, Error> {
         let unreachable = |source: Cause| Error::Unreachable {
             address: candidate.address.clone(),
             source_name: candidate.source.clone(),
             source,
         };
-        let docker = connect(&candidate).map_err(|refused| unreachable(refused.into()))?;
-        let version = within(ANSWER, docker.version())
+        let docker = client(&candidate).map_err(|refused| unreachable(refused.into()))?;
+        let version = within(VERSION_TIMEOUT, docker.version())
             .await
             .map_err(unreachable)?;
         let version = version.version.unwrap_or_else(|| "unknown".to_owned());
@@ -148,7 +150,7 @@ impl Engine {
         })
     }
 
-    /// Returns where it listens and what named the place.
+    /// Returns its address and the origin of that.
     pub fn candidate(&self) -> &Candidate {
         &self.candidate
     }
@@ -158,7 +160,7 @@ impl Engine {
         &self.version
     }
 
-    /// Returns the host at which mapped ports of its containers are reached.
+    /// Returns the host at which mapped ports of containers are reachable.
     pub fn host(&self) -> &str {
         let address = self.candidate.address.as_str();
         match address.split_once("://") {
@@ -171,7 +173,7 @@ impl Engine {
 
     /// Returns whether the engine has an image.
     pub async fn has_image(&self, image: &str) -> Result<bool, Error> {
-        match within(LISTING, self.docker.inspect_image(image)).await {
+        match within(LIST_TIMEOUT, self.docker.inspect_image(image)).await {
             Ok(_) => Ok(true),
             Err(Cause::Refused(Refusal::DockerResponseServerError {
                 status_code: 404, ..
@@ -180,12 +182,12 @@ impl Engine {
         }
     }
 
-    /// Returns every container that runs of convoy started and that is still there.
+    /// Returns the containers of all runs.
     pub async fn leftovers(&self) -> Result<Vec<Leftover>, Error> {
         self.labelled(RUN_LABEL.to_owned()).await
     }
 
-    /// Removes every container of one run, whoever holds it.
+    /// Removes all containers of a run, even if its process is running.
     pub async fn remove_run(&self, run: &str) -> Result<(), Error> {
         for container in self.labelled(format!("{RUN_LABEL}={run}")).await? {
             self.remove(&container).await?;
@@ -193,18 +195,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes a container with its volumes; one that is gone already is no error.
+    /// Removes a container with its volumes. It is not an error if it has been removed already.
     pub async fn remove(&self, leftover: &Leftover) -> Result<(), Error> {
         let options = RemoveContainerOptionsBuilder::default()
             .force(true)
             .v(true)
             .build();
         let removed = within(
-            REMOVAL,
+            REMOVE_TIMEOUT,
             self.docker.remove_container(&leftover.id, Some(options)),
         );
         match removed.await {
-            // 409: somebody else removes it at this moment.
+            // 409: it is being removed by another client.
             Ok(())
             | Err(Cause::Refused(Refusal::DockerResponseServerError {
                 status_code: 404 | 409,
@@ -223,7 +225,7 @@ impl Engine {
             .all(true)
             .filters(&filters)
             .build();
-        let containers = within(LISTING, self.docker.list_containers(Some(options)))
+        let containers = within(LIST_TIMEOUT, self.docker.list_containers(Some(options)))
             .await
             .map_err(|source| failed("list containers".to_owned(), source))?;
         Ok(containers
@@ -244,7 +246,7 @@ impl Engine {
     }
 }
 
-fn connect(candidate: &Candidate) -> Result<Docker, Refusal> {
+fn client(candidate: &Candidate) -> Result<Docker, Refusal> {
     let docker = Docker::connect_with_host(&candidate.address)?;
     Ok(docker.with_timeout(Duration::from_secs(CLIENT_SECONDS)))
 }
@@ -260,38 +262,38 @@ async fn within<T>(
     }
 }
 
-fn failed(intention: String, source: Cause) -> Error {
-    Error::Failed { intention, source }
+fn failed(action: String, source: Cause) -> Error {
+    Error::Failed { action, source }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(address: String) -> Surroundings {
-        Surroundings {
+    fn at(address: String) -> DockerEnv {
+        DockerEnv {
             docker_host: Some(address),
-            ..Surroundings::default()
+            ..DockerEnv::default()
         }
     }
 
     #[tokio::test]
-    async fn no_socket_at_all_is_no_engine() {
+    async fn missing_sockets_mean_no_engine() {
         let home = tempfile::tempdir().unwrap();
-        let surroundings = Surroundings {
+        let docker_env = DockerEnv {
             docker_context: Some("default".to_owned()),
             home: Some(home.path().to_owned()),
-            ..Surroundings::default()
+            ..DockerEnv::default()
         };
-        // The system-wide sockets are not ours to hide, so an engine there is as good an answer.
-        match Engine::find(&surroundings).await {
+        // The system-wide sockets cannot be hidden, so an engine there is valid too.
+        match Engine::find(&docker_env).await {
             Err(error) => assert!(error.hint().contains("--backend embedded")),
             Ok(engine) => assert!(!engine.version().is_empty()),
         }
     }
 
     #[tokio::test]
-    async fn a_named_engine_that_is_not_there_is_told_with_its_name() {
+    async fn missing_engine_is_reported_with_its_origin() {
         let place = tempfile::tempdir().unwrap();
         let address = format!("unix://{}/docker.sock", place.path().display());
         let error = Engine::find(&at(address)).await.unwrap_err();
@@ -300,13 +302,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_engine_that_never_answers_costs_a_second() {
+    async fn silent_engine_times_out_after_a_second() {
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("tcp://{}", silent.local_addr().unwrap());
         let error = Engine::find(&at(address)).await.unwrap_err();
         let Error::Unreachable { source, .. } = error else {
             panic!("{error}");
         };
-        assert!(matches!(source, Cause::Timeout(ANSWER)), "{source}");
+        assert!(
+            matches!(source, Cause::Timeout(VERSION_TIMEOUT)),
+            "{source}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Pulling an image, with its progress told as it goes.
+//! Pulls an image and reports progress.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,55 +10,56 @@ use tokio::time::timeout;
 
 use crate::containers::engine::{Cause, Engine, Error, failed};
 
-/// How long the engine may be silent while it pulls.
-const SILENCE: Duration = Duration::from_secs(60);
+/// Timeout between two events of a pull.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Bytes of an image that are here, of those known of so far.
+/// Progress of a pull.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pulled {
-    /// Here.
+    /// Bytes downloaded.
     pub current: u64,
-    /// Known of.
+    /// Bytes of all layers known so far.
     pub total: u64,
 }
 
 impl Engine {
-    /// Pulls an image; `first_word` is how long the registry may take to say that it has it.
+    /// Pulls an image. `first_timeout` is the timeout for the first event, with which the registry
+    /// confirms that it has the image.
     pub async fn pull(
         &self,
         image: &str,
-        first_word: Duration,
+        first_timeout: Duration,
         mut progress: impl FnMut(Pulled) + Send,
     ) -> Result<(), Error> {
-        let intention = || format!("pull the image `{image}`");
+        let action = || format!("pull the image `{image}`");
         let options = CreateImageOptionsBuilder::default()
             .from_image(image)
             .build();
         let mut events = std::pin::pin!(self.docker.create_image(Some(options), None, None));
-        let (mut layers, mut patience) = (Layers::default(), first_word);
+        let (mut layers, mut deadline) = (Layers::default(), first_timeout);
         loop {
-            match timeout(patience, events.next()).await {
+            match timeout(deadline, events.next()).await {
                 Ok(Some(Ok(event))) => {
-                    layers.note(&event);
+                    layers.update(&event);
                     progress(layers.sum());
                 }
-                Ok(Some(Err(refused))) => return Err(failed(intention(), refused.into())),
+                Ok(Some(Err(refused))) => return Err(failed(action(), refused.into())),
                 Ok(None) => return Ok(()),
-                Err(_elapsed) => return Err(failed(intention(), Cause::Timeout(patience))),
+                Err(_elapsed) => return Err(failed(action(), Cause::Timeout(deadline))),
             }
-            patience = SILENCE;
+            deadline = EVENT_TIMEOUT;
         }
     }
 }
 
-/// Bytes by layer: each is told on its own, downloaded and then extracted.
+/// Progress by layer; the engine reports each one separately.
 #[derive(Debug, Default)]
 struct Layers {
     downloads: BTreeMap<String, Pulled>,
 }
 
 impl Layers {
-    fn note(&mut self, event: &CreateImageInfo) {
+    fn update(&mut self, event: &CreateImageInfo) {
         let (Some(layer), Some(status)) = (&event.id, &event.status) else {
             return;
         };
@@ -105,12 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn progress_is_the_sum_of_the_layers() {
+    fn progress_is_the_sum_of_all_layers() {
         let mut layers = Layers::default();
-        layers.note(&event("a", "Downloading", 10, 100));
-        layers.note(&event("b", "Downloading", 5, 50));
-        layers.note(&event("a", "Download complete", 0, 0));
-        layers.note(&event("a", "Extracting", 3, 100));
+        layers.update(&event("a", "Downloading", 10, 100));
+        layers.update(&event("b", "Downloading", 5, 50));
+        layers.update(&event("a", "Download complete", 0, 0));
+        layers.update(&event("a", "Extracting", 3, 100));
         let expected = Pulled {
             current: 105,
             total: 150,
@@ -119,9 +120,9 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_count_is_no_count() {
+    fn negative_count_is_ignored() {
         let mut layers = Layers::default();
-        layers.note(&event("a", "Downloading", -1, -1));
+        layers.update(&event("a", "Downloading", -1, -1));
         assert_eq!(layers.sum(), Pulled::default());
     }
 }

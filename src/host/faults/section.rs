@@ -1,4 +1,4 @@
-//! From what happened to the report's section.
+//! The report's section on injected faults.
 
 use crate::faults::DataKind;
 use crate::fleet::Key;
@@ -7,7 +7,7 @@ use crate::measure::Interval;
 use crate::pipeline::{Context, Outcome};
 use crate::report::faults::{Effect, Event, Faults, Invariant, RequestFault, Told};
 
-/// Makes the section of a run that has ended.
+/// Returns the section of a finished run.
 pub fn section(
     injector: &Injector,
     replay: String,
@@ -59,7 +59,7 @@ pub fn section(
         requests: plan
             .chances
             .iter()
-            .zip(injector.points.struck())
+            .zip(injector.points().injected())
             .map(|((chance, probability), count)| RequestFault {
                 kind: chance.to_string(),
                 probability: probability.value(),

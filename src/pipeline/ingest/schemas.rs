@@ -146,7 +146,7 @@ impl Answer {
                 }
             }
             SchemaType::Json => "it references other schemas".to_owned(),
-            SchemaType::Avro => "its type is AVRO".to_owned(),
+            other => format!("its type is {}", other.name()),
         };
         Self::Unusable(why)
     }

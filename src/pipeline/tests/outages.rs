@@ -185,7 +185,7 @@ async fn terminated_server_ends_retries() {
         terminated.request_failed().await;
         terminated.report(crate::containers::container::Error::EndedInUse {
             image: "mongo".to_owned(),
-            last_words: "killed".to_owned(),
+            log: "killed".to_owned(),
         });
     };
     let started = context.clock.now();

@@ -3,8 +3,8 @@
 
 use bson::{Document, RawDocumentBuf, doc};
 use convoy_registry_server as embedded_registry;
-use convoy_registry_server::Registry;
-use convoy_registry_server::{Schema, SchemaType};
+use convoy_registry_server::RegistryServer;
+use convoy_registry_server::Schema;
 
 use crate::audit::{Ledger, Scope};
 use crate::broker::Batch;
@@ -12,8 +12,14 @@ use crate::fleet::Shard;
 use crate::pipeline::group::{Leases, reset_checkpoints};
 use crate::pipeline::tests::*;
 use crate::record::RunKey;
+<<<<<<< HEAD:src/pipeline/tests/processes.rs
 use crate::registry::{Client, client};
 use crate::store::{Connection, Documents, Upsert};
+=======
+use crate::registry::{self, Client};
+use crate::store::client::Upsert;
+use crate::store::{Connection, Documents};
+>>>>>>> refs/heads/registry-merged:src/pipeline/tests/halves.rs
 
 /// Short intervals.
 const TIMING: Timing = Timing {
@@ -197,10 +203,10 @@ async fn records_without_envelope_are_stored_once_by_coordinates() {
 }
 
 /// A registry with a schema of numbers under id 1, and a client of it.
-async fn registry() -> (Registry, Client) {
-    let registry = Registry::start(embedded_registry::Settings::default());
+async fn registry() -> (RegistryServer, Client) {
+    let registry = RegistryServer::start(embedded_registry::Settings::default());
     let registry = registry.await.unwrap();
-    let client = registry_at(format!("http://{}", registry.address()));
+    let client = registry_at(registry.url());
     let numbers = r#"{"type": "object", "properties": {"a": {"type": "number"}}}"#;
     let schema = Schema::json(numbers.to_owned());
     let id = client.register("readings-value", &schema).await.unwrap();
@@ -211,11 +217,11 @@ async fn registry() -> (Registry, Client) {
 fn registry_at(url: String) -> Client {
     // A second test finds it installed.
     drop(rustls::crypto::ring::default_provider().install_default());
-    let settings = client::Settings {
+    let settings = registry::Settings {
         url,
-        credentials: None,
+        user: None,
         ca_pem: None,
-        deadline: Duration::from_secs(1),
+        timeout: Duration::from_secs(1),
     };
     Client::new(&settings).unwrap()
 }
@@ -233,11 +239,7 @@ const FRAMED: [&str; 5] = [
 async fn records_with_schema_id_are_validated_with_the_registered_schema() {
     let place = Place::open(None).await;
     let (registry, client) = registry().await;
-    let avro = Schema {
-        text: r#"{"type": "record", "name": "a", "fields": []}"#.to_owned(),
-        kind: SchemaType::Avro,
-        references: Vec::new(),
-    };
+    let avro = Schema::avro(r#"{"type": "record", "name": "a", "fields": []}"#);
     assert_eq!(client.register("others-value", &avro).await.unwrap(), 2);
     send_without_envelope(&place, &FRAMED).await;
     let context = member("one", "first");
@@ -272,11 +274,11 @@ async fn records_with_schema_id_are_validated_with_the_registered_schema() {
         .await
         .unwrap();
     insta::assert_snapshot!(reasons.join("\n"), @r#"
-    payload does not fit its schema at `/a`: value is not of type "number"
+    payload does not match its schema at `/a`: value is not of type "number"
     schema 7 is not in the registry
     schema 2 cannot validate JSON: its type is AVRO
     "#);
-    assert!(registry.stop().await);
+    registry.stop().await.unwrap();
     place.close().await;
 }
 
@@ -295,6 +297,7 @@ async fn unchecked_schemas_are_counted_without_a_registry() {
 async fn unreachable_registry_stops_the_consumer_before_the_record() {
     let place = Place::open(None).await;
     let (registry, client) = registry().await;
+<<<<<<< HEAD:src/pipeline/tests/processes.rs
     let unreachable = registry_at(format!("http://{}", registry.address()));
     assert!(registry.stop().await);
     send_without_envelope(&place, &FRAMED[..1]).await;
@@ -302,6 +305,17 @@ async fn unreachable_registry_stops_the_consumer_before_the_record() {
         parts.settings.timeouts.broker = Duration::from_millis(200);
     });
     let (start, length) = (Start::Checkpoint, Length::default());
+=======
+    let nobody = registry_at(registry.url());
+    registry.stop().await.unwrap();
+    send_strange(&place, &FRAMED[..1]).await;
+    let impatient = Settings {
+        broker_timeout: Duration::from_millis(200),
+        ..member("one", "group").settings.clone()
+    };
+    let clock = RunClock::reaching_back(Duration::from_secs(24 * 60 * 60));
+    let context = Arc::new(Context::new(impatient, clock, Workload::new(Vec::new())));
+>>>>>>> refs/heads/registry-merged:src/pipeline/tests/halves.rs
     let consumed = place
         .participate(&context, start, length, Some(unreachable))
         .await;

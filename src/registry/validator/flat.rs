@@ -1,15 +1,15 @@
-//! A shortcut for the schemas of rows: one closed object of plain values.
+//! Fast path for the schemas of rows: one closed object of scalars.
 //!
-//! Reading a payload of 171 fields into a tree costs ten times what checking it costs. A row's
-//! schema can be checked while the payload is read, without keeping anything of it. The shortcut
-//! says yes or nothing: what it does not accept is left to the full validator.
+//! Parsing a payload of 171 fields into a tree takes ten times as long as validating it. A flat
+//! schema is validated while the payload is parsed, without a tree. The fast path only accepts: the
+//! full validator decides about every other payload.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
-/// Keywords that say nothing about which values are accepted.
+/// Keywords that do not affect validation.
 const ANNOTATIONS: [&str; 7] = [
     "$schema",
     "$id",
@@ -20,10 +20,10 @@ const ANNOTATIONS: [&str; 7] = [
     "examples",
 ];
 
-/// A closed object of plain values.
+/// A closed object of scalars.
 #[derive(Debug)]
 pub(super) struct Flat {
-    /// In the order of their names.
+    /// Sorted by name.
     properties: Vec<Property>,
     required: Members,
 }
@@ -34,7 +34,7 @@ struct Property {
     types: Types,
 }
 
-/// The types that a property may have.
+/// Types of a property.
 #[derive(Debug, Clone, Copy, Default)]
 struct Types {
     null: bool,
@@ -44,29 +44,29 @@ struct Types {
     string: bool,
 }
 
-/// A set of properties by number.
+/// Set of properties, by index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Members(Vec<u64>);
 
 impl Flat {
-    /// Makes the shortcut; none if the schema asks for more than it can check.
-    pub(super) fn of(schema: &Value) -> Option<Self> {
+    /// Returns the fast path, unless the schema needs the full validator.
+    pub(super) fn new(schema: &Value) -> Option<Self> {
         let schema = schema.as_object()?;
         let known = ["type", "properties", "required", "additionalProperties"];
-        let understood = |key: &String| {
+        let supported = |key: &String| {
             let key = key.as_str();
             known.contains(&key) || ANNOTATIONS.contains(&key)
         };
         let closed = schema.get("additionalProperties")? == &Value::Bool(false);
-        if !schema.keys().all(understood) || schema.get("type")? != "object" || !closed {
+        if !schema.keys().all(supported) || schema.get("type")? != "object" || !closed {
             return None;
         }
         let properties = schema.get("properties")?.as_object()?.iter();
-        let properties = properties.map(|(name, schema)| Property::of(name, schema));
+        let properties = properties.map(|(name, schema)| Property::new(name, schema));
         let mut properties = properties.collect::<Option<Vec<_>>>()?;
         properties.sort_by(|a, b| a.name.cmp(&b.name));
         let mut flat = Self {
-            required: Members::none_of(properties.len()),
+            required: Members::empty(properties.len()),
             properties,
         };
         let none = Vec::new();
@@ -79,14 +79,14 @@ impl Flat {
         Some(flat)
     }
 
-    /// Returns whether a payload fits for sure.
+    /// Returns whether a payload certainly matches. `false` means unknown.
     pub(super) fn accepts(&self, json: &[u8]) -> bool {
         let mut payload = serde_json::Deserializer::from_slice(json);
         payload.deserialize_map(RowVisitor(self)).is_ok() && payload.end().is_ok()
     }
 
-    /// Finds a property by its name. Payloads often follow the order of names, so the one with the
-    /// expected number is tried first.
+    /// Finds a property by name. Payloads are often sorted by name, so the property with the expected
+    /// index is tried first.
     fn find(&self, name: &str, expected: usize) -> Option<usize> {
         match self.properties.get(expected) {
             Some(property) if property.name == name => Some(expected),
@@ -101,10 +101,10 @@ impl Flat {
 }
 
 impl Property {
-    fn of(name: &str, schema: &Value) -> Option<Self> {
+    fn new(name: &str, schema: &Value) -> Option<Self> {
         let schema = schema.as_object()?;
-        let understood = |key: &String| key == "type" || ANNOTATIONS.contains(&key.as_str());
-        if !schema.keys().all(understood) {
+        let supported = |key: &String| key == "type" || ANNOTATIONS.contains(&key.as_str());
+        if !schema.keys().all(supported) {
             return None;
         }
         let mut types = Types::default();
@@ -134,11 +134,11 @@ impl Types {
 }
 
 impl Members {
-    fn none_of(count: usize) -> Self {
+    fn empty(count: usize) -> Self {
         Self(vec![0; count.div_ceil(64)])
     }
 
-    /// Adds a member; false if it was one already.
+    /// Adds a member; returns false if it was one already.
     fn insert(&mut self, number: usize) -> bool {
         let Some(word) = self.0.get_mut(number / 64) else {
             return false;
@@ -155,37 +155,37 @@ impl Members {
     }
 }
 
-/// Reads the payload.
+/// Visits the payload.
 struct RowVisitor<'a>(&'a Flat);
 
 impl<'de> Visitor<'de> for RowVisitor<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of plain values")
+        f.write_str("an object of scalars")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut row: A) -> Result<(), A::Error> {
         let flat = self.0;
-        let mut seen = Members::none_of(flat.properties.len());
+        let mut seen = Members::empty(flat.properties.len());
         let mut expected = 0;
         while let Some(number) = row.next_key_seed(Name { flat, expected })? {
             let types = flat.properties.get(number).map(|property| property.types);
             row.next_value_seed(types.unwrap_or_default())?;
             if !seen.insert(number) {
-                return Err(A::Error::custom("a property comes twice"));
+                return Err(A::Error::custom("duplicate property"));
             }
             expected = number + 1;
         }
         if seen.contains_all(&flat.required) {
             Ok(())
         } else {
-            Err(A::Error::custom("a required property is missing"))
+            Err(A::Error::custom("missing required property"))
         }
     }
 }
 
-/// Reads the name of a property as its number.
+/// Reads the name of a property as its index.
 struct Name<'a> {
     flat: &'a Flat,
     expected: usize,
@@ -208,7 +208,7 @@ impl Visitor<'_> for Name<'_> {
 
     fn visit_str<E: Error>(self, name: &str) -> Result<usize, E> {
         let found = self.flat.find(name, self.expected);
-        found.ok_or_else(|| E::custom("no such property"))
+        found.ok_or_else(|| E::custom("unknown property"))
     }
 }
 
@@ -225,7 +225,7 @@ impl Types {
         if accepted {
             Ok(())
         } else {
-            Err(E::custom("another type"))
+            Err(E::custom("wrong type"))
         }
     }
 }
@@ -234,7 +234,7 @@ impl Visitor<'_> for Types {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a plain value")
+        f.write_str("a scalar")
     }
 
     fn visit_unit<E: Error>(self) -> Result<(), E> {
@@ -253,7 +253,7 @@ impl Visitor<'_> for Types {
         Self::accept(self.integer || self.number)
     }
 
-    /// Drafts differ in whether `1.0` is an integer, so that is left to the full validator.
+    /// Drafts differ in whether `1.0` is an integer, so the full validator decides.
     fn visit_f64<E: Error>(self, _value: f64) -> Result<(), E> {
         Self::accept(self.number)
     }
@@ -287,8 +287,8 @@ mod tests {
     }
 
     #[test]
-    fn only_closed_objects_of_plain_values_have_a_shortcut() {
-        assert!(Flat::of(&schema()).is_some());
+    fn only_closed_objects_of_scalars_take_the_fast_path() {
+        assert!(Flat::new(&schema()).is_some());
         for (pointer, value) in [
             ("/type", json!("array")),
             ("/additionalProperties", json!(true)),
@@ -302,19 +302,19 @@ mod tests {
             let place = changed.pointer_mut(pointer).expect("it is there");
             *place = value;
             assert_eq!(
-                Flat::of(&changed).is_some(),
+                Flat::new(&changed).is_some(),
                 pointer == "/title",
                 "{pointer}"
             );
         }
         let mut more = schema();
         more["minProperties"] = json!(1);
-        assert!(Flat::of(&more).is_none());
+        assert!(Flat::new(&more).is_none());
     }
 
     #[test]
-    fn rows_are_accepted_in_any_order_and_doubts_are_not() {
-        let flat = Flat::of(&schema()).expect("it is flat");
+    fn rows_are_accepted_in_any_order_and_uncertain_ones_are_not() {
+        let flat = Flat::new(&schema()).expect("it is flat");
         for row in [
             r#"{"b":1,"a":1.5,"c":"x\n","d":true}"#,
             r#" { "a" : null , "b" : -1 } "#,
@@ -356,10 +356,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_the_shortcut_accepts_the_full_validator_accepts(
+        fn fast_path_agrees_with_the_full_validator(
             row in prop::collection::btree_map("[a-e]", value(), 0..5),
         ) {
-            let flat = Flat::of(&schema()).expect("it is flat");
+            let flat = Flat::new(&schema()).expect("it is flat");
             let full = jsonschema::validator_for(&schema()).expect("it is a schema");
             let row = json!(row);
             let accepted = flat.accepts(row.to_string().as_bytes());

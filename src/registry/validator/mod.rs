@@ -1,4 +1,4 @@
-//! Payloads against their schema.
+//! Validation of payloads against their schema.
 
 mod flat;
 
@@ -14,53 +14,53 @@ pub struct PayloadValidator {
     full: jsonschema::Validator,
 }
 
-/// Why a payload does not fit.
+/// A payload that does not match its schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
-    /// Not JSON.
+pub enum Mismatch {
+    /// The payload is not JSON.
     #[error("payload is not JSON: {reason}")]
     NotJson {
-        /// What the parser says.
+        /// Message of the parser.
         reason: String,
     },
-    /// JSON that the schema forbids.
-    #[error("payload does not fit its schema at `{path}`: {reason}")]
-    Forbidden {
-        /// JSON pointer into the payload; empty for the whole.
+    /// The payload is JSON that the schema rejects.
+    #[error("payload does not match its schema at `{path}`: {reason}")]
+    Rejected {
+        /// JSON pointer into the payload; empty for the whole payload.
         path: String,
-        /// What the schema asks for.
+        /// What the schema requires.
         reason: String,
     },
 }
 
 impl PayloadValidator {
-    /// Compiles the text of a JSON Schema. References to other documents are not followed.
+    /// Compiles a JSON Schema. References to other documents are an error.
     pub fn compile(schema: &str) -> Result<Self, Error> {
         let invalid = |reason| Error::InvalidSchema { reason };
         let schema: Value =
-            serde_json::from_str(schema).map_err(|wrong| invalid(wrong.to_string()))?;
+            serde_json::from_str(schema).map_err(|error| invalid(error.to_string()))?;
         let full = jsonschema::options()
             .offline()
             .should_validate_formats(false)
             .build(&schema)
-            .map_err(|wrong| invalid(wrong.to_string()))?;
-        let flat = Flat::of(&schema);
+            .map_err(|error| invalid(error.to_string()))?;
+        let flat = Flat::new(&schema);
         Ok(Self { flat, full })
     }
 
-    /// Checks the JSON of a payload, without its wire header.
-    pub fn check(&self, json: &[u8]) -> Result<(), Misfit> {
+    /// Validates the JSON of a payload, without its wire header.
+    pub fn check(&self, json: &[u8]) -> Result<(), Mismatch> {
         if self.flat.as_ref().is_some_and(|flat| flat.accepts(json)) {
             return Ok(());
         }
-        let payload: Value = serde_json::from_slice(json).map_err(|wrong| Misfit::NotJson {
-            reason: wrong.to_string(),
+        let payload: Value = serde_json::from_slice(json).map_err(|error| Mismatch::NotJson {
+            reason: error.to_string(),
         })?;
         self.full
             .validate(&payload)
-            .map_err(|wrong| Misfit::Forbidden {
-                path: wrong.instance_path().to_string(),
-                reason: wrong.masked().to_string(),
+            .map_err(|error| Mismatch::Rejected {
+                path: error.instance_path().to_string(),
+                reason: error.masked().to_string(),
             })
     }
 }
@@ -70,40 +70,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn payloads_are_checked_against_the_schema() {
+    fn payloads_are_validated() {
         let schema = r#"{"type":"object","properties":{"a":{"type":["integer","null"]}},"required":["a"],"additionalProperties":false}"#;
         let validator = PayloadValidator::compile(schema).expect("it is a schema");
         assert_eq!(validator.check(br#"{"a":1}"#), Ok(()));
         assert_eq!(validator.check(br#"{"a":null}"#), Ok(()));
-        let misfit = |json: &[u8]| {
+        let mismatch = |json: &[u8]| {
             validator
                 .check(json)
-                .expect_err("it does not fit")
+                .expect_err("it does not match")
                 .to_string()
         };
         assert_eq!(
-            misfit(br#"{"a":"x"}"#),
-            r#"payload does not fit its schema at `/a`: value is not of types "null", "integer""#
+            mismatch(br#"{"a":"x"}"#),
+            r#"payload does not match its schema at `/a`: value is not of types "null", "integer""#
         );
-        assert!(misfit(b"{}").contains("required"));
-        assert!(misfit(br#"{"a":1,"b":2}"#).contains("'b' was unexpected"));
-        assert!(misfit(b"{").starts_with("payload is not JSON: "));
+        assert!(mismatch(b"{}").contains("required"));
+        assert!(mismatch(br#"{"a":1,"b":2}"#).contains("'b' was unexpected"));
+        assert!(mismatch(b"{").starts_with("payload is not JSON: "));
     }
 
     #[test]
-    fn what_is_no_schema_is_refused_and_nothing_is_fetched() {
+    fn invalid_schema_is_rejected_and_nothing_is_fetched() {
         for schema in [
             "",
             "{",
             r#"{"type":"text"}"#,
             r#"{"$ref":"http://127.0.0.1:1/x.json"}"#,
         ] {
-            let error = PayloadValidator::compile(schema).expect_err("it is no schema");
+            let error = PayloadValidator::compile(schema).expect_err("it is invalid");
             assert!(!error.hint().is_empty(), "{schema}");
         }
     }
+
     #[test]
-    fn a_schema_that_refers_to_itself_without_end_does_not_end_the_process() {
+    fn endless_self_reference_does_not_overflow_the_stack() {
         let schema = r##"{"definitions":{"a":{"allOf":[{"$ref":"#/definitions/b"}]},"b":{"allOf":[{"$ref":"#/definitions/a"}]}},"$ref":"#/definitions/a"}"##;
         if let Ok(validator) = PayloadValidator::compile(schema) {
             drop(validator.check(b"1"));

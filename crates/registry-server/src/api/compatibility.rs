@@ -1,18 +1,19 @@
-//! Checks of a schema against those registered.
+//! Checks of a schema against the registered ones.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
 use crate::api::refusal::Refusal;
-use crate::api::subjects::is_latest;
-use crate::api::{Answer, Query, Reply, View};
+use crate::api::reply::Reply;
+use crate::api::request::{Query, VersionId};
+use crate::api::view::View;
 use crate::compatibility::Compared;
 use crate::parse::References;
 use crate::schema::{Reference, Schema};
 use crate::state::{Version, Visible};
 
-/// Schemas that refer to others that refer to others: how far that may go.
+/// Maximum length of a chain of references.
 const MAX_REFERENCE_DEPTH: u32 = 16;
 
 impl View<'_> {
@@ -21,10 +22,10 @@ impl View<'_> {
         subject: &str,
         query: Query<'_>,
         body: &[u8],
-    ) -> Answer {
+    ) -> Result<Reply, Refusal> {
         let schema = self.parse_schema(body)?;
-        let complaints = self.complaints(subject, &schema)?;
-        verdict(&complaints, query)
+        let incompatibilities = self.incompatibilities(subject, &schema)?;
+        verdict(&incompatibilities, query)
     }
 
     pub(super) fn compatible_with_one(
@@ -33,38 +34,42 @@ impl View<'_> {
         version: &str,
         query: Query<'_>,
         body: &[u8],
-    ) -> Answer {
+    ) -> Result<Reply, Refusal> {
         let schema = self.parse_schema(body)?;
-        let complaints = match self.find_version(subject, version, Visible::Live) {
-            Ok((_, version)) => self.complaints_of_version(subject, &schema, version)?,
-            // Whatever comes first is compatible: tools check before a subject exists.
+        let incompatibilities = match self.find_version(subject, version, Visible::Live) {
+            Ok((_, version)) => self.incompatibilities_with(subject, &schema, version)?,
+            // A first version is always compatible: tools check before the subject exists.
             Err(Refusal::NoSuchSubject { .. } | Refusal::NoSuchVersion { .. })
-                if is_latest(version) =>
+                if VersionId::parse(version)? == VersionId::Latest =>
             {
                 Vec::new()
             }
             Err(refusal) => return Err(refusal),
         };
-        verdict(&complaints, query)
+        verdict(&incompatibilities, query)
     }
 
-    /// Returns why a schema may not become the next version of a subject; nothing if it may.
-    pub(super) fn complaints(&self, subject: &str, new: &Schema) -> Result<Vec<String>, Refusal> {
+    /// Returns the reasons why a schema cannot become the next version of a subject, if any.
+    pub(super) fn incompatibilities(
+        &self,
+        subject: &str,
+        new: &Schema,
+    ) -> Result<Vec<String>, Refusal> {
         let mut versions: Vec<_> = self.state.versions(subject, Visible::Live).collect();
         if !self.state.level(subject).transitive() {
             versions.drain(..versions.len().saturating_sub(1));
         }
         for (number, version) in versions.into_iter().rev() {
-            let complaints = self.complaints_of_version(subject, new, version)?;
-            if !complaints.is_empty() {
+            let incompatibilities = self.incompatibilities_with(subject, new, version)?;
+            if !incompatibilities.is_empty() {
                 let of_version = |text| format!("version {number}: {text}");
-                return Ok(complaints.into_iter().map(of_version).collect());
+                return Ok(incompatibilities.into_iter().map(of_version).collect());
             }
         }
         Ok(Vec::new())
     }
 
-    fn complaints_of_version(
+    fn incompatibilities_with(
         &self,
         subject: &str,
         new: &Schema,
@@ -73,8 +78,10 @@ impl View<'_> {
         let old = self.state.schema(old.id).ok_or(Refusal::NoSuchSchema)?;
         let (new, old) = (self.compared(new)?, self.compared(old)?);
         let level = self.state.level(subject);
-        let judged = self.judge.decide(move || level.complaints(&new, &old));
-        Ok(judged.unwrap_or_else(|abstained| vec![abstained.to_string()]))
+        let compared = self
+            .checker
+            .run(move || level.incompatibilities(&new, &old));
+        Ok(compared.unwrap_or_else(|error| vec![error.to_string()]))
     }
 
     fn compared(&self, schema: &Schema) -> Result<Compared, Refusal> {
@@ -85,7 +92,7 @@ impl View<'_> {
         })
     }
 
-    /// Returns the documents that a schema refers to, directly or not.
+    /// Returns the documents that a schema refers to, directly or through others.
     pub(super) fn resolve(&self, schema: &Schema) -> Result<References, Refusal> {
         let mut found = BTreeMap::new();
         self.collect(&schema.references, MAX_REFERENCE_DEPTH, &mut found)?;
@@ -117,11 +124,11 @@ impl View<'_> {
                 .and_then(|version| self.state.schema(version.id))
                 .ok_or_else(|| {
                     invalid(format!(
-                        "no reference \"{name}\": {subject} version {version}"
+                        "reference \"{name}\" not found: subject {subject}, version {version}"
                     ))
                 })?;
             let document = serde_json::from_str(&schema.text);
-            let document = document.map_err(|wrong| invalid(wrong.to_string()))?;
+            let document = document.map_err(|error| invalid(error.to_string()))?;
             found.insert(name.clone(), document);
             self.collect(&schema.references, depth, found)?;
         }
@@ -129,11 +136,11 @@ impl View<'_> {
     }
 }
 
-fn verdict(complaints: &[String], query: Query<'_>) -> Answer {
-    let compatible = complaints.is_empty();
+fn verdict(incompatibilities: &[String], query: Query<'_>) -> Result<Reply, Refusal> {
+    let compatible = incompatibilities.is_empty();
     if query.flag("verbose") {
-        Reply::of(&json!({ "is_compatible": compatible, "messages": complaints }))
+        Reply::ok(&json!({ "is_compatible": compatible, "messages": incompatibilities }))
     } else {
-        Reply::of(&json!({ "is_compatible": compatible }))
+        Reply::ok(&json!({ "is_compatible": compatible }))
     }
 }

@@ -1,19 +1,15 @@
-//! What a client is told when it does not get what it asks: HTTP status, error code and message.
+//! Error responses: HTTP status, error code and message, as Confluent's registry sends them.
 
 use std::io;
 
-use serde_json::json;
-
-use crate::api::Reply;
-
-/// A reason not to answer.
+/// A request that the registry refuses.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("HTTP 404 Not Found")]
     NoSuchPath,
     #[error("HTTP 405 Method Not Allowed")]
     MethodNotAllowed,
-    #[error("The request body is not understood: {reason}")]
+    #[error("Invalid request body: {reason}")]
     Body { reason: String },
     #[error("Subject '{subject}' not found.")]
     NoSuchSubject { subject: String },
@@ -43,11 +39,11 @@ pub(super) enum Refusal {
     NoMode { subject: String },
     #[error(
         "Schema being registered is incompatible with an earlier schema for subject \
-         \"{subject}\", details: [{}]", complaints.join("; ")
+         \"{subject}\", details: [{}]", incompatibilities.join("; ")
     )]
     Incompatible {
         subject: String,
-        complaints: Vec<String>,
+        incompatibilities: Vec<String>,
     },
     #[error("Invalid schema: {reason}")]
     InvalidSchema { reason: String },
@@ -75,7 +71,7 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// Returns the HTTP status and the error code.
-    fn codes(&self) -> (u16, u32) {
+    pub(super) fn codes(&self) -> (u16, u32) {
         match self {
             Self::NoSuchPath => (404, 404),
             Self::MethodNotAllowed => (405, 405),
@@ -97,15 +93,6 @@ impl Refusal {
             Self::ReadOnly { .. } | Self::NotImporting { .. } => (422, 42_205),
             Self::Referenced { .. } => (422, 42_206),
             Self::Store { .. } => (500, 50_001),
-        }
-    }
-
-    pub(super) fn reply(self) -> Reply {
-        let (status, code) = self.codes();
-        let body = json!({ "error_code": code, "message": self.to_string() });
-        Reply {
-            status,
-            body: body.to_string().into_bytes(),
         }
     }
 }

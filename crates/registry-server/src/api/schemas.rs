@@ -3,21 +3,23 @@
 use serde_json::json;
 
 use crate::api::refusal::Refusal;
-use crate::api::{Answer, Query, Reply, View};
+use crate::api::reply::Reply;
+use crate::api::request::Query;
+use crate::api::view::View;
 use crate::schema::Schema;
 use crate::state::Visible;
 
 impl View<'_> {
-    pub(super) fn schema_by_id(&self, id: &str) -> Answer {
-        Reply::of(self.find_id(id)?.1)
+    pub(super) fn schema_by_id(&self, id: &str) -> Result<Reply, Refusal> {
+        Reply::ok(self.find_id(id)?.1)
     }
 
-    pub(super) fn text_by_id(&self, id: &str) -> Answer {
+    pub(super) fn text_by_id(&self, id: &str) -> Result<Reply, Refusal> {
         let body = self.find_id(id)?.1.text.clone().into_bytes();
         Ok(Reply { status: 200, body })
     }
 
-    pub(super) fn subjects_by_id(&self, id: &str, query: Query<'_>) -> Answer {
+    pub(super) fn subjects_by_id(&self, id: &str, query: Query<'_>) -> Result<Reply, Refusal> {
         let (id, _) = self.find_id(id)?;
         let mut subjects: Vec<_> = self
             .state
@@ -25,18 +27,18 @@ impl View<'_> {
             .map(|used| used.0)
             .collect();
         subjects.dedup();
-        Reply::of(&query.page(subjects.into_iter()))
+        Reply::ok(&query.page(subjects.into_iter()))
     }
 
-    pub(super) fn versions_by_id(&self, id: &str, query: Query<'_>) -> Answer {
+    pub(super) fn versions_by_id(&self, id: &str, query: Query<'_>) -> Result<Reply, Refusal> {
         let (id, _) = self.find_id(id)?;
         let uses = self.state.uses(id, query.visible());
         let versions =
             uses.map(|(subject, version)| json!({"subject": subject, "version": version}));
-        Reply::of(&query.page(versions))
+        Reply::ok(&query.page(versions))
     }
 
-    pub(super) fn list_schemas(&self, query: Query<'_>) -> Answer {
+    pub(super) fn list_schemas(&self, query: Query<'_>) -> Result<Reply, Refusal> {
         let prefix = query.get("subjectPrefix").unwrap_or_default();
         let visible = query.visible();
         let latest_only = query.flag("latestOnly");
@@ -51,7 +53,7 @@ impl View<'_> {
                 schemas.push(self.registered(subject, number, version)?);
             }
         }
-        Reply::of(&query.page(schemas.into_iter()))
+        Reply::ok(&query.page(schemas.into_iter()))
     }
 
     fn find_id(&self, id: &str) -> Result<(u32, &Schema), Refusal> {

@@ -4,15 +4,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::refusal::Refusal;
-use crate::api::{Answer, Change, Query, Reply, View, parse};
+use crate::api::reply::{Change, Reply};
+use crate::api::request::{Query, VersionId, parse};
+use crate::api::view::View;
 use crate::parse::check;
 use crate::schema::{Reference, Schema, SchemaType};
 use crate::state::{Entry, Mode, Version, Visible};
 
-/// Version numbers are positive 32-bit numbers of Java.
-const MAX_VERSION: u32 = i32::MAX as u32;
-
-/// A schema as clients send it. Fields that only describe it are not kept.
+/// A schema as clients send it. Metadata is not kept.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SchemaBody {
@@ -27,11 +26,12 @@ struct SchemaBody {
 struct ReferenceBody {
     name: String,
     subject: String,
-    /// -1 for the latest.
+    /// Number, or -1 for the latest version.
     version: i64,
 }
 
-/// What a client that brings schemas from another registry asks for; numbers below 1 stand for none.
+/// Id and version that a client asks for, as when it copies another registry. Numbers below 1 mean
+/// none.
 #[derive(Deserialize)]
 struct Numbers {
     id: Option<i64>,
@@ -39,27 +39,37 @@ struct Numbers {
 }
 
 impl View<'_> {
-    pub(super) fn list_subjects(&self, query: Query<'_>) -> Answer {
+    pub(super) fn list_subjects(&self, query: Query<'_>) -> Result<Reply, Refusal> {
         let prefix = query.get("subjectPrefix").unwrap_or_default();
         let subjects = self.state.subjects(query.visible());
         let subjects = subjects.filter(|subject| subject.starts_with(&prefix));
-        Reply::of(&query.page(subjects))
+        Reply::ok(&query.page(subjects))
     }
 
-    pub(super) fn list_versions(&self, subject: &str, query: Query<'_>) -> Answer {
+    pub(super) fn list_versions(&self, subject: &str, query: Query<'_>) -> Result<Reply, Refusal> {
         let versions = self.numbers(subject, query.visible());
         if versions.is_empty() {
             return Err(no_subject(subject));
         }
-        Reply::of(&query.page(versions.into_iter()))
+        Reply::ok(&query.page(versions.into_iter()))
     }
 
-    pub(super) fn version(&self, subject: &str, version: &str, query: Query<'_>) -> Answer {
+    pub(super) fn version(
+        &self,
+        subject: &str,
+        version: &str,
+        query: Query<'_>,
+    ) -> Result<Reply, Refusal> {
         let (number, version) = self.find_version(subject, version, query.visible())?;
-        Reply::of(&self.registered(subject, number, version)?)
+        Reply::ok(&self.registered(subject, number, version)?)
     }
 
-    pub(super) fn version_text(&self, subject: &str, version: &str, query: Query<'_>) -> Answer {
+    pub(super) fn version_text(
+        &self,
+        subject: &str,
+        version: &str,
+        query: Query<'_>,
+    ) -> Result<Reply, Refusal> {
         let (_, version) = self.find_version(subject, version, query.visible())?;
         let schema = self.state.schema(version.id).ok_or(Refusal::NoSuchSchema)?;
         Ok(Reply {
@@ -68,10 +78,15 @@ impl View<'_> {
         })
     }
 
-    pub(super) fn referenced_by(&self, subject: &str, version: &str, query: Query<'_>) -> Answer {
+    pub(super) fn referenced_by(
+        &self,
+        subject: &str,
+        version: &str,
+        query: Query<'_>,
+    ) -> Result<Reply, Refusal> {
         let (number, _) = self.find_version(subject, version, Visible::All)?;
         let referrers = self.state.referrers(subject, number);
-        Reply::of(&query.page(referrers.into_iter()))
+        Reply::ok(&query.page(referrers.into_iter()))
     }
 
     pub(super) fn register(&self, subject: &str, body: &[u8]) -> Result<Change, Refusal> {
@@ -85,13 +100,13 @@ impl View<'_> {
         let known = self.state.id_of(&schema);
         let mut live = self.state.versions(subject, Visible::Live);
         if let Some((_, version)) = live.find(|(_, version)| Some(version.id) == known) {
-            return Change::of(Vec::new(), &json!({ "id": version.id }));
+            return Change::new(Vec::new(), &json!({ "id": version.id }));
         }
-        let complaints = self.complaints(subject, &schema)?;
-        if !complaints.is_empty() {
+        let incompatibilities = self.incompatibilities(subject, &schema)?;
+        if !incompatibilities.is_empty() {
             return Err(Refusal::Incompatible {
                 subject: subject.to_owned(),
-                complaints,
+                incompatibilities,
             });
         }
         let id = known.unwrap_or_else(|| self.state.next_id());
@@ -99,7 +114,7 @@ impl View<'_> {
         let version = last.map_or(1, |(number, _)| number + 1);
         let wanted = numbers.version.filter(|wanted| *wanted > 0);
         if wanted.is_some_and(|wanted| wanted != i64::from(version)) {
-            let reason = "the version is not one more than the previous one".to_owned();
+            let reason = "the version does not follow the previous one".to_owned();
             return Err(Refusal::InvalidSchema { reason });
         }
         let version = Entry::Version {
@@ -109,10 +124,15 @@ impl View<'_> {
         };
         let new = known.is_none().then_some(Entry::Schema { id, schema });
         let entries = new.into_iter().chain([version]).collect();
-        Change::of(entries, &json!({ "id": id }))
+        Change::new(entries, &json!({ "id": id }))
     }
 
-    pub(super) fn lookup(&self, subject: &str, query: Query<'_>, body: &[u8]) -> Answer {
+    pub(super) fn lookup(
+        &self,
+        subject: &str,
+        query: Query<'_>,
+        body: &[u8],
+    ) -> Result<Reply, Refusal> {
         let visible = query.visible();
         if self.numbers(subject, visible).is_empty() {
             return Err(no_subject(subject));
@@ -122,7 +142,7 @@ impl View<'_> {
         let mut versions = self.state.versions(subject, visible).rev();
         let found = versions.find(|(_, version)| version.id == known);
         let (number, version) = found.ok_or(Refusal::NoSuchSchema)?;
-        Reply::of(&self.registered(subject, number, version)?)
+        Reply::ok(&self.registered(subject, number, version)?)
     }
 
     pub(super) fn delete_subject(
@@ -148,7 +168,7 @@ impl View<'_> {
             (true, true, false) => all,
         };
         let deleted = self.deleted(subject, &versions, permanently)?;
-        Change::of(vec![deleted], &versions)
+        Change::new(vec![deleted], &versions)
     }
 
     pub(super) fn delete_version(
@@ -178,7 +198,7 @@ impl View<'_> {
             (false, false) | (true, true) => {}
         }
         let deleted = self.deleted(subject, &[number], permanently)?;
-        Change::of(vec![deleted], &number)
+        Change::new(vec![deleted], &number)
     }
 
     fn deleted(
@@ -200,7 +220,7 @@ impl View<'_> {
         })
     }
 
-    /// Reads and checks the schema of a request.
+    /// Parses and checks the schema of a request.
     pub(super) fn parse_schema(&self, body: &[u8]) -> Result<Schema, Refusal> {
         let invalid = |reason: String| Refusal::InvalidSchema { reason };
         let body: SchemaBody = parse(body)?;
@@ -214,19 +234,19 @@ impl View<'_> {
         }
         let text = body.schema.filter(|text| !text.trim().is_empty());
         let schema = Schema {
-            text: text.ok_or_else(|| invalid("it is empty".to_owned()))?,
+            text: text.ok_or_else(|| invalid("the schema is empty".to_owned()))?,
             kind,
             references: self.references(body.references.unwrap_or_default())?,
         };
         let references = self.resolve(&schema)?;
         let text = schema.text.clone();
-        let checked = self.judge.decide(move || check(kind, &text, &references));
-        let checked = checked.unwrap_or_else(|abstained| Err(abstained.to_string()));
+        let checked = self.checker.run(move || check(kind, &text, &references));
+        let checked = checked.unwrap_or_else(|error| Err(error.to_string()));
         checked.map_err(|reason| invalid(format!("of type {}, details: {reason}", kind.name())))?;
         Ok(schema)
     }
 
-    /// Reads the references of a request; the latest version is the one of now for ever.
+    /// Parses the references of a request. The latest version becomes a number here.
     fn references(&self, references: Vec<ReferenceBody>) -> Result<Vec<Reference>, Refusal> {
         let read = |reference: ReferenceBody| {
             let ReferenceBody {
@@ -234,7 +254,7 @@ impl View<'_> {
                 subject,
                 version,
             } = reference;
-            // What is deleted may be referred to by its number, for schemas that already do.
+            // A deleted version may be referred to by its number, because old schemas do.
             let visible = if version == -1 {
                 Visible::Live
             } else {
@@ -242,8 +262,8 @@ impl View<'_> {
             };
             let (version, _) = self
                 .find_version(&subject, &version.to_string(), visible)
-                .map_err(|missing| Refusal::InvalidSchema {
-                    reason: format!("no reference \"{name}\": {missing}"),
+                .map_err(|error| Refusal::InvalidSchema {
+                    reason: format!("reference \"{name}\" not found: {error}"),
                 })?;
             Ok(Reference {
                 name,
@@ -254,28 +274,28 @@ impl View<'_> {
         references.into_iter().map(read).collect()
     }
 
-    /// Finds a version by its number or as the latest.
+    /// Finds a version by its number, or the latest one.
     pub(super) fn find_version(
         &self,
         subject: &str,
         version: &str,
         visible: Visible,
     ) -> Result<(u32, Version), Refusal> {
-        let wanted = parse_version(version)?;
+        let wanted = VersionId::parse(version)?;
         if self.state.versions(subject, Visible::All).next().is_none() {
             return Err(no_subject(subject));
         }
         let mut versions = self.state.versions(subject, visible);
         let found = match wanted {
-            None => versions.next_back(),
-            Some(wanted) => versions.find(|&(number, _)| number == wanted),
+            VersionId::Latest => versions.next_back(),
+            VersionId::Number(wanted) => versions.find(|&(number, _)| number == wanted),
         };
         found.ok_or_else(|| Refusal::NoSuchVersion {
             version: version.to_owned(),
         })
     }
 
-    /// Describes a version as clients expect it.
+    /// Returns a version as clients expect it.
     pub(super) fn registered(
         &self,
         subject: &str,
@@ -283,8 +303,8 @@ impl View<'_> {
         version: Version,
     ) -> Result<Value, Refusal> {
         let schema = self.state.schema(version.id).ok_or(Refusal::NoSuchSchema)?;
-        let mut described = serde_json::to_value(schema).map_err(|wrong| Refusal::Store {
-            source: wrong.into(),
+        let mut described = serde_json::to_value(schema).map_err(|error| Refusal::Store {
+            source: error.into(),
         })?;
         described["subject"] = json!(subject);
         described["version"] = json!(number);
@@ -308,23 +328,6 @@ impl View<'_> {
             }),
         }
     }
-}
-
-/// Reads the number of a version; none for the latest.
-fn parse_version(version: &str) -> Result<Option<u32>, Refusal> {
-    if is_latest(version) {
-        return Ok(None);
-    }
-    let number = version.parse().ok();
-    let number = number.filter(|number| (1..=MAX_VERSION).contains(number));
-    number.map(Some).ok_or_else(|| Refusal::InvalidVersion {
-        version: version.to_owned(),
-    })
-}
-
-/// Returns whether a version stands for the latest.
-pub(super) fn is_latest(version: &str) -> bool {
-    matches!(version, "latest" | "-1")
 }
 
 fn no_subject(subject: &str) -> Refusal {

@@ -1,17 +1,17 @@
-//! Whether data written with one Avro schema can be read with another.
+//! Avro's schema resolution: can data written with one schema be read with another?
 //!
 //! # References
 //!
-//! - <https://avro.apache.org/docs/1.12.0/specification/#schema-resolution>, read as Avro's Java
-//!   library does (`SchemaCompatibility`), and with it Confluent's registry: names count without
-//!   their namespaces, logical types do not count.
+//! - <https://avro.apache.org/docs/1.12.0/specification/#schema-resolution>, as
+//!   Avro's Java library (`SchemaCompatibility`) and Confluent's registry implement it: names are
+//!   compared without their namespaces, logical types are ignored.
 
 use std::collections::BTreeMap;
 
 use crate::avro::{Field, Id, Name, Primitive, Schema, Type};
 
-/// Returns why a reader cannot read a writer's data; nothing if it can.
-pub(super) fn complaints(reader: &Schema, writer: &Schema) -> Vec<String> {
+/// Returns the reasons why a reader cannot read a writer's data, if any.
+pub(super) fn incompatibilities(reader: &Schema, writer: &Schema) -> Vec<String> {
     let mut comparison = Comparison {
         reader,
         writer,
@@ -23,8 +23,8 @@ pub(super) fn complaints(reader: &Schema, writer: &Schema) -> Vec<String> {
 struct Comparison<'a> {
     reader: &'a Schema,
     writer: &'a Schema,
-    /// Pairs that were compared. One that is still being compared counts as compatible, so that
-    /// recursive types come to an end.
+    /// Pairs compared so far. A pair in progress counts as compatible, so that recursive types
+    /// terminate.
     known: BTreeMap<(Id, Id), bool>,
 }
 
@@ -34,22 +34,24 @@ impl Comparison<'_> {
             Some(true) => return Vec::new(),
             Some(false) => {
                 self.known.insert((reader, writer), false);
-                return vec![format!("{}the types do not fit", at(place))];
+                return vec![format!("{}the types are incompatible", at(place))];
             }
             None => {}
         }
-        let complaints = self.compare_anew(reader, writer, place);
-        self.known.insert((reader, writer), complaints.is_empty());
-        complaints
+        let incompatibilities = self.compare_types(reader, writer, place);
+        self.known
+            .insert((reader, writer), incompatibilities.is_empty());
+        incompatibilities
     }
 
-    fn compare_anew(&mut self, reader: Id, writer: Id, place: &str) -> Vec<String> {
+    fn compare_types(&mut self, reader: Id, writer: Id, place: &str) -> Vec<String> {
         let (reading, writing) = (self.reader.get(reader), self.writer.get(writer));
         match (reading, writing) {
             (_, Type::Union(branches)) => {
                 let branches = branches.iter();
-                let complaints = branches.flat_map(|branch| self.compare(reader, *branch, place));
-                complaints.collect()
+                let incompatibilities =
+                    branches.flat_map(|branch| self.compare(reader, *branch, place));
+                incompatibilities.collect()
             }
             (Type::Union(branches), _) => {
                 let mut branches = branches.iter();
@@ -108,7 +110,7 @@ impl Comparison<'_> {
     }
 
     fn compare_fields(&mut self, fields: &[Field], written: &[Field], place: &str) -> Vec<String> {
-        let mut complaints = Vec::new();
+        let mut incompatibilities = Vec::new();
         for field in fields {
             let place = format!("{place}/{}", field.name);
             let called = |name: &str| written.iter().find(|written| written.name == name);
@@ -118,19 +120,21 @@ impl Comparison<'_> {
                 aliased.next()
             });
             match source {
-                Some(source) => complaints.extend(self.compare(field.kind, source.kind, &place)),
-                None if field.default.is_none() => complaints.push(format!(
-                    "{}the field has no default, and the writer does not have it",
+                Some(source) => {
+                    incompatibilities.extend(self.compare(field.kind, source.kind, &place));
+                }
+                None if field.default.is_none() => incompatibilities.push(format!(
+                    "{}the field has no default and is missing in the writer's schema",
                     at(&place)
                 )),
                 None => {}
             }
         }
-        complaints
+        incompatibilities
     }
 }
 
-/// Returns whether a type can be read as another: numbers may become wider, and bytes are text.
+/// Returns whether a type can be promoted to another: to a wider number, or between bytes and string.
 fn reads(reader: Primitive, writer: Primitive) -> bool {
     use Primitive::{Bytes, Double, Float, Int, Long, String};
     reader == writer
@@ -182,8 +186,8 @@ mod tests {
     /// Whether the second can read the first's data, and the first the second's.
     fn compatible(old: &Value, new: &Value) -> (bool, bool) {
         let (old, new) = (parse(old), parse(new));
-        let backward = complaints(&new, &old).is_empty();
-        (backward, complaints(&old, &new).is_empty())
+        let backward = incompatibilities(&new, &old).is_empty();
+        (backward, incompatibilities(&old, &new).is_empty())
     }
 
     const BOTH: (bool, bool) = (true, true);
@@ -195,12 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn numbers_may_become_wider_and_bytes_are_text() {
+    fn numbers_are_promoted_and_bytes_read_as_strings() {
         let kinds = ["int", "long", "float", "double"];
         for (narrow, old) in kinds.iter().enumerate() {
             for (wide, new) in kinds.iter().enumerate() {
                 let (old, new) = (parse(&json!(old)), parse(&json!(new)));
-                assert_eq!(complaints(&new, &old).is_empty(), narrow <= wide);
+                assert_eq!(incompatibilities(&new, &old).is_empty(), narrow <= wide);
             }
         }
         assert_eq!(compatible(&json!("bytes"), &json!("string")), BOTH);
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_may_go_and_may_come_with_a_default() {
+    fn fields_can_be_removed_and_added_with_a_default() {
         let a = json!({ "name": "a", "type": "int" });
         let b = json!({ "name": "b", "type": "int" });
         let with_default = json!({ "name": "b", "type": "int", "default": 0 });
@@ -226,13 +230,13 @@ mod tests {
         );
         let renamed = json!([{ "name": "z", "aliases": ["a"], "type": "long" }]);
         assert_eq!(compatible(&one, &record(&renamed)), BACKWARD);
-        let told = complaints(&parse(&record(&json!([a, b]))), &parse(&one));
-        let expected = "/b: the field has no default, and the writer does not have it";
-        assert_eq!(told, [expected]);
+        let found = incompatibilities(&parse(&record(&json!([a, b]))), &parse(&one));
+        let expected = "/b: the field has no default and is missing in the writer's schema";
+        assert_eq!(found, [expected]);
     }
 
     #[test]
-    fn unions_may_gain_branches() {
+    fn unions_can_gain_branches() {
         let optional = json!(["null", "string"]);
         assert_eq!(compatible(&json!("string"), &optional), BACKWARD);
         assert_eq!(compatible(&optional, &json!(["string", "null"])), BOTH);
@@ -244,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn enums_may_gain_symbols_and_a_default_stands_for_all() {
+    fn enums_can_gain_symbols_and_a_default_covers_unknown_ones() {
         let of = |symbols: &[&str]| json!({ "type": "enum", "name": "E", "symbols": symbols });
         assert_eq!(compatible(&of(&["A"]), &of(&["A", "B"])), BACKWARD);
         let mut with_default = of(&["A"]);
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn named_types_keep_their_names_and_sizes() {
+    fn named_types_must_keep_their_names_and_sizes() {
         let of = |name: &str, size| json!({ "type": "fixed", "name": name, "size": size });
         assert_eq!(compatible(&of("F", 2), &of("n.F", 2)), BOTH);
         assert_eq!(compatible(&of("F", 2), &of("G", 2)), NEITHER);
@@ -264,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn recursive_types_are_compared_to_their_end() {
+    fn comparison_of_recursive_types_terminates() {
         let list = |kind: &str| {
             record(&json!([
                 { "name": "next", "type": ["null", "Truck"] },

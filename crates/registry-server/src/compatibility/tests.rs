@@ -1,4 +1,4 @@
-//! Pairs of JSON Schemas and the levels at which the second may follow the first.
+//! Pairs of schemas and the levels at which they are compatible.
 
 use serde_json::json;
 
@@ -12,21 +12,21 @@ fn compared(text: &str) -> Compared {
     }
 }
 
-fn complaints(level: Level, old: &Value, new: &Value) -> Vec<String> {
-    level.complaints(&compared(&new.to_string()), &compared(&old.to_string()))
+fn incompatibilities(level: Level, old: &Value, new: &Value) -> Vec<String> {
+    level.incompatibilities(&compared(&new.to_string()), &compared(&old.to_string()))
 }
 
 /// Whether new is backward and forward compatible with old.
 fn compatible(old: &Value, new: &Value) -> (bool, bool) {
-    let backward = complaints(Level::Backward, old, new).is_empty();
-    let forward = complaints(Level::Forward, old, new).is_empty();
-    let full = complaints(Level::Full, old, new).is_empty();
+    let backward = incompatibilities(Level::Backward, old, new).is_empty();
+    let forward = incompatibilities(Level::Forward, old, new).is_empty();
+    let full = incompatibilities(Level::Full, old, new).is_empty();
     assert_eq!(full, backward && forward, "{old} {new}");
-    assert!(complaints(Level::None, old, new).is_empty());
-    let swapped = complaints(Level::Forward, new, old).is_empty();
+    assert!(incompatibilities(Level::None, old, new).is_empty());
+    let swapped = incompatibilities(Level::Forward, new, old).is_empty();
     assert_eq!(
         backward, swapped,
-        "forward is backward seen from the other side: {old} {new}"
+        "forward must be backward of the swapped pair: {old} {new}"
     );
     (backward, forward)
 }
@@ -51,7 +51,7 @@ const FORWARD: (bool, bool) = (false, true);
 const NEITHER: (bool, bool) = (false, false);
 
 #[test]
-fn types_may_widen_for_readers() {
+fn wider_type_is_backward_compatible() {
     let of = |kind: Value| closed(&json!({ "a": { "type": kind } }), &["a"]);
     assert_eq!(
         compatible(&of(json!("integer")), &of(json!("integer"))),
@@ -76,7 +76,7 @@ fn types_may_widen_for_readers() {
 }
 
 #[test]
-fn properties_may_come_to_closed_objects_and_go_from_open_ones() {
+fn properties_can_be_added_to_closed_and_removed_from_open_objects() {
     let a = json!({ "a": { "type": "integer" } });
     let ab = json!({ "a": { "type": "integer" }, "b": { "type": "string" } });
     assert_eq!(compatible(&closed(&a, &[]), &closed(&ab, &[])), BACKWARD);
@@ -87,7 +87,7 @@ fn properties_may_come_to_closed_objects_and_go_from_open_ones() {
 }
 
 #[test]
-fn what_is_required_may_become_optional_and_what_has_a_default_may_become_required() {
+fn required_property_can_become_optional_and_one_with_a_default_required() {
     let a = json!({ "a": { "type": "integer" } });
     assert_eq!(compatible(&closed(&a, &["a"]), &closed(&a, &[])), BACKWARD);
     assert_eq!(compatible(&closed(&a, &[]), &closed(&a, &["a"])), FORWARD);
@@ -104,7 +104,7 @@ fn what_is_required_may_become_optional_and_what_has_a_default_may_become_requir
 }
 
 #[test]
-fn bounds_patterns_and_choices_may_loosen_for_readers() {
+fn looser_bounds_patterns_and_choices_are_backward_compatible() {
     let pairs = [
         (json!({ "minimum": 1 }), json!({ "minimum": 0 })),
         (json!({ "maximum": 1 }), json!({})),
@@ -143,7 +143,7 @@ fn bounds_patterns_and_choices_may_loosen_for_readers() {
 }
 
 #[test]
-fn what_confluents_registry_lets_grow_may_grow() {
+fn schemas_grow_as_in_confluents_registry() {
     let kept = json!({
         "code": { "type": "string", "pattern": "^(?=.*x)[A-Z]{2}\\d+$", "format": "uuid" },
         "price": { "type": "number", "multipleOf": 0.01 },
@@ -177,7 +177,7 @@ fn what_confluents_registry_lets_grow_may_grow() {
 }
 
 #[test]
-fn properties_may_come_to_an_open_object_if_they_say_nothing() {
+fn unconstrained_property_can_be_added_to_an_open_object() {
     let a = json!({ "a": { "type": "integer" } });
     let anything = json!({ "a": { "type": "integer" }, "b": {} });
     assert_eq!(compatible(&open(&a), &open(&anything)), BOTH);
@@ -188,21 +188,21 @@ fn properties_may_come_to_an_open_object_if_they_say_nothing() {
 }
 
 #[test]
-fn what_cannot_be_decided_is_refused_with_that_reason() {
+fn undecidable_pair_is_incompatible_with_that_reason() {
     let list = |kind: &str| {
         closed(
             &json!({ "next": { "$ref": "#" }, "v": { "type": kind } }),
             &[],
         )
     };
-    let told = complaints(Level::Backward, &list("integer"), &list("number"));
+    let found = incompatibilities(Level::Backward, &list("integer"), &list("number"));
     let undecided =
-        "it could not be proved that the new schema accepts whatever the old one accepts";
-    assert_eq!(told, [undecided]);
+        "cannot prove that the new schema accepts every value that the old schema accepts";
+    assert_eq!(found, [undecided]);
 }
 
 #[test]
-fn definitions_are_followed_and_annotations_do_not_matter() {
+fn definitions_are_resolved_and_annotations_ignored() {
     let with = |kind: &str| {
         json!({
             "definitions": { "id": { "type": kind, "description": kind } },
@@ -224,7 +224,7 @@ fn schemas_of_different_drafts_are_compared() {
 }
 
 #[test]
-fn a_recursive_schema_is_compatible_with_itself() {
+fn recursive_schema_is_compatible_with_itself() {
     let list = |extra: &str| {
         json!({
             "type": "object",
@@ -235,32 +235,38 @@ fn a_recursive_schema_is_compatible_with_itself() {
 }
 
 #[test]
-fn a_complaint_says_which_values_are_refused() {
+fn message_names_the_rejected_values() {
     let of = |kind: &str| closed(&json!({ "a": { "type": kind } }), &["a"]);
-    let complaints = complaints(Level::Full, &of("integer"), &of("string"));
-    assert_eq!(complaints.len(), 2);
-    assert!(complaints[0].starts_with("the new schema refuses what the old one accepts: {"));
+    let incompatibilities = incompatibilities(Level::Full, &of("integer"), &of("string"));
+    assert_eq!(incompatibilities.len(), 2);
+    assert!(
+        incompatibilities[0]
+            .starts_with("the new schema rejects values that the old schema accepts: {")
+    );
 }
 
 #[test]
-fn avro_is_compared_by_its_own_rules_and_with_nothing_else() {
+fn avro_is_compared_by_its_own_rules_and_only_with_avro() {
     let avro = |text| Compared {
         kind: SchemaType::Avro,
         ..compared(text)
     };
     let (int, long) = (avro("\"int\""), avro("\"long\""));
-    assert_eq!(Level::Full.complaints(&int, &avro(" \"int\"")), [""; 0]);
-    assert_eq!(Level::Backward.complaints(&long, &int), [""; 0]);
-    let refused = ["the new schema cannot read what the old one wrote: int cannot read long"];
-    assert_eq!(Level::Backward.complaints(&int, &long), refused);
-    assert_eq!(Level::Full.complaints(&int, &long), refused);
-    assert_eq!(Level::None.complaints(&int, &long), [""; 0]);
-    let other = Level::Backward.complaints(&int, &compared("{}"));
-    assert_eq!(other, ["the new schema is AVRO, the old one JSON"]);
+    assert_eq!(
+        Level::Full.incompatibilities(&int, &avro(" \"int\"")),
+        [""; 0]
+    );
+    assert_eq!(Level::Backward.incompatibilities(&long, &int), [""; 0]);
+    let expected = ["the new schema cannot read data of the old schema: int cannot read long"];
+    assert_eq!(Level::Backward.incompatibilities(&int, &long), expected);
+    assert_eq!(Level::Full.incompatibilities(&int, &long), expected);
+    assert_eq!(Level::None.incompatibilities(&int, &long), [""; 0]);
+    let other = Level::Backward.incompatibilities(&int, &compared("{}"));
+    assert_eq!(other, ["the new schema is AVRO, the old schema is JSON"]);
 }
 
 #[test]
-fn avro_types_of_other_documents_are_followed() {
+fn avro_types_of_other_documents_are_resolved() {
     let of = |symbols: Value| {
         let kind = json!({ "type": "enum", "name": "n.Kind", "symbols": symbols });
         Compared {
@@ -270,6 +276,6 @@ fn avro_types_of_other_documents_are_followed() {
         }
     };
     let (fewer, more) = (of(json!(["A"])), of(json!(["A", "B"])));
-    assert_eq!(Level::Backward.complaints(&more, &fewer), [""; 0]);
-    assert_eq!(Level::Backward.complaints(&fewer, &more).len(), 1);
+    assert_eq!(Level::Backward.incompatibilities(&more, &fewer), [""; 0]);
+    assert_eq!(Level::Backward.incompatibilities(&fewer, &more).len(), 1);
 }

@@ -1,12 +1,12 @@
 //! Every route, its replies and its error codes.
 
-use reqwest::Method;
-use serde_json::json;
+use hyper::Method;
+use serde_json::{Value, json};
 
-use crate::tests::*;
+use crate::tests::{body, closed, incompatible, one, start, two};
 
 #[tokio::test]
-async fn a_schema_is_registered_once_and_found_by_id_version_and_content() {
+async fn schema_is_registered_once_and_found_by_id_version_and_content() {
     let server = start().await;
     assert_eq!(
         server.register("s", &one()).await,
@@ -49,7 +49,7 @@ async fn a_schema_is_registered_once_and_found_by_id_version_and_content() {
         json!([{ "subject": "s", "version": 2 }, { "subject": "t", "version": 1 }])
     );
     let found = server
-        .ask(Method::POST, "/subjects/s", Some(body(&one())))
+        .send(Method::POST, "/subjects/s", Some(body(&one())))
         .await
         .1;
     assert_eq!((&found["version"], &found["id"]), (&json!(1), &json!(1)));
@@ -58,7 +58,7 @@ async fn a_schema_is_registered_once_and_found_by_id_version_and_content() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_refused_with_confluents_codes() {
+async fn missing_subjects_versions_and_routes_get_confluents_error_codes() {
     let server = start().await;
     server.register("s", &one()).await;
     let get = Method::GET;
@@ -99,7 +99,7 @@ async fn what_is_not_there_is_refused_with_confluents_codes() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_refused_with_confluents_codes() {
+async fn invalid_requests_get_confluents_error_codes() {
     let server = start().await;
     server.register("s", &one()).await;
     let post = Method::POST;
@@ -145,7 +145,7 @@ async fn what_is_wrong_is_refused_with_confluents_codes() {
 }
 
 #[tokio::test]
-async fn subjects_are_deleted_softly_first_and_then_for_good() {
+async fn subject_must_be_soft_deleted_before_it_is_deleted_permanently() {
     let server = start().await;
     server.register("s", &one()).await;
     server.register("s", &two()).await;
@@ -163,7 +163,7 @@ async fn subjects_are_deleted_softly_first_and_then_for_good() {
         .await;
     assert_eq!(
         server
-            .ask(delete.clone(), "/subjects/s/versions/1", None)
+            .send(delete.clone(), "/subjects/s/versions/1", None)
             .await
             .1,
         json!(1)
@@ -180,7 +180,7 @@ async fn subjects_are_deleted_softly_first_and_then_for_good() {
         .refused(Method::GET, "/subjects/s/versions/1", None, 40_402)
         .await;
     assert_eq!(
-        server.ask(delete.clone(), "/subjects/s", None).await.1,
+        server.send(delete.clone(), "/subjects/s", None).await.1,
         json!([2])
     );
     server
@@ -194,7 +194,7 @@ async fn subjects_are_deleted_softly_first_and_then_for_good() {
     );
     assert_eq!(server.get("/schemas/ids/1").await.0, 200);
     let gone = server
-        .ask(delete.clone(), "/subjects/s?permanent=true", None)
+        .send(delete.clone(), "/subjects/s?permanent=true", None)
         .await
         .1;
     assert_eq!(gone, json!([1, 2]));
@@ -207,12 +207,12 @@ async fn subjects_are_deleted_softly_first_and_then_for_good() {
 }
 
 #[tokio::test]
-async fn levels_decide_what_may_follow() {
+async fn level_decides_which_schemas_are_compatible() {
     let server = start().await;
     let put = |path: &'static str, level: &str| {
         let body = json!({ "compatibility": level });
         let server = &server;
-        async move { server.ask(Method::PUT, path, Some(body)).await.1 }
+        async move { server.send(Method::PUT, path, Some(body)).await.1 }
     };
     assert_eq!(
         server.get("/config").await.1,
@@ -227,7 +227,7 @@ async fn levels_decide_what_may_follow() {
     assert_eq!(server.register("s", &one()).await.0, 200);
     let check = |path: &'static str, schema: Value| {
         let server = &server;
-        async move { server.ask(Method::POST, path, Some(body(&schema))).await.1 }
+        async move { server.send(Method::POST, path, Some(body(&schema))).await.1 }
     };
     let path = "/compatibility/subjects/s/versions/latest";
     assert_eq!(check(path, one()).await, json!({ "is_compatible": true }));
@@ -252,7 +252,7 @@ async fn levels_decide_what_may_follow() {
     put("/config/s", "BACKWARD_TRANSITIVE").await;
     assert_eq!(check(all, three).await, json!({ "is_compatible": false }));
     put("/config", "NONE").await;
-    let reset = server.ask(Method::DELETE, "/config/s", None).await.1;
+    let reset = server.send(Method::DELETE, "/config/s", None).await.1;
     assert_eq!(
         reset,
         json!({ "compatibilityLevel": "BACKWARD_TRANSITIVE" })
@@ -263,12 +263,12 @@ async fn levels_decide_what_may_follow() {
 }
 
 #[tokio::test]
-async fn a_read_only_subject_stays_as_it_is() {
+async fn read_only_subject_cannot_be_changed() {
     let server = start().await;
     server.register("s", &one()).await;
     let read_only = json!({ "mode": "READONLY" });
     let set = server
-        .ask(Method::PUT, "/mode/s", Some(read_only.clone()))
+        .send(Method::PUT, "/mode/s", Some(read_only.clone()))
         .await
         .1;
     assert_eq!(set, read_only);
@@ -281,23 +281,23 @@ async fn a_read_only_subject_stays_as_it_is() {
         .await;
     assert_eq!(server.register("t", &one()).await.0, 200);
     assert_eq!(
-        server.ask(Method::DELETE, "/mode/s", None).await.1,
+        server.send(Method::DELETE, "/mode/s", None).await.1,
         read_only
     );
     assert_eq!(server.register("s", &two()).await.0, 200);
 }
 
 #[tokio::test]
-async fn avro_schemas_are_kept_and_compared() {
+async fn avro_schemas_are_registered_and_compared() {
     let server = start().await;
     let avro = |text: &str| Some(json!({ "schema": text }));
     let path = "/subjects/s/versions";
     assert_eq!(
-        server.ask(Method::POST, path, avro("\"int\"")).await.1,
+        server.send(Method::POST, path, avro("\"int\"")).await.1,
         json!({ "id": 1 })
     );
     assert_eq!(
-        server.ask(Method::POST, path, avro(" \"int\" ")).await.1,
+        server.send(Method::POST, path, avro(" \"int\" ")).await.1,
         json!({ "id": 1 })
     );
     assert_eq!(
@@ -311,15 +311,15 @@ async fn avro_schemas_are_kept_and_compared() {
         .refused(Method::POST, path, avro("\"text\""), 42_201)
         .await;
     let none = json!({ "compatibility": "NONE" });
-    server.ask(Method::PUT, "/config/s", Some(none)).await;
+    server.send(Method::PUT, "/config/s", Some(none)).await;
     assert_eq!(
-        server.ask(Method::POST, path, avro("\"string\"")).await.1,
+        server.send(Method::POST, path, avro("\"string\"")).await.1,
         json!({ "id": 2 })
     );
 }
 
 #[tokio::test]
-async fn schemas_may_refer_to_others() {
+async fn schemas_can_refer_to_other_schemas() {
     let server = start().await;
     server.register("id", &json!({ "type": "integer" })).await;
     let schema = json!({ "properties": { "id": { "$ref": "id.json" } } }).to_string();
@@ -335,7 +335,7 @@ async fn schemas_may_refer_to_others() {
         .refused(Method::POST, path, referring(2), 42_201)
         .await;
     assert_eq!(
-        server.ask(Method::POST, path, referring(1)).await.1,
+        server.send(Method::POST, path, referring(1)).await.1,
         json!({ "id": 2 })
     );
     assert_eq!(
@@ -350,40 +350,7 @@ async fn schemas_may_refer_to_others() {
 }
 
 #[tokio::test]
-async fn everything_survives_a_restart_and_ids_go_on() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let durable = || Settings {
-        data_dir: Some(folder.path().join("registry")),
-        ..settings()
-    };
-    let server = start_with(durable()).await;
-    server.register("s", &one()).await;
-    server.register("s", &two()).await;
-    server.register("gone", &incompatible()).await;
-    server.ask(Method::DELETE, "/subjects/gone", None).await;
-    server
-        .ask(Method::DELETE, "/subjects/gone?permanent=true", None)
-        .await;
-    let full = json!({ "compatibility": "FULL" });
-    server.ask(Method::PUT, "/config/s", Some(full)).await;
-    let before = server.get("/schemas?deleted=true").await;
-    let used = Registry::start(durable()).await;
-    assert!(matches!(used, Err(Error::JournalInUse { .. })));
-    assert!(server.registry.stop().await);
-    let server = start_with(durable()).await;
-    assert_eq!(server.get("/schemas?deleted=true").await, before);
-    assert_eq!(
-        server.get("/config/s").await.1,
-        json!({ "compatibilityLevel": "FULL" })
-    );
-    assert_eq!(
-        server.register("t", &incompatible()).await.1,
-        json!({ "id": 4 })
-    );
-}
-
-#[tokio::test]
-async fn lists_are_told_page_by_page() {
+async fn lists_are_paginated() {
     let server = start().await;
     for subject in ["a", "b", "c"] {
         server.register(subject, &one()).await;
@@ -404,7 +371,7 @@ async fn lists_are_told_page_by_page() {
 }
 
 #[tokio::test]
-async fn ids_are_not_chosen_by_clients_and_versions_follow_one_another() {
+async fn client_cannot_choose_an_id_or_skip_a_version() {
     let server = start().await;
     let asking = |numbers: Value| {
         let mut asking = body(&one());
@@ -421,15 +388,15 @@ async fn ids_are_not_chosen_by_clients_and_versions_follow_one_another() {
         .refused(post.clone(), path, asking(json!({ "version": 2 })), 42_201)
         .await;
     let first = asking(json!({ "id": -1, "version": 1 }));
-    assert_eq!(server.ask(post, path, first).await.1, json!({ "id": 1 }));
+    assert_eq!(server.send(post, path, first).await.1, json!({ "id": 1 }));
 }
 
 #[tokio::test]
-async fn whatever_comes_first_is_compatible() {
+async fn first_version_is_compatible() {
     let server = start().await;
     let check = |version: &str| format!("/compatibility/subjects/none/versions/{version}");
     let (status, verdict) = server
-        .ask(Method::POST, &check("latest"), Some(body(&one())))
+        .send(Method::POST, &check("latest"), Some(body(&one())))
         .await;
     assert_eq!((status, verdict), (200, json!({ "is_compatible": true })));
     server
@@ -438,7 +405,7 @@ async fn whatever_comes_first_is_compatible() {
 }
 
 #[tokio::test]
-async fn a_reference_to_the_latest_version_stays_with_it() {
+async fn reference_to_the_latest_version_is_pinned_to_its_number() {
     let server = start().await;
     server.register("id", &json!({ "type": "integer" })).await;
     let referring = json!({
@@ -447,7 +414,10 @@ async fn a_reference_to_the_latest_version_stays_with_it() {
         "references": [{ "name": "id.json", "subject": "id", "version": -1 }],
     });
     let path = "/subjects/s/versions";
-    assert_eq!(server.ask(Method::POST, path, Some(referring)).await.0, 200);
+    assert_eq!(
+        server.send(Method::POST, path, Some(referring)).await.0,
+        200
+    );
     server.register("id", &json!({ "type": "number" })).await;
     let kept = server.get("/subjects/s/versions/1").await.1;
     assert_eq!(kept["references"][0]["version"], 1);

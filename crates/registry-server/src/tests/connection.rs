@@ -1,12 +1,18 @@
-//! Connections that ask too much, too slowly or nothing that makes sense.
+//! Connections with oversized, slow, torn and hostile requests.
+
+use std::time::Duration;
+
+use convoy_server_kit::Limits;
+use hyper::Method;
+use serde_json::{Value, json};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::tests::*;
+use crate::tests::{LIMITS, settings, start, start_with};
 
 #[tokio::test]
-async fn bodies_and_heads_are_limited_and_torn_requests_end_alone() {
+async fn bodies_and_heads_are_limited_and_torn_requests_affect_no_others() {
     let server = start().await;
     let long = json!({ "schema": "x".repeat(LIMITS.frame_bytes) });
     server
@@ -26,7 +32,7 @@ async fn bodies_and_heads_are_limited_and_torn_requests_end_alone() {
         stream.write_all(bytes).await.expect("writes");
         stream.shutdown().await.expect("shuts down");
         let mut reply = Vec::new();
-        // A connection that is reset has ended as well.
+        // The connection is closed or reset.
         drop(stream.read_to_end(&mut reply).await);
     }
     let mut stream = TcpStream::connect(server.registry.address())
@@ -41,26 +47,22 @@ async fn bodies_and_heads_are_limited_and_torn_requests_end_alone() {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_ended() {
+async fn idle_connection_is_closed() {
     let limits = Limits {
         idle: Duration::from_millis(50),
         ..LIMITS
     };
-    let server = start_with(Settings {
-        limits,
-        ..settings()
-    })
-    .await;
+    let server = start_with(settings().with_limits(limits)).await;
     let mut stream = TcpStream::connect(server.registry.address())
         .await
         .expect("connects");
     stream.write_all(b"GET / HT").await.expect("writes");
     let mut reply = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut reply));
-    drop(ended.await.expect("the server ends the connection"));
+    drop(ended.await.expect("the server closes the connection"));
 }
 
-/// Schemas made to cost much: nesting, choices of choices, patterns, references.
+/// Schemas that are expensive to check: nesting, choices of choices, patterns, references.
 fn hostile() -> Vec<Value> {
     let nest = |key: &str, depth: usize| {
         let close = if key == "items" { "}" } else { "]}" };
@@ -96,7 +98,7 @@ fn hostile() -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_schemas_are_answered_and_others_are_served_after() {
+async fn hostile_schemas_do_not_stop_the_server() {
     let server = start().await;
     let schemas = hostile();
     for (number, schema) in schemas.iter().enumerate() {

@@ -1,15 +1,18 @@
-//! The registry as clients see it: over HTTP on loopback, by our own client and by plain requests.
+//! The server over HTTP on the loopback interface.
 
 mod api;
-mod confluent;
 mod connection;
+mod lifecycle;
 
 use std::time::Duration;
 
-use reqwest::Method;
+use convoy_server_kit::Limits;
+use hyper::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::*;
+use crate::{RegistryServer, Settings};
 
 const LIMITS: Limits = Limits {
     connections: 100,
@@ -18,26 +21,16 @@ const LIMITS: Limits = Limits {
 };
 
 struct Server {
-    registry: Registry,
-    http: reqwest::Client,
+    registry: RegistryServer,
 }
 
 async fn start_with(settings: Settings) -> Server {
-    // The first test of the process installs it; the others find it installed.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    Server {
-        registry: Registry::start(settings).await.expect("starts"),
-        http: reqwest::Client::new(),
-    }
+    let registry = RegistryServer::start(settings).await.expect("starts");
+    Server { registry }
 }
 
 fn settings() -> Settings {
-    Settings {
-        listen: ([127, 0, 0, 1], 0).into(),
-        data_dir: None,
-        users: Vec::new(),
-        limits: LIMITS,
-    }
+    Settings::default().with_limits(LIMITS)
 }
 
 async fn start() -> Server {
@@ -45,39 +38,46 @@ async fn start() -> Server {
 }
 
 impl Server {
-    fn url(&self) -> String {
-        format!("http://{}", self.registry.address())
-    }
-
-    /// Sends a request and returns the status and the JSON of the reply.
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let mut request = self.http.request(method, format!("{}{path}", self.url()));
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let response = request.send().await.expect("the registry answers");
-        let media_type = response.headers()["content-type"].clone();
-        assert_eq!(media_type, "application/vnd.schemaregistry.v1+json");
-        let status = response.status().as_u16();
-        let text = response.text().await.expect("the reply has a body");
+    /// Sends a request on a new connection; returns the status and the JSON of the response.
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: registry\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(self.registry.address())
+            .await
+            .expect("connects");
+        // The server may respond, and close, before it has read the whole body.
+        drop(stream.write_all(request.as_bytes()).await);
+        let mut response = String::new();
+        stream
+            .read_to_string(&mut response)
+            .await
+            .expect("the registry responds");
+        let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
+        let media_type = "content-type: application/vnd.schemaregistry.v1+json";
+        assert!(head.lines().any(|line| line == media_type), "{head}");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
         (
-            status,
-            serde_json::from_str(&text).expect("the reply is JSON"),
+            status.expect("a status code"),
+            serde_json::from_str(body).expect("a JSON body"),
         )
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
-        self.ask(Method::GET, path, None).await
+        self.send(Method::GET, path, None).await
     }
 
     async fn register(&self, subject: &str, schema: &Value) -> (u16, Value) {
         let path = format!("/subjects/{subject}/versions");
-        self.ask(Method::POST, &path, Some(body(schema))).await
+        self.send(Method::POST, &path, Some(body(schema))).await
     }
 
     /// Asserts that a request is refused with an error code and its HTTP status.
     async fn refused(&self, method: Method, path: &str, body: Option<Value>, code: u64) {
-        let (status, reply) = self.ask(method.clone(), path, body).await;
+        let (status, reply) = self.send(method.clone(), path, body).await;
         assert_eq!(reply["error_code"], code, "{method} {path}: {reply}");
         let expected = if code < 1_000 { code } else { code / 100 };
         assert_eq!(u64::from(status), expected, "{method} {path}");

@@ -1,4 +1,4 @@
-//! What embedded servers ask at every request: does it go wrong, and how?
+//! Fail points: decide at every request whether a fault is injected, and which.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,41 +7,43 @@ use std::time::Duration;
 use convoy_kafka_server::{Fault, FaultHook, Moment};
 use convoy_mongodb_server::{self as store, ErrorReply, Interruption};
 
-use crate::faults::{Chance, Plan, Scheduled, Target};
+use crate::error::Error;
+use crate::faults::{Chance, Plan, Reach, Scheduled, Target};
 use crate::load::random;
 use crate::measure::RunClock;
-use crate::proxy::{Mishap, Mishaps};
+use crate::proxy::{ProxyFault, ProxyFaults};
+use crate::report::BackendKind;
 
-/// Keeps these choices independent of others of the same seed.
+/// Makes these draws independent of others with the same seed.
 const STREAM: u64 = 0x7265_7175;
 
 /// An instant that never comes.
 const NEVER: u64 = u64::MAX;
 
-/// Kafka's code for a broker that does not lead the partition (any more).
+/// Kafka's error code `NOT_LEADER_OR_FOLLOWER`.
 const NOT_LEADER: i16 = 6;
 
-/// MongoDB's code for a write concern that was not met.
+/// MongoDB's error code `WriteConcernFailed`.
 const CONCERN_UNMET: i32 = 64;
 
-/// Answers for both embedded servers, and counts.
+/// Fail points of all servers of a run, with counters.
 #[derive(Debug)]
 pub struct FailPoints {
     plan: Plan,
     seed: u64,
     clock: RunClock,
-    /// When the emission began, nanoseconds on the run's clock; [`NEVER`] while nothing happens.
+    /// Begin of the emission, in nanoseconds on the run's clock; [`NEVER`] while injection is off.
     begun: AtomicU64,
     drawn: AtomicU64,
-    /// How often each of the plan's chances struck, in its order.
-    struck: Vec<AtomicU64>,
+    /// Injected faults of each of the plan's probabilities, in its order.
+    injected: Vec<AtomicU64>,
 }
 
 impl FailPoints {
-    /// Prepares a plan; nothing happens yet.
+    /// Creates the fail points of a plan. Injection is off.
     pub fn new(plan: Plan, seed: u64, clock: RunClock) -> Self {
         Self {
-            struck: plan.chances.iter().map(|_| AtomicU64::new(0)).collect(),
+            injected: plan.chances.iter().map(|_| AtomicU64::new(0)).collect(),
             plan,
             seed,
             clock,
@@ -50,48 +52,61 @@ impl FailPoints {
         }
     }
 
-    /// Lets things happen from now on.
+    /// Returns the plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Checks that servers of these kinds can have all planned faults.
+    pub fn check_reach(&self, broker: BackendKind, store: BackendKind) -> Result<(), Error> {
+        match self.plan.first_beyond(reach(broker), reach(store)) {
+            None => Ok(()),
+            Some((fault, server)) => Err(Error::FaultOutOfReach { fault, server }),
+        }
+    }
+
+    /// Turns injection on.
     pub fn begin(&self, now: u64) {
         self.begun.store(now, Ordering::Relaxed);
     }
 
-    /// Lets nothing happen any more.
+    /// Turns injection off.
     pub fn end(&self) {
         self.begun.store(NEVER, Ordering::Relaxed);
     }
 
-    /// Returns how often each of the plan's chances struck, in its order.
-    pub fn struck(&self) -> impl Iterator<Item = u64> {
-        self.struck
+    /// Returns the number of injected faults of each of the plan's probabilities, in its order.
+    pub fn injected(&self) -> impl Iterator<Item = u64> {
+        self.injected
             .iter()
             .map(|count| count.load(Ordering::Relaxed))
     }
 
-    /// Returns whether a chance strikes now.
-    fn strikes(&self, chance: Chance) -> bool {
+    /// Draws whether to inject a fault now, and counts it.
+    fn draw(&self, chance: Chance) -> bool {
         let planned = self.plan.chances.iter();
-        let mut planned = planned.zip(&self.struck);
+        let mut planned = planned.zip(&self.injected);
         let Some(((_, probability), count)) = planned.find(|((planned, _), _)| *planned == chance)
         else {
             return false;
         };
         let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
-        let strikes = self.active() && {
+        let inject = self.active() && {
             let bits = random::bits(self.seed ^ STREAM, drawn, 0);
             probability.falls_on(bits)
         };
-        if strikes {
+        if inject {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        strikes
+        inject
     }
 
     fn active(&self) -> bool {
         self.begun.load(Ordering::Relaxed) != NEVER
     }
 
-    /// Returns what a server waits now: the rest of a hang, and the delay of a slow while.
-    fn waits(&self, server: Target) -> (Option<Duration>, Option<Duration>) {
+    /// Returns the remaining time of a hang of the server, and the delay of slow responses.
+    fn delays(&self, server: Target) -> (Option<Duration>, Option<Duration>) {
         let begun = self.begun.load(Ordering::Relaxed);
         let (mut hang, mut slow) = (None, None);
         if begun == NEVER {
@@ -115,11 +130,11 @@ impl FailPoints {
 
 impl FaultHook<Moment<'_>, Fault> for FailPoints {
     fn fault_for(&self, moment: &Moment<'_>) -> Option<Fault> {
-        let (hang, slow) = self.waits(Target::Broker);
+        let (hang, slow) = self.delays(Target::Broker);
         if let Some(rest) = hang {
             return Some(Fault::Delay(rest));
         }
-        let (chances, waits): (&[(Chance, Fault)], bool) = match moment {
+        let (chances, delayed): (&[(Chance, Fault)], bool) = match moment {
             Moment::BeforeAppend { .. } => (
                 &[
                     (Chance::BrokerCutBeforeAppend, Fault::Cut),
@@ -132,10 +147,10 @@ impl FaultHook<Moment<'_>, Fault> for FailPoints {
             Moment::OnFetch { .. } => (&[(Chance::BrokerCutOnFetch, Fault::Cut)], true),
             _ => (&[], false),
         };
-        let struck = chances.iter().find(|(chance, _)| self.strikes(*chance));
-        match (struck, slow) {
+        let drawn = chances.iter().find(|(chance, _)| self.draw(*chance));
+        match (drawn, slow) {
             (Some((_, fault)), _) => Some(*fault),
-            (None, Some(delay)) if waits => Some(Fault::Delay(delay)),
+            (None, Some(delay)) if delayed => Some(Fault::Delay(delay)),
             (None, _) => None,
         }
     }
@@ -143,7 +158,7 @@ impl FaultHook<Moment<'_>, Fault> for FailPoints {
 
 impl FaultHook<store::Moment<'_>, store::Fault> for FailPoints {
     fn fault_for(&self, moment: &store::Moment<'_>) -> Option<store::Fault> {
-        let (hang, slow) = self.waits(Target::Store);
+        let (hang, slow) = self.delays(Target::Store);
         if let Some(rest) = hang {
             return Some(store::Fault::before(Interruption::Delay(rest)));
         }
@@ -154,11 +169,11 @@ impl FaultHook<store::Moment<'_>, store::Fault> for FailPoints {
             before: slow.map(Interruption::Delay),
             ..store::Fault::default()
         };
-        if self.strikes(Chance::StoreCutBeforeApply) {
+        if self.draw(Chance::StoreCutBeforeApply) {
             fault.before = Some(Interruption::Cut);
-        } else if self.strikes(Chance::StoreCutAfterApply) {
+        } else if self.draw(Chance::StoreCutAfterApply) {
             fault.after = Some(Interruption::Cut);
-        } else if moment.command == "insert" && self.strikes(Chance::StoreConcernUnmet) {
+        } else if moment.command == "insert" && self.draw(Chance::StoreConcernUnmet) {
             let message = "waiting for replication timed out";
             fault.write_concern_error = Some(ErrorReply::new(CONCERN_UNMET, message));
         }
@@ -166,37 +181,45 @@ impl FaultHook<store::Moment<'_>, store::Fault> for FailPoints {
     }
 }
 
-/// A server behind a proxy, which cannot tell one kind of request from another.
+/// Fail points of a server behind a proxy, which does not know the kinds of requests.
 #[derive(Debug)]
 pub struct ProxiedServer {
-    /// The answers.
+    /// Fail points of the run.
     pub points: Arc<FailPoints>,
-    /// Which server it is.
+    /// Server behind the proxy.
     pub target: Target,
 }
 
-impl Mishaps for ProxiedServer {
-    fn next(&self) -> Option<Mishap> {
-        let (hang, slow) = self.points.waits(self.target);
+impl ProxyFaults for ProxiedServer {
+    fn next(&self) -> Option<ProxyFault> {
+        let (hang, slow) = self.points.delays(self.target);
         if let Some(rest) = hang {
-            return Some(Mishap::Delay(rest));
+            return Some(ProxyFault::Delay(rest));
         }
-        let chances: &[(Chance, Mishap)] = match self.target {
+        let chances: &[(Chance, ProxyFault)] = match self.target {
             Target::Broker => &[
-                (Chance::BrokerCutBeforeAppend, Mishap::CutBefore),
-                (Chance::BrokerCutAfterAppend, Mishap::CutAfter),
-                (Chance::BrokerCutOnFetch, Mishap::CutAfter),
+                (Chance::BrokerCutBeforeAppend, ProxyFault::CutBefore),
+                (Chance::BrokerCutAfterAppend, ProxyFault::CutAfter),
+                (Chance::BrokerCutOnFetch, ProxyFault::CutAfter),
             ],
             Target::Store => &[
-                (Chance::StoreCutBeforeApply, Mishap::CutBefore),
-                (Chance::StoreCutAfterApply, Mishap::CutAfter),
+                (Chance::StoreCutBeforeApply, ProxyFault::CutBefore),
+                (Chance::StoreCutAfterApply, ProxyFault::CutAfter),
             ],
         };
         let mut chances = chances.iter();
-        let struck = chances.find(|(chance, _)| self.points.strikes(*chance));
-        struck
-            .map(|(_, mishap)| *mishap)
-            .or(slow.map(Mishap::Delay))
+        let drawn = chances.find(|(chance, _)| self.points.draw(*chance));
+        drawn
+            .map(|(_, fault)| *fault)
+            .or(slow.map(ProxyFault::Delay))
+    }
+}
+
+fn reach(kind: BackendKind) -> Reach {
+    match kind {
+        BackendKind::Embedded => Reach::Embedded,
+        BackendKind::Container => Reach::Container,
+        BackendKind::External | BackendKind::None => Reach::External,
     }
 }
 
@@ -218,7 +241,7 @@ mod tests {
     };
 
     #[test]
-    fn nothing_happens_before_the_begin_and_after_the_end() {
+    fn nothing_is_injected_before_the_begin_and_after_the_end() {
         let points = points("broker-cut-before-append=1,broker-hang@0s+1h");
         assert_eq!(points.fault_for(&APPEND), None);
         points.begin(0);
@@ -228,17 +251,17 @@ mod tests {
     }
 
     #[test]
-    fn a_chance_strikes_its_share_and_is_counted() {
+    fn faults_are_injected_with_their_probability_and_counted() {
         let points = points("broker-cut-before-append=0.2");
         points.begin(0);
-        let struck = (0..10_000).filter(|_| points.fault_for(&APPEND) == Some(Fault::Cut));
-        let struck = struck.count() as u64;
-        assert!((1_800..2_200).contains(&struck), "{struck}");
-        assert_eq!(points.struck().collect::<Vec<_>>(), [struck]);
+        let injected = (0..10_000).filter(|_| points.fault_for(&APPEND) == Some(Fault::Cut));
+        let injected = injected.count() as u64;
+        assert!((1_800..2_200).contains(&injected), "{injected}");
+        assert_eq!(points.injected().collect::<Vec<_>>(), [injected]);
     }
 
     #[test]
-    fn a_hang_lasts_to_its_end_and_a_slow_while_delays_each() {
+    fn hang_lasts_until_its_end_and_slow_delays_each_request() {
         let hanging = points("broker-hang@0s+1h");
         hanging.begin(0);
         let Some(Fault::Delay(rest)) = hanging.fault_for(&Moment::BeforeResponse { api: 3 }) else {

@@ -1,7 +1,7 @@
-//! The way to servers that are not embedded, through proxies that fail on purpose.
+//! Proxies that inject faults into servers that are not embedded.
 //!
-//! Clients tell a SOCKS5 proxy where they want to go, so that whatever a cluster says of its
-//! members is reached through it too, and encryption reaches from end to end.
+//! They are SOCKS5 proxies: clients name the server they connect to. So the other nodes of a cluster
+//! are reached through them too, and TLS stays end to end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,18 +10,16 @@ use convoy_server_kit::SecretUri;
 
 use crate::error::Error;
 use crate::faults::Target;
-use crate::host::faults::Injector;
-use crate::host::faults::points::ProxiedServer;
+use crate::host::fail_points::{FailPoints, ProxiedServer};
 use crate::host::roles::{Role, Runtimes};
 use crate::pipeline::Endpoints;
 use crate::proxy::Proxy;
 use crate::report::BackendKind;
 
-/// Puts proxies before the servers in which something is to go wrong that only a proxy can do.
-///
-/// Returns them; the endpoints lead through them from then on.
-pub async fn through_proxies(
-    injector: &Injector,
+/// Starts a proxy for each server with planned faults that is not embedded, and changes the endpoints
+/// to lead through it.
+pub(super) async fn insert(
+    points: &Arc<FailPoints>,
     endpoints: &mut Endpoints,
     [broker, store]: [BackendKind; 2],
     runtimes: &Runtimes,
@@ -31,24 +29,24 @@ pub async fn through_proxies(
         (Target::Broker, Role::Broker, broker),
         (Target::Store, Role::Store, store),
     ] {
-        if kind == BackendKind::Embedded || !injector.plan().concerns(target) {
+        if kind == BackendKind::Embedded || !points.plan().concerns(target) {
             continue;
         }
-        let points = Arc::clone(&injector.points);
+        let points = Arc::clone(points);
         let starting = Proxy::start(Arc::new(ProxiedServer { points, target }));
         let started = runtimes.handle(role).spawn(starting).await;
         let proxy = started.map_err(|_panicked| Error::Bug("the fault proxy panicked"))??;
         match target {
             Target::Broker => endpoints.broker.socks_proxy = Some(proxy.address()),
-            Target::Store => endpoints.store = detour(&endpoints.store, proxy.address()),
+            Target::Store => endpoints.store = with_proxy(&endpoints.store, proxy.address()),
         }
         proxies.push(proxy);
     }
     Ok(proxies)
 }
 
-/// Returns the address with the way to it.
-fn detour(uri: &SecretUri, proxy: SocketAddr) -> SecretUri {
+/// Returns the URI with the driver's options for a SOCKS5 proxy.
+fn with_proxy(uri: &SecretUri, proxy: SocketAddr) -> SecretUri {
     let uri = uri.reveal();
     let authority = uri.find("://").map_or(0, |at| at + "://".len());
     let path = uri[authority..].find(['/', '?']);
@@ -67,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_detour_keeps_the_address_and_adds_the_way() {
+    fn proxy_options_are_appended_to_the_uri() {
         let proxy = SocketAddr::from(([127, 0, 0, 1], 4_000));
         for (uri, joined) in [
             ("mongodb://a", "mongodb://a/?"),
@@ -77,7 +75,7 @@ mod tests {
             ("mongodb+srv://u:p@a/?", "mongodb+srv://u:p@a/?"),
         ] {
             let expected = format!("{joined}proxyHost=127.0.0.1&proxyPort=4000");
-            assert_eq!(detour(&SecretUri::new(uri), proxy).reveal(), expected);
+            assert_eq!(with_proxy(&SecretUri::new(uri), proxy).reveal(), expected);
         }
     }
 }

@@ -1,18 +1,20 @@
-//! Compatibility levels and modes, of all subjects and of one.
+//! Compatibility levels and modes, global and of one subject.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::api::refusal::Refusal;
-use crate::api::{Answer, Change, Query, Reply, View, parse};
+use crate::api::reply::{Change, Reply};
+use crate::api::request::{Query, parse};
+use crate::api::view::View;
 use crate::compatibility::Level;
 use crate::state::{Entry, Mode};
 
 #[derive(Deserialize)]
 struct LevelBody {
     compatibility: Option<Value>,
-    /// Some clients send back what they got.
+    /// Some clients send the field of the response back.
     #[serde(rename = "compatibilityLevel")]
     compatibility_level: Option<Value>,
 }
@@ -23,12 +25,12 @@ struct ModeBody {
 }
 
 impl View<'_> {
-    pub(super) fn level(&self, subject: Option<&str>, query: Query<'_>) -> Answer {
+    pub(super) fn level(&self, subject: Option<&str>, query: Query<'_>) -> Result<Reply, Refusal> {
         let level = match subject {
             Some(subject) if query.flag("defaultToGlobal") => self.state.level(subject),
             _ => self.own_level(subject)?,
         };
-        Reply::of(&json!({ "compatibilityLevel": level }))
+        Reply::ok(&json!({ "compatibilityLevel": level }))
     }
 
     pub(super) fn reset_level(&self, subject: Option<&str>) -> Result<Change, Refusal> {
@@ -37,15 +39,15 @@ impl View<'_> {
             subject: subject.map(str::to_owned),
             level: None,
         };
-        Change::of(vec![entry], &json!({ "compatibilityLevel": level }))
+        Change::new(vec![entry], &json!({ "compatibilityLevel": level }))
     }
 
-    pub(super) fn mode(&self, subject: Option<&str>, query: Query<'_>) -> Answer {
+    pub(super) fn mode(&self, subject: Option<&str>, query: Query<'_>) -> Result<Reply, Refusal> {
         let mode = match subject {
             Some(subject) if query.flag("defaultToGlobal") => self.state.mode(subject),
             _ => self.own_mode(subject)?,
         };
-        Reply::of(&json!({ "mode": mode }))
+        Reply::ok(&json!({ "mode": mode }))
     }
 
     pub(super) fn reset_mode(&self, subject: Option<&str>) -> Result<Change, Refusal> {
@@ -54,10 +56,10 @@ impl View<'_> {
             subject: subject.map(str::to_owned),
             mode: None,
         };
-        Change::of(vec![entry], &json!({ "mode": mode }))
+        Change::new(vec![entry], &json!({ "mode": mode }))
     }
 
-    /// Returns what is set for a subject itself, or for all.
+    /// Returns the level of a subject without the global one, or the global one.
     fn own_level(&self, subject: Option<&str>) -> Result<Level, Refusal> {
         match (self.state.own_level(subject), subject) {
             (Some(level), _) => Ok(level),
@@ -68,7 +70,7 @@ impl View<'_> {
         }
     }
 
-    /// Returns what is set for a subject itself, or for all.
+    /// Returns the mode of a subject without the global one, or the global one.
     fn own_mode(&self, subject: Option<&str>) -> Result<Mode, Refusal> {
         match (self.state.own_mode(subject), subject) {
             (Some(mode), _) => Ok(mode),
@@ -89,7 +91,7 @@ pub(super) fn set_level(subject: Option<&str>, body: &[u8]) -> Result<Change, Re
         subject: subject.map(str::to_owned),
         level: Some(level),
     };
-    Change::of(vec![entry], &json!({ "compatibility": level }))
+    Change::new(vec![entry], &json!({ "compatibility": level }))
 }
 
 pub(super) fn set_mode(subject: Option<&str>, body: &[u8]) -> Result<Change, Refusal> {
@@ -100,10 +102,10 @@ pub(super) fn set_mode(subject: Option<&str>, body: &[u8]) -> Result<Change, Ref
         subject: subject.map(str::to_owned),
         mode: Some(mode),
     };
-    Change::of(vec![entry], &json!({ "mode": mode }))
+    Change::new(vec![entry], &json!({ "mode": mode }))
 }
 
-/// Reads a name regardless of its case.
+/// Parses a name in upper or lower case.
 fn uppercase<T: DeserializeOwned>(name: &Value) -> Option<T> {
     let name = name.as_str()?.to_ascii_uppercase();
     serde_json::from_value(Value::String(name)).ok()

@@ -1,0 +1,163 @@
+//! Routes, and the locks around the state and the journal.
+
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use hyper::Method;
+use serde_json::json;
+
+use crate::api::config;
+use crate::api::refusal::Refusal;
+use crate::api::reply::{Change, Reply};
+use crate::api::request::{Query, Request, percent_decoded};
+use crate::api::view::View;
+use crate::checker::Checker;
+use crate::journal::Journal;
+use crate::state::{Entry, State};
+
+/// Handles requests: changes one at a time, reads concurrently.
+#[derive(Debug)]
+pub(crate) struct Service {
+    state: RwLock<State>,
+    /// A change holds it from its first read of the state until it is applied.
+    journal: Mutex<Journal>,
+    checker: Checker,
+}
+
+impl Service {
+    /// Replays the entries of the journal.
+    pub(crate) fn new(journal: Journal, entries: Vec<Entry>) -> Self {
+        let mut state = State::default();
+        for entry in entries {
+            state.apply(entry);
+        }
+        Self {
+            state: RwLock::new(state),
+            journal: Mutex::new(journal),
+            checker: Checker::new(),
+        }
+    }
+
+    /// Handles a request. Blocks on the disk and on checks of schemas.
+    pub(crate) fn reply(&self, request: &Request) -> Reply {
+        let path = request.path.trim_matches('/').split('/');
+        let segments: Vec<String> = path.map(percent_decoded).collect();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let replied = match (&request.method, segments.as_slice()) {
+            (&Method::GET, path) => self.view(|view| view.get(path, Query(&request.query))),
+            (&Method::POST, path @ (["subjects", _] | ["compatibility", ..])) => {
+                self.view(|view| view.post(path, request))
+            }
+            (_, path) => self.change(|view| view.change(path, request)),
+        };
+        replied.unwrap_or_else(Reply::from)
+    }
+
+    /// Closes the journal; changes fail from now on.
+    pub(crate) fn close(&self) {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.close();
+    }
+
+    // Entries are applied only after they are in the journal, all at once. A panic therefore leaves
+    // a consistent state, and a poisoned lock can still be used.
+
+    fn view<T>(&self, read: impl FnOnce(View<'_>) -> T) -> T {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        read(View {
+            state: &state,
+            checker: &self.checker,
+        })
+    }
+
+    fn change(
+        &self,
+        decide: impl FnOnce(View<'_>) -> Result<Change, Refusal>,
+    ) -> Result<Reply, Refusal> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let Change { entries, reply } = self.view(decide)?;
+        let written = journal.append(&entries);
+        written.map_err(|source| Refusal::Store { source })?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        for entry in entries {
+            state.apply(entry);
+        }
+        Ok(reply)
+    }
+}
+
+impl View<'_> {
+    fn get(&self, path: &[&str], query: Query<'_>) -> Result<Reply, Refusal> {
+        match *path {
+            [""] => Reply::ok(&json!({})),
+            ["subjects"] => self.list_subjects(query),
+            ["subjects", subject, "versions"] => self.list_versions(subject, query),
+            ["subjects", subject, "versions", version] => self.version(subject, version, query),
+            ["subjects", subject, "versions", version, "schema"] => {
+                self.version_text(subject, version, query)
+            }
+            ["subjects", subject, "versions", version, "referencedby"] => {
+                self.referenced_by(subject, version, query)
+            }
+            ["schemas"] => self.list_schemas(query),
+            ["schemas", "types"] => Reply::ok(&json!(["JSON", "AVRO"])),
+            ["schemas", "ids", id] => self.schema_by_id(id),
+            ["schemas", "ids", id, "schema"] => self.text_by_id(id),
+            ["schemas", "ids", id, "subjects"] => self.subjects_by_id(id, query),
+            ["schemas", "ids", id, "versions"] => self.versions_by_id(id, query),
+            ["contexts"] => Reply::ok(&json!(["."])),
+            ["config"] => self.level(None, query),
+            ["config", subject] => self.level(Some(subject), query),
+            ["mode"] => self.mode(None, query),
+            ["mode", subject] => self.mode(Some(subject), query),
+            ["v1", "metadata", "id"] => Reply::ok(&json!({
+                "scope": { "path": [], "clusters": { "schema-registry-cluster": "convoy" } },
+            })),
+            ["v1", "metadata", "version"] => {
+                Reply::ok(&json!({ "version": env!("CARGO_PKG_VERSION"), "commitId": "" }))
+            }
+            ["subjects", _] | ["compatibility", ..] => Err(Refusal::MethodNotAllowed),
+            _ => Err(Refusal::NoSuchPath),
+        }
+    }
+
+    fn post(&self, path: &[&str], request: &Request) -> Result<Reply, Refusal> {
+        let (query, body) = (Query(&request.query), request.body.as_slice());
+        match *path {
+            ["subjects", subject] => self.lookup(subject, query, body),
+            ["compatibility", "subjects", subject, "versions"] => {
+                self.compatible_with_all(subject, query, body)
+            }
+            ["compatibility", "subjects", subject, "versions", version] => {
+                self.compatible_with_one(subject, version, query, body)
+            }
+            _ => Err(Refusal::NoSuchPath),
+        }
+    }
+
+    fn change(&self, path: &[&str], request: &Request) -> Result<Change, Refusal> {
+        let (query, body) = (Query(&request.query), request.body.as_slice());
+        match (&request.method, path) {
+            (&Method::POST, ["subjects", subject, "versions"]) => self.register(subject, body),
+            (&Method::PUT, ["config"]) => config::set_level(None, body),
+            (&Method::PUT, ["config", subject]) => config::set_level(Some(subject), body),
+            (&Method::PUT, ["mode"]) => config::set_mode(None, body),
+            (&Method::PUT, ["mode", subject]) => config::set_mode(Some(subject), body),
+            (&Method::DELETE, ["config"]) => self.reset_level(None),
+            (&Method::DELETE, ["config", subject]) => self.reset_level(Some(subject)),
+            (&Method::DELETE, ["mode"]) => self.reset_mode(None),
+            (&Method::DELETE, ["mode", subject]) => self.reset_mode(Some(subject)),
+            (&Method::DELETE, ["subjects", subject]) => self.delete_subject(subject, query),
+            (&Method::DELETE, ["subjects", subject, "versions", version]) => {
+                self.delete_version(subject, version, query)
+            }
+            (
+                _,
+                [
+                    "subjects" | "schemas" | "compatibility" | "config" | "mode" | "contexts",
+                    ..,
+                ],
+            ) => Err(Refusal::MethodNotAllowed),
+            _ => Err(Refusal::NoSuchPath),
+        }
+    }
+}

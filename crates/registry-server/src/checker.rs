@@ -1,0 +1,136 @@
+//! Runs checks of schemas on a deep stack and within a deadline.
+//!
+//! A schema can be written so that checking or comparing it takes very long or recurses very deeply.
+//! A schema of one client must neither block the others nor end the process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Enough for schemas as deep as the JSON parser allows, in debug builds too. Pages that are not
+/// touched take no memory.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Maximum number of running checks, including those that timed out.
+const MAX_RUNNING: usize = 8;
+
+/// Deadline of a check. Ordinary schemas take milliseconds.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Runs checks.
+#[derive(Debug)]
+pub(super) struct Checker {
+    running: Arc<AtomicUsize>,
+    deadline: Duration,
+}
+
+/// A check without a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CheckError {
+    #[error("too many schemas are being checked at the same time")]
+    Busy,
+    #[error("the check did not finish in time")]
+    Timeout,
+    #[error("the check failed")]
+    Failed,
+}
+
+impl Checker {
+    pub(super) fn new() -> Self {
+        Self {
+            running: Arc::default(),
+            deadline: DEADLINE,
+        }
+    }
+
+    /// Runs a check and returns its result. After the deadline the check keeps running, without a
+    /// caller.
+    pub(super) fn run<T, F>(&self, check: F) -> Result<T, CheckError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let slot = Slot::take(&self.running).ok_or(CheckError::Busy)?;
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let builder = thread::Builder::new().stack_size(STACK_BYTES);
+        let started = builder.spawn(move || {
+            let result = check();
+            drop(slot);
+            // After the deadline there is no receiver.
+            drop(sender.send(result));
+        });
+        started.map_err(|_no_thread| CheckError::Busy)?;
+        receiver
+            .recv_timeout(self.deadline)
+            .map_err(|missing| match missing {
+                mpsc::RecvTimeoutError::Timeout => CheckError::Timeout,
+                mpsc::RecvTimeoutError::Disconnected => CheckError::Failed,
+            })
+    }
+}
+
+/// A slot for one running check, freed when dropped.
+struct Slot(Arc<AtomicUsize>);
+
+impl Slot {
+    fn take(running: &Arc<AtomicUsize>) -> Option<Self> {
+        let slot = Self(Arc::clone(running));
+        let before = running.fetch_add(1, Ordering::Relaxed);
+        (before < MAX_RUNNING).then_some(slot)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checker(deadline: Duration) -> Checker {
+        Checker {
+            deadline,
+            ..Checker::new()
+        }
+    }
+
+    #[test]
+    fn a_check_ends_with_its_result_or_at_its_deadline() {
+        let patient = checker(Duration::from_secs(60));
+        assert_eq!(patient.run(|| 7), Ok(7));
+        let failed = patient.run(|| assert_eq!(1, 2, "expected panic"));
+        assert_eq!(failed, Err(CheckError::Failed));
+        let (finish, wait) = mpsc::channel::<()>();
+        let hasty = checker(Duration::from_millis(10));
+        let stuck = hasty.run(move || wait.recv().is_ok());
+        assert_eq!(stuck, Err(CheckError::Timeout));
+        drop(finish);
+    }
+
+    #[test]
+    fn a_check_that_timed_out_counts_until_it_ends() {
+        let checker = checker(Duration::from_millis(1));
+        let (finish, wait) = mpsc::channel::<()>();
+        let wait = Arc::new(std::sync::Mutex::new(wait));
+        for _ in 0..MAX_RUNNING {
+            let wait = Arc::clone(&wait);
+            let stuck = checker.run(move || drop(wait.lock().map(|wait| wait.recv())));
+            assert_eq!(stuck, Err(CheckError::Timeout));
+        }
+        assert_eq!(checker.run(|| 7), Err(CheckError::Busy));
+        drop(finish);
+        while checker.running.load(Ordering::Relaxed) > 0 {
+            thread::yield_now();
+        }
+        let patient = Checker {
+            deadline: DEADLINE,
+            ..checker
+        };
+        assert_eq!(patient.run(|| 7), Ok(7));
+    }
+}
