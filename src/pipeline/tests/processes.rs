@@ -12,14 +12,8 @@ use crate::fleet::Shard;
 use crate::pipeline::group::{Leases, reset_checkpoints};
 use crate::pipeline::tests::*;
 use crate::record::RunKey;
-<<<<<<< HEAD:src/pipeline/tests/processes.rs
-use crate::registry::{Client, client};
-use crate::store::{Connection, Documents, Upsert};
-=======
 use crate::registry::{self, Client};
-use crate::store::client::Upsert;
-use crate::store::{Connection, Documents};
->>>>>>> refs/heads/registry-merged:src/pipeline/tests/halves.rs
+use crate::store::{Connection, Documents, Upsert};
 
 /// Short intervals.
 const TIMING: Timing = Timing {
@@ -297,25 +291,13 @@ async fn unchecked_schemas_are_counted_without_a_registry() {
 async fn unreachable_registry_stops_the_consumer_before_the_record() {
     let place = Place::open(None).await;
     let (registry, client) = registry().await;
-<<<<<<< HEAD:src/pipeline/tests/processes.rs
-    let unreachable = registry_at(format!("http://{}", registry.address()));
-    assert!(registry.stop().await);
+    let unreachable = registry_at(registry.url());
+    registry.stop().await.unwrap();
     send_without_envelope(&place, &FRAMED[..1]).await;
     let context = member_with("one", "group", |parts| {
         parts.settings.timeouts.broker = Duration::from_millis(200);
     });
     let (start, length) = (Start::Checkpoint, Length::default());
-=======
-    let nobody = registry_at(registry.url());
-    registry.stop().await.unwrap();
-    send_strange(&place, &FRAMED[..1]).await;
-    let impatient = Settings {
-        broker_timeout: Duration::from_millis(200),
-        ..member("one", "group").settings.clone()
-    };
-    let clock = RunClock::reaching_back(Duration::from_secs(24 * 60 * 60));
-    let context = Arc::new(Context::new(impatient, clock, Workload::new(Vec::new())));
->>>>>>> refs/heads/registry-merged:src/pipeline/tests/halves.rs
     let consumed = place
         .participate(&context, start, length, Some(unreachable))
         .await;
