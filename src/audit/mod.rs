@@ -1,6 +1,6 @@
 //! Ledger and verdict: what was emitted against what is in the store. Pure.
 
-pub mod examination;
+pub mod first_pass;
 pub mod ledger;
 pub mod tally;
 pub mod verdict;
@@ -8,7 +8,7 @@ pub mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use examination::{Examination, Expected, Inquest, Scope};
+pub use first_pass::{Examination, Expected, Inquest, Scope};
 pub use ledger::Ledger;
 pub use tally::{Tally, fingerprint};
 pub use verdict::{FaultAccount, LabelCount, Verdict};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::examination::{Examination, Inquest};
+use crate::audit::first_pass::{Examination, Inquest};
 use crate::audit::ledger::Ledger;
 
 /// What became of everything that was emitted, computed from what is in the store.

@@ -16,7 +16,7 @@ use crate::pipeline::{self, Context, Ends, Observer as _, Phase, Workload};
 use crate::report::RunDirectory;
 use crate::settings::ConsumeSettings;
 use crate::settings::Invocation;
-use crate::summary::observer::Display;
+use crate::summary::display::Display;
 use crate::summary::processes::{Half, consumer_report};
 use crate::summary::simulate::{Baseline, CpuUse};
 use crate::terminal::{Expected, Terminal, logging};

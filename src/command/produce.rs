@@ -13,7 +13,7 @@ use crate::pipeline::{self, Context, Observer as _, Phase, Roles};
 use crate::report::{Report, RunDirectory};
 use crate::settings::Invocation;
 use crate::settings::{Encoding, ProduceSettings};
-use crate::summary::observer::{self, Display};
+use crate::summary::display::{self, Display};
 use crate::summary::processes::{Half, producer_report};
 use crate::summary::simulate::{Baseline, CpuUse};
 use crate::terminal::{Terminal, logging};
@@ -49,7 +49,7 @@ pub fn run(
     let log = directory.latency_log(clock.epoch_unix_ms())?;
     let interrupted = interrupt::listen(&runtimes.handle(Role::Producer), terminal, INTERRUPTED);
     let load = &settings.load;
-    let expected = (load.warmup, observer::expected(load.bound));
+    let expected = (load.warmup, display::expected(load.bound));
     let display = Display::new(terminal, expected, clock, log).up_to_the_broker();
     let display = Arc::new(display);
     display.phase(Phase::Preparing);

@@ -19,7 +19,7 @@ use crate::pipeline::{self, Context, Observer, Roles};
 use crate::report::{LatencyLog, PartialFile, Report, RunDirectory, Status, json, text};
 use crate::settings::Invocation;
 use crate::settings::{Format, SimulateSettings, Sink};
-use crate::summary::observer::{self, Display};
+use crate::summary::display::{self, Display};
 use crate::summary::simulate::{Baseline, CpuUse, Setting, null_report, pipeline_report};
 use crate::terminal::{Terminal, logging};
 
@@ -79,10 +79,7 @@ pub fn run(
         Sink::Pipeline => {
             let display = Arc::new(Display::new(
                 terminal,
-                (
-                    settings.load.warmup,
-                    observer::expected(settings.load.bound),
-                ),
+                (settings.load.warmup, display::expected(settings.load.bound)),
                 clock,
                 log,
             ));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit::Verdict;
 use crate::measure::{Histogram, Stages};
-use crate::report::halves::{Merged, Produced};
+use crate::report::processes::{Merged, Produced};
 use crate::report::stored::Stored;
 use crate::report::value::{
     BackendKind, CpuPerRecord, Durability, FORMAT_VERSION, Report, Run, Status, Summary, Topology,
@@ -271,7 +271,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::report::halves::sample::{consumer, producer};
+    use crate::report::processes::sample::{consumer, producer};
 
     fn stored(name: &str, report: Report, latencies_us: &[u64]) -> Stored {
         let mut stages: Stages<Histogram> = Stages::default();

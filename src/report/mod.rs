@@ -12,13 +12,13 @@
 //! | [`latency_log`] | `latency.hdr` | every histogram, for HdrHistogram tools |
 
 pub mod csv;
-pub mod environment;
 pub mod faults;
 pub mod files;
-pub mod halves;
 pub mod json;
 pub mod latency_log;
+pub mod machine;
 pub mod merge;
+pub mod processes;
 pub mod quantity;
 pub mod stored;
 pub mod text;
@@ -29,10 +29,10 @@ pub mod warning;
 #[cfg(test)]
 mod sample;
 
-pub use environment::{BuildProfile, Environment};
 pub use files::{Error, PartialFile, RunDirectory};
-pub use halves::{Consumed, Merged, Produced, Schedule, Stint};
 pub use latency_log::LatencyLog;
+pub use machine::{BuildProfile, Environment};
+pub use processes::{Consumed, Merged, Produced, Schedule, Stint};
 pub use stored::{Stored, read_report};
 pub use threshold::{Threshold, ThresholdName};
 pub use value::{

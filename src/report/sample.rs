@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::audit::Verdict;
 use crate::audit::verdict::LabelCount;
 use crate::measure::{Interval, StageSummary, Stages};
-use crate::report::environment::{BuildProfile, Environment};
+use crate::report::machine::{BuildProfile, Environment};
 use crate::report::threshold::ThresholdName;
 use crate::report::value::{
     BackendKind, CpuPerRecord, Dataset, Durability, FORMAT_VERSION, Report, Run, Status, Summary,

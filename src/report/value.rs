@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::Verdict;
 use crate::measure::{Interval, StageSummary, Stages};
-use crate::report::environment::Environment;
 use crate::report::faults::Faults;
-use crate::report::halves::{Consumed, Merged, Produced};
+use crate::report::machine::Environment;
+use crate::report::processes::{Consumed, Merged, Produced};
 use crate::report::threshold::{Threshold, ThresholdName};
 use crate::report::warning::Notice;
 

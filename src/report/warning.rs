@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::Interval;
 use crate::measure::Stage;
-use crate::report::environment::BuildProfile;
+use crate::report::machine::BuildProfile;
 use crate::report::quantity;
 use crate::report::value::{BackendKind, Report};
 

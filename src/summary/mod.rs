@@ -1,6 +1,6 @@
 //! Reports built from the outcome of a run.
 
+pub mod display;
 pub mod machine;
-pub mod observer;
 pub mod processes;
 pub mod simulate;

@@ -4,7 +4,6 @@
 
 pub mod effect;
 pub mod invariant;
-pub mod text;
 
 use serde::{Deserialize, Serialize};
 

@@ -2,6 +2,8 @@
 //!
 //! headline · stage table · verdict · thresholds · warnings · files
 
+mod faults;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -10,7 +12,7 @@ use crate::audit::Verdict;
 use crate::measure::{Stage, StageSummary};
 use crate::report::threshold::{Threshold, ThresholdName};
 use crate::report::value::{BackendKind, Report, Status};
-use crate::report::{faults, halves, quantity};
+use crate::report::{processes as halves, quantity};
 
 /// Width of the column with a stage's name.
 const STAGE_WIDTH: usize = 20;
@@ -27,7 +29,7 @@ pub fn write(report: &Report, files: &[PathBuf], mut output: impl Write) -> io::
         report
             .faults
             .as_ref()
-            .map_or_else(String::new, faults::text::section),
+            .map_or_else(String::new, faults::section),
         thresholds(&report.thresholds),
         warnings(report),
         written(files),
