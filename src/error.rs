@@ -59,7 +59,7 @@ pub enum Error {
     Report(#[from] report::Error),
     /// Reports cannot be joined.
     #[error(transparent)]
-    Merge(#[from] report::merge::Error),
+    Merge(#[from] report::MergeError),
     /// There is a store to audit, but no producer says what was emitted.
     #[error("none of the reports is of a producer, so nobody knows what to look for in the store")]
     NothingToAudit,

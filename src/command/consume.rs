@@ -16,9 +16,7 @@ use crate::pipeline::{self, Context, Ends, Observer as _, Phase, Workload};
 use crate::report::RunDirectory;
 use crate::settings::ConsumeSettings;
 use crate::settings::Invocation;
-use crate::summary::display::Display;
-use crate::summary::processes::{Half, consumer_report};
-use crate::summary::simulate::{Baseline, CpuUse};
+use crate::summary::{Baseline, CpuUse, Display, ExpectedPhases, Process, consumer_report};
 use crate::terminal::{Expected, Terminal, logging};
 
 /// What is said when the user interrupts the consumption.
@@ -55,7 +53,10 @@ pub fn run(
     let expected = expected.or(settings.records.map(Expected::Records));
     let display = Arc::new(Display::new(
         terminal,
-        (Duration::ZERO, expected),
+        ExpectedPhases {
+            warm_up: Duration::ZERO,
+            run: expected,
+        },
         clock,
         log,
     ));
@@ -79,11 +80,11 @@ pub fn run(
     let (log, _at_audit) = display.finish();
     let mut consumed = consumed?;
     let cpu = CpuUse::read(clock);
-    let half = Half {
+    let process = Process {
         invocation,
+        settings,
         context: &context,
         baseline: &baseline,
-        cpu: &cpu,
     };
     if settings.replay_dead_letters {
         let counters = &context.counters;
@@ -93,7 +94,7 @@ pub fn run(
             counters.dead_letters_kept.get()
         ));
     }
-    let report = consumer_report(&half, settings, &consumed, started);
+    let report = consumer_report(&process, &consumed, started, &cpu);
     simulate::present(&report, &directory, log, settings.format, terminal)?;
     match consumed.done.failure.take() {
         Some(failure) => Err(failure.into()),

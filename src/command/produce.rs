@@ -13,9 +13,7 @@ use crate::pipeline::{self, Context, Observer as _, Phase, Roles};
 use crate::report::{Report, RunDirectory};
 use crate::settings::Invocation;
 use crate::settings::{Encoding, ProduceSettings};
-use crate::summary::display::{self, Display};
-use crate::summary::processes::{Half, producer_report};
-use crate::summary::simulate::{Baseline, CpuUse};
+use crate::summary::{Baseline, CpuUse, Display, ExpectedPhases, Process, producer_report};
 use crate::terminal::{Terminal, logging};
 
 /// What is said when the user interrupts the emission.
@@ -49,8 +47,8 @@ pub fn run(
     let log = directory.latency_log(clock.epoch_unix_ms())?;
     let interrupted = interrupt::listen(&runtimes.handle(Role::Producer), terminal, INTERRUPTED);
     let load = &settings.load;
-    let expected = (load.warmup, display::expected(load.bound));
-    let display = Display::new(terminal, expected, clock, log).up_to_the_broker();
+    let expected = ExpectedPhases::new(load.warmup, load.bound);
+    let display = Display::new(terminal, expected, clock, log).counting_acknowledged();
     let display = Arc::new(display);
     display.phase(Phase::Preparing);
     let broker = servers::external_endpoint(&settings.broker)?;
@@ -75,13 +73,13 @@ pub fn run(
     let (log, _at_audit) = display.finish();
     let produced = produced?;
     let cpu = CpuUse::read(clock).with_generator(produced.generator_cpu);
-    let half = Half {
+    let process = Process {
         invocation,
+        settings,
         context: &context,
         baseline: &baseline,
-        cpu: &cpu,
     };
-    let report = producer_report(&half, settings, &produced);
+    let report = producer_report(&process, &produced, &cpu);
     simulate::present(&report, &directory, log, settings.format, terminal)?;
     match produced.failure {
         Some(failure) => Err(failure.into()),

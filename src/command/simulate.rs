@@ -16,11 +16,14 @@ use crate::host::sweep;
 use crate::host::{backend, interrupt};
 use crate::measure::RunClock;
 use crate::pipeline::{self, Context, Observer, Roles};
-use crate::report::{LatencyLog, PartialFile, Report, RunDirectory, Status, json, text};
+use crate::report::{
+    LatencyLog, PartialFile, Report, RunDirectory, Status, write_json, write_text,
+};
 use crate::settings::Invocation;
 use crate::settings::{Format, SimulateSettings, Sink};
-use crate::summary::display::{self, Display};
-use crate::summary::simulate::{Baseline, CpuUse, Setting, null_report, pipeline_report};
+use crate::summary::{
+    Baseline, CpuUse, Display, ExpectedPhases, Process, null_sink_report, simulate_report,
+};
 use crate::terminal::{Terminal, logging};
 
 /// Roles with tasks of their own; the generator is a thread.
@@ -56,7 +59,7 @@ pub fn run(
     let context = Arc::new(context(settings, run_id, clock)?);
     let runtimes = Runtimes::start(&ROLES)?;
     let baseline = Baseline::read(clock);
-    let setting = Setting {
+    let process = Process {
         invocation,
         settings,
         context: &context,
@@ -69,7 +72,8 @@ pub fn run(
             let paced = null_sink::pace(&context, &runtimes, &interrupted);
             let cpu = CpuUse::read(clock).with_generator(paced.generator_cpu);
             let interrupted = interrupted.is_cancelled();
-            let report = null_report(&setting, &paced.recording, paced.emitted, interrupted, &cpu);
+            let report =
+                null_sink_report(&process, &paced.recording, paced.emitted, interrupted, &cpu);
             Ran {
                 report,
                 log: None,
@@ -79,12 +83,12 @@ pub fn run(
         Sink::Pipeline => {
             let display = Arc::new(Display::new(
                 terminal,
-                (settings.load.warmup, display::expected(settings.load.bound)),
+                ExpectedPhases::new(settings.load.warmup, settings.load.bound),
                 clock,
                 log,
             ));
             run_pipeline(
-                &setting,
+                &process,
                 &context,
                 &runtimes,
                 &display,
@@ -114,7 +118,7 @@ struct Ran {
 
 /// Starts the servers, runs the pipeline once, stops the servers.
 fn run_pipeline(
-    setting: &Setting<'_>,
+    process: &Process<'_, SimulateSettings>,
     context: &Arc<Context>,
     runtimes: &Runtimes,
     display: &Arc<Display>,
@@ -122,19 +126,19 @@ fn run_pipeline(
     terminal: &Terminal,
 ) -> Result<Ran, Error> {
     display.phase(pipeline::Phase::Preparing);
-    let tell = |line: &str| display.tell(line);
-    let settings = setting.settings;
+    let tell = |line: &str| display.message(line);
+    let settings = process.settings;
     let injector = settings.faults.clone().map(|plan| {
         tell(&format!(
             "faults on purpose; repeat by: {}",
-            replay(setting, &plan)
+            replay(process, &plan)
         ));
         Injector::new(plan, settings.load.seed, context.clock)
     });
     let situation = Situation {
         settings,
         run_id: &context.settings.run_id,
-        surroundings: &setting.invocation.surroundings,
+        surroundings: &process.invocation.surroundings,
         injector: injector.as_deref(),
         tell: &tell,
     };
@@ -151,11 +155,11 @@ fn run_pipeline(
         let cpu = cpu.unwrap_or_else(|| CpuUse::read(context.clock));
         let cpu = cpu.with_generator(outcome.generator_cpu);
         let faults = injector.map(|injector| {
-            let replay = replay(setting, injector.plan());
+            let replay = replay(process, injector.plan());
             faults::section(&injector, replay, &outcome, context)
         });
         (
-            pipeline_report(setting, &servers, &outcome, &cpu, faults),
+            simulate_report(process, &servers, &outcome, &cpu, faults),
             outcome.failure,
         )
     });
@@ -202,10 +206,10 @@ async fn run_on(
 }
 
 /// The command that repeats a run with a plan, spelled out.
-fn replay(setting: &Setting<'_>, plan: &Plan) -> String {
-    let mut line = format!("{} --faults={plan}", setting.invocation.line_without_faults);
+fn replay(process: &Process<'_, SimulateSettings>, plan: &Plan) -> String {
+    let mut line = format!("{} --faults={plan}", process.invocation.line_without_faults);
     if !line.contains("--seed") {
-        let _ = write!(line, " --seed={}", setting.settings.load.seed);
+        let _ = write!(line, " --seed={}", process.settings.load.seed);
     }
     line
 }
@@ -221,8 +225,8 @@ pub(super) fn present(
     let files = directory.write(report, log)?;
     terminal
         .data(|stdout| match format {
-            Format::Text => text::write(report, &files, stdout),
-            Format::Json => json::write(report, stdout),
+            Format::Text => write_text(report, &files, stdout),
+            Format::Json => write_json(report, stdout),
         })
         .map_err(Error::Stdout)
 }

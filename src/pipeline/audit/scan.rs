@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bson::{Document, doc};
 
-use crate::audit::{Examination, Expected, Inquest, Ledger, Scope, Verdict};
+use crate::audit::{Expected, FirstPass, Ledger, Scope, SecondPass, Verdict};
 use crate::fleet::{self, Reading, Readings};
 use crate::load::Rate;
 use crate::pipeline::audit::accounting::{Accounting, Reason, scheduled};
@@ -98,18 +98,18 @@ pub async fn verdict(
     mut accounting: Option<Accounting<'_>>,
 ) -> Result<Verdict, Error> {
     let filter = doc! { "run": &case.run_id };
-    let mut examination = Examination::new(case.scope.clone());
+    let mut first_pass = FirstPass::new(case.scope.clone());
     let mut reader = DocumentReader::with_label(case.label_column.clone());
     documents
         .scan(filter.clone(), |document| {
             match reader.read(document.as_bytes()) {
                 Ok(stored) => {
-                    examination.visit(&stored);
+                    first_pass.visit(&stored);
                     if let Some(accounting) = &mut accounting {
                         accounting.visit(&stored);
                     }
                 }
-                Err(_malformed) => examination.visit_unreadable(),
+                Err(_malformed) => first_pass.visit_unreadable(),
             }
         })
         .await
@@ -117,11 +117,12 @@ pub async fn verdict(
     let letters = set_aside(case, documents, dead_letters, filter).await?;
     let strays = letters.keys().filter(|letter| stray(case, letter));
     let (all, strays) = (letters.len() as u64, strays.count() as u64);
-    let mut verdict = Verdict::of(&case.ledger, &examination, all, strays);
-    if !examination.agrees_with(&case.ledger) {
+    let mut verdict = Verdict::new(&case.ledger, &first_pass, all, strays);
+    if !first_pass.agrees_with(&case.ledger) {
         let hashes = hashes()?;
-        let inquest = inquest(case, documents, hashes.as_deref(), accounting.as_ref()).await?;
-        verdict.settle(&case.ledger, &inquest, case.behind_checkpoints);
+        let second_pass =
+            second_pass(case, documents, hashes.as_deref(), accounting.as_ref()).await?;
+        verdict.apply_second_pass(&case.ledger, &second_pass, case.behind_checkpoints);
     }
     if let Some(accounting) = accounting {
         verdict.faults = accounting.accounts(&case.ledger, verdict.reordered, &letters);
@@ -190,22 +191,22 @@ fn stray(case: &Case, letter: &Identity) -> bool {
 }
 
 /// Compares each document with the reading that the schedules, replayed, say it is.
-async fn inquest(
+async fn second_pass(
     case: &Case,
     documents: &Documents,
     hashes: Option<&[u64]>,
     accounting: Option<&Accounting<'_>>,
-) -> Result<Inquest, Error> {
+) -> Result<SecondPass, Error> {
     let mut per_vehicle = vec![0; case.scope.vehicles as usize];
     for reading in case.emissions.iter().flat_map(Emission::replay) {
         per_vehicle[reading.vehicle as usize] += 1;
     }
-    let mut inquest = Inquest::new(case.scope.clone(), &per_vehicle);
+    let mut second_pass = SecondPass::new(case.scope.clone(), &per_vehicle);
     let total: u64 = per_vehicle.iter().sum();
     let mut readings = vec![(EMPTY, 0); count(total)];
     for (producer, emission) in case.emissions.iter().enumerate() {
         for reading in emission.replay() {
-            if let Some(slot) = inquest.slot(reading.vehicle, reading.sequence) {
+            if let Some(slot) = second_pass.slot(reading.vehicle, reading.sequence) {
                 readings[count(slot)] = (reading, producer);
             }
         }
@@ -227,13 +228,13 @@ async fn inquest(
     documents
         .scan(doc! { "run": &case.run_id }, |document| {
             match reader.read(document.as_bytes()) {
-                Ok(stored) => inquest.visit(&stored, expected),
-                Err(_malformed) => inquest.visit_unreadable(),
+                Ok(stored) => second_pass.visit(&stored, expected),
+                Err(_malformed) => second_pass.visit_unreadable(),
             }
         })
         .await
         .map_err(Error::Store)?;
-    Ok(inquest)
+    Ok(second_pass)
 }
 
 const EMPTY: Reading = Reading {
