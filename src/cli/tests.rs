@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::cli::*;
 use crate::settings::SimulateSettings;
 use crate::settings::{BrokerChoice, StoreChoice};
-use crate::terminal::errors;
+use crate::terminal::render_error;
 
 /// A directory with a scenario, a `.env` and variables.
 struct Place {
@@ -65,7 +65,7 @@ impl Place {
     /// The error as the user reads it, with the directory's name replaced.
     fn error(&self, line: &str) -> String {
         let error = self.request(line).unwrap_err();
-        let text = errors::render(&error, error.hint().as_deref(), false);
+        let text = render_error(&error, error.hint().as_deref(), false);
         text.replace(&format!("{}/", self.directory.path().display()), "")
     }
 }

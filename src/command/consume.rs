@@ -17,7 +17,7 @@ use crate::report::RunDirectory;
 use crate::settings::ConsumeSettings;
 use crate::settings::Invocation;
 use crate::summary::{Baseline, CpuUse, Display, ExpectedPhases, Process, consumer_report};
-use crate::terminal::{Expected, Terminal, logging};
+use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
 
 /// What is said when the user interrupts the consumption.
 const INTERRUPTED: &str =
@@ -43,7 +43,7 @@ pub fn run(
     let member = run_id::of_start(clock.unix_ms(started), clock.since_boot(started));
     let directory = RunDirectory::create(&settings.output, &member)?;
     let log_filter = invocation.log_filter.as_deref();
-    logging::start(terminal, Path::new(logging::DIRECTORY), &member, log_filter);
+    start_logging(terminal, Path::new(LOG_DIRECTORY), &member, log_filter);
     let context = Arc::new(context(settings, member, clock));
     let runtimes = Runtimes::start(&[Role::Consumer])?;
     let baseline = Baseline::read(clock);

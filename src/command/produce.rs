@@ -14,7 +14,7 @@ use crate::report::{Report, RunDirectory};
 use crate::settings::Invocation;
 use crate::settings::{Encoding, ProduceSettings};
 use crate::summary::{Baseline, CpuUse, Display, ExpectedPhases, Process, producer_report};
-use crate::terminal::{Terminal, logging};
+use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// What is said when the user interrupts the emission.
 const INTERRUPTED: &str =
@@ -40,7 +40,7 @@ pub fn run(
     }
     let directory = RunDirectory::create(&settings.output, &name)?;
     let log_filter = invocation.log_filter.as_deref();
-    logging::start(terminal, Path::new(logging::DIRECTORY), &name, log_filter);
+    start_logging(terminal, Path::new(LOG_DIRECTORY), &name, log_filter);
     let context = Arc::new(context(settings, run_id, clock)?);
     let runtimes = Runtimes::start(&[Role::Producer])?;
     let baseline = Baseline::read(clock);

@@ -24,7 +24,7 @@ use crate::settings::{Format, SimulateSettings, Sink};
 use crate::summary::{
     Baseline, CpuUse, Display, ExpectedPhases, Process, null_sink_report, simulate_report,
 };
-use crate::terminal::{Terminal, logging};
+use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// Roles with tasks of their own; the generator is a thread.
 const ROLES: [Role; 5] = [
@@ -49,9 +49,9 @@ pub fn run(
     let clock = RunClock::start();
     let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let directory = RunDirectory::create(&settings.output, &run_id)?;
-    logging::start(
+    start_logging(
         terminal,
-        Path::new(logging::DIRECTORY),
+        Path::new(LOG_DIRECTORY),
         &run_id,
         invocation.log_filter.as_deref(),
     );

@@ -1,12 +1,12 @@
-//! The user's terminal: stdout is data, stderr is talk.
+//! The user's terminal: results on stdout, messages on stderr.
 //!
-//! Nothing else in the crate prints. Talk that cannot be written is dropped, because a closed
-//! stderr is no reason to lose a run; data that cannot be written is an error, unless its reader
-//! closed the pipe.
+//! Nothing else in the crate prints. Messages that cannot be written are dropped, because a closed
+//! stderr must not end a run; results that cannot be written are an error, unless the reader closed
+//! the pipe.
 
-pub mod errors;
-pub mod logging;
-pub mod progress;
+mod errors;
+mod logging;
+mod progress;
 
 use std::error::Error;
 use std::fmt;
@@ -15,12 +15,14 @@ use std::str::FromStr;
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
+pub use errors::render as render_error;
+pub use logging::{LOG_DIRECTORY, start_logging};
 pub use progress::{Arrived, Expected, Phase, Progress, Snapshot};
 
-/// Whether progress is drawn as bars.
+/// Form of the progress display.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ProgressMode {
-    /// Bars where stderr is a terminal, plain lines elsewhere.
+    /// Bars if stderr is a terminal, otherwise plain lines.
     #[default]
     Auto,
     /// Plain lines.
@@ -48,7 +50,7 @@ impl fmt::Display for ProgressMode {
     }
 }
 
-/// Both streams of the user's terminal. Clones share it.
+/// Stdout and stderr. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Terminal {
     bars: MultiProgress,
@@ -57,7 +59,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Looks at what the standard streams are; `colored` is false where the user wants no color.
+    /// Detects whether stderr is a terminal. Colors need a terminal and `colored`.
     pub fn new(mode: ProgressMode, colored: bool) -> Self {
         let stderr_is_terminal = io::stderr().is_terminal();
         let draws_bars = mode == ProgressMode::Auto && stderr_is_terminal;
@@ -73,7 +75,7 @@ impl Terminal {
         }
     }
 
-    /// Writes data to stdout. A reader that went away (`| head`) is no error.
+    /// Writes results to stdout. A closed pipe (`| head`) is not an error.
     pub fn data(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         let written = self.bars.suspend(|| {
             let mut stdout = io::stdout().lock();
@@ -85,22 +87,22 @@ impl Terminal {
         }
     }
 
-    /// Says one or more lines on stderr.
+    /// Writes lines to stderr.
     pub fn say(&self, text: impl fmt::Display) {
-        self.talk(format!("{text}\n").as_bytes());
+        self.write_stderr(format!("{text}\n").as_bytes());
     }
 
-    /// Says what failed, why, and what to do about it.
+    /// Writes an error with its causes and a hint to stderr.
     pub fn error(&self, error: &dyn Error, hint: Option<&str>) {
         self.say(errors::render(error, hint, self.colored));
     }
 
-    /// Starts showing progress.
+    /// Starts a progress display.
     pub fn progress(&self) -> Progress {
         Progress::new(self.clone())
     }
 
-    fn talk(&self, bytes: &[u8]) {
+    fn write_stderr(&self, bytes: &[u8]) {
         self.bars.suspend(|| {
             let _unwritable = io::stderr().lock().write_all(bytes);
         });

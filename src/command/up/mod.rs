@@ -34,10 +34,7 @@ use crate::host::sweep;
 use crate::measure::RunClock;
 use crate::settings::Invocation;
 use crate::settings::{Credentials, UpSettings};
-use crate::terminal::{Terminal, logging};
-
-/// Directory of the log files, one per run.
-const LOGS: &str = "logs";
+use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// What is said when the user stops the servers.
 const STOPPING: &str = "stopping; interrupt again to abort";
@@ -61,7 +58,7 @@ pub fn run(
     let clock = RunClock::start();
     let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let log_filter = invocation.log_filter.as_deref();
-    logging::start(terminal, Path::new(LOGS), &run_id, log_filter);
+    start_logging(terminal, Path::new(LOG_DIRECTORY), &run_id, log_filter);
     sweep::sweep_own_directories();
     if let Some(warning) = open_files::allow() {
         terminal.say(warning);
