@@ -96,12 +96,12 @@ impl Verdict {
 
     /// Replaces the counts by those of the second pass, for a run whose sums differ.
     ///
-    /// `behind_checkpoints` counts the records after the last checkpoints when the run ended.
+    /// `after_checkpoints` counts the records after the last checkpoints when the run ended.
     pub fn apply_second_pass(
         &mut self,
         ledger: &Ledger,
         second_pass: &SecondPass,
-        behind_checkpoints: u64,
+        after_checkpoints: u64,
     ) {
         self.stored = second_pass.stored;
         self.duplicated = second_pass.duplicated;
@@ -109,7 +109,7 @@ impl Verdict {
         let absent = self
             .emitted
             .saturating_sub(self.stored + self.dead_lettered.saturating_sub(self.stray));
-        self.undelivered = absent.min(ledger.not_acked + behind_checkpoints);
+        self.undelivered = absent.min(ledger.not_acked + after_checkpoints);
         self.missing = absent - self.undelivered;
         if self.clean() {
             // The sums differ, but the second pass found no document to blame: do not pass.

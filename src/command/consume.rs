@@ -1,38 +1,37 @@
-//! `convoy consume`: store what is in the topics, sharing the partitions with others.
+//! `convoy consume`: store the records of topics as a member of a group.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::Compression;
 use crate::command::{run_id, simulate};
 use crate::error::{Error, ExitStatus};
-use crate::fleet::{self, Key};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::{interrupt, servers};
 use crate::measure::RunClock;
-use crate::pipeline::group::{Length, Participation, Timing};
-use crate::pipeline::{self, Context, Ends, Observer as _, Phase, Workload};
+use crate::pipeline::{
+    self, ConsumerSettings, Context, Length, Observer as _, Participation, Phase, StorageSettings,
+    Timeouts, Timing, TopicCreation,
+};
 use crate::report::RunDirectory;
 use crate::settings::ConsumeSettings;
 use crate::settings::Invocation;
 use crate::summary::{Baseline, CpuUse, Display, ExpectedPhases, Process, consumer_report};
 use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
 
-/// What is said when the user interrupts the consumption.
-const INTERRUPTED: &str =
-    "interrupted: what was read is stored, and the partitions are freed; interrupt again to abort";
+/// Message when the user interrupts the consumption.
+const INTERRUPTED: &str = "interrupted: storing the records read so far and freeing the partitions; interrupt again to abort";
 
-/// How old a record may be that is measured: its stamps must not lie before the clock's epoch.
+/// Maximum age of a measured record: its timestamps must not precede the clock's epoch.
 const OLDEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Inserts at once, before the pool of connections makes them wait.
+/// Connections for writers. With more owned partitions, inserts wait for a connection.
 const CONNECTIONS: usize = 8;
 
-/// How much longer than `--dead-after` a living member may take to give up a partition.
-const PATIENCE: u32 = 5;
+/// Times `--dead-after`: how long a live member may take to give up a partition.
+const GIVE_UP_FACTOR: u32 = 5;
 
-/// Consumes as one member of a group, and reports what it did.
+/// Consumes as one member of a group, and writes a report.
 pub fn run(
     settings: &ConsumeSettings,
     invocation: &Invocation,
@@ -62,7 +61,9 @@ pub fn run(
     ));
     display.phase(Phase::Preparing);
     let registry = settings.registry.as_ref();
-    let ends = Ends {
+    let consumer = ConsumerSettings {
+        storage: Arc::new(storage(settings)),
+        participation: participation(settings),
         broker: servers::external_endpoint(&settings.broker)?,
         store: settings.store.clone(),
         registry: registry.map(servers::registry_client).transpose()?,
@@ -70,8 +71,7 @@ pub fn run(
     let observer = Arc::clone(&display);
     let consuming = pipeline::consume(
         Arc::clone(&context),
-        ends,
-        participation(settings),
+        consumer,
         runtimes.handle(Role::Consumer),
         observer,
         interrupted,
@@ -84,6 +84,7 @@ pub fn run(
         invocation,
         settings,
         context: &context,
+        workload: None,
         baseline: &baseline,
     };
     if settings.replay_dead_letters {
@@ -96,7 +97,7 @@ pub fn run(
     }
     let report = consumer_report(&process, &consumed, started, &cpu);
     simulate::present(&report, &directory, log, settings.format, terminal)?;
-    match consumed.done.failure.take() {
+    match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),
         None => Ok(simulate::status(&report)),
     }
@@ -106,43 +107,46 @@ fn participation(settings: &ConsumeSettings) -> Participation {
     Participation {
         start: settings.from,
         timing: Timing {
-            beat: settings.beat,
+            heartbeat: settings.beat,
             dead_after: settings.dead_after,
-            patience: settings.dead_after * PATIENCE,
+            give_up_timeout: settings.dead_after * GIVE_UP_FACTOR,
         },
         length: Length {
             duration: settings.duration,
             records: settings.records,
             idle: settings.idle,
         },
+        replay_dead_letters: settings.replay_dead_letters,
+    }
+}
+
+fn storage(settings: &ConsumeSettings) -> StorageSettings {
+    StorageSettings {
+        group: Some(settings.group.clone()),
+        database: settings.database.clone(),
+        collection: settings.collection.clone(),
+        connections: CONNECTIONS,
+        batch_records: settings.batch_records as usize,
+        batch_wait: settings.batch_wait,
+        drain_timeout: settings.drain_timeout,
+        store_timeout: settings.store_timeout,
     }
 }
 
 fn context(settings: &ConsumeSettings, member: String, clock: RunClock) -> Context {
     let creation = settings.creation;
-    let pipeline = pipeline::Settings {
+    let shared = pipeline::Settings {
         run_id: member,
-        fleet: fleet::Settings::idle(),
-        key: Key::None,
         topics: settings.topics.clone(),
-        group: Some(settings.group.clone()),
-        partitions: creation.partitions,
-        partitions_required: creation.partitions_required,
-        replication_factor: creation.replication_factor,
-        compression: Compression::None,
-        linger: Duration::ZERO,
-        consumers: CONNECTIONS,
-        batch_records: settings.batch_records as usize,
-        batch_wait: settings.batch_wait,
-        database: settings.database.clone(),
-        collection: settings.collection.clone(),
-        drain_timeout: settings.drain_timeout,
-        request_timeout: settings.request_timeout,
-        broker_timeout: settings.broker_timeout,
-        store_timeout: settings.store_timeout,
-        replay_dead_letters: settings.replay_dead_letters,
-        data_faults: None,
-        log_may_be_lost: false,
+        creation: TopicCreation {
+            partitions: creation.partitions,
+            partitions_required: creation.partitions_required,
+            replication_factor: creation.replication_factor,
+        },
+        timeouts: Timeouts {
+            request: settings.request_timeout,
+            broker: settings.broker_timeout,
+        },
     };
-    Context::new(pipeline, clock, Workload::new(Vec::new()))
+    Context::new(shared, clock)
 }

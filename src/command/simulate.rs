@@ -15,7 +15,10 @@ use crate::host::servers::{Servers, Situation};
 use crate::host::sweep;
 use crate::host::{backend, interrupt};
 use crate::measure::RunClock;
-use crate::pipeline::{self, Context, Observer, Roles};
+use crate::pipeline::{
+    self, Context, EmissionSettings, Observer, Roles, SimulationSettings, StorageSettings,
+    Timeouts, TopicCreation,
+};
 use crate::report::{
     LatencyLog, PartialFile, Report, RunDirectory, Status, write_json, write_text,
 };
@@ -35,9 +38,9 @@ const ROLES: [Role; 5] = [
     Role::Registry,
 ];
 
-/// What is said when the user interrupts a run.
+/// Message when the user interrupts a run.
 const INTERRUPTED: &str =
-    "interrupted: what is on its way is stored and audited; interrupt again to abort";
+    "interrupted: storing and auditing the emitted readings; interrupt again to abort";
 
 /// Runs the whole pipeline and reports it.
 pub fn run(
@@ -56,20 +59,21 @@ pub fn run(
         invocation.log_filter.as_deref(),
     );
     sweep::sweep_own_directories();
-    let context = Arc::new(context(settings, run_id, clock)?);
+    let (context, simulation) = resolve(settings, run_id, clock)?;
     let runtimes = Runtimes::start(&ROLES)?;
     let baseline = Baseline::read(clock);
     let process = Process {
         invocation,
         settings,
         context: &context,
+        workload: Some(&simulation.emission.workload),
         baseline: &baseline,
     };
     let log = directory.latency_log(clock.epoch_unix_ms())?;
     let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal, INTERRUPTED);
     let ran = match settings.sink {
         Sink::Null => {
-            let paced = null_sink::pace(&context, &runtimes, &interrupted);
+            let paced = null_sink::pace(clock, &simulation.emission.fleet, &runtimes, &interrupted);
             let cpu = CpuUse::read(clock).with_generator(paced.generator_cpu);
             let interrupted = interrupted.is_cancelled();
             let report =
@@ -90,6 +94,7 @@ pub fn run(
             run_pipeline(
                 &process,
                 &context,
+                simulation.clone(),
                 &runtimes,
                 &display,
                 interrupted,
@@ -120,6 +125,7 @@ struct Ran {
 fn run_pipeline(
     process: &Process<'_, SimulateSettings>,
     context: &Arc<Context>,
+    simulation: SimulationSettings,
     runtimes: &Runtimes,
     display: &Arc<Display>,
     interrupted: CancellationToken,
@@ -130,7 +136,7 @@ fn run_pipeline(
     let settings = process.settings;
     let injector = settings.faults.clone().map(|plan| {
         tell(&format!(
-            "faults on purpose; repeat by: {}",
+            "injecting faults; repeat them with: {}",
             replay(process, &plan)
         ));
         Injector::new(plan, settings.load.seed, context.clock)
@@ -146,8 +152,10 @@ fn run_pipeline(
     let outcome = runtimes.block_on(run_on(
         &mut servers,
         context,
+        simulation,
         runtimes,
-        (display, injector.as_ref()),
+        display,
+        injector.as_ref(),
         interrupted,
     ));
     let (log, cpu) = display.finish();
@@ -156,7 +164,7 @@ fn run_pipeline(
         let cpu = cpu.with_generator(outcome.generator_cpu);
         let faults = injector.map(|injector| {
             let replay = replay(process, injector.plan());
-            faults::section(&injector, replay, &outcome, context)
+            faults::section(&injector, replay, &outcome, context, settings.load.key)
         });
         (
             simulate_report(process, &servers, &outcome, &cpu, faults),
@@ -172,12 +180,14 @@ fn run_pipeline(
     })
 }
 
-/// Runs the pipeline, and beside it whatever is to go wrong with its servers.
+/// Runs the pipeline and injects the planned faults into its servers.
 async fn run_on(
     servers: &mut Servers,
     context: &Arc<Context>,
+    simulation: SimulationSettings,
     runtimes: &Runtimes,
-    (display, injector): (&Arc<Display>, Option<&Arc<Injector>>),
+    display: &Arc<Display>,
+    injector: Option<&Arc<Injector>>,
     interrupted: CancellationToken,
 ) -> Result<pipeline::Outcome, pipeline::Error> {
     let roles = Roles {
@@ -187,15 +197,18 @@ async fn run_on(
     let endpoints = servers.endpoints.clone();
     let display: Arc<dyn Observer> = Arc::<Display>::clone(display);
     let Some(injector) = injector else {
-        let running = pipeline::run(Arc::clone(context), endpoints, roles, display, interrupted);
+        let context = Arc::clone(context);
+        let terminated = Arc::clone(&context);
+        let running = pipeline::run(context, simulation, endpoints, roles, display, interrupted);
         return tokio::select! {
             outcome = Box::pin(running) => outcome,
-            () = servers.watch(&context.lost) => unreachable!("the watch never ends"),
+            () = servers.watch(&terminated.terminated_servers) => unreachable!("the watch never ends"),
         };
     };
     let observer = Arc::new(Watched::new(display, Arc::clone(injector)));
     let running = async {
-        let running = pipeline::run(Arc::clone(context), endpoints, roles, observer, interrupted);
+        let context = Arc::clone(context);
+        let running = pipeline::run(context, simulation, endpoints, roles, observer, interrupted);
         let outcome = Box::pin(running).await;
         injector.end();
         outcome
@@ -242,33 +255,49 @@ pub(super) fn status(report: &Report) -> ExitStatus {
     }
 }
 
-/// Reads the dataset and puts everything together that the tasks of the run share.
-fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Result<Context, Error> {
-    let (workload, topics) = workload::open(&settings.load, settings.topic.as_deref())?;
+/// Opens the dataset and resolves the settings of the pipeline.
+fn resolve(
+    settings: &SimulateSettings,
+    run_id: String,
+    clock: RunClock,
+) -> Result<(Arc<Context>, SimulationSettings), Error> {
+    let rows = workload::open(&settings.load, settings.topic.as_deref())?;
     let faults = settings.faults.as_ref();
-    let pipeline = pipeline::Settings {
-        run_id,
-        fleet: workload::fleet(&settings.load, &workload, None),
+    let emission = EmissionSettings {
+        fleet: workload::fleet(&settings.load, &rows.workload, None),
+        workload: Arc::new(rows.workload),
         key: settings.load.key,
-        topics,
-        group: None,
-        partitions: settings.partitions,
-        partitions_required: settings.partitions_required,
-        replication_factor: settings.replication_factor,
         compression: settings.compression,
         linger: settings.linger,
-        consumers: settings.consumers as usize,
-        batch_records: settings.batch_records as usize,
-        batch_wait: settings.batch_wait,
+        data_faults: faults.and_then(|plan| DataFaults::of(plan, settings.load.seed)),
+    };
+    let storage = StorageSettings {
+        group: None,
         database: settings.database.clone(),
         collection: settings.collection.clone(),
+        connections: settings.consumers as usize,
+        batch_records: settings.batch_records as usize,
+        batch_wait: settings.batch_wait,
         drain_timeout: settings.drain_timeout,
-        replay_dead_letters: false,
-        data_faults: faults.and_then(|plan| DataFaults::of(plan, settings.load.seed)),
-        log_may_be_lost: faults.is_some_and(Plan::may_lose_a_log),
-        request_timeout: settings.request_timeout,
-        broker_timeout: settings.broker_timeout,
         store_timeout: settings.store_timeout,
     };
-    Ok(Context::new(pipeline, clock, workload))
+    let shared = pipeline::Settings {
+        run_id,
+        topics: rows.topics,
+        creation: TopicCreation {
+            partitions: settings.partitions,
+            partitions_required: settings.partitions_required,
+            replication_factor: settings.replication_factor,
+        },
+        timeouts: Timeouts {
+            request: settings.request_timeout,
+            broker: settings.broker_timeout,
+        },
+    };
+    let simulation = SimulationSettings {
+        emission: Arc::new(emission),
+        storage: Arc::new(storage),
+        log_may_be_lost: faults.is_some_and(Plan::may_lose_a_log),
+    };
+    Ok((Arc::new(Context::new(shared, clock)), simulation))
 }

@@ -58,8 +58,11 @@ pub enum Warning {
         /// Share of all cores, 0 to 1.
         share: f64,
     },
-    /// Writers waited for a connection to MongoDB.
-    MongoPoolSaturated,
+    /// Commands waited for a connection to MongoDB.
+    MongoPoolSaturated {
+        /// Share of commands, 0 to 1.
+        share: f64,
+    },
     /// The hypervisor gave CPU time to other guests.
     CpuStolen {
         /// Share of CPU time, 0 to 1.
@@ -87,8 +90,8 @@ pub struct Facts {
     pub target_rate: Option<f64>,
     /// CPU time of this process ÷ (wall time × cores), 0 to 1.
     pub client_cpu_share: Option<f64>,
-    /// Whether writers waited for a connection to MongoDB.
-    pub mongo_pool_saturated: bool,
+    /// Share of MongoDB commands that waited for a connection, 0 to 1, if significant.
+    pub mongo_pool_wait_share: Option<f64>,
     /// Whether this build does not hash payloads and documents.
     pub unaudited: bool,
 }
@@ -115,9 +118,11 @@ impl Warning {
                 .filter(|share| *share > CPU_BOUND_SHARE)
                 .map(|share| Self::ClientCpuBound { share }),
         );
-        if facts.mongo_pool_saturated {
-            found.push(Self::MongoPoolSaturated);
-        }
+        found.extend(
+            facts
+                .mongo_pool_wait_share
+                .map(|share| Self::MongoPoolSaturated { share }),
+        );
         found.extend(
             report
                 .machine
@@ -141,7 +146,7 @@ impl Warning {
             Self::FewSamples { .. } => "few_samples",
             Self::GeneratorLimited { .. } => "generator_limited",
             Self::ClientCpuBound { .. } => "client_cpu_bound",
-            Self::MongoPoolSaturated => "mongo_pool_saturated",
+            Self::MongoPoolSaturated { .. } => "mongo_pool_saturated",
             Self::CpuStolen { .. } => "cpu_stolen",
             Self::FaultsInjected => "faults_injected",
             Self::EmbeddedBackend { .. } => "embedded_backend",
@@ -173,8 +178,8 @@ impl Warning {
             Self::ClientCpuBound { .. } => {
                 "the load generator competes with the pipeline for cores; use a larger machine or external servers"
             }
-            Self::MongoPoolSaturated => {
-                "raise `--batch-records`, or `maxPoolSize` in the store's address"
+            Self::MongoPoolSaturated { .. } => {
+                "raise `--batch-records` for fewer inserts, or `--consumers` of `convoy simulate` for more connections"
             }
             Self::CpuStolen { .. } => {
                 "repeat the run on a quieter host before interpreting tail latencies"
@@ -241,9 +246,11 @@ impl fmt::Display for Warning {
                 "CPU-bound: this process used {} % of all cores",
                 quantity::significant(share * 100.0)
             ),
-            Self::MongoPoolSaturated => {
-                formatter.write_str("MongoDB pool saturated: writers waited for a connection")
-            }
+            Self::MongoPoolSaturated { share } => write!(
+                formatter,
+                "MongoDB connection pool saturated: {} % of the commands waited for a connection",
+                quantity::significant(share * 100.0)
+            ),
             Self::CpuStolen { share } => write!(
                 formatter,
                 "CPU stolen: {} % of CPU time went to other guests of this host",
@@ -383,7 +390,7 @@ mod tests {
         let facts = Facts {
             target_rate: Some(50.0),
             client_cpu_share: Some(0.1),
-            mongo_pool_saturated: false,
+            mongo_pool_wait_share: None,
             unaudited: false,
         };
         assert_eq!(codes(&sample::report(), &facts), ["embedded_backend"]);
@@ -402,7 +409,7 @@ mod tests {
         let facts = Facts {
             target_rate: Some(2_000.0),
             client_cpu_share: Some(0.97),
-            mongo_pool_saturated: true,
+            mongo_pool_wait_share: Some(0.05),
             unaudited: true,
         };
         assert_eq!(

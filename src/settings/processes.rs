@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::broker::Compression;
 use crate::fleet::Shard;
-use crate::pipeline::group::Start;
+use crate::pipeline::Start;
 use crate::settings::{
     Encoding, ExternalBroker, ExternalRegistry, Format, LoadSettings, milliseconds, registry,
     seconds, text,

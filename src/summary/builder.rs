@@ -4,13 +4,14 @@ use serde::Serialize;
 
 use crate::audit::Verdict;
 use crate::measure::Recording;
-use crate::pipeline::Context;
+use crate::pipeline::{Context, Workload};
 use crate::record::HASHES_CONTENT;
 use crate::report::{
     CpuPerRecord, Durability, FORMAT_VERSION, Facts, Report, Run, Status, Topology, Warning,
     rfc3339,
 };
 use crate::settings::Invocation;
+use crate::store::Checkouts;
 use crate::summary::cpu::{Baseline, CpuUse};
 use crate::summary::dataset::describe_dataset;
 use crate::summary::measurements::summarize;
@@ -24,6 +25,8 @@ pub struct Process<'a, S> {
     pub settings: &'a S,
     /// State shared by the tasks of the pipeline.
     pub context: &'a Context,
+    /// Rows to emit; `None` for a consumer.
+    pub workload: Option<&'a Workload>,
     /// Machine and CPU time at the start.
     pub baseline: &'a Baseline,
 }
@@ -35,6 +38,8 @@ pub(super) struct ReportBuilder<'a> {
     pub(super) report: Report,
     /// Requested records per second; `None` for an unlimited rate.
     pub(super) target_rate: Option<f64>,
+    /// Use of the connections to the store.
+    pub(super) checkouts: Checkouts,
     baseline: &'a Baseline,
 }
 
@@ -50,6 +55,7 @@ impl<'a> ReportBuilder<'a> {
             invocation,
             settings,
             context,
+            workload,
             baseline,
         } = process;
         let report = Report {
@@ -66,7 +72,7 @@ impl<'a> ReportBuilder<'a> {
             machine: baseline.machine(),
             durability: Durability::default(),
             topology,
-            dataset: describe_dataset(&context.workload),
+            dataset: describe_dataset(*workload),
             summary: summarize(recording),
             counters: context.counters.snapshot(),
             cpu: CpuPerRecord::default(),
@@ -82,6 +88,7 @@ impl<'a> ReportBuilder<'a> {
         Self {
             report,
             target_rate: None,
+            checkouts: Checkouts::default(),
             baseline,
         }
     }
@@ -92,7 +99,7 @@ impl<'a> ReportBuilder<'a> {
         let facts = Facts {
             target_rate: self.target_rate,
             client_cpu_share: Some(cpu.share(self.baseline)),
-            mongo_pool_saturated: false,
+            mongo_pool_wait_share: pool_wait_share(self.checkouts),
             unaudited: !HASHES_CONTENT,
         };
         self.report.warnings = Warning::find(&self.report, &facts)
@@ -101,4 +108,11 @@ impl<'a> ReportBuilder<'a> {
             .collect();
         self.report
     }
+}
+
+/// Returns the share of store commands that waited for a connection, if it is significant.
+fn pool_wait_share(checkouts: Checkouts) -> Option<f64> {
+    checkouts
+        .saturated()
+        .then(|| checkouts.waited as f64 / checkouts.all as f64)
 }

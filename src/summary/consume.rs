@@ -15,15 +15,16 @@ pub fn consumer_report(
     cpu: &CpuUse,
 ) -> Report {
     let (context, settings) = (process.context, process.settings);
-    let (done, recording) = (&consumed.done, &consumed.recording);
-    let failed = done.failure.is_some() || context.counters.conflicting.get() > 0;
-    let status = match (failed, done.interrupted) {
+    let (session, recording) = (&consumed.session, &consumed.recording);
+    let failed = session.failure.is_some() || context.counters.conflicting.get() > 0;
+    let status = match (failed, session.interrupted) {
         (true, _) => Status::Invalid,
         (false, true) => Status::Interrupted,
         (false, false) => Status::Complete,
     };
     let topology = topology::consume(context, settings);
     let mut builder = ReportBuilder::new(process, status, topology, recording);
+    builder.checkouts = consumed.checkouts;
     let report = &mut builder.report;
     report.run.started_at = rfc3339(context.clock.unix_ms(started));
     report.durability = Durability {
@@ -38,11 +39,11 @@ pub fn consumer_report(
     let date = |stamp: Option<u64>| stamp.map(|stamp| context.clock.unix_ms(stamp));
     report.consumed = Some(Consumed {
         group: settings.group.clone(),
-        runs: done.runs.clone(),
-        ownerships: done
-            .stints
+        runs: session.runs.clone(),
+        ownerships: session
+            .ownerships
             .iter()
-            .map(|stint| ownership(context, stint))
+            .map(|owned| ownership(context, owned))
             .collect(),
         first_intended_unix_ms: date(recording.first_intended),
         last_stored_unix_ms: date(recording.last_stored),
@@ -51,13 +52,13 @@ pub fn consumer_report(
     builder.finish(cpu, stored)
 }
 
-fn ownership(context: &Context, stint: &pipeline::group::Stint) -> Ownership {
+fn ownership(context: &Context, owned: &pipeline::Ownership) -> Ownership {
     Ownership {
-        topic: context.topic(stint.partition).to_owned(),
-        partition: stint.partition.number,
-        epoch: stint.epoch,
-        from: stint.from,
-        to: stint.to,
-        taken: stint.taken,
+        topic: context.topic(owned.partition).to_owned(),
+        partition: owned.partition.number,
+        epoch: owned.epoch,
+        from: owned.from,
+        to: owned.to,
+        taken: owned.taken,
     }
 }

@@ -3,7 +3,7 @@
 use crate::fleet::Shard;
 use crate::load::Bound;
 use crate::measure::nanos;
-use crate::pipeline::{self, Context};
+use crate::pipeline::{self, Context, Workload};
 use crate::report::{Durability, Produced, Report, Schedule, Status};
 use crate::settings::{LoadSettings, ProduceSettings};
 use crate::summary::builder::{Process, ReportBuilder};
@@ -32,13 +32,16 @@ pub fn producer_report(
     };
     report.summary.readings_emitted = produced.ledger.emitted;
     report.intervals.clone_from(&produced.intervals);
-    report.produced = Some(account(process.context, settings, produced));
+    report.produced = process
+        .workload
+        .map(|workload| account(process.context, workload, settings, produced));
     let acked = report.counters.acked;
     builder.finish(cpu, acked)
 }
 
 fn account(
     context: &Context,
+    workload: &Workload,
     settings: &ProduceSettings,
     produced: &pipeline::Produced,
 ) -> Produced {
@@ -48,12 +51,12 @@ fn account(
     Produced {
         shard: shard.index,
         shards: shard.count,
-        schedule: schedule(&settings.load, context.workload.rows()),
+        schedule: schedule(&settings.load, workload.rows()),
         emitted: ledger.emitted,
         messages: ledger.messages.count,
         fingerprints: format!("{:032x}", ledger.messages.sum),
         labels: ledger.labels.clone(),
-        label_column: context.workload.label_column().map(str::to_owned),
+        label_column: workload.label_column().map(str::to_owned),
         not_acked: ledger.not_acked,
         dead_lettered: context.counters.dead_lettered.get(),
         topics: topics

@@ -28,6 +28,7 @@ pub fn simulate_report(
     let kinds = (servers.broker_kind, servers.store_kind);
     let topology = topology::simulate(process.context, process.settings, kinds.0, kinds.1);
     let mut builder = start(process, status, topology, recording, verdict);
+    builder.checkouts = outcome.checkouts;
     let report = &mut builder.report;
     report.faults = faults;
     report.durability = servers.durability.clone();

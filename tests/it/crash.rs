@@ -273,7 +273,7 @@ fn a_consumer_killed_at_any_point_of_a_batch_loses_and_doubles_nothing() {
         let replayed = counters["replayed"].as_u64().unwrap();
         let behind = stored - position.unsigned_abs();
         assert_eq!(replayed, behind, "{point:?}");
-        let window = convoy::pipeline::ingest::writer::CHECKPOINT_WINDOW;
+        let window = convoy::pipeline::CHECKPOINT_WINDOW;
         assert!(replayed <= window, "{point:?}");
         match point {
             Point::BeforeInsert => assert_eq!((stored, position), (0, 0)),

@@ -8,7 +8,7 @@ use crate::cli::args::groups::{
     ConnectionArgs, PatienceArgs, ReportArgs, TalkArgs, TopicArgs, WriterArgs,
 };
 use crate::cli::args::parse;
-use crate::pipeline::group::Start;
+use crate::pipeline::Start;
 
 /// Shown below the long help.
 pub const EXAMPLES: &str = "\

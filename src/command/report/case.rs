@@ -6,17 +6,17 @@ use std::time::Duration;
 use crate::audit::{Ledger, Scope, Tally};
 use crate::fleet::{self, Shard};
 use crate::load::Bound;
-use crate::pipeline::audit::scan::{Case, Emission};
+use crate::pipeline::{Case, EmittedSchedule};
 use crate::record::RunKey;
 use crate::report::{MergeError, Produced};
 
 /// Builds the case of a run from the accounts of all its producers, of which there is at least one.
 pub(super) fn build_case(run_id: &str, producers: &[&Produced]) -> Result<Case, MergeError> {
     let mut merged = Ledger::default();
-    let mut emissions = Vec::new();
+    let mut schedules = Vec::new();
     for produced in producers {
         merged.merge(ledger(produced)?);
-        emissions.push(emission(produced)?);
+        schedules.push(schedule(produced)?);
     }
     let first = producers[0];
     Ok(Case {
@@ -28,8 +28,8 @@ pub(super) fn build_case(run_id: &str, producers: &[&Produced]) -> Result<Case, 
         },
         label_column: first.label_column.clone(),
         ledger: merged,
-        emissions,
-        behind_checkpoints: 0,
+        schedules,
+        after_checkpoints: 0,
     })
 }
 
@@ -47,7 +47,7 @@ fn ledger(produced: &Produced) -> Result<Ledger, MergeError> {
     })
 }
 
-fn emission(produced: &Produced) -> Result<Emission, MergeError> {
+fn schedule(produced: &Produced) -> Result<EmittedSchedule, MergeError> {
     let schedule = &produced.schedule;
     let total_rate = schedule.total_rate.as_deref();
     let fleet = fleet::Settings {
@@ -74,7 +74,7 @@ fn emission(produced: &Produced) -> Result<Emission, MergeError> {
     if fleet.vehicles == 0 || fleet.rows == 0 || produced.shard >= produced.shards {
         return Err(damaged("schedule", "no vehicle, no row or no such shard"));
     }
-    Ok(Emission {
+    Ok(EmittedSchedule {
         fleet,
         emitted: produced.emitted,
         epoch_unix_ms: produced.epoch_unix_ms,

@@ -10,8 +10,7 @@ use crate::command::simulate;
 use crate::dataset::Dataset;
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::Runtimes;
-use crate::pipeline::audit::scan::{Case, verdict};
-use crate::pipeline::{self, Workload};
+use crate::pipeline::{self, Case, Workload, dead_letter_collection, verdict};
 use crate::report::{
     self, Produced, Report, RunDirectory, SavedReport, Status, Warning, producers, read_report,
 };
@@ -113,7 +112,7 @@ fn audit(
         let connection = Connection::open(store, &database, CONNECTIONS).await;
         let connection = connection.map_err(pipeline::Error::Store)?;
         let documents = connection.documents(&collection);
-        let letters = connection.documents(&pipeline::context::dead_letters_of(&collection));
+        let letters = connection.documents(&dead_letter_collection(&collection));
         verdict(case, &documents, &letters, hashes, None).await
     });
     Ok(Audited {
@@ -128,7 +127,7 @@ fn rows(settings: &MergeSettings, produced: &Produced, hash: &str) -> Result<Wor
     let reported = || PathBuf::from(&produced.schedule.dataset);
     let path = settings.dataset.clone().unwrap_or_else(reported);
     let workload = open(&path).map_err(|error| error.to_string())?;
-    let found = describe_dataset(&workload).hash;
+    let found = describe_dataset(Some(&workload)).hash;
     if found != hash || workload.rows() != produced.schedule.rows {
         return Err(format!("`{}` is not the emitted dataset", path.display()));
     }

@@ -14,6 +14,7 @@ pub fn section(
     replay: String,
     outcome: &Outcome,
     context: &Context,
+    key: Key,
 ) -> Faults {
     let plan = injector.plan();
     let record = injector.record();
@@ -45,7 +46,7 @@ pub fn section(
     let evidence = Evidence {
         failed: failure.is_some(),
         jumped: failure.is_some_and(crate::pipeline::Error::is_loss),
-        ordered: context.settings.key == Key::Vehicle,
+        ordered: key == Key::Vehicle,
         out_of_order: out_of_order.map_or(0, |account| account.injected),
         counted_only: !HASHES_CONTENT,
     };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bson::{Document, RawDocumentBuf, doc};
 use convoy_mongodb_server::faults::{FaultPlan, Injected, InjectedError, Occasion};
 
-use crate::broker::client::Record;
+use crate::broker::Record;
 use crate::pipeline::emit::workload::Scratch;
 use crate::pipeline::tests::*;
 use crate::store::Connection;

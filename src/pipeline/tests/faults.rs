@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use convoy_kafka_server::{Fault, Moment};
 
-use crate::broker::client::Batch;
+use crate::broker::Batch;
 use crate::pipeline::tests::*;
 
 /// Does to every n-th produce request what it is told, and counts.

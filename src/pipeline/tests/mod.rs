@@ -8,10 +8,10 @@ mod chaos;
 mod dead_letters;
 mod dirty_data;
 mod faults;
-mod halves;
 mod losses;
 mod mutations;
 mod outages;
+mod processes;
 mod replay;
 mod tasks;
 

@@ -7,7 +7,7 @@ use convoy_registry_server::Registry;
 use convoy_registry_server::{Schema, SchemaType};
 
 use crate::audit::{Ledger, Scope};
-use crate::broker::client::Batch;
+use crate::broker::Batch;
 use crate::fleet::Shard;
 use crate::pipeline::audit::scan::{Case, Emission, verdict};
 use crate::pipeline::group::leases::Leases;
@@ -15,7 +15,7 @@ use crate::pipeline::group::{Length, Participation, Start, Timing, start};
 use crate::pipeline::tests::*;
 use crate::record::RunKey;
 use crate::registry::{Client, client};
-use crate::store::client::Upsert;
+use crate::store::Upsert;
 use crate::store::{Connection, Documents};
 
 /// Members that are noticed quickly.
@@ -404,7 +404,7 @@ async fn an_owner_that_was_overruled_drops_the_partition_and_moves_no_checkpoint
         let key = doc! { "_id": "group/readings/0" };
         let newer = doc! { "$set": { "epoch": 9_i64, "owner": "new", "offset": 77_i64 } };
         let updated = leases.update(key, newer, Upsert::No).await.unwrap();
-        assert_eq!(updated, crate::store::client::Updated::Yes);
+        assert_eq!(updated, crate::store::Updated::Yes);
     };
     let (consumed, ()) = tokio::join!(consuming, overruling);
     let stints = &consumed.done.stints;
