@@ -8,23 +8,11 @@
 //!
 //! # Rooms
 //!
-//! Arrows point at what a room may name; nothing names a room above it.
+//! Each row names every room that its room imports, and rooms import only rooms in rows below.
 //!
 //! ```text
-//!  main ─▶ cli ─▶ command ─▶ terminal                      edge      (knows the user)
-//!                   ├──────▶ report ─▶ measure, audit      output    (pure)
-//!                   ▼
-//!                pipeline                                  engine    (the only place with tasks and queues)
-//!      ┌────────┬───┴─────┬──────────┐
-//!      ▼        ▼         ▼          ▼
-//!   broker   registry   store     fleet ─▶ load ◀─ faults  resources / workload
-//!      └──▶ net ◀─────────┘          ▼
-//!      ▼                          dataset
-//!   record, measure, audit ─▶ faults                       core      (pure, synchronous)
+//!   main ─▶ cli
 //! ```
-//!
-//! Beside these: `error`, the sum of their errors, and `fuzz`, their decoders as functions of bytes,
-//! which nothing of the program names.
 
 pub mod audit;
 pub mod broker;

@@ -24,6 +24,7 @@ mod install;
 mod outages;
 mod place;
 mod processes;
+mod readme;
 mod reports;
 mod secrets;
 mod serving;
