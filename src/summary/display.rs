@@ -79,7 +79,7 @@ impl Display {
         log: LatencyLog<PartialFile>,
     ) -> Self {
         let state = State {
-            progress: terminal.progress(),
+            progress: Progress::new(terminal.clone()),
             log: Some(log),
             cpu: None,
             phase_began: clock.now(),

@@ -17,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use crate::terminal::Terminal;
+use crate::terminal::streams::Terminal;
 
 /// Directory of the log files.
 pub const LOG_DIRECTORY: &str = "logs";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::terminal::Terminal;
+use crate::terminal::streams::Terminal;
 
 /// Interval between plain lines of a phase.
 const LINE_PERIOD: Duration = Duration::from_secs(5);
@@ -132,7 +132,8 @@ struct Current {
 }
 
 impl Progress {
-    pub(super) fn new(terminal: Terminal) -> Self {
+    /// Starts a progress display without a phase.
+    pub fn new(terminal: Terminal) -> Self {
         Self {
             terminal,
             current: None,
