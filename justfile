@@ -70,7 +70,7 @@ crash:
 
 # Let the store stall for a minute at 5,000 readings a second (minutes, optimised build).
 stall:
-    cargo test --locked --release --test it -- --ignored --nocapture a_minute_without_the_store
+    cargo test --locked --release --test it -- --ignored --nocapture minute_without_the_store
 
 # Measure the cost of the audit: runs builds with and without its hashes in turns (minutes).
 overhead:

@@ -102,7 +102,7 @@ impl Redpanda {
     }
 }
 
-/// Limits the broker to one core and 1 GB and lets it wait with epoll, so that the load generator
+/// Limits the broker to one core, 1 GB and epoll without busy polling, so that the load generator
 /// keeps the rest.
 fn command(host: &str, kafka: u16) -> Vec<String> {
     let fixed = [

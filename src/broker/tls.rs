@@ -20,6 +20,7 @@ use crate::cause::Cause;
 /// TLS configuration for connections to a broker.
 #[derive(Clone)]
 pub struct Tls {
+    /// Configuration of the TLS library, with the trusted CAs.
     pub config: Arc<ClientConfig>,
 }
 

@@ -10,7 +10,9 @@ use crate::settings::LoadSettings;
 /// Rows of the datasets, and the topic of each.
 #[derive(Debug)]
 pub struct TopicRows {
+    /// Rows of all topics.
     pub workload: Workload,
+    /// Names of the topics.
     pub topics: Vec<String>,
 }
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::containers::container;
 
-/// Reports failed requests to whoever watches the servers, and terminated servers to the tasks.
+/// Reports failed requests to the watcher of the servers, and terminated servers to the tasks.
 #[derive(Debug, Default)]
 pub struct TerminatedServers {
     request_failed: Notify,

@@ -11,7 +11,7 @@ use crate::pipeline::settings::{Settings, TopicCreation};
 /// Several processes may do this at once: all use the topic that was created first.
 pub async fn ensure(settings: &Settings, connector: &Connector) -> Result<Vec<u32>, Error> {
     let existing = connector.topics().await.map_err(Error::Broker)?;
-    let creation = &settings.creation;
+    let creation = settings.creation;
     let mut partitions = Vec::with_capacity(settings.topics.len());
     for topic in &settings.topics {
         partitions.push(match partitions_of(&existing, topic) {
@@ -22,11 +22,7 @@ pub async fn ensure(settings: &Settings, connector: &Connector) -> Result<Vec<u3
     Ok(partitions)
 }
 
-async fn create(
-    creation: &TopicCreation,
-    connector: &Connector,
-    topic: &str,
-) -> Result<u32, Error> {
+async fn create(creation: TopicCreation, connector: &Connector, topic: &str) -> Result<u32, Error> {
     let (partitions, replicas) = (creation.partitions, creation.replication_factor);
     let created = connector.create_topic(topic, partitions.cast_signed(), replicas);
     let Err(error) = created.await else {
@@ -44,7 +40,7 @@ fn partitions_of(existing: &BTreeMap<String, usize>, topic: &str) -> Option<u32>
     u32::try_from(*partitions).ok().filter(|found| *found > 0)
 }
 
-fn check(creation: &TopicCreation, topic: &str, found: u32) -> Result<u32, Error> {
+fn check(creation: TopicCreation, topic: &str, found: u32) -> Result<u32, Error> {
     if creation.partitions_required && found != creation.partitions {
         return Err(Error::Partitions {
             topic: topic.to_owned(),

@@ -30,7 +30,7 @@ pub struct Composer {
 pub struct Sent {
     pub reading: Reading,
     /// When the producer took it, nanoseconds on the run's clock.
-    pub sent: u64,
+    pub at: u64,
     /// Whether it is the second copy of an injected duplicate.
     pub copy: bool,
 }
@@ -94,7 +94,7 @@ impl Composer {
             sequence: reading.sequence,
             warm_up: reading.warm_up,
             intended: context.clock.since_boot(reading.intended),
-            sent: context.clock.since_boot(sent.sent),
+            sent: context.clock.since_boot(sent.at),
             payload_hash,
         };
         let origin = Emission {

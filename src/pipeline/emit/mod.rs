@@ -9,7 +9,7 @@ mod queue;
 mod router;
 mod workload;
 
-pub use acks::{AckReader, Acked, Acks};
+pub use acks::{Acked, Acks};
 pub use data_faults::{DataFaultInjector, ExpectedFate, expected_reason};
 pub use emitter::{Sink, StopFlag, emit};
 pub use partition_producer::{PartitionProducer, ProducerPartition};

@@ -156,7 +156,7 @@ impl PartitionProducer {
         Ok(send.await)
     }
 
-    /// Retries, splits or sets aside messages of a batch until the outcome of each is known.
+    /// Retries, splits or rejects messages of a batch until the outcome of each is known.
     async fn settle(&mut self, flight: Flight, outcome: ProduceOutcome) -> Result<(), Error> {
         let context = Arc::clone(&self.filler.context);
         let mut sending = Sending::new(flight.sent.len(), context.settings.timeouts.broker);
@@ -252,10 +252,8 @@ impl PartitionProducer {
             let stages = &mut recording.stages;
             stages
                 .get_mut(Stage::PublishDelay)
-                .record(sent.reading.intended, sent.sent);
-            stages
-                .get_mut(Stage::PublishLatency)
-                .record(sent.sent, acked);
+                .record(sent.reading.intended, sent.at);
+            stages.get_mut(Stage::PublishLatency).record(sent.at, acked);
         }
     }
 }
@@ -377,7 +375,7 @@ impl Filler {
         });
         let mut sent = Sent {
             reading,
-            sent,
+            at: sent,
             copy: false,
         };
         let ledger = &mut self.ledger;
@@ -410,7 +408,7 @@ impl Filler {
         let before = self.flight.batch.bytes();
         message.push_to(&mut self.flight.batch);
         let bytes = self.flight.batch.bytes() - before;
-        self.batcher.add(1, bytes, sent.sent);
+        self.batcher.add(1, bytes, sent.at);
         self.flight.sent.push(sent);
     }
 

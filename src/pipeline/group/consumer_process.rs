@@ -69,7 +69,8 @@ pub async fn consume(
     let leases = Leases::new(&context, storage, &store, context.settings.run_id.clone());
     let reset = reset_checkpoints(participation, &context, storage, &connector, &leases);
     // If this is interrupted, the session sees the interrupt too and ends.
-    interrupt.run_until_cancelled(reset).await.transpose()?;
+    let reset = interrupt.run_until_cancelled(Box::pin(reset));
+    reset.await.transpose()?;
     let registry = settings.registry;
     let schemas = registry.map(|registry| Arc::new(Schemas::new(registry)));
     if participation.replay_dead_letters {

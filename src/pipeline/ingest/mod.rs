@@ -12,7 +12,6 @@ mod writer;
 
 pub use checkpoint::Checkpoints;
 pub use group_intake::GroupIntake;
-pub use intake::Intake;
 pub use partition_consumer::{ConsumerPartition, End, PartitionConsumer, ProducerAcks};
 pub use replay::replay;
 pub use run_intake::RunIntake;

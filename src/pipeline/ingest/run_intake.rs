@@ -42,7 +42,7 @@ impl RunIntake {
     }
 
     fn typed_document(
-        &mut self,
+        &self,
         record: &Record,
         header: &[u8],
         fetched: u64,
@@ -59,7 +59,7 @@ impl RunIntake {
         self.format.check(payload)?;
         let origin = enveloped.origin(&self.context, self.partition, record.offset);
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
-        document::write(&envelope, &origin, payload, &mut self.decoder, &mut bytes)
+        document::write(&envelope, &origin, payload, &self.decoder, &mut bytes)
             .map_err(|error| error.reason)?;
         Ok(Ready {
             document: to_document(bytes)?,

@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_steps_back_neither_panics_nor_gives_up() {
+    fn clock_stepping_back_neither_panics_nor_gives_up() {
         let mut attempts = Attempts::new(Duration::from_secs(1));
         assert!(attempts.failed(u64::MAX).is_some());
         assert!(attempts.failed(0).is_some());
@@ -76,7 +76,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn attempts_end_at_the_deadline_and_not_before(timeout_ms in 0u64..200_000, calls_ms in 0u64..20_000) {
+        fn attempts_end_at_the_timeout_and_not_before(timeout_ms in 0u64..200_000, calls_ms in 0u64..20_000) {
             let timeout = Duration::from_millis(timeout_ms);
             let (mut attempts, mut now) = (Attempts::new(timeout), 7);
             let started = now;

@@ -27,5 +27,4 @@ mod tests;
 pub use attempts::Attempts;
 pub use batcher::Batcher;
 pub use prefix::Position;
-pub use sending::Sending;
 pub use writing::Writing;

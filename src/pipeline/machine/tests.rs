@@ -10,7 +10,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::measure::nanos;
-use crate::pipeline::machine::sending::{Action as Send, Answer};
+use crate::pipeline::machine::sending::{Action as Send, Answer, Sending};
 use crate::pipeline::machine::writing::{Action, Fetched, Limits};
 use crate::pipeline::machine::*;
 
@@ -420,7 +420,7 @@ fn index(offset: i64) -> usize {
 
 /// Settled records after the checkpoints: they would be read again.
 fn replayed(world: &World) -> u64 {
-    let behind = |(partition, (_, position)): (usize, &(u64, i64))| {
+    let settled_after = |(partition, (_, position)): (usize, &(u64, i64))| {
         let end = i64::try_from(world.log[partition].len()).unwrap();
         let settled = (*position..end).filter(|offset| world.settled(partition, *offset));
         settled.count() as u64
@@ -429,7 +429,7 @@ fn replayed(world: &World) -> u64 {
         .checkpoints
         .iter()
         .enumerate()
-        .map(behind)
+        .map(settled_after)
         .max()
         .unwrap()
 }

@@ -1,4 +1,4 @@
-//! Decides for one writer what to gather, set aside and insert, and when to move which checkpoint.
+//! Decides for one writer what to gather, reject and insert, and when to move which checkpoint.
 //!
 //! ```text
 //!  Collect ─▶ SetAside ─▶ Insert ─┬▶ (settled) ─▶ Collect ─▶ Checkpoint, one per partition ─▶ Collect
@@ -156,7 +156,7 @@ impl<P: Copy + Ord> Writing<P> {
                 }
                 Step::Storing => return self.store(),
                 Step::Checkpointing => {
-                    if let Some((partition, position)) = self.behind() {
+                    if let Some((partition, position)) = self.next_checkpoint() {
                         return Action::Checkpoint {
                             partition,
                             position,
@@ -279,7 +279,7 @@ impl<P: Copy + Ord> Writing<P> {
     }
 
     /// Returns a partition whose settled position has no checkpoint.
-    fn behind(&self) -> Option<(P, i64)> {
+    fn next_checkpoint(&self) -> Option<(P, i64)> {
         self.partitions
             .iter()
             .map(|(partition, state)| (*partition, state.prefix.settled(), state.written))
