@@ -50,5 +50,6 @@ pub mod report;
 pub mod settings;
 pub mod store;
 mod string_enum;
+mod suggest;
 pub mod summary;
 pub mod terminal;

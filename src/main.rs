@@ -1,4 +1,4 @@
-//! Starts convoy: command line → command → exit status.
+//! Entry point: command line → command → exit status.
 
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::path::Path;
@@ -15,18 +15,18 @@ use convoy::terminal::{ProgressMode, Terminal};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    panic::set_hook(Box::new(say_panic));
+    panic::set_hook(Box::new(report_panic));
     let status = panic::catch_unwind(AssertUnwindSafe(convoy)).unwrap_or(ExitStatus::Bug);
     ExitCode::from(status.code())
 }
 
 fn convoy() -> ExitStatus {
-    // HTTP clients take it from here; only a second call could fail.
+    // The provider of HTTP clients; only a second call could fail.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let plain = Terminal::new(ProgressMode::Never, false);
     let environment = match Environment::read(std::env::vars_os(), Path::new(".")) {
         Ok(environment) => environment,
-        Err(error) => return refuse(&error, &plain),
+        Err(error) => return reject(&error, &plain),
     };
     let terminal = |progress| Terminal::new(progress, environment.colored());
     match cli::parse(std::env::args_os(), &environment) {
@@ -35,8 +35,12 @@ fn convoy() -> ExitStatus {
             command,
             invocation,
             progress,
-        }) => run(&command, &invocation, &terminal(progress)),
-        Err(error) => refuse(&error, &terminal(ProgressMode::Never)),
+            verbosity,
+        }) => {
+            let terminal = terminal(progress).with_verbosity(verbosity);
+            run(&command, &invocation, &terminal)
+        }
+        Err(error) => reject(&error, &terminal(ProgressMode::Never)),
     }
 }
 
@@ -54,13 +58,13 @@ fn show(text: &str, terminal: &Terminal) -> ExitStatus {
     }
 }
 
-fn refuse(error: &cli::Error, terminal: &Terminal) -> ExitStatus {
+fn reject(error: &cli::Error, terminal: &Terminal) -> ExitStatus {
     terminal.error(error, error.hint().as_deref());
     ExitStatus::Usage
 }
 
-/// Says where the bug is; whoever waits for the thread decides how the run ends.
-fn say_panic(panic: &PanicHookInfo<'_>) {
+/// Prints where the panic occurred; the joiner of the thread decides how the run ends.
+fn report_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(%panic, "a thread panicked");
     let terminal = Terminal::new(ProgressMode::Never, false);
     terminal.say(format_args!(

@@ -5,6 +5,7 @@ pub mod clean;
 pub mod consume;
 pub mod dataset;
 pub mod doctor;
+pub mod manual;
 pub mod null_sink;
 pub mod produce;
 pub mod report;
@@ -16,7 +17,7 @@ pub mod workload;
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
     CleanSettings, ConsumeSettings, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
-    MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings, UpSettings,
+    ManualSettings, MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings, UpSettings,
 };
 use crate::terminal::Terminal;
 
@@ -45,6 +46,8 @@ pub enum Command {
     Doctor(DoctorSettings),
     /// `convoy clean`.
     Clean(CleanSettings),
+    /// `convoy man --dir`.
+    WriteManual(ManualSettings),
 }
 
 /// Runs a command to its end.
@@ -65,5 +68,6 @@ pub fn run(
         Command::GenerateDataset(settings) => dataset::generate(settings, terminal),
         Command::Doctor(settings) => doctor::run(settings, &invocation.surroundings, terminal),
         Command::Clean(settings) => clean::run(settings, &invocation.surroundings, terminal),
+        Command::WriteManual(settings) => manual::write(settings),
     }
 }

@@ -394,6 +394,15 @@ pub struct GenerateSettings {
     pub output: Option<PathBuf>,
 }
 
+/// Settings of `convoy man --dir`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManualSettings {
+    /// Existing directory for the pages.
+    pub directory: PathBuf,
+    /// File name and text of each page.
+    pub pages: Vec<(String, String)>,
+}
+
 impl SimulateSettings {
     /// Compares what was measured with every limit asked for.
     pub fn thresholds(&self, summary: &Summary, verdict: &Verdict) -> Vec<Threshold> {

@@ -17,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, Verbosity};
 
 /// Directory of the log files, one per run.
 pub const DIRECTORY: &str = "logs";
@@ -25,6 +25,11 @@ pub const DIRECTORY: &str = "logs";
 /// What stderr gets: our own warnings, and errors of the clients we use, but for those of the Kafka
 /// client: each comes back as an outcome, and is told where it matters.
 const TALK_FILTER: &str = "error,rskafka=off,convoy=warn";
+
+/// What stderr gets with `--quiet`, with `--verbose` and with `-vv`.
+const QUIET_FILTER: &str = "error,rskafka=off";
+const DEBUG_FILTER: &str = "info,convoy=debug";
+const TRACE_FILTER: &str = "debug,convoy=trace";
 
 /// How many warnings of one kind stderr gets; the file gets all.
 const MOST_ALIKE: u32 = 3;
@@ -86,7 +91,12 @@ where
         .event_format(Talk::default())
         .with_ansi(false)
         .with_writer(TalkWriter(terminal.clone()))
-        .with_filter(EnvFilter::new(TALK_FILTER))
+        .with_filter(EnvFilter::new(match terminal.verbosity {
+            Verbosity::Errors => QUIET_FILTER,
+            Verbosity::Warnings => TALK_FILTER,
+            Verbosity::Debug => DEBUG_FILTER,
+            Verbosity::Trace => TRACE_FILTER,
+        }))
 }
 
 /// Formats an event as people read it: `warning: connection closed peer=127.0.0.1:40112`.
@@ -119,14 +129,22 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let count = self.count(event);
+        let level = *event.metadata().level();
+        let count = if level <= Level::WARN {
+            self.count(event)
+        } else {
+            // Debug and trace messages were asked for.
+            0
+        };
         if count > MOST_ALIKE {
             return Ok(());
         }
-        let label = match *event.metadata().level() {
+        let label = match level {
             Level::ERROR => "error",
             Level::WARN => "warning",
-            _ => "note",
+            Level::INFO => "info",
+            Level::DEBUG => "debug",
+            Level::TRACE => "trace",
         };
         write!(writer, "{label}: ")?;
         context

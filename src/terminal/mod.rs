@@ -48,12 +48,27 @@ impl fmt::Display for ProgressMode {
     }
 }
 
+/// How much stderr gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors only.
+    Errors,
+    /// Errors, warnings, notes and progress.
+    #[default]
+    Warnings,
+    /// Debug messages as well.
+    Debug,
+    /// Trace messages as well.
+    Trace,
+}
+
 /// Both streams of the user's terminal. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Terminal {
     bars: MultiProgress,
     draws_bars: bool,
     colored: bool,
+    verbosity: Verbosity,
 }
 
 impl Terminal {
@@ -70,7 +85,19 @@ impl Terminal {
             bars: MultiProgress::with_draw_target(target),
             draws_bars,
             colored: colored && stderr_is_terminal,
+            verbosity: Verbosity::default(),
         }
+    }
+
+    /// Sets how much stderr gets.
+    #[must_use]
+    pub fn with_verbosity(mut self, verbosity: Verbosity) -> Self {
+        self.verbosity = verbosity;
+        if verbosity == Verbosity::Errors {
+            self.draws_bars = false;
+            self.bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        self
     }
 
     /// Writes data to stdout. A reader that went away (`| head`) is no error.
@@ -85,14 +112,17 @@ impl Terminal {
         }
     }
 
-    /// Says one or more lines on stderr.
+    /// Prints one or more lines on stderr, unless it gets errors only.
     pub fn say(&self, text: impl fmt::Display) {
-        self.talk(format!("{text}\n").as_bytes());
+        if self.verbosity > Verbosity::Errors {
+            self.talk(format!("{text}\n").as_bytes());
+        }
     }
 
     /// Says what failed, why, and what to do about it.
     pub fn error(&self, error: &dyn Error, hint: Option<&str>) {
-        self.say(errors::render(error, hint, self.colored));
+        let text = errors::render(error, hint, self.colored);
+        self.talk(format!("{text}\n").as_bytes());
     }
 
     /// Starts showing progress.

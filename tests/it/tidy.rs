@@ -41,16 +41,18 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("fleet", &["dataset", "load"]),
     ("containers", &["measure"]),
     ("audit", &["faults", "record"]),
-    ("faults", &["load", "string_enum"]),
+    ("faults", &["load", "string_enum", "suggest"]),
     ("record", &["dataset"]),
 ];
 
 /// Where a crate may be named: path prefixes.
 const KNOWN_IN: &[(&str, &[&str])] = &[
     ("clap", &["cli/"]),
+    ("clap_complete", &["cli/"]),
+    ("clap_mangen", &["cli/"]),
     ("toml", &["cli/"]),
     ("dotenvy", &["cli/"]),
-    ("strsim", &["cli/", "faults/"]),
+    ("strsim", &["suggest.rs"]),
     ("indicatif", &["terminal/"]),
     ("tracing_subscriber", &["terminal/"]),
     ("rskafka", &["broker/client.rs"]),
