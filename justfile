@@ -37,6 +37,11 @@ lint:
 test *arguments:
     cargo test --locked "$@"
 
+# Run the README's commands in order in one empty folder.
+test-readme:
+    cargo build --release --locked
+    cargo test --locked --test it -- --ignored readme
+
 # Run the tests that need a Docker engine; they make their own images.
 test-containers:
     cargo test --locked --test it -- --ignored containers

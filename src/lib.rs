@@ -8,32 +8,20 @@
 //!
 //! # Rooms
 //!
-//! Arrows point at what a room may name; nothing names a room above it.
+//! Each row names every room that its room imports, and rooms import only rooms in rows below.
 //!
 //! ```text
-//!  main ─▶ cli ─▶ command ─▶ terminal                      edge      (knows the user)
-//!                   ├──────▶ report ─▶ measure, audit      output    (pure)
-//!                   ▼
-//!                pipeline                                  engine    (the only place with tasks and queues)
-//!      ┌────────┬───┴─────┬──────────┐
-//!      ▼        ▼         ▼          ▼
-//!   broker   registry   store     fleet ─▶ load ◀─ faults  resources / workload
-//!      └──▶ net ◀─────────┘          ▼
-//!      ▼                          dataset
-//!   record, measure, audit ─▶ faults                       core      (pure, synchronous)
+//!   main ─▶ cli
 //! ```
-//!
-//! Beside these: `error`, the sum of their errors, and `fuzz`, their decoders as functions of bytes,
-//! which nothing of the program names.
 
 pub mod audit;
 pub mod broker;
 pub mod cause;
-pub mod cli;
-pub mod command;
+mod cli;
+mod command;
 pub mod containers;
 pub mod dataset;
-pub mod error;
+mod error;
 pub mod faults;
 pub mod fleet;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -43,13 +31,16 @@ pub mod load;
 pub mod measure;
 pub mod pipeline;
 pub mod platform;
+mod program;
 pub mod proxy;
 pub mod record;
 pub mod registry;
 pub mod report;
-pub mod settings;
+mod settings;
 pub mod store;
 mod string_enum;
 mod suggest;
 pub mod summary;
 pub mod terminal;
+
+pub use program::main;

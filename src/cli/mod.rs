@@ -43,7 +43,6 @@ use sources::Stop;
 
 pub use environment::Environment;
 pub use error::Error;
-pub use origin::Origin;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq)]

@@ -25,6 +25,7 @@ mod install;
 mod outages;
 mod overhead;
 mod place;
+mod readme;
 mod secrets;
 mod serving;
 mod simulate;
