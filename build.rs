@@ -10,7 +10,10 @@ fn main() {
         .ancestors()
         .nth(3)
         .and_then(Path::file_name)
-        .map_or_else(|| variable("PROFILE"), |name| name.to_string_lossy().into_owned());
+        .map_or_else(
+            || variable("PROFILE"),
+            |name| name.to_string_lossy().into_owned(),
+        );
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rustc-env=CONVOY_BUILD_PROFILE={profile}");
     println!("cargo:rustc-env=CONVOY_BUILD_TARGET={}", variable("TARGET"));

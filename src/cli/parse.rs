@@ -187,7 +187,9 @@ mod tests {
         ] {
             assert_eq!(count::<u64>(text), Ok(number), "{text}");
         }
-        for text in ["", "k", "-1", "1__0", "_1", "1_", "1.5", "1.0005k", "1e3", "1m", "10kk", "١"] {
+        for text in [
+            "", "k", "-1", "1__0", "_1", "1_", "1.5", "1.0005k", "1e3", "1m", "10kk", "١",
+        ] {
             assert!(count::<u64>(text).is_err(), "{text}");
         }
         assert_eq!(count::<u64>("0k"), Err("must be at least 1".to_owned()));

@@ -129,13 +129,16 @@ fn precedence_is_flags_variables_env_file_scenario_defaults() {
     assert_eq!(
         (
             settings.load.vehicles,
-            settings.partitions,
+            settings.creation.partitions,
             settings.load.seed
         ),
         (4, 3, 2)
     );
-    assert_eq!(settings.linger.as_millis(), 1);
-    assert_eq!(settings.batch_records, 1_000, "an empty variable is not set");
+    assert_eq!(settings.producer.linger.as_millis(), 1);
+    assert_eq!(
+        settings.writer.batch_records, 1_000,
+        "an empty variable is not set"
+    );
 }
 
 #[test]
@@ -194,12 +197,17 @@ fn a_flag_overrides_an_option_of_a_variable_that_excludes_it() {
 
 #[test]
 fn counts_take_suffixes_in_flags_variables_and_scenarios() {
-    let place = Place::empty()
-        .variable("CONVOY_BATCH_RECORDS", "2k")
-        .file("scenario.toml", "records = '1.5M'\nmax-dead-letters = '1_0'\n");
-    let line = "simulate --scenario scenario.toml --vehicles 1_000 --rate 10k/h --min-throughput 2k";
+    let place = Place::empty().variable("CONVOY_BATCH_RECORDS", "2k").file(
+        "scenario.toml",
+        "records = '1.5M'\nmax-dead-letters = '1_0'\n",
+    );
+    let line =
+        "simulate --scenario scenario.toml --vehicles 1_000 --rate 10k/h --min-throughput 2k";
     let settings = place.settings(line);
-    assert_eq!((settings.load.vehicles, settings.batch_records), (1_000, 2_000));
+    assert_eq!(
+        (settings.load.vehicles, settings.writer.batch_records),
+        (1_000, 2_000)
+    );
     assert_eq!(settings.load.bound, crate::load::Bound::Records(1_500_000));
     assert_eq!(settings.load.rate, "10000/h".parse().unwrap());
     assert_eq!(settings.min_throughput, Some(2_000.0));
@@ -447,9 +455,7 @@ fn errors_about_other_sources_name_the_source() {
         scenario("xyz = 3\n"),
         scenario("vehicles = [3]\n"),
         scenario("vehicles = 0\n"),
-        Place::empty()
-            .variable("CONVOY_TLS", "yes")
-            .error("up"),
+        Place::empty().variable("CONVOY_TLS", "yes").error("up"),
         Place::empty()
             .variable("CONVOY_RATE", "fast")
             .error("simulate"),

@@ -43,7 +43,7 @@ pub fn run(
     let clock = RunClock::reaching_back(OLDEST);
     let started = clock.now();
     let member = run_id::of_start(clock.unix_ms(started), clock.since_boot(started));
-    let directory = RunDirectory::create(&settings.output, &member)?;
+    let directory = RunDirectory::create(&settings.report.output, &member)?;
     let log_filter = invocation.log_filter.as_deref();
     logging::start(terminal, Path::new(logging::DIRECTORY), &member, log_filter);
     let context = Arc::new(context(settings, member, clock));
@@ -94,7 +94,7 @@ pub fn run(
         ));
     }
     let report = consumer_report(&half, settings, &consumed, started);
-    simulate::present(&report, &directory, log, settings.format, terminal)?;
+    simulate::present(&report, &directory, log, settings.report.format, terminal)?;
     match consumed.done.failure.take() {
         Some(failure) => Err(failure.into()),
         None => Ok(simulate::status(&report)),
@@ -131,14 +131,14 @@ fn context(settings: &ConsumeSettings, member: String, clock: RunClock) -> Conte
         compression: Compression::None,
         linger: Duration::ZERO,
         consumers: CONNECTIONS,
-        batch_records: settings.batch_records as usize,
-        batch_wait: settings.batch_wait,
-        database: settings.database.clone(),
-        collection: settings.collection.clone(),
-        drain_timeout: settings.drain_timeout,
-        request_timeout: settings.request_timeout,
-        broker_timeout: settings.broker_timeout,
-        store_timeout: settings.store_timeout,
+        batch_records: settings.writer.batch_records as usize,
+        batch_wait: settings.writer.batch_wait,
+        database: settings.writer.database.clone(),
+        collection: settings.writer.collection.clone(),
+        drain_timeout: settings.writer.drain_timeout,
+        request_timeout: settings.timeouts.request,
+        broker_timeout: settings.timeouts.broker,
+        store_timeout: settings.writer.store_timeout,
         replay_dead_letters: settings.replay_dead_letters,
         data_faults: None,
         log_may_be_lost: false,

@@ -17,7 +17,8 @@ pub mod workload;
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
     CleanSettings, ConsumeSettings, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
-    ManualSettings, MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings, UpSettings,
+    ManualSettings, MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings,
+    UpSettings,
 };
 use crate::terminal::Terminal;
 

@@ -33,14 +33,14 @@ pub fn run(
     let run_id = run_id
         .unwrap_or_else(|| run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
     let name = directory_name(&run_id, settings);
-    let report = settings.output.join(&name).join("report.json");
+    let report = settings.report.output.join(&name).join("report.json");
     if report.exists() {
         return Err(Error::RunTaken {
             run_id,
             path: report,
         });
     }
-    let directory = RunDirectory::create(&settings.output, &name)?;
+    let directory = RunDirectory::create(&settings.report.output, &name)?;
     let log_filter = invocation.log_filter.as_deref();
     logging::start(terminal, Path::new(logging::DIRECTORY), &name, log_filter);
     let context = Arc::new(context(settings, run_id, clock)?);
@@ -54,7 +54,7 @@ pub fn run(
     let display = Arc::new(display);
     display.phase(Phase::Preparing);
     let broker = servers::external_endpoint(&settings.broker)?;
-    let registry = match (settings.encoding, &settings.registry) {
+    let registry = match (settings.producer.encoding, &settings.registry) {
         (Encoding::Confluent, Some(registry)) => Some(servers::registry_client(registry)?),
         _ => None,
     };
@@ -82,7 +82,7 @@ pub fn run(
         cpu: &cpu,
     };
     let report = producer_report(&half, settings, &produced);
-    simulate::present(&report, &directory, log, settings.format, terminal)?;
+    simulate::present(&report, &directory, log, settings.report.format, terminal)?;
     match produced.failure {
         Some(failure) => Err(failure.into()),
         None => Ok(status(&report)),
@@ -119,16 +119,16 @@ fn context(settings: &ProduceSettings, run_id: String, clock: RunClock) -> Resul
         partitions: creation.partitions,
         partitions_required: creation.partitions_required,
         replication_factor: creation.replication_factor,
-        compression: settings.compression,
-        linger: settings.linger,
+        compression: settings.producer.compression,
+        linger: settings.producer.linger,
         consumers: 0,
         batch_records: 0,
         batch_wait: Duration::ZERO,
         database: String::new(),
         collection: String::new(),
         drain_timeout: Duration::ZERO,
-        request_timeout: settings.request_timeout,
-        broker_timeout: settings.broker_timeout,
+        request_timeout: settings.timeouts.request,
+        broker_timeout: settings.timeouts.broker,
         store_timeout: Duration::ZERO,
         replay_dead_letters: false,
         data_faults: None,

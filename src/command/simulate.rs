@@ -45,7 +45,7 @@ pub fn run(
     backend::adopt_engine(settings, &invocation.surroundings);
     let clock = RunClock::start();
     let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
-    let directory = RunDirectory::create(&settings.output, &run_id)?;
+    let directory = RunDirectory::create(&settings.report.output, &run_id)?;
     logging::start(
         terminal,
         Path::new(logging::DIRECTORY),
@@ -101,7 +101,7 @@ pub fn run(
         log,
         failure,
     } = ran;
-    present(&report, &directory, log, settings.format, terminal)?;
+    present(&report, &directory, log, settings.report.format, terminal)?;
     match failure {
         Some(failure) => Err(failure.into()),
         None => Ok(status(&report)),
@@ -251,23 +251,23 @@ fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Resu
         key: settings.load.key,
         topics,
         group: None,
-        partitions: settings.partitions,
-        partitions_required: settings.partitions_required,
-        replication_factor: settings.replication_factor,
-        compression: settings.compression,
-        linger: settings.linger,
+        partitions: settings.creation.partitions,
+        partitions_required: settings.creation.partitions_required,
+        replication_factor: settings.creation.replication_factor,
+        compression: settings.producer.compression,
+        linger: settings.producer.linger,
         consumers: settings.consumers as usize,
-        batch_records: settings.batch_records as usize,
-        batch_wait: settings.batch_wait,
-        database: settings.database.clone(),
-        collection: settings.collection.clone(),
-        drain_timeout: settings.drain_timeout,
+        batch_records: settings.writer.batch_records as usize,
+        batch_wait: settings.writer.batch_wait,
+        database: settings.writer.database.clone(),
+        collection: settings.writer.collection.clone(),
+        drain_timeout: settings.writer.drain_timeout,
         replay_dead_letters: false,
         data_faults: faults.and_then(|plan| DataFaults::of(plan, settings.load.seed)),
         log_may_be_lost: faults.is_some_and(Plan::may_lose_a_log),
-        request_timeout: settings.request_timeout,
-        broker_timeout: settings.broker_timeout,
-        store_timeout: settings.store_timeout,
+        request_timeout: settings.timeouts.request,
+        broker_timeout: settings.timeouts.broker,
+        store_timeout: settings.writer.store_timeout,
     };
     Ok(Context::new(pipeline, clock, workload))
 }

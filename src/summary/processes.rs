@@ -68,8 +68,14 @@ pub fn consumer_report(
     };
     report.topology.store = BackendKind::External;
     report.topology.consumers = 1;
-    report.topology.database.clone_from(&settings.database);
-    report.topology.collection.clone_from(&settings.collection);
+    report
+        .topology
+        .database
+        .clone_from(&settings.writer.database);
+    report
+        .topology
+        .collection
+        .clone_from(&settings.writer.collection);
     report.topology.tls = settings.broker.security_protocol.encrypts();
     let to_first = recording
         .first_stored

@@ -35,7 +35,11 @@ const WITHOUT_VARIABLE: [&str; 4] = ["--help", "--version", "--dir", "--output <
 
 fn help(line: &str) -> String {
     let outcome = Place::empty().convoy(line);
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
+    assert_eq!(
+        (outcome.code, outcome.stderr.as_str()),
+        (0, ""),
+        "{outcome}"
+    );
     outcome.stdout
 }
 
@@ -92,7 +96,10 @@ fn long_help_describes_every_option_and_names_its_variable() {
         let described = described(&text);
         assert!(!described.is_empty(), "{text}");
         for (option, description) in described {
-            assert!(description.len() > 8, "`{command}`: {option}: {description}");
+            assert!(
+                description.len() > 8,
+                "`{command}`: {option}: {description}"
+            );
             let exempt = WITHOUT_VARIABLE.iter().any(|it| option.contains(it));
             assert!(
                 exempt || description.contains("[env: CONVOY_"),
@@ -106,7 +113,10 @@ fn long_help_describes_every_option_and_names_its_variable() {
 fn long_help_of_simulate_names_variables_precedence_and_alternatives() {
     let text = help("simulate --help");
     assert!(text.contains("[env: CONVOY_BATCH_WAIT]"), "{text}");
-    assert!(text.contains("[env: CONVOY_BROKER or BOOTSTRAP_SERVER]"), "{text}");
+    assert!(
+        text.contains("[env: CONVOY_BROKER or BOOTSTRAP_SERVER]"),
+        "{text}"
+    );
     assert!(text.contains("Flags override"), "{text}");
 }
 
@@ -166,7 +176,11 @@ fn manual_pages_are_printed_or_written_for_all_commands() {
     let place = Place::empty();
     std::fs::create_dir(place.path("man1")).unwrap();
     let outcome = place.convoy("man --dir man1");
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, ""), "{outcome}");
+    assert_eq!(
+        (outcome.code, outcome.stdout.as_str()),
+        (0, ""),
+        "{outcome}"
+    );
     let page = |name: &str| std::fs::read_to_string(place.path("man1").join(name)).unwrap();
     assert!(page("convoy-simulate.1").contains("CONVOY_BATCH_WAIT"));
     assert!(page("convoy-report-merge.1").contains("REPORT"));
@@ -177,7 +191,11 @@ fn quiet_prints_errors_only() {
     let place = Place::with_rows();
     let line = "simulate --backend embedded --dataset rows.csv --records 1 --quiet";
     let outcome = place.convoy(line);
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
+    assert_eq!(
+        (outcome.code, outcome.stderr.as_str()),
+        (0, ""),
+        "{outcome}"
+    );
     let outcome = place.convoy("simulate --dataset absent.csv --quiet");
     assert_eq!(outcome.code, 3, "{outcome}");
     assert!(outcome.stderr.starts_with("error: "), "{outcome}");

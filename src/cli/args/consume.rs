@@ -91,7 +91,12 @@ pub struct GroupArgs {
     pub beat: Duration,
 
     /// Take over a member's partitions after it missed heartbeats for this long.
-    #[arg(long, value_name = "TIME", default_value = "6s", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "6s",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::span)]
     pub dead_after: Duration,
 }
@@ -121,7 +126,12 @@ pub struct LengthArgs {
 #[command(next_help_heading = "Pipeline")]
 pub struct SourceArgs {
     /// Topics to read, separated by commas.
-    #[arg(long, value_name = "NAME,…", default_value = "kafka-sensor-topic", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        default_value = "kafka-sensor-topic",
+        value_delimiter = ','
+    )]
     #[arg(value_parser = parse::topic)]
     pub topic: Vec<String>,
 

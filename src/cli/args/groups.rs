@@ -14,7 +14,7 @@ use crate::settings::{Encoding, Format};
 use crate::terminal::ProgressMode;
 
 /// What `simulate` and `produce` emit, and for how long.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub struct LoadArgs {
     /// Number of vehicles.
@@ -28,7 +28,12 @@ pub struct LoadArgs {
     pub rate: Rate,
 
     /// Readings of the whole fleet; replaces `--rate`.
-    #[arg(long, value_name = "RATE", conflicts_with = "rate", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "RATE",
+        conflicts_with = "rate",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::rate, allow_negative_numbers = true)]
     pub total_rate: Option<Rate>,
 
@@ -48,12 +53,22 @@ pub struct LoadArgs {
     pub warmup: Option<Duration>,
 
     /// Distribution of the send times: `uniform`, `poisson`, `burst` or `ramp`.
-    #[arg(long, value_name = "SHAPE", default_value = "uniform", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "SHAPE",
+        default_value = "uniform",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::value::<Arrival>)]
     pub arrival: Arrival,
 
     /// Key of each message: `vehicle` (keeps the order of a vehicle's readings), `uuid` or `none`.
-    #[arg(long, value_name = "KEY", default_value = "vehicle", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "KEY",
+        default_value = "vehicle",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::value::<Key>)]
     pub key: Key,
 
@@ -70,37 +85,57 @@ pub struct LoadArgs {
 }
 
 /// When requests to the broker fail.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Timeouts")]
 pub struct TimeoutArgs {
     /// Timeout of one request to the broker; convoy retries the request after it.
-    #[arg(long, value_name = "TIME", default_value = "10s", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::span)]
     pub request_timeout: Duration,
 
     /// Give up after the broker has not responded for this long.
-    #[arg(long, value_name = "TIME", default_value = "2m", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2m",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::span)]
     pub broker_timeout: Duration,
 }
 
 /// When storing documents fails.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Timeouts")]
 pub struct StoreTimeoutArgs {
     /// Give up after the store has not responded for this long.
-    #[arg(long, value_name = "TIME", default_value = "2m", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2m",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::span)]
     pub store_timeout: Duration,
 
     /// Time to store the remaining records at the end of the run.
-    #[arg(long, value_name = "TIME", default_value = "60s", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::span)]
     pub drain_timeout: Duration,
 }
 
 /// How convoy creates topics.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Pipeline")]
 pub struct TopicArgs {
     /// Partitions of a new topic; if set, an existing topic must have as many.
@@ -115,25 +150,40 @@ pub struct TopicArgs {
 }
 
 /// How the producer sends messages.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Pipeline")]
 pub struct ProducerArgs {
     /// Time for which the producer collects a batch.
-    #[arg(long, value_name = "TIME", default_value = "5ms", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5ms",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::duration)]
     pub linger: Duration,
 
     /// Compression of record batches: `none`, `gzip`, `lz4`, `snappy` or `zstd`.
-    #[arg(long, value_name = "CODEC", default_value = "none", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "CODEC",
+        default_value = "none",
+        hide_short_help = true
+    )]
     pub compression: Compression,
 
     /// Encoding of messages: `json`, or `confluent` (JSON after the id of its schema).
-    #[arg(long, value_name = "ENCODING", default_value = "json", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "ENCODING",
+        default_value = "json",
+        hide_short_help = true
+    )]
     pub encoding: Encoding,
 }
 
 /// How the consumers write documents.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Pipeline")]
 pub struct WriterArgs {
     /// Maximum number of documents per insert.
@@ -142,23 +192,38 @@ pub struct WriterArgs {
     pub batch_records: u32,
 
     /// Time for which a consumer collects documents for an insert.
-    #[arg(long, value_name = "TIME", default_value = "10ms", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10ms",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::duration)]
     pub batch_wait: Duration,
 
     /// Database for the documents.
-    #[arg(long, value_name = "NAME", default_value = "convoy", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "convoy",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::database)]
     pub database: String,
 
     /// Collection for the documents.
-    #[arg(long, value_name = "NAME", default_value = "sensor", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "sensor",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::collection)]
     pub collection: String,
 }
 
 /// The broker that `produce` and `consume` connect to.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Servers")]
 pub struct BrokerArgs {
     /// Addresses of the broker, separated by commas.
@@ -170,7 +235,7 @@ pub struct BrokerArgs {
 }
 
 /// How to connect to an existing broker.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Servers")]
 pub struct SecurityArgs {
     /// Security protocol of an existing broker: `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`
@@ -179,7 +244,12 @@ pub struct SecurityArgs {
     pub security_protocol: Option<SecurityProtocol>,
 
     /// SASL mechanism of an existing broker: `plain`, `scram-sha-256` or `scram-sha-512`.
-    #[arg(long, value_name = "MECHANISM", default_value = "plain", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "MECHANISM",
+        default_value = "plain",
+        hide_short_help = true
+    )]
     pub sasl_mechanism: Mechanism,
 
     /// PEM file with the CA certificates to trust [default: bundled Mozilla roots].
@@ -188,7 +258,7 @@ pub struct SecurityArgs {
 }
 
 /// Where the report goes.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct ReportArgs {
     /// Directory for results; each run gets a directory in it.
@@ -201,11 +271,16 @@ pub struct ReportArgs {
 }
 
 /// Progress, and the scenario that sets other options.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Progress on stderr: `auto` (bars on a terminal) or `never` (plain lines).
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_short_help = true
+    )]
     pub progress: ProgressMode,
 
     /// TOML file with values for any of these options.

@@ -19,7 +19,10 @@ use crate::cli::version;
 pub(super) use consume::ConsumeArgs;
 pub(super) use dataset::DatasetArgs;
 pub(super) use doctor::{CleanArgs, DoctorArgs};
-pub(super) use groups::{BrokerArgs, LoadArgs, RecordsArg, SecurityArgs, TopicArgs};
+pub(super) use groups::{
+    BrokerArgs, LoadArgs, ProducerArgs, RecordsArg, ReportArgs, SecurityArgs, StoreTimeoutArgs,
+    TimeoutArgs, TopicArgs, WriterArgs,
+};
 pub(super) use produce::ProduceArgs;
 pub(super) use report::{MergeArgs, ReportCommandArgs};
 pub(super) use simulate::SimulateArgs;

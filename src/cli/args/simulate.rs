@@ -117,7 +117,12 @@ pub struct PipelineArgs {
     pub consumers: Option<u32>,
 
     /// Destination of the readings: `pipeline`, or `null` to measure the load generator alone.
-    #[arg(long, value_name = "SINK", default_value = "pipeline", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "SINK",
+        default_value = "pipeline",
+        hide_short_help = true
+    )]
     pub sink: Sink,
 }
 
@@ -163,13 +168,22 @@ pub struct ServerArgs {
     pub mongo_image: String,
 
     /// Timeout for a container to become ready.
-    #[arg(long, value_name = "TIME", default_value = "60s", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::span)]
     pub start_timeout: Duration,
 
     /// Keep containers running after the run, and print how to reach and remove them.
     #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL", hide_possible_values = true)]
-    #[arg(default_value = "false", default_missing_value = "true", hide_short_help = true)]
+    #[arg(
+        default_value = "false",
+        default_missing_value = "true",
+        hide_short_help = true
+    )]
     #[arg(action = clap::ArgAction::Set, hide_default_value = true)]
     pub keep: bool,
 }

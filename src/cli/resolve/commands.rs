@@ -1,8 +1,6 @@
 //! Settings of the commands other than `simulate`, `produce` and `consume`.
 
-use crate::cli::args::{
-    CleanArgs, DatasetArgs, DoctorArgs, MergeArgs, ReportCommandArgs, UpArgs,
-};
+use crate::cli::args::{CleanArgs, DatasetArgs, DoctorArgs, MergeArgs, ReportCommandArgs, UpArgs};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
@@ -16,9 +14,7 @@ use crate::settings::{
 
 pub(super) fn report(args: ReportCommandArgs, origins: &Origins) -> Result<Command, Error> {
     Ok(match args {
-        ReportCommandArgs::Merge(args) => {
-            Command::MergeReports(Box::new(merge(*args, origins)?))
-        }
+        ReportCommandArgs::Merge(args) => Command::MergeReports(Box::new(merge(*args, origins)?)),
         ReportCommandArgs::Show { report } => Command::ShowReport(ShowSettings { report }),
     })
 }
@@ -31,8 +27,7 @@ fn merge(args: MergeArgs, origins: &Origins) -> Result<MergeSettings, Error> {
         database: args.audit.database,
         collection: args.audit.collection,
         dataset: args.audit.dataset,
-        output: args.report.output,
-        format: args.report.format,
+        report: args.report.into(),
     })
 }
 

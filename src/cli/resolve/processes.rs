@@ -1,14 +1,13 @@
 //! Settings of `convoy produce` and `convoy consume`.
 
-use crate::cli::args::{BrokerArgs, ConsumeArgs, ProduceArgs, TopicArgs};
+use crate::cli::args::{BrokerArgs, ConsumeArgs, ProduceArgs};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
+use crate::cli::resolve::groups::{creation, writer};
 use crate::cli::resolve::load::load;
 use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store};
-use crate::settings::{
-    ConsumeSettings, CreationSettings, Encoding, ExternalBroker, ProduceSettings,
-};
+use crate::settings::{ConsumeSettings, Encoding, ExternalBroker, ProduceSettings};
 
 pub(super) fn produce(
     args: ProduceArgs,
@@ -24,17 +23,13 @@ pub(super) fn produce(
         load: load(args.load),
         shard: args.part.shard.map(|shard| shard.0),
         run_id: args.part.run_id,
-        request_timeout: args.timeouts.request_timeout,
-        broker_timeout: args.timeouts.broker_timeout,
+        timeouts: args.timeouts.into(),
         topic: args.topic.topic,
-        creation: creation(&args.topics, origins),
-        linger: args.producer.linger,
-        compression: args.producer.compression,
-        encoding: args.producer.encoding,
+        creation: creation(&args.topics, origins, BROKER_DEFAULT),
+        producer: args.producer.into(),
         broker,
         registry,
-        output: args.report.output,
-        format: args.report.format,
+        report: args.report.into(),
     })
 }
 
@@ -58,22 +53,15 @@ pub(super) fn consume(
         duration: args.length.duration,
         records: args.length.records,
         idle: args.length.idle,
-        drain_timeout: args.store_timeouts.drain_timeout,
-        request_timeout: args.timeouts.request_timeout,
-        broker_timeout: args.timeouts.broker_timeout,
-        store_timeout: args.store_timeouts.store_timeout,
+        timeouts: args.timeouts.into(),
         replay_dead_letters: args.pipeline.replay_dead_letters,
         topics: args.pipeline.topic,
-        creation: creation(&args.topics, origins),
-        batch_records: args.writer.batch_records,
-        batch_wait: args.writer.batch_wait,
-        database: args.writer.database,
-        collection: args.writer.collection,
+        creation: creation(&args.topics, origins, BROKER_DEFAULT),
+        writer: writer(args.writer, &args.store_timeouts),
         broker,
         store: external_store(store, origins)?,
         registry: environment.registry()?,
-        output: args.report.output,
-        format: args.report.format,
+        report: args.report.into(),
     })
 }
 
@@ -87,12 +75,4 @@ fn broker(
     let addresses = addresses.filter(|it| !["embedded", "container"].contains(it));
     let addresses = addresses.ok_or(Error::MissingEndpoint { option: "broker" })?;
     external_broker(&args.security, addresses, origins, environment)
-}
-
-fn creation(args: &TopicArgs, origins: &Origins) -> CreationSettings {
-    CreationSettings {
-        partitions: args.partitions,
-        partitions_required: origins.get("partitions").is_some(),
-        replication_factor: args.replication_factor.unwrap_or(BROKER_DEFAULT),
-    }
 }

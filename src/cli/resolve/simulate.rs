@@ -8,13 +8,12 @@ use crate::cli::args::SimulateArgs;
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
+use crate::cli::resolve::groups::{creation, writer};
 use crate::cli::resolve::load::load;
 use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store};
 use crate::faults::{DataKind, Plan, Reach, Spec, chaos};
 use crate::fleet::Key;
-use crate::settings::{
-    Backend, BrokerChoice, Encoding, SimulateSettings, Sink, StoreChoice,
-};
+use crate::settings::{Backend, BrokerChoice, Encoding, SimulateSettings, Sink, StoreChoice};
 
 /// Time over which chaos spreads if the length of the emission is not known in advance.
 const CHAOS: Duration = Duration::from_secs(5);
@@ -38,22 +37,12 @@ pub(super) fn settings(
     let replication_factor = if external { BROKER_DEFAULT } else { 1 };
     let mut settings = SimulateSettings {
         load: load(args.load),
-        drain_timeout: args.store_timeouts.drain_timeout,
-        request_timeout: args.timeouts.request_timeout,
-        broker_timeout: args.timeouts.broker_timeout,
-        store_timeout: args.store_timeouts.store_timeout,
+        timeouts: args.timeouts.into(),
         topic: args.pipeline.topic,
-        partitions: args.topics.partitions,
-        partitions_required: origins.get("partitions").is_some(),
-        replication_factor: args.topics.replication_factor.unwrap_or(replication_factor),
+        creation: creation(&args.topics, origins, replication_factor),
         consumers,
-        linger: args.producer.linger,
-        compression: args.producer.compression,
-        encoding: args.producer.encoding,
-        batch_records: args.writer.batch_records,
-        batch_wait: args.writer.batch_wait,
-        database: args.writer.database,
-        collection: args.writer.collection,
+        producer: args.producer.into(),
+        writer: writer(args.writer, &args.store_timeouts),
         sink: args.pipeline.sink,
         backend: args.servers.backend,
         broker,
@@ -66,8 +55,7 @@ pub(super) fn settings(
         keep: args.servers.keep,
         data_dir: args.servers.data_dir,
         registry,
-        output: args.report.output,
-        format: args.report.format,
+        report: args.report.into(),
         max_end_to_end_p99: args.thresholds.max_end_to_end_p99,
         min_throughput: args.thresholds.min_throughput,
         max_dead_letters: args.thresholds.max_dead_letters,

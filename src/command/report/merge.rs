@@ -43,8 +43,8 @@ pub fn merge(
         add(&mut report, audited);
     }
     let name = format!("{}-merged", report.run.id);
-    let directory = RunDirectory::create(&settings.output, &name)?;
-    simulate::present(&report, &directory, None, settings.format, terminal)?;
+    let directory = RunDirectory::create(&settings.report.output, &name)?;
+    simulate::present(&report, &directory, None, settings.report.format, terminal)?;
     Ok(simulate::status(&report))
 }
 

@@ -1,0 +1,61 @@
+//! Settings that several commands share.
+
+use crate::cli::args::{
+    ProducerArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs, WriterArgs,
+};
+use crate::cli::origin::Origins;
+use crate::settings::{
+    CreationSettings, ProducerSettings, ReportSettings, TimeoutSettings, WriterSettings,
+};
+
+impl From<TimeoutArgs> for TimeoutSettings {
+    fn from(args: TimeoutArgs) -> Self {
+        Self {
+            request: args.request_timeout,
+            broker: args.broker_timeout,
+        }
+    }
+}
+
+impl From<ProducerArgs> for ProducerSettings {
+    fn from(args: ProducerArgs) -> Self {
+        Self {
+            linger: args.linger,
+            compression: args.compression,
+            encoding: args.encoding,
+        }
+    }
+}
+
+impl From<ReportArgs> for ReportSettings {
+    fn from(args: ReportArgs) -> Self {
+        Self {
+            output: args.output,
+            format: args.format,
+        }
+    }
+}
+
+pub(super) fn writer(args: WriterArgs, timeouts: &StoreTimeoutArgs) -> WriterSettings {
+    WriterSettings {
+        batch_records: args.batch_records,
+        batch_wait: args.batch_wait,
+        database: args.database,
+        collection: args.collection,
+        store_timeout: timeouts.store_timeout,
+        drain_timeout: timeouts.drain_timeout,
+    }
+}
+
+/// Resolves how topics are created; `replication_factor` is the default.
+pub(super) fn creation(
+    args: &TopicArgs,
+    origins: &Origins,
+    replication_factor: i16,
+) -> CreationSettings {
+    CreationSettings {
+        partitions: args.partitions,
+        partitions_required: origins.get("partitions").is_some(),
+        replication_factor: args.replication_factor.unwrap_or(replication_factor),
+    }
+}
