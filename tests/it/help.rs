@@ -135,7 +135,44 @@ fn help_shows_no_value_of_a_variable() {
 
 #[test]
 fn short_help_of_convoy_names_commands_and_exit_codes() {
-    insta::assert_snapshot!(help("-h"), @"");
+    insta::assert_snapshot!(help("-h"), @"
+    Load-tests a Kafka → MongoDB pipeline with a simulated vehicle fleet, and checks every record: what
+    arrived, how fast and how late
+
+    Usage: convoy [OPTIONS] <COMMAND>
+
+    Commands:
+      simulate     Run a complete test: start servers, warm up, measure, drain, audit, report
+      up           Run broker, Schema Registry and store until Ctrl-C, and print a `.env` for clients
+      produce      Emit a fleet, or a part of it, into an existing broker
+      consume      Consume from an existing broker into an existing store, as a member of a group
+      report       Show reports, or join the reports of several processes
+      dataset      Inspect or generate datasets
+      doctor       Check this machine; exit with 3 if `simulate` would not run
+      clean        Remove containers and data of runs whose process has ended
+      completions  Print a completion script for a shell
+      man          Print the manual page, or write the pages of all commands
+      help         Print this message or the help of the given subcommand(s)
+
+    Options:
+      -q, --quiet       Print only errors on stderr
+      -v, --verbose...  Print debug messages on stderr; `-vv` prints trace messages
+      -h, --help        Print help
+      -V, --version     Print version
+
+    Examples:
+      convoy simulate
+      convoy simulate --vehicles 1000 --rate max --records 200k
+      convoy up > .env
+
+    Exit codes:
+      0    success
+      1    the verdict or a threshold failed
+      2    the command line, the scenario or an environment variable is wrong
+      3    the environment failed: broker, store, file
+      4    a bug in convoy
+      130  interrupted
+    ");
 }
 
 #[test]

@@ -34,14 +34,14 @@ pub enum DatasetArgs {
     /// Show topics, rows, labels, columns and column types.
     #[command(max_term_width = 100, after_help = INSPECT_EXAMPLES)]
     Inspect {
-        /// CSV file, folder of CSV files, or folder with one folder per topic.
+        /// CSV file, folder of CSV files, or folder of topic folders.
         #[arg(value_name = "PATH", default_value = sample::PATH)]
         path: PathBuf,
     },
     /// Print the JSON Schema (draft-07) that `--encoding confluent` registers.
     #[command(max_term_width = 100, after_help = SCHEMA_EXAMPLES)]
     Schema {
-        /// CSV file, folder of CSV files, or folder with one folder per topic.
+        /// CSV file, folder of CSV files, or folder of topic folders.
         #[arg(value_name = "PATH", default_value = sample::PATH)]
         path: PathBuf,
         /// Use strings for all values, `na` included, and require no column.

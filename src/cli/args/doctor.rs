@@ -23,7 +23,7 @@ Examples:
 /// Options as clap parses them.
 #[derive(Args)]
 pub struct DoctorArgs {
-    /// Kind of servers to check: `auto`, `embedded`, `containers` or `external`.
+    /// Servers to check: `auto`, `embedded`, `containers` or `external`.
     #[arg(short, long, value_name = "KIND", default_value = "auto")]
     pub backend: Backend,
     /// Dataset to check.

@@ -22,12 +22,12 @@ pub struct LoadArgs {
     #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
     pub vehicles: u32,
 
-    /// Readings per vehicle: `2` per second, `30/m`, `3600/h` or `max`.
+    /// Rate per vehicle: `2` per second, `30/m`, `3600/h` or `max`.
     #[arg(short, long, value_name = "RATE", default_value = "1")]
     #[arg(value_parser = parse::rate, allow_negative_numbers = true)]
     pub rate: Rate,
 
-    /// Readings of the whole fleet; replaces `--rate`.
+    /// Rate of the whole fleet; replaces `--rate`.
     #[arg(
         long,
         value_name = "RATE",
@@ -72,9 +72,9 @@ pub struct LoadArgs {
     #[arg(value_parser = parse::value::<Key>)]
     pub key: Key,
 
-    /// CSV file, folder of CSV files, or folder with one folder per topic.
+    /// CSV file, folder of CSV files, or folder of topic folders.
     ///
-    /// The default is built into the executable.
+    /// The default is built into the executable. The name of a folder of CSV files is its topic.
     #[arg(long, value_name = "PATH", default_value = sample::PATH)]
     pub dataset: PathBuf,
 
@@ -138,7 +138,9 @@ pub struct StoreTimeoutArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Pipeline")]
 pub struct TopicArgs {
-    /// Partitions of a new topic; if set, an existing topic must have as many.
+    /// Partitions of a new topic.
+    ///
+    /// If this is set, an existing topic must have as many.
     #[arg(long, value_name = "N", default_value = "4")]
     #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
     pub partitions: u32,
@@ -261,7 +263,9 @@ pub struct SecurityArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct ReportArgs {
-    /// Directory for results; each run gets a directory in it.
+    /// Directory for results.
+    ///
+    /// Each run gets a directory in it.
     #[arg(short, long, value_name = "DIR", default_value = "runs")]
     pub output: PathBuf,
 

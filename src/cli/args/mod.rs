@@ -84,7 +84,7 @@ pub(super) enum CommandArgs {
     #[command(max_term_width = 100)]
     #[command(after_help = simulate::EXAMPLES, after_long_help = simulate::LONG_EXAMPLES)]
     Simulate(Box<SimulateArgs>),
-    /// Run a broker, a Schema Registry and a store until Ctrl-C, and print a `.env` for clients.
+    /// Run broker, Schema Registry and store until Ctrl-C, and print a `.env` for clients.
     #[command(max_term_width = 100)]
     #[command(after_help = up::EXAMPLES, after_long_help = up::LONG_EXAMPLES)]
     Up(UpArgs),

@@ -91,7 +91,7 @@ pub struct PipelineArgs {
     #[arg(value_parser = parse::topic)]
     pub topic: Option<String>,
 
-    /// Faults to inject, such as `broker-restart@5s`, or `chaos`; `--help` lists them.
+    /// Faults to inject, such as `broker-restart@5s`; see `--help`.
     ///
     /// A list separated by commas. Times count from the first reading.
     ///
@@ -130,7 +130,7 @@ pub struct PipelineArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Servers")]
 pub struct ServerArgs {
-    /// Kind of servers: `auto`, `embedded`, `containers` or `external`.
+    /// Servers: `auto`, `embedded`, `containers` or `external`.
     ///
     /// `auto` uses the servers of `--broker` and `--store` if they are set, else containers if
     /// there is a container engine, else embedded servers.
