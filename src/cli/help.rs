@@ -32,13 +32,13 @@ pub(super) fn completions(shell: Shell) -> String {
 /// Returns the manual page of `convoy` itself.
 pub(super) fn manual_page() -> io::Result<String> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(with_variables(CliArgs::command())).render(&mut page)?;
+    clap_mangen::Man::new(complete(CliArgs::command())).render(&mut page)?;
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 /// Returns the manual pages of all commands, by file name.
 pub(super) fn manual_pages() -> io::Result<Vec<(String, String)>> {
-    let mut command = with_variables(CliArgs::command()).disable_help_subcommand(true);
+    let mut command = complete(CliArgs::command()).disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
     add_pages(&command, &mut pages)?;
@@ -57,6 +57,14 @@ fn add_pages(command: &Command, pages: &mut Vec<(String, String)>) -> io::Result
         add_pages(subcommand, pages)?;
     }
     Ok(())
+}
+
+/// Shows the variable and the help of each option: manual pages leave out the help of options that
+/// `-h` hides.
+fn complete(command: Command) -> Command {
+    with_variables(command)
+        .mut_args(|arg| arg.hide_short_help(false))
+        .mut_subcommands(complete)
 }
 
 /// Shows the variable of each option. clap does not read it: see [`crate::cli::sources`].

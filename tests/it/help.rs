@@ -219,7 +219,12 @@ fn manual_pages_are_printed_or_written_for_all_commands() {
         "{outcome}"
     );
     let page = |name: &str| std::fs::read_to_string(place.path("man1").join(name)).unwrap();
-    assert!(page("convoy-simulate.1").contains("CONVOY_BATCH_WAIT"));
+    let simulate = page("convoy-simulate.1");
+    assert!(simulate.contains("CONVOY_BATCH_WAIT"), "{simulate}");
+    assert!(
+        simulate.contains("Maximum number of documents"),
+        "{simulate}"
+    );
     assert!(page("convoy-report-merge.1").contains("REPORT"));
 }
 
