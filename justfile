@@ -88,6 +88,10 @@ fuzz *arguments:
 fuzz-keep *targets:
     fuzz/keep "$@"
 
+# Run the clients that others wrote against `convoy up` (downloads from PyPI, npm and Debian).
+test-clients:
+    cargo test --locked --test it -- --ignored clients::
+
 # Run the conformance scripts with Kafka's own tools (needs Java and Maven).
 test-java:
     cargo build --release --locked

@@ -1,9 +1,9 @@
-"""A pipeline as programs for Confluent Cloud and MongoDB Atlas have it: `confluent_cloud.py [ROWS.csv]`.
+"""A typical program for Confluent Cloud and MongoDB Atlas: `confluent_cloud.py [ROWS.csv]`.
 
-It reads `.env` in the current directory and nothing else of its surroundings: the same program runs
-against the cloud with the cloud's `.env`. A producer sends each row with the JSON Schema made of the
-header, which its serializer registers; a consumer of a group with automatic commits stores them in
-batches. Then it counts what arrived. Needs confluent-kafka[json], python-dotenv and pymongo.
+It takes its settings from `.env` in the current directory: with the cloud's `.env` it runs against the
+cloud. A producer sends each row; its serializer registers a JSON Schema derived from the header. A
+consumer in a group with automatic commits stores the rows in batches. Then the program compares the
+number of rows sent with the number of documents stored. Needs confluent-kafka[json], python-dotenv and pymongo.
 """
 
 import csv
@@ -34,7 +34,7 @@ load_dotenv(os.path.join(os.getcwd(), ".env"))
 
 
 def cluster_settings():
-    """Confluent Cloud wants SASL_SSL and PLAIN; both may be named in the `.env`."""
+    """Returns librdkafka's settings; by default those of Confluent Cloud, SASL_SSL and PLAIN."""
     settings = {
         "bootstrap.servers": os.environ["BOOTSTRAP_SERVER"],
         "security.protocol": os.getenv("SECURITY_PROTOCOL", "SASL_SSL"),
@@ -54,7 +54,7 @@ def registry():
 
 
 def schema_of(header):
-    """The schema of rows whose every column is text."""
+    """Returns the schema of rows in which every column is a string."""
     properties = ", ".join(f'"{name}": {{"type": "string"}}' for name in header)
     return f"""{{
         "$id": "http://example.com/myURI.schema.json",
@@ -68,7 +68,7 @@ def schema_of(header):
 
 
 def rows(path):
-    """Yields the rows of a file, or made-up ones of the same kind."""
+    """Yields the rows of a file, or random rows of the same shape."""
     if path:
         with open(path, newline="", encoding="utf-8") as file:
             yield from csv.DictReader(file)
@@ -102,7 +102,7 @@ def produce(topic, path):
         sent += 1
     left = producer.flush(DEADLINE_SECONDS)
     if failed or left:
-        sys.exit(f"{len(failed)} failed, {left} left: {failed[:1]}")
+        sys.exit(f"{len(failed)} records failed, {left} were not sent: {failed[:1]}")
     return sent, header
 
 
@@ -149,7 +149,7 @@ def main():
     print(f"sent {sent}, stored {stored}, counted {counted}, of them {positives} pos")
     collection.drop()
     if not sent == stored == counted or positives != expected:
-        sys.exit("rows were lost or changed")
+        sys.exit("rows are missing or corrupt")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs the program of `franz/` against `convoy up`, by default and with TLS: `go.py CONVOY`. Needs Go."""
+"""Runs the program of `franz/` against `convoy up`, without and with `--tls`: `go.py CONVOY`. Needs Go."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 PROGRAM = Path(__file__).resolve().parent / "franz"
 DEADLINE_SECONDS = 300
 
-# The last line of the `.env`.
+# The variable on the last line of the `.env`.
 LAST = "CONVOY_SASL_MECHANISM"
 
 

@@ -1,7 +1,8 @@
-//! Goal: programs that nobody here wrote work with `convoy up`.
-//! Method: the scripts of `tests/clients/`, run by Python and mongosh against the executable. What
-//! they need is installed once, under `target/`, where package indexes can be reached; elsewhere
-//! each test says on stderr that it was skipped, and why.
+//! Clients of Kafka, MongoDB and the Schema Registry, written by others, against `convoy up`.
+//!
+//! Python and mongosh run the scripts of `tests/clients/`. The tests download what the scripts need,
+//! once, into `target/`. Without a network, or without a program that the download needs, a test
+//! prints on stderr that it was skipped and why. Every other failure to install fails the test.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,28 +13,27 @@ use crate::install;
 use crate::place::Place;
 use crate::serving::Up;
 
-/// No script takes half of this on a busy machine.
+/// Twice what the slowest script takes on a busy machine.
 const SCRIPT_DEADLINE: Duration = Duration::from_secs(150);
 
-/// The scripts.
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }
 
-/// Python with what the scripts need, or why there is none.
+/// Returns Python with the packages that the scripts import, or the reason to skip a test.
 fn python() -> Result<&'static Path, &'static str> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let python = PYTHON.get_or_init(|| install::python(&scripts().join("requirements.txt")));
     python.as_deref().map_err(String::as_str)
 }
 
-/// Says that a test does not run; past the capture of the test's output, so that it is seen.
+/// Prints that a test was skipped. Not by `eprintln!`, which the test harness captures.
 fn skip(test: &str, reason: &str) {
     let line = format!("SKIPPED clients::{test}: {reason}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// Python for a test, which is skipped where there is none.
+/// Returns Python, or prints that the test was skipped.
 fn python_for(test: &str) -> Option<&'static Path> {
     python().map_err(|reason| skip(test, reason)).ok()
 }
@@ -44,7 +44,7 @@ struct Script<'a> {
     name: &'a str,
     arguments: Vec<&'a str>,
     directory: PathBuf,
-    /// Where it finds programs that are not installed.
+    /// A directory of programs to put before `PATH`.
     programs: Option<PathBuf>,
 }
 
@@ -75,16 +75,16 @@ impl<'a> Script<'a> {
         if output.status.success() {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&output.stdout);
-        let complained = String::from_utf8_lossy(&output.stderr);
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let stderr = String::from_utf8_lossy(&output.stderr);
         Err(format!(
-            "{} {}:\n{said}\n{complained}",
+            "{} {}:\n{stdout}\n{stderr}",
             self.name, output.status
         ))
     }
 }
 
-/// Runs scripts side by side; every failure is told.
+/// Runs scripts side by side; the message of the panic has every failure.
 fn run_all(python: &Path, scripts: &[Script<'_>]) {
     let failures: Vec<String> = std::thread::scope(|scope| {
         let running: Vec<_> = scripts
@@ -100,8 +100,9 @@ fn run_all(python: &Path, scripts: &[Script<'_>]) {
 }
 
 #[test]
-fn kafkas_clients_in_c_and_python_are_served() {
-    let Some(python) = python_for("kafkas_clients_in_c_and_python_are_served") else {
+#[ignore = "downloads clients: just test-clients"]
+fn kafka_clients_in_c_and_python_produce_and_consume() {
+    let Some(python) = python_for("kafka_clients_in_c_and_python_produce_and_consume") else {
         return;
     };
     let up = Up::alone("--anonymous");
@@ -121,8 +122,10 @@ fn kafkas_clients_in_c_and_python_are_served() {
 }
 
 #[test]
-fn librdkafka_is_let_in_by_every_mechanism_and_refused_quickly() {
-    let Some(python) = python_for("librdkafka_is_let_in_by_every_mechanism_and_refused_quickly")
+#[ignore = "downloads clients: just test-clients"]
+fn librdkafka_authenticates_by_every_mechanism_and_is_rejected_quickly() {
+    let Some(python) =
+        python_for("librdkafka_authenticates_by_every_mechanism_and_is_rejected_quickly")
     else {
         return;
     };
@@ -140,8 +143,9 @@ fn librdkafka_is_let_in_by_every_mechanism_and_refused_quickly() {
 }
 
 #[test]
-fn confluents_registry_client_and_serializers_are_served() {
-    let Some(python) = python_for("confluents_registry_client_and_serializers_are_served") else {
+#[ignore = "downloads clients: just test-clients"]
+fn confluent_serializers_register_and_read_schemas() {
+    let Some(python) = python_for("confluent_serializers_register_and_read_schemas") else {
         return;
     };
     let up = Up::alone("");
@@ -155,29 +159,21 @@ fn confluents_registry_client_and_serializers_are_served() {
 }
 
 #[test]
-fn pymongo_gets_the_answers_of_the_manual() {
-    let Some(python) = python_for("pymongo_gets_the_answers_of_the_manual") else {
+#[ignore = "downloads clients: just test-clients"]
+fn pymongo_gets_the_replies_of_the_tables() {
+    let Some(python) = python_for("pymongo_gets_the_replies_of_the_tables") else {
         return;
     };
     let up = Up::alone("");
-    let scripts = [
-        "aggregations",
-        "commands",
-        "expressions",
-        "queries",
-        "updates",
-    ];
-    let scripts = scripts.map(|name| format!("mongo/{name}.py"));
     let arguments = [up.value("MONGO_DB_URL")];
-    run_all(
-        python,
-        &scripts.each_ref().map(|name| Script::new(name, &arguments)),
-    );
+    let scripts = ["mongo/tables.py", "mongo/driver.py"];
+    run_all(python, &scripts.map(|name| Script::new(name, &arguments)));
 }
 
 #[test]
-fn pymongo_is_served_with_tls_and_without() {
-    let Some(python) = python_for("pymongo_is_served_with_tls_and_without") else {
+#[ignore = "downloads clients: just test-clients"]
+fn pymongo_connects_with_and_without_tls() {
+    let Some(python) = python_for("pymongo_connects_with_and_without_tls") else {
         return;
     };
     let place = Place::empty();
@@ -188,10 +184,9 @@ fn pymongo_is_served_with_tls_and_without() {
 }
 
 #[test]
-fn a_program_for_confluent_cloud_needs_another_env_and_nothing_else() {
-    let Some(python) =
-        python_for("a_program_for_confluent_cloud_needs_another_env_and_nothing_else")
-    else {
+#[ignore = "downloads clients: just test-clients"]
+fn program_for_confluent_cloud_runs_with_another_env_only() {
+    let Some(python) = python_for("program_for_confluent_cloud_runs_with_another_env_only") else {
         return;
     };
     let places = ["", "--tls", "--data-dir data --user driver"].map(|flags| {
@@ -207,10 +202,11 @@ fn a_program_for_confluent_cloud_needs_another_env_and_nothing_else() {
 }
 
 #[test]
-fn mongosh_gets_the_answers_of_the_manual() {
+#[ignore = "downloads clients: just test-clients"]
+fn mongosh_gets_the_replies_of_the_manual() {
     let mongosh = match install::mongosh() {
         Ok(mongosh) => mongosh,
-        Err(reason) => return skip("mongosh_gets_the_answers_of_the_manual", &reason),
+        Err(reason) => return skip("mongosh_gets_the_replies_of_the_manual", &reason),
     };
     let up = Up::alone("");
     let output = assert_cmd::Command::new(mongosh)
@@ -220,7 +216,7 @@ fn mongosh_gets_the_answers_of_the_manual() {
         .timeout(SCRIPT_DEADLINE)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n{complained}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stdout}\n{stderr}");
 }

@@ -1,27 +1,53 @@
-//! Other people's clients, installed once under `target/` from their package indexes.
+//! Installs clients from PyPI, npm and Debian, once, into `target/`.
+//!
+//! Each function returns the reason to skip a test if a program or the network is missing. It panics
+//! if the installation fails for another reason.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Long enough for a slow index; without network the steps fail long before.
+/// Enough for a slow index. Without a network the steps fail long before.
 const STEP_DEADLINE: Duration = Duration::from_secs(120);
 
-/// The shell, and the version that was tried.
 const MONGOSH: &str = "mongosh@2.12.0";
 
-/// The command-line client of librdkafka, as Debian names its package.
+/// The command-line client of librdkafka: program, and package of Debian.
 const KCAT: &str = "kcat";
 
-/// Calls the unpacked program, whichever folder its libraries have on this kind of machine.
+/// Runs the unpacked program. The directory of its libraries depends on the architecture.
 const KCAT_WITH_ITS_LIBRARIES: &str = r#"#!/bin/sh
 root=$(dirname "$0")/../unpacked/usr
 LD_LIBRARY_PATH=$(echo "$root"/lib/*/ | tr ' ' ':') exec "$root/bin/kcat" "$@"
 "#;
 
-/// Returns Python with the packages of a requirements file, or says why there is none.
+/// Parts of messages by which Python, pip, npm and apt-get report a missing network or module.
+const UNAVAILABLE: &[&str] = &[
+    "Could not connect",
+    "Could not resolve",
+    "EAI_AGAIN",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ENETUNREACH",
+    "ENOTFOUND",
+    "ERR_SOCKET_TIMEOUT",
+    "ETIMEDOUT",
+    "Failed to establish a new connection",
+    "Name or service not known",
+    "Network is unreachable",
+    "ProxyError",
+    "Read timed out",
+    "Temporary failure in name resolution",
+    "Temporary failure resolving",
+    "Unable to connect",
+    "connect timeout",
+    "ensurepip is not available",
+];
+
+/// Returns Python with the packages of a requirements file.
 pub fn python(requirements: &Path) -> Result<PathBuf, String> {
     let wanted = fs::read_to_string(requirements).unwrap();
     let environment = cache("python");
@@ -51,7 +77,7 @@ pub fn python(requirements: &Path) -> Result<PathBuf, String> {
     Ok(python)
 }
 
-/// Returns MongoDB's shell, or says why there is none.
+/// Returns MongoDB's shell.
 pub fn mongosh() -> Result<PathBuf, String> {
     let folder = cache("mongosh");
     let mongosh = folder.join("node_modules/.bin/mongosh");
@@ -59,32 +85,27 @@ pub fn mongosh() -> Result<PathBuf, String> {
         return Ok(mongosh);
     }
     fs::create_dir_all(&folder).unwrap();
-    step(
-        Command::new("npm")
-            .args([
-                "install",
-                "--silent",
-                "--no-audit",
-                "--no-fund",
-                "--ignore-scripts",
-            ])
-            .args([
-                "--fetch-retries",
-                "1",
-                "--fetch-timeout",
-                "30000",
-                "--prefix",
-            ])
-            .arg(&folder)
-            .arg(MONGOSH),
-    )?;
+    let options = [
+        "--loglevel=error",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--fetch-retries=1",
+        "--fetch-retry-mintimeout=1000",
+        "--fetch-timeout=30000",
+    ];
+    // A cache of its own: without a network npm would try every package before it takes the user's.
+    let mut npm = Command::new("npm");
+    npm.arg("install").args(options).arg("--cache");
+    npm.arg(folder.join("cache")).arg("--prefix").arg(&folder);
+    step(npm.arg(MONGOSH))?;
     fs::write(folder.join(RECEIPT), MONGOSH).unwrap();
     Ok(mongosh)
 }
 
-/// Returns the directory to put before `PATH` so that `kcat` is found: none if it is there already.
+/// Returns the directory to put before `PATH` so that `kcat` is found; `None` if it is on `PATH`.
 ///
-/// Elsewhere it is unpacked from Debian's packages, for which nobody must be root.
+/// Unpacks Debian's packages, which does not need root.
 pub fn kcat() -> Result<Option<PathBuf>, String> {
     if on_path(KCAT) {
         return Ok(None);
@@ -95,7 +116,7 @@ pub fn kcat() -> Result<Option<PathBuf>, String> {
         return Ok(Some(programs));
     }
     if !on_path("apt-get") {
-        return Err("`kcat` is not installed, and there is no `apt-get` to get it by".to_owned());
+        return Err("neither `kcat` nor `apt-get` is installed".to_owned());
     }
     drop(fs::remove_dir_all(&folder));
     let archives = folder.join("cache/archives");
@@ -123,7 +144,7 @@ pub fn kcat() -> Result<Option<PathBuf>, String> {
         }
     }
     if !unpacked.join("usr/bin").join(KCAT).is_file() {
-        return Err("`apt-get` counts `kcat` as installed, but it is not on the `PATH`".to_owned());
+        return Err("Debian's `kcat` is installed, but not on `PATH`".to_owned());
     }
     fs::create_dir_all(&programs).unwrap();
     let calls = programs.join(KCAT);
@@ -133,7 +154,7 @@ pub fn kcat() -> Result<Option<PathBuf>, String> {
     Ok(Some(programs))
 }
 
-/// Prepares `apt-get` to keep everything that it writes in a folder.
+/// Returns a command of `apt-get` that writes into one directory only.
 fn apt_get(folder: &Path) -> Command {
     let place = |option: &str, name: &str| format!("{option}={}", folder.join(name).display());
     let options = [
@@ -153,13 +174,12 @@ fn apt_get(folder: &Path) -> Command {
     command
 }
 
-/// Whether a program can be called by its name.
 fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
-/// Written when everything is installed: what it was.
+/// A file with the names of the packages, written when all of them are installed.
 const RECEIPT: &str = "installed.txt";
 
 fn installed(folder: &Path, wanted: &str) -> bool {
@@ -172,19 +192,28 @@ fn cache(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Runs one command to its end or its deadline; says why it failed.
+/// Runs one command; returns the reason to skip if its program or the network is missing.
 fn step(command: &mut Command) -> Result<(), String> {
     let shown = format!("{command:?}");
+    let program = command.get_program().display().to_string();
     let mut step = assert_cmd::Command::from_std(std::mem::replace(command, Command::new("")));
-    let output = step.timeout(STEP_DEADLINE).output();
-    let output = output.map_err(|error| format!("{shown}: {error}"))?;
+    let output = match step.timeout(STEP_DEADLINE).output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(format!("`{program}`: {error}"));
+        }
+        output => output.unwrap(),
+    };
     if output.status.success() {
         return Ok(());
     }
-    let complained = String::from_utf8_lossy(&output.stderr);
-    let last = complained
-        .lines()
-        .rev()
-        .find(|line| !line.trim().is_empty());
-    Err(format!("{shown}: {}", last.unwrap_or("no reason given")))
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let reason = [&stderr, &stdout]
+        .into_iter()
+        .flat_map(|text| text.lines())
+        .find(|line| UNAVAILABLE.iter().any(|part| line.contains(part)));
+    match reason {
+        Some(line) => Err(format!("`{program}`: {line}")),
+        None => panic!("{shown} failed with {}:\n{stdout}\n{stderr}", output.status),
+    }
 }

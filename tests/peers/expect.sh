@@ -1,4 +1,4 @@
-# What the scripts beside this one expect, to be sourced.
+# Checks of the scripts in this folder. Source this file.
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -7,18 +7,18 @@ fail() {
     exit 1
 }
 
-# A report on stdout whose verdict is clean.
+# Fails unless the verdict of a text report is clean.
 clean() {
     sed -n '2,4p' "$1"
     grep --quiet '^verdict.*: clean$' "$1" || { cat "$1" && fail 'the verdict is not clean'; }
 }
 
-# Files and directories in which a secret must not stand.
+# Fails if a secret is in one of the files and directories.
 silent_about() {
     local secret=$1 place
     for place in "${@:2}"; do
         if [ -e "$place" ] && grep --recursive --quiet --fixed-strings -e "$secret" "$place"; then
-            fail "a secret stands in $place"
+            fail "$place contains the secret"
         fi
     done
 }

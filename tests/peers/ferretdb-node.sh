@@ -1,10 +1,10 @@
-# FerretDB with SQLite, to be sourced: `start_ferretdb DIR` ($FERRETDB is its address), `stop_ferretdb`.
+# Starts FerretDB with SQLite: `start_ferretdb DIR` sets $FERRETDB to its address; `stop_ferretdb`. Source this file.
 
 peers=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 FERRETDB_VERSION=1.24.0
 FERRETDB_PROGRAM=$peers/../../target/peers/ferretdb
 
-# The version stands in files that a release has and the module has not.
+# FerretDB reads its version from files that a release contains and the Go module does not.
 build_ferretdb() {
     local module=github.com/FerretDB/FerretDB source
     if [ -x "$FERRETDB_PROGRAM" ]; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# convoy against FerretDB (SQLite): a store of MongoDB's protocol that nobody here wrote. `ferretdb.sh [CONVOY]`
-# Needs Go; the source comes from the Go module proxy and the program stays in target/peers/ferretdb.
+# Runs convoy against FerretDB with SQLite, another implementation of MongoDB's protocol: `ferretdb.sh [CONVOY]`.
+# Needs Go. Downloads the source from the Go module proxy and keeps the program in target/peers/ferretdb.
 set -euo pipefail
 # shellcheck source=expect.sh
 source "$(dirname "$0")/expect.sh"
@@ -23,7 +23,7 @@ run() {
 step '1,000 records/s'
 run --vehicles 1000 --duration 10s
 
-step 'as fast as it goes'
+step 'maximum rate'
 run --vehicles 1000 --rate max --records 20000
 
 step 'Confluent wire format'

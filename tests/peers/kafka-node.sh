@@ -1,8 +1,8 @@
-# One node of Apache Kafka (KRaft), to be sourced: `start_kafka DIR`, `stop_kafka`.
+# Starts one node of Apache Kafka (KRaft): `start_kafka DIR`, `stop_kafka`. Source this file.
 #
-# It listens on 127.0.0.1 in plain text ($KAFKA_PLAIN) and with SASL_SSL ($KAFKA_SECURE), its certificate signed by
-# an authority of its own ($KAFKA_CA). User $KAFKA_USER with $KAFKA_PASSWORD may log in by PLAIN and SCRAM-SHA-256.
-# Needs Java 17 and Maven; the jars come from Maven Central and stay in target/peers/kafka ($KAFKA_JARS).
+# The node listens on 127.0.0.1 in plain text ($KAFKA_PLAIN) and with SASL_SSL ($KAFKA_SECURE). The authority of its
+# certificate is $KAFKA_CA. User $KAFKA_USER with $KAFKA_PASSWORD authenticates by PLAIN or SCRAM-SHA-256.
+# Needs Java 17 and Maven. Downloads the jars from Maven Central and keeps them in target/peers/kafka ($KAFKA_JARS).
 
 peers=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 KAFKA_JARS=$peers/../../target/peers/kafka
@@ -18,7 +18,7 @@ fetch_kafka() {
     fi
 }
 
-# A port nobody listens on, from a range that the kernel gives to nobody.
+# Prints a free port below the range from which the kernel takes ports for outgoing connections.
 free_port() {
     local port
     while :; do
@@ -27,7 +27,7 @@ free_port() {
     done
 }
 
-# An authority, and a certificate of it for 127.0.0.1.
+# Creates an authority and a certificate for 127.0.0.1.
 make_certificates() {
     local directory=$1 password=$2
     local store=(-storetype PKCS12 -storepass "$password" -keyalg RSA -keysize 2048 -validity 2)
@@ -89,7 +89,7 @@ END
 
 kafka_java() { timeout 120 java -Xmx256m -cp "$KAFKA_JARS/*" "$@"; }
 
-# Waits until the node answers what it is asked.
+# Waits until the node answers requests.
 kafka_ready() {
     local attempt
     for attempt in $(seq 60); do

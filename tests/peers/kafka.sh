@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# convoy against Apache Kafka: plain, SASL_SSL by PLAIN and SCRAM with an authority of its own, a wrong password.
-# `kafka.sh [CONVOY]`; SECONDS_PER_RUN sets the length of the longest run (30).
+# Runs convoy against Apache Kafka: in plain text, with SASL_SSL by PLAIN and SCRAM, and with a wrong password.
+# `kafka.sh [CONVOY]`; SECONDS_PER_RUN sets the length of the longest run in seconds [default: 30].
 set -euo pipefail
 # shellcheck source=kafka-node.sh
 source "$(dirname "$0")/kafka-node.sh"
@@ -21,7 +21,7 @@ run() {
 }
 secure=(--ca-file "$KAFKA_CA")
 
-step 'plain text, as fast as it goes'
+step 'plain text, maximum rate'
 run "$KAFKA_PLAIN" --topic plain --vehicles 1000 --rate max --records 50000 >"$directory/report"
 clean "$directory/report"
 
@@ -37,30 +37,30 @@ API_KEY=$KAFKA_USER API_SECRET_KEY=$KAFKA_PASSWORD \
     run "$KAFKA_SECURE" "${secure[@]}" --sasl-mechanism scram-sha-256 --topic scram --rate 20 --records 2000 >"$directory/report"
 clean "$directory/report"
 
-step 'a topic that exists is used as it is'
+step 'existing topic is used without changes'
 kafka_java org.apache.kafka.tools.TopicCommand --bootstrap-server "$KAFKA_PLAIN" \
     --create --topic existing --partitions 3 --replication-factor 1 >/dev/null
 run "$KAFKA_PLAIN" --topic existing --rate 20 --records 1000 >"$directory/report"
 clean "$directory/report"
 
-refused() {
+rejected() {
     local began=$SECONDS code=0
     "$@" >"$directory/report" 2>"$directory/talk" || code=$?
     tail -3 "$directory/talk"
     [ "$code" -eq 3 ] || fail "exit code $code instead of 3"
-    [ $((SECONDS - began)) -lt 10 ] || fail "took $((SECONDS - began)) s to say so"
+    [ $((SECONDS - began)) -lt 10 ] || fail "took $((SECONDS - began)) s to fail"
 }
 
-step 'a wrong password is refused at once and told to nobody'
+step 'wrong password is rejected at once and not printed'
 export API_KEY=$KAFKA_USER API_SECRET_KEY=wrong-$KAFKA_PASSWORD
-refused run "$KAFKA_SECURE" "${secure[@]}" --topic refused
-refused run "$KAFKA_SECURE" "${secure[@]}" --topic refused --sasl-mechanism scram-sha-256
+rejected run "$KAFKA_SECURE" "${secure[@]}" --topic rejected
+rejected run "$KAFKA_SECURE" "${secure[@]}" --topic rejected --sasl-mechanism scram-sha-256
 silent_about "$KAFKA_PASSWORD" "$directory/report" "$directory/talk" "$directory/runs" logs
 
-step 'an authority nobody knows is refused at once'
+step 'certificate of an unknown authority is rejected at once'
 export API_SECRET_KEY=$KAFKA_PASSWORD
-refused run "$KAFKA_SECURE" --topic refused
+rejected run "$KAFKA_SECURE" --topic rejected
 
-step 'plain text to a port that speaks TLS is refused at once'
+step 'plain text to a TLS port is rejected at once'
 unset API_KEY API_SECRET_KEY
-refused run "$KAFKA_SECURE" --topic refused
+rejected run "$KAFKA_SECURE" --topic rejected

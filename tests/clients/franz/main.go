@@ -1,4 +1,4 @@
-// franz-go against a broker that the variables of `convoy up`'s `.env` name.
+// franz-go against the broker in the variables of `convoy up`'s `.env`.
 package main
 
 import (
@@ -32,12 +32,12 @@ func main() {
 		name string
 		run  func(context.Context) error
 	}{
-		{"every mechanism lets the user in", everyMechanism},
-		{"a wrong password is refused", wrongPassword},
-		{"every codec comes back", everyCodec},
-		{"a group shares partitions and goes on where it stopped", group},
+		{"every mechanism authenticates the user", everyMechanism},
+		{"wrong password is rejected", wrongPassword},
+		{"every codec keeps the values", everyCodec},
+		{"group shares partitions and resumes at its committed offsets", group},
 		{"topics, configurations and groups are administered", administer},
-		{"transactions are refused", transactions},
+		{"transactions are rejected", transactions},
 	}
 	for _, check := range checks {
 		ctx, cancel := context.WithTimeout(context.Background(), deadline)
@@ -50,7 +50,7 @@ func main() {
 	}
 }
 
-// connect returns a client; without a mechanism it logs in by PLAIN.
+// connect returns a client; without a mechanism it authenticates by PLAIN.
 func connect(mechanism sasl.Mechanism, more ...kgo.Opt) *kgo.Client {
 	if mechanism == nil {
 		mechanism = plain.Auth{User: user(), Pass: password()}.AsMechanism()
@@ -123,7 +123,7 @@ func fill(ctx context.Context, codec kgo.CompressionCodec) (string, error) {
 func read(ctx context.Context, wanted int, values map[string]bool, clients ...*kgo.Client) error {
 	for len(values) < wanted {
 		if ctx.Err() != nil {
-			return fmt.Errorf("%d of %d records came", len(values), wanted)
+			return fmt.Errorf("read %d of %d records", len(values), wanted)
 		}
 		for _, client := range clients {
 			short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
@@ -243,7 +243,7 @@ func transactions(ctx context.Context) error {
 	defer client.Close()
 	err := client.BeginTransaction()
 	if err == nil {
-		err = client.ProduceSync(ctx, &kgo.Record{Topic: "refused", Value: []byte("x")}).FirstErr()
+		err = client.ProduceSync(ctx, &kgo.Record{Topic: "rejected", Value: []byte("x")}).FirstErr()
 	}
 	if !strings.Contains(fmt.Sprint(err), kerr.TransactionalIDAuthorizationFailed.Message) {
 		return fmt.Errorf("got %v", err)

@@ -1,4 +1,4 @@
-"""What the conformance checks share: arguments, unique names, a deadline, a verdict."""
+"""Runs the conformance checks of this folder and compares what they find."""
 
 import sys
 import time
@@ -16,11 +16,11 @@ def unique(prefix):
 def expect(actual, wanted, what):
     """Fails the check unless both are equal."""
     if actual != wanted:
-        raise AssertionError(f"{what}: {actual!r} where {wanted!r} was expected")
+        raise AssertionError(f"{what}: {actual!r} instead of {wanted!r}")
 
 
 def until(condition, what, seconds=DEADLINE_SECONDS):
-    """Calls `condition` until it returns something true, and returns that."""
+    """Calls `condition` until it returns a true value, and returns that."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         result = condition()

@@ -36,7 +36,7 @@ SECONDS = 20
 
 @functools.cache
 def admin(address):
-    """Returns one client per address: its answers are lost with it."""
+    """Returns one client per address. It must live until its replies are read."""
     return AdminClient({"bootstrap.servers": address})
 
 
@@ -82,7 +82,7 @@ def consumer(address, group, **config):
 
 
 def read(reader, count):
-    """Polls until `count` records have come."""
+    """Polls until `count` records have been read."""
     records = []
 
     def poll():
@@ -96,7 +96,7 @@ def read(reader, count):
     return records
 
 
-def records_come_back_in_order_with_keys_headers_and_times(address):
+def consumed_records_keep_order_keys_headers_and_timestamps(address):
     topic = create(address)
     producer = Producer({"bootstrap.servers": address})
     for number in range(100):
@@ -114,7 +114,7 @@ def records_come_back_in_order_with_keys_headers_and_times(address):
     reader.close()
 
 
-def every_codec_goes_through_unchanged(address):
+def every_codec_keeps_the_values(address):
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"]:
         topic = create(address)
         produce(address, topic, 2000, compression_type=codec, linger_ms=20)
@@ -125,10 +125,10 @@ def every_codec_goes_through_unchanged(address):
         reader.close()
 
 
-def an_idempotent_producer_delivers_each_record_once(address):
+def idempotent_producer_delivers_each_record_once(address):
     topic = create(address, partitions=3)
     placed = produce(address, topic, 20_000, enable_idempotence=True, linger_ms=2)
-    expect(len(set(placed)), 20_000, "distinct places")
+    expect(len(set(placed)), 20_000, "distinct partitions and offsets")
     reader = consumer(address, unique("group"))
     reader.subscribe([topic])
     values = {message.value() for message in read(reader, 20_000)}
@@ -136,7 +136,7 @@ def an_idempotent_producer_delivers_each_record_once(address):
     reader.close()
 
 
-def every_acknowledgement_mode_stores_the_records(address):
+def every_acks_setting_stores_the_records(address):
     for acks in ["0", "1", "all"]:
         topic = create(address)
         producer = Producer({"bootstrap.servers": address, "acks": acks})
@@ -149,7 +149,7 @@ def every_acknowledgement_mode_stores_the_records(address):
         reader.close()
 
 
-def commits_are_where_the_group_goes_on(address):
+def group_resumes_at_its_committed_offset(address):
     topic, group = create(address), unique("group")
     produce(address, topic, 100)
     first = consumer(address, group, enable_auto_commit=False)
@@ -223,19 +223,19 @@ def _group_of_three_loses_one(address, strategy):
             member.kill()
 
 
-def a_group_with_range_assignment_survives_a_killed_member(address):
+def group_with_range_assignment_survives_a_killed_member(address):
     _group_of_three_loses_one(address, "range")
 
 
-def a_group_with_round_robin_assignment_survives_a_killed_member(address):
+def group_with_round_robin_assignment_survives_a_killed_member(address):
     _group_of_three_loses_one(address, "roundrobin")
 
 
-def a_group_with_cooperative_sticky_assignment_survives_a_killed_member(address):
+def group_with_cooperative_sticky_assignment_survives_a_killed_member(address):
     _group_of_three_loses_one(address, "cooperative-sticky")
 
 
-def a_static_member_comes_back_without_a_rebalance(address):
+def static_member_rejoins_without_a_rebalance(address):
     topic, group = create(address, partitions=2), unique("group")
 
     def start(instance):
@@ -252,7 +252,7 @@ def a_static_member_comes_back_without_a_rebalance(address):
     before = first.assignment()
     first.close()
     again = start("a")
-    expect(again.assignment(), before, "assignment after coming back")
+    expect(again.assignment(), before, "assignment after rejoining")
     expect(generation(), ("STABLE", {"a"}), "group")
     again.close()
 
@@ -272,7 +272,7 @@ def offsets_are_found_by_time(address):
     reader.close()
 
 
-def the_administrator_sees_and_changes_topics_and_groups(address):
+def admin_client_describes_and_alters_topics_and_groups(address):
     client = admin(address)
     topic = create(address, partitions=2, retention_ms="1000")
     resource = ConfigResource(ResourceType.TOPIC, topic)
@@ -311,24 +311,24 @@ def the_administrator_sees_and_changes_topics_and_groups(address):
     partition = TopicPartition(topic, 0, 1)
     client.delete_records([partition])[partition].result(SECONDS)
     client.delete_topics([topic])[topic].result(SECONDS)
-    expect(topic in client.list_topics(timeout=SECONDS).topics, False, "the topic is gone")
+    expect(topic in client.list_topics(timeout=SECONDS).topics, False, "the topic is still listed")
 
 
-def an_unknown_topic_appears_when_it_is_produced_to(address):
+def unknown_topic_is_created_by_a_produce_request(address):
     topic = unique("auto")
     produce(address, topic, 10)
     expect(topic in admin(address).list_topics(timeout=SECONDS).topics, True, "created")
 
 
-def a_name_that_no_topic_can_have_is_refused_at_once(address):
+def invalid_topic_name_is_rejected_at_once(address):
     producer = Producer({"bootstrap.servers": address, "allow.auto.create.topics": False})
-    refusals = []
-    producer.produce("no such topic!", on_delivery=lambda error, _: refusals.append(error.code()))
-    expect(producer.flush(SECONDS), 0, "messages that wait for the topic")
-    expect(refusals, [KafkaError.TOPIC_EXCEPTION], "refusals")
+    errors = []
+    producer.produce("no such topic!", on_delivery=lambda error, _: errors.append(error.code()))
+    expect(producer.flush(SECONDS), 0, "undelivered messages")
+    expect(errors, [KafkaError.TOPIC_EXCEPTION], "errors")
 
 
-def access_control_lists_are_refused(address):
+def access_control_lists_are_rejected(address):
     rule = AclBinding(
         ResourceType.TOPIC,
         "trucks",
@@ -340,40 +340,40 @@ def access_control_lists_are_refused(address):
     )
     try:
         admin(address).create_acls([rule])[rule].result(SECONDS)
-    except KafkaException as refused:
-        expect(refused.args[0].code(), KafkaError.SECURITY_DISABLED, "refusal")
+    except KafkaException as error:
+        expect(error.args[0].code(), KafkaError.SECURITY_DISABLED, "error")
         return
-    raise AssertionError("a rule was created")
+    raise AssertionError("created an access control list")
 
 
-def transactions_are_refused_at_once(address):
+def transactions_are_rejected_at_once(address):
     producer = Producer({"bootstrap.servers": address, "transactional.id": unique("transaction")})
     started = time.monotonic()
     try:
         producer.init_transactions(SECONDS)
-    except KafkaException as refused:
-        code = refused.args[0].code()
-        expect(code, KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "refusal")
-        expect(time.monotonic() - started < SECONDS / 2, True, "refused at once")
+    except KafkaException as error:
+        code = error.args[0].code()
+        expect(code, KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "error")
+        expect(time.monotonic() - started < SECONDS / 2, True, "rejected at once")
         return
-    raise AssertionError("a transaction was begun")
+    raise AssertionError("began a transaction")
 
 
 if __name__ == "__main__":
     run(
-        records_come_back_in_order_with_keys_headers_and_times,
-        every_codec_goes_through_unchanged,
-        an_idempotent_producer_delivers_each_record_once,
-        every_acknowledgement_mode_stores_the_records,
-        commits_are_where_the_group_goes_on,
-        a_group_with_range_assignment_survives_a_killed_member,
-        a_group_with_round_robin_assignment_survives_a_killed_member,
-        a_group_with_cooperative_sticky_assignment_survives_a_killed_member,
-        a_static_member_comes_back_without_a_rebalance,
+        consumed_records_keep_order_keys_headers_and_timestamps,
+        every_codec_keeps_the_values,
+        idempotent_producer_delivers_each_record_once,
+        every_acks_setting_stores_the_records,
+        group_resumes_at_its_committed_offset,
+        group_with_range_assignment_survives_a_killed_member,
+        group_with_round_robin_assignment_survives_a_killed_member,
+        group_with_cooperative_sticky_assignment_survives_a_killed_member,
+        static_member_rejoins_without_a_rebalance,
         offsets_are_found_by_time,
-        the_administrator_sees_and_changes_topics_and_groups,
-        an_unknown_topic_appears_when_it_is_produced_to,
-        a_name_that_no_topic_can_have_is_refused_at_once,
-        access_control_lists_are_refused,
-        transactions_are_refused_at_once,
+        admin_client_describes_and_alters_topics_and_groups,
+        unknown_topic_is_created_by_a_produce_request,
+        invalid_topic_name_is_rejected_at_once,
+        access_control_lists_are_rejected,
+        transactions_are_rejected_at_once,
     )

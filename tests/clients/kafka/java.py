@@ -19,7 +19,7 @@ TOOLS = "org.apache.kafka.tools."
 
 
 def command(tool, *arguments):
-    """Returns how to run one of Kafka's tools."""
+    """Returns the command line of one of Kafka's tools."""
     return ["java", "-Xmx256m", "-cp", f"{JARS}/*", TOOLS + tool, *arguments]
 
 
@@ -62,10 +62,10 @@ def topics_are_created_described_and_deleted(address):
     described = tool("TopicCommand", *server, "--describe", "--topic", topic)
     expect("PartitionCount: 5" in described, True, "partition count after growing")
     tool("TopicCommand", *server, "--delete", "--topic", topic)
-    expect(topic in tool("TopicCommand", *server, "--list"), False, "the topic is gone")
+    expect(topic in tool("TopicCommand", *server, "--list"), False, "the topic is still listed")
 
 
-def every_codec_goes_from_console_to_console(address):
+def every_codec_keeps_the_lines_of_the_console_tools(address):
     lines = "".join(f"line {number}\n" for number in range(1000))
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"]:
         topic = create(address)
@@ -77,7 +77,7 @@ def every_codec_goes_from_console_to_console(address):
         expect(consume(address, topic, 1000), lines, codec)
 
 
-def an_idempotent_producer_delivers_each_record_once(address):
+def idempotent_producer_delivers_each_record_once(address):
     topic = create(address, partitions=3)
     sent = tool(
         "VerifiableProducer",
@@ -87,7 +87,7 @@ def an_idempotent_producer_delivers_each_record_once(address):
     acked = [report for report in reports if report.get("name") == "producer_send_success"]
     expect(len(acked), 20_000, "acknowledged")
     places = {(report["partition"], report["offset"]) for report in acked}
-    expect(len(places), 20_000, "distinct places")
+    expect(len(places), 20_000, "distinct partitions and offsets")
     values = consume(address, topic, 20_000).split()
     expect(sorted(values, key=int), [str(number) for number in range(20_000)], "values")
 
@@ -121,7 +121,7 @@ class Members:
     def values(self):
         found = set()
         for output in self.outputs:
-            # Opened anew: a position that is shared with the process would move where it writes.
+            # A file object of its own: the process writes at the position of the other one.
             with open(output.name, encoding="utf-8") as lines:
                 for line in lines:
                     if '"record_data"' in line and line.endswith("\n"):
@@ -130,7 +130,7 @@ class Members:
 
 
 def describe(address, group):
-    """Returns members and partitions of each, as the tool for groups prints them."""
+    """Returns the members and the partitions of each, as the group tool prints them."""
     done = subprocess.run(
         command(
             "consumer.group.ConsumerGroupCommand",
@@ -158,15 +158,15 @@ def _group_of_three_loses_one(address, strategy):
         until(lambda: time.sleep(0.2) or len(members.values()) == 6000, "6,000 records read")
 
 
-def a_group_with_range_assignment_survives_a_killed_member(address):
+def group_with_range_assignment_survives_a_killed_member(address):
     _group_of_three_loses_one(address, "RangeAssignor")
 
 
-def a_group_with_round_robin_assignment_survives_a_killed_member(address):
+def group_with_round_robin_assignment_survives_a_killed_member(address):
     _group_of_three_loses_one(address, "RoundRobinAssignor")
 
 
-def a_group_with_cooperative_sticky_assignment_survives_a_killed_member(address):
+def group_with_cooperative_sticky_assignment_survives_a_killed_member(address):
     _group_of_three_loses_one(address, "CooperativeStickyAssignor")
 
 
@@ -190,19 +190,19 @@ def groups_are_listed_reset_and_deleted(address):
     rest = consume(address, topic, 60, "--group", group)
     expect(rest.splitlines()[0], "line 40", "first record after the reset")
     groups("--delete", "--group", group)
-    expect(group in groups("--list").split(), False, "the group is gone")
+    expect(group in groups("--list").split(), False, "the group is still listed")
 
 
-def offsets_are_told_by_the_tool(address):
+def offset_tool_lists_offsets(address):
     topic = create(address)
     tool("ConsoleProducer", "--bootstrap-server", address, "--topic", topic, given="a\nb\n")
     for time_, offset in [("-1", "2"), ("-2", "0"), ("-3", "1")]:
         arguments = ["--bootstrap-server", address, "--topic", topic, "--time", time_]
-        told = tool("GetOffsetShell", *arguments).strip()
-        expect(told, f"{topic}:0:{offset}", f"offset at {time_}")
+        line = tool("GetOffsetShell", *arguments).strip()
+        expect(line, f"{topic}:0:{offset}", f"offset at {time_}")
 
 
-def records_are_deleted_by_the_tool(address):
+def deletion_tool_deletes_records(address):
     topic = create(address)
     tool("ConsoleProducer", "--bootstrap-server", address, "--topic", topic, given="a\nb\nc\n")
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
@@ -211,10 +211,10 @@ def records_are_deleted_by_the_tool(address):
         arguments = ["--bootstrap-server", address, "--offset-json-file", file.name]
         deleted = tool("DeleteRecordsCommand", *arguments)
     expect("low_watermark: 2" in deleted, True, "low watermark")
-    expect(consume(address, topic, 1), "c\n", "what is left")
+    expect(consume(address, topic, 1), "c\n", "remaining record")
 
 
-def the_new_protocol_of_groups_is_refused_with_a_reason(address):
+def new_group_protocol_is_rejected_with_a_reason(address):
     topic = create(address)
     arguments = ["--bootstrap-server", address, "--topic", topic, "--group", unique("group")]
     arguments += ["--consumer-property", "group.protocol=consumer", "--timeout-ms", "20000"]
@@ -226,10 +226,10 @@ def the_new_protocol_of_groups_is_refused_with_a_reason(address):
         check=False,
     )
     reason = "The cluster does not support the new CONSUMER group protocol"
-    expect(reason in done.stdout + done.stderr, True, "the reason is told")
+    expect(reason in done.stdout + done.stderr, True, "the reason is in the output")
 
 
-def access_control_lists_are_refused(address):
+def access_control_lists_are_rejected(address):
     done = subprocess.run(
         command("AclCommand", "--bootstrap-server", address, "--list"),
         capture_output=True,
@@ -237,17 +237,17 @@ def access_control_lists_are_refused(address):
         text=True,
         check=False,
     )
-    expect("SecurityDisabledException" in done.stdout + done.stderr, True, "the refusal")
+    expect("SecurityDisabledException" in done.stdout + done.stderr, True, "the error is in the output")
 
 
-def the_disk_is_described(address):
+def log_directory_is_described(address):
     topic = create(address)
     arguments = ["--bootstrap-server", address, "--describe", "--topic-list", topic]
     described = tool("LogDirsCommand", *arguments)
     expect(f"{topic}-0" in described, True, "the partition is described")
 
 
-def the_performance_tool_finishes(address):
+def performance_tool_finishes(address):
     topic = create(address)
     arguments = ["--topic", topic, "--num-records", "50000", "--record-size", "2300"]
     arguments += ["--throughput", "-1", "--producer-props", f"bootstrap.servers={address}", "acks=all"]
@@ -258,23 +258,23 @@ def the_performance_tool_finishes(address):
 
 
 def offsets(address, topic):
-    told = tool("GetOffsetShell", "--bootstrap-server", address, "--topic", topic).strip()
-    return int(told.rsplit(":", 1)[1])
+    line = tool("GetOffsetShell", "--bootstrap-server", address, "--topic", topic).strip()
+    return int(line.rsplit(":", 1)[1])
 
 
 if __name__ == "__main__":
     run(
         topics_are_created_described_and_deleted,
-        every_codec_goes_from_console_to_console,
-        an_idempotent_producer_delivers_each_record_once,
-        a_group_with_range_assignment_survives_a_killed_member,
-        a_group_with_round_robin_assignment_survives_a_killed_member,
-        a_group_with_cooperative_sticky_assignment_survives_a_killed_member,
+        every_codec_keeps_the_lines_of_the_console_tools,
+        idempotent_producer_delivers_each_record_once,
+        group_with_range_assignment_survives_a_killed_member,
+        group_with_round_robin_assignment_survives_a_killed_member,
+        group_with_cooperative_sticky_assignment_survives_a_killed_member,
         groups_are_listed_reset_and_deleted,
-        offsets_are_told_by_the_tool,
-        records_are_deleted_by_the_tool,
-        the_new_protocol_of_groups_is_refused_with_a_reason,
-        access_control_lists_are_refused,
-        the_disk_is_described,
-        the_performance_tool_finishes,
+        offset_tool_lists_offsets,
+        deletion_tool_deletes_records,
+        new_group_protocol_is_rejected_with_a_reason,
+        access_control_lists_are_rejected,
+        log_directory_is_described,
+        performance_tool_finishes,
     )

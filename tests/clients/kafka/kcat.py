@@ -17,7 +17,7 @@ def kcat(address, *arguments, given=None):
     return result.stdout
 
 
-def every_codec_comes_back_compressed_as_it_was_sent(address):
+def every_codec_keeps_the_lines(address):
     lines = "".join(f"line {number}\n" for number in range(5000)).encode()
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"]:
         topic = unique(f"kcat-{codec}")
@@ -25,7 +25,7 @@ def every_codec_comes_back_compressed_as_it_was_sent(address):
         expect(kcat(address, "-C", "-t", topic, "-o", "beginning", "-e", "-q"), lines, codec)
 
 
-def a_group_goes_on_where_it_stopped(address):
+def group_resumes_at_its_committed_offset(address):
     topic, group = unique("kcat"), unique("group")
     kcat(address, "-P", "-t", topic, given=b"a\nb\nc\n")
     reset = ["-X", "auto.offset.reset=earliest"]
@@ -51,8 +51,8 @@ def offsets_are_found_by_time(address):
 
 if __name__ == "__main__":
     run(
-        every_codec_comes_back_compressed_as_it_was_sent,
-        a_group_goes_on_where_it_stopped,
+        every_codec_keeps_the_lines,
+        group_resumes_at_its_committed_offset,
         metadata_names_the_broker_and_topics,
         offsets_are_found_by_time,
     )

@@ -1,4 +1,4 @@
-"""aiokafka and kafka-python-ng, which speak the protocol themselves: `pure_python.py HOST:PORT`."""
+"""aiokafka and kafka-python-ng, which implement the protocol in Python: `pure_python.py HOST:PORT`."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from checks import expect, run, unique, until
 CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
 
 
-def aiokafka_round_trips_every_codec(address):
+def aiokafka_keeps_values_with_every_codec(address):
     async def check():
         for codec in CODECS:
             topic = unique("aiokafka")
@@ -37,7 +37,7 @@ def aiokafka_round_trips_every_codec(address):
     asyncio.run(check())
 
 
-def aiokafka_shares_partitions_and_takes_over(address):
+def aiokafka_shares_partitions_and_takes_over_those_of_a_closed_member(address):
     async def check():
         topic, group = unique("aiokafka"), unique("group")
         admin = kafka.admin.KafkaAdminClient(bootstrap_servers=address)
@@ -72,7 +72,7 @@ def aiokafka_shares_partitions_and_takes_over(address):
     asyncio.run(check())
 
 
-def kafka_python_round_trips_every_codec(address):
+def kafka_python_keeps_values_with_every_codec(address):
     for codec in CODECS:
         topic = unique("kafka-python")
         producer = kafka.KafkaProducer(bootstrap_servers=address, compression_type=codec, linger_ms=20)
@@ -104,7 +104,7 @@ def kafka_python_commits_and_seeks(address):
     expect(consumer.end_offsets([partition])[partition], 100, "end")
     expect(consumer.offsets_for_times({partition: 1_050})[partition].offset, 50, "by time")
     consumer.commit({partition: kafka.OffsetAndMetadata(42, "note")})
-    expect(consumer.committed(partition, metadata=True).metadata, "note", "note beside the commit")
+    expect(consumer.committed(partition, metadata=True).metadata, "note", "metadata of the commit")
     consumer.close()
     again = kafka.KafkaConsumer(bootstrap_servers=address, group_id=group)
     again.assign([partition])
@@ -112,7 +112,7 @@ def kafka_python_commits_and_seeks(address):
     again.close()
 
 
-def kafka_python_administers(address):
+def kafka_python_administers_topics(address):
     topic = unique("kafka-python")
     admin = kafka.admin.KafkaAdminClient(bootstrap_servers=address)
     admin.create_topics([kafka.admin.NewTopic(topic, 2, 1, topic_configs={"retention.ms": "5"})])
@@ -124,14 +124,14 @@ def kafka_python_administers(address):
     admin.create_partitions({topic: kafka.admin.NewPartitions(3)})
     expect(len(admin.describe_topics([topic])[0]["partitions"]), 3, "partitions")
     admin.delete_topics([topic])
-    expect(topic in admin.list_topics(), False, "the topic is gone")
+    expect(topic in admin.list_topics(), False, "the topic is still listed")
 
 
 if __name__ == "__main__":
     run(
-        aiokafka_round_trips_every_codec,
-        aiokafka_shares_partitions_and_takes_over,
-        kafka_python_round_trips_every_codec,
+        aiokafka_keeps_values_with_every_codec,
+        aiokafka_shares_partitions_and_takes_over_those_of_a_closed_member,
+        kafka_python_keeps_values_with_every_codec,
         kafka_python_commits_and_seeks,
-        kafka_python_administers,
+        kafka_python_administers_topics,
     )

@@ -1,4 +1,4 @@
-"""Who librdkafka is let in as: `security.py ENV [CHECK…]`, with the `.env` of `convoy up`."""
+"""Authentication and TLS of librdkafka: `security.py ENV [CHECK…]`, with the `.env` of `convoy up`."""
 
 import time
 
@@ -9,15 +9,15 @@ from dotenv import dotenv_values
 
 SECONDS = 20
 
-# Somebody who is refused should know before losing patience.
+# A client must receive its rejection within this time.
 QUICK_SECONDS = 5
 
-# Refusals are what is expected here, so librdkafka need not log them.
+# Rejections are expected, so librdkafka need not log them.
 QUIET = {"log_level": 0}
 
 
 def connection(env, mechanism="PLAIN", **changes):
-    """Returns the settings that the `.env` stands for, with some of them changed."""
+    """Returns librdkafka's settings for a `.env`, with some values replaced."""
     values = {**dotenv_values(env), **changes}
     settings = {
         **QUIET,
@@ -34,7 +34,7 @@ def connection(env, mechanism="PLAIN", **changes):
 
 
 def round_trip(settings, count=2000):
-    """Produces records of a kilobyte and reads them back."""
+    """Produces records of 1 kB and reads them."""
     topic = unique("security")
     producer = Producer({**settings, "linger.ms": 20})
     for number in range(count):
@@ -53,38 +53,38 @@ def round_trip(settings, count=2000):
     reader.close()
 
 
-def refusal(settings):
-    """Returns the errors that a client is told until it is refused, or has waited too long."""
-    told = []
-    client = AdminClient({**settings, "error_cb": lambda error: told.append(error.code())})
+def errors_until_rejected(settings):
+    """Returns the errors of a client until the broker rejects it or the time is over."""
+    errors = []
+    client = AdminClient({**settings, "error_cb": lambda error: errors.append(error.code())})
     deadline = time.monotonic() + QUICK_SECONDS
-    while KafkaError._AUTHENTICATION not in told and time.monotonic() < deadline:
+    while KafkaError._AUTHENTICATION not in errors and time.monotonic() < deadline:
         client.poll(0.1)
-    return told
+    return errors
 
 
 def anyone(env):
     return dotenv_values(env)["API_KEY"] == "anyone"
 
 
-def every_mechanism_carries_records(env):
+def records_pass_with_every_mechanism(env):
     mechanisms = ["PLAIN"] if anyone(env) else ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
     for mechanism in mechanisms:
         round_trip(connection(env, mechanism))
 
 
-def a_wrong_password_is_refused_quickly(env):
+def wrong_password_is_rejected_quickly(env):
     for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]:
         for change in [{"API_SECRET_KEY": "wrong"}, {"API_KEY": "nobody"}]:
             settings = connection(env, mechanism, **change)
             if anyone(env) and mechanism == "PLAIN":
                 round_trip(settings, 10)
                 continue
-            told = refusal(settings)
-            expect(KafkaError._AUTHENTICATION in told, True, f"{mechanism} {change}: {told}")
+            errors = errors_until_rejected(settings)
+            expect(KafkaError._AUTHENTICATION in errors, True, f"{mechanism} {change}: {errors}")
 
 
-def who_does_not_log_in_gets_nothing_where_there_are_users(env):
+def client_without_credentials_is_rejected_if_there_are_users(env):
     settings = connection(env, mechanism=None)
     protocol = {"SASL_SSL": "SSL", "SASL_PLAINTEXT": "PLAINTEXT"}[settings["security.protocol"]]
     settings["security.protocol"] = protocol
@@ -94,24 +94,24 @@ def who_does_not_log_in_gets_nothing_where_there_are_users(env):
         listed = AdminClient(settings).list_topics(timeout=2)
     except KafkaException:
         return None
-    raise AssertionError(f"got {listed.topics}")
+    raise AssertionError(f"listed {listed.topics}")
 
 
-def a_certificate_of_an_unknown_authority_is_not_trusted(env):
+def certificate_of_an_unknown_authority_is_rejected(env):
     settings = connection(env)
     if settings.pop("ssl.ca.location", None):
-        told = []
-        client = AdminClient({**settings, "error_cb": lambda error: told.append(error.code())})
+        errors = []
+        client = AdminClient({**settings, "error_cb": lambda error: errors.append(error.code())})
         deadline = time.monotonic() + QUICK_SECONDS
-        while KafkaError._SSL not in told and time.monotonic() < deadline:
+        while KafkaError._SSL not in errors and time.monotonic() < deadline:
             client.poll(0.1)
-        expect(KafkaError._SSL in told, True, f"not trusted: {told}")
+        expect(KafkaError._SSL in errors, True, f"errors: {errors}")
 
 
 if __name__ == "__main__":
     run(
-        every_mechanism_carries_records,
-        a_wrong_password_is_refused_quickly,
-        who_does_not_log_in_gets_nothing_where_there_are_users,
-        a_certificate_of_an_unknown_authority_is_not_trusted,
+        records_pass_with_every_mechanism,
+        wrong_password_is_rejected_quickly,
+        client_without_credentials_is_rejected_if_there_are_users,
+        certificate_of_an_unknown_authority_is_rejected,
     )

@@ -1,5 +1,5 @@
-// One-liners as people type them: `mongosh URI --quiet --file mongosh.js`. Exits with 1 if one of
-// them does not answer as the manual says.
+// Commands as users type them: `mongosh URI --quiet --file mongosh.js`. Exits with 1 if a result is
+// not the one of MongoDB's manual.
 
 let failed = 0;
 let passed = 0;
@@ -14,13 +14,13 @@ function check(what, found, expected) {
   }
 }
 
-function refused(what, code, action) {
+function rejected(what, code, action) {
   try {
     action();
   } catch (error) {
     return check(what, error.code, code);
   }
-  check(what, "answered", "refused");
+  check(what, "succeeded", "rejected");
 }
 
 const shell = db.getSiblingDB("mongosh_check_" + new ObjectId().toString().slice(16));
@@ -55,7 +55,7 @@ check("explain", EJSON.stringify(shell.sensor.find({ class: "pos" }).explain()).
 check("executionStats", shell.sensor.find({ class: "pos" }).explain("executionStats").executionStats.nReturned, 1);
 check("unique", shell.users.createIndex({ name: 1 }, { unique: true }), "name_1");
 shell.users.insertOne({ name: "a" });
-refused("duplicate", 11000, () => shell.users.insertOne({ name: "a" }));
+rejected("duplicate", 11000, () => shell.users.insertOne({ name: "a" }));
 check("bulkWrite", shell.sensor.bulkWrite([
   { insertOne: { document: { _id: 20 } } },
   { updateOne: { filter: { _id: 20 }, update: { $set: { a: 1 } } } },
@@ -74,8 +74,8 @@ check("renameCollection", shell.empty.renameCollection("other").ok, 1);
 check("cursor of many", shell.many.insertMany(Array.from({ length: 1000 }, (_, n) => ({ n }))) && shell.many.find().toArray().length, 1000);
 check("drop", shell.sensor.drop(), true);
 check("listDatabases", db.getMongo().getDBNames().includes(shell.getName()), true);
-refused("unknown operator", 2, () => shell.users.find({ a: { $unheard: 1 } }).toArray());
-refused("unknown stage", 40324, () => shell.users.aggregate([{ $unheard: 1 }]).toArray());
+rejected("unknown operator", 2, () => shell.users.find({ a: { $unheard: 1 } }).toArray());
+rejected("unknown stage", 40324, () => shell.users.aggregate([{ $unheard: 1 }]).toArray());
 check("dropDatabase", shell.dropDatabase().ok, 1);
 
 print(`${passed} passed, ${failed} failed`);

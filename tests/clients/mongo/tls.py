@@ -1,7 +1,7 @@
-"""Who reaches a store that speaks TLS: `tls.py ENV`, with the `.env` of `convoy up --tls`.
+"""Connections to a store with TLS: `tls.py ENV`, with the `.env` of `convoy up --tls`.
 
-Programs for Atlas often name the authorities of the web themselves (`tlsCAFile=certifi.where()`),
-which wins over the URI; they need it to allow a certificate that those do not vouch for.
+Programs for Atlas often pass the public authorities (`tlsCAFile=certifi.where()`), which replaces the
+authority of the URI. They connect only if they also allow certificates of other authorities.
 """
 
 import sys
@@ -11,13 +11,13 @@ from dotenv import dotenv_values
 from pymongo import MongoClient
 from pymongo.errors import ServerSelectionTimeoutError
 
-# Who is refused is refused at once, again and again until then.
-PATIENCE_MS = 2000
+# The driver repeats a rejected handshake for this long.
+TIMEOUT_MS = 2000
 
 
 def stored(uri, **options):
     """Stores a document and returns whether that worked."""
-    client = MongoClient(uri, serverSelectionTimeoutMS=PATIENCE_MS, **options)
+    client = MongoClient(uri, serverSelectionTimeoutMS=TIMEOUT_MS, **options)
     try:
         return client["tls"]["documents"].insert_one({"at": "store"}).acknowledged
     except ServerSelectionTimeoutError:
@@ -29,13 +29,13 @@ def stored(uri, **options):
 def main():
     uri = dotenv_values(sys.argv[1])["MONGO_DB_URL"]
     plain = uri.split("&tls=")[0]
-    of_the_web = {"tlsCAFile": certifi.where()}
+    public = {"tlsCAFile": certifi.where()}
     cases = {
         "the URI of the .env": (stored(uri), True),
         "no TLS": (stored(plain), True),
-        "the authorities of the web": (stored(uri, **of_the_web), False),
-        "the same, and any certificate": (
-            stored(f"{uri}&tlsAllowInvalidCertificates=true", **of_the_web),
+        "public authorities": (stored(uri, **public), False),
+        "public authorities and any certificate": (
+            stored(f"{uri}&tlsAllowInvalidCertificates=true", **public),
             True,
         ),
         "TLS without an authority": (stored(plain, tls=True), False),

@@ -28,13 +28,13 @@ def record(*fields):
     return Schema(json.dumps({"type": "record", "name": "Truck", "fields": fields}), "AVRO")
 
 
-def refused(code, call, *args, **kwargs):
+def rejected(code, call, *args, **kwargs):
     try:
         call(*args, **kwargs)
     except SchemaRegistryError as error:
         assert error.error_code == code, error
         return
-    raise AssertionError(f"{call} was not refused with {code}")
+    raise AssertionError(f"{call} was not rejected with {code}")
 
 
 def main(url, credentials=None):
@@ -42,7 +42,7 @@ def main(url, credentials=None):
     if credentials:
         settings["basic.auth.user.info"] = credentials
         wrong = SchemaRegistryClient({"url": url, "basic.auth.user.info": "key:wrong"})
-        refused(401, wrong.get_subjects)
+        rejected(401, wrong.get_subjects)
     client = SchemaRegistryClient(settings)
     subject = f"trucks {uuid.uuid4()}/value"
     one, two = closed(a="integer"), closed(a="integer", b="string")
@@ -70,36 +70,36 @@ def main(url, credentials=None):
     assert not client.test_compatibility(subject, other)
     assert not client.test_compatibility_all_versions(subject, other)
     assert client.test_compatibility(subject, closed(a="integer", b="string", c="null"))
-    refused(409, client.register_schema, subject, other)
+    rejected(409, client.register_schema, subject, other)
     client.set_compatibility(subject, "NONE")
     assert client.get_compatibility(subject) == "NONE"
     assert client.test_compatibility(subject, other)
     client.delete_config(subject)
-    refused(40408, client.get_compatibility, subject)
+    rejected(40408, client.get_compatibility, subject)
     assert client.get_compatibility() in ("BACKWARD", "NONE")
 
     avro = f"avro {uuid.uuid4()}"
     assert client.test_compatibility(avro, record("a"))
     client.register_schema(avro, record("a", "b"))
-    refused(409, client.register_schema, avro, record("a", "c"))
+    rejected(409, client.register_schema, avro, record("a", "c"))
     client.register_schema(avro, record("a"))
-    refused(42201, client.register_schema, avro, Schema('{"type": "record"}', "AVRO"))
+    rejected(42201, client.register_schema, avro, Schema('{"type": "record"}', "AVRO"))
 
     client.update_mode(subject, "READONLY")
     assert client.get_mode(subject) == "READONLY"
-    refused(42205, client.register_schema, subject, closed(z="integer"))
+    rejected(42205, client.register_schema, subject, closed(z="integer"))
     client.delete_mode(subject)
     assert client.get_global_mode() == "READWRITE"
 
-    refused(40401, client.get_latest_version, "none")
-    refused(40402, client.get_version, subject, 9)
-    refused(40403, client.get_schema, 2**31 - 2)
-    refused(42201, client.register_schema, subject, Schema('{"type": "text"}', "JSON"))
-    refused(40405, client.delete_subject, subject, permanent=True)
+    rejected(40401, client.get_latest_version, "none")
+    rejected(40402, client.get_version, subject, 9)
+    rejected(40403, client.get_schema, 2**31 - 2)
+    rejected(42201, client.register_schema, subject, Schema('{"type": "text"}', "JSON"))
+    rejected(40405, client.delete_subject, subject, permanent=True)
     assert client.delete_version(subject, 1) == 1
     assert client.delete_subject(subject) == [2]
     assert client.delete_subject(subject, permanent=True) == [1, 2]
-    refused(40401, client.get_versions, subject)
+    rejected(40401, client.get_versions, subject)
 
 
 if __name__ == "__main__":

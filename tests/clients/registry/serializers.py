@@ -59,7 +59,7 @@ def main(url, credentials=None):
     except SerializationError:
         pass
     else:
-        raise AssertionError("a row that does not fit was serialized")
+        raise AssertionError("serialized a row that does not match its schema")
     existing = JSONSerializer(
         JSON_SCHEMA, fresh, conf={"auto.register.schemas": False, "use.latest.version": True}
     )
