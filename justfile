@@ -70,7 +70,7 @@ crash:
 
 # Let the store stall for a minute at 5,000 readings a second (minutes, optimised build).
 stall:
-    cargo test --locked --release --test it -- --ignored --nocapture a_minute_without_the_store
+    cargo test --locked --release --test it -- --ignored --nocapture minute_without_the_store
 
 # Measure what the audit costs: builds with and without its hashes, run in turns (minutes).
 overhead:

@@ -1,8 +1,8 @@
-//! The Kafka client: rskafka with its internal retries off, deadlines around every call, and each
-//! produce request ending as acked, rejected or unknown.
+//! The Kafka client: rskafka without its retries, a timeout for every call, and a definite outcome
+//! of each produce request: acknowledged, rejected or unknown.
 //!
-//! rskafka's own retry appends a batch twice when the connection dies between append and ack, and
-//! reports one offset; it has no request timeout. So both are ours to do.
+//! rskafka's own retry appends a batch twice if the connection is lost between append and ack, and
+//! reports one offset. It has no request timeout. So convoy does both by itself.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -20,20 +20,20 @@ use rskafka::record::Record as ClientRecord;
 
 use crate::broker::error::Error;
 use crate::broker::spec::{Compression, Endpoint, Mechanism};
-use crate::cause::Cause;
+use crate::cause::{Cause, chain, within};
 use crate::platform::nodelay;
 use crate::record::envelope;
 
-/// How long connecting, with TLS and authentication, may take.
+/// Timeout for connecting, including TLS and authentication.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 
-/// How long a broker may take to answer, unless told otherwise; a fetch beyond the wait it asks for.
+/// Default request timeout. A fetch may take this long beyond its own wait.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes a record takes in a batch besides key, value and header, at most.
+/// Upper bound for the bytes of a record in a batch besides key, value and headers.
 const RECORD_OVERHEAD: usize = 40;
 
-/// Makes connections to one cluster.
+/// Connects to one cluster.
 #[derive(Debug, Clone)]
 pub struct Connector {
     endpoint: Arc<Endpoint>,
@@ -41,7 +41,7 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Prepares for connecting; nothing is sent yet.
+    /// Creates a connector. It does not connect yet.
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint: Arc::new(endpoint),
@@ -49,14 +49,14 @@ impl Connector {
         }
     }
 
-    /// Sets how long the broker may take to answer.
+    /// Sets the request timeout.
     #[must_use]
     pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
     }
 
-    /// Connects and asks for the cluster's metadata.
+    /// Connects and requests the cluster's metadata.
     async fn connect(&self) -> Result<Client, Error> {
         let endpoint = &self.endpoint;
         let mut builder = ClientBuilder::new(endpoint.bootstrap.clone())
@@ -77,7 +77,7 @@ impl Connector {
                 Mechanism::ScramSha512 => SaslConfig::ScramSha512(credentials),
             });
         }
-        within(CONNECT_DEADLINE, builder.build())
+        succeed_within(CONNECT_DEADLINE, builder.build())
             .await
             .map_err(|failure| Error::Connect {
                 bootstrap: endpoint.bootstrap.join(","),
@@ -85,10 +85,10 @@ impl Connector {
             })
     }
 
-    /// Returns the cluster's topics with their numbers of partitions.
+    /// Returns the number of partitions of each topic of the cluster.
     pub async fn topics(&self) -> Result<BTreeMap<String, usize>, Error> {
         let client = self.connect().await?;
-        let topics = within(self.request_timeout, client.list_topics())
+        let topics = succeed_within(self.request_timeout, client.list_topics())
             .await
             .map_err(|failure| Error::ListTopics {
                 source: failure.into_cause(),
@@ -107,23 +107,23 @@ impl Connector {
         replication_factor: i16,
     ) -> Result<(), Error> {
         let client = self.connect().await?;
-        let refuse = |source| Error::CreateTopic {
+        let failed = |source| Error::CreateTopic {
             topic: topic.to_owned(),
             source,
         };
         let controller = client
             .controller_client()
-            .map_err(|error| refuse(Cause::Other(error.to_string())))?;
+            .map_err(|error| failed(Cause::Other(error.to_string())))?;
         let timeout_ms = i32::try_from(self.request_timeout.as_millis()).unwrap_or(i32::MAX);
         let create = controller.create_topic(topic, partitions, replication_factor, timeout_ms);
-        within(self.request_timeout, create)
+        succeed_within(self.request_timeout, create)
             .await
-            .map_err(|failure| refuse(failure.into_cause()))
+            .map_err(|failure| failed(failure.into_cause()))
     }
 
-    /// Returns a handle to one partition, with a connection of its own made at first use.
+    /// Returns a handle to one partition. It opens its own connection at first use.
     ///
-    /// Brokers answer the requests of a connection in order, so a fetch that waits on one
+    /// Brokers process the requests of a connection in order, so a fetch that waits on one
     /// partition must not share a connection with another.
     pub fn partition(&self, topic: &str, partition: i32) -> Partition {
         Partition {
@@ -135,7 +135,7 @@ impl Connector {
     }
 }
 
-/// Messages for one partition, to be sent in one request.
+/// Messages for one partition in one produce request.
 #[derive(Debug, Default)]
 pub struct Batch {
     records: Vec<ClientRecord>,
@@ -143,7 +143,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Appends a message. `header` is the encoded envelope, `timestamp_ms` since 1970.
+    /// Appends a message. `header` is the encoded envelope; `timestamp_ms` counts from 1970.
     pub fn push(
         &mut self,
         key: Option<Vec<u8>>,
@@ -155,7 +155,7 @@ impl Batch {
         self.push_message(key, Some(payload), headers, timestamp_ms);
     }
 
-    /// Appends a message with headers of any kind. `timestamp_ms` since 1970.
+    /// Appends a message with any headers. `timestamp_ms` counts from 1970.
     pub fn push_message(
         &mut self,
         key: Option<Vec<u8>>,
@@ -176,7 +176,7 @@ impl Batch {
         });
     }
 
-    /// Returns the bytes of all messages, at most.
+    /// Returns an upper bound for the bytes of all messages.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -186,7 +186,7 @@ impl Batch {
         self.records.len()
     }
 
-    /// Returns whether there is no message.
+    /// Returns whether the batch holds no message.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
@@ -195,42 +195,42 @@ impl Batch {
 /// How a produce request ended.
 #[derive(Debug)]
 pub enum ProduceOutcome {
-    /// Every message is in the log, from this offset on.
+    /// Every message is in the log.
     Acked {
         /// Offset of the batch's first record.
         base_offset: i64,
     },
-    /// Nothing was appended; sending again may help.
+    /// Nothing was appended. A retry may succeed.
     Rejected(Cause),
-    /// Nothing was appended: the batch is larger than the broker takes.
+    /// Nothing was appended: the batch exceeds the broker's limit.
     TooLarge(Cause),
-    /// Nothing was appended, and sending again cannot help.
+    /// Nothing was appended. A retry cannot succeed.
     Refused(Cause),
-    /// It may have been appended or not.
+    /// The batch may have been appended or not.
     Unknown(Cause),
 }
 
-/// A record as the broker gave it.
+/// A record of the log.
 #[derive(Debug)]
 pub struct Record {
     /// Offset in its partition.
     pub offset: i64,
-    /// Timestamp, milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub timestamp_ms: i64,
-    /// Key.
+    /// Key; `None` has none.
     pub key: Option<Vec<u8>>,
-    /// Value; none is a tombstone.
+    /// Value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
     /// Headers by name.
     pub headers: BTreeMap<String, Vec<u8>>,
 }
 
-/// What one fetch brought.
+/// The response to one fetch.
 #[derive(Debug)]
 pub struct Fetched {
-    /// Records in order of their offsets; none if nothing came within the wait.
+    /// Records in order of their offsets; empty if none arrived within the wait.
     pub records: Vec<Record>,
-    /// Offset behind the last record of the log.
+    /// Offset after the last record of the log.
     pub high_watermark: i64,
 }
 
@@ -240,7 +240,7 @@ pub struct Partition {
     connector: Connector,
     topic: String,
     number: i32,
-    /// Dropped after a timeout: rskafka would go on waiting for the lost answer.
+    /// Dropped after a timeout: rskafka would keep waiting for the lost response.
     client: Option<PartitionClient>,
 }
 
@@ -263,7 +263,7 @@ impl Partition {
                 self.number,
                 UnknownTopicHandling::Error,
             );
-            let found = within(CONNECT_DEADLINE, find_leader).await;
+            let found = succeed_within(CONNECT_DEADLINE, find_leader).await;
             let partition = found.map_err(|failure| Error::Connect {
                 bootstrap: self.connector.endpoint.bootstrap.join(","),
                 source: failure.into_cause(),
@@ -276,17 +276,17 @@ impl Partition {
         Ok(self.client.as_ref().expect("the client was made above"))
     }
 
-    /// Sends one batch once, and says how that ended. Never sends twice.
+    /// Sends one batch once and returns the outcome. It never retries.
     pub async fn produce(&mut self, batch: Batch, compression: Compression) -> ProduceOutcome {
         let request_timeout = self.connector.request_timeout;
         let client = match self.client().await {
             Ok(client) => client,
             Err(error) => {
-                return ProduceOutcome::Rejected(Cause::Other(describe(&error)));
+                return ProduceOutcome::Rejected(Cause::Other(chain(&error)));
             }
         };
         let sent = client.produce(batch.records, client_compression(compression));
-        match within(request_timeout, sent).await {
+        match succeed_within(request_timeout, sent).await {
             Ok(offsets) => match offsets.first() {
                 Some(first) => ProduceOutcome::Acked {
                     base_offset: *first,
@@ -303,7 +303,7 @@ impl Partition {
         }
     }
 
-    /// Fetches from `offset` on, waiting up to `wait` for the first record.
+    /// Fetches from `offset`, waiting up to `wait` for the first record.
     pub async fn fetch(
         &mut self,
         offset: i64,
@@ -315,7 +315,7 @@ impl Partition {
         let client = self.client().await?;
         let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         let fetch = client.fetch_records(offset, 1..max_bytes, wait_ms);
-        match within(wait + request_timeout, fetch).await {
+        match succeed_within(wait + request_timeout, fetch).await {
             Ok((records, high_watermark)) => {
                 let records = records.into_iter().map(Record::from).collect();
                 Ok(Fetched {
@@ -343,7 +343,7 @@ impl Partition {
         }
     }
 
-    /// Returns the offsets of the log's first record and behind its last one.
+    /// Returns the offset of the log's first record and the offset after its last one.
     pub async fn offsets(&mut self) -> Result<(i64, i64), Error> {
         let (topic, partition) = (self.topic.clone(), self.number);
         let request_timeout = self.connector.request_timeout;
@@ -352,7 +352,7 @@ impl Partition {
             let earliest = client.get_offset(OffsetAt::Earliest).await?;
             Ok((earliest, client.get_offset(OffsetAt::Latest).await?))
         };
-        let ends = within(request_timeout, ends).await;
+        let ends = succeed_within(request_timeout, ends).await;
         ends.map_err(|failure| {
             self.client = None;
             Error::ListOffsets {
@@ -377,21 +377,21 @@ impl From<rskafka::record::RecordAndOffset> for Record {
     }
 }
 
-/// Why a call did not succeed.
+/// Why a call failed.
 enum Failure {
-    Timeout(Duration),
+    Timeout(Cause),
     Client(ClientError),
 }
 
 impl Failure {
     fn into_cause(self) -> Cause {
         match self {
-            Self::Timeout(deadline) => Cause::Timeout(deadline),
+            Self::Timeout(cause) => cause,
             Self::Client(error) => Cause::Other(error.to_string()),
         }
     }
 
-    /// Returns the broker's error code, also from within an exhausted retry.
+    /// Returns the broker's error code, also if rskafka wraps it in an exhausted retry.
     fn protocol(&self) -> Option<ProtocolError> {
         match self {
             Self::Timeout(_) => None,
@@ -403,7 +403,7 @@ impl Failure {
         let code = self.protocol();
         let cause = self.into_cause();
         match code {
-            // No answer from the broker itself, or one that leaves the batch's fate open.
+            // No response, or one that does not say whether the batch was appended.
             None
             | Some(ProtocolError::RequestTimedOut | ProtocolError::NotEnoughReplicasAfterAppend) => {
                 ProduceOutcome::Unknown(cause)
@@ -436,14 +436,14 @@ fn protocol_error(error: &ClientError) -> Option<ProtocolError> {
     }
 }
 
-async fn within<T>(
+async fn succeed_within<T>(
     deadline: Duration,
     call: impl Future<Output = Result<T, ClientError>>,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(deadline, call).await {
-        Ok(answered) => answered.map_err(Failure::Client),
-        Err(_elapsed) => Err(Failure::Timeout(deadline)),
-    }
+    within(deadline, call)
+        .await
+        .map_err(Failure::Timeout)?
+        .map_err(Failure::Client)
 }
 
 /// A deadline of zero makes rskafka try once.
@@ -462,16 +462,4 @@ fn client_compression(compression: Compression) -> ClientCompression {
         Compression::Snappy => ClientCompression::Snappy,
         Compression::Zstd => ClientCompression::Zstd,
     }
-}
-
-/// Returns an error with its causes in one line.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -1,7 +1,7 @@
 //! Redpanda in a container.
 //!
-//! The port that clients use is chosen before the start, because the broker must advertise it. A
-//! metadata request proves that it is ready; log lines change from version to version.
+//! The client port is chosen before the start, because the broker must advertise it. The container
+//! is ready when a metadata request succeeds; log lines differ between versions.
 //!
 //! # References
 //!
@@ -18,16 +18,16 @@ use crate::broker::client::Connector;
 use crate::broker::spec::Endpoint;
 use crate::containers::container::{Common, Container, Error, free_port, start_on_free_ports};
 
-/// Image that is started unless the user names another.
+/// Default image.
 pub const IMAGE: &str = "redpandadata/redpanda:v25.1.1";
 
-/// Port of the Kafka protocol in the container.
+/// Kafka port in the container.
 const KAFKA: u16 = 9_092;
 
-/// Port of the Schema Registry in the container.
+/// Schema Registry port in the container.
 const REGISTRY: u16 = 8_081;
 
-/// A Redpanda broker of this run. Dropping it removes the container.
+/// A Redpanda container of this run. Dropping it removes the container.
 #[derive(Debug)]
 pub struct Redpanda {
     container: Container<GenericImage>,
@@ -37,7 +37,7 @@ pub struct Redpanda {
 }
 
 impl Redpanda {
-    /// Starts a broker and waits until it answers.
+    /// Starts a broker and waits until it responds.
     pub async fn start(common: &Common) -> Result<Self, Error> {
         start_on_free_ports("broker", || Self::start_once(common)).await
     }
@@ -64,12 +64,12 @@ impl Redpanda {
         })
     }
 
-    /// Returns where clients connect.
+    /// Returns the endpoint for clients.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Waits until its Schema Registry answers and returns its address.
+    /// Waits until the Schema Registry responds and returns its address.
     pub async fn registry<P, F, E>(&self, probe: P) -> Result<String, Error>
     where
         P: Fn(String) -> F + Send + Sync,
@@ -86,12 +86,12 @@ impl Redpanda {
         &self.container
     }
 
-    /// Leaves the container where it is and returns its id.
+    /// Keeps the container running and returns its id.
     pub fn keep(self) -> Option<String> {
         self.container.keep()
     }
 
-    /// Returns how the container ended, if it did.
+    /// Returns why the container has ended, if it has.
     pub async fn end(&self) -> Option<Error> {
         self.container.end().await
     }
@@ -102,7 +102,8 @@ impl Redpanda {
     }
 }
 
-/// One core and one gigabyte, polling with epoll, so that it leaves the rest to the load.
+/// Limits the broker to one core, 1 GB and epoll without busy polling, so that the load generator
+/// keeps the rest.
 fn command(host: &str, kafka: u16) -> Vec<String> {
     let fixed = [
         "redpanda",
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mapped_address_is_advertised() {
+    fn broker_advertises_the_mapped_address() {
         let command = command("127.0.0.1", 40_123).join(" ");
         assert!(
             command.contains("--advertise-kafka-addr=PLAINTEXT://127.0.0.1:40123"),

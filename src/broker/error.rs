@@ -1,84 +1,58 @@
-//! What can go wrong between us and a broker.
+//! Errors of the Kafka client.
 
 use crate::cause::Cause;
 
-/// An intention towards the broker that failed.
+/// A request to the broker failed.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages describe variants and fields")]
 pub enum Error {
-    /// No broker answered.
-    #[error("failed to reach the broker at `{bootstrap}`")]
+    /// No broker responded.
+    #[error("failed to connect to the broker at `{bootstrap}`")]
     Connect {
-        /// The addresses that were tried.
+        /// The bootstrap addresses.
         bootstrap: String,
-        /// Why not.
         #[source]
         source: Cause,
     },
-    /// A topic could not be created.
     #[error("failed to create topic `{topic}`")]
     CreateTopic {
-        /// The topic.
         topic: String,
-        /// Why not.
         #[source]
         source: Cause,
     },
-    /// The topics could not be listed.
     #[error("failed to list the topics of the broker")]
     ListTopics {
-        /// Why not.
         #[source]
         source: Cause,
     },
-    /// Records could not be fetched.
     #[error("failed to fetch from `{topic}`/{partition} at offset {offset}")]
     Fetch {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: i32,
-        /// The offset asked for.
         offset: i64,
-        /// Why not.
         #[source]
         source: Cause,
     },
-    /// The offset asked for is not in the log (any more): records were lost or removed.
+    /// The log does not hold the requested offset, or no longer.
     #[error(
-        "offset {offset} of `{topic}`/{partition} is out of the log's range: records were lost or removed"
+        "offset {offset} of `{topic}`/{partition} is out of range: records were lost or removed"
     )]
     OffsetOutOfRange {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: i32,
-        /// The offset asked for.
         offset: i64,
     },
-    /// The ends of a partition's log could not be asked for.
     #[error("failed to list the offsets of `{topic}`/{partition}")]
     ListOffsets {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: i32,
-        /// Why not.
         #[source]
         source: Cause,
     },
-    /// The TLS settings cannot be used.
-    #[error("cannot use the certificate authorities in `{file}`")]
+    /// The CA file cannot be used.
+    #[error("cannot use the CA certificates in `{file}`")]
     Tls {
-        /// The file with the authorities.
         file: String,
-        /// Why not.
-        #[source]
-        source: Cause,
-    },
-    /// The embedded broker failed.
-    #[error("failed to run the embedded broker")]
-    Embedded {
-        /// Why not.
         #[source]
         source: Cause,
     },
@@ -90,29 +64,26 @@ impl Error {
         match self {
             Self::Connect { source, .. } => Some(connect_hint(&source.to_string())),
             Self::CreateTopic { .. } => {
-                Some("name an existing topic with `--topic`, or allow the user to create topics")
+                Some("pass an existing topic with `--topic`, or allow the user to create topics")
             }
-            Self::OffsetOutOfRange { .. } => Some(
-                "the broker's retention removed records before they were read, or it lost its log",
-            ),
-            Self::Tls { .. } => Some("name a PEM file that holds at least one certificate"),
-            Self::ListTopics { .. }
-            | Self::Fetch { .. }
-            | Self::ListOffsets { .. }
-            | Self::Embedded { .. } => None,
+            Self::OffsetOutOfRange { .. } => {
+                Some("check the topic's retention and whether the broker lost its log")
+            }
+            Self::Tls { .. } => Some("pass a PEM file with at least one certificate"),
+            Self::ListTopics { .. } | Self::Fetch { .. } | Self::ListOffsets { .. } => None,
         }
     }
 }
 
-/// Advice by what the client says; it has no codes for these.
-fn connect_hint(said: &str) -> &'static str {
-    if said.contains("SaslAuthenticationFailed") {
+/// Returns a hint for a message of rskafka, which has no codes for these errors.
+fn connect_hint(message: &str) -> &'static str {
+    if message.contains("SaslAuthenticationFailed") {
         "check user and password (`API_KEY`, `API_SECRET_KEY`) and `--sasl-mechanism`"
-    } else if said.contains("invalid peer certificate") {
-        "name the file of the authority that vouches for the broker with `--ca-file`, and the broker by a name that its certificate holds"
-    } else if said.contains("early eof") || said.contains("InvalidContentType") {
-        "check `--security-protocol`: one end speaks TLS or wants a password and the other does not"
+    } else if message.contains("invalid peer certificate") {
+        "pass the broker's CA certificates with `--ca-file`, and a host name that its certificate contains"
+    } else if message.contains("early eof") || message.contains("InvalidContentType") {
+        "check `--security-protocol`: only one side uses TLS or SASL"
     } else {
-        "check the address and that the broker runs; or use the built-in one with `--backend embedded`"
+        "check that the broker runs and that its address is right; or use the built-in broker with `--backend embedded`"
     }
 }

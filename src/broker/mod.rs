@@ -1,12 +1,12 @@
-//! The broker: what is asked for, what is live, the client, and the three kinds of it.
+//! Kafka as convoy uses it: endpoints, the client, TLS, and the broker in a container.
 
-pub mod client;
+mod client;
 pub mod container;
-pub mod error;
-pub mod spec;
-pub mod tls;
+mod error;
+mod spec;
+mod tls;
 
-pub use client::{Connector, Partition};
+pub use client::{Batch, Connector, Fetched, Partition, ProduceOutcome, Record};
 pub use error::Error;
 pub use spec::{Compression, Endpoint, Login, Mechanism, SecurityProtocol};
 pub use tls::Tls;

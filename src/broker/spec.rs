@@ -1,4 +1,4 @@
-//! What is asked of a broker: where it is, how to get in, how to send.
+//! Endpoint, credentials and compression for a broker.
 
 use std::net::SocketAddr;
 
@@ -10,18 +10,18 @@ use crate::string_enum::words;
 /// A cluster that clients can connect to.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// Addresses, `host:port`.
+    /// Bootstrap addresses, `host:port`.
     pub bootstrap: Vec<String>,
-    /// Whom to trust; none means plain TCP.
+    /// `None` connects over plain TCP.
     pub tls: Option<Tls>,
-    /// Who we are; none means anybody.
+    /// SASL credentials. `None` connects anonymously.
     pub login: Option<Login>,
-    /// What every connection goes through; none means directly.
+    /// SOCKS5 proxy for every connection. `None` connects directly.
     pub socks_proxy: Option<SocketAddr>,
 }
 
 impl Endpoint {
-    /// Returns an endpoint that takes anybody over plain TCP.
+    /// Returns an endpoint without TLS and authentication.
     pub fn plain(address: impl Into<String>) -> Self {
         Self {
             bootstrap: vec![address.into()],
@@ -32,10 +32,10 @@ impl Endpoint {
     }
 }
 
-/// User and password for SASL.
+/// SASL credentials.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// How the password is shown to the broker.
+    /// How the password is proved.
     pub mechanism: Mechanism,
     /// User, or API key.
     pub user: String,
@@ -46,7 +46,7 @@ pub struct Login {
 words! {
     /// SASL mechanism.
     Mechanism {
-        /// `PLAIN`, only sensible over TLS.
+        /// `PLAIN`: sends the password, so it needs TLS.
         Plain = "plain",
         /// `SCRAM-SHA-256`.
         ScramSha256 = "scram-sha-256",
@@ -58,11 +58,11 @@ words! {
 words! {
     /// Kafka's `security.protocol`.
     SecurityProtocol {
-        /// Plain TCP, anybody.
+        /// No TLS, no authentication.
         Plaintext = "plaintext",
-        /// TLS, anybody.
+        /// TLS, no authentication.
         Ssl = "ssl",
-        /// Plain TCP, with user and password.
+        /// No TLS, with user and password.
         SaslPlaintext = "sasl_plaintext",
         /// TLS, with user and password.
         SaslSsl = "sasl_ssl",
@@ -70,21 +70,21 @@ words! {
 }
 
 impl SecurityProtocol {
-    /// Returns whether the connection is encrypted.
+    /// Returns whether the protocol uses TLS.
     pub fn encrypts(self) -> bool {
         matches!(self, Self::Ssl | Self::SaslSsl)
     }
 
-    /// Returns whether the broker asks who we are.
+    /// Returns whether the protocol uses SASL.
     pub fn authenticates(self) -> bool {
         matches!(self, Self::SaslPlaintext | Self::SaslSsl)
     }
 }
 
 words! {
-    /// How batches are compressed.
+    /// Compression of record batches.
     Compression {
-        /// Not at all.
+        /// No compression.
         None = "none",
         /// gzip.
         Gzip = "gzip",

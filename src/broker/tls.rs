@@ -1,4 +1,4 @@
-//! TLS towards a broker: whom to trust.
+//! Client side TLS: which CA certificates to trust.
 
 use std::fmt;
 use std::path::Path;
@@ -17,15 +17,15 @@ use rustls::{
 use crate::broker::error::Error;
 use crate::cause::Cause;
 
-/// TLS towards a broker.
+/// TLS configuration for connections to a broker.
 #[derive(Clone)]
 pub struct Tls {
-    /// The client's configuration, with the trusted authorities.
+    /// Configuration of the TLS library, with the trusted CAs.
     pub config: Arc<ClientConfig>,
 }
 
 impl Tls {
-    /// Trusts the authorities in a PEM file, or those of the web where there is none.
+    /// Trusts the CA certificates in a PEM file, or the bundled Mozilla roots without one.
     pub fn trusting(ca_file: Option<&Path>) -> Result<Self, Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -53,11 +53,10 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Trusts what the certificates of a file vouch for, and these certificates themselves.
+/// Trusts certificates that a certificate of the file has signed, and those of the file themselves.
 ///
-/// A broker that signed its own certificate often marks it as an authority, which a server's
-/// certificate must not be by the rules of the web. Where the file holds that very certificate,
-/// nobody else needs to vouch for it.
+/// A self-signed broker certificate is often marked as a CA. Web PKI rules forbid that for a server
+/// certificate, so it is accepted if the file contains exactly this certificate.
 #[derive(Debug)]
 struct FileVerifier {
     authorities: Arc<WebPkiServerVerifier>,
@@ -66,26 +65,26 @@ struct FileVerifier {
 
 impl FileVerifier {
     fn open(file: &Path, provider: Arc<CryptoProvider>) -> Result<Self, Error> {
-        let refuse = |reason: String| Error::Tls {
+        let invalid = |reason: String| Error::Tls {
             file: file.display().to_string(),
             source: Cause::Other(reason),
         };
         let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(file)
             .and_then(Iterator::collect)
-            .map_err(|error| refuse(error.to_string()))?;
+            .map_err(|error| invalid(error.to_string()))?;
         if certificates.is_empty() {
-            return Err(refuse("there is no certificate in it".to_owned()));
+            return Err(invalid("it contains no certificate".to_owned()));
         }
         let mut roots = RootCertStore::empty();
         for certificate in &certificates {
             roots
                 .add(certificate.clone())
-                .map_err(|error| refuse(error.to_string()))?;
+                .map_err(|error| invalid(error.to_string()))?;
         }
         let authorities =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
         Ok(Self {
-            authorities: authorities.map_err(|error| refuse(error.to_string()))?,
+            authorities: authorities.map_err(|error| invalid(error.to_string()))?,
             certificates,
         })
     }
@@ -108,7 +107,7 @@ impl ServerCertVerifier for FileVerifier {
             now,
         );
         match verified {
-            // Expiry, names and signatures have errors of their own and stay errors.
+            // Expired certificates, wrong names and bad signatures are other errors, and stay.
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(_)))
                 if self.certificates.contains(end_entity) =>
             {
@@ -150,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    /// A self-signed certificate for 127.0.0.1, marked as an authority or not.
+    /// A self-signed certificate for 127.0.0.1, marked as a CA or not.
     fn certificate(is_ca: IsCa) -> rcgen::Certificate {
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         params.is_ca = is_ca;
@@ -167,7 +166,7 @@ mod tests {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = FileVerifier::open(file.path(), provider).unwrap();
         let name = ServerName::try_from(name).unwrap();
-        // Inside every certificate's validity.
+        // Within the validity of every certificate.
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
         verifier
             .verify_server_cert(shown.der(), &[], &name, &[], now)
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_the_file_holds_is_trusted_whatever_it_is_marked_as() {
+    fn certificate_in_the_ca_file_is_trusted_with_or_without_the_ca_flag() {
         for is_ca in [
             IsCa::NoCa,
             IsCa::ExplicitNoCa,
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn another_certificate_or_another_name_is_refused() {
+    fn other_certificates_and_other_host_names_are_rejected() {
         let authority = || certificate(IsCa::Ca(BasicConstraints::Unconstrained));
         let (trusted, other) = (authority(), authority());
         assert!(verify(&trusted, &other, "127.0.0.1").is_err());

@@ -1,46 +1,46 @@
-//! Paces a fleet into a sink that only counts: what the pacer alone can do.
+//! Emits a fleet into a sink that only counts, to measure the load generator alone.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::fleet::Readings;
+use crate::fleet::{self, Readings};
 use crate::host::roles::{Role, Runtimes};
-use crate::measure::{Recording, Stage, thread_cpu_time};
-use crate::pipeline::Context;
-use crate::pipeline::emit::emitter::{Throttle, emit};
-use crate::pipeline::emit::router::NullSink;
+use crate::measure::{Recording, RunClock, Stage, thread_cpu_time};
+use crate::pipeline::{NullSink, StopFlag, emit};
 
-/// What pacing alone gave.
+/// Result of emitting into the null sink.
 #[derive(Debug)]
 pub struct Paced {
-    /// Publish delay of every measured reading; stored counts the readings handed over.
+    /// Publish delay of every measured reading. `stored` counts measured readings.
     pub recording: Recording,
-    /// Readings handed over, warm-up included.
+    /// Emitted readings, warm-up included.
     pub emitted: u64,
     /// CPU time of the pacing thread.
     pub generator_cpu: Duration,
 }
 
-/// Paces the run's fleet on a thread of its own.
-pub fn pace(context: &Arc<Context>, runtimes: &Runtimes, interrupted: &CancellationToken) -> Paced {
-    let throttle = Throttle::default();
-    let (stopped, token) = (throttle.clone(), interrupted.clone());
+/// Emits a fleet on a thread of its own.
+pub fn pace(
+    clock: RunClock,
+    fleet: &fleet::Settings,
+    runtimes: &Runtimes,
+    interrupted: &CancellationToken,
+) -> Paced {
+    let stop = StopFlag::default();
+    let (stopped, token) = (stop.clone(), interrupted.clone());
     runtimes.handle(Role::Consumer).spawn(async move {
         token.cancelled().await;
         stopped.stop();
     });
-    let context = Arc::clone(context);
-    let fleet = context.settings.fleet;
-    let readings = Readings::new(&fleet);
-    let mut sink = NullSink::new(context.clock);
-    let start = context.clock.now();
+    let readings = Readings::new(fleet);
+    let mut sink = NullSink::new(clock);
+    let start = clock.now();
     let (emitted, generator_cpu) = std::thread::scope(|scope| {
         let pacing = std::thread::Builder::new()
             .name(Role::Generator.thread_name().to_owned())
             .spawn_scoped(scope, || {
-                let emitted = emit(readings, &mut sink, context.clock, start, &fleet, &throttle);
+                let emitted = emit(readings, &mut sink, clock, start, fleet, &stop);
                 (emitted, thread_cpu_time())
             });
         pacing

@@ -1,15 +1,14 @@
-//! `convoy produce`: emit the fleet, or a part of it, into an existing broker.
+//! `convoy produce`: emit a fleet, or one shard of it, into an existing broker.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::command::{run_id, simulate, workload};
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::{interrupt, servers};
 use crate::measure::RunClock;
-use crate::pipeline::{self, Context, Observer as _, Phase, Roles};
+use crate::pipeline::{self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings};
 use crate::report::{Report, RunDirectory};
 use crate::settings::Invocation;
 use crate::settings::{Encoding, ProduceSettings};
@@ -18,11 +17,10 @@ use crate::summary::processes::{Half, producer_report};
 use crate::summary::simulate::{Baseline, CpuUse};
 use crate::terminal::{Terminal, logging};
 
-/// What is said when the user interrupts the emission.
-const INTERRUPTED: &str =
-    "interrupted: what was handed over is still sent; interrupt again to abort";
+/// Message when the user interrupts the emission.
+const INTERRUPTED: &str = "interrupted: sending the emitted readings; interrupt again to abort";
 
-/// Emits, and reports what was emitted so that others can audit it.
+/// Emits, and writes a report for a later audit.
 pub fn run(
     settings: &ProduceSettings,
     invocation: &Invocation,
@@ -43,7 +41,7 @@ pub fn run(
     let directory = RunDirectory::create(&settings.report.output, &name)?;
     let log_filter = invocation.log_filter.as_deref();
     logging::start(terminal, Path::new(logging::DIRECTORY), &name, log_filter);
-    let context = Arc::new(context(settings, run_id, clock)?);
+    let (context, emission) = resolve(settings, run_id, clock)?;
     let runtimes = Runtimes::start(&[Role::Producer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.epoch_unix_ms())?;
@@ -58,16 +56,15 @@ pub fn run(
         (Encoding::Confluent, Some(registry)) => Some(servers::registry_client(registry)?),
         _ => None,
     };
-    let roles = Roles {
-        producer: runtimes.handle(Role::Producer),
-        consumer: runtimes.handle(Role::Producer),
-    };
     let observer = Arc::clone(&display);
     let producing = pipeline::produce(
         Arc::clone(&context),
-        broker,
-        registry,
-        roles,
+        ProducerSettings {
+            emission: Arc::clone(&emission),
+            broker,
+            registry,
+        },
+        runtimes.handle(Role::Producer),
         observer,
         interrupted,
     );
@@ -78,6 +75,7 @@ pub fn run(
     let half = Half {
         invocation,
         context: &context,
+        emission: Some(&emission),
         baseline: &baseline,
         cpu: &cpu,
     };
@@ -89,7 +87,7 @@ pub fn run(
     }
 }
 
-/// A part of a run has a directory of its own, since several may be on this host.
+/// Returns the name of the run's directory. Each shard has its own, because several may run here.
 fn directory_name(run_id: &str, settings: &ProduceSettings) -> String {
     match settings.shard {
         Some(shard) => format!("{run_id}-{}of{}", shard.index + 1, shard.count),
@@ -97,7 +95,7 @@ fn directory_name(run_id: &str, settings: &ProduceSettings) -> String {
     }
 }
 
-/// A producer alone passes when the broker has everything that it emitted.
+/// A producer succeeds if the broker has acknowledged every reading.
 fn status(report: &Report) -> ExitStatus {
     let produced = report.produced.as_ref();
     if produced.is_some_and(|produced| produced.not_acked + produced.dead_lettered > 0) {
@@ -107,32 +105,26 @@ fn status(report: &Report) -> ExitStatus {
     }
 }
 
-fn context(settings: &ProduceSettings, run_id: String, clock: RunClock) -> Result<Context, Error> {
-    let (workload, topics) = workload::open(&settings.load, settings.topic.as_deref())?;
-    let creation = settings.creation;
-    let pipeline = pipeline::Settings {
-        run_id,
-        fleet: workload::fleet(&settings.load, &workload, settings.shard),
+/// Opens the dataset and resolves the settings of the pipeline.
+fn resolve(
+    settings: &ProduceSettings,
+    run_id: String,
+    clock: RunClock,
+) -> Result<(Arc<Context>, Arc<EmissionSettings>), Error> {
+    let rows = workload::open(&settings.load, settings.topic.as_deref())?;
+    let emission = EmissionSettings {
+        fleet: workload::fleet(&settings.load, &rows.workload, settings.shard),
+        workload: Arc::new(rows.workload),
         key: settings.load.key,
-        topics,
-        group: None,
-        partitions: creation.partitions,
-        partitions_required: creation.partitions_required,
-        replication_factor: creation.replication_factor,
         compression: settings.producer.compression,
         linger: settings.producer.linger,
-        consumers: 0,
-        batch_records: 0,
-        batch_wait: Duration::ZERO,
-        database: String::new(),
-        collection: String::new(),
-        drain_timeout: Duration::ZERO,
-        request_timeout: settings.timeouts.request,
-        broker_timeout: settings.timeouts.broker,
-        store_timeout: Duration::ZERO,
-        replay_dead_letters: false,
         data_faults: None,
-        log_may_be_lost: false,
     };
-    Ok(Context::new(pipeline, clock, workload))
+    let shared = pipeline::Settings {
+        run_id,
+        topics: rows.topics,
+        creation: settings.creation,
+        timeouts: settings.timeouts,
+    };
+    Ok((Arc::new(Context::new(shared, clock)), Arc::new(emission)))
 }

@@ -15,7 +15,7 @@ use crate::host::servers::{Servers, Situation};
 use crate::host::sweep;
 use crate::host::{backend, interrupt};
 use crate::measure::RunClock;
-use crate::pipeline::{self, Context, Observer, Roles};
+use crate::pipeline::{self, Context, EmissionSettings, Observer, Roles, SimulationSettings};
 use crate::report::{LatencyLog, PartialFile, Report, RunDirectory, Status, json, text};
 use crate::settings::Invocation;
 use crate::settings::{Format, SimulateSettings, Sink};
@@ -32,9 +32,9 @@ const ROLES: [Role; 5] = [
     Role::Registry,
 ];
 
-/// What is said when the user interrupts a run.
+/// Message when the user interrupts a run.
 const INTERRUPTED: &str =
-    "interrupted: what is on its way is stored and audited; interrupt again to abort";
+    "interrupted: storing and auditing the emitted readings; interrupt again to abort";
 
 /// Runs the whole pipeline and reports it.
 pub fn run(
@@ -53,20 +53,21 @@ pub fn run(
         invocation.log_filter.as_deref(),
     );
     sweep::sweep_own_directories();
-    let context = Arc::new(context(settings, run_id, clock)?);
+    let (context, simulation) = resolve(settings, run_id, clock)?;
     let runtimes = Runtimes::start(&ROLES)?;
     let baseline = Baseline::read(clock);
     let setting = Setting {
         invocation,
         settings,
         context: &context,
+        emission: &simulation.emission,
         baseline: &baseline,
     };
     let log = directory.latency_log(clock.epoch_unix_ms())?;
     let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal, INTERRUPTED);
     let ran = match settings.sink {
         Sink::Null => {
-            let paced = null_sink::pace(&context, &runtimes, &interrupted);
+            let paced = null_sink::pace(clock, &simulation.emission.fleet, &runtimes, &interrupted);
             let cpu = CpuUse::read(clock).with_generator(paced.generator_cpu);
             let interrupted = interrupted.is_cancelled();
             let report = null_report(&setting, &paced.recording, paced.emitted, interrupted, &cpu);
@@ -89,6 +90,7 @@ pub fn run(
             run_pipeline(
                 &setting,
                 &context,
+                simulation.clone(),
                 &runtimes,
                 &display,
                 interrupted,
@@ -119,6 +121,7 @@ struct Ran {
 fn run_pipeline(
     setting: &Setting<'_>,
     context: &Arc<Context>,
+    simulation: SimulationSettings,
     runtimes: &Runtimes,
     display: &Arc<Display>,
     interrupted: CancellationToken,
@@ -129,7 +132,7 @@ fn run_pipeline(
     let settings = setting.settings;
     let injector = settings.faults.clone().map(|plan| {
         tell(&format!(
-            "faults on purpose; repeat by: {}",
+            "injecting faults; repeat them with: {}",
             replay(setting, &plan)
         ));
         Injector::new(plan, settings.load.seed, context.clock)
@@ -145,8 +148,10 @@ fn run_pipeline(
     let outcome = runtimes.block_on(run_on(
         &mut servers,
         context,
+        simulation,
         runtimes,
-        (display, injector.as_ref()),
+        display,
+        injector.as_ref(),
         interrupted,
     ));
     let (log, cpu) = display.finish();
@@ -155,7 +160,7 @@ fn run_pipeline(
         let cpu = cpu.with_generator(outcome.generator_cpu);
         let faults = injector.map(|injector| {
             let replay = replay(setting, injector.plan());
-            faults::section(&injector, replay, &outcome, context)
+            faults::section(&injector, replay, &outcome, context, setting.emission.key)
         });
         (
             pipeline_report(setting, &servers, &outcome, &cpu, faults),
@@ -171,12 +176,14 @@ fn run_pipeline(
     })
 }
 
-/// Runs the pipeline, and beside it whatever is to go wrong with its servers.
+/// Runs the pipeline and injects the planned faults into its servers.
 async fn run_on(
     servers: &mut Servers,
     context: &Arc<Context>,
+    simulation: SimulationSettings,
     runtimes: &Runtimes,
-    (display, injector): (&Arc<Display>, Option<&Arc<Injector>>),
+    display: &Arc<Display>,
+    injector: Option<&Arc<Injector>>,
     interrupted: CancellationToken,
 ) -> Result<pipeline::Outcome, pipeline::Error> {
     let roles = Roles {
@@ -186,15 +193,18 @@ async fn run_on(
     let endpoints = servers.endpoints.clone();
     let display: Arc<dyn Observer> = Arc::<Display>::clone(display);
     let Some(injector) = injector else {
-        let running = pipeline::run(Arc::clone(context), endpoints, roles, display, interrupted);
+        let context = Arc::clone(context);
+        let terminated = Arc::clone(&context);
+        let running = pipeline::run(context, simulation, endpoints, roles, display, interrupted);
         return tokio::select! {
             outcome = Box::pin(running) => outcome,
-            () = servers.watch(&context.lost) => unreachable!("the watch never ends"),
+            () = servers.watch(&terminated.terminated_servers) => unreachable!("the watch never ends"),
         };
     };
     let observer = Arc::new(Watched::new(display, Arc::clone(injector)));
     let running = async {
-        let running = pipeline::run(Arc::clone(context), endpoints, roles, observer, interrupted);
+        let context = Arc::clone(context);
+        let running = pipeline::run(context, simulation, endpoints, roles, observer, interrupted);
         let outcome = Box::pin(running).await;
         injector.end();
         outcome
@@ -241,33 +251,33 @@ pub(super) fn status(report: &Report) -> ExitStatus {
     }
 }
 
-/// Reads the dataset and puts everything together that the tasks of the run share.
-fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Result<Context, Error> {
-    let (workload, topics) = workload::open(&settings.load, settings.topic.as_deref())?;
+/// Opens the dataset and resolves the settings of the pipeline.
+fn resolve(
+    settings: &SimulateSettings,
+    run_id: String,
+    clock: RunClock,
+) -> Result<(Arc<Context>, SimulationSettings), Error> {
+    let rows = workload::open(&settings.load, settings.topic.as_deref())?;
     let faults = settings.faults.as_ref();
-    let pipeline = pipeline::Settings {
-        run_id,
-        fleet: workload::fleet(&settings.load, &workload, None),
+    let emission = EmissionSettings {
+        fleet: workload::fleet(&settings.load, &rows.workload, None),
+        workload: Arc::new(rows.workload),
         key: settings.load.key,
-        topics,
-        group: None,
-        partitions: settings.creation.partitions,
-        partitions_required: settings.creation.partitions_required,
-        replication_factor: settings.creation.replication_factor,
         compression: settings.producer.compression,
         linger: settings.producer.linger,
-        consumers: settings.consumers as usize,
-        batch_records: settings.writer.batch_records as usize,
-        batch_wait: settings.writer.batch_wait,
-        database: settings.writer.database.clone(),
-        collection: settings.writer.collection.clone(),
-        drain_timeout: settings.writer.drain_timeout,
-        replay_dead_letters: false,
         data_faults: faults.and_then(|plan| DataFaults::of(plan, settings.load.seed)),
-        log_may_be_lost: faults.is_some_and(Plan::may_lose_a_log),
-        request_timeout: settings.timeouts.request,
-        broker_timeout: settings.timeouts.broker,
-        store_timeout: settings.writer.store_timeout,
     };
-    Ok(Context::new(pipeline, clock, workload))
+    let storage = settings.writer.storage(None, settings.consumers as usize);
+    let shared = pipeline::Settings {
+        run_id,
+        topics: rows.topics,
+        creation: settings.creation,
+        timeouts: settings.timeouts,
+    };
+    let simulation = SimulationSettings {
+        emission: Arc::new(emission),
+        storage: Arc::new(storage),
+        log_may_be_lost: faults.is_some_and(Plan::may_lose_a_log),
+    };
+    Ok((Arc::new(Context::new(shared, clock)), simulation))
 }

@@ -1,4 +1,4 @@
-//! What a fleet emits, from the settings: the rows, their topics, the schedule.
+//! Rows, topics and schedule of a command that emits.
 
 use crate::dataset::Dataset;
 use crate::error::Error;
@@ -7,17 +7,29 @@ use crate::pipeline::Workload;
 use crate::record::document;
 use crate::settings::LoadSettings;
 
-/// Opens the dataset; returns its rows and the topics that they go to.
-pub fn open(load: &LoadSettings, topic: Option<&str>) -> Result<(Workload, Vec<String>), Error> {
+/// Rows of the datasets, and the topic of each.
+#[derive(Debug)]
+pub struct TopicRows {
+    /// Rows of all topics.
+    pub workload: Workload,
+    /// Names of the topics.
+    pub topics: Vec<String>,
+}
+
+/// Opens the dataset.
+pub fn open(load: &LoadSettings, topic: Option<&str>) -> Result<TopicRows, Error> {
     let datasets = Dataset::open(&load.dataset)?;
     for dataset in &datasets {
         dataset.schema().check_field_names(&document::RESERVED)?;
     }
     let topics = topics(topic, &datasets)?;
-    Ok((Workload::new(datasets), topics))
+    Ok(TopicRows {
+        workload: Workload::new(datasets),
+        topics,
+    })
 }
 
-/// Returns the schedule of a fleet, or of a part of it.
+/// Returns the schedule of a fleet, or of one shard of it.
 pub fn fleet(load: &LoadSettings, workload: &Workload, shard: Option<Shard>) -> fleet::Settings {
     fleet::Settings {
         vehicles: load.vehicles,
@@ -32,7 +44,7 @@ pub fn fleet(load: &LoadSettings, workload: &Workload, shard: Option<Shard>) -> 
     }
 }
 
-/// Names the topics: as the user says, else as the datasets' folders are named.
+/// Returns the topics: the user's, or those named by the datasets' folders.
 fn topics(topic: Option<&str>, datasets: &[Dataset]) -> Result<Vec<String>, Error> {
     match (topic, datasets) {
         (Some(topic), [_only]) => Ok(vec![topic.to_owned()]),

@@ -89,21 +89,6 @@ enum TimedBound {
 }
 
 impl Settings {
-    /// Returns a fleet that emits nothing, for processes that only consume.
-    pub fn idle() -> Self {
-        Self {
-            vehicles: 0,
-            rate: Rate::Max,
-            total_rate: None,
-            arrival: Arrival::Uniform,
-            seed: 0,
-            warm_up: Duration::ZERO,
-            bound: Bound::Records(0),
-            rows: 0,
-            shard: None,
-        }
-    }
-
     /// Returns how many of the whole fleet's first `readings` the shard emits at an unlimited rate.
     pub fn share(&self, readings: u64) -> u64 {
         let Some(shard) = self.shard else {

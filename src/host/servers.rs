@@ -19,7 +19,7 @@ use crate::host::backend::{self, Backends};
 use crate::host::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
 use crate::host::faults::{Injector, through_proxies};
 use crate::host::roles::Runtimes;
-use crate::pipeline::{self, Endpoints, Lost};
+use crate::pipeline::{self, Endpoints, TerminatedServers};
 use crate::proxy::Proxy;
 use crate::registry::{self, Client};
 use crate::report::{BackendKind, Durability};
@@ -162,9 +162,9 @@ impl Servers {
     }
 
     /// Looks after containers whenever requests fail, and tells when one has ended. Never returns.
-    pub async fn watch(&self, lost: &Lost) {
+    pub async fn watch(&self, terminated: &TerminatedServers) {
         loop {
-            lost.trouble().await;
+            terminated.request_failed().await;
             let broker = async {
                 match &self.broker {
                     Broker::Container(broker) => broker.end().await,
@@ -179,7 +179,7 @@ impl Servers {
             };
             let (broker, store) = tokio::join!(broker, store);
             if let Some(reason) = broker.or(store) {
-                lost.tell(reason);
+                terminated.report(reason);
             }
             tokio::time::sleep(LOOK_AROUND).await;
         }

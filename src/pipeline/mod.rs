@@ -1,36 +1,48 @@
-//! The measured path and the run around it. The only room of the tool with tasks and queues of records.
+//! The measured path and the run around it. The only room of the tool with tasks and queues of
+//! records.
 //!
 //! ```text
-//!  emit/    emitter ─▶ queue ─▶ producer ─▶ broker
-//!  ingest/  broker ─▶ consumer ─▶ queue ─▶ writer ─▶ store, checkpoint
-//!  run/     phases of a run: prepare, warm up, measure, drain
-//!  audit/   the store read back, and the verdict
+//!  emit/         emitter ─▶ queue ─▶ producer ─▶ broker
+//!  ingest/       broker ─▶ consumer ─▶ queue ─▶ writer ─▶ store, checkpoint
+//!  dead_letter/  rejected records and messages
+//!  machine/      decisions of producers and writers, pure
+//!  run/          phases of a run: prepare, warm up, measure, drain
+//!  group/        consumers that share the partitions
+//!  audit/        documents compared with readings, and the verdict
 //! ```
 
-pub mod audit;
-pub mod consume;
-pub mod context;
-pub mod dead_letter;
-pub mod emit;
-pub mod error;
-pub mod form;
-pub mod group;
-pub mod ingest;
-pub mod lost;
-pub mod machine;
-pub mod produce;
-pub mod retry;
-pub mod run;
-pub mod topics;
+mod audit;
+mod context;
+mod dead_letter;
+mod emit;
+mod error;
+mod group;
+mod ingest;
+mod machine;
+mod retry;
+mod run;
+mod settings;
+mod terminated;
+mod topics;
+mod value_format;
 
 #[cfg(test)]
 mod tests;
 
-pub use self::consume::{Consumed, Ends, consume};
-pub use self::context::{Context, Settings};
-pub use self::emit::workload::Workload;
+pub use self::audit::{Case, EmittedSchedule, verdict};
+pub use self::context::{Context, TopicPartition};
+pub use self::emit::{NullSink, Sink, StopFlag, Workload, emit};
 pub use self::error::Error;
-pub use self::lost::Lost;
-pub use self::produce::{Produced, produce};
-pub use self::run::experiment::{Endpoints, Outcome, Roles, run};
-pub use self::run::progress::{Observer, Phase};
+pub use self::group::{
+    Consumed, ConsumerSettings, Length, Ownership, Participation, SessionOutcome, Start, Timing,
+    consume,
+};
+pub use self::ingest::CHECKPOINT_WINDOW;
+pub use self::run::{
+    Endpoints, INTERVAL, Observer, Outcome, Phase, Produced, ProducerSettings, Roles,
+    SimulationSettings, Totals, produce, run,
+};
+pub use self::settings::{
+    EmissionSettings, Settings, StorageSettings, Timeouts, TopicCreation, dead_letter_collection,
+};
+pub use self::terminated::TerminatedServers;

@@ -1,4 +1,4 @@
-//! Asking again until there is an answer.
+//! Retries of requests until a response or a timeout.
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,47 +11,49 @@ use crate::pipeline::error;
 use crate::pipeline::machine::Attempts;
 use crate::store::{Documents, Error, InsertOutcome};
 
-/// Sends a command that changes nothing when it is sent twice, until it is answered.
+/// Sends an idempotent command to the store and retries it until a response or the timeout.
 ///
-/// Gives up at a deadline, and at once where another owner has taken over.
-pub async fn persistently<T, F>(
+/// A command that a newer owner has fenced off is not retried.
+pub async fn retry_idempotent<T, F>(
     context: &Context,
+    timeout: Duration,
     mut command: impl FnMut() -> F,
 ) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let mut attempts = Attempts::new(context.settings.store_timeout);
+    let mut attempts = Attempts::new(timeout);
     loop {
         let error = match command().await {
             Err(error @ Error::Command { .. }) => error,
-            answered => return answered,
+            result => return result,
         };
-        if !again(context, &mut attempts).await {
+        if !pause_before_retry(context, &mut attempts).await {
             return Err(error);
         }
-        tracing::warn!(%error, "sending a command again");
+        tracing::warn!(%error, "retrying a command");
     }
 }
 
-/// What the store said of a batch in the end.
+/// The store's response to a batch.
 #[derive(Debug)]
-pub struct Answered {
-    /// Indices of what was there already.
+pub struct Inserted {
+    /// Indices of documents that existed already.
     pub duplicates: Vec<usize>,
-    /// Indices of what the store does not take, with its reason.
+    /// Indices of documents that the store rejected, with its reason.
     pub rejected: Vec<(usize, String)>,
-    /// Whether an earlier attempt's fate was unknown.
-    pub sent_again: bool,
+    /// Whether this was a retry: duplicates may come from an earlier attempt.
+    pub retried: bool,
 }
 
-/// Inserts a batch, again and again while its fate is unknown, up to a deadline.
+/// Inserts a batch, and retries while its outcome is unknown, until the timeout.
 pub async fn insert(
     context: &Context,
+    timeout: Duration,
     collection: &Documents,
     batch: &[RawDocumentBuf],
-) -> Result<Answered, error::Error> {
-    let mut attempts = Attempts::new(context.settings.store_timeout);
+) -> Result<Inserted, error::Error> {
+    let mut attempts = Attempts::new(timeout);
     loop {
         let source = match collection.insert(batch).await {
             InsertOutcome::Answered {
@@ -59,17 +61,17 @@ pub async fn insert(
                 rejected,
             } => {
                 context.counters.inserts.add(1);
-                return Ok(Answered {
+                return Ok(Inserted {
                     duplicates,
                     rejected,
-                    sent_again: attempts.count() > 0,
+                    retried: attempts.count() > 0,
                 });
             }
             InsertOutcome::Unknown(source) => source,
         };
         context.counters.inserts_unknown.add(1);
-        tracing::warn!(%source, attempts = attempts.count(), "inserting a batch again");
-        if !again(context, &mut attempts).await {
+        tracing::warn!(%source, attempts = attempts.count(), "retrying an insert");
+        if !pause_before_retry(context, &mut attempts).await {
             return Err(error::Error::Insert {
                 collection: collection.name(),
                 attempts: attempts.count(),
@@ -79,30 +81,31 @@ pub async fn insert(
     }
 }
 
-/// Asks a partition for the offsets of its log's first record and behind its last one, until it
-/// answers, for as long as `patience`.
+/// Returns the first offset of a partition and the offset after its last record. Retries until the
+/// timeout.
 pub async fn offsets(
     context: &Context,
     partition: &mut Partition,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<(i64, i64), broker::Error> {
-    let mut attempts = Attempts::new(patience);
+    let mut attempts = Attempts::new(timeout);
     loop {
         let error = match partition.offsets().await {
             Err(error) => error,
-            answered => return answered,
+            offsets => return offsets,
         };
-        if !again(context, &mut attempts).await {
+        if !pause_before_retry(context, &mut attempts).await {
             return Err(error);
         }
-        tracing::info!(%error, "asking for the end of a log again");
+        tracing::info!(%error, "retrying to list offsets");
     }
 }
 
-/// Notes a failure and pauses; false if it is time to give up, or the server is gone for good.
-pub async fn again(context: &Context, attempts: &mut Attempts) -> bool {
+/// Counts a failed attempt and pauses. Returns false if the timeout is over or the server has
+/// terminated.
+pub async fn pause_before_retry(context: &Context, attempts: &mut Attempts) -> bool {
     match attempts.failed(context.clock.now()) {
-        Some(pause) => context.lost.pause(pause).await.is_ok(),
+        Some(pause) => context.terminated_servers.pause(pause).await.is_ok(),
         None => false,
     }
 }

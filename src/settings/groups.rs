@@ -6,35 +6,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::broker::Compression;
+use crate::pipeline::StorageSettings;
 use crate::settings::choices::{Encoding, Format};
 use crate::settings::serialize::{milliseconds, seconds};
 
-/// When requests to the broker fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct TimeoutSettings {
-    /// Timeout of one request, which is retried after it.
-    #[serde(rename = "request_timeout_s", serialize_with = "seconds")]
-    pub request: Duration,
-    /// The command fails after the broker has not responded for this long.
-    #[serde(rename = "broker_timeout_s", serialize_with = "seconds")]
-    pub broker: Duration,
-}
-
-/// How convoy creates topics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct CreationSettings {
-    /// Partitions of a new topic.
-    pub partitions: u32,
-    /// Whether an existing topic must have as many.
-    #[serde(skip)]
-    pub partitions_required: bool,
-    /// Replicas of each partition of a new topic; -1 leaves the number to the broker.
-    pub replication_factor: i16,
-}
-
 /// How the producer sends messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct ProducerSettings {
+pub struct PublishSettings {
     /// Time for which the producer collects a batch.
     #[serde(rename = "linger_ms", serialize_with = "milliseconds")]
     pub linger: Duration,
@@ -58,6 +36,22 @@ pub struct WriterSettings {
     /// Time to store the remaining records at the end.
     #[serde(rename = "drain_timeout_s", serialize_with = "seconds")]
     pub drain_timeout: Duration,
+}
+
+impl WriterSettings {
+    /// Returns the settings of a pipeline with this many connections to the store.
+    pub fn storage(&self, group: Option<String>, connections: usize) -> StorageSettings {
+        StorageSettings {
+            group,
+            database: self.database.clone(),
+            collection: self.collection.clone(),
+            connections,
+            batch_records: self.batch_records as usize,
+            batch_wait: self.batch_wait,
+            drain_timeout: self.drain_timeout,
+            store_timeout: self.store_timeout,
+        }
+    }
 }
 
 /// Where the report goes.

@@ -17,9 +17,7 @@ mod tools;
 
 pub use choices::{Backend, Encoding, Format, Sink};
 pub use consume::ConsumeSettings;
-pub use groups::{
-    CreationSettings, ProducerSettings, ReportSettings, TimeoutSettings, WriterSettings,
-};
+pub use groups::{PublishSettings, ReportSettings, WriterSettings};
 pub use invocation::Invocation;
 pub use load::LoadSettings;
 pub use produce::ProduceSettings;

@@ -3,11 +3,10 @@
 use serde::Serialize;
 
 use crate::fleet::Shard;
-use crate::settings::groups::{
-    CreationSettings, ProducerSettings, ReportSettings, TimeoutSettings,
-};
+use crate::pipeline::{Timeouts, TopicCreation};
+use crate::settings::groups::{PublishSettings, ReportSettings};
 use crate::settings::load::LoadSettings;
-use crate::settings::serialize::{bootstrap, registry, shard};
+use crate::settings::serialize::{bootstrap, creation, registry, shard, timeouts};
 use crate::settings::servers::{ExternalBroker, ExternalRegistry};
 
 /// Settings of `convoy produce`.
@@ -20,14 +19,14 @@ pub struct ProduceSettings {
     pub shard: Option<Shard>,
     /// Name of the run; `None` makes one.
     pub run_id: Option<String>,
-    #[serde(flatten)]
-    pub timeouts: TimeoutSettings,
+    #[serde(flatten, serialize_with = "timeouts")]
+    pub timeouts: Timeouts,
     /// Topic; `None` takes the name of the dataset's folder.
     pub topic: Option<String>,
+    #[serde(flatten, serialize_with = "creation")]
+    pub creation: TopicCreation,
     #[serde(flatten)]
-    pub creation: CreationSettings,
-    #[serde(flatten)]
-    pub producer: ProducerSettings,
+    pub producer: PublishSettings,
     #[serde(serialize_with = "bootstrap")]
     pub broker: ExternalBroker,
     /// Schema Registry, if messages need one.

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::fleet::Shard;
 use crate::load::{Bound, Rate};
+use crate::pipeline::{Participation, Timeouts, TopicCreation};
 use crate::settings::servers::{ExternalBroker, ExternalRegistry};
 
 pub(super) fn text<S: Serializer>(
@@ -45,21 +46,48 @@ pub(super) fn bound<S: Serializer>(bound: &Bound, serializer: S) -> Result<S::Ok
     map.end()
 }
 
+pub(super) fn timeouts<S: Serializer>(
+    timeouts: &Timeouts,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(2))?;
+    map.serialize_entry("request_timeout_s", &timeouts.request.as_secs_f64())?;
+    map.serialize_entry("broker_timeout_s", &timeouts.broker.as_secs_f64())?;
+    map.end()
+}
+
+pub(super) fn creation<S: Serializer>(
+    creation: &TopicCreation,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(2))?;
+    map.serialize_entry("partitions", &creation.partitions)?;
+    map.serialize_entry("replication_factor", &creation.replication_factor)?;
+    map.end()
+}
+
+pub(super) fn participation<S: Serializer>(
+    participation: &Participation,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let seconds = |duration: Option<Duration>| duration.map(|it| it.as_secs_f64());
+    let (timing, length) = (participation.timing, participation.length);
+    let mut map = serializer.serialize_map(Some(7))?;
+    map.serialize_entry("from", &participation.start)?;
+    map.serialize_entry("beat_s", &timing.heartbeat.as_secs_f64())?;
+    map.serialize_entry("dead_after_s", &timing.dead_after.as_secs_f64())?;
+    map.serialize_entry("duration_s", &seconds(length.duration))?;
+    map.serialize_entry("records", &length.records)?;
+    map.serialize_entry("idle_s", &seconds(length.idle))?;
+    map.serialize_entry("replay_dead_letters", &participation.replay_dead_letters)?;
+    map.end()
+}
+
 pub(super) fn seconds<S: Serializer>(
     duration: &Duration,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
-}
-
-#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
-pub(super) fn optional_seconds<S: Serializer>(
-    duration: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    duration
-        .map(|duration| duration.as_secs_f64())
-        .serialize(serializer)
 }
 
 pub(super) fn milliseconds<S: Serializer>(

@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use crate::audit::Verdict;
 use crate::faults::Plan;
+use crate::pipeline::{Timeouts, TopicCreation};
 use crate::report::{Summary, Threshold, ThresholdName};
 use crate::settings::choices::{Backend, Sink};
-use crate::settings::groups::{
-    CreationSettings, ProducerSettings, ReportSettings, TimeoutSettings, WriterSettings,
-};
+use crate::settings::groups::{PublishSettings, ReportSettings, WriterSettings};
 use crate::settings::load::LoadSettings;
-use crate::settings::serialize::{optional_milliseconds, registry, seconds, text};
+use crate::settings::serialize::{
+    creation, optional_milliseconds, registry, seconds, text, timeouts,
+};
 use crate::settings::servers::{BrokerChoice, ExternalRegistry, StoreChoice};
 
 /// Settings of `convoy simulate`.
@@ -21,16 +22,16 @@ use crate::settings::servers::{BrokerChoice, ExternalRegistry, StoreChoice};
 pub struct SimulateSettings {
     #[serde(flatten)]
     pub load: LoadSettings,
-    #[serde(flatten)]
-    pub timeouts: TimeoutSettings,
+    #[serde(flatten, serialize_with = "timeouts")]
+    pub timeouts: Timeouts,
     /// Topic; `None` takes the name of the dataset's folder.
     pub topic: Option<String>,
-    #[serde(flatten)]
-    pub creation: CreationSettings,
+    #[serde(flatten, serialize_with = "creation")]
+    pub creation: TopicCreation,
     /// Consumers that share the partitions; at most as many as partitions.
     pub consumers: u32,
     #[serde(flatten)]
-    pub producer: ProducerSettings,
+    pub producer: PublishSettings,
     #[serde(flatten)]
     pub writer: WriterSettings,
     pub sink: Sink,

@@ -1,7 +1,7 @@
-//! The MongoDB client: the official driver with deadlines around every call, and each insert's
-//! outcome told per document.
+//! The MongoDB client: the official driver with a timeout for every call, and the outcome of each
+//! document of an insert.
 
-use std::future::{Future, IntoFuture as _};
+use std::future::IntoFuture as _;
 use std::time::Duration;
 
 use bson::{Binary, Bson, Document, RawDocument, RawDocumentBuf, doc, spec::BinarySubtype};
@@ -10,21 +10,21 @@ use mongodb::Collection;
 use mongodb::error::{Error as DriverError, ErrorKind};
 use mongodb::options::{Acknowledgment, ClientOptions, CollectionOptions, WriteConcern};
 
-use crate::cause::Cause;
+use crate::cause::{Cause, within};
 use crate::record::DocumentId;
 use crate::store::error::Error;
-use crate::store::pool::{Pool, cause};
+use crate::store::pool::{Checkouts, Pool, cause};
 
-/// How long the store may take to be found and to accept a connection.
+/// Timeout for finding the server and opening a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 
-/// How long the store may take to answer a command, unless told otherwise.
+/// Default timeout of a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the next part of a scan may take: without an index, a store reads everything first.
+/// Timeout of each response of a scan: without an index, the server reads everything first.
 const SCAN_DEADLINE: Duration = Duration::from_secs(120);
 
-/// Documents per reply of a scan. A reply ends at 16 MiB in any case.
+/// Documents per response of a scan. A response holds at most 16 MiB.
 const SCAN_BATCH: u32 = 5_000;
 
 /// Error code of a duplicate key.
@@ -38,29 +38,19 @@ pub struct Connection {
     command_timeout: Duration,
 }
 
-/// How durable a write is when the store acknowledges it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// In the journals of a majority: `{w: "majority", j: true}`.
-    Journaled,
-}
-
-impl Durability {
-    fn write_concern(self) -> WriteConcern {
-        match self {
-            Self::Journaled => WriteConcern::builder()
-                .w(Acknowledgment::Majority)
-                .journal(true)
-                .build(),
-        }
-    }
+/// Returns the write concern of every write: in the journals of a majority.
+fn journaled_by_majority() -> WriteConcern {
+    WriteConcern::builder()
+        .w(Acknowledgment::Majority)
+        .journal(true)
+        .build()
 }
 
 impl Connection {
-    /// Connects, and makes `pool` connections before anything is timed.
+    /// Connects, and opens `pool` connections so that no measured command has to.
     pub async fn open(uri: &SecretUri, database: &str, pool: u32) -> Result<Self, Error> {
         let parse = ClientOptions::parse(uri.reveal()).into_future();
-        let mut options = within(CONNECT_DEADLINE, parse)
+        let mut options = succeed_within(CONNECT_DEADLINE, parse)
             .await
             .map_err(|source| Error::Uri {
                 uri: uri.redacted(),
@@ -72,7 +62,7 @@ impl Connection {
         options.max_connecting = Some(pool.max(2));
         options.server_selection_timeout = Some(CONNECT_DEADLINE);
         options.connect_timeout = Some(CONNECT_DEADLINE);
-        // Every retry is ours, counted and with the document's identity as protection.
+        // convoy retries by itself: it counts retries, and documents have stable ids.
         options.retry_writes = Some(false);
         let pool = Pool::new(options).map_err(|error| Error::Uri {
             uri: uri.redacted(),
@@ -84,7 +74,7 @@ impl Connection {
             command_timeout: COMMAND_TIMEOUT,
         };
         connection.ping(uri).await?;
-        within_infallible(
+        within(
             CONNECT_DEADLINE,
             connection
                 .pool
@@ -100,7 +90,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Sets how long the store may take to answer a command.
+    /// Sets the timeout of a command.
     #[must_use]
     pub fn with_command_timeout(mut self, timeout: Duration) -> Self {
         self.command_timeout = timeout;
@@ -109,7 +99,7 @@ impl Connection {
 
     async fn ping(&self, uri: &SecretUri) -> Result<(), Error> {
         let database = self.pool.client().database(&self.database);
-        within(
+        succeed_within(
             CONNECT_DEADLINE,
             database.run_command(doc! { "ping": 1 }).into_future(),
         )
@@ -121,19 +111,12 @@ impl Connection {
         })
     }
 
-    /// Returns the server's version.
-    pub async fn version(&self) -> Result<String, Error> {
-        let database = self.pool.client().database(&self.database);
-        let command = database.run_command(doc! { "buildInfo": 1 }).into_future();
-        let reply = self
-            .pool
-            .within(self.command_timeout, command)
-            .await
-            .map_err(|source| self.failed("ask for the version of", "", source))?;
-        Ok(reply.get_str("version").unwrap_or("unknown").to_owned())
+    /// Returns how often and how long commands have waited for a connection so far.
+    pub fn checkouts(&self) -> Checkouts {
+        self.pool.checkouts()
     }
 
-    /// Makes a replica set of the server alone, which knows itself as `member`.
+    /// Initiates a replica set whose only member is this server, at the address `member`.
     pub async fn initiate_replica_set(&self, set: &str, member: &str) -> Result<(), Error> {
         let members = vec![doc! { "_id": 0, "host": member }];
         let configuration = doc! { "_id": set, "members": members };
@@ -146,7 +129,7 @@ impl Connection {
             .map_err(|source| self.failed("initiate the replica set of", "", source))
     }
 
-    /// Returns whether the server takes writes.
+    /// Returns whether the server is a writable primary.
     pub async fn is_writable_primary(&self) -> Result<bool, Error> {
         let database = self.pool.client().database("admin");
         let command = database.run_command(doc! { "hello": 1 }).into_future();
@@ -181,18 +164,18 @@ impl Connection {
 /// How an insert ended.
 #[derive(Debug)]
 pub enum InsertOutcome {
-    /// The store answered for each document; those not listed are stored.
+    /// The server responded. Documents that are not listed are stored.
     Answered {
-        /// Indices of documents whose `_id` was there already.
+        /// Indices of documents whose `_id` exists already.
         duplicates: Vec<usize>,
-        /// Indices of documents the store will not take, with its reason.
+        /// Indices of documents that the server rejected, with its reason.
         rejected: Vec<(usize, String)>,
     },
-    /// Each document may be stored or not: send the whole batch again.
+    /// Any document may be stored or not: retry the whole batch.
     Unknown(Cause),
 }
 
-/// A collection of raw documents, written journaled and by majority.
+/// A collection of raw documents. Writes are journaled by a majority.
 #[derive(Debug, Clone)]
 pub struct Documents {
     pool: Pool,
@@ -204,13 +187,11 @@ pub struct Documents {
 /// Coordinates and content hash of a stored document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredIdentity {
-    /// Its `_id`.
     pub id: [u8; 16],
-    /// Partition it was read from.
+    /// Kafka partition of its record.
     pub partition: i64,
-    /// Offset it was read from.
+    /// Kafka offset of its record.
     pub offset: i64,
-    /// Hash of its payload.
     pub payload_hash: i64,
 }
 
@@ -222,8 +203,9 @@ impl Documents {
 
     /// Returns the driver's collection, for one command.
     fn collection(&self) -> Collection<RawDocumentBuf> {
-        let concern = Durability::Journaled.write_concern();
-        let options = CollectionOptions::builder().write_concern(concern).build();
+        let options = CollectionOptions::builder()
+            .write_concern(journaled_by_majority())
+            .build();
         self.pool
             .client()
             .database(&self.database)
@@ -238,10 +220,10 @@ impl Documents {
         }
     }
 
-    /// Inserts a batch once, unordered, and tells what became of each document.
+    /// Inserts a batch once, unordered, and returns the outcome of each document.
     ///
-    /// The batch should stay within one wire message (48 MB, 100,000 documents): if a later
-    /// message of a call fails, the driver forgets what the earlier ones answered.
+    /// The batch should fit into one wire message (48 MB, 100,000 documents): if a later message of
+    /// a call fails, the driver drops the responses to the earlier ones.
     pub async fn insert(&self, batch: &[RawDocumentBuf]) -> InsertOutcome {
         let collection = self.collection();
         let insert = collection.insert_many(batch).ordered(false).into_future();
@@ -253,7 +235,7 @@ impl Documents {
                 };
             }
             Ok(Err(error)) => error,
-            Err(unanswered) => return InsertOutcome::Unknown(unanswered),
+            Err(timeout) => return InsertOutcome::Unknown(timeout),
         };
         let ErrorKind::InsertMany(failure) = error.kind.as_ref() else {
             return InsertOutcome::Unknown(cause(&error));
@@ -296,7 +278,7 @@ impl Documents {
 
     /// Visits every document that matches, in order of `_id`.
     ///
-    /// `deadline` bounds the wait for each reply of the server, not the whole scan.
+    /// The timeout applies to each response of the server, not to the whole scan.
     pub async fn scan(
         &self,
         filter: Document,
@@ -339,9 +321,9 @@ impl Documents {
             .map_err(|source| self.failed("read", source))
     }
 
-    /// Makes the collection exist, so that the first insert does not pay for it.
+    /// Creates the collection, so that the first insert does not have to.
     pub async fn create(&self) -> Result<(), Error> {
-        /// Error code of a collection that exists already.
+        /// Error code of a collection that exists.
         const NAMESPACE_EXISTS: i32 = 48;
         let database = self.pool.client().database(&self.database);
         let name = self.collection.clone();
@@ -360,7 +342,7 @@ impl Documents {
             .map_err(|source| self.failed("create", source))
     }
 
-    /// Sets fields of the one document that matches; says whether there was one.
+    /// Updates the document that matches.
     pub async fn update(
         &self,
         filter: Document,
@@ -379,11 +361,11 @@ impl Documents {
             Ok(Ok(_unmatched)) => Ok(Updated::No),
             Ok(Err(error)) if is_duplicate_key(&error) => Ok(Updated::No),
             Ok(Err(error)) => Err(self.failed("update", cause(&error))),
-            Err(unanswered) => Err(self.failed("update", unanswered)),
+            Err(timeout) => Err(self.failed("update", timeout)),
         }
     }
 
-    /// Removes the first document that matches, if there is one.
+    /// Removes the first document that matches, if any.
     pub async fn remove(&self, filter: Document) -> Result<(), Error> {
         let collection = self.collection();
         let remove = collection.delete_one(filter).into_future();
@@ -394,7 +376,7 @@ impl Documents {
             .map_err(|source| self.failed("remove from", source))
     }
 
-    /// Sets fields of every document that matches.
+    /// Updates every document that matches.
     pub async fn update_all(&self, filter: Document, update: Document) -> Result<(), Error> {
         let collection = self.collection();
         let update = collection.update_many(filter, update).into_future();
@@ -419,18 +401,18 @@ impl Documents {
 /// Whether an update may create its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upsert {
-    /// Create it if there is none.
+    /// Create it if none matches.
     Yes,
-    /// Only change one that is there.
+    /// Only change an existing one.
     No,
 }
 
-/// Whether an update found a document to change, or created it.
+/// Whether an update changed or created a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Updated {
     /// It did.
     Yes,
-    /// Nothing matched, or the key exists with other conditions.
+    /// No document matched, or the key exists but does not meet the filter.
     No,
 }
 
@@ -467,21 +449,9 @@ fn is_duplicate_key(error: &DriverError) -> bool {
     }
 }
 
-async fn within<T>(
+async fn succeed_within<T>(
     deadline: Duration,
     call: impl Future<Output = Result<T, DriverError>>,
 ) -> Result<T, Cause> {
-    match tokio::time::timeout(deadline, call).await {
-        Ok(answered) => answered.map_err(|error| cause(&error)),
-        Err(_elapsed) => Err(Cause::Timeout(deadline)),
-    }
-}
-
-async fn within_infallible<T>(
-    deadline: Duration,
-    call: impl Future<Output = T>,
-) -> Result<T, Cause> {
-    tokio::time::timeout(deadline, call)
-        .await
-        .map_err(|_elapsed| Cause::Timeout(deadline))
+    within(deadline, call).await?.map_err(|error| cause(&error))
 }

@@ -1,8 +1,8 @@
-//! MongoDB in a container, as a replica set of one: only a replica set journals for a majority.
+//! MongoDB in a container, as a replica set with one member: only replica sets support
+//! `w: "majority"` with a journal.
 //!
-//! The set is initiated through the driver and the store counts as ready when it says that it is a
-//! writable primary. Clients connect to it directly, because the set knows itself by an address
-//! that only means something inside the container.
+//! The driver initiates the set, and the container is ready when the server is a writable primary.
+//! Clients use a direct connection, because the set's own address is valid only in the container.
 
 use convoy_server_kit::SecretUri;
 use testcontainers_modules::mongo::Mongo;
@@ -13,16 +13,15 @@ use crate::containers::container::{Common, Container, Error, free_port, start_on
 use crate::store::client::Connection;
 use crate::store::error::Error as ClientError;
 
-/// Image that is started unless the user names another.
+/// Default image.
 pub const IMAGE: &str = "mongo:8.0.4";
 
-/// Port of the server in the container.
 const SERVER: u16 = 27_017;
 
 /// Name of the replica set.
 const SET: &str = "convoy";
 
-/// A MongoDB server of this run. Dropping it removes the container.
+/// A MongoDB container of this run. Dropping it removes the container.
 #[derive(Debug)]
 pub struct ReplicaSet {
     container: Container<Mongo>,
@@ -38,8 +37,8 @@ impl ReplicaSet {
     async fn start_once(common: &Common) -> Result<Self, Error> {
         let port = free_port()?;
         let (name, tag) = common.name_and_tag();
-        // The module's own replica set is initiated by a shell in the image and waits for a line
-        // of the log; both differ from version to version.
+        // The module's own replica set needs a shell in the image and waits for a log line; both
+        // differ between versions.
         let request = Mongo::new()
             .with_name(name)
             .with_tag(tag)
@@ -55,7 +54,7 @@ impl ReplicaSet {
         Ok(Self { container, uri })
     }
 
-    /// Returns where clients connect.
+    /// Returns the address for clients.
     pub fn uri(&self) -> &SecretUri {
         &self.uri
     }
@@ -65,12 +64,12 @@ impl ReplicaSet {
         &self.container
     }
 
-    /// Leaves the container where it is and returns its id.
+    /// Keeps the container running and returns its id.
     pub fn keep(self) -> Option<String> {
         self.container.keep()
     }
 
-    /// Returns how the container ended, if it did.
+    /// Returns why the container has ended, if it has.
     pub async fn end(&self) -> Option<Error> {
         self.container.end().await
     }
@@ -81,7 +80,7 @@ impl ReplicaSet {
     }
 }
 
-/// Succeeds when the server takes writes; initiates the set where it does not.
+/// Succeeds if the server is a writable primary; otherwise initiates the set.
 async fn primary(uri: &SecretUri) -> Result<(), ClientError> {
     let connection = Connection::open(uri, "admin", 1).await?;
     if connection.is_writable_primary().await? {
@@ -89,7 +88,7 @@ async fn primary(uri: &SecretUri) -> Result<(), ClientError> {
     }
     let member = format!("127.0.0.1:{SERVER}");
     if let Err(error) = connection.initiate_replica_set(SET, &member).await {
-        // Initiated by an earlier probe, its election still going on.
+        // An earlier probe initiated the set, and the election has not finished.
         tracing::debug!(%error, "the replica set is not primary yet");
     }
     Err(ClientError::NotPrimary)

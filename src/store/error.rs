@@ -1,71 +1,56 @@
-//! What can go wrong between us and a document store.
+//! Errors of the MongoDB client.
 
 use crate::cause::Cause;
 
-/// An intention towards the store that failed.
+/// A request to the store failed.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages describe variants and fields")]
 pub enum Error {
-    /// The address is no MongoDB connection string.
-    #[error("cannot use the store's address `{uri}`")]
+    /// The address is not a MongoDB connection string.
+    #[error("invalid store address `{uri}`")]
     Uri {
         /// The address, without its secrets.
         uri: String,
-        /// Why not.
         #[source]
         source: Cause,
     },
-    /// No server answered.
-    #[error("failed to reach the store at `{uri}`")]
+    /// No server responded.
+    #[error("failed to connect to the store at `{uri}`")]
     Connect {
         /// The address, without its secrets.
         uri: String,
-        /// Why not.
         #[source]
         source: Cause,
     },
-    /// The server takes no writes.
-    #[error("the server is no writable primary")]
+    /// The server is not ready for writes.
+    #[error("the server is not a writable primary")]
     NotPrimary,
     /// A command on a collection failed.
     #[error("failed to {intention} `{collection}`")]
     Command {
-        /// What was to be done, as a verb phrase.
+        /// What the command does, as a verb phrase.
         intention: &'static str,
-        /// The collection.
         collection: String,
-        /// Why not.
         #[source]
         source: Cause,
     },
-    /// Another owner has taken the partition over.
+    /// Another consumer owns the partition under a newer epoch.
     #[error("the checkpoint of `{topic}`/{partition} belongs to a newer owner")]
-    Fenced {
-        /// The topic.
-        topic: String,
-        /// The partition.
-        partition: i32,
-    },
-    /// The embedded store failed.
-    #[error("failed to run the embedded store")]
-    Embedded {
-        /// Why not.
-        #[source]
-        source: Cause,
-    },
+    Fenced { topic: String, partition: i32 },
 }
 
 impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Uri { .. } => Some("it should look like `mongodb://host:27017`"),
+            Self::Uri { .. } => Some("pass an address like `mongodb://host:27017`"),
             Self::Connect { .. } => Some(
-                "check the address, that the server runs, and its user and password; or use the built-in one with `--backend embedded`",
+                "check that the server runs and that address, user and password are right; or use the built-in store with `--backend embedded`",
             ),
             Self::Fenced { .. } => {
-                Some("another consumer owns the partition now; this one has nothing left to do")
+                Some("another consumer owns the partition now; this one can be stopped")
             }
-            Self::NotPrimary | Self::Command { .. } | Self::Embedded { .. } => None,
+            Self::NotPrimary | Self::Command { .. } => None,
         }
     }
 }

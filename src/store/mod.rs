@@ -1,9 +1,10 @@
-//! The document store: what is asked for, what is live, the client, and the three kinds of it.
+//! MongoDB as convoy uses it: the client, and the server in a container.
 
-pub mod client;
+mod client;
 pub mod container;
-pub mod error;
-pub mod pool;
+mod error;
+mod pool;
 
-pub use client::{Connection, Documents, InsertOutcome};
+pub use client::{Connection, Documents, InsertOutcome, Updated, Upsert};
 pub use error::Error;
+pub use pool::Checkouts;

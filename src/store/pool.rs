@@ -1,23 +1,31 @@
-//! The driver's client with its connections, replaced where it is stuck.
+//! The driver's client and its connection pool. A client that is stuck is replaced.
 //!
-//! The driver waits without any deadline for the greeting of a connection that it makes, and makes
-//! only a few at once. If a server is silent just then, and what it was sent is lost, the client
-//! sends nothing any more, also when the server is back. So a client of which one command after the
-//! other is not answered is thrown away.
+//! The driver waits without a deadline for the handshake of a new connection, and opens only a few
+//! at once. If a server hangs during the handshake and the bytes sent to it are lost, the client
+//! sends no further command, even after the server has recovered. So a client is replaced after
+//! several commands in a row have timed out.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mongodb::Client;
 use mongodb::error::Error as DriverError;
+use mongodb::event::EventHandler;
+use mongodb::event::cmap::CmapEvent;
 use mongodb::options::ClientOptions;
 
-use crate::cause::Cause;
+use crate::cause::{Cause, within};
 
-/// Commands in a row without an answer that make a client count as stuck.
-const UNANSWERED: u32 = 2;
+/// Timeouts in a row after which a client counts as stuck.
+const STUCK_AFTER: u32 = 2;
+
+/// A checkout that takes this long while every connection is in use has waited for one.
+const WAIT: Duration = Duration::from_millis(1);
+
+/// A pool is saturated if more than one checkout in this many has waited.
+const SATURATED: u64 = 100;
 
 /// Connections to one deployment. Clones share them.
 #[derive(Debug, Clone)]
@@ -29,23 +37,82 @@ pub struct Pool {
 struct Shared {
     options: ClientOptions,
     client: Mutex<Client>,
-    unanswered: AtomicU32,
+    timed_out: AtomicU32,
+    counts: Arc<Counts>,
+}
+
+/// How often and how long commands waited for a connection of the pool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Checkouts {
+    /// Checkouts of a connection, one per command.
+    pub all: u64,
+    /// Checkouts that waited because every connection was in use.
+    pub waited: u64,
+    /// Time that those waited in total.
+    pub wait: Duration,
+}
+
+impl Checkouts {
+    /// Returns whether more than 1 % of the checkouts waited for a connection.
+    pub fn saturated(&self) -> bool {
+        self.waited > self.all / SATURATED
+    }
+}
+
+/// Checkouts of every client that the pool has had. One addition per command.
+#[derive(Debug, Default)]
+struct Counts {
+    all: AtomicU64,
+    waited: AtomicU64,
+    wait_ns: AtomicU64,
+}
+
+impl Counts {
+    /// Returns a handler that counts the checkouts of one client.
+    fn handler(self: &Arc<Self>, options: &ClientOptions) -> EventHandler<CmapEvent> {
+        /// The driver's default.
+        const MAX_POOL_SIZE: u32 = 10;
+        let counts = Arc::clone(self);
+        let most = options.max_pool_size.unwrap_or(MAX_POOL_SIZE);
+        let in_use = AtomicU32::new(0);
+        EventHandler::callback(move |event| match event {
+            CmapEvent::ConnectionCheckedOut(checkout) => {
+                let exhausted = in_use.fetch_add(1, Ordering::Relaxed) + 1 >= most;
+                counts.count(exhausted, checkout.duration);
+            }
+            CmapEvent::ConnectionCheckedIn(_) => {
+                in_use.fetch_sub(1, Ordering::Relaxed);
+            }
+            _ => {}
+        })
+    }
+
+    /// Counts a checkout; `exhausted` says that it took the last free connection.
+    fn count(&self, exhausted: bool, took: Duration) {
+        self.all.fetch_add(1, Ordering::Relaxed);
+        if exhausted && took >= WAIT {
+            let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            self.waited.fetch_add(1, Ordering::Relaxed);
+            self.wait_ns.fetch_add(took_ns, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Pool {
-    /// Prepares for connecting.
     pub fn new(options: ClientOptions) -> Result<Self, DriverError> {
-        let client = Client::with_options(options.clone())?;
+        let counts = Arc::default();
+        let client = open(&options, &counts)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 options,
                 client: Mutex::new(client),
-                unanswered: AtomicU32::new(0),
+                timed_out: AtomicU32::new(0),
+                counts,
             }),
         })
     }
 
-    /// Returns the client of the moment, for one command.
+    /// Returns the current client, for one command.
     pub fn client(&self) -> Client {
         let client = &self.shared.client;
         client
@@ -54,21 +121,31 @@ impl Pool {
             .clone()
     }
 
-    /// Waits for the answer to a command, which may be an error.
+    /// Returns how often and how long commands have waited for a connection so far.
+    pub fn checkouts(&self) -> Checkouts {
+        let counts = &self.shared.counts;
+        Checkouts {
+            all: counts.all.load(Ordering::Relaxed),
+            waited: counts.waited.load(Ordering::Relaxed),
+            wait: Duration::from_nanos(counts.wait_ns.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Waits for the response to a command, which may be an error.
     pub async fn answer<T>(
         &self,
         deadline: Duration,
         command: impl Future<Output = Result<T, DriverError>> + Send,
     ) -> Result<Result<T, DriverError>, Cause> {
-        let answered = tokio::time::timeout(deadline, command).await;
-        let unanswered = &self.shared.unanswered;
+        let answered = within(deadline, command).await;
+        let timed_out = &self.shared.timed_out;
         if answered.is_ok() {
-            unanswered.store(0, Ordering::Relaxed);
-        } else if unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= UNANSWERED {
-            unanswered.store(0, Ordering::Relaxed);
-            self.renew();
+            timed_out.store(0, Ordering::Relaxed);
+        } else if timed_out.fetch_add(1, Ordering::Relaxed) + 1 >= STUCK_AFTER {
+            timed_out.store(0, Ordering::Relaxed);
+            self.replace_client();
         }
-        answered.map_err(|_elapsed| Cause::Timeout(deadline))
+        answered
     }
 
     /// Waits for a command to succeed.
@@ -82,10 +159,10 @@ impl Pool {
             .map_err(|error| cause(&error))
     }
 
-    fn renew(&self) {
-        match Client::with_options(self.shared.options.clone()) {
+    fn replace_client(&self) {
+        match open(&self.shared.options, &self.shared.counts) {
             Ok(fresh) => {
-                tracing::warn!("making new connections to the store");
+                tracing::warn!("replaced the connections to the store after repeated timeouts");
                 let mut client = self
                     .shared
                     .client
@@ -93,12 +170,45 @@ impl Pool {
                     .unwrap_or_else(PoisonError::into_inner);
                 *client = fresh;
             }
-            Err(error) => tracing::warn!(%error, "cannot make new connections to the store"),
+            Err(error) => tracing::warn!(%error, "failed to replace the connections to the store"),
         }
     }
 }
 
-/// Tells a driver's error without the server's reply in full, which may hold documents.
+fn open(options: &ClientOptions, counts: &Arc<Counts>) -> Result<Client, DriverError> {
+    let mut options = options.clone();
+    options.cmap_event_handler = Some(counts.handler(&options));
+    Client::with_options(options)
+}
+
+/// Converts a driver's error without the server's response in full, which may hold documents.
 pub fn cause(error: &DriverError) -> Cause {
     Cause::Other(error.kind.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_slow_checkouts_from_an_exhausted_pool_count_as_waits() {
+        let counts = Counts::default();
+        for (exhausted, took) in [(true, WAIT / 2), (false, WAIT), (true, WAIT)] {
+            counts.count(exhausted, took);
+        }
+        assert_eq!(counts.waited.load(Ordering::Relaxed), 1);
+        assert_eq!(counts.wait_ns.load(Ordering::Relaxed), 1_000_000);
+    }
+
+    #[test]
+    fn a_pool_is_saturated_above_one_wait_in_a_hundred_checkouts() {
+        let checkouts = |all, waited| Checkouts {
+            all,
+            waited,
+            wait: WAIT,
+        };
+        assert!(!checkouts(0, 0).saturated());
+        assert!(!checkouts(200, 2).saturated());
+        assert!(checkouts(200, 3).saturated());
+    }
 }

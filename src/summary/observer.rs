@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use crate::load::Bound;
 use crate::measure::{Histogram, Interval, RunClock, Stages};
-use crate::pipeline::context::TopicPartition;
-use crate::pipeline::run::progress::{INTERVAL, Totals};
-use crate::pipeline::{Context, Observer, Phase};
+use crate::pipeline::{Context, INTERVAL, Observer, Phase, TopicPartition, Totals};
 use crate::report::{LatencyLog, PartialFile};
 use crate::summary::simulate::CpuUse;
 use crate::terminal::progress::{Arrived, Expected, Progress, Snapshot};

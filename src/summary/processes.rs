@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::audit::Verdict;
-use crate::fleet::Shard;
+use crate::fleet::{Key, Shard};
 use crate::load::Bound;
 use crate::measure::{Recording, nanos};
-use crate::pipeline::{self, Context};
+use crate::pipeline::{self, Context, EmissionSettings, Ownership, Workload};
 use crate::report::value::{FORMAT_VERSION, rfc3339};
 use crate::report::{
     BackendKind, Consumed, Durability, Facts, Produced, Report, Run, Schedule, Status, Stint,
@@ -23,6 +23,8 @@ pub struct Half<'a> {
     pub invocation: &'a Invocation,
     /// What its tasks shared.
     pub context: &'a Context,
+    /// What the process emits; `None` for a consumer.
+    pub emission: Option<&'a EmissionSettings>,
     /// Machine and CPU time at the start.
     pub baseline: &'a Baseline,
     /// CPU time at the end.
@@ -45,7 +47,9 @@ pub fn producer_report(
     report.topology.tls = settings.broker.security_protocol.encrypts();
     report.summary.readings_emitted = produced.ledger.emitted;
     report.intervals.clone_from(&produced.intervals);
-    report.produced = Some(account(half.context, settings, produced));
+    report.produced = half
+        .emission
+        .map(|emission| account(half.context, emission, settings, produced));
     finish(report, half, "acked")
 }
 
@@ -58,8 +62,8 @@ pub fn consumer_report(
 ) -> Report {
     let (context, recording) = (half.context, &consumed.recording);
     let conflicting = context.counters.conflicting.get() > 0;
-    let failed = consumed.done.failure.is_some() || conflicting;
-    let status = status(failed, consumed.done.interrupted);
+    let failed = consumed.session.failure.is_some() || conflicting;
+    let status = status(failed, consumed.session.interrupted);
     let mut report = report(half, settings, status, recording);
     report.run.started_at = rfc3339(context.clock.unix_ms(started));
     report.durability = Durability {
@@ -85,10 +89,10 @@ pub fn consumer_report(
     let date = |stamp: Option<u64>| stamp.map(|stamp| context.clock.unix_ms(stamp));
     report.consumed = Some(Consumed {
         group: settings.group.clone(),
-        runs: consumed.done.runs.clone(),
+        runs: consumed.session.runs.clone(),
         stints: consumed
-            .done
-            .stints
+            .session
+            .ownerships
             .iter()
             .map(|stint| named(context, stint))
             .collect(),
@@ -137,10 +141,13 @@ fn report(
             consumers: 0,
             database: String::new(),
             collection: String::new(),
-            key: pipeline.key.to_string(),
+            key: half.emission.map_or(Key::None, |it| it.key).to_string(),
             tls: false,
         },
-        dataset: dataset_of(&context.workload),
+        dataset: match half.emission {
+            Some(emission) => dataset_of(&emission.workload),
+            None => dataset_of(&Workload::new(Vec::new())),
+        },
         summary: summary(recording),
         counters: context.counters.values(),
         cpu: crate::report::CpuPerRecord::default(),
@@ -172,6 +179,7 @@ fn finish(mut report: Report, half: &Half<'_>, per: &str) -> Report {
 
 fn account(
     context: &Context,
+    emission: &EmissionSettings,
     settings: &ProduceSettings,
     produced: &pipeline::Produced,
 ) -> Produced {
@@ -195,14 +203,14 @@ fn account(
             warm_up_ns: nanos(load.warmup),
             duration_ns,
             records,
-            rows: context.workload.rows(),
+            rows: emission.workload.rows(),
             dataset: load.dataset.display().to_string(),
         },
         emitted: ledger.emitted,
         messages: ledger.messages.count,
         fingerprints: format!("{:032x}", ledger.messages.sum),
         labels: ledger.labels.clone(),
-        label_column: context.workload.label_column().map(str::to_owned),
+        label_column: emission.workload.label_column().map(str::to_owned),
         not_acked: ledger.not_acked,
         dead_lettered: context.counters.dead_lettered.get(),
         topics: topics
@@ -213,7 +221,7 @@ fn account(
     }
 }
 
-fn named(context: &Context, stint: &pipeline::group::Stint) -> Stint {
+fn named(context: &Context, stint: &Ownership) -> Stint {
     Stint {
         topic: context.topic(stint.partition).to_owned(),
         partition: stint.partition.number,

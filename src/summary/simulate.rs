@@ -6,7 +6,7 @@ use crate::audit::Verdict;
 use crate::host::roles::{CpuTime, Role};
 use crate::host::servers::Servers;
 use crate::measure::{Recording, RunClock};
-use crate::pipeline::{Context, Outcome, Workload};
+use crate::pipeline::{Context, EmissionSettings, Outcome, Workload};
 use crate::report::faults::Faults;
 use crate::report::value::{FORMAT_VERSION, rfc3339};
 use crate::report::{
@@ -60,6 +60,8 @@ pub struct Setting<'a> {
     pub settings: &'a SimulateSettings,
     /// The run's shared things.
     pub context: &'a Context,
+    /// What the run emits.
+    pub emission: &'a EmissionSettings,
     /// Machine and CPU time at the start.
     pub baseline: &'a Baseline,
 }
@@ -158,6 +160,7 @@ fn report(
         invocation,
         settings,
         context,
+        emission,
         baseline,
     } = setting;
     Report {
@@ -174,7 +177,7 @@ fn report(
         environment: baseline.environment(),
         durability: Durability::default(),
         topology,
-        dataset: dataset_of(&context.workload),
+        dataset: dataset_of(&emission.workload),
         summary: summary(recording),
         counters: context.counters.values(),
         cpu: CpuPerRecord::default(),
@@ -228,16 +231,16 @@ pub(crate) fn summary(recording: &Recording) -> Summary {
 }
 
 fn topology(setting: &Setting<'_>, broker: BackendKind, store: BackendKind) -> Topology {
-    let pipeline = &setting.context.settings;
+    let (settings, pipeline) = (setting.settings, &setting.context.settings);
     Topology {
         broker,
         store,
         topics: pipeline.topics.clone(),
-        partitions: pipeline.partitions,
-        consumers: u32::try_from(pipeline.consumers).unwrap_or(u32::MAX),
-        database: pipeline.database.clone(),
-        collection: pipeline.collection.clone(),
-        key: pipeline.key.to_string(),
+        partitions: settings.creation.partitions,
+        consumers: settings.consumers,
+        database: settings.writer.database.clone(),
+        collection: settings.writer.collection.clone(),
+        key: setting.emission.key.to_string(),
         tls: false,
     }
 }

@@ -1,7 +1,7 @@
-//! Goal: a consumer that is killed at any moment loses nothing and stores nothing twice.
-//! Method: `convoy consume` as a child whose store this test runs. The store holds an answer, so
-//! that the child is killed at an exactly known point, or counts commands up to a drawn one. What
-//! is in the store at the end is compared with what `convoy produce` emitted.
+//! Goal: a consumer that is killed at any moment loses and duplicates no record.
+//! Method: `convoy consume` as a child process, with a store of this test. The store holds back one
+//! response, so that the child is killed at a known point, or counts commands up to a random one. At
+//! the end the documents are compared with the readings of `convoy produce`.
 
 use std::collections::BTreeMap;
 use std::process::Child;
@@ -25,28 +25,28 @@ use crate::place::Place;
 
 const RECORDS: u64 = 3_000;
 
-/// Rounds of kills at random moments in the ordinary test run.
+/// Kills at random moments in the ordinary test run.
 const FEW: u64 = 4;
 
-/// Rounds behind `just crash`.
+/// Kills of `just crash`.
 const MANY: u64 = 50;
 
-/// Where a consumer is when it is killed.
+/// Point at which a consumer is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Point {
-    /// Fetched, and nothing of it stored.
+    /// Records are fetched, and none is stored.
     BeforeInsert,
-    /// Stored, without knowing it.
+    /// Documents are stored, and the response is missing.
     AfterInsert,
-    /// Stored, and no checkpoint written.
+    /// Documents are stored, and no checkpoint is written.
     BeforeCheckpoint,
-    /// The checkpoint written, without knowing it.
+    /// The checkpoint is written, and the response is missing.
     AfterCheckpoint,
-    /// At the n-th command, whatever it is: nothing is held.
+    /// At the n-th command of any kind; no response is held back.
     Command(u64),
 }
 
-/// Holds the answer at one point, once.
+/// Holds back the response at one point, once.
 #[derive(Debug)]
 struct Hold {
     point: Point,
@@ -105,37 +105,37 @@ impl FaultPlan for Hold {
     }
 }
 
-/// Passes on to whichever hold is in force.
+/// Delegates to the current hold.
 #[derive(Debug)]
-struct Seam(std::sync::RwLock<Arc<Hold>>);
+struct CurrentHold(std::sync::RwLock<Arc<Hold>>);
 
-impl FaultPlan for Seam {
+impl FaultPlan for CurrentHold {
     fn inject(&self, occasion: &Occasion<'_>) -> Injected {
         let hold = Arc::clone(&self.0.read().unwrap());
         hold.inject(occasion)
     }
 }
 
-/// A broker that holds what was produced, and a store.
+/// A broker with the produced records, and a store.
 struct Servers {
     runtime: Runtime,
     broker: Broker,
     store: Store,
-    seam: Arc<Seam>,
+    hold: Arc<CurrentHold>,
     place: Place,
 }
 
 impl Servers {
-    /// Starts them, and fills the topic.
+    /// Starts the servers and fills the topic.
     fn filled() -> Self {
         let runtime = Runtime::new().unwrap();
         let broker = runtime
             .block_on(Broker::start(broker::Settings::default()))
             .unwrap();
         let open = Hold::at(Point::Command(u64::MAX));
-        let seam = Arc::new(Seam(std::sync::RwLock::new(Arc::new(open))));
+        let hold = Arc::new(CurrentHold(std::sync::RwLock::new(Arc::new(open))));
         let settings = store::Settings {
-            faults: Some(Arc::<Seam>::clone(&seam)),
+            faults: Some(Arc::<CurrentHold>::clone(&hold)),
             ..store::Settings::default()
         };
         let store = runtime.block_on(Store::start(settings)).unwrap();
@@ -150,12 +150,12 @@ impl Servers {
             runtime,
             broker,
             store,
-            seam,
+            hold,
             place,
         }
     }
 
-    /// The line of a consumer of the one group.
+    /// Returns the command line of a consumer of the group.
     fn consume(&self, more: &str) -> String {
         format!(
             "consume --broker {} --store mongodb://{} --topic readings --batch-records 100 \
@@ -168,10 +168,10 @@ impl Servers {
     /// Consumes until `hold` is reached, and kills the consumer there.
     fn kill_at(&self, point: Point) {
         let hold = Arc::new(Hold::at(point));
-        *self.seam.0.write().unwrap() = Arc::clone(&hold);
+        *self.hold.0.write().unwrap() = Arc::clone(&hold);
         let mut child = self.place.start(&self.consume(""));
         until(&mut child, "the point", || hold.reached());
-        // What is to be done before the answer is being done.
+        // The command is being applied before its response is held back.
         match point {
             Point::AfterInsert => until(&mut child, "an insert", || self.stored().len() > 99),
             Point::AfterCheckpoint => until(&mut child, "a checkpoint", || self.position() > 0),
@@ -182,9 +182,9 @@ impl Servers {
         hold.released.store(true, Ordering::Relaxed);
     }
 
-    /// Consumes to the end; returns the counters of the report.
+    /// Consumes the rest. Returns the counters of the report.
     fn resume(&self) -> Value {
-        *self.seam.0.write().unwrap() = Arc::new(Hold::at(Point::Command(u64::MAX)));
+        *self.hold.0.write().unwrap() = Arc::new(Hold::at(Point::Command(u64::MAX)));
         let outcome = self.place.convoy(&self.consume("--idle 2s"));
         assert_eq!(outcome.code, 0, "{outcome}");
         let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -197,7 +197,7 @@ impl Servers {
         opened.unwrap()
     }
 
-    /// Vehicle and sequence of every document, with how many there are of each.
+    /// Returns the number of documents of each vehicle and sequence.
     fn stored(&self) -> BTreeMap<(i64, i64), u64> {
         let mut found = BTreeMap::new();
         let documents = self.connection().documents("sensor");
@@ -215,7 +215,7 @@ impl Servers {
         found
     }
 
-    /// Sum of the group's positions.
+    /// Returns the sum of the group's checkpoints.
     fn position(&self) -> i64 {
         let mut sum = 0;
         let checkpoints = self.connection().documents("sensor_checkpoints");
@@ -226,15 +226,15 @@ impl Servers {
         sum
     }
 
-    /// Missing nothing, nothing twice, and every checkpoint at its end.
-    fn check(&self, told: &str) {
+    /// Checks that no document is missing or duplicated, and that each checkpoint is at the end.
+    fn check(&self, details: &str) {
         let stored = self.stored();
-        assert!(stored.values().all(|count| *count == 1), "twice, {told}");
-        assert_eq!(stored.len() as u64, RECORDS, "missing, {told}");
+        assert!(stored.values().all(|count| *count == 1), "twice, {details}");
+        assert_eq!(stored.len() as u64, RECORDS, "missing, {details}");
         let per_vehicle = i64::try_from(RECORDS / 10).unwrap();
         let whole = (0..10).all(|vehicle| stored.contains_key(&(vehicle, per_vehicle - 1)));
-        assert!(whole, "{told}");
-        assert_eq!(self.position().unsigned_abs(), RECORDS, "{told}");
+        assert!(whole, "{details}");
+        assert_eq!(self.position().unsigned_abs(), RECORDS, "{details}");
     }
 
     fn stop(self) {
@@ -243,7 +243,7 @@ impl Servers {
     }
 }
 
-/// Waits until something has happened while the child runs.
+/// Waits for a condition while the child runs, with a deadline.
 fn until(child: &mut Child, what: &str, happened: impl Fn() -> bool) {
     const DEADLINE: Duration = Duration::from_secs(60);
     let clock = RunClock::start();
@@ -257,7 +257,7 @@ fn until(child: &mut Child, what: &str, happened: impl Fn() -> bool) {
 
 /// Row 12 of the fault matrix, with a real process.
 #[test]
-fn a_consumer_killed_at_any_point_of_a_batch_loses_and_doubles_nothing() {
+fn consumer_killed_at_any_point_of_a_batch_loses_and_duplicates_no_record() {
     for point in [
         Point::BeforeInsert,
         Point::AfterInsert,
@@ -269,11 +269,11 @@ fn a_consumer_killed_at_any_point_of_a_batch_loses_and_doubles_nothing() {
         let (stored, position) = (servers.stored().len() as u64, servers.position());
         let counters = servers.resume();
         servers.check(&format!("{point:?}"));
-        // Read again is what was stored behind the checkpoint: the window of a writer at most.
+        // Documents after the checkpoint are read again: at most one window of a writer.
         let replayed = counters["replayed"].as_u64().unwrap();
-        let behind = stored - position.unsigned_abs();
-        assert_eq!(replayed, behind, "{point:?}");
-        let window = convoy::pipeline::ingest::writer::CHECKPOINT_WINDOW;
+        let after = stored - position.unsigned_abs();
+        assert_eq!(replayed, after, "{point:?}");
+        let window = convoy::pipeline::CHECKPOINT_WINDOW;
         assert!(replayed <= window, "{point:?}");
         match point {
             Point::BeforeInsert => assert_eq!((stored, position), (0, 0)),
@@ -285,18 +285,18 @@ fn a_consumer_killed_at_any_point_of_a_batch_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn a_consumer_killed_at_random_moments_loses_and_doubles_nothing() {
+fn consumer_killed_at_random_moments_loses_and_duplicates_no_record() {
     kill_at_random(0..FEW);
 }
 
 #[test]
 #[ignore = "takes minutes: just crash"]
-fn a_consumer_killed_fifty_times_loses_and_doubles_nothing() {
+fn consumer_killed_fifty_times_loses_and_duplicates_no_record() {
     let kills = kill_at_random(FEW..FEW + MANY);
     println!("{kills}");
 }
 
-/// Kills one consumer after the other at a command drawn from a seed, then consumes the rest.
+/// Kills consumers one after another at a command drawn from a seed, then consumes the rest.
 fn kill_at_random(seeds: std::ops::Range<u64>) -> String {
     let servers = Servers::filled();
     let mut kills = Vec::new();

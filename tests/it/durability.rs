@@ -1,7 +1,7 @@
-//! Goal: `convoy up --data-dir` loses nothing that it acknowledged, whenever its process dies.
-//! Method: clients of Kafka and MongoDB write numbers as fast as they can and note which were
-//! acknowledged; the process is killed at a random moment; after the next start every number that
-//! was acknowledged must be there, once.
+//! Goal: `convoy up --data-dir` loses no acknowledged write when its process is killed.
+//! Method: Kafka and MongoDB clients write numbers as fast as possible and collect the acknowledged
+//! ones. The process is killed at a random moment. After the next start, every acknowledged number
+//! must exist once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
@@ -29,19 +29,19 @@ const TOPIC: &str = "durable";
 
 const ROUNDS: i64 = 4;
 
-/// No single call takes a tenth of this on an idle machine.
+/// On an idle machine, no call takes a tenth of this.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Starting takes far less than this, data of a few rounds included.
+/// Maximum time of a start, with the data of a few rounds.
 const RECOVERY: Duration = Duration::from_secs(10);
 
-/// Numbers that one batch carries.
+/// Numbers per batch.
 const BATCH: i64 = 20;
 
-/// What clients were told is safe.
+/// Acknowledged writes.
 #[derive(Default)]
 struct Acknowledged {
-    /// By number: the offset.
+    /// Offset by number.
     records: BTreeMap<i64, i64>,
     documents: BTreeSet<i64>,
 }
@@ -55,7 +55,7 @@ impl Clients {
     async fn connect(up: &Up) -> Self {
         let (user, password) = (up.value("API_KEY"), up.value("API_SECRET_KEY"));
         let credentials = Credentials::new(user.to_owned(), password.to_owned());
-        // A call that ends without an answer is not sent again: it might be stored twice.
+        // A call without a response is not retried: it might be stored twice.
         let no_retries = BackoffConfig {
             deadline: Some(Duration::ZERO),
             ..BackoffConfig::default()
@@ -63,7 +63,7 @@ impl Clients {
         let kafka = ClientBuilder::new(vec![up.value("BOOTSTRAP_SERVER").to_owned()])
             .sasl_config(SaslConfig::Plain(credentials))
             .backoff_config(no_retries);
-        // Who writes while the store goes down need not look for it long.
+        // A writer must give up soon when the store has ended.
         let store = format!("{}&serverSelectionTimeoutMS=3000", up.value("MONGO_DB_URL"));
         Self {
             kafka: within(kafka.build()).await.unwrap(),
@@ -88,11 +88,11 @@ impl Clients {
         within(created).await.unwrap();
     }
 
-    /// Fails unless everything that was acknowledged is there, and once.
+    /// Checks that every acknowledged write exists once.
     async fn check(&self, acknowledged: &Acknowledged) {
         let records = self.all_records().await;
         let distinct: BTreeSet<i64> = records.values().copied().collect();
-        assert_eq!(distinct.len(), records.len(), "a record is there twice");
+        assert_eq!(distinct.len(), records.len(), "a record is duplicated");
         for (number, offset) in &acknowledged.records {
             assert_eq!(records.get(offset), Some(number), "record at {offset}");
         }
@@ -104,7 +104,7 @@ impl Clients {
         assert!(lost.is_empty(), "acknowledged documents are lost: {lost:?}");
     }
 
-    /// Numbers by offset.
+    /// Returns the numbers by offset.
     async fn all_records(&self) -> BTreeMap<i64, i64> {
         let partition = self.partition().await;
         let end = within(partition.get_offset(OffsetAt::Latest))
@@ -124,7 +124,7 @@ impl Clients {
         records
     }
 
-    /// Produces batches until the broker is gone; returns what was acknowledged.
+    /// Produces batches until the broker has ended. Returns the acknowledged ones.
     async fn produce(
         partition: PartitionClient,
         first: i64,
@@ -146,7 +146,7 @@ impl Clients {
         acknowledged
     }
 
-    /// Inserts batches until the store is gone; returns what was acknowledged as durable.
+    /// Inserts batches until the store has ended. Returns the documents acknowledged as durable.
     async fn insert(&self, first: i64, stop: &AtomicBool) -> BTreeSet<i64> {
         let concern = WriteConcern::builder()
             .w(Acknowledgment::Majority)
@@ -193,14 +193,14 @@ fn record(number: i64) -> Record {
     }
 }
 
-/// Starts the servers on the data of the last round.
+/// Starts the servers with the data of the last round.
 fn start(place: &Place) -> (Up, Duration) {
     let clock = RunClock::start();
     let up = Up::start(place, "--data-dir data");
     (up, Duration::from_nanos(clock.now()))
 }
 
-/// Writes by several clients at once until the process is killed.
+/// Writes with several clients at once until the process is killed.
 async fn write_and_kill(up: Up, round: i64, alive: Duration, acknowledged: &mut Acknowledged) {
     let clients = Arc::new(Clients::connect(&up).await);
     let stop = Arc::new(AtomicBool::new(false));
@@ -216,7 +216,7 @@ async fn write_and_kill(up: Up, round: i64, alive: Duration, acknowledged: &mut 
             async move { shared.insert(first, &stopped).await },
         ));
     }
-    // The moment is what varies from round to round: no condition could be waited for.
+    // The moment varies between rounds, so there is no condition to wait for.
     tokio::time::sleep(alive).await;
     tokio::task::spawn_blocking(move || up.kill())
         .await
@@ -233,7 +233,7 @@ async fn write_and_kill(up: Up, round: i64, alive: Duration, acknowledged: &mut 
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_whenever_the_process_is_killed() {
+fn acknowledged_writes_survive_a_kill_at_any_moment() {
     let seed = rand::rng().random();
     eprintln!("seed = {seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -259,7 +259,7 @@ fn nothing_acknowledged_is_lost_whenever_the_process_is_killed() {
 }
 
 #[test]
-fn a_torn_tail_is_cut_off_and_logged() {
+fn torn_log_tail_is_truncated_and_logged() {
     let place = Place::empty();
     let mut acknowledged = Acknowledged::default();
     runtime().block_on(async {
@@ -276,20 +276,20 @@ fn a_torn_tail_is_cut_off_and_logged() {
     let logged: String = logs
         .map(|log| fs::read_to_string(log.unwrap().path()).unwrap())
         .collect();
-    let told: Vec<&str> = logged
+    let lines: Vec<&str> = logged
         .lines()
         .filter(|line| line.contains("torn"))
         .collect();
-    assert!(told.len() >= 2, "both servers say so: {told:?}\n{logged}");
+    assert!(lines.len() >= 2, "both servers log it: {lines:?}\n{logged}");
 }
 
-/// Appends what a write that was under way may have left: the beginning of something.
+/// Appends the start of a record, as an interrupted write does.
 fn tear(log: &Path) {
     let mut file = OpenOptions::new().append(true).open(log).unwrap();
     file.write_all(&[0, 0, 0, 7, 0, 0, 1]).unwrap();
 }
 
-/// The log file that was written to last.
+/// Returns the log file with the latest write.
 fn newest_log(directory: &Path) -> PathBuf {
     let mut files = Vec::new();
     let mut open = vec![directory.to_owned()];

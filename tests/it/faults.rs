@@ -1,5 +1,5 @@
-//! Goal: whatever is broken on purpose is told, accounted for and repeatable, and a broken promise
-//! fails the run.
+//! Goal: injected faults are reported, accounted for and reproducible, and a broken promise fails the
+//! run.
 //! Method: short runs of the executable with `--faults`.
 
 use std::fs;
@@ -14,7 +14,7 @@ use crate::serving::Up;
 const RUN: &str = "simulate --backend embedded --dataset rows.csv --progress never \
                    --vehicles 30 --rate 20 --warmup 0s --duration 2s --format json";
 
-fn broken(faults: &str) -> Outcome {
+fn faulty_run(faults: &str) -> Outcome {
     Place::with_rows().convoy(&format!("{RUN} --faults {faults}"))
 }
 
@@ -37,7 +37,7 @@ fn list<'a>(report: &'a Value, name: &str) -> &'a Vec<Value> {
     report["faults"][name].as_array().unwrap()
 }
 
-/// Names of the promises of which the run says that they did or did not hold.
+/// Names of the invariants that held, or that did not.
 fn held(report: &Value, held: bool) -> Vec<&str> {
     let these = list(report, "invariants").iter();
     these
@@ -52,8 +52,8 @@ fn warned(report: &Value) -> bool {
 }
 
 #[test]
-fn every_kind_of_dirty_data_is_accounted_for() {
-    let outcome = broken(
+fn every_kind_of_data_fault_is_accounted_for() {
+    let outcome = faulty_run(
         "data=missing-batch:0.05+out-of-order:0.03+duplicate:0.03+na-storm:0.03+wrong-type:0.02\
          +extra-column:0.02+missing-column:0.02+truncated-header:0.02+oversized:0.003",
     );
@@ -75,8 +75,8 @@ fn every_kind_of_dirty_data_is_accounted_for() {
 }
 
 #[test]
-fn dirty_data_in_the_registry_s_form_is_accounted_for_too() {
-    let outcome = broken(
+fn data_faults_with_schema_ids_are_accounted_for() {
+    let outcome = faulty_run(
         "data=na-storm:0.03+wrong-type:0.03+extra-column:0.03+missing-column:0.03 \
          --encoding confluent",
     );
@@ -88,8 +88,8 @@ fn dirty_data_in_the_registry_s_form_is_accounted_for_too() {
 }
 
 #[test]
-fn servers_that_restart_hang_and_drop_connections_lose_nothing() {
-    let outcome = broken(
+fn restarts_hangs_and_cut_connections_lose_no_record() {
+    let outcome = faulty_run(
         "broker-restart@600ms,store-restart@1s,store-hang@1200ms+300ms,broker-hang@1500ms+200ms,\
          slow-store=20ms@200ms+300ms,broker-cut-after-append=0.02,store-cut-after-apply=0.02,\
          broker-not-ready=0.02,store-concern-unmet=0.02",
@@ -100,20 +100,22 @@ fn servers_that_restart_hang_and_drop_connections_lose_nothing() {
     assert_eq!(report["verdict"]["stored"], 1_200);
     let events = list(&report, "events");
     assert_eq!(events.len(), 5, "{events:?}");
-    let felt = events.iter().filter_map(|event| event.get("effect"));
-    assert!(felt.count() >= 3, "{events:?}");
+    let effects = events.iter().filter_map(|event| event.get("effect"));
+    assert!(effects.count() >= 3, "{events:?}");
     for event in events {
         assert!(event.get("outcome").is_none(), "{event}");
     }
-    let struck = list(&report, "requests").iter();
-    let struck: u64 = struck.filter_map(|request| request["count"].as_u64()).sum();
-    assert!(struck > 0);
+    let requests = list(&report, "requests").iter();
+    let injected: u64 = requests
+        .filter_map(|request| request["count"].as_u64())
+        .sum();
+    assert!(injected > 0);
     let all = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9"];
     assert_eq!(held(&report, true), all);
 }
 
 #[test]
-fn servers_of_others_are_made_to_fail_by_proxies() {
+fn proxies_inject_faults_before_existing_servers() {
     let up = Up::alone("--tls");
     let place = Place::with_rows().file(".env", &up.env);
     let line = RUN.replace("--backend embedded", "--backend external");
@@ -125,7 +127,7 @@ fn servers_of_others_are_made_to_fail_by_proxies() {
     ));
     assert_eq!(outcome.code, 0, "{outcome}");
     let report = report(&outcome);
-    let alike = outcome.stderr.matches("fetching again").count();
+    let alike = outcome.stderr.matches("retrying a fetch").count();
     assert!(alike <= 3, "{outcome}");
     assert_eq!(report["topology"]["broker"], "external");
     assert_eq!(report["topology"]["store"], "external");
@@ -143,8 +145,8 @@ fn servers_of_others_are_made_to_fail_by_proxies() {
 
 /// Row 2 of the fault matrix.
 #[test]
-fn a_broker_that_loses_what_it_acknowledged_makes_the_run_invalid() {
-    let outcome = broken("broker-crash@1s");
+fn broker_crash_that_loses_acknowledged_records_fails_the_run() {
+    let outcome = faulty_run("broker-crash@1s");
     assert_eq!(outcome.code, 1, "{outcome}");
     let report = report(&outcome);
     assert_eq!(report["status"], "invalid");
@@ -152,13 +154,13 @@ fn a_broker_that_loses_what_it_acknowledged_makes_the_run_invalid() {
         report["verdict"]["log_truncations"].as_u64() > Some(0),
         "{outcome}"
     );
-    let told = list(&report, "events")[0]["outcome"].as_str().unwrap();
-    assert!(told.ends_with("acknowledged records lost"), "{told}");
+    let lost = list(&report, "events")[0]["outcome"].as_str().unwrap();
+    assert!(lost.ends_with("acknowledged records lost"), "{lost}");
     assert!(held(&report, false).contains(&"I6"), "{outcome}");
 }
 
 #[test]
-fn chaos_is_survived_and_can_be_repeated_word_for_word() {
+fn chaos_loses_no_record_and_is_reproducible() {
     let place = Place::with_rows();
     for seed in [7, 8] {
         let outcome = place.convoy(&format!("{RUN} --faults chaos --seed {seed}"));
@@ -180,8 +182,8 @@ fn chaos_is_survived_and_can_be_repeated_word_for_word() {
 }
 
 #[test]
-fn dead_letters_fail_a_run_only_above_their_limit() {
-    let limited = |limit| broken(&format!("data=wrong-type:0.02 --max-dead-letters {limit}"));
+fn dead_letters_above_the_limit_fail_the_run() {
+    let limited = |limit| faulty_run(&format!("data=wrong-type:0.02 --max-dead-letters {limit}"));
     let outcome = limited(1);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert_eq!(report(&outcome)["thresholds"][0]["passed"], false);
@@ -189,7 +191,7 @@ fn dead_letters_fail_a_run_only_above_their_limit() {
 }
 
 #[test]
-fn a_scenario_takes_a_plan_too() {
+fn scenario_accepts_a_fault_plan() {
     let place = Place::with_rows().file("plan.toml", "faults = \"data=duplicate:0.05\"\n");
     let outcome = place.convoy(&format!("{RUN} --scenario plan.toml"));
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -199,9 +201,9 @@ fn a_scenario_takes_a_plan_too() {
 }
 
 #[test]
-fn what_cannot_be_planned_is_told_before_anything_starts() {
+fn invalid_fault_plan_is_rejected_before_the_start() {
     let place = Place::with_rows();
-    let told = [
+    let errors = [
         "--faults broker-restrt@5s",
         "--faults data=duplicates:0.1",
         "--faults data=out-of-order:0.1 --key none",
@@ -218,7 +220,7 @@ fn what_cannot_be_planned_is_told_before_anything_starts() {
         );
         outcome.stderr
     });
-    insta::assert_snapshot!(told.join("\n"), @"
+    insta::assert_snapshot!(errors.join("\n"), @"
     error: invalid value 'broker-restrt@5s' for '--faults <PLAN>': at character 1: `broker-restrt` is no fault; did you mean `broker-restart`?
 
     For more information, try '--help'.
@@ -236,7 +238,7 @@ fn what_cannot_be_planned_is_told_before_anything_starts() {
     hint: remove one of the two options
 
     provisioning
-    provisioning: faults on purpose; repeat by: convoy simulate --dataset rows.csv --progress never --vehicles 30 --rate 20 --warmup 0s --duration 2s --format json --broker 127.0.0.1:1 --store embedded --faults=broker-restart@1s --seed=42
+    provisioning: injecting faults; repeat them with: convoy simulate --dataset rows.csv --progress never --vehicles 30 --rate 20 --warmup 0s --duration 2s --format json --broker 127.0.0.1:1 --store embedded --faults=broker-restart@1s --seed=42
     error: cannot inject `broker-restart` into this broker
 
     hint: pass `--broker embedded`, which supports every fault; `docs/faults.md` lists the faults of other servers

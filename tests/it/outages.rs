@@ -1,5 +1,5 @@
-//! Goal: a run outlives what its servers do, and says so where it cannot.
-//! Method: the executable against servers that this test runs, through their seams for faults.
+//! Goal: a run survives faults of its servers, or reports that it cannot.
+//! Method: the executable against servers of this test, with injected faults.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 
 use crate::place::Place;
 
-/// Keeps consumers from the log while it is told to, and counts what is appended.
+/// Rejects fetches while it holds, and counts appended batches.
 #[derive(Debug)]
 struct Hold {
     holding: AtomicBool,
@@ -45,20 +45,19 @@ impl Faults for Hold {
     }
 }
 
-/// A store that is silent for a while from its third insert on: it neither does nor answers
-/// anything.
+/// Hangs every command of a store for a while, from the third insert on.
 #[derive(Debug)]
-struct Silence {
+struct Stall {
     lasts: Duration,
     clock: RunClock,
     inserts: AtomicU64,
-    /// When it began, nanoseconds on the clock.
+    /// Start of the stall, nanoseconds on the clock.
     begun: AtomicU64,
     hung: AtomicU64,
 }
 
-impl Silence {
-    fn of(lasts: Duration) -> Arc<Self> {
+impl Stall {
+    fn new(lasts: Duration) -> Arc<Self> {
         Arc::new(Self {
             lasts,
             clock: RunClock::start(),
@@ -69,7 +68,7 @@ impl Silence {
     }
 }
 
-impl FaultPlan for Silence {
+impl FaultPlan for Stall {
     fn inject(&self, occasion: &Occasion<'_>) -> Injected {
         let now = self.clock.now();
         let insert = occasion.command == "insert";
@@ -78,10 +77,10 @@ impl FaultPlan for Silence {
         }
         let begun = self.begun.load(Ordering::Relaxed);
         let since = Duration::from_nanos(now.saturating_sub(begun));
-        let silent = now >= begun && since < self.lasts;
-        self.hung.fetch_add(u64::from(silent), Ordering::Relaxed);
+        let stalled = now >= begun && since < self.lasts;
+        self.hung.fetch_add(u64::from(stalled), Ordering::Relaxed);
         Injected {
-            before: silent.then_some(Disturbance::Hang),
+            before: stalled.then_some(Disturbance::Hang),
             ..Injected::default()
         }
     }
@@ -91,7 +90,7 @@ fn runtime() -> Runtime {
     Runtime::new().unwrap()
 }
 
-/// Waits until something has happened.
+/// Waits for a condition, with a deadline.
 fn until(what: &str, happened: impl Fn() -> bool) {
     const DEADLINE: Duration = Duration::from_secs(60);
     let clock = RunClock::start();
@@ -117,9 +116,9 @@ fn ended(child: Child) -> (Option<i32>, Value, String) {
     (output.status.code(), report, said)
 }
 
-/// Row 2 of the fault matrix, as its user meets it.
+/// Row 2 of the fault matrix, with the executable.
 #[test]
-fn a_broker_that_loses_what_it_acked_makes_the_run_invalid() {
+fn broker_that_loses_acknowledged_records_fails_the_run() {
     let runtime = runtime();
     let faults = Arc::new(Hold {
         holding: AtomicBool::new(true),
@@ -153,21 +152,21 @@ fn a_broker_that_loses_what_it_acked_makes_the_run_invalid() {
     runtime.block_on(broker.stop()).unwrap();
 }
 
-/// At most one sixth of what a stall at this rate keeps from the store, were it kept in memory.
+/// At most one sixth of the documents that the stall delays, if they were in memory.
 const MEMORY: u64 = 256 * 1024 * 1024;
 
-/// The store stalls for longer than a request may take: the schedule goes on, what waits does so in
-/// the broker, and all of it arrives in the end.
+/// The store stalls for longer than the request timeout. The schedule continues, records wait in the
+/// broker, and all are stored in the end.
 #[test]
-fn a_store_that_stalls_is_outlived_within_bounded_memory() {
+fn store_stall_is_survived_with_bounded_memory() {
     let place = Place::with_rows();
     stall(&place, "rows.csv", 1_000, Duration::from_secs(3), "1s");
 }
 
-/// The same for a minute, at 5,000 readings a second of the shipped rows.
+/// The same for a minute, at 5,000 readings per second of the shipped rows.
 #[test]
 #[ignore = "takes minutes: just stall"]
-fn a_minute_without_the_store_is_outlived_within_bounded_memory() {
+fn minute_without_the_store_is_survived_with_bounded_memory() {
     let rows = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
     let place = Place::empty();
     let rows = rows.display().to_string();
@@ -177,8 +176,8 @@ fn a_minute_without_the_store_is_outlived_within_bounded_memory() {
 
 fn stall(place: &Place, rows: &str, rate: u64, lasts: Duration, request_timeout: &str) -> String {
     let runtime = runtime();
-    let plan = Silence::of(lasts);
-    let store = start_store(&runtime, Arc::<Silence>::clone(&plan) as _);
+    let plan = Stall::new(lasts);
+    let store = start_store(&runtime, Arc::<Stall>::clone(&plan) as _);
     let records = rate * (lasts.as_secs() + 3);
     let (code, report, said) = ended(place.start(&format!(
         "simulate --broker embedded --store mongodb://{} --dataset {rows} --progress never \
@@ -200,14 +199,14 @@ fn stall(place: &Place, rows: &str, rate: u64, lasts: Duration, request_timeout:
         intervals.iter().map(number).collect()
     };
     let (acked, stored, backlog) = (numbers("acked"), numbers("stored"), numbers("backlog"));
-    // Whole seconds in which nothing was stored, and everything due was acknowledged.
-    let silent: Vec<u64> = (0..acked.len())
+    // Whole seconds in which nothing was stored and records were acknowledged.
+    let during: Vec<u64> = (0..acked.len())
         .filter(|second| stored[*second] == 0 && acked[*second] > 0)
         .map(|second| acked[second])
         .collect();
-    assert!(silent.len() as u64 + 2 >= lasts.as_secs(), "{stored:?}");
-    let on_time = silent.iter().filter(|acked| **acked * 10 > rate * 8);
-    assert!(on_time.count() + 1 >= silent.len(), "{acked:?}");
+    assert!(during.len() as u64 + 2 >= lasts.as_secs(), "{stored:?}");
+    let on_time = during.iter().filter(|acked| **acked * 10 > rate * 8);
+    assert!(on_time.count() + 1 >= during.len(), "{acked:?}");
     assert!(delay < 1_000_000, "{delay}");
     assert!(*backlog.iter().max().unwrap() >= rate * (lasts.as_secs() - 1));
     assert_eq!(backlog.last(), Some(&0));
@@ -220,22 +219,22 @@ fn stall(place: &Place, rows: &str, rate: u64, lasts: Duration, request_timeout:
     )
 }
 
-/// Row 17 of the fault matrix: the second signal does not wait for a store that never answers.
+/// Row 17 of the fault matrix: the second signal does not wait for a store that never responds.
 #[test]
-fn a_second_interruption_ends_a_run_that_cannot_drain() {
+fn second_interrupt_aborts_a_run_that_cannot_drain() {
     let runtime = runtime();
-    let plan = Silence::of(Duration::from_secs(3_600));
-    let store = start_store(&runtime, Arc::<Silence>::clone(&plan) as _);
+    let plan = Stall::new(Duration::from_secs(3_600));
+    let store = start_store(&runtime, Arc::<Stall>::clone(&plan) as _);
     let place = Place::with_rows();
     let mut child = place.start(&format!(
         "simulate --broker embedded --store mongodb://{} --dataset rows.csv --progress never \
          --rate 20 --warmup 0s --duration 1h",
         store.address()
     ));
-    until("silence", || plan.hung.load(Ordering::Relaxed) > 0);
+    until("stall", || plan.hung.load(Ordering::Relaxed) > 0);
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     let clock = RunClock::start();
-    // How many arrive as one signal is the kernel's to say.
+    // The kernel may merge signals, so send them until the child has ended.
     while child.try_wait().unwrap().is_none() {
         assert!(Duration::from_nanos(clock.now()) < Duration::from_secs(30));
         kill_process(pid, Signal::TERM).unwrap();
@@ -246,7 +245,7 @@ fn a_second_interruption_ends_a_run_that_cannot_drain() {
 
 /// Row 23 of the fault matrix.
 #[test]
-fn a_certificate_for_another_name_is_refused_at_once() {
+fn certificate_for_another_host_is_rejected_at_once() {
     let runtime = runtime();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls");
     let tls = convoy_server_kit::tls::load(
@@ -270,10 +269,10 @@ fn a_certificate_for_another_name_is_refused_at_once() {
         ))
     };
     let clock = RunClock::start();
-    // The certificate is for localhost and 127.0.0.1; this is another name of the same host.
-    let refused = connect("127.0.0.2");
+    // The certificate is for localhost and 127.0.0.1; this is another address of the same host.
+    let rejected = connect("127.0.0.2");
     assert!(Duration::from_nanos(clock.now()) < Duration::from_secs(20));
-    assert_eq!(refused.code, 3, "{refused}");
-    assert!(refused.stderr.contains("certificate"), "{refused}");
+    assert_eq!(rejected.code, 3, "{rejected}");
+    assert!(rejected.stderr.contains("certificate"), "{rejected}");
     runtime.block_on(broker.stop()).unwrap();
 }

@@ -1,5 +1,4 @@
-//! Goal: a run says on stdout, in its files and by its exit status what happened, and leaves
-//! nothing else behind.
+//! Goal: a run reports on stdout, in files and with its exit status, and leaves no other files.
 //! Method: short runs of the executable against its embedded servers.
 
 use std::fs;
@@ -36,7 +35,7 @@ fn entries(directory: &Path) -> Vec<String> {
     names
 }
 
-/// Waits until the child says a line that starts with `start`.
+/// Waits until the child writes a line that starts with `start`.
 fn wait_for(stderr: &mut BufReader<ChildStderr>, start: &str) {
     let mut said = String::new();
     loop {
@@ -55,7 +54,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 #[test]
-fn a_clean_run_reports_on_stdout_and_in_files() {
+fn clean_run_reports_on_stdout_and_in_files() {
     let place = Place::with_rows();
     let outcome = place.convoy(&format!("{SHORT} --format json"));
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -82,7 +81,7 @@ fn a_clean_run_reports_on_stdout_and_in_files() {
 }
 
 #[test]
-fn where_no_rows_lie_the_shipped_ones_are_replayed() {
+fn shipped_rows_are_replayed_without_a_dataset() {
     let outcome = Place::empty().convoy(
         "simulate --backend embedded --records 10 --rate max --vehicles 2 --progress never --format json",
     );
@@ -95,7 +94,7 @@ fn where_no_rows_lie_the_shipped_ones_are_replayed() {
 }
 
 #[test]
-fn messages_with_a_schema_id_arrive_like_plain_ones() {
+fn messages_with_schema_ids_are_stored() {
     let place = Place::with_rows();
     let outcome = place.convoy(&format!("{SHORT} --encoding confluent --format json"));
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -107,7 +106,7 @@ fn messages_with_a_schema_id_arrive_like_plain_ones() {
 }
 
 #[test]
-fn a_threshold_that_does_not_hold_fails_the_run() {
+fn exceeded_threshold_fails_the_run() {
     let outcome = Place::with_rows().convoy(&format!("{SHORT} --min-throughput 1000000"));
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(
@@ -119,7 +118,7 @@ fn a_threshold_that_does_not_hold_fails_the_run() {
 }
 
 #[test]
-fn an_interrupted_run_drains_audits_and_reports() {
+fn interrupted_run_drains_audits_and_reports() {
     let place = Place::with_rows();
     let mut child = place.start(ENDLESS);
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -134,7 +133,7 @@ fn an_interrupted_run_drains_audits_and_reports() {
 }
 
 #[test]
-fn data_of_a_killed_run_is_removed_by_the_next() {
+fn next_run_removes_the_data_of_a_killed_one() {
     let place = Place::with_rows();
     let mut child = place.start(ENDLESS);
     let mut stderr = BufReader::new(child.stderr.take().unwrap());

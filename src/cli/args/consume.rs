@@ -8,7 +8,7 @@ use crate::cli::args::groups::{
     BrokerArgs, OutputArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs, WriterArgs,
 };
 use crate::cli::parse;
-use crate::pipeline::group::Start;
+use crate::pipeline::Start;
 
 /// Shown after the short help.
 pub const EXAMPLES: &str = "\

@@ -154,7 +154,7 @@ pub struct TopicArgs {
 /// How the producer sends messages.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Pipeline")]
-pub struct ProducerArgs {
+pub struct PublishArgs {
     /// Time for which the producer collects a batch.
     #[arg(
         long,

@@ -20,7 +20,7 @@ pub(super) use consume::ConsumeArgs;
 pub(super) use dataset::DatasetArgs;
 pub(super) use doctor::{CleanArgs, DoctorArgs};
 pub(super) use groups::{
-    BrokerArgs, LoadArgs, ProducerArgs, RecordsArg, ReportArgs, SecurityArgs, StoreTimeoutArgs,
+    BrokerArgs, LoadArgs, PublishArgs, RecordsArg, ReportArgs, SecurityArgs, StoreTimeoutArgs,
     TimeoutArgs, TopicArgs, WriterArgs,
 };
 pub(super) use produce::ProduceArgs;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::args::groups::{
-    BrokerArgs, LoadArgs, OutputArgs, ProducerArgs, ReportArgs, TimeoutArgs, TopicArgs,
+    BrokerArgs, LoadArgs, OutputArgs, PublishArgs, ReportArgs, TimeoutArgs, TopicArgs,
 };
 use crate::cli::parse;
 use crate::fleet::Shard;
@@ -43,7 +43,7 @@ pub struct ProduceArgs {
     pub topics: TopicArgs,
 
     #[command(flatten)]
-    pub producer: ProducerArgs,
+    pub producer: PublishArgs,
 
     #[command(flatten)]
     pub broker: BrokerArgs,

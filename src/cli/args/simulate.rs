@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::groups::{
-    LoadArgs, OutputArgs, ProducerArgs, ReportArgs, SecurityArgs, StoreTimeoutArgs, TimeoutArgs,
+    LoadArgs, OutputArgs, PublishArgs, ReportArgs, SecurityArgs, StoreTimeoutArgs, TimeoutArgs,
     TopicArgs, WriterArgs,
 };
 use crate::cli::parse;
@@ -55,7 +55,7 @@ pub struct SimulateArgs {
     pub topics: TopicArgs,
 
     #[command(flatten)]
-    pub producer: ProducerArgs,
+    pub producer: PublishArgs,
 
     #[command(flatten)]
     pub writer: WriterArgs,

@@ -1,14 +1,13 @@
 //! Settings that several commands share.
 
 use crate::cli::args::{
-    ProducerArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs, WriterArgs,
+    PublishArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs, WriterArgs,
 };
 use crate::cli::origin::Origins;
-use crate::settings::{
-    CreationSettings, ProducerSettings, ReportSettings, TimeoutSettings, WriterSettings,
-};
+use crate::pipeline::{Timeouts, TopicCreation};
+use crate::settings::{PublishSettings, ReportSettings, WriterSettings};
 
-impl From<TimeoutArgs> for TimeoutSettings {
+impl From<TimeoutArgs> for Timeouts {
     fn from(args: TimeoutArgs) -> Self {
         Self {
             request: args.request_timeout,
@@ -17,8 +16,8 @@ impl From<TimeoutArgs> for TimeoutSettings {
     }
 }
 
-impl From<ProducerArgs> for ProducerSettings {
-    fn from(args: ProducerArgs) -> Self {
+impl From<PublishArgs> for PublishSettings {
+    fn from(args: PublishArgs) -> Self {
         Self {
             linger: args.linger,
             compression: args.compression,
@@ -52,8 +51,8 @@ pub(super) fn creation(
     args: &TopicArgs,
     origins: &Origins,
     replication_factor: i16,
-) -> CreationSettings {
-    CreationSettings {
+) -> TopicCreation {
+    TopicCreation {
         partitions: args.partitions,
         partitions_required: origins.get("partitions").is_some(),
         replication_factor: args.replication_factor.unwrap_or(replication_factor),

@@ -7,7 +7,11 @@ use crate::cli::origin::Origins;
 use crate::cli::resolve::groups::{creation, writer};
 use crate::cli::resolve::load::load;
 use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store};
+use crate::pipeline::{Length, Participation, Timing};
 use crate::settings::{ConsumeSettings, Encoding, ExternalBroker, ProduceSettings};
+
+/// Times `--dead-after`: how long a live member may take to give up a partition.
+const GIVE_UP_FACTOR: u32 = 5;
 
 pub(super) fn produce(
     args: ProduceArgs,
@@ -41,20 +45,10 @@ pub(super) fn consume(
     let broker = broker(&args.broker, origins, environment)?;
     let store = args.store.store.as_deref();
     let store = store.ok_or(Error::MissingEndpoint { option: "store" })?;
-    let (beat, dead_after) = (args.group.beat, args.group.dead_after);
-    if beat * 2 > dead_after {
-        return Err(Error::DeadAfterTooShort { beat, dead_after });
-    }
     Ok(ConsumeSettings {
+        participation: participation(&args)?,
         group: args.group.group,
-        from: args.group.from,
-        beat,
-        dead_after,
-        duration: args.length.duration,
-        records: args.length.records,
-        idle: args.length.idle,
         timeouts: args.timeouts.into(),
-        replay_dead_letters: args.pipeline.replay_dead_letters,
         topics: args.pipeline.topic,
         creation: creation(&args.topics, origins, BROKER_DEFAULT),
         writer: writer(args.writer, &args.store_timeouts),
@@ -62,6 +56,27 @@ pub(super) fn consume(
         store: external_store(store, origins)?,
         registry: environment.registry()?,
         report: args.report.into(),
+    })
+}
+
+fn participation(args: &ConsumeArgs) -> Result<Participation, Error> {
+    let (beat, dead_after) = (args.group.beat, args.group.dead_after);
+    if beat * 2 > dead_after {
+        return Err(Error::DeadAfterTooShort { beat, dead_after });
+    }
+    Ok(Participation {
+        start: args.group.from,
+        timing: Timing {
+            heartbeat: beat,
+            dead_after,
+            give_up_timeout: dead_after * GIVE_UP_FACTOR,
+        },
+        length: Length {
+            duration: args.length.duration,
+            records: args.length.records,
+            idle: args.length.idle,
+        },
+        replay_dead_letters: args.pipeline.replay_dead_letters,
     })
 }
 

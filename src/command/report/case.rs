@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::audit::{Ledger, Scope, Tally};
 use crate::fleet::{self, Shard};
 use crate::load::Bound;
-use crate::pipeline::audit::scan::{Case, Emission};
+use crate::pipeline::{Case, EmittedSchedule};
 use crate::record::RunKey;
 use crate::report::Produced;
 use crate::report::merge::Error;
@@ -15,10 +15,10 @@ use crate::report::merge::Error;
 /// Puts the case of a run together from what all its producers say, of whom there is at least one.
 pub fn of(run_id: &str, producers: &[&Produced]) -> Result<Case, Error> {
     let mut ledger = Ledger::default();
-    let mut emissions = Vec::new();
+    let mut schedules = Vec::new();
     for produced in producers {
         ledger.merge(account(produced)?);
-        emissions.push(emission(produced)?);
+        schedules.push(schedule(produced)?);
     }
     let like = producers[0];
     Ok(Case {
@@ -30,8 +30,8 @@ pub fn of(run_id: &str, producers: &[&Produced]) -> Result<Case, Error> {
         },
         label_column: like.label_column.clone(),
         ledger,
-        emissions,
-        behind_checkpoints: 0,
+        schedules,
+        after_checkpoints: 0,
     })
 }
 
@@ -49,7 +49,7 @@ fn account(produced: &Produced) -> Result<Ledger, Error> {
     })
 }
 
-fn emission(produced: &Produced) -> Result<Emission, Error> {
+fn schedule(produced: &Produced) -> Result<EmittedSchedule, Error> {
     let schedule = &produced.schedule;
     let total_rate = schedule.total_rate.as_deref();
     let fleet = fleet::Settings {
@@ -76,7 +76,7 @@ fn emission(produced: &Produced) -> Result<Emission, Error> {
     if fleet.vehicles == 0 || fleet.rows == 0 || produced.shard >= produced.shards {
         return Err(damaged("schedule", "no vehicle, no row or no part"));
     }
-    Ok(Emission {
+    Ok(EmittedSchedule {
         fleet,
         emitted: produced.emitted,
         epoch_unix_ms: produced.epoch_unix_ms,

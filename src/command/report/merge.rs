@@ -10,8 +10,7 @@ use crate::command::simulate;
 use crate::dataset::Dataset;
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::Runtimes;
-use crate::pipeline::audit::scan::{Case, verdict};
-use crate::pipeline::{self, Workload};
+use crate::pipeline::{self, Case, Workload, dead_letter_collection, verdict};
 use crate::report::merge::{join, producers};
 use crate::report::{Notice, Produced, Report, RunDirectory, Status, Stored, read_report};
 use crate::settings::Invocation;
@@ -112,7 +111,7 @@ fn audit(
         let connection = Connection::open(store, &database, CONNECTIONS).await;
         let connection = connection.map_err(pipeline::Error::Store)?;
         let documents = connection.documents(&collection);
-        let letters = connection.documents(&pipeline::context::dead_letters_of(&collection));
+        let letters = connection.documents(&dead_letter_collection(&collection));
         verdict(case, &documents, &letters, hashes, None).await
     });
     Ok(Audited {

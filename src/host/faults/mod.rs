@@ -24,8 +24,7 @@ use crate::faults::{Plan, Reach, Scheduled};
 use crate::host::roles::Runtimes;
 use crate::host::servers::Servers;
 use crate::measure::{Histogram, Interval, RunClock, Stages, nanos};
-use crate::pipeline::run::progress::Totals;
-use crate::pipeline::{Context, Observer, Phase};
+use crate::pipeline::{Context, Observer, Phase, Totals};
 use crate::report::BackendKind;
 use crate::report::faults::Sample;
 

@@ -13,6 +13,7 @@ pub fn section(
     replay: String,
     outcome: &Outcome,
     context: &Context,
+    key: Key,
 ) -> Faults {
     let plan = injector.plan();
     let record = injector.record();
@@ -44,7 +45,7 @@ pub fn section(
     let told = Told {
         failed: failure.is_some(),
         jumped: failure.is_some_and(crate::pipeline::Error::is_loss),
-        ordered: context.settings.key == Key::Vehicle,
+        ordered: key == Key::Vehicle,
         out_of_order: out_of_order.map_or(0, |account| account.injected),
     };
     let invariants = match &outcome.verdict {

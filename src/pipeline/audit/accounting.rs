@@ -1,4 +1,4 @@
-//! What became of every reading that something was done to on purpose.
+//! Accounts for every reading with an injected data fault.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,45 +6,55 @@ use crate::audit::{FaultAccount, Ledger};
 use crate::faults::{DataFaults, DataKind};
 use crate::fleet::{Reading, Readings};
 use crate::pipeline::context::Context;
-use crate::pipeline::dead_letter::Identity;
-use crate::pipeline::emit::spoil::{Fate, Spoiler, mark};
-use crate::pipeline::emit::workload::Scratch;
+use crate::pipeline::dead_letter::{Identity, REJECTED_BY_BROKER};
+use crate::pipeline::emit::{
+    DataFaultInjector, EncodeBuffer, ExpectedFate, Workload, expected_reason,
+};
 use crate::pipeline::error::Error;
+use crate::pipeline::settings::EmissionSettings;
 use crate::record::document::Stored;
 use crate::record::payload_hash;
 
-/// A dead letter, as far as it says what became of a reading.
+/// Topic and reason of a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// Topic that the record was read from or meant for.
+    /// Topic of the record or message.
     pub topic: String,
-    /// Why it is one.
     pub reason: String,
 }
 
-/// Follows the readings that a plan strikes through the store and the dead letters.
+/// Finds the readings with injected faults among documents and dead letters.
 #[derive(Debug)]
 pub struct Accounting<'a> {
     context: &'a Context,
+    emission: &'a EmissionSettings,
     faults: &'a DataFaults,
-    /// Hash of every row's payload in a storm; empty where there is none.
+    /// Hash of each row's payload in an NA storm; empty if the plan has none.
     storms: Vec<u64>,
     known_storms: BTreeSet<u64>,
     stored_storms: u64,
-    /// Documents of readings that were never emitted.
+    /// Documents of withheld readings.
     leaked: u64,
 }
 
 impl<'a> Accounting<'a> {
-    /// Prepares for a run; none if nothing was done to its readings.
-    pub fn of(context: &'a Context) -> Result<Option<Self>, Error> {
-        let Some(faults) = &context.settings.data_faults else {
+    /// Returns `None` for a run without data faults.
+    pub fn new(
+        context: &'a Context,
+        emission: &'a EmissionSettings,
+    ) -> Result<Option<Self>, Error> {
+        let Some(faults) = &emission.data_faults else {
             return Ok(None);
         };
         let stormy = faults.kinds().any(|kind| kind == DataKind::NaStorm);
-        let storms = if stormy { storms(context)? } else { Vec::new() };
+        let storms = if stormy {
+            storms(&emission.workload)?
+        } else {
+            Vec::new()
+        };
         Ok(Some(Self {
             context,
+            emission,
             faults,
             known_storms: storms.iter().copied().collect(),
             storms,
@@ -53,7 +63,7 @@ impl<'a> Accounting<'a> {
         }))
     }
 
-    /// Looks at a document.
+    /// Adds a document.
     pub fn visit(&mut self, stored: &Stored<'_>) {
         let Some(id) = stored.id else {
             return;
@@ -68,23 +78,24 @@ impl<'a> Accounting<'a> {
         }
     }
 
-    /// Returns the hash that a reading's document must have; none if it must not have one.
+    /// Returns the expected hash of a reading's document, or `None` if there must be no document.
     pub fn expected_hash(&self, reading: &Reading, hash: u64) -> Option<u64> {
         let Some(kind) = self.faults.strikes(reading.vehicle, reading.sequence) else {
             return Some(hash);
         };
-        let topic = self.context.workload.topic_of(reading.row);
-        match Fate::of(kind, self.context.workload.schema(topic)) {
-            Fate::Withheld | Fate::DeadLetter => None,
-            Fate::Stored if kind == DataKind::NaStorm => {
+        let workload = &self.emission.workload;
+        let topic = workload.topic_of(reading.row);
+        match ExpectedFate::new(kind, workload.schema(topic)) {
+            ExpectedFate::Withheld | ExpectedFate::DeadLetter => None,
+            ExpectedFate::Stored if kind == DataKind::NaStorm => {
                 let row = usize::try_from(reading.row).ok()?;
                 self.storms.get(row).copied()
             }
-            Fate::Stored => Some(hash),
+            ExpectedFate::Stored => Some(hash),
         }
     }
 
-    /// Compares what was done with what was found, kind by kind in the order of the plan.
+    /// Returns injected and accounted readings of each kind of fault in the plan.
     pub fn accounts(
         &self,
         ledger: &Ledger,
@@ -102,7 +113,7 @@ impl<'a> Accounting<'a> {
             let accounted = match kind {
                 DataKind::MissingBatch => self.withheld(ledger).saturating_sub(self.leaked),
                 DataKind::OutOfOrder => reordered,
-                // More are doubled where requests of unknown fate were sent again.
+                // Retries of requests with an unknown outcome add more duplicates.
                 DataKind::Duplicate => counters.producer_duplicated.get().min(injected),
                 DataKind::NaStorm => self.stored_storms + set_aside,
                 DataKind::WrongType
@@ -122,7 +133,7 @@ impl<'a> Accounting<'a> {
         all.filter(declared).map(count).collect()
     }
 
-    /// Counts the dead letters of spoilt readings whose reason is what was done to them.
+    /// Counts the dead letters whose reason names the injected fault.
     fn by_reason(&self, letters: &BTreeMap<Identity, Reason>) -> BTreeMap<DataKind, u64> {
         let mut counts = BTreeMap::new();
         for (identity, letter) in letters {
@@ -131,15 +142,17 @@ impl<'a> Accounting<'a> {
             };
             let topics = &self.context.settings.topics;
             let topic = topics.iter().position(|topic| *topic == letter.topic);
-            let struck = self.faults.strikes(*vehicle, *sequence);
-            let (Some(kind), Some(topic)) = (struck, topic) else {
+            let fault = self.faults.strikes(*vehicle, *sequence);
+            let (Some(kind), Some(topic)) = (fault, topic) else {
                 continue;
             };
-            let schema = self.context.workload.schema(topic);
-            let mark = mark(kind, self.faults.detail(*vehicle, *sequence), schema);
-            let too_large = kind == DataKind::Oversized && letter.reason.starts_with("no broker");
-            if Fate::of(kind, schema) == Fate::DeadLetter
-                && (too_large || letter.reason.contains(&mark))
+            let schema = self.emission.workload.schema(topic);
+            let detail = self.faults.detail(*vehicle, *sequence);
+            let expected = expected_reason(kind, detail, schema);
+            let too_large =
+                kind == DataKind::Oversized && letter.reason.starts_with(REJECTED_BY_BROKER);
+            if ExpectedFate::new(kind, schema) == ExpectedFate::DeadLetter
+                && (too_large || letter.reason.contains(&expected))
             {
                 *counts.entry(kind).or_default() += 1;
             }
@@ -147,9 +160,9 @@ impl<'a> Accounting<'a> {
         counts
     }
 
-    /// Goes through the schedule again and counts what is not emitted.
+    /// Replays the schedule and counts the withheld readings.
     fn withheld(&self, ledger: &Ledger) -> u64 {
-        let readings = Readings::new(&self.context.settings.fleet);
+        let readings = Readings::new(&self.emission.fleet);
         let scheduled = usize::try_from(scheduled(self.context, ledger)).unwrap_or(usize::MAX);
         let withheld = readings
             .take(scheduled)
@@ -158,21 +171,21 @@ impl<'a> Accounting<'a> {
     }
 }
 
-/// Returns how many readings of the schedule had their turn, emitted or not.
+/// Returns the number of readings whose intended time has come, emitted or not.
 pub fn scheduled(context: &Context, ledger: &Ledger) -> u64 {
     let counters = &context.counters;
     ledger.emitted + counters.withheld.get() + counters.left_out.get()
 }
 
-/// Returns the hash of every row's payload in a storm.
-fn storms(context: &Context) -> Result<Vec<u64>, Error> {
-    let mut scratch = Scratch::default();
-    let mut spoilt = Vec::new();
-    (0..context.workload.rows())
+/// Returns the hash of each row's payload in an NA storm.
+fn storms(workload: &Workload) -> Result<Vec<u64>, Error> {
+    let mut buffer = EncodeBuffer::default();
+    let mut changed = Vec::new();
+    (0..workload.rows())
         .map(|row| {
-            context.workload.encode(row, &mut scratch, |_label| ())?;
-            Spoiler::storm(context, row, &scratch.payload, &mut spoilt);
-            Ok(payload_hash(&spoilt))
+            workload.encode(row, &mut buffer, |_label| ())?;
+            DataFaultInjector::na_storm(workload, row, &buffer.payload, &mut changed);
+            Ok(payload_hash(&changed))
         })
         .collect()
 }

@@ -1,4 +1,7 @@
-//! The verdict: documents of the store compared with the readings emitted.
+//! The verdict: documents of the store compared with the emitted readings.
 
-pub mod accounting;
-pub mod scan;
+mod accounting;
+mod scan;
+
+pub use accounting::Accounting;
+pub use scan::{Case, EmittedSchedule, count_repetitions, verdict};

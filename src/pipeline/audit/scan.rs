@@ -1,4 +1,4 @@
-//! The audit of a run: scans the store and comes to the verdict.
+//! The audit of a run: scans the store and returns the verdict.
 
 use std::collections::BTreeMap;
 
@@ -11,74 +11,81 @@ use crate::pipeline::audit::accounting::{Accounting, Reason, scheduled};
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{Identity, identity};
 use crate::pipeline::error::Error;
+use crate::pipeline::settings::EmissionSettings;
 use crate::record::{DocumentId, DocumentReader};
 use crate::store::Documents;
 
-/// A run whose documents are looked at, and what its producers say they emitted.
+/// A run to audit: its documents are compared with the accounts of its producers.
 #[derive(Debug)]
 pub struct Case {
-    /// Name of the run.
+    /// Id of the run.
     pub run_id: String,
-    /// What its documents are held against.
+    /// Vehicles and partitions of the run.
     pub scope: Scope,
     /// Name of the label column.
     pub label_column: Option<String>,
-    /// What all producers emitted together.
+    /// Account of all producers together.
     pub ledger: Ledger,
-    /// What each producer emitted, to be replayed if sums differ.
-    pub emissions: Vec<Emission>,
-    /// Records in the broker behind the consumers' last checkpoints.
-    pub behind_checkpoints: u64,
+    /// Schedule of each producer, replayed if the sums differ.
+    pub schedules: Vec<EmittedSchedule>,
+    /// Records in the broker after the last checkpoints.
+    pub after_checkpoints: u64,
 }
 
-/// The schedule that one producer followed.
+/// The schedule of one producer, as far as it was emitted.
 #[derive(Debug, Clone, Copy)]
-pub struct Emission {
-    /// The fleet, or the part of it.
+pub struct EmittedSchedule {
+    /// The fleet, or one shard of it.
     pub fleet: fleet::Settings,
-    /// Readings of it that were emitted.
+    /// Number of emitted readings.
     pub emitted: u64,
     /// The producer's epoch by the wall clock, milliseconds since 1970.
     pub epoch_unix_ms: u64,
-    /// When the schedule began, nanoseconds after the epoch.
+    /// Start of the schedule, nanoseconds after the epoch.
     pub start: u64,
 }
 
 impl Case {
-    /// Puts the case of a run together whose producers were this process's.
-    pub fn of(context: &Context, ledger: Ledger, behind_checkpoints: u64, start: u64) -> Self {
-        let settings = &context.settings;
-        let emission = Emission {
-            fleet: settings.fleet,
+    /// Creates the case of a run whose only producer is this process.
+    pub fn new(context: &Context, emission: &EmissionSettings, ledger: Ledger, start: u64) -> Self {
+        let schedule = EmittedSchedule {
+            fleet: emission.fleet,
             emitted: scheduled(context, &ledger),
             epoch_unix_ms: context.clock.epoch_unix_ms(),
             start,
         };
-        let topics = settings.topics.iter().enumerate();
+        let topics = context.settings.topics.iter().enumerate();
         Self {
-            run_id: settings.run_id.clone(),
+            run_id: context.settings.run_id.clone(),
             scope: Scope {
                 run: context.run,
-                vehicles: settings.fleet.vehicles,
+                vehicles: emission.fleet.vehicles,
                 topics: topics
                     .map(|(topic, name)| (name.clone(), context.partitions_of(topic)))
                     .collect(),
             },
-            label_column: context.workload.label_column().map(str::to_owned),
+            label_column: emission.workload.label_column().map(str::to_owned),
             ledger,
-            emissions: vec![emission],
-            behind_checkpoints,
+            schedules: vec![schedule],
+            after_checkpoints: 0,
         }
+    }
+
+    /// Sets the number of records in the broker after the last checkpoints.
+    #[must_use]
+    pub fn with_records_after_checkpoints(mut self, records: u64) -> Self {
+        self.after_checkpoints = records;
+        self
     }
 }
 
-impl Emission {
-    /// Goes through the readings that were emitted.
+impl EmittedSchedule {
+    /// Iterates over the emitted readings.
     fn replay(&self) -> impl Iterator<Item = Reading> {
         Readings::new(&self.fleet).take(count(self.emitted))
     }
 
-    /// Returns when a reading was emitted by the wall clock, where the schedule says it.
+    /// Returns the intended time of a reading by the wall clock; `None` at an unlimited rate.
     fn date(&self, reading: &Reading) -> Option<i64> {
         let scheduled = self.fleet.total_rate.unwrap_or(self.fleet.rate) != Rate::Max;
         let since_epoch_ms = (self.start + reading.intended) / 1_000_000;
@@ -86,10 +93,10 @@ impl Emission {
     }
 }
 
-/// Looks at every document of the run and says what became of every reading.
+/// Scans every document of the run and returns what happened to every reading.
 ///
-/// `hashes` gives those of every row's payload, or none where the rows are not at hand; it is asked
-/// only if the sums differ.
+/// `hashes` returns the hash of each row's payload, or `None` without the rows. It is called only if
+/// the sums differ.
 pub async fn verdict(
     case: &Case,
     documents: &Documents,
@@ -114,14 +121,14 @@ pub async fn verdict(
         })
         .await
         .map_err(Error::Store)?;
-    let letters = set_aside(case, documents, dead_letters, filter).await?;
+    let letters = dead_letters_only(case, documents, dead_letters, filter).await?;
     let strays = letters.keys().filter(|letter| stray(case, letter));
     let (all, strays) = (letters.len() as u64, strays.count() as u64);
     let mut verdict = Verdict::of(&case.ledger, &examination, all, strays);
     if !examination.agrees_with(&case.ledger) {
         let hashes = hashes()?;
-        let inquest = inquest(case, documents, hashes.as_deref(), accounting.as_ref()).await?;
-        verdict.settle(&case.ledger, &inquest, case.behind_checkpoints);
+        let second = second_pass(case, documents, hashes.as_deref(), accounting.as_ref()).await?;
+        verdict.settle(&case.ledger, &second, case.after_checkpoints);
     }
     if let Some(accounting) = accounting {
         verdict.faults = accounting.accounts(&case.ledger, verdict.reordered, &letters);
@@ -129,7 +136,7 @@ pub async fn verdict(
     Ok(verdict)
 }
 
-/// Adds to a verdict what only the counters know.
+/// Adds the counts that only the counters have to a verdict.
 pub fn count_repetitions(verdict: &mut Verdict, context: &Context) {
     verdict.replayed = context.counters.replayed.get();
     verdict.producer_duplicated = context.counters.producer_duplicated.get();
@@ -138,11 +145,11 @@ pub fn count_repetitions(verdict: &mut Verdict, context: &Context) {
     verdict.log_truncations = context.counters.log_truncations.get();
 }
 
-/// Returns what lies among the dead letters and nowhere else.
+/// Returns the dead letters of readings that are not stored.
 ///
-/// A reading may have several letters, under several offsets, and one that was refused under one
-/// offset may have been stored under another: it counts as stored.
-async fn set_aside(
+/// A reading may have several letters, at several offsets. If it was rejected at one offset and
+/// stored from another, it counts as stored.
+async fn dead_letters_only(
     case: &Case,
     documents: &Documents,
     dead_letters: &Documents,
@@ -181,7 +188,7 @@ async fn set_aside(
     Ok(letters)
 }
 
-/// Returns whether a dead letter is no reading of this run.
+/// Returns whether a dead letter is not a reading of this run.
 fn stray(case: &Case, letter: &Identity) -> bool {
     match letter {
         Identity::Reading(vehicle, _) => *vehicle >= case.scope.vehicles,
@@ -189,22 +196,22 @@ fn stray(case: &Case, letter: &Identity) -> bool {
     }
 }
 
-/// Compares each document with the reading that the schedules, replayed, say it is.
-async fn inquest(
+/// Replays the schedules and compares each document with its reading.
+async fn second_pass(
     case: &Case,
     documents: &Documents,
     hashes: Option<&[u64]>,
     accounting: Option<&Accounting<'_>>,
 ) -> Result<Inquest, Error> {
     let mut per_vehicle = vec![0; case.scope.vehicles as usize];
-    for reading in case.emissions.iter().flat_map(Emission::replay) {
+    for reading in case.schedules.iter().flat_map(EmittedSchedule::replay) {
         per_vehicle[reading.vehicle as usize] += 1;
     }
     let mut inquest = Inquest::new(case.scope.clone(), &per_vehicle);
     let total: u64 = per_vehicle.iter().sum();
     let mut readings = vec![(EMPTY, 0); count(total)];
-    for (producer, emission) in case.emissions.iter().enumerate() {
-        for reading in emission.replay() {
+    for (producer, schedule) in case.schedules.iter().enumerate() {
+        for reading in schedule.replay() {
             if let Some(slot) = inquest.slot(reading.vehicle, reading.sequence) {
                 readings[count(slot)] = (reading, producer);
             }
@@ -213,14 +220,14 @@ async fn inquest(
     let expected = |slot| {
         let (reading, producer): (Reading, usize) = readings[count(slot)];
         let hash = hashes.map(|hashes| hashes[count(reading.row)]);
-        let spoilt = |hash| match accounting {
-            // Whatever is stored of a reading that must not be stored is not what it should be.
+        let with_faults = |hash| match accounting {
+            // No document of such a reading is right, so no hash may match.
             Some(accounting) => accounting.expected_hash(&reading, hash).unwrap_or(!hash),
             None => hash,
         };
         Expected {
-            payload_hash: hash.map(spoilt),
-            emitted_at_unix_ms: case.emissions[producer].date(&reading),
+            payload_hash: hash.map(with_faults),
+            emitted_at_unix_ms: case.schedules[producer].date(&reading),
         }
     };
     let mut reader = DocumentReader::default();

@@ -4,81 +4,100 @@ use std::collections::BTreeMap;
 
 use bson::{Binary, Bson, Document, RawDocument, RawDocumentBuf, doc, spec::BinarySubtype};
 
+use crate::broker::Record;
 use crate::measure::clock::unix_ms;
 use crate::pipeline::context::{Context, TopicPartition};
-use crate::pipeline::ingest::consumer::Poison;
+use crate::pipeline::settings::StorageSettings;
 use crate::record::{DocumentId, RunKey};
 
-/// Bytes of a value that a document keeps; a document takes 16 MiB in all.
+/// Maximum bytes of a value in a document. The limit of a whole document is 16 MiB.
 const MOST_VALUE: usize = 12 * 1024 * 1024;
 
-/// Bytes of a key that a document keeps, and of all headers together.
+/// Maximum bytes of a key, and of all headers together.
 const MOST_BESIDE: usize = 1024 * 1024;
 
-/// Bytes of a reason; it can quote the record.
+/// Maximum bytes of a reason, which may quote the record.
 const MOST_REASON: usize = 1024;
 
-/// A record or message that cannot become a document.
-#[derive(Debug, Clone)]
-pub struct Letter {
-    id: String,
-    /// None where a record names none.
-    run: Option<String>,
-    /// Topic that it was read from or meant for.
-    pub topic: String,
-    partition: i32,
-    /// None for a message that no broker took.
-    offset: Option<i64>,
-    /// Vehicle and sequence, where it says which reading of this run it is.
-    reading: Option<(u32, u64)>,
-    reason: String,
-    unix_ms: u64,
-    /// Key as it was.
-    pub key: Option<Vec<u8>>,
-    /// Value as it was.
-    pub value: Option<Vec<u8>>,
-    /// Headers as they were.
-    pub headers: BTreeMap<String, Vec<u8>>,
-    /// Timestamp of the record, milliseconds since 1970.
-    pub timestamp_ms: i64,
+/// Start of the reason of a message that exceeds the broker's limit.
+pub const REJECTED_BY_BROKER: &str = "the broker rejected the message";
+
+/// Why a record does not become a document.
+#[derive(Debug)]
+pub struct Rejection {
+    /// The run that the record names.
+    pub run_id: Option<String>,
+    /// Vehicle and sequence, if the record belongs to a known reading.
+    pub reading: Option<(u32, u64)>,
+    pub reason: String,
 }
 
-/// A message that no broker takes.
+/// A record that cannot become a document.
+#[derive(Debug)]
+pub struct Poison {
+    pub record: Record,
+    pub rejection: Rejection,
+}
+
+/// A message that exceeds the broker's limit.
 #[derive(Debug)]
 pub struct Undeliverable {
-    /// Key as it was to be sent.
     pub key: Option<Vec<u8>>,
-    /// Value as it was to be sent.
     pub value: Vec<u8>,
-    /// Headers as they were to be sent.
     pub headers: BTreeMap<String, Vec<u8>>,
     /// Timestamp of the record, milliseconds since 1970.
     pub timestamp_ms: i64,
     /// Vehicle and sequence.
     pub reading: (u32, u64),
-    /// What the broker says.
     pub reason: String,
 }
 
+/// A record or message that cannot become a document, with its reason.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    id: String,
+    /// The run that the record names.
+    run: Option<String>,
+    /// Topic of the record or message.
+    topic: String,
+    partition: i32,
+    /// `None` for a message that is not in the log.
+    offset: Option<i64>,
+    /// Vehicle and sequence, if the record belongs to a known reading.
+    reading: Option<(u32, u64)>,
+    reason: String,
+    unix_ms: u64,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    headers: BTreeMap<String, Vec<u8>>,
+    /// Timestamp of the record, milliseconds since 1970.
+    pub timestamp_ms: i64,
+}
+
 impl Letter {
-    /// Makes the letter of a record that was read.
-    pub fn of_record(context: &Context, partition: TopicPartition, poison: Poison) -> Self {
+    /// Creates the letter of a record.
+    pub fn of_record(
+        context: &Context,
+        storage: &StorageSettings,
+        partition: TopicPartition,
+        poison: Poison,
+    ) -> Self {
         let (topic, number) = (context.topic(partition), partition.number);
-        let settings = &context.settings;
-        let record = poison.record;
-        // A group reads the records of many runs; a run's own consumers answer for all they read.
-        let run = match settings.group {
-            Some(_) => poison.run_id,
-            None => Some(settings.run_id.clone()),
+        let (record, rejection) = (poison.record, poison.rejection);
+        let owner = storage.checkpoint_owner(&context.settings);
+        // A group reads the records of many runs. A run accounts for every record that it reads.
+        let run = match storage.group {
+            Some(_) => rejection.run_id,
+            None => Some(context.settings.run_id.clone()),
         };
         Self {
-            id: format!("{}/{topic}/{number}/{}", settings.reader(), record.offset),
+            id: format!("{owner}/{topic}/{number}/{}", record.offset),
             run,
             topic: topic.to_owned(),
             partition: number,
             offset: Some(record.offset),
-            reading: poison.reading,
-            reason: shortened(poison.reason),
+            reading: rejection.reading,
+            reason: shortened(rejection.reason),
             unix_ms: unix_ms(),
             key: record.key,
             value: record.value,
@@ -87,14 +106,20 @@ impl Letter {
         }
     }
 
-    /// Makes the letter of a message that never became a record.
-    pub fn of_message(topic: &str, partition: i32, run: &str, message: Undeliverable) -> Self {
+    /// Creates the letter of a message that did not get into the log.
+    pub fn of_message(
+        context: &Context,
+        partition: TopicPartition,
+        message: Undeliverable,
+    ) -> Self {
+        let (topic, number) = (context.topic(partition), partition.number);
+        let run = &context.settings.run_id;
         let (vehicle, sequence) = message.reading;
         Self {
-            id: format!("{run}/{topic}/{partition}/vehicle-{vehicle}/{sequence}"),
+            id: format!("{run}/{topic}/{number}/vehicle-{vehicle}/{sequence}"),
             run: Some(run.to_owned()),
             topic: topic.to_owned(),
-            partition,
+            partition: number,
             offset: None,
             reading: Some(message.reading),
             reason: shortened(message.reason),
@@ -106,17 +131,16 @@ impl Letter {
         }
     }
 
-    /// Returns its `_id`: run and coordinates, the same whenever the record is read again.
+    /// Returns its `_id`: run or group, and coordinates. It is the same whenever the record is read.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Returns why it is one.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Makes its document. What exceeds a document is cut, and the whole length told.
+    /// Returns its document. Large values are cut; `cut` and `value_bytes` say so.
     pub fn document(&self) -> RawDocumentBuf {
         let mut beside = MOST_BESIDE;
         let headers: Vec<Document> = self
@@ -153,9 +177,9 @@ impl Letter {
         RawDocumentBuf::try_from(&letter).expect("a document of plain values is always BSON")
     }
 
-    /// Returns the headers of its message: those it came with, and what it is.
+    /// Returns the headers of its message: the original ones and those of the dead letter.
     pub fn message_headers(&self) -> BTreeMap<String, Vec<u8>> {
-        let told = [
+        let added = [
             ("dead-letter.id", self.id.clone()),
             ("dead-letter.reason", self.reason.clone()),
             ("dead-letter.topic", self.topic.clone()),
@@ -168,24 +192,25 @@ impl Letter {
         ];
         let mut headers = self.headers.clone();
         headers.extend(
-            told.into_iter()
+            added
+                .into_iter()
                 .map(|(name, value)| (name.to_owned(), value.into_bytes())),
         );
         headers
     }
 }
 
-/// What a dead letter stands for: a reading of the run, or a place in the broker's log.
+/// What a dead letter belongs to: a reading of the run, or only a position in the log.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Identity {
     /// Vehicle and sequence.
     Reading(u32, u64),
-    /// The letter's own `_id`, where the record does not say which reading it was.
+    /// The letter's `_id`, if the record does not identify a reading.
     Place(String),
 }
 
 impl Identity {
-    /// Returns the id that the reading's document has, if it was stored after all.
+    /// Returns the id of the reading's document.
     pub fn document_id(&self, run: RunKey) -> Option<DocumentId> {
         match self {
             Self::Reading(vehicle, sequence) => Some(DocumentId::new(run, *vehicle, *sequence)),
@@ -194,7 +219,7 @@ impl Identity {
     }
 }
 
-/// Reads what a dead letter stands for.
+/// Returns what a dead letter belongs to.
 pub fn identity(letter: &RawDocument) -> Identity {
     let vehicle = letter.get_i64("vehicle").ok();
     let sequence = letter.get_i64("sequence").ok();

@@ -1,22 +1,21 @@
-//! Dead letters: what cannot be stored, kept with its bytes, coordinates, reason and time.
+//! Dead letters: rejected records with their bytes, coordinates, reason and time.
 //!
 //! ```text
-//!  consumer: a record that does not fit ──┐
-//!  writer: a document the store refuses ──┼─▶ Letter ─▶ collection <collection>_dead_letters
-//!  producer: a message no broker takes ───┘        └──▶ topic <topic>.dead-letters, where it fits
+//!  consumer: an invalid record ─────────────┐
+//!  writer: a document the store rejects ────┼─▶ Letter ─▶ collection <collection>_dead_letters
+//!  producer: a message the broker rejects ──┘        └──▶ topic <topic>.dead-letters, if it fits
 //! ```
 //!
-//! Both are written before a checkpoint passes the record. The collection decides what is new: its
-//! `_id` are the letter's coordinates, so a replay changes nothing in it and repeats nothing in the
-//! topic.
+//! Both are written before a checkpoint passes the record. The collection decides whether a letter is
+//! new: its `_id` contains the coordinates, so a replay changes no letter and publishes none twice.
 
 mod letter;
-mod replay;
 mod sink;
 
-pub use letter::{Identity, Letter, Undeliverable, identity};
-pub use replay::replay;
-pub use sink::DeadLetters;
+pub use letter::{
+    Identity, Letter, Poison, REJECTED_BY_BROKER, Rejection, Undeliverable, identity,
+};
+pub use sink::{DeadLetters, LetterCollection};
 
-/// What the name of a topic's dead letters adds to its own.
+/// Suffix of a topic for the name of its dead letter topic.
 pub const TOPIC_SUFFIX: &str = ".dead-letters";

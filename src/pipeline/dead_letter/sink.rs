@@ -1,4 +1,4 @@
-//! Where dead letters go: the collection, and the topic beside the one they come from.
+//! Writes dead letters to the collection and to the dead letter topic.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,47 +6,54 @@ use std::time::Duration;
 use bson::{RawDocumentBuf, doc};
 use tokio::sync::Mutex;
 
-use crate::broker::client::{Batch, ProduceOutcome, Record};
-use crate::broker::{self, Compression, Connector, Partition};
+use crate::broker::{self, Batch, Compression, Connector, Partition, ProduceOutcome, Record};
 use crate::cause::Cause;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::TOPIC_SUFFIX;
 use crate::pipeline::dead_letter::letter::Letter;
 use crate::pipeline::error::Error;
 use crate::pipeline::machine::Attempts;
-use crate::pipeline::retry::{again, insert, persistently};
+use crate::pipeline::retry::{insert, pause_before_retry, retry_idempotent};
 use crate::store::Documents;
 
-/// Bytes of the letters of one insert; a wire message takes 48 MB.
+/// Bytes of the letters of one insert. The limit of a wire message is 48 MB.
 const INSERT_BYTES: usize = 30_000_000;
 
-/// Bytes of the letters of one produce request. Brokers take 1 MiB unless told otherwise.
+/// Bytes of the letters of one produce request. The default limit of brokers is 1 MiB.
 const PRODUCE_BYTES: usize = 900 * 1024;
 
-/// Bytes of a fetch that looks for one record.
+/// Bytes of a fetch for one record.
 const FETCH_BYTES: i32 = 1024 * 1024;
 
-/// Attempts to read a record once more before its document has to do.
+/// Attempts to fetch a rejected record again. After that the letter holds its document instead.
 const FETCH_ATTEMPTS: u32 = 3;
 
-/// How long such an attempt waits for the record, and the next one for it.
+/// How long such a fetch waits, and the pause between two.
 const FETCH_WAIT: Duration = Duration::from_millis(50);
 
-/// Writes dead letters. Shared by all producers and writers of a run.
+/// The collection of dead letters.
+#[derive(Debug)]
+pub struct LetterCollection {
+    pub documents: Documents,
+    /// How long commands are retried.
+    pub timeout: Duration,
+}
+
+/// Writes dead letters. All producers and writers of a process share it.
 #[derive(Debug)]
 pub struct DeadLetters {
-    /// None where only the topic is at hand.
-    collection: Option<Documents>,
+    /// `None` for a producer without a store.
+    collection: Option<LetterCollection>,
     connector: Connector,
-    /// Per topic of the run, the partition for its dead letters once there has been one.
+    /// By topic of the run: the partition for its dead letters, once there is one.
     topics: Vec<Mutex<Option<Partition>>>,
 }
 
 impl DeadLetters {
-    /// Prepares for the dead letters of so many topics; nothing is made before there is one.
+    /// Prepares for the dead letters of a number of topics. Nothing is created before the first one.
     ///
-    /// Without a collection, as for a producer that knows no store, they go to the topic alone.
-    pub fn new(collection: Option<Documents>, connector: Connector, topics: usize) -> Self {
+    /// Without a collection, letters go to the topic only.
+    pub fn new(collection: Option<LetterCollection>, connector: Connector, topics: usize) -> Self {
         Self {
             collection,
             connector,
@@ -73,74 +80,14 @@ impl DeadLetters {
         while first < letters.len() {
             let end = first + fitting(&documents[first..], INSERT_BYTES, |it| it.as_bytes().len());
             let (letters, documents) = (&letters[first..end], &documents[first..end]);
-            self.put_fitting(context, topic, (collection, letters), documents)
-                .await?;
+            let new = collection.insert(context, letters, documents).await?;
+            self.publish(context, topic, &new).await?;
             first = end;
         }
         Ok(())
     }
 
-    async fn put_fitting(
-        &self,
-        context: &Context,
-        topic: usize,
-        (collection, letters): (&Documents, &[Letter]),
-        documents: &[RawDocumentBuf],
-    ) -> Result<(), Error> {
-        for letter in letters {
-            tracing::debug!(id = letter.id(), reason = letter.reason(), "dead letter");
-        }
-        let answered = insert(context, collection, documents).await?;
-        if let Some((_, reason)) = answered.rejected.into_iter().next() {
-            return Err(Error::Insert {
-                collection: collection.name(),
-                attempts: 1,
-                source: Cause::Other(reason),
-            });
-        }
-        let known: BTreeSet<usize> = answered.duplicates.iter().copied().collect();
-        let counters = &context.counters;
-        if answered.sent_again {
-            // Known are those that an earlier attempt stored without saying so.
-            counters.dead_lettered.add(letters.len());
-        } else {
-            counters.dead_lettered.add(letters.len() - known.len());
-            counters.replayed.add(known.len());
-        }
-        let published = self
-            .published(context, (collection, letters), &known)
-            .await?;
-        let new: Vec<&Letter> = letters
-            .iter()
-            .filter(|letter| !published.contains(letter.id()))
-            .collect();
-        self.publish(context, topic, &new).await
-    }
-
-    /// Returns which of the letters that were in the collection already are in the topic too.
-    async fn published(
-        &self,
-        context: &Context,
-        (collection, letters): (&Documents, &[Letter]),
-        known: &BTreeSet<usize>,
-    ) -> Result<BTreeSet<String>, Error> {
-        if known.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let ids: Vec<&str> = known.iter().map(|index| letters[*index].id()).collect();
-        let look_up = || async {
-            let mut published = BTreeSet::new();
-            let filter = doc! { "_id": { "$in": ids.clone() }, "published": { "$exists": true } };
-            let scan = collection.scan(filter, |letter| {
-                published.extend(letter.get_str("_id").ok().map(str::to_owned));
-            });
-            scan.await?;
-            Ok(published)
-        };
-        persistently(context, look_up).await.map_err(Error::Store)
-    }
-
-    /// Sends letters to the topic, and notes in the collection that they are there.
+    /// Sends letters to the topic, and marks them as published in the collection.
     async fn publish(
         &self,
         context: &Context,
@@ -161,11 +108,11 @@ impl DeadLetters {
             let end = first + fitting(&letters[first..], PRODUCE_BYTES, size);
             let letters = &letters[first..end];
             if send(context, partition, letters).await? {
-                self.note(context, letters, true).await?;
+                self.mark(context, letters, true).await?;
             } else {
                 for letter in letters {
-                    let taken = letters.len() > 1 && send(context, partition, &[letter]).await?;
-                    self.note(context, &[letter], taken).await?;
+                    let sent = letters.len() > 1 && send(context, partition, &[letter]).await?;
+                    self.mark(context, &[letter], sent).await?;
                 }
             }
             first = end;
@@ -173,17 +120,17 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// Makes the topic if it is not there.
+    /// Creates the topic if it does not exist.
     async fn open(&self, context: &Context, topic: usize) -> Result<Partition, Error> {
         let name = format!("{}{TOPIC_SUFFIX}", context.settings.topics[topic]);
-        let mut attempts = Attempts::new(context.settings.broker_timeout);
+        let mut attempts = Attempts::new(context.settings.timeouts.broker);
         loop {
-            let ensured = self.ensure(&name, context.settings.replication_factor);
+            let ensured = self.ensure(&name, context.settings.creation.replication_factor);
             let Err(error) = ensured.await else {
                 return Ok(self.connector.partition(&name, 0));
             };
-            tracing::warn!(%error, "preparing the dead letters' topic again");
-            if !again(context, &mut attempts).await {
+            tracing::warn!(%error, "retrying to create the dead letter topic");
+            if !pause_before_retry(context, &mut attempts).await {
                 return Err(Error::Broker(error));
             }
         }
@@ -194,14 +141,14 @@ impl DeadLetters {
             return Ok(());
         }
         match self.connector.create_topic(name, 1, replicas).await {
-            // Another process may have been faster.
+            // Another process may have created it.
             Err(error) if !self.connector.topics().await?.contains_key(name) => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Notes of letters whether they are in the topic; those that are too large for it are not.
-    async fn note(
+    /// Marks letters in the collection as published, or as too large for the topic.
+    async fn mark(
         &self,
         context: &Context,
         letters: &[&Letter],
@@ -214,12 +161,13 @@ impl DeadLetters {
         let update = || {
             let filter = doc! { "_id": { "$in": ids.clone() } };
             let update = doc! { "$set": { "published": published } };
-            collection.update_all(filter, update)
+            collection.documents.update_all(filter, update)
         };
-        persistently(context, update).await.map_err(Error::Store)
+        let updated = retry_idempotent(context, collection.timeout, update);
+        updated.await.map_err(Error::Store)
     }
 
-    /// Reads a record of the run once more; none if the broker does not give it any more.
+    /// Fetches a record again; `None` if the broker does not return it.
     pub async fn original(
         &self,
         context: &Context,
@@ -235,7 +183,7 @@ impl DeadLetters {
                     let mut records = fetched.records.into_iter();
                     return records.find(|record| record.offset == offset);
                 }
-                Err(error) => tracing::warn!(%error, "cannot read a refused record again"),
+                Err(error) => tracing::warn!(%error, "failed to fetch a rejected record again"),
             }
             tokio::time::sleep(FETCH_WAIT).await;
         }
@@ -243,13 +191,73 @@ impl DeadLetters {
     }
 }
 
-/// Sends letters in one batch until they are acknowledged; false if the batch is too large.
+impl LetterCollection {
+    /// Inserts letters and returns those that are not in the topic yet.
+    async fn insert<'a>(
+        &self,
+        context: &Context,
+        letters: &'a [Letter],
+        documents: &[RawDocumentBuf],
+    ) -> Result<Vec<&'a Letter>, Error> {
+        for letter in letters {
+            tracing::debug!(id = letter.id(), reason = letter.reason(), "dead letter");
+        }
+        let inserted = insert(context, self.timeout, &self.documents, documents).await?;
+        if let Some((_, reason)) = inserted.rejected.into_iter().next() {
+            return Err(Error::Insert {
+                collection: self.documents.name(),
+                attempts: 1,
+                source: Cause::Other(reason),
+            });
+        }
+        let known: BTreeSet<usize> = inserted.duplicates.iter().copied().collect();
+        let counters = &context.counters;
+        if inserted.retried {
+            // An earlier attempt of this insert has stored the known ones.
+            counters.dead_lettered.add(letters.len());
+        } else {
+            counters.dead_lettered.add(letters.len() - known.len());
+            counters.replayed.add(known.len());
+        }
+        let published = self.published(context, letters, &known).await?;
+        let new = letters.iter();
+        Ok(new
+            .filter(|letter| !published.contains(letter.id()))
+            .collect())
+    }
+
+    /// Returns the ids of those known letters that are in the topic.
+    async fn published(
+        &self,
+        context: &Context,
+        letters: &[Letter],
+        known: &BTreeSet<usize>,
+    ) -> Result<BTreeSet<String>, Error> {
+        if known.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let ids: Vec<&str> = known.iter().map(|index| letters[*index].id()).collect();
+        let look_up = || async {
+            let mut published = BTreeSet::new();
+            let filter = doc! { "_id": { "$in": ids.clone() }, "published": { "$exists": true } };
+            let scan = self.documents.scan(filter, |letter| {
+                published.extend(letter.get_str("_id").ok().map(str::to_owned));
+            });
+            scan.await?;
+            Ok(published)
+        };
+        let found = retry_idempotent(context, self.timeout, look_up);
+        found.await.map_err(Error::Store)
+    }
+}
+
+/// Sends letters in one batch and retries until an ack. Returns false if the batch is too large.
 async fn send(
     context: &Context,
     partition: &mut Partition,
     letters: &[&Letter],
 ) -> Result<bool, Error> {
-    let mut attempts = Attempts::new(context.settings.broker_timeout);
+    let mut attempts = Attempts::new(context.settings.timeouts.broker);
     loop {
         let mut batch = Batch::default();
         for letter in letters {
@@ -264,18 +272,18 @@ async fn send(
             ProduceOutcome::Acked { .. } => return Ok(true),
             ProduceOutcome::TooLarge(_) => return Ok(false),
             ProduceOutcome::Refused(cause) => {
-                return Err(gave_up(partition, attempts.count() + 1, cause));
+                return Err(delivery_error(partition, attempts.count() + 1, cause));
             }
             ProduceOutcome::Rejected(cause) | ProduceOutcome::Unknown(cause) => cause,
         };
-        tracing::warn!(%cause, "sending dead letters again");
-        if !again(context, &mut attempts).await {
-            return Err(gave_up(partition, attempts.count(), cause));
+        tracing::warn!(%cause, "retrying to send dead letters");
+        if !pause_before_retry(context, &mut attempts).await {
+            return Err(delivery_error(partition, attempts.count(), cause));
         }
     }
 }
 
-fn gave_up(partition: &Partition, attempts: u32, source: Cause) -> Error {
+fn delivery_error(partition: &Partition, attempts: u32, source: Cause) -> Error {
     Error::Delivery {
         topic: partition.topic().to_owned(),
         partition: partition.number(),
@@ -284,7 +292,7 @@ fn gave_up(partition: &Partition, attempts: u32, source: Cause) -> Error {
     }
 }
 
-/// Returns how many of the first items are within a number of bytes; at least one.
+/// Returns how many of the first items fit into a number of bytes, at least 1.
 fn fitting<T>(items: &[T], most: usize, size: impl Fn(&T) -> usize) -> usize {
     let mut bytes = 0;
     let fitting = items.iter().take_while(|item| {

@@ -1,40 +1,40 @@
-//! When each record was acknowledged, passed from the producer of a partition to its consumer.
+//! Ack times of records, passed from the producer of a partition to its consumer.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// Acks of one partition, by offset. One entry per produce request, dropped once read past.
+/// Acks of one partition by offset: one entry per produce request, dropped when a consumer is past it.
 #[derive(Debug)]
 pub struct Acks {
     state: Mutex<State>,
-    /// Whether somebody will ask for them.
+    /// Whether this process has a consumer that reads them.
     kept: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     entries: VecDeque<Ack>,
-    /// Offset behind the last acknowledged record.
+    /// Offset after the last acknowledged record.
     end: i64,
-    /// Where the log went on after it had lost its tail, until the consumer has gone back there.
+    /// Offset at which the log continued after a truncation, until the consumer has taken it.
     rewound: Option<i64>,
-    /// Whether the loss of the log's tail was noticed, and nothing was acknowledged since.
-    loss_noticed: bool,
+    /// Whether the consumer has noticed a truncation and nothing was acknowledged since.
+    truncation_noticed: bool,
 }
 
 /// One acknowledged produce request.
 #[derive(Debug, Clone, Copy)]
 struct Ack {
-    /// Offset behind its last record.
+    /// Offset after its last record.
     end: i64,
     /// Offset of its first record.
     base: i64,
-    /// When the ack came, nanoseconds on the run's clock.
+    /// Time of the ack, nanoseconds on the run's clock.
     acked: u64,
 }
 
 impl Acks {
-    /// Prepares to keep acks, or to forget them where the consumer is another process.
+    /// `kept` is false if the consumers are in other processes: then no ack is stored.
     pub fn new(kept: bool) -> Self {
         Self {
             state: Mutex::default(),
@@ -42,15 +42,15 @@ impl Acks {
         }
     }
 
-    /// Notes that `count` records from `base` on are acknowledged.
+    /// Adds the ack of `count` records from offset `base`.
     ///
-    /// Returns whether that is news of a loss: an offset was given a second time, so the log has
-    /// lost what had been there.
+    /// Returns whether it reveals a truncation that was not known: an offset was assigned twice, so
+    /// the log has lost the records after it.
     pub fn push(&self, base: i64, count: usize, acked: u64) -> bool {
         let end = base.saturating_add_unsigned(count as u64);
         let mut state = self.lock();
         let lost = base < state.end;
-        let noticed = std::mem::take(&mut state.loss_noticed);
+        let noticed = std::mem::take(&mut state.truncation_noticed);
         if lost {
             state.entries.clear();
             let rewound = state.rewound.unwrap_or(base);
@@ -63,21 +63,21 @@ impl Acks {
         lost && !noticed
     }
 
-    /// Notes that the log ends before what was read from it; returns whether that is news.
-    pub fn notice_loss(&self) -> bool {
+    /// Records that the log ends before the consumer's position; returns whether that was unknown.
+    pub fn notice_truncation(&self) -> bool {
         let mut state = self.lock();
         let known = state.rewound.is_some();
-        !known && !std::mem::replace(&mut state.loss_noticed, true)
+        !known && !std::mem::replace(&mut state.truncation_noticed, true)
     }
 
-    /// Returns where to go back to after the log has lost its tail, once.
+    /// Returns, once, the offset to which the consumer must go back after a truncation.
     pub fn take_rewound(&self) -> Option<i64> {
         self.lock().rewound.take()
     }
 
-    /// Returns a cursor that looks up increasing offsets.
-    pub fn reader(&self) -> Reader<'_> {
-        Reader { state: self.lock() }
+    /// Returns a reader for increasing offsets.
+    pub fn reader(&self) -> AckReader<'_> {
+        AckReader { state: self.lock() }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -85,25 +85,25 @@ impl Acks {
     }
 }
 
-/// Looks up acks in order of their offsets, forgetting those behind.
+/// Looks up acks by increasing offset and drops earlier ones.
 #[derive(Debug)]
-pub struct Reader<'a> {
+pub struct AckReader<'a> {
     state: std::sync::MutexGuard<'a, State>,
 }
 
-/// What is known of a record's ack.
+/// The ack of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acked {
-    /// It came at this instant, nanoseconds on the run's clock.
+    /// It arrived at this time, nanoseconds on the run's clock.
     At(u64),
-    /// It has not come, but may: the fetch can overtake it.
+    /// It has not arrived yet: a fetch can be faster than the ack.
     NotYet,
-    /// It got lost: later records have theirs.
+    /// It was lost: later records have theirs.
     Never,
 }
 
-impl Reader<'_> {
-    /// Returns when the record at `offset` was acknowledged. Offsets must not decrease.
+impl AckReader<'_> {
+    /// Returns the ack of the record at `offset`. Offsets must not decrease.
     pub fn acked(&mut self, offset: i64) -> Acked {
         let entries = &mut self.state.entries;
         while entries.front().is_some_and(|ack| ack.end <= offset) {
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_offset_finds_its_own_ack_and_no_other() {
+    fn each_offset_finds_its_own_ack() {
         let acks = Acks::new(true);
         assert!(!acks.push(10, 5, 100));
         assert!(!acks.push(20, 5, 200));
@@ -135,18 +135,18 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_given_twice_is_a_loss_told_once_with_its_place() {
+    fn offset_assigned_twice_is_reported_once_as_a_truncation() {
         let acks = Acks::new(true);
         assert!(!acks.push(0, 100, 1));
         assert_eq!(acks.take_rewound(), None);
         assert!(acks.push(60, 5, 2));
         assert!(!acks.push(65, 5, 3));
-        assert!(!acks.notice_loss(), "the producer has told it already");
+        assert!(!acks.notice_truncation(), "the producer has reported it");
         assert_eq!(acks.take_rewound(), Some(60));
         assert_eq!(acks.take_rewound(), None);
-        assert!(acks.notice_loss());
-        assert!(!acks.notice_loss());
-        assert!(!acks.push(10, 5, 4), "the consumer has told it already");
+        assert!(acks.notice_truncation());
+        assert!(!acks.notice_truncation());
+        assert!(!acks.push(10, 5, 4), "the consumer has reported it");
         assert_eq!(acks.take_rewound(), Some(10));
     }
 }

@@ -1,5 +1,4 @@
-//! The pacing thread: hands each reading over at its intended instant, and never waits for what
-//! becomes of it.
+//! The pacing thread: emits each reading at its intended time and never waits for a response.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,57 +8,57 @@ use crate::fleet::{self, Reading};
 use crate::load::{Bound, Rate};
 use crate::measure::{RunClock, nanos};
 
-/// Shortest sleep: events that lie closer are handed over together, at most this much late.
+/// Shortest sleep. Closer readings are emitted together, at most this much late.
 ///
-/// Waking for each of 50,000 events per second would cost half a core.
+/// Waking up for each of 50,000 readings per second would cost half a core.
 const LEAST_SLEEP: Duration = Duration::from_micros(200);
 
-/// Longest sleep, after which the thread looks whether the run was stopped.
-const LOOK_AROUND: Duration = Duration::from_millis(50);
+/// Longest sleep, after which the thread checks the stop flag.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Readings of an unlimited rate that share one look at the clock.
+/// Readings of an unlimited rate that share one reading of the clock.
 const BURST: usize = 64;
 
 /// Takes readings from the pacing thread.
 pub trait Sink {
-    /// Takes one reading, whose intended instant has come.
+    /// Takes one reading at its intended time.
     fn push(&mut self, reading: Reading);
 
-    /// Passes on what was held back, before the thread sleeps.
+    /// Passes buffered readings on, before the thread sleeps.
     fn flush(&mut self);
 }
 
-/// Says whether the fleet goes on, and is told to stop from other threads.
+/// Stops the emission from other threads.
 #[derive(Debug, Clone, Default)]
-pub struct Throttle {
+pub struct StopFlag {
     stopped: Arc<AtomicBool>,
 }
 
-impl Throttle {
-    /// Ends the fleet's emission.
+impl StopFlag {
+    /// Stops the emission.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
     /// Returns whether the fleet still emits.
-    pub fn open(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         !self.stopped.load(Ordering::Relaxed)
     }
 }
 
-/// Hands over the readings of a fleet, on its schedule or as fast as they are taken.
+/// Emits the readings of a fleet into `sink`, on schedule or as fast as the sink takes them.
 ///
-/// Instants count from `start` on the run's clock. Returns the number handed over.
+/// Intended times count from `start` on the run's clock. Returns the number of readings.
 pub fn emit(
     readings: impl Iterator<Item = Reading>,
     sink: &mut impl Sink,
     clock: RunClock,
     start: u64,
     fleet: &fleet::Settings,
-    throttle: &Throttle,
+    stop: &StopFlag,
 ) -> u64 {
     if fleet.total_rate.unwrap_or(fleet.rate) == Rate::Max {
-        // Readings of others' shards count as theirs.
+        // The bound counts the readings of the whole fleet.
         let (most, duration) = match fleet.bound {
             Bound::Records(records) => (fleet.share(records), None),
             Bound::Rows => (fleet.share(fleet.rows), None),
@@ -70,21 +69,19 @@ pub fn emit(
             most,
             duration,
         };
-        emit_unlimited(readings, sink, clock, limits, throttle)
+        emit_unlimited(readings, sink, clock, limits, stop)
     } else {
-        emit_on_schedule(readings, sink, clock, start, throttle)
+        emit_on_schedule(readings, sink, clock, start, stop)
     }
 }
 
-/// Hands over readings that have a schedule. Instants count from `start` on the run's clock.
-///
-/// Returns the number handed over.
+/// Emits readings that have intended times.
 fn emit_on_schedule(
     readings: impl Iterator<Item = Reading>,
     sink: &mut impl Sink,
     clock: RunClock,
     start: u64,
-    throttle: &Throttle,
+    stop: &StopFlag,
 ) -> u64 {
     let mut emitted = 0;
     let mut now = clock.now();
@@ -95,9 +92,9 @@ fn emit_on_schedule(
         }
         if reading.intended > now {
             sink.flush();
-            now = sleep_until(reading.intended, clock, throttle);
+            now = sleep_until(reading.intended, clock, stop);
         }
-        if !throttle.open() {
+        if !stop.is_running() {
             break;
         }
         sink.push(reading);
@@ -107,26 +104,23 @@ fn emit_on_schedule(
     emitted
 }
 
-/// When an unlimited fleet stops, and what of it is warm-up.
+/// Warm-up and end of an unlimited emission.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Length of the warm-up.
     warm_up: Duration,
-    /// Measured readings, at most.
+    /// Maximum number of measured readings.
     most: u64,
-    /// Measured time, if that is limited.
+    /// Length of the measured phase, if limited.
     duration: Option<Duration>,
 }
 
-/// Hands over readings as fast as the sink takes them; each is intended when its turn comes.
-///
-/// Returns the number handed over.
+/// Emits readings as fast as the sink takes them. The intended time of each is when it is emitted.
 fn emit_unlimited(
     readings: impl Iterator<Item = Reading>,
     sink: &mut impl Sink,
     clock: RunClock,
     limits: Limits,
-    throttle: &Throttle,
+    stop: &StopFlag,
 ) -> u64 {
     let start = clock.now();
     let warm_up_end = start + nanos(limits.warm_up);
@@ -140,7 +134,7 @@ fn emit_unlimited(
         if emitted % BURST as u64 == 0 {
             now = clock.now();
         }
-        if measured == most || now >= end || !throttle.open() {
+        if measured == most || now >= end || !stop.is_running() {
             break;
         }
         reading.intended = now;
@@ -153,12 +147,12 @@ fn emit_unlimited(
     emitted
 }
 
-fn sleep_until(instant: u64, clock: RunClock, throttle: &Throttle) -> u64 {
+fn sleep_until(instant: u64, clock: RunClock, stop: &StopFlag) -> u64 {
     loop {
         let left = clock.until(instant);
-        if left.is_zero() || !throttle.open() {
+        if left.is_zero() || !stop.is_running() {
             return clock.now();
         }
-        std::thread::sleep(left.clamp(LEAST_SLEEP, LOOK_AROUND));
+        std::thread::sleep(left.clamp(LEAST_SLEEP, POLL_INTERVAL));
     }
 }

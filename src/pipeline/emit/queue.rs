@@ -1,8 +1,7 @@
 //! The bounded queue between the pacing thread and the producer of one partition.
 //!
-//! A reading is 40 bytes and Copy, and both sides move many at once under one lock. When the queue
-//! is full the pacing thread waits; the intended instants do not move, so the wait shows as publish
-//! delay.
+//! A reading is 40 bytes and `Copy`, and both sides move many of them under one lock. If the queue is
+//! full, the pacing thread waits. Intended times do not change, so the wait counts as publish delay.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,11 +11,11 @@ use tokio::sync::Notify;
 
 use crate::fleet::Reading;
 
-/// Readings a queue holds at most.
+/// Maximum readings in a queue.
 const CAPACITY: usize = 16_384;
 
-/// How often a waiting pacing thread looks whether the run was stopped.
-const LOOK_AROUND: Duration = Duration::from_millis(50);
+/// How often a waiting pacing thread checks the stop flag.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A bounded queue with one pushing thread and one taking task.
 #[derive(Debug, Default)]
@@ -33,10 +32,10 @@ struct State {
 }
 
 impl Queue {
-    /// Moves all of `readings` into the queue, waiting for space while `go_on` allows it.
+    /// Moves all of `readings` into the queue, waiting for space while `is_running` returns true.
     ///
-    /// Returns how many were left out because the queue was closed or `go_on` said no.
-    pub fn push(&self, readings: &mut Vec<Reading>, go_on: impl Fn() -> bool) -> usize {
+    /// Returns the number of readings that did not get in before the queue closed or the run stopped.
+    pub fn push(&self, readings: &mut Vec<Reading>, is_running: impl Fn() -> bool) -> usize {
         let mut rest = readings.drain(..);
         let mut state = self.lock();
         loop {
@@ -48,17 +47,17 @@ impl Queue {
             if rest.len() == 0 {
                 return 0;
             }
-            if state.closed || !go_on() {
+            if state.closed || !is_running() {
                 return rest.len();
             }
-            let waited = self.space.wait_timeout(state, LOOK_AROUND);
+            let waited = self.space.wait_timeout(state, POLL_INTERVAL);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Moves up to `most` readings to the end of `taken`, waiting for the first.
+    /// Appends up to `most` readings to `taken`, waiting for the first.
     ///
-    /// Returns false when the queue is closed and empty. Cancel safe.
+    /// Returns false if the queue is closed and empty. Cancel safe.
     pub async fn take(&self, most: usize, taken: &mut Vec<Reading>) -> bool {
         loop {
             {
@@ -77,14 +76,14 @@ impl Queue {
         }
     }
 
-    /// Takes no more readings; those inside can still be taken.
+    /// Closes the queue for new readings; those inside can still be taken.
     pub fn close(&self) {
         self.lock().closed = true;
         self.space.notify_one();
         self.ready.notify_one();
     }
 
-    /// Closes the queue and returns how many readings were left inside.
+    /// Closes the queue, drops its readings and returns their number.
     pub fn abandon(&self) -> usize {
         self.close();
         std::mem::take(&mut self.lock().readings).len()
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn readings_come_out_in_order_and_none_is_lost_at_the_bound() {
+    async fn full_queue_keeps_order_and_loses_no_reading() {
         let queue = Arc::new(Queue::default());
         let total = 3 * CAPACITY as u64 + 7;
         let pushing = Arc::clone(&queue);
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_lets_a_stopped_thread_go() {
+    fn push_to_a_full_queue_returns_when_stopped() {
         let queue = Queue::default();
         let mut readings: Vec<_> = (0..CAPACITY as u64 + 5).map(reading).collect();
         assert_eq!(queue.push(&mut readings, || false), 5);

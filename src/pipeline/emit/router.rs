@@ -1,50 +1,57 @@
-//! Where the pacing thread's readings go: to the queue of the partition that their key falls on, or
-//! nowhere.
+//! Routes readings of the pacing thread to the queue of their partition, or only counts them.
 
 use std::sync::Arc;
 
 use crate::fleet::{Reading, partition};
 use crate::measure::{Histogram, RunClock};
 use crate::pipeline::context::{Context, TopicPartition};
-use crate::pipeline::emit::emitter::{Sink, Throttle};
+use crate::pipeline::emit::emitter::{Sink, StopFlag};
 use crate::pipeline::emit::queue::Queue;
+use crate::pipeline::settings::EmissionSettings;
 
-/// Readings passed to a queue at once while there is no pause.
+/// Readings that are passed to a queue at once while the thread does not sleep.
 const CHUNK: usize = 64;
 
-/// Sends readings to the queues of their partitions.
+/// Routes readings to the queues of their partitions.
 #[derive(Debug)]
 pub struct Router {
     context: Arc<Context>,
+    emission: Arc<EmissionSettings>,
     queues: Vec<Arc<Queue>>,
     held: Vec<Vec<Reading>>,
-    throttle: Throttle,
+    stop: StopFlag,
     routed: u64,
 }
 
 impl Router {
-    /// Makes a router to one queue per partition, in the order of the context's partitions.
-    pub fn new(context: Arc<Context>, queues: Vec<Arc<Queue>>, throttle: Throttle) -> Self {
+    /// `queues` has one queue per partition, in the order of [`Context::partitions`].
+    pub fn new(
+        context: Arc<Context>,
+        emission: Arc<EmissionSettings>,
+        queues: Vec<Arc<Queue>>,
+        stop: StopFlag,
+    ) -> Self {
         let held = queues.iter().map(|_| Vec::with_capacity(CHUNK)).collect();
         Self {
             context,
+            emission,
             queues,
             held,
-            throttle,
+            stop,
             routed: 0,
         }
     }
 
     fn index_of(&mut self, reading: &Reading) -> usize {
-        let topic = self.context.workload.topic_of(reading.row);
+        let emission = &self.emission;
+        let topic = emission.workload.topic_of(reading.row);
         let partitions = self.context.partitions_of(topic);
-        let settings = &self.context.settings;
-        let key = settings
+        let key = emission
             .key
-            .of(settings.fleet.seed, reading.vehicle, reading.sequence);
+            .of(emission.fleet.seed, reading.vehicle, reading.sequence);
         let number = match key {
             Some(key) => partition::of_key(key.as_ref(), partitions),
-            // Without a key any partition will do; taking them in turn can be repeated.
+            // Without a key, partitions take turns, which is reproducible.
             None => partition::in_turn(self.routed, partitions),
         };
         self.routed += 1;
@@ -57,7 +64,7 @@ impl Router {
     fn pass_on(&mut self, index: usize) {
         let held = &mut self.held[index];
         let number = held.len();
-        let left_out = self.queues[index].push(held, || self.throttle.open());
+        let left_out = self.queues[index].push(held, || self.stop.is_running());
         self.context.counters.emitted.add(number - left_out);
         self.context.counters.left_out.add(left_out);
     }
@@ -66,7 +73,7 @@ impl Router {
 impl Sink for Router {
     fn push(&mut self, reading: Reading) {
         let (vehicle, sequence) = (reading.vehicle, reading.sequence);
-        let faults = self.context.settings.data_faults.as_ref();
+        let faults = self.emission.data_faults.as_ref();
         if faults.is_some_and(|faults| faults.withholds(vehicle, sequence)) {
             self.context.counters.withheld.add(1);
             return;
@@ -87,22 +94,23 @@ impl Sink for Router {
     }
 }
 
-/// Only counts, and measures how late each reading was handed over.
+/// Counts readings and measures their publish delay.
 #[derive(Debug)]
 pub struct NullSink {
     clock: RunClock,
-    /// Intended instants of readings that share the next look at the clock.
+    /// Intended times of readings that share the next reading of the clock, and whether each is
+    /// warm-up.
     held: Vec<(u64, bool)>,
     /// Publish delay of the measured readings.
     pub publish_delay: Histogram,
-    /// Intended instant of the first measured reading.
+    /// Intended time of the first measured reading.
     pub first_intended: Option<u64>,
-    /// When the last measured reading was handed over.
+    /// Time at which the last measured reading was emitted.
     pub last_sent: Option<u64>,
 }
 
 impl NullSink {
-    /// Makes a sink that takes the time from a run's clock.
+    /// Creates a sink that has counted nothing.
     pub fn new(clock: RunClock) -> Self {
         Self {
             clock,

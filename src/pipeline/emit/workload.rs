@@ -1,4 +1,4 @@
-//! The rows of all topics as one row space, and the payload of each row.
+//! The rows of all topics under one index, and the payload of each row.
 
 use crate::dataset::schema::is_missing;
 use crate::dataset::{Dataset, RowBuffer, Schema};
@@ -6,7 +6,7 @@ use crate::pipeline::error::Error;
 use crate::record::payload::PayloadEncoder;
 use crate::record::payload_hash;
 
-/// Every row that is replayed, topic after topic.
+/// Rows to replay, topic after topic.
 #[derive(Debug)]
 pub struct Workload {
     sources: Vec<Source>,
@@ -22,16 +22,16 @@ struct Source {
     first_row: u64,
 }
 
-/// Memory that encoding one row after the other reuses.
+/// Buffers that are reused between rows.
 #[derive(Debug, Default)]
-pub struct Scratch {
+pub struct EncodeBuffer {
     row: RowBuffer,
-    /// The last row's payload.
+    /// Payload of the last row.
     pub payload: Vec<u8>,
 }
 
 impl Workload {
-    /// Puts the datasets of all topics behind one another.
+    /// Concatenates the datasets of all topics.
     pub fn new(datasets: Vec<Dataset>) -> Self {
         let mut rows = 0;
         let sources = datasets
@@ -52,12 +52,12 @@ impl Workload {
         Self { sources, rows }
     }
 
-    /// Returns the number of rows of all topics.
+    /// Returns the number of rows.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Returns the datasets, topic by topic.
+    /// Returns the dataset of each topic.
     pub fn datasets(&self) -> impl ExactSizeIterator<Item = &Dataset> {
         self.sources.iter().map(|source| &source.dataset)
     }
@@ -82,24 +82,24 @@ impl Workload {
             - 1
     }
 
-    /// Writes a row's payload to `scratch.payload`; `visit_label` gets its label, if it has one.
+    /// Writes a row's payload to `buffer.payload`. `visit_label` gets its label, if it has one.
     pub fn encode(
         &self,
         row: u64,
-        scratch: &mut Scratch,
+        buffer: &mut EncodeBuffer,
         visit_label: impl FnOnce(&str),
     ) -> Result<(), Error> {
         let source = &self.sources[self.topic_of(row)];
-        let found = source.dataset.row(row - source.first_row, &mut scratch.row);
+        let found = source.dataset.row(row - source.first_row, &mut buffer.row);
         let cells = found.map_err(Error::Dataset)?;
         let label = source.label_column.map(|column| cells.field(column));
         if let Some(label) = label.filter(|label| !is_missing(label)) {
             visit_label(label);
         }
-        scratch.payload.clear();
+        buffer.payload.clear();
         source
             .encoder
-            .encode(cells.fields(), &mut scratch.payload)
+            .encode(cells.fields(), &mut buffer.payload)
             .map_err(|error| Error::Encode { row, source: error })
     }
 
@@ -110,11 +110,11 @@ impl Workload {
 
     /// Returns the hash of every row's payload.
     pub fn payload_hashes(&self) -> Result<Vec<u64>, Error> {
-        let mut scratch = Scratch::default();
+        let mut buffer = EncodeBuffer::default();
         (0..self.rows)
             .map(|row| {
-                self.encode(row, &mut scratch, |_label| ())?;
-                Ok(payload_hash(&scratch.payload))
+                self.encode(row, &mut buffer, |_label| ())?;
+                Ok(payload_hash(&buffer.payload))
             })
             .collect()
     }

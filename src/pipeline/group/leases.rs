@@ -1,21 +1,21 @@
-//! A group in the store: one document per member with its beat, one per partition with its owner.
+//! A group in the store: one document per member with its heartbeat, one per partition with its owner.
 //!
 //! ```text
 //!  <collection>_members      { _id: "<group>/<member>", beat }
 //!  <collection>_checkpoints  { _id: "<group>/<topic>/<partition>", topic, partition, epoch, owner, offset }
 //! ```
 //!
-//! A lease is also the partition's checkpoint, so that whoever takes it over has the offset to go
-//! on at. Every change is conditional on the epoch that was seen.
+//! A lease is also the partition's checkpoint, so a new owner knows the offset to continue at. Every
+//! change requires the epoch that the member has seen.
 
 use bson::{Document, RawDocument, doc};
 
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::group::membership::{Lease, View};
-use crate::store::client::Upsert;
-use crate::store::{Connection, Documents, Error};
+use crate::pipeline::settings::StorageSettings;
+use crate::store::{Connection, Documents, Error, Upsert};
 
-/// The documents of one group, as one member writes them.
+/// Heartbeats and leases of one group, written by one member.
 #[derive(Debug, Clone)]
 pub struct Leases {
     checkpoints: Documents,
@@ -24,41 +24,44 @@ pub struct Leases {
     member: String,
 }
 
-/// A partition that a claim has won.
+/// The result of a successful claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claimed {
-    /// The epoch of the new owner.
+    /// Epoch of the new owner.
     pub epoch: i64,
-    /// Offset to go on at.
+    /// Offset to continue at.
     pub position: i64,
 }
 
 impl Leases {
-    /// Prepares to act as a member of the context's group.
-    pub fn new(context: &Context, store: &Connection, member: String) -> Self {
-        let settings = &context.settings;
+    pub fn new(
+        context: &Context,
+        storage: &StorageSettings,
+        store: &Connection,
+        member: String,
+    ) -> Self {
         Self {
-            checkpoints: store.documents(&settings.checkpoint_collection()),
-            members: store.documents(&settings.member_collection()),
-            group: settings.reader().to_owned(),
+            checkpoints: store.documents(&storage.checkpoint_collection()),
+            members: store.documents(&storage.member_collection()),
+            group: storage.checkpoint_owner(&context.settings).to_owned(),
             member,
         }
     }
 
-    /// Returns the collection of leases, which are the checkpoints.
+    /// Returns the collection of leases. It is that of the checkpoints.
     pub fn checkpoints(&self) -> Documents {
         self.checkpoints.clone()
     }
 
-    /// Shows that this member lives. Numbers of beats must differ from each other.
-    pub async fn beat(&self, number: i64) -> Result<(), Error> {
+    /// Writes a heartbeat. Each must have another number.
+    pub async fn heartbeat(&self, number: i64) -> Result<(), Error> {
         let filter = doc! { "_id": self.member_key(&self.member) };
         let update = doc! { "$set": { "beat": number } };
         self.members.update(filter, update, Upsert::Yes).await?;
         Ok(())
     }
 
-    /// Looks at all members and all leases.
+    /// Reads all members and all leases.
     pub async fn view(&self, context: &Context) -> Result<View, Error> {
         let mut view = View::default();
         let prefix = self.member_key("");
@@ -79,9 +82,9 @@ impl Leases {
         Ok(view)
     }
 
-    /// Takes a partition whose lease has an epoch; `earliest` is where to begin without a lease.
+    /// Claims a partition whose lease has the epoch `seen`. Without a lease, it starts at `earliest`.
     ///
-    /// Returns none where another member was faster.
+    /// Returns `None` if another member was faster.
     pub async fn claim(
         &self,
         context: &Context,
@@ -109,8 +112,8 @@ impl Leases {
         self.checkpoints
             .update(filter, doc! { "$set": update }, upsert)
             .await?;
-        // Read after the epoch is raised, no older owner can change the offset any more. It also
-        // tells what became of a claim whose answer got lost.
+        // The epoch is raised, so no older owner can change the offset that is read here. The read
+        // also shows whether a claim with a lost response has succeeded.
         let lease = self.checkpoints.find_one(doc! { "_id": &key }).await?;
         let ours = |lease: &RawDocument| {
             lease.get_i64("epoch").is_ok_and(|found| found == epoch)
@@ -124,7 +127,7 @@ impl Leases {
         }))
     }
 
-    /// Gives a partition up, unless it is another's by now.
+    /// Frees a partition, unless another member has taken it over.
     pub async fn free(
         &self,
         context: &Context,
@@ -138,8 +141,8 @@ impl Leases {
         Ok(())
     }
 
-    /// Lets the next owner of a partition go on at an offset; whoever has it now loses it.
-    pub async fn move_to(
+    /// Sets the checkpoint of a partition. Its current owner loses the partition.
+    pub async fn reset(
         &self,
         context: &Context,
         partition: TopicPartition,
@@ -159,13 +162,13 @@ impl Leases {
         Ok(())
     }
 
-    /// Removes a dead member, unless it has shown a sign of life since `beat`.
-    pub async fn bury(&self, member: &str, beat: i64) -> Result<(), Error> {
-        let filter = doc! { "_id": self.member_key(member), "beat": beat };
+    /// Removes a dead member, unless it has sent a heartbeat after `heartbeat`.
+    pub async fn evict(&self, member: &str, heartbeat: i64) -> Result<(), Error> {
+        let filter = doc! { "_id": self.member_key(member), "beat": heartbeat };
         self.members.remove(filter).await
     }
 
-    /// Frees what this member still has, and leaves the group.
+    /// Frees all partitions of this member and leaves the group.
     pub async fn leave(&self, context: &Context) -> Result<(), Error> {
         let view = self.view(context).await?;
         for (partition, lease) in view.leases {
@@ -186,8 +189,8 @@ impl Leases {
         format!("{}/{topic}/{}", self.group, partition.number)
     }
 
-    /// Every document of the group: keys that begin with its name and a slash, found by their
-    /// index. A zero is what follows a slash.
+    /// Matches every document of the group by a range of keys: those that start with its name and a
+    /// slash. The character after the slash is `0`.
     fn of_group(&self) -> Document {
         let (from, to) = (format!("{}/", self.group), format!("{}0", self.group));
         doc! { "_id": { "$gte": from, "$lt": to } }

@@ -1,19 +1,18 @@
-//! Who owns which partition: the decisions of one member, pure.
+//! Decides which member owns which partition, pure.
 //!
-//! Each member looks at the same two things in the store, again and again: the beats of all
-//! members, and the leases of all partitions. From these it decides what to take and what to give
-//! up:
+//! Each member repeatedly reads the heartbeats of all members and the leases of all partitions from
+//! the store, and decides what to claim and what to give up:
 //!
 //! ```text
-//!  beats ─▶ who lives ─▶ assignment: i-th partition ↦ (i mod n)-th living member
-//!                            │
-//!  leases ───────────────────┴▶ claim what is ours and free · give up what is another's
+//!  heartbeats ─▶ live members ─▶ assignment: i-th partition ↦ (i mod n)-th live member
+//!                                    │
+//!  leases ───────────────────────────┴▶ claim own free partitions · give up those of others
 //! ```
 //!
-//! A member is dead when its beat has not changed for a while on the observer's own clock, so the
-//! clocks of hosts need not agree. Views may differ for a moment; what keeps two owners from
-//! harming each other is not the view but the epoch: a claim raises it by a conditional write, so
-//! each epoch has one owner, and a checkpoint under an older epoch changes nothing.
+//! A member is dead if its heartbeat has not changed for a while on the observer's own clock, so the
+//! clocks of hosts need not agree. Views of members may differ for a moment. The epoch keeps two
+//! owners from harming each other: a claim raises it with a conditional write, so each epoch has one
+//! owner, and a checkpoint with an older epoch changes nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,118 +20,118 @@ use std::time::Duration;
 use crate::measure::nanos;
 use crate::pipeline::context::TopicPartition;
 
-/// How long members wait for each other.
+/// Heartbeats and timeouts of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// Between two beats of a member, and between two looks at the others.
-    pub beat: Duration,
-    /// A member whose beat has not changed for so long is dead.
+    /// Interval between two heartbeats of a member, and between two reads of the group.
+    pub heartbeat: Duration,
+    /// A member without a heartbeat for this long is dead.
     pub dead_after: Duration,
-    /// A living member may take so long to give up a partition; then it is taken from it.
-    pub patience: Duration,
+    /// A live member that does not give up a partition within this time loses it.
+    pub give_up_timeout: Duration,
 }
 
 impl Default for Timing {
-    /// A dead owner's partitions have a new one within `dead_after` and two beats.
+    /// Partitions of a dead owner have a new one within `dead_after` and two heartbeats.
     fn default() -> Self {
         Self {
-            beat: Duration::from_secs(1),
+            heartbeat: Duration::from_secs(1),
             dead_after: Duration::from_secs(6),
-            patience: Duration::from_secs(30),
+            give_up_timeout: Duration::from_secs(30),
         }
     }
 }
 
-/// The lease of one partition, as the store has it.
+/// The lease of one partition in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Raised by each claim.
+    /// Each claim raises it.
     pub epoch: i64,
-    /// Name of the member that owns the partition; none if it was given up.
+    /// Name of the owner; `None` if the partition is free.
     pub owner: Option<String>,
 }
 
-/// What a member sees in the store.
+/// The group as a member reads it from the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct View {
-    /// Members with their last beats.
+    /// Last heartbeat of each member.
     pub members: BTreeMap<String, i64>,
-    /// Leases of the partitions that ever had one.
+    /// Leases by partition.
     pub leases: BTreeMap<TopicPartition, Lease>,
 }
 
-/// What a member is to do.
+/// What a member must do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Take a partition whose lease has this epoch; zero where there is no lease.
+    /// Claim a partition whose lease has this epoch; 0 without a lease.
     Claim(TopicPartition, i64),
-    /// Store what was read, write the checkpoint, and free the lease.
+    /// Store the records read so far, write the checkpoint and free the lease.
     GiveUp(TopicPartition),
-    /// Stop at once: the lease is another's.
+    /// Stop at once: another member has the lease.
     Drop(TopicPartition),
-    /// Free a lease that this member has, but does not use or need.
+    /// Free a lease that this member has but does not use.
     Free(TopicPartition, i64),
-    /// Remove a member that is dead, unless its beat changes before.
-    Bury(String, i64),
+    /// Remove a dead member, unless its heartbeat changes first.
+    Evict(String, i64),
 }
 
-/// What this member has of a partition.
+/// State of a partition in this member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Holding {
-    /// It tries to take it.
+    /// A claim is in flight.
     Claiming,
-    /// It reads it under an epoch.
+    /// The member reads it under an epoch.
     Owning(i64),
-    /// It stores what it has read, and reads no more.
+    /// The member stores the last records and reads no more.
     Leaving,
 }
 
-/// When a member was last seen to do something, on the observer's clock.
+/// The last heartbeat of a member, and when it changed on the observer's clock.
 #[derive(Debug, Clone, Copy)]
-struct Sign {
-    beat: i64,
+struct Heartbeat {
+    number: i64,
     changed: u64,
 }
 
-/// One member's knowledge of its group.
+/// One member's state of its group.
 #[derive(Debug)]
 pub struct Membership {
     name: String,
     timing: Timing,
     partitions: Vec<TopicPartition>,
-    signs: BTreeMap<String, Sign>,
+    heartbeats: BTreeMap<String, Heartbeat>,
     holdings: BTreeMap<TopicPartition, Holding>,
-    /// Partitions that a living member still has to give up: under which epoch, since when.
+    /// Partitions that a live member must still give up: epoch, and since when.
     awaited: BTreeMap<TopicPartition, (i64, u64)>,
-    /// Whether every partition had the owner it should have, when last looked.
+    /// Whether every partition had its assigned owner at the last read.
     in_place: bool,
 }
 
 impl Membership {
-    /// Joins a group that shares some partitions.
+    /// Joins a group that shares these partitions.
     pub fn new(name: String, timing: Timing, partitions: Vec<TopicPartition>) -> Self {
         Self {
             name,
             timing,
             partitions,
-            signs: BTreeMap::new(),
+            heartbeats: BTreeMap::new(),
             holdings: BTreeMap::new(),
             awaited: BTreeMap::new(),
             in_place: false,
         }
     }
 
-    /// Decides what to do about what is seen at `now`, nanoseconds on this process's clock.
+    /// Decides what to do about a view read at `now`, nanoseconds on this process's clock.
     pub fn observe(&mut self, now: u64, view: &View) -> Vec<Action> {
-        let mut actions = self.look_at_members(now, view);
-        let living = self.living(now);
+        let mut actions = self.observe_members(now, view);
+        let live = self.live_members(now);
         self.in_place = true;
         for index in 0..self.partitions.len() {
             let partition = self.partitions[index];
-            let assigned = living[index % living.len()] == self.name;
+            let assigned = live[index % live.len()] == self.name;
             let lease = view.leases.get(&partition);
             let owner = lease.and_then(|lease| lease.owner.as_deref());
-            self.in_place &= owner == Some(living[index % living.len()].as_str());
+            self.in_place &= owner == Some(live[index % live.len()].as_str());
             match self.holdings.get(&partition) {
                 Some(Holding::Owning(epoch)) => {
                     let ours = lease.is_some_and(|lease| {
@@ -148,10 +147,10 @@ impl Membership {
                     }
                 }
                 Some(Holding::Claiming | Holding::Leaving) => {}
-                None if assigned => actions.extend(self.claim(now, partition, lease, &living)),
+                None if assigned => actions.extend(self.claim(now, partition, lease, &live)),
                 None => {
                     self.awaited.remove(&partition);
-                    // A claim whose answer got lost, or a lease that could not be freed before.
+                    // A claim with a lost response, or a lease that could not be freed.
                     let left = lease.filter(|_| owner == Some(&self.name));
                     actions.extend(left.map(|lease| Action::Free(partition, lease.epoch)));
                 }
@@ -160,23 +159,23 @@ impl Membership {
         actions
     }
 
-    /// Takes a partition, or waits until its living owner has given it up.
+    /// Claims a partition, or waits until its live owner has given it up.
     fn claim(
         &mut self,
         now: u64,
         partition: TopicPartition,
         lease: Option<&Lease>,
-        living: &[String],
+        live: &[String],
     ) -> Option<Action> {
         let epoch = lease.map_or(0, |lease| lease.epoch);
         let owner = lease.and_then(|lease| lease.owner.as_ref());
-        let busy = owner.is_some_and(|owner| *owner != self.name && living.contains(owner));
+        let busy = owner.is_some_and(|owner| *owner != self.name && live.contains(owner));
         if busy {
             let (awaited, since) = self.awaited.entry(partition).or_insert((epoch, now));
             if *awaited != epoch {
                 (*awaited, *since) = (epoch, now);
             }
-            if now.saturating_sub(*since) < nanos(self.timing.patience) {
+            if now.saturating_sub(*since) < nanos(self.timing.give_up_timeout) {
                 return None;
             }
         }
@@ -185,52 +184,49 @@ impl Membership {
         Some(Action::Claim(partition, epoch))
     }
 
-    /// Notes every beat, and finds the dead.
-    fn look_at_members(&mut self, now: u64, view: &View) -> Vec<Action> {
-        self.signs
+    /// Records heartbeats and evicts dead members.
+    fn observe_members(&mut self, now: u64, view: &View) -> Vec<Action> {
+        self.heartbeats
             .retain(|member, _| view.members.contains_key(member));
-        for (member, beat) in &view.members {
-            let sign = self.signs.entry(member.clone()).or_insert(Sign {
-                beat: *beat,
+        for (member, number) in &view.members {
+            let current = Heartbeat {
+                number: *number,
                 changed: now,
-            });
-            if sign.beat != *beat {
-                *sign = Sign {
-                    beat: *beat,
-                    changed: now,
-                };
+            };
+            let heartbeat = self.heartbeats.entry(member.clone()).or_insert(current);
+            if heartbeat.number != *number {
+                *heartbeat = current;
             }
         }
-        let dead = |(member, sign): (&String, &Sign)| {
-            let dead = *member != self.name && !self.lives(now, sign);
-            dead.then(|| Action::Bury(member.clone(), sign.beat))
+        let dead = |(member, heartbeat): (&String, &Heartbeat)| {
+            let dead = *member != self.name && !self.is_live(now, heartbeat);
+            dead.then(|| Action::Evict(member.clone(), heartbeat.number))
         };
-        self.signs.iter().filter_map(dead).collect()
+        self.heartbeats.iter().filter_map(dead).collect()
     }
 
-    fn lives(&self, now: u64, sign: &Sign) -> bool {
-        now.saturating_sub(sign.changed) <= nanos(self.timing.dead_after)
+    fn is_live(&self, now: u64, heartbeat: &Heartbeat) -> bool {
+        now.saturating_sub(heartbeat.changed) <= nanos(self.timing.dead_after)
     }
 
-    /// Names of the living, in order; this one is among them.
-    fn living(&self, now: u64) -> Vec<String> {
+    /// Returns the names of live members, sorted, including this one.
+    fn live_members(&self, now: u64) -> Vec<String> {
         let others = self
-            .signs
+            .heartbeats
             .iter()
-            .filter(|(member, sign)| **member != self.name && self.lives(now, sign))
+            .filter(|(member, heartbeat)| **member != self.name && self.is_live(now, heartbeat))
             .map(|(member, _)| member.clone());
-        let mut living: Vec<String> = others.chain([self.name.clone()]).collect();
-        living.sort_unstable();
-        living
+        let mut live: Vec<String> = others.chain([self.name.clone()]).collect();
+        live.sort_unstable();
+        live
     }
 
-    /// Notes that a claim succeeded, under a new epoch.
+    /// Records a successful claim with its new epoch.
     pub fn claimed(&mut self, partition: TopicPartition, epoch: i64) {
         self.holdings.insert(partition, Holding::Owning(epoch));
     }
 
-    /// Notes that this member has nothing of a partition any more: its claim failed, or it has
-    /// stopped reading it.
+    /// Records that this member no longer has a partition: a claim failed, or reading has stopped.
     pub fn left(&mut self, partition: TopicPartition) {
         self.holdings.remove(&partition);
     }
@@ -243,11 +239,11 @@ impl Membership {
             .map(|(partition, _)| *partition)
     }
 
-    /// Returns whether every partition has the owner it should have and every member has shown a
-    /// sign of life lately, so that nothing is about to be taken over.
+    /// Returns whether every partition has its assigned owner and every member has sent a heartbeat
+    /// recently, so that no takeover is due.
     pub fn settled(&self, now: u64) -> bool {
-        let recent = 3 * nanos(self.timing.beat);
-        let lively = |sign: &Sign| now.saturating_sub(sign.changed) <= recent;
-        self.in_place && self.signs.values().all(lively)
+        let limit = 3 * nanos(self.timing.heartbeat);
+        let recent = |it: &Heartbeat| now.saturating_sub(it.changed) <= limit;
+        self.in_place && self.heartbeats.values().all(recent)
     }
 }

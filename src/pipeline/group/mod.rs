@@ -1,20 +1,27 @@
-//! A group of processes that share the partitions of topics, each with one owner at a time.
+//! A group of processes that share the partitions of topics. Each partition has one owner at a time.
 //!
 //! ```text
-//!  membership   who lives, who gets what          pure
-//!  leases       beats and leases in the store
-//!  session      one member: looks, takes, reads, gives up
-//!  start        where the group begins, if not at its checkpoints
+//!  membership        who is alive, who gets which partition      pure
+//!  leases            heartbeats and leases in the store
+//!  session           one member: observes, claims, reads, gives up
+//!  reset             moves the checkpoints before the start
+//!  consumer_process  `convoy consume`
 //! ```
 
-pub mod leases;
-pub mod membership;
-pub mod session;
-pub mod start;
+mod consumer_process;
+mod leases;
+mod membership;
+mod participation;
+mod reset;
+mod session;
 
 #[cfg(test)]
 mod tests;
 
+pub use consumer_process::{Consumed, ConsumerSettings, consume};
 pub use membership::Timing;
-pub use session::{Done, Length, Participation, Session, Stint};
-pub use start::Start;
+pub use participation::{Length, Participation, Start};
+pub use session::{Ownership, SessionOutcome};
+
+#[cfg(test)]
+pub use {leases::Leases, reset::reset_checkpoints};

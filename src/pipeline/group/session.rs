@@ -1,8 +1,8 @@
-//! One member of a group while it consumes: looks at the group once a beat, reads the partitions
-//! it owns, and gives up those it should not have.
+//! One member of a group: observes the group once per heartbeat, reads the partitions that it owns,
+//! and gives up the others.
 //!
-//! Each partition has a consumer and a writer of its own, so that giving one up is ending its
-//! reading: what was read is stored, the checkpoint written, and then the lease is freed.
+//! Each partition has its own consumer and writer. To give a partition up, the consumer ends: the
+//! writer stores the last records and writes the checkpoint, and then the lease is freed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -17,220 +17,205 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::Connector;
 use crate::measure::{Recorder, nanos};
-use crate::pipeline::Error;
 use crate::pipeline::context::{Context, TopicPartition};
-use crate::pipeline::dead_letter::DeadLetters;
+use crate::pipeline::dead_letter::{DeadLetters, LetterCollection};
+use crate::pipeline::error::Error;
 use crate::pipeline::group::leases::{Claimed, Leases};
 use crate::pipeline::group::membership::{Action, Membership, Timing};
-use crate::pipeline::group::start::Start;
-use crate::pipeline::ingest::checkpoint::Checkpoints;
-use crate::pipeline::ingest::consumer::{Consumer, Consuming};
-use crate::pipeline::ingest::intake::Intake;
-use crate::pipeline::ingest::schemas::Schemas;
-use crate::pipeline::ingest::writer::{Targets, Writer};
-use crate::pipeline::run::progress::Observer;
+use crate::pipeline::group::participation::{Length, Participation};
+use crate::pipeline::ingest::{
+    Checkpoints, ConsumerPartition, GroupIntake, PartitionConsumer, Schemas, Targets, WRITER_INPUT,
+    Writer,
+};
+use crate::pipeline::run::Observer;
+use crate::pipeline::settings::StorageSettings;
 use crate::store::{self, Connection};
 
-/// Fetches that wait for the writer of a partition.
-const WRITER_INPUT: usize = 4;
+/// How often the session checks whether it is over.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often is looked whether the session is over.
-const LOOK_AROUND: Duration = Duration::from_millis(100);
-
-/// What ends a session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Length {
-    /// After this long.
-    pub duration: Option<Duration>,
-    /// When this process has stored so many records.
-    pub records: Option<u64>,
-    /// When nothing has come for so long, and nothing is about to be taken over.
-    pub idle: Option<Duration>,
+/// What a session is connected to.
+#[derive(Debug)]
+pub struct Connections {
+    pub connector: Connector,
+    pub store: Connection,
+    pub leases: Leases,
+    /// `None` without a registry: then schemas are not checked.
+    pub schemas: Option<Arc<Schemas>>,
 }
 
-/// How a process takes part in its group.
-#[derive(Debug, Clone, Copy)]
-pub struct Participation {
-    /// Where the group begins.
-    pub start: Start,
-    /// How long members wait for each other.
-    pub timing: Timing,
-    /// What ends it.
-    pub length: Length,
-}
-
-/// A time in which this process owned a partition.
+/// A period in which this process owned a partition.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Stint {
-    /// Which partition.
+pub struct Ownership {
+    /// The owned partition.
     pub partition: TopicPartition,
-    /// Under which epoch.
+    /// Epoch of the lease.
     pub epoch: i64,
-    /// Offset it began at.
+    /// Offset at which it started.
     pub from: i64,
-    /// Offset behind the last record read.
+    /// Offset after the last record read.
     pub to: i64,
-    /// Whether it ended because another member had taken the partition.
+    /// Whether it ended because another member had taken the partition over.
     pub taken: bool,
 }
 
-/// One member at work.
+/// One running member.
 #[derive(Debug)]
 pub struct Session {
     context: Arc<Context>,
-    connector: Connector,
+    storage: Arc<StorageSettings>,
     observer: Arc<dyn Observer>,
-    leases: Leases,
-    store: Connection,
-    schemas: Option<Arc<Schemas>>,
+    connections: Connections,
     dead_letters: Arc<DeadLetters>,
     timing: Timing,
     length: Length,
     membership: Membership,
-    /// Dropping a sender ends the reading of its partition.
+    /// Dropping a sender ends the consumer of its partition.
     reading: BTreeMap<TopicPartition, watch::Sender<Option<Arc<[i64]>>>>,
-    workers: JoinSet<Worked>,
+    workers: JoinSet<Ended>,
     recorder: Arc<Recorder>,
-    done: Done,
-    told: Option<BTreeSet<TopicPartition>>,
+    outcome: SessionOutcome,
+    reported: Option<BTreeSet<TopicPartition>>,
     last_view: u64,
-    /// Since when no partition could be claimed for want of an answer.
-    refused_since: Option<u64>,
+    /// When the first of the failed claims was, if no claim has succeeded since.
+    claims_fail_since: Option<u64>,
     start: u64,
 }
 
-/// What a session leaves behind.
+/// Result of a session.
 #[derive(Debug, Default)]
-pub struct Done {
-    /// Every time in which a partition was owned.
-    pub stints: Vec<Stint>,
+pub struct SessionOutcome {
+    /// Every ownership of a partition.
+    pub ownerships: Vec<Ownership>,
     /// Runs whose records were read.
     pub runs: BTreeSet<String>,
-    /// What ended the session before its time.
+    /// Error that ended the session early.
     pub failure: Option<Error>,
-    /// Whether the user ended it.
+    /// Whether the user ended the session.
     pub interrupted: bool,
 }
 
-/// How the work on one partition ended.
+/// A consumer and its writer have ended.
 #[derive(Debug)]
-struct Worked {
-    stint: Stint,
+struct Ended {
+    ownership: Ownership,
     runs: BTreeSet<String>,
     result: Result<(), Error>,
 }
 
-/// When something was last seen to move.
+/// How long nothing has been fetched.
 #[derive(Debug, Default)]
-struct Stillness {
-    seen: (u64, u64),
+struct Idle {
+    counts: (u64, u64),
     since: u64,
 }
 
 impl Session {
-    /// Joins the context's group under a name of its own. Nothing is owned yet.
+    /// Joins the group as the member `run_id`. It owns no partition yet.
     pub fn new(
         context: Arc<Context>,
-        connector: Connector,
-        (store, leases, schemas): (Connection, Leases, Option<Arc<Schemas>>),
+        storage: Arc<StorageSettings>,
+        connections: Connections,
+        participation: &Participation,
         observer: Arc<dyn Observer>,
-        Participation { timing, length, .. }: Participation,
     ) -> Self {
+        let (timing, length) = (participation.timing, participation.length);
         let member = context.settings.run_id.clone();
         let partitions = context.partitions().collect();
-        let letters = store.documents(&context.settings.dead_letter_collection());
-        let topics = context.settings.topics.len();
-        let dead_letters = DeadLetters::new(Some(letters), connector.clone(), topics);
-        let dead_letters = Arc::new(dead_letters);
+        let letters = LetterCollection {
+            documents: connections
+                .store
+                .documents(&storage.dead_letter_collection()),
+            timeout: storage.store_timeout,
+        };
+        let (connector, topics) = (connections.connector.clone(), context.settings.topics.len());
         let start = context.clock.now();
         Self {
             context,
-            connector,
+            storage,
             observer,
-            leases,
-            store,
-            schemas,
-            dead_letters,
+            connections,
+            dead_letters: Arc::new(DeadLetters::new(Some(letters), connector, topics)),
             timing,
             length,
             membership: Membership::new(member, timing, partitions),
             reading: BTreeMap::new(),
             workers: JoinSet::new(),
             recorder: Arc::default(),
-            done: Done::default(),
-            told: None,
+            outcome: SessionOutcome::default(),
+            reported: None,
             last_view: start,
-            refused_since: None,
+            claims_fail_since: None,
             start,
         }
     }
 
-    /// Returns what the session records.
     pub fn recorder(&self) -> Arc<Recorder> {
         Arc::clone(&self.recorder)
     }
 
-    /// Returns when it began, nanoseconds on the process's clock.
+    /// Returns the start of the session, nanoseconds on the process's clock.
     pub fn start(&self) -> u64 {
         self.start
     }
 
-    /// Consumes until the session is over, then stores what was read and frees what was owned.
-    pub async fn run(mut self, interrupt: CancellationToken) -> Done {
-        if let Err(error) = self.leases.beat(0).await {
-            self.done.failure = Some(Error::Store(error));
-            return self.done;
+    /// Consumes until the session is over, then stores the last records and frees all partitions.
+    pub async fn run(mut self, interrupt: CancellationToken) -> SessionOutcome {
+        let leases = self.connections.leases.clone();
+        if let Err(error) = leases.heartbeat(0).await {
+            self.outcome.failure = Some(Error::Store(error));
+            return self.outcome;
         }
-        let beating = tokio::spawn(beat(self.leases.clone(), self.timing.beat));
+        let heartbeats = tokio::spawn(send_heartbeats(leases.clone(), self.timing.heartbeat));
         self.consume(&interrupt).await;
         self.stop().await;
-        beating.abort();
-        self.done.stints.sort();
-        if let Err(error) = self.leases.leave(&self.context).await {
-            tracing::warn!(%error, "cannot leave the group; the others will notice");
+        heartbeats.abort();
+        self.outcome.ownerships.sort();
+        if let Err(error) = leases.leave(&self.context).await {
+            tracing::warn!(%error, "failed to leave the group; its members will evict this one");
         }
-        self.done
+        self.outcome
     }
 
     async fn consume(&mut self, interrupt: &CancellationToken) {
-        let mut looks = tokio::time::interval(self.timing.beat);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut glances = tokio::time::interval(LOOK_AROUND.min(self.timing.beat));
-        glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stillness = Stillness::default();
-        while self.done.failure.is_none() {
+        let mut observations = tokio::time::interval(self.timing.heartbeat);
+        observations.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut polls = tokio::time::interval(POLL_INTERVAL.min(self.timing.heartbeat));
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut idle = Idle::default();
+        while self.outcome.failure.is_none() {
             tokio::select! {
-                _due = looks.tick() => {
+                _due = observations.tick() => {
                     tokio::select! {
-                        () = self.look() => {}
-                        // What was claimed meanwhile is freed when the group is left.
+                        () = self.observe() => {}
+                        // Partitions that were just claimed are freed when the member leaves.
                         () = interrupt.cancelled() => {}
                     }
                 }
-                _due = glances.tick() => {
-                    if self.over(&mut stillness) {
+                _due = polls.tick() => {
+                    if self.is_over(&mut idle) {
                         return;
                     }
                 }
-                Some(worked) = self.workers.join_next() => self.worked(worked),
+                Some(ended) = self.workers.join_next() => self.worker_ended(ended),
                 () = interrupt.cancelled() => {
-                    self.done.interrupted = true;
+                    self.outcome.interrupted = true;
                     return;
                 }
             }
-            self.tell();
+            self.report_ownership();
         }
     }
 
-    /// Looks at the group once and does what follows.
-    async fn look(&mut self) {
-        let view = match self.leases.view(&self.context).await {
+    /// Reads the group once and acts on it.
+    async fn observe(&mut self) {
+        let view = match self.connections.leases.view(&self.context).await {
             Ok(view) => view,
             Err(error) => {
-                tracing::warn!(%error, "cannot see the group");
+                tracing::warn!(%error, "failed to read the group");
                 let waited = self.context.clock.now() - self.last_view;
-                if waited > nanos(self.context.settings.store_timeout) {
-                    self.done.failure = Some(Error::Store(error));
+                if waited > nanos(self.storage.store_timeout) {
+                    self.outcome.failure = Some(Error::Store(error));
                 }
                 return;
             }
@@ -245,12 +230,16 @@ impl Session {
                     self.reading.remove(&partition);
                 }
                 Action::Free(partition, epoch) => {
-                    let freed = self.leases.free(&self.context, partition, epoch);
-                    told(freed.await, "cannot free a partition");
+                    let freed = self
+                        .connections
+                        .leases
+                        .free(&self.context, partition, epoch);
+                    log_error(freed.await, "failed to free a partition");
                 }
-                Action::Bury(member, beat) => {
-                    tracing::warn!(member, "a member of the group shows no sign of life");
-                    told(self.leases.bury(&member, beat).await, "cannot remove it");
+                Action::Evict(member, heartbeat) => {
+                    tracing::warn!(member, "evicting a member without heartbeats");
+                    let evicted = self.connections.leases.evict(&member, heartbeat);
+                    log_error(evicted.await, "failed to evict a member");
                 }
             }
         }
@@ -260,17 +249,17 @@ impl Session {
         for (partition, claimed) in join_all(claimed).await {
             match claimed {
                 Ok(Some(claimed)) => {
-                    self.begin(partition, claimed);
-                    self.refused_since = None;
+                    self.start_reading(partition, claimed);
+                    self.claims_fail_since = None;
                 }
                 Ok(None) => self.membership.left(partition),
                 Err(error) => {
-                    tracing::warn!(%error, "cannot take a partition over yet");
+                    tracing::warn!(%error, "failed to claim a partition");
                     self.membership.left(partition);
-                    let since = *self.refused_since.get_or_insert(now);
-                    let patience = nanos(self.context.settings.broker_timeout);
-                    if now.saturating_sub(since) > patience {
-                        self.done.failure.get_or_insert(error);
+                    let since = *self.claims_fail_since.get_or_insert(now);
+                    let timeout = nanos(self.context.settings.timeouts.broker);
+                    if now.saturating_sub(since) > timeout {
+                        self.outcome.failure.get_or_insert(error);
                     }
                 }
             }
@@ -282,8 +271,9 @@ impl Session {
         partition: TopicPartition,
         epoch: i64,
     ) -> impl Future<Output = (TopicPartition, Result<Option<Claimed>, Error>)> + Send + use<> {
-        let (context, leases) = (Arc::clone(&self.context), self.leases.clone());
+        let (context, leases) = (Arc::clone(&self.context), self.connections.leases.clone());
         let mut log = self
+            .connections
             .connector
             .partition(context.topic(partition), partition.number);
         async move {
@@ -299,33 +289,34 @@ impl Session {
         }
     }
 
-    /// Begins to read a partition that was claimed.
-    fn begin(&mut self, partition: TopicPartition, claimed: Claimed) {
+    /// Starts the consumer and the writer of a claimed partition.
+    fn start_reading(&mut self, partition: TopicPartition, claimed: Claimed) {
         let Claimed { epoch, position } = claimed;
         self.membership.claimed(partition, epoch);
         let (end, ends) = watch::channel(None);
         self.reading.insert(partition, end);
-        let context = Arc::clone(&self.context);
-        let settings = &context.settings;
-        let consuming = Consuming {
+        let (context, storage) = (Arc::clone(&self.context), Arc::clone(&self.storage));
+        let (connections, leases) = (&self.connections, self.connections.leases.clone());
+        let schemas = connections.schemas.clone();
+        let source = ConsumerPartition {
             topic_partition: partition,
-            partition: self
+            partition: connections
                 .connector
                 .partition(context.topic(partition), partition.number),
             position,
-            intake: Intake::of_everything(Arc::clone(&context), partition, self.schemas.clone()),
+            intake: GroupIntake::new(Arc::clone(&context), partition, schemas),
         };
+        let owner = storage.checkpoint_owner(&context.settings).to_owned();
         let targets = Targets {
-            documents: self.store.documents(&settings.collection),
+            documents: connections.store.documents(&storage.collection),
             dead_letters: Arc::clone(&self.dead_letters),
-            checkpoints: Checkpoints::new(self.leases.checkpoints(), epoch),
+            checkpoints: Checkpoints::new(leases.checkpoints(), owner, epoch),
         };
         let (input, output) = mpsc::channel(WRITER_INPUT);
-        let consumer = Consumer::new(Arc::clone(&context), consuming, None, ends, input);
-        let writer = Writer::new(Arc::clone(&context), output, targets, Arc::new([]))
+        let consumer = PartitionConsumer::new(Arc::clone(&context), source, None, ends, input);
+        let writer = Writer::new(Arc::clone(&context), storage, output, targets, Arc::new([]))
             .recording_to(Arc::clone(&self.recorder));
-        let leases = self.leases.clone();
-        let mut stint = Stint {
+        let mut ownership = Ownership {
             partition,
             epoch,
             from: position,
@@ -336,100 +327,99 @@ impl Session {
             let (read, written) = tokio::join!(consumer.run(), writer.run());
             let mut runs = BTreeSet::new();
             let read = read.map(|(position, intake)| {
-                stint.to = position;
+                ownership.to = position;
                 runs = intake.into_runs();
             });
             let result = match (read, written) {
                 (_, Err(Error::Store(store::Error::Fenced { .. }))) => {
-                    stint.taken = true;
+                    ownership.taken = true;
                     Ok(())
                 }
                 (read, written) => written.and(read),
             };
             let freed = leases.free(&context, partition, epoch);
-            told(freed.await, "cannot free a partition");
-            Worked {
-                stint,
+            log_error(freed.await, "failed to free a partition");
+            Ended {
+                ownership,
                 runs,
                 result,
             }
         });
     }
 
-    fn worked(&mut self, worked: Result<Worked, JoinError>) {
-        let Ok(worked) = worked else {
-            self.done
+    fn worker_ended(&mut self, ended: Result<Ended, JoinError>) {
+        let Ok(ended) = ended else {
+            self.outcome
                 .failure
                 .get_or_insert(Error::Panicked { role: "consumer" });
             return;
         };
-        let partition = worked.stint.partition;
+        let partition = ended.ownership.partition;
         self.reading.remove(&partition);
         self.membership.left(partition);
-        self.done.stints.push(worked.stint);
-        self.done.runs.extend(worked.runs);
-        if let Err(error) = worked.result {
+        self.outcome.ownerships.push(ended.ownership);
+        self.outcome.runs.extend(ended.runs);
+        if let Err(error) = ended.result {
             tracing::error!(%error, "a consumer failed");
-            self.done.failure.get_or_insert(error);
+            self.outcome.failure.get_or_insert(error);
         }
     }
 
-    /// Ends all reading, and waits until what was read is stored.
+    /// Stops all consumers and waits until the last records are stored.
     async fn stop(&mut self) {
         self.reading.clear();
-        let patience = self.context.settings.drain_timeout;
-        let stopped = tokio::time::timeout(patience, async {
-            while let Some(worked) = self.workers.join_next().await {
-                self.worked(worked);
+        let stopped = tokio::time::timeout(self.storage.drain_timeout, async {
+            while let Some(ended) = self.workers.join_next().await {
+                self.worker_ended(ended);
             }
         });
         if stopped.await.is_err() {
-            tracing::warn!("what was read was not stored within the drain timeout");
+            tracing::warn!("the last records were not stored within the drain timeout");
             self.workers.shutdown().await;
         }
-        self.tell();
+        self.report_ownership();
     }
 
-    /// Returns whether the session has done what it was to do.
-    fn over(&self, stillness: &mut Stillness) -> bool {
+    /// Returns whether the session has reached its end.
+    fn is_over(&self, idle: &mut Idle) -> bool {
         let (context, now) = (&self.context, self.context.clock.now());
         let counters = &context.counters;
-        // A broker that does not answer is not one that has nothing.
-        let seen = (counters.fetched.get(), counters.fetches_failed.get());
-        if stillness.seen != seen || !self.membership.settled(now) || stillness.since == 0 {
-            *stillness = Stillness { seen, since: now };
+        // A broker that does not respond may still have records.
+        let counts = (counters.fetched.get(), counters.fetches_failed.get());
+        if idle.counts != counts || !self.membership.settled(now) || idle.since == 0 {
+            *idle = Idle { counts, since: now };
         }
-        let since = |instant: u64, limit: Option<Duration>| {
+        let elapsed = |instant: u64, limit: Option<Duration>| {
             limit.is_some_and(|limit| now.saturating_sub(instant) >= nanos(limit))
         };
-        since(self.start, self.length.duration)
-            || since(stillness.since, self.length.idle)
+        elapsed(self.start, self.length.duration)
+            || elapsed(idle.since, self.length.idle)
             || self
                 .length
                 .records
                 .is_some_and(|records| counters.stored.get() >= records)
     }
 
-    /// Tells which partitions are owned, if they are others than before.
-    fn tell(&mut self) {
+    /// Reports the owned partitions to the observer, if they have changed.
+    fn report_ownership(&mut self) {
         let owned: BTreeSet<TopicPartition> = self.membership.owned().collect();
-        if self.told.as_ref() != Some(&owned) {
+        if self.reported.as_ref() != Some(&owned) {
             self.observer.owned(&self.context, &owned);
-            self.told = Some(owned);
+            self.reported = Some(owned);
         }
     }
 }
 
-/// Shows again and again that this member lives.
-async fn beat(leases: Leases, period: Duration) {
+/// Sends heartbeats until aborted.
+async fn send_heartbeats(leases: Leases, interval: Duration) {
     for number in 1.. {
-        told(leases.beat(number).await, "cannot show a sign of life");
-        tokio::time::sleep(period).await;
+        log_error(leases.heartbeat(number).await, "failed to send a heartbeat");
+        tokio::time::sleep(interval).await;
     }
 }
 
-fn told(result: Result<(), store::Error>, what: &'static str) {
+fn log_error(result: Result<(), store::Error>, message: &'static str) {
     if let Err(error) = result {
-        tracing::warn!(%error, "{what}");
+        tracing::warn!(%error, "{message}");
     }
 }

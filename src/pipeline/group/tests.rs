@@ -1,7 +1,7 @@
-//! Goal: however members join, pause, die and come late, no two owners of a partition can both
-//! write, and soon after it is quiet each partition has the one owner it should have.
-//! Method: members against a model of the store, in schedules drawn by proptest. What a member
-//! decides is done later, one piece at a time, so that every view can be stale.
+//! Goal: while members join, pause, die and return, a partition never has two writers, and soon after
+//! the last change each partition has its assigned owner.
+//! Method: members against a model of the store, in schedules drawn by proptest. A member's decisions
+//! are performed later, one at a time, so that every view can be stale.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -16,17 +16,17 @@ const PARTITIONS: i32 = 5;
 const MEMBERS: usize = 4;
 
 const TIMING: Timing = Timing {
-    beat: Duration::from_secs(1),
+    heartbeat: Duration::from_secs(1),
     dead_after: Duration::from_secs(6),
-    patience: Duration::from_secs(30),
+    give_up_timeout: Duration::from_secs(30),
 };
 
-/// What happens next in a schedule.
+/// A step of a schedule.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Beat(usize),
     Look(usize),
-    /// One piece of what was decided is done.
+    /// One decided action is performed.
     Act(usize),
     /// Every worker of a member writes a checkpoint.
     Write(usize),
@@ -36,12 +36,12 @@ enum Step {
     Wait(u64),
 }
 
-/// The store, and what it has seen.
+/// The store, and the winner of each epoch.
 #[derive(Debug, Default)]
 struct Store {
     view: View,
     offsets: BTreeMap<TopicPartition, u64>,
-    /// Who has won each epoch.
+    /// Owner of each epoch.
     winners: BTreeMap<(TopicPartition, i64), String>,
 }
 
@@ -63,7 +63,7 @@ fn partitions() -> Vec<TopicPartition> {
 }
 
 impl Store {
-    /// Changes a lease if its epoch is the one seen; says whether it was.
+    /// Raises the epoch of a lease if it is the one seen; returns the new epoch.
     fn claim(&mut self, partition: TopicPartition, seen: i64, name: &str) -> Option<i64> {
         let current = self
             .view
@@ -89,7 +89,7 @@ impl Store {
         }
     }
 
-    /// Writes a checkpoint as the owner of an epoch; says whether it counted.
+    /// Writes a checkpoint as the owner of an epoch; returns whether it was accepted.
     fn write(&mut self, partition: TopicPartition, epoch: i64, offset: u64) -> bool {
         if self.view.leases[&partition].epoch != epoch {
             return false;
@@ -118,7 +118,7 @@ impl Member {
     }
 
     fn look(&mut self, store: &Store, now: u64) {
-        // A process looks again only when it has done what followed from the last look.
+        // A process reads the group again only after it has performed all actions.
         if self.decided.is_empty() {
             self.decided = self.membership.observe(now, &store.view).into();
         }
@@ -141,11 +141,11 @@ impl Member {
                 self.end(store, partition);
             }
             Some(Action::Free(partition, epoch)) => store.free(partition, epoch, &self.name),
-            Some(Action::Bury(member, beat)) => {
+            Some(Action::Evict(member, heartbeat)) => {
                 store
                     .view
                     .members
-                    .retain(|name, found| *name != member || *found != beat);
+                    .retain(|name, found| *name != member || *found != heartbeat);
             }
             None => {}
         }
@@ -220,7 +220,7 @@ impl World {
         self.assert_one_writer_each();
     }
 
-    /// Of all workers of a partition, one at most has the epoch that counts.
+    /// Checks that at most one worker of each partition has the current epoch.
     fn assert_one_writer_each(&self) {
         let mut writers = BTreeSet::new();
         for member in self.members.values() {
@@ -232,7 +232,7 @@ impl World {
         }
     }
 
-    /// Lets everyone alive do everything that is due, for one beat.
+    /// Lets every live member do everything that is due, for one heartbeat.
     fn quiet_beat(&mut self) {
         self.now += SECOND;
         let indexes: Vec<usize> = self.members.keys().copied().collect();
@@ -269,7 +269,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn no_schedule_gives_a_partition_two_writers_and_quiet_gives_each_its_owner(
+    fn each_partition_has_one_writer_and_gets_its_assigned_owner(
         schedule in prop::collection::vec(step(), 0..300),
     ) {
         let mut world = World::default();
@@ -286,7 +286,7 @@ proptest! {
         prop_assert_eq!(owned.iter().sum::<usize>(), partitions().len());
         let (least, most) = (owned.iter().min(), owned.iter().max());
         prop_assert!(most.unwrap() - least.unwrap() <= 1, "{:?}", owned);
-        // Whoever looked first in the last beat has yet to see what the others took in it.
+        // The first member of the last heartbeat has not seen the claims of the others yet.
         world.quiet_beat();
         for member in world.members.values() {
             prop_assert!(member.membership.settled(world.now), "{:?}", member);
@@ -295,7 +295,7 @@ proptest! {
 }
 
 #[test]
-fn a_dead_members_partitions_are_taken_over_within_its_time_and_two_beats() {
+fn partitions_of_a_dead_member_are_taken_over_within_two_heartbeats() {
     let mut world = World::default();
     for index in 0..2 {
         world.step(Step::Join(index));
@@ -314,13 +314,13 @@ fn a_dead_members_partitions_are_taken_over_within_its_time_and_two_beats() {
 }
 
 #[test]
-fn a_member_that_never_gives_up_is_overruled_in_the_end() {
+fn partition_is_taken_from_a_member_that_never_gives_it_up() {
     let mut world = World::default();
     world.step(Step::Join(0));
     world.quiet_beat();
     world.step(Step::Join(1));
-    // The first beats and never looks again: it does not know of the second.
-    for _ in 0..=TIMING.patience.as_secs() + 1 {
+    // The first sends heartbeats but never reads the group, so it does not know the second.
+    for _ in 0..=TIMING.give_up_timeout.as_secs() + 1 {
         world.now += SECOND;
         world.step(Step::Beat(0));
         world.step(Step::Beat(1));
@@ -330,7 +330,7 @@ fn a_member_that_never_gives_up_is_overruled_in_the_end() {
         }
     }
     assert_eq!(world.members[&1].membership.owned().count(), 2);
-    // What the first still writes of these does not count.
+    // Checkpoints that the first still writes are not accepted.
     world.step(Step::Write(0));
     assert_eq!(world.members[&0].workers.len(), 3);
 }

@@ -1,35 +1,40 @@
-//! The consumers' positions, kept beside the documents they stand for.
+//! Checkpoints: the consumers' committed positions, in a collection beside the documents.
 //!
-//! A position is written only after everything before it is stored or dead-lettered, and only by
-//! the owner of the partition: each owner has an epoch, and a smaller epoch cannot write.
+//! A position is written after every record before it is stored or dead-lettered, and only by the
+//! owner of the partition: each owner has an epoch, and an older epoch cannot write.
 
 use bson::doc;
 
 use crate::pipeline::context::{Context, TopicPartition};
-use crate::store::client::{Updated, Upsert};
-use crate::store::{Documents, Error};
+use crate::store::{Documents, Error, Updated, Upsert};
 
-/// Writes positions of one run or group.
+/// Checkpoints of one run or group.
 #[derive(Debug, Clone)]
 pub struct Checkpoints {
     collection: Documents,
+    /// Run or group, the prefix of each checkpoint's id.
+    owner: String,
     epoch: i64,
 }
 
 impl Checkpoints {
-    /// Prepares to write as the owner with an epoch.
-    pub fn new(collection: Documents, epoch: i64) -> Self {
-        Self { collection, epoch }
+    /// `epoch` is the epoch of the partition's owner.
+    pub fn new(collection: Documents, owner: String, epoch: i64) -> Self {
+        Self {
+            collection,
+            owner,
+            epoch,
+        }
     }
 
-    /// Takes a partition over, from a position on.
+    /// Takes a partition over at a position.
     pub async fn claim(
         &self,
         context: &Context,
         partition: TopicPartition,
         position: i64,
     ) -> Result<(), Error> {
-        let filter = doc! { "_id": key(context, partition), "epoch": { "$lt": self.epoch } };
+        let filter = doc! { "_id": self.id(context, partition), "epoch": { "$lt": self.epoch } };
         let update = doc! { "$set": {
             "run": &context.settings.run_id,
             "topic": context.topic(partition),
@@ -41,21 +46,21 @@ impl Checkpoints {
         fenced(updated, context, partition)
     }
 
-    /// Writes a position: everything before it is stored or dead-lettered.
+    /// Writes a position. Every record before it must be stored or dead-lettered.
     pub async fn write(
         &self,
         context: &Context,
         partition: TopicPartition,
         position: i64,
     ) -> Result<(), Error> {
-        let filter = doc! { "_id": key(context, partition), "epoch": self.epoch };
+        let filter = doc! { "_id": self.id(context, partition), "epoch": self.epoch };
         let update = doc! { "$set": { "offset": position } };
         let updated = self.collection.update(filter, update, Upsert::No).await?;
         context.counters.checkpoints.add(1);
         fenced(updated, context, partition)
     }
 
-    /// Reads a position.
+    /// Returns the position of a partition.
     pub async fn read(
         &self,
         context: &Context,
@@ -63,15 +68,15 @@ impl Checkpoints {
     ) -> Result<Option<i64>, Error> {
         let found = self
             .collection
-            .find_one(doc! { "_id": key(context, partition) })
+            .find_one(doc! { "_id": self.id(context, partition) })
             .await?;
         Ok(found.and_then(|checkpoint| checkpoint.get_i64("offset").ok()))
     }
-}
 
-fn key(context: &Context, partition: TopicPartition) -> String {
-    let topic = context.topic(partition);
-    format!("{}/{topic}/{}", context.settings.reader(), partition.number)
+    fn id(&self, context: &Context, partition: TopicPartition) -> String {
+        let topic = context.topic(partition);
+        format!("{}/{topic}/{}", self.owner, partition.number)
+    }
 }
 
 fn fenced(updated: Updated, context: &Context, partition: TopicPartition) -> Result<(), Error> {

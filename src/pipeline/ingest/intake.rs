@@ -1,272 +1,97 @@
-//! What becomes of a record: a document, or a dead letter with its reason.
+//! Turns records into documents, or rejects them with a reason.
 //!
-//! A run of its own takes the records of that run and no others, and checks them against the
-//! dataset's schema. A group takes whatever is in the topic: records of any run under the types
-//! that JSON gives them, and records that convoy did not write under their coordinates. Those that
-//! name a schema are checked against it, where there is a registry to ask.
+//! A run takes its own records only and validates them with the dataset's schema ([`RunIntake`]). A
+//! group takes every record of the topic ([`GroupIntake`]).
+//!
+//! [`RunIntake`]: crate::pipeline::ingest::RunIntake
+//! [`GroupIntake`]: crate::pipeline::ingest::GroupIntake
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::fmt;
+use std::future::Future;
 
 use bson::RawDocumentBuf;
 
-use crate::broker::client::Record;
+use crate::broker::Record;
 use crate::measure::RunClock;
 use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::dead_letter::Rejection;
 use crate::pipeline::error::Error;
-use crate::pipeline::form::Form;
-use crate::pipeline::ingest::consumer::Ready;
-use crate::pipeline::ingest::schemas::{SchemaCheck, Schemas};
-use crate::record::document::{self, Origin};
-use crate::record::envelope::{self, Emission, Envelope};
-use crate::record::typed::PayloadDecoder;
-use crate::record::untyped::UntypedDecoder;
-use crate::record::{RunKey, payload_hash};
-use crate::registry::wire;
+use crate::pipeline::ingest::stopwatch::Sample;
+use crate::record::document::Origin;
+use crate::record::{Emission, Envelope};
 
-/// Bytes a document takes beyond its payload, at most, for a first guess of its size.
-const DOCUMENT_OVERHEAD: usize = 256;
+/// Initial guess of a document's bytes beyond its payload.
+pub const DOCUMENT_OVERHEAD: usize = 256;
 
-/// Makes documents of one partition's records.
-#[derive(Debug)]
-pub struct Intake {
-    context: Arc<Context>,
-    partition: TopicPartition,
-    scope: Scope,
-}
-
-/// Whose records are taken.
-#[derive(Debug)]
-enum Scope {
-    /// Those of the context's own run.
-    Run {
-        decoder: PayloadDecoder,
-        form: Arc<Form>,
-    },
-    /// All.
-    Everything {
-        decoder: UntypedDecoder,
-        /// Key of records that belong to no run.
-        topic: RunKey,
-        /// Runs whose records were seen.
-        runs: BTreeSet<String>,
-        /// None without a registry.
-        schemas: Option<SchemaCheck>,
-    },
-}
-
-/// Why a record becomes no document.
-#[derive(Debug)]
-pub struct Refused {
-    /// The run that the record names, where it names one.
-    pub run_id: Option<String>,
-    /// Vehicle and sequence, where it says which reading of a run it is.
-    pub reading: Option<(u32, u64)>,
-    /// What is wrong.
-    pub reason: String,
-}
-
-impl Intake {
-    /// Prepares for records of the context's own run.
-    pub fn of_run(context: Arc<Context>, partition: TopicPartition, form: Arc<Form>) -> Self {
-        let decoder = PayloadDecoder::new(context.workload.schema(partition.topic));
-        Self {
-            context,
-            partition,
-            scope: Scope::Run { decoder, form },
-        }
-    }
-
-    /// Prepares for records of whatever origin; without `schemas`, those that name one are taken
-    /// unchecked.
-    pub fn of_everything(
-        context: Arc<Context>,
-        partition: TopicPartition,
-        schemas: Option<Arc<Schemas>>,
-    ) -> Self {
-        let topic = RunKey::of_topic(context.topic(partition));
-        let scope = Scope::Everything {
-            decoder: UntypedDecoder::default(),
-            topic,
-            runs: BTreeSet::new(),
-            schemas: schemas.map(SchemaCheck::new),
-        };
-        Self {
-            context,
-            partition,
-            scope,
-        }
-    }
-
-    /// Returns the runs whose records were seen, as far as that was of interest.
-    pub fn into_runs(self) -> BTreeSet<String> {
-        match self.scope {
-            Scope::Run { .. } => BTreeSet::new(),
-            Scope::Everything { runs, .. } => runs,
-        }
-    }
-
-    /// Gets what is needed to make documents of these records.
+/// Turns the records of one partition into documents.
+pub trait Intake: fmt::Debug + Send + 'static {
+    /// Loads what the records need, such as their schemas. Cancel safe.
     ///
-    /// Fails if a registry does not answer for long. Dropping the future is safe.
-    pub async fn prepare(&mut self, records: &[Record]) -> Result<(), Error> {
-        if let Scope::Everything { schemas, .. } = &mut self.scope
-            && let Some(schemas) = schemas
-        {
-            let values = records.iter().filter_map(|record| record.value.as_deref());
-            let ids = values.filter_map(|value| split(value).0);
-            schemas.learn(&self.context, ids).await?;
-        }
-        Ok(())
-    }
+    /// Fails if the schema registry does not respond in time.
+    fn prepare(&mut self, records: &[Record]) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Makes the document of a record that was prepared for.
-    pub fn document(&mut self, record: &Record) -> Result<Ready, Refused> {
-        let header = record.headers.get(envelope::HEADER);
-        let everything = matches!(self.scope, Scope::Everything { .. });
-        let made = match header {
-            None if everything => self.anonymous_document(record),
-            None => Err(envelope::Error::Missing.to_string()),
-            Some(header) => self.own_document(record, header),
-        };
-        made.map_err(|reason| self.refused(header.map(Vec::as_slice), reason))
-    }
+    /// Returns the document of a record that was prepared for and fetched at a time.
+    fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection>;
+}
 
-    /// Tells as much of a refused record as its header says, which may be cut off.
-    fn refused(&self, header: Option<&[u8]>, reason: String) -> Refused {
-        let decoded = header.and_then(|header| Envelope::decode(header).ok());
-        let identity = header.and_then(Envelope::identity);
-        let ours = |run: RunKey| match self.scope {
-            Scope::Run { .. } => run == self.context.run,
-            // Without the name of its run, nobody could look a reading up.
-            Scope::Everything { .. } => decoded.is_some(),
-        };
-        let reading = identity
-            .filter(|(run, _, _)| ours(*run))
-            .map(|(_, vehicle, sequence)| (vehicle, sequence));
-        Refused {
-            run_id: decoded.map(|(_, emission)| emission.run_id.to_owned()),
-            reading,
-            reason,
-        }
-    }
+/// A document that is ready to be stored.
+#[derive(Debug)]
+pub struct Ready {
+    pub document: RawDocumentBuf,
+    /// Facts to measure once the document is stored.
+    pub sample: Sample,
+}
 
-    fn own_document(&mut self, record: &Record, header: &[u8]) -> Result<Ready, String> {
+/// A record with its decoded envelope.
+#[derive(Debug, Clone, Copy)]
+pub struct Enveloped<'a> {
+    pub envelope: Envelope,
+    pub emission: Emission<'a>,
+    pub value: &'a [u8],
+}
+
+impl<'a> Enveloped<'a> {
+    pub fn decode(record: &'a Record, header: &'a [u8]) -> Result<Self, String> {
         let (envelope, emission) = Envelope::decode(header).map_err(|error| error.to_string())?;
-        let value = record.value.as_deref().ok_or("the record has no value")?;
-        let (schema_id, payload) = match &self.scope {
-            Scope::Run { .. } if envelope.run != self.context.run => {
-                return Err("the record belongs to another run".to_owned());
-            }
-            Scope::Run { form, .. } => (None, form.payload(value)?),
-            Scope::Everything { .. } => split(value),
-        };
-        if payload_hash(payload) != envelope.payload_hash {
-            return Err("the payload does not match its hash".to_owned());
-        }
-        self.check_schema(schema_id, payload)?;
-        let origin = Origin {
-            run: emission.run_id,
-            topic: self.context.topic(self.partition),
-            partition: self.partition.number,
-            offset: record.offset,
-            emitted_at_unix_ms: emission.emitted_at_unix_ms,
-        };
-        let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
-        match &mut self.scope {
-            Scope::Run { decoder, form } => {
-                form.check(payload)?;
-                document::write(&envelope, &origin, payload, decoder, &mut bytes)
-            }
-            Scope::Everything { decoder, runs, .. } => {
-                if !runs.contains(emission.run_id) {
-                    runs.insert(emission.run_id.to_owned());
-                }
-                document::write_fields(&envelope, &origin, &mut bytes, |writer| {
-                    decoder.decode(payload, writer)
-                })
-            }
-        }
-        .map_err(|error| error.reason)?;
-        Ok(Ready {
-            document: RawDocumentBuf::from_bytes(bytes).map_err(|error| error.to_string())?,
-            envelope: self.on_own_clock(envelope, &emission),
-            offset: record.offset,
-            payload_bytes: payload.len(),
-        })
-    }
-
-    /// Makes the document of a record that convoy did not write: its coordinates identify it, and
-    /// its timestamp is its intended instant.
-    fn anonymous_document(&mut self, record: &Record) -> Result<Ready, String> {
-        let value = record.value.as_deref().ok_or("the record has no value")?;
-        let (schema_id, payload) = split(value);
-        self.check_schema(schema_id, payload)?;
-        let Scope::Everything { decoder, topic, .. } = &mut self.scope else {
-            return Err(envelope::Error::Missing.to_string());
-        };
-        let clock = self.context.clock;
-        let timestamp = clock.of_unix_ms(record.timestamp_ms);
-        let envelope = Envelope {
-            run: *topic,
-            vehicle: self.partition.number.cast_unsigned(),
-            sequence: record.offset.cast_unsigned(),
-            warm_up: false,
-            intended: timestamp,
-            sent: timestamp,
-            payload_hash: payload_hash(payload),
-        };
-        let origin = Origin {
-            run: "",
-            topic: self.context.topic(self.partition),
-            partition: self.partition.number,
-            offset: record.offset,
-            emitted_at_unix_ms: record.timestamp_ms,
-        };
-        let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
-        document::write_anonymous(&envelope, &origin, &mut bytes, |writer| {
-            decoder.decode(payload, writer)
-        })
-        .map_err(|error| error.reason)?;
-        let document = RawDocumentBuf::from_bytes(bytes).map_err(|error| error.to_string())?;
-        self.context.counters.without_envelope.add(1);
-        self.context.counters.timed_by_wall_clock.add(1);
-        Ok(Ready {
-            document,
+        Ok(Self {
             envelope,
-            offset: record.offset,
-            payload_bytes: payload.len(),
+            emission,
+            value: value(record)?,
         })
     }
 
-    /// Checks a payload against the schema whose id stands before it, if one does.
-    fn check_schema(&self, id: Option<u32>, payload: &[u8]) -> Result<(), String> {
-        let (Some(id), Scope::Everything { schemas, .. }) = (id, &self.scope) else {
-            return Ok(());
-        };
-        if let Some(schemas) = schemas {
-            return schemas.check(id, payload);
+    pub fn origin(
+        &self,
+        context: &'a Context,
+        partition: TopicPartition,
+        offset: i64,
+    ) -> Origin<'a> {
+        Origin {
+            run: self.emission.run_id,
+            topic: context.topic(partition),
+            partition: partition.number,
+            offset,
+            emitted_at_unix_ms: self.emission.emitted_at_unix_ms,
         }
-        self.context.counters.schema_unchecked.add(1);
-        Ok(())
     }
 
-    /// Returns an envelope with its stamps on this process's clock.
-    fn on_own_clock(&self, envelope: Envelope, emission: &Emission<'_>) -> Envelope {
-        let Context { clock, boot, .. } = *self.context;
-        if boot != 0 && emission.boot == boot {
+    /// Returns the envelope with its timestamps on this process's clock.
+    pub fn on_own_clock(&self, context: &Context) -> Envelope {
+        let Context { clock, boot, .. } = *context;
+        let envelope = self.envelope;
+        if boot != 0 && self.emission.boot == boot {
             return Envelope {
                 intended: clock.of_boot(envelope.intended),
                 sent: clock.of_boot(envelope.sent),
                 ..envelope
             };
         }
-        self.context.counters.timed_by_wall_clock.add(1);
-        by_wall_clock(clock, envelope, emission)
+        context.counters.timed_by_wall_clock.add(1);
+        by_wall_clock(clock, envelope, &self.emission)
     }
 }
 
-/// Takes the intended instant from the wall clock, where no other clock is shared.
+/// Takes the intended time from the wall clock, because no other clock is shared.
 fn by_wall_clock(clock: RunClock, envelope: Envelope, emission: &Emission<'_>) -> Envelope {
     let intended = clock.of_unix_ms(emission.emitted_at_unix_ms);
     let delay = envelope.sent.saturating_sub(envelope.intended);
@@ -277,7 +102,30 @@ fn by_wall_clock(clock: RunClock, envelope: Envelope, emission: &Emission<'_>) -
     }
 }
 
-/// Splits a value at the end of the head of Confluent's wire form, with which no JSON begins.
-fn split(value: &[u8]) -> (Option<u32>, &[u8]) {
-    wire::split(value).map_or((None, value), |(id, payload)| (Some(id), payload))
+pub fn value(record: &Record) -> Result<&[u8], String> {
+    let value = record.value.as_deref();
+    value.ok_or_else(|| "the record has no value".to_owned())
+}
+
+/// Checks the bytes of a document.
+pub fn to_document(bytes: Vec<u8>) -> Result<RawDocumentBuf, String> {
+    RawDocumentBuf::from_bytes(bytes).map_err(|error| error.to_string())
+}
+
+/// Returns the parts of a rejected record's header, which may be truncated.
+pub fn rejection(
+    header: Option<&[u8]>,
+    reason: String,
+    is_known: impl FnOnce(crate::record::RunKey, bool) -> bool,
+) -> Rejection {
+    let decoded = header.and_then(|header| Envelope::decode(header).ok());
+    let identity = header.and_then(Envelope::identity);
+    let reading = identity
+        .filter(|(run, _, _)| is_known(*run, decoded.is_some()))
+        .map(|(_, vehicle, sequence)| (vehicle, sequence));
+    Rejection {
+        run_id: decoded.map(|(_, emission)| emission.run_id.to_owned()),
+        reading,
+        reason,
+    }
 }

@@ -1,13 +1,13 @@
-//! The schemas that records name by their ids, for a consumer of whatever is in a topic.
+//! Schemas that records name by id, for consumers of a group.
 //!
 //! ```text
-//!  fetch ─▶ SchemaCheck, one per partition: which ids are named? ─▶ Schemas, shared ─▶ registry
-//!              └─▶ check of each payload, without waiting
+//!  fetch ─▶ SchemaCheck, one per partition: which ids? ─▶ Schemas, shared ─▶ registry
+//!              └─▶ validation of each payload, without waiting
 //! ```
 //!
-//! A schema is asked for and compiled once. An id whose records cannot be checked makes dead
-//! letters of them; a registry that does not answer holds them up, and in the end stops the
-//! consumer before them.
+//! Each schema is requested and compiled once. Records whose schema is missing or cannot be used
+//! become dead letters. If the registry does not respond, the consumer waits, and finally stops
+//! before these records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,60 +20,59 @@ use crate::measure::nanos;
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::machine::Attempts;
-use crate::pipeline::retry::again;
+use crate::pipeline::retry::pause_before_retry;
 use crate::registry::{self, Client, PayloadValidator};
 
-/// Ids that are remembered; topics name a few, unless someone writes nonsense into them.
-const MOST_REMEMBERED: usize = 1_000;
+/// Maximum cached ids. Topics name only a few, unless their records are garbage.
+const MAX_CACHED: usize = 1_000;
 
-/// How long an id counts as unknown: replicas of a registry can lag behind.
+/// How long an id counts as unknown: replicas of a registry can lag.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 
-/// The schemas of a registry, each asked for once.
+/// Schemas of a registry, each requested once.
 #[derive(Debug)]
 pub struct Schemas {
     registry: Client,
-    /// Locked while one is asked for, so that no other partition asks the same.
-    asked: Mutex<Remembered>,
+    /// Locked during a request, so that no other partition sends the same.
+    cache: Mutex<Cache>,
 }
 
-/// What one partition's records are checked by.
+/// Validates the records of one partition.
 #[derive(Debug)]
 pub struct SchemaCheck {
     schemas: Arc<Schemas>,
-    named: Remembered,
+    loaded: Cache,
 }
 
-type Remembered = BTreeMap<u32, Arc<Answer>>;
+type Cache = BTreeMap<u32, Arc<Answer>>;
 
-/// What a registry has under an id.
+/// The registry's response for an id.
 #[derive(Debug)]
 enum Answer {
-    /// A schema that payloads can be checked by.
+    /// A schema that validates payloads.
     Schema(PayloadValidator),
-    /// A schema that says nothing of JSON, or nothing that is understood, and why.
-    Useless(String),
-    /// Nothing; by then it is worth asking again, nanoseconds on the process's clock.
+    /// A schema that cannot validate JSON, with the reason.
+    Unusable(String),
+    /// No schema. Ask again after this time, nanoseconds on the process's clock.
     Unknown { until: u64 },
 }
 
 impl Schemas {
-    /// Prepares to ask a registry.
+    /// Creates an empty cache for a registry.
     pub fn new(registry: Client) -> Self {
         Self {
             registry,
-            asked: Mutex::default(),
+            cache: Mutex::default(),
         }
     }
 
-    /// Returns what the registry has under an id, for as long as it takes to get an answer or to
-    /// give up.
+    /// Returns the registry's response for an id. Retries until the broker timeout.
     async fn answer(&self, context: &Context, id: u32) -> Result<Arc<Answer>, Error> {
-        let mut asked = self.asked.lock().await;
-        if let Some(answer) = still_true(&asked, id, context.clock.now()) {
+        let mut cache = self.cache.lock().await;
+        if let Some(answer) = fresh(&cache, id, context.clock.now()) {
             return Ok(Arc::clone(answer));
         }
-        let mut attempts = Attempts::new(context.settings.broker_timeout);
+        let mut attempts = Attempts::new(context.settings.timeouts.broker);
         let answer = loop {
             let error = match self.registry.schema(id).await {
                 Ok(schema) => break Answer::of(&schema),
@@ -83,53 +82,52 @@ impl Schemas {
                 }
                 Err(error) => error,
             };
-            if !error.is_transient() || !again(context, &mut attempts).await {
+            if !error.is_transient() || !pause_before_retry(context, &mut attempts).await {
                 return Err(Error::Registry(error));
             }
-            tracing::warn!(%error, "asking for a schema again");
+            tracing::warn!(%error, "retrying to get a schema");
         };
         let answer = Arc::new(answer);
-        make_room(&mut asked);
-        asked.insert(id, Arc::clone(&answer));
+        make_room(&mut cache);
+        cache.insert(id, Arc::clone(&answer));
         Ok(answer)
     }
 }
 
 impl SchemaCheck {
-    /// Prepares to check the records of one partition.
     pub fn new(schemas: Arc<Schemas>) -> Self {
         Self {
             schemas,
-            named: BTreeMap::new(),
+            loaded: BTreeMap::new(),
         }
     }
 
-    /// Gets the schemas with these ids; [`Self::check`] knows no others.
+    /// Loads the schemas with these ids for [`Self::check`]. Cancel safe.
     ///
-    /// Fails if the registry does not answer for long. Dropping the future is safe.
+    /// Fails if the registry does not respond within the broker timeout.
     pub async fn learn(
         &mut self,
         context: &Context,
         ids: impl Iterator<Item = u32>,
     ) -> Result<(), Error> {
-        make_room(&mut self.named);
+        make_room(&mut self.loaded);
         let now = context.clock.now();
         for id in ids {
-            if still_true(&self.named, id, now).is_none() {
+            if fresh(&self.loaded, id, now).is_none() {
                 let answer = self.schemas.answer(context, id).await?;
-                self.named.insert(id, answer);
+                self.loaded.insert(id, answer);
             }
         }
         Ok(())
     }
 
-    /// Checks a payload against the schema that it names.
+    /// Validates a payload with a loaded schema.
     pub fn check(&self, id: u32, payload: &[u8]) -> Result<(), String> {
-        match self.named.get(&id).map(Arc::as_ref) {
+        match self.loaded.get(&id).map(Arc::as_ref) {
             Some(Answer::Schema(validator)) => validator
                 .check(payload)
                 .map_err(|misfit| misfit.to_string()),
-            Some(Answer::Useless(why)) => Err(format!("schema {id} is of no use here: {why}")),
+            Some(Answer::Unusable(why)) => Err(format!("schema {id} cannot validate JSON: {why}")),
             Some(Answer::Unknown { .. }) | None => {
                 Err(format!("schema {id} is not in the registry"))
             }
@@ -147,22 +145,22 @@ impl Answer {
                     Err(error) => error.to_string(),
                 }
             }
-            SchemaType::Json => "it refers to other schemas of the registry".to_owned(),
-            SchemaType::Avro => "it is of type AVRO, and payloads are JSON".to_owned(),
+            SchemaType::Json => "it references other schemas".to_owned(),
+            SchemaType::Avro => "its type is AVRO".to_owned(),
         };
-        Self::Useless(why)
+        Self::Unusable(why)
     }
 }
 
-fn still_true(remembered: &Remembered, id: u32, now: u64) -> Option<&Arc<Answer>> {
-    let answer = remembered.get(&id)?;
+fn fresh(cache: &Cache, id: u32, now: u64) -> Option<&Arc<Answer>> {
+    let answer = cache.get(&id)?;
     let outdated = matches!(**answer, Answer::Unknown { until } if until <= now);
     (!outdated).then_some(answer)
 }
 
-/// Forgets everything once it is too much: what is needed is asked for again.
-fn make_room(remembered: &mut Remembered) {
-    if remembered.len() >= MOST_REMEMBERED {
-        remembered.clear();
+/// Empties a full cache; schemas that are needed are requested again.
+fn make_room(cache: &mut Cache) {
+    if cache.len() >= MAX_CACHED {
+        cache.clear();
     }
 }

@@ -1,42 +1,37 @@
-//! Takes the time of every document at its first durable write.
+//! Measures the stages of each document when it is stored.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::measure::{Recorder, Recording, Stage};
 use crate::pipeline::context::{Context, TopicPartition};
-use crate::pipeline::emit::acks::{Acked, Acks};
+use crate::pipeline::emit::{Acked, Acks};
 use crate::record::Envelope;
 
-/// Records the stages of what one writer stores.
+/// Measures the documents of one writer.
 #[derive(Debug)]
 pub struct Stopwatch {
     context: Arc<Context>,
     acks: Arc<[Arc<Acks>]>,
     recorder: Arc<Recorder>,
-    /// Offset and fetch time of measured records whose ack has not come yet: it races with the
-    /// fetch.
+    /// Offset and fetch time of measured records whose ack has not arrived yet: the fetch can be
+    /// faster.
     unacked: BTreeMap<TopicPartition, VecDeque<(i64, u64)>>,
 }
 
-/// What measuring needs of a document once it is stored.
+/// A document's record, as far as the measurement needs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
-    /// Where its record is from.
     pub partition: TopicPartition,
-    /// Its record's offset.
     pub offset: i64,
-    /// Its record's envelope.
     pub envelope: Envelope,
-    /// When its record was fetched, nanoseconds on the run's clock.
+    /// When the record was fetched, nanoseconds on the run's clock.
     pub fetched: u64,
-    /// Bytes of its record's payload.
     pub payload_bytes: usize,
 }
 
 impl Stopwatch {
-    /// Begins with nothing recorded. `acks` are in the order of the context's partitions, or none
-    /// where the producer is another process.
+    /// `acks` are in the order of [`Context::partitions`], or empty if the producer is another process.
     pub fn new(context: Arc<Context>, acks: Arc<[Arc<Acks>]>) -> Self {
         Self {
             context,
@@ -46,19 +41,18 @@ impl Stopwatch {
         }
     }
 
-    /// Records into what others record into as well.
+    /// Uses a recorder that other writers share.
     #[must_use]
     pub fn recording_to(mut self, recorder: Arc<Recorder>) -> Self {
         self.recorder = recorder;
         self
     }
 
-    /// Returns what is recorded.
     pub fn recorder(&self) -> Arc<Recorder> {
         Arc::clone(&self.recorder)
     }
 
-    /// Takes the time of the documents of one insert but those to be left out, by their index.
+    /// Measures the documents of one insert, except those whose index is left out.
     pub fn stored(&mut self, samples: &[Sample], left_out: impl Fn(&usize) -> bool, stored: u64) {
         let recorder = Arc::clone(&self.recorder);
         let mut recording = recorder.lock();
@@ -94,7 +88,7 @@ impl Stopwatch {
         }
     }
 
-    /// Records the fetch latency of every record whose ack is known by now.
+    /// Measures the fetch latency of every record whose ack has arrived.
     fn record_fetch_latencies(&mut self, recording: &mut Recording) {
         let latencies = recording.stages.get_mut(Stage::FetchLatency);
         for (partition, unacked) in &mut self.unacked {

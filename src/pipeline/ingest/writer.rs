@@ -1,5 +1,5 @@
-//! The writer of one consumer: does what [`machine::writing`](crate::pipeline::machine::writing) decides.
-//! Batches documents of its partitions, inserts them durably, moves the checkpoints.
+//! The writer of one consumer: inserts batches of documents and moves the checkpoints, as
+//! [`Writing`] decides.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,37 +8,43 @@ use std::time::Duration;
 use bson::RawDocumentBuf;
 use tokio::sync::mpsc;
 
-use crate::broker::client::Record;
+use crate::broker::Record;
 use crate::cause::Cause;
 use crate::measure::Recorder;
 use crate::pipeline::context::{Context, TopicPartition};
-use crate::pipeline::dead_letter::{DeadLetters, Letter};
-use crate::pipeline::emit::acks::Acks;
+use crate::pipeline::dead_letter::{DeadLetters, Letter, Poison, Rejection};
+use crate::pipeline::emit::Acks;
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::checkpoint::Checkpoints;
-use crate::pipeline::ingest::consumer::{Fetch, Poison, Ready};
+use crate::pipeline::ingest::intake::Ready;
+use crate::pipeline::ingest::partition_consumer::Fetch;
 use crate::pipeline::ingest::stopwatch::{Sample, Stopwatch};
-use crate::pipeline::machine::batcher;
-use crate::pipeline::machine::writing::{Action, Fetched, Limits, Writing};
-use crate::pipeline::retry::persistently;
+use crate::pipeline::machine::writing::{Action, Fetched, Limits};
+use crate::pipeline::machine::{Writing, batcher};
+use crate::pipeline::retry::retry_idempotent;
+use crate::pipeline::settings::StorageSettings;
 use crate::record::DocumentId;
 use crate::store::{self, Documents, InsertOutcome};
 
-/// Bytes of the documents of one insert. A wire message takes 48 MB; beyond, the driver would split
-/// the call and forget the first part's answer if the second fails.
+/// Fetches that wait for one writer.
+pub const WRITER_INPUT: usize = 4;
+
+/// Bytes of the documents of one insert. The driver splits a call beyond 48 MB, and drops the first
+/// part's response if the second part fails.
 const INSERT_BYTES: usize = 40_000_000;
 
-/// How often positions are written while documents flow.
+/// How often checkpoints are written.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Records that may be stored without a checkpoint: after a crash so many are read again, and a
-/// batch.
+/// Maximum records that are stored without a checkpoint. After a crash, that many and one batch are
+/// read again.
 pub const CHECKPOINT_WINDOW: u64 = 50_000;
 
-/// Stores what the consumers of some partitions have decoded.
+/// Stores the documents of some partitions.
 #[derive(Debug)]
 pub struct Writer {
     context: Arc<Context>,
+    storage: Arc<StorageSettings>,
     input: mpsc::Receiver<Fetch>,
     documents: Documents,
     dead_letters: Arc<DeadLetters>,
@@ -46,22 +52,19 @@ pub struct Writer {
     writing: Writing<TopicPartition>,
     pending: Pending,
     stopwatch: Stopwatch,
-    /// How the last command that was not answered failed.
+    /// Why the last command with an unknown outcome failed.
     failure: Option<Failure>,
 }
 
 /// Where a writer writes to.
 #[derive(Debug, Clone)]
 pub struct Targets {
-    /// Collection of the documents.
     pub documents: Documents,
-    /// Where what does not fit goes.
     pub dead_letters: Arc<DeadLetters>,
-    /// Positions.
     pub checkpoints: Checkpoints,
 }
 
-/// What waits for its insert.
+/// Documents and rejected records of the current batch.
 #[derive(Debug, Default)]
 struct Pending {
     documents: Vec<RawDocumentBuf>,
@@ -70,7 +73,7 @@ struct Pending {
     poison: Vec<(TopicPartition, Poison)>,
 }
 
-/// A command that was not answered.
+/// A command with an unknown outcome.
 #[derive(Debug)]
 enum Failure {
     Insert { collection: String, source: Cause },
@@ -78,29 +81,28 @@ enum Failure {
 }
 
 impl Writer {
-    /// Prepares to store what comes through `input`.
-    ///
-    /// `acks` has those of every partition, or is empty where the producer is another process.
+    /// `acks` are in the order of [`Context::partitions`], or empty if the producer is another process.
     pub fn new(
         context: Arc<Context>,
+        storage: Arc<StorageSettings>,
         input: mpsc::Receiver<Fetch>,
         targets: Targets,
         acks: Arc<[Arc<Acks>]>,
     ) -> Self {
-        let settings = &context.settings;
         let limits = Limits {
             batch: batcher::Limits {
-                records: settings.batch_records,
+                records: storage.batch_records,
                 bytes: INSERT_BYTES,
-                wait: settings.batch_wait,
+                wait: storage.batch_wait,
             },
             interval: CHECKPOINT_INTERVAL,
             window: CHECKPOINT_WINDOW,
-            patience: settings.store_timeout,
+            timeout: storage.store_timeout,
         };
         Self {
             stopwatch: Stopwatch::new(Arc::clone(&context), acks),
             context,
+            storage,
             input,
             documents: targets.documents,
             dead_letters: targets.dead_letters,
@@ -111,19 +113,18 @@ impl Writer {
         }
     }
 
-    /// Records into what others record into as well.
+    /// Uses a recorder that other writers share.
     #[must_use]
     pub fn recording_to(mut self, recorder: Arc<Recorder>) -> Self {
         self.stopwatch = self.stopwatch.recording_to(recorder);
         self
     }
 
-    /// Returns what this writer records.
     pub fn recorder(&self) -> Arc<Recorder> {
         self.stopwatch.recorder()
     }
 
-    /// Stores until every consumer is done, then writes the last positions.
+    /// Stores until every consumer has ended, then writes the last checkpoints.
     pub async fn run(mut self) -> Result<(), Error> {
         loop {
             match self.writing.action(self.context.clock.now()) {
@@ -136,7 +137,7 @@ impl Writer {
                     position,
                 } => self.checkpoint(partition, position).await?,
                 Action::Pause(pause) => {
-                    if self.context.lost.pause(pause).await.is_err() {
+                    if self.context.terminated_servers.pause(pause).await.is_err() {
                         self.writing.abandon();
                     }
                 }
@@ -146,7 +147,7 @@ impl Writer {
         }
     }
 
-    /// Waits for what a consumer has fetched, until a stamp at the latest.
+    /// Waits for a fetch, at most until a time.
     async fn collect(&mut self, until: Option<u64>) {
         let fetch = match until {
             None => self.input.recv().await,
@@ -177,11 +178,11 @@ impl Writer {
         }
     }
 
-    /// Puts what does not fit into the dead letters, before any checkpoint passes it.
+    /// Writes the dead letters of rejected records, before a checkpoint passes them.
     async fn set_aside(&mut self) -> Result<(), Error> {
         let mut letters: BTreeMap<usize, Vec<Letter>> = BTreeMap::new();
         for (partition, poison) in self.pending.poison.drain(..) {
-            let letter = Letter::of_record(&self.context, partition, poison);
+            let letter = Letter::of_record(&self.context, &self.storage, partition, poison);
             letters.entry(partition.topic).or_default().push(letter);
         }
         for (topic, letters) in letters {
@@ -193,7 +194,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Inserts documents of the batch, from an index on.
+    /// Inserts up to `most` documents of the batch, from index `first`.
     async fn insert(&mut self, first: usize, most: usize) -> Result<(), Error> {
         let chunk = first..self.pending.chunk_end(first, most);
         let documents = &self.pending.documents[chunk.clone()];
@@ -211,13 +212,12 @@ impl Writer {
         let stored = self.context.clock.now();
         self.context.counters.inserts.add(1);
         let samples = &self.pending.samples[chunk.clone()];
-        let same = tell_duplicates_apart(&self.context, &self.documents, samples, &duplicates);
-        let same = same.await?;
-        // After an insert of unknown fate, these are documents that it did store.
-        let sent_again = self.writing.failed_attempts() > 0;
+        let same = self.classify_duplicates(samples, &duplicates).await?;
+        // After an insert with unknown outcome, these are documents that it has stored.
+        let retried = self.writing.failed_attempts() > 0;
         let left_out = |index: &usize| {
             rejected.iter().any(|(rejected, _)| rejected == index)
-                || (duplicates.contains(index) && !(sent_again && same.contains(index)))
+                || (duplicates.contains(index) && !(retried && same.contains(index)))
         };
         self.stopwatch.stored(samples, left_out, stored);
         self.writing.inserted(chunk.len(), rejected.len());
@@ -227,8 +227,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Turns a document that the store does not take into a letter, of the record as it came where
-    /// the broker still has it.
+    /// Turns a document that the store rejected into a rejected record. If the broker no longer has
+    /// the record, its value is the document.
     async fn reject(&mut self, index: usize, reason: &str) {
         let sample = self.pending.samples[index];
         let (partition, offset) = (sample.partition, sample.offset);
@@ -240,16 +240,59 @@ impl Writer {
             value: Some(self.pending.documents[index].as_bytes().to_vec()),
             headers: BTreeMap::new(),
         });
-        // A record that names no run is no reading either.
+        // Without a run, the record is not a reading.
         let run_id = self.pending.documents[index].get_str("run").ok();
         let reading = (sample.envelope.vehicle, sample.envelope.sequence);
         let poison = Poison {
             record,
-            run_id: run_id.map(str::to_owned),
-            reading: run_id.map(|_run| reading),
-            reason: format!("the store refused the document: {reason}"),
+            rejection: Rejection {
+                run_id: run_id.map(str::to_owned),
+                reading: run_id.map(|_run| reading),
+                reason: format!("the store rejected the document: {reason}"),
+            },
         };
         self.pending.poison.push((partition, poison));
+    }
+
+    /// Counts each duplicate as read twice, appended twice, or different.
+    ///
+    /// Returns the indices of those that are stored from the same record.
+    async fn classify_duplicates(
+        &self,
+        samples: &[Sample],
+        duplicates: &[usize],
+    ) -> Result<Vec<usize>, Error> {
+        let mut same = Vec::new();
+        if duplicates.is_empty() {
+            return Ok(same);
+        }
+        let repeated: Vec<&Sample> = duplicates.iter().map(|index| &samples[*index]).collect();
+        let ids: Vec<DocumentId> = repeated
+            .iter()
+            .map(|sample| sample.envelope.document_id())
+            .collect();
+        let timeout = self.storage.store_timeout;
+        let stored = retry_idempotent(&self.context, timeout, || self.documents.identities(&ids))
+            .await
+            .map_err(Error::Store)?;
+        let stored: BTreeMap<_, _> = stored.iter().map(|found| (found.id, found)).collect();
+        let counters = &self.context.counters;
+        for (index, sample) in duplicates.iter().zip(repeated) {
+            let Some(found) = stored.get(sample.envelope.document_id().as_bytes()) else {
+                continue;
+            };
+            let same_place = found.partition == i64::from(sample.partition.number)
+                && found.offset == sample.offset;
+            if found.payload_hash.cast_unsigned() != sample.envelope.payload_hash {
+                counters.conflicting.add(1);
+            } else if same_place {
+                same.push(*index);
+                counters.replayed.add(1);
+            } else {
+                counters.producer_duplicated.add(1);
+            }
+        }
+        Ok(same)
     }
 
     async fn checkpoint(&mut self, partition: TopicPartition, position: i64) -> Result<(), Error> {
@@ -264,16 +307,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Notes that nobody knows what became of a command.
+    /// Counts a command with an unknown outcome.
     fn unanswered(&mut self, failure: Failure) {
         let attempts = self.writing.failed_attempts() + 1;
         match &failure {
             Failure::Insert { source, .. } => {
                 self.context.counters.inserts_unknown.add(1);
-                tracing::warn!(%source, attempts, "inserting a batch again");
+                tracing::warn!(%source, attempts, "retrying an insert");
             }
             Failure::Command(error) => {
-                tracing::warn!(%error, attempts, "sending a command again");
+                tracing::warn!(%error, attempts, "retrying a command");
             }
         }
         self.failure = Some(failure);
@@ -293,66 +336,13 @@ impl Writer {
     }
 }
 
-/// Finds out what each duplicate is: read again, appended again, or something else.
-///
-/// Returns those that are stored from the very record that was to be stored.
-async fn tell_duplicates_apart(
-    context: &Context,
-    documents: &Documents,
-    samples: &[Sample],
-    duplicates: &[usize],
-) -> Result<Vec<usize>, Error> {
-    let mut same = Vec::new();
-    if duplicates.is_empty() {
-        return Ok(same);
-    }
-    let repeated: Vec<&Sample> = duplicates.iter().map(|index| &samples[*index]).collect();
-    let ids: Vec<DocumentId> = repeated
-        .iter()
-        .map(|sample| sample.envelope.document_id())
-        .collect();
-    let stored = persistently(context, || documents.identities(&ids))
-        .await
-        .map_err(Error::Store)?;
-    let stored: BTreeMap<_, _> = stored.iter().map(|found| (found.id, found)).collect();
-    let counters = &context.counters;
-    for (index, sample) in duplicates.iter().zip(repeated) {
-        let Some(found) = stored.get(sample.envelope.document_id().as_bytes()) else {
-            continue;
-        };
-        let same_place =
-            found.partition == i64::from(sample.partition.number) && found.offset == sample.offset;
-        if found.payload_hash.cast_unsigned() != sample.envelope.payload_hash {
-            counters.conflicting.add(1);
-        } else if same_place {
-            same.push(*index);
-            counters.replayed.add(1);
-        } else {
-            counters.producer_duplicated.add(1);
-        }
-    }
-    Ok(same)
-}
-
 impl Pending {
     fn add(&mut self, fetch: Fetch) {
-        let (partition, fetched) = (fetch.partition, fetch.fetched);
-        for Ready {
-            document,
-            envelope,
-            offset,
-            payload_bytes,
-        } in fetch.documents
-        {
+        let partition = fetch.partition;
+        for Ready { document, sample } in fetch.documents {
             self.bytes += document.as_bytes().len();
             self.documents.push(document);
-            self.samples.push(Sample {
-                partition,
-                offset,
-                envelope,
-                fetched,
-                payload_bytes,
-            });
+            self.samples.push(sample);
         }
         for poison in fetch.poison {
             self.bytes += poison.record.value.as_ref().map_or(0, Vec::len);
@@ -360,7 +350,7 @@ impl Pending {
         }
     }
 
-    /// Returns the end of the next insert's documents.
+    /// Returns the end index of the next insert's documents.
     fn chunk_end(&self, first: usize, most: usize) -> usize {
         let end = self.documents.len().min(first + most);
         if self.bytes <= INSERT_BYTES {
@@ -374,7 +364,7 @@ impl Pending {
         first + fitting.count().max(1)
     }
 
-    /// Forgets its content and keeps the memory.
+    /// Clears the content and keeps the memory.
     fn clear(&mut self) {
         self.documents.clear();
         self.samples.clear();

@@ -1,4 +1,4 @@
-//! Trying again: pauses that double, up to a deadline.
+//! Retries with pauses that double, until a timeout.
 
 use std::time::Duration;
 
@@ -10,34 +10,34 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Attempts at one thing.
+/// Attempts of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempts {
     failed: u32,
     pause: Duration,
-    /// When the first one failed; the deadline counts from there.
+    /// Time of the first failure, at which the timeout starts.
     since: u64,
-    patience: u64,
+    timeout: u64,
 }
 
 impl Attempts {
-    /// Begins: what is tried may fail for as long as `patience` after its first failure.
-    pub fn new(patience: Duration) -> Self {
+    /// `timeout` counts from the first failure.
+    pub fn new(timeout: Duration) -> Self {
         Self {
             failed: 0,
             pause: FIRST_PAUSE,
             since: 0,
-            patience: nanos(patience),
+            timeout: nanos(timeout),
         }
     }
 
-    /// Notes a failure; returns how long to wait before the next attempt, nothing to give up.
+    /// Records a failure. Returns the pause before the next attempt, or `None` to give up.
     pub fn failed(&mut self, now: u64) -> Option<Duration> {
         if self.failed == 0 {
             self.since = now;
         }
         self.failed = self.failed.saturating_add(1);
-        if now.saturating_sub(self.since) >= self.patience {
+        if now.saturating_sub(self.since) >= self.timeout {
             return None;
         }
         let pause = self.pause;
@@ -45,7 +45,7 @@ impl Attempts {
         Some(pause)
     }
 
-    /// Returns how many have failed.
+    /// Returns the number of failed attempts.
     pub fn count(&self) -> u32 {
         self.failed
     }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_steps_back_neither_panics_nor_gives_up() {
+    fn clock_stepping_back_neither_panics_nor_gives_up() {
         let mut attempts = Attempts::new(Duration::from_secs(1));
         assert!(attempts.failed(u64::MAX).is_some());
         assert!(attempts.failed(0).is_some());
@@ -76,17 +76,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn attempts_end_at_the_deadline_and_not_before(patience_ms in 0u64..200_000, calls_ms in 0u64..20_000) {
-            let patience = Duration::from_millis(patience_ms);
-            let (mut attempts, mut now) = (Attempts::new(patience), 7);
+        fn attempts_end_at_the_timeout_and_not_before(timeout_ms in 0u64..200_000, calls_ms in 0u64..20_000) {
+            let timeout = Duration::from_millis(timeout_ms);
+            let (mut attempts, mut now) = (Attempts::new(timeout), 7);
             let started = now;
             while let Some(pause) = attempts.failed(now) {
-                prop_assert!(now - started < nanos(patience));
+                prop_assert!(now - started < nanos(timeout));
                 now += nanos(pause) + calls_ms * 1_000_000;
             }
-            prop_assert!(now - started >= nanos(patience));
+            prop_assert!(now - started >= nanos(timeout));
             // No storm: the pauses alone take most of the time.
-            prop_assert!(u64::from(attempts.count()) <= patience_ms / 2_000 + 8);
+            prop_assert!(u64::from(attempts.count()) <= timeout_ms / 2_000 + 8);
         }
     }
 }

@@ -1,21 +1,21 @@
-//! When a batch is due: once it is full, or its first part has waited long enough.
+//! Decides when a batch is due: when it is full, or its oldest record has waited long enough.
 
 use std::time::Duration;
 
 use crate::measure::nanos;
 
-/// How large a batch may grow and how long it may wait.
+/// Limits of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Records after which it is full.
+    /// Maximum records.
     pub records: usize,
-    /// Bytes after which it is full.
+    /// Maximum bytes.
     pub bytes: usize,
-    /// How long its first part waits for others.
+    /// How long the oldest record waits for others.
     pub wait: Duration,
 }
 
-/// Counts what is in a batch.
+/// Counts the records and bytes of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batcher {
     limits: Limits,
@@ -25,7 +25,7 @@ pub struct Batcher {
 }
 
 impl Batcher {
-    /// Begins with an empty batch.
+    /// Starts with an empty batch.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -35,24 +35,24 @@ impl Batcher {
         }
     }
 
-    /// Notes that something was put in which came `at` a time; it need not hold any record.
+    /// Adds records that arrived at a time. Their number may be 0.
     pub fn add(&mut self, records: usize, bytes: usize, at: u64) {
         self.oldest.get_or_insert(at);
         self.records += records;
         self.bytes += bytes;
     }
 
-    /// Returns whether nothing was put in.
+    /// Returns whether nothing was added.
     pub fn is_empty(&self) -> bool {
         self.oldest.is_none()
     }
 
-    /// Returns whether it takes no more.
+    /// Returns whether a limit is reached.
     pub fn is_full(&self) -> bool {
         self.records >= self.limits.records || self.bytes >= self.limits.bytes
     }
 
-    /// Returns when the batch is due at the latest; at once if it is full, never if it is empty.
+    /// Returns the time at which the batch is due: 0 if it is full, `None` if it is empty.
     pub fn due(&self) -> Option<u64> {
         let oldest = self.oldest?;
         Some(if self.is_full() {
@@ -62,7 +62,7 @@ impl Batcher {
         })
     }
 
-    /// Begins the next batch.
+    /// Starts the next batch.
     pub fn clear(&mut self) {
         *self = Self::new(self.limits);
     }
@@ -79,7 +79,7 @@ mod tests {
     };
 
     #[test]
-    fn an_empty_batch_is_never_due_and_a_full_one_at_once() {
+    fn empty_batch_is_never_due_and_full_batch_is_due_at_once() {
         let mut batcher = Batcher::new(LIMITS);
         assert_eq!(batcher.due(), None);
         batcher.add(1, 10, 1_000);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_record_is_due_all_the_same() {
+    fn batch_without_records_is_flushed_on_timeout() {
         let mut batcher = Batcher::new(LIMITS);
         batcher.add(0, 0, 1_000);
         assert_eq!(batcher.due(), Some(1_050));

@@ -1,24 +1,23 @@
-//! What decides: state machines of the guarantees, pure and synchronous.
+//! State machines that decide for producers, consumers and writers, pure and synchronous.
 //!
-//! Each takes what happened and the time as arguments and says what is to be done next; the tasks
-//! around them do it and report back. So every order of events can be played through without a
-//! server: `tests` does, thousands of them, against a model that only counts.
+//! Each gets events and the time as arguments and returns the next action. The tasks around them
+//! perform it and report the result. So tests can run any order of events without a server:
+//! `tests` runs thousands of them against a model that only counts.
 //!
 //! ```text
-//!  producer ── Sending:   acked? sent again? split? set aside? given up?
+//!  producer ── Sending:   acknowledged? retry? split? dead letter? give up?
 //!  consumer ── Position:  does this offset follow the last one?
-//!  writer ──── Writing:   wait, set aside, insert, move which checkpoint?
+//!  writer ──── Writing:   wait, write dead letters, insert, move which checkpoint?
 //!                ├ Batcher:  is a batch due?
-//!                └ Prefix:   up to where is everything settled?
-//!  all ─────── Attempts:  pause and try again, or give up?
+//!                └ Prefix:   up to which offset is everything settled?
+//!  all ─────── Attempts:  pause and retry, or give up?
 //! ```
 //!
-//! Times are nanoseconds on the run's clock. A clock that steps back is taken as one that stands
-//! still.
+//! Times are nanoseconds on the run's clock. A clock that steps back counts as stopped.
 
-pub mod attempts;
+mod attempts;
 pub mod batcher;
-pub mod prefix;
+mod prefix;
 pub mod sending;
 pub mod writing;
 
@@ -27,6 +26,5 @@ mod tests;
 
 pub use attempts::Attempts;
 pub use batcher::Batcher;
-pub use prefix::{Jump, Position, Prefix};
-pub use sending::Sending;
+pub use prefix::Position;
 pub use writing::Writing;

@@ -1,33 +1,32 @@
-//! Offsets of one partition: what comes next, and up to where everything is settled.
+//! Offsets of one partition: the next one, and the end of the settled prefix.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Where a reader is: the offset that must come next.
+/// Position of a reader: the next offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position(i64);
 
 /// Offsets are not contiguous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Jump {
-    /// Offset that should have come.
+    /// Offset that was expected.
     pub expected: i64,
-    /// Offset that came.
+    /// Offset that was found.
     pub found: i64,
 }
 
 impl Position {
-    /// Begins at an offset.
     pub fn new(offset: i64) -> Self {
         Self(offset)
     }
 
-    /// Returns the offset that must come next.
+    /// Returns the next offset.
     pub fn offset(self) -> i64 {
         self.0
     }
 
-    /// Moves past a record, which must be the one that comes next.
+    /// Moves past a record, which must be at the next offset.
     pub fn pass(&mut self, offset: i64) -> Result<(), Jump> {
         if offset != self.0 {
             return Err(Jump {
@@ -40,16 +39,16 @@ impl Position {
     }
 }
 
-/// Up to where every record is stored or dead-lettered.
+/// Offset before which every record is stored or dead-lettered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefix {
     settled: i64,
-    /// Settled ranges behind a gap: start → end.
+    /// Settled ranges after a gap: start → end.
     ahead: BTreeMap<i64, i64>,
 }
 
 impl Prefix {
-    /// Begins at an offset before which everything is settled.
+    /// Every record before `settled` is settled.
     pub fn new(settled: i64) -> Self {
         Self {
             settled,
@@ -57,7 +56,7 @@ impl Prefix {
         }
     }
 
-    /// Notes that a range is settled, in any order and as often as it comes.
+    /// Adds a settled range, in any order and any number of times.
     pub fn settle(&mut self, range: Range<i64>) {
         if range.end <= self.settled {
             return;
@@ -90,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_out_of_turn_is_a_jump_and_moves_nothing() {
+    fn record_at_another_offset_is_a_jump_and_keeps_the_position() {
         let mut position = Position::new(5);
         position.pass(5).unwrap();
         for found in [5, 8] {
@@ -102,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_prefix_ends_at_the_first_offset_that_is_not_settled(
+        fn prefix_ends_at_the_first_unsettled_offset(
             ranges in prop::collection::vec((0i64..60, 0i64..12), 0..40)
         ) {
             let mut prefix = Prefix::new(0);

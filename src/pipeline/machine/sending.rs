@@ -1,46 +1,46 @@
-//! One flight of messages on its way into a partition, until the fate of each is known.
+//! Sends one batch of messages to a partition until the outcome of each is known.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::pipeline::machine::attempts::Attempts;
 
-/// Messages of one flight that are still to be brought in.
+/// Messages of one batch that are not acknowledged yet.
 #[derive(Debug)]
 pub struct Sending {
-    /// What is left, the next part last: splitting is rare, so a stack serves better than recursion.
+    /// Ranges that are left, the next one last.
     left: Vec<Range<usize>>,
     attempts: Attempts,
-    patience: Duration,
+    timeout: Duration,
     next: Next,
 }
 
-/// What is to be done next.
+/// The next action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Send these messages in one request.
     Send(Range<usize>),
-    /// Wait, then ask again.
+    /// Wait, then retry.
     Pause(Duration),
-    /// Every message is in the log or set aside.
+    /// Every message is acknowledged or a dead letter.
     Finish,
     /// Give up.
     GiveUp {
-        /// Requests sent in vain.
+        /// Failed requests.
         attempts: u32,
     },
 }
 
-/// How a request ended.
+/// Outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Every message is in the log.
+    /// Every message was appended.
     Acked,
-    /// It did not work, or nobody knows: it is to be sent again.
+    /// It failed, or the outcome is unknown: retry.
     Again,
-    /// Nothing was appended: the request is larger than the broker takes.
+    /// Nothing was appended: the request exceeds the broker's limit.
     TooLarge,
-    /// Nothing was appended, and sending again cannot help.
+    /// Nothing was appended, and a retry cannot succeed.
     Refused,
 }
 
@@ -52,17 +52,17 @@ enum Next {
 }
 
 impl Sending {
-    /// Begins with a flight of `count` messages, each part of which may fail for `patience`.
-    pub fn new(count: usize, patience: Duration) -> Self {
+    /// Starts with a batch of `count` messages. `timeout` applies to each part of it.
+    pub fn new(count: usize, timeout: Duration) -> Self {
         Self {
             left: std::iter::once(0..count).collect(),
-            attempts: Attempts::new(patience),
-            patience,
+            attempts: Attempts::new(timeout),
+            timeout,
             next: Next::Send,
         }
     }
 
-    /// Returns what is to be done next.
+    /// Returns the next action.
     pub fn action(&mut self) -> Action {
         match self.next {
             Next::Pause(pause) => {
@@ -79,8 +79,8 @@ impl Sending {
         }
     }
 
-    /// Notes how the last request ended; returns the message to be set aside, if it was one alone
-    /// that no broker takes.
+    /// Records the outcome of the last request. Returns the index of a message that alone exceeds the
+    /// broker's limit and becomes a dead letter.
     #[must_use]
     pub fn answered(&mut self, answer: Answer, now: u64) -> Option<usize> {
         match answer {
@@ -96,7 +96,7 @@ impl Sending {
                 None
             }
             Answer::Refused => {
-                // Counted as an attempt, whatever the time.
+                // This counts as an attempt in any case.
                 let _given_up = self.attempts.failed(now);
                 self.next = Next::GiveUp;
                 None
@@ -114,18 +114,18 @@ impl Sending {
         }
     }
 
-    /// Returns of how many messages nobody knows that the broker has them.
+    /// Returns the number of messages without an ack.
     pub fn unacked(&self) -> usize {
         self.left.iter().map(ExactSizeIterator::len).sum()
     }
 
-    /// Gives up, whatever the time.
+    /// Gives up at once.
     pub fn abandon(&mut self) {
         self.next = Next::GiveUp;
     }
 
     fn pass(&mut self) -> Option<Range<usize>> {
-        self.attempts = Attempts::new(self.patience);
+        self.attempts = Attempts::new(self.timeout);
         self.left.pop()
     }
 }

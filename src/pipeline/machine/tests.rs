@@ -1,8 +1,8 @@
-//! Goal: whatever happens in whatever order, the invariants I1–I7 hold.
-//! Method: the machines run against a broker and a store that are two maps. A tape of numbers
-//! decides what each request meets: an answer, none, a crash before or after it was applied, a
-//! step of the clock, a second owner. At the end of the tape everything goes well, so every
-//! schedule ends. What must hold is counted anew from the maps each time.
+//! Goal: the invariants I1–I7 hold under any order of faults.
+//! Method: the state machines run against a broker and a store that are two maps. A tape of numbers
+//! decides what happens to each request: a response, none, a crash before or after it is applied, a
+//! step of the clock, a second owner. No fault follows the end of the tape, so every schedule ends.
+//! The invariants are computed from the maps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::measure::nanos;
-use crate::pipeline::machine::sending::{Action as Send, Answer};
+use crate::pipeline::machine::sending::{Action as Send, Answer, Sending};
 use crate::pipeline::machine::writing::{Action, Fetched, Limits};
 use crate::pipeline::machine::*;
 
@@ -26,16 +26,16 @@ const LIMITS: Limits = Limits {
     },
     interval: Duration::from_millis(500),
     window: 8,
-    patience: Duration::from_secs(60),
+    timeout: Duration::from_secs(60),
 };
 
-/// Records of one fetch, at most.
+/// Maximum records of one fetch.
 const FETCH: usize = 4;
 
 /// Steps within which every schedule must have ended.
 const STEPS: usize = 20_000;
 
-/// What goes wrong, number by number; 0 at its end.
+/// Faults, number by number; 0 after its end.
 struct Tape {
     numbers: std::vec::IntoIter<u8>,
 }
@@ -55,7 +55,7 @@ impl Tape {
         self.numbers.len() == 0
     }
 
-    /// How the next request ends.
+    /// Returns the outcome of the next request.
     fn fate(&mut self) -> Fate {
         match self.draw(24) {
             1 => Fate::CrashBefore,
@@ -66,7 +66,7 @@ impl Tape {
         }
     }
 
-    /// Moves the clock: mostly on, sometimes far, sometimes back.
+    /// Moves the clock: mostly a little, sometimes far, sometimes back.
     fn step(&mut self, now: &mut u64) {
         *now = match self.draw(16) {
             1 => now.saturating_sub(1_000_000_000),
@@ -85,7 +85,7 @@ enum Fate {
     CrashAfter,
 }
 
-/// A message, by what becomes of it.
+/// Messages that exceed the broker's limit, by id.
 fn too_large(id: u32) -> bool {
     id % 13 == 5
 }
@@ -102,7 +102,7 @@ fn bytes(id: u32) -> usize {
     if too_large(id) { REQUEST_BYTES + 1 } else { 10 }
 }
 
-/// A broker, a store, and what was given to them.
+/// A broker and a store, and their contents.
 #[derive(Default)]
 struct World {
     log: [Vec<u32>; PARTITIONS],
@@ -118,7 +118,7 @@ struct World {
 }
 
 impl World {
-    /// Sends every message through [`Sending`], flight by flight; a flight given up ends it.
+    /// Sends every message through [`Sending`], batch by batch. It ends when a batch is given up.
     fn produce(&mut self, tape: &mut Tape) {
         for partition in 0..PARTITIONS {
             let ids: Vec<u32> = (0..MESSAGES)
@@ -133,7 +133,7 @@ impl World {
     }
 
     fn send(&mut self, partition: usize, flight: &[u32], tape: &mut Tape) -> bool {
-        let mut sending = Sending::new(flight.len(), LIMITS.patience);
+        let mut sending = Sending::new(flight.len(), LIMITS.timeout);
         for _ in 0..STEPS {
             match sending.action() {
                 Send::Send(range) => {
@@ -160,7 +160,7 @@ impl World {
                 }
             }
         }
-        panic!("a flight never ends");
+        panic!("a batch never ends");
     }
 
     fn append(&mut self, partition: usize, ids: &[u32], tape: &mut Tape) -> Answer {
@@ -188,7 +188,7 @@ impl World {
         self.stored.contains_key(&id) || self.letters.contains(&(partition, offset))
     }
 
-    /// I5, and how much would be read again if the owners crashed now.
+    /// Checks I5.
     fn check_checkpoints(&self) {
         for (partition, (_, position)) in self.checkpoints.iter().enumerate() {
             for offset in 0..*position {
@@ -241,7 +241,7 @@ struct Owner {
     letters: Vec<(usize, i64)>,
 }
 
-/// What became of an owner by its last step.
+/// State of an owner after its last step.
 #[derive(Debug, PartialEq, Eq)]
 enum Life {
     GoesOn,
@@ -315,7 +315,7 @@ impl Owner {
         }
     }
 
-    /// Lets a request meet its fate; `apply` is told whether its answer arrives.
+    /// Applies a request according to its outcome. `apply` gets whether the response arrives.
     fn meet(
         &mut self,
         world: &mut World,
@@ -339,7 +339,7 @@ impl Owner {
         Life::GoesOn
     }
 
-    /// Fetches from the partition that is furthest behind.
+    /// Fetches from the partition with the largest lag.
     fn collect(&mut self, world: &mut World, until: Option<u64>) -> Life {
         let left = |partition: &usize| {
             world.log[*partition].len() - index(self.positions[*partition].offset())
@@ -348,7 +348,7 @@ impl Owner {
         let fetched = left(&partition).min(FETCH);
         if fetched == 0 {
             match until {
-                // Waiting comes before closing, so that batches and checkpoints fall due too.
+                // Wait before closing, so that batches and checkpoints become due too.
                 Some(until) if until > world.now => world.now = until,
                 _ => self.writing.close(),
             }
@@ -393,7 +393,7 @@ impl Owner {
         answered: bool,
     ) {
         let documents = self.documents[chunk].to_vec();
-        // Only an insert whose answer is lost may have been applied in part.
+        // Only an insert with a lost response may be applied in part.
         let applied = if partly && !answered {
             documents.len() / 2
         } else {
@@ -418,9 +418,9 @@ fn index(offset: i64) -> usize {
     usize::try_from(offset).unwrap()
 }
 
-/// How many records from each checkpoint on are settled already: they would be read again.
+/// Settled records after the checkpoints: they would be read again.
 fn replayed(world: &World) -> u64 {
-    let behind = |(partition, (_, position)): (usize, &(u64, i64))| {
+    let settled_after = |(partition, (_, position)): (usize, &(u64, i64))| {
         let end = i64::try_from(world.log[partition].len()).unwrap();
         let settled = (*position..end).filter(|offset| world.settled(partition, *offset));
         settled.count() as u64
@@ -429,12 +429,12 @@ fn replayed(world: &World) -> u64 {
         .checkpoints
         .iter()
         .enumerate()
-        .map(behind)
+        .map(settled_after)
         .max()
         .unwrap()
 }
 
-/// Consumes everything. `crash` tells after which step an owner is killed besides the tape.
+/// Consumes everything. `crash` says at which steps an owner is killed besides the tape.
 fn consume(world: &mut World, tape: &mut Tape, crash: impl Fn(usize) -> bool) -> usize {
     let mut owner = Owner::begin(world, 1);
     let mut zombie: Option<Owner> = None;
@@ -455,7 +455,7 @@ fn consume(world: &mut World, tape: &mut Tape, crash: impl Fn(usize) -> bool) ->
         match life {
             Life::Finished if tape.ended() => return step,
             Life::GoesOn | Life::Finished => {}
-            Life::Fenced => panic!("only who was superseded is fenced"),
+            Life::Fenced => panic!("only a superseded owner is fenced"),
             Life::Crashed => {
                 if alone && !duplicates(world) {
                     let batch = LIMITS.batch.records + FETCH;
@@ -464,7 +464,7 @@ fn consume(world: &mut World, tape: &mut Tape, crash: impl Fn(usize) -> bool) ->
                 let next = Owner::begin(world, owner.epoch + 1);
                 let dead = std::mem::replace(&mut owner, next);
                 if tape.draw(3) == 1 {
-                    // It was only slow: it goes on beside its successor.
+                    // It was only slow: it continues beside its successor.
                     zombie = Some(dead);
                     alone = false;
                 }
@@ -474,7 +474,7 @@ fn consume(world: &mut World, tape: &mut Tape, crash: impl Fn(usize) -> bool) ->
     panic!("the schedule never ends");
 }
 
-/// Whether a record is in the log twice: its second copy is settled before it is read.
+/// Whether a record is in the log twice. Its second copy is settled before it is read.
 fn duplicates(world: &World) -> bool {
     let distinct: BTreeSet<_> = world.log.iter().flatten().collect();
     distinct.len() < world.log.iter().map(Vec::len).sum()
@@ -484,7 +484,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
-    fn whatever_happens_in_whatever_order_nothing_is_lost_and_nothing_is_twice(
+    fn no_record_is_lost_or_duplicated_under_random_faults(
         sending in prop::collection::vec(any::<u8>(), 0..120),
         writing in prop::collection::vec(any::<u8>(), 0..600),
     ) {
@@ -497,7 +497,7 @@ proptest! {
 
 /// Row 12 of the fault matrix, at its lowest level.
 #[test]
-fn a_crash_at_any_step_replays_at_most_one_window_and_loses_nothing() {
+fn crash_at_any_step_replays_at_most_one_window_and_loses_no_record() {
     let calm = || {
         let mut world = World::default();
         world.produce(&mut Tape::new(Vec::new()));
@@ -514,7 +514,7 @@ fn a_crash_at_any_step_replays_at_most_one_window_and_loses_nothing() {
 
 /// Row 13 of the fault matrix, at its lowest level.
 #[test]
-fn a_stale_owner_stores_nothing_twice_and_moves_no_checkpoint() {
+fn stale_owner_stores_no_duplicate_and_moves_no_checkpoint() {
     let mut world = World::default();
     let mut calm = Tape::new(Vec::new());
     world.produce(&mut calm);

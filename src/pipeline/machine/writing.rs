@@ -1,14 +1,13 @@
-//! One writer: what it gathers, sets aside and inserts, and which checkpoint it may move when.
+//! Decides for one writer what to gather, reject and insert, and when to move which checkpoint.
 //!
 //! ```text
 //!  Collect ─▶ SetAside ─▶ Insert ─┬▶ (settled) ─▶ Collect ─▶ Checkpoint, one per partition ─▶ Collect
 //!                ▲                │
-//!                └── refused ─────┘        no answer: Pause, then the same again, up to a deadline
+//!                └── rejected ────┘      no response: Pause, then retry, until a timeout
 //! ```
 //!
-//! A checkpoint follows only what is settled: stored or dead-lettered, and everything before it
-//! too. So after a crash at any moment at most [`Limits::window`] records and one batch are read
-//! again.
+//! A checkpoint follows settled records only: they and all before them are stored or dead-lettered.
+//! So after a crash at any time, at most [`Limits::window`] records and one batch are read again.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,20 +18,20 @@ use crate::pipeline::machine::attempts::Attempts;
 use crate::pipeline::machine::batcher::{self, Batcher};
 use crate::pipeline::machine::prefix::Prefix;
 
-/// What a writer keeps to.
+/// Limits of a writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// When a batch is due.
+    /// Limits of a batch.
     pub batch: batcher::Limits,
-    /// How long settled records may wait for their checkpoint.
+    /// How long settled records wait for their checkpoint.
     pub interval: Duration,
-    /// How many settled records may wait for their checkpoint.
+    /// Maximum settled records without a checkpoint.
     pub window: u64,
-    /// How long the store may fail to answer.
-    pub patience: Duration,
+    /// How long a command is retried.
+    pub timeout: Duration,
 }
 
-/// The decisions of one writer. `P` names a partition.
+/// State of one writer. `P` identifies a partition.
 #[derive(Debug)]
 pub struct Writing<P> {
     limits: Limits,
@@ -40,7 +39,7 @@ pub struct Writing<P> {
     partitions: BTreeMap<P, Partition>,
     /// Records settled since the last checkpoints.
     unwritten: u64,
-    /// When the last checkpoints were written.
+    /// Time of the last checkpoints.
     written: u64,
     closed: bool,
     attempts: Attempts,
@@ -48,55 +47,52 @@ pub struct Writing<P> {
     step: Step,
 }
 
-/// What is to be done next.
+/// The next action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action<P> {
-    /// Wait for what a consumer has fetched, until then at the latest.
+    /// Wait for a fetch.
     Collect {
-        /// Nothing is due before; none if only an arrival can change that.
+        /// Time at which to stop waiting; `None` waits for a fetch only.
         until: Option<u64>,
     },
-    /// Put the batch's letters into the dead letters.
+    /// Write the dead letters of the batch.
     SetAside,
     /// Insert documents of the batch.
     Insert {
         /// Index of the first one.
         first: usize,
-        /// How many at most.
+        /// Maximum number.
         most: usize,
     },
-    /// The batch is settled: forget it.
+    /// The batch is settled: clear it.
     Forget,
-    /// Write a partition's position down.
+    /// Write a partition's checkpoint.
     Checkpoint {
-        /// The partition.
         partition: P,
         /// Offset before which everything is settled.
         position: i64,
     },
-    /// Wait, then ask again.
+    /// Wait, then retry.
     Pause(Duration),
-    /// Everything is settled and written down.
+    /// Every checkpoint is written.
     Finish,
-    /// Give up after so many attempts.
+    /// Give up.
     GiveUp {
-        /// Commands sent in vain.
+        /// Failed commands.
         attempts: u32,
     },
 }
 
-/// What a consumer has fetched, in numbers.
+/// Counts of one fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Its offsets.
     pub offsets: Range<i64>,
-    /// Documents made of it.
     pub documents: usize,
-    /// Bytes of documents and letters.
+    /// Bytes of documents and dead letters.
     pub bytes: usize,
-    /// Records of it that cannot become documents.
+    /// Rejected records.
     pub letters: usize,
-    /// When it arrived.
+    /// When the fetch arrived.
     pub at: u64,
 }
 
@@ -112,7 +108,7 @@ struct Batch<P> {
 #[derive(Debug)]
 struct Partition {
     prefix: Prefix,
-    /// Position that was written down last.
+    /// Position of the last checkpoint.
     written: i64,
 }
 
@@ -125,7 +121,7 @@ enum Step {
 }
 
 impl<P: Copy + Ord> Writing<P> {
-    /// Begins with nothing gathered.
+    /// Starts with an empty batch.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -140,13 +136,13 @@ impl<P: Copy + Ord> Writing<P> {
             unwritten: 0,
             written: 0,
             closed: false,
-            attempts: Attempts::new(limits.patience),
+            attempts: Attempts::new(limits.timeout),
             pause: None,
             step: Step::Collecting,
         }
     }
 
-    /// Returns what is to be done next.
+    /// Returns the next action.
     pub fn action(&mut self, now: u64) -> Action<P> {
         if let Some(pause) = self.pause.take() {
             return Action::Pause(pause);
@@ -160,7 +156,7 @@ impl<P: Copy + Ord> Writing<P> {
                 }
                 Step::Storing => return self.store(),
                 Step::Checkpointing => {
-                    if let Some((partition, position)) = self.behind() {
+                    if let Some((partition, position)) = self.next_checkpoint() {
                         return Action::Checkpoint {
                             partition,
                             position,
@@ -179,7 +175,7 @@ impl<P: Copy + Ord> Writing<P> {
         }
     }
 
-    /// Notes what a consumer has fetched.
+    /// Adds a fetch to the batch.
     pub fn fetched(&mut self, partition: P, fetched: Fetched) {
         let batch = &mut self.batch;
         let records = fetched.documents + fetched.letters;
@@ -193,25 +189,25 @@ impl<P: Copy + Ord> Writing<P> {
         batch.ranges.push((partition, fetched.offsets));
     }
 
-    /// Notes that nothing more will be fetched.
+    /// Records that there will be no further fetch.
     pub fn close(&mut self) {
         self.closed = true;
     }
 
-    /// Notes that the letters are in the dead letters.
+    /// Records that the dead letters of the batch are written.
     pub fn set_aside(&mut self) {
         self.answered();
         self.batch.letters = 0;
     }
 
-    /// Notes that the next `documents` of the batch are stored, but for those that were refused.
-    pub fn inserted(&mut self, documents: usize, refused: usize) {
+    /// Records that the next `documents` of the batch are stored, except for `rejected` ones.
+    pub fn inserted(&mut self, documents: usize, rejected: usize) {
         self.answered();
         self.batch.inserted += documents;
-        self.batch.letters += refused;
+        self.batch.letters += rejected;
     }
 
-    /// Notes that a partition's position is written down.
+    /// Records that a partition's checkpoint is written.
     pub fn checkpointed(&mut self, partition: P, position: i64) {
         self.answered();
         if let Some(partition) = self.partitions.get_mut(&partition) {
@@ -219,12 +215,7 @@ impl<P: Copy + Ord> Writing<P> {
         }
     }
 
-    /// Forgets a partition that belongs to somebody else now: its position is theirs to write.
-    pub fn release(&mut self, partition: P) {
-        self.partitions.remove(&partition);
-    }
-
-    /// Notes that nobody knows what became of the last command.
+    /// Records that the outcome of the last command is unknown.
     pub fn unanswered(&mut self, now: u64) {
         self.pause = self.attempts.failed(now);
         if self.pause.is_none() {
@@ -232,21 +223,21 @@ impl<P: Copy + Ord> Writing<P> {
         }
     }
 
-    /// Gives up, whatever the time.
+    /// Gives up at once.
     pub fn abandon(&mut self) {
         self.step = Step::GivenUp;
     }
 
-    /// Returns how often the command under way was sent in vain.
+    /// Returns the number of failed attempts of the current command.
     pub fn failed_attempts(&self) -> u32 {
         self.attempts.count()
     }
 
     fn answered(&mut self) {
-        self.attempts = Attempts::new(self.limits.patience);
+        self.attempts = Attempts::new(self.limits.timeout);
     }
 
-    /// Waits, or returns nothing once another step was taken.
+    /// Returns the next action while collecting; `None` if the step has changed.
     fn collect(&mut self, now: u64) -> Option<Action<P>> {
         let batch_due = self.batch.batcher.due();
         let checkpoint_due = self.checkpoint_due();
@@ -276,7 +267,6 @@ impl<P: Copy + Ord> Writing<P> {
             };
         }
         for (partition, range) in batch.ranges.drain(..) {
-            // A partition that was released meanwhile has no position of ours.
             if let Some(partition) = self.partitions.get_mut(&partition) {
                 self.unwritten += range.end.saturating_sub(range.start).unsigned_abs();
                 partition.prefix.settle(range);
@@ -288,8 +278,8 @@ impl<P: Copy + Ord> Writing<P> {
         Action::Forget
     }
 
-    /// Returns a partition whose settled position is not written down.
-    fn behind(&self) -> Option<(P, i64)> {
+    /// Returns a partition whose settled position has no checkpoint.
+    fn next_checkpoint(&self) -> Option<(P, i64)> {
         self.partitions
             .iter()
             .map(|(partition, state)| (*partition, state.prefix.settled(), state.written))
@@ -297,7 +287,7 @@ impl<P: Copy + Ord> Writing<P> {
             .map(|(partition, settled, _)| (partition, settled))
     }
 
-    /// Returns when the next checkpoints are due, if any position has moved.
+    /// Returns when the next checkpoints are due, if a position has moved.
     fn checkpoint_due(&self) -> Option<u64> {
         if self.unwritten == 0 {
             return None;

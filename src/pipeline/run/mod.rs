@@ -1,6 +1,14 @@
-//! The phases of a run.
+//! The phases of a run: prepare ─▶ warm up ─▶ measure ─▶ drain ─▶ audit.
 
-pub mod experiment;
-pub mod prepare;
-pub mod progress;
-pub mod running;
+mod parts;
+mod prepare;
+mod producer_process;
+mod progress;
+mod simulation;
+mod tasks;
+
+pub use parts::{Endpoints, ProducerSettings, Roles, SimulationSettings};
+pub use prepare::{connector, open_store};
+pub use producer_process::{Produced, produce};
+pub use progress::{Destination, INTERVAL, Observer, Phase, Totals, gather};
+pub use simulation::{Outcome, run};

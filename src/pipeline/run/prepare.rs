@@ -1,5 +1,4 @@
-//! Before the first reading: topics and collections exist, every endpoint has answered, every
-//! connection is made, every consumer knows its position. Either half can be prepared alone.
+//! Preparation before the first reading: topics, collections, connections and positions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,246 +10,244 @@ use tokio::task::JoinSet;
 
 use crate::broker::{self, Connector, Endpoint, Partition};
 use crate::pipeline::context::{Context, TopicPartition};
-use crate::pipeline::dead_letter::DeadLetters;
+use crate::pipeline::dead_letter::{DeadLetters, LetterCollection};
+use crate::pipeline::emit::{ProducerPartition, Workload};
 use crate::pipeline::error::Error;
-use crate::pipeline::form::Form;
-use crate::pipeline::ingest::checkpoint::Checkpoints;
-use crate::pipeline::ingest::consumer::Consuming;
-use crate::pipeline::ingest::intake::Intake;
-use crate::pipeline::ingest::writer::Targets;
-use crate::pipeline::run::experiment::{Endpoints, Roles};
+use crate::pipeline::ingest::{Checkpoints, ConsumerPartition, RunIntake, Targets};
+use crate::pipeline::run::parts::{Endpoints, ProducerSettings, Roles, SimulationSettings};
+use crate::pipeline::settings::StorageSettings;
+use crate::pipeline::value_format::ValueFormat;
 use crate::pipeline::{retry, topics};
 use crate::registry::Client;
-use crate::store::{Connection, Documents};
+use crate::store::Connection;
 
-/// Epoch of the first owner of a run's partitions.
+/// Epoch of the owner of a run's partitions.
 const FIRST_EPOCH: i64 = 1;
 
 /// How long the partitions of a new topic may have no leader.
-const LEADER_PATIENCE: Duration = Duration::from_secs(15);
+const LEADER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Connections and positions of a run, in the order of the context's partitions.
+/// Connections and positions of a run.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Partitions to produce to.
-    pub producing: Vec<Producing>,
-    /// Where messages go that no broker takes.
-    pub dead_letters: Arc<DeadLetters>,
-    /// The consuming half; none where other processes consume.
-    pub consuming: Option<ConsumingHalf>,
+    pub producers: Producers,
+    pub consumers: Consumers,
+    pub store: Connection,
 }
 
-/// What is looked at when the run has ended.
+/// Connections of producers.
 #[derive(Debug)]
-pub struct Collections {
-    /// Documents.
-    pub documents: Documents,
-    /// Dead letters.
-    pub dead_letters: Documents,
-    /// Positions.
-    pub checkpoints: Checkpoints,
+pub struct Producers {
+    /// In the order of [`Context::partitions`].
+    pub partitions: Vec<ProducerPartition>,
+    pub dead_letters: Arc<DeadLetters>,
+    pub runtime: Handle,
 }
 
 /// Connections and positions of consumers.
 #[derive(Debug)]
-pub struct ConsumingHalf {
-    /// Partitions to consume from, with their positions.
-    pub partitions: Vec<Consuming>,
-    /// Partitions to ask for their end.
-    pub watching: Vec<Partition>,
-    /// Where documents go.
+pub struct Consumers {
+    /// In the order of [`Context::partitions`].
+    pub partitions: Vec<ConsumerPartition<RunIntake>>,
+    /// Connections to look up the end of each partition.
+    pub ends: Vec<Partition>,
     pub targets: Targets,
+    pub storage: Arc<StorageSettings>,
+    /// Whether an injected fault may truncate the broker's log.
+    pub log_may_be_lost: bool,
+    pub runtime: Handle,
 }
 
-/// A partition to produce to.
-#[derive(Debug)]
-pub struct Producing {
-    /// Its connection.
-    pub partition: Partition,
-    /// Form of its messages.
-    pub form: Arc<Form>,
-}
-
-/// Makes topics, collections and connections, broker and store side by side.
+/// Creates topics and collections, and connects to broker and store at the same time.
 pub async fn prepare(
     context: &Arc<Context>,
+    settings: &SimulationSettings,
     endpoints: &Endpoints,
     roles: &Roles,
-) -> Result<(Prepared, Collections), Error> {
+) -> Result<Prepared, Error> {
+    let storage = &settings.storage;
+    let workload = &*settings.emission.workload;
     let connector = connector(context, &endpoints.broker);
-    let forms = forms(context, endpoints.registry.as_ref()).await?;
+    let formats = value_formats(context, workload, endpoints.registry.as_ref()).await?;
     let broker = async {
         context.set_partitions(topics::ensure(&context.settings, &connector).await?);
-        let producing = open_producing(context, &connector, &forms, &roles.producer);
-        let consuming = open_consuming(context, &connector, &forms, &roles.consumer);
-        tokio::try_join!(producing, consuming)
+        let producers = connect_producers(context, &connector, &formats, &roles.producer);
+        let consumers = connect_consumers(context, &connector, workload, &formats, &roles.consumer);
+        tokio::try_join!(producers, consumers)
     };
-    let store = open_store(context, &endpoints.store, &roles.consumer);
-    let ((producing, partitions), store) = tokio::try_join!(broker, store)?;
-    let settings = &context.settings;
-    let checkpoints = store.documents(&settings.checkpoint_collection());
-    let collections = Collections {
-        documents: store.documents(&settings.collection),
-        dead_letters: store.documents(&settings.dead_letter_collection()),
-        checkpoints: Checkpoints::new(checkpoints, FIRST_EPOCH),
-    };
-    let (letters, topics) = (collections.dead_letters.clone(), settings.topics.len());
-    let dead_letters = Arc::new(DeadLetters::new(Some(letters), connector.clone(), topics));
+    let store = open_store(context, storage, &endpoints.store, &roles.consumer);
+    let ((producers, consumers), store) = tokio::try_join!(broker, store)?;
+    let dead_letters = Arc::new(DeadLetters::new(
+        Some(LetterCollection {
+            documents: store.documents(&storage.dead_letter_collection()),
+            timeout: storage.store_timeout,
+        }),
+        connector.clone(),
+        context.settings.topics.len(),
+    ));
     let targets = Targets {
-        documents: collections.documents.clone(),
+        documents: store.documents(&storage.collection),
         dead_letters: Arc::clone(&dead_letters),
-        checkpoints: collections.checkpoints.clone(),
+        checkpoints: Checkpoints::new(
+            store.documents(&storage.checkpoint_collection()),
+            storage.checkpoint_owner(&context.settings).to_owned(),
+            FIRST_EPOCH,
+        ),
     };
     targets.documents.create().await.map_err(Error::Store)?;
-    for Consuming {
-        topic_partition,
-        position,
-        ..
-    } in &partitions
-    {
-        let claim = targets
-            .checkpoints
-            .claim(context, *topic_partition, *position);
+    for consumer in &consumers {
+        let (partition, position) = (consumer.topic_partition, consumer.position);
+        let claim = targets.checkpoints.claim(context, partition, position);
         claim.await.map_err(Error::Store)?;
     }
-    let watching = context
+    let ends = context
         .partitions()
         .map(|partition| connector.partition(context.topic(partition), partition.number))
         .collect();
-    let prepared = Prepared {
-        producing,
-        dead_letters,
-        consuming: Some(ConsumingHalf {
-            partitions,
-            watching,
-            targets,
-        }),
-    };
-    Ok((prepared, collections))
-}
-
-/// Returns what connects to a broker, as patient as the settings say.
-pub fn connector(context: &Context, broker: &Endpoint) -> Connector {
-    Connector::new(broker.clone()).with_request_timeout(context.settings.request_timeout)
-}
-
-/// Makes topics and connections of the producing half alone.
-pub async fn prepare_producing(
-    context: &Arc<Context>,
-    connector: &Connector,
-    registry: Option<&Client>,
-    producer: &Handle,
-) -> Result<Prepared, Error> {
-    let forms = forms(context, registry).await?;
-    context.set_partitions(topics::ensure(&context.settings, connector).await?);
-    let topics = context.settings.topics.len();
     Ok(Prepared {
-        producing: open_producing(context, connector, &forms, producer).await?,
-        dead_letters: Arc::new(DeadLetters::new(None, connector.clone(), topics)),
-        consuming: None,
+        producers: Producers {
+            partitions: producers,
+            dead_letters,
+            runtime: roles.producer.clone(),
+        },
+        consumers: Consumers {
+            partitions: consumers,
+            ends,
+            targets,
+            storage: Arc::clone(storage),
+            log_may_be_lost: settings.log_may_be_lost,
+            runtime: roles.consumer.clone(),
+        },
+        store,
     })
 }
 
-/// Returns the form of the messages of each topic.
-async fn forms(context: &Context, registry: Option<&Client>) -> Result<Vec<Arc<Form>>, Error> {
-    let mut forms = Vec::new();
-    for topic in 0..context.settings.topics.len() {
-        forms.push(Arc::new(match registry {
-            Some(registry) => Form::register(context, topic, registry).await?,
-            None => Form::Json,
-        }));
-    }
-    Ok(forms)
+/// Returns a connector with the request timeout of the settings.
+pub fn connector(context: &Context, broker: &Endpoint) -> Connector {
+    let timeout = context.settings.timeouts.request;
+    Connector::new(broker.clone()).with_request_timeout(timeout)
 }
 
-/// Connects to the store, with a connection for each consumer and one more.
+/// Creates topics and connections of a process that only produces.
+pub async fn prepare_producers(
+    context: &Arc<Context>,
+    settings: &ProducerSettings,
+    runtime: &Handle,
+) -> Result<Producers, Error> {
+    let connector = connector(context, &settings.broker);
+    let workload = &settings.emission.workload;
+    let formats = value_formats(context, workload, settings.registry.as_ref()).await?;
+    context.set_partitions(topics::ensure(&context.settings, &connector).await?);
+    let topics = context.settings.topics.len();
+    Ok(Producers {
+        partitions: connect_producers(context, &connector, &formats, runtime).await?,
+        dead_letters: Arc::new(DeadLetters::new(None, connector.clone(), topics)),
+        runtime: runtime.clone(),
+    })
+}
+
+/// Returns the value format of each topic, and registers its schema if there is a registry.
+async fn value_formats(
+    context: &Context,
+    workload: &Workload,
+    registry: Option<&Client>,
+) -> Result<Vec<Arc<ValueFormat>>, Error> {
+    let mut formats = Vec::new();
+    for (topic, name) in context.settings.topics.iter().enumerate() {
+        formats.push(Arc::new(match registry {
+            Some(registry) => ValueFormat::register(workload, topic, name, registry).await?,
+            None => ValueFormat::Json,
+        }));
+    }
+    Ok(formats)
+}
+
+/// Connects to the store, with a connection for each writer and one more.
 pub async fn open_store(
     context: &Arc<Context>,
+    storage: &StorageSettings,
     uri: &SecretUri,
     consumer: &Handle,
 ) -> Result<Connection, Error> {
-    let (context, uri) = (Arc::clone(context), uri.clone());
-    // The driver's own tasks run where the connection is opened.
+    let (uri, database) = (uri.clone(), storage.database.clone());
+    let pool = u32::try_from(storage.connections).unwrap_or(u32::MAX);
+    let timeout = context.settings.timeouts.request;
+    // The driver spawns its tasks on the runtime on which the connection is opened.
     let opening = consumer.spawn(async move {
-        let pool = u32::try_from(context.settings.consumers)
-            .unwrap_or(u32::MAX)
-            .saturating_add(1);
-        let opened = Connection::open(&uri, &context.settings.database, pool).await?;
-        Ok(opened.with_command_timeout(context.settings.request_timeout))
+        let opened = Connection::open(&uri, &database, pool.saturating_add(1)).await?;
+        Ok(opened.with_command_timeout(timeout))
     });
     joined(opening.await, "store")?.map_err(Error::Store)
 }
 
-async fn open_producing(
+async fn connect_producers(
     context: &Arc<Context>,
     connector: &Connector,
-    forms: &[Arc<Form>],
-    producer: &Handle,
-) -> Result<Vec<Producing>, Error> {
-    let mut connecting = JoinSet::new();
-    for topic_partition in context.partitions() {
-        let topic = context.topic(topic_partition);
-        let mut partition = connector.partition(topic, topic_partition.number);
-        let context = Arc::clone(context);
-        connecting.spawn_on(
-            async move {
-                retry::offsets(&context, &mut partition, LEADER_PATIENCE).await?;
-                Ok::<_, broker::Error>((topic_partition, partition))
-            },
-            producer,
-        );
-    }
-    let connected = in_order(connecting).await?.into_iter();
-    let producing = connected.map(|(topic_partition, partition)| Producing {
-        partition,
-        form: Arc::clone(&forms[topic_partition.topic]),
-    });
-    Ok(producing.collect())
-}
-
-async fn open_consuming(
-    context: &Arc<Context>,
-    connector: &Connector,
-    forms: &[Arc<Form>],
-    consumer: &Handle,
-) -> Result<Vec<Consuming>, Error> {
-    let mut asking = JoinSet::new();
-    for topic_partition in context.partitions() {
-        let topic = context.topic(topic_partition);
-        let mut partition = connector.partition(topic, topic_partition.number);
-        let context = Arc::clone(context);
-        asking.spawn_on(
-            async move {
-                let asked = retry::offsets(&context, &mut partition, LEADER_PATIENCE);
-                let (_earliest, latest) = asked.await?;
-                Ok::<_, broker::Error>((topic_partition, (partition, latest)))
-            },
-            consumer,
-        );
-    }
-    let asked = in_order(asking).await?.into_iter();
-    let consuming = asked.map(|(topic_partition, (partition, position))| Consuming {
+    formats: &[Arc<ValueFormat>],
+    runtime: &Handle,
+) -> Result<Vec<ProducerPartition>, Error> {
+    let connected = connect(context, connector, runtime).await?.into_iter();
+    let partitions = connected.map(|(topic_partition, connected)| ProducerPartition {
         topic_partition,
-        partition,
-        position,
-        intake: Intake::of_run(
-            Arc::clone(context),
-            topic_partition,
-            Arc::clone(&forms[topic_partition.topic]),
-        ),
+        partition: connected.partition,
+        format: Arc::clone(&formats[topic_partition.topic]),
     });
-    Ok(consuming.collect())
+    Ok(partitions.collect())
 }
 
-async fn in_order<T: 'static>(
-    mut tasks: JoinSet<Result<(TopicPartition, T), broker::Error>>,
-) -> Result<BTreeMap<TopicPartition, T>, Error> {
-    let mut opened = BTreeMap::new();
-    while let Some(task) = tasks.join_next().await {
-        let (topic_partition, value) = joined(task, "broker")?.map_err(Error::Broker)?;
-        opened.insert(topic_partition, value);
+async fn connect_consumers(
+    context: &Arc<Context>,
+    connector: &Connector,
+    workload: &Workload,
+    formats: &[Arc<ValueFormat>],
+    runtime: &Handle,
+) -> Result<Vec<ConsumerPartition<RunIntake>>, Error> {
+    let connected = connect(context, connector, runtime).await?.into_iter();
+    let partitions = connected.map(|(topic_partition, connected)| {
+        let format = Arc::clone(&formats[topic_partition.topic]);
+        ConsumerPartition {
+            topic_partition,
+            partition: connected.partition,
+            position: connected.end,
+            intake: RunIntake::new(Arc::clone(context), topic_partition, workload, format),
+        }
+    });
+    Ok(partitions.collect())
+}
+
+/// A partition whose leader has responded.
+struct Connected {
+    partition: Partition,
+    /// Offset after its last record.
+    end: i64,
+}
+
+/// Connects to the leader of each partition.
+async fn connect(
+    context: &Arc<Context>,
+    connector: &Connector,
+    runtime: &Handle,
+) -> Result<BTreeMap<TopicPartition, Connected>, Error> {
+    let mut tasks = JoinSet::new();
+    for topic_partition in context.partitions() {
+        let topic = context.topic(topic_partition);
+        let mut partition = connector.partition(topic, topic_partition.number);
+        let context = Arc::clone(context);
+        tasks.spawn_on(
+            async move {
+                let offsets = retry::offsets(&context, &mut partition, LEADER_TIMEOUT);
+                let (_earliest, end) = offsets.await?;
+                Ok::<_, broker::Error>((topic_partition, Connected { partition, end }))
+            },
+            runtime,
+        );
     }
-    Ok(opened)
+    let mut connected = BTreeMap::new();
+    while let Some(task) = tasks.join_next().await {
+        let (topic_partition, partition) = joined(task, "broker")?.map_err(Error::Broker)?;
+        connected.insert(topic_partition, partition);
+    }
+    Ok(connected)
 }
 
 fn joined<T>(task: Result<T, tokio::task::JoinError>, role: &'static str) -> Result<T, Error> {

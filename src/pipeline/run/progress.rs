@@ -1,4 +1,4 @@
-//! What can be told of a run while it goes on: one interval per second.
+//! Progress of a run: its phases, and one interval per second.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,39 +13,47 @@ use crate::pipeline::context::{Context, TopicPartition};
 /// Length of an interval.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a run is doing.
+/// Phase of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Topics and collections are made, endpoints probed.
+    /// Topics, collections and connections are created.
     Preparing,
-    /// The fleet emits, and nothing is measured yet.
+    /// The fleet emits, and nothing is measured.
     WarmingUp,
-    /// The fleet emits.
+    /// The fleet emits, and everything is measured.
     Running,
-    /// The fleet has stopped; the rest is on its way.
+    /// The fleet has stopped; the last records are sent and stored.
     Draining,
-    /// Every document is looked at.
+    /// Documents are compared with the readings.
     Auditing,
 }
 
-/// Hears of a run's progress.
+/// Receives the progress of a run.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// A phase begins.
+    /// A phase has begun.
     fn phase(&self, phase: Phase);
 
-    /// An interval ended: its counts, the stages of its measured records, the run's totals.
+    /// An interval has ended, with the latencies of its measured records and the run's totals.
     fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals);
 
-    /// A member of a group owns these partitions from now on, and no others.
+    /// The group member owns exactly these partitions now.
     fn owned(&self, _context: &Context, _owned: &BTreeSet<TopicPartition>) {}
 }
 
-/// Everything that intervals gave.
+/// Where the records of a process end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// Other processes consume them.
+    Broker,
+    /// This process stores them.
+    Store,
+}
+
+/// Sum of all intervals.
 #[derive(Debug, Default)]
 pub struct Gathered {
-    /// The run second by second.
     pub intervals: Vec<Interval>,
-    /// Every stage of the measured records.
+    /// Latencies of the measured records.
     pub stages: Stages<Histogram>,
 }
 
@@ -53,6 +61,7 @@ pub struct Gathered {
 pub async fn gather(
     context: Arc<Context>,
     recorders: Vec<Arc<Recorder>>,
+    destination: Destination,
     start: u64,
     observer: Arc<dyn Observer>,
     ended: CancellationToken,
@@ -70,7 +79,7 @@ pub async fn gather(
         for recorder in &recorders {
             recorder.end_interval(&mut sums);
         }
-        let totals = Totals::of(&context);
+        let totals = Totals::new(&context, destination);
         let mut interval = totals.since(&last, &sums);
         interval.start_s = begun as f64 * INTERVAL.as_secs_f64();
         observer.interval(&interval, &sums.stages, &totals);
@@ -85,7 +94,7 @@ pub async fn gather(
     }
 }
 
-/// Counts since the run began.
+/// Counts since the start of the run.
 #[derive(Debug, Default)]
 pub struct Totals {
     /// Readings emitted.
@@ -96,20 +105,19 @@ pub struct Totals {
     pub fetched: u64,
     /// Documents stored.
     pub stored: u64,
-    /// Records set aside.
+    /// Dead letters.
     pub dead_lettered: u64,
-    /// Readings that have come as far as this process takes them.
+    /// Readings that have reached their destination, or are dead letters.
     pub arrived: u64,
 }
 
 impl Totals {
-    fn of(context: &Context) -> Self {
+    fn new(context: &Context, destination: Destination) -> Self {
         let counters = &context.counters;
         let (stored, dead_lettered) = (counters.stored.get(), counters.dead_lettered.get());
-        // Where other processes consume, ours ends at the broker.
-        let arrived = match context.settings.consumers {
-            0 => counters.acked.get(),
-            _ => stored,
+        let arrived = match destination {
+            Destination::Broker => counters.acked.get(),
+            Destination::Store => stored,
         };
         Self {
             emitted: counters.emitted.get(),

@@ -1,6 +1,6 @@
-//! Many things going wrong at once, drawn from a seed: cuts before and after the append and the
-//! insert, refusals, delays, silence, unmet write concerns, restarts of the broker. The seed is in
-//! the message of a failure, and `CONVOY_CHAOS_SEED` runs that one alone.
+//! Many faults at once, drawn from a seed: connections cut before and after append and insert,
+//! rejections, delays, hangs, unmet write concerns, broker restarts. A failure names its seed, and
+//! `CONVOY_CHAOS_SEED` runs that one alone.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -15,17 +15,17 @@ use crate::pipeline::tests::*;
 /// Seeds in the ordinary test run.
 const FEW: u64 = 6;
 
-/// Seeds in the soak, unless `CONVOY_CHAOS_SEEDS` says otherwise.
+/// Seeds of the soak test [default of `CONVOY_CHAOS_SEEDS`].
 const MANY: u64 = 200;
 
-/// How long a request may take, so that silence is noticed soon.
+/// Short, so that hangs are noticed soon.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Codes after which Kafka's clients send again: leader not available, not leader, timed out, not
-/// enough replicas, and the same after the append.
+/// Retriable error codes of Kafka: leader not available, not leader, timed out, not enough replicas,
+/// and the same after the append.
 const TRANSIENT: [i16; 5] = [5, 6, 7, 19, 20];
 
-/// Strikes at about one request in twelve, drawn from a seed and counted by kind.
+/// Injects faults into about one request in twelve, drawn from a seed and counted by kind.
 #[derive(Debug, Default)]
 struct Chaos {
     seed: u64,
@@ -50,8 +50,8 @@ impl Chaos {
         *self.counts.lock().unwrap().entry(kind).or_default() += 1;
     }
 
-    /// Longer than a request may take.
-    fn silence() -> Duration {
+    /// Longer than the request timeout.
+    fn hang() -> Duration {
         2 * REQUEST_TIMEOUT
     }
 
@@ -75,10 +75,10 @@ impl Faults for Chaos {
                 ("broker slow", Fault::Delay(self.pause()))
             }
             (Moment::BeforeAppend { .. }, 7) if self.draw(4) == 0 => {
-                ("broker hung before append", Fault::Delay(Self::silence()))
+                ("broker hung before append", Fault::Delay(Self::hang()))
             }
             (Moment::AfterAppend { .. }, 7) if self.draw(4) == 0 => {
-                ("broker hung after append", Fault::Delay(Self::silence()))
+                ("broker hung after append", Fault::Delay(Self::hang()))
             }
             (Moment::OnFetch { .. }, 0) => ("broker cut on fetch", Fault::Cut),
             _ => return None,
@@ -115,7 +115,7 @@ impl FaultPlan for Chaos {
             6 => {
                 injected.write_errors =
                     vec![(0, InjectedError::new(121, "Document failed validation"))];
-                "store refused a document"
+                "store rejected a document"
             }
             7 if self.draw(3) == 0 => {
                 injected.before = Some(Disturbance::Hang);
@@ -137,7 +137,9 @@ async fn survive(seed: u64) -> BTreeMap<&'static str, u64> {
     let chaos = Chaos::new(seed);
     let (faults, plan) = (Arc::clone(&chaos), Arc::clone(&chaos));
     let mut place = Place::open_with(Some(faults), Some(plan)).await;
-    let context = context_with(seed, |settings| settings.request_timeout = REQUEST_TIMEOUT);
+    let context = small_run_with(seed, |parts| {
+        parts.settings.timeouts.request = REQUEST_TIMEOUT;
+    });
     let running = run_on(place.endpoints(), &context);
     let restarts = chaos.draw(3);
     let restarting = async {
@@ -152,12 +154,12 @@ async fn survive(seed: u64) -> BTreeMap<&'static str, u64> {
     let replay = format!("replay with CONVOY_CHAOS_SEED={seed}");
     assert!(outcome.failure.is_none(), "{:?}, {replay}", outcome.failure);
     let verdict = outcome.verdict.unwrap();
-    let told = format!("{verdict:?}, {replay}");
-    assert_eq!(verdict.emitted, RECORDS, "{told}");
+    let details = format!("{verdict:?}, {replay}");
+    assert_eq!(verdict.emitted, RECORDS, "{details}");
     assert_eq!(
         verdict.emitted,
         verdict.stored + verdict.dead_lettered,
-        "{told}"
+        "{details}"
     );
     let broken = (
         verdict.missing,
@@ -165,15 +167,15 @@ async fn survive(seed: u64) -> BTreeMap<&'static str, u64> {
         verdict.corrupt,
         verdict.undelivered,
     );
-    assert_eq!(broken, (0, 0, 0, 0), "{told}");
+    assert_eq!(broken, (0, 0, 0, 0), "{details}");
     place.close().await;
     let counts = chaos.counts.lock().unwrap();
     let refused = counts
-        .get("store refused a document")
+        .get("store rejected a document")
         .copied()
         .unwrap_or_default();
-    // Fewer where a reading was refused under one offset and stored under another.
-    assert!(verdict.dead_lettered <= refused, "{told}");
+    // Fewer if a reading was rejected at one offset and stored from another.
+    assert!(verdict.dead_lettered <= refused, "{details}");
     counts.clone()
 }
 
@@ -196,7 +198,7 @@ async fn survive_all(seeds: std::ops::Range<u64>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
+async fn random_faults_lose_and_duplicate_no_record() {
     survive_all(0..FEW).await;
 }
 

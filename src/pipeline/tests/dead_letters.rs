@@ -1,23 +1,22 @@
-//! Goal: what cannot be stored can be looked at: in the collection and in the topic beside its own,
-//! as it was, each once.
+//! Goal: rejected records are kept unchanged, each once, in the dead letter collection and topic.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bson::{Document, RawDocumentBuf, doc};
 use convoy_mongodb_server::faults::{FaultPlan, Injected, InjectedError, Occasion};
 
-use crate::broker::client::Record;
-use crate::pipeline::emit::workload::Scratch;
+use crate::broker::Record;
+use crate::pipeline::emit::EncodeBuffer;
 use crate::pipeline::tests::*;
 use crate::store::Connection;
 
-/// Refuses the first document of each insert, and unmakes the first answer about dead letters.
+/// Rejects the first document of each insert, and fails the first insert of dead letters afterwards.
 #[derive(Debug, Default)]
-struct Refusing {
+struct Rejecting {
     forgot: AtomicBool,
 }
 
-impl FaultPlan for Refusing {
+impl FaultPlan for Rejecting {
     fn inject(&self, occasion: &Occasion<'_>) -> Injected {
         let mut injected = Injected::default();
         match (occasion.command, occasion.collection) {
@@ -72,9 +71,9 @@ fn binary(letter: &Document, field: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refused_document_is_kept_as_the_record_it_was_in_collection_and_topic_once() {
-    let place = Place::open_with(None, Some(Arc::new(Refusing::default()))).await;
-    let context = context(21);
+async fn rejected_document_is_kept_once_in_dead_letter_collection_and_topic() {
+    let place = Place::open_with(None, Some(Arc::new(Rejecting::default()))).await;
+    let context = small_run(21);
     let outcome = place.run(&context).await;
     let verdict = outcome.verdict.unwrap();
     assert!(verdict.whole() && !verdict.clean(), "{verdict:?}");
@@ -116,23 +115,21 @@ async fn a_refused_document_is_kept_as_the_record_it_was_in_collection_and_topic
     place.close().await;
 }
 
-/// Row 16 of the fault matrix, on the producer's side.
+/// Row 16 of the fault matrix: oversized messages.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_no_broker_takes_is_kept_with_its_bytes() {
-    let context = context(22);
-    let mut sizes: Vec<usize> = (0..context.workload.rows())
+async fn oversized_message_becomes_a_dead_letter_with_its_bytes() {
+    let context = small_run(22);
+    let workload = &context.simulation.emission.workload;
+    let mut sizes: Vec<usize> = (0..workload.rows())
         .map(|row| {
-            let mut scratch = Scratch::default();
-            context
-                .workload
-                .encode(row, &mut scratch, |_label| ())
-                .unwrap();
-            scratch.payload.len()
+            let mut buffer = EncodeBuffer::default();
+            workload.encode(row, &mut buffer, |_label| ()).unwrap();
+            buffer.payload.len()
         })
         .collect();
     sizes.sort_unstable();
     let settings = embedded_broker::Settings {
-        // A batch of one message of middling size: some fit, some do not.
+        // A batch of one message of medium size: some fit, some do not.
         max_batch_bytes: sizes[sizes.len() / 2] + 61 + envelope::FIXED_LENGTH + 30,
         ..Default::default()
     };
@@ -153,7 +150,7 @@ async fn a_message_that_no_broker_takes_is_kept_with_its_bytes() {
     for letter in &letters {
         let reason = letter.get_str("reason").unwrap();
         assert!(
-            reason.starts_with("no broker takes the message"),
+            reason.starts_with("the broker rejected the message"),
             "{reason}"
         );
         assert!(!binary(letter, "value").is_empty());

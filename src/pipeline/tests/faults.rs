@@ -1,37 +1,37 @@
-//! One kind of fault at a time, at every n-th request.
+//! One kind of fault at a time, in every n-th request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use convoy_kafka_server::{Fault, Moment};
 
-use crate::broker::client::Batch;
+use crate::broker::Batch;
 use crate::pipeline::tests::*;
 
-/// Does to every n-th produce request what it is told, and counts.
+/// Injects a fault into every n-th produce request, and counts.
 #[derive(Debug)]
 struct EveryNth {
     n: u64,
-    /// Whether it strikes before the append, or after it.
+    /// Whether the fault is after the append, not before it.
     after: bool,
     fault: Fault,
-    asked: AtomicU64,
-    struck: AtomicU64,
+    requests: AtomicU64,
+    injected: AtomicU64,
 }
 
 impl EveryNth {
     fn new(n: u64, after: bool, fault: Fault) -> Arc<Self> {
-        let (asked, struck) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (requests, injected) = (AtomicU64::new(0), AtomicU64::new(0));
         Arc::new(Self {
             n,
             after,
             fault,
-            asked,
-            struck,
+            requests,
+            injected,
         })
     }
 
-    fn struck(&self) -> u64 {
-        self.struck.load(Ordering::Relaxed)
+    fn injected(&self) -> u64 {
+        self.injected.load(Ordering::Relaxed)
     }
 }
 
@@ -42,9 +42,9 @@ impl Faults for EveryNth {
             Moment::AfterAppend { .. } => self.after,
             Moment::BeforeResponse { .. } | Moment::OnFetch { .. } => false,
         };
-        let strikes = here && self.asked.fetch_add(1, Ordering::Relaxed) % self.n == self.n - 1;
-        strikes.then(|| {
-            self.struck.fetch_add(1, Ordering::Relaxed);
+        let due = here && self.requests.fetch_add(1, Ordering::Relaxed) % self.n == self.n - 1;
+        due.then(|| {
+            self.injected.fetch_add(1, Ordering::Relaxed);
             self.fault
         })
     }
@@ -52,28 +52,28 @@ impl Faults for EveryNth {
 
 /// Row 3a of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_cut_before_the_append_loses_and_doubles_nothing() {
+async fn connection_cut_before_append_loses_and_duplicates_no_record() {
     let faults = EveryNth::new(5, false, Fault::Cut);
     let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
-    let context = context(3);
+    let context = small_run(3);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
-    assert!(faults.struck() > 0);
-    assert_eq!(context.counters.produce_unknown.get(), faults.struck());
+    assert!(faults.injected() > 0);
+    assert_eq!(context.counters.produce_unknown.get(), faults.injected());
     assert_eq!(outcome.verdict.unwrap().producer_duplicated, 0);
     place.close().await;
 }
 
 /// Row 3b of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_ack_doubles_records_in_the_broker_and_not_in_the_store() {
+async fn lost_ack_duplicates_records_in_the_broker_only() {
     let faults = EveryNth::new(5, true, Fault::Cut);
     let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
-    let context = context(4);
+    let context = small_run(4);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
-    assert!(faults.struck() > 0);
-    assert_eq!(context.counters.produce_unknown.get(), faults.struck());
+    assert!(faults.injected() > 0);
+    assert_eq!(context.counters.produce_unknown.get(), faults.injected());
     let in_broker: usize = place.log().await.iter().map(Vec::len).sum();
     let doubled = in_broker as u64 - RECORDS;
     assert!(doubled > 0);
@@ -83,33 +83,33 @@ async fn a_lost_ack_doubles_records_in_the_broker_and_not_in_the_store() {
 
 /// Row 5 of the fault matrix: codes after which nothing was appended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_is_not_ready_is_asked_again() {
+async fn rejected_batches_are_retried() {
     const NOT_LEADER: i16 = 6;
     let faults = EveryNth::new(4, false, Fault::Refuse(NOT_LEADER));
     let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
-    let context = context(5);
+    let context = small_run(5);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
-    assert_eq!(context.counters.produce_rejected.get(), faults.struck());
+    assert_eq!(context.counters.produce_rejected.get(), faults.injected());
     place.close().await;
 }
 
 /// Row 6 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_with_a_full_disk_is_waited_for() {
+async fn batches_are_retried_while_the_broker_disk_is_full() {
     let faults = EveryNth::new(4, false, Fault::FailWrite);
     let place = Place::open(Some(Arc::<EveryNth>::clone(&faults))).await;
-    let outcome = place.run(&context(6)).await;
+    let outcome = place.run(&small_run(6)).await;
     assert_all_stored(&outcome);
-    assert!(faults.struck() > 0);
+    assert!(faults.injected() > 0);
     place.close().await;
 }
 
 /// Row 14 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn records_that_do_not_fit_are_set_aside_and_the_others_unaffected() {
+async fn invalid_records_become_dead_letters_and_others_are_stored() {
     let place = Place::open(None).await;
-    let context = context(9);
+    let context = small_run(9);
     let address = place.broker.address().to_string();
     let poisoning = tokio::spawn(async move {
         let connector = Connector::new(Endpoint::plain(address));
@@ -126,7 +126,7 @@ async fn records_that_do_not_fit_are_set_aside_and_the_others_unaffected() {
     let running = place.run(&context);
     let poison = async {
         let mut partition = poisoning.await.unwrap();
-        // Only what comes after the run has taken its positions is its own to judge.
+        // The run reads only records that arrive after it has looked up its positions.
         let begun = async {
             while context.counters.acked.get() == 0 {
                 tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! A broker that forgets what it acknowledged, or holds what no consumer can read: the run must say
-//! so and never skip anything silently.
+//! A broker that loses acknowledged records, or holds records that no consumer can read: the run must
+//! report it and never skip a record silently.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use rskafka::client::{Client, ClientBuilder};
 
 use crate::pipeline::tests::*;
 
-/// Keeps consumers from what is in the log, while it is told to.
+/// Rejects fetches while it holds.
 #[derive(Debug)]
 struct Hold {
     holding: AtomicBool,
@@ -38,7 +38,7 @@ impl Faults for Hold {
     }
 }
 
-/// A broker that keeps its data here, at a free or a known address.
+/// A broker with a data directory, at a free or a given port.
 async fn broker(
     directory: &Path,
     listen: SocketAddr,
@@ -61,10 +61,10 @@ async fn client(broker: &embedded_broker::Broker) -> Client {
 
 /// Row 2 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tail_lost_after_its_acks_and_before_it_was_read_is_missing() {
+async fn records_truncated_after_ack_and_before_fetch_are_missing() {
     let hold = Hold::new();
     let mut place = Place::open(Some(Arc::<Hold>::clone(&hold))).await;
-    let context = context(41);
+    let context = small_run(41);
     let running = run_on(place.endpoints(), &context);
     let crash = async {
         until("an ack", || context.counters.acked.get() >= 200).await;
@@ -87,11 +87,11 @@ async fn a_tail_lost_after_its_acks_and_before_it_was_read_is_missing() {
 
 /// Row 2 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tail_lost_after_it_was_read_is_told_by_the_offsets_or_the_audit() {
+async fn records_truncated_after_fetch_are_reported() {
     let mut place = Place::open(None).await;
     // Slow enough for there to be more after the crash.
-    let context = context_with(42, |settings| {
-        settings.fleet.rate = Rate::per_second(15.0).unwrap();
+    let context = small_run_with(42, |parts| {
+        parts.emission.fleet.rate = Rate::per_second(15.0).unwrap();
     });
     let running = run_on(place.endpoints(), &context);
     let crash = async {
@@ -101,9 +101,9 @@ async fn a_tail_lost_after_it_was_read_is_told_by_the_offsets_or_the_audit() {
     let (outcome, lost) = tokio::join!(running, crash);
     assert!(lost >= 200, "{lost}");
     let verdict = outcome.verdict.unwrap();
-    let told = outcome.failure.as_ref().is_some_and(Error::is_loss);
+    let reported = outcome.failure.as_ref().is_some_and(Error::is_loss);
     assert!(
-        told || verdict.missing > 0,
+        reported || verdict.missing > 0,
         "{:?}, {verdict:?}",
         outcome.failure
     );
@@ -113,10 +113,10 @@ async fn a_tail_lost_after_it_was_read_is_told_by_the_offsets_or_the_audit() {
 
 /// Row 7 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn records_removed_before_they_were_read_end_the_run() {
+async fn records_deleted_before_fetch_end_the_run() {
     let hold = Hold::new();
     let place = Place::open(Some(Arc::<Hold>::clone(&hold))).await;
-    let context = context(43);
+    let context = small_run(43);
     let trim = async {
         until("an ack", || context.counters.acked.get() >= 200).await;
         let client = client(&place.broker).await;
@@ -136,14 +136,14 @@ async fn records_removed_before_they_were_read_end_the_run() {
 
 /// Row 7 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_topic_deleted_and_created_anew_has_lost_what_was_acked() {
+async fn recreated_topic_has_lost_acknowledged_records() {
     let hold = Hold::new();
     let directory = tempfile::tempdir().unwrap();
     let faults: Arc<dyn Faults> = Arc::<Hold>::clone(&hold);
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut place = Place::open(None).await;
     place.broker = broker(directory.path(), listen, Some(faults)).await;
-    let context = context(44);
+    let context = small_run(44);
     let recreate = async {
         until("an ack", || context.counters.acked.get() >= 200).await;
         let client = client(&place.broker).await;
@@ -157,9 +157,9 @@ async fn a_topic_deleted_and_created_anew_has_lost_what_was_acked() {
     let (outcome, ()) = tokio::join!(place.run(&context), recreate);
     let verdict = outcome.verdict.unwrap();
     assert!(!verdict.clean(), "{verdict:?}");
-    let told = outcome.failure.as_ref().is_some_and(Error::is_loss);
+    let reported = outcome.failure.as_ref().is_some_and(Error::is_loss);
     assert!(
-        told || verdict.missing >= 200,
+        reported || verdict.missing >= 200,
         "{:?}, {verdict:?}",
         outcome.failure
     );
@@ -168,7 +168,7 @@ async fn a_topic_deleted_and_created_anew_has_lost_what_was_acked() {
 
 /// Row 8 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_that_was_compacted_away_ends_the_run_with_the_jump() {
+async fn compacted_batch_ends_the_run_with_a_gap() {
     let failure = with_log_changed(45, |log| {
         let (start, end) = batch(log, 1);
         log.drain(start..end);
@@ -179,7 +179,7 @@ async fn a_batch_that_was_compacted_away_ends_the_run_with_the_jump() {
 
 /// Row 8 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_marker_of_a_transaction_ends_the_run_with_its_place() {
+async fn transaction_marker_ends_the_run_with_its_offset() {
     let failure = with_log_changed(46, |log| {
         /// Attributes of a batch: transactional, and a control batch.
         const CONTROL: u8 = 0x30;
@@ -196,7 +196,7 @@ async fn the_marker_of_a_transaction_ends_the_run_with_its_place() {
 
 /// Row 8 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_that_ends_with_a_marker_is_not_asked_for_ever() {
+async fn transaction_marker_at_the_log_end_ends_the_run() {
     let failure = with_log_changed(47, |log| {
         let mut last = 0;
         while batch_at(log, last).1 < log.len() {
@@ -227,7 +227,7 @@ fn batch_at(log: &[u8], start: usize) -> (usize, usize) {
     (start, start + 12 + length)
 }
 
-/// Changes the log with the most batches of a broker before anything of it was read; returns how the run failed.
+/// Changes the log with the most batches before it is read. Returns how the run failed.
 async fn with_log_changed(seed: u64, change: impl FnOnce(&mut Vec<u8>)) -> Error {
     let hold = Hold::new();
     let directory = tempfile::tempdir().unwrap();
@@ -242,14 +242,14 @@ async fn with_log_changed(seed: u64, change: impl FnOnce(&mut Vec<u8>)) -> Error
         registry: None,
         store: SecretUri::new(format!("mongodb://{}", store.address())),
     };
-    let context = context_with(seed, |settings| {
+    let context = small_run_with(seed, |parts| {
         // Slow enough for many batches, and for some after the change.
-        settings.fleet.rate = Rate::per_second(15.0).unwrap();
-        settings.request_timeout = Duration::from_secs(2);
-        settings.broker_timeout = Duration::from_secs(3);
+        parts.emission.fleet.rate = Rate::per_second(15.0).unwrap();
+        parts.settings.timeouts.request = Duration::from_secs(2);
+        parts.settings.timeouts.broker = Duration::from_secs(3);
     });
     let changing = async {
-        // Some partition has its share of them at least.
+        // At least one partition has its share of them.
         let enough = 4 * u64::from(PARTITIONS);
         until("a batch", || {
             context.counters.produce_requests.get() >= enough

@@ -1,17 +1,16 @@
-//! Goal: what the pipeline promises holds, also while servers misbehave.
-//! Method: whole runs on embedded servers, and the verdict of each. [`faults`] does one thing to
-//! every n-th request, [`outages`] lets servers be away, slow or silent for a while, [`losses`] lets
-//! a broker forget; [`tasks`] lets convoy's own tasks fail; [`chaos`] draws what goes wrong from a
-//! seed.
+//! Goal: the pipeline keeps its promises, also while servers fail.
+//! Method: whole runs on embedded servers, and the verdict of each. [`faults`] injects one fault into
+//! every n-th request, [`outages`] restarts, slows and hangs servers, [`losses`] makes a broker lose
+//! records, [`tasks`] makes convoy's own tasks fail, and [`chaos`] draws faults from a seed.
 
 mod chaos;
 mod dead_letters;
 mod dirty_data;
 mod faults;
-mod halves;
 mod losses;
 mod mutations;
 mod outages;
+mod processes;
 mod replay;
 mod tasks;
 
@@ -31,70 +30,118 @@ use crate::dataset::Dataset;
 use crate::fleet::{self, Key};
 use crate::load::{Arrival, Bound, Rate};
 use crate::measure::{Histogram, Interval, RunClock, Stages};
-use crate::pipeline::run::progress::Totals;
 use crate::pipeline::*;
 use crate::record::{Emission, Envelope, envelope};
 
 const PARTITIONS: u32 = 3;
 const RECORDS: u64 = 600;
 
+/// Ignores all progress.
 #[derive(Debug)]
-struct Deaf;
+struct NoObserver;
 
-impl Observer for Deaf {
+impl Observer for NoObserver {
     fn phase(&self, _: Phase) {}
     fn interval(&self, _: &Interval, _: &Stages<Histogram>, _: &Totals) {}
 }
 
-/// Everything that the tasks of a small run share.
-fn context(seed: u64) -> Arc<Context> {
-    context_with(seed, |_settings| ())
+/// Settings of a small run, before it starts.
+#[derive(Debug, Clone)]
+struct Parts {
+    settings: Settings,
+    emission: EmissionSettings,
+    storage: StorageSettings,
 }
 
-/// The same, with some settings changed.
-fn context_with(seed: u64, change: impl FnOnce(&mut Settings)) -> Arc<Context> {
-    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
-    let workload = Workload::new(Dataset::open(&sample).unwrap());
-    let fleet = fleet::Settings {
-        vehicles: 20,
-        rate: Rate::per_second(100.0).unwrap(),
-        total_rate: None,
-        arrival: Arrival::Uniform,
-        seed,
-        warm_up: Duration::ZERO,
-        bound: Bound::Records(RECORDS),
-        rows: workload.rows(),
-        shard: None,
-    };
-    let mut settings = Settings {
-        run_id: format!("run-{seed}"),
-        fleet,
-        key: Key::Vehicle,
-        topics: vec!["readings".to_owned()],
-        group: None,
-        partitions: PARTITIONS,
-        partitions_required: false,
-        replication_factor: 1,
-        compression: Compression::None,
-        linger: Duration::from_millis(2),
-        consumers: 2,
-        batch_records: 100,
-        batch_wait: Duration::from_millis(5),
-        database: "convoy".to_owned(),
-        collection: "sensor".to_owned(),
-        drain_timeout: Duration::from_secs(30),
-        replay_dead_letters: false,
-        data_faults: None,
-        log_may_be_lost: false,
-        request_timeout: Duration::from_secs(10),
-        broker_timeout: Duration::from_secs(60),
-        store_timeout: Duration::from_secs(60),
-    };
-    change(&mut settings);
-    Arc::new(Context::new(settings, RunClock::start(), workload))
+impl Parts {
+    fn new(seed: u64) -> Self {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
+        let workload = Workload::new(Dataset::open(&sample).unwrap());
+        let fleet = fleet::Settings {
+            vehicles: 20,
+            rate: Rate::per_second(100.0).unwrap(),
+            total_rate: None,
+            arrival: Arrival::Uniform,
+            seed,
+            warm_up: Duration::ZERO,
+            bound: Bound::Records(RECORDS),
+            rows: workload.rows(),
+            shard: None,
+        };
+        Self {
+            settings: Settings {
+                run_id: format!("run-{seed}"),
+                topics: vec!["readings".to_owned()],
+                creation: TopicCreation {
+                    partitions: PARTITIONS,
+                    partitions_required: false,
+                    replication_factor: 1,
+                },
+                timeouts: Timeouts {
+                    request: Duration::from_secs(10),
+                    broker: Duration::from_secs(60),
+                },
+            },
+            emission: EmissionSettings {
+                fleet,
+                workload: Arc::new(workload),
+                key: Key::Vehicle,
+                compression: Compression::None,
+                linger: Duration::from_millis(2),
+                data_faults: None,
+            },
+            storage: StorageSettings {
+                group: None,
+                database: "convoy".to_owned(),
+                collection: "sensor".to_owned(),
+                connections: 2,
+                batch_records: 100,
+                batch_wait: Duration::from_millis(5),
+                drain_timeout: Duration::from_secs(30),
+                store_timeout: Duration::from_secs(60),
+            },
+        }
+    }
+
+    fn start(self) -> SmallRun {
+        SmallRun {
+            context: Arc::new(Context::new(self.settings, RunClock::start())),
+            simulation: SimulationSettings {
+                emission: Arc::new(self.emission),
+                storage: Arc::new(self.storage),
+                log_may_be_lost: false,
+            },
+        }
+    }
 }
 
-/// Waits until something has happened; it must within seconds.
+/// A run of [`RECORDS`] readings.
+#[derive(Debug)]
+struct SmallRun {
+    context: Arc<Context>,
+    simulation: SimulationSettings,
+}
+
+impl std::ops::Deref for SmallRun {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+fn small_run(seed: u64) -> SmallRun {
+    Parts::new(seed).start()
+}
+
+/// A small run with other settings.
+fn small_run_with(seed: u64, change: impl FnOnce(&mut Parts)) -> SmallRun {
+    let mut parts = Parts::new(seed);
+    change(&mut parts);
+    parts.start()
+}
+
+/// Waits for a condition, with a deadline.
 async fn until(what: &str, happened: impl Fn() -> bool + Send + Sync) {
     const DEADLINE: Duration = Duration::from_secs(20);
     const LOOK: Duration = Duration::from_millis(1);
@@ -107,7 +154,7 @@ async fn until(what: &str, happened: impl Fn() -> bool + Send + Sync) {
     waited.unwrap_or_else(|_elapsed| panic!("{what} did not happen"));
 }
 
-/// Embedded servers, and everything to run a fleet on them.
+/// Embedded servers.
 struct Place {
     broker: embedded_broker::Broker,
     store: embedded_store::Store,
@@ -143,7 +190,7 @@ impl Place {
         }
     }
 
-    async fn run(&self, context: &Arc<Context>) -> Outcome {
+    async fn run(&self, context: &SmallRun) -> Outcome {
         run_on(self.endpoints(), context).await
     }
 
@@ -178,16 +225,33 @@ impl Place {
     }
 }
 
-/// Runs a fleet on servers that the test may disturb meanwhile.
-async fn run_on(endpoints: Endpoints, context: &Arc<Context>) -> Outcome {
+/// Runs a fleet on servers that the test may change during the run.
+async fn run_on(endpoints: Endpoints, context: &SmallRun) -> Outcome {
+    observed_run(endpoints, context, Arc::new(NoObserver)).await
+}
+
+async fn observed_run(
+    endpoints: Endpoints,
+    context: &SmallRun,
+    observer: Arc<dyn Observer>,
+) -> Outcome {
     let roles = Roles {
         producer: Handle::current(),
         consumer: Handle::current(),
     };
-    let (context, interrupt) = (Arc::clone(context), CancellationToken::new());
-    run(context, endpoints, roles, Arc::new(Deaf), interrupt)
-        .await
-        .unwrap()
+    run_with_roles(endpoints, context, roles, observer).await
+}
+
+async fn run_with_roles(
+    endpoints: Endpoints,
+    context: &SmallRun,
+    roles: Roles,
+    observer: Arc<dyn Observer>,
+) -> Outcome {
+    let (shared, simulation) = (Arc::clone(&context.context), context.simulation.clone());
+    let interrupt = CancellationToken::new();
+    let running = run(shared, simulation, endpoints, roles, observer, interrupt);
+    Box::pin(running).await.unwrap()
 }
 
 fn assert_all_stored(outcome: &Outcome) {
@@ -204,9 +268,9 @@ fn assert_all_stored(outcome: &Outcome) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_emitted_is_stored_once_and_every_stage_is_measured() {
+async fn each_reading_is_stored_once_and_each_stage_is_measured() {
     let place = Place::open(None).await;
-    let outcome = place.run(&context(1)).await;
+    let outcome = place.run(&small_run(1)).await;
     assert_all_stored(&outcome);
     assert_eq!(outcome.verdict.as_ref().unwrap().reordered, 0);
     for stage in crate::measure::Stage::ALL {
@@ -220,11 +284,11 @@ async fn everything_emitted_is_stored_once_and_every_stage_is_measured() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_seed_sends_the_same_readings_in_the_same_order_to_the_same_partitions() {
+async fn same_seed_gives_the_same_records_in_each_partition() {
     let mut logs = Vec::new();
     for seed in [7, 7, 8] {
         let place = Place::open(None).await;
-        assert_all_stored(&place.run(&context(seed)).await);
+        assert_all_stored(&place.run(&small_run(seed)).await);
         logs.push(place.log().await);
         place.close().await;
     }

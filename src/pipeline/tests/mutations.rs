@@ -1,5 +1,5 @@
-//! The checker, checked on a live store: between the drain and the audit of a real run one thing is
-//! done to its documents, and the verdict must name exactly that. Which documents, a seed says.
+//! Tests of the audit on a live store: one change is made to the documents between drain and audit of
+//! a real run, and the verdict must report exactly that. A seed selects the documents.
 
 use std::sync::Mutex;
 
@@ -19,7 +19,7 @@ const FEW: u64 = 6;
 /// Seeds of each kind in the soak.
 const MANY: u64 = 40;
 
-/// What is done to the store.
+/// A change of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mutation {
     Drop,
@@ -94,9 +94,9 @@ impl Mutation {
         }
     }
 
-    /// What the verdict must say, and that it says nothing else.
+    /// Checks that the verdict reports this change and nothing else.
     fn check(self, verdict: &Verdict) {
-        let told = format!("{self:?}: {verdict:?}");
+        let details = format!("{self:?}: {verdict:?}");
         let counts = (verdict.missing, verdict.duplicated, verdict.corrupt);
         let expected = match self {
             Self::Drop => (1, 0, 0),
@@ -105,13 +105,13 @@ impl Mutation {
             Self::Corrupt => (0, 0, 1),
             Self::Reorder => (0, 0, 0),
         };
-        assert_eq!(counts, expected, "{told}");
-        assert_eq!(verdict.reordered > 0, self == Self::Reorder, "{told}");
-        assert_eq!(verdict.clean(), self == Self::Reorder, "{told}");
+        assert_eq!(counts, expected, "{details}");
+        assert_eq!(verdict.reordered > 0, self == Self::Reorder, "{details}");
+        assert_eq!(verdict.clean(), self == Self::Reorder, "{details}");
     }
 }
 
-/// Fields that a row has, and not convoy.
+/// Names of the dataset's fields.
 fn columns(document: &Document) -> Vec<&str> {
     let own = |name: &&str| !crate::record::document::RESERVED.contains(name);
     document.keys().map(String::as_str).filter(own).collect()
@@ -135,7 +135,7 @@ async fn set(collection: &Collection<Document>, document: &Document, fields: Doc
     assert_eq!(updated.modified_count, 1);
 }
 
-/// Does it to the store when the audit is about to begin.
+/// Changes the store when the audit starts.
 #[derive(Debug)]
 struct Saboteur {
     store: String,
@@ -168,8 +168,8 @@ impl Observer for Saboteur {
 
 async fn sabotage(mutation: Mutation, seed: u64) {
     let place = Place::open(None).await;
-    let context = context_with(seed, |settings| {
-        settings.fleet.bound = Bound::Records(READINGS);
+    let context = small_run_with(seed, |parts| {
+        parts.emission.fleet.bound = Bound::Records(READINGS);
     });
     let saboteur = Arc::new(Saboteur {
         store: format!("mongodb://{}", place.store.address()),
@@ -177,20 +177,8 @@ async fn sabotage(mutation: Mutation, seed: u64) {
         seed,
         done: Mutex::new(false),
     });
-    let roles = Roles {
-        producer: Handle::current(),
-        consumer: Handle::current(),
-    };
     let observer: Arc<dyn Observer> = Arc::<Saboteur>::clone(&saboteur);
-    let endpoints = place.endpoints();
-    let ran = run(
-        context,
-        endpoints,
-        roles,
-        observer,
-        CancellationToken::new(),
-    );
-    let outcome = ran.await.unwrap();
+    let outcome = observed_run(place.endpoints(), &context, observer).await;
     assert!(outcome.failure.is_none(), "{:?}", outcome.failure);
     assert!(*saboteur.done.lock().unwrap());
     mutation.check(&outcome.verdict.unwrap());
@@ -207,7 +195,7 @@ async fn sabotage_all(seeds: std::ops::Range<u64>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_done_to_the_store_is_reported_as_what_it_is() {
+async fn each_change_of_the_store_is_reported_by_kind() {
     sabotage_all(0..FEW).await;
 }
 

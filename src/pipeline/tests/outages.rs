@@ -1,4 +1,4 @@
-//! Servers that are away, slow or silent for a while, and come back.
+//! Servers that restart, hang or respond slowly for a while.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,12 +6,11 @@ use convoy_kafka_server::{Fault, Moment};
 use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
 
 use crate::measure::Stage;
-use crate::pipeline::context::TopicPartition;
-use crate::pipeline::ingest::checkpoint::Checkpoints;
+use crate::pipeline::ingest::Checkpoints;
 use crate::pipeline::tests::*;
 use crate::store::{Connection, Error as StoreError};
 
-/// Hangs the first produce requests: they are neither appended nor answered.
+/// Hangs the first produce requests: they are not appended and get no response.
 #[derive(Debug, Default)]
 struct Hang {
     hung: AtomicU64,
@@ -26,7 +25,7 @@ impl Faults for Hang {
     }
 }
 
-/// Does something to inserts into the documents' collection.
+/// Injects faults into inserts of documents.
 #[derive(Debug)]
 struct Inserts {
     disturb: fn(u64) -> Injected,
@@ -34,7 +33,7 @@ struct Inserts {
 }
 
 impl Inserts {
-    /// `disturb` is told which insert it is, from 0 on.
+    /// `disturb` gets the number of the insert, from 0.
     fn new(disturb: fn(u64) -> Injected) -> Arc<Self> {
         let asked = AtomicU64::new(0);
         Arc::new(Self { disturb, asked })
@@ -52,9 +51,9 @@ impl FaultPlan for Inserts {
 
 /// Row 1 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_restarts_loses_and_doubles_nothing() {
+async fn broker_restart_loses_and_duplicates_no_record() {
     let mut place = Place::open(None).await;
-    let context = context(21);
+    let context = small_run(21);
     let running = run_on(place.endpoints(), &context);
     let restart = async {
         for acked in [100, 300] {
@@ -67,35 +66,35 @@ async fn a_broker_that_restarts_loses_and_doubles_nothing() {
     let verdict = outcome.verdict.as_ref().unwrap();
     assert_eq!((verdict.emitted, verdict.stored), (RECORDS, RECORDS));
     assert!(verdict.clean(), "{verdict:?}");
-    // The pause is in the latencies: the schedule went on meanwhile.
+    // The outage is part of the latencies: the schedule continued.
     assert_eq!(outcome.recording.stages.end_to_end_latency.count(), RECORDS);
     place.close().await;
 }
 
 /// Row 4 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_hangs_is_timed_out_and_asked_once_more() {
+async fn hanging_request_times_out_and_is_retried_once() {
     let faults = Arc::new(Hang::default());
     let place = Place::open(Some(Arc::<Hang>::clone(&faults))).await;
-    let context = context_with(22, |settings| {
-        settings.request_timeout = Duration::from_millis(500);
+    let context = small_run_with(22, |parts| {
+        parts.settings.timeouts.request = Duration::from_millis(500);
     });
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
-    // No storm: one request more for each that hung.
+    // One retry for each request that hung.
     assert_eq!(context.counters.produce_unknown.get(), 2);
     place.close().await;
 }
 
 /// Row 9a of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_cut_before_the_insert_loses_and_doubles_nothing() {
+async fn connection_cut_before_insert_loses_and_duplicates_no_document() {
     let plan = Inserts::new(|number| Injected {
         before: (number % 3 == 1).then_some(Disturbance::Cut),
         ..Injected::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
-    let context = context(23);
+    let context = small_run(23);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
     assert!(context.counters.inserts_unknown.get() > 0);
@@ -105,13 +104,13 @@ async fn a_store_cut_before_the_insert_loses_and_doubles_nothing() {
 
 /// Row 9b of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_cut_after_the_insert_has_all_of_it_and_the_replay_is_counted() {
+async fn connection_cut_after_insert_is_counted_as_replay() {
     let plan = Inserts::new(|number| Injected {
         after: (number % 3 == 1).then_some(Disturbance::Cut),
         ..Injected::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
-    let context = context(24);
+    let context = small_run(24);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
     assert!(context.counters.inserts_unknown.get() > 0);
@@ -119,9 +118,9 @@ async fn a_store_cut_after_the_insert_has_all_of_it_and_the_replay_is_counted() 
     place.close().await;
 }
 
-/// Row 10 of the fault matrix: what a primary says that steps down, or shuts down for another one.
+/// Row 10 of the fault matrix: the errors of a primary that steps down or shuts down.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_steps_down_is_asked_again() {
+async fn inserts_are_retried_while_the_primary_steps_down() {
     let plan = Inserts::new(|number| Injected {
         refusal: match number % 4 {
             1 => Some(InjectedError::new(10_107, "not primary")),
@@ -132,23 +131,23 @@ async fn a_store_that_steps_down_is_asked_again() {
         ..Injected::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
-    let context = context(27);
+    let context = small_run(27);
     assert_all_stored(&place.run(&context).await);
     assert!(context.counters.inserts_unknown.get() > 0);
     place.close().await;
 }
 
-/// Row 11 of the fault matrix: the store asks for a resend by an unmet write concern, which
-/// [`crate::pipeline::tests::chaos`] mixes with refused documents.
+/// Row 11 of the fault matrix: an unmet write concern requires a retry, which
+/// [`crate::pipeline::tests::chaos`] mixes with rejected documents.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unmet_write_concern_is_sent_again() {
+async fn insert_with_unmet_write_concern_is_retried() {
     let plan = Inserts::new(|number| Injected {
         write_concern_error: (number % 3 == 1)
             .then(|| InjectedError::new(64, "waiting for replication timed out")),
         ..Injected::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
-    let context = context(25);
+    let context = small_run(25);
     assert_all_stored(&place.run(&context).await);
     assert!(context.counters.inserts_unknown.get() > 0);
     place.close().await;
@@ -156,13 +155,13 @@ async fn an_unmet_write_concern_is_sent_again() {
 
 /// Row 22 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_store_does_not_slow_the_schedule() {
+async fn slow_store_does_not_delay_the_schedule() {
     let plan = Inserts::new(|_every| Injected {
         before: Some(Disturbance::Delay(Duration::from_millis(500))),
         ..Injected::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
-    let context = context(26);
+    let context = small_run(26);
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
     let stages = &outcome.recording.stages;
@@ -172,28 +171,30 @@ async fn a_slow_store_does_not_slow_the_schedule() {
     place.close().await;
 }
 
-/// Row 20 of the fault matrix: what `command` sees of a container is told while requests fail.
+/// Row 20 of the fault matrix: the watcher reports a terminated container while requests fail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_has_ended_is_not_waited_for() {
+async fn terminated_server_ends_retries() {
     let plan = Inserts::new(|_every| Injected {
         before: Some(Disturbance::Cut),
         ..Injected::default()
     });
     let place = Place::open_with(None, Some(plan)).await;
-    let context = context(29);
+    let context = small_run(29);
     let watching = async {
-        context.lost.trouble().await;
-        context
-            .lost
-            .tell(crate::containers::container::Error::EndedInUse {
-                image: "mongo".to_owned(),
-                last_words: "killed".to_owned(),
-            });
+        let terminated = &context.terminated_servers;
+        terminated.request_failed().await;
+        terminated.report(crate::containers::container::Error::EndedInUse {
+            image: "mongo".to_owned(),
+            last_words: "killed".to_owned(),
+        });
     };
     let started = context.clock.now();
     let (outcome, ()) = tokio::join!(place.run(&context), watching);
     let took = Duration::from_nanos(context.clock.now() - started);
-    assert!(took < context.settings.store_timeout / 2, "{took:?}");
+    assert!(
+        took < context.simulation.storage.store_timeout / 2,
+        "{took:?}"
+    );
     let failure = outcome.failure.unwrap();
     assert!(matches!(failure, Error::ServerEnded(_)), "{failure:?}");
     let verdict = outcome.verdict.unwrap();
@@ -204,12 +205,15 @@ async fn a_server_that_has_ended_is_not_waited_for() {
 
 /// Row 13 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_superseded_owner_cannot_move_the_checkpoint() {
+async fn superseded_owner_cannot_move_the_checkpoint() {
     let place = Place::open(None).await;
-    let context = context(28);
+    let context = small_run(28);
     let uri = SecretUri::new(format!("mongodb://{}", place.store.address()));
     let connection = Connection::open(&uri, "convoy", 1).await.unwrap();
-    let owner = |epoch| Checkpoints::new(connection.documents("checkpoints"), epoch);
+    let owner = |epoch| {
+        let collection = connection.documents("checkpoints");
+        Checkpoints::new(collection, context.settings.run_id.clone(), epoch)
+    };
     let (stale, current) = (owner(1), owner(2));
     let partition = TopicPartition {
         topic: 0,

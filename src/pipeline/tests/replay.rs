@@ -1,4 +1,4 @@
-//! Goal: a dead letter whose cause is mended becomes the document that it should have been, once.
+//! Goal: a dead letter is stored once after its cause is fixed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,21 +6,21 @@ use bson::doc;
 use convoy_mongodb_server::faults::{FaultPlan, Injected, InjectedError, Occasion};
 
 use crate::measure::RunClock;
-use crate::pipeline::dead_letter::replay;
+use crate::pipeline::ingest::replay;
 use crate::pipeline::tests::*;
 use crate::store::Connection;
 
-/// Refuses some documents until it is mended.
+/// Rejects some documents until it is fixed.
 #[derive(Debug, Default)]
-struct Refusing {
-    mended: AtomicBool,
+struct Rejecting {
+    fixed: AtomicBool,
 }
 
-impl FaultPlan for Refusing {
+impl FaultPlan for Rejecting {
     fn inject(&self, occasion: &Occasion<'_>) -> Injected {
         let mut injected = Injected::default();
         let here = occasion.command == "insert" && occasion.collection == "sensor";
-        if here && !self.mended.load(Ordering::Relaxed) {
+        if here && !self.fixed.load(Ordering::Relaxed) {
             let message = "Document failed validation".to_owned();
             injected.write_errors = vec![(0, InjectedError { code: 121, message })];
         }
@@ -29,47 +29,44 @@ impl FaultPlan for Refusing {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_letter_is_stored_once_its_cause_is_mended_and_not_twice() {
-    let refusing = Arc::new(Refusing::default());
-    let plan: Arc<dyn FaultPlan> = Arc::<Refusing>::clone(&refusing);
+async fn dead_letter_is_stored_once_after_its_cause_is_fixed() {
+    let rejecting = Arc::new(Rejecting::default());
+    let plan: Arc<dyn FaultPlan> = Arc::<Rejecting>::clone(&rejecting);
     let place = Place::open_with(None, Some(plan)).await;
-    let emitted = context(61);
+    let emitted = small_run(61);
     let verdict = place.run(&emitted).await.verdict.unwrap();
     assert!(verdict.dead_lettered > 0, "{verdict:?}");
 
     let endpoints = place.endpoints();
     let store = Connection::open(&endpoints.store, "convoy", 1);
     let store = store.await.unwrap();
-    let (documents, letters) = (
-        store.documents("sensor"),
-        store.documents("sensor_dead_letters"),
-    );
+    let storage = StorageSettings {
+        group: Some("fixers".to_owned()),
+        ..(*emitted.simulation.storage).clone()
+    };
     let again = || {
         let clock = RunClock::reaching_back(Duration::from_secs(3_600));
-        let settings = Settings {
-            group: Some("menders".to_owned()),
-            ..emitted.settings.clone()
-        };
-        Arc::new(Context::new(settings, clock, Workload::new(Vec::new())))
+        Arc::new(Context::new(emitted.settings.clone(), clock))
     };
-    let unmended = again();
-    replay(&unmended, &documents, &letters, None).await.unwrap();
-    let kept = unmended.counters.dead_letters_kept.get();
-    assert!(kept > 0, "one document of each insert is still refused");
+    let broken = again();
+    replay(&broken, &storage, &store, None).await.unwrap();
+    let kept = broken.counters.dead_letters_kept.get();
+    assert!(kept > 0, "one document of each insert is still rejected");
 
-    refusing.mended.store(true, Ordering::Relaxed);
-    let mended = again();
-    replay(&mended, &documents, &letters, None).await.unwrap();
-    let both = [&unmended, &mended].map(|it| it.counters.dead_letters_replayed.get());
+    rejecting.fixed.store(true, Ordering::Relaxed);
+    let fixed = again();
+    replay(&fixed, &storage, &store, None).await.unwrap();
+    let both = [&broken, &fixed].map(|it| it.counters.dead_letters_replayed.get());
     assert_eq!(both.iter().sum::<u64>(), verdict.dead_lettered);
-    assert_eq!(mended.counters.dead_letters_kept.get(), 0);
+    assert_eq!(fixed.counters.dead_letters_kept.get(), 0);
     let mut stored = 0;
     let filter = doc! { "run": &emitted.settings.run_id };
+    let documents = store.documents("sensor");
     documents.scan(filter, |_| stored += 1).await.unwrap();
-    assert_eq!(stored, RECORDS, "all that was emitted, each once");
+    assert_eq!(stored, RECORDS, "each reading once");
 
     let done = again();
-    replay(&done, &documents, &letters, None).await.unwrap();
+    replay(&done, &storage, &store, None).await.unwrap();
     assert_eq!(done.counters.dead_letters_replayed.get(), 0);
     place.close().await;
 }

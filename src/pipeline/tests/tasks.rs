@@ -1,39 +1,28 @@
-//! Tasks of convoy itself that fail, or get no time.
+//! Tasks of convoy that panic or get no CPU time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::measure::Stage;
 use crate::pipeline::tests::*;
 
-/// Panics when it hears of the first interval.
+/// Panics at the first interval.
 #[derive(Debug)]
-struct Clumsy;
+struct PanickingObserver;
 
-impl Observer for Clumsy {
+impl Observer for PanickingObserver {
     fn phase(&self, _: Phase) {}
     fn interval(&self, _: &Interval, _: &Stages<Histogram>, _: &Totals) {
-        panic!("on purpose");
+        panic!("expected by the test");
     }
 }
 
 /// Row 18 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_panic_of_the_collector_fails_the_run_and_the_rest_is_audited() {
+async fn collector_panic_fails_the_run_after_the_audit() {
     let place = Place::open(None).await;
-    let context = context(61);
-    let roles = Roles {
-        producer: Handle::current(),
-        consumer: Handle::current(),
-    };
-    let outcome = run(
-        Arc::clone(&context),
-        place.endpoints(),
-        roles,
-        Arc::new(Clumsy),
-        CancellationToken::new(),
-    )
-    .await
-    .unwrap();
+    let context = small_run(61);
+    let observer = Arc::new(PanickingObserver);
+    let outcome = observed_run(place.endpoints(), &context, observer).await;
     let failure = outcome.failure.unwrap();
     assert!(failure.is_bug(), "{failure:?}");
     assert!(outcome.verdict.unwrap().clean());
@@ -42,22 +31,22 @@ async fn a_panic_of_the_collector_fails_the_run_and_the_rest_is_audited() {
 
 /// Row 18 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_panic_of_the_generator_fails_the_run() {
+async fn generator_panic_fails_the_run() {
     let place = Place::open(None).await;
-    // Without any topic the first reading has nowhere to go, which no settings allow.
-    let context = context_with(62, |settings| settings.topics.clear());
+    // Without a topic, the router cannot route the first reading and panics.
+    let context = small_run_with(62, |parts| parts.settings.topics.clear());
     let failure = place.run(&context).await.failure.unwrap();
     assert!(failure.is_bug(), "{failure:?}");
     place.close().await;
 }
 
-/// Row 21 of the fault matrix: what a starved producer costs is its publish delay, of which the
-/// report makes "generator-limited".
+/// Row 21 of the fault matrix: a starved producer has a publish delay, and the report says
+/// "generator-limited".
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_producer_without_cpu_time_shows_as_publish_delay() {
+async fn starved_producer_shows_as_publish_delay() {
     const BUSY: Duration = Duration::from_millis(40);
     let place = Place::open(None).await;
-    let context = context(63);
+    let context = small_run(63);
     let starved = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -78,15 +67,8 @@ async fn a_producer_without_cpu_time_shows_as_publish_delay() {
         producer: starved.handle().clone(),
         consumer: Handle::current(),
     };
-    let interrupt = CancellationToken::new();
-    let ran = run(
-        Arc::clone(&context),
-        place.endpoints(),
-        roles,
-        Arc::new(Deaf),
-        interrupt,
-    );
-    let outcome = ran.await.unwrap();
+    let observer = Arc::new(NoObserver);
+    let outcome = run_with_roles(place.endpoints(), &context, roles, observer).await;
     over.store(true, Ordering::Relaxed);
     starved.shutdown_background();
     assert_all_stored(&outcome);

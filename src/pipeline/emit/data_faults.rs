@@ -1,7 +1,6 @@
-//! Dirty data on purpose: what is done to a reading's payload and header.
+//! Injected data faults: changes to a reading's payload and header.
 //!
-//! Nothing but reading and plan decides it, so the same reading is always spoilt in the same way:
-//! when its batch is sent again, and when the audit looks for it.
+//! They depend on the reading and the fault plan only, so retries and the audit get the same result.
 
 use std::fmt;
 
@@ -12,33 +11,33 @@ use crate::dataset::{ColumnType, Schema};
 use crate::faults::{DataFaults, DataKind};
 use crate::fleet::Reading;
 use crate::load::random;
-use crate::pipeline::context::Context;
+use crate::pipeline::emit::workload::Workload;
+use crate::pipeline::settings::EmissionSettings;
 use crate::record::envelope;
 use crate::record::payload::write_string;
 
-/// Bytes that make a message larger than brokers take: Kafka and Redpanda take 1 MiB.
+/// Bytes that make a message exceed the limit of brokers: 1 MiB in Kafka and Redpanda.
 const PADDING: usize = 2 * 1024 * 1024;
 
-/// What a string of padding is made of: it does not compress to less than three quarters.
+/// Symbols of the padding: random ones do not compress below three quarters.
 const SYMBOLS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// Name of a column that no dataset should have; `_` is added until it has not.
+/// Name of an added column. `_` is appended until the dataset has no such column.
 const EXTRA: &str = "unexpected";
 
-/// What is to become of a reading that something is done to.
+/// Where a reading with an injected fault must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// It is never emitted.
+pub enum ExpectedFate {
+    /// It is not emitted.
     Withheld,
-    /// It is stored, as it was emitted.
+    /// It is stored as emitted.
     Stored,
-    /// It ends as a dead letter.
+    /// It becomes a dead letter.
     DeadLetter,
 }
 
-impl Fate {
-    /// Returns what is to become of a reading whose row has a schema.
-    pub fn of(kind: DataKind, schema: &Schema) -> Self {
+impl ExpectedFate {
+    pub fn new(kind: DataKind, schema: &Schema) -> Self {
         match kind {
             DataKind::MissingBatch => Self::Withheld,
             DataKind::OutOfOrder | DataKind::Duplicate => Self::Stored,
@@ -55,65 +54,83 @@ impl Fate {
     }
 }
 
-/// Spoils readings as a plan says.
+/// Injects the data faults of a plan into readings.
 #[derive(Debug)]
-pub struct Spoiler {
+pub struct DataFaultInjector {
     faults: DataFaults,
-    spoilt: Vec<u8>,
+    changed: Vec<u8>,
 }
 
-impl Spoiler {
-    /// Prepares for a run; none if nothing is to be spoilt.
-    pub fn of(context: &Context) -> Option<Self> {
-        let faults = context.settings.data_faults.clone()?;
+/// Schema of a topic's rows, and which column is the label.
+#[derive(Debug, Clone, Copy)]
+struct Labelled<'a> {
+    schema: &'a Schema,
+    label: Option<usize>,
+}
+
+impl<'a> Labelled<'a> {
+    fn of_row(workload: &'a Workload, row: u64) -> Self {
+        let topic = workload.topic_of(row);
+        Self {
+            schema: workload.schema(topic),
+            label: workload.label_index(topic),
+        }
+    }
+}
+
+impl DataFaultInjector {
+    /// Returns an injector if the settings have data faults.
+    pub fn new(emission: &EmissionSettings) -> Option<Self> {
+        let faults = emission.data_faults.clone()?;
         Some(Self {
             faults,
-            spoilt: Vec::new(),
+            changed: Vec::new(),
         })
     }
 
-    /// Returns what happens to a reading.
-    pub fn strikes(&self, reading: &Reading) -> Option<DataKind> {
+    /// Returns the fault to inject into a reading.
+    pub fn fault_for(&self, reading: &Reading) -> Option<DataKind> {
         self.faults.strikes(reading.vehicle, reading.sequence)
     }
 
-    /// Writes what a storm makes of a row's payload to `out`.
-    pub fn storm(context: &Context, row: u64, payload: &[u8], out: &mut Vec<u8>) {
-        let topic = context.workload.topic_of(row);
-        let label = context.workload.label_index(topic);
-        let schema = context.workload.schema(topic);
+    /// Writes a row's payload to `out` as [`DataKind::NaStorm`] changes it.
+    pub fn na_storm(workload: &Workload, row: u64, payload: &[u8], out: &mut Vec<u8>) {
         out.clear();
-        spoil(DataKind::NaStorm, 0, (schema, label), payload, out);
+        change(
+            DataKind::NaStorm,
+            0,
+            Labelled::of_row(workload, row),
+            payload,
+            out,
+        );
     }
 
-    /// Does to a payload what the plan says, and returns how many bytes of the header are left
-    /// where it is cut off.
-    pub fn spoil(
+    /// Injects the planned fault into a payload. Returns the bytes to keep of the header, if the
+    /// fault truncates it.
+    pub fn inject(
         &mut self,
-        context: &Context,
+        workload: &Workload,
         reading: &Reading,
         payload: &mut Vec<u8>,
     ) -> Option<usize> {
-        let kind = self.strikes(reading)?;
+        let kind = self.fault_for(reading)?;
         let detail = self.faults.detail(reading.vehicle, reading.sequence);
         if kind == DataKind::TruncatedHeader {
-            // Behind what says which reading it is, so that every lost one can be told.
+            // The identity of the reading is kept, so that the audit can account for it.
             let most = envelope::FIXED_LENGTH - envelope::IDENTITY_END;
             return Some(envelope::IDENTITY_END + below(detail, most));
         }
-        let topic = context.workload.topic_of(reading.row);
-        let label = context.workload.label_index(topic);
-        let schema = context.workload.schema(topic);
-        self.spoilt.clear();
-        if spoil(kind, detail, (schema, label), payload, &mut self.spoilt) {
-            std::mem::swap(payload, &mut self.spoilt);
+        let row = Labelled::of_row(workload, reading.row);
+        self.changed.clear();
+        if change(kind, detail, row, payload, &mut self.changed) {
+            std::mem::swap(payload, &mut self.changed);
         }
         None
     }
 }
 
-/// Returns what the reason of a spoilt reading's dead letter must name.
-pub fn mark(kind: DataKind, detail: u64, schema: &Schema) -> String {
+/// Returns a text that the dead letter's reason must contain.
+pub fn expected_reason(kind: DataKind, detail: u64, schema: &Schema) -> String {
     match kind {
         DataKind::TruncatedHeader => envelope::HEADER.to_owned(),
         DataKind::WrongType | DataKind::MissingColumn => {
@@ -125,7 +142,7 @@ pub fn mark(kind: DataKind, detail: u64, schema: &Schema) -> String {
     }
 }
 
-/// Returns the column that is spoilt.
+/// Returns the index of the column to change.
 fn chosen(detail: u64, schema: &Schema) -> usize {
     below(detail, schema.columns.len())
 }
@@ -142,18 +159,19 @@ fn extra_name(schema: &Schema) -> String {
     name
 }
 
-/// Writes a spoilt payload to `out`; false if the payload stays as it is.
-fn spoil(
+/// Writes a changed payload to `out`. Returns false if the fault does not change the payload.
+fn change(
     kind: DataKind,
     detail: u64,
-    (schema, label): (&Schema, Option<usize>),
+    row: Labelled<'_>,
     payload: &[u8],
     out: &mut Vec<u8>,
 ) -> bool {
+    let Labelled { schema, label } = row;
     let chosen = chosen(detail, schema);
-    let storm_is_stored = Fate::of(DataKind::NaStorm, schema) == Fate::Stored;
+    let storm_is_stored = ExpectedFate::new(DataKind::NaStorm, schema) == ExpectedFate::Stored;
     let fields = fields(payload);
-    let mut spoilt = Object { out, empty: true };
+    let mut changed = Object { out, empty: true };
     for (index, (name, value)) in fields.iter().enumerate() {
         let column = &schema.columns[index.min(schema.columns.len() - 1)];
         match kind {
@@ -163,28 +181,28 @@ fn spoil(
                     ColumnType::Text => "7",
                     ColumnType::Integer | ColumnType::Decimal => "\"spoilt\"",
                 };
-                spoilt.field(name, wrong);
+                changed.field(name, wrong);
             }
             DataKind::NaStorm if Some(index) != label && (column.nullable || !storm_is_stored) => {
-                spoilt.field(name, "null");
+                changed.field(name, "null");
             }
-            _ => spoilt.field(name, value.get()),
+            _ => changed.field(name, value.get()),
         }
     }
     match kind {
-        DataKind::ExtraColumn => spoilt.field(&extra_name(schema), "1"),
-        DataKind::Oversized => spoilt.field(&extra_name(schema), &padding(detail)),
+        DataKind::ExtraColumn => changed.field(&extra_name(schema), "1"),
+        DataKind::Oversized => changed.field(&extra_name(schema), &padding(detail)),
         DataKind::NaStorm | DataKind::WrongType | DataKind::MissingColumn => {}
         DataKind::MissingBatch
         | DataKind::OutOfOrder
         | DataKind::Duplicate
         | DataKind::TruncatedHeader => return false,
     }
-    spoilt.end();
+    changed.end();
     true
 }
 
-/// A JSON string of random symbols.
+/// Returns a JSON string of random symbols.
 fn padding(seed: u64) -> String {
     let mut text = String::with_capacity(PADDING + 2);
     text.push('"');
@@ -222,7 +240,7 @@ impl Object<'_> {
     }
 }
 
-/// Takes a payload's fields apart, in their order, values as they are written.
+/// Splits a payload into its fields, in order, with their values as JSON text.
 fn fields(payload: &[u8]) -> Vec<(String, Box<RawValue>)> {
     struct Fields;
 
@@ -273,10 +291,13 @@ mod tests {
 
     const PAYLOAD: &[u8] = br#"{"class":"neg","aa_000":12,"unexpected":0.5}"#;
 
-    fn spoilt(kind: DataKind, detail: u64, schema: &Schema) -> Vec<u8> {
+    fn changed(kind: DataKind, detail: u64, schema: &Schema) -> Vec<u8> {
         let mut out = Vec::new();
-        let changed = spoil(kind, detail, (schema, Some(0)), PAYLOAD, &mut out);
-        assert!(changed);
+        let row = Labelled {
+            schema,
+            label: Some(0),
+        };
+        assert!(change(kind, detail, row, PAYLOAD, &mut out));
         out
     }
 
@@ -289,46 +310,49 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_spoilt_is_refused_for_the_reason_that_it_is_marked_with(
+        fn changed_payload_is_rejected_with_the_expected_reason(
             kind in prop::sample::select(vec![
                 DataKind::WrongType, DataKind::ExtraColumn, DataKind::MissingColumn,
             ]),
             detail: u64, nullable: bool,
         ) {
             let schema = schema(nullable);
-            let payload = spoilt(kind, detail, &schema);
+            let payload = changed(kind, detail, &schema);
             let reason = decode(&payload, &schema).unwrap_err();
-            let mark = format!("`{}`", mark(kind, detail, &schema));
-            prop_assert!(reason.contains(&mark), "{}: {} lacks {}", kind, reason, mark);
-            prop_assert_eq!(Fate::of(kind, &schema), Fate::DeadLetter);
+            let expected = format!("`{}`", expected_reason(kind, detail, &schema));
+            prop_assert!(reason.contains(&expected), "{}: {} lacks {}", kind, reason, expected);
+            prop_assert_eq!(ExpectedFate::new(kind, &schema), ExpectedFate::DeadLetter);
         }
     }
 
     #[test]
-    fn a_storm_leaves_the_label_and_what_must_have_a_value() {
-        let storm = spoilt(DataKind::NaStorm, 0, &schema(true));
+    fn na_storm_keeps_the_label_and_columns_that_are_not_nullable() {
+        let storm = changed(DataKind::NaStorm, 0, &schema(true));
         let expected = br#"{"class":"neg","aa_000":null,"unexpected":0.5}"#;
         assert_eq!(storm, expected);
         assert_eq!(decode(&storm, &schema(true)), Ok(()));
     }
 
     #[test]
-    fn a_storm_over_columns_that_never_miss_a_value_is_refused() {
+    fn na_storm_without_nullable_columns_is_rejected() {
         let schema = schema(false);
-        let storm = spoilt(DataKind::NaStorm, 0, &schema);
+        let storm = changed(DataKind::NaStorm, 0, &schema);
         assert_eq!(storm, br#"{"class":"neg","aa_000":null,"unexpected":null}"#);
-        assert_eq!(Fate::of(DataKind::NaStorm, &schema), Fate::DeadLetter);
+        assert_eq!(
+            ExpectedFate::new(DataKind::NaStorm, &schema),
+            ExpectedFate::DeadLetter
+        );
         let reason = decode(&storm, &schema).unwrap_err();
         assert!(
-            reason.contains(&mark(DataKind::NaStorm, 0, &schema)),
+            reason.contains(&expected_reason(DataKind::NaStorm, 0, &schema)),
             "{reason}"
         );
     }
 
     #[test]
-    fn an_oversized_payload_is_larger_than_brokers_take_and_has_an_extra_column() {
+    fn oversized_payload_exceeds_broker_limits_and_has_an_extra_column() {
         let schema = schema(true);
-        let payload = spoilt(DataKind::Oversized, 7, &schema);
+        let payload = changed(DataKind::Oversized, 7, &schema);
         assert!(payload.len() > 2_000_000);
         let reason = decode(&payload, &schema).unwrap_err();
         assert!(reason.contains("`unexpected_`"), "{reason}");

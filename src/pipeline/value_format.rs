@@ -1,41 +1,40 @@
-//! What the value of a message looks like: JSON alone, or JSON behind the id of its schema.
+//! Format of message values: plain JSON, or JSON with the id of its schema in front.
 
 use convoy_registry_server::Schema;
 
 use crate::dataset::{Form as SchemaForm, JsonSchema};
-use crate::pipeline::context::Context;
+use crate::pipeline::emit::Workload;
 use crate::pipeline::error::Error;
 use crate::registry::{self, Client, PayloadValidator, wire};
 
-/// The form of every message of one topic.
+/// Format of every message of one topic.
 #[derive(Debug, Default)]
-pub enum Form {
-    /// The payload and nothing else.
+pub enum ValueFormat {
+    /// The payload alone.
     #[default]
     Json,
-    /// Confluent's wire form: the payload behind the id of the schema that it follows.
+    /// Confluent's wire format: magic byte, schema id, payload.
     Confluent {
-        /// The schema's id.
         schema_id: u32,
-        /// The schema as it is registered, compiled; boxed because it is large.
+        /// The registered schema, compiled; boxed because it is large.
         validator: Box<PayloadValidator>,
     },
 }
 
-impl Form {
+impl ValueFormat {
     /// Registers the schema of a topic's rows under `<topic>-value`.
     pub async fn register(
-        context: &Context,
+        workload: &Workload,
         topic: usize,
+        name: &str,
         registry: &Client,
     ) -> Result<Self, Error> {
-        let name = &context.settings.topics[topic];
-        let schema = JsonSchema::new(context.workload.schema(topic), name, SchemaForm::Typed);
+        let schema = JsonSchema::new(workload.schema(topic), name, SchemaForm::Typed);
         let schema = Schema::json(schema.to_line());
         let subject = format!("{name}-value");
         let registered = async {
             let schema_id = registry.register(&subject, &schema).await?;
-            // What the registry holds is what counts for everyone who reads the topic.
+            // Other consumers of the topic use the registry's copy, so validate with that one.
             let held = registry.schema(schema_id).await?;
             let validator = Box::new(PayloadValidator::compile(&held.text)?);
             Ok::<_, registry::Error>(Self::Confluent {
@@ -46,7 +45,7 @@ impl Form {
         registered.await.map_err(Error::Registry)
     }
 
-    /// Makes the value of a message from its payload.
+    /// Returns the message value for a payload.
     pub fn value(&self, payload: &[u8]) -> Vec<u8> {
         match self {
             Self::Json => payload.to_vec(),
@@ -59,7 +58,7 @@ impl Form {
         }
     }
 
-    /// Takes the payload out of the value of a message; the error says what is wrong with it.
+    /// Returns the payload of a message value. The error is the reason of the dead letter.
     pub fn payload<'a>(&self, value: &'a [u8]) -> Result<&'a [u8], String> {
         let Self::Confluent { schema_id, .. } = self else {
             return Ok(value);
@@ -72,7 +71,7 @@ impl Form {
         }
     }
 
-    /// Checks a payload against the registered schema, where there is one.
+    /// Validates a payload against the registered schema, if there is one.
     pub fn check(&self, payload: &[u8]) -> Result<(), String> {
         match self {
             Self::Json => Ok(()),
@@ -87,30 +86,30 @@ impl Form {
 mod tests {
     use super::*;
 
-    fn confluent(schema_id: u32) -> Form {
+    fn confluent(schema_id: u32) -> ValueFormat {
         let validator = PayloadValidator::compile(r#"{"type":"object"}"#).unwrap();
-        Form::Confluent {
+        ValueFormat::Confluent {
             schema_id,
             validator: Box::new(validator),
         }
     }
 
     #[test]
-    fn payloads_come_back_out_of_their_values() {
-        for form in [Form::Json, confluent(7)] {
-            let value = form.value(b"{}");
-            assert_eq!(form.payload(&value), Ok(&b"{}"[..]));
-            assert_eq!(form.check(b"{}"), Ok(()));
+    fn payload_survives_both_formats() {
+        for format in [ValueFormat::Json, confluent(7)] {
+            let value = format.value(b"{}");
+            assert_eq!(format.payload(&value), Ok(&b"{}"[..]));
+            assert_eq!(format.check(b"{}"), Ok(()));
         }
     }
 
     #[test]
-    fn the_plain_form_is_the_payload_alone() {
-        assert_eq!(Form::Json.value(b"{}"), b"{}");
+    fn json_value_is_the_payload_alone() {
+        assert_eq!(ValueFormat::Json.value(b"{}"), b"{}");
     }
 
     #[test]
-    fn another_schema_and_another_form_are_told() {
+    fn schema_id_format_and_schema_mismatches_are_reported() {
         let wrong = |value: &[u8]| confluent(7).payload(value).unwrap_err();
         assert_eq!(wrong(&confluent(8).value(b"{}")), "schema id is 8, not 7");
         assert!(wrong(b"{\"a\":1}").contains("magic byte"));

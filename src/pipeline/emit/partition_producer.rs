@@ -1,86 +1,97 @@
 //! The producer of one partition: row → JSON → batch → broker.
 //!
-//! One request is in flight per partition, so records stay in order; the next batch fills
-//! meanwhile. Every send ends acked, rejected or unknown; what is unknown is sent again, and the
-//! document's identity makes the second copy harmless.
+//! At most one request per partition is in flight, so records stay in order; the next batch fills
+//! meanwhile. Each request ends acknowledged, rejected or unknown. Unknown ones are retried: a
+//! record that is appended twice has the same document id and is stored once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::audit::{Ledger, fingerprint};
-use crate::broker::Partition;
-use crate::broker::client::{Batch, ProduceOutcome};
+use crate::broker::{Batch, Partition, ProduceOutcome};
 use crate::cause::Cause;
 use crate::faults::DataKind;
 use crate::fleet::Reading;
 use crate::measure::{Recorder, Stage};
-use crate::pipeline::context::Context;
+use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::DeadLetters;
 use crate::pipeline::emit::acks::Acks;
+use crate::pipeline::emit::data_faults::ExpectedFate;
 use crate::pipeline::emit::message::{Composer, Message, Sent};
 use crate::pipeline::emit::queue::Queue;
-use crate::pipeline::emit::spoil::Fate;
 use crate::pipeline::error::Error;
 use crate::pipeline::machine::sending::{Action, Answer, Sending};
 use crate::pipeline::machine::{Batcher, batcher};
-use crate::pipeline::run::prepare::Producing;
+use crate::pipeline::settings::EmissionSettings;
+use crate::pipeline::value_format::ValueFormat;
 use crate::record::DocumentId;
 
-/// Bytes of one produce request. Brokers take 1 MiB unless told otherwise.
+/// Bytes of one produce request. The default limit of brokers is 1 MiB.
 const BATCH_BYTES: usize = 900 * 1024;
 
-/// Readings encoded between two looks at the answer of the request in flight.
+/// Readings to encode before the request in flight is polled again.
 const CHUNK: usize = 64;
 
-/// Sends everything of one queue to one partition.
+/// A partition to produce to.
 #[derive(Debug)]
-pub struct Producer {
+pub struct ProducerPartition {
+    pub topic_partition: TopicPartition,
+    pub partition: Partition,
+    pub format: Arc<ValueFormat>,
+}
+
+/// Sends the readings of one queue to one partition.
+#[derive(Debug)]
+pub struct PartitionProducer {
     filler: Filler,
+    topic_partition: TopicPartition,
     partition: Partition,
     acks: Arc<Acks>,
     dead_letters: Arc<DeadLetters>,
     recorder: Arc<Recorder>,
 }
 
-/// Turns readings into messages until a batch is full or its linger is over.
+/// Fills a batch with messages until it is full or its linger is over.
 #[derive(Debug)]
 struct Filler {
     context: Arc<Context>,
+    emission: Arc<EmissionSettings>,
     composer: Composer,
     queue: Arc<Queue>,
     incoming: Vec<Reading>,
-    /// Readings that are sent after their vehicle's next one on purpose.
+    /// Injected out-of-order readings by vehicle: each is sent after the vehicle's next reading.
     late: BTreeMap<u32, Reading>,
     flight: Flight,
     batcher: Batcher,
     ledger: Ledger,
 }
 
-/// A batch and the readings in it.
+/// A batch with its readings.
 #[derive(Debug, Default)]
 struct Flight {
     batch: Batch,
     sent: Vec<Sent>,
 }
 
-impl Producer {
-    /// Prepares to send what is in `queue` to one partition.
+impl PartitionProducer {
     pub fn new(
         context: Arc<Context>,
-        producing: Producing,
+        emission: Arc<EmissionSettings>,
+        target: ProducerPartition,
         queue: Arc<Queue>,
         acks: Arc<Acks>,
         dead_letters: Arc<DeadLetters>,
     ) -> Self {
-        let Producing { partition, form } = producing;
         let batcher = Batcher::new(batcher::Limits {
             records: usize::MAX,
             bytes: BATCH_BYTES,
-            wait: context.settings.linger,
+            wait: emission.linger,
         });
+        let (shared, settings) = (Arc::clone(&context), Arc::clone(&emission));
         let filler = Filler {
-            composer: Composer::new(Arc::clone(&context), form),
+            composer: Composer::new(shared, settings, target.format),
             context,
+            emission,
             queue,
             incoming: Vec::with_capacity(CHUNK),
             late: BTreeMap::new(),
@@ -90,20 +101,21 @@ impl Producer {
         };
         Self {
             filler,
-            partition,
+            topic_partition: target.topic_partition,
+            partition: target.partition,
             acks,
             dead_letters,
             recorder: Arc::default(),
         }
     }
 
-    /// Returns what this producer records.
+    /// Returns the recorder of this producer's latencies.
     pub fn recorder(&self) -> Arc<Recorder> {
         Arc::clone(&self.recorder)
     }
 
-    /// Sends until the queue is closed and empty; returns what was emitted, and the failure that
-    /// ended it early, if one did.
+    /// Sends until the queue is closed and empty. Returns the account of the readings, and the error
+    /// that ended the producer early, if any.
     pub async fn run(mut self) -> (Ledger, Result<(), Error>) {
         let result = self.send_all().await;
         let Filler {
@@ -130,10 +142,10 @@ impl Producer {
         Ok(())
     }
 
-    /// Sends one batch and fills the next one meanwhile.
+    /// Sends one batch while filling the next one.
     async fn send_while_filling(&mut self, flight: &mut Flight) -> Result<ProduceOutcome, Error> {
         let batch = std::mem::take(&mut flight.batch);
-        let compression = self.filler.context.settings.compression;
+        let compression = self.filler.emission.compression;
         let send = self.partition.produce(batch, compression);
         tokio::pin!(send);
         tokio::select! {
@@ -144,10 +156,10 @@ impl Producer {
         Ok(send.await)
     }
 
-    /// Does with a batch what its outcome asks for, until the fate of each message is known.
+    /// Retries, splits or rejects messages of a batch until the outcome of each is known.
     async fn settle(&mut self, flight: Flight, outcome: ProduceOutcome) -> Result<(), Error> {
         let context = Arc::clone(&self.filler.context);
-        let mut sending = Sending::new(flight.sent.len(), context.settings.broker_timeout);
+        let mut sending = Sending::new(flight.sent.len(), context.settings.timeouts.broker);
         let (mut first, mut last_cause) = (Some(outcome), None);
         loop {
             match sending.action() {
@@ -155,9 +167,9 @@ impl Producer {
                     let sent = &flight.sent[range];
                     let outcome = match first.take() {
                         Some(outcome) => outcome,
-                        None => self.send_again(sent).await?,
+                        None => self.resend(sent).await?,
                     };
-                    let (answer, cause) = self.note(sent, outcome);
+                    let (answer, cause) = self.count(sent, outcome);
                     let alone = sending.answered(answer, context.clock.now());
                     if let (Some(alone), Some(cause)) = (alone, &cause)
                         && !flight.sent[alone].copy
@@ -169,7 +181,7 @@ impl Producer {
                     last_cause = cause;
                 }
                 Action::Pause(pause) => {
-                    if context.lost.pause(pause).await.is_err() {
+                    if context.terminated_servers.pause(pause).await.is_err() {
                         sending.abandon();
                     }
                 }
@@ -187,14 +199,14 @@ impl Producer {
         }
     }
 
-    async fn send_again(&mut self, sent: &[Sent]) -> Result<ProduceOutcome, Error> {
+    async fn resend(&mut self, sent: &[Sent]) -> Result<ProduceOutcome, Error> {
         let batch = self.filler.encode_again(sent)?;
-        let compression = self.filler.context.settings.compression;
+        let compression = self.filler.emission.compression;
         Ok(self.partition.produce(batch, compression).await)
     }
 
-    /// Counts how a request ended.
-    fn note(&self, sent: &[Sent], outcome: ProduceOutcome) -> (Answer, Option<Cause>) {
+    /// Counts the outcome of a request.
+    fn count(&self, sent: &[Sent], outcome: ProduceOutcome) -> (Answer, Option<Cause>) {
         let counters = &self.filler.context.counters;
         match outcome {
             ProduceOutcome::Acked { base_offset } => {
@@ -205,24 +217,24 @@ impl Producer {
             ProduceOutcome::Refused(cause) => (Answer::Refused, Some(cause)),
             ProduceOutcome::Rejected(cause) => {
                 counters.produce_rejected.add(1);
-                tracing::warn!(%cause, "sending a batch again: it was rejected");
+                tracing::warn!(%cause, "retrying a rejected batch");
                 (Answer::Again, Some(cause))
             }
             ProduceOutcome::Unknown(cause) => {
                 counters.produce_unknown.add(1);
-                tracing::warn!(%cause, "sending a batch again: its fate is unknown");
+                tracing::warn!(%cause, "retrying a batch with unknown outcome");
                 (Answer::Again, Some(cause))
             }
         }
     }
 
-    /// Puts one reading that no broker takes into the dead letters.
+    /// Writes a dead letter for a reading whose message exceeds the broker's limit.
     async fn set_aside(&mut self, sent: &Sent, cause: &Cause) -> Result<(), Error> {
-        tracing::warn!(%cause, "setting a reading aside that no broker takes");
+        tracing::warn!(%cause, "writing a dead letter for a rejected message");
         let context = Arc::clone(&self.filler.context);
-        let partition = (self.partition.topic(), self.partition.number());
+        let partition = self.topic_partition;
         let letter = self.filler.composer.letter(sent, partition, cause)?;
-        let topic = context.workload.topic_of(sent.reading.row);
+        let topic = partition.topic;
         self.dead_letters.put(&context, topic, &[letter]).await
     }
 
@@ -240,26 +252,24 @@ impl Producer {
             let stages = &mut recording.stages;
             stages
                 .get_mut(Stage::PublishDelay)
-                .record(sent.reading.intended, sent.sent);
-            stages
-                .get_mut(Stage::PublishLatency)
-                .record(sent.sent, acked);
+                .record(sent.reading.intended, sent.at);
+            stages.get_mut(Stage::PublishLatency).record(sent.at, acked);
         }
     }
 }
 
-/// Returns the number of readings among what is sent, each counted once.
+/// Returns the number of readings, without second copies.
 fn readings(sent: &[Sent]) -> u64 {
     sent.iter().filter(|sent| !sent.copy).count() as u64
 }
 
 impl Filler {
-    /// Fills the batch until it is full or has waited for its linger.
+    /// Fills the batch until it is full or its linger is over.
     ///
-    /// Returns false when the queue is closed and nothing is left.
+    /// Returns false if the queue is closed and no reading is left.
     async fn fill_until_due(&mut self) -> Result<bool, Error> {
         self.encode_incoming()?;
-        // What is taken may all have to wait for its turn.
+        // All readings may be held back for reordering, which leaves the batch empty.
         while self.batcher.is_empty() {
             if !self.take_and_encode().await? {
                 return Ok(false);
@@ -294,7 +304,7 @@ impl Filler {
         Ok(())
     }
 
-    /// Returns the batch and begins the next one.
+    /// Takes the batch and starts the next one.
     fn take(&mut self) -> Flight {
         self.batcher.clear();
         std::mem::take(&mut self.flight)
@@ -310,7 +320,7 @@ impl Filler {
         if more || self.late.is_empty() {
             return Ok(more);
         }
-        // No later reading comes any more, so these are the last of their vehicles.
+        // No later reading will follow, so these are the last of their vehicles.
         let sent = self.context.clock.now();
         for (_vehicle, reading) in std::mem::take(&mut self.late) {
             self.put(reading, None, sent)?;
@@ -318,7 +328,7 @@ impl Filler {
         Ok(true)
     }
 
-    /// Moves readings into the batch; those that do not fit stay for the next one.
+    /// Moves readings into the batch. Those that do not fit stay for the next one.
     fn encode_incoming(&mut self) -> Result<(), Error> {
         let mut encoded = 0;
         let sent = self.context.clock.now();
@@ -334,16 +344,16 @@ impl Filler {
         result
     }
 
-    /// Puts a reading into the batch, or keeps it until after its vehicle's next one.
+    /// Puts a reading into the batch, or holds an out-of-order one back until its vehicle's next one.
     fn put_in_turn(&mut self, reading: Reading, sent: u64) -> Result<(), Error> {
-        let struck = self.composer.strikes(&reading);
+        let fault = self.composer.fault_for(&reading);
         let vehicle = reading.vehicle;
-        if struck == Some(DataKind::OutOfOrder) && !self.late.contains_key(&vehicle) {
+        if fault == Some(DataKind::OutOfOrder) && !self.late.contains_key(&vehicle) {
             self.late.insert(vehicle, reading);
             return Ok(());
         }
-        let fate = self.put(reading, struck, sent)?;
-        if fate == Fate::Stored
+        let fate = self.put(reading, fault, sent)?;
+        if fate == ExpectedFate::Stored
             && let Some(late) = self.late.remove(&vehicle)
         {
             self.put(late, None, sent)?;
@@ -352,28 +362,30 @@ impl Filler {
         Ok(())
     }
 
-    /// Puts a reading into the batch, and does to it what the plan says.
+    /// Puts a reading into the batch, with its injected fault.
     fn put(
         &mut self,
         reading: Reading,
-        struck: Option<DataKind>,
+        fault: Option<DataKind>,
         sent: u64,
-    ) -> Result<Fate, Error> {
-        let struck = struck.filter(|kind| *kind != DataKind::OutOfOrder);
-        let fate = struck.map_or(Fate::Stored, |kind| self.composer.fate(kind, &reading));
+    ) -> Result<ExpectedFate, Error> {
+        let fault = fault.filter(|kind| *kind != DataKind::OutOfOrder);
+        let fate = fault.map_or(ExpectedFate::Stored, |kind| {
+            self.composer.expected_fate(kind, &reading)
+        });
         let mut sent = Sent {
             reading,
-            sent,
+            at: sent,
             copy: false,
         };
         let ledger = &mut self.ledger;
         let message = self.composer.compose(&sent, |label| {
-            if fate == Fate::Stored {
+            if fate == ExpectedFate::Stored {
                 ledger.count_label(label);
             }
         })?;
         ledger.emitted += 1;
-        if fate == Fate::Stored {
+        if fate == ExpectedFate::Stored {
             let id = DocumentId::new(self.context.run, reading.vehicle, reading.sequence);
             let (hash, date) = (message.payload_hash, message.emitted_at_unix_ms);
             ledger.messages.add(fingerprint(&id, hash, date));
@@ -381,10 +393,10 @@ impl Filler {
             ledger.spoilt += 1;
         }
         self.push(message, sent);
-        if let Some(kind) = struck {
+        if let Some(kind) = fault {
             self.ledger.count_injected(kind);
         }
-        if struck == Some(DataKind::Duplicate) {
+        if fault == Some(DataKind::Duplicate) {
             let message = self.composer.compose(&sent, |_label| ())?;
             sent.copy = true;
             self.push(message, sent);
@@ -396,11 +408,11 @@ impl Filler {
         let before = self.flight.batch.bytes();
         message.push_to(&mut self.flight.batch);
         let bytes = self.flight.batch.bytes() - before;
-        self.batcher.add(1, bytes, sent.sent);
+        self.batcher.add(1, bytes, sent.at);
         self.flight.sent.push(sent);
     }
 
-    /// Writes the messages of an earlier batch once more, with their first stamps.
+    /// Encodes the messages of an earlier batch again, with their original timestamps.
     fn encode_again(&mut self, sent: &[Sent]) -> Result<Batch, Error> {
         let mut batch = Batch::default();
         for sent in sent {

@@ -1,133 +1,102 @@
-//! The consumer of one partition: broker → decode, validate, type → documents for the writer.
+//! The consumer of one partition: broker ─▶ decode and validate ─▶ documents for the writer.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bson::RawDocumentBuf;
 use tokio::sync::{mpsc, watch};
 
-use crate::broker::client::Record;
-use crate::broker::{self, Partition};
+use crate::broker::{self, Partition, Record};
 use crate::pipeline::context::{Context, TopicPartition};
-use crate::pipeline::emit::acks::Acks;
+use crate::pipeline::dead_letter::Poison;
+use crate::pipeline::emit::Acks;
 use crate::pipeline::error::Error;
-use crate::pipeline::ingest::intake::{Intake, Refused};
+use crate::pipeline::ingest::intake::{Intake, Ready};
 use crate::pipeline::machine::{Attempts, Position};
-use crate::record::Envelope;
 
-/// Bytes of one fetch: a few hundred records, so that decoding them does not delay the writer.
+/// Bytes of one fetch: a few hundred records, so that decoding does not delay the writer.
 const FETCH_BYTES: i32 = 1024 * 1024;
 
 /// How long a fetch waits for the first record.
 const FETCH_WAIT: Duration = Duration::from_millis(500);
 
-/// Answers without any record, though there are some, before a partition counts as unreadable.
+/// Empty responses before the log's end until a partition counts as unreadable.
 const EMPTY_FETCHES: u32 = 3;
 
-/// How often a log that has lost its tail is looked at.
-const LOST_LOG_PAUSE: Duration = Duration::from_millis(100);
+/// Pause between two checks of a truncated log.
+const TRUNCATED_LOG_PAUSE: Duration = Duration::from_millis(100);
 
-/// Reads one partition from a position up to wherever it is told to end.
+/// Offsets at which the partitions end, in the order of [`Context::partitions`], once known.
+pub type End = watch::Receiver<Option<Arc<[i64]>>>;
+
+/// Reads one partition from a position to its end.
 #[derive(Debug)]
-pub struct Consumer {
+pub struct PartitionConsumer<I> {
     context: Arc<Context>,
     topic_partition: TopicPartition,
     partition: Partition,
-    intake: Intake,
+    intake: I,
     position: Position,
-    /// Acks of its producer, where that is in the same process.
-    acks: Option<Arc<Acks>>,
-    end: watch::Receiver<Option<Arc<[i64]>>>,
+    /// `None` if the producer is another process.
+    producer: Option<ProducerAcks>,
+    end: End,
     output: mpsc::Sender<Fetch>,
 }
 
-/// What one fetch gave, decoded.
+/// What a consumer knows of the producer in the same process.
+#[derive(Debug)]
+pub struct ProducerAcks {
+    pub acks: Arc<Acks>,
+    /// Whether an injected fault may truncate the broker's log.
+    pub log_may_be_lost: bool,
+}
+
+/// A decoded fetch.
 #[derive(Debug)]
 pub struct Fetch {
-    /// Where it is from.
     pub partition: TopicPartition,
-    /// Offsets of its records.
     pub offsets: Range<i64>,
     /// When it arrived, nanoseconds on the run's clock.
     pub fetched: u64,
-    /// Documents of the records that fit.
     pub documents: Vec<Ready>,
-    /// Records that do not fit.
+    /// Rejected records.
     pub poison: Vec<Poison>,
-}
-
-/// A document ready to be stored, and what measuring needs of its record.
-#[derive(Debug)]
-pub struct Ready {
-    /// The document.
-    pub document: RawDocumentBuf,
-    /// The record's envelope.
-    pub envelope: Envelope,
-    /// The record's offset.
-    pub offset: i64,
-    /// Bytes of its payload.
-    pub payload_bytes: usize,
-}
-
-/// A record that cannot become a document.
-#[derive(Debug)]
-pub struct Poison {
-    /// The record as it came.
-    pub record: Record,
-    /// The run that it names, where it names one.
-    pub run_id: Option<String>,
-    /// Vehicle and sequence, where it says which reading of a run it is.
-    pub reading: Option<(u32, u64)>,
-    /// Why it does not fit.
-    pub reason: String,
 }
 
 /// A partition to consume from.
 #[derive(Debug)]
-pub struct Consuming {
-    /// Which one.
+pub struct ConsumerPartition<I> {
     pub topic_partition: TopicPartition,
-    /// Its connection.
     pub partition: Partition,
-    /// Offset to begin at.
+    /// Offset to start at.
     pub position: i64,
-    /// What becomes of its records.
-    pub intake: Intake,
+    pub intake: I,
 }
 
-impl Consumer {
-    /// Prepares to read a partition from its position on.
-    ///
-    /// `end` will tell the offsets at which each partition ends, once they are known.
+impl<I: Intake> PartitionConsumer<I> {
     pub fn new(
         context: Arc<Context>,
-        consuming: Consuming,
-        acks: Option<Arc<Acks>>,
-        end: watch::Receiver<Option<Arc<[i64]>>>,
+        source: ConsumerPartition<I>,
+        producer: Option<ProducerAcks>,
+        end: End,
         output: mpsc::Sender<Fetch>,
     ) -> Self {
-        let Consuming {
-            topic_partition,
-            partition,
-            position,
-            intake,
-        } = consuming;
         Self {
             context,
-            topic_partition,
-            partition,
-            intake,
-            position: Position::new(position),
-            acks,
+            topic_partition: source.topic_partition,
+            partition: source.partition,
+            intake: source.intake,
+            position: Position::new(source.position),
+            producer,
             end,
             output,
         }
     }
 
-    /// Reads until the end is known and reached, nobody will tell it any more, or nobody takes what
-    /// is read. Returns the offset behind the last record, and what took the records.
-    pub async fn run(mut self) -> Result<(i64, Intake), Error> {
+    /// Reads until the known end offset, or until the end channel or the output channel closes.
+    ///
+    /// Returns the offset after the last record, and the intake.
+    pub async fn run(mut self) -> Result<(i64, I), Error> {
         self.read().await?;
         Ok((self.position.offset(), self.intake))
     }
@@ -135,7 +104,8 @@ impl Consumer {
     async fn read(&mut self) -> Result<(), Error> {
         let index = self.context.index_of(self.topic_partition);
         loop {
-            if let Some(rewound) = self.acks.as_ref().and_then(|acks| acks.take_rewound()) {
+            let producer = self.producer.as_ref();
+            if let Some(rewound) = producer.and_then(|it| it.acks.take_rewound()) {
                 self.position = Position::new(self.position.offset().min(rewound));
             }
             let end = self
@@ -154,15 +124,15 @@ impl Consumer {
                     &mut self.intake,
                     position,
                 ) => records,
-                // Dropping a fetch is safe: its connection is not used again if the end is reached.
+                // A fetch can be dropped: if the end is reached, its connection is not used again.
                 changed = self.end.changed() => match changed {
                     Ok(()) => continue,
-                    Err(_gone) => return Ok(()),
+                    Err(_closed) => return Ok(()),
                 },
             };
             let records = match records {
                 Err(Error::Broker(error @ broker::Error::OffsetOutOfRange { .. })) => {
-                    self.wait_for_the_rest_of_a_lost_log(error).await?;
+                    self.wait_for_truncated_log(error).await?;
                     continue;
                 }
                 records => records?,
@@ -177,27 +147,27 @@ impl Consumer {
         }
     }
 
-    /// Waits where a log ends before the position because it may lose its tail on purpose.
+    /// Waits if the log ends before the position because of an injected fault.
     ///
-    /// Then the next ack says where the log goes on.
-    async fn wait_for_the_rest_of_a_lost_log(&mut self, error: broker::Error) -> Result<(), Error> {
-        if !self.context.settings.log_may_be_lost {
+    /// The next ack then says at which offset the log continues.
+    async fn wait_for_truncated_log(&mut self, error: broker::Error) -> Result<(), Error> {
+        let Some(producer) = self.producer.as_ref().filter(|it| it.log_may_be_lost) else {
             return Err(Error::Broker(error));
-        }
+        };
         match self.partition.offsets().await {
             Ok((_earliest, end)) if self.position.offset() > end => {
-                if self.acks.as_ref().is_some_and(|acks| acks.notice_loss()) {
+                if producer.acks.notice_truncation() {
                     self.context.counters.log_truncations.add(1);
                 }
             }
             Ok((earliest, _)) if self.position.offset() < earliest => {
                 return Err(Error::Broker(error));
             }
-            // The log has grown past the position meanwhile.
+            // The log has grown beyond the position in the meantime.
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "asking for the end of a log again"),
+            Err(error) => tracing::warn!(%error, "retrying to list offsets"),
         }
-        tokio::time::sleep(LOST_LOG_PAUSE).await;
+        tokio::time::sleep(TRUNCATED_LOG_PAUSE).await;
         Ok(())
     }
 
@@ -220,18 +190,9 @@ impl Consumer {
                     expected: jump.expected,
                     found: jump.found,
                 })?;
-            match self.intake.document(&record) {
+            match self.intake.document(&record, fetched) {
                 Ok(ready) => fetch.documents.push(ready),
-                Err(Refused {
-                    run_id,
-                    reading,
-                    reason,
-                }) => fetch.poison.push(Poison {
-                    record,
-                    run_id,
-                    reading,
-                    reason,
-                }),
+                Err(rejection) => fetch.poison.push(Poison { record, rejection }),
             }
         }
         fetch.offsets.end = self.position.offset();
@@ -239,11 +200,11 @@ impl Consumer {
     }
 }
 
-/// Fetches once, and gets what is needed to decode what came.
-async fn fetch_prepared(
+/// Fetches once and prepares the intake for the records.
+async fn fetch_prepared<I: Intake>(
     context: &Context,
     partition: &mut Partition,
-    intake: &mut Intake,
+    intake: &mut I,
     position: i64,
 ) -> Result<Vec<Record>, Error> {
     let records = fetch(context, partition, position).await?;
@@ -251,18 +212,18 @@ async fn fetch_prepared(
     Ok(records)
 }
 
-/// Fetches once, trying again for a while where the broker does not answer.
+/// Fetches once and retries until the broker timeout.
 async fn fetch(
     context: &Context,
     partition: &mut Partition,
     position: i64,
 ) -> Result<Vec<Record>, Error> {
-    let mut attempts = Attempts::new(context.settings.broker_timeout);
+    let mut attempts = Attempts::new(context.settings.timeouts.broker);
     let mut empty = 0;
     loop {
         let error = match partition.fetch(position, FETCH_BYTES, FETCH_WAIT).await {
             Ok(fetched) => {
-                // A batch is sent whole, also the part before the position.
+                // The broker sends whole batches, also the part before the position.
                 let mut records = fetched.records;
                 records.retain(|record| record.offset >= position);
                 if !records.is_empty() || fetched.high_watermark <= position {
@@ -277,16 +238,16 @@ async fn fetch(
             }
             Err(error) => Error::Broker(error),
         };
-        // One empty answer may have been overtaken by a record; the same again and again is a log
-        // that cannot be read on.
+        // A record may have arrived just after one empty response. Several in a row mean that the
+        // log cannot be read further.
         let lost = error.is_loss() && (empty == 0 || empty > EMPTY_FETCHES);
         let pause = attempts.failed(context.clock.now()).filter(|_| !lost);
         let Some(pause) = pause else {
             return Err(error);
         };
         context.counters.fetches_failed.add(1);
-        tracing::warn!(%error, "fetching again");
-        if context.lost.pause(pause).await.is_err() {
+        tracing::warn!(%error, "retrying a fetch");
+        if context.terminated_servers.pause(pause).await.is_err() {
             return Err(error);
         }
     }

@@ -1,7 +1,6 @@
-//! Goal: the halves of the pipeline work as processes of their own: parts of a fleet are a whole
-//! one, consumers share the partitions, who dies is replaced, and what all did together can be
-//! audited.
-//! Method: the executable, several times, against servers of `convoy up`.
+//! Goal: producers and consumers work as separate processes: shards form the whole fleet, consumers
+//! share the partitions and take over those of a dead one, and all of it can be audited.
+//! Method: several processes of the executable against the servers of `convoy up`.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr};
@@ -15,20 +14,20 @@ use crate::place::Place;
 use crate::serving::Up;
 use crate::simulate::published_schema;
 
-/// A consumer that is noticed dead after a second, so that the tests need not wait for more.
+/// A consumer with a short heartbeat interval.
 const CONSUME: &str = "consume --topic readings --beat 100ms --progress never --format json";
 
-/// How long such a consumer may give no sign of life.
+/// Time without a heartbeat after which such a consumer is dead.
 const DEAD_AFTER: &str = "--dead-after 1s";
 
-/// A fleet that emits for a few seconds, in two parts.
+/// A fleet that emits for a few seconds, in two shards.
 const PRODUCE: &str = "produce --dataset rows.csv --topic readings --run-id night --vehicles 20 \
                        --rate 20 --records 1600 --progress never --format json";
 
-/// No line takes a tenth of this on an idle machine.
+/// On an idle machine, no line takes a tenth of this.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A consumer at work, killed if the test ends early.
+/// A running consumer, killed if the test ends early.
 struct Consumer {
     child: Child,
     lines: Receiver<String>,
@@ -41,7 +40,7 @@ impl Consumer {
         Self { child, lines }
     }
 
-    /// Waits until it owns exactly so many partitions of all.
+    /// Waits until it owns exactly this many partitions.
     fn wait_until_it_owns(&self, owned: &str) {
         let start = format!("owns {owned} partitions");
         let mut said = String::new();
@@ -60,7 +59,7 @@ impl Consumer {
         self.child.wait().unwrap();
     }
 
-    /// Waits until it ends; returns the exit status and the report.
+    /// Waits until it ends. Returns the exit status and the report.
     fn end(mut self) -> (Option<i32>, Value) {
         let mut report = String::new();
         let mut stdout = self.child.stdout.take().unwrap();
@@ -77,7 +76,7 @@ impl Drop for Consumer {
     }
 }
 
-/// Reads what a child says on a thread, so that waiting for a line has a deadline.
+/// Reads the stderr of a child on a thread, so that waiting for a line has a deadline.
 fn lines(stderr: ChildStderr) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
@@ -90,7 +89,7 @@ fn lines(stderr: ChildStderr) -> Receiver<String> {
     receiver
 }
 
-/// Checks a report against the published schema.
+/// Validates a report with the published schema.
 fn check(report: &Value) {
     let schema = published_schema();
     let errors: Vec<String> = schema
@@ -112,7 +111,7 @@ fn report(place: &Place, line: &str) -> (i32, Value) {
     (outcome.code, report)
 }
 
-/// Directories of the consumers' reports: all but those of the run.
+/// Returns the directories of the consumer reports: all except those of the run.
 fn consumers_reports(place: &Place) -> String {
     let runs = std::fs::read_dir(place.path("runs")).unwrap();
     let names = runs.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -128,7 +127,7 @@ fn consumers_reports(place: &Place) -> String {
 }
 
 #[test]
-fn two_consumers_share_the_partitions_and_one_takes_over_when_the_other_is_killed() {
+fn consumer_takes_over_the_partitions_of_a_killed_one() {
     let up = Up::alone("");
     let place = place(&up);
     let mut first = Consumer::start(&place, &format!("{DEAD_AFTER} --partitions 8"));
@@ -172,12 +171,12 @@ fn two_consumers_share_the_partitions_and_one_takes_over_when_the_other_is_kille
     assert_eq!(verdict["duplicated"], 0, "{verdict}");
     assert_eq!(merged["merged"]["audited"], true);
     let publish_delay = &merged["summary"]["stages"]["publish_delay"];
-    assert_eq!(publish_delay["count"], 1600, "both parts are in it");
+    assert_eq!(publish_delay["count"], 1600, "both shards are in it");
     assert_eq!(up.stop().0, Some(0));
 }
 
 #[test]
-fn a_consumer_goes_on_where_the_last_one_stopped_and_an_audit_finds_what_is_wrong() {
+fn consumer_continues_at_the_checkpoint_and_the_audit_finds_errors() {
     let up = Up::alone("");
     let place = place(&up);
     let produce = "produce --dataset rows.csv --topic readings --run-id night --vehicles 3 \
@@ -185,7 +184,7 @@ fn a_consumer_goes_on_where_the_last_one_stopped_and_an_audit_finds_what_is_wron
     let (code, produced) = report(&place, produce);
     assert_eq!((code, &produced["produced"]["emitted"]), (0, &300.into()));
 
-    // Not everything is consumed yet: the audit must not call that clean.
+    // Nothing is consumed yet, so the audit must not be clean.
     let merge = "report merge runs/night --format json";
     let (code, merged) = report(&place, merge);
     assert_eq!(
@@ -213,7 +212,7 @@ fn a_consumer_goes_on_where_the_last_one_stopped_and_an_audit_finds_what_is_wron
     assert_eq!(
         count(&second, "replayed"),
         0,
-        "an orderly end leaves nothing to read again"
+        "after an orderly end, nothing is read again"
     );
 
     let (code, merged) = report(&place, merge);
@@ -229,10 +228,10 @@ fn a_consumer_goes_on_where_the_last_one_stopped_and_an_audit_finds_what_is_wron
 }
 
 #[test]
-fn a_consumer_that_is_interrupted_frees_its_partitions_and_reports() {
+fn interrupted_consumer_frees_its_partitions_and_reports() {
     let up = Up::alone("");
     let place = place(&up);
-    // Nobody could notice its death in time: only freed leases let the next one begin.
+    // No member is evicted within the test, so the next one can start only with freed leases.
     let slow = "--dead-after 10m --partitions 2";
     let consumer = Consumer::start(&place, slow);
     consumer.wait_until_it_owns("2 of 2");
@@ -250,7 +249,7 @@ fn a_consumer_that_is_interrupted_frees_its_partitions_and_reports() {
 }
 
 #[test]
-fn existing_topics_are_used_as_they_are_unless_other_partitions_are_asked_for() {
+fn existing_topic_with_another_number_of_partitions_is_rejected() {
     let up = Up::alone("");
     let place = place(&up);
     let produce = "produce --dataset rows.csv --topic readings --records 10 --rate max --progress never \
@@ -259,20 +258,20 @@ fn existing_topics_are_used_as_they_are_unless_other_partitions_are_asked_for() 
     assert_eq!((code, &produced["topology"]["partitions"]), (0, &3.into()));
     let (code, produced) = report(&place, produce);
     assert_eq!((code, &produced["topology"]["partitions"]), (0, &3.into()));
-    let refused = place.convoy(&format!("{produce} --partitions 5"));
-    assert_eq!(refused.code, 3, "{refused}");
+    let rejected = place.convoy(&format!("{produce} --partitions 5"));
+    assert_eq!(rejected.code, 3, "{rejected}");
     assert!(
-        refused
+        rejected
             .stderr
             .contains("topic `readings` has 3 partitions, not 5"),
-        "{refused}"
+        "{rejected}"
     );
     assert_eq!(up.stop().0, Some(0));
 }
 
 #[test]
-fn what_is_missing_or_wrong_is_told_with_its_flag() {
-    let told = [
+fn missing_and_invalid_options_are_reported_with_their_flag() {
+    let errors = [
         "produce",
         "consume --broker 127.0.0.1:9",
         "produce --broker 127.0.0.1:9 --shard 3/2",
@@ -287,7 +286,7 @@ fn what_is_missing_or_wrong_is_told_with_its_flag() {
         assert_eq!(outcome.code, expected, "{line}: {outcome}");
         outcome.stderr.trim_end().to_owned()
     });
-    insta::assert_snapshot!(told.join("\n\n"), @"
+    insta::assert_snapshot!(errors.join("\n\n"), @"
     error: the address of the broker is missing
 
     hint: give `--broker HOST:PORT`, or set `BOOTSTRAP_SERVER`

@@ -1,4 +1,4 @@
-//! Dead letters tried again, once what was wrong with them or with the store is mended.
+//! Retries dead letters after their cause is fixed.
 
 use std::collections::BTreeMap;
 use std::slice;
@@ -6,34 +6,39 @@ use std::sync::Arc;
 
 use bson::{RawBsonRef, RawDocument, RawDocumentBuf, doc};
 
-use crate::broker::client::Record;
+use crate::broker::Record;
 use crate::measure::clock::unix_ms;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::error::Error;
+use crate::pipeline::ingest::group_intake::GroupIntake;
 use crate::pipeline::ingest::intake::Intake;
 use crate::pipeline::ingest::schemas::Schemas;
-use crate::pipeline::retry::{insert, persistently};
-use crate::store::Documents;
+use crate::pipeline::retry::{insert, retry_idempotent};
+use crate::pipeline::settings::StorageSettings;
+use crate::store::Connection;
 
-/// Letters that are tried at once; each may take 16 MiB.
+/// Letters of one insert; each has up to 16 MiB.
 const PAGE: u32 = 32;
 
-/// A letter and the document that its record makes.
-struct Mended {
+/// A letter and the document of its record.
+struct Fixed {
     id: String,
     document: RawDocumentBuf,
 }
 
-/// Stores every dead letter of the context's topics that can be stored by now.
+/// Stores every dead letter of the context's topics that can be stored now.
 ///
-/// A letter stays where it is, with the time of its replay. What is cut or never was a record stays
-/// a dead letter, as does what still does not fit.
+/// A letter is kept and gets the time of its replay. Letters that are cut or were never records stay
+/// dead letters, as do those that are rejected again.
 pub async fn replay(
     context: &Arc<Context>,
-    documents: &Documents,
-    letters: &Documents,
+    storage: &StorageSettings,
+    store: &Connection,
     schemas: Option<&Arc<Schemas>>,
 ) -> Result<(), Error> {
+    let documents = store.documents(&storage.collection);
+    let letters = store.documents(&storage.dead_letter_collection());
+    let timeout = storage.store_timeout;
     let counters = &context.counters;
     let mut last = String::new();
     loop {
@@ -42,56 +47,62 @@ pub async fn replay(
             "kafka.topic": { "$in": context.settings.topics.clone() },
             "replayed_at": { "$exists": false },
         };
-        let page = persistently(context, || letters.page(filter.clone(), PAGE));
+        let page = retry_idempotent(context, timeout, || letters.page(filter.clone(), PAGE));
         let page = page.await.map_err(Error::Store)?;
         let Some(end) = page.last() else {
             return Ok(());
         };
         last = end.get_str("_id").unwrap_or_default().to_owned();
-        let mut mended = Vec::new();
+        let mut fixed = Vec::new();
         for letter in &page {
-            mended.extend(mend(context, letter, schemas).await?);
+            fixed.extend(fix(context, letter, schemas).await?);
         }
-        let batch: Vec<RawDocumentBuf> = mended.iter().map(|it| it.document.clone()).collect();
-        let mut stored: Vec<&str> = mended.iter().map(|it| it.id.as_str()).collect();
+        let batch: Vec<RawDocumentBuf> = fixed.iter().map(|it| it.document.clone()).collect();
+        let mut stored: Vec<&str> = fixed.iter().map(|it| it.id.as_str()).collect();
         if !batch.is_empty() {
-            let answered = insert(context, documents, &batch).await?;
-            for (index, reason) in answered.rejected {
-                tracing::debug!(id = mended[index].id, reason, "still refused");
-                stored.retain(|id| *id != mended[index].id);
+            let inserted = insert(context, timeout, &documents, &batch).await?;
+            for (index, reason) in inserted.rejected {
+                tracing::debug!(id = fixed[index].id, reason, "still rejected by the store");
+                stored.retain(|id| *id != fixed[index].id);
             }
-            note(context, letters, &stored).await?;
+            let now = bson::DateTime::from_millis(unix_ms().cast_signed());
+            let mark = || {
+                let filter = doc! { "_id": { "$in": stored.clone() } };
+                letters.update_all(filter, doc! { "$set": { "replayed_at": now } })
+            };
+            let marked = retry_idempotent(context, timeout, mark);
+            marked.await.map_err(Error::Store)?;
         }
         counters.dead_letters_replayed.add(stored.len());
         counters.dead_letters_kept.add(page.len() - stored.len());
     }
 }
 
-/// Makes the document of a letter's record; none if that is still impossible.
-async fn mend(
+/// Returns the document of a letter's record, if it is valid now.
+async fn fix(
     context: &Arc<Context>,
     letter: &RawDocument,
     schemas: Option<&Arc<Schemas>>,
-) -> Result<Option<Mended>, Error> {
+) -> Result<Option<Fixed>, Error> {
     let id = letter.get_str("_id").unwrap_or_default().to_owned();
     let Some((partition, record)) = record(context, letter) else {
         return Ok(None);
     };
-    let mut intake = Intake::of_everything(Arc::clone(context), partition, schemas.cloned());
+    let mut intake = GroupIntake::new(Arc::clone(context), partition, schemas.cloned());
     intake.prepare(slice::from_ref(&record)).await?;
-    Ok(match intake.document(&record) {
-        Ok(ready) => Some(Mended {
+    Ok(match intake.document(&record, context.clock.now()) {
+        Ok(ready) => Some(Fixed {
             id,
             document: ready.document,
         }),
-        Err(refused) => {
-            tracing::debug!(id, reason = refused.reason, "still a dead letter");
+        Err(rejection) => {
+            tracing::debug!(id, reason = rejection.reason, "still a dead letter");
             None
         }
     })
 }
 
-/// Reads a letter's record; none if it is cut, or never was one.
+/// Returns the record of a letter, unless it is cut or was never a record.
 fn record(context: &Context, letter: &RawDocument) -> Option<(TopicPartition, Record)> {
     if letter.get_bool("cut").unwrap_or_default() {
         return None;
@@ -123,14 +134,4 @@ fn record(context: &Context, letter: &RawDocument) -> Option<(TopicPartition, Re
 
 fn bytes(document: &RawDocument, field: &str) -> Option<Vec<u8>> {
     Some(document.get_binary(field).ok()?.bytes.to_vec())
-}
-
-/// Notes in letters that they are stored by now.
-async fn note(context: &Context, letters: &Documents, ids: &[&str]) -> Result<(), Error> {
-    let now = bson::DateTime::from_millis(unix_ms().cast_signed());
-    let update = || {
-        let filter = doc! { "_id": { "$in": ids.to_vec() } };
-        letters.update_all(filter, doc! { "$set": { "replayed_at": now } })
-    };
-    persistently(context, update).await.map_err(Error::Store)
 }

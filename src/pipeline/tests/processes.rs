@@ -1,5 +1,5 @@
-//! The halves without processes around them: strangers' records, an owner that was overruled, parts
-//! of a fleet before the audit.
+//! `produce` and `consume` without processes around them: records without envelope, a superseded
+//! owner, shards of a fleet and their audit.
 
 use bson::{Document, RawDocumentBuf, doc};
 use convoy_registry_server as embedded_registry;
@@ -7,34 +7,49 @@ use convoy_registry_server::Registry;
 use convoy_registry_server::{Schema, SchemaType};
 
 use crate::audit::{Ledger, Scope};
-use crate::broker::client::Batch;
+use crate::broker::Batch;
 use crate::fleet::Shard;
-use crate::pipeline::audit::scan::{Case, Emission, verdict};
-use crate::pipeline::group::leases::Leases;
-use crate::pipeline::group::{Length, Participation, Start, Timing, start};
+use crate::pipeline::group::{Leases, reset_checkpoints};
 use crate::pipeline::tests::*;
 use crate::record::RunKey;
 use crate::registry::{Client, client};
-use crate::store::client::Upsert;
-use crate::store::{Connection, Documents};
+use crate::store::{Connection, Documents, Upsert};
 
-/// Members that are noticed quickly.
+/// Short intervals.
 const TIMING: Timing = Timing {
-    beat: Duration::from_millis(50),
+    heartbeat: Duration::from_millis(50),
     dead_after: Duration::from_secs(5),
-    patience: Duration::from_secs(20),
+    give_up_timeout: Duration::from_secs(20),
 };
 
-/// Settings of one member of a group.
-fn member(name: &str, group: &str) -> Arc<Context> {
-    let settings = Settings {
-        run_id: name.to_owned(),
-        group: Some(group.to_owned()),
-        fleet: fleet::Settings::idle(),
-        ..context(1).settings.clone()
-    };
+/// A member of a group.
+struct Member {
+    context: Arc<Context>,
+    storage: Arc<StorageSettings>,
+}
+
+impl std::ops::Deref for Member {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+fn member(name: &str, group: &str) -> Member {
+    member_with(name, group, |_parts| ())
+}
+
+fn member_with(name: &str, group: &str, change: impl FnOnce(&mut Parts)) -> Member {
+    let mut parts = Parts::new(1);
+    parts.settings.run_id = name.to_owned();
+    parts.storage.group = Some(group.to_owned());
+    change(&mut parts);
     let clock = RunClock::reaching_back(Duration::from_secs(24 * 60 * 60));
-    Arc::new(Context::new(settings, clock, Workload::new(Vec::new())))
+    Member {
+        context: Arc::new(Context::new(parts.settings, clock)),
+        storage: Arc::new(parts.storage),
+    }
 }
 
 impl Place {
@@ -55,81 +70,75 @@ impl Place {
         documents
     }
 
-    /// Consumes until nothing has come for a while.
-    async fn consume(&self, context: &Arc<Context>) -> Consumed {
+    /// Consumes until nothing has arrived for a while.
+    async fn consume(&self, member: &Member) -> Consumed {
         let length = Length {
             idle: Some(Duration::from_millis(600)),
             ..Length::default()
         };
-        self.consume_for(context, length).await
+        self.consume_for(member, length).await
     }
 
-    async fn consume_for(&self, context: &Arc<Context>, length: Length) -> Consumed {
-        let consumed = self.participate(context, (Start::Checkpoint, length), None);
+    async fn consume_for(&self, member: &Member, length: Length) -> Consumed {
+        let consumed = self.participate(member, Start::Checkpoint, length, None);
         consumed.await.unwrap()
     }
 
-    /// Consumes with a registry to ask for the schemas that records name.
+    /// Consumes with a registry of the schemas that records name.
     async fn participate(
         &self,
-        context: &Arc<Context>,
-        (start, length): (Start, Length),
+        member: &Member,
+        start: Start,
+        length: Length,
         registry: Option<Client>,
     ) -> Result<Consumed, Error> {
         let Endpoints { broker, store, .. } = self.endpoints();
-        let ends = Ends {
+        let settings = ConsumerSettings {
+            storage: Arc::clone(&member.storage),
+            participation: Participation {
+                start,
+                timing: TIMING,
+                length,
+                replay_dead_letters: false,
+            },
             broker,
             store,
             registry,
         };
-        let participation = Participation {
-            start,
-            timing: TIMING,
-            length,
-        };
-        let (consumer, observer) = (Handle::current(), Arc::new(Deaf));
-        let (context, interrupt) = (Arc::clone(context), CancellationToken::new());
-        let consuming = consume(context, ends, participation, consumer, observer, interrupt);
+        let (consumer, observer) = (Handle::current(), Arc::new(NoObserver));
+        let (context, interrupt) = (Arc::clone(&member.context), CancellationToken::new());
+        let consuming = consume(context, settings, consumer, observer, interrupt);
         Box::pin(consuming).await
     }
 
-    /// Emits one part of a fleet; returns its account and its schedule.
-    async fn produce(&self, shard: Shard) -> (Ledger, Emission) {
-        let whole = context(51);
-        let fleet = fleet::Settings {
-            shard: Some(shard),
-            ..whole.settings.fleet
+    /// Emits one shard of a fleet. Returns its account and its schedule.
+    async fn produce(&self, shard: Shard) -> (Ledger, EmittedSchedule) {
+        let whole = small_run_with(51, |parts| parts.emission.fleet.shard = Some(shard));
+        let fleet = whole.simulation.emission.fleet;
+        let settings = ProducerSettings {
+            emission: Arc::clone(&whole.simulation.emission),
+            broker: self.endpoints().broker,
+            registry: None,
         };
-        let settings = Settings {
-            fleet,
-            ..whole.settings.clone()
-        };
-        let rows = Dataset::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data"));
-        let workload = Workload::new(rows.unwrap());
-        let context = Arc::new(Context::new(settings, RunClock::start(), workload));
-        let roles = Roles {
-            producer: Handle::current(),
-            consumer: Handle::current(),
-        };
-        let (broker, observer) = (self.endpoints().broker, Arc::new(Deaf));
-        let (clock, interrupt) = (context.clock, CancellationToken::new());
-        let produced = produce(context, broker, None, roles, observer, interrupt).await;
+        let (producer, observer) = (Handle::current(), Arc::new(NoObserver));
+        let (context, interrupt) = (Arc::clone(&whole.context), CancellationToken::new());
+        let produced = produce(context, settings, producer, observer, interrupt).await;
         let produced = produced.unwrap();
         assert!(produced.failure.is_none(), "{:?}", produced.failure);
-        let emission = Emission {
+        let schedule = EmittedSchedule {
             fleet,
             emitted: produced.ledger.emitted,
-            epoch_unix_ms: clock.epoch_unix_ms(),
+            epoch_unix_ms: whole.clock.epoch_unix_ms(),
             start: produced.start,
         };
-        (produced.ledger, emission)
+        (produced.ledger, schedule)
     }
 }
 
 /// Sends values that convoy did not write.
-async fn send_strange(place: &Place, values: &[&str]) {
+async fn send_without_envelope(place: &Place, values: &[&str]) {
     let connector = Connector::new(place.endpoints().broker);
-    // The topic may be there by now.
+    // The topic may exist.
     drop(connector.create_topic("readings", 1, 1).await);
     let mut batch = Batch::default();
     for value in values {
@@ -141,7 +150,7 @@ async fn send_strange(place: &Place, values: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn records_of_strangers_are_stored_under_their_coordinates_once_per_record() {
+async fn records_without_envelope_are_stored_once_by_coordinates() {
     let place = Place::open(None).await;
     let values = [
         r#"{"a": 1, "b": {"c": [true, null]}}"#,
@@ -149,10 +158,10 @@ async fn records_of_strangers_are_stored_under_their_coordinates_once_per_record
         "not json",
         r#"{"_id": 7}"#,
     ];
-    send_strange(&place, &values).await;
+    send_without_envelope(&place, &values).await;
     let first = member("one", "first");
     let consumed = place.consume(&first).await;
-    assert!(consumed.done.failure.is_none(), "{:?}", consumed.done);
+    assert!(consumed.session.failure.is_none(), "{:?}", consumed.session);
     let counters = &first.counters;
     assert_eq!(counters.without_envelope.get(), 2);
     assert_eq!(counters.dead_lettered.get(), 2);
@@ -168,7 +177,7 @@ async fn records_of_strangers_are_stored_under_their_coordinates_once_per_record
         (4, 2)
     );
     let documents = place.documents(doc! {}).await;
-    let told: Vec<Document> = documents
+    let found: Vec<Document> = documents
         .into_iter()
         .map(|mut document| {
             assert!(!document.contains_key("run") && !document.contains_key("vehicle"));
@@ -183,7 +192,7 @@ async fn records_of_strangers_are_stored_under_their_coordinates_once_per_record
         doc! { "a": 1, "b": { "c": [true, bson::Bson::Null] }, "kafka": kafka(0) },
         doc! { "a": 2.5, "kafka": kafka(1) },
     ];
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
     place.close().await;
 }
 
@@ -221,7 +230,7 @@ const FRAMED: [&str; 5] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn records_that_name_a_schema_are_checked_against_what_is_registered() {
+async fn records_with_schema_id_are_validated_with_the_registered_schema() {
     let place = Place::open(None).await;
     let (registry, client) = registry().await;
     let avro = Schema {
@@ -230,19 +239,18 @@ async fn records_that_name_a_schema_are_checked_against_what_is_registered() {
         references: Vec::new(),
     };
     assert_eq!(client.register("others-value", &avro).await.unwrap(), 2);
-    send_strange(&place, &FRAMED).await;
+    send_without_envelope(&place, &FRAMED).await;
     let context = member("one", "first");
     let length = Length {
         records: Some(2),
         idle: Some(Duration::from_millis(600)),
         ..Length::default()
     };
-    let whole = (Start::Checkpoint, length);
     let consumed = place
-        .participate(&context, whole, Some(client))
+        .participate(&context, Start::Checkpoint, length, Some(client))
         .await
         .unwrap();
-    assert!(consumed.done.failure.is_none(), "{:?}", consumed.done);
+    assert!(consumed.session.failure.is_none(), "{:?}", consumed.session);
     let offsets: Vec<i64> = place
         .documents(doc! {})
         .await
@@ -250,7 +258,11 @@ async fn records_that_name_a_schema_are_checked_against_what_is_registered() {
         .map(|document| document.get_document("kafka").unwrap().get_i64("offset"))
         .map(Result::unwrap)
         .collect();
-    assert_eq!(offsets, [0, 4], "what fits, and what names no schema");
+    assert_eq!(
+        offsets,
+        [0, 4],
+        "the valid record, and the one without schema id"
+    );
     let mut reasons = Vec::new();
     let letters = place.collection("sensor_dead_letters").await;
     letters
@@ -262,16 +274,16 @@ async fn records_that_name_a_schema_are_checked_against_what_is_registered() {
     insta::assert_snapshot!(reasons.join("\n"), @r#"
     payload does not fit its schema at `/a`: value is not of type "number"
     schema 7 is not in the registry
-    schema 2 is of no use here: it is of type AVRO, and payloads are JSON
+    schema 2 cannot validate JSON: its type is AVRO
     "#);
     assert!(registry.stop().await);
     place.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_registry_the_schemas_are_not_checked_and_that_is_counted() {
+async fn unchecked_schemas_are_counted_without_a_registry() {
     let place = Place::open(None).await;
-    send_strange(&place, &FRAMED).await;
+    send_without_envelope(&place, &FRAMED).await;
     let context = member("one", "first");
     place.consume(&context).await;
     assert_eq!(place.documents(doc! {}).await.len(), FRAMED.len());
@@ -280,55 +292,49 @@ async fn without_a_registry_the_schemas_are_not_checked_and_that_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_registry_that_does_not_answer_stops_the_consumer_before_the_records_and_loses_none() {
+async fn unreachable_registry_stops_the_consumer_before_the_record() {
     let place = Place::open(None).await;
     let (registry, client) = registry().await;
-    let nobody = registry_at(format!("http://{}", registry.address()));
+    let unreachable = registry_at(format!("http://{}", registry.address()));
     assert!(registry.stop().await);
-    send_strange(&place, &FRAMED[..1]).await;
-    let impatient = Settings {
-        broker_timeout: Duration::from_millis(200),
-        ..member("one", "group").settings.clone()
-    };
-    let clock = RunClock::reaching_back(Duration::from_secs(24 * 60 * 60));
-    let context = Arc::new(Context::new(impatient, clock, Workload::new(Vec::new())));
+    send_without_envelope(&place, &FRAMED[..1]).await;
+    let context = member_with("one", "group", |parts| {
+        parts.settings.timeouts.broker = Duration::from_millis(200);
+    });
+    let (start, length) = (Start::Checkpoint, Length::default());
     let consumed = place
-        .participate(
-            &context,
-            (Start::Checkpoint, Length::default()),
-            Some(nobody),
-        )
+        .participate(&context, start, length, Some(unreachable))
         .await;
-    let failure = consumed.unwrap().done.failure.unwrap();
+    let failure = consumed.unwrap().session.failure.unwrap();
     assert!(matches!(failure, Error::Registry(_)), "{failure:?}");
     assert!(place.documents(doc! {}).await.is_empty());
     drop(client);
 
-    // The next one begins where this one could not go on.
+    // The next consumer starts at the record before which this one has stopped.
     place.consume(&member("two", "group")).await;
     assert_eq!(place.documents(doc! {}).await.len(), 1);
     place.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_group_begins_anew_or_skips_what_is_there_and_stores_nothing_twice() {
+async fn group_restarts_or_skips_records_and_stores_no_duplicate() {
     let place = Place::open(None).await;
     let idle = Length {
         idle: Some(Duration::from_millis(600)),
         ..Length::default()
     };
     let values = [r#"{"a": 1}"#, r#"{"a": 2}"#];
-    send_strange(&place, &values).await;
+    send_without_envelope(&place, &values).await;
     let consume = async |name, start| {
         let context = member(name, "group");
-        let consumed = place.participate(&context, (start, idle), None).await;
-        let failure = consumed.unwrap().done.failure;
+        let consumed = place.participate(&context, start, idle, None).await;
+        let failure = consumed.unwrap().session.failure;
         assert!(failure.is_none(), "{failure:?}");
         let counters = &context.counters;
         (counters.stored.get(), counters.replayed.get())
     };
     assert_eq!(consume("first", Start::Latest).await, (0, 0));
-    send_strange(&place, &values[..1]).await;
+    send_without_envelope(&place, &values[..1]).await;
     assert_eq!(consume("second", Start::Checkpoint).await, (1, 0));
     assert_eq!(consume("third", Start::Earliest).await, (2, 1));
     assert_eq!(consume("fourth", Start::Checkpoint).await, (0, 0));
@@ -337,7 +343,7 @@ async fn a_group_begins_anew_or_skips_what_is_there_and_stores_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_group_at_work_is_not_moved_and_a_dead_one_is() {
+async fn checkpoints_are_reset_only_without_running_members() {
     let place = Place::open(None).await;
     let context = member("mover", "group");
     let connector = Connector::new(place.endpoints().broker);
@@ -346,45 +352,47 @@ async fn a_group_at_work_is_not_moved_and_a_dead_one_is() {
     let uri = place.endpoints().store;
     let store = Connection::open(&uri, "convoy", 1).await.unwrap();
     let timing = Timing {
-        dead_after: TIMING.beat * 6,
+        dead_after: TIMING.heartbeat * 6,
         ..TIMING
     };
-    let leases = |name: &str| Leases::new(&context, &store, name.to_owned());
+    let storage = &context.storage;
+    let leases = |name: &str| Leases::new(&context, storage, &store, name.to_owned());
     let (worker, mover) = (leases("worker"), leases("mover"));
     let participation = Participation {
         start: Start::Earliest,
         timing,
         length: Length::default(),
+        replay_dead_letters: false,
     };
-    let moved = || start::move_to(participation, &context, &connector, &mover);
-    let mut beats = tokio::time::interval(TIMING.beat);
+    let reset = || reset_checkpoints(&participation, &context, storage, &connector, &mover);
+    let mut beats = tokio::time::interval(TIMING.heartbeat);
     let mut number = 0;
-    worker.beat(number).await.unwrap();
+    worker.heartbeat(number).await.unwrap();
     let working = async {
         loop {
             beats.tick().await;
             number += 1;
-            worker.beat(number).await.unwrap();
+            worker.heartbeat(number).await.unwrap();
         }
     };
     let refused = tokio::select! {
-        moved = moved() => moved.unwrap_err(),
+        reset = reset() => reset.unwrap_err(),
         () = working => unreachable!(),
     };
     assert_eq!(
         refused.to_string(),
-        "group `group` is at work: worker shows signs of life"
+        "group `group` has running members: worker"
     );
-    moved().await.unwrap();
+    reset().await.unwrap();
     place.close().await;
 }
 
 /// Row 13 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_owner_that_was_overruled_drops_the_partition_and_moves_no_checkpoint() {
+async fn superseded_owner_stops_reading_and_moves_no_checkpoint() {
     let place = Place::open(None).await;
     let context = member("old", "group");
-    // Shorter than it takes to think the new owner dead, which never beats again.
+    // Shorter than `dead_after`, because the new owner sends no further heartbeat.
     let length = Length {
         duration: Some(TIMING.dead_after / 2),
         ..Length::default()
@@ -394,9 +402,9 @@ async fn an_owner_that_was_overruled_drops_the_partition_and_moves_no_checkpoint
         let leases = place.collection("sensor_checkpoints").await;
         let owned = doc! { "_id": "group/readings/0", "owner": "old" };
         while leases.find_one(owned.clone()).await.unwrap().is_none() {
-            tokio::time::sleep(TIMING.beat).await;
+            tokio::time::sleep(TIMING.heartbeat).await;
         }
-        // The new owner lives before it owns: nobody may take its partition for that of a dead one.
+        // The new owner sends a heartbeat first, so that no member claims its partition as a dead one's.
         let members = place.collection("sensor_members").await;
         let alive = doc! { "$set": { "beat": 1_i64 } };
         let key = doc! { "_id": "group/new" };
@@ -404,12 +412,12 @@ async fn an_owner_that_was_overruled_drops_the_partition_and_moves_no_checkpoint
         let key = doc! { "_id": "group/readings/0" };
         let newer = doc! { "$set": { "epoch": 9_i64, "owner": "new", "offset": 77_i64 } };
         let updated = leases.update(key, newer, Upsert::No).await.unwrap();
-        assert_eq!(updated, crate::store::client::Updated::Yes);
+        assert_eq!(updated, crate::store::Updated::Yes);
     };
     let (consumed, ()) = tokio::join!(consuming, overruling);
-    let stints = &consumed.done.stints;
-    assert!(consumed.done.failure.is_none(), "{:?}", consumed.done);
-    assert!(!stints.is_empty(), "{stints:?}");
+    let ownerships = &consumed.session.ownerships;
+    assert!(consumed.session.failure.is_none(), "{:?}", consumed.session);
+    assert!(!ownerships.is_empty(), "{ownerships:?}");
     let leases = place.collection("sensor_checkpoints").await;
     let lease = leases.find_one(doc! { "_id": "group/readings/0" }).await;
     let lease = lease.unwrap().unwrap();
@@ -420,7 +428,7 @@ async fn an_owner_that_was_overruled_drops_the_partition_and_moves_no_checkpoint
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_audit_of_all_parts_finds_the_one_document_that_is_missing() {
+async fn audit_of_all_shards_finds_the_missing_document() {
     let place = Place::open(None).await;
     let (one, other) = tokio::join!(
         place.produce(Shard { index: 0, count: 2 }),
@@ -428,7 +436,7 @@ async fn an_audit_of_all_parts_finds_the_one_document_that_is_missing() {
     );
     let consumer = member("one", "group");
     let consumed = place.consume(&consumer).await;
-    assert_eq!(consumed.done.runs.iter().collect::<Vec<_>>(), ["run-51"]);
+    assert_eq!(consumed.session.runs.iter().collect::<Vec<_>>(), ["run-51"]);
     let mut ledger = one.0;
     ledger.merge(other.0);
     assert_eq!(ledger.emitted, RECORDS);
@@ -441,12 +449,13 @@ async fn an_audit_of_all_parts_finds_the_one_document_that_is_missing() {
         },
         label_column: Some("class".to_owned()),
         ledger,
-        emissions: vec![one.1, other.1],
-        behind_checkpoints: 0,
+        schedules: vec![one.1, other.1],
+        after_checkpoints: 0,
     };
     let documents = place.collection("sensor").await;
     let letters = place.collection("sensor_dead_letters").await;
-    let hashes = || context(51).workload.payload_hashes().map(Some);
+    let workload = Parts::new(51).emission.workload;
+    let hashes = || workload.payload_hashes().map(Some);
     let found = verdict(&case, &documents, &letters, hashes, None)
         .await
         .unwrap();

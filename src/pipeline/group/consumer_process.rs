@@ -1,0 +1,116 @@
+//! `convoy consume`: join a group, store the records of owned partitions, leave. Other processes
+//! produce.
+
+use std::sync::Arc;
+
+use convoy_server_kit::SecretUri;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::Endpoint;
+use crate::measure::{Interval, Recording};
+use crate::pipeline::context::Context;
+use crate::pipeline::error::Error;
+use crate::pipeline::group::leases::Leases;
+use crate::pipeline::group::participation::Participation;
+use crate::pipeline::group::reset::reset_checkpoints;
+use crate::pipeline::group::session::{Connections, Session, SessionOutcome};
+use crate::pipeline::ingest::{Schemas, replay};
+use crate::pipeline::run::{Destination, Observer, Phase, connector, gather, open_store};
+use crate::pipeline::settings::StorageSettings;
+use crate::pipeline::topics;
+use crate::registry::Client;
+use crate::store::Checkouts;
+
+/// What a consumer process reads and stores.
+#[derive(Debug, Clone)]
+pub struct ConsumerSettings {
+    /// Collections, inserts and the group.
+    pub storage: Arc<StorageSettings>,
+    /// Start, heartbeats and end of the process.
+    pub participation: Participation,
+    /// Broker.
+    pub broker: Endpoint,
+    /// Store.
+    pub store: SecretUri,
+    /// Registry of the schemas that records name; without one, schemas are not checked.
+    pub registry: Option<Client>,
+}
+
+/// Result of a consumer process.
+#[derive(Debug)]
+pub struct Consumed {
+    /// Owned partitions, and how the session ended.
+    pub session: SessionOutcome,
+    /// Latencies from the fetch on.
+    pub recording: Recording,
+    /// Counts and latencies per second.
+    pub intervals: Vec<Interval>,
+    /// Start of the session, nanoseconds on the process's clock.
+    pub start: u64,
+    /// Waits for connections to the store.
+    pub checkouts: Checkouts,
+}
+
+/// Consumes as a member of a group, until interrupted or until the session's end.
+pub async fn consume(
+    context: Arc<Context>,
+    settings: ConsumerSettings,
+    consumer: Handle,
+    observer: Arc<dyn Observer>,
+    interrupt: CancellationToken,
+) -> Result<Consumed, Error> {
+    let (storage, participation) = (&settings.storage, &settings.participation);
+    let connector = connector(&context, &settings.broker);
+    context.set_partitions(topics::ensure(&context.settings, &connector).await?);
+    let store = open_store(&context, storage, &settings.store, &consumer).await?;
+    let documents = store.documents(&storage.collection);
+    documents.create().await.map_err(Error::Store)?;
+    let leases = Leases::new(&context, storage, &store, context.settings.run_id.clone());
+    let reset = reset_checkpoints(participation, &context, storage, &connector, &leases);
+    // If this is interrupted, the session sees the interrupt too and ends.
+    let reset = interrupt.run_until_cancelled(Box::pin(reset));
+    reset.await.transpose()?;
+    let registry = settings.registry;
+    let schemas = registry.map(|registry| Arc::new(Schemas::new(registry)));
+    if participation.replay_dead_letters {
+        replay(&context, storage, &store, schemas.as_ref()).await?;
+    }
+    let session = Session::new(
+        Arc::clone(&context),
+        Arc::clone(storage),
+        Connections {
+            connector,
+            store: store.clone(),
+            leases,
+            schemas,
+        },
+        participation,
+        Arc::clone(&observer),
+    );
+    let (recorder, start) = (session.recorder(), session.start());
+    let ended = CancellationToken::new();
+    let gathering = tokio::spawn(gather(
+        Arc::clone(&context),
+        vec![Arc::clone(&recorder)],
+        Destination::Store,
+        start,
+        Arc::clone(&observer),
+        ended.clone(),
+    ));
+    observer.phase(Phase::Running);
+    let running = consumer.spawn(session.run(interrupt)).await;
+    let session = running.map_err(|_panicked| Error::Panicked { role: "consumer" })?;
+    ended.cancel();
+    let gathered = gathering.await.unwrap_or_default();
+    let mut recording = Recording::default();
+    recording.merge(&recorder.lock());
+    recording.stages = gathered.stages;
+    Ok(Consumed {
+        session,
+        recording,
+        intervals: gathered.intervals,
+        start,
+        checkouts: store.checkouts(),
+    })
+}

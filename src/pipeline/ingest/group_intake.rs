@@ -1,0 +1,174 @@
+//! Intake of a group: takes every record of the topic.
+//!
+//! Records of any run get the types of their JSON. Records that convoy did not write are identified
+//! by their coordinates. A record that names a schema is validated with it, if there is a registry.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::broker::Record;
+use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::dead_letter::Rejection;
+use crate::pipeline::error::Error;
+use crate::pipeline::ingest::intake::{
+    DOCUMENT_OVERHEAD, Enveloped, Intake, Ready, rejection, to_document, value,
+};
+use crate::pipeline::ingest::schemas::{SchemaCheck, Schemas};
+use crate::pipeline::ingest::stopwatch::Sample;
+use crate::record::document::{self, Origin};
+use crate::record::envelope::{self, Envelope};
+use crate::record::untyped::UntypedDecoder;
+use crate::record::{RunKey, payload_hash};
+use crate::registry::wire;
+
+/// Turns all records of one partition into documents.
+#[derive(Debug)]
+pub struct GroupIntake {
+    context: Arc<Context>,
+    partition: TopicPartition,
+    decoder: UntypedDecoder,
+    /// Replaces the run in the ids of records that belong to no run.
+    topic: RunKey,
+    /// Runs of the records so far.
+    runs: BTreeSet<String>,
+    /// `None` without a registry: then schemas are not checked.
+    schemas: Option<SchemaCheck>,
+}
+
+impl GroupIntake {
+    pub fn new(
+        context: Arc<Context>,
+        partition: TopicPartition,
+        schemas: Option<Arc<Schemas>>,
+    ) -> Self {
+        Self {
+            decoder: UntypedDecoder::default(),
+            topic: RunKey::of_topic(context.topic(partition)),
+            runs: BTreeSet::new(),
+            schemas: schemas.map(SchemaCheck::new),
+            context,
+            partition,
+        }
+    }
+
+    /// Returns the runs whose records were read.
+    pub fn into_runs(self) -> BTreeSet<String> {
+        self.runs
+    }
+
+    fn enveloped_document(
+        &mut self,
+        record: &Record,
+        header: &[u8],
+        fetched: u64,
+    ) -> Result<Ready, String> {
+        let enveloped = Enveloped::decode(record, header)?;
+        let (schema_id, payload) = split(enveloped.value);
+        let (envelope, emission) = (enveloped.envelope, enveloped.emission);
+        if payload_hash(payload) != envelope.payload_hash {
+            return Err("the payload does not match its hash".to_owned());
+        }
+        self.check_schema(schema_id, payload)?;
+        if !self.runs.contains(emission.run_id) {
+            self.runs.insert(emission.run_id.to_owned());
+        }
+        let origin = enveloped.origin(&self.context, self.partition, record.offset);
+        let decoder = &mut self.decoder;
+        let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
+        document::write_fields(&envelope, &origin, &mut bytes, |writer| {
+            decoder.decode(payload, writer)
+        })
+        .map_err(|error| error.reason)?;
+        Ok(Ready {
+            document: to_document(bytes)?,
+            sample: Sample {
+                partition: self.partition,
+                offset: record.offset,
+                envelope: enveloped.on_own_clock(&self.context),
+                fetched,
+                payload_bytes: payload.len(),
+            },
+        })
+    }
+
+    /// Returns the document of a record that convoy did not write. Its coordinates identify it, and
+    /// its timestamp is its intended time.
+    fn anonymous_document(&mut self, record: &Record, fetched: u64) -> Result<Ready, String> {
+        let (schema_id, payload) = split(value(record)?);
+        self.check_schema(schema_id, payload)?;
+        let timestamp = self.context.clock.of_unix_ms(record.timestamp_ms);
+        let envelope = Envelope {
+            run: self.topic,
+            vehicle: self.partition.number.cast_unsigned(),
+            sequence: record.offset.cast_unsigned(),
+            warm_up: false,
+            intended: timestamp,
+            sent: timestamp,
+            payload_hash: payload_hash(payload),
+        };
+        let origin = Origin {
+            run: "",
+            topic: self.context.topic(self.partition),
+            partition: self.partition.number,
+            offset: record.offset,
+            emitted_at_unix_ms: record.timestamp_ms,
+        };
+        let decoder = &mut self.decoder;
+        let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
+        document::write_anonymous(&envelope, &origin, &mut bytes, |writer| {
+            decoder.decode(payload, writer)
+        })
+        .map_err(|error| error.reason)?;
+        let document = to_document(bytes)?;
+        self.context.counters.without_envelope.add(1);
+        self.context.counters.timed_by_wall_clock.add(1);
+        Ok(Ready {
+            document,
+            sample: Sample {
+                partition: self.partition,
+                offset: record.offset,
+                envelope,
+                fetched,
+                payload_bytes: payload.len(),
+            },
+        })
+    }
+
+    /// Validates a payload with the schema that its record names, if any.
+    fn check_schema(&self, id: Option<u32>, payload: &[u8]) -> Result<(), String> {
+        let Some(id) = id else {
+            return Ok(());
+        };
+        if let Some(schemas) = &self.schemas {
+            return schemas.check(id, payload);
+        }
+        self.context.counters.schema_unchecked.add(1);
+        Ok(())
+    }
+}
+
+impl Intake for GroupIntake {
+    async fn prepare(&mut self, records: &[Record]) -> Result<(), Error> {
+        if let Some(schemas) = &mut self.schemas {
+            let values = records.iter().filter_map(|record| record.value.as_deref());
+            let ids = values.filter_map(|value| split(value).0);
+            schemas.learn(&self.context, ids).await?;
+        }
+        Ok(())
+    }
+
+    fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection> {
+        let header = record.headers.get(envelope::HEADER).map(Vec::as_slice);
+        let made = match header {
+            None => self.anonymous_document(record, fetched),
+            Some(header) => self.enveloped_document(record, header, fetched),
+        };
+        // Without the name of its run, a reading cannot be looked up.
+        made.map_err(|reason| rejection(header, reason, |_run, whole| whole))
+    }
+}
+
+/// Splits the header of Confluent's wire format off a value. JSON cannot start with that header.
+fn split(value: &[u8]) -> (Option<u32>, &[u8]) {
+    wire::split(value).map_or((None, value), |(id, payload)| (Some(id), payload))
+}

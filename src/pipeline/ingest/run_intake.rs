@@ -1,0 +1,91 @@
+//! Intake of a run: takes the run's own records and validates them with the dataset's schema.
+
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+use crate::broker::Record;
+use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::dead_letter::Rejection;
+use crate::pipeline::emit::Workload;
+use crate::pipeline::error::Error;
+use crate::pipeline::ingest::intake::{
+    DOCUMENT_OVERHEAD, Enveloped, Intake, Ready, rejection, to_document,
+};
+use crate::pipeline::ingest::stopwatch::Sample;
+use crate::pipeline::value_format::ValueFormat;
+use crate::record::envelope;
+use crate::record::typed::PayloadDecoder;
+use crate::record::{document, payload_hash};
+
+/// Turns the records of one partition that belong to the context's run into documents.
+#[derive(Debug)]
+pub struct RunIntake {
+    context: Arc<Context>,
+    partition: TopicPartition,
+    decoder: PayloadDecoder,
+    format: Arc<ValueFormat>,
+}
+
+impl RunIntake {
+    pub fn new(
+        context: Arc<Context>,
+        partition: TopicPartition,
+        workload: &Workload,
+        format: Arc<ValueFormat>,
+    ) -> Self {
+        Self {
+            context,
+            partition,
+            decoder: PayloadDecoder::new(workload.schema(partition.topic)),
+            format,
+        }
+    }
+
+    fn typed_document(
+        &self,
+        record: &Record,
+        header: &[u8],
+        fetched: u64,
+    ) -> Result<Ready, String> {
+        let enveloped = Enveloped::decode(record, header)?;
+        let envelope = enveloped.envelope;
+        if envelope.run != self.context.run {
+            return Err("the record belongs to another run".to_owned());
+        }
+        let payload = self.format.payload(enveloped.value)?;
+        if payload_hash(payload) != envelope.payload_hash {
+            return Err("the payload does not match its hash".to_owned());
+        }
+        self.format.check(payload)?;
+        let origin = enveloped.origin(&self.context, self.partition, record.offset);
+        let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
+        document::write(&envelope, &origin, payload, &self.decoder, &mut bytes)
+            .map_err(|error| error.reason)?;
+        Ok(Ready {
+            document: to_document(bytes)?,
+            sample: Sample {
+                partition: self.partition,
+                offset: record.offset,
+                envelope: enveloped.on_own_clock(&self.context),
+                fetched,
+                payload_bytes: payload.len(),
+            },
+        })
+    }
+}
+
+impl Intake for RunIntake {
+    fn prepare(&mut self, _: &[Record]) -> impl Future<Output = Result<(), Error>> + Send {
+        ready(Ok(()))
+    }
+
+    fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection> {
+        let header = record.headers.get(envelope::HEADER).map(Vec::as_slice);
+        let made = match header {
+            None => Err(envelope::Error::Missing.to_string()),
+            Some(header) => self.typed_document(record, header, fetched),
+        };
+        let run = self.context.run;
+        made.map_err(|reason| rejection(header, reason, |named, _whole| named == run))
+    }
+}

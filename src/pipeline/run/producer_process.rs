@@ -1,0 +1,61 @@
+//! `convoy produce`: prepare ─▶ emit ─▶ flush. Other processes consume and audit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::Ledger;
+use crate::measure::{Interval, Recording};
+use crate::pipeline::context::Context;
+use crate::pipeline::error::Error;
+use crate::pipeline::run::parts::ProducerSettings;
+use crate::pipeline::run::prepare::prepare_producers;
+use crate::pipeline::run::progress::{Observer, Phase};
+use crate::pipeline::run::tasks::Tasks;
+
+/// Result of a producer process.
+#[derive(Debug)]
+pub struct Produced {
+    /// Account of the emitted readings, for the audit by another process.
+    pub ledger: Ledger,
+    /// Latencies up to the acks.
+    pub recording: Recording,
+    /// Counts and latencies per second.
+    pub intervals: Vec<Interval>,
+    /// Error that ended the process early.
+    pub failure: Option<Error>,
+    /// Whether the user ended the process early.
+    pub interrupted: bool,
+    /// Start of the schedule, nanoseconds on the run's clock.
+    pub start: u64,
+    /// CPU time of the pacing thread.
+    pub generator_cpu: Duration,
+}
+
+/// Emits the fleet into the broker. `interrupt` ends the emission; emitted readings are still sent.
+pub async fn produce(
+    context: Arc<Context>,
+    settings: ProducerSettings,
+    producer: Handle,
+    observer: Arc<dyn Observer>,
+    interrupt: CancellationToken,
+) -> Result<Produced, Error> {
+    let emission = &settings.emission;
+    let producers = prepare_producers(&context, &settings, &producer).await?;
+    let mut tasks = Tasks::start(&context, emission, producers, None, &observer);
+    let interrupted = tasks.emit(&context, &interrupt, &observer).await;
+    observer.phase(Phase::Draining);
+    tasks.flush().await;
+    let finished = tasks.finish().await;
+    Ok(Produced {
+        ledger: finished.ledger,
+        recording: finished.recording,
+        intervals: finished.intervals,
+        failure: finished.failure,
+        interrupted,
+        start: finished.start,
+        generator_cpu: finished.generator_cpu,
+    })
+}

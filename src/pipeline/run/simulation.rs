@@ -1,0 +1,97 @@
+//! `convoy simulate` as a straight line: prepare ─▶ emit ─▶ drain ─▶ audit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::Verdict;
+use crate::measure::{Interval, Recording};
+use crate::pipeline::audit::{Accounting, Case, count_repetitions, verdict};
+use crate::pipeline::context::Context;
+use crate::pipeline::error::Error;
+use crate::pipeline::run::parts::{Endpoints, Roles, SimulationSettings};
+use crate::pipeline::run::prepare::prepare;
+use crate::pipeline::run::progress::{Observer, Phase};
+use crate::pipeline::run::tasks::Tasks;
+use crate::store::Checkouts;
+
+/// Result of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Latencies and counts of the measured records.
+    pub recording: Recording,
+    /// Counts and latencies per second.
+    pub intervals: Vec<Interval>,
+    /// What happened to every reading; `None` if the audit failed.
+    pub verdict: Option<Verdict>,
+    /// Error that ended the run early.
+    pub failure: Option<Error>,
+    /// Whether the user ended the run early.
+    pub interrupted: bool,
+    /// Start of the schedule, nanoseconds on the run's clock.
+    pub start: u64,
+    /// CPU time of the pacing thread.
+    pub generator_cpu: Duration,
+    /// Waits for connections to the store, before the audit.
+    pub checkouts: Checkouts,
+}
+
+/// Runs the pipeline once. `interrupt` ends the emission; emitted readings are still stored.
+pub async fn run(
+    context: Arc<Context>,
+    settings: SimulationSettings,
+    endpoints: Endpoints,
+    roles: Roles,
+    observer: Arc<dyn Observer>,
+    interrupt: CancellationToken,
+) -> Result<Outcome, Error> {
+    let emission = &*settings.emission;
+    let prepared = prepare(&context, &settings, &endpoints, &roles).await?;
+    let (producers, consumers) = (prepared.producers, Some(prepared.consumers));
+    let mut tasks = Tasks::start(
+        &context,
+        &settings.emission,
+        producers,
+        consumers,
+        &observer,
+    );
+    let interrupted = tasks.emit(&context, &interrupt, &observer).await;
+    observer.phase(Phase::Draining);
+    let after_checkpoints = tasks.drain(&context).await;
+    let finished = tasks.finish().await;
+    let checkouts = prepared.store.checkouts();
+    observer.phase(Phase::Auditing);
+    let case = Case::new(&context, emission, finished.ledger, finished.start)
+        .with_records_after_checkpoints(after_checkpoints);
+    let hashes = || emission.workload.payload_hashes().map(Some);
+    let (documents, dead_letters) = (
+        prepared.store.documents(&settings.storage.collection),
+        prepared
+            .store
+            .documents(&settings.storage.dead_letter_collection()),
+    );
+    let mut audited = match Accounting::new(&context, emission) {
+        Ok(accounting) => verdict(&case, &documents, &dead_letters, hashes, accounting).await,
+        Err(error) => Err(error),
+    };
+    if let Ok(verdict) = &mut audited {
+        count_repetitions(verdict, &context);
+    }
+    let terminated = context.terminated_servers.take_reason();
+    let failed = terminated.map(Error::ServerEnded).or(finished.failure);
+    let (verdict, failure) = match audited {
+        Ok(verdict) => (Some(verdict), failed),
+        Err(error) => (None, failed.or(Some(error))),
+    };
+    Ok(Outcome {
+        recording: finished.recording,
+        intervals: finished.intervals,
+        verdict,
+        failure,
+        interrupted,
+        start: finished.start,
+        generator_cpu: finished.generator_cpu,
+        checkouts,
+    })
+}
