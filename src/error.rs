@@ -53,7 +53,7 @@ pub enum Error {
     #[error(transparent)]
     Report(#[from] report::Error),
     #[error(transparent)]
-    Merge(#[from] report::merge::Error),
+    Merge(#[from] report::MergeError),
     /// A store is to be audited, but no report says what was emitted.
     #[error("cannot audit: none of the given reports comes from a producer")]
     NothingToAudit,

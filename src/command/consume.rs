@@ -13,10 +13,8 @@ use crate::pipeline::{self, ConsumerSettings, Context, Observer as _, Phase};
 use crate::report::RunDirectory;
 use crate::settings::ConsumeSettings;
 use crate::settings::Invocation;
-use crate::summary::observer::Display;
-use crate::summary::processes::{Half, consumer_report};
-use crate::summary::simulate::{Baseline, CpuUse};
-use crate::terminal::{Expected, Terminal, logging};
+use crate::summary::{Baseline, CpuUse, Display, ExpectedPhases, Process, consumer_report};
+use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
 
 /// Message when the user interrupts the consumption.
 const INTERRUPTED: &str = "interrupted: storing the records read so far and freeing the partitions; interrupt again to abort";
@@ -38,7 +36,7 @@ pub fn run(
     let member = run_id::of_start(clock.unix_ms(started), clock.since_boot(started));
     let directory = RunDirectory::create(&settings.report.output, &member)?;
     let log_filter = invocation.log_filter.as_deref();
-    logging::start(terminal, Path::new(logging::DIRECTORY), &member, log_filter);
+    start_logging(terminal, Path::new(LOG_DIRECTORY), &member, log_filter);
     let context = Arc::new(context(settings, member, clock));
     let runtimes = Runtimes::start(&[Role::Consumer])?;
     let baseline = Baseline::read(clock);
@@ -52,7 +50,10 @@ pub fn run(
     let expected = expected.or(settings.participation.length.records.map(Expected::Records));
     let display = Arc::new(Display::new(
         terminal,
-        (Duration::ZERO, expected),
+        ExpectedPhases {
+            warm_up: Duration::ZERO,
+            run: expected,
+        },
         clock,
         log,
     ));
@@ -81,12 +82,12 @@ pub fn run(
     let (log, _at_audit) = display.finish();
     let mut consumed = consumed?;
     let cpu = CpuUse::read(clock);
-    let half = Half {
+    let process = Process {
         invocation,
+        settings,
         context: &context,
-        emission: None,
+        workload: None,
         baseline: &baseline,
-        cpu: &cpu,
     };
     if settings.participation.replay_dead_letters {
         let counters = &context.counters;
@@ -96,7 +97,7 @@ pub fn run(
             counters.dead_letters_kept.get()
         ));
     }
-    let report = consumer_report(&half, settings, &consumed, started);
+    let report = consumer_report(&process, &consumed, started, &cpu);
     simulate::present(&report, &directory, log, settings.report.format, terminal)?;
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),

@@ -12,10 +12,8 @@ use crate::pipeline::{self, Context, EmissionSettings, Observer as _, Phase, Pro
 use crate::report::{Report, RunDirectory};
 use crate::settings::Invocation;
 use crate::settings::{Encoding, ProduceSettings};
-use crate::summary::observer::{self, Display};
-use crate::summary::processes::{Half, producer_report};
-use crate::summary::simulate::{Baseline, CpuUse};
-use crate::terminal::{Terminal, logging};
+use crate::summary::{Baseline, CpuUse, Display, ExpectedPhases, Process, producer_report};
+use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// Message when the user interrupts the emission.
 const INTERRUPTED: &str = "interrupted: sending the emitted readings; interrupt again to abort";
@@ -40,15 +38,15 @@ pub fn run(
     }
     let directory = RunDirectory::create(&settings.report.output, &name)?;
     let log_filter = invocation.log_filter.as_deref();
-    logging::start(terminal, Path::new(logging::DIRECTORY), &name, log_filter);
+    start_logging(terminal, Path::new(LOG_DIRECTORY), &name, log_filter);
     let (context, emission) = resolve(settings, run_id, clock)?;
     let runtimes = Runtimes::start(&[Role::Producer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.epoch_unix_ms())?;
     let interrupted = interrupt::listen(&runtimes.handle(Role::Producer), terminal, INTERRUPTED);
     let load = &settings.load;
-    let expected = (load.warmup, observer::expected(load.bound));
-    let display = Display::new(terminal, expected, clock, log).up_to_the_broker();
+    let expected = ExpectedPhases::new(load.warmup, load.bound);
+    let display = Display::new(terminal, expected, clock, log).counting_acknowledged();
     let display = Arc::new(display);
     display.phase(Phase::Preparing);
     let broker = servers::external_endpoint(&settings.broker)?;
@@ -72,14 +70,14 @@ pub fn run(
     let (log, _at_audit) = display.finish();
     let produced = produced?;
     let cpu = CpuUse::read(clock).with_generator(produced.generator_cpu);
-    let half = Half {
+    let process = Process {
         invocation,
+        settings,
         context: &context,
-        emission: Some(&emission),
+        workload: Some(&emission.workload),
         baseline: &baseline,
-        cpu: &cpu,
     };
-    let report = producer_report(&half, settings, &produced);
+    let report = producer_report(&process, &produced, &cpu);
     simulate::present(&report, &directory, log, settings.report.format, terminal)?;
     match produced.failure {
         Some(failure) => Err(failure.into()),

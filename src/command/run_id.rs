@@ -1,6 +1,6 @@
 //! Names of runs: sortable by their start, and different for runs of the same second.
 
-use crate::report::value::rfc3339;
+use crate::report::rfc3339;
 
 /// Makes the name of a run that starts now: `20261123-042110-7f3a`.
 pub fn of_start(unix_ms: u64, monotonic_ns: u64) -> String {

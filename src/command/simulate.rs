@@ -16,12 +16,15 @@ use crate::host::sweep;
 use crate::host::{backend, interrupt};
 use crate::measure::RunClock;
 use crate::pipeline::{self, Context, EmissionSettings, Observer, Roles, SimulationSettings};
-use crate::report::{LatencyLog, PartialFile, Report, RunDirectory, Status, json, text};
+use crate::report::{
+    LatencyLog, PartialFile, Report, RunDirectory, Status, write_json, write_text,
+};
 use crate::settings::Invocation;
 use crate::settings::{Format, SimulateSettings, Sink};
-use crate::summary::observer::{self, Display};
-use crate::summary::simulate::{Baseline, CpuUse, Setting, null_report, pipeline_report};
-use crate::terminal::{Terminal, logging};
+use crate::summary::{
+    Baseline, CpuUse, Display, ExpectedPhases, Process, null_sink_report, simulate_report,
+};
+use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// Roles with tasks of their own; the generator is a thread.
 const ROLES: [Role; 5] = [
@@ -46,9 +49,9 @@ pub fn run(
     let clock = RunClock::start();
     let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let directory = RunDirectory::create(&settings.report.output, &run_id)?;
-    logging::start(
+    start_logging(
         terminal,
-        Path::new(logging::DIRECTORY),
+        Path::new(LOG_DIRECTORY),
         &run_id,
         invocation.log_filter.as_deref(),
     );
@@ -56,11 +59,11 @@ pub fn run(
     let (context, simulation) = resolve(settings, run_id, clock)?;
     let runtimes = Runtimes::start(&ROLES)?;
     let baseline = Baseline::read(clock);
-    let setting = Setting {
+    let process = Process {
         invocation,
         settings,
         context: &context,
-        emission: &simulation.emission,
+        workload: Some(&simulation.emission.workload),
         baseline: &baseline,
     };
     let log = directory.latency_log(clock.epoch_unix_ms())?;
@@ -70,7 +73,8 @@ pub fn run(
             let paced = null_sink::pace(clock, &simulation.emission.fleet, &runtimes, &interrupted);
             let cpu = CpuUse::read(clock).with_generator(paced.generator_cpu);
             let interrupted = interrupted.is_cancelled();
-            let report = null_report(&setting, &paced.recording, paced.emitted, interrupted, &cpu);
+            let report =
+                null_sink_report(&process, &paced.recording, paced.emitted, interrupted, &cpu);
             Ran {
                 report,
                 log: None,
@@ -80,15 +84,12 @@ pub fn run(
         Sink::Pipeline => {
             let display = Arc::new(Display::new(
                 terminal,
-                (
-                    settings.load.warmup,
-                    observer::expected(settings.load.bound),
-                ),
+                ExpectedPhases::new(settings.load.warmup, settings.load.bound),
                 clock,
                 log,
             ));
             run_pipeline(
-                &setting,
+                &process,
                 &context,
                 simulation.clone(),
                 &runtimes,
@@ -119,7 +120,7 @@ struct Ran {
 
 /// Starts the servers, runs the pipeline once, stops the servers.
 fn run_pipeline(
-    setting: &Setting<'_>,
+    process: &Process<'_, SimulateSettings>,
     context: &Arc<Context>,
     simulation: SimulationSettings,
     runtimes: &Runtimes,
@@ -128,19 +129,19 @@ fn run_pipeline(
     terminal: &Terminal,
 ) -> Result<Ran, Error> {
     display.phase(pipeline::Phase::Preparing);
-    let tell = |line: &str| display.tell(line);
-    let settings = setting.settings;
+    let tell = |line: &str| display.message(line);
+    let settings = process.settings;
     let injector = settings.faults.clone().map(|plan| {
         tell(&format!(
             "injecting faults; repeat them with: {}",
-            replay(setting, &plan)
+            replay(process, &plan)
         ));
         Injector::new(plan, settings.load.seed, context.clock)
     });
     let situation = Situation {
         settings,
         run_id: &context.settings.run_id,
-        surroundings: &setting.invocation.surroundings,
+        surroundings: &process.invocation.surroundings,
         injector: injector.as_deref(),
         tell: &tell,
     };
@@ -159,11 +160,11 @@ fn run_pipeline(
         let cpu = cpu.unwrap_or_else(|| CpuUse::read(context.clock));
         let cpu = cpu.with_generator(outcome.generator_cpu);
         let faults = injector.map(|injector| {
-            let replay = replay(setting, injector.plan());
-            faults::section(&injector, replay, &outcome, context, setting.emission.key)
+            let replay = replay(process, injector.plan());
+            faults::section(&injector, replay, &outcome, context, settings.load.key)
         });
         (
-            pipeline_report(setting, &servers, &outcome, &cpu, faults),
+            simulate_report(process, &servers, &outcome, &cpu, faults),
             outcome.failure,
         )
     });
@@ -215,10 +216,10 @@ async fn run_on(
 }
 
 /// The command that repeats a run with a plan, spelled out.
-fn replay(setting: &Setting<'_>, plan: &Plan) -> String {
-    let mut line = format!("{} --faults={plan}", setting.invocation.line_without_faults);
+fn replay(process: &Process<'_, SimulateSettings>, plan: &Plan) -> String {
+    let mut line = format!("{} --faults={plan}", process.invocation.line_without_faults);
     if !line.contains("--seed") {
-        let _ = write!(line, " --seed={}", setting.settings.load.seed);
+        let _ = write!(line, " --seed={}", process.settings.load.seed);
     }
     line
 }
@@ -234,8 +235,8 @@ pub(super) fn present(
     let files = directory.write(report, log)?;
     terminal
         .data(|stdout| match format {
-            Format::Text => text::write(report, &files, stdout),
-            Format::Json => json::write(report, stdout),
+            Format::Text => write_text(report, &files, stdout),
+            Format::Json => write_json(report, stdout),
         })
         .map_err(Error::Stdout)
 }

@@ -6,7 +6,7 @@
 //! several commands in a row have timed out.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -74,10 +74,11 @@ impl Counts {
         const MAX_POOL_SIZE: u32 = 10;
         let counts = Arc::clone(self);
         let most = options.max_pool_size.unwrap_or(MAX_POOL_SIZE);
-        let in_use = AtomicU32::new(0);
+        // Signed: the driver may report the return of a connection before its checkout.
+        let in_use = AtomicI64::new(0);
         EventHandler::callback(move |event| match event {
             CmapEvent::ConnectionCheckedOut(checkout) => {
-                let exhausted = in_use.fetch_add(1, Ordering::Relaxed) + 1 >= most;
+                let exhausted = in_use.fetch_add(1, Ordering::Relaxed) + 1 >= i64::from(most);
                 counts.count(exhausted, checkout.duration);
             }
             CmapEvent::ConnectionCheckedIn(_) => {

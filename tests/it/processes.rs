@@ -314,6 +314,6 @@ fn missing_and_invalid_options_are_reported_with_their_flag() {
     error: failed to read `absent`
       caused by: No such file or directory (os error 2)
 
-    hint: name a run's directory, or the `report.json` in it
+    hint: pass a run's directory or its `report.json`
     ");
 }

@@ -34,7 +34,7 @@ use crate::host::sweep;
 use crate::measure::RunClock;
 use crate::settings::Invocation;
 use crate::settings::{Credentials, UpSettings};
-use crate::terminal::{Terminal, logging};
+use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// Printed when the user stops the servers.
 const STOPPING: &str = "stopping; interrupt again to abort";
@@ -58,7 +58,7 @@ pub fn run(
     let clock = RunClock::start();
     let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let log_filter = invocation.log_filter.as_deref();
-    logging::start(terminal, Path::new(logging::DIRECTORY), &run_id, log_filter);
+    start_logging(terminal, Path::new(LOG_DIRECTORY), &run_id, log_filter);
     sweep::sweep_own_directories();
     if let Some(warning) = open_files::allow() {
         terminal.say(warning);
