@@ -5,8 +5,9 @@
 //! sends no further command, even after the server has recovered. So a client is replaced after
 //! several commands in a row have timed out.
 
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -73,18 +74,21 @@ impl Counts {
         /// The driver's default.
         const MAX_POOL_SIZE: u32 = 10;
         let counts = Arc::clone(self);
-        let most = options.max_pool_size.unwrap_or(MAX_POOL_SIZE);
-        // Signed: the driver may report the return of a connection before its checkout.
-        let in_use = AtomicI64::new(0);
-        EventHandler::callback(move |event| match event {
-            CmapEvent::ConnectionCheckedOut(checkout) => {
-                let exhausted = in_use.fetch_add(1, Ordering::Relaxed) + 1 >= i64::from(most);
-                counts.count(exhausted, checkout.duration);
+        let most = options.max_pool_size.unwrap_or(MAX_POOL_SIZE) as usize;
+        // By id, because the driver also checks new connections in that were never checked out.
+        let in_use = Mutex::new(BTreeSet::new());
+        EventHandler::callback(move |event| {
+            let mut in_use = in_use.lock().unwrap_or_else(PoisonError::into_inner);
+            match event {
+                CmapEvent::ConnectionCheckedOut(checkout) => {
+                    in_use.insert(checkout.connection_id);
+                    counts.count(in_use.len() >= most, checkout.duration);
+                }
+                CmapEvent::ConnectionCheckedIn(checkin) => {
+                    in_use.remove(&checkin.connection_id);
+                }
+                _ => {}
             }
-            CmapEvent::ConnectionCheckedIn(_) => {
-                in_use.fetch_sub(1, Ordering::Relaxed);
-            }
-            _ => {}
         })
     }
 

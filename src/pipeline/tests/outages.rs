@@ -233,3 +233,30 @@ async fn superseded_owner_cannot_move_the_checkpoint() {
     assert_eq!(position, Some(5));
     place.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pool_is_saturated_by_more_inserts_than_connections() {
+    let plan = Inserts::new(|_every| Injected {
+        before: Some(Disturbance::Delay(Duration::from_millis(50))),
+        ..Injected::default()
+    });
+    let place = Place::open_with(None, Some(plan)).await;
+    let connection = Connection::open(&place.endpoints().store, "convoy", 1).await;
+    let connection = connection.unwrap();
+    let insert = |number: i32| {
+        let documents = connection.documents("sensor");
+        let document = bson::RawDocumentBuf::try_from(&bson::doc! { "_id": number }).unwrap();
+        async move { documents.insert(&[document]).await }
+    };
+    for number in 0..5 {
+        insert(number).await;
+    }
+    let checkouts = connection.checkouts();
+    assert!(checkouts.all >= 5 && !checkouts.saturated(), "{checkouts:?}");
+
+    futures_util::future::join_all((5..45).map(insert)).await;
+    let checkouts = connection.checkouts();
+    assert!(checkouts.saturated(), "{checkouts:?}");
+    assert!(checkouts.wait > Duration::from_millis(50), "{checkouts:?}");
+    place.close().await;
+}
