@@ -36,6 +36,7 @@ pub mod proxy;
 pub mod record;
 pub mod registry;
 pub mod report;
+mod run_id;
 mod settings;
 pub mod store;
 mod string_enum;

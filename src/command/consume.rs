@@ -4,16 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::{run_id, simulate};
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::{interrupt, servers};
 use crate::measure::RunClock;
 use crate::pipeline::{self, ConsumerSettings, Context, Observer as _, Phase};
 use crate::report::RunDirectory;
-use crate::settings::ConsumeSettings;
-use crate::settings::Invocation;
-use crate::summary::{Baseline, CpuUse, Display, ExpectedPhases, Process, consumer_report};
+use crate::run_id::new_run_id;
+use crate::settings::{ConsumeSettings, Invocation};
+use crate::summary::{
+    Baseline, CpuUse, Display, ExpectedPhases, Process, consumer_report, exit_status,
+    present_report,
+};
 use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
 
 /// Message when the user interrupts the consumption.
@@ -33,7 +35,7 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::reaching_back(OLDEST);
     let started = clock.now();
-    let member = run_id::of_start(clock.unix_ms(started), clock.since_boot(started));
+    let member = new_run_id(clock.unix_ms(started), clock.since_boot(started));
     let directory = RunDirectory::create(&settings.report.output, &member)?;
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, Path::new(LOG_DIRECTORY), &member, log_filter);
@@ -98,10 +100,10 @@ pub fn run(
         ));
     }
     let report = consumer_report(&process, &consumed, started, &cpu);
-    simulate::present(&report, &directory, log, settings.report.format, terminal)?;
+    present_report(&report, &directory, log, settings.report.format, terminal)?;
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),
-        None => Ok(simulate::status(&report)),
+        None => Ok(exit_status(&report)),
     }
 }
 

@@ -1,18 +1,17 @@
-//! One file per command. Each turns its settings into what the rooms below offer, and the outcome
-//! into an exit status.
+//! One file per command. Each runs with its settings and returns an exit status.
+//!
+//! `workload.rs` is shared by `simulate` and `produce`.
 
-pub mod clean;
-pub mod consume;
-pub mod dataset;
-pub mod doctor;
-pub mod manual;
-pub mod null_sink;
-pub mod produce;
-pub mod report;
-pub mod run_id;
-pub mod simulate;
-pub mod up;
-pub mod workload;
+mod clean;
+mod consume;
+mod dataset;
+mod doctor;
+mod manual;
+mod produce;
+mod report;
+mod simulate;
+mod up;
+mod workload;
 
 use crate::error::{Error, ExitStatus};
 use crate::settings::{

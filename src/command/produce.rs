@@ -3,16 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::command::{run_id, simulate, workload};
+use crate::command::workload;
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::{interrupt, servers};
 use crate::measure::RunClock;
 use crate::pipeline::{self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings};
 use crate::report::{Report, RunDirectory};
-use crate::settings::Invocation;
-use crate::settings::{Encoding, ProduceSettings};
-use crate::summary::{Baseline, CpuUse, Display, ExpectedPhases, Process, producer_report};
+use crate::run_id::new_run_id;
+use crate::settings::{Encoding, Invocation, ProduceSettings};
+use crate::summary::{
+    Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, present_report,
+    producer_report,
+};
 use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// Message when the user interrupts the emission.
@@ -26,8 +29,8 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::start();
     let run_id = settings.run_id.clone();
-    let run_id = run_id
-        .unwrap_or_else(|| run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
+    let run_id =
+        run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
     let name = directory_name(&run_id, settings);
     let report = settings.report.output.join(&name).join("report.json");
     if report.exists() {
@@ -78,7 +81,7 @@ pub fn run(
         baseline: &baseline,
     };
     let report = producer_report(&process, &produced, &cpu);
-    simulate::present(&report, &directory, log, settings.report.format, terminal)?;
+    present_report(&report, &directory, log, settings.report.format, terminal)?;
     match produced.failure {
         Some(failure) => Err(failure.into()),
         None => Ok(status(&report)),
@@ -99,7 +102,7 @@ fn status(report: &Report) -> ExitStatus {
     if produced.is_some_and(|produced| produced.not_acked + produced.dead_lettered > 0) {
         ExitStatus::Failed
     } else {
-        simulate::status(report)
+        exit_status(report)
     }
 }
 
@@ -111,7 +114,7 @@ fn resolve(
 ) -> Result<(Arc<Context>, Arc<EmissionSettings>), Error> {
     let rows = workload::open(&settings.load, settings.topic.as_deref())?;
     let emission = EmissionSettings {
-        fleet: workload::fleet(&settings.load, &rows.workload, settings.shard),
+        fleet: settings.load.fleet(rows.workload.rows(), settings.shard),
         workload: Arc::new(rows.workload),
         key: settings.load.key,
         compression: settings.producer.compression,

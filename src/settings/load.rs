@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::fleet::Key;
+use crate::fleet::{self, Key, Shard};
 use crate::load::{Arrival, Bound, Rate};
 use crate::settings::serialize::{bound, optional_rate, rate, seconds, text};
 
@@ -41,6 +41,21 @@ pub struct LoadSettings {
 }
 
 impl LoadSettings {
+    /// Returns the settings of the fleet, or of one shard of it, that emits this many rows.
+    pub fn fleet(&self, rows: u64, shard: Option<Shard>) -> fleet::Settings {
+        fleet::Settings {
+            vehicles: self.vehicles,
+            rate: self.rate,
+            total_rate: self.total_rate,
+            arrival: self.arrival,
+            seed: self.seed,
+            warm_up: self.warmup,
+            bound: self.bound,
+            rows,
+            shard,
+        }
+    }
+
     /// Returns the readings per second of the whole fleet; `None` at an unlimited rate.
     pub fn target_rate(&self) -> Option<f64> {
         match (self.total_rate, self.rate) {

@@ -25,15 +25,14 @@ use convoy_registry_server::Registry;
 use convoy_server_kit::tls::Authority;
 
 use self::env_file::EnvFile;
-use crate::command::run_id;
 use crate::error::{Error, ExitStatus};
 use crate::host::embedded::{self, DataPlace, loopback};
 use crate::host::interrupt;
 use crate::host::roles::{Role, Runtimes};
 use crate::host::sweep;
 use crate::measure::RunClock;
-use crate::settings::Invocation;
-use crate::settings::{Credentials, UpSettings};
+use crate::run_id::new_run_id;
+use crate::settings::{Credentials, Invocation, UpSettings};
 use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// Printed when the user stops the servers.
@@ -56,7 +55,7 @@ pub fn run(
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::start();
-    let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, Path::new(LOG_DIRECTORY), &run_id, log_filter);
     sweep::sweep_own_directories();

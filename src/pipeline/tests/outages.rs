@@ -252,7 +252,10 @@ async fn pool_is_saturated_by_more_inserts_than_connections() {
         insert(number).await;
     }
     let checkouts = connection.checkouts();
-    assert!(checkouts.all >= 5 && !checkouts.saturated(), "{checkouts:?}");
+    assert!(
+        checkouts.all >= 5 && !checkouts.saturated(),
+        "{checkouts:?}"
+    );
 
     futures_util::future::join_all((5..45).map(insert)).await;
     let checkouts = connection.checkouts();

@@ -1,12 +1,14 @@
 //! `convoy simulate`: provision → warm up → measure → drain → audit → report → tear down.
 
+mod null_sink;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::command::{null_sink, run_id, workload};
+use crate::command::workload;
 use crate::error::{Error, ExitStatus};
 use crate::faults::{DataFaults, Plan};
 use crate::host::faults::{self, Injector, Watched};
@@ -16,13 +18,12 @@ use crate::host::sweep;
 use crate::host::{backend, interrupt};
 use crate::measure::RunClock;
 use crate::pipeline::{self, Context, EmissionSettings, Observer, Roles, SimulationSettings};
-use crate::report::{
-    LatencyLog, PartialFile, Report, RunDirectory, Status, write_json, write_text,
-};
-use crate::settings::Invocation;
-use crate::settings::{Format, SimulateSettings, Sink};
+use crate::report::{LatencyLog, PartialFile, Report, RunDirectory};
+use crate::run_id::new_run_id;
+use crate::settings::{Invocation, SimulateSettings, Sink};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, Process, null_sink_report, simulate_report,
+    Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, null_sink_report,
+    present_report, simulate_report,
 };
 use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
@@ -47,7 +48,7 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     backend::adopt_engine(settings, &invocation.surroundings);
     let clock = RunClock::start();
-    let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let directory = RunDirectory::create(&settings.report.output, &run_id)?;
     start_logging(
         terminal,
@@ -104,10 +105,10 @@ pub fn run(
         log,
         failure,
     } = ran;
-    present(&report, &directory, log, settings.report.format, terminal)?;
+    present_report(&report, &directory, log, settings.report.format, terminal)?;
     match failure {
         Some(failure) => Err(failure.into()),
-        None => Ok(status(&report)),
+        None => Ok(exit_status(&report)),
     }
 }
 
@@ -224,34 +225,6 @@ fn replay(process: &Process<'_, SimulateSettings>, plan: &Plan) -> String {
     line
 }
 
-/// Writes the report's files and shows it on stdout.
-pub(super) fn present(
-    report: &Report,
-    directory: &RunDirectory,
-    log: Option<LatencyLog<PartialFile>>,
-    format: Format,
-    terminal: &Terminal,
-) -> Result<(), Error> {
-    let files = directory.write(report, log)?;
-    terminal
-        .data(|stdout| match format {
-            Format::Text => write_text(report, &files, stdout),
-            Format::Json => write_json(report, stdout),
-        })
-        .map_err(Error::Stdout)
-}
-
-/// Returns the exit status that a report asks for.
-pub(super) fn status(report: &Report) -> ExitStatus {
-    if !report.passed() {
-        ExitStatus::Failed
-    } else if report.status == Status::Interrupted {
-        ExitStatus::Interrupted
-    } else {
-        ExitStatus::Success
-    }
-}
-
 /// Opens the dataset and resolves the settings of the pipeline.
 fn resolve(
     settings: &SimulateSettings,
@@ -261,7 +234,7 @@ fn resolve(
     let rows = workload::open(&settings.load, settings.topic.as_deref())?;
     let faults = settings.faults.as_ref();
     let emission = EmissionSettings {
-        fleet: workload::fleet(&settings.load, &rows.workload, None),
+        fleet: settings.load.fleet(rows.workload.rows(), None),
         workload: Arc::new(rows.workload),
         key: settings.load.key,
         compression: settings.producer.compression,
