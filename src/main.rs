@@ -1,69 +1,11 @@
-//! Starts convoy: command line → command → exit status.
+//! The executable.
 
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::path::Path;
 use std::process::ExitCode;
 
-use convoy::cli::{self, Environment, Request};
-use convoy::command::{self, Command};
-use convoy::error::ExitStatus;
-use convoy::settings::Invocation;
-use convoy::terminal::{ProgressMode, Terminal};
-
-/// 10–20 % more records per second on the client side than the system allocator.
+/// Stores 10–20 % more records per second than with the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    panic::set_hook(Box::new(say_panic));
-    let status = panic::catch_unwind(AssertUnwindSafe(convoy)).unwrap_or(ExitStatus::Bug);
-    ExitCode::from(status.code())
-}
-
-fn convoy() -> ExitStatus {
-    // HTTP clients take it from here; only a second call could fail.
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    let plain = Terminal::new(ProgressMode::Never, false);
-    let environment = match Environment::read(std::env::vars_os(), Path::new(".")) {
-        Ok(environment) => environment,
-        Err(error) => return refuse(&error, &plain),
-    };
-    let terminal = |progress| Terminal::new(progress, environment.colored());
-    match cli::parse(std::env::args_os(), &environment) {
-        Ok(Request::Show(text)) => show(&text, &plain),
-        Ok(Request::Run {
-            command,
-            invocation,
-            progress,
-        }) => run(&command, &invocation, &terminal(progress)),
-        Err(error) => refuse(&error, &terminal(ProgressMode::Never)),
-    }
-}
-
-fn run(command: &Command, invocation: &Invocation, terminal: &Terminal) -> ExitStatus {
-    command::run(command, invocation, terminal).unwrap_or_else(|error| {
-        terminal.error(&error, error.hint().as_deref());
-        error.exit_status()
-    })
-}
-
-fn show(text: &str, terminal: &Terminal) -> ExitStatus {
-    match terminal.data(|stdout| stdout.write_all(text.as_bytes())) {
-        Ok(()) => ExitStatus::Success,
-        Err(_closed) => ExitStatus::Environment,
-    }
-}
-
-fn refuse(error: &cli::Error, terminal: &Terminal) -> ExitStatus {
-    terminal.error(error, error.hint().as_deref());
-    ExitStatus::Usage
-}
-
-/// Says where the bug is; whoever waits for the thread decides how the run ends.
-fn say_panic(panic: &PanicHookInfo<'_>) {
-    tracing::error!(%panic, "a thread panicked");
-    let terminal = Terminal::new(ProgressMode::Never, false);
-    terminal.say(format_args!(
-        "error: convoy has a bug: {panic}\n\nhint: please report this with the command line and the log of the run"
-    ));
+    convoy::main()
 }

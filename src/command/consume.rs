@@ -4,19 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::{run_id, simulate};
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::{interrupt, servers};
 use crate::measure::RunClock;
-use crate::pipeline::{
-    self, ConsumerSettings, Context, Length, Observer as _, Participation, Phase, StorageSettings,
-    Timeouts, Timing, TopicCreation,
-};
+use crate::pipeline::{self, ConsumerSettings, Context, Observer as _, Phase};
 use crate::report::RunDirectory;
-use crate::settings::ConsumeSettings;
-use crate::settings::Invocation;
-use crate::summary::{Baseline, CpuUse, Display, ExpectedPhases, Process, consumer_report};
+use crate::run_id::new_run_id;
+use crate::settings::{ConsumeSettings, Invocation};
+use crate::summary::{
+    Baseline, CpuUse, Display, ExpectedPhases, Process, consumer_report, exit_status,
+    present_report,
+};
 use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
 
 /// Message when the user interrupts the consumption.
@@ -28,9 +27,6 @@ const OLDEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Connections for writers. With more owned partitions, inserts wait for a connection.
 const CONNECTIONS: usize = 8;
 
-/// Times `--dead-after`: how long a live member may take to give up a partition.
-const GIVE_UP_FACTOR: u32 = 5;
-
 /// Consumes as one member of a group, and writes a report.
 pub fn run(
     settings: &ConsumeSettings,
@@ -39,8 +35,8 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::reaching_back(OLDEST);
     let started = clock.now();
-    let member = run_id::of_start(clock.unix_ms(started), clock.since_boot(started));
-    let directory = RunDirectory::create(&settings.output, &member)?;
+    let member = new_run_id(clock.unix_ms(started), clock.since_boot(started));
+    let directory = RunDirectory::create(&settings.report.output, &member)?;
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, Path::new(LOG_DIRECTORY), &member, log_filter);
     let context = Arc::new(context(settings, member, clock));
@@ -48,8 +44,12 @@ pub fn run(
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.unix_ms(started))?;
     let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal, INTERRUPTED);
-    let expected = settings.duration.map(Expected::Duration);
-    let expected = expected.or(settings.records.map(Expected::Records));
+    let expected = settings
+        .participation
+        .length
+        .duration
+        .map(Expected::Duration);
+    let expected = expected.or(settings.participation.length.records.map(Expected::Records));
     let display = Arc::new(Display::new(
         terminal,
         ExpectedPhases {
@@ -62,8 +62,12 @@ pub fn run(
     display.phase(Phase::Preparing);
     let registry = settings.registry.as_ref();
     let consumer = ConsumerSettings {
-        storage: Arc::new(storage(settings)),
-        participation: participation(settings),
+        storage: Arc::new(
+            settings
+                .writer
+                .storage(Some(settings.group.clone()), CONNECTIONS),
+        ),
+        participation: settings.participation,
         broker: servers::external_endpoint(&settings.broker)?,
         store: settings.store.clone(),
         registry: registry.map(servers::registry_client).transpose()?,
@@ -87,7 +91,7 @@ pub fn run(
         workload: None,
         baseline: &baseline,
     };
-    if settings.replay_dead_letters {
+    if settings.participation.replay_dead_letters {
         let counters = &context.counters;
         terminal.say(format_args!(
             "dead letters: {} stored now, {} kept",
@@ -96,57 +100,19 @@ pub fn run(
         ));
     }
     let report = consumer_report(&process, &consumed, started, &cpu);
-    simulate::present(&report, &directory, log, settings.format, terminal)?;
+    present_report(&report, &directory, log, settings.report.format, terminal)?;
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),
-        None => Ok(simulate::status(&report)),
-    }
-}
-
-fn participation(settings: &ConsumeSettings) -> Participation {
-    Participation {
-        start: settings.from,
-        timing: Timing {
-            heartbeat: settings.beat,
-            dead_after: settings.dead_after,
-            give_up_timeout: settings.dead_after * GIVE_UP_FACTOR,
-        },
-        length: Length {
-            duration: settings.duration,
-            records: settings.records,
-            idle: settings.idle,
-        },
-        replay_dead_letters: settings.replay_dead_letters,
-    }
-}
-
-fn storage(settings: &ConsumeSettings) -> StorageSettings {
-    StorageSettings {
-        group: Some(settings.group.clone()),
-        database: settings.database.clone(),
-        collection: settings.collection.clone(),
-        connections: CONNECTIONS,
-        batch_records: settings.batch_records as usize,
-        batch_wait: settings.batch_wait,
-        drain_timeout: settings.drain_timeout,
-        store_timeout: settings.store_timeout,
+        None => Ok(exit_status(&report)),
     }
 }
 
 fn context(settings: &ConsumeSettings, member: String, clock: RunClock) -> Context {
-    let creation = settings.creation;
     let shared = pipeline::Settings {
         run_id: member,
         topics: settings.topics.clone(),
-        creation: TopicCreation {
-            partitions: creation.partitions,
-            partitions_required: creation.partitions_required,
-            replication_factor: creation.replication_factor,
-        },
-        timeouts: Timeouts {
-            request: settings.request_timeout,
-            broker: settings.broker_timeout,
-        },
+        creation: settings.creation,
+        timeouts: settings.timeouts,
     };
     Context::new(shared, clock)
 }

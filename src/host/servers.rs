@@ -330,7 +330,7 @@ async fn provide_registry(
     data: Option<&DataPlace>,
     runtimes: &Runtimes,
 ) -> Result<(Option<embedded_registry::Registry>, Option<Client>), Error> {
-    if settings.encoding == Encoding::Json {
+    if settings.producer.encoding == Encoding::Json {
         return Ok((None, None));
     }
     if let Some(external) = &settings.registry {

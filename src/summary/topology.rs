@@ -27,8 +27,8 @@ pub(super) fn simulate(
         broker,
         store,
         consumers: settings.consumers,
-        database: settings.database.clone(),
-        collection: settings.collection.clone(),
+        database: settings.writer.database.clone(),
+        collection: settings.writer.collection.clone(),
         key: settings.load.key.to_string(),
         tls: all_encrypted(&encrypted),
         ..topics(context)
@@ -50,8 +50,8 @@ pub(super) fn consume(context: &Context, settings: &ConsumeSettings) -> Topology
     Topology {
         store: BackendKind::External,
         consumers: 1,
-        database: settings.database.clone(),
-        collection: settings.collection.clone(),
+        database: settings.writer.database.clone(),
+        collection: settings.writer.collection.clone(),
         tls: all_encrypted(&[broker, uses_tls(&settings.store)]),
         ..topics(context)
     }

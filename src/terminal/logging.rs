@@ -17,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use crate::terminal::streams::Terminal;
+use crate::terminal::streams::{Terminal, Verbosity};
 
 /// Directory of the log files.
 pub const LOG_DIRECTORY: &str = "logs";
@@ -25,6 +25,11 @@ pub const LOG_DIRECTORY: &str = "logs";
 /// Filter of stderr: warnings of convoy and errors of its dependencies. The Kafka client is off,
 /// because convoy reports each of its errors itself.
 const STDERR_FILTER: &str = "error,rskafka=off,convoy=warn";
+
+/// Filters of stderr with `--quiet`, with `--verbose` and with `-vv`.
+const QUIET_FILTER: &str = "error,rskafka=off";
+const DEBUG_FILTER: &str = "info,convoy=debug";
+const TRACE_FILTER: &str = "debug,convoy=trace";
 
 /// Maximum number of warnings per call site on stderr. The file gets all.
 const MAX_REPEATS: u32 = 3;
@@ -86,7 +91,12 @@ where
         .event_format(StderrFormat::default())
         .with_ansi(false)
         .with_writer(StderrWriter(terminal.clone()))
-        .with_filter(EnvFilter::new(STDERR_FILTER))
+        .with_filter(EnvFilter::new(match terminal.verbosity {
+            Verbosity::Errors => QUIET_FILTER,
+            Verbosity::Warnings => STDERR_FILTER,
+            Verbosity::Debug => DEBUG_FILTER,
+            Verbosity::Trace => TRACE_FILTER,
+        }))
 }
 
 /// Formats an event for people: `warning: connection closed peer=127.0.0.1:40112`.
@@ -119,14 +129,22 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let count = self.count(event);
+        let level = *event.metadata().level();
+        let count = if level <= Level::WARN {
+            self.count(event)
+        } else {
+            // Debug and trace messages were asked for.
+            0
+        };
         if count > MAX_REPEATS {
             return Ok(());
         }
-        let label = match *event.metadata().level() {
+        let label = match level {
             Level::ERROR => "error",
             Level::WARN => "warning",
-            _ => "note",
+            Level::INFO => "info",
+            Level::DEBUG => "debug",
+            Level::TRACE => "trace",
         };
         write!(writer, "{label}: ")?;
         context

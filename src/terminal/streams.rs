@@ -40,11 +40,26 @@ impl fmt::Display for ProgressMode {
     }
 }
 
+/// How much stderr gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors only.
+    Errors,
+    /// Errors, warnings, notes and progress.
+    #[default]
+    Warnings,
+    /// Debug messages as well.
+    Debug,
+    /// Trace messages as well.
+    Trace,
+}
+
 /// Stdout and stderr. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Terminal {
     pub(super) bars: MultiProgress,
     pub(super) draws_bars: bool,
+    pub(super) verbosity: Verbosity,
     colored: bool,
 }
 
@@ -62,7 +77,19 @@ impl Terminal {
             bars: MultiProgress::with_draw_target(target),
             draws_bars,
             colored: colored && stderr_is_terminal,
+            verbosity: Verbosity::default(),
         }
+    }
+
+    /// Sets how much stderr gets.
+    #[must_use]
+    pub fn with_verbosity(mut self, verbosity: Verbosity) -> Self {
+        self.verbosity = verbosity;
+        if verbosity == Verbosity::Errors {
+            self.draws_bars = false;
+            self.bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        self
     }
 
     /// Writes results to stdout. A closed pipe (`| head`) is not an error.
@@ -77,14 +104,17 @@ impl Terminal {
         }
     }
 
-    /// Writes lines to stderr.
+    /// Writes lines to stderr, unless it gets errors only.
     pub fn say(&self, text: impl fmt::Display) {
-        self.write_stderr(format!("{text}\n").as_bytes());
+        if self.verbosity > Verbosity::Errors {
+            self.write_stderr(format!("{text}\n").as_bytes());
+        }
     }
 
     /// Writes an error with its causes and a hint to stderr.
     pub fn error(&self, error: &dyn Error, hint: Option<&str>) {
-        self.say(render(error, hint, self.colored));
+        let text = render(error, hint, self.colored);
+        self.write_stderr(format!("{text}\n").as_bytes());
     }
 
     pub(super) fn write_stderr(&self, bytes: &[u8]) {

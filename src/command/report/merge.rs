@@ -6,7 +6,6 @@ use convoy_server_kit::SecretUri;
 
 use crate::audit::Verdict;
 use crate::command::report::case::build_case;
-use crate::command::simulate;
 use crate::dataset::Dataset;
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::Runtimes;
@@ -14,10 +13,9 @@ use crate::pipeline::{self, Case, Workload, dead_letter_collection, verdict};
 use crate::report::{
     self, Produced, Report, RunDirectory, SavedReport, Status, Warning, producers, read_report,
 };
-use crate::settings::Invocation;
-use crate::settings::MergeSettings;
+use crate::settings::{Invocation, MergeSettings};
 use crate::store::Connection;
-use crate::summary::describe_dataset;
+use crate::summary::{describe_dataset, exit_status, present_report};
 use crate::terminal::Terminal;
 
 /// Connections to the store. The audit needs one.
@@ -43,9 +41,9 @@ pub fn merge(
         add_audit(&mut report, audited);
     }
     let name = format!("{}-merged", report.run.id);
-    let directory = RunDirectory::create(&settings.output, &name)?;
-    simulate::present(&report, &directory, None, settings.format, terminal)?;
-    Ok(simulate::status(&report))
+    let directory = RunDirectory::create(&settings.report.output, &name)?;
+    present_report(&report, &directory, None, settings.report.format, terminal)?;
+    Ok(exit_status(&report))
 }
 
 /// Reads the reports. If several are given, as by `runs/*`, skips the directories of killed

@@ -1,12 +1,14 @@
 //! `convoy simulate`: provision → warm up → measure → drain → audit → report → tear down.
 
+mod null_sink;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::command::{null_sink, run_id, workload};
+use crate::command::workload;
 use crate::error::{Error, ExitStatus};
 use crate::faults::{DataFaults, Plan};
 use crate::host::faults::{self, Injector, Watched};
@@ -15,17 +17,13 @@ use crate::host::servers::{Servers, Situation};
 use crate::host::sweep;
 use crate::host::{backend, interrupt};
 use crate::measure::RunClock;
-use crate::pipeline::{
-    self, Context, EmissionSettings, Observer, Roles, SimulationSettings, StorageSettings,
-    Timeouts, TopicCreation,
-};
-use crate::report::{
-    LatencyLog, PartialFile, Report, RunDirectory, Status, write_json, write_text,
-};
-use crate::settings::Invocation;
-use crate::settings::{Format, SimulateSettings, Sink};
+use crate::pipeline::{self, Context, EmissionSettings, Observer, Roles, SimulationSettings};
+use crate::report::{LatencyLog, PartialFile, Report, RunDirectory};
+use crate::run_id::new_run_id;
+use crate::settings::{Invocation, SimulateSettings, Sink};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, Process, null_sink_report, simulate_report,
+    Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, null_sink_report,
+    present_report, simulate_report,
 };
 use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
@@ -50,8 +48,8 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     backend::adopt_engine(settings, &invocation.surroundings);
     let clock = RunClock::start();
-    let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
-    let directory = RunDirectory::create(&settings.output, &run_id)?;
+    let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    let directory = RunDirectory::create(&settings.report.output, &run_id)?;
     start_logging(
         terminal,
         Path::new(LOG_DIRECTORY),
@@ -107,10 +105,10 @@ pub fn run(
         log,
         failure,
     } = ran;
-    present(&report, &directory, log, settings.format, terminal)?;
+    present_report(&report, &directory, log, settings.report.format, terminal)?;
     match failure {
         Some(failure) => Err(failure.into()),
-        None => Ok(status(&report)),
+        None => Ok(exit_status(&report)),
     }
 }
 
@@ -227,34 +225,6 @@ fn replay(process: &Process<'_, SimulateSettings>, plan: &Plan) -> String {
     line
 }
 
-/// Writes the report's files and shows it on stdout.
-pub(super) fn present(
-    report: &Report,
-    directory: &RunDirectory,
-    log: Option<LatencyLog<PartialFile>>,
-    format: Format,
-    terminal: &Terminal,
-) -> Result<(), Error> {
-    let files = directory.write(report, log)?;
-    terminal
-        .data(|stdout| match format {
-            Format::Text => write_text(report, &files, stdout),
-            Format::Json => write_json(report, stdout),
-        })
-        .map_err(Error::Stdout)
-}
-
-/// Returns the exit status that a report asks for.
-pub(super) fn status(report: &Report) -> ExitStatus {
-    if !report.passed() {
-        ExitStatus::Failed
-    } else if report.status == Status::Interrupted {
-        ExitStatus::Interrupted
-    } else {
-        ExitStatus::Success
-    }
-}
-
 /// Opens the dataset and resolves the settings of the pipeline.
 fn resolve(
     settings: &SimulateSettings,
@@ -264,35 +234,19 @@ fn resolve(
     let rows = workload::open(&settings.load, settings.topic.as_deref())?;
     let faults = settings.faults.as_ref();
     let emission = EmissionSettings {
-        fleet: workload::fleet(&settings.load, &rows.workload, None),
+        fleet: settings.load.fleet(rows.workload.rows(), None),
         workload: Arc::new(rows.workload),
         key: settings.load.key,
-        compression: settings.compression,
-        linger: settings.linger,
+        compression: settings.producer.compression,
+        linger: settings.producer.linger,
         data_faults: faults.and_then(|plan| DataFaults::of(plan, settings.load.seed)),
     };
-    let storage = StorageSettings {
-        group: None,
-        database: settings.database.clone(),
-        collection: settings.collection.clone(),
-        connections: settings.consumers as usize,
-        batch_records: settings.batch_records as usize,
-        batch_wait: settings.batch_wait,
-        drain_timeout: settings.drain_timeout,
-        store_timeout: settings.store_timeout,
-    };
+    let storage = settings.writer.storage(None, settings.consumers as usize);
     let shared = pipeline::Settings {
         run_id,
         topics: rows.topics,
-        creation: TopicCreation {
-            partitions: settings.partitions,
-            partitions_required: settings.partitions_required,
-            replication_factor: settings.replication_factor,
-        },
-        timeouts: Timeouts {
-            request: settings.request_timeout,
-            broker: settings.broker_timeout,
-        },
+        creation: settings.creation,
+        timeouts: settings.timeouts,
     };
     let simulation = SimulationSettings {
         emission: Arc::new(emission),
