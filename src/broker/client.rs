@@ -24,6 +24,9 @@ use crate::cause::{Cause, chain, within};
 use crate::platform::nodelay;
 use crate::record::envelope;
 
+/// Bytes of one produce request. The default limit of brokers is 1 MiB.
+pub const BATCH_BYTES: usize = 900 * 1024;
+
 /// Timeout for connecting, including TLS and authentication.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 

@@ -6,7 +6,7 @@ mod error;
 mod spec;
 mod tls;
 
-pub use client::{Batch, Connector, Fetched, Partition, ProduceOutcome, Record};
+pub use client::{BATCH_BYTES, Batch, Connector, Fetched, Partition, ProduceOutcome, Record};
 pub use error::Error;
 pub use spec::{Compression, Endpoint, Login, Mechanism, SecurityProtocol};
 pub use tls::Tls;

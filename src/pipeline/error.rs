@@ -93,7 +93,7 @@ impl Error {
                 "check the topic's retention and compaction, and whether the broker lost its log"
             }
             Self::Unreadable { .. } => {
-                "the topic was compacted or holds transaction markers; pass another `--topic`"
+                "pass another `--topic`; this one was compacted or holds transaction markers"
             }
             Self::Partitions { .. } => {
                 "omit `--partitions` to use the topic as it is, or pass another `--topic`"

@@ -47,9 +47,7 @@ impl Error {
             Self::Connect { .. } => Some(
                 "check that the server runs and that address, user and password are right; or use the built-in store with `--backend embedded`",
             ),
-            Self::Fenced { .. } => {
-                Some("another consumer owns the partition now; this one can be stopped")
-            }
+            Self::Fenced { .. } => Some("stop this consumer: another one owns the partition now"),
             Self::NotPrimary | Self::Command { .. } => None,
         }
     }

@@ -109,18 +109,18 @@ impl<'a> Accounting<'a> {
                 DataKind::MissingBatch => counters.withheld.get(),
                 kind => ledger.injected.get(&kind).copied().unwrap_or_default(),
             };
-            let set_aside = by_reason.get(&kind).copied().unwrap_or_default();
+            let dead_letters = by_reason.get(&kind).copied().unwrap_or_default();
             let accounted = match kind {
                 DataKind::MissingBatch => self.withheld(ledger).saturating_sub(self.leaked),
                 DataKind::OutOfOrder => reordered,
                 // Retries of requests with an unknown outcome add more duplicates.
                 DataKind::Duplicate => counters.producer_duplicated.get().min(injected),
-                DataKind::NaStorm => self.stored_storms + set_aside,
+                DataKind::NaStorm => self.stored_storms + dead_letters,
                 DataKind::WrongType
                 | DataKind::ExtraColumn
                 | DataKind::MissingColumn
                 | DataKind::TruncatedHeader
-                | DataKind::Oversized => set_aside,
+                | DataKind::Oversized => dead_letters,
             };
             FaultAccount {
                 kind: kind.to_string(),

@@ -6,7 +6,9 @@ use std::time::Duration;
 use bson::{RawDocumentBuf, doc};
 use tokio::sync::Mutex;
 
-use crate::broker::{self, Batch, Compression, Connector, Partition, ProduceOutcome, Record};
+use crate::broker::{
+    self, BATCH_BYTES, Batch, Compression, Connector, Partition, ProduceOutcome, Record,
+};
 use crate::cause::Cause;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::TOPIC_SUFFIX;
@@ -18,9 +20,6 @@ use crate::store::Documents;
 
 /// Bytes of the letters of one insert. The limit of a wire message is 48 MB.
 const INSERT_BYTES: usize = 30_000_000;
-
-/// Bytes of the letters of one produce request. The default limit of brokers is 1 MiB.
-const PRODUCE_BYTES: usize = 900 * 1024;
 
 /// Bytes of a fetch for one record.
 const FETCH_BYTES: i32 = 1024 * 1024;
@@ -105,7 +104,7 @@ impl DeadLetters {
         let mut first = 0;
         while first < letters.len() {
             let size = |letter: &&Letter| letter.value.as_ref().map_or(0, Vec::len) + 4_096;
-            let end = first + fitting(&letters[first..], PRODUCE_BYTES, size);
+            let end = first + fitting(&letters[first..], BATCH_BYTES, size);
             let letters = &letters[first..end];
             if send(context, partition, letters).await? {
                 self.mark(context, letters, true).await?;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::audit::{Ledger, fingerprint};
-use crate::broker::{Batch, Partition, ProduceOutcome};
+use crate::broker::{BATCH_BYTES, Batch, Partition, ProduceOutcome};
 use crate::cause::Cause;
 use crate::faults::DataKind;
 use crate::fleet::Reading;
@@ -25,9 +25,6 @@ use crate::pipeline::machine::{Batcher, batcher};
 use crate::pipeline::settings::EmissionSettings;
 use crate::pipeline::value_format::ValueFormat;
 use crate::record::DocumentId;
-
-/// Bytes of one produce request. The default limit of brokers is 1 MiB.
-const BATCH_BYTES: usize = 900 * 1024;
 
 /// Readings to encode before the request in flight is polled again.
 const CHUNK: usize = 64;
@@ -173,7 +170,7 @@ impl PartitionProducer {
                     let alone = sending.answered(answer, context.clock.now());
                     if let (Some(alone), Some(cause)) = (alone, &cause)
                         && !flight.sent[alone].copy
-                        && let Err(error) = self.set_aside(&flight.sent[alone], cause).await
+                        && let Err(error) = self.write_letter(&flight.sent[alone], cause).await
                     {
                         self.filler.ledger.not_acked += 1 + sending.unacked() as u64;
                         return Err(error);
@@ -229,7 +226,7 @@ impl PartitionProducer {
     }
 
     /// Writes a dead letter for a reading whose message exceeds the broker's limit.
-    async fn set_aside(&mut self, sent: &Sent, cause: &Cause) -> Result<(), Error> {
+    async fn write_letter(&mut self, sent: &Sent, cause: &Cause) -> Result<(), Error> {
         tracing::warn!(%cause, "writing a dead letter for a rejected message");
         let context = Arc::clone(&self.filler.context);
         let partition = self.topic_partition;

@@ -129,7 +129,7 @@ impl Writer {
         loop {
             match self.writing.action(self.context.clock.now()) {
                 Action::Collect { until } => self.collect(until).await,
-                Action::SetAside => self.set_aside().await?,
+                Action::WriteLetters => self.write_letters().await?,
                 Action::Insert { first, most } => self.insert(first, most).await?,
                 Action::Forget => self.pending.clear(),
                 Action::Checkpoint {
@@ -179,7 +179,7 @@ impl Writer {
     }
 
     /// Writes the dead letters of rejected records, before a checkpoint passes them.
-    async fn set_aside(&mut self) -> Result<(), Error> {
+    async fn write_letters(&mut self) -> Result<(), Error> {
         let mut letters: BTreeMap<usize, Vec<Letter>> = BTreeMap::new();
         for (partition, poison) in self.pending.poison.drain(..) {
             let letter = Letter::of_record(&self.context, &self.storage, partition, poison);
@@ -190,7 +190,7 @@ impl Writer {
                 .put(&self.context, topic, &letters)
                 .await?;
         }
-        self.writing.set_aside();
+        self.writing.letters_written();
         Ok(())
     }
 

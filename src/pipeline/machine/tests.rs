@@ -107,7 +107,7 @@ fn bytes(id: u32) -> usize {
 struct World {
     log: [Vec<u32>; PARTITIONS],
     acked: BTreeSet<u32>,
-    set_aside: BTreeSet<u32>,
+    dead_lettered: BTreeSet<u32>,
     unacked: usize,
     /// Id → partition and offset that it was read from.
     stored: BTreeMap<u32, (usize, i64)>,
@@ -143,7 +143,7 @@ impl World {
                     tape.step(&mut self.now);
                     if let Some(index) = sending.answered(answer, self.now) {
                         assert!(too_large(flight[index]));
-                        self.set_aside.insert(flight[index]);
+                        self.dead_lettered.insert(flight[index]);
                     }
                 }
                 Send::Pause(pause) => self.now += nanos(pause),
@@ -154,7 +154,7 @@ impl World {
                     self.unacked += unacked;
                     let known = flight
                         .iter()
-                        .filter(|id| self.acked.contains(id) || self.set_aside.contains(id));
+                        .filter(|id| self.acked.contains(id) || self.dead_lettered.contains(id));
                     assert_eq!(unacked, flight.len() - known.count());
                     return false;
                 }
@@ -225,7 +225,7 @@ impl World {
         let in_log: BTreeSet<u32> = self.log.iter().flatten().copied().collect();
         assert!(self.acked.is_subset(&in_log), "I2");
         if self.unacked == 0 {
-            let whole = in_log.len() + self.set_aside.len();
+            let whole = in_log.len() + self.dead_lettered.len();
             assert_eq!(whole, MESSAGES as usize, "I1");
         }
     }
@@ -278,7 +278,7 @@ impl Owner {
                 self.letters.clear();
                 Life::GoesOn
             }
-            Action::SetAside => self.meet(world, tape.fate(), Self::set_aside),
+            Action::WriteLetters => self.meet(world, tape.fate(), Self::write_letters),
             Action::Insert { first, most } => {
                 let end = self.documents.len().min(first + most);
                 assert!(first < end);
@@ -377,11 +377,11 @@ impl Owner {
         Life::GoesOn
     }
 
-    fn set_aside(&mut self, world: &mut World, answered: bool) {
+    fn write_letters(&mut self, world: &mut World, answered: bool) {
         world.letters.extend(&self.letters);
         if answered {
             self.letters.clear();
-            self.writing.set_aside();
+            self.writing.letters_written();
         }
     }
 

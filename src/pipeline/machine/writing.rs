@@ -1,9 +1,9 @@
 //! Decides for one writer what to gather, reject and insert, and when to move which checkpoint.
 //!
 //! ```text
-//!  Collect ─▶ SetAside ─▶ Insert ─┬▶ (settled) ─▶ Collect ─▶ Checkpoint, one per partition ─▶ Collect
-//!                ▲                │
-//!                └── rejected ────┘      no response: Pause, then retry, until a timeout
+//!  Collect ─▶ WriteLetters ─▶ Insert ─┬▶ (settled) ─▶ Collect ─▶ Checkpoint, one per partition
+//!                  ▲                  │
+//!                  └──── rejected ────┘        no response: Pause, then retry, until a timeout
 //! ```
 //!
 //! A checkpoint follows settled records only: they and all before them are stored or dead-lettered.
@@ -56,7 +56,7 @@ pub enum Action<P> {
         until: Option<u64>,
     },
     /// Write the dead letters of the batch.
-    SetAside,
+    WriteLetters,
     /// Insert documents of the batch.
     Insert {
         /// Index of the first one.
@@ -195,7 +195,7 @@ impl<P: Copy + Ord> Writing<P> {
     }
 
     /// Records that the dead letters of the batch are written.
-    pub fn set_aside(&mut self) {
+    pub fn letters_written(&mut self) {
         self.answered();
         self.batch.letters = 0;
     }
@@ -258,7 +258,7 @@ impl<P: Copy + Ord> Writing<P> {
     fn store(&mut self) -> Action<P> {
         let batch = &mut self.batch;
         if batch.letters > 0 {
-            return Action::SetAside;
+            return Action::WriteLetters;
         }
         if batch.inserted < batch.documents {
             return Action::Insert {
