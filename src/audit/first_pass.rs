@@ -95,6 +95,6 @@ impl FirstPass {
     pub fn agrees_with(&self, ledger: &Ledger) -> bool {
         self.unsound == 0
             && self.sound == ledger.messages
-            && ledger.messages.count + ledger.spoilt == ledger.emitted
+            && ledger.messages.count + ledger.invalid == ledger.emitted
     }
 }

@@ -18,7 +18,7 @@ pub struct Ledger {
     pub not_acked: u64,
     /// Those that a fault made invalid, so that they must become dead letters; they are not among
     /// the messages.
-    pub spoilt: u64,
+    pub invalid: u64,
     /// Readings with an injected fault, by kind.
     pub injected: BTreeMap<DataKind, u64>,
 }
@@ -29,7 +29,7 @@ impl Ledger {
         self.emitted += other.emitted;
         self.messages.merge(other.messages);
         self.not_acked += other.not_acked;
-        self.spoilt += other.spoilt;
+        self.invalid += other.spoilt;
         for (kind, count) in other.injected {
             *self.injected.entry(kind).or_default() += count;
         }

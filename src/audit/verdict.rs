@@ -88,7 +88,7 @@ impl Verdict {
             reordered: first_pass.reordered,
             dead_lettered,
             stray,
-            declared: ledger.spoilt,
+            declared: ledger.invalid,
             labels,
             ..Self::default()
         }

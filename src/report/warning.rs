@@ -2,8 +2,6 @@
 //!
 //! Errors end a run; warnings are part of its report.
 
-use std::fmt;
-
 use crate::measure::{Interval, Stage};
 use crate::report::machine::BuildProfile;
 use crate::report::notice::{Notice, UNAUDITED_BUILD};
@@ -155,6 +153,72 @@ impl Warning {
         }
     }
 
+    /// Returns the observation.
+    pub fn message(&self) -> String {
+        let percent = |share: f64| quantity::significant(share * 100.0);
+        match self {
+            Self::DebugBuild => "debug build: its measurements are meaningless".to_owned(),
+            Self::UnauditedBuild => {
+                "unaudited build: the audit counted documents and did not compare their content"
+                    .to_owned()
+            }
+            Self::RateNotSustained { target, achieved } => {
+                let (achieved, target) = (quantity::rate(*achieved), quantity::rate(*target));
+                format!("rate not sustained: {achieved} of {target} records/s")
+            }
+            Self::BacklogGrew { records_per_second } => {
+                let rate = quantity::rate(*records_per_second);
+                format!("backlog grew by {rate} records/s")
+            }
+            Self::HistogramSaturated { stage, samples } => {
+                let samples = quantity::count(*samples);
+                format!("{stage}: {samples} samples above one hour")
+            }
+            Self::FewSamples { samples } => {
+                format!("too few samples: p99 of {samples} samples is the maximum")
+            }
+            Self::GeneratorLimited {
+                publish_delay_p99_us,
+            } => {
+                let p99 = quantity::duration(*publish_delay_p99_us);
+                format!(
+                    "generator-limited: publish delay p99 of {p99} dominates the end-to-end latency"
+                )
+            }
+            Self::ClientCpuBound { share } => {
+                format!(
+                    "CPU-bound: this process used {} % of all cores",
+                    percent(*share)
+                )
+            }
+            Self::MongoPoolSaturated { share } => format!(
+                "MongoDB connection pool saturated: {} % of the commands waited for a connection",
+                percent(*share)
+            ),
+            Self::CpuStolen { share } => format!(
+                "CPU stolen: {} % of CPU time went to other guests of this host",
+                percent(*share)
+            ),
+            Self::FaultsInjected => "faults injected: this is not a normal run".to_owned(),
+            Self::EmbeddedBackend { broker, store } => {
+                let servers = match (broker, store) {
+                    (true, true) => "broker and store ran",
+                    (true, false) => "the broker ran",
+                    _ => "the store ran",
+                };
+                format!("pipeline self-test: {servers} in the process that produced the load")
+            }
+            Self::UnreportedConsumer { unreported, stored } => format!(
+                "{} of {} documents were stored by processes without a merged report",
+                quantity::count(*unreported),
+                quantity::count(*stored)
+            ),
+            Self::RowsNotExamined { reason } => {
+                format!("documents were not compared with the dataset: {reason}")
+            }
+        }
+    }
+
     /// Returns the recommended action.
     pub fn advice(&self) -> &'static str {
         match self {
@@ -199,87 +263,8 @@ impl Warning {
     pub fn notice(&self) -> Notice {
         Notice {
             code: self.code().to_owned(),
-            message: self.to_string(),
+            message: self.message(),
             advice: self.advice().to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DebugBuild => {
-                formatter.write_str("debug build: its measurements are meaningless")
-            }
-            Self::UnauditedBuild => formatter.write_str(
-                "unaudited build: the audit counted documents and did not compare their content",
-            ),
-            Self::RateNotSustained { target, achieved } => write!(
-                formatter,
-                "rate not sustained: {} of {} records/s",
-                quantity::rate(*achieved),
-                quantity::rate(*target)
-            ),
-            Self::BacklogGrew { records_per_second } => write!(
-                formatter,
-                "backlog grew by {} records/s",
-                quantity::rate(*records_per_second)
-            ),
-            Self::HistogramSaturated { stage, samples } => write!(
-                formatter,
-                "{stage}: {} samples above one hour",
-                quantity::count(*samples)
-            ),
-            Self::FewSamples { samples } => write!(
-                formatter,
-                "too few samples: p99 of {samples} samples is the maximum"
-            ),
-            Self::GeneratorLimited {
-                publish_delay_p99_us,
-            } => write!(
-                formatter,
-                "generator-limited: publish delay p99 of {} dominates the end-to-end latency",
-                quantity::duration(*publish_delay_p99_us)
-            ),
-            Self::ClientCpuBound { share } => write!(
-                formatter,
-                "CPU-bound: this process used {} % of all cores",
-                quantity::significant(share * 100.0)
-            ),
-            Self::MongoPoolSaturated { share } => write!(
-                formatter,
-                "MongoDB connection pool saturated: {} % of the commands waited for a connection",
-                quantity::significant(share * 100.0)
-            ),
-            Self::CpuStolen { share } => write!(
-                formatter,
-                "CPU stolen: {} % of CPU time went to other guests of this host",
-                quantity::significant(share * 100.0)
-            ),
-            Self::FaultsInjected => {
-                formatter.write_str("faults injected: this is not a normal run")
-            }
-            Self::EmbeddedBackend { broker, store } => write!(
-                formatter,
-                "pipeline self-test: {} in the process that produced the load",
-                match (broker, store) {
-                    (true, true) => "broker and store ran",
-                    (true, false) => "the broker ran",
-                    _ => "the store ran",
-                }
-            ),
-            Self::UnreportedConsumer { unreported, stored } => write!(
-                formatter,
-                "{} of {} documents were stored by processes without a merged report",
-                quantity::count(*unreported),
-                quantity::count(*stored)
-            ),
-            Self::RowsNotExamined { reason } => {
-                write!(
-                    formatter,
-                    "documents were not compared with the dataset: {reason}"
-                )
-            }
         }
     }
 }

@@ -84,11 +84,11 @@ fn all_encrypted(connections: &[bool]) -> bool {
 fn uses_tls(uri: &SecretUri) -> bool {
     let uri = uri.reveal();
     let options = uri.split_once('?').map_or("", |(_, options)| options);
-    let tls = options
+    let mut options = options
         .split('&')
-        .filter_map(|option| option.split_once('='))
-        .filter(|(name, _)| ["tls", "ssl"].contains(&name.to_ascii_lowercase().as_str()))
-        .last();
+        .filter_map(|option| option.split_once('='));
+    let tls =
+        options.rfind(|(name, _)| ["tls", "ssl"].contains(&name.to_ascii_lowercase().as_str()));
     match tls {
         Some((_, value)) => value == "true",
         None => uri.starts_with("mongodb+srv://"),

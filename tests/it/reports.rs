@@ -19,6 +19,11 @@ fn report(outcome: &Outcome) -> Value {
     serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("no report: {outcome}"))
 }
 
+fn pool_saturated(report: &Value) -> bool {
+    let mut warnings = report["warnings"].as_array().unwrap().iter();
+    warnings.any(|warning| warning["code"] == "mongo_pool_saturated")
+}
+
 #[test]
 fn topology_of_a_run_over_tls_is_encrypted() {
     for (flags, encrypted) in [("--tls", true), ("", false)] {
@@ -58,4 +63,23 @@ fn only_a_build_without_hashes_reports_that_content_was_not_compared() {
         !unaudited,
         "{text}"
     );
+}
+
+/// A consumer has one writer per partition, so 32 partitions need more than its connections.
+#[test]
+fn waits_for_store_connections_are_a_warning() {
+    let up = Up::alone("");
+    let place = Place::with_rows().file(".env", &up.env);
+    let produced = place.convoy(
+        "produce --dataset rows.csv --topic readings --partitions 32 --vehicles 64 --rate max \
+         --records 2000 --progress never",
+    );
+    assert_eq!(produced.code, 0, "{produced}");
+    let consumed = report(&place.convoy(
+        "consume --topic readings --batch-records 1 --idle 1s --progress never --format json",
+    ));
+    assert!(pool_saturated(&consumed), "{}", consumed["warnings"]);
+    let simulated = report(&place.convoy(&EXTERNAL.replace("readings", "others")));
+    assert!(!pool_saturated(&simulated), "{}", simulated["warnings"]);
+    assert_eq!(up.stop().0, Some(0));
 }
