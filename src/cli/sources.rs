@@ -56,9 +56,12 @@ pub(super) fn parse(
     let typed = command
         .clone()
         .try_get_matches_from(arguments)
-        .map_err(|error| match error.use_stderr() {
-            true => Stop::Error(Error::usage(&error)),
-            false => Stop::Help,
+        .map_err(|error| {
+            if error.use_stderr() {
+                Stop::Error(Error::usage(&error))
+            } else {
+                Stop::Help
+            }
         })?;
     let chosen = choose(&command, &typed, environment)?;
     let args = chosen

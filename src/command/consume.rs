@@ -61,12 +61,10 @@ pub fn run(
     ));
     display.phase(Phase::Preparing);
     let registry = settings.registry.as_ref();
+    let group = Some(settings.group.clone());
+    let storage = settings.writer.storage(group, CONNECTIONS);
     let consumer = ConsumerSettings {
-        storage: Arc::new(
-            settings
-                .writer
-                .storage(Some(settings.group.clone()), CONNECTIONS),
-        ),
+        storage: Arc::new(storage),
         participation: settings.participation,
         broker: servers::external_endpoint(&settings.broker)?,
         store: settings.store.clone(),

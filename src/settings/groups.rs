@@ -54,7 +54,7 @@ impl WriterSettings {
     }
 }
 
-/// Where the report goes.
+/// Directory and format of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReportSettings {
     /// Directory for results; each run gets a directory in it.

@@ -20,7 +20,6 @@ pub struct MergeSettings {
     pub collection: Option<String>,
     /// Rows that were emitted; `None` takes them from the producers' reports.
     pub dataset: Option<PathBuf>,
-    /// Where the joined report goes.
     #[serde(flatten)]
     pub report: ReportSettings,
 }

@@ -56,6 +56,10 @@ pub(super) fn timeouts<S: Serializer>(
     map.end()
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference to the field"
+)]
 pub(super) fn creation<S: Serializer>(
     creation: &TopicCreation,
     serializer: S,

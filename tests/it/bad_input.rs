@@ -124,7 +124,7 @@ fn unwritable_output_directory_is_reported_before_servers_start() {
     error: cannot write to the output directory `taken/[RUN]`
       caused by: Not a directory (os error 20)
 
-    hint: name a directory that you may write to, with free space, by `--output DIR`
+    hint: pass a writable directory with free space: `--output DIR`
     ");
 }
 

@@ -259,7 +259,7 @@ pub struct SecurityArgs {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Where the report goes.
+/// Directory and format of the report.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct ReportArgs {

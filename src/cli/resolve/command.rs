@@ -11,13 +11,13 @@ use crate::settings::ManualSettings;
 use crate::terminal::ProgressMode;
 
 /// A command with its settings, or text for stdout.
-pub(in crate::cli) enum Resolved {
+pub enum Resolved {
     Run(Command, ProgressMode),
     Show(String),
 }
 
 /// Resolves the options of any command.
-pub(in crate::cli) fn command(
+pub fn command(
     args: CommandArgs,
     origins: &Origins,
     environment: &Environment,

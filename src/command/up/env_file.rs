@@ -18,28 +18,25 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC
 /// The same for paths.
 const PATH: AsciiSet = RESERVED.remove(b'/');
 
-/// What programs say that cannot do without a user, where everyone is let in.
+/// Dummy user and password for programs that need some, if authentication is disabled.
 const ANYONE: &str = "anyone";
 
-/// What goes into the file; shown as its text.
+/// The content of the file; its `Display` is the text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EnvFile<'a> {
-    /// Where the broker listens.
     pub broker: SocketAddr,
-    /// Where the Schema Registry listens.
     pub registry: SocketAddr,
-    /// Where the store listens.
     pub store: SocketAddr,
-    /// Who vouches for broker and store, where they speak TLS.
+    /// CA certificate, with TLS.
     pub ca_file: Option<&'a Path>,
-    /// Who may use the servers; anyone if `None`.
+    /// Credentials; `None` if authentication is disabled.
     pub user: Option<&'a Credentials>,
 }
 
 impl EnvFile<'_> {
-    /// Returns what programs for Confluent Cloud and Atlas read, then what convoy itself reads.
+    /// Returns the variables for programs for Confluent Cloud and Atlas, then those for convoy.
     fn variables(&self) -> Vec<(&'static str, String)> {
-        // Programs for Confluent Cloud always log in; the broker lets everyone in who tries.
+        // Programs for Confluent Cloud always authenticate; the broker accepts any credentials.
         let (name, password) = self.user.map_or((ANYONE, ANYONE), |user| {
             (user.username.as_str(), user.password.reveal())
         });
