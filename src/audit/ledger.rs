@@ -29,7 +29,7 @@ impl Ledger {
         self.emitted += other.emitted;
         self.messages.merge(other.messages);
         self.not_acked += other.not_acked;
-        self.invalid += other.spoilt;
+        self.invalid += other.invalid;
         for (kind, count) in other.injected {
             *self.injected.entry(kind).or_default() += count;
         }
