@@ -72,13 +72,11 @@ crash:
 stall:
     cargo test --locked --release --test it -- --ignored --nocapture minute_without_the_store
 
-# Measure what the audit costs: builds with and without its hashes, run in turns (minutes).
+# Measure the cost of the audit: runs builds with and without its hashes in turns (minutes).
 overhead:
-    cargo build --release --locked --features unaudited
-    cp target/release/convoy target/release/convoy-unaudited
+    RUSTFLAGS="--cfg convoy_unaudited" cargo build --release --locked --target-dir target/unaudited
     cargo build --release --locked
-    CONVOY_AUDITED=target/release/convoy CONVOY_UNAUDITED=target/release/convoy-unaudited \
-        cargo test --locked --test it -- --ignored --nocapture overhead::
+    python3 benches/overhead.py target/release/convoy target/unaudited/release/convoy
 
 # Fuzz every decoder by coverage, so many seconds each: `just fuzz 600 [TARGET…]` (needs C++).
 fuzz *arguments:

@@ -17,11 +17,11 @@
 pub mod audit;
 pub mod broker;
 pub mod cause;
-pub mod cli;
-pub mod command;
+mod cli;
+mod command;
 pub mod containers;
 pub mod dataset;
-pub mod error;
+mod error;
 pub mod faults;
 pub mod fleet;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -31,12 +31,17 @@ pub mod load;
 pub mod measure;
 pub mod pipeline;
 pub mod platform;
+mod program;
 pub mod proxy;
 pub mod record;
 pub mod registry;
 pub mod report;
-pub mod settings;
+mod run_id;
+mod settings;
 pub mod store;
 mod string_enum;
+mod suggest;
 pub mod summary;
 pub mod terminal;
+
+pub use program::main;

@@ -1,11 +1,11 @@
-//! The ledger: what was emitted, as the producer path wrote it down.
+//! Ledger: the readings emitted, as the producer path recorded them.
 
 use std::collections::BTreeMap;
 
 use crate::audit::tally::Tally;
 use crate::faults::DataKind;
 
-/// What became of the readings on the producer's side.
+/// Outcome of the readings on the producer's side.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Readings handed to the producer path.
@@ -14,22 +14,22 @@ pub struct Ledger {
     pub messages: Tally,
     /// Messages by the value of their label column.
     pub labels: BTreeMap<String, u64>,
-    /// Readings of which nobody knows that the broker has them: never sent, refused or unknown.
+    /// Readings without an acknowledgement of the broker: not sent, rejected or unanswered.
     pub not_acked: u64,
-    /// Those that were spoilt on purpose so that they must end as dead letters; they are not among
+    /// Those that a fault made invalid, so that they must become dead letters; they are not among
     /// the messages.
-    pub spoilt: u64,
-    /// Readings that something was done to on purpose, by kind.
+    pub invalid: u64,
+    /// Readings with an injected fault, by kind.
     pub injected: BTreeMap<DataKind, u64>,
 }
 
 impl Ledger {
-    /// Adds the part of another producer.
+    /// Adds the ledger of another producer.
     pub fn merge(&mut self, other: Self) {
         self.emitted += other.emitted;
         self.messages.merge(other.messages);
         self.not_acked += other.not_acked;
-        self.spoilt += other.spoilt;
+        self.invalid += other.invalid;
         for (kind, count) in other.injected {
             *self.injected.entry(kind).or_default() += count;
         }
@@ -38,12 +38,12 @@ impl Ledger {
         }
     }
 
-    /// Counts a reading that something was done to on purpose.
+    /// Counts a reading with an injected fault.
     pub fn count_injected(&mut self, kind: DataKind) {
         *self.injected.entry(kind).or_default() += 1;
     }
 
-    /// Counts a label without allocating for one that is known.
+    /// Counts a label; allocates only for a new one.
     pub fn count_label(&mut self, label: &str) {
         if let Some(count) = self.labels.get_mut(label) {
             *count += 1;

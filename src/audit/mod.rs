@@ -1,14 +1,18 @@
-//! Ledger and verdict: what was emitted against what is in the store. Pure.
+//! Ledger and verdict: the readings emitted compared with the documents stored. Pure.
 
-pub mod examination;
-pub mod ledger;
-pub mod tally;
-pub mod verdict;
+mod first_pass;
+mod ledger;
+mod scope;
+mod second_pass;
+mod tally;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
 
-pub use examination::{Examination, Expected, Inquest, Scope};
+pub use first_pass::FirstPass;
 pub use ledger::Ledger;
+pub use scope::Scope;
+pub use second_pass::{Expected, SecondPass};
 pub use tally::{Tally, fingerprint};
 pub use verdict::{FaultAccount, LabelCount, Verdict};

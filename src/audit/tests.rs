@@ -1,5 +1,5 @@
-//! The checker, checked: a store is filled with the documents of a small fleet, one thing is done
-//! to it, and the verdict must name exactly that.
+//! Goal: the audit names exactly what is wrong with a store.
+//! Method: the documents of a small fleet, with one change each.
 
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ const READINGS: u64 = VEHICLES as u64 * PER_VEHICLE;
 /// Where the bytes of the `_id`'s UUID begin in a document: length, type, `_id\0`, length, subtype.
 const ID_BYTES: usize = 4 + 1 + 4 + 4 + 1;
 
-/// Documents of one run and what its producers wrote down of them.
+/// Documents of one run and its ledger.
 struct Store {
     scope: Scope,
     ledger: Ledger,
@@ -116,20 +116,21 @@ impl Store {
 
     fn verdict(&self) -> Verdict {
         let mut reader = DocumentReader::default();
-        let mut examination = Examination::new(self.scope.clone());
+        let mut first_pass = FirstPass::new(self.scope.clone());
         for document in &self.documents {
             match reader.read(document) {
-                Ok(stored) => examination.visit(&stored),
-                Err(_malformed) => examination.visit_unreadable(),
+                Ok(stored) => first_pass.visit(&stored),
+                Err(_malformed) => first_pass.visit_unreadable(),
             }
         }
-        let mut verdict = Verdict::of(&self.ledger, &examination, 0, 0);
+        let mut verdict = Verdict::new(&self.ledger, &first_pass, 0, 0);
         verdict.labels.clear();
-        if !examination.agrees_with(&self.ledger) {
-            let mut inquest = Inquest::new(self.scope.clone(), &[PER_VEHICLE; VEHICLES as usize]);
+        if !first_pass.agrees_with(&self.ledger) {
+            let mut second_pass =
+                SecondPass::new(self.scope.clone(), &[PER_VEHICLE; VEHICLES as usize]);
             for document in &self.documents {
                 match reader.read(document) {
-                    Ok(stored) => inquest.visit(&stored, |slot| {
+                    Ok(stored) => second_pass.visit(&stored, |slot| {
                         let vehicle = u32::try_from(slot / PER_VEHICLE).unwrap();
                         let sequence = slot % PER_VEHICLE;
                         let n = sequence * u64::from(VEHICLES) + u64::from(vehicle);
@@ -138,17 +139,17 @@ impl Store {
                             emitted_at_unix_ms: Some(n.cast_signed()),
                         }
                     }),
-                    Err(_malformed) => inquest.visit_unreadable(),
+                    Err(_malformed) => second_pass.visit_unreadable(),
                 }
             }
-            verdict.settle(&self.ledger, &inquest, 0);
+            verdict.apply_second_pass(&self.ledger, &second_pass, 0);
         }
         verdict
     }
 }
 
 #[test]
-fn a_store_that_holds_what_was_emitted_is_clean() {
+fn store_with_exactly_the_emitted_readings_is_clean() {
     let verdict = Store::filled().verdict();
     assert!(verdict.clean());
     let expected = Verdict {
@@ -160,7 +161,7 @@ fn a_store_that_holds_what_was_emitted_is_clean() {
 }
 
 #[test]
-fn what_was_never_acked_is_undelivered_and_not_missing() {
+fn unacknowledged_readings_are_undelivered_not_missing() {
     let mut store = Store::filled();
     store.documents.truncate(store.documents.len() - 2);
     store.ledger.not_acked = 2;
@@ -179,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn copies_under_another_id_are_duplicates(copied in 0..READINGS, version in 0u8..8) {
+    fn copies_with_another_id_are_duplicates(copied in 0..READINGS, version in 0u8..8) {
         let mut store = Store::filled();
         let mut copy = store.documents[usize::try_from(copied).unwrap()].clone();
         copy[ID_BYTES + 6] = version << 4;
@@ -190,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn readings_nobody_emitted_are_corrupt(sequence in PER_VEHICLE..1_000) {
+    fn documents_without_an_emitted_reading_are_corrupt(sequence in PER_VEHICLE..1_000) {
         let mut store = Store::filled();
         let n = sequence * u64::from(VEHICLES);
         let (bytes, _) = document(store.scope.run, n, n.cast_signed());
@@ -205,8 +206,8 @@ proptest! {
         let document = &mut store.documents[usize::try_from(n).unwrap()];
         let at = at.index(document.len());
         document[at] ^= 1 << bit;
-        // The run's name decides which documents are looked at, and an offset can change so that
-        // every order still holds; all else is what was emitted.
+        // The audit selects documents by the run's name, and an offset can change without breaking
+        // the order; every other byte is compared.
         let named = document.windows(4).position(|bytes| bytes == b"run\0").unwrap();
         let kafka = document.windows(6).position(|bytes| bytes == b"kafka\0");
         let exempt = (named - 1..named + 12).contains(&at)
@@ -216,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn swapped_contents_are_two_corrupt_documents(one in 0..READINGS, other in 0..READINGS) {
+    fn two_documents_with_swapped_ids_are_corrupt(one in 0..READINGS, other in 0..READINGS) {
         let mut store = Store::filled();
         let (one, other) = (usize::try_from(one).unwrap(), usize::try_from(other).unwrap());
         let id_of = |document: &[u8]| document[ID_BYTES..ID_BYTES + 16].to_vec();
@@ -228,7 +229,7 @@ proptest! {
     }
 
     #[test]
-    fn swapped_offsets_of_a_vehicle_are_reordered(vehicle in 0..VEHICLES, sequences in prop::sample::subsequence((0..PER_VEHICLE).collect::<Vec<_>>(), 2)) {
+    fn swapped_offsets_of_one_vehicle_are_reordered(vehicle in 0..VEHICLES, sequences in prop::sample::subsequence((0..PER_VEHICLE).collect::<Vec<_>>(), 2)) {
         let mut store = Store::filled();
         let n = |sequence: u64| sequence * u64::from(VEHICLES) + u64::from(vehicle);
         let (early, late) = (n(sequences[0]), n(sequences[1]));

@@ -1,21 +1,21 @@
-//! Environment variables: the process's own first, then those of the file `.env`.
+//! Environment variables: those of the process, then those of the file `.env`.
 //!
-//! Every option of `convoy simulate` has a variable: `CONVOY_` and its name in capitals, such as
-//! `CONVOY_BATCH_WAIT` for `--batch-wait`. Beside these:
+//! Every option has a variable: `CONVOY_` and its name in capitals, such as `CONVOY_BATCH_WAIT` for
+//! `--batch-wait`. These variables have a second name, or no option:
 //!
-//! | variable | or | for |
+//! | variable | second name | value |
 //! |---|---|---|
 //! | `CONVOY_BROKER` | `BOOTSTRAP_SERVER` | addresses of the broker |
-//! | `CONVOY_BROKER_USERNAME`, `…_PASSWORD` | `API_KEY`, `API_SECRET_KEY` | user of the broker |
-//! | `CONVOY_REGISTRY_URL` | `ENDPOINT_SCHEMA_URL` | address of the Schema Registry |
-//! | `CONVOY_REGISTRY_USERNAME`, `…_PASSWORD` | `SCHEMA_REGISTRY_API_KEY`, `…_SECRET` | its user |
-//! | `CONVOY_STORE` | `MONGO_DB_URL` | URI of the store, password included |
-//! | `CONVOY_PASSWORD` | | password of the user that `convoy up --user` names |
-//! | `CONVOY_LOG` | | what the log file gets, in the syntax of `tracing` |
-//! | `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | | where the container engine is |
-//! | `NO_COLOR` | | no colors |
+//! | `CONVOY_BROKER_USERNAME`, `…_PASSWORD` | `API_KEY`, `API_SECRET_KEY` | credentials for the broker |
+//! | `CONVOY_REGISTRY_URL` | `ENDPOINT_SCHEMA_URL` | URL of the Schema Registry |
+//! | `CONVOY_REGISTRY_USERNAME`, `…_PASSWORD` | `SCHEMA_REGISTRY_API_KEY`, `…_SECRET` | credentials for the registry |
+//! | `CONVOY_STORE` | `MONGO_DB_URL` | URI of the store, with its credentials |
+//! | `CONVOY_PASSWORD` | | password for `convoy up --user` |
+//! | `CONVOY_LOG` | | filter of the log file, in the syntax of `tracing` |
+//! | `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | | address of the container engine |
+//! | `NO_COLOR` | | disables colors |
 //!
-//! A variable that is set to nothing counts as not set.
+//! An empty variable counts as not set.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -30,10 +30,10 @@ use crate::cli::error::Error;
 use crate::containers::engine::DockerEnv;
 use crate::settings::{Credentials, ExternalRegistry};
 
-/// Options that also have the name that programs for Confluent Cloud and Atlas use.
+/// Variables of programs for Confluent Cloud and Atlas, by option.
 const ALIASES: [(&str, &str); 2] = [("broker", "BOOTSTRAP_SERVER"), ("store", "MONGO_DB_URL")];
 
-/// Name and alias of a variable.
+/// The two names of a variable.
 type Names = [&'static str; 2];
 
 const BROKER_USERNAME: Names = ["CONVOY_BROKER_USERNAME", "API_KEY"];
@@ -49,13 +49,13 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Joins the process's variables with those of the `.env` in a directory, if there is one.
+    /// Reads the variables of the process, and of the `.env` in a directory if there is one.
     pub fn read(
         process: impl IntoIterator<Item = (OsString, OsString)>,
         directory: &Path,
     ) -> Result<Self, Error> {
         let mut variables = read_file(&directory.join(".env"))?;
-        // What is not UTF-8 is not ours: all our values are text.
+        // Our variables are text; others may be anything.
         variables.extend(process.into_iter().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         }));
@@ -65,22 +65,17 @@ impl Environment {
 
     /// Returns the variable that sets an option, and its value.
     pub(super) fn option(&self, option: &str) -> Option<(String, &str)> {
-        let own = format!("CONVOY_{}", option.replace('-', "_").to_uppercase());
-        let alias = ALIASES
-            .iter()
-            .find(|(aliased, _)| *aliased == option)
-            .map(|(_, alias)| (*alias).to_owned());
-        std::iter::once(own)
-            .chain(alias)
+        variables_of(option)
+            .into_iter()
             .find_map(|name| Some((name.clone(), self.get(&name)?)))
     }
 
-    /// Returns the user of the broker.
+    /// Returns the credentials for the broker.
     pub(super) fn broker_credentials(&self) -> Result<Option<Credentials>, Error> {
         self.credentials(BROKER_USERNAME, BROKER_PASSWORD)
     }
 
-    /// Returns the Schema Registry.
+    /// Returns the existing Schema Registry.
     pub(super) fn registry(&self) -> Result<Option<ExternalRegistry>, Error> {
         let Some((_, url)) = self.first(REGISTRY_URL) else {
             return Ok(None);
@@ -91,10 +86,10 @@ impl Environment {
         }))
     }
 
-    /// Returns the password of the user of servers that are started here.
+    /// Returns the password for `convoy up`.
     pub(super) fn password(&self) -> Result<Option<Secret>, Error> {
         match self.get("CONVOY_PASSWORD") {
-            // No client's `.env` could hold it.
+            // It must fit into the line of a `.env`.
             Some(password) if password.contains(char::is_control) => Err(Error::ControlCharacter {
                 variable: "CONVOY_PASSWORD",
             }),
@@ -102,12 +97,12 @@ impl Environment {
         }
     }
 
-    /// Returns what the log file gets.
+    /// Returns the filter of the log file.
     pub(super) fn log_filter(&self) -> Option<&str> {
         self.get("CONVOY_LOG")
     }
 
-    /// Returns what is said about container engines.
+    /// Returns the variables about container engines.
     pub(super) fn docker_env(&self) -> DockerEnv {
         let text = |name| self.get(name).map(str::to_owned);
         let path = |name| self.get(name).map(PathBuf::from);
@@ -120,7 +115,7 @@ impl Environment {
         }
     }
 
-    /// Returns whether talk may be colored.
+    /// Returns whether stderr may be colored.
     pub fn colored(&self) -> bool {
         self.get("NO_COLOR").is_none() && self.get("TERM") != Some("dumb")
     }
@@ -154,7 +149,7 @@ impl Environment {
     }
 }
 
-/// Shows names only: values may be secrets.
+/// Shows names only, because values may be secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -164,10 +159,20 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// The name that goes with `present` in the other pair of names.
+/// Returns the name that belongs to `present` in the other pair.
 fn counterpart(present: &str, of: Names, others: Names) -> &'static str {
     let [own, alias] = others;
     if present == of[0] { own } else { alias }
+}
+
+/// Returns the names of the variables that set an option; the first has precedence.
+pub(super) fn variables_of(option: &str) -> Vec<String> {
+    let own = format!("CONVOY_{}", option.replace('-', "_").to_uppercase());
+    let alias = ALIASES
+        .iter()
+        .find(|(aliased, _)| *aliased == option)
+        .map(|(_, alias)| (*alias).to_owned());
+    std::iter::once(own).chain(alias).collect()
 }
 
 fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Error> {
@@ -193,7 +198,7 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Error> {
                     source,
                 });
             }
-            // The error itself shows the line.
+            // The error of dotenvy shows the line.
             Err(_may_hold_a_secret) => {
                 return Err(Error::ParseEnvironmentFile {
                     path: path.to_owned(),

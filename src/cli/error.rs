@@ -1,4 +1,4 @@
-//! What can be wrong with what the user said.
+//! Errors in the command line, the scenario and the environment variables.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,172 +7,144 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 
 use crate::broker::SecurityProtocol;
-use crate::cli::layers::Origin;
+use crate::cli::origin::Origin;
 use crate::fleet::Key;
 
-/// The command line, the scenario or the environment variables are wrong.
+/// A mistake in the command line, the scenario or an environment variable.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// clap's own words about a flag, its value or its company.
+    /// An error of clap about a flag or its value.
     #[error("{message}")]
     Usage {
         /// Without the label `error:`.
         message: String,
     },
-    /// The scenario is not there.
+    /// The scenario cannot be read.
     #[error("cannot read the scenario `{}`", path.display())]
     ReadScenario {
-        /// Which file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// The scenario is not TOML.
-    /// The parser's own error shows the line, which may hold a secret.
+    /// The scenario is not TOML. The parser's own error shows the line, which may hold a secret.
     #[error("the scenario `{}` is not valid TOML at line {line}: {reason}", path.display())]
     ParseScenario {
-        /// Which file.
         path: PathBuf,
-        /// Where, from 1.
+        /// Counted from 1.
         line: usize,
-        /// Why.
         reason: String,
     },
-    /// The scenario has a key that no option has.
+    /// The scenario has a key that is not an option.
     #[error("unknown key `{key}` in the scenario `{}`", path.display())]
     UnknownKey {
-        /// Which file.
         path: PathBuf,
-        /// The key.
         key: String,
         /// The option with the most similar name.
         suggestion: Option<String>,
     },
-    /// The scenario gives an option a list or a table.
+    /// The scenario sets an option to a list or a table.
     #[error("`{key}` in the scenario `{}` is not a single value", path.display())]
-    NotAValue {
-        /// Which file.
-        path: PathBuf,
-        /// The key.
-        key: String,
-    },
-    /// The broker is to ask who we are, and nobody said.
+    NotAValue { path: PathBuf, key: String },
+    /// The security protocol needs credentials.
     #[error("`--security-protocol {security_protocol}` needs a user and a password")]
-    MissingCredentials {
-        /// The protocol.
-        security_protocol: SecurityProtocol,
-    },
-    /// The file `.env` is not there although its name is.
+    MissingCredentials { security_protocol: SecurityProtocol },
+    /// The file `.env` cannot be read.
     #[error("cannot read `{}`", path.display())]
     ReadEnvironmentFile {
-        /// Which file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// A line of `.env` is no assignment. The line is not shown, because it may hold a secret.
+    /// A line of `.env` is not an assignment. It is not shown, because it may hold a secret.
     #[error("assignment {number} in `{}` is not `NAME=value`", path.display())]
     ParseEnvironmentFile {
-        /// Which file.
         path: PathBuf,
-        /// Which assignment, from 1; empty lines and comments not counted.
+        /// Counted from 1, without empty lines and comments.
         number: usize,
     },
-    /// An option's value outside the command line is wrong.
+    /// A value from the scenario or a variable is invalid, or an address.
     #[error("invalid value `{value}` for `--{option}` from {origin}: {reason}")]
     Value {
-        /// Name of the option.
         option: String,
-        /// What was given, secrets replaced.
+        /// Without secrets.
         value: String,
-        /// By whom.
         origin: Origin,
-        /// What is wrong with it.
         reason: String,
     },
-    /// Both an address and a kind of server that convoy starts itself were asked for.
+    /// The scenario or the variables set two options that exclude each other.
+    #[error("`--{option}` from {origin} cannot be used with `--{other}` from the same source")]
+    Exclusive {
+        option: String,
+        other: String,
+        origin: Origin,
+    },
+    /// An address is set, and a kind of servers that convoy starts.
     #[error("`--{option} {value}` contradicts `--backend {backend}`")]
     AddressWithBackend {
         /// `broker` or `store`.
         option: &'static str,
-        /// The address, secrets replaced.
+        /// The address without secrets.
         value: String,
-        /// The kind.
         backend: String,
     },
-    /// Existing servers are to be used, but nothing says which.
+    /// Existing servers need an address.
     #[error("`--backend external` needs the address of the {option}")]
     MissingAddress {
         /// `broker` or `store`.
         option: &'static str,
     },
-    /// Half of the pipeline is to run, but nothing says where its servers are.
+    /// `produce` and `consume` need the addresses of their servers.
     #[error("the address of the {option} is missing")]
     MissingEndpoint {
         /// `broker` or `store`.
         option: &'static str,
     },
-    /// Living members would be taken for dead between two signs of life.
-    #[error("`--dead-after {}` is shorter than two signs of life, {} apart", humantime::format_duration(*dead_after), humantime::format_duration(*beat))]
-    HastyBurial {
-        /// Between two signs of life.
+    /// Running members would be evicted between two heartbeats.
+    #[error("`--dead-after` ({}) must be at least twice the heartbeat interval ({})", humantime::format_duration(*dead_after), humantime::format_duration(*beat))]
+    DeadAfterTooShort {
+        /// Interval between two heartbeats.
         beat: Duration,
-        /// When a member is taken for dead.
         dead_after: Duration,
     },
-    /// An option of the embedded servers has none to act on.
-    #[error("`--{option}` is for an embedded {server}, but the {server} is `{choice}`")]
+    /// An option of embedded servers, but the server is not embedded.
+    #[error("`--{option}` needs an embedded {server}, but the {server} is `{choice}`")]
     NotEmbedded {
-        /// Name of the option.
         option: &'static str,
         /// `broker` or `store`.
         server: &'static str,
-        /// What is used instead.
         choice: String,
     },
-    /// More consumers than partitions to share.
+    /// More consumers than partitions.
     #[error("{consumers} consumers cannot share {partitions} partitions")]
-    IdleConsumers {
-        /// What was asked for.
-        consumers: u32,
-        /// What there is to share.
-        partitions: u32,
-    },
-    /// The encoding needs a Schema Registry and none is known.
-    #[error("`--encoding confluent` needs a Schema Registry beside the existing broker")]
+    IdleConsumers { consumers: u32, partitions: u32 },
+    /// The encoding needs a Schema Registry.
+    #[error("`--encoding confluent` with an existing broker needs a Schema Registry")]
     MissingRegistry,
-    /// Readings are to be sent out of an order that they do not have.
-    #[error("`out-of-order` needs vehicles whose readings have an order, but `--key` is `{key}`")]
-    NoOrder {
-        /// The key.
-        key: Key,
-    },
-    /// Something is to go wrong where nothing is sent.
-    #[error("`--faults` needs a pipeline, but `--sink` is `null`")]
+    /// Out-of-order readings need an order.
+    #[error("the fault `out-of-order` needs `--key vehicle`, but `--key` is `{key}`")]
+    NoOrder { key: Key },
+    /// Faults need servers.
+    #[error("`--faults` cannot be used with `--sink null`")]
     FaultsWithoutPipeline,
-    /// A value that cannot be passed on in one line.
-    #[error("`{variable}` has a control character in it")]
-    ControlCharacter {
-        /// The variable.
-        variable: &'static str,
-    },
-    /// Half of a pair of credentials.
+    /// A value that does not fit into one line.
+    #[error("`{variable}` contains a control character")]
+    ControlCharacter { variable: &'static str },
+    /// A user without a password, or the reverse.
     #[error("`{present}` is set, but `{absent}` is not")]
     HalfCredentials {
-        /// The variable that is set.
         present: &'static str,
-        /// The variable that is not.
         absent: &'static str,
     },
+    /// A manual page could not be rendered.
+    #[error("failed to render a manual page")]
+    ManualPage(#[source] io::Error),
 }
 
 impl Error {
     /// Takes clap's message without its label.
     pub(super) fn usage(error: &clap::Error) -> Self {
         let message = match error.kind() {
-            // Then clap's message is the help alone.
+            // The message is the help alone.
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 format!("a command is missing\n\n{error}")
             }
@@ -187,11 +159,11 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            // clap's message ends with a hint of its own.
-            Self::Usage { .. } => return None,
-            Self::ReadScenario { .. } => "name a readable file by `--scenario FILE`".to_owned(),
+            // clap's message ends with its own hint.
+            Self::Usage { .. } | Self::ManualPage(_) => return None,
+            Self::ReadScenario { .. } => "pass a readable file: `--scenario FILE`".to_owned(),
             Self::ParseScenario { .. } => {
-                "a scenario is a list of options, such as `vehicles = 50` and `duration = \"10s\"`"
+                "write one option per line, such as `vehicles = 50` or `duration = \"10s\"`"
                     .to_owned()
             }
             Self::UnknownKey {
@@ -199,45 +171,55 @@ impl Error {
                 ..
             } => format!("did you mean `{suggestion}`?"),
             Self::UnknownKey { .. } => {
-                "keys are the options of `convoy simulate --help` without their dashes".to_owned()
+                "use the options of `convoy simulate --help` without their dashes".to_owned()
             }
             Self::MissingCredentials { .. } => {
-                "set CONVOY_BROKER_USERNAME and CONVOY_BROKER_PASSWORD, in the environment or in `.env`"
+                "set `CONVOY_BROKER_USERNAME` and `CONVOY_BROKER_PASSWORD`, in the environment or in `.env`"
                     .to_owned()
             }
-            Self::NotAValue { .. } => "write it as text, a number or a boolean".to_owned(),
+            Self::NotAValue { .. } => "write a text, a number or a boolean".to_owned(),
             Self::ReadEnvironmentFile { .. } => {
-                "make it readable, or start convoy from another directory".to_owned()
+                "make the file readable, or start convoy in another directory".to_owned()
             }
             Self::ParseEnvironmentFile { .. } => {
-                "put values with spaces or `#` between quotes".to_owned()
+                "put quotes around values with spaces or `#`".to_owned()
+            }
+            Self::Value { origin: Origin::Flag, option, .. } => {
+                format!("correct `--{option}`")
             }
             Self::Value { origin, option, .. } => {
-                format!("correct {origin}, or overrule it by `--{option}`")
+                format!("correct {origin}, or override it with `--{option}`")
+            }
+            Self::Exclusive { option, other, .. } => {
+                format!("remove `{option}` or `{other}`")
             }
             Self::AddressWithBackend { option, .. } => format!(
-                "leave out the address, or use `--backend external`, or mix kinds by `--{option} embedded`"
+                "remove the address, or pass `--backend external`, or mix kinds with `--{option} embedded`"
             ),
             Self::MissingAddress { option: "broker" }
             | Self::MissingEndpoint { option: "broker" } => {
-                "give `--broker HOST:PORT`, or set `BOOTSTRAP_SERVER`".to_owned()
+                "pass `--broker HOST:PORT`, or set `CONVOY_BROKER` or `BOOTSTRAP_SERVER`".to_owned()
             }
             Self::MissingAddress { .. } | Self::MissingEndpoint { .. } => {
-                "give `--store mongodb://HOST:PORT`, or set `MONGO_DB_URL`".to_owned()
+                "pass `--store mongodb://HOST:PORT`, or set `CONVOY_STORE` or `MONGO_DB_URL`"
+                    .to_owned()
             }
-            Self::HastyBurial { .. } => "raise `--dead-after`".to_owned(),
-            Self::NotEmbedded { server, .. } => {
-                format!("leave it out, or use `--{server} embedded`")
+            Self::DeadAfterTooShort { .. } => "increase `--dead-after`".to_owned(),
+            Self::NotEmbedded { option, server, .. } => {
+                format!("remove `--{option}`, or pass `--{server} embedded`")
             }
             Self::IdleConsumers { partitions, .. } => format!(
-                "a partition has one consumer: use `--consumers {partitions}`, or raise `--partitions`"
+                "each consumer needs a partition: pass `--consumers {partitions}`, or increase `--partitions`"
             ),
             Self::MissingRegistry => {
-                "set `ENDPOINT_SCHEMA_URL`, or use `--encoding json`".to_owned()
+                "set `CONVOY_REGISTRY_URL` or `ENDPOINT_SCHEMA_URL`, or pass `--encoding json`"
+                    .to_owned()
             }
-            Self::NoOrder { .. } => "leave it out, or use `--key vehicle`".to_owned(),
-            Self::FaultsWithoutPipeline => "leave out one of the two".to_owned(),
-            Self::ControlCharacter { .. } => "use letters, digits and symbols".to_owned(),
+            Self::NoOrder { .. } => "remove the fault, or pass `--key vehicle`".to_owned(),
+            Self::FaultsWithoutPipeline => "remove one of the two options".to_owned(),
+            Self::ControlCharacter { variable } => {
+                format!("set `{variable}` to letters, digits and symbols")
+            }
             Self::HalfCredentials { absent, .. } => format!("set `{absent}` too"),
         };
         Some(hint)

@@ -1,103 +1,77 @@
-//! The command line: what was typed becomes settings.
+//! The command line: arguments, environment variables and scenario → settings.
 //!
 //! ```text
-//!  flags ────────┐
-//!  scenario ─────┤ layers: the first that names an option decides it
-//!  environment ──┤         (environment = process variables, then `.env`)
-//!  defaults ─────┘
-//!        ▼
-//!  SimulateArgs ─▶ resolve: addresses, derived defaults, cross-checks ─▶ SimulateSettings
+//!  arguments ─────────────┐
+//!  environment variables ─┼─▶ sources ─▶ CommandArgs ─▶ resolve ─▶ Command with its settings
+//!  scenario ──────────────┘   precedence               addresses, dependent defaults, checks
 //! ```
 //!
-//! Every source speaks in flags: a scenario's key and an environment variable are parsed by the
-//! definition of the flag they are named after. clap is known here and nowhere else.
+//! | file | owns |
+//! |---|---|
+//! | `args/` | the options, and their help |
+//! | `sources.rs` | precedence: flags, environment variables, scenario, defaults |
+//! | `environment.rs` | the variables of the process and of `.env` |
+//! | `scenario.rs` | reading a scenario |
+//! | `origin.rs` | the source of each option, for errors |
+//! | `resolve/` | options → settings |
+//! | `parse.rs` | parsers of values |
+//! | `help.rs`, `version.rs` | help, manual pages, completion scripts, version |
+//!
+//! Only this module uses clap.
 
 mod args;
-pub mod environment;
+mod environment;
 mod error;
-mod halves;
-mod layers;
+mod help;
+mod origin;
 mod parse;
 mod resolve;
 mod scenario;
+mod sources;
+mod version;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, FromArgMatches};
-
-use crate::command::Command;
-use crate::dataset::Form;
-use crate::settings::Access;
-use crate::settings::Invocation;
-use crate::settings::{
-    CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, SchemaSettings, ShowSettings,
-    UpSettings,
-};
-use crate::terminal::ProgressMode;
 use convoy_server_kit::secret::redact_uri;
 
-use args::{CliArgs, CommandArgs, DatasetArgs, DoctorArgs, ReportCommandArgs, UpArgs};
+use crate::command::Command;
+use crate::settings::Invocation;
+use crate::terminal::{ProgressMode, Verbosity};
+use args::VerbosityArgs;
+use resolve::Resolved;
+use sources::Stop;
+
 pub use environment::Environment;
 pub use error::Error;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    /// A command to run.
+    /// Run a command.
     Run {
-        /// The command with its settings.
         command: Command,
-        /// How it was called.
         invocation: Box<Invocation>,
-        /// How to show progress.
         progress: ProgressMode,
+        verbosity: Verbosity,
     },
-    /// Help or version, to be shown on stdout.
+    /// Print a text on stdout: help, version, a completion script or a manual page.
     Show(String),
 }
 
-/// Turns a command line, program name first, into settings.
+/// Parses a command line, program name first.
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &Environment,
 ) -> Result<Request, Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let matches = match CliArgs::command().try_get_matches_from(&arguments) {
-        Ok(matches) => matches,
-        Err(error) if !error.use_stderr() => return Ok(Request::Show(error.to_string())),
-        Err(error) => return Err(Error::usage(&error)),
+    let (args, origins) = match sources::parse(&arguments, environment) {
+        Ok(parsed) => parsed,
+        Err(Stop::Help) => return Ok(Request::Show(help::requested(&arguments))),
+        Err(Stop::Error(error)) => return Err(error),
     };
-    let typed = CliArgs::from_arg_matches(&matches).map_err(|error| Error::usage(&error))?;
-    let (_, matches) = matches
-        .subcommand()
-        .expect("clap requires a command of the line");
-    let (command, progress) = match typed.command {
-        CommandArgs::Simulate(typed) => {
-            let layered = layers::weigh(&*typed, matches, environment)?;
-            let progress = layered.args.talk.progress;
-            let settings = resolve::simulate(layered, environment)?;
-            (Command::Simulate(Box::new(settings)), progress)
-        }
-        CommandArgs::Produce(typed) => {
-            let layered = layers::weigh(&*typed, matches, environment)?;
-            let progress = layered.args.talk.progress;
-            let settings = halves::produce(layered, environment)?;
-            (Command::Produce(Box::new(settings)), progress)
-        }
-        CommandArgs::Consume(typed) => {
-            let layered = layers::weigh(&*typed, matches, environment)?;
-            let progress = layered.args.talk.progress;
-            let settings = halves::consume(layered, environment)?;
-            (Command::Consume(Box::new(settings)), progress)
-        }
-        CommandArgs::Report(args) => (report(args, environment)?, ProgressMode::Never),
-        CommandArgs::Up(args) => (up(args, environment)?, ProgressMode::Never),
-        CommandArgs::Dataset(args) => (dataset(args), ProgressMode::Never),
-        CommandArgs::Doctor(args) => (doctor(args), ProgressMode::Never),
-        CommandArgs::Clean { dry_run } => {
-            let settings = CleanSettings { dry_run };
-            (Command::Clean(settings), ProgressMode::Never)
-        }
+    let (command, progress) = match resolve::command(args.command, &origins, environment)? {
+        Resolved::Run(command, progress) => (command, progress),
+        Resolved::Show(text) => return Ok(Request::Show(text)),
     };
     let invocation = Box::new(Invocation {
         line: line(&arguments),
@@ -109,65 +83,20 @@ pub fn parse(
         command,
         invocation,
         progress,
+        verbosity: verbosity(&args.verbosity),
     })
 }
 
-fn report(args: ReportCommandArgs, environment: &Environment) -> Result<Command, Error> {
-    Ok(match args {
-        ReportCommandArgs::Merge(args) => {
-            Command::MergeReports(Box::new(halves::merge(*args, environment)?))
-        }
-        ReportCommandArgs::Show { report } => Command::ShowReport(ShowSettings { report }),
-    })
-}
-
-fn up(args: UpArgs, environment: &Environment) -> Result<Command, Error> {
-    Ok(Command::Up(UpSettings {
-        broker_port: args.broker_port,
-        registry_port: args.registry_port,
-        store_port: args.store_port,
-        data_dir: args.data_dir,
-        access: if args.anonymous {
-            Access::Anyone
-        } else {
-            Access::User {
-                name: args.user,
-                password: environment.password()?,
-            }
-        },
-        tls: args.tls,
-    }))
-}
-
-fn doctor(args: DoctorArgs) -> Command {
-    Command::Doctor(DoctorSettings {
-        backend: args.backend,
-        dataset: args.dataset,
-        output: args.output,
-        redpanda_image: args.redpanda_image,
-        mongo_image: args.mongo_image,
-        format: args.format,
-    })
-}
-
-fn dataset(args: DatasetArgs) -> Command {
+fn verbosity(args: &VerbosityArgs) -> Verbosity {
     match args {
-        DatasetArgs::Inspect { path } => Command::InspectDataset(InspectSettings { path }),
-        DatasetArgs::Schema { path, all_strings } => {
-            let form = if all_strings {
-                Form::AllStrings
-            } else {
-                Form::Typed
-            };
-            Command::DatasetSchema(SchemaSettings { path, form })
-        }
-        DatasetArgs::Generate { rows, seed, output } => {
-            Command::GenerateDataset(GenerateSettings { rows, seed, output })
-        }
+        VerbosityArgs { quiet: true, .. } => Verbosity::Errors,
+        VerbosityArgs { verbose: 0, .. } => Verbosity::Warnings,
+        VerbosityArgs { verbose: 1, .. } => Verbosity::Debug,
+        VerbosityArgs { .. } => Verbosity::Trace,
     }
 }
 
-/// The arguments but for `--faults` and its value.
+/// Returns the arguments without `--faults` and its value.
 fn without_faults(arguments: &[OsString]) -> Vec<OsString> {
     let mut left = Vec::new();
     let mut arguments = arguments.iter();
@@ -181,7 +110,7 @@ fn without_faults(arguments: &[OsString]) -> Vec<OsString> {
     left
 }
 
-/// The command line as it can be typed again, secrets replaced.
+/// Returns the command line quoted for a shell, without secrets.
 fn line(arguments: &[OsString]) -> String {
     let typed = arguments.iter().skip(1).map(|argument| {
         let text = redact_uri(&argument.to_string_lossy());

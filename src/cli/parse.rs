@@ -1,15 +1,16 @@
-//! Values as people type them. Each error completes "invalid value `…` for `--…`: ".
+//! Parsers of option values. Each error completes "invalid value `…` for `--…`: ".
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::load::Rate;
 use crate::record::envelope;
 
-/// No option needs more, and nanoseconds of it fit 64 bits many times.
+/// Longest duration of an option. Its nanoseconds fit 64 bits many times.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Parses a value that says itself what is wrong with it.
+/// Parses a value whose error explains itself.
 pub(super) fn value<T>(text: &str) -> Result<T, String>
 where
     T: FromStr,
@@ -18,23 +19,75 @@ where
     text.parse().map_err(|error: T::Err| error.to_string())
 }
 
-/// Parses a whole number of at least one.
+/// Parses a whole number of at least one, such as `500`, `10k`, `1_000` or `2M`.
 pub(super) fn count<T>(text: &str) -> Result<T, String>
 where
     T: TryFrom<u64>,
 {
-    let number = match text.parse::<u64>() {
-        Ok(0) => return Err("must be at least 1".to_owned()),
-        Ok(number) => number,
-        Err(_) => return Err("expected a whole number of at least 1".to_owned()),
-    };
-    T::try_from(number).map_err(|_too_large| "too large".to_owned())
+    match whole(text) {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => T::try_from(number).map_err(|_too_large| "too large".to_owned()),
+        Err(_) => Err("expected a whole number of at least 1, such as `500` or `10k`".to_owned()),
+    }
 }
 
-/// Parses a number of replicas.
-pub(super) fn replicas(text: &str) -> Result<i16, String> {
-    let number: u64 = count(text)?;
-    i16::try_from(number).map_err(|_too_large| "too large".to_owned())
+/// Parses a whole number, such as `0`, `500`, `10k`, `1_000` or `2M`.
+pub(super) fn whole(text: &str) -> Result<u64, String> {
+    spelled_out(text)
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| "expected a whole number, such as `500` or `10k`".to_owned())
+}
+
+/// Parses a rate; its number may be written as `10k` or `1_000`.
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
+    let (number, unit) = match text.split_once('/') {
+        Some((number, unit)) => (number, format!("/{unit}")),
+        None => (text, String::new()),
+    };
+    match spelled_out(number) {
+        Some(digits) => value(&format!("{digits}{unit}")),
+        None => value(text),
+    }
+}
+
+/// Parses a port; 0 asks for a free one.
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.parse()
+        .map_err(|_| "expected a port from 0 to 65535".to_owned())
+}
+
+/// Replaces a suffix `k`, `M` or `G` by its zeros, and removes `_` between digits.
+///
+/// Returns `None` if the text is not an unsigned decimal number.
+fn spelled_out(text: &str) -> Option<String> {
+    let (number, zeros) = match text.chars().last()? {
+        'k' | 'K' => (&text[..text.len() - 1], 3),
+        'M' => (&text[..text.len() - 1], 6),
+        'G' => (&text[..text.len() - 1], 9),
+        _ => (text, 0),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let whole = digits(whole)?;
+    let fraction = digits(fraction)?;
+    let fraction = fraction.trim_end_matches('0');
+    let moved = fraction.len().min(zeros);
+    let (multiplied, rest) = fraction.split_at(moved);
+    let number = format!("{whole}{multiplied:0<zeros$}");
+    Some(if rest.is_empty() {
+        number
+    } else {
+        format!("{number}.{rest}")
+    })
+}
+
+/// Returns the digits of `1_000`; `None` if there are others, or `_` is not between two digits.
+fn digits(text: &str) -> Option<String> {
+    let groups = text.split('_');
+    let is_number = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit());
+    groups
+        .clone()
+        .all(is_number)
+        .then(|| groups.collect::<String>())
 }
 
 /// Parses the name of a run or a group, which becomes part of file names and keys.
@@ -43,14 +96,15 @@ pub(super) fn name(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!(
-        "expected up to {} letters, digits, `.`, `_` and `-`, a letter or digit first",
+        "expected up to {} letters, digits, `.`, `_` and `-`, starting with a letter or a digit",
         envelope::MAX_RUN_ID
     ))
 }
 
 /// Parses a number above zero.
 pub(super) fn positive(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
+    let spelled_out = spelled_out(text);
+    match spelled_out.as_deref().unwrap_or(text).parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
         _ => Err("expected a number above 0".to_owned()),
     }
@@ -59,7 +113,7 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
 /// Parses a duration with its unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(duration) if duration > LONGEST => Err("longer than a year".to_owned()),
+        Ok(duration) if duration > LONGEST => Err("must not be longer than a year".to_owned()),
         Ok(duration) => Ok(duration),
         Err(_) => Err("expected a duration with its unit, such as `10s` or `250ms`".to_owned()),
     }
@@ -73,7 +127,7 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Parses the name of a topic as Kafka allows it.
+/// Parses the name of a topic by Kafka's rules.
 pub(super) fn topic(text: &str) -> Result<String, String> {
     let legal = |symbol: char| symbol.is_ascii_alphanumeric() || "._-".contains(symbol);
     if text.is_empty() || text.len() > 249 || text == "." || text == ".." {
@@ -85,7 +139,7 @@ pub(super) fn topic(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Parses the name of a database as MongoDB allows it.
+/// Parses the name of a database by MongoDB's rules.
 pub(super) fn database(text: &str) -> Result<String, String> {
     let illegal = |symbol: char| "/\\. \"$*<>:|?\0".contains(symbol);
     if text.is_empty() || text.len() > 63 {
@@ -97,7 +151,7 @@ pub(super) fn database(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Parses the name of a collection as MongoDB allows it.
+/// Parses the name of a collection by MongoDB's rules.
 pub(super) fn collection(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > 200 {
         return Err("expected 1 to 200 bytes".to_owned());
@@ -108,10 +162,49 @@ pub(super) fn collection(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Parses the name of a user as basic authentication, SASL and a line of text allow it.
+/// Parses a user name that fits basic authentication, SASL and a line of text.
 pub(super) fn user(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains(':') || text.contains(char::is_control) {
-        return Err("expected a name without `:` and control characters".to_owned());
+        return Err("expected a name without `:` and without control characters".to_owned());
     }
     Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_take_suffixes_and_underscores() {
+        for (text, number) in [
+            ("500", 500),
+            ("1_000", 1_000),
+            ("10k", 10_000),
+            ("1.5k", 1_500),
+            ("2M", 2_000_000),
+            ("1_0K", 10_000),
+            ("3G", 3_000_000_000),
+        ] {
+            assert_eq!(count::<u64>(text), Ok(number), "{text}");
+        }
+        for text in [
+            "", "k", "-1", "1__0", "_1", "1_", "1.5", "1.0005k", "1e3", "1m", "10kk", "١",
+        ] {
+            assert!(count::<u64>(text).is_err(), "{text}");
+        }
+        assert_eq!(count::<u64>("0k"), Err("must be at least 1".to_owned()));
+        assert_eq!(count::<i16>("40k"), Err("too large".to_owned()));
+        assert_eq!(whole("0"), Ok(0));
+    }
+
+    #[test]
+    fn rates_and_thresholds_take_suffixes() {
+        assert_eq!(rate("10k"), rate("10000"));
+        assert_eq!(rate("1_200/m"), rate("20"));
+        assert_eq!(rate("0.5"), rate("30/m"));
+        assert_eq!(rate("max"), Ok(Rate::Max));
+        assert!(rate("10k/x").is_err());
+        assert_eq!(positive("1.5k"), Ok(1_500.0));
+        assert!(positive("nan").is_err());
+    }
 }

@@ -1,15 +1,13 @@
-//! Scenario files: options in TOML, named as the flags.
+//! Scenario files: options in TOML, with the names of the flags.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::{Table, Value};
 
 use crate::cli::error::Error;
+use crate::suggest::most_similar;
 
-/// Names less similar than this (0 to 1) are not what the user meant.
-const SIMILAR: f64 = 0.75;
-
-/// Reads the options of a scenario as flags would have them, in the file's order of keys.
+/// Reads the options of a scenario as the text that a flag would have.
 pub(super) fn read(path: &Path, options: &[String]) -> Result<Vec<(String, String)>, Error> {
     let content = std::fs::read_to_string(path).map_err(|source| Error::ReadScenario {
         path: path.to_owned(),
@@ -53,14 +51,9 @@ fn text(value: Value) -> Option<String> {
 }
 
 fn unknown(path: &Path, key: String, options: &[String]) -> Error {
-    let similarity = |option: &String| strsim::jaro_winkler(&key, option);
-    let suggestion = options
-        .iter()
-        .filter(|option| similarity(option) >= SIMILAR)
-        .max_by(|left, right| similarity(left).total_cmp(&similarity(right)))
-        .cloned();
+    let suggestion = most_similar(&key, options).map(str::to_owned);
     Error::UnknownKey {
-        path: PathBuf::from(path),
+        path: path.to_owned(),
         key,
         suggestion,
     }

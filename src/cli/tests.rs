@@ -1,18 +1,21 @@
-//! Goal: every source decides what it should, and every mistake is told with its place.
-//! Method: whole command lines against a given environment, nothing read from the machine.
+//! Goal: each source sets the options that it should, and each error names the source.
+//! Method: whole command lines with a given environment; nothing is read from the machine.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
+use clap::CommandFactory;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::cli::*;
-use crate::settings::SimulateSettings;
-use crate::settings::{BrokerChoice, StoreChoice};
-use crate::terminal::errors;
+use crate::cli::args::CliArgs;
+use crate::cli::{Environment, Error, Request, parse, sources};
+use crate::command::Command;
+use crate::settings::{Access, BrokerChoice, SimulateSettings, StoreChoice};
+use crate::terminal::{Verbosity, render_error};
 
-/// A directory with a scenario, a `.env` and variables.
+/// A directory with a scenario and a `.env`, and variables.
 struct Place {
     directory: TempDir,
     variables: Vec<(OsString, OsString)>,
@@ -52,20 +55,24 @@ impl Place {
         parse(arguments, &environment)
     }
 
-    fn settings(&self, line: &str) -> SimulateSettings {
+    fn command(&self, line: &str) -> Command {
         match self.request(line).unwrap() {
-            Request::Run { command, .. } => match command {
-                Command::Simulate(settings) => *settings,
-                other => panic!("{other:?}"),
-            },
+            Request::Run { command, .. } => command,
             Request::Show(text) => panic!("{text}"),
+        }
+    }
+
+    fn settings(&self, line: &str) -> SimulateSettings {
+        match self.command(line) {
+            Command::Simulate(settings) => *settings,
+            other => panic!("{other:?}"),
         }
     }
 
     /// The error as the user reads it, with the directory's name replaced.
     fn error(&self, line: &str) -> String {
         let error = self.request(line).unwrap_err();
-        let text = errors::render(&error, error.hint().as_deref(), false);
+        let text = render_error(&error, error.hint().as_deref(), false);
         text.replace(&format!("{}/", self.directory.path().display()), "")
     }
 }
@@ -83,7 +90,7 @@ fn first_line(text: &str) -> &str {
 }
 
 #[test]
-fn without_a_flag_everything_has_its_documented_default() {
+fn options_have_the_documented_defaults() {
     let settings = serde_json::to_value(settings("simulate")).unwrap();
     assert_eq!(
         settings,
@@ -106,30 +113,168 @@ fn without_a_flag_everything_has_its_documented_default() {
 }
 
 #[test]
-fn flags_win_over_the_scenario_the_scenario_over_variables_variables_over_env_file() {
+fn precedence_is_flags_variables_env_file_scenario_defaults() {
     let place = Place::empty()
         .file(
-            ".env",
-            "CONVOY_VEHICLES=1\nCONVOY_PARTITIONS=1\nCONVOY_SEED=1\nCONVOY_LINGER=1ms",
+            "scenario.toml",
+            "vehicles = 1\npartitions = 1\nseed = 1\nlinger = '1ms'\n",
         )
-        .variable("CONVOY_VEHICLES", "2")
-        .variable("CONVOY_PARTITIONS", "2")
-        .variable("CONVOY_SEED", "2")
-        .file("scenario.toml", "vehicles = 3\npartitions = 3\n");
+        .file(
+            ".env",
+            "CONVOY_VEHICLES=2\nCONVOY_PARTITIONS=2\nCONVOY_SEED=2\nCONVOY_BATCH_RECORDS=\n",
+        )
+        .variable("CONVOY_VEHICLES", "3")
+        .variable("CONVOY_PARTITIONS", "3");
     let settings = place.settings("simulate --vehicles 4 --scenario scenario.toml");
     assert_eq!(
         (
             settings.load.vehicles,
-            settings.partitions,
+            settings.creation.partitions,
             settings.load.seed
         ),
         (4, 3, 2)
     );
-    assert_eq!(settings.linger.as_millis(), 1);
+    assert_eq!(settings.producer.linger.as_millis(), 1);
+    assert_eq!(
+        settings.writer.batch_records, 1_000,
+        "an empty variable is not set"
+    );
 }
 
 #[test]
-fn a_scenario_takes_text_numbers_and_durations_as_flags_do() {
+fn a_variable_can_name_the_scenario() {
+    let place = Place::empty().file("rush.toml", "vehicles = 7\n");
+    let path = place.path("rush.toml");
+    let place = place.variable("CONVOY_SCENARIO", path.to_str().unwrap());
+    assert_eq!(place.settings("simulate").load.vehicles, 7);
+}
+
+#[test]
+fn every_command_reads_its_options_from_variables() {
+    let place = Place::empty()
+        .variable("CONVOY_BROKER_PORT", "0")
+        .variable("CONVOY_ANONYMOUS", "true")
+        .variable("CONVOY_OUTPUT", "elsewhere")
+        .variable("CONVOY_DRY_RUN", "true")
+        .variable("CONVOY_STORE", "mongodb://db:27017")
+        .variable("CONVOY_ROWS", "10k")
+        .variable("CONVOY_TOPIC", "a,b")
+        .variable("CONVOY_BROKER", "kafka:9092");
+    let Command::Up(up) = place.command("up") else {
+        panic!("`up` is a command");
+    };
+    assert_eq!((up.broker_port, up.access), (0, Access::Anyone));
+    let Command::Doctor(doctor) = place.command("doctor") else {
+        panic!("`doctor` is a command");
+    };
+    assert_eq!(doctor.output, PathBuf::from("elsewhere"));
+    let Command::Clean(clean) = place.command("clean") else {
+        panic!("`clean` is a command");
+    };
+    assert!(clean.dry_run);
+    let Command::MergeReports(merge) = place.command("report merge a b") else {
+        panic!("`report merge` is a command");
+    };
+    assert!(merge.store.is_some());
+    let Command::GenerateDataset(generate) = place.command("dataset generate") else {
+        panic!("`dataset generate` is a command");
+    };
+    assert_eq!((generate.rows, generate.output), (10_000, None));
+    let Command::Consume(consume) = place.command("consume") else {
+        panic!("`consume` is a command");
+    };
+    assert_eq!(consume.topics, ["a", "b"]);
+}
+
+#[test]
+fn a_flag_overrides_an_option_of_a_variable_that_excludes_it() {
+    let place = Place::empty().variable("CONVOY_ANONYMOUS", "true");
+    let Command::Up(up) = place.command("up --user driver") else {
+        panic!("`up` is a command");
+    };
+    assert!(matches!(up.access, Access::User { name, .. } if name == "driver"));
+}
+
+#[test]
+fn counts_take_suffixes_in_flags_variables_and_scenarios() {
+    let place = Place::empty().variable("CONVOY_BATCH_RECORDS", "2k").file(
+        "scenario.toml",
+        "records = '1.5M'\nmax-dead-letters = '1_0'\n",
+    );
+    let line =
+        "simulate --scenario scenario.toml --vehicles 1_000 --rate 10k/h --min-throughput 2k";
+    let settings = place.settings(line);
+    assert_eq!(
+        (settings.load.vehicles, settings.writer.batch_records),
+        (1_000, 2_000)
+    );
+    assert_eq!(settings.load.bound, crate::load::Bound::Records(1_500_000));
+    assert_eq!(settings.load.rate, "10000/h".parse().unwrap());
+    assert_eq!(settings.min_throughput, Some(2_000.0));
+    assert_eq!(settings.max_dead_letters, Some(10));
+}
+
+#[test]
+fn verbosity_comes_from_quiet_and_verbose() {
+    let verbosity = |place: &Place, line: &str| match place.request(line).unwrap() {
+        Request::Run { verbosity, .. } => verbosity,
+        Request::Show(text) => panic!("{text}"),
+    };
+    let place = Place::empty();
+    assert_eq!(verbosity(&place, "doctor"), Verbosity::Warnings);
+    assert_eq!(verbosity(&place, "-q doctor"), Verbosity::Errors);
+    assert_eq!(verbosity(&place, "doctor -v"), Verbosity::Debug);
+    assert_eq!(verbosity(&place, "simulate -vv"), Verbosity::Trace);
+    assert!(place.request("doctor -qv").is_err());
+    let place = place.variable("CONVOY_VERBOSE", "1");
+    assert_eq!(verbosity(&place, "doctor"), Verbosity::Debug);
+    assert_eq!(verbosity(&place, "doctor --quiet"), Verbosity::Errors);
+}
+
+/// Command lines in a help text: `convoy …` on a line of its own, perhaps after `$`.
+fn examples(help: &str) -> Vec<String> {
+    help.lines()
+        .map(|line| line.trim_start().trim_start_matches("$ "))
+        .filter(|line| line.starts_with("convoy "))
+        .map(|line| line.split(" > ").next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+fn assert_examples_parse(command: &clap::Command) {
+    let place = Place::empty();
+    let short = command.get_after_help().map(ToString::to_string);
+    let long = command.get_after_long_help().map(ToString::to_string);
+    let name = command.get_name();
+    assert!(short.is_some(), "`{name}` has no examples");
+    for help in [short, long].into_iter().flatten() {
+        let examples = examples(&help);
+        assert!(!examples.is_empty(), "`{name}` has no examples: {help}");
+        for example in examples {
+            let (_, line) = example.split_once(' ').unwrap();
+            // `produce` and `consume` also take their addresses from variables.
+            let line = match line.split_whitespace().next() {
+                Some("consume") => format!("{line} --broker a:1 --store mongodb://a"),
+                _ => line.to_owned(),
+            };
+            if let Err(error) = place.request(&line)
+                && !error.to_string().contains("cannot be used multiple times")
+            {
+                panic!("{example}: {error}");
+            }
+        }
+    }
+    for subcommand in command.get_subcommands() {
+        assert_examples_parse(subcommand);
+    }
+}
+
+#[test]
+fn examples_of_the_help_parse() {
+    assert_examples_parse(&CliArgs::command());
+}
+
+#[test]
+fn scenario_values_may_be_text_numbers_and_durations() {
     let place = Place::empty().file(
         "scenario.toml",
         "vehicles = 1_000\nrate = 2.5\nduration = '90s'\nbackend = 'embedded'\nmax-end-to-end-p99 = '250ms'\n",
@@ -144,7 +289,7 @@ fn a_scenario_takes_text_numbers_and_durations_as_flags_do() {
 }
 
 #[test]
-fn an_option_silences_its_opposite_in_the_sources_below() {
+fn an_option_overrides_its_opposite_in_sources_of_lower_precedence() {
     let place = Place::empty()
         .variable("CONVOY_DURATION", "5s")
         .file("scenario.toml", "rate = 7\n");
@@ -153,13 +298,27 @@ fn an_option_silences_its_opposite_in_the_sources_below() {
     assert_eq!(settings.load.target_rate(), Some(100.0));
     assert_eq!(settings.load.bound, crate::load::Bound::Rows);
     assert_eq!(settings.load.warmup, std::time::Duration::ZERO);
-
-    let place = Place::empty().file("scenario.toml", "rate = 7\ntotal-rate = 7\n");
-    insta::assert_snapshot!(first_line(&place.error("simulate --scenario scenario.toml")), @"error: the argument '--rate <RATE>' cannot be used with '--total-rate <RATE>'");
 }
 
 #[test]
-fn the_names_of_confluent_cloud_and_atlas_programs_work() {
+fn opposite_options_in_one_source_are_rejected() {
+    let place = Place::empty().file("scenario.toml", "rate = 7\ntotal-rate = 7\n");
+    insta::assert_snapshot!(
+        first_line(&place.error("simulate --scenario scenario.toml")),
+        @"error: `--total-rate` from the scenario `scenario.toml` cannot be used with `--rate` from the same source"
+    );
+    let place = Place::empty()
+        .variable("CONVOY_RECORDS", "5")
+        .variable("CONVOY_DURATION", "5s");
+    assert!(
+        place
+            .error("simulate")
+            .contains("cannot be used with `--duration`")
+    );
+}
+
+#[test]
+fn variables_of_confluent_cloud_and_atlas_programs_are_read() {
     let place = Place::empty().file(
         ".env",
         "BOOTSTRAP_SERVER=pkc-1.example:9092\nAPI_KEY=key\nAPI_SECRET_KEY=sentinel\n\
@@ -180,14 +339,14 @@ fn the_names_of_confluent_cloud_and_atlas_programs_work() {
 }
 
 #[test]
-fn a_kind_asked_for_above_silences_addresses_below() {
+fn backend_overrides_addresses_in_sources_of_lower_precedence() {
     let place = Place::empty().variable("BOOTSTRAP_SERVER", "kafka.example:9092");
     let settings = place.settings("simulate --backend embedded");
     assert_eq!(settings.broker, BrokerChoice::Embedded);
 }
 
 #[test]
-fn an_address_above_overrules_the_kind_below_for_its_end() {
+fn an_address_overrides_the_backend_of_a_scenario_for_its_server() {
     let place = Place::empty().file("scenario.toml", "backend = 'embedded'\n");
     let settings = place.settings("simulate --scenario scenario.toml --broker kafka.example:9092");
     assert!(matches!(settings.broker, BrokerChoice::External(_)));
@@ -195,19 +354,28 @@ fn an_address_above_overrules_the_kind_below_for_its_end() {
 }
 
 #[test]
-fn ports_and_data_directories_ask_for_embedded_servers() {
+fn backend_of_a_scenario_overrides_addresses_for_other_programs() {
+    let place = Place::empty()
+        .file(".env", "BOOTSTRAP_SERVER=kafka.example:9092\n")
+        .file("scenario.toml", "backend = 'embedded'\n");
+    let settings = place.settings("simulate --scenario scenario.toml");
+    assert_eq!(settings.broker, BrokerChoice::Embedded);
+}
+
+#[test]
+fn ports_select_embedded_servers() {
     let settings = settings("simulate --broker-port 9092 --store-port 27017");
     assert_eq!(settings.broker, BrokerChoice::Embedded);
     assert_eq!(settings.store, StoreChoice::Embedded);
 }
 
 #[test]
-fn one_partition_has_one_consumer() {
+fn one_partition_gets_one_consumer() {
     assert_eq!(settings("simulate --partitions 1").consumers, 1);
 }
 
 #[test]
-fn the_recorded_line_can_be_typed_again_and_holds_no_secret() {
+fn recorded_command_line_is_quoted_and_without_secrets() {
     let place = Place::empty();
     let line = "simulate --vehicles 5 --store mongodb://user:sentinel@db.example/x";
     match place.request(line).unwrap() {
@@ -220,7 +388,7 @@ fn the_recorded_line_can_be_typed_again_and_holds_no_secret() {
 }
 
 #[test]
-fn every_wrong_value_is_told_with_its_flag() {
+fn errors_about_flags_name_the_flag() {
     let lines = [
         "simulate --vehicles 0",
         "simulate --vehicles -3",
@@ -243,16 +411,16 @@ fn every_wrong_value_is_told_with_its_flag() {
         "simulate --min-throughput nan",
         "simulate --vehicels 3",
     ];
-    let told: Vec<String> = lines
+    let errors: Vec<String> = lines
         .iter()
         .map(|line| first_line(&error(line)).to_owned())
         .collect();
-    let told = told.join("\n");
-    assert!(!told.contains("sentinel"), "{told}");
-    insta::assert_snapshot!(told, @"
+    let errors = errors.join("\n");
+    assert!(!errors.contains("sentinel"), "{errors}");
+    insta::assert_snapshot!(errors, @"
     error: invalid value '0' for '--vehicles <N>': must be at least 1
-    error: invalid value '-3' for '--vehicles <N>': expected a whole number of at least 1
-    error: invalid value 'many' for '--vehicles <N>': expected a whole number of at least 1
+    error: invalid value '-3' for '--vehicles <N>': expected a whole number of at least 1, such as `500` or `10k`
+    error: invalid value 'many' for '--vehicles <N>': expected a whole number of at least 1, such as `500` or `10k`
     error: invalid value '-1' for '--rate <RATE>': rate `-1` is not above zero
     error: invalid value 'sometimes' for '--arrival <SHAPE>': arrival shape `sometimes` is none of `uniform`, `poisson`, `burst` and `ramp`
     error: invalid value '10' for '--duration <TIME>': expected a duration with its unit, such as `10s` or `250ms`
@@ -261,32 +429,33 @@ fn every_wrong_value_is_told_with_its_flag() {
     error: the argument '--records <N|all>' cannot be used with '--duration <TIME>'
     error: invalid value 'cloud' for '--backend <KIND>': expected one of `auto`, `embedded`, `containers`, `external`
     error: invalid value 'a/b' for '--topic <NAME>': expected letters, digits, `.`, `_` and `-`
-    error: invalid value `localhost` for `--broker` from the command line: expected `embedded`, `container` or HOST:PORT, several with commas between
+    error: invalid value `localhost` for `--broker` from the command line: expected `embedded`, `container` or HOST:PORT, separated by commas
     error: invalid value `http://***@localhost` for `--store` from the command line: expected `embedded`, `container` or a URI that starts with `mongodb://` or `mongodb+srv://`
     error: `--backend external` needs the address of the broker
     error: `--broker a:9092` contradicts `--backend containers`
-    error: `--broker-port` is for an embedded broker, but the broker is `container`
+    error: `--broker-port` needs an embedded broker, but the broker is `container`
     error: 3 consumers cannot share 2 partitions
-    error: `--encoding confluent` needs a Schema Registry beside the existing broker
-    error: invalid value 'nan' for '--min-throughput <RATE>': expected a number above 0
+    error: `--encoding confluent` with an existing broker needs a Schema Registry
+    error: invalid value 'nan' for '--min-throughput <N>': expected a number above 0
     error: unexpected argument '--vehicels' found
     ");
 }
 
 #[test]
-fn every_wrong_source_is_told_with_its_place() {
+fn errors_about_other_sources_name_the_source() {
     let scenario = |content: &str| {
         Place::empty()
             .file("scenario.toml", content)
             .error("simulate --scenario scenario.toml")
     };
-    let told = [
+    let errors = [
         error("simulate --scenario absent.toml"),
         scenario("vehicles = \n"),
         scenario("vehicels = 3\n"),
         scenario("xyz = 3\n"),
         scenario("vehicles = [3]\n"),
         scenario("vehicles = 0\n"),
+        Place::empty().variable("CONVOY_TLS", "yes").error("up"),
         Place::empty()
             .variable("CONVOY_RATE", "fast")
             .error("simulate"),
@@ -302,16 +471,16 @@ fn every_wrong_source_is_told_with_its_place() {
             .error("simulate"),
     ]
     .join("\n\n");
-    assert!(!told.contains("sentinel"), "{told}");
-    insta::assert_snapshot!(told, @r#"
+    assert!(!errors.contains("sentinel"), "{errors}");
+    insta::assert_snapshot!(errors, @r#"
     error: cannot read the scenario `absent.toml`
       caused by: No such file or directory (os error 2)
 
-    hint: name a readable file by `--scenario FILE`
+    hint: pass a readable file: `--scenario FILE`
 
     error: the scenario `scenario.toml` is not valid TOML at line 1: string values must be quoted, expected literal string
 
-    hint: a scenario is a list of options, such as `vehicles = 50` and `duration = "10s"`
+    hint: write one option per line, such as `vehicles = 50` or `duration = "10s"`
 
     error: unknown key `vehicels` in the scenario `scenario.toml`
 
@@ -319,23 +488,27 @@ fn every_wrong_source_is_told_with_its_place() {
 
     error: unknown key `xyz` in the scenario `scenario.toml`
 
-    hint: keys are the options of `convoy simulate --help` without their dashes
+    hint: use the options of `convoy simulate --help` without their dashes
 
     error: `vehicles` in the scenario `scenario.toml` is not a single value
 
-    hint: write it as text, a number or a boolean
+    hint: write a text, a number or a boolean
 
     error: invalid value `0` for `--vehicles` from the scenario `scenario.toml`: must be at least 1
 
-    hint: correct the scenario `scenario.toml`, or overrule it by `--vehicles`
+    hint: correct the scenario `scenario.toml`, or override it with `--vehicles`
+
+    error: invalid value `yes` for `--tls` from the environment variable `CONVOY_TLS`: expected `true` or `false`
+
+    hint: correct the environment variable `CONVOY_TLS`, or override it with `--tls`
 
     error: invalid value `fast` for `--rate` from the environment variable `CONVOY_RATE`: rate `fast` is not a number of up to six decimals
 
-    hint: correct the environment variable `CONVOY_RATE`, or overrule it by `--rate`
+    hint: correct the environment variable `CONVOY_RATE`, or override it with `--rate`
 
     error: invalid value `postgres://***@host/x?***` for `--store` from the environment variable `MONGO_DB_URL`: expected `embedded`, `container` or a URI that starts with `mongodb://` or `mongodb+srv://`
 
-    hint: correct the environment variable `MONGO_DB_URL`, or overrule it by `--store`
+    hint: correct the environment variable `MONGO_DB_URL`, or override it with `--store`
 
     error: `API_KEY` is set, but `API_SECRET_KEY` is not
 
@@ -343,25 +516,39 @@ fn every_wrong_source_is_told_with_its_place() {
 
     error: assignment 2 in `.env` is not `NAME=value`
 
-    hint: put values with spaces or `#` between quotes
+    hint: put quotes around values with spaces or `#`
     "#);
 }
 
 #[test]
-fn help_and_version_go_to_stdout() {
-    for line in ["--help", "--version", "simulate --help", "simulate -h"] {
+fn help_and_version_are_printed_on_stdout() {
+    let lines = [
+        "--help",
+        "--version",
+        "simulate --help",
+        "simulate -h",
+        "help report merge",
+        "completions bash",
+        "man",
+    ];
+    for line in lines {
         let request = Place::empty().request(line).unwrap();
-        assert!(matches!(request, Request::Show(_)), "{line}");
+        assert!(
+            matches!(&request, Request::Show(text) if text.contains("convoy")),
+            "{line}: {request:?}"
+        );
     }
 }
 
 #[test]
-fn every_setting_but_derived_ones_is_named_as_its_flag() {
+fn settings_in_the_report_have_the_names_of_their_flags() {
     let value = serde_json::to_value(settings("simulate")).unwrap();
     let Value::Object(settings) = value else {
         panic!("settings are an object");
     };
-    let flags = layers::options::<args::SimulateArgs>();
+    let command = CliArgs::command();
+    let simulate = command.find_subcommand("simulate").unwrap();
+    let flags: Vec<String> = sources::options(simulate).collect();
     for key in settings.keys() {
         let known = key == "registry"
             || flags

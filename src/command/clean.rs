@@ -1,4 +1,4 @@
-//! `convoy clean`: removes what runs left behind whose process is provably gone, and nothing else.
+//! `convoy clean`: removes containers and data of runs whose process has ended.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,15 +10,15 @@ use crate::host::scratch;
 use crate::settings::CleanSettings;
 use crate::terminal::Terminal;
 
-/// What was found and what became of it.
+/// Names of containers and directories, by what happened to them.
 #[derive(Debug, Default)]
-struct Swept {
+struct Cleanup {
     removed: Vec<String>,
     kept: Vec<String>,
     failed: Vec<String>,
 }
 
-/// Sweeps this machine and its container engine, and says what was found.
+/// Removes leftovers from this machine and its container engine, and prints their names.
 pub fn run(
     settings: &CleanSettings,
     docker_env: &DockerEnv,
@@ -28,72 +28,72 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    let mut swept = Swept::default();
-    sweep_directories(settings, &std::env::temp_dir(), &mut swept);
-    match runtime.block_on(sweep_engine(settings, docker_env, &mut swept)) {
-        // Without an engine there is nothing of ours in one.
+    let mut cleanup = Cleanup::default();
+    clean_directories(settings, &std::env::temp_dir(), &mut cleanup);
+    match runtime.block_on(clean_engine(settings, docker_env, &mut cleanup)) {
+        // Without an engine there are no containers.
         Ok(()) | Err(engine::Error::None) => {}
         Err(error) => return Err(error.into()),
     }
     terminal
-        .data(|stdout| stdout.write_all(swept.text(settings.dry_run).as_bytes()))
+        .data(|stdout| stdout.write_all(cleanup.text(settings.dry_run).as_bytes()))
         .map_err(Error::Stdout)?;
-    Ok(if swept.failed.is_empty() {
+    Ok(if cleanup.failed.is_empty() {
         ExitStatus::Success
     } else {
         ExitStatus::Environment
     })
 }
 
-fn sweep_directories(settings: &CleanSettings, parent: &Path, swept: &mut Swept) {
+fn clean_directories(settings: &CleanSettings, parent: &Path, cleanup: &mut Cleanup) {
     for path in scratch::abandoned(parent) {
         let name = format!("directory {}", path.display());
         if settings.dry_run {
-            swept.removed.push(name);
+            cleanup.removed.push(name);
             continue;
         }
         match scratch::remove_abandoned(&path) {
-            Ok(true) => swept.removed.push(name),
-            Ok(false) => swept.kept.push(format!("{name}: in use")),
-            Err(error) => swept.failed.push(format!("{name}: {error}")),
+            Ok(true) => cleanup.removed.push(name),
+            Ok(false) => cleanup.kept.push(format!("{name}: in use")),
+            Err(error) => cleanup.failed.push(format!("{name}: {error}")),
         }
     }
 }
 
-async fn sweep_engine(
+async fn clean_engine(
     settings: &CleanSettings,
     docker_env: &DockerEnv,
-    swept: &mut Swept,
+    cleanup: &mut Cleanup,
 ) -> Result<(), engine::Error> {
     let engine = Engine::find(docker_env).await?;
     for leftover in engine.leftovers().await? {
         let name = format!("container {} of run {}", leftover.name, leftover.run);
         match leftover.life {
-            Life::Dead if settings.dry_run => swept.removed.push(name),
-            Life::Dead => remove(&engine, &leftover, name, swept).await,
-            Life::Alive => swept.kept.push(format!("{name}: its process runs")),
-            Life::Unknown => swept
-                .kept
-                .push(format!("{name}: cannot tell whether its process runs")),
+            Life::Dead if settings.dry_run => cleanup.removed.push(name),
+            Life::Dead => remove(&engine, &leftover, name, cleanup).await,
+            Life::Alive => cleanup.kept.push(format!("{name}: its process is running")),
+            Life::Unknown => cleanup.kept.push(format!(
+                "{name}: cannot tell whether its process is running"
+            )),
         }
     }
     Ok(())
 }
 
-async fn remove(engine: &Engine, leftover: &Leftover, name: String, swept: &mut Swept) {
+async fn remove(engine: &Engine, leftover: &Leftover, name: String, cleanup: &mut Cleanup) {
     match engine.remove(leftover).await {
-        Ok(()) => swept.removed.push(name),
-        Err(error) => swept.failed.push(format!("{name}: {error}")),
+        Ok(()) => cleanup.removed.push(name),
+        Err(error) => cleanup.failed.push(format!("{name}: {error}")),
     }
 }
 
-impl Swept {
+impl Cleanup {
     fn text(&self, dry_run: bool) -> String {
         let removed = if dry_run { "would remove" } else { "removed" };
         let groups = [
             (removed, &self.removed),
             ("kept", &self.kept),
-            ("cannot remove", &self.failed),
+            ("failed to remove", &self.failed),
         ];
         let mut text = String::new();
         for (what, names) in groups {
@@ -102,7 +102,7 @@ impl Swept {
             }
         }
         if text.is_empty() {
-            text.push_str("nothing left behind\n");
+            text.push_str("nothing to remove\n");
         }
         text
     }
@@ -113,16 +113,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_done_is_said_line_by_line() {
-        assert_eq!(Swept::default().text(false), "nothing left behind\n");
-        let swept = Swept {
+    fn each_leftover_gets_a_line() {
+        assert_eq!(Cleanup::default().text(false), "nothing to remove\n");
+        let cleanup = Cleanup {
             removed: vec!["directory /tmp/convoy-1".to_owned()],
-            kept: vec!["container a of run 2: its process runs".to_owned()],
+            kept: vec!["container a of run 2: its process is running".to_owned()],
             failed: Vec::new(),
         };
         assert_eq!(
-            swept.text(true),
-            "would remove directory /tmp/convoy-1\nkept container a of run 2: its process runs\n"
+            cleanup.text(true),
+            "would remove directory /tmp/convoy-1\nkept container a of run 2: its process is running\n"
         );
     }
 }

@@ -4,22 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::{run_id, simulate};
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::{external, interrupt};
 use crate::measure::RunClock;
-use crate::pipeline::{
-    self, ConsumerSettings, Context, Length, Observer as _, Participation, Phase, StorageSettings,
-    Timeouts, Timing, TopicCreation,
-};
+use crate::pipeline::{self, ConsumerSettings, Context, Observer as _, Phase};
 use crate::report::RunDirectory;
-use crate::settings::ConsumeSettings;
-use crate::settings::Invocation;
-use crate::summary::observer::Display;
-use crate::summary::processes::{Half, consumer_report};
-use crate::summary::simulate::{Baseline, CpuUse};
-use crate::terminal::{Expected, Terminal, logging};
+use crate::run_id::new_run_id;
+use crate::settings::{ConsumeSettings, Invocation};
+use crate::summary::{
+    Baseline, CpuUse, Display, ExpectedPhases, Process, consumer_report, exit_status,
+    present_report,
+};
+use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
 
 /// Message when the user interrupts the consumption.
 const INTERRUPTED: &str = "interrupted: storing the records read so far and freeing the partitions; interrupt again to abort";
@@ -30,9 +27,6 @@ const OLDEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Connections for writers. With more owned partitions, inserts wait for a connection.
 const CONNECTIONS: usize = 8;
 
-/// Times `--dead-after`: how long a live member may take to give up a partition.
-const GIVE_UP_FACTOR: u32 = 5;
-
 /// Consumes as one member of a group, and writes a report.
 pub fn run(
     settings: &ConsumeSettings,
@@ -41,28 +35,37 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::reaching_back(OLDEST);
     let started = clock.now();
-    let member = run_id::of_start(clock.unix_ms(started), clock.since_boot(started));
-    let directory = RunDirectory::create(&settings.output, &member)?;
+    let member = new_run_id(clock.unix_ms(started), clock.since_boot(started));
+    let directory = RunDirectory::create(&settings.report.output, &member)?;
     let log_filter = invocation.log_filter.as_deref();
-    logging::start(terminal, Path::new(logging::DIRECTORY), &member, log_filter);
+    start_logging(terminal, Path::new(LOG_DIRECTORY), &member, log_filter);
     let context = Arc::new(context(settings, member, clock));
     let runtimes = Runtimes::start(&[Role::Consumer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.unix_ms(started))?;
     let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal, INTERRUPTED);
-    let expected = settings.duration.map(Expected::Duration);
-    let expected = expected.or(settings.records.map(Expected::Records));
+    let expected = settings
+        .participation
+        .length
+        .duration
+        .map(Expected::Duration);
+    let expected = expected.or(settings.participation.length.records.map(Expected::Records));
     let display = Arc::new(Display::new(
         terminal,
-        (Duration::ZERO, expected),
+        ExpectedPhases {
+            warm_up: Duration::ZERO,
+            run: expected,
+        },
         clock,
         log,
     ));
     display.phase(Phase::Preparing);
     let registry = settings.registry.as_ref();
+    let group = Some(settings.group.clone());
+    let storage = settings.writer.storage(group, CONNECTIONS);
     let consumer = ConsumerSettings {
-        storage: Arc::new(storage(settings)),
-        participation: participation(settings),
+        storage: Arc::new(storage),
+        participation: settings.participation,
         broker: external::external_endpoint(&settings.broker)?,
         store: settings.store.clone(),
         registry: registry.map(external::registry_client).transpose()?,
@@ -79,14 +82,14 @@ pub fn run(
     let (log, _at_audit) = display.finish();
     let mut consumed = consumed?;
     let cpu = CpuUse::read(clock);
-    let half = Half {
+    let process = Process {
         invocation,
+        settings,
         context: &context,
-        emission: None,
+        workload: None,
         baseline: &baseline,
-        cpu: &cpu,
     };
-    if settings.replay_dead_letters {
+    if settings.participation.replay_dead_letters {
         let counters = &context.counters;
         terminal.say(format_args!(
             "dead letters: {} stored now, {} kept",
@@ -94,58 +97,20 @@ pub fn run(
             counters.dead_letters_kept.get()
         ));
     }
-    let report = consumer_report(&half, settings, &consumed, started);
-    simulate::present(&report, &directory, log, settings.format, terminal)?;
+    let report = consumer_report(&process, &consumed, started, &cpu);
+    present_report(&report, &directory, log, settings.report.format, terminal)?;
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),
-        None => Ok(simulate::status(&report)),
-    }
-}
-
-fn participation(settings: &ConsumeSettings) -> Participation {
-    Participation {
-        start: settings.from,
-        timing: Timing {
-            heartbeat: settings.beat,
-            dead_after: settings.dead_after,
-            give_up_timeout: settings.dead_after * GIVE_UP_FACTOR,
-        },
-        length: Length {
-            duration: settings.duration,
-            records: settings.records,
-            idle: settings.idle,
-        },
-        replay_dead_letters: settings.replay_dead_letters,
-    }
-}
-
-fn storage(settings: &ConsumeSettings) -> StorageSettings {
-    StorageSettings {
-        group: Some(settings.group.clone()),
-        database: settings.database.clone(),
-        collection: settings.collection.clone(),
-        connections: CONNECTIONS,
-        batch_records: settings.batch_records as usize,
-        batch_wait: settings.batch_wait,
-        drain_timeout: settings.drain_timeout,
-        store_timeout: settings.store_timeout,
+        None => Ok(exit_status(&report)),
     }
 }
 
 fn context(settings: &ConsumeSettings, member: String, clock: RunClock) -> Context {
-    let creation = settings.creation;
     let shared = pipeline::Settings {
         run_id: member,
         topics: settings.topics.clone(),
-        creation: TopicCreation {
-            partitions: creation.partitions,
-            partitions_required: creation.partitions_required,
-            replication_factor: creation.replication_factor,
-        },
-        timeouts: Timeouts {
-            request: settings.request_timeout,
-            broker: settings.broker_timeout,
-        },
+        creation: settings.creation,
+        timeouts: settings.timeouts,
     };
     Context::new(shared, clock)
 }

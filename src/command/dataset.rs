@@ -1,4 +1,4 @@
-//! `convoy dataset`: looks at rows, or makes some.
+//! `convoy dataset`: inspects or generates datasets.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -11,7 +11,7 @@ use crate::error::{Error, ExitStatus};
 use crate::settings::{GenerateSettings, InspectSettings, SchemaSettings};
 use crate::terminal::Terminal;
 
-/// Shows what `convoy simulate` would replay.
+/// Prints topics, files, labels and columns.
 pub fn inspect(settings: &InspectSettings, terminal: &Terminal) -> Result<ExitStatus, Error> {
     let datasets = Dataset::open(&settings.path)?;
     let text: Vec<String> = datasets.iter().map(describe).collect();
@@ -21,7 +21,7 @@ pub fn inspect(settings: &InspectSettings, terminal: &Terminal) -> Result<ExitSt
     Ok(ExitStatus::Success)
 }
 
-/// Prints the JSON Schema of each topic's rows, titled by the topic.
+/// Prints the JSON Schema of each topic's rows; its title is the topic.
 pub fn schema(settings: &SchemaSettings, terminal: &Terminal) -> Result<ExitStatus, Error> {
     let datasets = Dataset::open(&settings.path)?;
     terminal
@@ -37,7 +37,7 @@ pub fn schema(settings: &SchemaSettings, terminal: &Terminal) -> Result<ExitStat
     Ok(ExitStatus::Success)
 }
 
-/// Writes synthetic rows.
+/// Writes generated rows.
 pub fn generate(settings: &GenerateSettings, terminal: &Terminal) -> Result<ExitStatus, Error> {
     let write = |output: &mut dyn Write| {
         let mut output = BufWriter::new(output);
@@ -55,7 +55,7 @@ pub fn generate(settings: &GenerateSettings, terminal: &Terminal) -> Result<Exit
 }
 
 fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    // Rows that took time to gather are not overwritten by a slip.
+    // An existing file may hold the user's own rows.
     let mut file = File::create_new(path)?;
     write(&mut file)
 }
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_description_names_files_labels_and_types() {
+    fn inspection_lists_files_labels_and_types() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("rows.csv");
         fs::write(&path, "class,aa_000,b\nneg,1,2.5\npos,na,0.5\nneg,3,\n").unwrap();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn generated_rows_never_replace_a_file() {
+    fn existing_file_is_not_overwritten() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("rows.csv");
         fs::write(&path, "precious").unwrap();

@@ -1,22 +1,23 @@
-//! One file per command. Each turns its settings into what the rooms below offer, and the outcome
-//! into an exit status.
+//! One file per command. Each runs with its settings and returns an exit status.
+//!
+//! `workload.rs` is shared by `simulate` and `produce`.
 
-pub mod clean;
-pub mod consume;
-pub mod dataset;
-pub mod doctor;
-pub mod null_sink;
-pub mod produce;
-pub mod report;
-pub mod run_id;
-pub mod simulate;
-pub mod up;
-pub mod workload;
+mod clean;
+mod consume;
+mod dataset;
+mod doctor;
+mod manual;
+mod produce;
+mod report;
+mod simulate;
+mod up;
+mod workload;
 
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
     CleanSettings, ConsumeSettings, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
-    MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings, UpSettings,
+    ManualSettings, MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings,
+    UpSettings,
 };
 use crate::terminal::Terminal;
 
@@ -45,6 +46,8 @@ pub enum Command {
     Doctor(DoctorSettings),
     /// `convoy clean`.
     Clean(CleanSettings),
+    /// `convoy man --dir`.
+    WriteManual(ManualSettings),
 }
 
 /// Runs a command to its end.
@@ -65,5 +68,6 @@ pub fn run(
         Command::GenerateDataset(settings) => dataset::generate(settings, terminal),
         Command::Doctor(settings) => doctor::run(settings, &invocation.docker_env, terminal),
         Command::Clean(settings) => clean::run(settings, &invocation.docker_env, terminal),
+        Command::WriteManual(settings) => manual::write(settings),
     }
 }

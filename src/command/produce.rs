@@ -3,22 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::command::{run_id, simulate, workload};
+use crate::command::workload;
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::{external, interrupt};
 use crate::measure::RunClock;
-use crate::pipeline::{
-    self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings, Timeouts,
-    TopicCreation,
-};
+use crate::pipeline::{self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings};
 use crate::report::{Report, RunDirectory};
-use crate::settings::Invocation;
-use crate::settings::{Encoding, ProduceSettings};
-use crate::summary::observer::{self, Display};
-use crate::summary::processes::{Half, producer_report};
-use crate::summary::simulate::{Baseline, CpuUse};
-use crate::terminal::{Terminal, logging};
+use crate::run_id::new_run_id;
+use crate::settings::{Encoding, Invocation, ProduceSettings};
+use crate::summary::{
+    Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, present_report,
+    producer_report,
+};
+use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// Message when the user interrupts the emission.
 const INTERRUPTED: &str = "interrupted: sending the emitted readings; interrupt again to abort";
@@ -31,31 +29,31 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::start();
     let run_id = settings.run_id.clone();
-    let run_id = run_id
-        .unwrap_or_else(|| run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
+    let run_id =
+        run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
     let name = directory_name(&run_id, settings);
-    let report = settings.output.join(&name).join("report.json");
+    let report = settings.report.output.join(&name).join("report.json");
     if report.exists() {
         return Err(Error::RunTaken {
             run_id,
             path: report,
         });
     }
-    let directory = RunDirectory::create(&settings.output, &name)?;
+    let directory = RunDirectory::create(&settings.report.output, &name)?;
     let log_filter = invocation.log_filter.as_deref();
-    logging::start(terminal, Path::new(logging::DIRECTORY), &name, log_filter);
+    start_logging(terminal, Path::new(LOG_DIRECTORY), &name, log_filter);
     let (context, emission) = resolve(settings, run_id, clock)?;
     let runtimes = Runtimes::start(&[Role::Producer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.epoch_unix_ms())?;
     let interrupted = interrupt::listen(&runtimes.handle(Role::Producer), terminal, INTERRUPTED);
     let load = &settings.load;
-    let expected = (load.warmup, observer::expected(load.bound));
-    let display = Display::new(terminal, expected, clock, log).up_to_the_broker();
+    let expected = ExpectedPhases::new(load.warmup, load.bound);
+    let display = Display::new(terminal, expected, clock, log).counting_acknowledged();
     let display = Arc::new(display);
     display.phase(Phase::Preparing);
     let broker = external::external_endpoint(&settings.broker)?;
-    let registry = match (settings.encoding, &settings.registry) {
+    let registry = match (settings.producer.encoding, &settings.registry) {
         (Encoding::Confluent, Some(registry)) => Some(external::registry_client(registry)?),
         _ => None,
     };
@@ -75,15 +73,15 @@ pub fn run(
     let (log, _at_audit) = display.finish();
     let produced = produced?;
     let cpu = CpuUse::read(clock).with_generator(produced.generator_cpu);
-    let half = Half {
+    let process = Process {
         invocation,
+        settings,
         context: &context,
-        emission: Some(&emission),
+        workload: Some(&emission.workload),
         baseline: &baseline,
-        cpu: &cpu,
     };
-    let report = producer_report(&half, settings, &produced);
-    simulate::present(&report, &directory, log, settings.format, terminal)?;
+    let report = producer_report(&process, &produced, &cpu);
+    present_report(&report, &directory, log, settings.report.format, terminal)?;
     match produced.failure {
         Some(failure) => Err(failure.into()),
         None => Ok(status(&report)),
@@ -104,7 +102,7 @@ fn status(report: &Report) -> ExitStatus {
     if produced.is_some_and(|produced| produced.not_acked + produced.dead_lettered > 0) {
         ExitStatus::Failed
     } else {
-        simulate::status(report)
+        exit_status(report)
     }
 }
 
@@ -116,26 +114,18 @@ fn resolve(
 ) -> Result<(Arc<Context>, Arc<EmissionSettings>), Error> {
     let rows = workload::open(&settings.load, settings.topic.as_deref())?;
     let emission = EmissionSettings {
-        fleet: workload::fleet(&settings.load, &rows.workload, settings.shard),
+        fleet: settings.load.fleet(rows.workload.rows(), settings.shard),
         workload: Arc::new(rows.workload),
         key: settings.load.key,
-        compression: settings.compression,
-        linger: settings.linger,
+        compression: settings.producer.compression,
+        linger: settings.producer.linger,
         data_faults: None,
     };
-    let creation = settings.creation;
     let shared = pipeline::Settings {
         run_id,
         topics: rows.topics,
-        creation: TopicCreation {
-            partitions: creation.partitions,
-            partitions_required: creation.partitions_required,
-            replication_factor: creation.replication_factor,
-        },
-        timeouts: Timeouts {
-            request: settings.request_timeout,
-            broker: settings.broker_timeout,
-        },
+        creation: settings.creation,
+        timeouts: settings.timeouts,
     };
     Ok((Arc::new(Context::new(shared, clock)), Arc::new(emission)))
 }

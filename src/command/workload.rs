@@ -1,8 +1,7 @@
-//! Rows, topics and schedule of a command that emits.
+//! Rows and topics of the commands that emit, `simulate` and `produce`.
 
 use crate::dataset::Dataset;
 use crate::error::Error;
-use crate::fleet::{self, Shard};
 use crate::pipeline::Workload;
 use crate::record::document;
 use crate::settings::LoadSettings;
@@ -27,21 +26,6 @@ pub fn open(load: &LoadSettings, topic: Option<&str>) -> Result<TopicRows, Error
         workload: Workload::new(datasets),
         topics,
     })
-}
-
-/// Returns the schedule of a fleet, or of one shard of it.
-pub fn fleet(load: &LoadSettings, workload: &Workload, shard: Option<Shard>) -> fleet::Settings {
-    fleet::Settings {
-        vehicles: load.vehicles,
-        rate: load.rate,
-        total_rate: load.total_rate,
-        arrival: load.arrival,
-        seed: load.seed,
-        warm_up: load.warmup,
-        bound: load.bound,
-        rows: workload.rows(),
-        shard,
-    }
 }
 
 /// Returns the topics: the user's, or those named by the datasets' folders.

@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use crate::faults::kind::{Chance, DataKind, Target};
 use crate::faults::plan::{Plan, Scheduled, Spec};
+use crate::suggest::most_similar;
 
 /// Longer than any run.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What a sum of decimal fractions may be off by.
 const ROUNDING: f64 = 1e-9;
-
-/// Names less similar than this (0 to 1) are not what the user meant.
-const SIMILAR: f64 = 0.75;
 
 /// Names of what happens at an instant.
 const SCHEDULED: [&str; 7] = [
@@ -112,15 +110,10 @@ impl Part<'_> {
     }
 
     fn unknown(self, what: &str, known: &[String]) -> SpecError {
-        let similarity = |name: &&String| strsim::jaro_winkler(self.text, name);
-        let best = known
-            .iter()
-            .filter(|name| similarity(name) >= SIMILAR)
-            .max_by(|left, right| similarity(left).total_cmp(&similarity(right)));
         SpecError {
             position: self.at + 1,
             problem: format!("`{}` is no {what}", self.text),
-            suggestion: best.cloned(),
+            suggestion: most_similar(self.text, known).map(str::to_owned),
         }
     }
 

@@ -174,7 +174,7 @@ impl Provision<'_> {
         broker: &Broker,
     ) -> Result<(Option<RegistryServer>, Option<Client>), Error> {
         let settings = self.launch.settings;
-        if settings.encoding == Encoding::Json {
+        if settings.producer.encoding == Encoding::Json {
             return Ok((None, None));
         }
         if let Some(external) = &settings.registry {

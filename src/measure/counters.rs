@@ -1,7 +1,9 @@
-//! Counters that tasks add to and the progress display reads.
+//! Counters that tasks add to, and their values as reports carry them.
 
-use std::collections::BTreeMap;
+use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
@@ -12,9 +14,26 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// Returns every count by its name.
-            pub fn values(&self) -> BTreeMap<String, u64> {
-                BTreeMap::from([$((stringify!($name).to_owned(), self.$name.get())),+])
+            /// Returns the values at this moment.
+            pub fn snapshot(&self) -> Counts {
+                Counts {
+                    $($name: self.$name.get(),)+
+                }
+            }
+        }
+
+        /// Values of [`Counters`]. Field names are the report's JSON keys.
+        ///
+        /// Reading ignores counters of other versions of convoy and takes 0 for absent ones.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct Counts {
+            $($(#[$doc])* pub $name: u64,)+
+        }
+
+        impl AddAssign for Counts {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$name += other.$name;)+
             }
         }
     };
@@ -23,45 +42,45 @@ macro_rules! counters {
 counters! {
     /// Readings handed to the producer path.
     emitted,
-    /// Readings that were to be emitted and were kept back on purpose.
+    /// Scheduled readings that a fault withheld.
     withheld,
-    /// Readings that were not emitted any more because the run was stopped.
+    /// Scheduled readings that were not emitted because the run was stopped.
     left_out,
     /// Records acknowledged by the broker.
     acked,
     /// Produce requests acknowledged.
     produce_requests,
-    /// Produce requests whose fate was unknown; each was sent again.
+    /// Produce requests without a response; each was retried.
     produce_unknown,
-    /// Produce requests the broker turned down for the moment; each was sent again.
+    /// Produce requests that the broker rejected with a retriable error; each was retried.
     produce_rejected,
     /// Records fetched.
     fetched,
-    /// Fetches that the broker did not answer; each was sent again.
+    /// Fetch requests without a response; each was retried.
     fetches_failed,
-    /// Records stored that convoy did not write: their coordinates identify them.
+    /// Records stored that convoy did not write: topic, partition and offset identify them.
     without_envelope,
     /// Records that name a schema, unchecked because no registry was given.
     schema_unchecked,
-    /// Records whose latency counts from a date by the wall clock of another machine.
+    /// Records whose latency starts at the wall clock of another machine or boot.
     timed_by_wall_clock,
     /// Documents stored, each reading once.
     stored,
     /// Insert commands answered.
     inserts,
-    /// Insert commands whose fate was unknown; each was sent again.
+    /// Insert commands without a response; each was retried.
     inserts_unknown,
     /// Records read twice and stored once.
     replayed,
     /// Records appended twice by the producer and stored once.
     producer_duplicated,
-    /// Records whose `_id` was stored with other content.
+    /// Records whose `_id` was already stored with other content.
     conflicting,
-    /// Records set aside with their reason.
+    /// Dead letters.
     dead_lettered,
-    /// Times a log ended before what had been acknowledged or read from it.
+    /// Times a log ended before an acknowledged or already read record.
     log_truncations,
-    /// Dead letters of earlier runs that could be stored now.
+    /// Dead letters of earlier runs that were stored this time.
     dead_letters_replayed,
     /// Dead letters of earlier runs that still cannot be stored.
     dead_letters_kept,
@@ -76,12 +95,39 @@ pub struct Counter(AtomicU64);
 impl Counter {
     /// Adds to the count.
     pub fn add(&self, number: usize) {
-        // Relaxed: counts are only ever read as a whole after the tasks ended, or to be shown.
+        // Relaxed: counts are only read as a whole after the tasks ended, or to be shown.
         self.0.fetch_add(number as u64, Ordering::Relaxed);
     }
 
     /// Returns the count.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn snapshot_has_the_counted_values_under_their_names() {
+        let counters = Counters::default();
+        counters.stored.add(3);
+        let counts = serde_json::to_value(counters.snapshot()).unwrap();
+        assert_eq!(counts["stored"], 3);
+        assert_eq!(counts["acked"], 0);
+    }
+
+    #[test]
+    fn unknown_counters_are_ignored_and_absent_ones_are_zero() {
+        let written = json!({"stored": 3, "batches_published": 180});
+        let counts: Counts = serde_json::from_value(written).unwrap();
+        let expected = Counts {
+            stored: 3,
+            ..Counts::default()
+        };
+        assert_eq!(counts, expected);
     }
 }

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 /// Largest value that is recorded as itself: one hour. Larger ones are counted as saturated.
-pub const HIGHEST_US: u64 = 3_600_000_000;
+const HIGHEST_US: u64 = 3_600_000_000;
 
-/// From this many samples on, p99.9 says something.
-pub const SAMPLES_FOR_P999: u64 = 10_000;
+/// Fewer samples than this have no meaningful p99.9.
+const SAMPLES_FOR_P999: u64 = 10_000;
 
-/// Distribution of one stage. Merging is addition, so the order of merging never shows.
+/// Distribution of one stage. Merging is addition, so its order does not matter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
     values: hdrhistogram::Histogram<u64>,
@@ -16,7 +16,7 @@ pub struct Histogram {
     saturated: u64,
 }
 
-/// What a report says about one stage. Times in microseconds.
+/// Percentiles and counts of one stage, in microseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageSummary {
     /// Number of samples, negative and saturated ones included.
@@ -31,7 +31,7 @@ pub struct StageSummary {
     pub p999_us: Option<u64>,
     /// Largest sample.
     pub max_us: u64,
-    /// Samples below zero, recorded as the lowest value: the later stamp was taken first.
+    /// Samples below zero, recorded as the lowest value: the later stamp was taken before the earlier.
     pub negative: u64,
     /// Samples above one hour, recorded as one hour.
     pub saturated: u64,
@@ -71,7 +71,7 @@ impl Histogram {
         self.saturated += other.saturated;
     }
 
-    /// Adds values that were recorded elsewhere, in microseconds; fails if one is out of bounds.
+    /// Adds values in microseconds that another process recorded; fails if one is out of bounds.
     pub fn add_values(
         &mut self,
         values: &hdrhistogram::Histogram<u64>,
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overtaken_and_endless_samples_are_counted_not_dropped() {
+    fn negative_and_saturated_samples_are_recorded_and_counted() {
         let mut histogram = Histogram::default();
         histogram.record(2_000, 1_000);
         histogram.record(0, 2 * HIGHEST_US * 1_000);
@@ -147,7 +147,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn merging_is_recording_into_one(samples in prop::collection::vec(0u64..10_000_000_000, 0..200), cut in 0usize..200) {
+        fn merged_histograms_equal_one_histogram_of_all_samples(samples in prop::collection::vec(0u64..10_000_000_000, 0..200), cut in 0usize..200) {
             let (mut left, mut right, mut whole) = (Histogram::default(), Histogram::default(), Histogram::default());
             for (index, sample) in samples.iter().enumerate() {
                 whole.record(0, *sample);

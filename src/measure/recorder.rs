@@ -1,17 +1,17 @@
-//! What a task records: one recorder per task, locked once per batch and read once per interval.
+//! Recorder of one task: locked once per batch of samples, read once per interval.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::measure::histogram::Histogram;
 use crate::measure::stage::Stages;
 
-/// Samples of one task. The lock is taken per batch, so it is practically never contended.
+/// Recording of one task behind a lock that is taken once per batch, so contention is rare.
 #[derive(Debug, Default)]
 pub struct Recorder {
     recording: Mutex<Recording>,
 }
 
-/// Everything one task has measured.
+/// Measurements of one task.
 #[derive(Debug, Clone, Default)]
 pub struct Recording {
     /// Every stage of the measured records since the last interval.
@@ -33,13 +33,13 @@ pub struct Recording {
 impl Recorder {
     /// Locks the recording for one batch of samples.
     pub fn lock(&self) -> MutexGuard<'_, Recording> {
-        // A task that panicked fails the run; what it had recorded is still true.
+        // A panicked task fails the run; its samples are still valid.
         self.recording
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the histograms of the interval that ends to `sums`, and begins a new one.
+    /// Adds the histograms of the ending interval to `sums` and clears them.
     pub fn end_interval(&self, sums: &mut IntervalSums) {
         let mut recording = self.lock();
         sums.stages.merge(&recording.stages);
@@ -49,7 +49,7 @@ impl Recorder {
     }
 }
 
-/// Histograms of one interval, of all tasks.
+/// Histograms of one interval, summed over all tasks.
 #[derive(Debug, Clone, Default)]
 pub struct IntervalSums {
     /// Every stage of the measured records.
@@ -59,7 +59,7 @@ pub struct IntervalSums {
 }
 
 impl Recording {
-    /// Adds what another task has recorded.
+    /// Adds the recording of another task.
     pub fn merge(&mut self, other: &Self) {
         self.stages.merge(&other.stages);
         self.warm_up.merge(&other.warm_up);
@@ -70,7 +70,8 @@ impl Recording {
         self.first_stored = earlier(self.first_stored, other.first_stored);
     }
 
-    /// Returns nanoseconds from the first intended instant to the last durable write.
+    /// Returns the time from the first intended instant to the last durable write, in nanoseconds;
+    /// 0 if nothing was stored.
     pub fn duration_ns(&self) -> u64 {
         match (self.first_intended, self.last_stored) {
             (Some(first), Some(last)) => last.saturating_sub(first),
@@ -78,7 +79,7 @@ impl Recording {
         }
     }
 
-    /// Counts one measured record as stored.
+    /// Counts one measured record as stored. Instants are nanoseconds of the run's clock.
     pub fn count_stored(&mut self, intended: u64, stored: u64, bytes: u64) {
         self.stored += 1;
         self.stored_bytes += bytes;
@@ -87,8 +88,8 @@ impl Recording {
     }
 }
 
-/// Returns the earlier of two instants, if there is any.
-pub fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+/// Returns the earlier of two instants; `None` only if both are.
+fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::histogram::{Histogram, StageSummary};
 
-/// A stage of a record's way, from one stamp to the next.
+/// Time between two stamps of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Intended → sent: we fell behind our own schedule.
+    /// Intended → sent: how far the generator is behind its schedule.
     PublishDelay,
     /// Sent → acked: broker write path, linger included.
     PublishLatency,
-    /// Acked → fetched: broker read path; negative where the fetch overtakes the ack.
+    /// Acked → fetched: broker read path; negative if the fetch precedes the ack.
     FetchLatency,
-    /// Fetched → stored: decode, batch wait, bulk write until acknowledged durable.
+    /// Fetched → stored: decode, wait for the batch, insert until acknowledged as durable.
     StoreLatency,
-    /// Intended → stored: what a user of the pipeline feels.
+    /// Intended → stored: latency of the whole pipeline.
     EndToEndLatency,
 }
 
 impl Stage {
-    /// Every stage, in the order of a record's way.
+    /// Every stage, in pipeline order.
     pub const ALL: [Self; 5] = [
         Self::PublishDelay,
         Self::PublishLatency,
@@ -71,7 +71,7 @@ impl<T> Stages<T> {
         }
     }
 
-    /// Returns the value of one stage for change.
+    /// Returns a mutable reference to the value of one stage.
     pub fn get_mut(&mut self, stage: Stage) -> &mut T {
         match stage {
             Stage::PublishDelay => &mut self.publish_delay,
@@ -82,7 +82,7 @@ impl<T> Stages<T> {
         }
     }
 
-    /// Returns what `convert` makes of each stage's value.
+    /// Converts the value of each stage.
     pub fn map<U>(&self, convert: impl Fn(&T) -> U) -> Stages<U> {
         Stages {
             publish_delay: convert(&self.publish_delay),

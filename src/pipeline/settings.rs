@@ -30,7 +30,7 @@ pub struct Settings {
 }
 
 /// How topics are created that do not exist.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopicCreation {
     /// Partitions of each topic.
     pub partitions: u32,
@@ -41,7 +41,7 @@ pub struct TopicCreation {
 }
 
 /// Timeouts of requests.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// Timeout of one request to the broker or the store.
     pub request: Duration,

@@ -1,4 +1,4 @@
-//! The CSV form: one line per second of the run. Columns are the keys of an interval in JSON.
+//! CSV form: one line per second of the run. Columns are the JSON keys of an interval.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ pub fn write(intervals: &[Interval], output: impl Write) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new()
         .has_headers(false)
         .from_writer(output);
-    // Written apart from the rows, so that a run without intervals still has its header.
+    // Written separately, so that a run without intervals has a header too.
     writer.write_record(HEADER)?;
     for interval in intervals {
         writer.serialize(interval)?;
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_columns_are_the_keys_of_an_interval() {
+    fn columns_are_the_keys_of_an_interval() {
         let report = sample::report();
         let mut written = Vec::new();
         write(&report.intervals, &mut written).unwrap();
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_intervals_still_has_a_header() {
+    fn run_without_intervals_has_a_header() {
         let mut written = Vec::new();
         write(&[], &mut written).unwrap();
         assert!(written.starts_with(b"start_s,emitted,"));

@@ -1,4 +1,4 @@
-//! The directory of one run: `OUTPUT/<run-id>/` with the report in every form.
+//! Directory of one run: `OUTPUT/<run-id>/` with the report in every form.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -10,106 +10,89 @@ use crate::report::latency_log::LatencyLog;
 use crate::report::value::{FORMAT_VERSION, Report};
 use crate::report::{csv, json};
 
-/// A file of a report could not be written or read.
+/// Failure to write or read the files of a report.
+#[expect(missing_docs, reason = "each message shows what its fields are")]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The run's directory cannot be made or written to.
+    /// The run's directory cannot be created or written.
     #[error("cannot write to the output directory `{}`", path.display())]
     Directory {
-        /// Which directory.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// One file could not be read.
+    /// A file cannot be read.
     #[error("failed to read `{}`", path.display())]
     Read {
-        /// Which file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// A file is no report.
-    #[error("`{}` is no report of convoy", path.display())]
-    NoReport {
-        /// Which file.
+    /// A file is not a report.
+    #[error("`{}` is not a convoy report", path.display())]
+    NotAReport {
         path: PathBuf,
-        /// Why not.
         #[source]
         source: serde_json::Error,
     },
-    /// A report of another version.
-    #[error("`{}` has format version {found}, known is {FORMAT_VERSION}", path.display())]
-    Version {
-        /// Which file.
-        path: PathBuf,
-        /// Version it has.
-        found: u32,
-    },
-    /// A file is no log of histograms.
-    #[error("`{}` is no log of this report's latencies: {reason}", path.display())]
-    NoLog {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// One file could not be written.
+    /// The format version is not supported.
+    #[error("`{}` has unsupported format version {found} (expected {FORMAT_VERSION})", path.display())]
+    Version { path: PathBuf, found: u32 },
+    /// A file is not an interval log of histograms.
+    #[error("`{}` is not a readable latency log: {reason}", path.display())]
+    NotALog { path: PathBuf, reason: String },
+    /// A file cannot be written.
     #[error("failed to write `{}`", path.display())]
     File {
-        /// Which file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
 }
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns a hint for the user.
     pub fn hint(&self) -> String {
         match self {
             Self::Directory { .. } | Self::File { .. } => {
-                "name a directory that you may write to, with free space, by `--output DIR`"
+                "pass a writable directory with free space: `--output DIR`"
             }
-            Self::Read { .. } | Self::NoReport { .. } => {
-                "name a run's directory, or the `report.json` in it"
+            Self::Read { .. } | Self::NotAReport { .. } => {
+                "pass a run's directory or its `report.json`"
             }
-            Self::Version { .. } => "use the convoy that wrote it",
-            Self::NoLog { .. } => "keep `latency.hdr` beside its `report.json` as it was written",
+            Self::Version { .. } => "read it with the version of convoy that wrote it",
+            Self::NotALog { .. } => "keep the original `latency.hdr` beside `report.json`",
         }
         .to_owned()
     }
 }
 
-/// A directory known to be writable before anything else starts.
+/// Directory of a run, checked to be writable before the run starts.
 ///
-/// Every file appears under its name only when it is complete. Dropping it removes what is empty,
-/// so that a run that never started leaves nothing.
+/// A file gets its name only when it is complete. Dropping this removes the directory if it is
+/// empty, so that a run that failed to start leaves nothing.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
-    /// The output directory, if it was made for this run.
-    made: Option<PathBuf>,
+    /// The output directory, if it was created for this run.
+    created: Option<PathBuf>,
 }
 
 impl RunDirectory {
-    /// Makes the directory of a run and checks that files can be written to it.
+    /// Creates the directory of a run and checks that it is writable.
     pub fn create(output: &Path, run_id: &str) -> Result<Self, Error> {
         let path = output.join(run_id);
         let directory_error = |source| Error::Directory {
             path: path.clone(),
             source,
         };
-        let made = (!output.exists()).then(|| output.to_owned());
+        let created = (!output.exists()).then(|| output.to_owned());
         fs::create_dir_all(&path).map_err(directory_error)?;
         NamedTempFile::new_in(&path).map_err(directory_error)?;
-        Ok(Self { path, made })
+        Ok(Self { path, created })
     }
 
-    /// Returns where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -169,15 +152,15 @@ impl RunDirectory {
 
 impl Drop for RunDirectory {
     fn drop(&mut self) {
-        // Fails on a directory that holds something, which then has to stay.
+        // Fails if the directory is not empty, which then stays.
         let _kept = fs::remove_dir(&self.path);
-        if let Some(output) = &self.made {
+        if let Some(output) = &self.created {
             let _kept = fs::remove_dir(output);
         }
     }
 }
 
-/// A file without its name yet; dropping it removes it.
+/// A file without its final name; dropping it removes it.
 #[derive(Debug)]
 pub struct PartialFile {
     buffer: BufWriter<NamedTempFile>,
@@ -212,7 +195,7 @@ impl Write for PartialFile {
     }
 }
 
-/// Temporary files are private to their user; a report is for everybody the directory is for.
+/// Temporary files are private to their user; the directory alone controls access to a report.
 fn make_readable(file: &File) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -242,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn files_appear_complete_or_not_at_all() {
+    fn files_get_their_names_only_when_complete() {
         let output = tempfile::tempdir().unwrap();
         let directory = RunDirectory::create(output.path(), "run-1").unwrap();
         let mut log = directory.latency_log(0).unwrap();
@@ -261,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_results_leaves_no_directory() {
+    fn run_without_results_leaves_no_directory() {
         let place = tempfile::tempdir().unwrap();
         let output = place.path().join("runs");
         let directory = RunDirectory::create(&output, "run-1").unwrap();
@@ -276,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_cannot_be_made_is_told_before_the_run() {
+    fn uncreatable_directory_is_reported_before_the_run() {
         let output = NamedTempFile::new().unwrap();
         let error = RunDirectory::create(output.path(), "run-1").unwrap_err();
         assert!(

@@ -1,7 +1,7 @@
-//! The HdrHistogram interval log: every histogram of the run, for tools that read this format.
+//! HdrHistogram interval log: every histogram of the run, for tools that read this format.
 //!
 //! One line per interval and stage, tagged with the stage's name, values in microseconds. Written
-//! while the run goes on, because keeping the histograms of an hour would take gigabytes.
+//! during the run, because the histograms of an hour would take gigabytes of memory.
 //!
 //! # References
 //!
@@ -20,14 +20,14 @@ use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
 
 use crate::measure::{Histogram, Stage, Stages};
 
-/// An interval log being written.
+/// Writer of an interval log.
 #[derive(Debug)]
 pub struct LatencyLog<W> {
     output: W,
 }
 
 impl<W: Write> LatencyLog<W> {
-    /// Starts a log whose times count from the run's epoch.
+    /// Starts a log with times relative to the run's epoch.
     pub fn start(mut output: W, epoch_unix_ms: u64) -> io::Result<Self> {
         let epoch_s = epoch_unix_ms as f64 / 1e3;
         writeln!(output, "#[Values in microseconds, one tag per stage]")?;
@@ -41,7 +41,7 @@ impl<W: Write> LatencyLog<W> {
         Ok(Self { output })
     }
 
-    /// Writes the histograms of one interval, both times counted from the run's epoch.
+    /// Writes the histograms of one interval; `start` is relative to the run's epoch.
     pub fn write(
         &mut self,
         start: Duration,
@@ -49,7 +49,7 @@ impl<W: Write> LatencyLog<W> {
         stages: &Stages<Histogram>,
     ) -> io::Result<()> {
         let mut serializer = V2DeflateSerializer::new();
-        // Without a header of its own to write, the crate's writer costs nothing to start anew.
+        // The crate's writer writes no header here, so a new one per interval costs nothing.
         let mut log =
             IntervalLogWriterBuilder::new().begin_log_with(&mut self.output, &mut serializer)?;
         for stage in Stage::ALL {
@@ -64,19 +64,20 @@ impl<W: Write> LatencyLog<W> {
         Ok(())
     }
 
-    /// Flushes the log and returns what it was written to.
+    /// Flushes the log and returns its output.
     pub fn finish(mut self) -> io::Result<W> {
         self.output.flush()?;
         Ok(self.output)
     }
 }
 
-/// Reads a log back; says what is wrong with one that is none.
+/// Reads a log; the error says what is wrong with it.
 pub fn read(log: &[u8]) -> Result<Stages<Histogram>, String> {
     let mut stages: Stages<Histogram> = Stages::default();
     let mut deserializer = Deserializer::new();
     for entry in IntervalLogIterator::new(log) {
-        let LogEntry::Interval(interval) = entry.map_err(|_| "not an interval log".to_owned())?
+        let LogEntry::Interval(interval) =
+            entry.map_err(|_| "not an HdrHistogram interval log".to_owned())?
         else {
             continue;
         };
@@ -86,7 +87,7 @@ pub fn read(log: &[u8]) -> Result<Stages<Histogram>, String> {
                 .is_some_and(|found| found.as_str() == tag(*stage))
         };
         let Some(stage) = Stage::ALL.into_iter().find(of_stage) else {
-            return Err("an interval is of no known stage".to_owned());
+            return Err("unknown tag of an interval".to_owned());
         };
         let bytes = STANDARD
             .decode(interval.encoded_histogram())
@@ -97,12 +98,12 @@ pub fn read(log: &[u8]) -> Result<Stages<Histogram>, String> {
         stages
             .get_mut(stage)
             .add_values(&values)
-            .map_err(|_| "a value is out of bounds".to_owned())?;
+            .map_err(|_| "a value is above one hour".to_owned())?;
     }
     Ok(stages)
 }
 
-/// The stage's key in the JSON form.
+/// Returns the stage's key in the JSON form.
 fn tag(stage: Stage) -> &'static str {
     match stage {
         Stage::PublishDelay => "publish_delay",
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_gives_back_its_stages() {
+    fn written_log_is_read_back() {
         let mut stages: Stages<Histogram> = Stages::default();
         for microseconds in 1..2_000_u64 {
             stages.end_to_end_latency.record(0, microseconds * 1_000);
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_recorded_is_read_back_by_stage() {
+    fn every_stage_has_a_tagged_line_per_interval() {
         let mut stages: Stages<Histogram> = Stages::default();
         stages.end_to_end_latency.record(0, 5_000_000);
         let mut log = LatencyLog::start(Vec::new(), 1_795_408_084_436).unwrap();

@@ -1,103 +1,89 @@
-//! Reports of one run's processes joined: histograms and counts are added, percentiles never.
+//! Merging of the reports of one run's processes: adds histograms and counts, never percentiles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit::Verdict;
-use crate::measure::{Histogram, Stages};
-use crate::report::halves::{Merged, Produced};
-use crate::report::stored::Stored;
-use crate::report::value::{
-    BackendKind, CpuPerRecord, Durability, FORMAT_VERSION, Report, Run, Status, Summary, Topology,
-};
-use crate::report::warning::Notice;
+use crate::measure::{Counts, Histogram, Stages};
+use crate::record::HASHES_CONTENT;
+use crate::report::notice::Notice;
+use crate::report::processes::{Merged, Produced};
+use crate::report::saved::SavedReport;
+use crate::report::summary::{CpuPerRecord, Summary};
+use crate::report::topology::{BackendKind, Durability, Topology};
+use crate::report::value::{FORMAT_VERSION, Report, Run, Status};
+use crate::report::warning::Warning;
 
-/// Reports that do not belong together.
+/// Reports that cannot be merged.
+#[expect(missing_docs, reason = "each message shows what its fields are")]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// One is about a whole run.
-    #[error("`{path}` is the report of a whole run")]
-    Whole {
-        /// Which report.
-        path: String,
-    },
-    /// Producers of several runs.
-    #[error("`{path}` is about run `{run}`, the others are about `{others}`")]
+pub enum MergeError {
+    /// A report covers a whole run.
+    #[error("`{path}` is the report of a whole run, not of a single process")]
+    Whole { path: String },
+    /// Producer reports of several runs.
+    #[error("`{path}` belongs to run `{run}`, the others to run `{others}`")]
     OtherRun {
-        /// Which report.
         path: String,
-        /// Its run.
         run: String,
-        /// The first one's run.
         others: String,
     },
-    /// Producers that did not follow one schedule.
-    #[error("`{path}` follows another schedule than the other parts")]
-    OtherSchedule {
-        /// Which report.
+    /// Producers with different schedules.
+    #[error("`{path}` has another schedule than the other producer reports")]
+    OtherSchedule { path: String },
+    /// Two reports of one shard.
+    #[error("`{path}` is a second report of shard {shard}/{shards}")]
+    DuplicateShard {
         path: String,
+        /// Number of the shard, from 1.
+        shard: u32,
+        shards: u32,
     },
-    /// A part twice.
-    #[error("part {part} of {parts} is there twice: `{path}`")]
-    PartTwice {
-        /// Which report.
-        path: String,
-        /// Which part, from 1.
-        part: u32,
-        /// Of how many.
-        parts: u32,
-    },
-    /// What a producer says of itself cannot be.
-    #[error("the account of a producer is damaged: `{key}` is `{value}`")]
-    Damaged {
-        /// Key of the value.
-        key: &'static str,
-        /// The value.
-        value: String,
-    },
-    /// A part is missing.
-    #[error("the report of part {part} of {parts} is missing")]
-    MissingPart {
-        /// Which part, from 1.
-        part: u32,
-        /// Of how many.
-        parts: u32,
+    /// A producer report has an impossible value.
+    #[error("invalid producer report: `{key}` is `{value}`")]
+    Damaged { key: &'static str, value: String },
+    /// No report of a shard.
+    #[error("the report of shard {shard}/{shards} is missing")]
+    MissingShard {
+        /// Number of the shard, from 1.
+        shard: u32,
+        shards: u32,
     },
 }
 
-impl Error {
-    /// Returns what the user can do about it.
+impl MergeError {
+    /// Returns a hint for the user.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Whole { .. } => "join the reports of `convoy produce` and `convoy consume` alone",
-            Self::OtherRun { .. } => "join one run at a time; parts share their `--run-id`",
+            Self::Whole { .. } => "pass only reports of `convoy produce` and `convoy consume`",
+            Self::OtherRun { .. } => "merge one run at a time; its producers share a `--run-id`",
             Self::OtherSchedule { .. } => {
-                "give every part the same options but `--shard`, and the same rows"
+                "run every shard with the same dataset and the same options except `--shard`"
             }
-            Self::Damaged { .. } => "use the `report.json` as `convoy produce` wrote it",
-            Self::PartTwice { .. } => "name each report once",
-            Self::MissingPart { .. } => {
-                "name the report of every part; a part that was killed has none, and a run without it cannot be audited"
+            Self::Damaged { .. } => "pass the original `report.json` of `convoy produce`",
+            Self::DuplicateShard { .. } => "pass each report once",
+            Self::MissingShard { .. } => {
+                "pass the report of every shard; a killed producer wrote none, so its run cannot be audited"
             }
         }
     }
 }
 
-/// Returns what the producers among the reports say, every part of the run once.
-pub fn producers(stored: &[Stored]) -> Result<Vec<&Produced>, Error> {
-    let mut first: Option<(&Stored, &Produced)> = None;
-    let mut parts = BTreeMap::new();
-    for stored in stored {
-        let path = || stored.path.display().to_string();
-        let report = &stored.report;
+/// Returns the accounts of the producers among the reports, one of every shard of the run.
+pub fn producers(saved: &[SavedReport]) -> Result<Vec<&Produced>, MergeError> {
+    let mut first: Option<(&SavedReport, &Produced)> = None;
+    let mut shards = BTreeMap::new();
+    for saved in saved {
+        let path = || saved.path.display().to_string();
+        let report = &saved.report;
         let Some(produced) = &report.produced else {
             if report.consumed.is_none() {
-                return Err(Error::Whole { path: path() });
+                return Err(MergeError::Whole { path: path() });
             }
             continue;
         };
-        let (others, like) = *first.get_or_insert((stored, produced));
+        let (others, like) = *first.get_or_insert((saved, produced));
         if report.run.id != others.report.run.id {
-            return Err(Error::OtherRun {
+            return Err(MergeError::OtherRun {
                 path: path(),
                 run: report.run.id.clone(),
                 others: others.report.run.id.clone(),
@@ -107,33 +93,35 @@ pub fn producers(stored: &[Stored]) -> Result<Vec<&Produced>, Error> {
             && produced.schedule.same_as(&like.schedule)
             && report.dataset.hash == others.report.dataset.hash;
         if !same {
-            return Err(Error::OtherSchedule { path: path() });
+            return Err(MergeError::OtherSchedule { path: path() });
         }
-        if parts.insert(produced.shard, produced).is_some() {
-            let (part, parts) = (produced.shard + 1, produced.shards);
-            let path = path();
-            return Err(Error::PartTwice { path, part, parts });
+        if shards.insert(produced.shard, produced).is_some() {
+            return Err(MergeError::DuplicateShard {
+                path: path(),
+                shard: produced.shard + 1,
+                shards: produced.shards,
+            });
         }
     }
-    let parts_of_run = first.map_or(0, |(_, produced)| produced.shards);
-    if let Some(missing) = (0..parts_of_run).find(|part| !parts.contains_key(part)) {
-        return Err(Error::MissingPart {
-            part: missing + 1,
-            parts: parts_of_run,
+    let count = first.map_or(0, |(_, produced)| produced.shards);
+    if let Some(missing) = (0..count).find(|shard| !shards.contains_key(shard)) {
+        return Err(MergeError::MissingShard {
+            shard: missing + 1,
+            shards: count,
         });
     }
-    Ok(parts.into_values().collect())
+    Ok(shards.into_values().collect())
 }
 
-/// Joins reports, of which there is at least one, into one without a verdict.
-pub fn join(stored: &[Stored], command: String) -> Report {
-    let reports: Vec<&Report> = stored.iter().map(|stored| &stored.report).collect();
+/// Merges at least one report into one without a verdict.
+pub fn merge(saved: &[SavedReport], command: String) -> Report {
+    let reports: Vec<&Report> = saved.iter().map(|saved| &saved.report).collect();
     let producing = reports.iter().find(|report| report.produced.is_some());
     let consuming = reports.iter().find(|report| report.consumed.is_some());
     let first = producing.or(consuming).unwrap_or(&reports[0]);
     let mut stages: Stages<Histogram> = Stages::default();
-    for stored in stored {
-        stages.merge(&stored.stages);
+    for saved in saved {
+        stages.merge(&saved.stages);
     }
     let count = |has: fn(&&&Report) -> bool| u32::try_from(reports.iter().filter(has).count());
     let consumers = count(|report| report.consumed.is_some()).unwrap_or(u32::MAX);
@@ -145,7 +133,7 @@ pub fn join(stored: &[Stored], command: String) -> Report {
             ..first.run.clone()
         },
         settings: serde_json::Value::Object(serde_json::Map::new()),
-        environment: first.environment.clone(),
+        machine: first.machine.clone(),
         durability: Durability {
             broker: first.durability.broker.clone(),
             store: consuming.map_or_else(String::new, |report| report.durability.store.clone()),
@@ -163,9 +151,9 @@ pub fn join(stored: &[Stored], command: String) -> Report {
         produced: None,
         consumed: None,
         merged: Some(Merged {
-            reports: stored
+            reports: saved
                 .iter()
-                .map(|stored| stored.path.display().to_string())
+                .map(|saved| saved.path.display().to_string())
                 .collect(),
             producers: count(|report| report.produced.is_some()).unwrap_or(u32::MAX),
             consumers,
@@ -175,7 +163,8 @@ pub fn join(stored: &[Stored], command: String) -> Report {
     }
 }
 
-/// A standing consumer is ended by an interruption; a producer's leaves the run incomplete.
+/// An interrupted producer makes a run incomplete; interrupting a consumer is the usual way to stop
+/// it.
 fn status(reports: &[&Report]) -> Status {
     let interrupted =
         |report: &&Report| report.produced.is_some() && report.status == Status::Interrupted;
@@ -247,18 +236,19 @@ fn summary(reports: &[&Report], stages: &Stages<Histogram>) -> Summary {
     }
 }
 
-fn counters(reports: &[&Report]) -> BTreeMap<String, u64> {
-    let mut counters = BTreeMap::new();
-    for (name, count) in reports.iter().flat_map(|report| &report.counters) {
-        *counters.entry(name.clone()).or_default() += count;
+fn counters(reports: &[&Report]) -> Counts {
+    let mut counters = Counts::default();
+    for report in reports {
+        counters += report.counters;
     }
     counters
 }
 
 fn warnings(reports: &[&Report]) -> Vec<Notice> {
-    let mut warnings: Vec<Notice> = Vec::new();
+    let this_build = (!HASHES_CONTENT).then(|| Warning::UnauditedBuild.notice());
+    let mut warnings: Vec<Notice> = this_build.into_iter().collect();
     for warning in reports.iter().flat_map(|report| &report.warnings) {
-        // Of few samples in each there may be enough together.
+        // Few samples per report may be enough together.
         if warning.code != "few_samples" && !warnings.contains(warning) {
             warnings.push(warning.clone());
         }
@@ -271,30 +261,30 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::report::halves::sample::{consumer, producer};
+    use crate::report::sample::{consumer, producer};
 
-    fn stored(name: &str, report: Report, latencies_us: &[u64]) -> Stored {
+    fn saved(name: &str, report: Report, latencies_us: &[u64]) -> SavedReport {
         let mut stages: Stages<Histogram> = Stages::default();
         for latency in latencies_us {
             stages.end_to_end_latency.record(0, latency * 1_000);
         }
-        Stored {
+        SavedReport {
             path: PathBuf::from(name),
             report,
             stages,
         }
     }
 
-    fn refused(reports: Vec<Report>) -> String {
-        let stored: Vec<Stored> = (1..)
+    fn rejected(reports: Vec<Report>) -> String {
+        let saved: Vec<SavedReport> = (1..)
             .zip(reports)
-            .map(|(number, report)| stored(&format!("r{number}"), report, &[]))
+            .map(|(number, report)| saved(&format!("r{number}"), report, &[]))
             .collect();
-        producers(&stored).unwrap_err().to_string()
+        producers(&saved).unwrap_err().to_string()
     }
 
     #[test]
-    fn percentiles_come_from_all_samples_and_counts_are_added() {
+    fn percentiles_come_from_all_samples_and_counts_are_summed() {
         let (mut early, mut late) = (consumer(), consumer());
         early.summary.records_stored = 2;
         late.summary.records_stored = 1;
@@ -303,54 +293,54 @@ mod tests {
             consumed.first_intended_unix_ms = Some(first);
             consumed.last_stored_unix_ms = Some(last);
         }
-        let joined = join(
+        let merged = merge(
             &[
-                stored("p", producer(0, 1), &[]),
-                stored("a", early, &[10, 20]),
-                stored("b", late, &[9_000]),
+                saved("p", producer(0, 1), &[]),
+                saved("a", early, &[10, 20]),
+                saved("b", late, &[9_000]),
             ],
             "convoy report merge p a b".to_owned(),
         );
-        let latency = &joined.summary.stages.end_to_end_latency;
+        let latency = &merged.summary.stages.end_to_end_latency;
         assert_eq!((latency.count, latency.p50_us), (3, 20));
         assert!(latency.max_us >= 9_000);
-        assert_eq!(joined.summary.records_stored, 3);
-        assert!((joined.summary.duration_s - 3.0).abs() < 1e-9);
-        assert!((joined.summary.throughput_records_per_second - 1.0).abs() < 1e-9);
-        assert_eq!(joined.counters["stored"], 2 * consumer().counters["stored"]);
-        assert_eq!(joined.run.id, "night");
-        assert!(!joined.has_verdict() && joined.passed());
-        let merged = joined.merged.unwrap();
-        assert_eq!((merged.producers, merged.consumers), (1, 2));
+        assert_eq!(merged.summary.records_stored, 3);
+        assert!((merged.summary.duration_s - 3.0).abs() < 1e-9);
+        assert!((merged.summary.throughput_records_per_second - 1.0).abs() < 1e-9);
+        assert_eq!(merged.counters.stored, 2 * consumer().counters.stored);
+        assert_eq!(merged.run.id, "night");
+        assert!(!merged.has_verdict() && merged.passed());
+        let origin = merged.merged.unwrap();
+        assert_eq!((origin.producers, origin.consumers), (1, 2));
     }
 
     #[test]
-    fn only_the_whole_of_one_run_can_be_joined() {
+    fn only_all_shards_of_one_run_can_be_merged() {
         let mut other_run = producer(1, 2);
         other_run.run.id = "day".to_owned();
         let mut other_seed = producer(1, 2);
         other_seed.produced.as_mut().unwrap().schedule.seed = 7;
         let whole = crate::report::sample::report();
-        let told = [
-            refused(vec![producer(0, 2), consumer()]),
-            refused(vec![producer(0, 2), producer(0, 2)]),
-            refused(vec![producer(0, 2), other_run]),
-            refused(vec![producer(0, 2), other_seed]),
-            refused(vec![producer(0, 1), whole]),
+        let errors = [
+            rejected(vec![producer(0, 2), consumer()]),
+            rejected(vec![producer(0, 2), producer(0, 2)]),
+            rejected(vec![producer(0, 2), other_run]),
+            rejected(vec![producer(0, 2), other_seed]),
+            rejected(vec![producer(0, 1), whole]),
         ];
-        insta::assert_snapshot!(told.join("\n"), @"
-        the report of part 2 of 2 is missing
-        part 1 of 2 is there twice: `r2`
-        `r2` is about run `day`, the others are about `night`
-        `r2` follows another schedule than the other parts
-        `r2` is the report of a whole run
+        insta::assert_snapshot!(errors.join("\n"), @"
+        the report of shard 2/2 is missing
+        `r2` is a second report of shard 1/2
+        `r2` belongs to run `day`, the others to run `night`
+        `r2` has another schedule than the other producer reports
+        `r2` is the report of a whole run, not of a single process
         ");
-        let parts = [producer(1, 2), producer(0, 2)].map(|report| stored("r", report, &[]));
-        let shards = |stored: &[Stored]| {
-            let producers = producers(stored).unwrap();
+        let reports = [producer(1, 2), producer(0, 2)].map(|report| saved("r", report, &[]));
+        let shards = |saved: &[SavedReport]| {
+            let producers = producers(saved).unwrap();
             producers.iter().map(|it| it.shard).collect::<Vec<_>>()
         };
-        assert_eq!(shards(&parts), [0, 1]);
-        assert_eq!(shards(&[stored("c", consumer(), &[])]), [0_u32; 0]);
+        assert_eq!(shards(&reports), [0, 1]);
+        assert_eq!(shards(&[saved("c", consumer(), &[])]), [0_u32; 0]);
     }
 }

@@ -1,41 +1,47 @@
-//! The report of a run: its value, the warnings in it, and its forms.
+//! Report of a run: its content, its warnings, and its forms.
 //!
-//! Pure but for [`RunDirectory`], which writes files. Every renderer takes a [`Report`] and a
-//! `Write`, so that what was measured is never mixed with how it is shown. Knows nothing of tasks,
-//! brokers or flags: whoever ran the pipeline fills the value in.
+//! Pure except for [`RunDirectory`] and [`SavedReport`], which write and read files. Every renderer
+//! takes a [`Report`] and a `Write`. `summary` fills the report in.
 //!
 //! | form | file | for |
 //! |---|---|---|
-//! | [`text`] | stdout | people |
-//! | [`json`] | `report.json` | programs, comparison, a re-run |
-//! | [`csv`] | `intervals.csv` | plots of the run over time |
-//! | [`latency_log`] | `latency.hdr` | every histogram, for HdrHistogram tools |
+//! | [`write_text`] | stdout | people |
+//! | [`write_json`] | `report.json` | programs, comparison, a re-run |
+//! | `csv` | `intervals.csv` | plots of the run over time |
+//! | [`LatencyLog`] | `latency.hdr` | every histogram, for HdrHistogram tools |
 
-pub mod csv;
-pub mod environment;
+mod csv;
 pub mod faults;
-pub mod files;
-pub mod halves;
-pub mod json;
-pub mod latency_log;
-pub mod merge;
+mod files;
+mod json;
+mod latency_log;
+mod machine;
+mod merge;
+mod notice;
+mod processes;
 pub mod quantity;
-pub mod stored;
-pub mod text;
-pub mod threshold;
-pub mod value;
-pub mod warning;
+mod saved;
+mod summary;
+mod text;
+mod threshold;
+mod topology;
+mod value;
+mod warning;
 
 #[cfg(test)]
 mod sample;
 
-pub use environment::{BuildProfile, Environment};
 pub use files::{Error, PartialFile, RunDirectory};
-pub use halves::{Consumed, Merged, Produced, Schedule, Stint};
+pub use json::write as write_json;
 pub use latency_log::LatencyLog;
-pub use stored::{Stored, read_report};
+pub use machine::{BuildProfile, Machine};
+pub use merge::{MergeError, merge, producers};
+pub use notice::Notice;
+pub use processes::{Consumed, Merged, Ownership, Produced, Schedule};
+pub use saved::{SavedReport, read_report};
+pub use summary::{CpuPerRecord, Summary};
+pub use text::write as write_text;
 pub use threshold::{Threshold, ThresholdName};
-pub use value::{
-    BackendKind, CpuPerRecord, Dataset, Durability, Report, Run, Status, Summary, Topology,
-};
-pub use warning::{Facts, Notice, Warning};
+pub use topology::{BackendKind, Durability, Topology};
+pub use value::{Dataset, FORMAT_VERSION, Report, Run, Status, rfc3339};
+pub use warning::{Facts, Warning};

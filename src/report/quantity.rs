@@ -1,6 +1,6 @@
-//! Numbers as people read them: three significant digits and a unit.
+//! Numbers for people: three significant digits and a unit.
 
-/// Returns a duration given in microseconds.
+/// Formats a duration given in microseconds.
 pub fn duration(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} µs"),
@@ -9,7 +9,7 @@ pub fn duration(us: u64) -> String {
     }
 }
 
-/// Returns a count with its thousands apart.
+/// Formats a count with thousands separators.
 pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -22,7 +22,7 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// Returns a number of things per second.
+/// Formats a rate per second.
 pub fn rate(per_second: f64) -> String {
     if per_second < 1_000.0 {
         return significant(per_second);
@@ -36,12 +36,12 @@ pub fn rate(per_second: f64) -> String {
     count(whole)
 }
 
-/// Returns a size or a size per second, in decimal units.
+/// Formats a number of bytes in decimal units.
 pub fn bytes(value: f64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     let (mut value, mut unit) = (value, UNITS[0]);
     for next in &UNITS[1..] {
-        // What would be shown as 1,000 of this unit is one of the next.
+        // A value that rounds to 1,000 of this unit is 1.00 of the next.
         if value < 999.5 {
             break;
         }
@@ -51,7 +51,7 @@ pub fn bytes(value: f64) -> String {
     format!("{} {unit}", significant(value))
 }
 
-/// Returns three significant digits, and every digit before the point.
+/// Formats with three significant digits, and every digit before the decimal point.
 pub fn significant(value: f64) -> String {
     match value {
         value if !value.is_finite() => "–".to_owned(),
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_change_unit_at_a_thousand() {
+    fn durations_change_unit_at_1000() {
         let shown = [0, 999, 1_000, 14_250, 999_400, 1_000_000, 75_000_000].map(duration);
         assert_eq!(
             shown,
@@ -77,13 +77,13 @@ mod tests {
     }
 
     #[test]
-    fn thousands_are_set_apart() {
+    fn counts_have_thousands_separators() {
         let shown = [0, 999, 1_000, 1_234_567].map(count);
         assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]
-    fn rates_and_sizes_keep_three_digits() {
+    fn rates_and_sizes_have_three_digits() {
         assert_eq!([0.5, 50.0, 25_417.4].map(rate), ["0.50", "50.0", "25,417"]);
         assert_eq!(
             [12.0, 115_600.0, 999_900.0, 2.5e9].map(bytes),

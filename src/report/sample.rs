@@ -1,21 +1,20 @@
-//! One fixed report that tests of every form share.
+//! Reports that tests share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use crate::audit::Verdict;
-use crate::audit::verdict::LabelCount;
-use crate::measure::{Interval, StageSummary, Stages};
-use crate::report::environment::{BuildProfile, Environment};
+use crate::audit::{LabelCount, Verdict};
+use crate::measure::{Counts, Interval, StageSummary, Stages};
+use crate::report::machine::{BuildProfile, Machine};
+use crate::report::processes::{Consumed, Ownership, Produced, Schedule};
+use crate::report::summary::{CpuPerRecord, Summary};
 use crate::report::threshold::ThresholdName;
-use crate::report::value::{
-    BackendKind, CpuPerRecord, Dataset, Durability, FORMAT_VERSION, Report, Run, Status, Summary,
-    Topology,
-};
+use crate::report::topology::{BackendKind, Durability, Topology};
+use crate::report::value::{Dataset, FORMAT_VERSION, Report, Run, Status};
 use crate::report::warning::Warning;
 
-/// Returns a complete embedded run of 500 records.
+/// Returns the report of a complete embedded run of 500 records.
 pub(super) fn report() -> Report {
     let summary = summary();
     Report {
@@ -29,7 +28,7 @@ pub(super) fn report() -> Report {
             started_at: "2026-11-23T04:28:04.436Z".to_owned(),
         },
         settings: json!({"vehicles": 50, "rate_per_second": 1.0, "seed": 42}),
-        environment: environment(),
+        machine: machine(),
         durability: Durability {
             broker: "acks=all, fsync on append".to_owned(),
             store: "w: majority, j: true".to_owned(),
@@ -53,10 +52,16 @@ pub(super) fn report() -> Report {
         },
         thresholds: vec![ThresholdName::MaxEndToEndP99Us.check(250_000.0, &summary, &verdict())],
         summary,
-        counters: BTreeMap::from([
-            ("batches_published".to_owned(), 180),
-            ("sends_unknown".to_owned(), 0),
-        ]),
+        counters: Counts {
+            emitted: 600,
+            acked: 600,
+            produce_requests: 180,
+            fetched: 600,
+            stored: 600,
+            inserts: 140,
+            checkpoints: 140,
+            ..Counts::default()
+        },
         cpu: CpuPerRecord {
             generator_us: Some(3.1),
             producer_us: Some(6.4),
@@ -80,8 +85,8 @@ pub(super) fn report() -> Report {
     }
 }
 
-fn environment() -> Environment {
-    Environment {
+fn machine() -> Machine {
+    Machine {
         os: "linux".to_owned(),
         architecture: "x86_64".to_owned(),
         kernel: Some("6.8.0".to_owned()),
@@ -155,4 +160,90 @@ fn interval(second: u32) -> Interval {
         end_to_end_latency_p99_us: 20_500,
         end_to_end_latency_max_us: 31_250,
     }
+}
+
+/// Returns the report of one shard of run `night`.
+pub(super) fn producer(shard: u32, shards: u32) -> Report {
+    let mut report = process();
+    report.summary.records_stored = 0;
+    report.counters = Counts {
+        acked: 300,
+        ..Counts::default()
+    };
+    report.produced = Some(Produced {
+        shard,
+        shards,
+        schedule: Schedule {
+            vehicles: 50,
+            rate: "1".to_owned(),
+            total_rate: None,
+            arrival: "uniform".to_owned(),
+            seed: 42,
+            warm_up_ns: 0,
+            duration_ns: None,
+            records: Some(600),
+            rows: 2_000,
+            dataset: "sample_data".to_owned(),
+        },
+        emitted: 300,
+        messages: 300,
+        fingerprints: "0123456789abcdef0123456789abcdef".to_owned(),
+        labels: BTreeMap::from([("neg".to_owned(), 300)]),
+        label_column: Some("class".to_owned()),
+        not_acked: 0,
+        dead_lettered: 0,
+        topics: BTreeMap::from([("kafka-sensor-topic".to_owned(), 4)]),
+        epoch_unix_ms: 1_795_408_084_436,
+        start_ns: 5_000_000,
+    });
+    report
+}
+
+/// Returns the report of a consumer that read run `night`.
+pub(super) fn consumer() -> Report {
+    let mut report = process();
+    let stages = &mut report.summary.stages;
+    for unknown in [
+        &mut stages.publish_delay,
+        &mut stages.publish_latency,
+        &mut stages.fetch_latency,
+    ] {
+        *unknown = StageSummary::default();
+    }
+    report.counters = Counts {
+        fetched: 310,
+        stored: 300,
+        replayed: 10,
+        without_envelope: 2,
+        schema_unchecked: 1,
+        timed_by_wall_clock: 300,
+        ..Counts::default()
+    };
+    report.consumed = Some(Consumed {
+        group: "convoy".to_owned(),
+        runs: BTreeSet::from(["night".to_owned()]),
+        ownerships: vec![Ownership {
+            topic: "kafka-sensor-topic".to_owned(),
+            partition: 3,
+            epoch: 2,
+            from: 100,
+            to: 410,
+            taken: true,
+        }],
+        first_intended_unix_ms: None,
+        last_stored_unix_ms: None,
+    });
+    report
+}
+
+/// Returns what the reports of single processes have in common.
+fn process() -> Report {
+    let mut report = report();
+    report.run.id = "night".to_owned();
+    report.topology.broker = BackendKind::External;
+    report.topology.store = BackendKind::External;
+    report.verdict = Verdict::default();
+    report.thresholds.clear();
+    report.warnings.clear();
+    report
 }

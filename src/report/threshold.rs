@@ -1,19 +1,19 @@
-//! Limits that a run must keep to pass.
+//! Limits on measurements that a run must keep to pass.
 
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Verdict;
-use crate::report::value::Summary;
+use crate::report::summary::Summary;
 
-/// What is limited. Names are the flags' with their unit.
+/// Limited quantity, named as its flag with the unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThresholdName {
-    /// End-to-end p99 at most this, in microseconds.
+    /// Maximum end-to-end p99, in microseconds.
     MaxEndToEndP99Us,
-    /// Throughput at least this.
+    /// Minimum throughput.
     MinThroughputRecordsPerSecond,
-    /// Dead letters at most this.
+    /// Maximum number of dead letters.
     MaxDeadLetters,
 }
 
@@ -27,9 +27,9 @@ impl ThresholdName {
         }
     }
 
-    /// Compares what was measured with a limit, both in the unit of the name.
+    /// Compares the measured value with a limit, both in the unit of the name.
     ///
-    /// A run that stored nothing passes no threshold.
+    /// A run that stored nothing fails every threshold.
     pub fn check(self, limit: f64, summary: &Summary, verdict: &Verdict) -> Threshold {
         let actual = match self {
             Self::MaxEndToEndP99Us => summary.stages.end_to_end_latency.p99_us as f64,
@@ -49,16 +49,16 @@ impl ThresholdName {
     }
 }
 
-/// A limit and what was measured, both in the unit of the name.
+/// A limit and the measured value, both in the unit of the name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
-    /// What is limited.
+    /// Limited quantity.
     pub name: ThresholdName,
-    /// What was asked for.
+    /// Requested limit.
     pub limit: f64,
-    /// What was measured.
+    /// Measured value.
     pub actual: f64,
-    /// Whether it held.
+    /// Whether the limit held.
     pub passed: bool,
 }
 
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_stored_nothing_passes_no_threshold() {
+    fn run_that_stored_nothing_fails_every_threshold() {
         let nothing = Summary::default();
         let threshold =
             ThresholdName::MaxEndToEndP99Us.check(250_000.0, &nothing, &Verdict::default());
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn dead_letters_are_counted_whatever_they_are() {
+    fn all_dead_letters_count_towards_the_limit() {
         let summary = Summary {
             records_stored: 10,
             ..Summary::default()
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_itself_passes() {
+    fn value_equal_to_the_limit_passes() {
         let mut summary = Summary {
             records_stored: 10,
             throughput_records_per_second: 1_000.0,

@@ -1,21 +1,18 @@
-//! What limits the meaning of a run's numbers, each with what to do about it.
+//! Warnings about the meaning of a run's numbers, each with a recommended action.
 //!
-//! Errors end a run; warnings travel in its report.
+//! Errors end a run; warnings are part of its report.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
-use crate::measure::Interval;
-use crate::measure::Stage;
-use crate::report::environment::BuildProfile;
+use crate::measure::{Interval, Stage};
+use crate::report::machine::BuildProfile;
+use crate::report::notice::{Notice, UNAUDITED_BUILD};
 use crate::report::quantity;
-use crate::report::value::{BackendKind, Report};
+use crate::report::topology::BackendKind;
+use crate::report::value::Report;
 
-/// Below this share of the target rate a schedule was not sustained.
+/// A throughput below this share of the target rate is not sustained.
 const SUSTAINED_SHARE: f64 = 0.98;
 
-/// From here on p99 is a value of its own and not the maximum.
+/// With fewer samples than this, p99 is the maximum.
 const SAMPLES_FOR_P99: u64 = 100;
 
 /// A backlog that grew by less than this many records is noise.
@@ -24,100 +21,88 @@ const BACKLOG_NOISE_RECORDS: f64 = 100.0;
 /// A backlog that grew by less than this share of what was stored is noise.
 const BACKLOG_NOISE_SHARE: f64 = 0.05;
 
-/// A publish delay below this cannot dominate anything a user feels.
+/// A publish delay below this is not significant.
 const PUBLISH_DELAY_BOUND_US: u64 = 5_000;
 
-/// Above this share of all cores the process is bound by them.
+/// Above this share of all cores the process is CPU-bound.
 const CPU_BOUND_SHARE: f64 = 0.9;
 
-/// Above this share the hypervisor, not the pipeline, decides the tail.
+/// Above this share of stolen CPU time, the hypervisor dominates the tail latencies.
 const STEAL_BOUND_SHARE: f64 = 0.05;
 
-/// Something that a reader of the numbers must know.
+/// A restriction on the meaning of the numbers.
+#[expect(missing_docs, reason = "each message shows what its fields are")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Warning {
     /// convoy was compiled without optimisation.
     DebugBuild,
-    /// The target rate was not reached. Both in records per second.
-    RateNotSustained {
-        /// What was asked for.
-        target: f64,
-        /// What was stored.
-        achieved: f64,
-    },
-    /// More was emitted than stored, second after second.
+    /// convoy was compiled without the hashes of the audit, so that changed content goes unnoticed.
+    UnauditedBuild,
+    /// The target rate was not reached. Rates in records per second.
+    RateNotSustained { target: f64, achieved: f64 },
+    /// More readings were emitted than stored, second after second.
     BacklogGrew {
-        /// Records by which it grew each second.
+        /// Growth per second.
         records_per_second: f64,
     },
     /// Samples above one hour were recorded as one hour.
-    HistogramSaturated {
-        /// Whose samples.
-        stage: Stage,
-        /// How many.
-        samples: u64,
-    },
+    HistogramSaturated { stage: Stage, samples: u64 },
     /// Too few samples for a p99.
-    FewSamples {
-        /// How many.
-        samples: u64,
-    },
-    /// The publish delay makes most of the end-to-end latency.
-    GeneratorLimited {
-        /// Its 99th percentile.
-        publish_delay_p99_us: u64,
-    },
-    /// This process used nearly all of the machine's cores.
+    FewSamples { samples: u64 },
+    /// The publish delay is most of the end-to-end latency.
+    GeneratorLimited { publish_delay_p99_us: u64 },
+    /// This process used nearly all cores of the machine.
     ClientCpuBound {
         /// Share of all cores, 0 to 1.
         share: f64,
     },
-    /// Writers waited for a connection to MongoDB.
-    MongoPoolSaturated,
-    /// The hypervisor gave CPU time to others.
+    /// Commands waited for a connection to MongoDB.
+    MongoPoolSaturated {
+        /// Share of commands, 0 to 1.
+        share: f64,
+    },
+    /// The hypervisor gave CPU time to other guests.
     CpuStolen {
         /// Share of CPU time, 0 to 1.
         share: f64,
     },
-    /// Things went wrong on purpose.
+    /// Faults were injected.
     FaultsInjected,
     /// A server ran inside this process.
-    EmbeddedBackend {
-        /// Whether the broker did.
-        broker: bool,
-        /// Whether the store did.
-        store: bool,
+    EmbeddedBackend { broker: bool, store: bool },
+    /// Documents were stored by consumers whose reports were not merged.
+    UnreportedConsumer {
+        /// Documents without a report.
+        unreported: u64,
+        /// All documents of the run.
+        stored: u64,
     },
+    /// The audit could not compare documents with the rows of the dataset.
+    RowsNotExamined { reason: String },
 }
 
-/// What only the run itself knows, beyond its report.
+/// Facts that warnings depend on and the report does not contain.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
-    /// Records per second asked for; none at an unlimited rate.
+    /// Requested records per second; `None` for an unlimited rate.
     pub target_rate: Option<f64>,
     /// CPU time of this process ÷ (wall time × cores), 0 to 1.
     pub client_cpu_share: Option<f64>,
-    /// Whether writers waited for a connection to MongoDB.
-    pub mongo_pool_saturated: bool,
-}
-
-/// A warning as the report carries it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    /// Stable name for programs.
-    pub code: String,
-    /// What was seen.
-    pub message: String,
-    /// What to do about it.
-    pub advice: String,
+    /// Share of MongoDB commands that waited for a connection, 0 to 1, if significant.
+    pub mongo_pool_wait_share: Option<f64>,
+    /// Whether this build does not hash payloads and documents.
+    pub unaudited: bool,
 }
 
 impl Warning {
-    /// Finds everything to warn about, most severe first.
+    /// Returns all warnings for a report, most severe first.
     pub fn find(report: &Report, facts: &Facts) -> Vec<Self> {
         let mut found = Vec::new();
-        if report.environment.build_profile == BuildProfile::Debug {
+        if report.machine.build_profile == BuildProfile::Debug {
             found.push(Self::DebugBuild);
+        }
+        if facts.unaudited {
+            found.push(Self::UnauditedBuild);
         }
         if report.faults.is_some() {
             found.push(Self::FaultsInjected);
@@ -131,12 +116,14 @@ impl Warning {
                 .filter(|share| *share > CPU_BOUND_SHARE)
                 .map(|share| Self::ClientCpuBound { share }),
         );
-        if facts.mongo_pool_saturated {
-            found.push(Self::MongoPoolSaturated);
-        }
+        found.extend(
+            facts
+                .mongo_pool_wait_share
+                .map(|share| Self::MongoPoolSaturated { share }),
+        );
         found.extend(
             report
-                .environment
+                .machine
                 .steal_share
                 .filter(|share| *share > STEAL_BOUND_SHARE)
                 .map(|share| Self::CpuStolen { share }),
@@ -150,49 +137,125 @@ impl Warning {
     pub fn code(&self) -> &'static str {
         match self {
             Self::DebugBuild => "debug_build",
+            Self::UnauditedBuild => UNAUDITED_BUILD,
             Self::RateNotSustained { .. } => "rate_not_sustained",
             Self::BacklogGrew { .. } => "backlog_grew",
             Self::HistogramSaturated { .. } => "histogram_saturated",
             Self::FewSamples { .. } => "few_samples",
             Self::GeneratorLimited { .. } => "generator_limited",
             Self::ClientCpuBound { .. } => "client_cpu_bound",
-            Self::MongoPoolSaturated => "mongo_pool_saturated",
+            Self::MongoPoolSaturated { .. } => "mongo_pool_saturated",
             Self::CpuStolen { .. } => "cpu_stolen",
             Self::FaultsInjected => "faults_injected",
             Self::EmbeddedBackend { .. } => "embedded_backend",
+            Self::UnreportedConsumer { .. } => "unreported_consumer",
+            Self::RowsNotExamined { .. } => "rows_not_examined",
         }
     }
 
-    /// Returns what to do about it.
+    /// Returns the observation.
+    pub fn message(&self) -> String {
+        let percent = |share: f64| quantity::significant(share * 100.0);
+        match self {
+            Self::DebugBuild => "debug build: its measurements are meaningless".to_owned(),
+            Self::UnauditedBuild => {
+                "unaudited build: the audit counted documents and did not compare their content"
+                    .to_owned()
+            }
+            Self::RateNotSustained { target, achieved } => {
+                let (achieved, target) = (quantity::rate(*achieved), quantity::rate(*target));
+                format!("rate not sustained: {achieved} of {target} records/s")
+            }
+            Self::BacklogGrew { records_per_second } => {
+                let rate = quantity::rate(*records_per_second);
+                format!("backlog grew by {rate} records/s")
+            }
+            Self::HistogramSaturated { stage, samples } => {
+                let samples = quantity::count(*samples);
+                format!("{stage}: {samples} samples above one hour")
+            }
+            Self::FewSamples { samples } => {
+                format!("too few samples: p99 of {samples} samples is the maximum")
+            }
+            Self::GeneratorLimited {
+                publish_delay_p99_us,
+            } => {
+                let p99 = quantity::duration(*publish_delay_p99_us);
+                format!(
+                    "generator-limited: publish delay p99 of {p99} dominates the end-to-end latency"
+                )
+            }
+            Self::ClientCpuBound { share } => {
+                format!(
+                    "CPU-bound: this process used {} % of all cores",
+                    percent(*share)
+                )
+            }
+            Self::MongoPoolSaturated { share } => format!(
+                "MongoDB connection pool saturated: {} % of the commands waited for a connection",
+                percent(*share)
+            ),
+            Self::CpuStolen { share } => format!(
+                "CPU stolen: {} % of CPU time went to other guests of this host",
+                percent(*share)
+            ),
+            Self::FaultsInjected => "faults injected: this is not a normal run".to_owned(),
+            Self::EmbeddedBackend { broker, store } => {
+                let servers = match (broker, store) {
+                    (true, true) => "broker and store ran",
+                    (true, false) => "the broker ran",
+                    _ => "the store ran",
+                };
+                format!("pipeline self-test: {servers} in the process that produced the load")
+            }
+            Self::UnreportedConsumer { unreported, stored } => format!(
+                "{} of {} documents were stored by processes without a merged report",
+                quantity::count(*unreported),
+                quantity::count(*stored)
+            ),
+            Self::RowsNotExamined { reason } => {
+                format!("documents were not compared with the dataset: {reason}")
+            }
+        }
+    }
+
+    /// Returns the recommended action.
     pub fn advice(&self) -> &'static str {
         match self {
-            Self::DebugBuild => "build with `cargo build --release` before reading any number",
+            Self::DebugBuild => "measure with a release build: `cargo build --release`",
+            Self::UnauditedBuild => {
+                "this build only measures the cost of the audit; build without `--cfg convoy_unaudited`"
+            }
             Self::RateNotSustained { .. } => {
-                "the stage with the largest latency is the bottleneck; lower `--rate` or `--vehicles`, or give that stage more room"
+                "the stage with the highest latency is the bottleneck; lower `--rate` or `--vehicles`, or give that stage more resources"
             }
             Self::BacklogGrew { .. } => {
-                "latency grows with the length of such a run; lower the rate, or raise `--consumers` and `--partitions`"
+                "latency grows with the duration of such a run; lower the rate, or raise `--consumers` and `--partitions`"
             }
             Self::HistogramSaturated { .. } => {
-                "percentiles at one hour are lower bounds; the maximum is unknown"
+                "percentiles of one hour are lower bounds, and the maximum is unknown"
             }
             Self::FewSamples { .. } => "raise `--duration`, `--rate` or `--vehicles`",
             Self::GeneratorLimited { .. } => {
-                "end-to-end latency includes waiting before the send; lower the rate, free cores, or spread the load over several hosts"
+                "end-to-end latency includes the delay before sending; lower the rate, free cores, or spread the load over several hosts"
             }
             Self::ClientCpuBound { .. } => {
-                "the pipeline competes with its own measurement; use a machine with more cores, or external servers"
+                "the load generator competes with the pipeline for cores; use a larger machine or external servers"
             }
-            Self::MongoPoolSaturated => {
-                "raise `--batch-records`, or `maxPoolSize` in the store's address"
+            Self::MongoPoolSaturated { .. } => {
+                "raise `--batch-records` for fewer inserts, or `--consumers` of `convoy simulate` for more connections"
             }
-            Self::CpuStolen { .. } => "repeat the run on a quieter host before reading its tail",
-            Self::FaultsInjected => {
-                "its numbers show how the pipeline bears them; compare it with runs of the same plan and seed alone"
+            Self::CpuStolen { .. } => {
+                "repeat the run on a quieter host before interpreting tail latencies"
             }
+            Self::FaultsInjected => "compare its numbers only with runs of the same plan and seed",
             Self::EmbeddedBackend { .. } => {
                 "it measures this pipeline, not Redpanda or MongoDB; use `--backend containers` or `--backend external` to measure those"
             }
+            Self::UnreportedConsumer { .. } => {
+                "the stages lack their latencies; pass the report of every consumer (a killed consumer wrote none)"
+            }
+            Self::RowsNotExamined { .. } => "pass the emitted dataset: `--dataset PATH`",
         }
     }
 
@@ -200,66 +263,8 @@ impl Warning {
     pub fn notice(&self) -> Notice {
         Notice {
             code: self.code().to_owned(),
-            message: self.to_string(),
+            message: self.message(),
             advice: self.advice().to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DebugBuild => formatter.write_str("debug build: its numbers mean nothing"),
-            Self::RateNotSustained { target, achieved } => write!(
-                formatter,
-                "rate not sustained: {} records/s of {}",
-                quantity::rate(*achieved),
-                quantity::rate(*target)
-            ),
-            Self::BacklogGrew { records_per_second } => write!(
-                formatter,
-                "backlog grew by {} records each second",
-                quantity::rate(*records_per_second)
-            ),
-            Self::HistogramSaturated { stage, samples } => write!(
-                formatter,
-                "{} samples of {stage} above one hour",
-                quantity::count(*samples)
-            ),
-            Self::FewSamples { samples } => write!(
-                formatter,
-                "too few samples: {samples}, of which p99 is the maximum"
-            ),
-            Self::GeneratorLimited {
-                publish_delay_p99_us,
-            } => write!(
-                formatter,
-                "generator-limited: publish delay p99 of {} dominates",
-                quantity::duration(*publish_delay_p99_us)
-            ),
-            Self::ClientCpuBound { share } => write!(
-                formatter,
-                "client CPU-bound: {} % of all cores used by this process",
-                quantity::significant(share * 100.0)
-            ),
-            Self::MongoPoolSaturated => {
-                formatter.write_str("MongoDB pool saturated: writers waited for a connection")
-            }
-            Self::CpuStolen { share } => write!(
-                formatter,
-                "{} % of CPU time went to other guests of this host",
-                quantity::significant(share * 100.0)
-            ),
-            Self::FaultsInjected => formatter.write_str("faults on purpose: this is no normal run"),
-            Self::EmbeddedBackend { broker, store } => write!(
-                formatter,
-                "pipeline self-test: {} in the process that produced the load",
-                match (broker, store) {
-                    (true, true) => "broker and store ran",
-                    (true, false) => "the broker ran",
-                    _ => "the store ran",
-                }
-            ),
         }
     }
 }
@@ -272,7 +277,7 @@ fn rate_not_sustained(report: &Report, facts: &Facts) -> Option<Warning> {
         .then_some(Warning::RateNotSustained { target, achieved })
 }
 
-/// Fits a line through the backlogs, because a single pause at the end is not growth.
+/// Fits a line through the backlogs, because a single stall at the end is not growth.
 fn backlog_grew(intervals: &[Interval]) -> Option<Warning> {
     let emitting: Vec<&Interval> = intervals
         .iter()
@@ -366,20 +371,21 @@ mod tests {
     }
 
     #[test]
-    fn a_run_on_schedule_only_says_that_it_is_a_self_test() {
+    fn run_on_schedule_has_only_the_self_test_warning() {
         let facts = Facts {
             target_rate: Some(50.0),
             client_cpu_share: Some(0.1),
-            mongo_pool_saturated: false,
+            mongo_pool_wait_share: None,
+            unaudited: false,
         };
         assert_eq!(codes(&sample::report(), &facts), ["embedded_backend"]);
     }
 
     #[test]
-    fn everything_wrong_is_named_the_most_severe_first() {
+    fn warnings_are_sorted_by_severity() {
         let mut report = sample::report();
-        report.environment.build_profile = BuildProfile::Debug;
-        report.environment.steal_share = Some(0.2);
+        report.machine.build_profile = BuildProfile::Debug;
+        report.machine.steal_share = Some(0.2);
         report.summary.stages.publish_delay.p99_us = 20_000;
         report.summary.stages.end_to_end_latency.saturated = 3;
         report.summary.stages.end_to_end_latency.count = 40;
@@ -388,12 +394,14 @@ mod tests {
         let facts = Facts {
             target_rate: Some(2_000.0),
             client_cpu_share: Some(0.97),
-            mongo_pool_saturated: true,
+            mongo_pool_wait_share: Some(0.05),
+            unaudited: true,
         };
         assert_eq!(
             codes(&report, &facts),
             [
                 "debug_build",
+                "unaudited_build",
                 "rate_not_sustained",
                 "backlog_grew",
                 "generator_limited",
@@ -408,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_backlog_and_a_pause_are_not_growth() {
+    fn steady_backlog_and_single_stall_are_not_growth() {
         assert_eq!(backlog_grew(&backlogs(&[5_000; 10])), None);
         assert_eq!(
             backlog_grew(&backlogs(&[50, 40, 900, 50, 60, 40, 50, 60])),

@@ -1,16 +1,16 @@
-//! How a command was called.
+//! The command line, and what every command takes from the environment.
 
 use crate::containers::engine::DockerEnv;
 
-/// How the command was called.
+/// How a command was called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invocation {
-    /// The command line, secrets replaced.
+    /// The command line without secrets.
     pub line: String,
-    /// The same without `--faults`, to which a plan can be added to repeat the run's.
+    /// The same without `--faults`; with a fault plan added it repeats the run.
     pub line_without_faults: String,
-    /// What the log file gets, in the syntax of `tracing`; none for the default.
+    /// Filter of the log file, in the syntax of `tracing`; `None` uses the default.
     pub log_filter: Option<String>,
-    /// Where container engines may be.
+    /// Variables about container engines.
     pub docker_env: DockerEnv,
 }

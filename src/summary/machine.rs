@@ -1,4 +1,4 @@
-//! Reads what a report says about the machine. What the system does not tell stays absent.
+//! Reads the machine facts of a report. Facts that the system does not report are `None`.
 //!
 //! # References
 //!
@@ -9,17 +9,17 @@ use std::thread;
 
 use crate::containers::owner;
 use crate::platform;
-use crate::report::{BuildProfile, Environment};
+use crate::report::{BuildProfile, Machine};
 
-/// Fields of the first line of `/proc/stat` that add up to all CPU time: guest time is in user time.
+/// Fields of the first line of `/proc/stat` that add up to all CPU time (user time includes guests).
 const STAT_FIELDS: usize = 8;
 
-/// Position of stolen time among them.
+/// Index of stolen time among them.
 const STEAL_FIELD: usize = 7;
 
-/// Reads the machine as it is when a run starts; the steal share is known only at its end.
-pub fn read() -> Environment {
-    Environment {
+/// Reads the machine at the start of a run; the steal share is known only at its end.
+pub(super) fn read() -> Machine {
+    Machine {
         os: std::env::consts::OS.to_owned(),
         architecture: std::env::consts::ARCH.to_owned(),
         kernel: rustix::system::uname()
@@ -40,26 +40,26 @@ pub fn read() -> Environment {
     }
 }
 
-/// Returns the largest resident memory this process has had.
-pub fn peak_resident_bytes() -> Option<u64> {
+/// Returns the peak resident memory of this process.
+pub(super) fn peak_resident_bytes() -> Option<u64> {
     proc_file("self/status").and_then(|text| kilobytes(&text, "VmHWM:"))
 }
 
-/// CPU time of the whole machine since it started, in ticks.
+/// CPU time of the machine since boot, in ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MachineCpu {
+pub(super) struct MachineCpu {
     total: u64,
     stolen: u64,
 }
 
 impl MachineCpu {
     /// Reads the counters.
-    pub fn read() -> Option<Self> {
+    pub(super) fn read() -> Option<Self> {
         proc_file("stat").and_then(|text| Self::parse(&text))
     }
 
-    /// Returns the share of CPU time, 0 to 1, that the hypervisor gave to others since `earlier`.
-    pub fn steal_share_since(&self, earlier: &Self) -> Option<f64> {
+    /// Returns the share of CPU time since `earlier` that the hypervisor gave to other guests, 0 to 1.
+    pub(super) fn steal_share_since(&self, earlier: &Self) -> Option<f64> {
         let total = self.total.checked_sub(earlier.total)?;
         let stolen = self.stolen.checked_sub(earlier.stolen)?;
         (total > 0).then(|| stolen as f64 / total as f64)
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_files_of_proc_are_understood() {
+    fn proc_files_are_parsed() {
         assert_eq!(
             cpu_model("processor\t: 0\nmodel name\t: Example CPU @ 2.0GHz\n"),
             Some("Example CPU @ 2.0GHz".to_owned())
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn stolen_time_is_a_share_of_the_time_between_two_readings() {
+    fn steal_share_is_stolen_time_divided_by_elapsed_time() {
         let earlier = MachineCpu::parse("cpu  100 0 50 800 10 0 0 40 7 0\n").unwrap();
         let later = MachineCpu::parse("cpu  150 0 70 900 10 0 0 70 9 0\n").unwrap();
         assert_eq!(later.steal_share_since(&earlier), Some(0.15));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_form_is_no_reading() {
+    fn malformed_proc_files_are_ignored() {
         assert_eq!(MachineCpu::parse("cpu  1 2 x\n"), None);
         assert_eq!(MachineCpu::parse("cpu  1 2 3\n"), None);
         assert_eq!(kilobytes("MemTotal: many kB\n", "MemTotal:"), None);

@@ -1,26 +1,26 @@
-//! Errors as people read them: what failed, because of what, and what to do.
+//! Rendering of errors: the error, its causes, and a hint.
 //!
 //! ```text
 //! error: failed to start the broker
 //!   caused by: failed to listen on `127.0.0.1:9092`
 //!   caused by: Address already in use (os error 98)
 //!
-//! hint: the port is in use: stop what holds it, or name another one (0 takes a free one)
+//! hint: the port is in use: stop the other server, or choose another port (0 takes a free one)
 //! ```
 
 use std::error::Error;
 use std::fmt::Write as _;
 
-/// Starts bold red on a terminal.
+/// Escape sequence for bold red.
 const RED: &str = "\x1b[1;31m";
 
-/// Starts bold cyan on a terminal.
+/// Escape sequence for bold cyan.
 const CYAN: &str = "\x1b[1;36m";
 
-/// Ends a color.
+/// Escape sequence that resets the color.
 const PLAIN: &str = "\x1b[0m";
 
-/// Returns an error with its chain of causes and its hint, without a final newline.
+/// Returns an error with its causes and a hint, without a final newline.
 pub fn render(error: &dyn Error, hint: Option<&str>, colored: bool) -> String {
     let mut text = format!("{} {error}", label("error:", RED, colored));
     let mut cause = error.source();
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_shows_its_causes_and_its_hint() {
+    fn error_is_rendered_with_causes_and_hint() {
         let text = render(&port_in_use(), Some("name another port"), false);
         insta::assert_snapshot!(text, @"
         error: failed to listen on `127.0.0.1:9092`
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn color_only_adds_to_the_text() {
+    fn colored_text_equals_plain_text_plus_escape_sequences() {
         let colored = render(&port_in_use(), Some("stop it"), true);
         let mut plain = colored;
         for code in [RED, CYAN, PLAIN] {

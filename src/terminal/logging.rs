@@ -1,6 +1,6 @@
-//! Logs: warnings on stderr, everything in one file per run.
+//! Logging: warnings to stderr, all events to one file per run.
 //!
-//! A log file that cannot be written is said once and otherwise ignored: it is talk, not a result.
+//! If the log file cannot be written, one warning says so and the run continues.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,26 +17,31 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use crate::terminal::Terminal;
+use crate::terminal::streams::{Terminal, Verbosity};
 
-/// Directory of the log files, one per run.
-pub const DIRECTORY: &str = "logs";
+/// Directory of the log files.
+pub const LOG_DIRECTORY: &str = "logs";
 
-/// What stderr gets: our own warnings, and errors of the clients we use, but for those of the Kafka
-/// client: each comes back as an outcome, and is told where it matters.
-const TALK_FILTER: &str = "error,rskafka=off,convoy=warn";
+/// Filter of stderr: warnings of convoy and errors of its dependencies. The Kafka client is off,
+/// because convoy reports each of its errors itself.
+const STDERR_FILTER: &str = "error,rskafka=off,convoy=warn";
 
-/// How many warnings of one kind stderr gets; the file gets all.
-const MOST_ALIKE: u32 = 3;
+/// Filters of stderr with `--quiet`, with `--verbose` and with `-vv`.
+const QUIET_FILTER: &str = "error,rskafka=off";
+const DEBUG_FILTER: &str = "info,convoy=debug";
+const TRACE_FILTER: &str = "debug,convoy=trace";
 
-/// What a file gets unless the user names a filter.
+/// Maximum number of warnings per call site on stderr. The file gets all.
+const MAX_REPEATS: u32 = 3;
+
+/// Default filter of the log file.
 const FILE_FILTER: &str = "info,convoy=debug";
 
-/// Starts logging to stderr and, where a run has one, to the file `directory/<run-id>.log`.
+/// Starts logging to stderr and to the file `directory/<run-id>.log`.
 ///
-/// Returns the file's path. `filter` replaces the default one; a filter that does not parse is
-/// said and ignored. Only the first call in a process has an effect.
-pub fn start(
+/// Returns the path of the file, or `None` if it cannot be created. `filter` replaces the default
+/// one; an invalid filter is ignored with a warning. Only the first call in a process has an effect.
+pub fn start_logging(
     terminal: &Terminal,
     directory: &Path,
     run_id: &str,
@@ -65,7 +70,7 @@ pub fn start(
         warn!(%error, path = %path.display(), "cannot write the log file; logging warnings to stderr only");
     }
     if let Some(filter) = invalid {
-        warn!(filter, "ignored a log filter that does not parse");
+        warn!(filter, "ignored an invalid log filter");
     }
     (started && has_file).then_some(path)
 }
@@ -83,32 +88,37 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     tracing_subscriber::fmt::layer()
-        .event_format(Talk::default())
+        .event_format(StderrFormat::default())
         .with_ansi(false)
-        .with_writer(TalkWriter(terminal.clone()))
-        .with_filter(EnvFilter::new(TALK_FILTER))
+        .with_writer(StderrWriter(terminal.clone()))
+        .with_filter(EnvFilter::new(match terminal.verbosity {
+            Verbosity::Errors => QUIET_FILTER,
+            Verbosity::Warnings => STDERR_FILTER,
+            Verbosity::Debug => DEBUG_FILTER,
+            Verbosity::Trace => TRACE_FILTER,
+        }))
 }
 
-/// Formats an event as people read it: `warning: connection closed peer=127.0.0.1:40112`.
+/// Formats an event for people: `warning: connection closed peer=127.0.0.1:40112`.
 ///
-/// An outage makes the same warning come again and again; what comes too often says so and stops.
+/// An outage repeats the same warning many times, so a call site is muted after [`MAX_REPEATS`].
 #[derive(Default)]
-struct Talk {
-    /// How often each place in the code has spoken.
-    said: Mutex<HashMap<Identifier, u32>>,
+struct StderrFormat {
+    /// Number of events per call site.
+    events: Mutex<HashMap<Identifier, u32>>,
 }
 
-impl Talk {
-    /// Counts an event; returns how often its like has come, this time included.
+impl StderrFormat {
+    /// Counts an event; returns the number of events of its call site so far.
     fn count(&self, event: &Event<'_>) -> u32 {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = said.entry(event.metadata().callsite()).or_default();
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = events.entry(event.metadata().callsite()).or_default();
         *count = count.saturating_add(1);
         *count
     }
 }
 
-impl<S, N> FormatEvent<S, N> for Talk
+impl<S, N> FormatEvent<S, N> for StderrFormat
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
     N: for<'writer> FormatFields<'writer> + 'static,
@@ -119,42 +129,50 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let count = self.count(event);
-        if count > MOST_ALIKE {
+        let level = *event.metadata().level();
+        let count = if level <= Level::WARN {
+            self.count(event)
+        } else {
+            // Debug and trace messages were asked for.
+            0
+        };
+        if count > MAX_REPEATS {
             return Ok(());
         }
-        let label = match *event.metadata().level() {
+        let label = match level {
             Level::ERROR => "error",
             Level::WARN => "warning",
-            _ => "note",
+            Level::INFO => "info",
+            Level::DEBUG => "debug",
+            Level::TRACE => "trace",
         };
         write!(writer, "{label}: ")?;
         context
             .field_format()
             .format_fields(writer.by_ref(), event)?;
-        if count == MOST_ALIKE {
-            write!(writer, " (more like this: in the log file)")?;
+        if count == MAX_REPEATS {
+            write!(writer, " (further ones are only in the log file)")?;
         }
         writeln!(writer)
     }
 }
 
-/// Writes events between the progress bars rather than through them.
-struct TalkWriter(Terminal);
+/// Writes events to stderr without damaging the progress bars.
+struct StderrWriter(Terminal);
 
-impl<'writer> MakeWriter<'writer> for TalkWriter {
-    type Writer = TalkLine<'writer>;
+impl<'writer> MakeWriter<'writer> for StderrWriter {
+    type Writer = StderrLine<'writer>;
 
     fn make_writer(&'writer self) -> Self::Writer {
-        TalkLine(&self.0)
+        StderrLine(&self.0)
     }
 }
 
-struct TalkLine<'terminal>(&'terminal Terminal);
+struct StderrLine<'terminal>(&'terminal Terminal);
 
-impl Write for TalkLine<'_> {
+impl Write for StderrLine<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.talk(bytes);
+        self.0.write_stderr(bytes);
         Ok(bytes.len())
     }
 
@@ -168,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_that_does_not_parse_is_named_and_replaced() {
+    fn invalid_filter_is_reported_and_replaced() {
         let (_, invalid) = file_filter(Some("convoy=loud"));
         assert_eq!(invalid, Some("convoy=loud"));
         let (_, valid) = file_filter(Some("convoy=trace"));

@@ -1,108 +1,15 @@
-//! The user's terminal: stdout is data, stderr is talk.
+//! The user's terminal: results on stdout, messages on stderr.
 //!
-//! Nothing else in the crate prints. Talk that cannot be written is dropped, because a closed
-//! stderr is no reason to lose a run; data that cannot be written is an error, unless its reader
-//! closed the pipe.
+//! Nothing else in the crate prints. Messages that cannot be written are dropped, because a closed
+//! stderr must not end a run; results that cannot be written are an error, unless the reader closed
+//! the pipe.
 
-pub mod errors;
-pub mod logging;
-pub mod progress;
+mod errors;
+mod logging;
+mod progress;
+mod streams;
 
-use std::error::Error;
-use std::fmt;
-use std::io::{self, IsTerminal, Write};
-use std::str::FromStr;
-
-use indicatif::{MultiProgress, ProgressDrawTarget};
-
+pub use errors::render as render_error;
+pub use logging::{LOG_DIRECTORY, start_logging};
 pub use progress::{Arrived, Expected, Phase, Progress, Snapshot};
-
-/// Whether progress is drawn as bars.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ProgressMode {
-    /// Bars where stderr is a terminal, plain lines elsewhere.
-    #[default]
-    Auto,
-    /// Plain lines.
-    Never,
-}
-
-impl FromStr for ProgressMode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "never" => Ok(Self::Never),
-            _ => Err("expected `auto` or `never`".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for ProgressMode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Auto => "auto",
-            Self::Never => "never",
-        })
-    }
-}
-
-/// Both streams of the user's terminal. Clones share it.
-#[derive(Debug, Clone)]
-pub struct Terminal {
-    bars: MultiProgress,
-    draws_bars: bool,
-    colored: bool,
-}
-
-impl Terminal {
-    /// Looks at what the standard streams are; `colored` is false where the user wants no color.
-    pub fn new(mode: ProgressMode, colored: bool) -> Self {
-        let stderr_is_terminal = io::stderr().is_terminal();
-        let draws_bars = mode == ProgressMode::Auto && stderr_is_terminal;
-        let target = if draws_bars {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        Self {
-            bars: MultiProgress::with_draw_target(target),
-            draws_bars,
-            colored: colored && stderr_is_terminal,
-        }
-    }
-
-    /// Writes data to stdout. A reader that went away (`| head`) is no error.
-    pub fn data(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-        let written = self.bars.suspend(|| {
-            let mut stdout = io::stdout().lock();
-            write(&mut stdout).and_then(|()| stdout.flush())
-        });
-        match written {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result,
-        }
-    }
-
-    /// Says one or more lines on stderr.
-    pub fn say(&self, text: impl fmt::Display) {
-        self.talk(format!("{text}\n").as_bytes());
-    }
-
-    /// Says what failed, why, and what to do about it.
-    pub fn error(&self, error: &dyn Error, hint: Option<&str>) {
-        self.say(errors::render(error, hint, self.colored));
-    }
-
-    /// Starts showing progress.
-    pub fn progress(&self) -> Progress {
-        Progress::new(self.clone())
-    }
-
-    fn talk(&self, bytes: &[u8]) {
-        self.bars.suspend(|| {
-            let _unwritable = io::stderr().lock().write_all(bytes);
-        });
-    }
-}
+pub use streams::{ProgressMode, Terminal, Verbosity};

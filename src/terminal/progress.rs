@@ -1,30 +1,30 @@
-//! What is going on, while it goes on: bars on a terminal, plain lines elsewhere.
+//! Progress of a run: bars on a terminal, otherwise plain lines.
 
 use std::fmt;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::terminal::Terminal;
+use crate::terminal::streams::Terminal;
 
-/// How often a plain line says how a phase goes on.
+/// Interval between plain lines of a phase.
 const LINE_PERIOD: Duration = Duration::from_secs(5);
 
-/// How often a spinner turns, so that a silent wait looks alive.
+/// Interval between steps of a spinner.
 const SPINNER_PERIOD: Duration = Duration::from_millis(120);
 
-/// A part of a run.
+/// A phase of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Starting or reaching the broker and the store, and probing them.
     Provisioning,
-    /// Load that is not measured.
+    /// Load before measuring.
     WarmUp,
-    /// Load that is measured.
+    /// Measured load.
     Run,
-    /// Waiting until everything emitted is stored.
+    /// Waiting until all emitted readings are stored.
     Drain,
-    /// Comparing what was emitted with what is stored.
+    /// Comparing the readings emitted with the documents stored.
     Audit,
 }
 
@@ -40,12 +40,12 @@ impl fmt::Display for Phase {
     }
 }
 
-/// When a phase is over.
+/// Expected end of a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     /// After this long.
     Duration(Duration),
-    /// When this many records are stored.
+    /// After this many records.
     Records(u64),
 }
 
@@ -60,13 +60,13 @@ impl fmt::Display for Expected {
     }
 }
 
-/// Where a record is when this process is done with it.
+/// Last step of a record in this process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Arrived {
-    /// In the store.
+    /// Stored.
     #[default]
     Stored,
-    /// In the broker.
+    /// Acknowledged by the broker.
     Acknowledged,
 }
 
@@ -79,22 +79,22 @@ impl fmt::Display for Arrived {
     }
 }
 
-/// How a phase stands.
+/// State of a phase.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Snapshot {
-    /// Since the phase began.
+    /// Time since the start of the phase.
     pub elapsed: Duration,
-    /// Readings emitted in it.
+    /// Readings emitted in the phase.
     pub emitted: u64,
-    /// Records stored in it; where others store, records acknowledged.
+    /// Records stored in the phase, or acknowledged, depending on `arrived`.
     pub stored: u64,
-    /// What `stored` counts.
+    /// Step that `stored` counts.
     pub arrived: Arrived,
     /// Readings emitted and not yet stored.
     pub backlog: u64,
-    /// Records stored per second, lately.
+    /// Records stored per second in the last interval.
     pub rate: f64,
-    /// End-to-end 99th percentile, lately.
+    /// End-to-end 99th percentile of the last interval.
     pub end_to_end_p99_us: u64,
 }
 
@@ -115,7 +115,7 @@ impl fmt::Display for Snapshot {
     }
 }
 
-/// Progress of one run. Dropping it ends the phase at hand.
+/// Progress of one run. Dropping it ends the current phase.
 #[derive(Debug)]
 pub struct Progress {
     terminal: Terminal,
@@ -127,19 +127,20 @@ struct Current {
     phase: Phase,
     expected: Option<Expected>,
     bar: Option<ProgressBar>,
-    /// When the last plain line was said, since the phase began.
-    said: Duration,
+    /// Time of the last plain line since the start of the phase.
+    last_line: Duration,
 }
 
 impl Progress {
-    pub(super) fn new(terminal: Terminal) -> Self {
+    /// Starts a progress display without a phase.
+    pub fn new(terminal: Terminal) -> Self {
         Self {
             terminal,
             current: None,
         }
     }
 
-    /// Begins a phase, which ends the one before.
+    /// Starts a phase and ends the previous one.
     pub fn phase(&mut self, phase: Phase, expected: Option<Expected>) {
         self.finish();
         let bar = self.terminal.draws_bars.then(|| {
@@ -160,11 +161,11 @@ impl Progress {
             phase,
             expected,
             bar,
-            said: Duration::ZERO,
+            last_line: Duration::ZERO,
         });
     }
 
-    /// Shows how the phase stands; call it about once a second.
+    /// Updates the current phase; call it about once a second.
     pub fn update(&mut self, snapshot: &Snapshot) {
         let Some(current) = &mut self.current else {
             return;
@@ -175,8 +176,8 @@ impl Progress {
                 Some(Expected::Records(_)) | None => snapshot.stored,
             });
             bar.set_message(snapshot.to_string());
-        } else if snapshot.elapsed.saturating_sub(current.said) >= LINE_PERIOD {
-            current.said = snapshot.elapsed;
+        } else if snapshot.elapsed.saturating_sub(current.last_line) >= LINE_PERIOD {
+            current.last_line = snapshot.elapsed;
             self.terminal.say(format_args!(
                 "{}: {} s · {} {} · {snapshot}",
                 current.phase,
@@ -187,7 +188,7 @@ impl Progress {
         }
     }
 
-    /// Shows what the phase at hand is doing, in words.
+    /// Shows a message about the current phase.
     pub fn message(&mut self, text: &str) {
         let Some(current) = &self.current else {
             return;
@@ -198,7 +199,7 @@ impl Progress {
         }
     }
 
-    /// Ends the phase at hand; its bar stays on the screen as it was.
+    /// Ends the current phase; its bar stays on the screen.
     pub fn finish(&mut self) {
         if let Some(bar) = self.current.take().and_then(|current| current.bar) {
             bar.abandon();
@@ -237,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_style_is_valid() {
+    fn styles_of_all_phases_parse() {
         for expected in [
             None,
             Some(Expected::Duration(Duration::from_secs(10))),
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_shows_rate_backlog_and_p99() {
+    fn snapshot_shows_rate_backlog_and_p99() {
         let snapshot = Snapshot {
             elapsed: Duration::from_secs(3),
             emitted: 152,

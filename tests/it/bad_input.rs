@@ -1,16 +1,16 @@
-//! Goal: whatever is wrong with the input is told in one clear message, with the right exit code,
-//! nothing on stdout, and before anything is started.
-//! Method: one table of command lines and files; the whole stderr is compared.
+//! Goal: bad input gives one clear error and the right exit code, nothing on stdout, before any
+//! server starts.
+//! Method: tables of command lines and files; the whole stderr is compared.
 
 use std::fs;
 use std::net::TcpListener;
 
 use crate::place::{Outcome, Place};
 
-/// A run that would end by itself if nothing were wrong.
+/// A run that would end by itself with correct input.
 const SIMULATE: &str = "simulate --backend embedded --records 1 --progress never";
 
-fn refused(outcome: &Outcome, code: i32) -> &str {
+fn rejected(outcome: &Outcome, code: i32) -> &str {
     assert_eq!(outcome.code, code, "{outcome}");
     assert_eq!(outcome.stdout, "", "{outcome}");
     outcome.stderr.trim_end()
@@ -19,21 +19,21 @@ fn refused(outcome: &Outcome, code: i32) -> &str {
 fn dataset(content: impl AsRef<[u8]>) -> String {
     let place = Place::empty().file("rows.csv", content);
     let outcome = place.convoy(&format!("{SIMULATE} --dataset rows.csv"));
-    refused(&outcome, 3).to_owned()
+    rejected(&outcome, 3).to_owned()
 }
 
 #[test]
-fn a_dataset_that_cannot_be_used_is_told_with_its_place() {
+fn dataset_errors_name_file_line_and_byte() {
     let missing = Place::empty().convoy(&format!("{SIMULATE} --dataset absent.csv"));
-    let told = [
-        refused(&missing, 3).to_owned(),
+    let errors = [
+        rejected(&missing, 3).to_owned(),
         dataset(""),
         dataset("class,aa_000\n"),
         dataset("class,aa_000\nneg,1\nneg\n"),
         dataset(b"class,aa_000\nneg,\xff\xfe\n"),
         dataset("class,aa_000\nneg,\"1\n"),
     ];
-    insta::assert_snapshot!(told.join("\n\n"), @"
+    insta::assert_snapshot!(errors.join("\n\n"), @"
     error: failed to open `absent.csv`
       caused by: No such file or directory (os error 2)
 
@@ -62,16 +62,16 @@ fn a_dataset_that_cannot_be_used_is_told_with_its_place() {
 }
 
 #[test]
-fn a_wrong_value_is_told_with_its_flag() {
+fn invalid_value_is_reported_with_its_flag() {
     let place = Place::with_rows();
-    let told = [
+    let errors = [
         "--vehicles 0",
         "--rate -1",
         "--arrival sometimes",
         "--compression rar",
     ]
-    .map(|flag| refused(&place.convoy(&format!("{SIMULATE} {flag}")), 2).to_owned());
-    insta::assert_snapshot!(told.join("\n\n"), @"
+    .map(|flag| rejected(&place.convoy(&format!("{SIMULATE} {flag}")), 2).to_owned());
+    insta::assert_snapshot!(errors.join("\n\n"), @"
     error: invalid value '0' for '--vehicles <N>': must be at least 1
 
     For more information, try '--help'.
@@ -91,15 +91,15 @@ fn a_wrong_value_is_told_with_its_flag() {
 }
 
 #[test]
-fn a_port_in_use_is_told_with_its_address() {
+fn port_in_use_is_reported_with_its_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let place = Place::with_rows();
-    let told = ["--broker-port", "--store-port"].map(|flag| {
+    let errors = ["--broker-port", "--store-port"].map(|flag| {
         let line = format!("{SIMULATE} --dataset rows.csv {flag} {port}");
-        refused(&place.convoy(&line), 3).replace(&port.to_string(), "[PORT]")
+        rejected(&place.convoy(&line), 3).replace(&port.to_string(), "[PORT]")
     });
-    insta::assert_snapshot!(told.join("\n\n"), @"
+    insta::assert_snapshot!(errors.join("\n\n"), @"
     provisioning
     error: failed to start the Kafka server
       caused by: failed to listen on `127.0.0.1:[PORT]`
@@ -117,20 +117,20 @@ fn a_port_in_use_is_told_with_its_address() {
 }
 
 #[test]
-fn an_unwritable_output_directory_is_told_before_anything_starts() {
-    let place = Place::with_rows().file("taken", "a file is no directory");
+fn unwritable_output_directory_is_reported_before_servers_start() {
+    let place = Place::with_rows().file("taken", "not a directory");
     let outcome = place.convoy(&format!("{SIMULATE} --dataset rows.csv --output taken"));
-    insta::assert_snapshot!(refused(&outcome, 3), @"
+    insta::assert_snapshot!(rejected(&outcome, 3), @"
     error: cannot write to the output directory `taken/[RUN]`
       caused by: Not a directory (os error 20)
 
-    hint: name a directory that you may write to, with free space, by `--output DIR`
+    hint: pass a writable directory with free space: `--output DIR`
     ");
 }
 
 #[test]
-fn an_unwritable_log_directory_costs_only_the_log() {
-    let place = Place::with_rows().file("logs", "a file is no directory");
+fn unwritable_log_directory_is_a_warning() {
+    let place = Place::with_rows().file("logs", "not a directory");
     let outcome = place.convoy(&format!("{SIMULATE} --dataset rows.csv"));
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(
@@ -142,7 +142,7 @@ fn an_unwritable_log_directory_costs_only_the_log() {
 }
 
 #[test]
-fn a_refused_run_leaves_nothing_behind() {
+fn rejected_run_leaves_no_files() {
     let place = Place::empty();
     let outcome = place.convoy(&format!("{SIMULATE} --dataset absent.csv"));
     assert_eq!(outcome.code, 3, "{outcome}");

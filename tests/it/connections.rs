@@ -1,6 +1,6 @@
-//! Goal: a thousand clients that hold a connection keep nobody from working.
-//! Method: a thousand connections to the broker and as many to the store, each greeted once and
-//! then held; convoy's own pipeline runs beside them; after it, each is answered again.
+//! Goal: a pipeline runs while a thousand other clients hold connections.
+//! Method: a thousand connections to the broker and as many to the store send one request and stay
+//! open. convoy's pipeline runs meanwhile. Then each connection gets a response again.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,14 +14,14 @@ use crate::up::simulate_against;
 
 const CONNECTIONS: usize = 1_000;
 
-/// Sockets of this test, with room for whatever else the process has open.
+/// Sockets of this test, and the other open files of the process.
 const OPEN_FILES: u64 = 4_096;
 
-/// No answer takes a hundredth of this on an idle machine.
+/// A response takes a hundredth of this on an idle machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[test]
-fn a_thousand_connections_are_held_while_others_work() {
+fn pipeline_runs_while_a_thousand_connections_are_open() {
     raise_limit_on_open_files();
     let up = Up::alone("--anonymous");
     let hello = hello();
@@ -30,17 +30,17 @@ fn a_thousand_connections_are_held_while_others_work() {
         held.push((connect(up.address("BOOTSTRAP_SERVER")), API_VERSIONS, 0));
         held.push((connect(up.address("MONGO_DB_URL")), &hello, 4));
     }
-    greet(&mut held);
+    exchange(&mut held);
     simulate_against(&up, "confluent");
-    greet(&mut held);
+    exchange(&mut held);
     drop(held);
     assert_eq!(up.stop().0, Some(0));
 }
 
-/// Sends every greeting, then takes every answer.
-fn greet(held: &mut [(TcpStream, &[u8], usize)]) {
-    for (stream, greeting, _) in &mut *held {
-        stream.write_all(greeting).unwrap();
+/// Sends every request, then reads every response.
+fn exchange(held: &mut [(TcpStream, &[u8], usize)]) {
+    for (stream, request, _) in &mut *held {
+        stream.write_all(request).unwrap();
     }
     for (number, (stream, _, counted)) in held.iter_mut().enumerate() {
         let mut length = [0; 4];
@@ -52,8 +52,8 @@ fn greet(held: &mut [(TcpStream, &[u8], usize)]) {
         } else {
             u32::from_le_bytes(length) - 4
         };
-        let mut answer = vec![0; length as usize];
-        stream.read_exact(&mut answer).unwrap();
+        let mut response = vec![0; length as usize];
+        stream.read_exact(&mut response).unwrap();
     }
 }
 

@@ -1,9 +1,9 @@
-//! What `convoy dataset` prints of rows.
+//! Output of `convoy dataset`.
 
 use crate::place::Place;
 
 #[test]
-fn the_schema_has_the_rows_types_and_can_be_all_strings() {
+fn schema_has_column_types_or_strings_only() {
     let place = Place::empty();
     std::fs::create_dir(place.path("trucks")).unwrap();
     let place = place.file("trucks/rows.csv", "class,aa_000\nneg,1\npos,na\n");
@@ -39,7 +39,7 @@ fn the_schema_has_the_rows_types_and_can_be_all_strings() {
 }
 
 #[test]
-fn every_topic_has_a_schema_of_its_own() {
+fn each_topic_has_its_own_schema() {
     let place = Place::empty();
     for topic in ["buses", "trucks"] {
         std::fs::create_dir_all(place.path(format!("rows/{topic}"))).unwrap();

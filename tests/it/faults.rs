@@ -229,18 +229,18 @@ fn invalid_fault_plan_is_rejected_before_the_start() {
 
     For more information, try '--help'.
 
-    error: `out-of-order` needs vehicles whose readings have an order, but `--key` is `none`
+    error: the fault `out-of-order` needs `--key vehicle`, but `--key` is `none`
 
-    hint: leave it out, or use `--key vehicle`
+    hint: remove the fault, or pass `--key vehicle`
 
-    error: `--faults` needs a pipeline, but `--sink` is `null`
+    error: `--faults` cannot be used with `--sink null`
 
-    hint: leave out one of the two
+    hint: remove one of the two options
 
     provisioning
     provisioning: injecting faults; repeat them with: convoy simulate --dataset rows.csv --progress never --vehicles 30 --rate 20 --warmup 0s --duration 2s --format json --broker 127.0.0.1:1 --store embedded --faults=broker-restart@1s --seed=42
-    error: `broker-restart` cannot be done to this broker
+    error: cannot inject `broker-restart` into this broker
 
-    hint: use `--broker embedded`, which can have every fault; the table in the README says what others can
+    hint: pass `--broker embedded`, which supports every fault; `docs/faults.md` lists the faults of other servers
     ");
 }

@@ -1,37 +1,173 @@
-//! What the program says about itself.
+//! Goal: the help is complete, and its short form fits a screen.
+//! Method: every subcommand's `-h` and `--help` as the executable prints them.
 
 use crate::place::Place;
 
-#[test]
-fn help_goes_to_stdout_and_names_every_exit_code() {
-    let outcome = Place::empty().convoy("--help");
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
-    insta::assert_snapshot!(outcome.stdout, @"
-    Drives a simulated vehicle fleet through Kafka into MongoDB and proves what arrived, how fast and
-    how late
+/// Lines of a screen.
+const SCREEN: usize = 40;
 
-    Usage: convoy <COMMAND>
+/// Width of the help.
+const WIDTH: usize = 100;
+
+/// Every subcommand, and convoy itself.
+const COMMANDS: [&str; 17] = [
+    "",
+    "simulate",
+    "up",
+    "produce",
+    "consume",
+    "report",
+    "report merge",
+    "report show",
+    "dataset",
+    "dataset inspect",
+    "dataset schema",
+    "dataset generate",
+    "doctor",
+    "clean",
+    "completions",
+    "man",
+    "help",
+];
+
+/// Options without a variable.
+const WITHOUT_VARIABLE: [&str; 4] = ["--help", "--version", "--dir", "--output <FILE>"];
+
+fn help(line: &str) -> String {
+    let outcome = Place::empty().convoy(line);
+    assert_eq!(
+        (outcome.code, outcome.stderr.as_str()),
+        (0, ""),
+        "{outcome}"
+    );
+    outcome.stdout
+}
+
+/// Returns each option or argument of a help text with its description, line breaks included.
+fn described(help: &str) -> Vec<(String, String)> {
+    let mut described: Vec<(String, String)> = Vec::new();
+    for line in help.lines() {
+        let text = line.trim_start();
+        let indent = line.len() - text.len();
+        let names = text.split("  ").next().unwrap_or_default();
+        if (2..=6).contains(&indent) && text.starts_with('-') {
+            let description = text[names.len()..].trim().to_owned();
+            described.push((names.to_owned(), description));
+        } else if indent > 6
+            && let Some((_, description)) = described.last_mut()
+        {
+            description.push(' ');
+            description.push_str(text);
+        }
+    }
+    described
+}
+
+#[test]
+fn commands_of_the_help_are_the_tested_ones() {
+    for group in ["", "report", "dataset"] {
+        let text = help(&format!("{group} --help"));
+        let (_, commands) = text.split_once("Commands:\n").unwrap();
+        let listed = commands.lines().take_while(|line| !line.is_empty());
+        for line in listed.filter(|line| !line.starts_with("   ")) {
+            let name = line.split_whitespace().next().unwrap();
+            let command = format!("{group} {name}");
+            let known = name == "help" || COMMANDS.contains(&command.trim());
+            assert!(known, "`{command}` is not tested");
+        }
+    }
+}
+
+#[test]
+fn short_help_fits_a_screen() {
+    for command in COMMANDS.iter().filter(|command| **command != "help") {
+        let text = help(&format!("{command} -h"));
+        let lines = text.lines().count();
+        assert!(lines <= SCREEN, "`{command} -h` has {lines} lines:\n{text}");
+        let wide = text.lines().find(|line| line.chars().count() > WIDTH);
+        assert_eq!(wide, None, "`{command} -h`");
+    }
+}
+
+#[test]
+fn long_help_describes_every_option_and_names_its_variable() {
+    for command in COMMANDS.iter().filter(|command| **command != "help") {
+        let text = help(&format!("{command} --help"));
+        let described = described(&text);
+        assert!(!described.is_empty(), "{text}");
+        for (option, description) in described {
+            assert!(
+                description.len() > 8,
+                "`{command}`: {option}: {description}"
+            );
+            let exempt = WITHOUT_VARIABLE.iter().any(|it| option.contains(it));
+            assert!(
+                exempt || description.contains("[env: CONVOY_"),
+                "`{command}`: {option}: {description}"
+            );
+        }
+    }
+}
+
+#[test]
+fn long_help_of_simulate_names_variables_precedence_and_alternatives() {
+    let text = help("simulate --help");
+    assert!(text.contains("[env: CONVOY_BATCH_WAIT]"), "{text}");
+    assert!(
+        text.contains("[env: CONVOY_BROKER or BOOTSTRAP_SERVER]"),
+        "{text}"
+    );
+    assert!(text.contains("Flags override"), "{text}");
+}
+
+#[test]
+fn help_shows_no_value_of_a_variable() {
+    let place = Place::empty()
+        .variable("CONVOY_STORE", "mongodb://user:sentinel@host")
+        .variable("MONGO_DB_URL", "mongodb://user:sentinel@host")
+        .variable("CONVOY_VEHICLES", "sentinel");
+    for line in ["simulate --help", "simulate -h", "help simulate", "man"] {
+        let outcome = place.convoy(line);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        assert!(!outcome.stdout.contains("sentinel"), "{outcome}");
+    }
+}
+
+#[test]
+fn short_help_of_convoy_names_commands_and_exit_codes() {
+    insta::assert_snapshot!(help("-h"), @"
+    Load-tests a Kafka → MongoDB pipeline with a simulated vehicle fleet, and checks every record: what
+    arrived, how fast and how late
+
+    Usage: convoy [OPTIONS] <COMMAND>
 
     Commands:
-      simulate  Run the whole thing: provision, warm up, measure, drain, audit, report
-      up        Serve Kafka, Schema Registry and MongoDB here until Ctrl-C; prints a `.env` for their
-                clients
-      produce   Run the producing half against an existing broker: emit the fleet, or a part of it
-      consume   Run the consuming half against existing servers, sharing partitions with others
-      report    Join reports of several processes, and audit what they did together; or show one again
-      dataset   Look at the rows to replay, or make some
-      doctor    Say what is missing on this machine, each with its fix; exit 3 if `simulate` would not
-                run
-      clean     Remove containers and data of runs whose process is provably gone, and nothing else
-      help      Print this message or the help of the given subcommand(s)
+      simulate     Run a complete test: start servers, warm up, measure, drain, audit, report
+      up           Run broker, Schema Registry and store until Ctrl-C, and print a `.env` for clients
+      produce      Emit a fleet, or a part of it, into an existing broker
+      consume      Consume from an existing broker into an existing store, as a member of a group
+      report       Show reports, or join the reports of several processes
+      dataset      Inspect or generate datasets
+      doctor       Check this machine; exit with 3 if `simulate` would not run
+      clean        Remove containers and data of runs whose process has ended
+      completions  Print a completion script for a shell
+      man          Print the manual page, or write the pages of all commands
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
-      -h, --help     Print help
-      -V, --version  Print version
+      -q, --quiet       Print only errors on stderr
+      -v, --verbose...  Print debug messages on stderr; `-vv` prints trace messages
+      -h, --help        Print help
+      -V, --version     Print version
+
+    Examples:
+      convoy simulate
+      convoy simulate --vehicles 1000 --rate max --records 200k
+      convoy up > .env
 
     Exit codes:
-      0    everything went as asked
-      1    the run finished, but its verdict or a threshold failed
+      0    success
+      1    the verdict or a threshold failed
       2    the command line, the scenario or an environment variable is wrong
       3    the environment failed: broker, store, file
       4    a bug in convoy
@@ -40,129 +176,79 @@ fn help_goes_to_stdout_and_names_every_exit_code() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "the help is that long")]
-fn short_help_of_simulate_fits_a_screen() {
-    let outcome = Place::empty().convoy("simulate -h");
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
-    insta::assert_snapshot!(outcome.stdout, @"
-    Run the whole thing: provision, warm up, measure, drain, audit, report
-
-    Usage: convoy simulate [OPTIONS]
-
-    Options:
-      -h, --help  Print help (see more with '--help')
-
-    Fleet:
-      -n, --vehicles <N>       Number of vehicles [default: 50]
-      -r, --rate <RATE>        Readings of each vehicle: `2` per second, `30/m`, `3600/h` or `max`
-                               [default: 1]
-          --total-rate <RATE>  Readings of the whole fleet, instead of `--rate`
-          --arrival <SHAPE>    Shape of the arrivals: `uniform`, `poisson`, `burst` or `ramp` [default:
-                               uniform]
-          --key <KEY>          Key of each message: `vehicle` (keeps a vehicle's order), `uuid` or
-                               `none` [default: vehicle]
-          --dataset <PATH>     CSV file, folder of them, or folder with one folder per topic; the
-                               default is built in [default: sample_data]
-          --seed <N>           Seed of every random choice; the same seed emits the same readings
-                               [default: 42]
-
-    Length:
-      -d, --duration <TIME>         How long to measure, after the warm-up [default: 10s]
-          --records <N|all>         How many readings to measure, or `all` rows once, instead of
-                                    `--duration`
-          --warmup <TIME>           Load before measuring starts [default: 2s; 0s with `--records`]
-          --drain-timeout <TIME>    How long to wait until everything emitted is stored [default: 60s]
-          --request-timeout <TIME>  How long one request may take until it counts as unanswered and is
-                                    sent again [default: 10s]
-          --broker-timeout <TIME>   How long the broker may fail to answer before the run gives up
-                                    [default: 2m]
-          --store-timeout <TIME>    How long the store may fail to answer before the run gives up
-                                    [default: 2m]
-
-    Pipeline:
-          --topic <NAME>            Topic [default: named by the folder of the dataset]
-          --partitions <N>          Partitions of a topic that is created; if given, an existing one
-                                    must have as many [default: 4]
-          --replication-factor <N>  Replicas of each partition of a topic that is created [default: as
-                                    the broker is configured]
-          --consumers <N>           Consumers that share the partitions [default: 2, or 1 for one
-                                    partition]
-          --linger <TIME>           How long the producer gathers a batch [default: 5ms]
-          --compression <CODEC>     Compression of record batches: `none`, `gzip`, `lz4`, `snappy` or
-                                    `zstd` [default: none]
-          --encoding <FORM>         Form of each message: `json`, or `confluent` with a schema id before
-                                    it [default: json]
-          --batch-records <N>       Most documents of one insert [default: 1000]
-          --batch-wait <TIME>       How long the writer gathers an insert [default: 10ms]
-          --database <NAME>         Database to write to [default: convoy]
-          --collection <NAME>       Collection to write to [default: sensor]
-          --sink <SINK>             Where readings go: `pipeline`, or `null` to measure the pacer alone
-                                    [default: pipeline]
-
-    Servers:
-      -b, --backend <KIND>                Where both servers come from: `auto`, `embedded`, `containers`
-                                          or `external` [default: auto]
-          --broker <HOST:PORT,…>          Addresses of an existing broker, or `embedded` or `container`
-          --security-protocol <PROTOCOL>  How to talk to an existing broker: `plaintext`, `ssl`,
-                                          `sasl_plaintext` or `sasl_ssl` [default: `sasl_ssl` with a
-                                          user, `plaintext` without]
-          --sasl-mechanism <MECHANISM>    How the password is shown to an existing broker: `plain`,
-                                          `scram-sha-256` or `scram-sha-512` [default: plain]
-          --ca-file <FILE>                Certificate authorities of an existing broker, a PEM file
-                                          [default: those of the web]
-          --store <URI>                   URI of an existing store (mongodb://…), or `embedded` or
-                                          `container`
-          --broker-port <PORT>            Port of the embedded broker [default: a free one]
-          --store-port <PORT>             Port of the embedded store [default: a free one]
-          --data-dir <DIR>                Where the embedded servers keep their data [default: a
-                                          temporary directory]
-          --redpanda-image <IMAGE>        Image of a broker in a container [default:
-                                          redpandadata/redpanda:v25.1.1]
-          --mongo-image <IMAGE>           Image of a store in a container [default: mongo:8.0.4]
-          --start-timeout <TIME>          How long a container may take until its server answers
-                                          [default: 60s]
-          --keep[=<BOOL>]                 Leave containers running, and say how to reach and remove them
-
-    Output:
-      -o, --output <DIR>               Where the run's directory is made [default: runs]
-          --format <FORM>              Form of the report on stdout: `text` or `json` [default: text]
-          --max-end-to-end-p99 <TIME>  Fail where the end-to-end p99 is above this
-          --min-throughput <RATE>      Fail where fewer records per second are stored
-          --max-dead-letters <N>       Fail where more records end as dead letters [default: fail at the
-                                       first]
-          --progress <WHEN>            Progress on stderr: `auto` draws bars on a terminal, `never`
-                                       writes plain lines [default: auto]
-          --scenario <FILE>            TOML file with any of these options
-
-    Faults:
-          --faults <PLAN>  What goes wrong on purpose, such as
-                           `broker-restart@5s,store-cut-after-apply=0.001`, or
-                           `chaos`.
-    ");
-}
-
-#[test]
-fn long_help_of_simulate_ends_with_examples() {
-    let outcome = Place::empty().convoy("simulate --help");
-    assert_eq!(outcome.code, 0);
-    assert!(
-        outcome
-            .stdout
-            .contains("$ convoy simulate --vehicles 1000 --rate max")
-    );
-    assert!(outcome.stdout.contains("CONVOY_VEHICLES=50"));
-}
-
-#[test]
-fn the_version_is_that_of_the_package() {
-    let outcome = Place::empty().convoy("--version");
+fn short_version_is_the_package_version() {
     let expected = format!("convoy {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!((outcome.code, outcome.stdout), (0, expected));
+    assert_eq!(help("-V"), expected);
 }
 
 #[test]
-fn without_a_command_the_help_goes_to_stderr() {
+fn long_version_names_commit_profile_and_target() {
+    let version = help("--version");
+    let first = format!("convoy {}", env!("CARGO_PKG_VERSION"));
+    let keys: Vec<&str> = version
+        .lines()
+        .map(|line| line.split_once(':').map_or(line, |(key, _)| key))
+        .collect();
+    assert_eq!(keys, [first.as_str(), "commit", "profile", "target"]);
+}
+
+#[test]
+fn missing_command_prints_the_help_on_stderr() {
     let outcome = Place::empty().convoy("");
     assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
     assert!(outcome.stderr.starts_with("error: a command is missing"));
+}
+
+#[test]
+fn completions_exist_for_common_shells() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = help(&format!("completions {shell}"));
+        assert!(script.contains("max-end-to-end-p99"), "{shell}: {script}");
+    }
+}
+
+#[test]
+fn manual_pages_are_printed_or_written_for_all_commands() {
+    assert!(help("man").contains(".TH convoy 1"));
+    let place = Place::empty();
+    std::fs::create_dir(place.path("man1")).unwrap();
+    let outcome = place.convoy("man --dir man1");
+    assert_eq!(
+        (outcome.code, outcome.stdout.as_str()),
+        (0, ""),
+        "{outcome}"
+    );
+    let page = |name: &str| std::fs::read_to_string(place.path("man1").join(name)).unwrap();
+    let simulate = page("convoy-simulate.1");
+    assert!(simulate.contains("CONVOY_BATCH_WAIT"), "{simulate}");
+    assert!(
+        simulate.contains("Maximum number of documents"),
+        "{simulate}"
+    );
+    assert!(page("convoy-report-merge.1").contains("REPORT"));
+}
+
+#[test]
+fn quiet_prints_errors_only() {
+    let place = Place::with_rows();
+    let line = "simulate --backend embedded --dataset rows.csv --records 1 --quiet";
+    let outcome = place.convoy(line);
+    assert_eq!(
+        (outcome.code, outcome.stderr.as_str()),
+        (0, ""),
+        "{outcome}"
+    );
+    let outcome = place.convoy("simulate --dataset absent.csv --quiet");
+    assert_eq!(outcome.code, 3, "{outcome}");
+    assert!(outcome.stderr.starts_with("error: "), "{outcome}");
+}
+
+#[test]
+fn verbose_prints_debug_messages() {
+    let place = Place::with_rows();
+    let line = "simulate --backend embedded --dataset rows.csv --records 1 --verbose";
+    let outcome = place.convoy(line);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let debug = |line: &str| line.starts_with("debug: ") || line.starts_with("info: ");
+    assert!(outcome.stderr.lines().any(debug), "{outcome}");
 }

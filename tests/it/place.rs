@@ -1,4 +1,4 @@
-//! A directory to run convoy in, with nothing in its environment.
+//! A directory to run convoy in, with an empty environment.
 
 use std::fmt;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use regex::Regex;
 use tempfile::TempDir;
 
-/// No call of these tests takes a tenth of this on an idle machine.
+/// A command of these tests takes a tenth of this on an idle machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A directory to run convoy in, and one for its temporary files.
@@ -24,7 +24,7 @@ impl Place {
         Self {
             directory: tempfile::tempdir().unwrap(),
             temporary: tempfile::tempdir().unwrap(),
-            // The tests that need a container engine need this machine's.
+            // Some tests need the container engine of this machine.
             variables: std::env::var("DOCKER_HOST")
                 .map(|host| ("DOCKER_HOST", host))
                 .into_iter()
@@ -58,7 +58,7 @@ impl Place {
         self.temporary.path()
     }
 
-    /// Starts convoy with its streams piped; whoever starts it ends it.
+    /// Starts convoy with its streams piped; the caller ends it.
     pub fn start(&self, line: &str) -> Child {
         std::process::Command::new(env!("CARGO_BIN_EXE_convoy"))
             .args(line.split_whitespace())
@@ -87,7 +87,7 @@ impl Place {
     }
 }
 
-/// What a call said and how it ended, with the names of directory and run replaced.
+/// Exit code and streams of a command, with the names of directory and run replaced.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub code: i32,

@@ -1,6 +1,6 @@
-//! Goal: no password appears in anything that convoy says or writes, whatever goes wrong.
-//! Method: sentinel passwords at every door, right, wrong and misplaced, with logs at their most
-//! talkative; then a search through both streams and every file left behind.
+//! Goal: no password appears in any output of convoy, even in errors.
+//! Method: sentinel passwords for every server, correct, wrong and misplaced, with trace logs; then a
+//! search through both streams and every file that convoy wrote.
 
 use std::fs;
 use std::path::Path;
@@ -11,13 +11,12 @@ use crate::serving::Up;
 /// Stands for every secret; nothing else contains it.
 const SENTINEL: &str = "S3ntinel-Pa55word";
 
-/// What the tests look for: the password, and what is shown of it when it is percent-encoded or in
-/// basic authentication.
-fn disguises(secret: &str) -> Vec<String> {
+/// Returns the password, and its encodings in base64 and in basic authentication.
+fn encodings(secret: &str) -> Vec<String> {
     let basic = ["convoy", "key"].map(|user| base64(&format!("{user}:{secret}")));
-    let mut disguises = vec![secret.to_owned(), base64(secret)];
-    disguises.extend(basic);
-    disguises
+    let mut encodings = vec![secret.to_owned(), base64(secret)];
+    encodings.extend(basic);
+    encodings
 }
 
 fn base64(text: &str) -> String {
@@ -25,32 +24,33 @@ fn base64(text: &str) -> String {
     base64::engine::general_purpose::STANDARD_NO_PAD.encode(text)
 }
 
-/// Returns where a secret stands in what was said and in what was left behind.
+/// Returns the stream or the file that contains a secret.
 fn find(secret: &str, outcome: &Outcome, place: &Place) -> Option<String> {
-    let disguises = disguises(secret);
-    let mut said = vec![
+    let encodings = encodings(secret);
+    let mut output = vec![
         ("stdout".to_owned(), outcome.stdout.clone().into_bytes()),
         ("stderr".to_owned(), outcome.stderr.clone().into_bytes()),
     ];
-    read_all(&place.path(""), &mut said);
-    read_all(place.temporary(), &mut said);
-    let contains = |bytes: &[u8], disguise: &String| {
+    read_all(&place.path(""), &mut output);
+    read_all(place.temporary(), &mut output);
+    let contains = |bytes: &[u8], encoding: &String| {
         bytes
-            .windows(disguise.len())
-            .any(|window| window == disguise.as_bytes())
+            .windows(encoding.len())
+            .any(|window| window == encoding.as_bytes())
     };
-    said.into_iter()
-        .find(|(_, bytes)| disguises.iter().any(|disguise| contains(bytes, disguise)))
+    output
+        .into_iter()
+        .find(|(_, bytes)| encodings.iter().any(|encoding| contains(bytes, encoding)))
         .map(|(name, _)| name)
 }
 
-fn keeps_quiet(secret: &str, outcome: &Outcome, place: &Place) {
+fn assert_no_secret(secret: &str, outcome: &Outcome, place: &Place) {
     if let Some(name) = find(secret, outcome, place) {
-        panic!("a secret stands in {name}:\n{outcome}");
+        panic!("{name} contains a secret:\n{outcome}");
     }
 }
 
-/// Reads every file below a directory but those that the test itself wrote secrets to.
+/// Reads every file below a directory, except those with which the test passes secrets.
 fn read_all(directory: &Path, files: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -76,7 +76,7 @@ fn place(env: &str) -> Place {
         .variable("CONVOY_LOG", "trace")
 }
 
-/// Commands that meet every server there is.
+/// Commands that together connect to every server.
 const COMMANDS: [&str; 5] = [
     "simulate --backend external --dataset rows.csv --progress never --records 20 --rate 50 --vehicles 2",
     "simulate --backend external --dataset rows.csv --progress never --records 20 --encoding confluent",
@@ -86,7 +86,7 @@ const COMMANDS: [&str; 5] = [
 ];
 
 #[test]
-fn the_search_finds_what_it_looks_for() {
+fn search_finds_secrets_in_streams_and_files() {
     let outcome = |stdout: &str, stderr: &str| Outcome {
         code: 0,
         stdout: stdout.to_owned(),
@@ -108,21 +108,21 @@ fn the_search_finds_what_it_looks_for() {
 }
 
 #[test]
-fn the_right_password_is_shown_nowhere() {
+fn correct_password_is_not_printed() {
     let up = Up::alone("");
     let place = place(&up.env);
     for command in &COMMANDS[..2] {
         let outcome = place.convoy(command);
         assert_eq!(outcome.code, 0, "{outcome}");
-        keeps_quiet(up.value("API_SECRET_KEY"), &outcome, &place);
+        assert_no_secret(up.value("API_SECRET_KEY"), &outcome, &place);
     }
     let outcome = place.convoy(&format!("{} --format json", COMMANDS[0]));
     assert_eq!(outcome.code, 0, "{outcome}");
-    keeps_quiet(up.value("API_SECRET_KEY"), &outcome, &place);
+    assert_no_secret(up.value("API_SECRET_KEY"), &outcome, &place);
 }
 
 #[test]
-fn a_wrong_password_fails_fast_and_is_shown_nowhere() {
+fn wrong_password_fails_fast_and_is_not_printed() {
     let up = Up::alone("");
     let store = format!("mongodb://key:{SENTINEL}@{}/", up.address("MONGO_DB_URL"));
     let (broker, registry) = (
@@ -137,12 +137,12 @@ fn a_wrong_password_fails_fast_and_is_shown_nowhere() {
         if command != "doctor" {
             assert_eq!(outcome.code, 3, "{outcome}");
         }
-        keeps_quiet(SENTINEL, &outcome, &place);
+        assert_no_secret(SENTINEL, &outcome, &place);
     }
 }
 
 #[test]
-fn the_password_of_servers_that_are_not_there_is_shown_nowhere() {
+fn password_of_unreachable_servers_is_not_printed() {
     let store = format!(
         "mongodb://key:{SENTINEL}@127.0.0.1:1/?serverSelectionTimeoutMS=500&appName={SENTINEL}"
     );
@@ -150,12 +150,12 @@ fn the_password_of_servers_that_are_not_there_is_shown_nowhere() {
     for command in [COMMANDS[0], COMMANDS[2]] {
         let outcome = place.convoy(command);
         assert_eq!(outcome.code, 3, "{outcome}");
-        keeps_quiet(SENTINEL, &outcome, &place);
+        assert_no_secret(SENTINEL, &outcome, &place);
     }
 }
 
 #[test]
-fn a_password_in_the_wrong_place_is_not_repeated_by_the_error() {
+fn misplaced_password_is_not_printed_by_the_error() {
     let command = COMMANDS[0];
     let lines = [
         format!("{command} --broker key:{SENTINEL}@host:9092:9092"),
@@ -168,12 +168,12 @@ fn a_password_in_the_wrong_place_is_not_repeated_by_the_error() {
         let place = place("");
         let outcome = place.convoy(&line);
         assert!([2, 3].contains(&outcome.code), "{outcome}");
-        keeps_quiet(SENTINEL, &outcome, &place);
+        assert_no_secret(SENTINEL, &outcome, &place);
     }
 }
 
 #[test]
-fn a_file_that_does_not_parse_is_told_by_its_line_and_not_by_its_secrets() {
+fn parse_errors_name_the_line_and_not_its_secrets() {
     let environments = [
         format!("API_KEY=key\nAPI_SECRET_KEY='{SENTINEL}\n"),
         format!("API_KEY=key\nAPI SECRET KEY={SENTINEL}\n"),
@@ -183,11 +183,11 @@ fn a_file_that_does_not_parse_is_told_by_its_line_and_not_by_its_secrets() {
         let place = place(&environment);
         let outcome = place.convoy(COMMANDS[0]);
         assert_ne!(outcome.code, 0, "{outcome}");
-        keeps_quiet(SENTINEL, &outcome, &place);
+        assert_no_secret(SENTINEL, &outcome, &place);
     }
     let scenario = format!("store = \"mongodb://key:{SENTINEL}@host:port\"\nvehicels = 3\n");
     let place = place("").file("scenario.toml", scenario);
     let outcome = place.convoy("simulate --scenario scenario.toml");
     assert_eq!(outcome.code, 2, "{outcome}");
-    keeps_quiet(SENTINEL, &outcome, &place);
+    assert_no_secret(SENTINEL, &outcome, &place);
 }

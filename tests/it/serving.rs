@@ -18,12 +18,12 @@ pub struct Up {
     child: Child,
     /// The `.env`.
     pub env: String,
-    /// Where it runs, if nobody else needs to know.
+    /// The directory it runs in, if the test does not keep it.
     place: Option<Place>,
 }
 
 impl Up {
-    /// Starts the servers in a place of their own.
+    /// Starts the servers in a directory of their own.
     pub fn alone(flags: &str) -> Self {
         let place = Place::empty();
         let mut up = Self::start(&place, flags);
@@ -31,9 +31,14 @@ impl Up {
         up
     }
 
-    /// Starts the servers and waits until they have said where they are.
+    /// Starts the servers on free ports and waits until they printed their `.env`.
     pub fn start(place: &Place, flags: &str) -> Self {
-        let mut child = place.start(&format!("{UP} {flags}"));
+        Self::start_line(place, &format!("{UP} {flags}"))
+    }
+
+    /// Starts the servers by a command line and waits until they printed their `.env`.
+    pub fn start_line(place: &Place, line: &str) -> Self {
+        let mut child = place.start(line);
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut up = Self {
             child,
@@ -42,10 +47,10 @@ impl Up {
         };
         while !up.env.lines().any(|line| line.starts_with(LAST)) {
             if stdout.read_line(&mut up.env).unwrap() == 0 {
-                let mut said = String::new();
+                let mut stderr_text = String::new();
                 let mut stderr = up.child.stderr.take().unwrap();
-                stderr.read_to_string(&mut said).unwrap();
-                panic!("the servers did not start: {said}");
+                stderr.read_to_string(&mut stderr_text).unwrap();
+                panic!("the servers did not start: {stderr_text}");
             }
         }
         up
@@ -59,7 +64,7 @@ impl Up {
             .unwrap_or_else(|| panic!("{name} is in the .env:\n{}", self.env))
     }
 
-    /// Host and port of the server that a variable of the `.env` names.
+    /// Host and port in a variable of the `.env`.
     pub fn address(&self, name: &str) -> &str {
         let value = self.value(name);
         let value = value.split("://").last().unwrap();
@@ -72,16 +77,16 @@ impl Up {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
     }
 
-    /// Asks for an orderly end; returns the exit status and what was said on stderr.
+    /// Stops the servers by SIGTERM; returns the exit code and stderr.
     pub fn stop(mut self) -> (Option<i32>, String) {
         kill_process(self.pid(), Signal::TERM).unwrap();
-        let mut said = String::new();
+        let mut stderr_text = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
-        stderr.read_to_string(&mut said).unwrap();
-        (self.child.wait().unwrap().code(), said)
+        stderr.read_to_string(&mut stderr_text).unwrap();
+        (self.child.wait().unwrap().code(), stderr_text)
     }
 
-    /// Ends the process as the kernel does when memory is short: no warning, no farewell.
+    /// Kills the process, as the kernel does when memory is short.
     pub fn kill(mut self) -> ExitStatus {
         kill_process(self.pid(), Signal::KILL).unwrap();
         self.child.wait().unwrap()

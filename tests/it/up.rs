@@ -1,6 +1,5 @@
-//! Goal: what `convoy up` prints is all that a program needs to use the servers, and they stop as
-//! they should.
-//! Method: the executable on free ports, met over plain sockets and by convoy itself.
+//! Goal: the `.env` of `convoy up` is enough for a client, and the servers stop cleanly.
+//! Method: the executable on free ports; clients are plain sockets and convoy itself.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,10 +8,10 @@ use std::time::Duration;
 use crate::place::Place;
 use crate::serving::{UP, Up};
 
-/// No answer takes a tenth of this on an idle machine.
+/// A response takes a tenth of this on an idle machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Asks the registry for its subjects and returns the status line.
+/// Requests the registry's subjects and returns the status line.
 fn ask_registry(up: &Up, authorization: &str) -> String {
     let address = up.address("ENDPOINT_SCHEMA_URL");
     let mut stream = TcpStream::connect(address).unwrap();
@@ -26,7 +25,7 @@ fn ask_registry(up: &Up, authorization: &str) -> String {
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Runs convoy's own pipeline with nothing but the `.env` of the servers.
+/// Runs convoy's pipeline with the `.env` of the servers.
 pub fn simulate_against(up: &Up, encoding: &str) -> String {
     let place = Place::with_rows().file(".env", &up.env);
     let outcome = place.convoy(&format!(
@@ -37,8 +36,8 @@ pub fn simulate_against(up: &Up, encoding: &str) -> String {
     outcome.stdout
 }
 
-/// Runs convoy's own pipeline as a program with another `.env`; returns its exit status.
-fn stranger(env: String) -> i32 {
+/// Runs convoy's pipeline with a changed `.env`; returns its exit code.
+fn exit_code_with(env: String) -> i32 {
     let place = Place::with_rows().file(".env", env);
     let outcome =
         place.convoy("simulate --backend external --dataset rows.csv --progress never --records 1");
@@ -46,22 +45,22 @@ fn stranger(env: String) -> i32 {
 }
 
 #[test]
-fn the_env_is_all_that_a_program_needs() {
+fn env_file_is_enough_for_a_client() {
     let place = Place::empty();
     let up = Up::start(&place, "");
     assert_eq!(up.value("API_KEY"), "convoy");
     assert_eq!(up.value("API_SECRET_KEY").len(), 24);
     let report = simulate_against(&up, "confluent");
     assert!(report.contains("\"stored\": 40"), "{report}");
-    let (code, said) = up.stop();
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("stop with Ctrl-C"), "{said}");
+    let (code, stderr) = up.stop();
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("stop the servers with Ctrl-C"), "{stderr}");
     let left = std::fs::read_dir(place.temporary()).unwrap().count();
-    assert_eq!(left, 0, "the data goes with the servers");
+    assert_eq!(left, 0, "the data is removed with the servers");
 }
 
 #[test]
-fn whoever_has_another_password_is_kept_out_of_all_three() {
+fn wrong_password_is_rejected_by_all_servers() {
     let up = Up::alone("");
     assert_eq!(ask_registry(&up, ""), "HTTP/1.1 401 Unauthorized");
     let password = up.value("API_SECRET_KEY");
@@ -71,22 +70,29 @@ fn whoever_has_another_password_is_kept_out_of_all_three() {
     ] {
         let guessed = wrong.replace(password, "guessed-password");
         assert!(up.env.contains(&wrong), "{}", up.env);
-        assert_eq!(stranger(up.env.replace(&wrong, &guessed)), 3, "{guessed}");
+        assert_eq!(
+            exit_code_with(up.env.replace(&wrong, &guessed)),
+            3,
+            "{guessed}"
+        );
     }
     assert_eq!(up.stop().0, Some(0));
 }
 
 #[test]
-fn no_password_is_said_on_stderr() {
+fn stderr_contains_no_password() {
     let up = Up::alone("");
     let password = up.value("API_SECRET_KEY").to_owned();
-    let (_, said) = up.stop();
-    assert!(said.contains("convoy, no one else"), "{said}");
-    assert!(!said.contains(&password), "{said}");
+    let (_, stderr) = up.stop();
+    assert!(
+        stderr.contains("user:            convoy (password in the `.env`)"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains(&password), "{stderr}");
 }
 
 #[test]
-fn anonymous_servers_let_everyone_in() {
+fn anonymous_disables_authentication() {
     let up = Up::alone("--anonymous");
     assert_eq!(ask_registry(&up, ""), "HTTP/1.1 200 OK");
     simulate_against(&up, "json");
@@ -94,7 +100,7 @@ fn anonymous_servers_let_everyone_in() {
 }
 
 #[test]
-fn a_password_of_the_environment_is_taken() {
+fn password_of_the_environment_is_used() {
     let place = Place::empty().file(".env", "CONVOY_PASSWORD='p@ss word'\n");
     let up = Up::start(&place, "--user driver");
     assert_eq!(up.value("API_KEY"), "driver");
@@ -104,7 +110,7 @@ fn a_password_of_the_environment_is_taken() {
 }
 
 #[test]
-fn tls_is_spoken_with_a_certificate_that_the_env_makes_trusted() {
+fn tls_certificate_is_trusted_through_the_env_file() {
     let up = Up::alone("--tls");
     assert_eq!(up.value("SECURITY_PROTOCOL"), "SASL_SSL");
     simulate_against(&up, "json");
@@ -114,16 +120,20 @@ fn tls_is_spoken_with_a_certificate_that_the_env_makes_trusted() {
         .filter(|line| !line.starts_with("CONVOY_CA_FILE="))
         .flat_map(|line| [line, "\n"])
         .collect();
-    assert_eq!(stranger(distrusting), 3);
+    assert_eq!(exit_code_with(distrusting), 3);
     let (store, ca_file) = up.env.split_once("&tlsCAFile=").unwrap();
     let rest = ca_file.split_once('\'').unwrap().1;
     let distrusting = format!("{store}'{rest}");
-    assert_eq!(stranger(distrusting), 3, "nobody vouches for the store");
+    assert_eq!(
+        exit_code_with(distrusting),
+        3,
+        "the store's certificate is not trusted"
+    );
     assert_eq!(up.stop().0, Some(0));
 }
 
 #[test]
-fn a_data_directory_keeps_schemas_password_and_certificates() {
+fn data_directory_keeps_schemas_password_and_certificates() {
     let place = Place::empty();
     let up = Up::start(&place, "--tls --data-dir data");
     simulate_against(&up, "confluent");
@@ -143,47 +153,66 @@ fn a_data_directory_keeps_schemas_password_and_certificates() {
 }
 
 #[test]
-fn a_port_in_use_is_told_with_its_flag() {
+fn port_in_use_is_reported_with_its_flag() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let told = ["broker", "registry", "store"].map(|server| {
+    let errors = ["broker", "registry", "store"].map(|server| {
         let free = UP.replace(&format!("--{server}-port 0"), "");
         let outcome = Place::empty().convoy(&format!("{free} --{server}-port {port}"));
         assert_eq!(outcome.code, 3, "{outcome}");
         assert_eq!(outcome.stdout, "", "{outcome}");
         outcome.stderr.replace(&port.to_string(), "[PORT]")
     });
-    insta::assert_snapshot!(told.join("\n"), @"
-    error: cannot serve at the port that `--broker-port` names
+    insta::assert_snapshot!(errors.join("\n"), @"
+    error: cannot listen on the port given by `--broker-port`
       caused by: failed to start the Kafka server
       caused by: failed to listen on `127.0.0.1:[PORT]`
       caused by: Address already in use (os error 98)
 
-    hint: stop what holds the port, or name another one: `--broker-port 0` takes a free one
+    hint: stop the program that uses the port, or pass another port: `--broker-port 0` uses a free one
 
-    error: cannot serve at the port that `--registry-port` names
+    error: cannot listen on the port given by `--registry-port`
       caused by: failed to start the schema registry
       caused by: failed to listen on `127.0.0.1:[PORT]`
       caused by: Address already in use (os error 98)
 
-    hint: stop what holds the port, or name another one: `--registry-port 0` takes a free one
+    hint: stop the program that uses the port, or pass another port: `--registry-port 0` uses a free one
 
-    error: cannot serve at the port that `--store-port` names
+    error: cannot listen on the port given by `--store-port`
       caused by: failed to start the document store
       caused by: failed to listen on `127.0.0.1:[PORT]`
       caused by: Address already in use (os error 98)
 
-    hint: stop what holds the port, or name another one: `--store-port 0` takes a free one
+    hint: stop the program that uses the port, or pass another port: `--store-port 0` uses a free one
     ");
 }
 
 #[test]
-fn idle_connections_do_not_keep_the_servers_from_stopping() {
+fn ports_of_variables_are_used() {
+    let place = Place::empty()
+        .variable("CONVOY_BROKER_PORT", "0")
+        .variable("CONVOY_REGISTRY_PORT", "0")
+        .variable("CONVOY_STORE_PORT", "0")
+        .variable("CONVOY_ANONYMOUS", "true");
+    let up = Up::start_line(&place, "up");
+    let ports = ["BOOTSTRAP_SERVER", "ENDPOINT_SCHEMA_URL", "MONGO_DB_URL"];
+    for (name, default) in ports.into_iter().zip(["9092", "8081", "27017"]) {
+        assert!(
+            !up.address(name).ends_with(&format!(":{default}")),
+            "{}",
+            up.env
+        );
+    }
+    assert_eq!(up.stop().0, Some(0));
+}
+
+#[test]
+fn servers_stop_despite_idle_connections() {
     let place = Place::empty();
     let up = Up::start(&place, "");
     let addresses = ["BOOTSTRAP_SERVER", "ENDPOINT_SCHEMA_URL", "MONGO_DB_URL"];
     let idle = addresses.map(|name| TcpStream::connect(up.address(name)).unwrap());
-    let (code, said) = up.stop();
-    assert_eq!(code, Some(0), "{said}");
+    let (code, stderr) = up.stop();
+    assert_eq!(code, Some(0), "{stderr}");
     drop(idle);
 }

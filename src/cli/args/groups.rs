@@ -1,4 +1,4 @@
-//! Flags that several commands share, in the groups that they share.
+//! Options that several commands share, in groups.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,160 +6,161 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
-use crate::cli::args::parse;
+use crate::cli::parse;
 use crate::dataset::sample;
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
 use crate::settings::{Encoding, Format};
 use crate::terminal::ProgressMode;
 
-/// The fleet: what `simulate` and `produce` emit.
-#[derive(Args)]
-pub struct FleetArgs {
+/// What `simulate` and `produce` emit, and for how long.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub struct LoadArgs {
     /// Number of vehicles.
-    #[arg(
-        short = 'n',
-        long,
-        value_name = "N",
-        default_value = "50",
-        help_heading = "Fleet"
-    )]
+    #[arg(short = 'n', long, value_name = "N", default_value = "50")]
     #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
     pub vehicles: u32,
 
-    /// Readings of each vehicle: `2` per second, `30/m`, `3600/h` or `max`.
-    #[arg(
-        short,
-        long,
-        value_name = "RATE",
-        default_value = "1",
-        help_heading = "Fleet"
-    )]
-    #[arg(value_parser = parse::value::<Rate>, allow_negative_numbers = true)]
+    /// Rate per vehicle: `2` per second, `30/m`, `3600/h` or `max`.
+    #[arg(short, long, value_name = "RATE", default_value = "1")]
+    #[arg(value_parser = parse::rate, allow_negative_numbers = true)]
     pub rate: Rate,
 
-    /// Readings of the whole fleet, instead of `--rate`.
+    /// Rate of the whole fleet; replaces `--rate`.
     #[arg(
         long,
         value_name = "RATE",
         conflicts_with = "rate",
-        help_heading = "Fleet"
+        hide_short_help = true
     )]
-    #[arg(value_parser = parse::value::<Rate>, allow_negative_numbers = true)]
+    #[arg(value_parser = parse::rate, allow_negative_numbers = true)]
     pub total_rate: Option<Rate>,
 
-    /// Shape of the arrivals: `uniform`, `poisson`, `burst` or `ramp`.
+    /// Measure for this long, after the warm-up.
+    #[arg(short, long, value_name = "TIME", default_value = "10s")]
+    #[arg(value_parser = parse::span)]
+    pub duration: Duration,
+
+    /// Measure this many readings, or `all` rows once; replaces `--duration`.
+    #[arg(long, value_name = "N|all", conflicts_with = "duration")]
+    #[arg(allow_negative_numbers = true)]
+    pub records: Option<RecordsArg>,
+
+    /// Length of the warm-up, which is not measured [default: 2s, or 0s with `--records`].
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    #[arg(value_parser = parse::duration)]
+    pub warmup: Option<Duration>,
+
+    /// Distribution of the send times: `uniform`, `poisson`, `burst` or `ramp`.
     #[arg(
         long,
         value_name = "SHAPE",
         default_value = "uniform",
-        help_heading = "Fleet"
+        hide_short_help = true
     )]
     #[arg(value_parser = parse::value::<Arrival>)]
     pub arrival: Arrival,
 
-    /// Key of each message: `vehicle` (keeps a vehicle's order), `uuid` or `none`.
+    /// Key of each message: `vehicle` (keeps the order of a vehicle's readings), `uuid` or `none`.
     #[arg(
         long,
         value_name = "KEY",
         default_value = "vehicle",
-        help_heading = "Fleet"
+        hide_short_help = true
     )]
     #[arg(value_parser = parse::value::<Key>)]
     pub key: Key,
 
-    /// CSV file, folder of them, or folder with one folder per topic; the default is built in.
-    #[arg(
-        long,
-        value_name = "PATH",
-        default_value = sample::PATH,
-        help_heading = "Fleet"
-    )]
+    /// CSV file, folder of CSV files, or folder of topic folders.
+    ///
+    /// The default is built into the executable. The name of a folder of CSV files is its topic.
+    #[arg(long, value_name = "PATH", default_value = sample::PATH)]
     pub dataset: PathBuf,
 
-    /// Seed of every random choice; the same seed emits the same readings.
-    #[arg(long, value_name = "N", default_value = "42", help_heading = "Fleet")]
+    /// Seed of all random choices; the same seed emits the same readings.
+    #[arg(long, value_name = "N", default_value = "42", hide_short_help = true)]
     #[arg(value_parser = parse::value::<u64>)]
     pub seed: u64,
 }
 
-/// How long a fleet emits.
-#[derive(Args)]
-pub struct LengthArgs {
-    /// How long to measure, after the warm-up.
-    #[arg(
-        short,
-        long,
-        value_name = "TIME",
-        default_value = "10s",
-        help_heading = "Length"
-    )]
-    #[arg(value_parser = parse::span)]
-    pub duration: Duration,
-
-    /// How many readings to measure, or `all` rows once, instead of `--duration`.
-    #[arg(
-        long,
-        value_name = "N|all",
-        conflicts_with = "duration",
-        help_heading = "Length"
-    )]
-    #[arg(allow_negative_numbers = true)]
-    pub records: Option<RecordsArg>,
-
-    /// Load before measuring starts [default: 2s; 0s with `--records`].
-    #[arg(long, value_name = "TIME", help_heading = "Length")]
-    #[arg(value_parser = parse::duration)]
-    pub warmup: Option<Duration>,
-}
-
-/// How long the broker is waited for.
-#[derive(Args)]
-pub struct PatienceArgs {
-    /// How long one request may take until it counts as unanswered and is sent again.
+/// When requests to the broker fail.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Timeouts")]
+pub struct TimeoutArgs {
+    /// Timeout of one request to the broker; convoy retries the request after it.
     #[arg(
         long,
         value_name = "TIME",
         default_value = "10s",
-        help_heading = "Length"
+        hide_short_help = true
     )]
     #[arg(value_parser = parse::span)]
     pub request_timeout: Duration,
 
-    /// How long the broker may fail to answer before the run gives up.
+    /// Give up after the broker has not responded for this long.
     #[arg(
         long,
         value_name = "TIME",
         default_value = "2m",
-        help_heading = "Length"
+        hide_short_help = true
     )]
     #[arg(value_parser = parse::span)]
     pub broker_timeout: Duration,
 }
 
-/// How topics are made that do not exist.
-#[derive(Args)]
+/// When storing documents fails.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Timeouts")]
+pub struct StoreTimeoutArgs {
+    /// Give up after the store has not responded for this long.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2m",
+        hide_short_help = true
+    )]
+    #[arg(value_parser = parse::span)]
+    pub store_timeout: Duration,
+
+    /// Time to store the remaining records at the end of the run.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        hide_short_help = true
+    )]
+    #[arg(value_parser = parse::span)]
+    pub drain_timeout: Duration,
+}
+
+/// How convoy creates topics.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pipeline")]
 pub struct TopicArgs {
-    /// Partitions of a topic that is created; if given, an existing one must have as many.
-    #[arg(long, value_name = "N", default_value = "4", help_heading = "Pipeline")]
+    /// Partitions of a new topic.
+    ///
+    /// If this is set, an existing topic must have as many.
+    #[arg(long, value_name = "N", default_value = "4")]
     #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
     pub partitions: u32,
 
-    /// Replicas of each partition of a topic that is created [default: as the broker is configured].
-    #[arg(long, value_name = "N", help_heading = "Pipeline")]
-    #[arg(value_parser = parse::replicas, allow_negative_numbers = true)]
+    /// Replicas of each partition of a new topic [default: the broker's own].
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(value_parser = parse::count::<i16>, allow_negative_numbers = true)]
     pub replication_factor: Option<i16>,
 }
 
-/// How messages are sent.
-#[derive(Args)]
-pub struct ProducerArgs {
-    /// How long the producer gathers a batch.
+/// How the producer sends messages.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pipeline")]
+pub struct PublishArgs {
+    /// Time for which the producer collects a batch.
     #[arg(
         long,
         value_name = "TIME",
         default_value = "5ms",
-        help_heading = "Pipeline"
+        hide_short_help = true
     )]
     #[arg(value_parser = parse::duration)]
     pub linger: Duration,
@@ -169,133 +170,132 @@ pub struct ProducerArgs {
         long,
         value_name = "CODEC",
         default_value = "none",
-        help_heading = "Pipeline"
+        hide_short_help = true
     )]
     pub compression: Compression,
 
-    /// Form of each message: `json`, or `confluent` with a schema id before it.
+    /// Encoding of messages: `json`, or `confluent` (JSON after the id of its schema).
     #[arg(
         long,
-        value_name = "FORM",
+        value_name = "ENCODING",
         default_value = "json",
-        help_heading = "Pipeline"
+        hide_short_help = true
     )]
     pub encoding: Encoding,
 }
 
-/// How documents are written.
-#[derive(Args)]
+/// How the consumers write documents.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pipeline")]
 pub struct WriterArgs {
-    /// Most documents of one insert.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "1000",
-        help_heading = "Pipeline"
-    )]
+    /// Maximum number of documents per insert.
+    #[arg(long, value_name = "N", default_value = "1000", hide_short_help = true)]
     #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
     pub batch_records: u32,
 
-    /// How long the writer gathers an insert.
+    /// Time for which a consumer collects documents for an insert.
     #[arg(
         long,
         value_name = "TIME",
         default_value = "10ms",
-        help_heading = "Pipeline"
+        hide_short_help = true
     )]
     #[arg(value_parser = parse::duration)]
     pub batch_wait: Duration,
 
-    /// Database to write to.
+    /// Database for the documents.
     #[arg(
         long,
         value_name = "NAME",
         default_value = "convoy",
-        help_heading = "Pipeline"
+        hide_short_help = true
     )]
     #[arg(value_parser = parse::database)]
     pub database: String,
 
-    /// Collection to write to.
+    /// Collection for the documents.
     #[arg(
         long,
         value_name = "NAME",
         default_value = "sensor",
-        help_heading = "Pipeline"
+        hide_short_help = true
     )]
     #[arg(value_parser = parse::collection)]
     pub collection: String,
 }
 
-/// How to talk to an existing broker.
-#[derive(Args)]
-pub struct ConnectionArgs {
-    /// How to talk to an existing broker: `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`
-    /// [default: `sasl_ssl` with a user, `plaintext` without].
-    #[arg(long, value_name = "PROTOCOL", help_heading = "Servers")]
+/// The broker that `produce` and `consume` connect to.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Servers")]
+pub struct BrokerArgs {
+    /// Addresses of the broker, separated by commas.
+    #[arg(long, value_name = "HOST:PORT,…")]
+    pub broker: Option<String>,
+
+    #[command(flatten)]
+    pub security: SecurityArgs,
+}
+
+/// How to connect to an existing broker.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Servers")]
+pub struct SecurityArgs {
+    /// Security protocol of an existing broker: `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`
+    /// [default: `sasl_ssl` if a user is set, else `plaintext`].
+    #[arg(long, value_name = "PROTOCOL", hide_short_help = true)]
     pub security_protocol: Option<SecurityProtocol>,
 
-    /// How the password is shown to an existing broker: `plain`, `scram-sha-256` or
-    /// `scram-sha-512`.
+    /// SASL mechanism of an existing broker: `plain`, `scram-sha-256` or `scram-sha-512`.
     #[arg(
         long,
         value_name = "MECHANISM",
         default_value = "plain",
-        help_heading = "Servers"
+        hide_short_help = true
     )]
     pub sasl_mechanism: Mechanism,
 
-    /// Certificate authorities of an existing broker, a PEM file [default: those of the web].
-    #[arg(long, value_name = "FILE", help_heading = "Servers")]
+    /// PEM file with the CA certificates to trust [default: bundled Mozilla roots].
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub ca_file: Option<PathBuf>,
 }
 
-/// Where the report goes.
-#[derive(Args)]
+/// Directory and format of the report.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub struct ReportArgs {
-    /// Where the run's directory is made.
-    #[arg(
-        short,
-        long,
-        value_name = "DIR",
-        default_value = "runs",
-        help_heading = "Output"
-    )]
+    /// Directory for results.
+    ///
+    /// Each run gets a directory in it.
+    #[arg(short, long, value_name = "DIR", default_value = "runs")]
     pub output: PathBuf,
 
-    /// Form of the report on stdout: `text` or `json`.
-    #[arg(
-        long,
-        value_name = "FORM",
-        default_value = "text",
-        help_heading = "Output"
-    )]
+    /// Format of the report on stdout: `text` or `json`.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
 }
 
-/// What is said meanwhile, and where options may come from.
-#[derive(Args)]
-pub struct TalkArgs {
-    /// Progress on stderr: `auto` draws bars on a terminal, `never` writes plain lines.
+/// Progress, and the scenario that sets other options.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Progress on stderr: `auto` (bars on a terminal) or `never` (plain lines).
     #[arg(
         long,
         value_name = "WHEN",
         default_value = "auto",
-        help_heading = "Output"
+        hide_short_help = true
     )]
     pub progress: ProgressMode,
 
-    /// TOML file with any of these options.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    /// TOML file with values for any of these options.
+    #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
 }
 
-/// `--records`.
+/// Value of `--records`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordsArg {
-    /// That many readings.
     Number(u64),
-    /// Every row once.
     All,
 }
 

@@ -1,6 +1,8 @@
-//! Flags as clap knows them. Doc comments are the help.
+//! Options as clap parses them. Their doc comments are the help.
 
 mod consume;
+mod dataset;
+mod doctor;
 mod groups;
 mod produce;
 mod report;
@@ -10,128 +12,114 @@ mod up;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
-use crate::dataset::sample;
-use crate::settings::{Backend, Format};
-use crate::{broker, store};
+use crate::cli::version;
 
-use crate::cli::parse;
 pub(super) use consume::ConsumeArgs;
-pub(super) use groups::{ConnectionArgs, FleetArgs, LengthArgs, RecordsArg, TopicArgs};
+pub(super) use dataset::DatasetArgs;
+pub(super) use doctor::{CleanArgs, DoctorArgs};
+pub(super) use groups::{
+    BrokerArgs, LoadArgs, PublishArgs, RecordsArg, ReportArgs, SecurityArgs, StoreTimeoutArgs,
+    TimeoutArgs, TopicArgs, WriterArgs,
+};
 pub(super) use produce::ProduceArgs;
 pub(super) use report::{MergeArgs, ReportCommandArgs};
 pub(super) use simulate::SimulateArgs;
 pub(super) use up::UpArgs;
 
-const EXIT_CODES: &str = "\
+const EXAMPLES: &str = "\
+Examples:
+  convoy simulate
+  convoy simulate --vehicles 1000 --rate max --records 200k
+  convoy up > .env
+
 Exit codes:
-  0    everything went as asked
-  1    the run finished, but its verdict or a threshold failed
+  0    success
+  1    the verdict or a threshold failed
   2    the command line, the scenario or an environment variable is wrong
   3    the environment failed: broker, store, file
   4    a bug in convoy
   130  interrupted";
 
-/// Drives a simulated vehicle fleet through Kafka into MongoDB and proves what arrived, how fast
-/// and how late.
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  convoy completions bash > ~/.local/share/bash-completion/completions/convoy
+  convoy completions zsh > ~/.zfunc/_convoy
+  convoy completions fish > ~/.config/fish/completions/convoy.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  convoy man > convoy.1
+  convoy man --dir ~/.local/share/man/man1";
+
+/// Load-tests a Kafka → MongoDB pipeline with a simulated vehicle fleet, and checks every record:
+/// what arrived, how fast and how late.
 #[derive(Parser)]
-#[command(name = "convoy", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "convoy", max_term_width = 100, after_help = EXAMPLES)]
+#[command(version = version::SHORT, long_version = version::LONG)]
 pub(super) struct CliArgs {
     #[command(subcommand)]
     pub(super) command: CommandArgs,
+
+    #[command(flatten)]
+    pub(super) verbosity: VerbosityArgs,
+}
+
+/// How much convoy prints on stderr.
+#[derive(Args)]
+pub(super) struct VerbosityArgs {
+    /// Print only errors on stderr.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+
+    /// Print debug messages on stderr; `-vv` prints trace messages.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
 }
 
 #[derive(Subcommand)]
 pub(super) enum CommandArgs {
-    /// Run the whole thing: provision, warm up, measure, drain, audit, report.
-    #[command(max_term_width = 100, after_long_help = simulate::EXAMPLES)]
+    /// Run a complete test: start servers, warm up, measure, drain, audit, report.
+    #[command(max_term_width = 100)]
+    #[command(after_help = simulate::EXAMPLES, after_long_help = simulate::LONG_EXAMPLES)]
     Simulate(Box<SimulateArgs>),
-    /// Serve Kafka, Schema Registry and MongoDB here until Ctrl-C; prints a `.env` for their clients.
-    #[command(max_term_width = 100, after_long_help = up::EXAMPLES)]
+    /// Run broker, Schema Registry and store until Ctrl-C, and print a `.env` for clients.
+    #[command(max_term_width = 100)]
+    #[command(after_help = up::EXAMPLES, after_long_help = up::LONG_EXAMPLES)]
     Up(UpArgs),
-    /// Run the producing half against an existing broker: emit the fleet, or a part of it.
-    #[command(max_term_width = 100, after_long_help = produce::EXAMPLES)]
+    /// Emit a fleet, or a part of it, into an existing broker.
+    #[command(max_term_width = 100)]
+    #[command(after_help = produce::EXAMPLES, after_long_help = produce::LONG_EXAMPLES)]
     Produce(Box<ProduceArgs>),
-    /// Run the consuming half against existing servers, sharing partitions with others.
-    #[command(max_term_width = 100, after_long_help = consume::EXAMPLES)]
+    /// Consume from an existing broker into an existing store, as a member of a group.
+    #[command(max_term_width = 100)]
+    #[command(after_help = consume::EXAMPLES, after_long_help = consume::LONG_EXAMPLES)]
     Consume(Box<ConsumeArgs>),
-    /// Join reports of several processes, and audit what they did together; or show one again.
-    #[command(subcommand)]
+    /// Show reports, or join the reports of several processes.
+    #[command(subcommand, max_term_width = 100, after_help = report::EXAMPLES)]
     Report(ReportCommandArgs),
-    /// Look at the rows to replay, or make some.
-    #[command(subcommand)]
+    /// Inspect or generate datasets.
+    #[command(subcommand, max_term_width = 100, after_help = dataset::EXAMPLES)]
     Dataset(DatasetArgs),
-    /// Say what is missing on this machine, each with its fix; exit 3 if `simulate` would not run.
-    #[command(max_term_width = 100)]
+    /// Check this machine; exit with 3 if `simulate` would not run.
+    #[command(max_term_width = 100, after_help = doctor::EXAMPLES)]
     Doctor(DoctorArgs),
-    /// Remove containers and data of runs whose process is provably gone, and nothing else.
-    #[command(max_term_width = 100)]
-    Clean {
-        /// Only say what would be removed.
-        #[arg(long)]
-        dry_run: bool,
+    /// Remove containers and data of runs whose process has ended.
+    #[command(max_term_width = 100, after_help = doctor::CLEAN_EXAMPLES)]
+    Clean(CleanArgs),
+    /// Print a completion script for a shell.
+    #[command(max_term_width = 100, after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// Shell.
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
     },
-}
-
-#[derive(Args)]
-pub(super) struct DoctorArgs {
-    /// Servers to look for: `auto`, `embedded`, `containers` or `external`.
-    #[arg(short, long, value_name = "KIND", default_value = "auto")]
-    pub(super) backend: Backend,
-    /// Dataset of the run.
-    #[arg(long, value_name = "PATH", default_value = sample::PATH)]
-    pub(super) dataset: PathBuf,
-    /// Where the run's directory would be made.
-    #[arg(short, long, value_name = "DIR", default_value = "runs")]
-    pub(super) output: PathBuf,
-    /// Image of the broker.
-    #[arg(long, value_name = "IMAGE", default_value = broker::container::IMAGE)]
-    pub(super) redpanda_image: String,
-    /// Image of the store.
-    #[arg(long, value_name = "IMAGE", default_value = store::container::IMAGE)]
-    pub(super) mongo_image: String,
-    /// Form of the findings on stdout: `text` or `json`.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub(super) format: Format,
-}
-
-#[derive(Subcommand)]
-pub(super) enum DatasetArgs {
-    /// Show topics, rows, labels, columns and their types.
-    #[command(max_term_width = 100)]
-    Inspect {
-        /// CSV file, folder of them, or folder with one folder per topic.
-        #[arg(value_name = "PATH", default_value = sample::PATH)]
-        path: PathBuf,
-    },
-    /// Print the JSON Schema (draft-07) of the rows, as `--encoding confluent` registers it.
-    #[command(max_term_width = 100)]
-    Schema {
-        /// CSV file, folder of them, or folder with one folder per topic.
-        #[arg(value_name = "PATH", default_value = sample::PATH)]
-        path: PathBuf,
-        /// Every value as a string, `na` included, and no column required.
-        #[arg(long)]
-        all_strings: bool,
-    },
-    /// Write synthetic rows with the statistics of a truck fleet's (171 columns).
-    #[command(max_term_width = 100)]
-    Generate {
-        /// Number of rows.
-        #[arg(
-            long,
-            value_name = "N",
-            default_value = "2000",
-            allow_negative_numbers = true
-        )]
-        #[arg(value_parser = parse::count::<u64>)]
-        rows: u64,
-        /// Seed of every value; the same seed writes the same bytes.
-        #[arg(long, value_name = "N", default_value = "42")]
-        #[arg(value_parser = parse::value::<u64>)]
-        seed: u64,
-        /// File to make [default: stdout].
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
+    /// Print the manual page, or write the pages of all commands.
+    #[command(max_term_width = 100, after_help = MAN_EXAMPLES)]
+    Man {
+        /// Existing directory for the pages of all commands [default: print one page on stdout].
+        #[arg(long, value_name = "DIR", hide_env = true)]
+        dir: Option<PathBuf>,
     },
 }

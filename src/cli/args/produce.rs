@@ -1,75 +1,89 @@
-//! Flags of `convoy produce`.
+//! Options of `convoy produce`.
 
 use clap::Args;
 
 use crate::cli::args::groups::{
-    ConnectionArgs, FleetArgs, LengthArgs, PatienceArgs, ProducerArgs, ReportArgs, TalkArgs,
-    TopicArgs,
+    BrokerArgs, LoadArgs, OutputArgs, PublishArgs, ReportArgs, TimeoutArgs, TopicArgs,
 };
-use crate::cli::args::parse;
+use crate::cli::parse;
 use crate::fleet::Shard;
 
-/// Shown below the long help.
+/// Shown after the short help.
 pub const EXAMPLES: &str = "\
 Examples:
-  The whole fleet:
+  convoy produce --broker kafka:9092 --vehicles 1000
+  convoy produce --broker kafka:9092 --vehicles 1000 --run-id night --shard 1/2";
+
+/// Shown after the long help.
+pub const LONG_EXAMPLES: &str = "\
+Examples:
+  Emit the whole fleet:
     $ convoy produce --broker kafka:9092 --vehicles 1000
-  Half of it from here, the other half from another host:
+  Emit half of the fleet from this host, and the other half from another:
     $ convoy produce --broker kafka:9092 --vehicles 1000 --run-id night --shard 1/2
     $ convoy produce --broker kafka:9092 --vehicles 1000 --run-id night --shard 2/2
-  Afterwards, what became of it all:
-    $ convoy report merge night-1/report.json night-2/report.json --store mongodb://mongo:27017
+  Then join the reports, and audit all documents of the run:
+    $ convoy report merge runs/night-1of2 runs/night-2of2 --store mongodb://mongo:27017
 
-Options come from a scenario and the environment too, as those of `convoy simulate`.";
+Options also come from environment variables, `.env` and a scenario; see `convoy simulate --help`.";
 
-/// What can be typed.
+/// Options as clap parses them.
 #[derive(Args)]
 pub struct ProduceArgs {
     #[command(flatten)]
-    pub fleet: FleetArgs,
-
-    /// Which part of the fleet to emit: `2/5` is the second of five.
-    #[arg(long, value_name = "K/N", help_heading = "Fleet")]
-    #[arg(value_parser = parse::value::<ShardArg>)]
-    pub shard: Option<ShardArg>,
-
-    /// Name of the run, the same for all its parts [default: made of the time].
-    #[arg(long, value_name = "NAME", help_heading = "Fleet")]
-    #[arg(value_parser = parse::name)]
-    pub run_id: Option<String>,
+    pub load: LoadArgs,
 
     #[command(flatten)]
-    pub length: LengthArgs,
+    pub part: PartArgs,
 
     #[command(flatten)]
-    pub patience: PatienceArgs,
-
-    /// Topic [default: named by the folder of the dataset].
-    #[arg(long, value_name = "NAME", help_heading = "Pipeline")]
-    #[arg(value_parser = parse::topic)]
-    pub topic: Option<String>,
+    pub topic: TopicNameArgs,
 
     #[command(flatten)]
-    pub creation: TopicArgs,
+    pub topics: TopicArgs,
 
     #[command(flatten)]
-    pub producer: ProducerArgs,
-
-    /// Addresses of the broker.
-    #[arg(long, value_name = "HOST:PORT,…", help_heading = "Servers")]
-    pub broker: Option<String>,
+    pub producer: PublishArgs,
 
     #[command(flatten)]
-    pub connection: ConnectionArgs,
+    pub broker: BrokerArgs,
+
+    #[command(flatten)]
+    pub timeouts: TimeoutArgs,
 
     #[command(flatten)]
     pub report: ReportArgs,
 
     #[command(flatten)]
-    pub talk: TalkArgs,
+    pub output: OutputArgs,
 }
 
-/// `--shard`.
+/// The part of a run that this process emits.
+#[derive(Args)]
+#[command(next_help_heading = "Load")]
+pub struct PartArgs {
+    /// Part of the fleet to emit: `2/5` is the second of five parts.
+    #[arg(long, value_name = "K/N")]
+    #[arg(value_parser = parse::value::<ShardArg>)]
+    pub shard: Option<ShardArg>,
+
+    /// Name of the run; use the same for all parts [default: made from the time].
+    #[arg(long, value_name = "NAME")]
+    #[arg(value_parser = parse::name)]
+    pub run_id: Option<String>,
+}
+
+/// The topic of the readings.
+#[derive(Args)]
+#[command(next_help_heading = "Pipeline")]
+pub struct TopicNameArgs {
+    /// Topic [default: the name of the dataset's folder].
+    #[arg(long, value_name = "NAME")]
+    #[arg(value_parser = parse::topic)]
+    pub topic: Option<String>,
+}
+
+/// Value of `--shard`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardArg(pub Shard);
 
@@ -81,11 +95,11 @@ impl std::str::FromStr for ShardArg {
             Some((number.parse::<u32>().ok()?, count.parse::<u32>().ok()?))
         });
         match numbers {
-            None => Err("expected the number of a part and of how many, such as `2/5`".to_owned()),
-            Some((_, 0)) => Err("there must be at least one part".to_owned()),
-            Some((0, _)) => Err("parts are counted from 1".to_owned()),
+            None => Err("expected K/N, such as `2/5` for the second of five parts".to_owned()),
+            Some((_, 0)) => Err("the number of parts must be at least 1".to_owned()),
+            Some((0, _)) => Err("parts are numbered from 1".to_owned()),
             Some((number, count)) if number > count => {
-                Err(format!("there is no part {number} of {count}"))
+                Err(format!("there are only {count} parts, not {number}"))
             }
             Some((number, count)) => Ok(Self(Shard {
                 index: number - 1,

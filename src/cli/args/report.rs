@@ -1,59 +1,80 @@
-//! Flags of `convoy report`.
+//! Options of `convoy report`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use crate::cli::args::groups::ReportArgs;
-use crate::cli::args::parse;
+use crate::cli::parse;
 
-/// Shown below the long help.
+/// Shown after the help of `convoy report`.
 pub const EXAMPLES: &str = "\
 Examples:
-  What two producers and two consumers did together, and what became of every reading:
-    $ convoy report merge runs/*/report.json --store mongodb://mongo:27017";
+  convoy report show runs/20261128-231537-26a0
+  convoy report merge runs/night-* --store mongodb://mongo:27017";
 
-/// What can be done with reports.
+const MERGE_EXAMPLES: &str = "\
+Examples:
+  Join the reports of two producers and two consumers, and audit all documents of the run:
+    $ convoy report merge runs/night-1of2 runs/night-2of2 runs/20261128-2* --store mongodb://mongo:27017
+  Join reports without an audit:
+    $ convoy report merge runs/night-*";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  convoy report show runs/20261128-231537-26a0
+  convoy report show runs/20261128-231537-26a0/report.json";
+
+/// Commands for reports.
 #[derive(Subcommand)]
 pub enum ReportCommandArgs {
-    /// Join the reports of one run's processes; with `--store`, audit every document of the run.
-    #[command(max_term_width = 100, after_long_help = EXAMPLES)]
+    /// Join the reports of one run's processes; with `--store`, audit all documents of the run.
+    #[command(max_term_width = 100, after_help = MERGE_EXAMPLES)]
     Merge(Box<MergeArgs>),
-    /// Show a report again.
-    #[command(max_term_width = 100)]
+    /// Show the report of an earlier run.
+    #[command(max_term_width = 100, after_help = SHOW_EXAMPLES)]
     Show {
-        /// `report.json`, or the directory that holds it.
+        /// File `report.json`, or the directory that contains it.
         #[arg(value_name = "REPORT", default_value = ".")]
         report: PathBuf,
     },
 }
 
-/// What can be typed.
+/// Options as clap parses them.
 #[derive(Args)]
 pub struct MergeArgs {
-    /// `report.json` of each process, or the directories that hold them.
+    /// File `report.json` of each process, or the directory that contains it.
     #[arg(value_name = "REPORT", required = true)]
     pub reports: Vec<PathBuf>,
 
-    /// URI of the store to audit (mongodb://…) [default: none, no audit].
-    #[arg(long, value_name = "URI", help_heading = "Audit")]
-    pub store: Option<String>,
-
-    /// Database of the documents [default: as the consumers' reports say, or convoy].
-    #[arg(long, value_name = "NAME", help_heading = "Audit")]
-    #[arg(value_parser = parse::database)]
-    pub database: Option<String>,
-
-    /// Collection of the documents [default: as the consumers' reports say, or sensor].
-    #[arg(long, value_name = "NAME", help_heading = "Audit")]
-    #[arg(value_parser = parse::collection)]
-    pub collection: Option<String>,
-
-    /// Rows that were emitted, to look at each reading if sums differ [default: as the producers'
-    /// reports say].
-    #[arg(long, value_name = "PATH", help_heading = "Audit")]
-    pub dataset: Option<PathBuf>,
+    #[command(flatten)]
+    pub audit: AuditArgs,
 
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// The documents to audit.
+#[derive(Args)]
+#[command(next_help_heading = "Audit")]
+pub struct AuditArgs {
+    /// URI of the store to audit (mongodb://…) [default: no audit].
+    #[arg(long, value_name = "URI")]
+    pub store: Option<String>,
+
+    /// Database of the documents [default: from the consumers' reports, or `convoy`].
+    #[arg(long, value_name = "NAME")]
+    #[arg(value_parser = parse::database)]
+    pub database: Option<String>,
+
+    /// Collection of the documents [default: from the consumers' reports, or `sensor`].
+    #[arg(long, value_name = "NAME")]
+    #[arg(value_parser = parse::collection)]
+    pub collection: Option<String>,
+
+    /// Rows that were emitted [default: from the producers' reports].
+    ///
+    /// If sums differ, the audit compares each document with its row.
+    #[arg(long, value_name = "PATH")]
+    pub dataset: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Flags of `convoy simulate`.
+//! Options of `convoy simulate`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,197 +6,204 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::groups::{
-    ConnectionArgs, FleetArgs, LengthArgs, PatienceArgs, ProducerArgs, ReportArgs, TalkArgs,
+    LoadArgs, OutputArgs, PublishArgs, ReportArgs, SecurityArgs, StoreTimeoutArgs, TimeoutArgs,
     TopicArgs, WriterArgs,
 };
-use crate::cli::args::parse;
+use crate::cli::parse;
 use crate::faults::Spec;
 use crate::settings::{Backend, Sink};
 use crate::{broker, store};
 
-/// Shown below the long help.
+/// Shown after the short help.
 pub const EXAMPLES: &str = "\
 Examples:
-  Fifty vehicles for ten seconds, nothing to install:
+  convoy simulate --vehicles 1000 --rate max --records 200k
+  convoy simulate --max-end-to-end-p99 250ms --min-throughput 45";
+
+/// Shown after the long help.
+pub const LONG_EXAMPLES: &str = "\
+Examples:
+  Fifty vehicles for ten seconds, with nothing to install:
     $ convoy simulate
-  As fast as it goes, 200,000 readings:
-    $ convoy simulate --vehicles 1000 --rate max --records 200000
-  Fail where a build made the pipeline slower:
+  200,000 readings, as fast as the pipeline accepts them:
+    $ convoy simulate --vehicles 1000 --rate max --records 200k
+  Fail if a build made the pipeline slower:
     $ convoy simulate --max-end-to-end-p99 250ms --min-throughput 45
-  Your own rows, each once:
+  Replay your own rows once:
     $ convoy simulate --dataset trucks.csv --records all
+  Restart the broker five seconds after the first reading:
+    $ convoy simulate --faults broker-restart@5s
 
-Each option can also stand in a scenario (`vehicles = 50`) or an environment variable
-(CONVOY_VEHICLES=50), the file .env included. Flags win over the scenario, the scenario over the
-environment, the environment over defaults.";
+Counts take `10k`, `1_000` and `2M`. Each option can also be set by an environment variable
+(CONVOY_VEHICLES=50), in the file `.env`, or in a scenario (`vehicles = 50`). Flags override
+environment variables, which override the scenario, which overrides defaults.
 
-/// What can be typed.
+Credentials come from environment variables only: CONVOY_BROKER_USERNAME and
+CONVOY_BROKER_PASSWORD, CONVOY_REGISTRY_URL, CONVOY_REGISTRY_USERNAME and
+CONVOY_REGISTRY_PASSWORD. The URI of the store holds its own.";
+
+/// Options as clap parses them.
 #[derive(Args)]
 pub struct SimulateArgs {
     #[command(flatten)]
-    pub fleet: FleetArgs,
+    pub load: LoadArgs,
 
     #[command(flatten)]
-    pub length: LengthArgs,
-
-    /// How long to wait until everything emitted is stored.
-    #[arg(
-        long,
-        value_name = "TIME",
-        default_value = "60s",
-        help_heading = "Length"
-    )]
-    #[arg(value_parser = parse::span)]
-    pub drain_timeout: Duration,
+    pub pipeline: PipelineArgs,
 
     #[command(flatten)]
-    pub patience: PatienceArgs,
-
-    /// How long the store may fail to answer before the run gives up.
-    #[arg(
-        long,
-        value_name = "TIME",
-        default_value = "2m",
-        help_heading = "Length"
-    )]
-    #[arg(value_parser = parse::span)]
-    pub store_timeout: Duration,
-
-    /// Topic [default: named by the folder of the dataset].
-    #[arg(long, value_name = "NAME", help_heading = "Pipeline")]
-    #[arg(value_parser = parse::topic)]
-    pub topic: Option<String>,
+    pub topics: TopicArgs,
 
     #[command(flatten)]
-    pub creation: TopicArgs,
-
-    /// Consumers that share the partitions [default: 2, or 1 for one partition].
-    #[arg(long, value_name = "N", help_heading = "Pipeline")]
-    #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
-    pub consumers: Option<u32>,
-
-    #[command(flatten)]
-    pub producer: ProducerArgs,
+    pub producer: PublishArgs,
 
     #[command(flatten)]
     pub writer: WriterArgs,
 
-    /// Where readings go: `pipeline`, or `null` to measure the pacer alone.
-    #[arg(
-        long,
-        value_name = "SINK",
-        default_value = "pipeline",
-        help_heading = "Pipeline"
-    )]
-    pub sink: Sink,
-
-    /// Where both servers come from: `auto`, `embedded`, `containers` or `external`.
-    #[arg(
-        short,
-        long,
-        value_name = "KIND",
-        default_value = "auto",
-        help_heading = "Servers"
-    )]
-    pub backend: Backend,
-
-    /// Addresses of an existing broker, or `embedded` or `container`.
-    #[arg(long, value_name = "HOST:PORT,…", help_heading = "Servers")]
-    pub broker: Option<String>,
+    #[command(flatten)]
+    pub servers: ServerArgs,
 
     #[command(flatten)]
-    pub connection: ConnectionArgs,
+    pub security: SecurityArgs,
 
-    /// URI of an existing store (mongodb://…), or `embedded` or `container`.
-    #[arg(long, value_name = "URI", help_heading = "Servers")]
-    pub store: Option<String>,
+    #[command(flatten)]
+    pub timeouts: TimeoutArgs,
 
-    /// Port of the embedded broker [default: a free one].
-    #[arg(long, value_name = "PORT", help_heading = "Servers")]
-    #[arg(value_parser = parse::value::<u16>)]
-    pub broker_port: Option<u16>,
-
-    /// Port of the embedded store [default: a free one].
-    #[arg(long, value_name = "PORT", help_heading = "Servers")]
-    #[arg(value_parser = parse::value::<u16>)]
-    pub store_port: Option<u16>,
-
-    /// Where the embedded servers keep their data [default: a temporary directory].
-    #[arg(long, value_name = "DIR", help_heading = "Servers")]
-    pub data_dir: Option<PathBuf>,
-
-    /// Image of a broker in a container.
-    #[arg(long, value_name = "IMAGE", default_value = broker::container::IMAGE, help_heading = "Servers")]
-    pub redpanda_image: String,
-
-    /// Image of a store in a container.
-    #[arg(long, value_name = "IMAGE", default_value = store::container::IMAGE, help_heading = "Servers")]
-    pub mongo_image: String,
-
-    /// How long a container may take until its server answers.
-    #[arg(
-        long,
-        value_name = "TIME",
-        default_value = "60s",
-        help_heading = "Servers"
-    )]
-    #[arg(value_parser = parse::span)]
-    pub start_timeout: Duration,
-
-    /// Leave containers running, and say how to reach and remove them.
-    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL", hide_possible_values = true)]
-    #[arg(
-        default_value = "false",
-        default_missing_value = "true",
-        help_heading = "Servers"
-    )]
-    #[arg(action = clap::ArgAction::Set, hide_default_value = true)]
-    pub keep: bool,
+    #[command(flatten)]
+    pub store_timeouts: StoreTimeoutArgs,
 
     #[command(flatten)]
     pub report: ReportArgs,
 
-    /// Fail where the end-to-end p99 is above this.
-    #[arg(long, value_name = "TIME", help_heading = "Output")]
-    #[arg(value_parser = parse::span)]
-    pub max_end_to_end_p99: Option<Duration>,
+    #[command(flatten)]
+    pub thresholds: ThresholdArgs,
 
-    /// Fail where fewer records per second are stored.
-    #[arg(long, value_name = "RATE", help_heading = "Output")]
-    #[arg(value_parser = parse::positive, allow_negative_numbers = true)]
-    pub min_throughput: Option<f64>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
 
-    /// Fail where more records end as dead letters [default: fail at the first].
-    #[arg(long, value_name = "N", help_heading = "Output")]
-    #[arg(value_parser = parse::value::<u64>, allow_negative_numbers = true)]
-    pub max_dead_letters: Option<u64>,
+/// The pipeline as a whole.
+#[derive(Args)]
+#[command(next_help_heading = "Pipeline")]
+pub struct PipelineArgs {
+    /// Topic [default: the name of the dataset's folder].
+    #[arg(long, value_name = "NAME")]
+    #[arg(value_parser = parse::topic)]
+    pub topic: Option<String>,
 
-    /// What goes wrong on purpose, such as `broker-restart@5s,store-cut-after-apply=0.001`, or
-    /// `chaos`.
+    /// Faults to inject, such as `broker-restart@5s`; see `--help`.
     ///
-    /// A list with commas between. Instants count from the first reading.
+    /// A list separated by commas. Times count from the first reading.
     ///
-    /// data=KIND:P+KIND:P      spoils a share of the readings: missing-batch, out-of-order,
-    ///                         duplicate, na-storm, wrong-type, extra-column, missing-column,
-    ///                         truncated-header, oversized
-    /// broker-restart@5s       in order, as is store-restart@5s
-    /// broker-crash@5s         losing what was not synced
-    /// broker-hang@5s+2s       no answer for 2s, as is store-hang@5s+2s
-    /// slow-store=20ms@5s+2s   20ms more per request for 2s, as is slow-broker=20ms@5s+2s
-    /// NAME=P                  at a share of the requests: broker-cut-before-append,
+    /// data=KIND:P+KIND:P      corrupt this share of the readings; P is from 0 to 1. Kinds:
+    ///                         missing-batch, out-of-order, duplicate, na-storm, wrong-type,
+    ///                         extra-column, missing-column, truncated-header, oversized
+    /// broker-restart@5s       stop and start; also store-restart@5s
+    /// broker-crash@5s         lose everything that was not synced
+    /// broker-hang@5s+2s       respond to nothing for 2s; also store-hang@5s+2s
+    /// slow-store=20ms@5s+2s   delay each request by 20ms for 2s; also slow-broker=20ms@5s+2s
+    /// NAME=P                  fail this share of the requests: broker-cut-before-append,
     ///                         broker-cut-after-append, broker-cut-on-fetch, broker-not-ready,
     ///                         broker-disk-full, store-cut-before-apply, store-cut-after-apply,
     ///                         store-concern-unmet
     /// chaos                   a plan drawn from `--seed`
-    #[arg(
-        long,
-        value_name = "PLAN",
-        help_heading = "Faults",
-        verbatim_doc_comment
-    )]
+    #[arg(long, value_name = "PLAN", verbatim_doc_comment)]
     #[arg(value_parser = parse::value::<Spec>)]
     pub faults: Option<Spec>,
 
-    #[command(flatten)]
-    pub talk: TalkArgs,
+    /// Consumers that share the partitions [default: 2, or 1 with one partition].
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(value_parser = parse::count::<u32>, allow_negative_numbers = true)]
+    pub consumers: Option<u32>,
+
+    /// Destination of the readings: `pipeline`, or `null` to measure the load generator alone.
+    #[arg(
+        long,
+        value_name = "SINK",
+        default_value = "pipeline",
+        hide_short_help = true
+    )]
+    pub sink: Sink,
+}
+
+/// The broker and the store of a run.
+#[derive(Args)]
+#[command(next_help_heading = "Servers")]
+pub struct ServerArgs {
+    /// Servers: `auto`, `embedded`, `containers` or `external`.
+    ///
+    /// `auto` uses the servers of `--broker` and `--store` if they are set, else containers if
+    /// there is a container engine, else embedded servers.
+    #[arg(short, long, value_name = "KIND", default_value = "auto")]
+    pub backend: Backend,
+
+    /// Addresses of an existing broker, or `embedded` or `container`.
+    #[arg(long, value_name = "HOST:PORT,…")]
+    pub broker: Option<String>,
+
+    /// URI of an existing store (mongodb://…), or `embedded` or `container`.
+    #[arg(long, value_name = "URI")]
+    pub store: Option<String>,
+
+    /// Data directory of embedded servers [default: a temporary directory].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Port of the embedded broker [default: a free port].
+    #[arg(long, value_name = "PORT", hide_short_help = true)]
+    #[arg(value_parser = parse::port)]
+    pub broker_port: Option<u16>,
+
+    /// Port of the embedded store [default: a free port].
+    #[arg(long, value_name = "PORT", hide_short_help = true)]
+    #[arg(value_parser = parse::port)]
+    pub store_port: Option<u16>,
+
+    /// Image of the broker in a container.
+    #[arg(long, value_name = "IMAGE", default_value = broker::container::IMAGE, hide_short_help = true)]
+    pub redpanda_image: String,
+
+    /// Image of the store in a container.
+    #[arg(long, value_name = "IMAGE", default_value = store::container::IMAGE, hide_short_help = true)]
+    pub mongo_image: String,
+
+    /// Timeout for a container to become ready.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        hide_short_help = true
+    )]
+    #[arg(value_parser = parse::span)]
+    pub start_timeout: Duration,
+
+    /// Keep containers running after the run, and print how to reach and remove them.
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL", hide_possible_values = true)]
+    #[arg(
+        default_value = "false",
+        default_missing_value = "true",
+        hide_short_help = true
+    )]
+    #[arg(action = clap::ArgAction::Set, hide_default_value = true)]
+    pub keep: bool,
+}
+
+/// When a run fails.
+#[derive(Args)]
+#[command(next_help_heading = "Output")]
+pub struct ThresholdArgs {
+    /// Fail if the end-to-end p99 is above this.
+    #[arg(long, value_name = "TIME")]
+    #[arg(value_parser = parse::span)]
+    pub max_end_to_end_p99: Option<Duration>,
+
+    /// Fail if fewer records per second are stored.
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = parse::positive, allow_negative_numbers = true)]
+    pub min_throughput: Option<f64>,
+
+    /// Fail if there are more dead letters [default: fail at the first].
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(value_parser = parse::whole, allow_negative_numbers = true)]
+    pub max_dead_letters: Option<u64>,
 }

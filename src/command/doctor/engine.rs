@@ -5,12 +5,12 @@ use crate::containers::engine::{DockerEnv, Engine};
 use crate::host::backend::chain;
 use crate::settings::{Backend, DoctorSettings};
 
-/// Looks at everything that `--backend containers` needs.
+/// Checks what `--backend containers` needs.
 pub(super) async fn examine(settings: &DoctorSettings, docker_env: &DockerEnv) -> Vec<Finding> {
     if matches!(settings.backend, Backend::Embedded | Backend::External) {
         return Vec::new();
     }
-    // Where containers are a wish, embedded servers take their place.
+    // `auto` falls back to embedded servers.
     let missing = if settings.backend == Backend::Containers {
         Finding::broken
     } else {
@@ -32,10 +32,10 @@ pub(super) async fn examine(settings: &DoctorSettings, docker_env: &DockerEnv) -
     )];
     for image in [&settings.redpanda_image, &settings.mongo_image] {
         findings.push(match engine.has_image(image).await {
-            Ok(true) => Finding::ok("image", format!("`{image}` is here")),
+            Ok(true) => Finding::ok("image", format!("`{image}` is pulled")),
             Ok(false) => Finding::limited(
                 "image",
-                format!("`{image}` is not here; the first run pulls it"),
+                format!("`{image}` is missing; the first run pulls it"),
                 format!("docker pull {image}"),
             ),
             Err(error) => missing("image", chain(&error), error.hint()),

@@ -11,19 +11,19 @@ use crate::command::doctor::Finding;
 use crate::platform;
 use crate::report::{BuildProfile, quantity};
 
-/// What convoy and its embedded servers need for an ordinary run.
+/// Memory that convoy and its embedded servers need for a typical run.
 const EMBEDDED_BYTES: u64 = 512 << 20;
 
-/// What both containers need beside that.
+/// Memory that both containers need.
 const CONTAINERS_BYTES: u64 = 3 << 30;
 
-/// Files and connections of a run with some hundred consumers.
+/// Files and connections of a run with a few hundred consumers.
 const FILES: u64 = 1_024;
 
 /// Asynchronous I/O requests that Redpanda asks for per core.
 const AIO_REQUESTS: u64 = 11_264;
 
-/// Clock sources whose reading does not leave the process.
+/// Clock sources that are read without a system call.
 const FAST_CLOCKS: [&str; 6] = [
     "tsc",
     "kvm-clock",
@@ -33,7 +33,7 @@ const FAST_CLOCKS: [&str; 6] = [
     "timebase",
 ];
 
-/// Looks at everything. What the system does not tell is not mentioned.
+/// Checks everything that the system reports.
 pub(super) fn examine() -> Vec<Finding> {
     let file = platform::linux_file;
     let number = |path: &str| file(path).and_then(|text| text.trim().parse().ok());
@@ -56,7 +56,7 @@ fn build(profile: BuildProfile) -> Finding {
         BuildProfile::Release => Finding::ok("build", "optimised"),
         BuildProfile::Debug => Finding::limited(
             "build",
-            "debug build: its numbers mean nothing",
+            "debug build: do not use its measurements",
             "build with `cargo build --release`",
         ),
     }
@@ -75,12 +75,12 @@ fn memory(meminfo: &str) -> Option<Finding> {
         quantity::bytes(total as f64)
     );
     Some(if available < EMBEDDED_BYTES {
-        Finding::limited("memory", seen, "end other programs, or use fewer vehicles")
+        Finding::limited("memory", seen, "stop other programs, or use fewer vehicles")
     } else if available < CONTAINERS_BYTES {
         Finding::limited(
             "memory",
-            format!("{seen}: too little for containers"),
-            "end other programs, or use `--backend embedded`",
+            format!("{seen}: not enough for containers"),
+            "stop other programs, or pass `--backend embedded`",
         )
     } else {
         Finding::ok("memory", seen)
@@ -93,12 +93,12 @@ fn processor(cpuinfo: &str) -> Option<Finding> {
         .find_map(|line| line.strip_prefix("flags")?.split_once(':'))
         .map(|(_, flags)| flags)?;
     Some(if flags.split_whitespace().any(|flag| flag == "avx") {
-        Finding::ok("processor", "has AVX, which MongoDB needs from 5.0 on")
+        Finding::ok("processor", "has AVX, which MongoDB 5.0 and later need")
     } else {
         Finding::limited(
             "processor",
-            "no AVX: MongoDB from 5.0 on does not start",
-            "use `--mongo-image mongo:4.4`, or `--backend embedded`",
+            "no AVX: MongoDB 5.0 and later do not start",
+            "pass `--mongo-image mongo:4.4` or `--backend embedded`",
         )
     })
 }
@@ -109,8 +109,8 @@ fn clock(source: &str) -> Finding {
     } else {
         Finding::limited(
             "clock",
-            format!("clock source {source}: each stamp costs about a microsecond"),
-            "boot with `clocksource=tsc` where the processor's counter is constant",
+            format!("clock source {source}: each timestamp takes about a microsecond"),
+            "boot with `clocksource=tsc` if the processor has an invariant TSC",
         )
     }
 }
@@ -123,7 +123,7 @@ fn asynchronous_io(most: u64, used: u64) -> Finding {
     } else {
         Finding::limited(
             "asynchronous I/O",
-            format!("{seen}: too little for Redpanda"),
+            format!("{seen}: not enough for Redpanda"),
             "sudo sysctl -w fs.aio-max-nr=1048576",
         )
     }
@@ -147,19 +147,19 @@ mod tests {
     use crate::command::doctor::Level;
 
     #[test]
-    fn little_memory_rules_out_containers_first() {
+    fn little_memory_limits_containers_first() {
         let level = |kilobytes: u64| {
             let text = format!("MemTotal: 25165824 kB\nMemAvailable: {kilobytes} kB\n");
             memory(&text).unwrap()
         };
         assert_eq!(level(20 << 20).level, Level::Ok);
-        assert!(level(1 << 20).seen.contains("too little for containers"));
+        assert!(level(1 << 20).seen.contains("not enough for containers"));
         assert_eq!(level(100 << 10).level, Level::Limited);
-        assert_eq!(memory("nothing of use"), None);
+        assert_eq!(memory("no memory here"), None);
     }
 
     #[test]
-    fn a_processor_without_avx_is_told() {
+    fn missing_avx_is_reported() {
         assert_eq!(
             processor("flags\t\t: fpu sse avx avx2\n").unwrap().level,
             Level::Ok
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_clocks_and_small_limits_are_told() {
+    fn slow_clocks_and_low_limits_are_reported() {
         assert_eq!(clock("tsc").level, Level::Ok);
         assert_eq!(clock("hpet").level, Level::Limited);
         assert_eq!(asynchronous_io(65_536, 0).level, Level::Ok);

@@ -1,9 +1,9 @@
-//! `convoy doctor`: what is missing on this machine, each with its fix.
+//! `convoy doctor`: checks this machine, and prints a fix for each problem.
 //!
 //! | level | means |
 //! |---|---|
-//! | ok | as it should be |
-//! | limited | `convoy simulate` runs, but not everything can be had, or the numbers suffer |
+//! | ok | no problem |
+//! | limited | `convoy simulate` runs, but some options fail, or its measurements are worse |
 //! | broken | `convoy simulate` with the same options would not run |
 
 mod engine;
@@ -19,18 +19,17 @@ use crate::error::{Error, ExitStatus};
 use crate::settings::{DoctorSettings, Format};
 use crate::terminal::Terminal;
 
-/// Width of the column with a finding's subject.
+/// Width of the column of subjects.
 const SUBJECT_WIDTH: usize = 18;
 
-/// How a finding bears on a run.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// As it should be.
     Ok,
-    /// A run works with less.
+    /// A run works, with limits.
     Limited,
-    /// A run does not work.
+    /// A run fails.
     Broken,
 }
 
@@ -44,16 +43,12 @@ impl fmt::Display for Level {
     }
 }
 
-/// One thing that was looked at.
+/// Result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at.
     pub subject: &'static str,
-    /// How it bears on a run.
     pub level: Level,
-    /// What was seen.
     pub seen: String,
-    /// What to do about it.
     pub fix: Option<String>,
 }
 
@@ -84,7 +79,7 @@ impl Finding {
     }
 }
 
-/// Looks at everything and says what was seen.
+/// Runs all checks and prints the findings.
 pub fn run(
     settings: &DoctorSettings,
     docker_env: &DockerEnv,
@@ -148,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_finding_is_shown_with_its_fix_and_the_worst_decides() {
+    fn findings_are_shown_with_fixes_and_the_worst_decides() {
         let mut findings = vec![
             Finding::ok("memory", "20.1 GB of 24.0 GB available"),
             Finding::limited(

@@ -1,4 +1,4 @@
-//! What a run reads and writes: dataset, directories, ports.
+//! Dataset, directories and ports of a run.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -10,19 +10,19 @@ use crate::dataset::Dataset;
 use crate::report::quantity;
 use crate::settings::DoctorSettings;
 
-/// Below this an ordinary run may not end.
+/// Free disk space that a typical run needs.
 const ROOM_FOR_A_RUN: u64 = 200 << 20;
 
-/// Below this a long or fast run may not end: 2.5 KB per record at both ends.
+/// Free disk space that a long or fast run needs: 2.5 KB per record in broker and store.
 const ROOM_FOR_A_LONG_RUN: u64 = 2 << 30;
 
-/// Ports that people expect a broker and a store at.
-const USUAL_PORTS: [(u16, &str, &str); 2] = [
+/// Default ports of a broker and a store, with the options that select them.
+const DEFAULT_PORTS: [(u16, &str, &str); 2] = [
     (9_092, "broker", "--broker-port"),
     (27_017, "store", "--store-port"),
 ];
 
-/// Looks at everything.
+/// Checks everything.
 pub(super) fn examine(settings: &DoctorSettings) -> Vec<Finding> {
     let temporary = std::env::temp_dir();
     let mut findings = vec![
@@ -31,11 +31,11 @@ pub(super) fn examine(settings: &DoctorSettings) -> Vec<Finding> {
         room(
             "temporary data",
             &temporary,
-            "set `TMPDIR`, or use `--data-dir DIR`",
+            "set `TMPDIR`, or pass `--data-dir DIR`",
         ),
         loopback(),
     ];
-    findings.extend(usual_ports());
+    findings.extend(default_ports());
     findings
 }
 
@@ -50,13 +50,13 @@ fn dataset(path: &Path) -> Finding {
     }
 }
 
-/// The nearest directory that exists is the one that must take the run's.
+/// Checks the nearest existing directory, because a run creates the rest.
 fn output(path: &Path) -> Finding {
     let nearest = path
         .ancestors()
         .find(|ancestor| ancestor.exists())
         .unwrap_or_else(|| Path::new("."));
-    let fix = "name a directory that you may write to by `--output DIR`";
+    let fix = "pass a writable directory: `--output DIR`";
     match tempfile::tempdir_in(nearest) {
         Ok(_removed_at_once) => room("output", nearest, fix),
         Err(error) => {
@@ -73,7 +73,7 @@ fn room(subject: &'static str, path: &Path, fix: &str) -> Finding {
         path
     };
     let Ok(system) = statvfs(shown) else {
-        let seen = format!("cannot look at `{}`", shown.display());
+        let seen = format!("cannot read `{}`", shown.display());
         return Finding::broken(subject, seen, fix);
     };
     let free = system.f_bavail.saturating_mul(system.f_frsize);
@@ -85,7 +85,7 @@ fn room(subject: &'static str, path: &Path, fix: &str) -> Finding {
     if free < ROOM_FOR_A_RUN {
         Finding::broken(subject, seen, fix)
     } else if free < ROOM_FOR_A_LONG_RUN {
-        Finding::limited(subject, format!("{seen}: short runs only"), fix)
+        Finding::limited(subject, format!("{seen}: enough for short runs only"), fix)
     } else {
         Finding::ok(subject, seen)
     }
@@ -93,25 +93,25 @@ fn room(subject: &'static str, path: &Path, fix: &str) -> Finding {
 
 fn loopback() -> Finding {
     match TcpListener::bind(("127.0.0.1", 0)) {
-        Ok(_closed_at_once) => Finding::ok("loopback", "ports of 127.0.0.1 can be listened on"),
+        Ok(_closed_at_once) => Finding::ok("loopback", "can listen on 127.0.0.1"),
         Err(error) => Finding::broken(
             "loopback",
             format!("cannot listen on 127.0.0.1: {error}"),
-            "bring the loopback interface up: sudo ip link set lo up",
+            "enable the loopback interface: sudo ip link set lo up",
         ),
     }
 }
 
-/// Runs take free ports, so a usual one in use only matters to who asks for it.
-fn usual_ports() -> Vec<Finding> {
-    USUAL_PORTS
+/// A default port in use is not a problem: runs use free ports unless an option selects one.
+fn default_ports() -> Vec<Finding> {
+    DEFAULT_PORTS
         .iter()
         .map(
             |(port, server, flag)| match TcpListener::bind(("127.0.0.1", *port)) {
                 Ok(_closed_at_once) => Finding::ok("port", format!("{port} is free for `{flag}`")),
                 Err(_taken) => Finding::ok(
                     "port",
-                    format!("{port} is in use, perhaps by a {server}; runs take a free one"),
+                    format!("{port} is in use, perhaps by a {server}; runs use a free port"),
                 ),
             },
         )
@@ -124,7 +124,7 @@ mod tests {
     use crate::command::doctor::Level;
 
     #[test]
-    fn a_dataset_that_cannot_be_replayed_breaks_a_run() {
+    fn missing_dataset_is_a_broken_finding() {
         let place = tempfile::tempdir().unwrap();
         let finding = dataset(&place.path().join("absent.csv"));
         assert_eq!(finding.level, Level::Broken);
@@ -132,11 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn an_output_directory_need_not_exist_but_must_be_possible() {
+    fn output_directory_may_be_missing_but_must_be_creatable() {
         let place = tempfile::tempdir().unwrap();
         assert_ne!(output(&place.path().join("a/b/c")).level, Level::Broken);
         let file = place.path().join("file");
-        std::fs::write(&file, "no directory").unwrap();
+        std::fs::write(&file, "not a directory").unwrap();
         assert_eq!(output(&file.join("runs")).level, Level::Broken);
     }
 }

@@ -1,5 +1,4 @@
-//! The case of a run whose producers were other processes: what their reports say, as the audit
-//! needs it.
+//! Input of the audit from the reports of producer processes.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,33 +8,32 @@ use crate::fleet::{self, Shard};
 use crate::load::Bound;
 use crate::pipeline::{Case, EmittedSchedule};
 use crate::record::RunKey;
-use crate::report::Produced;
-use crate::report::merge::Error;
+use crate::report::{MergeError, Produced};
 
-/// Puts the case of a run together from what all its producers say, of whom there is at least one.
-pub fn of(run_id: &str, producers: &[&Produced]) -> Result<Case, Error> {
-    let mut ledger = Ledger::default();
+/// Builds the case of a run from the accounts of all its producers, of which there is at least one.
+pub(super) fn build_case(run_id: &str, producers: &[&Produced]) -> Result<Case, MergeError> {
+    let mut merged = Ledger::default();
     let mut schedules = Vec::new();
     for produced in producers {
-        ledger.merge(account(produced)?);
+        merged.merge(ledger(produced)?);
         schedules.push(schedule(produced)?);
     }
-    let like = producers[0];
+    let first = producers[0];
     Ok(Case {
         run_id: run_id.to_owned(),
         scope: Scope {
             run: RunKey::of(run_id),
-            vehicles: like.schedule.vehicles,
-            topics: like.topics.clone().into_iter().collect(),
+            vehicles: first.schedule.vehicles,
+            topics: first.topics.clone().into_iter().collect(),
         },
-        label_column: like.label_column.clone(),
-        ledger,
+        label_column: first.label_column.clone(),
+        ledger: merged,
         schedules,
         after_checkpoints: 0,
     })
 }
 
-fn account(produced: &Produced) -> Result<Ledger, Error> {
+fn ledger(produced: &Produced) -> Result<Ledger, MergeError> {
     let sum = &produced.fingerprints;
     Ok(Ledger {
         emitted: produced.emitted,
@@ -49,7 +47,7 @@ fn account(produced: &Produced) -> Result<Ledger, Error> {
     })
 }
 
-fn schedule(produced: &Produced) -> Result<EmittedSchedule, Error> {
+fn schedule(produced: &Produced) -> Result<EmittedSchedule, MergeError> {
     let schedule = &produced.schedule;
     let total_rate = schedule.total_rate.as_deref();
     let fleet = fleet::Settings {
@@ -72,9 +70,9 @@ fn schedule(produced: &Produced) -> Result<EmittedSchedule, Error> {
             count: produced.shards,
         }),
     };
-    // What is read from a file decides no allocation and no division.
+    // Values from a file must not cause a huge allocation or a division by zero.
     if fleet.vehicles == 0 || fleet.rows == 0 || produced.shard >= produced.shards {
-        return Err(damaged("schedule", "no vehicle, no row or no part"));
+        return Err(damaged("schedule", "no vehicle, no row or no such shard"));
     }
     Ok(EmittedSchedule {
         fleet,
@@ -84,12 +82,12 @@ fn schedule(produced: &Produced) -> Result<EmittedSchedule, Error> {
     })
 }
 
-fn read<T: FromStr>(key: &'static str, text: &str) -> Result<T, Error> {
+fn read<T: FromStr>(key: &'static str, text: &str) -> Result<T, MergeError> {
     text.parse().map_err(|_| damaged(key, text))
 }
 
-fn damaged(key: &'static str, value: &str) -> Error {
-    Error::Damaged {
+fn damaged(key: &'static str, value: &str) -> MergeError {
+    MergeError::Damaged {
         key,
         value: value.to_owned(),
     }

@@ -1,82 +1,81 @@
-//! `convoy report merge`: joins the reports of one run's processes, and audits what they did.
+//! `convoy report merge`: merges the reports of one run's processes, and audits the run.
 
 use std::path::{Path, PathBuf};
 
 use convoy_server_kit::SecretUri;
 
 use crate::audit::Verdict;
-use crate::command::report::case;
-use crate::command::simulate;
+use crate::command::report::case::build_case;
 use crate::dataset::Dataset;
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::Runtimes;
 use crate::pipeline::{self, Case, Workload, dead_letter_collection, verdict};
-use crate::report::merge::{join, producers};
-use crate::report::{Notice, Produced, Report, RunDirectory, Status, Stored, read_report};
-use crate::settings::Invocation;
-use crate::settings::MergeSettings;
+use crate::report::{
+    self, Produced, Report, RunDirectory, SavedReport, Status, Warning, producers, read_report,
+};
+use crate::settings::{Invocation, MergeSettings};
 use crate::store::Connection;
-use crate::summary::simulate::dataset_of;
+use crate::summary::{describe_dataset, exit_status, present_report};
 use crate::terminal::Terminal;
 
-/// Connections to the store: one scans.
+/// Connections to the store. The audit needs one.
 const CONNECTIONS: u32 = 1;
 
-/// Joins reports, and looks at every document of the run where a store is named.
+/// Merges reports, and audits the documents of the run if a store is given.
 pub fn merge(
     settings: &MergeSettings,
     invocation: &Invocation,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
-    let stored = read(&settings.reports, terminal)?;
-    let producers = producers(&stored)?;
-    let mut report = join(&stored, invocation.line.clone());
+    let saved = read(&settings.reports, terminal)?;
+    let producers = producers(&saved)?;
+    let mut report = report::merge(&saved, invocation.line.clone());
     report.settings = serde_json::to_value(settings).unwrap_or_default();
     if let Some(store) = &settings.store {
         let case = match producers.as_slice() {
             [] => return Err(Error::NothingToAudit),
-            producers => case::of(&report.run.id, producers)?,
+            producers => build_case(&report.run.id, producers)?,
         };
         let rows = || rows(settings, producers[0], &report.dataset.hash);
         let audited = audit(settings, store, &case, &report, rows)?;
-        add(&mut report, audited);
+        add_audit(&mut report, audited);
     }
     let name = format!("{}-merged", report.run.id);
-    let directory = RunDirectory::create(&settings.output, &name)?;
-    simulate::present(&report, &directory, None, settings.format, terminal)?;
-    Ok(simulate::status(&report))
+    let directory = RunDirectory::create(&settings.report.output, &name)?;
+    present_report(&report, &directory, None, settings.report.format, terminal)?;
+    Ok(exit_status(&report))
 }
 
-/// Reads the reports but those that `runs/*` names in vain: of processes that were killed, which
-/// have none, and of earlier joins.
-fn read(reports: &[PathBuf], terminal: &Terminal) -> Result<Vec<Stored>, Error> {
-    let mut stored = Vec::new();
+/// Reads the reports. If several are given, as by `runs/*`, skips the directories of killed
+/// processes, which have no report, and merged reports.
+fn read(reports: &[PathBuf], terminal: &Terminal) -> Result<Vec<SavedReport>, Error> {
+    let mut saved = Vec::new();
     for path in reports {
         if reports.len() > 1 && path.is_dir() && !path.join("report.json").exists() {
             let path = path.display();
-            terminal.say(format_args!("left out `{path}`: it holds no report"));
+            terminal.say(format_args!("skipped `{path}`: it contains no report"));
             continue;
         }
         let (_, report) = read_report(path)?;
         if reports.len() > 1 && report.merged.is_some() {
             let path = path.display();
-            terminal.say(format_args!("left out `{path}`: it was joined itself"));
+            terminal.say(format_args!("skipped `{path}`: it is a merged report"));
             continue;
         }
-        stored.push(Stored::read(path)?);
+        saved.push(SavedReport::read(path)?);
     }
-    if stored.is_empty() {
+    if saved.is_empty() {
         return Err(Error::NothingToAudit);
     }
-    Ok(stored)
+    Ok(saved)
 }
 
-/// What an audit gave.
+/// Outcome of an audit.
 struct Audited {
     verdict: Verdict,
-    /// Whether a second look had the rows at hand, if there was one.
+    /// Whether the second pass had the rows of the dataset; `None` without a second pass.
     examined_rows: Option<bool>,
-    /// Why the rows were not at hand.
+    /// Why the rows were not available.
     unexamined: Option<String>,
 }
 
@@ -121,17 +120,14 @@ fn audit(
     })
 }
 
-/// Opens the rows that were emitted; the error says why that cannot be done.
+/// Opens the emitted dataset; the error says why it is not available.
 fn rows(settings: &MergeSettings, produced: &Produced, hash: &str) -> Result<Workload, String> {
     let reported = || PathBuf::from(&produced.schedule.dataset);
     let path = settings.dataset.clone().unwrap_or_else(reported);
     let workload = open(&path).map_err(|error| error.to_string())?;
-    let found = dataset_of(&workload).hash;
+    let found = describe_dataset(Some(&workload)).hash;
     if found != hash || workload.rows() != produced.schedule.rows {
-        return Err(format!(
-            "`{}` has other rows than were emitted",
-            path.display()
-        ));
+        return Err(format!("`{}` is not the emitted dataset", path.display()));
     }
     Ok(workload)
 }
@@ -140,29 +136,24 @@ fn open(path: &Path) -> Result<Workload, Error> {
     Ok(Workload::new(Dataset::open(path)?))
 }
 
-/// Puts the outcome of the audit into the report.
-fn add(report: &mut Report, audited: Audited) {
+/// Adds the outcome of the audit to the report.
+fn add_audit(report: &mut Report, audited: Audited) {
     let Audited {
         mut verdict,
         examined_rows,
         unexamined,
     } = audited;
-    let count = |name: &str| report.counters.get(name).copied().unwrap_or_default();
-    verdict.replayed = count("replayed");
-    verdict.producer_duplicated = count("producer_duplicated");
-    verdict.corrupt += count("conflicting");
-    report.status = Status::of(&verdict, report.status == Status::Interrupted);
-    let reported = count("stored");
-    if verdict.stored > reported {
-        report.warnings.push(Notice {
-            code: "unreported_consumer".to_owned(),
-            message: format!(
-                "{} of {} documents were stored by processes without a report here",
-                verdict.stored - reported,
-                verdict.stored
-            ),
-            advice: "their latency is in none of the stages: name every consumer's report; one that was killed has none".to_owned(),
-        });
+    let counters = report.counters;
+    verdict.replayed = counters.replayed;
+    verdict.producer_duplicated = counters.producer_duplicated;
+    verdict.corrupt += counters.conflicting;
+    report.status = Status::new(&verdict, report.status == Status::Interrupted);
+    if verdict.stored > counters.stored {
+        let warning = Warning::UnreportedConsumer {
+            unreported: verdict.stored - counters.stored,
+            stored: verdict.stored,
+        };
+        report.warnings.push(warning.notice());
     }
     report.verdict = verdict;
     if let Some(merged) = &mut report.merged {
@@ -170,10 +161,7 @@ fn add(report: &mut Report, audited: Audited) {
         merged.examined_rows = examined_rows;
     }
     if let Some(reason) = unexamined {
-        report.warnings.push(Notice {
-            code: "rows_not_examined".to_owned(),
-            message: format!("documents were not compared with the rows: {reason}"),
-            advice: "name the rows that were emitted by `--dataset PATH`".to_owned(),
-        });
+        let warning = Warning::RowsNotExamined { reason };
+        report.warnings.push(warning.notice());
     }
 }

@@ -1,4 +1,4 @@
-//! `convoy report`: what others have measured, shown again or joined.
+//! `convoy report`: shows saved reports again, or merges those of single processes.
 
 mod case;
 mod merge;
@@ -6,15 +6,15 @@ mod merge;
 pub use merge::merge;
 
 use crate::error::{Error, ExitStatus};
-use crate::report::{read_report, text};
+use crate::report::{read_report, write_text};
 use crate::settings::ShowSettings;
 use crate::terminal::Terminal;
 
-/// Shows a report as its run did.
+/// Shows a saved report as text.
 pub fn show(settings: &ShowSettings, terminal: &Terminal) -> Result<ExitStatus, Error> {
     let (path, report) = read_report(&settings.report)?;
     terminal
-        .data(|stdout| text::write(&report, &[path], stdout))
+        .data(|stdout| write_text(&report, &[path], stdout))
         .map_err(Error::Stdout)?;
     Ok(ExitStatus::Success)
 }

@@ -1,33 +1,42 @@
-//! The `.env` that makes other programs use the servers.
+//! The `.env` with which other programs use the servers.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::settings::Credentials;
 
-/// What programs say that cannot do without a user, where everyone is let in.
+/// Everything but the unreserved characters of RFC 3986.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// The same for paths.
+const PATH: AsciiSet = RESERVED.remove(b'/');
+
+/// Dummy user and password for programs that need some, if authentication is disabled.
 const ANYONE: &str = "anyone";
 
-/// What goes into the file; shown as its text.
+/// The content of the file; its `Display` is the text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EnvFile<'a> {
-    /// Where the broker listens.
     pub broker: SocketAddr,
-    /// Where the Schema Registry listens.
     pub registry: SocketAddr,
-    /// Where the store listens.
     pub store: SocketAddr,
-    /// Who vouches for broker and store, where they speak TLS.
+    /// CA certificate, with TLS.
     pub ca_file: Option<&'a Path>,
-    /// Who may use the servers; anyone if `None`.
+    /// Credentials; `None` if authentication is disabled.
     pub user: Option<&'a Credentials>,
 }
 
 impl EnvFile<'_> {
-    /// Returns what programs for Confluent Cloud and Atlas read, then what convoy itself reads.
+    /// Returns the variables for programs for Confluent Cloud and Atlas, then those for convoy.
     fn variables(&self) -> Vec<(&'static str, String)> {
-        // Programs for Confluent Cloud always log in; the broker lets everyone in who tries.
+        // Programs for Confluent Cloud always authenticate; the broker accepts any credentials.
         let (name, password) = self.user.map_or((ANYONE, ANYONE), |user| {
             (user.username.as_str(), user.password.reveal())
         });
@@ -58,12 +67,14 @@ impl EnvFile<'_> {
 
     fn store_uri(&self) -> String {
         let user = self.user.map_or_else(String::new, |user| {
-            let (name, password) = (&user.username, user.password.reveal());
-            format!("{}:{}@", percent_encode(name), percent_encode(password))
+            let name = utf8_percent_encode(&user.username, &RESERVED);
+            let password = utf8_percent_encode(user.password.reveal(), &RESERVED);
+            format!("{name}:{password}@")
         });
         let authentication = self.user.map(|_| "authSource=admin".to_owned());
         let encryption = self.ca_file.map(|file| {
-            let file = percent_encode(&file.display().to_string()).replace("%2F", "/");
+            let file = file.display().to_string();
+            let file = utf8_percent_encode(&file, &PATH);
             format!("tls=true&tlsCAFile={file}")
         });
         let options: Vec<String> = authentication.into_iter().chain(encryption).collect();
@@ -82,7 +93,7 @@ impl fmt::Display for EnvFile<'_> {
     }
 }
 
-/// Writes a value as programs read it from a `.env`: in quotes where a symbol may mean something.
+/// Quotes a value for a `.env` if it contains special characters.
 fn quote(value: &str) -> String {
     let plain = |symbol: char| symbol.is_ascii_alphanumeric() || "-_.:/@%?=".contains(symbol);
     if value.chars().all(plain) {
@@ -100,19 +111,6 @@ fn quote(value: &str) -> String {
     } else {
         format!("'{value}'")
     }
-}
-
-/// Writes a user, a password or a path as a URI holds it.
-fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
@@ -134,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_told_at_all_three_ends() {
+    fn credentials_are_written_for_all_three_servers() {
         let user = Credentials {
             username: "convoy".to_owned(),
             password: Secret::new("p@ss word"),
@@ -155,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn with_tls_the_authority_is_told_and_without_a_user_anyone_gets_in() {
+    fn tls_adds_the_ca_file_and_anonymous_servers_get_dummy_credentials() {
         insta::assert_snapshot!(file(None, Some(Path::new("/data/tls/ca.pem"))), @r"
         BOOTSTRAP_SERVER=127.0.0.1:9092
         SECURITY_PROTOCOL=SASL_SSL
@@ -174,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_quoted_only_where_they_must() {
+    fn values_with_special_characters_are_quoted() {
         let quoted = ["driver", "mongodb://127.0.0.1:27017", "a #b$c\"", "it's $5"].map(quote);
         insta::assert_snapshot!(quoted.join("\n"), @r#"
         driver

@@ -1,13 +1,13 @@
-//! `convoy up`: broker, Schema Registry and store for other people's programs, until Ctrl-C.
+//! `convoy up`: runs a broker, a Schema Registry and a store for other programs until Ctrl-C.
 //!
-//! Stdout gets nothing but a `.env` that makes programs written for Confluent Cloud and MongoDB
-//! Atlas, and convoy itself, use these servers.
+//! Stdout gets a `.env` only, with which programs for Confluent Cloud and MongoDB Atlas, and convoy
+//! itself, use these servers.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `user.rs` | who may use the servers: as named, as kept in the data directory, or drawn |
+//! | `user.rs` | credentials: given, stored in the data directory, or random |
 //! | `env_file.rs` | the text of the `.env` |
-//! | `open_files.rs` | how many connections there can be |
+//! | `open_files.rs` | the limit on open files |
 
 mod env_file;
 mod open_files;
@@ -25,28 +25,24 @@ use convoy_registry_server::RegistryServer;
 use convoy_server_kit::tls::Authority;
 
 use self::env_file::EnvFile;
-use crate::command::run_id;
 use crate::error::{Error, ExitStatus};
 use crate::host::embedded::{self, DataPlace, loopback};
 use crate::host::interrupt;
 use crate::host::roles::{Role, Runtimes};
 use crate::host::sweep;
 use crate::measure::RunClock;
-use crate::settings::Invocation;
-use crate::settings::{Credentials, UpSettings};
-use crate::terminal::{Terminal, logging};
+use crate::run_id::new_run_id;
+use crate::settings::{Credentials, Invocation, UpSettings};
+use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
-/// Directory of the log files, one per run.
-const LOGS: &str = "logs";
-
-/// What is said when the user stops the servers.
+/// Printed when the user stops the servers.
 const STOPPING: &str = "stopping; interrupt again to abort";
 
 /// The three servers.
 #[derive(Debug)]
 struct Serving {
     broker: KafkaServer,
-    /// Vouches for broker and store where they speak TLS.
+    /// CA of the broker's and the store's certificates, with `--tls`.
     authority: Option<Authority>,
     registry: RegistryServer,
     store: MongoServer,
@@ -59,9 +55,9 @@ pub fn run(
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::start();
-    let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let log_filter = invocation.log_filter.as_deref();
-    logging::start(terminal, Path::new(LOGS), &run_id, log_filter);
+    start_logging(terminal, Path::new(LOG_DIRECTORY), &run_id, log_filter);
     sweep::sweep_own_directories();
     if let Some(warning) = open_files::allow() {
         terminal.say(warning);
@@ -69,7 +65,7 @@ pub fn run(
     let data = DataPlace::open(settings.data_dir.as_deref(), &run_id)?;
     let runtimes = Runtimes::start(&[Role::Broker, Role::Registry, Role::Store])?;
     let interrupted = interrupt::listen(&runtimes.handle(Role::Broker), terminal, STOPPING);
-    let user = user::of(&settings.access, &data)?;
+    let user = user::credentials(&settings.access, &data)?;
     let serving = runtimes.block_on(Serving::start(settings, user.as_ref(), &data, &runtimes))?;
     terminal.say(serving.notice(user.as_ref(), &data));
     let env = serving.env_file(user.as_ref()).to_string();
@@ -124,7 +120,7 @@ impl Serving {
         })
     }
 
-    /// Returns what people are told.
+    /// Returns the lines for stderr.
     fn notice(&self, user: Option<&Credentials>, data: &DataPlace) -> String {
         let mut notice = format!(
             "Kafka broker:    {}{}\nSchema Registry: http://{}\nMongoDB store:   mongodb://{}{}\n",
@@ -132,30 +128,35 @@ impl Serving {
             self.authority.as_ref().map_or("", |_| " (TLS)"),
             self.registry.address(),
             self.store.address(),
-            self.authority.as_ref().map_or("", |_| " (TLS, or not)"),
+            self.authority.as_ref().map_or("", |_| " (TLS optional)"),
         );
         let _ = match user {
-            Some(user) => writeln!(notice, "user:            {}, no one else", user.username),
-            None => writeln!(notice, "user:            anyone on this machine"),
+            Some(user) => writeln!(
+                notice,
+                "user:            {} (password in the `.env`)",
+                user.username
+            ),
+            None => writeln!(notice, "user:            none (authentication is disabled)"),
         };
         if let Some(authority) = &self.authority {
             let ca_file = authority.ca_file().display();
-            let _ = writeln!(
-                notice,
-                "authority:       {ca_file}, to be trusted by clients"
-            );
+            let _ = writeln!(notice, "CA certificate:  {ca_file} (clients must trust it)");
         }
-        let fate = if data.is_temporary() {
-            ", removed when the servers stop"
+        let lifetime = if data.is_temporary() {
+            " (removed when the servers stop)"
         } else {
             ""
         };
-        let _ = writeln!(notice, "data:            {}{fate}", data.path().display());
-        notice.push_str("stop with Ctrl-C");
+        let _ = writeln!(
+            notice,
+            "data:            {}{lifetime}",
+            data.path().display()
+        );
+        notice.push_str("stop the servers with Ctrl-C");
         notice
     }
 
-    /// Returns the file that clients need.
+    /// Returns the `.env` for clients.
     fn env_file<'a>(&'a self, user: Option<&'a Credentials>) -> EnvFile<'a> {
         EnvFile {
             broker: self.broker.address(),
@@ -166,7 +167,7 @@ impl Serving {
         }
     }
 
-    /// Stops all servers at once; each ends its connections within a deadline of its own.
+    /// Stops all servers at once; each closes its connections within its own deadline.
     async fn stop(self) -> Result<(), Error> {
         let (broker, registry, store) =
             tokio::join!(self.broker.stop(), self.registry.stop(), self.store.stop());
@@ -187,7 +188,7 @@ fn store_user(user: &Credentials) -> store::User {
     store::User::new(user.username.clone(), user.password.clone())
 }
 
-/// Names the option that decides a port, where that is what went wrong.
+/// Names the option that sets the port, if the server could not listen on it.
 fn name_port(flag: &'static str, error: Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(current) = cause {

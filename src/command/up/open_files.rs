@@ -1,11 +1,11 @@
-//! How many files and sockets the process may have open: each connection takes one.
+//! Limit on open files: each connection needs one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Sockets of clients at all three servers, with room for the files of topics.
+/// Enough for clients of all three servers and the files of topics.
 const WANTED: u64 = 8_192;
 
-/// Raises the soft limit as far as the hard one allows; returns a warning where that is too little.
+/// Raises the soft limit up to the hard limit; returns a warning if that is not enough.
 pub(super) fn allow() -> Option<String> {
     let limit = getrlimit(Resource::Nofile);
     let maximum = limit.maximum.unwrap_or(u64::MAX);
@@ -24,8 +24,8 @@ pub(super) fn allow() -> Option<String> {
     tracing::info!(current, "limit on open files");
     (current < WANTED).then(|| {
         format!(
-            "warning: this process may open {current} files, so connections beyond that will wait; \
-             `ulimit -n {WANTED}` allows more"
+            "warning: this process may open only {current} files; more connections must wait; \
+             raise the limit with `ulimit -n {WANTED}`"
         )
     })
 }

@@ -1,5 +1,5 @@
-//! Who may use the servers: the user that was named, with the password that was given, kept in the
-//! data directory by an earlier start, or drawn now.
+//! Credentials of the servers. The password is the given one, else the one stored in the data
+//! directory by an earlier start, else a random one.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -13,21 +13,21 @@ use crate::error::Error;
 use crate::host::embedded::DataPlace;
 use crate::settings::{Access, Credentials};
 
-/// Characters of a password that is drawn: 143 bits.
+/// Characters of a random password: 143 bits.
 const PASSWORD_LENGTH: usize = 24;
 
-/// File of a data directory that keeps a drawn password: `.env` files go on working.
-const KEPT: &str = "password";
+/// File in a data directory with its random password, so that a `.env` stays valid.
+const PASSWORD_FILE: &str = "password";
 
-/// Returns the user who alone may use the servers, `None` if anyone may.
-pub(super) fn of(access: &Access, data: &DataPlace) -> Result<Option<Credentials>, Error> {
+/// Returns the credentials that clients need, `None` if authentication is disabled.
+pub(super) fn credentials(access: &Access, data: &DataPlace) -> Result<Option<Credentials>, Error> {
     let Access::User { name, password } = access else {
         return Ok(None);
     };
     let password = match password {
         Some(password) => password.clone(),
-        None if data.is_temporary() => draw_password(),
-        None => kept_password(&data.of(KEPT))?,
+        None if data.is_temporary() => random_password(),
+        None => stored_password(&data.of(PASSWORD_FILE))?,
     };
     Ok(Some(Credentials {
         username: name.clone(),
@@ -35,24 +35,24 @@ pub(super) fn of(access: &Access, data: &DataPlace) -> Result<Option<Credentials
     }))
 }
 
-/// Returns the password of an earlier start, or draws one and keeps it.
-fn kept_password(path: &Path) -> Result<Secret, Error> {
+/// Returns the stored password, or stores a random one.
+fn stored_password(path: &Path) -> Result<Secret, Error> {
     let failed = |source| Error::KeepPassword {
         path: path.to_owned(),
         source,
     };
     match fs::read_to_string(path) {
         Ok(kept) if !kept.trim().is_empty() => Ok(Secret::new(kept.trim())),
-        Ok(_) => draw_and_keep(path).map_err(failed),
+        Ok(_) => store_random_password(path).map_err(failed),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            draw_and_keep(path).map_err(failed)
+            store_random_password(path).map_err(failed)
         }
         Err(error) => Err(failed(error)),
     }
 }
 
-fn draw_and_keep(path: &Path) -> io::Result<Secret> {
-    let password = draw_password();
+fn store_random_password(path: &Path) -> io::Result<Secret> {
+    let password = random_password();
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
@@ -64,7 +64,7 @@ fn draw_and_keep(path: &Path) -> io::Result<Secret> {
     Ok(password)
 }
 
-fn draw_password() -> Secret {
+fn random_password() -> Secret {
     Secret::new(Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LENGTH))
 }
 
@@ -82,8 +82,8 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_drawn_anew_and_need_no_quotes() {
-        let (one, other) = (draw_password(), draw_password());
+    fn random_passwords_differ_and_need_no_quotes() {
+        let (one, other) = (random_password(), random_password());
         assert!(one.reveal() != other.reveal());
         assert!(
             one.reveal()
@@ -94,17 +94,20 @@ mod tests {
     }
 
     #[test]
-    fn a_data_directory_keeps_the_password_for_its_owner_alone() {
+    fn data_directory_keeps_the_password_readable_by_its_owner_only() {
         let directory = tempfile::tempdir().unwrap();
         let data = DataPlace::open(Some(&directory.path().join("data")), "run").unwrap();
-        let drawn = of(&access(None), &data).unwrap().unwrap();
+        let drawn = credentials(&access(None), &data).unwrap().unwrap();
         assert_eq!(drawn.username, "driver");
-        assert!(of(&access(None), &data).unwrap().unwrap() == drawn);
-        let mode = fs::metadata(data.of(KEPT)).unwrap().permissions().mode();
+        assert!(credentials(&access(None), &data).unwrap().unwrap() == drawn);
+        let mode = fs::metadata(data.of(PASSWORD_FILE))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
-        let given = of(&access(Some("given")), &data).unwrap().unwrap();
+        let given = credentials(&access(Some("given")), &data).unwrap().unwrap();
         assert_eq!(given.password.reveal(), "given");
-        assert!(of(&access(None), &data).unwrap().unwrap() == drawn);
-        assert!(of(&Access::Anyone, &data).unwrap().is_none());
+        assert!(credentials(&access(None), &data).unwrap().unwrap() == drawn);
+        assert!(credentials(&Access::Anyone, &data).unwrap().is_none());
     }
 }

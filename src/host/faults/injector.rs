@@ -12,8 +12,7 @@ use crate::host::fail_points::FailPoints;
 use crate::host::roles::Runtimes;
 use crate::host::servers::Servers;
 use crate::measure::{Histogram, Interval, RunClock, Stages, nanos};
-use crate::pipeline::run::progress::Totals;
-use crate::pipeline::{Context, Observer, Phase};
+use crate::pipeline::{Context, Observer, Phase, Totals};
 use crate::report::faults::Sample;
 
 /// Interval between samples of the run's counters.

@@ -5,7 +5,8 @@ use crate::fleet::Key;
 use crate::host::faults::Injector;
 use crate::measure::Interval;
 use crate::pipeline::{Context, Outcome};
-use crate::report::faults::{Effect, Event, Faults, Invariant, RequestFault, Told};
+use crate::record::HASHES_CONTENT;
+use crate::report::faults::{Effect, Event, Evidence, Faults, Invariant, RequestFault};
 
 /// Returns the section of a finished run.
 pub fn section(
@@ -26,7 +27,7 @@ pub fn section(
             at_s: happened.at_s,
             duration_s: happened.duration_s,
             outcome: happened.outcome.clone(),
-            effect: Effect::of(
+            effect: Effect::new(
                 happened.at_s,
                 happened.at_s + happened.duration_s,
                 &record.samples,
@@ -42,14 +43,15 @@ pub fn section(
     let out_of_order = DataKind::OutOfOrder.to_string();
     let out_of_order = verdict.faults.iter().find(|it| it.kind == out_of_order);
     let failure = outcome.failure.as_ref();
-    let told = Told {
+    let evidence = Evidence {
         failed: failure.is_some(),
         jumped: failure.is_some_and(crate::pipeline::Error::is_loss),
         ordered: key == Key::Vehicle,
         out_of_order: out_of_order.map_or(0, |account| account.injected),
+        counted_only: !HASHES_CONTENT,
     };
     let invariants = match &outcome.verdict {
-        Some(verdict) => Invariant::all(verdict, &context.counters.values(), told),
+        Some(verdict) => Invariant::all(verdict, &context.counters.snapshot(), evidence),
         None => Vec::new(),
     };
     Faults {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bson::{Document, doc};
 
-use crate::audit::{Examination, Expected, Inquest, Ledger, Scope, Verdict};
+use crate::audit::{Expected, FirstPass, Ledger, Scope, SecondPass, Verdict};
 use crate::fleet::{self, Reading, Readings};
 use crate::load::Rate;
 use crate::pipeline::audit::accounting::{Accounting, Reason, scheduled};
@@ -105,18 +105,18 @@ pub async fn verdict(
     mut accounting: Option<Accounting<'_>>,
 ) -> Result<Verdict, Error> {
     let filter = doc! { "run": &case.run_id };
-    let mut examination = Examination::new(case.scope.clone());
+    let mut first_pass = FirstPass::new(case.scope.clone());
     let mut reader = DocumentReader::with_label(case.label_column.clone());
     documents
         .scan(filter.clone(), |document| {
             match reader.read(document.as_bytes()) {
                 Ok(stored) => {
-                    examination.visit(&stored);
+                    first_pass.visit(&stored);
                     if let Some(accounting) = &mut accounting {
                         accounting.visit(&stored);
                     }
                 }
-                Err(_malformed) => examination.visit_unreadable(),
+                Err(_malformed) => first_pass.visit_unreadable(),
             }
         })
         .await
@@ -124,11 +124,11 @@ pub async fn verdict(
     let letters = dead_letters_only(case, documents, dead_letters, filter).await?;
     let strays = letters.keys().filter(|letter| stray(case, letter));
     let (all, strays) = (letters.len() as u64, strays.count() as u64);
-    let mut verdict = Verdict::of(&case.ledger, &examination, all, strays);
-    if !examination.agrees_with(&case.ledger) {
+    let mut verdict = Verdict::new(&case.ledger, &first_pass, all, strays);
+    if !first_pass.agrees_with(&case.ledger) {
         let hashes = hashes()?;
         let second = second_pass(case, documents, hashes.as_deref(), accounting.as_ref()).await?;
-        verdict.settle(&case.ledger, &second, case.after_checkpoints);
+        verdict.apply_second_pass(&case.ledger, &second, case.after_checkpoints);
     }
     if let Some(accounting) = accounting {
         verdict.faults = accounting.accounts(&case.ledger, verdict.reordered, &letters);
@@ -202,17 +202,17 @@ async fn second_pass(
     documents: &Documents,
     hashes: Option<&[u64]>,
     accounting: Option<&Accounting<'_>>,
-) -> Result<Inquest, Error> {
+) -> Result<SecondPass, Error> {
     let mut per_vehicle = vec![0; case.scope.vehicles as usize];
     for reading in case.schedules.iter().flat_map(EmittedSchedule::replay) {
         per_vehicle[reading.vehicle as usize] += 1;
     }
-    let mut inquest = Inquest::new(case.scope.clone(), &per_vehicle);
+    let mut second_pass = SecondPass::new(case.scope.clone(), &per_vehicle);
     let total: u64 = per_vehicle.iter().sum();
     let mut readings = vec![(EMPTY, 0); count(total)];
     for (producer, schedule) in case.schedules.iter().enumerate() {
         for reading in schedule.replay() {
-            if let Some(slot) = inquest.slot(reading.vehicle, reading.sequence) {
+            if let Some(slot) = second_pass.slot(reading.vehicle, reading.sequence) {
                 readings[count(slot)] = (reading, producer);
             }
         }
@@ -234,13 +234,13 @@ async fn second_pass(
     documents
         .scan(doc! { "run": &case.run_id }, |document| {
             match reader.read(document.as_bytes()) {
-                Ok(stored) => inquest.visit(&stored, expected),
-                Err(_malformed) => inquest.visit_unreadable(),
+                Ok(stored) => second_pass.visit(&stored, expected),
+                Err(_malformed) => second_pass.visit_unreadable(),
             }
         })
         .await
         .map_err(Error::Store)?;
-    Ok(inquest)
+    Ok(second_pass)
 }
 
 const EMPTY: Reading = Reading {

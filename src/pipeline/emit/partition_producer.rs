@@ -387,7 +387,7 @@ impl Filler {
             let (hash, date) = (message.payload_hash, message.emitted_at_unix_ms);
             ledger.messages.add(fingerprint(&id, hash, date));
         } else {
-            ledger.spoilt += 1;
+            ledger.invalid += 1;
         }
         self.push(message, sent);
         if let Some(kind) = fault {

@@ -29,7 +29,7 @@ pub struct Length {
 }
 
 /// How a process takes part in its group.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Participation {
     /// Where the group starts to read.
     pub start: Start,

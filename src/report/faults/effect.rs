@@ -1,63 +1,63 @@
-//! What a disturbance did to throughput and latency, and how long it was felt.
+//! Effect of a fault on throughput and latency, and the time to recover from it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::measure::Interval;
 
-/// How far back the time before a disturbance reaches, seconds.
+/// Length of the reference period before a fault, seconds.
 const BEFORE_S: f64 = 5.0;
 
-/// Length of the window in which throughput is measured, seconds.
+/// Window of a throughput measurement, seconds.
 const WINDOW_S: f64 = 0.5;
 
-/// Records that flow in so long are no backlog worth telling, seconds.
-const MOMENT_S: f64 = 0.05;
+/// The records of this many seconds are not a significant backlog.
+const NEGLIGIBLE_S: f64 = 0.05;
 
-/// How long after its end a disturbance may begin to be felt, seconds.
-const LATE_S: f64 = 2.0;
+/// Longest delay between the end of a fault and its first effect, seconds.
+const MAX_DELAY_S: f64 = 2.0;
 
-/// Share of the throughput before that counts as recovered.
+/// Share of the reference throughput that counts as recovered.
 const RECOVERED: f64 = 0.9;
 
 /// Counts at one instant of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sample {
-    /// When, seconds after the first reading's instant.
+    /// Seconds after the first reading's instant.
     pub at_s: f64,
-    /// Readings emitted so far.
+    /// Readings emitted.
     pub emitted: u64,
-    /// Documents stored so far.
+    /// Documents stored.
     pub stored: u64,
-    /// Readings emitted, but neither stored nor set aside.
+    /// Readings emitted, but neither stored nor dead-lettered.
     pub backlog: u64,
 }
 
-/// What was measured before, during and after a disturbance.
+/// Measurements before, during and after a fault. It lasts until the run has recovered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
-    /// Records stored per second in the seconds before.
+    /// Throughput before.
     pub throughput_before_records_per_second: f64,
-    /// Records stored per second from its beginning until the run had recovered.
+    /// Throughput during.
     pub throughput_during_records_per_second: f64,
-    /// Records stored per second from then on, as long as readings were emitted; none if none were.
+    /// Throughput after, until the last emission; `None` if nothing was emitted.
     pub throughput_after_records_per_second: Option<f64>,
-    /// Highest end-to-end p99 of the seconds before.
+    /// Highest end-to-end p99 of a second before.
     pub end_to_end_latency_p99_before_us: u64,
-    /// Highest end-to-end p99 of the seconds from its beginning until the run had recovered.
+    /// Highest end-to-end p99 of a second during.
     pub end_to_end_latency_p99_during_us: u64,
-    /// Highest end-to-end p99 of the seconds after; none if there were none.
+    /// Highest end-to-end p99 of a second after; `None` if there was none.
     pub end_to_end_latency_p99_after_us: Option<u64>,
-    /// Largest backlog from its beginning until the run had recovered.
+    /// Largest backlog during.
     pub backlog_peak: u64,
-    /// From its beginning until throughput was back at nine tenths of what it was before, or the
-    /// backlog at what it was; 0 if it was never felt, none if that did not happen.
+    /// Time from the start of the fault until throughput or backlog was back at its level before; 0
+    /// if there was no effect, `None` if the run did not recover.
     pub recovered_after_s: Option<f64>,
 }
 
 impl Effect {
-    /// Compares the seconds before a disturbance, which lasted from `begin` to `end`, with those
-    /// during and after it. None without a time before it.
-    pub fn of(begin: f64, end: f64, samples: &[Sample], intervals: &[Interval]) -> Option<Self> {
+    /// Compares the seconds before a fault, which lasted from `begin` to `end`, with those during and
+    /// after it. Returns `None` if nothing was stored before it.
+    pub fn new(begin: f64, end: f64, samples: &[Sample], intervals: &[Interval]) -> Option<Self> {
         let first = samples.iter().find(|sample| sample.stored > 0)?.at_s;
         let before = first.max(begin - BEFORE_S)..begin;
         let level = rate(samples, before.start, before.end).filter(|level| *level > 0.0)?;
@@ -73,7 +73,7 @@ impl Effect {
             end_to_end_latency_p99_before_us: p99(intervals, before.start, before.end)
                 .unwrap_or_default(),
             end_to_end_latency_p99_during_us: p99(intervals, begin, over).unwrap_or_default(),
-            // The second in which it recovered belongs to the time during.
+            // The second of the recovery belongs to the period during.
             end_to_end_latency_p99_after_us: p99(intervals, over.ceil(), emission_end),
             backlog_peak: peak(samples, begin, over),
             recovered_after_s: recovered,
@@ -81,7 +81,7 @@ impl Effect {
     }
 }
 
-/// Returns how long after its beginning a disturbance was not felt any more.
+/// Returns the time from the start of a fault to the recovery.
 fn recovered(
     begin: f64,
     end: f64,
@@ -93,19 +93,19 @@ fn recovered(
         let rate = rate(samples, at - WINDOW_S, at);
         rate.is_none_or(|rate| rate < level * RECOVERED)
     };
-    let behind = |sample: &Sample| sample.backlog as f64 > usual_backlog;
+    let backlogged = |sample: &Sample| sample.backlog as f64 > usual_backlog;
     let mut later = samples.iter().filter(|sample| sample.at_s > begin);
-    let felt = later.find(|sample| slow(sample.at_s) && behind(sample));
-    let Some(felt) = felt.filter(|felt| felt.at_s <= end + LATE_S) else {
+    let affected = later.find(|sample| slow(sample.at_s) && backlogged(sample));
+    let Some(affected) = affected.filter(|affected| affected.at_s <= end + MAX_DELAY_S) else {
         return Some(0.0);
     };
-    let from = felt.at_s.max(end);
+    let from = affected.at_s.max(end);
     let mut later = samples.iter().filter(|sample| sample.at_s >= from);
-    let back = later.find(|sample| !slow(sample.at_s) || !behind(sample))?;
+    let back = later.find(|sample| !slow(sample.at_s) || !backlogged(sample))?;
     Some(back.at_s - begin)
 }
 
-/// Returns records stored per second between two instants; none where there are not two samples.
+/// Returns records stored per second between two instants; `None` without two samples.
 fn rate(samples: &[Sample], from: f64, to: f64) -> Option<f64> {
     let mut within = samples
         .iter()
@@ -116,7 +116,7 @@ fn rate(samples: &[Sample], from: f64, to: f64) -> Option<f64> {
     (seconds > 0.0).then(|| last.stored.saturating_sub(first.stored) as f64 / seconds)
 }
 
-/// Returns the backlog that is nothing unusual: twice its mean, or what flows in a moment.
+/// Returns the largest usual backlog: twice the mean plus the records of [`NEGLIGIBLE_S`].
 fn usual(samples: &[Sample], from: f64, to: f64, level: f64) -> f64 {
     let within = samples
         .iter()
@@ -124,7 +124,7 @@ fn usual(samples: &[Sample], from: f64, to: f64, level: f64) -> f64 {
     let (sum, count) = within.fold((0.0, 0.0), |(sum, count), sample| {
         (sum + sample.backlog as f64, count + 1.0)
     });
-    2.0 * sum / f64::max(count, 1.0) + level * MOMENT_S
+    2.0 * sum / f64::max(count, 1.0) + level * NEGLIGIBLE_S
 }
 
 fn peak(samples: &[Sample], from: f64, to: f64) -> u64 {
@@ -137,7 +137,7 @@ fn peak(samples: &[Sample], from: f64, to: f64) -> u64 {
         .unwrap_or_default()
 }
 
-/// Returns the highest p99 of the seconds that have a part between two instants.
+/// Returns the highest p99 of the seconds that overlap with a period.
 fn p99(intervals: &[Interval], from: f64, to: f64) -> Option<u64> {
     let within = intervals
         .iter()
@@ -148,7 +148,7 @@ fn p99(intervals: &[Interval], from: f64, to: f64) -> Option<u64> {
         .max()
 }
 
-/// Returns when the last reading was emitted.
+/// Returns the instant of the last emission.
 fn emission_end(samples: &[Sample]) -> f64 {
     let last = samples.last().map_or(0, |sample| sample.emitted);
     let end = samples.iter().find(|sample| sample.emitted == last);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_is_felt_until_records_flow_again() {
+    fn stall_lasts_until_throughput_recovers() {
         let intervals = seconds(|second| {
             if (8..11).contains(&second) {
                 2_000_000
@@ -202,7 +202,7 @@ mod tests {
                 20_000
             }
         });
-        let effect = Effect::of(8.0, 10.0, &run(8.0..10.0), &intervals).unwrap();
+        let effect = Effect::new(8.0, 10.0, &run(8.0..10.0), &intervals).unwrap();
         assert!((effect.throughput_before_records_per_second - 100.0).abs() < 5.0);
         assert!(
             effect.throughput_during_records_per_second < 50.0,
@@ -217,21 +217,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_never_felt_is_recovered_from_at_once() {
-        let effect = Effect::of(8.0, 8.1, &run(30.0..30.0), &seconds(|_| 20_000)).unwrap();
+    fn fault_without_effect_recovers_after_zero_seconds() {
+        let effect = Effect::new(8.0, 8.1, &run(30.0..30.0), &seconds(|_| 20_000)).unwrap();
         assert_eq!(effect.recovered_after_s, Some(0.0));
     }
 
     #[test]
-    fn a_run_that_stays_down_has_not_recovered() {
-        let effect = Effect::of(8.0, 8.1, &run(8.0..30.0), &seconds(|_| 20_000)).unwrap();
+    fn run_that_stays_down_has_not_recovered() {
+        let effect = Effect::new(8.0, 8.1, &run(8.0..30.0), &seconds(|_| 20_000)).unwrap();
         assert_eq!(effect.recovered_after_s, None);
         assert_eq!(effect.throughput_after_records_per_second, None);
     }
 
     #[test]
-    fn without_a_time_before_there_is_nothing_to_compare_with() {
-        assert_eq!(Effect::of(0.0, 1.0, &run(0.0..1.0), &[]), None);
-        assert_eq!(Effect::of(1.0, 2.0, &[], &[]), None);
+    fn fault_without_a_period_before_has_no_effect_section() {
+        assert_eq!(Effect::new(0.0, 1.0, &run(0.0..1.0), &[]), None);
+        assert_eq!(Effect::new(1.0, 2.0, &[], &[]), None);
     }
 }

@@ -1,61 +1,60 @@
-//! What went wrong on purpose in a run, what it did to it, and whether every promise held.
+//! Injected faults of a run, their effect, and whether every invariant held.
 //!
-//! A report with this section is no measure of the pipeline; it shows how the pipeline bears it.
+//! Measurements of a run with this section do not compare with those of a normal run.
 
-pub mod effect;
-pub mod invariant;
-pub mod text;
+mod effect;
+mod invariant;
 
 use serde::{Deserialize, Serialize};
 
 use crate::audit::FaultAccount;
 
 pub use effect::{Effect, Sample};
-pub use invariant::{Invariant, Told};
+pub use invariant::{Evidence, Invariant};
 
-/// Everything that went wrong on purpose.
+/// Injected faults of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Faults {
-    /// The plan, as `--faults` takes it.
+    /// Fault plan in the syntax of `--faults`.
     pub plan: String,
-    /// The command that repeats it.
+    /// Command that repeats the run with the same faults.
     pub replay: String,
-    /// What was done to readings, each kind with what became of it.
+    /// Faults in readings, by kind, with their outcome.
     pub data: Vec<FaultAccount>,
-    /// What was done to requests, by kind.
+    /// Faults in requests, by kind.
     pub requests: Vec<RequestFault>,
-    /// What was done to servers, in the order in which it happened.
+    /// Faults of servers, in chronological order.
     pub events: Vec<Event>,
-    /// What was planned and did not happen, because the run had ended.
+    /// Planned faults after the end of the run.
     pub not_reached: Vec<String>,
-    /// What is promised, and whether it held.
+    /// Guarantees, and whether they held.
     pub invariants: Vec<Invariant>,
 }
 
-/// Something that was done to requests at a probability.
+/// A fault that was injected into requests with a probability.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestFault {
-    /// Its name.
+    /// Name of the fault.
     pub kind: String,
-    /// To which share of requests it was to be done, 0 to 1.
+    /// Probability per request, 0 to 1.
     pub probability: f64,
-    /// To how many it was done.
+    /// Number of requests with the fault.
     pub count: u64,
 }
 
-/// Something that was done to a server.
+/// A fault of a server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Its name.
+    /// Name of the fault.
     pub kind: String,
-    /// When it began, seconds after the first reading's instant.
+    /// Start, seconds after the first reading's instant.
     pub at_s: f64,
-    /// How long it took.
+    /// Duration in seconds.
     pub duration_s: f64,
-    /// What came of it at the server, in words.
+    /// Outcome at the server, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
-    /// What it did to the run; absent where nothing was measured before it.
+    /// Effect on the run; `None` if nothing was measured before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
 }

@@ -16,9 +16,11 @@ use crate::tidy::sources::{Names, PACKAGES, Source, root, sources};
 /// Where a crate may be named: path prefixes.
 const KNOWN_IN: &[(&str, &[&str])] = &[
     ("clap", &["cli/"]),
+    ("clap_complete", &["cli/"]),
+    ("clap_mangen", &["cli/"]),
     ("toml", &["cli/"]),
     ("dotenvy", &["cli/"]),
-    ("strsim", &["cli/", "faults/"]),
+    ("strsim", &["suggest.rs"]),
     ("indicatif", &["terminal/"]),
     ("tracing_subscriber", &["terminal/"]),
     ("rskafka", &["broker/client.rs"]),

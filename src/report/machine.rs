@@ -1,44 +1,44 @@
-//! The machine a run was measured on. Reading it is the commands' business; this is the value.
+//! Machine and build that a run was measured with. `summary::machine` reads it.
 
 use serde::{Deserialize, Serialize};
 
-/// What about the machine decides the numbers. Absent where the system does not say.
+/// Properties of the machine that affect the measurements; `None` if the system does not report one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Environment {
+pub struct Machine {
     /// Operating system.
     pub os: String,
     /// Processor architecture.
     pub architecture: String,
     /// Kernel release.
     pub kernel: Option<String>,
-    /// Processor's name.
+    /// Processor model.
     pub cpu_model: Option<String>,
-    /// Cores this process may use.
+    /// Cores available to this process.
     pub cores: u32,
-    /// Memory of the machine.
+    /// Physical memory.
     pub memory_bytes: Option<u64>,
-    /// One-minute load average when the run started.
+    /// One-minute load average at the start of the run.
     pub load_average: Option<f64>,
-    /// Share of CPU time that the hypervisor gave to others during the run, 0 to 1.
+    /// Share of CPU time that the hypervisor gave to other guests during the run, 0 to 1.
     pub steal_share: Option<f64>,
-    /// How convoy was compiled.
+    /// Profile of this executable.
     pub build_profile: BuildProfile,
-    /// Hash of the boot id: equal where `CLOCK_MONOTONIC` of two reports compares.
+    /// Hash of the boot id: `CLOCK_MONOTONIC` of two reports with the same hash is comparable.
     pub boot: Option<String>,
 }
 
-/// How convoy was compiled.
+/// Compiler profile of an executable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BuildProfile {
-    /// Unoptimised; its numbers say nothing.
+    /// Unoptimised; its measurements are meaningless.
     Debug,
     /// Optimised.
     Release,
 }
 
 impl BuildProfile {
-    /// The profile of this executable.
+    /// Profile of this executable.
     pub const CURRENT: Self = if cfg!(debug_assertions) {
         Self::Debug
     } else {

@@ -1,12 +1,14 @@
 //! `convoy simulate`: provision → warm up → measure → drain → audit → report → tear down.
 
+mod null_sink;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::command::{null_sink, run_id, workload};
+use crate::command::workload;
 use crate::error::{Error, ExitStatus};
 use crate::faults::{DataFaults, Plan};
 use crate::host::faults::{self, Injector, Watched};
@@ -16,16 +18,15 @@ use crate::host::roles::{Role, Runtimes};
 use crate::host::servers::Servers;
 use crate::host::sweep;
 use crate::measure::RunClock;
-use crate::pipeline::{
-    self, Context, EmissionSettings, Observer, Roles, SimulationSettings, StorageSettings,
-    Timeouts, TopicCreation,
+use crate::pipeline::{self, Context, EmissionSettings, Observer, Roles, SimulationSettings};
+use crate::report::{LatencyLog, PartialFile, Report, RunDirectory};
+use crate::run_id::new_run_id;
+use crate::settings::{Invocation, SimulateSettings, Sink};
+use crate::summary::{
+    Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, null_sink_report,
+    present_report, simulate_report,
 };
-use crate::report::{LatencyLog, PartialFile, Report, RunDirectory, Status, json, text};
-use crate::settings::Invocation;
-use crate::settings::{Format, SimulateSettings, Sink};
-use crate::summary::observer::{self, Display};
-use crate::summary::simulate::{Baseline, CpuUse, Setting, null_report, pipeline_report};
-use crate::terminal::{Terminal, logging};
+use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// Roles with tasks of their own; the generator is a thread.
 const ROLES: [Role; 5] = [
@@ -47,11 +48,11 @@ pub fn run(
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::start();
-    let run_id = run_id::of_start(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
-    let directory = RunDirectory::create(&settings.output, &run_id)?;
-    logging::start(
+    let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    let directory = RunDirectory::create(&settings.report.output, &run_id)?;
+    start_logging(
         terminal,
-        Path::new(logging::DIRECTORY),
+        Path::new(LOG_DIRECTORY),
         &run_id,
         invocation.log_filter.as_deref(),
     );
@@ -59,11 +60,11 @@ pub fn run(
     let (context, simulation) = resolve(settings, run_id, clock)?;
     let runtimes = Runtimes::start(&ROLES)?;
     let baseline = Baseline::read(clock);
-    let setting = Setting {
+    let process = Process {
         invocation,
         settings,
         context: &context,
-        emission: &simulation.emission,
+        workload: Some(&simulation.emission.workload),
         baseline: &baseline,
     };
     let log = directory.latency_log(clock.epoch_unix_ms())?;
@@ -73,7 +74,8 @@ pub fn run(
             let paced = null_sink::pace(clock, &simulation.emission.fleet, &runtimes, &interrupted);
             let cpu = CpuUse::read(clock).with_generator(paced.generator_cpu);
             let interrupted = interrupted.is_cancelled();
-            let report = null_report(&setting, &paced.recording, paced.emitted, interrupted, &cpu);
+            let report =
+                null_sink_report(&process, &paced.recording, paced.emitted, interrupted, &cpu);
             Ran {
                 report,
                 log: None,
@@ -83,15 +85,12 @@ pub fn run(
         Sink::Pipeline => {
             let display = Arc::new(Display::new(
                 terminal,
-                (
-                    settings.load.warmup,
-                    observer::expected(settings.load.bound),
-                ),
+                ExpectedPhases::new(settings.load.warmup, settings.load.bound),
                 clock,
                 log,
             ));
             run_pipeline(
-                &setting,
+                &process,
                 &context,
                 simulation.clone(),
                 &runtimes,
@@ -106,10 +105,10 @@ pub fn run(
         log,
         failure,
     } = ran;
-    present(&report, &directory, log, settings.format, terminal)?;
+    present_report(&report, &directory, log, settings.report.format, terminal)?;
     match failure {
         Some(failure) => Err(failure.into()),
-        None => Ok(status(&report)),
+        None => Ok(exit_status(&report)),
     }
 }
 
@@ -122,7 +121,7 @@ struct Ran {
 
 /// Starts the servers, runs the pipeline once, stops the servers.
 fn run_pipeline(
-    setting: &Setting<'_>,
+    process: &Process<'_, SimulateSettings>,
     context: &Arc<Context>,
     simulation: SimulationSettings,
     runtimes: &Runtimes,
@@ -131,19 +130,19 @@ fn run_pipeline(
     terminal: &Terminal,
 ) -> Result<Ran, Error> {
     display.phase(pipeline::Phase::Preparing);
-    let tell = |line: &str| display.tell(line);
-    let settings = setting.settings;
+    let tell = |line: &str| display.message(line);
+    let settings = process.settings;
     let injector = settings.faults.clone().map(|plan| {
         tell(&format!(
             "injecting faults; repeat them with: {}",
-            replay(setting, &plan)
+            replay(process, &plan)
         ));
         Injector::new(plan, settings.load.seed, context.clock)
     });
     let launch = Launch {
         settings,
         run_id: &context.settings.run_id,
-        docker_env: &setting.invocation.docker_env,
+        docker_env: &process.invocation.docker_env,
         fail_points: injector
             .as_ref()
             .map(|injector| Arc::clone(injector.points())),
@@ -165,11 +164,11 @@ fn run_pipeline(
         let cpu = cpu.unwrap_or_else(|| CpuUse::read(context.clock));
         let cpu = cpu.with_generator(outcome.generator_cpu);
         let faults = injector.map(|injector| {
-            let replay = replay(setting, injector.plan());
-            faults::section(&injector, replay, &outcome, context, setting.emission.key)
+            let replay = replay(process, injector.plan());
+            faults::section(&injector, replay, &outcome, context, settings.load.key)
         });
         (
-            pipeline_report(setting, &servers, &outcome, &cpu, faults),
+            simulate_report(process, &servers, &outcome, &cpu, faults),
             outcome.failure,
         )
     });
@@ -221,40 +220,12 @@ async fn run_on(
 }
 
 /// The command that repeats a run with a plan, spelled out.
-fn replay(setting: &Setting<'_>, plan: &Plan) -> String {
-    let mut line = format!("{} --faults={plan}", setting.invocation.line_without_faults);
+fn replay(process: &Process<'_, SimulateSettings>, plan: &Plan) -> String {
+    let mut line = format!("{} --faults={plan}", process.invocation.line_without_faults);
     if !line.contains("--seed") {
-        let _ = write!(line, " --seed={}", setting.settings.load.seed);
+        let _ = write!(line, " --seed={}", process.settings.load.seed);
     }
     line
-}
-
-/// Writes the report's files and shows it on stdout.
-pub(super) fn present(
-    report: &Report,
-    directory: &RunDirectory,
-    log: Option<LatencyLog<PartialFile>>,
-    format: Format,
-    terminal: &Terminal,
-) -> Result<(), Error> {
-    let files = directory.write(report, log)?;
-    terminal
-        .data(|stdout| match format {
-            Format::Text => text::write(report, &files, stdout),
-            Format::Json => json::write(report, stdout),
-        })
-        .map_err(Error::Stdout)
-}
-
-/// Returns the exit status that a report asks for.
-pub(super) fn status(report: &Report) -> ExitStatus {
-    if !report.passed() {
-        ExitStatus::Failed
-    } else if report.status == Status::Interrupted {
-        ExitStatus::Interrupted
-    } else {
-        ExitStatus::Success
-    }
 }
 
 /// Opens the dataset and resolves the settings of the pipeline.
@@ -266,35 +237,19 @@ fn resolve(
     let rows = workload::open(&settings.load, settings.topic.as_deref())?;
     let faults = settings.faults.as_ref();
     let emission = EmissionSettings {
-        fleet: workload::fleet(&settings.load, &rows.workload, None),
+        fleet: settings.load.fleet(rows.workload.rows(), None),
         workload: Arc::new(rows.workload),
         key: settings.load.key,
-        compression: settings.compression,
-        linger: settings.linger,
+        compression: settings.producer.compression,
+        linger: settings.producer.linger,
         data_faults: faults.and_then(|plan| DataFaults::of(plan, settings.load.seed)),
     };
-    let storage = StorageSettings {
-        group: None,
-        database: settings.database.clone(),
-        collection: settings.collection.clone(),
-        connections: settings.consumers as usize,
-        batch_records: settings.batch_records as usize,
-        batch_wait: settings.batch_wait,
-        drain_timeout: settings.drain_timeout,
-        store_timeout: settings.store_timeout,
-    };
+    let storage = settings.writer.storage(None, settings.consumers as usize);
     let shared = pipeline::Settings {
         run_id,
         topics: rows.topics,
-        creation: TopicCreation {
-            partitions: settings.partitions,
-            partitions_required: settings.partitions_required,
-            replication_factor: settings.replication_factor,
-        },
-        timeouts: Timeouts {
-            request: settings.request_timeout,
-            broker: settings.broker_timeout,
-        },
+        creation: settings.creation,
+        timeouts: settings.timeouts,
     };
     let simulation = SimulationSettings {
         emission: Arc::new(emission),

@@ -1,22 +1,22 @@
-//! The section of the text form.
+//! Section on injected faults.
 
 use std::fmt::Write as _;
 
 use crate::report::faults::{Effect, Event, Faults};
 use crate::report::quantity;
 
-/// Writes the section.
-pub fn section(faults: &Faults) -> String {
-    let mut text = format!("faults, on purpose: {}\n", faults.plan);
+/// Returns the section.
+pub(super) fn section(faults: &Faults) -> String {
+    let mut text = format!("injected faults: {}\n", faults.plan);
     for account in &faults.data {
-        let found = if account.injected == account.accounted {
-            "all accounted for"
+        let mismatch = if account.injected == account.accounted {
+            ""
         } else {
-            "NOT ALL ACCOUNTED FOR"
+            " · MISMATCH"
         };
         let _ = writeln!(
             text,
-            "  {}: injected {} · accounted {} · {found}",
+            "  {}: injected {} · accounted for {}{mismatch}",
             account.kind,
             quantity::count(account.injected),
             quantity::count(account.accounted),
@@ -25,7 +25,7 @@ pub fn section(faults: &Faults) -> String {
     for request in &faults.requests {
         let _ = writeln!(
             text,
-            "  {}: {} times",
+            "  {}: {} requests",
             request.kind,
             quantity::count(request.count)
         );
@@ -34,10 +34,10 @@ pub fn section(faults: &Faults) -> String {
         text.push_str(&line(event));
     }
     for planned in &faults.not_reached {
-        let _ = writeln!(text, "  {planned}: did not happen, the run had ended");
+        let _ = writeln!(text, "  {planned}: not injected, because the run had ended");
     }
     text.push_str(&invariants(faults));
-    let _ = writeln!(text, "  repeat by: {}", faults.replay);
+    let _ = writeln!(text, "  repeat with: {}", faults.replay);
     text
 }
 
@@ -61,7 +61,7 @@ fn line(event: &Event) -> String {
 fn effect_line(effect: &Effect) -> String {
     let after = |shown: Option<String>| shown.unwrap_or_else(|| "–".to_owned());
     let recovered = match effect.recovered_after_s {
-        Some(0.0) => "not felt".to_owned(),
+        Some(0.0) => "no effect".to_owned(),
         Some(recovered) => format!("recovered after {}", seconds(recovered)),
         None => "NOT RECOVERED".to_owned(),
     };
@@ -97,9 +97,9 @@ fn invariants(faults: &Faults) -> String {
     for broken in faults.invariants.iter().filter(|it| it.held == Some(false)) {
         let _ = writeln!(text, "  BROKEN: {}, {}", broken.name, broken.promise);
     }
-    let untold = named(None);
-    if !untold.is_empty() {
-        let _ = writeln!(text, "  cannot be told: {untold}");
+    let unknown = named(None);
+    if !unknown.is_empty() {
+        let _ = writeln!(text, "  unknown: {unknown}");
     }
     text
 }
@@ -120,7 +120,7 @@ mod tests {
     use crate::report::faults::{Invariant, RequestFault};
 
     #[test]
-    fn the_section_reads_like_this() {
+    fn section_is_rendered() {
         let invariant = |name: &str, held| Invariant {
             name: name.to_owned(),
             promise: "something".to_owned(),
@@ -163,16 +163,16 @@ mod tests {
             ],
         };
         insta::assert_snapshot!(section(&faults), @"
-        faults, on purpose: data=duplicate:0.01,broker-restart@5s,store-hang@60s+1s
-          duplicate: injected 12 · accounted 12 · all accounted for
-          store-cut-after-apply: 3 times
+        injected faults: data=duplicate:0.01,broker-restart@5s,store-hang@60s+1s
+          duplicate: injected 12 · accounted for 12
+          store-cut-after-apply: 3 requests
           broker-restart at 5.0 s for 38.0 ms
             500 → 350 → 500 records/s · p99 42.0 ms → 310 ms → – · backlog up to 120 · recovered after 400 ms
-          store-hang@60s+1s: did not happen, the run had ended
+          store-hang@60s+1s: not injected, because the run had ended
           held: I1
           BROKEN: I2, something
-          cannot be told: I5
-          repeat by: convoy simulate --seed=7
+          unknown: I5
+          repeat with: convoy simulate --seed=7
         ");
     }
 }

@@ -1,4 +1,4 @@
-//! Shows a run's progress and logs its latencies while it goes on.
+//! Shows the progress of a run on the terminal and writes its latency log.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,20 +9,31 @@ use crate::load::Bound;
 use crate::measure::{Histogram, Interval, RunClock, Stages};
 use crate::pipeline::{Context, INTERVAL, Observer, Phase, TopicPartition, Totals};
 use crate::report::{LatencyLog, PartialFile};
-use crate::summary::simulate::CpuUse;
-use crate::terminal::progress::{Arrived, Expected, Progress, Snapshot};
-use crate::terminal::{self, Terminal};
+use crate::summary::cpu::CpuUse;
+use crate::terminal::{self, Arrived, Expected, Progress, Snapshot, Terminal};
 
-/// Returns how the measured part of a run is expected to end.
-pub fn expected(bound: Bound) -> Option<Expected> {
-    match bound {
-        Bound::Duration(duration) => Some(Expected::Duration(duration)),
-        Bound::Records(records) => Some(Expected::Records(records)),
-        Bound::Rows => None,
+/// Expected lengths of the phases with load.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ExpectedPhases {
+    /// Length of the warm-up.
+    pub warm_up: Duration,
+    /// End of the measured phase; `None` if unknown.
+    pub run: Option<Expected>,
+}
+
+impl ExpectedPhases {
+    /// Returns the expected lengths for a load with a warm-up and a bound.
+    pub fn new(warm_up: Duration, bound: Bound) -> Self {
+        let run = match bound {
+            Bound::Duration(duration) => Some(Expected::Duration(duration)),
+            Bound::Records(records) => Some(Expected::Records(records)),
+            Bound::Rows => None,
+        };
+        Self { warm_up, run }
     }
 }
 
-/// Says which partitions are owned: `owns 4 of 8 partitions: sensor 0, 2, 4, 6`.
+/// Formats the owned partitions: `owns 4 of 8 partitions: sensor 0, 2, 4, 6`.
 fn ownership(context: &Context, owned: &BTreeSet<TopicPartition>) -> String {
     let all = context.partitions().count();
     let mut text = format!("owns {} of {all} partitions", owned.len());
@@ -36,14 +47,13 @@ fn ownership(context: &Context, owned: &BTreeSet<TopicPartition>) -> String {
     text
 }
 
-/// Passes what the pipeline tells on to the terminal and to the latency log.
+/// Observer of the pipeline that writes to the terminal and to the latency log.
 #[derive(Debug)]
 pub struct Display {
     state: Mutex<State>,
     clock: RunClock,
     terminal: Terminal,
-    warm_up: Duration,
-    run: Option<Expected>,
+    expected: ExpectedPhases,
     arrived: Arrived,
 }
 
@@ -51,7 +61,7 @@ pub struct Display {
 struct State {
     progress: Progress,
     log: Option<LatencyLog<PartialFile>>,
-    /// CPU time when the audit began.
+    /// CPU time at the start of the audit.
     cpu: Option<CpuUse>,
     phase_began: u64,
     emitted_before: u64,
@@ -61,16 +71,15 @@ struct State {
 }
 
 impl Display {
-    /// Prepares to show a run on a terminal and to log it. The warm-up is expected to take so long,
-    /// and the run behind it to end so.
+    /// Prepares for a run with the expected phases.
     pub fn new(
         terminal: &Terminal,
-        (warm_up, run): (Duration, Option<Expected>),
+        expected: ExpectedPhases,
         clock: RunClock,
         log: LatencyLog<PartialFile>,
     ) -> Self {
         let state = State {
-            progress: terminal.progress(),
+            progress: Progress::new(terminal.clone()),
             log: Some(log),
             cpu: None,
             phase_began: clock.now(),
@@ -83,25 +92,24 @@ impl Display {
             state: Mutex::new(state),
             clock,
             terminal: terminal.clone(),
-            warm_up,
-            run,
+            expected,
             arrived: Arrived::Stored,
         }
     }
 
-    /// Counts what the broker has acknowledged, where other processes store it.
+    /// Shows acknowledged instead of stored records, for a process that does not store.
     #[must_use]
-    pub fn up_to_the_broker(mut self) -> Self {
+    pub fn counting_acknowledged(mut self) -> Self {
         self.arrived = Arrived::Acknowledged;
         self
     }
 
-    /// Shows what is going on in words.
-    pub fn tell(&self, line: &str) {
+    /// Shows a message about the current phase.
+    pub fn message(&self, line: &str) {
         self.lock().progress.message(line);
     }
 
-    /// Ends the display; hands over the latency log and the CPU time up to the audit.
+    /// Ends the display and returns the latency log and the CPU time at the start of the audit.
     pub fn finish(&self) -> (Option<LatencyLog<PartialFile>>, Option<CpuUse>) {
         let mut state = self.lock();
         state.progress.finish();
@@ -116,14 +124,14 @@ impl Display {
 impl Observer for Display {
     fn phase(&self, phase: Phase) {
         let (shown, expected) = match phase {
-            Phase::Preparing => (terminal::progress::Phase::Provisioning, None),
+            Phase::Preparing => (terminal::Phase::Provisioning, None),
             Phase::WarmingUp => (
-                terminal::progress::Phase::WarmUp,
-                Some(Expected::Duration(self.warm_up)),
+                terminal::Phase::WarmUp,
+                Some(Expected::Duration(self.expected.warm_up)),
             ),
-            Phase::Running => (terminal::progress::Phase::Run, self.run),
-            Phase::Draining => (terminal::progress::Phase::Drain, None),
-            Phase::Auditing => (terminal::progress::Phase::Audit, None),
+            Phase::Running => (terminal::Phase::Run, self.expected.run),
+            Phase::Draining => (terminal::Phase::Drain, None),
+            Phase::Auditing => (terminal::Phase::Audit, None),
         };
         let mut state = self.lock();
         if phase == Phase::Auditing {
@@ -142,7 +150,7 @@ impl Observer for Display {
     fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals) {
         let mut state = self.lock();
         state.emitted = totals.emitted;
-        let (total, lately) = match self.arrived {
+        let (total, last_second) = match self.arrived {
             Arrived::Stored => (totals.stored, interval.stored),
             Arrived::Acknowledged => (totals.acked, interval.acked),
         };
@@ -153,14 +161,14 @@ impl Observer for Display {
             stored: total - state.stored_before,
             arrived: self.arrived,
             backlog: interval.backlog,
-            rate: lately as f64 / INTERVAL.as_secs_f64(),
+            rate: last_second as f64 / INTERVAL.as_secs_f64(),
             end_to_end_p99_us: interval.end_to_end_latency_p99_us,
         };
         state.progress.update(&snapshot);
         if let Some(log) = &mut state.log {
             let start = Duration::from_secs_f64(interval.start_s);
             if let Err(error) = log.write(start, INTERVAL, stages) {
-                tracing::warn!(%error, "failed to log the latencies of an interval");
+                tracing::warn!(%error, "failed to write an interval to the latency log");
             }
         }
     }

@@ -1,9 +1,9 @@
-//! Names of runs: sortable by their start, and different for runs of the same second.
+//! Ids of runs: sorted by start time, and unique within a second.
 
-use crate::report::value::rfc3339;
+use crate::report::rfc3339;
 
-/// Makes the name of a run that starts now: `20261123-042110-7f3a`.
-pub fn of_start(unix_ms: u64, monotonic_ns: u64) -> String {
+/// Returns the id of a run that starts at this time, such as `20261123-042110-7f3a`.
+pub(crate) fn new_run_id(unix_ms: u64, monotonic_ns: u64) -> String {
     let started = rfc3339(unix_ms);
     let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
     let (date, time) = started.split_once('T').unwrap_or((&started, ""));
@@ -20,10 +20,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_named_by_its_start_and_something_of_its_own() {
+    fn run_ids_contain_the_start_and_differ_within_a_second() {
         let (one, other) = (
-            of_start(1_795_408_084_436, 1),
-            of_start(1_795_408_084_436, 2),
+            new_run_id(1_795_408_084_436, 1),
+            new_run_id(1_795_408_084_436, 2),
         );
         assert!(one.starts_with("20261123-042804-"), "{one}");
         assert_ne!(one, other);

@@ -1,4 +1,4 @@
-//! Reports read back: `report.json`, and the histograms beside it.
+//! Reading of saved reports: `report.json` and the histograms in `latency.hdr`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use crate::report::files::Error;
 use crate::report::latency_log;
 use crate::report::value::{FORMAT_VERSION, Report};
 
-/// A report as it lies on the disk.
+/// A report read from disk.
 #[derive(Debug)]
-pub struct Stored {
+pub struct SavedReport {
     /// Path of its `report.json`.
     pub path: PathBuf,
-    /// What it says.
+    /// Content of `report.json`.
     pub report: Report,
-    /// Every stage of the measured records.
+    /// Histograms of the measured records.
     pub stages: Stages<Histogram>,
 }
 
@@ -30,7 +30,7 @@ pub fn read_report(named: &Path) -> Result<(PathBuf, Report), Error> {
         path: path.clone(),
         source,
     })?;
-    let report: Report = serde_json::from_slice(&bytes).map_err(|source| Error::NoReport {
+    let report: Report = serde_json::from_slice(&bytes).map_err(|source| Error::NotAReport {
         path: path.clone(),
         source,
     })?;
@@ -43,7 +43,7 @@ pub fn read_report(named: &Path) -> Result<(PathBuf, Report), Error> {
     Ok((path, report))
 }
 
-impl Stored {
+impl SavedReport {
     /// Reads a report and its histograms.
     pub fn read(named: &Path) -> Result<Self, Error> {
         let (path, report) = read_report(named)?;
@@ -53,9 +53,9 @@ impl Stored {
             source,
         })?;
         let mut stages =
-            latency_log::read(&text).map_err(|reason| Error::NoLog { path: log, reason })?;
+            latency_log::read(&text).map_err(|reason| Error::NotALog { path: log, reason })?;
         for stage in Stage::ALL {
-            // The log's format has no place for these.
+            // The log format has no fields for these.
             let summary = report.summary.stages.get(stage);
             stages
                 .get_mut(stage)

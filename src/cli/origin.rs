@@ -1,0 +1,49 @@
+//! Which source set an option.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A source of options.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The command line.
+    Flag,
+    /// An environment variable, with its name.
+    Variable(String),
+    /// A scenario file, with its path.
+    Scenario(PathBuf),
+}
+
+impl Origin {
+    /// Returns whether both are the same kind of source.
+    pub(super) fn same_source(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => formatter.write_str("the command line"),
+            Self::Variable(name) => write!(formatter, "the environment variable `{name}`"),
+            Self::Scenario(path) => write!(formatter, "the scenario `{}`", path.display()),
+        }
+    }
+}
+
+/// The source of each option that has not its default.
+#[derive(Debug, Default)]
+pub(super) struct Origins(BTreeMap<String, Origin>);
+
+impl Origins {
+    pub(super) fn get(&self, option: &str) -> Option<&Origin> {
+        self.0.get(option)
+    }
+}
+
+impl FromIterator<(String, Origin)> for Origins {
+    fn from_iter<I: IntoIterator<Item = (String, Origin)>>(origins: I) -> Self {
+        Self(origins.into_iter().collect())
+    }
+}

@@ -1,0 +1,57 @@
+//! Settings of the command that was typed.
+
+use crate::cli::args::CommandArgs;
+use crate::cli::environment::Environment;
+use crate::cli::error::Error;
+use crate::cli::help;
+use crate::cli::origin::Origins;
+use crate::cli::resolve::{commands, processes, simulate};
+use crate::command::Command;
+use crate::settings::ManualSettings;
+use crate::terminal::ProgressMode;
+
+/// A command with its settings, or text for stdout.
+pub enum Resolved {
+    Run(Command, ProgressMode),
+    Show(String),
+}
+
+/// Resolves the options of any command.
+pub fn command(
+    args: CommandArgs,
+    origins: &Origins,
+    environment: &Environment,
+) -> Result<Resolved, Error> {
+    let mut progress = ProgressMode::Never;
+    let command = match args {
+        CommandArgs::Simulate(args) => {
+            progress = args.output.progress;
+            Command::Simulate(Box::new(simulate::settings(*args, origins, environment)?))
+        }
+        CommandArgs::Produce(args) => {
+            progress = args.output.progress;
+            Command::Produce(Box::new(processes::produce(*args, origins, environment)?))
+        }
+        CommandArgs::Consume(args) => {
+            progress = args.output.progress;
+            Command::Consume(Box::new(processes::consume(*args, origins, environment)?))
+        }
+        CommandArgs::Report(args) => commands::report(args, origins)?,
+        CommandArgs::Up(args) => commands::up(args, environment)?,
+        CommandArgs::Dataset(args) => commands::dataset(args),
+        CommandArgs::Doctor(args) => commands::doctor(args),
+        CommandArgs::Clean(args) => commands::clean(&args),
+        CommandArgs::Completions { shell } => return Ok(Resolved::Show(help::completions(shell))),
+        CommandArgs::Man { dir: None } => {
+            let page = help::manual_page().map_err(Error::ManualPage)?;
+            return Ok(Resolved::Show(page));
+        }
+        CommandArgs::Man {
+            dir: Some(directory),
+        } => Command::WriteManual(ManualSettings {
+            directory,
+            pages: help::manual_pages().map_err(Error::ManualPage)?,
+        }),
+    };
+    Ok(Resolved::Run(command, progress))
+}

@@ -1,0 +1,85 @@
+//! Settings of the commands other than `simulate`, `produce` and `consume`.
+
+use crate::cli::args::{CleanArgs, DatasetArgs, DoctorArgs, MergeArgs, ReportCommandArgs, UpArgs};
+use crate::cli::environment::Environment;
+use crate::cli::error::Error;
+use crate::cli::origin::Origins;
+use crate::cli::resolve::servers::external_store;
+use crate::command::Command;
+use crate::dataset::Form;
+use crate::settings::{
+    Access, CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, MergeSettings,
+    SchemaSettings, ShowSettings, UpSettings,
+};
+
+pub(super) fn report(args: ReportCommandArgs, origins: &Origins) -> Result<Command, Error> {
+    Ok(match args {
+        ReportCommandArgs::Merge(args) => Command::MergeReports(Box::new(merge(*args, origins)?)),
+        ReportCommandArgs::Show { report } => Command::ShowReport(ShowSettings { report }),
+    })
+}
+
+fn merge(args: MergeArgs, origins: &Origins) -> Result<MergeSettings, Error> {
+    let store = args.audit.store.as_deref();
+    Ok(MergeSettings {
+        reports: args.reports,
+        store: store.map(|uri| external_store(uri, origins)).transpose()?,
+        database: args.audit.database,
+        collection: args.audit.collection,
+        dataset: args.audit.dataset,
+        report: args.report.into(),
+    })
+}
+
+pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Error> {
+    let access = if args.anonymous {
+        Access::Anyone
+    } else {
+        Access::User {
+            name: args.user,
+            password: environment.password()?,
+        }
+    };
+    Ok(Command::Up(UpSettings {
+        broker_port: args.broker_port,
+        registry_port: args.registry_port,
+        store_port: args.store_port,
+        data_dir: args.data_dir,
+        access,
+        tls: args.tls,
+    }))
+}
+
+pub(super) fn doctor(args: DoctorArgs) -> Command {
+    Command::Doctor(DoctorSettings {
+        backend: args.backend,
+        dataset: args.dataset,
+        output: args.output,
+        redpanda_image: args.redpanda_image,
+        mongo_image: args.mongo_image,
+        format: args.format,
+    })
+}
+
+pub(super) fn clean(args: &CleanArgs) -> Command {
+    Command::Clean(CleanSettings {
+        dry_run: args.dry_run,
+    })
+}
+
+pub(super) fn dataset(args: DatasetArgs) -> Command {
+    match args {
+        DatasetArgs::Inspect { path } => Command::InspectDataset(InspectSettings { path }),
+        DatasetArgs::Schema { path, all_strings } => {
+            let form = if all_strings {
+                Form::AllStrings
+            } else {
+                Form::Typed
+            };
+            Command::DatasetSchema(SchemaSettings { path, form })
+        }
+        DatasetArgs::Generate { rows, seed, output } => {
+            Command::GenerateDataset(GenerateSettings { rows, seed, output })
+        }
+    }
+}

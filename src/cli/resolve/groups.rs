@@ -1,0 +1,60 @@
+//! Settings that several commands share.
+
+use crate::cli::args::{
+    PublishArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs, WriterArgs,
+};
+use crate::cli::origin::Origins;
+use crate::pipeline::{Timeouts, TopicCreation};
+use crate::settings::{PublishSettings, ReportSettings, WriterSettings};
+
+impl From<TimeoutArgs> for Timeouts {
+    fn from(args: TimeoutArgs) -> Self {
+        Self {
+            request: args.request_timeout,
+            broker: args.broker_timeout,
+        }
+    }
+}
+
+impl From<PublishArgs> for PublishSettings {
+    fn from(args: PublishArgs) -> Self {
+        Self {
+            linger: args.linger,
+            compression: args.compression,
+            encoding: args.encoding,
+        }
+    }
+}
+
+impl From<ReportArgs> for ReportSettings {
+    fn from(args: ReportArgs) -> Self {
+        Self {
+            output: args.output,
+            format: args.format,
+        }
+    }
+}
+
+pub(super) fn writer(args: WriterArgs, timeouts: &StoreTimeoutArgs) -> WriterSettings {
+    WriterSettings {
+        batch_records: args.batch_records,
+        batch_wait: args.batch_wait,
+        database: args.database,
+        collection: args.collection,
+        store_timeout: timeouts.store_timeout,
+        drain_timeout: timeouts.drain_timeout,
+    }
+}
+
+/// Resolves how topics are created; `replication_factor` is the default.
+pub(super) fn creation(
+    args: &TopicArgs,
+    origins: &Origins,
+    replication_factor: i16,
+) -> TopicCreation {
+    TopicCreation {
+        partitions: args.partitions,
+        partitions_required: origins.get("partitions").is_some(),
+        replication_factor: args.replication_factor.unwrap_or(replication_factor),
+    }
+}

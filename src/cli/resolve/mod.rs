@@ -1,0 +1,11 @@
+//! Options → settings: addresses, defaults that depend on other options, and checks across options.
+
+mod command;
+mod commands;
+mod groups;
+mod load;
+mod processes;
+mod servers;
+mod simulate;
+
+pub(super) use command::{Resolved, command};

@@ -1,0 +1,93 @@
+//! Settings of `convoy produce` and `convoy consume`.
+
+use crate::cli::args::{BrokerArgs, ConsumeArgs, ProduceArgs};
+use crate::cli::environment::Environment;
+use crate::cli::error::Error;
+use crate::cli::origin::Origins;
+use crate::cli::resolve::groups::{creation, writer};
+use crate::cli::resolve::load::load;
+use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store};
+use crate::pipeline::{Length, Participation, Timing};
+use crate::settings::{ConsumeSettings, Encoding, ExternalBroker, ProduceSettings};
+
+/// Times `--dead-after`: how long a live member may take to give up a partition.
+const GIVE_UP_FACTOR: u32 = 5;
+
+pub(super) fn produce(
+    args: ProduceArgs,
+    origins: &Origins,
+    environment: &Environment,
+) -> Result<ProduceSettings, Error> {
+    let broker = broker(&args.broker, origins, environment)?;
+    let registry = environment.registry()?;
+    if args.producer.encoding == Encoding::Confluent && registry.is_none() {
+        return Err(Error::MissingRegistry);
+    }
+    Ok(ProduceSettings {
+        load: load(args.load),
+        shard: args.part.shard.map(|shard| shard.0),
+        run_id: args.part.run_id,
+        timeouts: args.timeouts.into(),
+        topic: args.topic.topic,
+        creation: creation(&args.topics, origins, BROKER_DEFAULT),
+        producer: args.producer.into(),
+        broker,
+        registry,
+        report: args.report.into(),
+    })
+}
+
+pub(super) fn consume(
+    args: ConsumeArgs,
+    origins: &Origins,
+    environment: &Environment,
+) -> Result<ConsumeSettings, Error> {
+    let broker = broker(&args.broker, origins, environment)?;
+    let store = args.store.store.as_deref();
+    let store = store.ok_or(Error::MissingEndpoint { option: "store" })?;
+    Ok(ConsumeSettings {
+        participation: participation(&args)?,
+        group: args.group.group,
+        timeouts: args.timeouts.into(),
+        topics: args.pipeline.topic,
+        creation: creation(&args.topics, origins, BROKER_DEFAULT),
+        writer: writer(args.writer, &args.store_timeouts),
+        broker,
+        store: external_store(store, origins)?,
+        registry: environment.registry()?,
+        report: args.report.into(),
+    })
+}
+
+fn participation(args: &ConsumeArgs) -> Result<Participation, Error> {
+    let (beat, dead_after) = (args.group.beat, args.group.dead_after);
+    if beat * 2 > dead_after {
+        return Err(Error::DeadAfterTooShort { beat, dead_after });
+    }
+    Ok(Participation {
+        start: args.group.from,
+        timing: Timing {
+            heartbeat: beat,
+            dead_after,
+            give_up_timeout: dead_after * GIVE_UP_FACTOR,
+        },
+        length: Length {
+            duration: args.length.duration,
+            records: args.length.records,
+            idle: args.length.idle,
+        },
+        replay_dead_letters: args.pipeline.replay_dead_letters,
+    })
+}
+
+fn broker(
+    args: &BrokerArgs,
+    origins: &Origins,
+    environment: &Environment,
+) -> Result<ExternalBroker, Error> {
+    // A variable for `convoy simulate` may name a kind of broker instead of an address.
+    let addresses = args.broker.as_deref();
+    let addresses = addresses.filter(|it| !["embedded", "container"].contains(it));
+    let addresses = addresses.ok_or(Error::MissingEndpoint { option: "broker" })?;
+    external_broker(&args.security, addresses, origins, environment)
+}

@@ -1,0 +1,47 @@
+//! Options with a fixed set of values.
+
+use crate::string_enum::words;
+
+words! {
+    /// Kind of servers for both broker and store.
+    Backend {
+        /// Containers if an engine responds and has or can pull both images, else embedded.
+        Auto = "auto",
+        /// Servers in this process.
+        Embedded = "embedded",
+        /// Redpanda and MongoDB in containers that convoy starts.
+        Containers = "containers",
+        /// Existing servers.
+        External = "external",
+    }
+}
+
+words! {
+    /// Destination of the readings.
+    Sink {
+        /// Through the broker into the store.
+        Pipeline = "pipeline",
+        /// Readings are only counted, which measures the load generator.
+        Null = "null",
+    }
+}
+
+words! {
+    /// Encoding of a message's value.
+    Encoding {
+        /// Plain JSON.
+        Json = "json",
+        /// Confluent's wire format: magic byte, schema id, JSON.
+        Confluent = "confluent",
+    }
+}
+
+words! {
+    /// Format of the report on stdout.
+    Format {
+        /// For people.
+        Text = "text",
+        /// For programs.
+        Json = "json",
+    }
+}

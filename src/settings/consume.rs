@@ -1,0 +1,33 @@
+//! Settings of `convoy consume`.
+
+use convoy_server_kit::SecretUri;
+use serde::Serialize;
+
+use crate::pipeline::{Participation, Timeouts, TopicCreation};
+use crate::settings::groups::{ReportSettings, WriterSettings};
+use crate::settings::serialize::{bootstrap, creation, participation, registry, timeouts};
+use crate::settings::servers::{ExternalBroker, ExternalRegistry};
+
+/// Settings of `convoy consume`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConsumeSettings {
+    /// Group whose members share the partitions.
+    pub group: String,
+    #[serde(flatten, serialize_with = "participation")]
+    pub participation: Participation,
+    #[serde(flatten, serialize_with = "timeouts")]
+    pub timeouts: Timeouts,
+    pub topics: Vec<String>,
+    #[serde(flatten, serialize_with = "creation")]
+    pub creation: TopicCreation,
+    #[serde(flatten)]
+    pub writer: WriterSettings,
+    #[serde(serialize_with = "bootstrap")]
+    pub broker: ExternalBroker,
+    pub store: SecretUri,
+    /// Schema Registry with the schemas of records; `None` checks no record against its schema.
+    #[serde(serialize_with = "registry")]
+    pub registry: Option<ExternalRegistry>,
+    #[serde(flatten)]
+    pub report: ReportSettings,
+}

@@ -1,0 +1,118 @@
+//! The one builder of reports: fills in what every command has in common.
+
+use serde::Serialize;
+
+use crate::audit::Verdict;
+use crate::measure::Recording;
+use crate::pipeline::{Context, Workload};
+use crate::record::HASHES_CONTENT;
+use crate::report::{
+    CpuPerRecord, Durability, FORMAT_VERSION, Facts, Report, Run, Status, Topology, Warning,
+    rfc3339,
+};
+use crate::settings::Invocation;
+use crate::store::Checkouts;
+use crate::summary::cpu::{Baseline, CpuUse};
+use crate::summary::dataset::describe_dataset;
+use crate::summary::measurements::summarize;
+
+/// Inputs of a report that a process has before it runs.
+#[derive(Debug)]
+pub struct Process<'a, S> {
+    /// How the command was called.
+    pub invocation: &'a Invocation,
+    /// Settings of the command.
+    pub settings: &'a S,
+    /// State shared by the tasks of the pipeline.
+    pub context: &'a Context,
+    /// Rows to emit; `None` for a consumer.
+    pub workload: Option<&'a Workload>,
+    /// Machine and CPU time at the start.
+    pub baseline: &'a Baseline,
+}
+
+/// A report under construction.
+#[derive(Debug)]
+pub(super) struct ReportBuilder<'a> {
+    /// The report so far. Commands set the fields that the others do not have.
+    pub(super) report: Report,
+    /// Requested records per second; `None` for an unlimited rate.
+    pub(super) target_rate: Option<f64>,
+    /// Use of the connections to the store.
+    pub(super) checkouts: Checkouts,
+    baseline: &'a Baseline,
+}
+
+impl<'a> ReportBuilder<'a> {
+    /// Starts a report of a process that has ended.
+    pub(super) fn new<S: Serialize>(
+        process: &Process<'a, S>,
+        status: Status,
+        topology: Topology,
+        recording: &Recording,
+    ) -> Self {
+        let Process {
+            invocation,
+            settings,
+            context,
+            workload,
+            baseline,
+        } = process;
+        let report = Report {
+            format_version: FORMAT_VERSION,
+            status,
+            run: Run {
+                id: context.settings.run_id.clone(),
+                seed: 0,
+                command: invocation.line.clone(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                started_at: rfc3339(context.clock.epoch_unix_ms()),
+            },
+            settings: serde_json::to_value(settings).unwrap_or_default(),
+            machine: baseline.machine(),
+            durability: Durability::default(),
+            topology,
+            dataset: describe_dataset(*workload),
+            summary: summarize(recording),
+            counters: context.counters.snapshot(),
+            cpu: CpuPerRecord::default(),
+            verdict: Verdict::default(),
+            faults: None,
+            thresholds: Vec::new(),
+            warnings: Vec::new(),
+            intervals: Vec::new(),
+            produced: None,
+            consumed: None,
+            merged: None,
+        };
+        Self {
+            report,
+            target_rate: None,
+            checkouts: Checkouts::default(),
+            baseline,
+        }
+    }
+
+    /// Adds CPU time per record, and the warnings, which depend on all other fields.
+    pub(super) fn finish(mut self, cpu: &CpuUse, records: u64) -> Report {
+        self.report.cpu = cpu.per_record(self.baseline, records);
+        let facts = Facts {
+            target_rate: self.target_rate,
+            client_cpu_share: Some(cpu.share(self.baseline)),
+            mongo_pool_wait_share: pool_wait_share(self.checkouts),
+            unaudited: !HASHES_CONTENT,
+        };
+        self.report.warnings = Warning::find(&self.report, &facts)
+            .iter()
+            .map(Warning::notice)
+            .collect();
+        self.report
+    }
+}
+
+/// Returns the share of store commands that waited for a connection, if it is significant.
+fn pool_wait_share(checkouts: Checkouts) -> Option<f64> {
+    checkouts
+        .saturated()
+        .then(|| checkouts.waited as f64 / checkouts.all as f64)
+}

@@ -1,0 +1,64 @@
+//! Report of `convoy consume`.
+
+use crate::pipeline::{self, Context};
+use crate::report::{Consumed, Durability, Ownership, Report, Status, rfc3339};
+use crate::settings::ConsumeSettings;
+use crate::summary::builder::{Process, ReportBuilder};
+use crate::summary::cpu::CpuUse;
+use crate::summary::topology;
+
+/// Builds the report of a consumer process that started at an instant of the run's clock.
+pub fn consumer_report(
+    process: &Process<'_, ConsumeSettings>,
+    consumed: &pipeline::Consumed,
+    started: u64,
+    cpu: &CpuUse,
+) -> Report {
+    let (context, settings) = (process.context, process.settings);
+    let (session, recording) = (&consumed.session, &consumed.recording);
+    let failed = session.failure.is_some() || context.counters.conflicting.get() > 0;
+    let status = match (failed, session.interrupted) {
+        (true, _) => Status::Invalid,
+        (false, true) => Status::Interrupted,
+        (false, false) => Status::Complete,
+    };
+    let topology = topology::consume(context, settings);
+    let mut builder = ReportBuilder::new(process, status, topology, recording);
+    builder.checkouts = consumed.checkouts;
+    let report = &mut builder.report;
+    report.run.started_at = rfc3339(context.clock.unix_ms(started));
+    report.durability = Durability {
+        broker: "as the cluster is configured".to_owned(),
+        store: "w: majority, j: true".to_owned(),
+    };
+    let to_first = recording
+        .first_stored
+        .map(|first| first.saturating_sub(started));
+    report.summary.startup_to_first_stored_ms = to_first.map(|nanos| nanos as f64 / 1e6);
+    report.intervals.clone_from(&consumed.intervals);
+    let date = |stamp: Option<u64>| stamp.map(|stamp| context.clock.unix_ms(stamp));
+    report.consumed = Some(Consumed {
+        group: settings.group.clone(),
+        runs: session.runs.clone(),
+        ownerships: session
+            .ownerships
+            .iter()
+            .map(|owned| ownership(context, owned))
+            .collect(),
+        first_intended_unix_ms: date(recording.first_intended),
+        last_stored_unix_ms: date(recording.last_stored),
+    });
+    let stored = report.counters.stored;
+    builder.finish(cpu, stored)
+}
+
+fn ownership(context: &Context, owned: &pipeline::Ownership) -> Ownership {
+    Ownership {
+        topic: context.topic(owned.partition).to_owned(),
+        partition: owned.partition.number,
+        epoch: owned.epoch,
+        from: owned.from,
+        to: owned.to,
+        taken: owned.taken,
+    }
+}
