@@ -1,8 +1,8 @@
 //! What can go wrong, by name.
 
-use crate::string_enum::words;
+use crate::string_enum::string_enum;
 
-words! {
+string_enum! {
     /// What is done to a reading before it is sent.
     DataKind {
         /// Ten readings of a vehicle in a row are never emitted.
@@ -26,7 +26,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// A server that something happens to.
     Target {
         /// The broker.
@@ -36,7 +36,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// What may happen to each request.
     Chance {
         /// The connection is cut, and nothing was appended.

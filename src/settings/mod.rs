@@ -21,7 +21,7 @@ use crate::fleet::Key;
 use crate::load::{Arrival, Bound, Rate};
 use crate::registry;
 use crate::report::{Summary, Threshold, ThresholdName};
-use crate::string_enum::words;
+use crate::string_enum::string_enum;
 use convoy_server_kit::{Secret, SecretUri};
 
 pub use invocation::Invocation;
@@ -29,7 +29,7 @@ pub use processes::{
     ConsumeSettings, CreationSettings, MergeSettings, ProduceSettings, ShowSettings,
 };
 
-words! {
+string_enum! {
     /// Where the broker and the store come from.
     Backend {
         /// Containers where an engine answers and has or can pull both images, else embedded.
@@ -43,7 +43,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Where the fleet's readings go.
     Sink {
         /// Through the broker into the store.
@@ -53,7 +53,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// What a message's value looks like.
     Encoding {
         /// Plain JSON.
@@ -63,7 +63,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// What the report on stdout looks like.
     Format {
         /// For people.

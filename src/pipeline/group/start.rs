@@ -9,9 +9,9 @@ use crate::pipeline::group::leases::Leases;
 use crate::pipeline::group::membership::Timing;
 use crate::pipeline::group::session::Participation;
 use crate::pipeline::retry::{offsets, persistently};
-use crate::string_enum::words;
+use crate::string_enum::string_enum;
 
-words! {
+string_enum! {
     /// Where a group begins to read.
     Start {
         /// Behind what it has stored; at the earliest record where it has stored nothing.
