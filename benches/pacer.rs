@@ -8,7 +8,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use convoy::dataset::generate::Generator;
+use convoy::dataset::Generator;
 use convoy::dataset::{Dataset, RowBuffer};
 use convoy::fleet::{Readings, Settings, partition};
 use convoy::load::{Arrival, Bound, Rate};
@@ -90,7 +90,7 @@ fn rows(criterion: &mut Criterion) {
     let written = Generator::new(42).write(2_000, &mut bytes);
     written.expect("writing to memory works");
     std::fs::write(&file, &bytes).expect("writes the rows");
-    let dataset = Dataset::open(&file).expect("the rows are fine").remove(0);
+    let dataset = Dataset::open(&file).expect("the rows are valid").remove(0);
     let mut buffer = RowBuffer::default();
     let mut index = 0;
     let mut group = criterion.benchmark_group("rows");

@@ -32,7 +32,7 @@ fn envelope(payload: &[u8]) -> Envelope {
 
 fn record(criterion: &mut Criterion) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
-    let datasets = Dataset::open(&path).expect("the shipped dataset can be read");
+    let datasets = Dataset::open(&path).expect("the sample dataset is readable");
     let dataset = &datasets[0];
     let encoder = PayloadEncoder::new(dataset.schema());
     let decoder = PayloadDecoder::new(dataset.schema());

@@ -26,7 +26,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::command::Command;
-use crate::dataset::Form;
+use crate::dataset::SchemaForm;
 use crate::settings::Access;
 use crate::settings::Invocation;
 use crate::settings::{
@@ -155,9 +155,9 @@ fn dataset(args: DatasetArgs) -> Command {
         DatasetArgs::Inspect { path } => Command::InspectDataset(InspectSettings { path }),
         DatasetArgs::Schema { path, all_strings } => {
             let form = if all_strings {
-                Form::AllStrings
+                SchemaForm::AllStrings
             } else {
-                Form::Typed
+                SchemaForm::Typed
             };
             Command::DatasetSchema(SchemaSettings { path, form })
         }

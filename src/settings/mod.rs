@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 
 use crate::audit::Verdict;
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
-use crate::dataset::Form;
+use crate::dataset::SchemaForm;
 use crate::faults::Plan;
 use crate::fleet::Key;
 use crate::load::{Arrival, Bound, Rate};
@@ -380,7 +380,7 @@ pub struct SchemaSettings {
     /// File, topic folder, or folder of topic folders.
     pub path: PathBuf,
     /// How values are written.
-    pub form: Form,
+    pub form: SchemaForm,
 }
 
 /// What `convoy dataset generate` is told.

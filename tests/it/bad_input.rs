@@ -43,11 +43,11 @@ fn a_dataset_that_cannot_be_used_is_told_with_its_place() {
 
     hint: a dataset needs a header and at least one row; `convoy dataset generate` makes one
 
-    error: `rows.csv` has a header, but no row
+    error: `rows.csv` has a header, but no rows
 
     hint: a dataset needs a header and at least one row; `convoy dataset generate` makes one
 
-    error: `rows.csv`, line 3, byte 19: the row has 1 fields, but the header has 2
+    error: `rows.csv`, line 3, byte 19: expected 2 fields as in the header, found 1
 
     hint: the file may be cut off there, or a field with a comma lacks its quotes
 

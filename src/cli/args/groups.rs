@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::cli::args::parse;
-use crate::dataset::sample;
+use crate::dataset::SAMPLE_PATH;
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
 use crate::settings::{Encoding, Format};
@@ -72,7 +72,7 @@ pub struct FleetArgs {
     #[arg(
         long,
         value_name = "PATH",
-        default_value = sample::PATH,
+        default_value = SAMPLE_PATH,
         help_heading = "Fleet"
     )]
     pub dataset: PathBuf,

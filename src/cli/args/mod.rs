@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::dataset::sample;
+use crate::dataset::SAMPLE_PATH;
 use crate::settings::{Backend, Format};
 use crate::{broker, store};
 
@@ -79,7 +79,7 @@ pub(super) struct DoctorArgs {
     #[arg(short, long, value_name = "KIND", default_value = "auto")]
     pub(super) backend: Backend,
     /// Dataset of the run.
-    #[arg(long, value_name = "PATH", default_value = sample::PATH)]
+    #[arg(long, value_name = "PATH", default_value = SAMPLE_PATH)]
     pub(super) dataset: PathBuf,
     /// Where the run's directory would be made.
     #[arg(short, long, value_name = "DIR", default_value = "runs")]
@@ -101,14 +101,14 @@ pub(super) enum DatasetArgs {
     #[command(max_term_width = 100)]
     Inspect {
         /// CSV file, folder of them, or folder with one folder per topic.
-        #[arg(value_name = "PATH", default_value = sample::PATH)]
+        #[arg(value_name = "PATH", default_value = SAMPLE_PATH)]
         path: PathBuf,
     },
     /// Print the JSON Schema (draft-07) of the rows, as `--encoding confluent` registers it.
     #[command(max_term_width = 100)]
     Schema {
         /// CSV file, folder of them, or folder with one folder per topic.
-        #[arg(value_name = "PATH", default_value = sample::PATH)]
+        #[arg(value_name = "PATH", default_value = SAMPLE_PATH)]
         path: PathBuf,
         /// Every value as a string, `na` included, and no column required.
         #[arg(long)]

@@ -1,7 +1,6 @@
 //! The rows of all topics as one row space, and the payload of each row.
 
-use crate::dataset::schema::is_missing;
-use crate::dataset::{Dataset, RowBuffer, Schema};
+use crate::dataset::{Dataset, RowBuffer, Schema, is_missing};
 use crate::pipeline::error::Error;
 use crate::record::payload::PayloadEncoder;
 use crate::record::payload_hash;
