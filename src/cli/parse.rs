@@ -59,7 +59,7 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
 /// Parses a duration with its unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(duration) if duration > LONGEST => Err("longer than a year".to_owned()),
+        Ok(duration) if duration > LONGEST_DURATION => Err("longer than a year".to_owned()),
         Ok(duration) => Ok(duration),
         Err(_) => Err("expected a duration with its unit, such as `10s` or `250ms`".to_owned()),
     }

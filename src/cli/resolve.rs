@@ -11,7 +11,7 @@ use crate::cli::args::{ConnectionArgs, FleetArgs, LengthArgs, RecordsArg, Simula
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::layers::{Layered, Origin, Origins};
-use crate::faults::{DataKind, Plan, Reach, Spec, chaos};
+use crate::faults::{ChaosBounds, DataKind, Plan, Reach, Spec};
 use crate::fleet::Key;
 use crate::load::Bound;
 use crate::settings::{
@@ -104,8 +104,8 @@ fn plan(spec: Spec, settings: &SimulateSettings) -> Result<Plan, Error> {
         Spec::Plan(plan) => plan,
         Spec::Chaos => {
             let emission = settings.load.emission().unwrap_or(CHAOS);
-            let bounds = chaos::Bounds { emission, ordered };
-            let plan = chaos::draw(settings.load.seed, &bounds);
+            let bounds = ChaosBounds { emission, ordered };
+            let plan = Plan::draw_chaos(settings.load.seed, &bounds);
             // What `auto` will find is not known yet: both kinds can have what containers can.
             let broker = match settings.broker {
                 BrokerChoice::Embedded => Reach::Embedded,

@@ -263,7 +263,7 @@ fn context(settings: &SimulateSettings, run_id: String, clock: RunClock) -> Resu
         collection: settings.collection.clone(),
         drain_timeout: settings.drain_timeout,
         replay_dead_letters: false,
-        data_faults: faults.and_then(|plan| DataFaults::of(plan, settings.load.seed)),
+        data_faults: faults.and_then(|plan| DataFaults::from_plan(plan, settings.load.seed)),
         log_may_be_lost: faults.is_some_and(Plan::may_lose_a_log),
         request_timeout: settings.request_timeout,
         broker_timeout: settings.broker_timeout,

@@ -80,7 +80,7 @@ fn a_wrong_value_is_told_with_its_flag() {
 
     For more information, try '--help'.
 
-    error: invalid value 'sometimes' for '--arrival <SHAPE>': arrival shape `sometimes` is none of `uniform`, `poisson`, `burst` and `ramp`
+    error: invalid value 'sometimes' for '--arrival <SHAPE>': expected one of `uniform`, `poisson`, `burst`, `ramp`
 
     For more information, try '--help'.
 

@@ -8,7 +8,7 @@ use convoy_kafka_server::{Fault, Faults, Moment};
 use convoy_mongodb_server::faults::{Disturbance, FaultPlan, Injected, InjectedError, Occasion};
 
 use crate::faults::{Chance, Plan, Scheduled, Target};
-use crate::load::random;
+use crate::load::random_bits;
 use crate::measure::RunClock;
 use crate::proxy::{Mishap, Mishaps};
 
@@ -77,8 +77,8 @@ impl FailPoints {
         };
         let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
         let strikes = self.active() && {
-            let bits = random::bits(self.seed ^ STREAM, drawn, 0);
-            probability.falls_on(bits)
+            let bits = random_bits(self.seed ^ STREAM, drawn, 0);
+            probability.occurs(bits)
         };
         if strikes {
             count.fetch_add(1, Ordering::Relaxed);

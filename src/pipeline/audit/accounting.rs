@@ -58,7 +58,7 @@ impl<'a> Accounting<'a> {
         let Some(id) = stored.id else {
             return;
         };
-        match self.faults.strikes(id.vehicle(), id.sequence()) {
+        match self.faults.fault_for(id.vehicle(), id.sequence()) {
             Some(DataKind::NaStorm) => {
                 let hash = payload_hash(stored.payload);
                 self.stored_storms += u64::from(self.known_storms.contains(&hash));
@@ -70,7 +70,7 @@ impl<'a> Accounting<'a> {
 
     /// Returns the hash that a reading's document must have; none if it must not have one.
     pub fn expected_hash(&self, reading: &Reading, hash: u64) -> Option<u64> {
-        let Some(kind) = self.faults.strikes(reading.vehicle, reading.sequence) else {
+        let Some(kind) = self.faults.fault_for(reading.vehicle, reading.sequence) else {
             return Some(hash);
         };
         let topic = self.context.workload.topic_of(reading.row);
@@ -131,7 +131,7 @@ impl<'a> Accounting<'a> {
             };
             let topics = &self.context.settings.topics;
             let topic = topics.iter().position(|topic| *topic == letter.topic);
-            let struck = self.faults.strikes(*vehicle, *sequence);
+            let struck = self.faults.fault_for(*vehicle, *sequence);
             let (Some(kind), Some(topic)) = (struck, topic) else {
                 continue;
             };
@@ -151,9 +151,10 @@ impl<'a> Accounting<'a> {
     fn withheld(&self, ledger: &Ledger) -> u64 {
         let readings = Readings::new(&self.context.settings.fleet);
         let scheduled = usize::try_from(scheduled(self.context, ledger)).unwrap_or(usize::MAX);
-        let withheld = readings
-            .take(scheduled)
-            .filter(|reading| self.faults.withholds(reading.vehicle, reading.sequence));
+        let withheld = readings.take(scheduled).filter(|reading| {
+            self.faults
+                .is_in_missing_batch(reading.vehicle, reading.sequence)
+        });
         withheld.count() as u64
     }
 }

@@ -104,7 +104,7 @@ impl Composer {
         let key = context
             .settings
             .key
-            .of(seed, reading.vehicle, reading.sequence);
+            .for_reading(seed, reading.vehicle, reading.sequence);
         let mut header = envelope.encode(&emission);
         header.truncate(header_bytes.unwrap_or(header.len()));
         Ok(Message {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::dataset::{ColumnType, Schema};
 use crate::faults::{DataFaults, DataKind};
 use crate::fleet::Reading;
-use crate::load::random;
+use crate::load::random_bits;
 use crate::pipeline::context::Context;
 use crate::record::envelope;
 use crate::record::payload::write_string;
@@ -74,7 +74,7 @@ impl Spoiler {
 
     /// Returns what happens to a reading.
     pub fn strikes(&self, reading: &Reading) -> Option<DataKind> {
-        self.faults.strikes(reading.vehicle, reading.sequence)
+        self.faults.fault_for(reading.vehicle, reading.sequence)
     }
 
     /// Writes what a storm makes of a row's payload to `out`.
@@ -189,7 +189,7 @@ fn padding(seed: u64) -> String {
     let mut text = String::with_capacity(PADDING + 2);
     text.push('"');
     for word in 0..PADDING as u64 / 10 {
-        let mut bits = random::bits(seed, word, 0);
+        let mut bits = random_bits(seed, word, 0);
         for _ in 0..10 {
             text.push(char::from(SYMBOLS[below(bits, SYMBOLS.len())]));
             bits /= SYMBOLS.len() as u64;

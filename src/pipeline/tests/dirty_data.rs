@@ -13,7 +13,7 @@ fn plan(spec: &str) -> Plan {
 
 fn dirty(seed: u64, spec: &str) -> Arc<Context> {
     let mut context = Arc::into_inner(context(seed)).unwrap();
-    context.settings.data_faults = DataFaults::of(&plan(spec), seed);
+    context.settings.data_faults = DataFaults::from_plan(&plan(spec), seed);
     Arc::new(context)
 }
 
