@@ -1,4 +1,4 @@
-//! What a reading costs before it is a message: pacing, and splitting its row.
+//! Cost of a reading before it is a message: pacing, and splitting its row.
 
 #![allow(
     missing_docs,
@@ -113,7 +113,7 @@ fn rows(criterion: &mut Criterion) {
     });
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     group.bench_function("open 2,000 rows", |bench| {
-        bench.iter(|| black_box(Dataset::open(&file)).expect("the rows are fine"));
+        bench.iter(|| black_box(Dataset::open(&file)).expect("the rows are valid"));
     });
     group.finish();
     criterion.bench_function("partition of a vehicle's key", |bench| {

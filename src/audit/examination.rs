@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::audit::ledger::Ledger;
 use crate::audit::tally::{Tally, fingerprint};
-use crate::record::document::Stored;
-use crate::record::{DocumentId, RunKey, payload_hash};
+use crate::record::{DocumentId, RunKey, StoredDocument, payload_hash};
 
 /// What a run's documents are held against.
 #[derive(Debug, Clone)]
@@ -59,7 +58,7 @@ impl Examination {
     }
 
     /// Looks at the next document, in order of `_id`.
-    pub fn visit(&mut self, stored: &Stored<'_>) {
+    pub fn visit(&mut self, stored: &StoredDocument<'_>) {
         if let Some(label) = stored.label {
             if let Some(count) = self.labels.get_mut(label) {
                 *count += 1;
@@ -111,7 +110,7 @@ impl Examination {
 
 impl Scope {
     /// Returns a document's id if it is one of this run and its fields agree with it.
-    fn identity(&self, stored: &Stored<'_>) -> Option<DocumentId> {
+    fn identity(&self, stored: &StoredDocument<'_>) -> Option<DocumentId> {
         let id = stored.id?;
         let agrees = id.run() == self.run
             && id.vehicle() < self.vehicles
@@ -122,7 +121,7 @@ impl Scope {
 
     /// Returns the index of the topic that a document comes from; none if this run does not send
     /// there.
-    fn topic_of(&self, stored: &Stored<'_>) -> Option<usize> {
+    fn topic_of(&self, stored: &StoredDocument<'_>) -> Option<usize> {
         let known = |(topic, partitions): &(String, u32)| {
             topic == stored.topic && (0..i64::from(*partitions)).contains(&stored.partition)
         };
@@ -186,7 +185,7 @@ impl Inquest {
     }
 
     /// Looks at one document. `expected` tells what the reading in a slot should be.
-    pub fn visit(&mut self, stored: &Stored<'_>, expected: impl FnOnce(u64) -> Expected) {
+    pub fn visit(&mut self, stored: &StoredDocument<'_>, expected: impl FnOnce(u64) -> Expected) {
         let Some(id) = stored.id.filter(|id| id.run() == self.scope.run) else {
             // Another `_id` than ours: a copy of a reading, or something nobody emitted.
             let vehicle = stored

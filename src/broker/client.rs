@@ -22,7 +22,7 @@ use crate::broker::error::Error;
 use crate::broker::spec::{Compression, Endpoint, Mechanism};
 use crate::cause::Cause;
 use crate::platform::nodelay;
-use crate::record::envelope;
+use crate::record::Envelope;
 
 /// How long connecting, with TLS and authentication, may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
@@ -151,7 +151,7 @@ impl Batch {
         payload: Vec<u8>,
         timestamp_ms: i64,
     ) {
-        let headers = BTreeMap::from([(envelope::HEADER.to_owned(), header.into())]);
+        let headers = BTreeMap::from([(Envelope::HEADER.to_owned(), header.into())]);
         self.push_message(key, Some(payload), headers, timestamp_ms);
     }
 

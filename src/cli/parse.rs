@@ -4,10 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::record::envelope;
-
-/// No option needs more, and nanoseconds of it fit 64 bits many times.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+use crate::load::LONGEST_DURATION;
+use crate::record::{MAX_RUN_ID, is_run_id};
 
 /// Parses a value that says itself what is wrong with it.
 pub(super) fn value<T>(text: &str) -> Result<T, String>
@@ -39,12 +37,11 @@ pub(super) fn replicas(text: &str) -> Result<i16, String> {
 
 /// Parses the name of a run or a group, which becomes part of file names and keys.
 pub(super) fn name(text: &str) -> Result<String, String> {
-    if envelope::is_run_id(text) {
+    if is_run_id(text) {
         return Ok(text.to_owned());
     }
     Err(format!(
-        "expected up to {} letters, digits, `.`, `_` and `-`, a letter or digit first",
-        envelope::MAX_RUN_ID
+        "expected up to {MAX_RUN_ID} letters, digits, `.`, `_` and `-`, a letter or digit first"
     ))
 }
 

@@ -4,14 +4,14 @@ use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::fleet::{self, Shard};
 use crate::pipeline::Workload;
-use crate::record::document;
+use crate::record::RESERVED_FIELDS;
 use crate::settings::LoadSettings;
 
 /// Opens the dataset; returns its rows and the topics that they go to.
 pub fn open(load: &LoadSettings, topic: Option<&str>) -> Result<(Workload, Vec<String>), Error> {
     let datasets = Dataset::open(&load.dataset)?;
     for dataset in &datasets {
-        dataset.schema().check_field_names(&document::RESERVED)?;
+        dataset.schema().check_field_names(&RESERVED_FIELDS)?;
     }
     let topics = topics(topic, &datasets)?;
     Ok((Workload::new(datasets), topics))

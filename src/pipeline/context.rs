@@ -112,7 +112,7 @@ pub struct Context {
 impl Context {
     /// Puts a run's shared things together.
     pub fn new(settings: Settings, clock: RunClock, workload: Workload) -> Self {
-        let run = RunKey::of(&settings.run_id);
+        let run = RunKey::new(&settings.run_id);
         Self {
             settings,
             clock,

@@ -17,7 +17,7 @@ pub enum Error {
         row: u64,
         /// Why not.
         #[source]
-        source: record::payload::Error,
+        source: record::EncodeError,
     },
     /// The broker failed.
     #[error("the broker failed")]

@@ -24,7 +24,7 @@ pub fn of(run_id: &str, producers: &[&Produced]) -> Result<Case, Error> {
     Ok(Case {
         run_id: run_id.to_owned(),
         scope: Scope {
-            run: RunKey::of(run_id),
+            run: RunKey::new(run_id),
             vehicles: like.schedule.vehicles,
             topics: like.topics.clone().into_iter().collect(),
         },

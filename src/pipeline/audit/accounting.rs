@@ -10,8 +10,7 @@ use crate::pipeline::dead_letter::Identity;
 use crate::pipeline::emit::spoil::{Fate, Spoiler, mark};
 use crate::pipeline::emit::workload::Scratch;
 use crate::pipeline::error::Error;
-use crate::record::document::Stored;
-use crate::record::payload_hash;
+use crate::record::{StoredDocument, payload_hash};
 
 /// A dead letter, as far as it says what became of a reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +53,7 @@ impl<'a> Accounting<'a> {
     }
 
     /// Looks at a document.
-    pub fn visit(&mut self, stored: &Stored<'_>) {
+    pub fn visit(&mut self, stored: &StoredDocument<'_>) {
         let Some(id) = stored.id else {
             return;
         };

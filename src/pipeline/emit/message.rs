@@ -12,7 +12,7 @@ use crate::pipeline::emit::spoil::{Fate, Spoiler};
 use crate::pipeline::emit::workload::Scratch;
 use crate::pipeline::error::Error;
 use crate::pipeline::form::Form;
-use crate::record::{Emission, Envelope, envelope, payload_hash};
+use crate::record::{Emission, Envelope, payload_hash};
 
 /// Makes the messages of one partition. The same reading always gives the same message.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl Composer {
         let undeliverable = Undeliverable {
             key: message.key,
             value: message.value,
-            headers: BTreeMap::from([(envelope::HEADER.to_owned(), message.header)]),
+            headers: BTreeMap::from([(Envelope::HEADER.to_owned(), message.header)]),
             timestamp_ms: message.emitted_at_unix_ms,
             reading: (sent.reading.vehicle, sent.reading.sequence),
             reason: format!("no broker takes the message: {cause}"),

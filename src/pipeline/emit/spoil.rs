@@ -13,8 +13,7 @@ use crate::faults::{DataFaults, DataKind};
 use crate::fleet::Reading;
 use crate::load::random_bits;
 use crate::pipeline::context::Context;
-use crate::record::envelope;
-use crate::record::payload::write_string;
+use crate::record::{Envelope, write_json_string};
 
 /// Bytes that make a message larger than brokers take: Kafka and Redpanda take 1 MiB.
 const PADDING: usize = 2 * 1024 * 1024;
@@ -98,8 +97,8 @@ impl Spoiler {
         let detail = self.faults.detail(reading.vehicle, reading.sequence);
         if kind == DataKind::TruncatedHeader {
             // Behind what says which reading it is, so that every lost one can be told.
-            let most = envelope::FIXED_LENGTH - envelope::IDENTITY_END;
-            return Some(envelope::IDENTITY_END + below(detail, most));
+            let most = Envelope::FIXED_LENGTH - Envelope::IDENTITY_LENGTH;
+            return Some(Envelope::IDENTITY_LENGTH + below(detail, most));
         }
         let topic = context.workload.topic_of(reading.row);
         let label = context.workload.label_index(topic);
@@ -115,7 +114,7 @@ impl Spoiler {
 /// Returns what the reason of a spoilt reading's dead letter must name.
 pub fn mark(kind: DataKind, detail: u64, schema: &Schema) -> String {
     match kind {
-        DataKind::TruncatedHeader => envelope::HEADER.to_owned(),
+        DataKind::TruncatedHeader => Envelope::HEADER.to_owned(),
         DataKind::WrongType | DataKind::MissingColumn => {
             schema.columns[chosen(detail, schema)].name.clone()
         }
@@ -209,7 +208,7 @@ impl Object<'_> {
     fn field(&mut self, name: &str, value: &str) {
         self.out.push(if self.empty { b'{' } else { b',' });
         self.empty = false;
-        write_string(self.out, name);
+        write_json_string(self.out, name);
         self.out.push(b':');
         self.out.extend_from_slice(value.as_bytes());
     }
@@ -253,8 +252,8 @@ mod tests {
 
     use super::*;
     use crate::dataset::Column;
+    use crate::record::PayloadDecoder;
     use crate::record::bson::Writer;
-    use crate::record::typed::PayloadDecoder;
 
     fn schema(nullable: bool) -> Schema {
         let column = |name: &str, kind, nullable| Column {

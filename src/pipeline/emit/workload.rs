@@ -2,8 +2,7 @@
 
 use crate::dataset::{Dataset, RowBuffer, Schema, is_missing};
 use crate::pipeline::error::Error;
-use crate::record::payload::PayloadEncoder;
-use crate::record::payload_hash;
+use crate::record::{PayloadEncoder, payload_hash};
 
 /// Every row that is replayed, topic after topic.
 #[derive(Debug)]

@@ -17,11 +17,10 @@ use crate::pipeline::error::Error;
 use crate::pipeline::form::Form;
 use crate::pipeline::ingest::consumer::Ready;
 use crate::pipeline::ingest::schemas::{SchemaCheck, Schemas};
-use crate::record::document::{self, Origin};
-use crate::record::envelope::{self, Emission, Envelope};
-use crate::record::typed::PayloadDecoder;
-use crate::record::untyped::UntypedDecoder;
-use crate::record::{RunKey, payload_hash};
+use crate::record::{
+    Emission, Envelope, EnvelopeError, Origin, PayloadDecoder, RunKey, UntypedDecoder,
+    payload_hash, write_anonymous_document, write_document, write_document_with,
+};
 use crate::registry::wire;
 
 /// Bytes a document takes beyond its payload, at most, for a first guess of its size.
@@ -84,7 +83,7 @@ impl Intake {
         partition: TopicPartition,
         schemas: Option<Arc<Schemas>>,
     ) -> Self {
-        let topic = RunKey::of_topic(context.topic(partition));
+        let topic = RunKey::for_topic(context.topic(partition));
         let scope = Scope::Everything {
             decoder: UntypedDecoder::default(),
             topic,
@@ -122,11 +121,11 @@ impl Intake {
 
     /// Makes the document of a record that was prepared for.
     pub fn document(&mut self, record: &Record) -> Result<Ready, Refused> {
-        let header = record.headers.get(envelope::HEADER);
+        let header = record.headers.get(Envelope::HEADER);
         let everything = matches!(self.scope, Scope::Everything { .. });
         let made = match header {
             None if everything => self.anonymous_document(record),
-            None => Err(envelope::Error::Missing.to_string()),
+            None => Err(EnvelopeError::Missing.to_string()),
             Some(header) => self.own_document(record, header),
         };
         made.map_err(|reason| self.refused(header.map(Vec::as_slice), reason))
@@ -176,13 +175,13 @@ impl Intake {
         match &mut self.scope {
             Scope::Run { decoder, form } => {
                 form.check(payload)?;
-                document::write(&envelope, &origin, payload, decoder, &mut bytes)
+                write_document(&envelope, &origin, payload, decoder, &mut bytes)
             }
             Scope::Everything { decoder, runs, .. } => {
                 if !runs.contains(emission.run_id) {
                     runs.insert(emission.run_id.to_owned());
                 }
-                document::write_fields(&envelope, &origin, &mut bytes, |writer| {
+                write_document_with(&envelope, &origin, &mut bytes, |writer| {
                     decoder.decode(payload, writer)
                 })
             }
@@ -203,7 +202,7 @@ impl Intake {
         let (schema_id, payload) = split(value);
         self.check_schema(schema_id, payload)?;
         let Scope::Everything { decoder, topic, .. } = &mut self.scope else {
-            return Err(envelope::Error::Missing.to_string());
+            return Err(EnvelopeError::Missing.to_string());
         };
         let clock = self.context.clock;
         let timestamp = clock.of_unix_ms(record.timestamp_ms);
@@ -224,7 +223,7 @@ impl Intake {
             emitted_at_unix_ms: record.timestamp_ms,
         };
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
-        document::write_anonymous(&envelope, &origin, &mut bytes, |writer| {
+        write_anonymous_document(&envelope, &origin, &mut bytes, |writer| {
             decoder.decode(payload, writer)
         })
         .map_err(|error| error.reason)?;

@@ -103,7 +103,7 @@ async fn a_refused_document_is_kept_as_the_record_it_was_in_collection_and_topic
         let letter = letter.unwrap();
         assert_eq!(record.value.as_ref(), Some(&binary(letter, "value")));
         assert_eq!(record.key.as_ref(), Some(&binary(letter, "key")));
-        assert!(record.headers.contains_key(envelope::HEADER));
+        assert!(record.headers.contains_key(Envelope::HEADER));
         published.push(id);
     }
     published.sort();
@@ -133,7 +133,7 @@ async fn a_message_that_no_broker_takes_is_kept_with_its_bytes() {
     sizes.sort_unstable();
     let settings = embedded_broker::Settings {
         // A batch of one message of middling size: some fit, some do not.
-        max_batch_bytes: sizes[sizes.len() / 2] + 61 + envelope::FIXED_LENGTH + 30,
+        max_batch_bytes: sizes[sizes.len() / 2] + 61 + Envelope::FIXED_LENGTH + 30,
         ..Default::default()
     };
     let broker = embedded_broker::Broker::start(settings).await.unwrap();

@@ -435,7 +435,7 @@ async fn an_audit_of_all_parts_finds_the_one_document_that_is_missing() {
     let case = Case {
         run_id: "run-51".to_owned(),
         scope: Scope {
-            run: RunKey::of("run-51"),
+            run: RunKey::new("run-51"),
             vehicles: one.1.fleet.vehicles,
             topics: vec![("readings".to_owned(), PARTITIONS)],
         },

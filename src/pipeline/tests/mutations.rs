@@ -113,7 +113,7 @@ impl Mutation {
 
 /// Fields that a row has, and not convoy.
 fn columns(document: &Document) -> Vec<&str> {
-    let own = |name: &&str| !crate::record::document::RESERVED.contains(name);
+    let own = |name: &&str| !crate::record::RESERVED_FIELDS.contains(name);
     document.keys().map(String::as_str).filter(own).collect()
 }
 
