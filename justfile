@@ -27,11 +27,11 @@ check: fmt lint test doc
 
 # Check the formatting.
 fmt:
-    cargo fmt --check
+    cargo fmt --all --check
 
 # Check the lints.
 lint:
-    cargo clippy --all-targets --locked -- -D warnings
+    cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Run the tests that need nothing but this machine.
 test *arguments:
@@ -123,7 +123,7 @@ bench *arguments:
 
 # Build the documentation of every module, private ones included.
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
 
 # Check licences and sources of every dependency (needs cargo-deny).
 deny:
