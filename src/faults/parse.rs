@@ -11,7 +11,7 @@ use crate::load::LONGEST_DURATION;
 /// Rounding error that a sum of decimal fractions may have.
 const ROUNDING: f64 = 1e-9;
 
-/// Names less similar than this (0 to 1) are not what the user meant.
+/// Names less similar than this (0 to 1) are not suggested.
 const SIMILAR: f64 = 0.75;
 
 /// Faults at an instant, by name.
@@ -137,7 +137,7 @@ impl Part<'_> {
             .max_by(|left, right| similarity(left).total_cmp(&similarity(right)));
         SpecError {
             position: self.at + 1,
-            problem: format!("`{}` is no {what}", self.text),
+            problem: format!("unknown {what} `{}`", self.text),
             suggestion: best.cloned(),
         }
     }

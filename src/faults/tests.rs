@@ -154,7 +154,7 @@ fn errors_name_their_position_and_a_suggestion() {
     .into();
     insta::assert_snapshot!(errors.join("\n"), @"
     broker-restrt@5s
-      at character 1: `broker-restrt` is no fault; did you mean `broker-restart`?
+      at character 1: unknown fault `broker-restrt`; did you mean `broker-restart`?
     broker-restart@5s,,store-hang@1s+1s
       at character 19: expected the name of a fault
     broker-restart
@@ -176,7 +176,7 @@ fn errors_name_their_position_and_a_suggestion() {
     store-cut-after-apply=0.1,store-cut-after-apply=0.2
       at character 27: `store-cut-after-apply` is given twice
     data=na-strom:0.1
-      at character 6: `na-strom` is no data fault; did you mean `na-storm`?
+      at character 6: unknown data fault `na-strom`; did you mean `na-storm`?
     data=na-storm
       at character 6: expected `KIND:PROBABILITY`, such as `duplicate:0.01`
     data=na-storm:0.6+duplicate:0.6

@@ -219,7 +219,7 @@ fn what_cannot_be_planned_is_told_before_anything_starts() {
         outcome.stderr
     });
     insta::assert_snapshot!(told.join("\n"), @"
-    error: invalid value 'broker-restrt@5s' for '--faults <PLAN>': at character 1: `broker-restrt` is no fault; did you mean `broker-restart`?
+    error: invalid value 'broker-restrt@5s' for '--faults <PLAN>': at character 1: unknown fault `broker-restrt`; did you mean `broker-restart`?
 
     For more information, try '--help'.
 
