@@ -223,7 +223,7 @@ fn what_cannot_be_planned_is_told_before_anything_starts() {
 
     For more information, try '--help'.
 
-    error: invalid value 'data=duplicates:0.1' for '--faults <PLAN>': at character 6: `duplicates` is no kind of spoilt data; did you mean `duplicate`?
+    error: invalid value 'data=duplicates:0.1' for '--faults <PLAN>': at character 6: unknown data fault `duplicates`; did you mean `duplicate`?
 
     For more information, try '--help'.
 
