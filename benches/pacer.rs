@@ -1,4 +1,4 @@
-//! What a reading costs before it is a message: pacing, and splitting its row.
+//! Cost of a reading before it is a message: pacing, and splitting its row.
 
 #![allow(
     missing_docs,
@@ -8,9 +8,9 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use convoy::dataset::generate::Generator;
+use convoy::dataset::Generator;
 use convoy::dataset::{Dataset, RowBuffer};
-use convoy::fleet::{Readings, Settings, partition};
+use convoy::fleet::{Readings, Settings, partition_of_key};
 use convoy::load::{Arrival, Bound, Rate};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -62,7 +62,7 @@ fn pacing(criterion: &mut Criterion) {
         ("1,000 vehicles, max", fleet(1_000, "max", Arrival::Uniform)),
     ];
     for (name, settings) in cases {
-        // The first round of a fleet, which arms every vehicle, is part of no event.
+        // The first round of a fleet arms every vehicle and is not measured.
         let warm = || {
             let mut readings = Readings::new(&settings);
             readings.by_ref().take(EVENTS).for_each(drop);
@@ -90,7 +90,7 @@ fn rows(criterion: &mut Criterion) {
     let written = Generator::new(42).write(2_000, &mut bytes);
     written.expect("writing to memory works");
     std::fs::write(&file, &bytes).expect("writes the rows");
-    let dataset = Dataset::open(&file).expect("the rows are fine").remove(0);
+    let dataset = Dataset::open(&file).expect("the rows are valid").remove(0);
     let mut buffer = RowBuffer::default();
     let mut index = 0;
     let mut group = criterion.benchmark_group("rows");
@@ -113,11 +113,11 @@ fn rows(criterion: &mut Criterion) {
     });
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     group.bench_function("open 2,000 rows", |bench| {
-        bench.iter(|| black_box(Dataset::open(&file)).expect("the rows are fine"));
+        bench.iter(|| black_box(Dataset::open(&file)).expect("the rows are valid"));
     });
     group.finish();
     criterion.bench_function("partition of a vehicle's key", |bench| {
-        bench.iter(|| partition::of_key(black_box(b"123456"), 12));
+        bench.iter(|| partition_of_key(black_box(b"123456"), 12));
     });
 }
 

@@ -1,13 +1,13 @@
-//! What one record costs on its way, step by step, on rows of the shipped dataset.
+//! Cost of each step of a record, on rows of the sample dataset.
 
 use std::hint::black_box;
 use std::path::Path;
 
 use convoy::dataset::{Dataset, RowBuffer};
-use convoy::record::document::{self, DocumentReader, Origin};
-use convoy::record::payload::PayloadEncoder;
-use convoy::record::typed::PayloadDecoder;
-use convoy::record::{Envelope, RunKey, payload_hash};
+use convoy::record::{
+    DocumentReader, Envelope, Origin, PayloadDecoder, PayloadEncoder, RunKey, payload_hash,
+    write_document,
+};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const ORIGIN: Origin<'_> = Origin {
@@ -20,7 +20,7 @@ const ORIGIN: Origin<'_> = Origin {
 
 fn envelope(payload: &[u8]) -> Envelope {
     Envelope {
-        run: RunKey::of("run"),
+        run: RunKey::new("run"),
         vehicle: 7,
         sequence: 3,
         warm_up: false,
@@ -32,7 +32,7 @@ fn envelope(payload: &[u8]) -> Envelope {
 
 fn record(criterion: &mut Criterion) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
-    let datasets = Dataset::open(&path).expect("the shipped dataset can be read");
+    let datasets = Dataset::open(&path).expect("the sample dataset is readable");
     let dataset = &datasets[0];
     let encoder = PayloadEncoder::new(dataset.schema());
     let decoder = PayloadDecoder::new(dataset.schema());
@@ -45,7 +45,7 @@ fn record(criterion: &mut Criterion) {
         let cells = dataset.row(next, &mut row).expect("the row is there");
         encoder
             .encode(cells.fields(), payload)
-            .expect("the row fits its own schema");
+            .expect("the row matches its schema");
     };
     encode(&mut payload);
 
@@ -63,14 +63,14 @@ fn record(criterion: &mut Criterion) {
     group.bench_function("payload to document", |bencher| {
         bencher.iter(|| {
             bytes.clear();
-            document::write(
+            write_document(
                 &envelope,
                 &ORIGIN,
                 black_box(&payload),
                 &decoder,
                 &mut bytes,
             )
-            .expect("the payload fits its own schema");
+            .expect("the payload matches its schema");
         });
     });
     let mut reader = DocumentReader::default();
@@ -78,7 +78,7 @@ fn record(criterion: &mut Criterion) {
         bencher.iter(|| {
             let stored = reader
                 .read(black_box(&bytes))
-                .expect("the document is ours");
+                .expect("the document is readable");
             black_box(stored.payload.len())
         });
     });

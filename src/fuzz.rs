@@ -1,7 +1,7 @@
-//! Every decoder of what strangers send, as a function of bytes: what a fuzzer feeds.
+//! Fuzz targets: every decoder of untrusted input, as a function of bytes.
 //!
-//! A target must not panic, hang or take memory that the bytes do not justify. `fuzz/` feeds each of
-//! them with what raises coverage, the tests with the inputs in `fixtures/fuzz/`.
+//! A target must not panic, hang or allocate memory out of proportion to its input. `fuzz/` runs the
+//! targets with libFuzzer, the tests with the inputs in `fixtures/fuzz/`.
 
 use std::path::Path;
 
@@ -11,13 +11,10 @@ use futures_util::FutureExt as _;
 
 use crate::dataset::{self, Column, ColumnType, Reader, Schema};
 use crate::proxy;
-use crate::record::document::DocumentReader;
-use crate::record::envelope::Envelope;
-use crate::record::typed::PayloadDecoder;
-use crate::record::untyped::UntypedDecoder;
+use crate::record::{DocumentReader, Envelope, PayloadDecoder, UntypedDecoder};
 use crate::registry::{PayloadValidator, wire};
 
-/// The decoders of this package.
+/// Decoders of this package.
 pub const TARGETS: &[Target] = &[
     Target::new("json_schema", || Box::new(json_schema)),
     Target::new("envelope", || Box::new(envelope)),
@@ -31,7 +28,7 @@ pub const TARGETS: &[Target] = &[
     Target::new("socks", || Box::new(socks)),
 ];
 
-/// Returns every decoder of the workspace.
+/// Returns the decoders of all packages of the workspace.
 pub fn targets() -> impl Iterator<Item = &'static Target> {
     [
         TARGETS,
@@ -43,20 +40,20 @@ pub fn targets() -> impl Iterator<Item = &'static Target> {
     .flatten()
 }
 
-/// Reads an envelope; one that is read is written as it was, but for bits that mean nothing.
+/// Decodes an envelope; a decoded envelope round-trips, except for unused bits.
 fn envelope(bytes: &[u8]) {
     match Envelope::decode(bytes) {
         Ok((envelope, emission)) => {
             let written = envelope.encode(&emission);
             let again = Envelope::decode(&written);
-            assert_eq!(again, Ok((envelope, emission)), "it survives its header");
+            assert_eq!(again, Ok((envelope, emission)), "the envelope round-trips");
         }
         Err(error) => drop(error.to_string()),
     }
 }
 
-/// Reads a payload, plain or in Confluent's wire form, with its schema and without; what a schema
-/// lets pass can be read out of the document.
+/// Decodes a payload, plain or in Confluent's wire format, with and without a schema; the document
+/// of a payload that matches the schema is readable.
 fn payload(typed: &PayloadDecoder, untyped: &mut UntypedDecoder, bytes: &[u8]) {
     let json = wire::split(bytes).map_or(bytes, |(_, json)| json);
     let mut document = Vec::new();
@@ -65,7 +62,7 @@ fn payload(typed: &PayloadDecoder, untyped: &mut UntypedDecoder, bytes: &[u8]) {
         Ok(()) => {
             writer.finish();
             let read = DocumentReader::default().read(&document).is_ok();
-            assert!(read, "it can be read back");
+            assert!(read, "the document is readable");
         }
         Err(error) => drop(error.to_string()),
     }
@@ -103,14 +100,14 @@ fn json_schema(bytes: &[u8]) {
     let _refused = checked.map_err(|error| error.to_string());
 }
 
-/// Reads where a client of the proxy wants to go.
+/// Reads the destination that a client of the proxy requests.
 fn socks(bytes: &[u8]) {
     let mut client = tokio::io::join(bytes, tokio::io::sink());
     let destination = proxy::destination(&mut client).now_or_never();
-    assert!(destination.is_some(), "memory is always ready");
+    assert!(destination.is_some(), "reads from memory do not wait");
 }
 
-/// Reads CSV row by row.
+/// Reads the rows of a CSV file.
 fn csv(bytes: &[u8]) {
     if let Err(error) = rows(bytes) {
         drop(error.to_string());
@@ -121,7 +118,11 @@ fn rows(bytes: &[u8]) -> Result<(), dataset::Error> {
     let mut reader = Reader::new(Path::new("fuzz.csv"), bytes)?;
     let columns = reader.names().len();
     while let Some(row) = reader.next_row()? {
-        assert_eq!(row.fields.iter().count(), columns, "as many as the header");
+        assert_eq!(
+            row.fields.iter().count(),
+            columns,
+            "a row has as many fields as the header"
+        );
     }
     Ok(())
 }
@@ -143,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn every_decoder_is_fuzzed_and_has_a_corpus() {
+    fn every_target_has_an_executable_and_a_corpus() {
         let names: BTreeSet<String> = targets().map(|it| it.name.to_owned()).collect();
-        assert_eq!(names.len(), targets().count(), "no name is used twice");
+        assert_eq!(names.len(), targets().count(), "names are unique");
         let manifest = fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap();
         let manifest: toml::Table = manifest.parse().unwrap();
         let mut executables = BTreeSet::new();

@@ -1,15 +1,15 @@
-//! Enums whose values are words that people type and read.
+//! Enums that options and reports write as strings.
 
-/// Defines an enum whose values are words of the command line and of the report.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:literal,)+ }) => {
+/// Defines an enum with one string for each value: parsed, displayed and serialized as that string.
+macro_rules! string_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $string:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $name { $($(#[$value_doc])* $value,)+ }
 
         impl $name {
-            /// Every value, in the order in which they are told.
-            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$value),+];
+            /// Every value, in the order of the definition.
+            pub const ALL: [Self; [$($string),+].len()] = [$(Self::$value),+];
         }
 
         impl std::str::FromStr for $name {
@@ -17,7 +17,7 @@ macro_rules! words {
 
             fn from_str(text: &str) -> Result<Self, String> {
                 match text {
-                    $($word => Ok(Self::$value),)+
+                    $($string => Ok(Self::$value),)+
                     _ => Err(format!("expected one of {}", Self::ALL.map(|it| format!("`{it}`")).join(", "))),
                 }
             }
@@ -25,7 +25,7 @@ macro_rules! words {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str(match self { $(Self::$value => $word,)+ })
+                formatter.write_str(match self { $(Self::$value => $string,)+ })
             }
         }
 
@@ -37,4 +37,4 @@ macro_rules! words {
     };
 }
 
-pub(crate) use words;
+pub(crate) use string_enum;

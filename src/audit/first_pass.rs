@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use crate::audit::ledger::Ledger;
 use crate::audit::scope::Scope;
 use crate::audit::tally::{Tally, fingerprint};
-use crate::record::document::Stored;
-use crate::record::payload_hash;
+use crate::record::{StoredDocument, payload_hash};
 
 /// Sums, order and labels of the documents of a run.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ impl FirstPass {
     }
 
     /// Reads the next document, in order of `_id`.
-    pub fn visit(&mut self, stored: &Stored<'_>) {
+    pub fn visit(&mut self, stored: &StoredDocument<'_>) {
         if let Some(label) = stored.label {
             if let Some(count) = self.labels.get_mut(label) {
                 *count += 1;

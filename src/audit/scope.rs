@@ -1,7 +1,6 @@
 //! Scope of an audit: the run, its vehicles and its topics.
 
-use crate::record::document::Stored;
-use crate::record::{DocumentId, RunKey};
+use crate::record::{DocumentId, RunKey, StoredDocument};
 
 /// The run, vehicles and topics that documents must belong to.
 #[derive(Debug, Clone)]
@@ -16,7 +15,7 @@ pub struct Scope {
 
 impl Scope {
     /// Returns a document's id if it belongs to this run and the document's fields agree with it.
-    pub(super) fn identity(&self, stored: &Stored<'_>) -> Option<DocumentId> {
+    pub(super) fn identity(&self, stored: &StoredDocument<'_>) -> Option<DocumentId> {
         let id = stored.id?;
         let agrees = id.run() == self.run
             && id.vehicle() < self.vehicles
@@ -27,7 +26,7 @@ impl Scope {
 
     /// Returns the index of the topic that a document was read from; `None` if this run does not
     /// write to it, or the partition or offset is impossible.
-    pub(super) fn topic_of(&self, stored: &Stored<'_>) -> Option<usize> {
+    pub(super) fn topic_of(&self, stored: &StoredDocument<'_>) -> Option<usize> {
         let known = |(topic, partitions): &(String, u32)| {
             topic == stored.topic && (0..i64::from(*partitions)).contains(&stored.partition)
         };

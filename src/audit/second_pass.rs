@@ -2,8 +2,7 @@
 //! duplicated and corrupt ones.
 
 use crate::audit::scope::Scope;
-use crate::record::document::Stored;
-use crate::record::payload_hash;
+use crate::record::{StoredDocument, payload_hash};
 
 /// Expected content of a reading's document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +59,7 @@ impl SecondPass {
     }
 
     /// Compares one document. `expected` returns the expected content of the reading in a slot.
-    pub fn visit(&mut self, stored: &Stored<'_>, expected: impl FnOnce(u64) -> Expected) {
+    pub fn visit(&mut self, stored: &StoredDocument<'_>, expected: impl FnOnce(u64) -> Expected) {
         let Some(id) = stored.id.filter(|id| id.run() == self.scope.run) else {
             // A foreign `_id`: a copy of a reading, or a document that was not emitted.
             let vehicle = stored

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 
 use crate::audit::*;
 use crate::dataset::{Column, ColumnType, Schema};
-use crate::record::document::{self, DocumentReader, Origin};
-use crate::record::payload::PayloadEncoder;
-use crate::record::typed::PayloadDecoder;
-use crate::record::{DocumentId, Envelope, RunKey, payload_hash};
+use crate::record::{
+    DocumentId, DocumentReader, Envelope, Origin, PayloadDecoder, PayloadEncoder, RunKey,
+    payload_hash, write_document,
+};
 
 const VEHICLES: u32 = 5;
 const PER_VEHICLE: u64 = 8;
@@ -83,14 +83,14 @@ fn document(run: RunKey, n: u64, offset: i64) -> (Vec<u8>, u128) {
     };
     let mut bytes = Vec::new();
     let decoder = PayloadDecoder::new(&schema());
-    document::write(&envelope, &origin, &payload, &decoder, &mut bytes).unwrap();
+    write_document(&envelope, &origin, &payload, &decoder, &mut bytes).unwrap();
     let id = DocumentId::new(run, vehicle, sequence);
     (bytes, fingerprint(&id, payload_hash, n.cast_signed()))
 }
 
 impl Store {
     fn filled() -> Self {
-        let run = RunKey::of("run");
+        let run = RunKey::new("run");
         let topics = vec![("topic".to_owned(), 1)];
         let scope = Scope {
             run,

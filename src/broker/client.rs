@@ -22,7 +22,7 @@ use crate::broker::error::Error;
 use crate::broker::spec::{Compression, Endpoint, Mechanism};
 use crate::cause::{Cause, chain, within};
 use crate::platform;
-use crate::record::envelope;
+use crate::record::Envelope;
 
 /// Bytes of one produce request. The default limit of brokers is 1 MiB.
 pub const BATCH_BYTES: usize = 900 * 1024;
@@ -154,7 +154,7 @@ impl Batch {
         payload: Vec<u8>,
         timestamp_ms: i64,
     ) {
-        let headers = BTreeMap::from([(envelope::HEADER.to_owned(), header.into())]);
+        let headers = BTreeMap::from([(Envelope::HEADER.to_owned(), header.into())]);
         self.push_message(key, Some(payload), headers, timestamp_ms);
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use convoy_server_kit::Secret;
 
 use crate::broker::tls::Tls;
-use crate::string_enum::words;
+use crate::string_enum::string_enum;
 
 /// A cluster that clients can connect to.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ pub struct Login {
     pub password: Secret,
 }
 
-words! {
+string_enum! {
     /// SASL mechanism.
     Mechanism {
         /// `PLAIN`: sends the password, so it needs TLS.
@@ -55,7 +55,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Kafka's `security.protocol`.
     SecurityProtocol {
         /// No TLS, no authentication.
@@ -81,7 +81,7 @@ impl SecurityProtocol {
     }
 }
 
-words! {
+string_enum! {
     /// Compression of record batches.
     Compression {
         /// No compression.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::load::Rate;
-use crate::record::envelope;
+use crate::record::{MAX_RUN_ID, is_run_id};
 
 /// Longest duration of an option. Its nanoseconds fit 64 bits many times.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -92,12 +92,12 @@ fn digits(text: &str) -> Option<String> {
 
 /// Parses the name of a run or a group, which becomes part of file names and keys.
 pub(super) fn name(text: &str) -> Result<String, String> {
-    if envelope::is_run_id(text) {
+    if is_run_id(text) {
         return Ok(text.to_owned());
     }
     Err(format!(
         "expected up to {} letters, digits, `.`, `_` and `-`, starting with a letter or a digit",
-        envelope::MAX_RUN_ID
+        MAX_RUN_ID
     ))
 }
 

@@ -422,7 +422,7 @@ fn errors_about_flags_name_the_flag() {
     error: invalid value '-3' for '--vehicles <N>': expected a whole number of at least 1, such as `500` or `10k`
     error: invalid value 'many' for '--vehicles <N>': expected a whole number of at least 1, such as `500` or `10k`
     error: invalid value '-1' for '--rate <RATE>': rate `-1` is not above zero
-    error: invalid value 'sometimes' for '--arrival <SHAPE>': arrival shape `sometimes` is none of `uniform`, `poisson`, `burst` and `ramp`
+    error: invalid value 'sometimes' for '--arrival <SHAPE>': expected one of `uniform`, `poisson`, `burst`, `ramp`
     error: invalid value '10' for '--duration <TIME>': expected a duration with its unit, such as `10s` or `250ms`
     error: invalid value '0s' for '--duration <TIME>': must be longer than 0
     error: invalid value '0' for '--records <N|all>': must be at least 1, or `all`
@@ -502,7 +502,7 @@ fn errors_about_other_sources_name_the_source() {
 
     hint: correct the environment variable `CONVOY_TLS`, or override it with `--tls`
 
-    error: invalid value `fast` for `--rate` from the environment variable `CONVOY_RATE`: rate `fast` is not a number of up to six decimals
+    error: invalid value `fast` for `--rate` from the environment variable `CONVOY_RATE`: rate `fast` is not a number with at most six decimals
 
     hint: correct the environment variable `CONVOY_RATE`, or override it with `--rate`
 

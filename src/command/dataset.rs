@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use crate::dataset::generate::Generator;
+use crate::dataset::Generator;
 use crate::dataset::{ColumnType, Dataset, JsonSchema};
 use crate::error::{Error, ExitStatus};
 use crate::settings::{GenerateSettings, InspectSettings, SchemaSettings};

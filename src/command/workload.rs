@@ -3,7 +3,7 @@
 use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::pipeline::Workload;
-use crate::record::document;
+use crate::record::RESERVED_FIELDS;
 use crate::settings::LoadSettings;
 
 /// Rows of the datasets, and the topic of each.
@@ -19,7 +19,7 @@ pub struct TopicRows {
 pub fn open(load: &LoadSettings, topic: Option<&str>) -> Result<TopicRows, Error> {
     let datasets = Dataset::open(&load.dataset)?;
     for dataset in &datasets {
-        dataset.schema().check_field_names(&document::RESERVED)?;
+        dataset.schema().check_field_names(&RESERVED_FIELDS)?;
     }
     let topics = topics(topic, &datasets)?;
     Ok(TopicRows {

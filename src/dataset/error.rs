@@ -1,17 +1,17 @@
-//! What can be wrong with a dataset, where, and what to do about it.
+//! Errors of datasets, with their position and a hint.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A place in a CSV file.
+/// A position in a CSV file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// The file.
+    /// Path of the file.
     pub file: PathBuf,
-    /// Line, counted from 1; of a row that spans several, the first.
+    /// Line from 1; the first line of a row that spans several.
     pub line: u64,
-    /// Offset in bytes, counted from 0.
+    /// Offset in bytes, from 0.
     pub byte: u64,
 }
 
@@ -22,69 +22,69 @@ impl fmt::Display for Position {
     }
 }
 
-/// A dataset could not be found, read or understood.
+/// A dataset could not be found, read or parsed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The path does not exist or may not be read.
+    /// The path does not exist or is not readable.
     #[error("failed to open `{}`", path.display())]
     Open {
-        /// What was to be opened.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why not.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
     /// A file could not be read to its end.
     #[error("failed to read `{}` at byte {byte}", file.display())]
     Read {
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
-        /// Offset of what was to be read.
+        /// Offset of the failed read.
         byte: u64,
-        /// Why not.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// Neither a regular file nor a folder.
+    /// The path is neither a regular file nor a folder.
     #[error("`{}` is neither a file nor a folder", path.display())]
     NotAFile {
-        /// The path.
+        /// Path of the dataset.
         path: PathBuf,
     },
-    /// A folder without any CSV file in it or in its subfolders.
-    #[error("no CSV file in `{}` or in the folders directly below it", folder.display())]
+    /// Neither a folder nor its direct subfolders contain a CSV file.
+    #[error("`{}` and its direct subfolders do not contain a CSV file", folder.display())]
     NoCsv {
-        /// The folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
-    /// A folder holds CSV files beside folders of CSV files.
+    /// A folder contains both CSV files and folders of CSV files.
     #[error(
-        "`{}` holds CSV files of its own and folders of CSV files such as `{}`",
+        "`{}` contains both CSV files and subfolders with CSV files, such as `{}`",
         folder.display(),
         subfolder.display()
     )]
     MixedFolder {
-        /// The folder.
+        /// Path of the folder.
         folder: PathBuf,
-        /// One of its folders that hold CSV files.
+        /// A subfolder with CSV files.
         subfolder: PathBuf,
     },
-    /// Neither the folder's nor the file's name can name a topic.
-    #[error("`{}` does not give a valid topic name", path.display())]
+    /// Neither the name of the folder nor that of the file is a valid topic name.
+    #[error("the name of `{}` is not a valid topic name", path.display())]
     TopicName {
-        /// The folder or file.
+        /// Path of the folder or file.
         path: PathBuf,
     },
-    /// No byte, or only blank lines.
+    /// A file has only blank lines.
     #[error("`{}` is empty", file.display())]
     Empty {
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
     },
-    /// Column names, but no row.
-    #[error("`{}` has a header, but no row", file.display())]
+    /// A file has a header and no rows.
+    #[error("`{}` has a header, but no rows", file.display())]
     HeaderOnly {
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
     },
     /// Two files of one topic have different columns.
@@ -94,103 +94,103 @@ pub enum Error {
         first.display()
     )]
     HeadersDiffer {
-        /// The file that differs.
+        /// Path of the file that differs.
         file: PathBuf,
-        /// The first file of the topic.
+        /// Path of the topic's first file.
         first: PathBuf,
-        /// Where they differ, counted from 1.
+        /// First column that differs, from 1.
         column: usize,
-        /// Name in the first file; empty if it has fewer columns.
+        /// Name in the first file; empty if the file has fewer columns.
         expected: String,
-        /// Name in the file that differs; empty if it has fewer columns.
+        /// Name in the file that differs; empty if the file has fewer columns.
         found: String,
     },
-    /// A column without a name.
+    /// A column has no name.
     #[error("{position}: column {column} has no name")]
     EmptyColumnName {
-        /// Where the header is.
+        /// Position of the header.
         position: Position,
-        /// The column, counted from 1.
+        /// Number of the column, from 1.
         column: usize,
     },
-    /// Two columns of the same name.
+    /// Two columns have the same name.
     #[error("{position}: columns {first} and {second} are both named `{name}`")]
     DuplicateColumnName {
-        /// Where the header is.
+        /// Position of the header.
         position: Position,
-        /// The name.
+        /// Name of both columns.
         name: String,
-        /// The first of them, counted from 1.
+        /// Number of the first column, from 1.
         first: usize,
-        /// The second of them, counted from 1.
+        /// Number of the second column, from 1.
         second: usize,
     },
-    /// A column name with a line end or another control character in it.
+    /// The name of a column contains a line end or another control character.
     #[error("{position}: the name of column {column} contains a control character")]
     ControlInColumnName {
-        /// Where the header is.
+        /// Position of the header.
         position: Position,
-        /// The column, counted from 1.
+        /// Number of the column, from 1.
         column: usize,
     },
-    /// A column name that cannot name a field of the stored documents.
+    /// The name of a column is not a valid field name.
     #[error("column `{name}` {reason}")]
     FieldName {
-        /// The name.
+        /// Name of the column.
         name: String,
-        /// Why not, as the end of a sentence.
+        /// The reason, as the end of a sentence.
         reason: &'static str,
     },
-    /// More columns than the cap.
-    #[error("{position}: more than {limit} columns")]
+    /// The header has too many columns.
+    #[error("{position}: the header has more than {limit} columns")]
     TooManyColumns {
-        /// Where the row is.
+        /// Position of the header.
         position: Position,
-        /// The cap.
+        /// Maximum number of columns.
         limit: usize,
     },
-    /// A row of more bytes than the budget.
+    /// A row is too long.
     #[error("{position}: the row is longer than {limit} bytes")]
     RowTooLong {
-        /// Where the row starts.
+        /// Position of the row.
         position: Position,
-        /// The budget.
+        /// Maximum length in bytes.
         limit: usize,
     },
-    /// A row with more or fewer fields than the header.
-    #[error("{position}: the row has {found} fields, but the header has {expected}")]
+    /// A row has more or fewer fields than the header.
+    #[error("{position}: expected {expected} fields as in the header, found {found}")]
     Ragged {
-        /// Where the row starts.
+        /// Position of the row.
         position: Position,
-        /// Fields of the header.
+        /// Number of fields of the header.
         expected: usize,
-        /// Fields of the row.
+        /// Number of fields of the row.
         found: usize,
     },
-    /// A row that is not UTF-8.
+    /// A row is not UTF-8.
     #[error("{position}: the row is not valid UTF-8")]
     InvalidUtf8 {
-        /// Line of the row and the first byte that is wrong.
+        /// Line of the row and offset of the first invalid byte.
         position: Position,
     },
-    /// A quoted field that the file's end leaves open.
+    /// A quoted field is not closed.
     #[error("{position}: a quoted field is not closed before the end of the file")]
     UnclosedQuote {
-        /// Where the row starts.
+        /// Position of the row.
         position: Position,
     },
-    /// A file is no longer what it was when the dataset was opened.
-    #[error("`{}` changed while it was being read, near byte {byte}", file.display())]
+    /// A file changed after the dataset was opened.
+    #[error("`{}` changed while convoy read it, near byte {byte}", file.display())]
     Changed {
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
-        /// Near which offset that was noticed.
+        /// Approximate offset of the change.
         byte: u64,
     },
-    /// A row number beyond the last row.
-    #[error("row {index} was asked for, but the dataset has {rows}")]
+    /// A row number is too high.
+    #[error("row {index} does not exist (the dataset has {rows} rows, counted from 0)")]
     NoSuchRow {
-        /// What was asked for, counted from 0.
+        /// Number of the row, from 0.
         index: u64,
         /// Number of rows.
         rows: u64,
@@ -198,46 +198,50 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns what the user can do about it.
+    /// Returns the hint for the user.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Open { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "check the path given to `--dataset`, or make rows with `convoy dataset generate`"
+                "check the path of `--dataset`, or create rows with `convoy dataset generate`"
             }
-            Self::Open { .. } | Self::Read { .. } => "check the permissions and the disk",
-            Self::NotAFile { .. } => "give `--dataset` a CSV file or a folder",
+            Self::Open { .. } | Self::Read { .. } => {
+                "check the permissions of the file and the disk"
+            }
+            Self::NotAFile { .. } => "pass a CSV file or a folder to `--dataset`",
             Self::NoCsv { .. } => {
-                "put the CSV files into the folder, or into one folder per topic below it"
+                "put the CSV files into the folder, or into one subfolder per topic"
             }
             Self::MixedFolder { .. } => {
-                "move the files into a folder of their own, or name one folder with `--dataset`"
+                "move the files into a subfolder, or pass one subfolder to `--dataset`"
             }
             Self::TopicName { .. } => {
-                "rename the folder: a topic name has 1 to 249 letters, digits, `.`, `_` or `-`"
+                "rename it: a topic name has 1 to 249 letters, digits, `.`, `_` or `-`"
             }
             Self::Empty { .. } | Self::HeaderOnly { .. } => {
-                "a dataset needs a header and at least one row; `convoy dataset generate` makes one"
+                "add a header and at least one row, or create rows with `convoy dataset generate`"
             }
             Self::HeadersDiffer { .. } => {
-                "all files of one topic folder need the same columns in the same order"
+                "give all files of one topic folder the same columns in the same order"
             }
             Self::EmptyColumnName { .. } => "name every column in the header",
-            Self::DuplicateColumnName { .. } => "give every column a name of its own",
+            Self::DuplicateColumnName { .. } => "give every column a different name",
             Self::ControlInColumnName { .. } => {
                 "end lines with LF or CRLF; a lone carriage return does not end a line"
             }
             Self::FieldName { .. } => "rename the column in the header",
             Self::TooManyColumns { .. } => "check that the delimiter is a comma",
-            Self::RowTooLong { .. } => "look for a quote that is opened and not closed",
+            Self::RowTooLong { .. } => "check the row for a quote that is not closed",
             Self::Ragged { .. } => {
-                "the file may be cut off there, or a field with a comma lacks its quotes"
+                "check whether the file is truncated, or a field with a comma is not quoted"
             }
             Self::InvalidUtf8 { .. } => {
-                "the file may be cut off there, or in another encoding: convert it to UTF-8"
+                "convert the file to UTF-8, and check whether it is truncated"
             }
-            Self::UnclosedQuote { .. } => "the file may be cut off there, or lacks a quote",
-            Self::Changed { .. } => "leave the file alone while convoy reads it",
-            Self::NoSuchRow { .. } => "this is a bug in convoy, please report it",
+            Self::UnclosedQuote { .. } => {
+                "check whether the file is truncated, or a quote is missing"
+            }
+            Self::Changed { .. } => "do not change the file while convoy reads it",
+            Self::NoSuchRow { .. } => "report this bug in convoy",
         }
     }
 

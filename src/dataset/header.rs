@@ -1,25 +1,25 @@
-//! Where the header is: after a byte order mark, blank lines and, in some published files, a
-//! licence text.
+//! Locates the header: after a byte order mark, blank lines and, in some published files, a licence
+//! text.
 
-/// Lines in which a header is looked for below a preamble. The original APS files have 20.
+/// Maximum lines of a preamble. The original APS files have 20.
 const PREAMBLE_LINES: usize = 64;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Where a file's header starts.
+/// Start of a file's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Start {
-    /// Offset of its first byte.
+    /// Offset of the first byte.
     pub(super) byte: usize,
-    /// Its line, from 1.
+    /// Line from 1.
     pub(super) line: u64,
 }
 
 /// Finds the header in the first bytes of a file.
 ///
-/// It is the first line that is not blank; but if that line reads as prose (one field that is not
-/// a plain name), it is the first line of two or more fields that are all plain names, if there is
-/// one nearby. So no row is ever taken for a header, and no preamble for a row.
+/// The header is the first line that is not blank. But if that line is prose (one field that is not
+/// a plain name), the header is the next line of two or more fields that are all plain names, if
+/// there is one nearby. So a row is never read as a header, and a preamble never as a row.
 pub(super) fn locate(prefix: &[u8]) -> Start {
     let mark = usize::from(prefix.starts_with(BYTE_ORDER_MARK)) * BYTE_ORDER_MARK.len();
     let mut lines = Lines {
@@ -45,7 +45,7 @@ pub(super) fn locate(prefix: &[u8]) -> Start {
         .map_or(first, |(start, _line)| start)
 }
 
-/// A word that programs use as the name of a column, perhaps quoted.
+/// Returns whether a field is a plain column name, quoted or not.
 fn is_name(field: &[u8]) -> bool {
     let field = field.trim_ascii_end();
     let word = field
@@ -59,6 +59,7 @@ fn is_name(field: &[u8]) -> bool {
             .all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
+/// Lines with their starts.
 struct Lines<'a> {
     rest: &'a [u8],
     next: Start,
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_is_the_header_unless_it_is_prose() {
+    fn first_line_is_the_header_unless_it_is_prose() {
         assert_eq!(line_of("class,aa_000\nneg,1\n"), 1);
         assert_eq!(line_of("only\na,b\n"), 1);
         assert_eq!(line_of("Engine temperature,Oil\na,b\n"), 1);
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_licence_text_is_skipped_up_to_the_first_line_of_names() {
+    fn licence_text_is_skipped_until_the_first_line_of_names() {
         let text = "This is part of some data.\n\nCopyright (c) <2016>\n\nuse it under the terms \
                     of the License, or\n(at your option, of course) \"any later version\n\
                     ---------\nclass,\"aa_000\",am_0\r\nneg,1,2\n";
@@ -114,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_belongs_to_no_name() {
+    fn byte_order_mark_is_skipped() {
         assert_eq!(locate(b"\xef\xbb\xbfa,b\n").byte, 3);
         assert_eq!(locate(b"\xef\xbb\xbf").byte, 3);
     }
 
     #[test]
-    fn a_header_far_below_prose_is_not_searched_for() {
+    fn header_far_below_prose_is_not_found() {
         let mut text = "some prose here\n".repeat(70);
         text.push_str("a,b\n");
         assert_eq!(line_of(&text), 1);

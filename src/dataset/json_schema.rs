@@ -7,29 +7,28 @@ use crate::dataset::schema::{Column, ColumnType, Schema};
 
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 
-/// How values are written in JSON.
+/// JSON types of the values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Form {
-    /// As integers, numbers and strings; `null` where a row may miss the value. Every column is
-    /// required.
+pub enum SchemaForm {
+    /// Integers, numbers and strings, or `null` in nullable columns. Every column is required.
     #[default]
     Typed,
-    /// Every value as a string, `na` included, and no column required: what consumers of the Python
-    /// pipeline that convoy grew from expect.
+    /// Every value is a string, `na` included, and no column is required: the schema that consumers
+    /// of the original Python pipeline expect.
     AllStrings,
 }
 
-/// A JSON Schema (draft-07) for one row as an object, columns in file order. Serialize it.
+/// A JSON Schema (draft-07) of a row as an object, columns in file order. Implements `Serialize`.
 #[derive(Debug, Clone, Copy)]
 pub struct JsonSchema<'a> {
     columns: &'a Schema,
     title: &'a str,
-    form: Form,
+    form: SchemaForm,
 }
 
 impl<'a> JsonSchema<'a> {
-    /// Describes rows of these columns; the title is what serializers name the record by.
-    pub fn new(columns: &'a Schema, title: &'a str, form: Form) -> Self {
+    /// Describes rows of these columns; serializers use the title as the name of the record.
+    pub fn new(columns: &'a Schema, title: &'a str, form: SchemaForm) -> Self {
         Self {
             columns,
             title,
@@ -37,7 +36,7 @@ impl<'a> JsonSchema<'a> {
         }
     }
 
-    /// Returns the schema as one line of JSON, as it is registered.
+    /// Returns the schema as one line of JSON, the form in which it is registered.
     pub fn to_line(&self) -> String {
         serde_json::to_string(self).expect("a schema of strings is JSON")
     }
@@ -50,7 +49,7 @@ impl Serialize for JsonSchema<'_> {
         schema.serialize_entry("title", self.title)?;
         schema.serialize_entry("type", "object")?;
         schema.serialize_entry("properties", &Properties(self))?;
-        if self.form == Form::Typed {
+        if self.form == SchemaForm::Typed {
             let names = self.columns.columns.iter().map(|column| &column.name);
             schema.serialize_entry("required", &names.collect::<Vec<_>>())?;
         }
@@ -66,8 +65,8 @@ impl Serialize for Properties<'_> {
         let JsonSchema { columns, form, .. } = self.0;
         serializer.collect_map(columns.columns.iter().map(|column| {
             let kind = match form {
-                Form::Typed => json!({ "type": typed(column) }),
-                Form::AllStrings => json!({ "type": "string" }),
+                SchemaForm::Typed => json!({ "type": typed(column) }),
+                SchemaForm::AllStrings => json!({ "type": "string" }),
             };
             (&column.name, kind)
         }))
@@ -112,19 +111,19 @@ mod tests {
     fn columns_keep_their_order_and_types() {
         let columns = columns();
         insta::assert_snapshot!(
-            JsonSchema::new(&columns, "trucks", Form::Typed).to_line(),
+            JsonSchema::new(&columns, "trucks", SchemaForm::Typed).to_line(),
             @r#"{"$schema":"http://json-schema.org/draft-07/schema#","title":"trucks","type":"object","properties":{"class":{"type":"string"},"aa_000":{"type":["integer","null"]},"a \"b\"":{"type":"number"}},"required":["class","aa_000","a \"b\""],"additionalProperties":false}"#
         );
         insta::assert_snapshot!(
-            JsonSchema::new(&columns, "trucks", Form::AllStrings).to_line(),
+            JsonSchema::new(&columns, "trucks", SchemaForm::AllStrings).to_line(),
             @r#"{"$schema":"http://json-schema.org/draft-07/schema#","title":"trucks","type":"object","properties":{"class":{"type":"string"},"aa_000":{"type":"string"},"a \"b\"":{"type":"string"}},"additionalProperties":false}"#
         );
     }
 
     #[test]
-    fn rows_fit_the_schema_and_others_do_not() {
+    fn schema_accepts_its_rows_and_rejects_others() {
         let columns = columns();
-        let schema = JsonSchema::new(&columns, "trucks", Form::Typed).to_line();
+        let schema = JsonSchema::new(&columns, "trucks", SchemaForm::Typed).to_line();
         let schema: Value = serde_json::from_str(&schema).expect("it is JSON");
         let validator = jsonschema::validator_for(&schema).expect("it is a schema");
         let fits = |row: Value| validator.is_valid(&row);

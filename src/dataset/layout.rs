@@ -1,22 +1,22 @@
-//! Which files belong to which topic: a file, a topic folder, or a folder of topic folders.
+//! Files of each topic: a file, a topic folder, or a folder of topic folders.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::dataset::error::Error;
 
-/// Characters a topic name may have at most.
+/// Maximum length of a topic name.
 const MAX_TOPIC_NAME: usize = 249;
 
 /// The CSV files of one topic.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TopicFiles {
     pub(super) topic: String,
-    /// In the order in which their rows follow each other.
+    /// Files in the order of their rows.
     pub(super) files: Vec<PathBuf>,
 }
 
-/// Finds the topics at a path and their files, in the order of their names.
+/// Finds the topics at a path and their files, sorted by name.
 pub(super) fn find(path: &Path) -> Result<Vec<TopicFiles>, Error> {
     let kind = fs::metadata(path).map_err(|source| Error::open(path, source))?;
     if kind.is_file() {
@@ -56,7 +56,7 @@ pub(super) fn find(path: &Path) -> Result<Vec<TopicFiles>, Error> {
     Ok(topics)
 }
 
-/// What a folder holds, sorted by name; hidden entries are left out.
+/// Contents of a folder, sorted by name, without hidden entries.
 struct Folder {
     csv: Vec<PathBuf>,
     folders: Vec<PathBuf>,
@@ -75,7 +75,7 @@ impl Folder {
                 continue;
             }
             let path = entry.path();
-            // Links are followed, so that a topic folder may point at rows kept elsewhere.
+            // `is_dir` follows links, so that a topic folder may link to rows elsewhere.
             if path.is_dir() {
                 found.folders.push(path);
             } else if path
@@ -106,7 +106,7 @@ fn topic_of_file(file: &Path) -> Result<String, Error> {
 }
 
 fn topic_of_folder(folder: &Path) -> Result<String, Error> {
-    // Resolves `.` and `..`, which name no topic.
+    // Resolves `.` and `..`, which are not topic names.
     let resolved = folder
         .canonicalize()
         .map_err(|source| Error::open(folder, source))?;
@@ -120,7 +120,7 @@ fn topic_of_folder(folder: &Path) -> Result<String, Error> {
         })
 }
 
-/// Kafka's rule for the names of topics.
+/// Returns whether Kafka accepts a topic name.
 fn is_topic_name(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     (1..=MAX_TOPIC_NAME).contains(&name.len())
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_topic_folders_gives_every_topic_and_file_in_name_order() {
+    fn topics_and_their_files_are_found_in_name_order() {
         let folder = folder_with(&[
             "trucks/b.csv",
             "trucks/a.CSV",
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_a_folder_that_names_no_topic_gives_its_own_name() {
+    fn file_name_is_the_topic_if_the_folder_name_is_invalid() {
         let folder = folder_with(&["my trucks/fleet-7.csv", "my trucks/my rows.csv"]);
         let file = folder.path().join("my trucks/fleet-7.csv");
         assert_eq!(found(&file)[0].0, "fleet-7");
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_dataset_is_said() {
+    fn paths_without_a_dataset_are_rejected() {
         let folder = folder_with(&["mixed/a.csv", "mixed/sub/b.csv", "none/readme.md"]);
         let find = |name: &str| find(&folder.path().join(name));
         assert!(matches!(find("mixed"), Err(Error::MixedFolder { .. })));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn topic_names_follow_kafka() {
+    fn topic_names_follow_the_rules_of_kafka() {
         for name in ["a", "kafka-sensor-topic", "a.b_c-9"] {
             assert!(is_topic_name(name), "{name}");
         }

@@ -1,6 +1,6 @@
-//! Rows: CSV with positions, columns and their types, missing values, topic folders.
+//! Rows of CSV files: columns and their types, missing values, positions, topic folders.
 //!
-//! Knows nothing of vehicles, Kafka or MongoDB; pure and synchronous.
+//! Independent of vehicles, Kafka and MongoDB; pure and synchronous.
 //!
 //! ```text
 //!  folders, files ── layout ─▶ header ─▶ Reader ─▶ scan ─▶ Dataset ── row(n) ─▶ Row
@@ -8,25 +8,32 @@
 //!                              it is)  positions)  hash)    or in their file)
 //! ```
 //!
-//! What a file may look like: UTF-8 with or without a byte order mark; fields separated by commas;
-//! lines ended by LF or CRLF; fields quoted by `"` where they contain a comma, a quote (written
-//! twice) or a line end; blank lines are skipped. `na` and the empty field are missing values.
+//! Format of a file: UTF-8 with or without a byte order mark; fields separated by commas; lines
+//! ended by LF or CRLF; fields quoted by `"` if they contain a comma, a quote (written twice) or a
+//! line end; blank lines are skipped. `na` and the empty field are missing values.
 
-pub mod error;
-pub mod generate;
+mod error;
+#[cfg(test)]
+mod example;
+mod generate;
 mod header;
-pub mod json_schema;
+mod json_schema;
 mod layout;
 mod open;
-pub mod reader;
-pub mod sample;
+mod reader;
+mod sample;
 mod scan;
-pub mod schema;
+mod schema;
 mod split;
 mod storage;
 
 pub use error::{Error, Position};
-pub use json_schema::{Form, JsonSchema};
+#[cfg(test)]
+pub(crate) use example::example_schema;
+pub use generate::Generator;
+pub use json_schema::{JsonSchema, SchemaForm};
 pub use open::{Dataset, Row, RowBuffer};
-pub use reader::Reader;
-pub use schema::{Column, ColumnType, Schema, Value};
+pub use reader::{Reader, Record};
+pub use sample::SAMPLE_PATH;
+pub use schema::{Column, ColumnType, Schema, Value, is_missing};
+pub use split::Fields;

@@ -1,4 +1,4 @@
-//! A dataset: the rows of one topic, by number.
+//! A dataset: the rows of one topic, accessed by number.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,10 +18,10 @@ use crate::dataset::storage::{Block, Builder, RawRow, Storage};
 /// Files of up to this many bytes in total are kept in memory.
 const MEMORY_BYTES: u64 = 256 << 20;
 
-/// Bytes read from a file at once while it is scanned.
+/// Buffer size for scanning a file.
 const SCAN_BUFFER: usize = 256 << 10;
 
-/// Tells the datasets of this process apart, for [`RowBuffer`].
+/// Identifies the datasets of this process, for [`RowBuffer`].
 static NEXT_IDENTITY: AtomicU64 = AtomicU64::new(1);
 
 /// The rows of one topic, numbered through all its files in name order.
@@ -40,13 +40,13 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Opens what is at a path and reads it once, to learn its types and to check every row.
+    /// Opens the datasets at a path and reads them once, to infer types and to check every row.
     ///
-    /// A CSV file is one dataset, named after its folder, or after itself if the folder's name
-    /// cannot name a topic. A folder with CSV files is one dataset; a folder of such folders is one
-    /// dataset each. Files of up to 256 MB in total are kept in memory, others are read when asked
-    /// for, so that memory stays bounded for files of any size. The path of the shipped rows names
-    /// them wherever convoy runs.
+    /// A CSV file is one dataset, named after its folder, or after the file if the folder's name is
+    /// not a valid topic name. A folder with CSV files is one dataset; a folder of such folders is
+    /// one dataset per folder. Files of up to 256 MB in total are kept in memory; larger ones are
+    /// read on access, so that memory stays bounded. [`SAMPLE_PATH`](crate::dataset::SAMPLE_PATH)
+    /// opens the built-in rows if nothing exists there.
     pub fn open(path: &Path) -> Result<Vec<Self>, Error> {
         if sample::is_named_by(path) {
             return Ok(vec![Self::shipped()?]);
@@ -56,8 +56,15 @@ impl Dataset {
 
     fn shipped() -> Result<Self, Error> {
         let mut pass = Pass::new();
-        let storage = pass.keep(Path::new(sample::FILE), sample::CONTENT.to_vec())?;
-        Ok(Self::of(sample::TOPIC.to_owned(), pass, vec![storage]))
+        let storage = pass.keep(
+            Path::new(sample::SAMPLE_FILE),
+            sample::SAMPLE_CONTENT.to_vec(),
+        )?;
+        Ok(Self::from_pass(
+            sample::SAMPLE_TOPIC.to_owned(),
+            pass,
+            vec![storage],
+        ))
     }
 
     fn open_within(path: &Path, memory: u64) -> Result<Vec<Self>, Error> {
@@ -76,10 +83,10 @@ impl Dataset {
         let mut pass = Pass::new();
         let storages = files.iter().map(|file| pass.read(file, in_memory));
         let storages = storages.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::of(topic, pass, storages))
+        Ok(Self::from_pass(topic, pass, storages))
     }
 
-    fn of(topic: String, pass: Pass, storages: Vec<Storage>) -> Self {
+    fn from_pass(topic: String, pass: Pass, storages: Vec<Storage>) -> Self {
         let mut rows = 0;
         let first_rows = storages.iter().map(|storage| {
             let first = rows;
@@ -101,7 +108,7 @@ impl Dataset {
         }
     }
 
-    /// Returns the topic that the rows are meant for.
+    /// Returns the topic of the rows.
     pub fn topic(&self) -> &str {
         &self.topic
     }
@@ -118,7 +125,7 @@ impl Dataset {
 
     /// Returns the hash (XXH3, 64 bits) of the header and the rows.
     ///
-    /// It depends on their text alone, not on quoting, line ends or the split into files.
+    /// It does not depend on quoting, line ends or the split into files.
     pub fn hash(&self) -> u64 {
         self.hash
     }
@@ -133,12 +140,12 @@ impl Dataset {
         self.labels.column
     }
 
-    /// Returns the number of rows with each value of the label column, the missing one included.
+    /// Returns the number of rows for each value of the label column, missing values included.
     pub fn labels(&self) -> &BTreeMap<String, u64> {
         &self.labels.rows
     }
 
-    /// Returns a row by its number, from 0. Allocates nothing once the buffer is warm.
+    /// Returns a row by its number, from 0. Does not allocate once the buffer has grown.
     pub fn row<'a>(&'a self, index: u64, buffer: &'a mut RowBuffer) -> Result<Row<'a>, Error> {
         let number = self.first_rows.partition_point(|&first| first <= index);
         let number = number.saturating_sub(1);
@@ -165,10 +172,10 @@ impl Dataset {
     }
 }
 
-/// Scratch space for [`Dataset::row`]; one per thread that asks for rows.
+/// Reusable buffer for [`Dataset::row`]; one per thread.
 #[derive(Debug, Default)]
 pub struct RowBuffer {
-    /// Dataset and storage that `block` was read from.
+    /// Identity of the dataset and number of the storage of `block`.
     source: (u64, usize),
     block: Block,
     split: Split,
@@ -197,25 +204,25 @@ impl<'a> Row<'a> {
     pub fn value(&self, column: usize, schema: &Schema) -> Value<'a> {
         let kind = schema.columns.get(column).map(|column| column.kind);
         kind.map_or(Value::Missing, |kind| {
-            Value::of(self.fields.get(column), kind)
+            Value::new(self.fields.get(column), kind)
         })
     }
 
-    /// Returns the file that the row is in.
+    /// Returns the file of the row.
     pub fn file(&self) -> &'a Path {
         self.file
     }
 
-    /// Returns the line of the file that the row starts on, from 1. Counted when asked for.
+    /// Returns the line in the file at which the row starts, from 1. Counts lines on each call.
     pub fn line(&self) -> u64 {
         let ends = self.raw.before.iter().filter(|&&byte| byte == b'\n');
         self.raw.line + ends.count() as u64
     }
 }
 
-/// The one pass over the files of a topic.
+/// One pass over the files of a topic.
 struct Pass {
-    /// The first file and its column names, which all others must agree with.
+    /// First file and its column names, which all other files must have.
     first: Option<(PathBuf, Vec<String>)>,
     scan: Scan,
 }
@@ -248,14 +255,14 @@ impl Pass {
         Ok(places.in_file(path.to_owned(), file, end))
     }
 
-    /// Reads a file's content, and keeps it.
+    /// Reads the rows of a file and keeps its content in memory.
     fn keep(&mut self, path: &Path, content: Vec<u8>) -> Result<Storage, Error> {
         let mut places = Builder::new(true);
         self.read_rows(path, content.as_slice(), &mut places)?;
         places.in_memory(path.to_owned(), content)
     }
 
-    /// Reads all rows; returns the offset of the end.
+    /// Reads all rows and returns the offset of the end.
     fn read_rows(
         &mut self,
         path: &Path,

@@ -1,4 +1,4 @@
-//! The records of one CSV file, in order, with their positions.
+//! Reads the records of one CSV file in order, with their positions.
 
 #![warn(clippy::indexing_slicing)]
 
@@ -10,19 +10,19 @@ use crate::dataset::error::{Error, Position};
 use crate::dataset::header;
 use crate::dataset::split::{Fields, Split};
 
-/// Columns a file may have.
-pub const MAX_COLUMNS: usize = 4_096;
+/// Maximum number of columns.
+const MAX_COLUMNS: usize = 4_096;
 
-/// Bytes a row may have. Kafka refuses messages of more by default.
-pub const MAX_ROW_BYTES: usize = 1 << 20;
+/// Maximum length of a row. Brokers reject larger messages by default.
+const MAX_ROW_BYTES: usize = 1 << 20;
 
-/// Bytes in which the header is looked for.
+/// Length of the prefix that is searched for the header.
 const PREFIX_BYTES: u64 = 64 << 10;
 
 /// Reads the records of one CSV file in order.
 ///
-/// Memory is bounded by the longest row, whatever the file's size. After an error there is nothing
-/// more to read; every row before it was complete.
+/// Memory is bounded by the longest row, not by the size of the file. After an error the reader
+/// must not be used; every row before it was complete.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: io::Chain<Cursor<Vec<u8>>, R>,
@@ -33,7 +33,7 @@ pub struct Reader<R> {
     split: Split,
 }
 
-/// Where the next byte of input is in the file.
+/// Position of the next byte of input.
 #[derive(Debug, Clone, Copy)]
 struct Next {
     line: u64,
@@ -43,16 +43,16 @@ struct Next {
 /// One record with its position.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
-    /// The fields, unquoted.
+    /// Fields, unquoted.
     pub fields: Fields<'a>,
-    /// The line it starts on, from 1.
+    /// Line of its start, from 1.
     pub line: u64,
-    /// The offset of its first byte.
+    /// Offset of its first byte.
     pub byte: u64,
 }
 
 impl<R: BufRead> Reader<R> {
-    /// Reads up to and including the header. `file` is only for messages.
+    /// Reads the header. `file` appears in errors only.
     pub fn new(file: &Path, mut input: R) -> Result<Self, Error> {
         let mut prefix = Vec::new();
         (&mut input)
@@ -82,7 +82,7 @@ impl<R: BufRead> Reader<R> {
         &self.names
     }
 
-    /// Reads the next row; none at the end of the file.
+    /// Reads the next row; `None` at the end of the file.
     pub fn next_row(&mut self) -> Result<Option<Record<'_>>, Error> {
         let Some(at) = self.next_record()? else {
             return Ok(None);
@@ -104,7 +104,7 @@ impl<R: BufRead> Reader<R> {
         }))
     }
 
-    /// Returns the offset of the first byte that was not read yet.
+    /// Returns the offset of the next byte to read.
     pub(super) fn next_byte(&self) -> u64 {
         self.next.byte
     }
@@ -152,7 +152,8 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    /// Appends a line to the record that started `at`; returns where, none at the end of the file.
+    /// Appends a line to the record that started `at` and returns the line's start in the record;
+    /// `None` at the end of the file.
     fn read_line(&mut self, at: Next) -> Result<Option<usize>, Error> {
         let start = self.record.len();
         let budget = (MAX_ROW_BYTES + 1).saturating_sub(start);
@@ -172,7 +173,7 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-/// Cuts the line end, and with it blank lines that follow.
+/// Removes the line end and the blank lines after it.
 pub(super) fn trim_line_end(mut record: &[u8]) -> &[u8] {
     while let [rest @ .., b'\n' | b'\r'] = record {
         record = rest;
@@ -180,7 +181,7 @@ pub(super) fn trim_line_end(mut record: &[u8]) -> &[u8] {
     record
 }
 
-/// Whether a byte of a record is inside a quoted field.
+/// State of a scan for quoted fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quotes {
     /// At the start of a field.
@@ -189,7 +190,7 @@ pub(super) enum Quotes {
     Unquoted,
     /// In a quoted field.
     Inside,
-    /// After a quote in a quoted field: its end, or the first of two that mean one.
+    /// After a quote in a quoted field: its end, or the first half of an escaped quote.
     Closing,
 }
 
@@ -289,11 +290,11 @@ mod tests {
     }
 
     fn error(text: &[u8]) -> String {
-        rows(text).1.expect("the text is wrong").to_string()
+        rows(text).1.expect("the text is malformed").to_string()
     }
 
     #[test]
-    fn rows_come_with_their_line_and_byte() {
+    fn rows_have_their_line_and_byte() {
         let text = b"\xef\xbb\xbfa,b\r\n1,2\r\n\r\n\"x\ny\",\"\"\"\"\n3,4";
         let (rows, error) = rows(text);
         assert!(error.is_none(), "{error:?}");
@@ -309,12 +310,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_line_and_byte() {
+    fn errors_name_line_and_byte() {
         assert_eq!(error(b""), "`rows.csv` is empty");
         assert_eq!(error(b"\n\r\n"), "`rows.csv` is empty");
         assert_eq!(
             error(b"a,b\n1,2\n3\n"),
-            "`rows.csv`, line 3, byte 8: the row has 1 fields, but the header has 2"
+            "`rows.csv`, line 3, byte 8: expected 2 fields as in the header, found 1"
         );
         assert_eq!(
             error(b"a,b\n1,\xff\n"),
@@ -338,12 +339,12 @@ mod tests {
         );
         assert_eq!(
             error(&b",".repeat(MAX_COLUMNS)),
-            "`rows.csv`, line 1, byte 0: more than 4096 columns"
+            "`rows.csv`, line 1, byte 0: the header has more than 4096 columns"
         );
     }
 
     #[test]
-    fn a_row_without_an_end_does_not_fill_the_memory() {
+    fn row_without_an_end_does_not_exhaust_memory() {
         let mut text = b"a\n\"".to_vec();
         text.resize(3 * MAX_ROW_BYTES, b'x');
         assert_eq!(
@@ -377,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_of_quotes_agrees_with_the_csv_crate() {
+    fn quote_states_agree_with_the_csv_crate() {
         let records = [
             "a,\"b\nc\"\n",
             "5\" x,y\n",

@@ -1,21 +1,21 @@
-//! The rows that convoy ships: built in, so that it runs where its repository is not.
+//! Built-in rows, so that convoy runs without its repository.
 
 use std::path::Path;
 
-/// Where the rows are, from the root of the repository; elsewhere it names the same rows.
-pub const PATH: &str = "sample_data";
+/// Path of the sample rows in the repository; elsewhere it opens the built-in copy.
+pub const SAMPLE_PATH: &str = "sample_data";
 
-/// Topic that the rows are meant for: the folder they are in.
-pub(super) const TOPIC: &str = "kafka-sensor-topic";
+/// Topic of the sample rows: the name of their folder.
+pub(super) const SAMPLE_TOPIC: &str = "kafka-sensor-topic";
 
-/// The file that the rows are in.
-pub(super) const FILE: &str = "sample_data/kafka-sensor-topic/aps_failure_training_set1.csv";
+/// Path of the sample file in the repository.
+pub(super) const SAMPLE_FILE: &str = "sample_data/kafka-sensor-topic/aps_failure_training_set1.csv";
 
-/// Its content.
-pub(super) const CONTENT: &[u8] =
+/// Content of the sample file.
+pub(super) const SAMPLE_CONTENT: &[u8] =
     include_bytes!("../../sample_data/kafka-sensor-topic/aps_failure_training_set1.csv");
 
-/// Returns whether a path names the shipped rows, and no other rows lie there.
+/// Returns whether a path is [`SAMPLE_PATH`] and does not exist.
 pub(super) fn is_named_by(path: &Path) -> bool {
-    path == Path::new(PATH) && !path.exists()
+    path == Path::new(SAMPLE_PATH) && !path.exists()
 }

@@ -1,4 +1,4 @@
-//! What one pass over all rows tells: column types, missing values, labels, content hash.
+//! Results of one pass over all rows: column types, missing values, labels, content hash.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::dataset::schema::{Column, ColumnType, Schema, is_missing};
 use crate::dataset::split::Fields;
 
-/// Distinct values up to which the column `class` is a label.
+/// Maximum number of distinct values of a label column.
 const MAX_LABELS: usize = 64;
 
-/// What is known of the rows seen so far.
+/// State of the pass.
 pub(super) struct Scan {
     columns: Vec<Seen>,
     labels: Labels,
@@ -25,7 +25,7 @@ pub(super) struct Labels {
     pub(super) rows: BTreeMap<String, u64>,
 }
 
-/// What is known of a dataset after its last row.
+/// Result of the pass.
 pub(super) struct Scanned {
     pub(super) schema: Schema,
     pub(super) labels: Labels,
@@ -33,6 +33,7 @@ pub(super) struct Scanned {
     pub(super) rows: u64,
 }
 
+/// A column, as inferred from the rows so far.
 struct Seen {
     name: String,
     kind: Option<ColumnType>,
@@ -60,7 +61,7 @@ impl Scan {
         scan
     }
 
-    /// Takes in the next row.
+    /// Adds the next row.
     pub(super) fn see(&mut self, fields: &Fields<'_>) {
         self.rows += 1;
         for (column, text) in self.columns.iter_mut().zip(fields.iter()) {
@@ -101,8 +102,8 @@ impl Scan {
         }
     }
 
-    /// Hashes a record in the one form that quotes only what must be quoted, so that the hash
-    /// depends on the content and not on how a program chose to write it.
+    /// Hashes a record in canonical form, which quotes only fields that need it, so that the hash
+    /// depends on the content and not on the quoting.
     fn hash_canonical<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
         for (index, field) in fields.enumerate() {
             if index > 0 {
@@ -137,7 +138,7 @@ impl Seen {
         if is_missing(text) {
             self.nullable = true;
         } else if self.kind != Some(ColumnType::Text) {
-            self.kind = self.kind.max(Some(ColumnType::of(text)));
+            self.kind = self.kind.max(Some(ColumnType::infer(text)));
         }
     }
 }

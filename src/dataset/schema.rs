@@ -2,27 +2,27 @@
 
 use crate::dataset::error::Error;
 
-/// The column that says what a row is an example of, in classification datasets such as APS.
+/// Name of the label column in classification datasets such as APS.
 const LABEL_COLUMN: &str = "class";
 
-/// Type of a column, the narrowest that holds every present value of it.
+/// Type of a column: the narrowest type for all its present values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ColumnType {
     /// Every present value is a canonical decimal integer within `i64`.
     Integer,
     /// Every present value is a finite number; at least one is not an integer.
     Decimal,
-    /// Anything else: UTF-8 text. Also a column that no row has a value for.
+    /// Any other UTF-8 text, or a column without present values.
     Text,
 }
 
 impl ColumnType {
-    /// Returns the narrowest type that holds a present value.
+    /// Returns the narrowest type for a present value.
     ///
-    /// Numbers are what a program writes for a quantity: `12`, `-3`, `0.50`, `.5`, `1e-7`. A value
-    /// that a number would not give back is text, because it is a code rather than a quantity or
-    /// does not fit: `007`, `+5`, `99999999999999999999`, `1e999`, `nan`, ` 5`.
-    pub fn of(text: &str) -> Self {
+    /// Quantities are numbers: `12`, `-3`, `0.50`, `.5`, `1e-7`. Values that a number would not
+    /// preserve are text, because they are codes or do not fit: `007`, `+5`,
+    /// `99999999999999999999`, `1e999`, `nan`, ` 5`.
+    pub fn infer(text: &str) -> Self {
         if is_integer(text.as_bytes()) {
             Self::Integer
         } else if decimal(text).is_some() {
@@ -36,11 +36,11 @@ impl ColumnType {
 /// One column of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// Name as in the header; also the field's name in JSON and BSON.
+    /// Name in the header, and of the field in JSON and BSON.
     pub name: String,
-    /// Type inferred from every row.
+    /// Type, inferred from every row.
     pub kind: ColumnType,
-    /// Whether any row misses this value (`na` or empty).
+    /// Whether the value is missing (`na` or empty) in any row.
     pub nullable: bool,
 }
 
@@ -54,20 +54,21 @@ pub struct Schema {
 impl Schema {
     /// Returns the index of the column named `class` if it is text.
     ///
-    /// [`Dataset::label_column`](crate::dataset::Dataset::label_column) also asks for few distinct values.
+    /// [`Dataset::label_column`](crate::dataset::Dataset::label_column) also requires at most 64
+    /// distinct values.
     pub fn label_column(&self) -> Option<usize> {
         self.columns
             .iter()
             .position(|column| column.name == LABEL_COLUMN && column.kind == ColumnType::Text)
     }
 
-    /// Checks that every column can be a field of its own in a document beside `reserved` ones.
+    /// Checks that every column name is a valid field name and not one of `reserved`.
     pub fn check_field_names(&self, reserved: &[&str]) -> Result<(), Error> {
         for Column { name, .. } in &self.columns {
             let reason = if reserved.contains(&name.as_str()) {
                 "has the name of a field that convoy adds to every document"
             } else if name.starts_with('$') {
-                "starts with `$`, which MongoDB keeps for operators"
+                "starts with `$`, which MongoDB reserves for operators"
             } else if name.contains('.') {
                 "contains `.`, which MongoDB reads as a path"
             } else {
@@ -83,22 +84,21 @@ impl Schema {
 /// A typed value of one cell, borrowed from its row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
-    /// `na` or empty.
+    /// The cell is `na` or empty.
     Missing,
-    /// Of an integer column.
+    /// Value of an integer column.
     Integer(i64),
-    /// Of a decimal column; finite.
+    /// Value of a decimal column; finite.
     Decimal(f64),
-    /// Of a text column.
+    /// Value of a text column.
     Text(&'a str),
 }
 
 impl<'a> Value<'a> {
-    /// Returns a cell as a value of its column's type.
+    /// Parses a cell as a value of its column's type.
     ///
-    /// A cell that does not fit the type is given as text, so that nothing is made up. That happens
-    /// only if a file changed after its types were inferred.
-    pub fn of(text: &'a str, kind: ColumnType) -> Self {
+    /// A cell of another type becomes text: its file changed after the types were inferred.
+    pub fn new(text: &'a str, kind: ColumnType) -> Self {
         if is_missing(text) {
             return Self::Missing;
         }
@@ -112,11 +112,12 @@ impl<'a> Value<'a> {
 }
 
 /// Returns whether a cell has no value.
+#[inline]
 pub fn is_missing(text: &str) -> bool {
     text.is_empty() || text == "na"
 }
 
-/// Digits that fit an `i64` whatever they are.
+/// Number of digits that always fit an `i64`.
 const SAFE_DIGITS: usize = 18;
 
 fn is_integer(text: &[u8]) -> bool {
@@ -164,12 +165,12 @@ mod tests {
             "9223372036854775807",
             "-9223372036854775808",
         ] {
-            assert_eq!(ColumnType::of(text), ColumnType::Integer, "{text}");
+            assert_eq!(ColumnType::infer(text), ColumnType::Integer, "{text}");
         }
         for text in [
             "0.0", "0.50", "-0", ".5", "5.", "1e-7", "1E5", "-0.0", "12.25",
         ] {
-            assert_eq!(ColumnType::of(text), ColumnType::Decimal, "{text}");
+            assert_eq!(ColumnType::infer(text), ColumnType::Decimal, "{text}");
         }
         let text = [
             "007",
@@ -195,21 +196,21 @@ mod tests {
             "٣",
         ];
         for text in text {
-            assert_eq!(ColumnType::of(text), ColumnType::Text, "{text}");
+            assert_eq!(ColumnType::infer(text), ColumnType::Text, "{text}");
         }
     }
 
     #[test]
-    fn a_cell_that_does_not_fit_its_column_is_given_as_text() {
-        assert_eq!(Value::of("x", ColumnType::Integer), Value::Text("x"));
-        assert_eq!(Value::of("inf", ColumnType::Decimal), Value::Text("inf"));
-        assert_eq!(Value::of("5", ColumnType::Decimal), Value::Decimal(5.0));
-        assert_eq!(Value::of("na", ColumnType::Integer), Value::Missing);
-        assert_eq!(Value::of("", ColumnType::Text), Value::Missing);
+    fn cell_of_another_type_becomes_text() {
+        assert_eq!(Value::new("x", ColumnType::Integer), Value::Text("x"));
+        assert_eq!(Value::new("inf", ColumnType::Decimal), Value::Text("inf"));
+        assert_eq!(Value::new("5", ColumnType::Decimal), Value::Decimal(5.0));
+        assert_eq!(Value::new("na", ColumnType::Integer), Value::Missing);
+        assert_eq!(Value::new("", ColumnType::Text), Value::Missing);
     }
 
     #[test]
-    fn field_names_that_would_collide_or_confuse_are_refused() {
+    fn invalid_and_reserved_field_names_are_rejected() {
         let schema = |name: &str| Schema {
             columns: vec![Column {
                 name: name.to_owned(),
@@ -226,21 +227,21 @@ mod tests {
     proptest! {
         #[test]
         fn every_integer_is_an_integer(number: i64) {
-            prop_assert_eq!(ColumnType::of(&number.to_string()), ColumnType::Integer);
-            let value = Value::of(&number.to_string(), ColumnType::Integer) == Value::Integer(number);
+            prop_assert_eq!(ColumnType::infer(&number.to_string()), ColumnType::Integer);
+            let value = Value::new(&number.to_string(), ColumnType::Integer) == Value::Integer(number);
             prop_assert!(value);
         }
 
         #[test]
-        fn every_finite_double_is_a_number(number in proptest::num::f64::NORMAL) {
+        fn every_finite_double_is_a_decimal(number in proptest::num::f64::NORMAL) {
             let text = format!("{number:e}");
-            prop_assert_eq!(ColumnType::of(&text), ColumnType::Decimal);
-            prop_assert!(Value::of(&text, ColumnType::Decimal) == Value::Decimal(number));
+            prop_assert_eq!(ColumnType::infer(&text), ColumnType::Decimal);
+            prop_assert!(Value::new(&text, ColumnType::Decimal) == Value::Decimal(number));
         }
 
         #[test]
-        fn what_is_called_an_integer_parses_and_prints_as_the_same_text(text in "[-+0-9]{0,21}") {
-            if ColumnType::of(&text) == ColumnType::Integer {
+        fn integers_print_as_their_text(text in "[-+0-9]{0,21}") {
+            if ColumnType::infer(&text) == ColumnType::Integer {
                 prop_assert_eq!(text.parse::<i64>().expect("it is an integer").to_string(), text);
             }
         }

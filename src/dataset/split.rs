@@ -1,7 +1,7 @@
-//! One record of CSV into its fields.
+//! Splits a CSV record into its fields.
 //!
-//! This is on the way of every reading, so records without a quote are split 64 bytes at a time
-//! and without copying; the others go through `csv-core`.
+//! Every reading needs this, so records without a quote are split 64 bytes at a time and without
+//! copying; the others use `csv-core`.
 
 #![warn(clippy::indexing_slicing)]
 
@@ -11,7 +11,7 @@ const COMMAS: u64 = u64::from_le_bytes([b','; 8]);
 const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
 const LOW_BITS: u64 = u64::from_le_bytes([0x7f; 8]);
 
-/// Scratch space for splitting; keeps its capacity from record to record.
+/// Reusable buffers for splitting records.
 #[derive(Debug, Default)]
 pub(super) struct Split {
     ends: Vec<usize>,
@@ -53,7 +53,7 @@ impl<'a> Fields<'a> {
         self.ends.len()
     }
 
-    /// Returns whether there is no field; a record always has one.
+    /// Returns whether there are no fields; a record has at least one.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
@@ -82,19 +82,19 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Returns the record as it stands in the file if no field of it is quoted.
+    /// Returns the record as in the file if no field is quoted.
     pub(super) fn plain(&self) -> Option<&'a str> {
         (self.gap == 1).then_some(self.text)
     }
 }
 
-/// Finds the end of every field; false if there is a quote.
+/// Finds the end of every field; returns false if there is a quote.
 fn split_plain(record: &[u8], ends: &mut Vec<usize>) -> bool {
     ends.clear();
     let (blocks, rest) = record.as_chunks::<64>();
     for (number, block) in blocks.iter().enumerate() {
-        // A bit for each of 64 bytes: how many commas there are in eight bytes is hard to predict,
-        // and a branch that is predicted wrong costs more than all the rest.
+        // One bit for each of 64 bytes: the number of commas in eight bytes is hard to predict, and
+        // a mispredicted branch costs more than everything else here.
         let (mut commas, mut quotes) = (0, 0);
         for word in block.as_chunks::<8>().0.iter().rev() {
             let word = u64::from_le_bytes(*word);
@@ -131,13 +131,14 @@ fn bit_per_byte(highest: u64) -> u64 {
     (highest >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
+/// Splits a record with quotes.
 fn unquote(record: &[u8], unquoted: &mut Vec<u8>, ends: &mut Vec<usize>) {
     let most = record.split(|&byte| byte == b',').count();
     unquoted.clear();
     unquoted.resize(record.len(), 0);
     ends.clear();
     ends.resize(most, 0);
-    // The line end is cut off already; a carriage return that is left belongs to a field.
+    // The record has no line end; a carriage return belongs to a field.
     let mut parser = ReaderBuilder::new()
         .terminator(Terminator::Any(b'\n'))
         .build();
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_enclose_commas_quotes_and_line_ends() {
+    fn quoted_fields_may_contain_commas_quotes_and_line_ends() {
         assert_eq!(fields(r#"a,"b,c","d""e","#), ["a", "b,c", "d\"e", ""]);
         assert_eq!(fields("\"two\r\nlines\",x"), ["two\r\nlines", "x"]);
         assert_eq!(fields(r#"5" pipe,"a"b"#), ["5\" pipe", "ab"]);
@@ -194,7 +195,7 @@ mod tests {
         }
 
         #[test]
-        fn quoted_fields_come_back_as_they_were_written(
+        fn quoted_fields_round_trip(
             expected in prop::collection::vec("[a-b,\"\n\ré ]{0,12}", 1..8),
         ) {
             let mut writer = csv::WriterBuilder::new()

@@ -1,4 +1,4 @@
-//! The rows of one file, by number: in memory while they are small, else in the file.
+//! Rows of one file by number: in memory if the file is small, otherwise in the file.
 
 #![warn(clippy::indexing_slicing)]
 
@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use crate::dataset::error::Error;
 use crate::dataset::reader::{Quotes, trim_line_end};
 
-/// Bytes between two anchors at first; also what one access to a large file reads.
+/// Initial distance between two anchors in bytes: the size of one read from a large file.
 const ANCHOR_SPAN: u64 = 64 << 10;
 
-/// Anchors per file; beyond it every second one goes, so that no file needs more memory.
+/// Maximum anchors per file; beyond it every second one is removed, so that memory is bounded.
 const MAX_ANCHORS: usize = 1 << 18;
 
 /// The rows of one file.
@@ -36,18 +36,18 @@ enum Content {
 /// A file's text from its first row on.
 struct Memory {
     text: String,
-    /// Where each row starts in `text`.
+    /// Start of each row in `text`.
     starts: Vec<u32>,
 }
 
-/// A row as it stands in the file.
+/// A row as in the file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RawRow<'a> {
-    /// Without its line end.
+    /// Text without the line end.
     pub(super) text: &'a str,
-    /// What stands between the start of a line whose number is known and the row.
+    /// Bytes between the start of a line with a known number and the row.
     pub(super) before: &'a [u8],
-    /// The number of that line.
+    /// Number of that line.
     pub(super) line: u64,
 }
 
@@ -57,9 +57,9 @@ impl Storage {
         self.rows
     }
 
-    /// Returns a row; `block` keeps what was read from the file for the rows that follow.
+    /// Returns a row; `block` keeps the bytes read from the file for the next rows.
     ///
-    /// Between the storages of two files, `block` must be cleared.
+    /// Clear `block` before using it with another storage.
     pub(super) fn row<'a>(&'a self, row: u64, block: &'a mut Block) -> Result<RawRow<'a>, Error> {
         let (number, anchor) = self.anchors.before(row);
         let file = match &self.content {
@@ -138,33 +138,33 @@ impl fmt::Debug for Content {
     }
 }
 
-/// What was last read from a file; keeps its capacity.
+/// Last block read from a file; a reusable buffer.
 #[derive(Debug, Default)]
 pub(super) struct Block {
-    /// The anchor it starts at.
+    /// Number of the anchor at its start.
     number: Option<usize>,
     bytes: Vec<u8>,
     starts: Vec<u32>,
 }
 
 impl Block {
-    /// Forgets what was read.
+    /// Invalidates the block.
     pub(super) fn clear(&mut self) {
         self.number = None;
     }
 }
 
-/// Collects where the rows of one file are while it is read for the first time.
+/// Collects the positions of rows during the first read of a file.
 #[derive(Debug)]
 pub(super) struct Builder {
     anchors: Anchors,
     rows: u64,
-    /// Where each row starts, if the rows are kept in memory.
+    /// Start of each row, if the rows are kept in memory.
     starts: Option<Vec<u32>>,
 }
 
 impl Builder {
-    /// Starts with no row; `in_memory` says which of the two ends it will come to.
+    /// Starts without rows; `in_memory` decides between [`Self::in_memory`] and [`Self::in_file`].
     pub(super) fn new(in_memory: bool) -> Self {
         Self {
             anchors: Anchors::new(ANCHOR_SPAN, MAX_ANCHORS),
@@ -173,7 +173,7 @@ impl Builder {
         }
     }
 
-    /// Takes in where the next row starts.
+    /// Adds the start of the next row.
     pub(super) fn row(&mut self, byte: u64, line: u64) {
         let row = self.rows;
         self.anchors.note(Anchor { row, byte, line });
@@ -189,7 +189,7 @@ impl Builder {
         self.rows
     }
 
-    /// Keeps the rows in memory; `bytes` is the file's content.
+    /// Keeps the rows in memory; `bytes` is the content of the file.
     pub(super) fn in_memory(self, path: PathBuf, mut bytes: Vec<u8>) -> Result<Storage, Error> {
         let first = usize::try_from(self.anchors.first().byte).unwrap_or(bytes.len());
         let end = bytes.len() as u64;
@@ -208,7 +208,7 @@ impl Builder {
         })
     }
 
-    /// Leaves the rows in their file, of which `end` bytes were read.
+    /// Keeps the rows in their file, of which `end` bytes were read.
     pub(super) fn in_file(self, path: PathBuf, file: File, end: u64) -> Storage {
         Storage {
             path,
@@ -220,7 +220,7 @@ impl Builder {
     }
 }
 
-/// A row whose place is known.
+/// A row with a known position.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Anchor {
     row: u64,
@@ -228,7 +228,7 @@ struct Anchor {
     line: u64,
 }
 
-/// A sparse index: rows at about equal distances in bytes.
+/// A sparse index of rows at about equal distances in bytes.
 #[derive(Debug)]
 struct Anchors {
     points: Vec<Anchor>,
@@ -265,7 +265,7 @@ impl Anchors {
         self.points.first().copied().unwrap_or_default()
     }
 
-    /// Returns the last anchor that is not after a row, and its number.
+    /// Returns the last anchor at or before a row, with its number.
     fn before(&self, row: u64) -> (usize, Anchor) {
         let after = self.points.partition_point(|anchor| anchor.row <= row);
         let number = after.saturating_sub(1);
@@ -273,7 +273,7 @@ impl Anchors {
     }
 }
 
-/// Returns where a row starts and its bytes with what follows up to the next row.
+/// Returns the start of a row and the bytes until the next row.
 fn bounds<'a>(bytes: &'a [u8], starts: &[u32], row: u64) -> (usize, &'a [u8]) {
     let index = usize::try_from(row).unwrap_or(usize::MAX);
     let start = starts
@@ -284,7 +284,7 @@ fn bounds<'a>(bytes: &'a [u8], starts: &[u32], row: u64) -> (usize, &'a [u8]) {
     (start, bytes.get(start..end).unwrap_or_default())
 }
 
-/// Finds where rows start in a part of a file that starts with one.
+/// Finds the starts of rows in a part of a file that starts with a row.
 fn row_starts(bytes: &[u8], starts: &mut Vec<u32>) {
     starts.clear();
     let mut at = 0;
@@ -303,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_index_stays_small_and_still_covers_every_row() {
+    fn index_stays_small_and_covers_every_row() {
         let mut anchors = Anchors::new(4, 8);
         for row in 0..1_000 {
             let (byte, line) = (row * 3, row + 2);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_start_after_line_ends_that_are_not_quoted() {
+    fn rows_start_after_unquoted_line_ends() {
         let mut starts = Vec::new();
         row_starts(b"1,2\n\r\n\"a\n\n\",b\n3,4", &mut starts);
         assert_eq!(starts, [0, 6, 14]);

@@ -1,87 +1,91 @@
-//! A whole plan drawn from a seed: a little of everything that a pipeline must survive.
+//! A plan drawn from a seed: some of every fault that a pipeline must survive.
 
 use std::time::Duration;
 
 use crate::faults::kind::{Chance, DataKind, Target};
 use crate::faults::plan::{Plan, Probability, Scheduled};
-use crate::load::random;
+use crate::load::random_bits;
 
 /// Keeps the plan independent of other choices of the same seed.
 const STREAM: u64 = 0x6368_616f;
 
-/// Shortest disturbance, and the grain of every instant.
+/// Shortest fault; instants and durations are multiples of it.
 const GRAIN: Duration = Duration::from_millis(100);
 
-/// What the run can bear.
+/// Limits of a drawn plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// How long readings are emitted, warm-up included.
+pub struct ChaosBounds {
+    /// Duration of the emission, warm-up included.
     pub emission: Duration,
-    /// Whether the readings of a vehicle share a partition, so that they have an order.
+    /// Whether the readings of a vehicle share a partition and so have an order.
     pub ordered: bool,
 }
 
-/// Draws the plan of a seed, for servers that everything can be done to.
-///
-/// A crash of the broker is never in it, because it may lose what it must not.
-pub fn draw(seed: u64, bounds: &Bounds) -> Plan {
-    let mut dice = Dice { seed, drawn: 0 };
-    let mut plan = Plan::default();
-    for kind in DataKind::ALL {
-        let possible = kind != DataKind::OutOfOrder || bounds.ordered;
-        // Oversized readings take megabytes each.
-        let most = if kind == DataKind::Oversized { 2 } else { 20 };
-        if dice.below(2) == 0 && possible {
-            plan.data.push((kind, dice.permille(most)));
+impl Plan {
+    /// Draws the plan of a seed, for servers that allow every fault.
+    ///
+    /// The plan never has a broker crash: it may lose acknowledged records.
+    pub fn draw_chaos(seed: u64, bounds: &ChaosBounds) -> Self {
+        let mut dice = Dice { seed, drawn: 0 };
+        let mut plan = Self::default();
+        for kind in DataKind::ALL {
+            let possible = kind != DataKind::OutOfOrder || bounds.ordered;
+            // Oversized readings take megabytes each.
+            let most = if kind == DataKind::Oversized { 2 } else { 20 };
+            if dice.below(2) == 0 && possible {
+                plan.data.push((kind, dice.permille(most)));
+            }
         }
-    }
-    for target in [Target::Broker, Target::Store] {
-        let (at, lasting) = dice.window(bounds.emission);
-        match dice.below(4) {
-            0 => plan.scheduled.push(Scheduled::Restart { target, at }),
-            1 => plan.scheduled.push(Scheduled::Hang {
-                target,
-                at,
-                lasting,
-            }),
-            2 => plan.scheduled.push(Scheduled::Slow {
-                target,
-                delay: Duration::from_millis(5 + dice.below(36)),
-                at,
-                lasting,
-            }),
-            _ => {}
+        for target in [Target::Broker, Target::Store] {
+            let (at, lasting) = dice.window(bounds.emission);
+            match dice.below(4) {
+                0 => plan.scheduled.push(Scheduled::Restart { target, at }),
+                1 => plan.scheduled.push(Scheduled::Hang {
+                    target,
+                    at,
+                    lasting,
+                }),
+                2 => plan.scheduled.push(Scheduled::Slow {
+                    target,
+                    delay: Duration::from_millis(5 + dice.below(36)),
+                    at,
+                    lasting,
+                }),
+                _ => {}
+            }
         }
-    }
-    for chance in Chance::ALL {
-        if dice.below(2) == 0 {
-            plan.chances.push((chance, dice.permille(20)));
+        for chance in Chance::ALL {
+            if dice.below(2) == 0 {
+                plan.chances.push((chance, dice.permille(20)));
+            }
         }
+        if plan == Self::default() {
+            plan.data.push((DataKind::Duplicate, dice.permille(20)));
+        }
+        plan
     }
-    if plan == Plan::default() {
-        plan.data.push((DataKind::Duplicate, dice.permille(20)));
-    }
-    plan
 }
 
+/// Numbers drawn from a seed.
 struct Dice {
     seed: u64,
     drawn: u64,
 }
 
 impl Dice {
+    /// Draws a number below a bound.
     fn below(&mut self, bound: u64) -> u64 {
         self.drawn += 1;
-        random::bits(self.seed ^ STREAM, self.drawn, 0) % bound
+        random_bits(self.seed ^ STREAM, self.drawn, 0) % bound
     }
 
-    /// Draws a probability of so many thousandths at most.
+    /// Draws a probability of at most this many thousandths.
     fn permille(&mut self, most: u64) -> Probability {
         let permille = 1 + self.below(most);
-        Probability::new(permille as f64 / 1_000.0).expect("it is far below 1")
+        Probability::new(permille as f64 / 1_000.0).expect("the probability is far below 1")
     }
 
-    /// Draws an instant and a length, both within the middle of the emission.
+    /// Draws an instant and a duration within the middle of the emission.
     fn window(&mut self, emission: Duration) -> (Duration, Duration) {
         let grains = u64::try_from(emission.as_nanos() / GRAIN.as_nanos()).unwrap_or(u64::MAX);
         let at = grains / 4 + self.below((grains / 4).max(1));

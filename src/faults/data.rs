@@ -1,31 +1,31 @@
-//! Which readings are spoilt, and how: a function of seed, vehicle and sequence.
+//! Faults of readings: a function of seed, vehicle and sequence.
 
 use crate::faults::kind::DataKind;
-use crate::faults::plan::{Plan, unit};
-use crate::load::random;
+use crate::faults::plan::Plan;
+use crate::load::{random_bits, unit_interval};
 
-/// Readings of a vehicle in a row that a missing batch takes away.
-pub const BATCH: u64 = 10;
+/// Consecutive readings of a vehicle that a missing batch omits.
+pub(super) const BATCH: u64 = 10;
 
-/// Keeps the choice of readings independent of other choices of the same seed.
+/// Keeps the choice of readings independent of other choices with the same seed.
 const KIND_STREAM: u64 = 0x6461_7461;
-/// The same for the batches that are missing.
+/// The same for missing batches.
 const BATCH_STREAM: u64 = 0x6261_7463;
-/// The same for what is changed in a reading.
+/// The same for the change within a reading.
 const DETAIL_STREAM: u64 = 0x6465_7461;
 
-/// Tells what happens to each reading of a run.
+/// The fault of every reading of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataFaults {
     seed: u64,
     missing_batch: f64,
-    /// Kinds with the end of their share of 0 to 1, in order.
+    /// Kinds in order, each with the end of its interval within [0, 1).
     ends: Vec<(DataKind, f64)>,
 }
 
 impl DataFaults {
-    /// Takes what a plan does to data; none if it does nothing.
-    pub fn of(plan: &Plan, seed: u64) -> Option<Self> {
+    /// Takes the data faults of a plan; `None` if it has none.
+    pub fn from_plan(plan: &Plan, seed: u64) -> Option<Self> {
         if plan.data.is_empty() {
             return None;
         }
@@ -45,12 +45,12 @@ impl DataFaults {
         })
     }
 
-    /// Returns the kinds that may strike, missing batches apart.
+    /// Returns the kinds of the plan except missing batches.
     pub fn kinds(&self) -> impl Iterator<Item = DataKind> {
         self.ends.iter().map(|(kind, _)| *kind)
     }
 
-    /// Returns whether a kind may strike.
+    /// Returns whether the plan has a kind.
     pub fn declares(&self, kind: DataKind) -> bool {
         match kind {
             DataKind::MissingBatch => self.missing_batch > 0.0,
@@ -58,28 +58,29 @@ impl DataFaults {
         }
     }
 
-    /// Returns what happens to a reading.
-    pub fn strikes(&self, vehicle: u32, sequence: u64) -> Option<DataKind> {
-        if self.withholds(vehicle, sequence) {
+    /// Returns the fault of a reading.
+    pub fn fault_for(&self, vehicle: u32, sequence: u64) -> Option<DataKind> {
+        if self.is_in_missing_batch(vehicle, sequence) {
             return Some(DataKind::MissingBatch);
         }
-        let place = unit(self.draw(KIND_STREAM, vehicle, sequence));
-        let struck = self.ends.iter().find(|(_, end)| place < *end)?;
-        Some(struck.0)
+        let place = unit_interval(self.draw(KIND_STREAM, vehicle, sequence));
+        let (kind, _) = self.ends.iter().find(|(_, end)| place < *end)?;
+        Some(*kind)
     }
 
-    /// Returns whether a reading is never emitted.
-    pub fn withholds(&self, vehicle: u32, sequence: u64) -> bool {
+    /// Returns whether a reading belongs to a missing batch and is never emitted.
+    pub fn is_in_missing_batch(&self, vehicle: u32, sequence: u64) -> bool {
         self.missing_batch > 0.0
-            && unit(self.draw(BATCH_STREAM, vehicle, sequence / BATCH)) < self.missing_batch
+            && unit_interval(self.draw(BATCH_STREAM, vehicle, sequence / BATCH))
+                < self.missing_batch
     }
 
-    /// Returns random bits that decide what is changed in a reading.
+    /// Returns random bits that choose the change within a reading.
     pub fn detail(&self, vehicle: u32, sequence: u64) -> u64 {
         self.draw(DETAIL_STREAM, vehicle, sequence)
     }
 
     fn draw(&self, stream: u64, vehicle: u32, number: u64) -> u64 {
-        random::bits(self.seed ^ stream, u64::from(vehicle), number)
+        random_bits(self.seed ^ stream, u64::from(vehicle), number)
     }
 }

@@ -1,65 +1,65 @@
-//! What can go wrong, by name.
+//! Names of the faults that can be injected.
 
-use crate::string_enum::words;
+use crate::string_enum::string_enum;
 
-words! {
-    /// What is done to a reading before it is sent.
+string_enum! {
+    /// Fault of one reading.
     DataKind {
         /// Ten readings of a vehicle in a row are never emitted.
         MissingBatch = "missing-batch",
-        /// It is sent after the next reading of its vehicle.
+        /// The reading is sent after the next reading of its vehicle.
         OutOfOrder = "out-of-order",
-        /// It is sent twice.
+        /// The reading is sent twice.
         Duplicate = "duplicate",
-        /// Every column that may miss its value does.
+        /// Every nullable column has no value.
         NaStorm = "na-storm",
-        /// One value is of another type than its column.
+        /// One value has a different type than its column.
         WrongType = "wrong-type",
-        /// It has a column that the dataset does not have.
+        /// The reading has a column that the dataset does not have.
         ExtraColumn = "extra-column",
-        /// It lacks a column.
+        /// One column is missing.
         MissingColumn = "missing-column",
-        /// The header with its envelope is cut off.
+        /// The record header with the envelope is truncated.
         TruncatedHeader = "truncated-header",
-        /// It is larger than brokers take.
+        /// The message is larger than brokers accept.
         Oversized = "oversized",
     }
 }
 
-words! {
-    /// A server that something happens to.
+string_enum! {
+    /// Server that a fault is injected into.
     Target {
-        /// The broker.
+        /// Kafka broker.
         Broker = "broker",
-        /// The store.
+        /// MongoDB store.
         Store = "store",
     }
 }
 
-words! {
-    /// What may happen to each request.
+string_enum! {
+    /// Fault that may happen to each request.
     Chance {
-        /// The connection is cut, and nothing was appended.
+        /// The connection is cut before the batch is appended.
         BrokerCutBeforeAppend = "broker-cut-before-append",
-        /// The connection is cut when the batch was appended, so that its ack is lost.
+        /// The connection is cut after the batch is appended: the acknowledgement is lost.
         BrokerCutAfterAppend = "broker-cut-after-append",
-        /// The connection is cut instead of answering a fetch.
+        /// The connection is cut instead of a fetch response.
         BrokerCutOnFetch = "broker-cut-on-fetch",
-        /// A batch is turned down for the moment: another broker leads the partition.
+        /// A batch is rejected with a retriable error: another broker leads the partition.
         BrokerNotReady = "broker-not-ready",
-        /// A batch is turned down because the disk is full.
+        /// A batch is rejected because the disk is full.
         BrokerDiskFull = "broker-disk-full",
-        /// The connection is cut, and nothing was written.
+        /// The connection is cut before anything is written.
         StoreCutBeforeApply = "store-cut-before-apply",
-        /// The connection is cut when everything was written, so that the answer is lost.
+        /// The connection is cut after everything is written: the response is lost.
         StoreCutAfterApply = "store-cut-after-apply",
-        /// Everything is written, yet not as durably as asked.
+        /// Everything is written, but the write concern is not met.
         StoreConcernUnmet = "store-concern-unmet",
     }
 }
 
 impl Chance {
-    /// Returns the server that it happens at.
+    /// Returns the server whose requests it affects.
     pub fn target(self) -> Target {
         match self {
             Self::BrokerCutBeforeAppend
@@ -73,8 +73,7 @@ impl Chance {
         }
     }
 
-    /// Returns whether a cut connection is all there is to it, so that anything between client and
-    /// server can do it.
+    /// Returns whether the fault only cuts the connection, so that a proxy can inject it.
     pub fn cuts(self) -> bool {
         !matches!(
             self,

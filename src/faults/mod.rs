@@ -1,23 +1,25 @@
-//! Faults on purpose: what is to go wrong in a run, and when. Pure.
+//! Injected faults: which faults happen in a run, and when. Pure.
 //!
 //! ```text
-//!  --faults SPEC ─▶ parse ─▶ Plan ─┬▶ data: which readings are spoilt    ─▶ pipeline
-//!           chaos ─▶ draw ─▶       ├▶ scheduled: restarts, hangs, delays ─▶ command
-//!                                  └▶ chances: cuts and refusals         ─▶ command
+//!  --faults PLAN ─▶ parse ─▶ Plan ─┬▶ data: faults of readings           ─▶ pipeline
+//!           chaos ─▶ draw ─▶       ├▶ scheduled: restarts, hangs, delays ─▶ host
+//!                                  └▶ chances: cuts and rejected requests ─▶ host
 //! ```
 //!
-//! A plan is written as it is read, so that a drawn one can be repeated. What happens to a reading
-//! is a function of seed, vehicle and sequence alone, so that the audit can tell it again.
+//! A plan is displayed in the syntax in which it is parsed, so that a run with a drawn plan can be
+//! repeated. The fault of a reading is a function of seed, vehicle and sequence alone, so that the
+//! audit can compute it again.
 
-pub mod chaos;
-pub mod data;
-pub mod kind;
+mod chaos;
+mod data;
+mod kind;
 mod parse;
-pub mod plan;
-pub mod reach;
+mod plan;
+mod reach;
 #[cfg(test)]
 mod tests;
 
+pub use chaos::ChaosBounds;
 pub use data::DataFaults;
 pub use kind::{Chance, DataKind, Target};
 pub use parse::SpecError;

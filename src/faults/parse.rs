@@ -1,4 +1,4 @@
-//! Reading a plan as people type it, with the place of what is wrong.
+//! Parses a fault plan; errors name the position.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,34 +6,52 @@ use std::time::Duration;
 
 use crate::faults::kind::{Chance, DataKind, Target};
 use crate::faults::plan::{Plan, Scheduled, Spec};
+use crate::load::LONGEST_DURATION;
 use crate::suggest::most_similar;
 
-/// Longer than any run.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
-/// What a sum of decimal fractions may be off by.
+/// Rounding error that a sum of decimal fractions may have.
 const ROUNDING: f64 = 1e-9;
 
-/// Names of what happens at an instant.
-const SCHEDULED: [&str; 7] = [
-    "broker-restart",
-    "store-restart",
-    "broker-crash",
-    "broker-hang",
-    "store-hang",
-    "slow-broker",
-    "slow-store",
+/// Faults at an instant, by name.
+const SCHEDULED: [(&str, ScheduledKind); 7] = [
+    ("broker-restart", ScheduledKind::Restart(Target::Broker)),
+    ("store-restart", ScheduledKind::Restart(Target::Store)),
+    ("broker-crash", ScheduledKind::Crash),
+    ("broker-hang", ScheduledKind::Hang(Target::Broker)),
+    ("store-hang", ScheduledKind::Hang(Target::Store)),
+    ("slow-broker", ScheduledKind::Slow(Target::Broker)),
+    ("slow-store", ScheduledKind::Slow(Target::Store)),
 ];
 
-/// What is wrong with a plan, and where.
+/// Kind of a fault at an instant, which decides what follows its name.
+#[derive(Debug, Clone, Copy)]
+enum ScheduledKind {
+    Restart(Target),
+    Crash,
+    Hang(Target),
+    Slow(Target),
+}
+
+impl ScheduledKind {
+    /// Returns the syntax after the name, for messages.
+    fn syntax(self) -> &'static str {
+        match self {
+            Self::Restart(_) | Self::Crash => "@WHEN",
+            Self::Hang(_) => "@WHEN+HOW_LONG",
+            Self::Slow(_) => "=DELAY@WHEN+HOW_LONG",
+        }
+    }
+}
+
+/// A mistake in a fault plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("at character {position}: {problem}{}", Suggestion(suggestion.as_deref()))]
 pub struct SpecError {
-    /// Where it begins, from 1.
+    /// Position of the mistake in the text, from 1.
     pub position: usize,
-    /// What is wrong.
+    /// Description of the mistake.
     pub problem: String,
-    /// What may have been meant.
+    /// Similar name that exists.
     pub suggestion: Option<String>,
 }
 
@@ -64,7 +82,7 @@ impl FromStr for Spec {
     }
 }
 
-/// A part of the text and where it begins, in bytes.
+/// A part of the text and its position, in bytes from 0.
 #[derive(Debug, Clone, Copy)]
 struct Part<'a> {
     text: &'a str,
@@ -112,7 +130,7 @@ impl Part<'_> {
     fn unknown(self, what: &str, known: &[String]) -> SpecError {
         SpecError {
             position: self.at + 1,
-            problem: format!("`{}` is no {what}", self.text),
+            problem: format!("unknown {what} `{}`", self.text),
             suggestion: most_similar(self.text, known).map(str::to_owned),
         }
     }
@@ -127,15 +145,18 @@ impl Part<'_> {
     fn duration(self) -> Result<Duration, SpecError> {
         let part = self.trimmed();
         match humantime::parse_duration(part.text) {
-            Ok(duration) if duration <= LONGEST => Ok(duration),
-            _ => Err(part.wrong(format!("`{}` is no time such as `5s` or `20ms`", part.text))),
+            Ok(duration) if duration <= LONGEST_DURATION => Ok(duration),
+            _ => Err(part.wrong(format!(
+                "`{}` is not a duration (expected a number with a unit, such as `5s` or `20ms`)",
+                part.text
+            ))),
         }
     }
 
-    /// Reads a time that something lasts.
+    /// Parses a duration above zero.
     fn span(self) -> Result<Duration, SpecError> {
         match self.duration()? {
-            Duration::ZERO => Err(self.trimmed().wrong("must last longer than 0s")),
+            Duration::ZERO => Err(self.trimmed().wrong("duration must be longer than `0s`")),
             span => Ok(span),
         }
     }
@@ -151,15 +172,15 @@ impl Part<'_> {
             at: self.at + name_end,
         };
         match name.text {
-            "" => Err(name.wrong("a fault is missing here")),
-            "chaos" => Err(name.wrong("`chaos` draws the whole plan, so it stands alone")),
+            "" => Err(name.wrong("expected the name of a fault")),
+            "chaos" => Err(name.wrong("`chaos` cannot be combined with other faults")),
             "data" => rest.value(name, "=KIND:PROBABILITY")?.add_data_to(plan),
-            scheduled if SCHEDULED.contains(&scheduled) => {
-                plan.scheduled.push(rest.scheduled(name)?);
-                Ok(())
-            }
-            chance => {
-                let Ok(chance) = chance.parse::<Chance>() else {
+            other => {
+                if let Some((_, kind)) = SCHEDULED.iter().find(|(name, _)| *name == other) {
+                    plan.scheduled.push(rest.scheduled(name, *kind)?);
+                    return Ok(());
+                }
+                let Ok(chance) = other.parse::<Chance>() else {
                     return Err(name.unknown("fault", &known()));
                 };
                 if plan.chances.iter().any(|(given, _)| *given == chance) {
@@ -172,24 +193,24 @@ impl Part<'_> {
         }
     }
 
-    /// Returns what follows `=`.
-    fn value(self, name: Part<'_>, form: &str) -> Result<Self, SpecError> {
+    /// Returns the part after `=`.
+    fn value(self, name: Part<'_>, syntax: &str) -> Result<Self, SpecError> {
         match self.split_once('=') {
             Some((_, value)) => Ok(value),
-            None => Err(name.wrong(format!("expected `{}{form}`", name.text))),
+            None => Err(name.wrong(format!("expected `{}{syntax}`", name.text))),
         }
     }
 
     fn add_data_to(self, plan: &mut Plan) -> Result<(), SpecError> {
         for item in self.split('+') {
             let item = item.trimmed();
-            let (kind, share) = item
-                .split_once(':')
-                .ok_or_else(|| item.wrong("expected KIND:PROBABILITY, such as `duplicate:0.01`"))?;
+            let (kind, share) = item.split_once(':').ok_or_else(|| {
+                item.wrong("expected `KIND:PROBABILITY`, such as `duplicate:0.01`")
+            })?;
             let kind = kind.trimmed();
             let Ok(parsed) = kind.text.parse::<DataKind>() else {
                 let known = DataKind::ALL.map(|kind| kind.to_string());
-                return Err(kind.unknown("kind of spoilt data", &known));
+                return Err(kind.unknown("data fault", &known));
             };
             if plan.data.iter().any(|(given, _)| *given == parsed) {
                 return Err(kind.wrong(format!("`{parsed}` is given twice")));
@@ -199,54 +220,38 @@ impl Part<'_> {
         Ok(())
     }
 
-    /// Reads what follows the name of something scheduled: `=DELAY`, `@WHEN` and `+HOW_LONG`.
-    fn scheduled(self, name: Part<'_>) -> Result<Scheduled, SpecError> {
-        let target = if name.text.contains("broker") {
-            Target::Broker
-        } else {
-            Target::Store
-        };
-        let form = match name.text {
-            "slow-broker" | "slow-store" => "=DELAY@WHEN+HOW_LONG",
-            "broker-hang" | "store-hang" => "@WHEN+HOW_LONG",
-            _ => "@WHEN",
-        };
-        let misshapen = || name.wrong(format!("expected `{}{form}`", name.text));
-        let (before, when) = self.split_once('@').ok_or_else(misshapen)?;
-        let delay = before.text.trim_start().strip_prefix('=');
+    /// Parses what follows the name of a fault at an instant.
+    fn scheduled(self, name: Part<'_>, kind: ScheduledKind) -> Result<Scheduled, SpecError> {
+        let malformed = || name.wrong(format!("expected `{}{}`", name.text, kind.syntax()));
+        let (before, when) = self.split_once('@').ok_or_else(malformed)?;
+        let delay = before.split_once('=').map(|(_, delay)| delay);
         let (at, lasting) = match when.split_once('+') {
             Some((at, lasting)) => (at, Some(lasting)),
             None => (when, None),
         };
-        match (form, delay, lasting) {
-            ("@WHEN", None, None) if name.text == "broker-crash" => {
-                Ok(Scheduled::Crash { at: at.duration()? })
+        match (kind, delay, lasting) {
+            (ScheduledKind::Restart(target), None, None) => {
+                let at = at.duration()?;
+                Ok(Scheduled::Restart { target, at })
             }
-            ("@WHEN", None, None) => Ok(Scheduled::Restart {
-                target,
-                at: at.duration()?,
-            }),
-            ("@WHEN+HOW_LONG", None, Some(lasting)) => Ok(Scheduled::Hang {
+            (ScheduledKind::Crash, None, None) => Ok(Scheduled::Crash { at: at.duration()? }),
+            (ScheduledKind::Hang(target), None, Some(lasting)) => Ok(Scheduled::Hang {
                 target,
                 at: at.duration()?,
                 lasting: lasting.span()?,
             }),
-            ("=DELAY@WHEN+HOW_LONG", Some(delay), Some(lasting)) => Ok(Scheduled::Slow {
+            (ScheduledKind::Slow(target), Some(delay), Some(lasting)) => Ok(Scheduled::Slow {
                 target,
-                delay: Part {
-                    text: delay,
-                    at: before.at + before.text.len() - delay.len(),
-                }
-                .span()?,
+                delay: delay.span()?,
                 at: at.duration()?,
                 lasting: lasting.span()?,
             }),
-            _ => Err(misshapen()),
+            _ => Err(malformed()),
         }
     }
 }
 
-/// At most one thing is done to a reading, so all shares together are one at most.
+/// A reading has at most one fault, so the sum of all shares is at most 1.
 fn check_shares(plan: &Plan) -> Result<(), SpecError> {
     let shares = plan.data.iter().map(|(_, share)| share.value());
     if shares.sum::<f64>() <= 1.0 + ROUNDING {
@@ -254,14 +259,15 @@ fn check_shares(plan: &Plan) -> Result<(), SpecError> {
     }
     Err(SpecError {
         position: 1,
-        problem: "the probabilities of `data=` are more than 1 together".to_owned(),
+        problem: "the sum of the probabilities of `data=` is above 1".to_owned(),
         suggestion: None,
     })
 }
 
+/// Returns the names of all faults, for suggestions.
 fn known() -> Vec<String> {
     let mut known: Vec<String> = ["data", "chaos"].map(str::to_owned).into();
-    known.extend(SCHEDULED.map(str::to_owned));
+    known.extend(SCHEDULED.map(|(name, _)| name.to_owned()));
     known.extend(Chance::ALL.map(|chance| chance.to_string()));
     known
 }

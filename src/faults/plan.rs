@@ -1,4 +1,4 @@
-//! A plan of faults, and how it is written.
+//! A fault plan and its text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,70 +7,71 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::faults::kind::{Chance, DataKind, Target};
+use crate::load::unit_interval;
 
-/// What a user asks for.
+/// Value of `--faults`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
-    /// Whatever the seed draws.
+    /// A plan drawn from the seed.
     Chaos,
-    /// That.
+    /// The given plan.
     Plan(Plan),
 }
 
-/// Everything that is to go wrong in a run.
+/// All faults of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
-    /// What happens to readings, each with its share of them.
+    /// Faults of readings, each with its share of them.
     pub data: Vec<(DataKind, Probability)>,
-    /// What happens at an instant of the run.
+    /// Faults at an instant of the run.
     pub scheduled: Vec<Scheduled>,
-    /// What may happen to each request.
+    /// Faults that may happen to each request.
     pub chances: Vec<(Chance, Probability)>,
 }
 
-/// How likely something is, 0 to 1.
+/// A probability from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Probability(f64);
 
-/// Something that happens at an instant, counted from the first reading.
+/// Fault at an instant, counted from the first reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheduled {
-    /// A server is stopped in order and started again with its data.
+    /// A server is stopped and started again with its data.
     Restart {
-        /// Which one.
+        /// Server to restart.
         target: Target,
-        /// When.
+        /// Instant of the fault.
         at: Duration,
     },
-    /// The broker ends as with its machine: what was not synced is lost.
+    /// The broker crashes as with its machine: records that were not synced are lost.
     Crash {
-        /// When.
+        /// Instant of the fault.
         at: Duration,
     },
-    /// A server does not answer for a while; its connections stay open.
+    /// A server does not respond for a while; its connections stay open.
     Hang {
-        /// Which one.
+        /// Server that hangs.
         target: Target,
-        /// When.
+        /// Instant of the fault.
         at: Duration,
-        /// For how long.
+        /// Duration of the fault.
         lasting: Duration,
     },
     /// A server takes longer for each request.
     Slow {
-        /// Which one.
+        /// Server that is slow.
         target: Target,
-        /// By how much.
+        /// Additional time for each request.
         delay: Duration,
-        /// When.
+        /// Instant of the fault.
         at: Duration,
-        /// For how long.
+        /// Duration of the fault.
         lasting: Duration,
     },
 }
 
 impl Scheduled {
-    /// Returns its name.
+    /// Returns the name of the fault.
     pub fn name(self) -> String {
         match self {
             Self::Restart { target, .. } => format!("{target}-restart"),
@@ -80,7 +81,7 @@ impl Scheduled {
         }
     }
 
-    /// Returns the server that it happens to.
+    /// Returns the server that it is injected into.
     pub fn target(self) -> Target {
         match self {
             Self::Restart { target, .. }
@@ -90,7 +91,7 @@ impl Scheduled {
         }
     }
 
-    /// Returns when it begins.
+    /// Returns the instant of the fault.
     pub fn at(self) -> Duration {
         match self {
             Self::Restart { at, .. }
@@ -100,7 +101,7 @@ impl Scheduled {
         }
     }
 
-    /// Returns how long it lasts by itself; nothing for what is over at once.
+    /// Returns the duration of the fault; zero for restarts and crashes.
     pub fn lasting(self) -> Duration {
         match self {
             Self::Restart { .. } | Self::Crash { .. } => Duration::ZERO,
@@ -110,7 +111,7 @@ impl Scheduled {
 }
 
 impl Plan {
-    /// Returns whether the broker may lose the tail of a log.
+    /// Returns whether the broker may lose the end of a log.
     pub fn may_lose_a_log(&self) -> bool {
         let crash = |scheduled: &Scheduled| matches!(scheduled, Scheduled::Crash { .. });
         self.scheduled.iter().any(crash)
@@ -118,25 +119,20 @@ impl Plan {
 }
 
 impl Probability {
-    /// Makes a probability; none outside of 0 to 1.
+    /// Wraps a probability; `None` if it is not from 0 to 1.
     pub fn new(value: f64) -> Option<Self> {
         (0.0..=1.0).contains(&value).then_some(Self(value))
     }
 
-    /// Returns the number.
+    /// Returns the probability as a number.
     pub fn value(self) -> f64 {
         self.0
     }
 
-    /// Returns whether 64 random bits fall on it.
-    pub fn falls_on(self, bits: u64) -> bool {
-        unit(bits) < self.0
+    /// Decides by 64 random bits whether the event occurs.
+    pub fn occurs(self, bits: u64) -> bool {
+        unit_interval(bits) < self.0
     }
-}
-
-/// Returns random bits as a number from 0 up to, not including, 1.
-pub(super) fn unit(bits: u64) -> f64 {
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 impl FromStr for Probability {
@@ -156,7 +152,7 @@ impl fmt::Display for Probability {
     }
 }
 
-/// A duration in its largest unit that needs no fraction.
+/// A duration in the largest unit that needs no fraction.
 struct Compact(Duration);
 
 impl fmt::Display for Compact {

@@ -1,21 +1,21 @@
-//! What can be done to a server, by where it is.
+//! Which faults can be injected into a server, depending on where it runs.
 
 use crate::faults::kind::{Chance, Target};
 use crate::faults::plan::{Plan, Scheduled};
 
-/// How far a run's hands reach into a server.
+/// Where a server runs, which decides what faults it allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// It is in this process: everything.
+    /// In this process: every fault.
     Embedded,
-    /// It is in a container, with a proxy before it: stop, pause and kill it, cut and delay requests.
+    /// In a container behind a proxy: restarts, hangs, crashes, cut and delayed requests.
     Container,
-    /// It is somebody else's, with a proxy before it: cut and delay requests.
+    /// An existing server behind a proxy: hangs, cut and delayed requests.
     External,
 }
 
 impl Reach {
-    /// Returns whether something can be done at an instant.
+    /// Returns whether a scheduled fault can be injected.
     pub fn allows(self, scheduled: Scheduled) -> bool {
         match scheduled {
             Scheduled::Restart { .. } | Scheduled::Crash { .. } => self != Self::External,
@@ -23,20 +23,20 @@ impl Reach {
         }
     }
 
-    /// Returns whether something can be done to single requests.
+    /// Returns whether a fault of single requests can be injected.
     pub fn allows_chance(self, chance: Chance) -> bool {
         self == Self::Embedded || chance.cuts()
     }
 }
 
 impl Plan {
-    /// Returns whether anything is to be done to a server.
+    /// Returns whether the plan has a fault of a server.
     pub fn concerns(&self, server: Target) -> bool {
         self.scheduled.iter().any(|it| it.target() == server)
             || self.chances.iter().any(|(it, _)| it.target() == server)
     }
 
-    /// Returns the part of the plan that can be done to servers.
+    /// Returns the faults of the plan that the servers allow.
     #[must_use]
     pub fn within(&self, broker: Reach, store: Reach) -> Self {
         let reach = |target| match target {
@@ -51,7 +51,7 @@ impl Plan {
         plan
     }
 
-    /// Returns the name and the server of the first part that cannot be done, if there is one.
+    /// Returns the name and the server of the first fault that its server does not allow.
     pub fn first_beyond(&self, broker: Reach, store: Reach) -> Option<(String, Target)> {
         let within = self.within(broker, store);
         let scheduled = self.scheduled.iter();

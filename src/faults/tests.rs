@@ -1,11 +1,10 @@
-//! Goal: what is written is what is read, what is wrong is told with its place, and a seed always
-//! spoils the same readings.
+//! Goal: displayed plans parse back, errors name their position, and a seed always gives the same
+//! faults.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::faults::chaos::{self, Bounds};
 use crate::faults::data::BATCH;
 use crate::faults::*;
 
@@ -57,51 +56,51 @@ fn parse(text: &str) -> Plan {
 
 proptest! {
     #[test]
-    fn a_plan_is_read_as_it_is_written(plan in plan()) {
+    fn displayed_plan_parses_back(plan in plan()) {
         prop_assert_eq!(parse(&plan.to_string()), plan);
     }
 
     #[test]
-    fn any_text_is_a_plan_or_told_with_a_place_within_it(text in "[a-z@+=:,. 0-9-]{0,60}") {
+    fn any_text_parses_or_fails_at_a_position_within_it(text in "[a-z@+=:,. 0-9-]{0,60}") {
         if let Err(error) = text.parse::<Spec>() {
             prop_assert!((1..=text.len() + 1).contains(&error.position), "{error}");
         }
     }
 
     #[test]
-    fn each_kind_strikes_its_share_of_readings_and_always_the_same(seed: u64) {
+    fn each_kind_has_its_share_of_readings_and_a_seed_repeats(seed: u64) {
         let plan = parse("data=missing-batch:0.2+duplicate:0.1+na-storm:0.3");
-        let faults = DataFaults::of(&plan, seed).unwrap();
+        let faults = DataFaults::from_plan(&plan, seed).unwrap();
         let readings = || (0..100).flat_map(|vehicle| (0..200).map(move |n| (vehicle, n)));
-        let strikes = || readings().map(|(vehicle, n)| faults.strikes(vehicle, n));
+        let found = || readings().map(|(vehicle, n)| faults.fault_for(vehicle, n));
         let share = |kind| {
-            let struck = strikes().filter(|struck| *struck == Some(kind)).count();
-            struck as f64 / readings().count() as f64
+            let count = found().filter(|fault| *fault == Some(kind)).count();
+            count as f64 / readings().count() as f64
         };
         prop_assert!((share(DataKind::MissingBatch) - 0.2).abs() < 0.05);
-        // Of what is not missing.
+        // Shares of the readings that are not missing.
         prop_assert!((share(DataKind::Duplicate) - 0.08).abs() < 0.02);
         prop_assert!((share(DataKind::NaStorm) - 0.24).abs() < 0.03);
-        prop_assert!(strikes().eq(strikes()));
+        prop_assert!(found().eq(found()));
     }
 
     #[test]
-    fn batches_are_missing_whole(seed: u64, vehicle: u32, batch in 0u64..1_000) {
-        let faults = DataFaults::of(&parse("data=missing-batch:0.5"), seed).unwrap();
-        let first = faults.withholds(vehicle, batch * BATCH);
+    fn missing_batches_are_complete(seed: u64, vehicle: u32, batch in 0u64..1_000) {
+        let faults = DataFaults::from_plan(&parse("data=missing-batch:0.5"), seed).unwrap();
+        let first = faults.is_in_missing_batch(vehicle, batch * BATCH);
         for n in 0..BATCH {
-            prop_assert_eq!(faults.withholds(vehicle, batch * BATCH + n), first);
+            prop_assert_eq!(faults.is_in_missing_batch(vehicle, batch * BATCH + n), first);
         }
     }
 
     #[test]
-    fn chaos_keeps_within_its_bounds_and_can_be_written(seed: u64, seconds in 1u64..600) {
-        let bounds = Bounds {
+    fn chaos_stays_within_its_bounds_and_parses_back(seed: u64, seconds in 1u64..600) {
+        let bounds = ChaosBounds {
             emission: Duration::from_secs(seconds),
             ordered: false,
         };
-        let plan = chaos::draw(seed, &bounds);
-        prop_assert_eq!(&chaos::draw(seed, &bounds), &plan);
+        let plan = Plan::draw_chaos(seed, &bounds);
+        prop_assert_eq!(&Plan::draw_chaos(seed, &bounds), &plan);
         prop_assert_eq!(parse(&plan.to_string()), plan.clone());
         prop_assert!(plan.data.iter().all(|(kind, _)| *kind != DataKind::OutOfOrder));
         for scheduled in plan.scheduled {
@@ -113,7 +112,7 @@ proptest! {
 }
 
 #[test]
-fn a_plan_is_restricted_to_what_can_be_done_to_its_servers() {
+fn plan_is_restricted_to_the_faults_that_its_servers_allow() {
     let everything = "broker-restart@1s,store-hang@1s+1s,broker-cut-after-append=0.1,\
                       store-concern-unmet=0.1,data=duplicate:0.1";
     let plan = parse(everything);
@@ -133,8 +132,8 @@ fn a_plan_is_restricted_to_what_can_be_done_to_its_servers() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_place_and_what_may_be_meant() {
-    let told: Vec<String> = [
+fn errors_name_their_position_and_a_suggestion() {
+    let errors: Vec<String> = [
         "broker-restrt@5s",
         "broker-restart@5s,,store-hang@1s+1s",
         "broker-restart",
@@ -153,36 +152,36 @@ fn what_is_wrong_is_told_with_its_place_and_what_may_be_meant() {
     ]
     .map(|text| format!("{text}\n  {}", text.parse::<Spec>().unwrap_err()))
     .into();
-    insta::assert_snapshot!(told.join("\n"), @"
+    insta::assert_snapshot!(errors.join("\n"), @"
     broker-restrt@5s
-      at character 1: `broker-restrt` is no fault; did you mean `broker-restart`?
+      at character 1: unknown fault `broker-restrt`; did you mean `broker-restart`?
     broker-restart@5s,,store-hang@1s+1s
-      at character 19: a fault is missing here
+      at character 19: expected the name of a fault
     broker-restart
       at character 1: expected `broker-restart@WHEN`
     broker-restart@soon
-      at character 16: `soon` is no time such as `5s` or `20ms`
+      at character 16: `soon` is not a duration (expected a number with a unit, such as `5s` or `20ms`)
     broker-restart@5s+1s
       at character 1: expected `broker-restart@WHEN`
     store-hang@8s
       at character 1: expected `store-hang@WHEN+HOW_LONG`
     store-hang@8s+0s
-      at character 15: must last longer than 0s
+      at character 15: duration must be longer than `0s`
     slow-store@10s+5s
       at character 1: expected `slow-store=DELAY@WHEN+HOW_LONG`
     slow-store=20@10s+5s
-      at character 12: `20` is no time such as `5s` or `20ms`
+      at character 12: `20` is not a duration (expected a number with a unit, such as `5s` or `20ms`)
     store-cut-after-apply=2
       at character 23: `2`: expected a probability from 0 to 1
     store-cut-after-apply=0.1,store-cut-after-apply=0.2
       at character 27: `store-cut-after-apply` is given twice
     data=na-strom:0.1
-      at character 6: `na-strom` is no kind of spoilt data; did you mean `na-storm`?
+      at character 6: unknown data fault `na-strom`; did you mean `na-storm`?
     data=na-storm
-      at character 6: expected KIND:PROBABILITY, such as `duplicate:0.01`
+      at character 6: expected `KIND:PROBABILITY`, such as `duplicate:0.01`
     data=na-storm:0.6+duplicate:0.6
-      at character 1: the probabilities of `data=` are more than 1 together
+      at character 1: the sum of the probabilities of `data=` is above 1
     chaos,broker-restart@5s
-      at character 1: `chaos` draws the whole plan, so it stands alone
+      at character 1: `chaos` cannot be combined with other faults
     ");
 }

@@ -1,29 +1,32 @@
 //! The key of a message.
 
 use std::fmt;
-use std::str::FromStr;
 
-use crate::load::random;
+use crate::load::random_bits;
+use crate::string_enum::string_enum;
 
-/// Bytes of the longest key, a UUID as text.
+/// Length of the longest key, a UUID as text.
 const MAX_KEY: usize = 36;
 
-/// Where the hyphens of a UUID are.
+/// Positions of the hyphens in a UUID.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
 /// Keeps the bits of keys independent of those of arrivals.
 const KEY_STREAM: u64 = 0x6b65_7973;
 
-/// What messages have as their key.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Key {
-    /// The vehicle's number in decimal: a vehicle's readings share a partition and keep their order.
-    #[default]
-    Vehicle,
-    /// A random UUID (version 4) per reading, the same again for the same seed.
-    Uuid,
-    /// No key: partitions take turns.
-    None,
+string_enum! {
+    /// What messages have as their key.
+    #[derive(Default, Hash)]
+    Key {
+        /// The vehicle's number in decimal: a vehicle's readings share a partition and keep their
+        /// order.
+        #[default]
+        Vehicle = "vehicle",
+        /// A random UUID (version 4) per reading; the same seed gives the same UUIDs.
+        Uuid = "uuid",
+        /// No key: partitions take turns.
+        None = "none",
+    }
 }
 
 /// The bytes of a key, on the stack.
@@ -33,57 +36,20 @@ pub struct KeyBytes {
     length: usize,
 }
 
-/// A text names no kind of key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("key `{text}` is none of `vehicle`, `uuid` and `none`")]
-pub struct UnknownKey {
-    text: String,
-}
-
 impl Key {
-    /// Every kind, in the order of the help text.
-    pub const ALL: [Self; 3] = [Self::Vehicle, Self::Uuid, Self::None];
-
-    /// Returns the name used in settings and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Vehicle => "vehicle",
-            Self::Uuid => "uuid",
-            Self::None => "none",
-        }
-    }
-
-    /// Returns the key of a vehicle's reading; none for [`Key::None`].
-    pub fn of(self, seed: u64, vehicle: u32, sequence: u64) -> Option<KeyBytes> {
+    /// Returns the key of a vehicle's reading; `None` for [`Key::None`].
+    pub fn for_reading(self, seed: u64, vehicle: u32, sequence: u64) -> Option<KeyBytes> {
         match self {
             Self::Vehicle => Some(KeyBytes::decimal(vehicle)),
             Self::Uuid => {
                 let bits = |half: u64| {
                     let vehicle = u64::from(vehicle) << 1 | half;
-                    u128::from(random::bits(seed ^ KEY_STREAM, vehicle, sequence))
+                    u128::from(random_bits(seed ^ KEY_STREAM, vehicle, sequence))
                 };
                 Some(KeyBytes::uuid(bits(0) << 64 | bits(1)))
             }
             Self::None => None,
         }
-    }
-}
-
-impl FromStr for Key {
-    type Err = UnknownKey;
-
-    fn from_str(text: &str) -> Result<Self, UnknownKey> {
-        let mut all = Self::ALL.into_iter();
-        all.find(|key| key.name() == text)
-            .ok_or_else(|| UnknownKey {
-                text: text.to_owned(),
-            })
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -138,19 +104,21 @@ mod tests {
     use super::*;
 
     fn text(key: Key, seed: u64, vehicle: u32, sequence: u64) -> String {
-        let key = key.of(seed, vehicle, sequence).expect("there is a key");
+        let key = key
+            .for_reading(seed, vehicle, sequence)
+            .expect("readings have a key");
         String::from_utf8(key.as_ref().to_vec()).expect("keys are text")
     }
 
     #[test]
-    fn a_vehicle_key_is_its_number() {
+    fn vehicle_key_is_its_number() {
         assert_eq!(text(Key::Vehicle, 1, 0, 5), "0");
         assert_eq!(text(Key::Vehicle, 2, u32::MAX, 5), "4294967295");
-        assert_eq!(Key::None.of(1, 2, 3), None);
+        assert_eq!(Key::None.for_reading(1, 2, 3), None);
     }
 
     #[test]
-    fn uuids_are_random_of_version_4_and_the_same_for_the_same_seed() {
+    fn uuids_are_version_4_unique_and_repeatable() {
         let mut seen = BTreeSet::new();
         for vehicle in 0..50 {
             for sequence in 0..50 {
@@ -170,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_written_as_they_are_read() {
+    fn displayed_kinds_parse_back() {
         for key in Key::ALL {
             assert_eq!(key.to_string().parse(), Ok(key));
         }

@@ -7,24 +7,12 @@
 //!
 //! Pure: the same settings and seed give the same readings on every machine.
 
-pub mod key;
-pub mod partition;
-pub mod readings;
+mod key;
+mod partition;
+mod reading;
+mod readings;
 
 pub use key::{Key, KeyBytes};
+pub use partition::{partition_of_key, round_robin_partition};
+pub use reading::Reading;
 pub use readings::{Readings, Settings, Shard};
-
-/// One row emitted by one vehicle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    /// Index of the vehicle, from 0.
-    pub vehicle: u32,
-    /// Number of this reading among its vehicle's, from 0, without gaps.
-    pub sequence: u64,
-    /// Index of the row in the workload's row space, `0..rows`.
-    pub row: u64,
-    /// When it should be emitted: nanoseconds after the run's epoch.
-    pub intended: u64,
-    /// Whether it belongs to the warm-up.
-    pub warm_up: bool,
-}

@@ -1,4 +1,4 @@
-//! Which partition a record goes to, as Kafka's own clients choose it.
+//! The partition of a record, chosen as Kafka's Java client does.
 //!
 //! # References
 //!
@@ -10,15 +10,16 @@ const MULTIPLIER: u32 = 0x5bd1_e995;
 const SHIFT: u32 = 24;
 
 /// Returns the partition of a key.
-pub fn of_key(key: &[u8], partitions: u32) -> u32 {
-    assert!(partitions > 0, "a topic has a partition");
+pub fn partition_of_key(key: &[u8], partitions: u32) -> u32 {
+    assert!(partitions > 0, "a topic has at least one partition");
     (murmur2(key) & 0x7fff_ffff) % partitions
 }
 
-/// Returns the partition of the n-th record without a key: each in turn.
-pub fn in_turn(n: u64, partitions: u32) -> u32 {
-    assert!(partitions > 0, "a topic has a partition");
-    u32::try_from(n % u64::from(partitions)).expect("it is below the number of partitions")
+/// Returns the partition of the n-th record without a key: partitions take turns.
+pub fn round_robin_partition(n: u64, partitions: u32) -> u32 {
+    assert!(partitions > 0, "a topic has at least one partition");
+    u32::try_from(n % u64::from(partitions))
+        .expect("the remainder is below the number of partitions")
 }
 
 fn murmur2(key: &[u8]) -> u32 {
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_those_of_the_java_client() {
+    fn hashes_equal_those_of_the_java_client() {
         let published = [
             ("21", -973_932_308),
             ("foobar", -790_332_482),
@@ -67,12 +68,14 @@ mod tests {
     }
 
     #[test]
-    fn partitions_are_those_of_the_positive_hash() {
-        assert_eq!(of_key(b"21", 1), 0);
+    fn partition_is_the_remainder_of_the_positive_hash() {
+        assert_eq!(partition_of_key(b"21", 1), 0);
         let positive = (-973_932_308_i32).cast_unsigned() % (1 << 31);
-        assert_eq!(of_key(b"21", 7), positive % 7);
+        assert_eq!(partition_of_key(b"21", 7), positive % 7);
         assert_eq!(
-            (0..5).map(|n| in_turn(n, 3)).collect::<Vec<_>>(),
+            (0..5)
+                .map(|n| round_robin_partition(n, 3))
+                .collect::<Vec<_>>(),
             [0, 1, 2, 0, 1]
         );
     }

@@ -3,62 +3,64 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::fleet::Reading;
-use crate::load::pacer::{self, Per};
-use crate::load::{Arrival, Bound, Pacer, Permutation, Rate, Timer, Wheel};
+use crate::fleet::reading::Reading;
+use crate::load::{
+    Arrival, Bound, Pacer, PacerSettings, Permutation, Rate, RateScope, Timer, Wheel,
+    saturating_nanos,
+};
 
-/// How long a ramp takes in a run that is not bound by time.
+/// Duration of a ramp in a run that is not limited by time.
 const RAMP: Duration = Duration::from_secs(60);
 
 /// Keeps the vehicle order of unlimited runs independent of the phases of timed ones.
 const ORDER_STREAM: u64 = 0x6f72_6472;
 
-/// What a fleet does.
+/// Settings of a fleet.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Vehicles; at least one.
+    /// Number of vehicles, at least one.
     pub vehicles: u32,
     /// Rate of every vehicle.
     pub rate: Rate,
     /// Rate of all vehicles together; replaces `rate`.
     pub total_rate: Option<Rate>,
-    /// How a vehicle's readings spread over time.
+    /// Shape of the arrivals.
     pub arrival: Arrival,
-    /// Draws phases, arrivals and the order of vehicles.
+    /// Seed of phases, arrivals and the order of vehicles.
     pub seed: u64,
-    /// Readings intended earlier are marked as warm-up.
+    /// Duration of the warm-up; earlier readings are marked.
     pub warm_up: Duration,
-    /// What ends a timed emission.
+    /// Limit of a timed emission.
     pub bound: Bound,
-    /// Rows of the workload; at least one.
+    /// Number of rows of the workload, at least one.
     pub rows: u64,
-    /// The part of the fleet to emit; all of it if there is none.
+    /// Part of the fleet to emit; `None` for all of it.
     pub shard: Option<Shard>,
 }
 
-/// The vehicles whose number leaves `index` when divided by `count`.
+/// The vehicles whose index modulo `count` is `index`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// Which part, from 0.
+    /// Index of the part, from 0.
     pub index: u32,
-    /// Of how many.
+    /// Number of parts.
     pub count: u32,
 }
 
 /// Iterates over the readings of a fleet in the order of (intended, vehicle).
 ///
 /// The n-th reading of the whole fleet is row n modulo `rows`. With a timed rate the iteration
-/// ends at the bound. With [`Rate::Max`] it has no end, vehicles take turns, and no reading is
-/// marked or has an instant: who emits as fast as possible stamps, marks and stops by itself.
+/// ends at the bound. With [`Rate::Max`] it has no end, vehicles take turns, and readings have
+/// neither an instant nor a warm-up mark: the emitter stamps, marks and stops by itself.
 ///
-/// A shard goes through the whole fleet's schedule and leaves out the vehicles of others, so that
-/// its readings are those of the whole fleet whatever the arrival shape.
+/// A shard goes through the schedule of the whole fleet and skips the vehicles of other shards, so
+/// that it emits the same readings as the whole fleet for every arrival shape.
 #[derive(Debug)]
 pub struct Readings {
     schedule: Schedule,
     rows: u64,
     shard: Shard,
-    /// Whether the shard has no vehicle.
+    /// Whether the shard has no vehicles.
     idle: bool,
     /// Readings of the whole fleet so far.
     emitted: u64,
@@ -82,9 +84,9 @@ struct Timed {
 enum TimedBound {
     /// Readings intended at this instant or later are not emitted.
     Instant(u64),
-    /// Readings after the warm-up yet to come.
+    /// Number of readings left after the warm-up.
     Records(u64),
-    /// Readings in all, warm-up included.
+    /// Number of readings in total, warm-up included.
     Readings(u64),
 }
 
@@ -111,20 +113,23 @@ impl fmt::Display for Shard {
 impl Readings {
     /// Starts at the first reading.
     pub fn new(settings: &Settings) -> Self {
-        assert!(settings.vehicles > 0, "a fleet has a vehicle");
-        assert!(settings.rows > 0, "a workload has a row");
+        assert!(settings.vehicles > 0, "a fleet has at least one vehicle");
+        assert!(settings.rows > 0, "a workload has at least one row");
         let shard = settings.shard.unwrap_or(Shard { index: 0, count: 1 });
-        assert!(shard.index < shard.count, "a shard is one of its count");
-        let (rate, per) = match settings.total_rate {
-            Some(rate) => (rate, Per::Fleet),
-            None => (settings.rate, Per::Vehicle),
+        assert!(
+            shard.index < shard.count,
+            "the index of a shard is below its count"
+        );
+        let (rate, scope) = match settings.total_rate {
+            Some(rate) => (rate, RateScope::Fleet),
+            None => (settings.rate, RateScope::Vehicle),
         };
         let schedule = match rate {
             Rate::Timed(frequency) => {
-                let pacer = Pacer::new(&pacer::Settings {
+                let pacer = Pacer::new(&PacerSettings {
                     vehicles: settings.vehicles,
                     frequency,
-                    per,
+                    scope,
                     arrival: settings.arrival,
                     seed: settings.seed,
                     ramp: match settings.bound {
@@ -177,7 +182,7 @@ impl Iterator for Readings {
 
 impl Timed {
     fn new(settings: &Settings, pacer: Pacer) -> Self {
-        let warm_up = nanos(settings.warm_up);
+        let warm_up = saturating_nanos(settings.warm_up);
         let mut wheel = Wheel::new(pacer.mean_distance());
         for vehicle in 0..settings.vehicles {
             wheel.arm(Timer {
@@ -192,7 +197,7 @@ impl Timed {
             warm_up,
             bound: match settings.bound {
                 Bound::Duration(duration) => {
-                    TimedBound::Instant(warm_up.saturating_add(nanos(duration)))
+                    TimedBound::Instant(warm_up.saturating_add(saturating_nanos(duration)))
                 }
                 Bound::Records(records) => TimedBound::Records(records),
                 Bound::Rows => TimedBound::Readings(settings.rows),
@@ -200,7 +205,7 @@ impl Timed {
         }
     }
 
-    /// Returns the reading with a number, counted over the fleet; its row is not set yet.
+    /// Returns the reading with this number, counted over the fleet; its row is not set yet.
     fn next(&mut self, number: u64) -> Option<Reading> {
         if matches!(self.bound, TimedBound::Records(0)) {
             return None;
@@ -232,8 +237,10 @@ impl Timed {
     }
 }
 
+/// Returns the reading with this number if vehicles take turns; its row is not set yet.
 fn in_turn(number: u64, order: &Permutation, vehicles: u64) -> Reading {
-    let turn = u32::try_from(number % vehicles).expect("it is below the number of vehicles");
+    let turn =
+        u32::try_from(number % vehicles).expect("the remainder is below the number of vehicles");
     Reading {
         vehicle: order.map(turn),
         sequence: number / vehicles,
@@ -241,10 +248,6 @@ fn in_turn(number: u64, order: &Permutation, vehicles: u64) -> Reading {
         intended: 0,
         warm_up: false,
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -260,7 +263,7 @@ mod tests {
     fn settings(vehicles: u32, rate: &str, bound: Bound) -> Settings {
         Settings {
             vehicles,
-            rate: rate.parse().expect("it is a rate"),
+            rate: rate.parse().expect("the text is a rate"),
             total_rate: None,
             arrival: Arrival::Uniform,
             seed: 42,
@@ -280,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timed_run_emits_its_rate_for_its_duration_after_the_warm_up() {
+    fn timed_run_emits_its_rate_for_its_duration_after_the_warm_up() {
         let mut settings = settings(50, "2", seconds(10));
         settings.warm_up = Duration::from_secs(3);
         let readings = readings(&settings);
@@ -297,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_of_records_does_not_count_the_warm_up() {
+    fn record_limit_does_not_count_the_warm_up() {
         let mut settings = settings(5, "10", Bound::Records(123));
         settings.warm_up = Duration::from_secs(2);
         let readings = readings(&settings);
@@ -308,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_replayed_once() {
+    fn rows_limit_replays_every_row_once() {
         let mut settings = settings(5, "10", Bound::Rows);
         settings.warm_up = Duration::from_secs(1);
         settings.rows = 1_000;
@@ -318,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_of_the_fleet_replaces_that_of_the_vehicles() {
+    fn total_rate_replaces_the_rate_per_vehicle() {
         let mut settings = settings(40, "1", seconds(5));
         settings.total_rate = "100".parse().ok();
         assert_eq!(readings(&settings).len(), 500);
@@ -327,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rate_vehicles_take_turns_without_end() {
+    fn unlimited_rate_lets_vehicles_take_turns_without_end() {
         let settings = settings(7, "max", Bound::Records(1));
         let readings: Vec<_> = Readings::new(&settings).take(70).collect();
         for (n, reading) in (0..).zip(&readings) {
@@ -345,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn another_seed_gives_another_order_of_vehicles() {
+    fn different_seeds_give_different_orders_of_vehicles() {
         for rate in ["1", "max"] {
             let order = |seed| {
                 let settings = Settings {
@@ -365,7 +368,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn readings_are_ordered_complete_and_the_same_again(
+        fn readings_are_ordered_complete_and_repeatable(
             vehicles in 1_u32..60, arrival in 0..4_usize, seed: u64, rate in 1_u32..5_000,
         ) {
             let rate = format!("{}.{:03}", rate / 1_000, rate % 1_000);
@@ -385,7 +388,7 @@ mod tests {
         }
 
         #[test]
-        fn shards_together_are_the_whole_fleet(
+        fn shards_together_emit_the_readings_of_the_fleet(
             vehicles in 1_u32..40, count in 1_u32..6, arrival in 0..4_usize, limited: bool,
         ) {
             let rate = if limited { "0.7" } else { "max" };

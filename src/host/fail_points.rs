@@ -9,7 +9,7 @@ use convoy_mongodb_server::{self as store, ErrorReply, Interruption};
 
 use crate::error::Error;
 use crate::faults::{Chance, Plan, Reach, Scheduled, Target};
-use crate::load::random;
+use crate::load::random_bits;
 use crate::measure::RunClock;
 use crate::proxy::{ProxyFault, ProxyFaults};
 use crate::report::BackendKind;
@@ -92,8 +92,8 @@ impl FailPoints {
         };
         let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
         let inject = self.active() && {
-            let bits = random::bits(self.seed ^ STREAM, drawn, 0);
-            probability.falls_on(bits)
+            let bits = random_bits(self.seed ^ STREAM, drawn, 0);
+            probability.occurs(bits)
         };
         if inject {
             count.fetch_add(1, Ordering::Relaxed);

@@ -2,41 +2,42 @@
 
 use std::time::Duration;
 
-use crate::load::arrival::{Arrival, BURST};
+use crate::load::arrival::{Arrival, BURST_READINGS};
+use crate::load::duration::saturating_nanos;
 use crate::load::permutation::Permutation;
-use crate::load::random;
+use crate::load::random::{exponential, random_bits};
 use crate::load::rate::Frequency;
 
 /// Keeps the phases and the Poisson distances of one seed independent of each other.
 const PHASE_STREAM: u64 = 0x7068_6173;
 
-/// Whose rate a frequency is.
+/// Whether a rate applies to every vehicle or to the fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Per {
-    /// Of every vehicle.
+pub enum RateScope {
+    /// Every vehicle has the rate.
     Vehicle,
-    /// Of all vehicles together.
+    /// All vehicles together have the rate.
     Fleet,
 }
 
-/// What a schedule is drawn from.
+/// Settings of a pacer.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
-    /// Vehicles, at least one.
+pub struct PacerSettings {
+    /// Number of vehicles, at least one.
     pub vehicles: u32,
-    /// Their rate.
+    /// Rate of each vehicle or of the fleet.
     pub frequency: Frequency,
-    /// Whose rate that is.
-    pub per: Per,
-    /// The shape of arrivals.
+    /// Whether `frequency` applies to each vehicle or to the fleet.
+    pub scope: RateScope,
+    /// Shape of the arrivals.
     pub arrival: Arrival,
-    /// Draws phases and distances.
+    /// Seed of phases and distances.
     pub seed: u64,
-    /// How long [`Arrival::Ramp`] takes to reach the full rate.
+    /// Time until [`Arrival::Ramp`] reaches the full rate.
     pub ramp: Duration,
 }
 
-/// Gives the intended instants of every vehicle: a pure function of its settings.
+/// Intended instants of every vehicle: a pure function of the settings.
 ///
 /// With even phases, readings of the whole fleet are equally far apart: number g, counted over the
 /// fleet, is intended at g × `nanos` ÷ `events`, in exact integer arithmetic.
@@ -46,25 +47,25 @@ pub struct Pacer {
     seed: u64,
     vehicles: u64,
     phases: Permutation,
-    /// Events of the whole fleet in `nanos`.
+    /// Readings of the whole fleet in `nanos`.
     events: u128,
     nanos: u128,
     /// Nanoseconds between two readings of a vehicle.
     period: f64,
-    /// The same if it is a whole number.
+    /// The period if it is a whole number.
     whole_period: Option<u64>,
     ramp: u64,
 }
 
 impl Pacer {
-    /// Makes the schedule of a fleet.
-    pub fn new(settings: &Settings) -> Self {
+    /// Computes the schedule of a fleet.
+    pub fn new(settings: &PacerSettings) -> Self {
         let vehicles = u64::from(settings.vehicles);
         let frequency = settings.frequency;
         let nanos = u128::from(frequency.nanos());
-        let events = match settings.per {
-            Per::Vehicle => u128::from(frequency.events()) * u128::from(vehicles),
-            Per::Fleet => u128::from(frequency.events()),
+        let events = match settings.scope {
+            RateScope::Vehicle => u128::from(frequency.events()) * u128::from(vehicles),
+            RateScope::Fleet => u128::from(frequency.events()),
         };
         let per_round = nanos * u128::from(vehicles);
         Self {
@@ -78,17 +79,17 @@ impl Pacer {
             whole_period: (per_round % events == 0)
                 .then(|| u64::try_from(per_round / events).ok())
                 .flatten(),
-            ramp: u64::try_from(settings.ramp.as_nanos()).unwrap_or(u64::MAX),
+            ramp: saturating_nanos(settings.ramp),
         }
     }
 
     /// Returns when the n-th reading of a vehicle is intended, in nanoseconds after the epoch.
     ///
-    /// For [`Arrival::Poisson`] that takes n steps; [`Self::next`] takes one.
+    /// For [`Arrival::Poisson`] this takes n steps; [`Self::next`] takes one.
     pub fn intended(&self, vehicle: u32, n: u64) -> u64 {
         match self.arrival {
             Arrival::Uniform => self.even(vehicle, n, 1),
-            Arrival::Burst => self.even(vehicle, n / BURST, BURST),
+            Arrival::Burst => self.even(vehicle, n / BURST_READINGS, BURST_READINGS),
             Arrival::Ramp => self.ramped(self.even(vehicle, n, 1)),
             Arrival::Poisson => {
                 (0..=n).fold(0, |at: u64, n| at.saturating_add(self.distance(vehicle, n)))
@@ -96,12 +97,12 @@ impl Pacer {
         }
     }
 
-    /// Returns when the n-th reading is intended, given when the one before it was.
+    /// Returns when the n-th reading is intended, given the instant of the one before it.
     pub fn next(&self, vehicle: u32, n: u64, previous: u64) -> u64 {
         match (self.arrival, self.whole_period) {
             (Arrival::Poisson, _) => previous.saturating_add(self.distance(vehicle, n)),
             (Arrival::Uniform, Some(period)) => previous.saturating_add(period),
-            (Arrival::Burst, _) if !n.is_multiple_of(BURST) => previous,
+            (Arrival::Burst, _) if !n.is_multiple_of(BURST_READINGS) => previous,
             _ => self.intended(vehicle, n),
         }
     }
@@ -111,7 +112,7 @@ impl Pacer {
         self.period / self.vehicles as f64
     }
 
-    /// The n-th of instants equally far apart, `scale` periods each.
+    /// Returns the n-th of instants that are `scale` periods apart.
     fn even(&self, vehicle: u32, n: u64, scale: u64) -> u64 {
         let phase = u128::from(self.phases.map(vehicle));
         let number = u128::from(n) * u128::from(self.vehicles) + phase;
@@ -123,7 +124,7 @@ impl Pacer {
         })
     }
 
-    /// Bends time so that the rate grows linearly up to `ramp` and is full from then on.
+    /// Maps an even instant to a ramp: the rate grows linearly until `ramp` and is full afterwards.
     fn ramped(&self, even: u64) -> u64 {
         if even >= self.ramp / 2 {
             return even.saturating_add(self.ramp / 2);
@@ -134,8 +135,8 @@ impl Pacer {
     }
 
     fn distance(&self, vehicle: u32, n: u64) -> u64 {
-        let bits = random::bits(self.seed, u64::from(vehicle), n);
-        whole_nanos(random::exponential(bits) * self.period)
+        let bits = random_bits(self.seed, u64::from(vehicle), n);
+        whole_nanos(exponential(bits) * self.period)
     }
 }
 
@@ -157,14 +158,14 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    fn settings(vehicles: u32, rate: &str, arrival: Arrival) -> Settings {
+    fn settings(vehicles: u32, rate: &str, arrival: Arrival) -> PacerSettings {
         let Ok(Rate::Timed(frequency)) = rate.parse() else {
             panic!("`{rate}` is a timed rate");
         };
-        Settings {
+        PacerSettings {
             vehicles,
             frequency,
-            per: Per::Vehicle,
+            scope: RateScope::Vehicle,
             arrival,
             seed: 42,
             ramp: Duration::from_secs(10),
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn phases_are_even_over_the_period() {
+    fn phases_are_spread_evenly_over_the_period() {
         let pacer = Pacer::new(&settings(4, "1", Arrival::Uniform));
         let quarter = SECOND / 4;
         assert_eq!(
@@ -189,26 +190,29 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_of_the_fleet_is_shared_by_its_vehicles() {
+    fn fleet_rate_is_shared_by_the_vehicles() {
         let mut settings = settings(4, "4", Arrival::Uniform);
-        settings.per = Per::Fleet;
+        settings.scope = RateScope::Fleet;
         let pacer = Pacer::new(&settings);
         assert_eq!(pacer.intended(1, 9) - pacer.intended(1, 8), SECOND);
     }
 
     #[test]
-    fn a_period_of_no_whole_nanoseconds_does_not_drift() {
+    fn fractional_period_does_not_drift() {
         let pacer = Pacer::new(&settings(1, "3", Arrival::Uniform));
         assert_eq!(pacer.intended(0, 1), 333_333_333);
         assert_eq!(pacer.intended(0, 3_000_000_000), SECOND * SECOND);
-        assert_eq!(pacer.intended(0, u64::MAX), u64::MAX, "it saturates");
+        assert_eq!(pacer.intended(0, u64::MAX), u64::MAX, "instants saturate");
     }
 
     #[test]
-    fn a_burst_has_the_same_mean_rate_as_even_arrivals() {
+    fn burst_keeps_the_mean_rate() {
         let pacer = Pacer::new(&settings(7, "2", Arrival::Burst));
         for n in 0..100 {
-            assert_eq!(pacer.intended(3, n), pacer.intended(3, n / BURST * BURST));
+            assert_eq!(
+                pacer.intended(3, n),
+                pacer.intended(3, n / BURST_READINGS * BURST_READINGS)
+            );
         }
         assert_eq!(
             pacer.intended(3, 1_000) - pacer.intended(3, 0),
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ramp_emits_half_as_much_and_then_the_full_rate() {
+    fn ramp_emits_half_its_rate_and_then_the_full_rate() {
         let pacer = Pacer::new(&settings(1, "100", Arrival::Ramp));
         let before = |end| (0..9_999).filter(|&n| pacer.intended(0, n) < end).count();
         assert_eq!(before(10 * SECOND), 500);
@@ -226,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn poisson_arrivals_have_the_mean_and_the_spread_of_their_rate() {
+    fn poisson_counts_have_the_mean_and_variance_of_their_rate() {
         let pacer = Pacer::new(&settings(1_000, "10", Arrival::Poisson));
         let counts: Vec<_> = (0..1_000)
             .map(|v| {
@@ -247,11 +251,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn stepping_gives_what_the_pure_function_gives(
+        fn next_agrees_with_intended(
             vehicles in 1_u32..50, micros in 1_u64..10_000_000, arrival in 0..4_usize, seed: u64,
         ) {
             let rate = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-            let settings = Settings { seed, ..settings(vehicles, &rate, Arrival::ALL[arrival]) };
+            let settings = PacerSettings { seed, ..settings(vehicles, &rate, Arrival::ALL[arrival]) };
             let pacer = Pacer::new(&settings);
             let vehicle = vehicles / 2;
             let mut at = pacer.intended(vehicle, 0);
@@ -264,8 +268,8 @@ mod tests {
         }
 
         #[test]
-        fn the_whole_fleet_is_evenly_spread(vehicles in 1_u32..300, seed: u64) {
-            let settings = Settings { seed, ..settings(vehicles, "0.7", Arrival::Uniform) };
+        fn readings_of_the_fleet_are_equally_far_apart(vehicles in 1_u32..300, seed: u64) {
+            let settings = PacerSettings { seed, ..settings(vehicles, "0.7", Arrival::Uniform) };
             let pacer = Pacer::new(&settings);
             for (g, at) in first_instants(&pacer, vehicles).into_iter().enumerate() {
                 let exact = g as u128 * 10 * u128::from(SECOND) / (7 * u128::from(vehicles));

@@ -1,10 +1,10 @@
-//! A seeded order of the numbers below a count, without storing it.
+//! A seeded permutation of the numbers below a count, computed without storing it.
 
-use crate::load::random;
+use crate::load::random::random_bits;
 
 const ROUNDS: u64 = 4;
 
-/// A one-to-one map of `0..count` onto itself, drawn by a seed.
+/// A one-to-one map of `0..count` onto itself, chosen by a seed.
 ///
 /// A Feistel network over the next power of four; numbers that fall outside the count are mapped
 /// again until they fall inside.
@@ -16,9 +16,9 @@ pub struct Permutation {
 }
 
 impl Permutation {
-    /// Draws an order of `count` numbers, at least one.
+    /// Chooses a permutation of `count` numbers; `count` is at least one.
     pub fn new(count: u32, seed: u64) -> Self {
-        assert!(count > 0, "there is something to order");
+        assert!(count > 0, "the count is at least one");
         let bits = u32::BITS - (count - 1).leading_zeros();
         Self {
             count: u64::from(count),
@@ -27,7 +27,7 @@ impl Permutation {
         }
     }
 
-    /// Returns what a number is mapped to.
+    /// Returns the image of a number.
     pub fn map(&self, number: u32) -> u32 {
         debug_assert!(
             u64::from(number) < self.count,
@@ -44,7 +44,7 @@ impl Permutation {
         let mask = (1 << self.half_bits) - 1;
         let (mut left, mut right) = (number >> self.half_bits, number & mask);
         for round in 0..ROUNDS {
-            let scrambled = random::bits(self.seed, round, right) & mask;
+            let scrambled = random_bits(self.seed, round, right) & mask;
             (left, right) = (right, left ^ scrambled);
         }
         (left << self.half_bits) | right
@@ -59,7 +59,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_number_is_hit_once(count in 1_u32..3_000, seed: u64) {
+        fn every_number_is_the_image_of_one_number(count in 1_u32..3_000, seed: u64) {
             let order = Permutation::new(count, seed);
             let mut hit = vec![false; count as usize];
             for number in 0..count {
@@ -70,13 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_count_is_ordered_too() {
+    fn largest_count_is_supported() {
         let order = Permutation::new(u32::MAX, 1);
         assert_ne!(order.map(0), order.map(u32::MAX - 1));
     }
 
     #[test]
-    fn another_seed_draws_another_order() {
+    fn different_seeds_give_different_orders() {
         let order = |seed| (0..100).map(move |n| Permutation::new(100, seed).map(n));
         assert!(order(1).eq(order(1)));
         assert!(!order(1).eq(order(2)));

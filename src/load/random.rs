@@ -1,9 +1,9 @@
-//! Random numbers by counter: the n-th one of a vehicle without the ones before it.
+//! Counter-based random numbers: the n-th number of a vehicle without the ones before it.
 //!
-//! Only additions, multiplications and shifts, so that a seed means the same on every machine; the
-//! logarithm of the standard library does not promise that.
+//! Only additions, multiplications and shifts, so that a seed gives the same numbers on every
+//! machine; the logarithm of the standard library does not promise that.
 
-/// 1, 1/3, 1/5 and so on: as many as change the last bit of a logarithm.
+/// 1, 1/3, 1/5 and so on: as many terms as change the last bit of a logarithm.
 const ODD_RECIPROCALS: [f64; 11] = [
     1.0,
     1.0 / 3.0,
@@ -18,16 +18,23 @@ const ODD_RECIPROCALS: [f64; 11] = [
     1.0 / 21.0,
 ];
 
-/// Returns 64 random bits for a place in a two-dimensional field of them.
-pub fn bits(seed: u64, row: u64, column: u64) -> u64 {
+/// Distance between neighbouring results of [`unit_interval`], which have 53 bits.
+const UNIT_STEP: f64 = 1.0 / (1_u64 << 53) as f64;
+
+/// Returns the 64 random bits at a row and a column.
+pub fn random_bits(seed: u64, row: u64, column: u64) -> u64 {
     mix(mix(mix(seed).wrapping_add(row)).wrapping_add(column))
 }
 
-/// Returns an exponentially distributed number of mean 1 for 64 random bits.
-pub fn exponential(bits: u64) -> f64 {
-    // 53 bits as a number in (0, 1]: zero has no logarithm.
-    let uniform = ((bits >> 11) + 1) as f64 / (1_u64 << 53) as f64;
-    -ln(uniform)
+/// Maps 64 random bits to a number in [0, 1).
+pub fn unit_interval(bits: u64) -> f64 {
+    (bits >> 11) as f64 * UNIT_STEP
+}
+
+/// Maps 64 random bits to an exponentially distributed number of mean 1.
+pub(super) fn exponential(bits: u64) -> f64 {
+    // Zero has no logarithm: (0, 1] instead of [0, 1).
+    -ln(unit_interval(bits) + UNIT_STEP)
 }
 
 /// The finalizer of `SplitMix64`: changes about half of all bits for each bit that changes.
@@ -64,10 +71,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_place_has_the_same_bits_on_every_machine() {
-        assert_eq!(bits(42, 7, 3), 8_076_984_150_304_651_870);
+    fn bits_are_the_same_on_every_machine() {
+        assert_eq!(random_bits(42, 7, 3), 8_076_984_150_304_651_870);
         assert_eq!(
-            exponential(bits(42, 7, 3)).to_bits(),
+            exponential(random_bits(42, 7, 3)).to_bits(),
             4_605_613_989_139_239_986
         );
     }
@@ -75,7 +82,7 @@ mod tests {
     #[test]
     fn exponential_numbers_have_mean_and_variance_one() {
         let count = 200_000_u64;
-        let draw = |n: u64| exponential(bits(1, n % 1_000, n / 1_000));
+        let draw = |n: u64| exponential(random_bits(1, n % 1_000, n / 1_000));
         let mean = (0..count).map(draw).sum::<f64>() / count as f64;
         let square = (0..count).map(|n| draw(n) * draw(n)).sum::<f64>() / count as f64;
         assert!((mean - 1.0).abs() < 0.01, "{mean}");
@@ -84,7 +91,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_logarithm_is_that_of_the_standard_library(bits: u64) {
+        fn logarithm_agrees_with_the_standard_library(bits: u64) {
             let uniform = ((bits >> 11) + 1) as f64 / (1_u64 << 53) as f64;
             let expected = -uniform.ln();
             prop_assert!((exponential(bits) - expected).abs() <= 1e-14 * expected.max(1.0));

@@ -1,37 +1,37 @@
-//! Readings per time, exactly.
+//! Rates as exact fractions.
 
 use std::fmt;
 use std::str::FromStr;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-/// Units of time with the suffix that names them; the first is the default.
+/// Units of time: suffix and seconds. The first is the default.
 const UNITS: [(&str, u64); 3] = [("s", 1), ("m", 60), ("h", 3_600)];
 
 /// Digits after the decimal point.
 const FRACTION_DIGITS: usize = 6;
 
-/// Ten to the power of those digits.
+/// Ten to the power of `FRACTION_DIGITS`.
 const MICRO: u64 = 1_000_000;
 
-/// One nanosecond apart; nothing here is timed more finely.
+/// One nanosecond apart: the resolution of instants.
 const MAX_PER_SECOND: u64 = NANOS_PER_SECOND;
 
-/// Six weeks apart; a run with less emits nothing.
+/// Six weeks apart: a run with a lower rate would emit nothing.
 const MIN_HOURS_PER_EVENT: u64 = 1_000;
 
-/// How many readings in a given time.
+/// Readings per time.
 ///
-/// Written as `2` (a second), `0.5`, `30/m`, `3600/h` or `max`; at most six decimals.
+/// Written as `2` (per second), `0.5`, `30/m`, `3600/h` or `max`; at most six decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rate {
-    /// As many as the pipeline takes.
+    /// As fast as the pipeline takes them.
     Max,
-    /// So many in a given time.
+    /// A number of readings in a time.
     Timed(Frequency),
 }
 
-/// A number of events in a time, as a reduced fraction.
+/// Events per time, as a reduced fraction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Frequency {
     events: u64,
@@ -41,45 +41,45 @@ pub struct Frequency {
 /// A text is not a rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RateError {
-    /// Not a decimal number, or with too many digits.
-    #[error("rate `{text}` is not a number of up to six decimals")]
+    /// The text is not a decimal number, or has too many digits.
+    #[error("rate `{text}` is not a number with at most six decimals")]
     NotANumber {
-        /// What was given.
+        /// The text.
         text: String,
     },
-    /// Zero or negative.
+    /// The rate is zero or negative.
     #[error("rate `{text}` is not above zero")]
     NotPositive {
-        /// What was given.
+        /// The text.
         text: String,
     },
-    /// A suffix that names no unit.
-    #[error("rate `{text}` is per `{unit}`, which is none of `s`, `m` and `h`")]
+    /// The suffix is not a unit of time.
+    #[error("rate `{text}` has the unknown unit `{unit}` (expected `s`, `m` or `h`)")]
     UnknownUnit {
-        /// What was given.
+        /// The text.
         text: String,
-        /// What follows the slash.
+        /// Suffix after the slash.
         unit: String,
     },
-    /// More than one per nanosecond.
-    #[error("rate `{text}` is above {MAX_PER_SECOND} per second")]
+    /// The rate is higher than one per nanosecond.
+    #[error("rate `{text}` is above the maximum of {MAX_PER_SECOND} per second")]
     TooHigh {
-        /// What was given.
+        /// The text.
         text: String,
     },
-    /// Fewer than one in a thousand hours.
-    #[error("rate `{text}` is below one in {MIN_HOURS_PER_EVENT} hours")]
+    /// The rate is lower than one in a thousand hours.
+    #[error("rate `{text}` is below the minimum of one in {MIN_HOURS_PER_EVENT} hours")]
     TooLow {
-        /// What was given.
+        /// The text.
         text: String,
     },
 }
 
 impl RateError {
-    /// Returns what the user can do about it.
+    /// Returns the hint for the user.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::TooHigh { .. } => "use `max` for as fast as the pipeline takes",
+            Self::TooHigh { .. } => "pass `max` to emit as fast as the pipeline takes readings",
             _ => "write a rate as `2`, `0.5`, `30/m`, `3600/h` or `max`",
         }
     }
@@ -105,7 +105,7 @@ impl FromStr for Rate {
             return Err(RateError::UnknownUnit { text, unit });
         };
         let micro_events = micros(number).map_err(|wrong| wrong(text.to_owned()))?;
-        Frequency::of(micro_events, seconds * NANOS_PER_SECOND)
+        Frequency::new(micro_events, seconds * NANOS_PER_SECOND)
             .map(Self::Timed)
             .map_err(|wrong| wrong(text.to_owned()))
     }
@@ -136,7 +136,7 @@ impl Frequency {
         self.events as f64 * NANOS_PER_SECOND as f64 / self.nanos as f64
     }
 
-    fn of(micro_events: u128, unit_nanos: u64) -> Result<Self, fn(String) -> RateError> {
+    fn new(micro_events: u128, unit_nanos: u64) -> Result<Self, fn(String) -> RateError> {
         let nanos = u128::from(unit_nanos) * u128::from(MICRO);
         if micro_events * u128::from(NANOS_PER_SECOND) > u128::from(MAX_PER_SECOND) * nanos {
             return Err(|text| RateError::TooHigh { text });
@@ -214,15 +214,15 @@ mod tests {
     use super::*;
 
     fn rate(text: &str) -> Rate {
-        text.parse().expect("it is a rate")
+        text.parse().expect("the text is a rate")
     }
 
     fn error(text: &str) -> RateError {
-        text.parse::<Rate>().expect_err("it is no rate")
+        text.parse::<Rate>().expect_err("the text is not a rate")
     }
 
     #[test]
-    fn rates_are_written_as_they_are_read() {
+    fn displayed_rates_parse_back() {
         for text in [
             "2",
             "0.5",
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rate_is_refused_with_its_reason() {
+    fn malformed_rates_are_rejected_with_the_reason() {
         for text in [
             "",
             "-",
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_compare_by_what_they_are_in_lowest_terms() {
+    fn rates_are_compared_in_lowest_terms() {
         let Rate::Timed(frequency) = rate("90/m") else {
             panic!("90/m is timed");
         };
@@ -322,7 +322,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_without_panic(text in "[-+0-9./smhxe]{0,30}") {
+        fn any_text_parses_without_panic(text in "[-+0-9./smhxe]{0,30}") {
             if let Ok(rate) = text.parse::<Rate>() {
                 prop_assert_eq!(rate.to_string().parse::<Rate>(), Ok(rate));
             }

@@ -30,7 +30,7 @@ pub struct Context {
 impl Context {
     /// Creates a context without counts.
     pub fn new(settings: Settings, clock: RunClock) -> Self {
-        let run = RunKey::of(&settings.run_id);
+        let run = RunKey::new(&settings.run_id);
         Self {
             settings,
             clock,

@@ -15,7 +15,7 @@ pub enum Error {
         /// Index of the row in the workload.
         row: u64,
         #[source]
-        source: record::payload::Error,
+        source: record::EncodeError,
     },
     #[error("a request to the broker failed")]
     Broker(#[source] broker::Error),

@@ -2,7 +2,7 @@
 
 use convoy_registry_server::Schema;
 
-use crate::dataset::{Form as SchemaForm, JsonSchema};
+use crate::dataset::{JsonSchema, SchemaForm};
 use crate::pipeline::emit::Workload;
 use crate::pipeline::error::Error;
 use crate::registry::{self, Client, PayloadValidator, wire};

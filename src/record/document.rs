@@ -1,4 +1,4 @@
-//! The document of a reading: written from an envelope and a payload, read back for the audit.
+//! The document of a reading: written from envelope and payload, read back by the audit.
 //!
 //! ```text
 //!  { _id, vehicle, sequence, run, emitted_at, payload_hash, <the row's fields>, kafka: { topic, partition, offset } }
@@ -8,11 +8,12 @@ use convoy_mongodb_server::bson::{Doc, Element, Invalid, Kind, Writer, subtype};
 
 use crate::record::envelope::Envelope;
 use crate::record::identity::DocumentId;
-use crate::record::payload::{write_decimal, write_integer, write_string};
-use crate::record::typed::{self, PayloadDecoder};
+use crate::record::payload::{write_decimal, write_integer, write_json_string};
+use crate::record::typed::{DecodeError, PayloadDecoder};
 
-/// Fields that convoy adds to a row's; no column may have one of these names.
-pub const RESERVED: [&str; 7] = [ID, VEHICLE, SEQUENCE, RUN, EMITTED_AT, PAYLOAD_HASH, KAFKA];
+/// Fields that convoy adds to every document; a column cannot have these names.
+pub const RESERVED_FIELDS: [&str; 7] =
+    [ID, VEHICLE, SEQUENCE, RUN, EMITTED_AT, PAYLOAD_HASH, KAFKA];
 
 const ID: &str = "_id";
 const VEHICLE: &str = "vehicle";
@@ -25,7 +26,7 @@ const TOPIC: &str = "topic";
 const PARTITION: &str = "partition";
 const OFFSET: &str = "offset";
 
-/// Where a record came from, and when it was emitted by the wall clock.
+/// Run, coordinates and wall-clock time of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin<'a> {
     /// Name of the run.
@@ -36,29 +37,29 @@ pub struct Origin<'a> {
     pub partition: i32,
     /// Offset of the record.
     pub offset: i64,
-    /// Intended instant by the wall clock, milliseconds since 1970.
+    /// Intended instant in milliseconds since 1970.
     pub emitted_at_unix_ms: i64,
 }
 
 /// Writes the document of one record to `out`.
 ///
-/// Fails if the payload does not fit the schema; `out` is then to be thrown away.
-pub fn write(
+/// Fails if the payload does not match the schema; discard `out` then.
+pub fn write_document(
     envelope: &Envelope,
     origin: &Origin<'_>,
     payload: &[u8],
     decoder: &PayloadDecoder,
     out: &mut Vec<u8>,
-) -> Result<(), typed::Error> {
-    write_fields(envelope, origin, out, |writer| {
+) -> Result<(), DecodeError> {
+    write_document_with(envelope, origin, out, |writer| {
         decoder.decode(payload, writer)
     })
 }
 
-/// Writes the document of one record to `out`, its row's fields as `fields` writes them.
+/// Writes the document of one record to `out`; `fields` writes the fields of its row.
 ///
-/// Fails as `fields` does; `out` is then to be thrown away.
-pub fn write_fields<E>(
+/// Fails if `fields` does; discard `out` then.
+pub fn write_document_with<E>(
     envelope: &Envelope,
     origin: &Origin<'_>,
     out: &mut Vec<u8>,
@@ -76,11 +77,11 @@ pub fn write_fields<E>(
     Ok(())
 }
 
-/// Writes the document of a record that says nothing of itself to `out`: its id stands for its
-/// coordinates, and it has neither vehicle nor sequence nor run.
+/// Writes the document of a record without an envelope to `out`: the id is derived from the
+/// coordinates, and the fields `vehicle`, `sequence` and `run` are absent.
 ///
-/// Fails as `fields` does; `out` is then to be thrown away.
-pub fn write_anonymous<E>(
+/// Fails if `fields` does; discard `out` then.
+pub fn write_anonymous_document<E>(
     envelope: &Envelope,
     origin: &Origin<'_>,
     out: &mut Vec<u8>,
@@ -104,7 +105,7 @@ fn write_coordinates(mut writer: Writer<'_>, origin: &Origin<'_>) {
     writer.finish();
 }
 
-/// Reads documents back: identity, coordinates and the payload as it must have been emitted.
+/// Reads documents: identity, coordinates and the payload rebuilt from the fields.
 #[derive(Debug, Default)]
 pub struct DocumentReader {
     payload: Vec<u8>,
@@ -124,31 +125,31 @@ pub enum Unreadable {
 
 /// What a stored document says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored<'a> {
-    /// Its `_id`; none if it is not one that convoy gives.
+pub struct StoredDocument<'a> {
+    /// The `_id`; `None` if convoy did not create it.
     pub id: Option<DocumentId>,
-    /// Its `vehicle` field.
+    /// The field `vehicle`.
     pub vehicle: Option<i64>,
-    /// Its `sequence` field.
+    /// The field `sequence`.
     pub sequence: Option<i64>,
-    /// Its `emitted_at` field, milliseconds since 1970.
+    /// The field `emitted_at`, milliseconds since 1970.
     pub emitted_at_unix_ms: i64,
-    /// Its label, where the reader knows a label column.
+    /// The label; `None` if the reader has no label column.
     pub label: Option<&'a str>,
-    /// Its `payload_hash` field.
+    /// The field `payload_hash`.
     pub payload_hash: Option<u64>,
-    /// The row's fields as JSON, rebuilt from the typed values.
+    /// Fields of the row as JSON, rebuilt from the typed values.
     pub payload: &'a [u8],
-    /// Topic it was read from.
+    /// Topic of the record.
     pub topic: &'a str,
-    /// Partition it was read from.
+    /// Partition of the record.
     pub partition: i64,
-    /// Offset it was read from.
+    /// Offset of the record.
     pub offset: i64,
 }
 
 impl DocumentReader {
-    /// Makes a reader that also tells the text of one column, the label.
+    /// Creates a reader that also returns the text of a label column.
     pub fn with_label(label_column: Option<String>) -> Self {
         Self {
             payload: Vec::new(),
@@ -157,9 +158,9 @@ impl DocumentReader {
     }
 
     /// Reads one raw document.
-    pub fn read<'a>(&'a mut self, document: &'a [u8]) -> Result<Stored<'a>, Unreadable> {
+    pub fn read<'a>(&'a mut self, document: &'a [u8]) -> Result<StoredDocument<'a>, Unreadable> {
         self.payload.clear();
-        let mut stored = Stored {
+        let mut stored = StoredDocument {
             id: None,
             vehicle: None,
             sequence: None,
@@ -207,7 +208,10 @@ impl DocumentReader {
     }
 }
 
-fn read_coordinates<'a>(kafka: Element<'a>, stored: &mut Stored<'a>) -> Result<(), Unreadable> {
+fn read_coordinates<'a>(
+    kafka: Element<'a>,
+    stored: &mut StoredDocument<'a>,
+) -> Result<(), Unreadable> {
     for element in kafka.doc().unwrap_or(Doc::EMPTY).checked_elements()? {
         let (name, element) = element?;
         match (name, element.kind()) {
@@ -224,7 +228,7 @@ fn read_coordinates<'a>(kafka: Element<'a>, stored: &mut Stored<'a>) -> Result<(
 
 fn append_field(payload: &mut Vec<u8>, name: &str, element: Element<'_>) -> Result<(), Unreadable> {
     payload.push(b',');
-    write_string(payload, name);
+    write_json_string(payload, name);
     payload.push(b':');
     match element.kind() {
         Kind::Int32 | Kind::Int64 => {
@@ -234,7 +238,7 @@ fn append_field(payload: &mut Vec<u8>, name: &str, element: Element<'_>) -> Resu
             let number = element.double().filter(|number| number.is_finite());
             write_decimal(payload, number.ok_or(Unreadable::Field)?);
         }
-        Kind::String => write_string(payload, element.text().ok_or(Unreadable::Field)?),
+        Kind::String => write_json_string(payload, element.text().ok_or(Unreadable::Field)?),
         Kind::Null => payload.extend_from_slice(b"null"),
         _ => return Err(Unreadable::Field),
     }
@@ -246,28 +250,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dataset::{Column, ColumnType, Schema};
+    use crate::dataset::example_schema;
     use crate::record::payload::PayloadEncoder;
     use crate::record::{RunKey, payload_hash};
 
-    fn schema() -> Schema {
-        let column = |name: &str, kind| Column {
-            name: name.to_owned(),
-            kind,
-            nullable: true,
-        };
-        Schema {
-            columns: vec![
-                column("class", ColumnType::Text),
-                column("aa_000", ColumnType::Integer),
-                column("bt_000", ColumnType::Decimal),
-            ],
-        }
-    }
-
     fn envelope(payload: &[u8]) -> Envelope {
         Envelope {
-            run: RunKey::of("run"),
+            run: RunKey::new("run"),
             vehicle: 7,
             sequence: 3,
             warm_up: false,
@@ -285,22 +274,22 @@ mod tests {
         emitted_at_unix_ms: 0,
     };
 
-    fn document(payload: &[u8]) -> Result<Vec<u8>, typed::Error> {
+    fn document(payload: &[u8]) -> Result<Vec<u8>, DecodeError> {
         let mut bytes = Vec::new();
-        let decoder = PayloadDecoder::new(&schema());
-        write(&envelope(payload), &ORIGIN, payload, &decoder, &mut bytes)?;
+        let decoder = PayloadDecoder::new(&example_schema());
+        write_document(&envelope(payload), &ORIGIN, payload, &decoder, &mut bytes)?;
         Ok(bytes)
     }
 
     proptest! {
         #[test]
-        fn a_stored_row_reads_back_as_the_bytes_that_were_emitted(
+        fn stored_row_reads_back_as_the_emitted_payload(
             class: String, integer: i64, decimal in prop::num::f64::NORMAL | prop::num::f64::ZERO,
         ) {
             let (integer, decimal) = (integer.to_string(), decimal.to_string());
             let mut payload = Vec::new();
             let fields = [class.as_str(), &integer, &decimal];
-            PayloadEncoder::new(&schema()).encode(fields.into_iter(), &mut payload).unwrap();
+            PayloadEncoder::new(&example_schema()).encode(fields.into_iter(), &mut payload).unwrap();
             let document = document(&payload).unwrap();
             let mut reader = DocumentReader::default();
             let stored = reader.read(&document).unwrap();
@@ -311,7 +300,7 @@ mod tests {
         }
 
         #[test]
-        fn any_payload_is_decoded_or_refused(payload: Vec<u8>) {
+        fn any_payload_becomes_a_readable_document_or_fails(payload: Vec<u8>) {
             if let Ok(document) = document(&payload) {
                 prop_assert!(DocumentReader::default().read(&document).is_ok());
             }
@@ -319,8 +308,8 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_does_not_fit_is_refused_with_its_column() {
-        let refused = |payload: &str| document(payload.as_bytes()).unwrap_err().reason;
+    fn errors_of_mismatched_payloads_name_the_field() {
+        let reason = |payload: &str| document(payload.as_bytes()).unwrap_err().reason;
         for (payload, column) in [
             (r#"{"class":"neg","aa_000":1}"#, "bt_000"),
             (r#"{"class":"neg","aa_000":1.5,"bt_000":1}"#, "aa_000"),
@@ -337,7 +326,7 @@ mod tests {
             ),
         ] {
             assert!(
-                refused(payload).contains(&format!("`{column}`")),
+                reason(payload).contains(&format!("`{column}`")),
                 "{payload}"
             );
         }
@@ -348,7 +337,7 @@ mod tests {
             "{",
             r#"{"class":"neg","aa_000":1,"bt_000":NaN}"#,
         ] {
-            refused(payload);
+            reason(payload);
         }
     }
 

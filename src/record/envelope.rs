@@ -1,29 +1,29 @@
-//! The envelope: what a message says of itself besides its payload, in one binary record header.
+//! The envelope: metadata of a message in one binary record header.
 //!
-//! One header instead of ten, because each costs two allocations on either side. Big-endian:
+//! One header instead of ten, because each costs two allocations on both sides. Big-endian:
 //!
 //! ```text
 //!  0 version = 2 │ 1 flags │ 2..10 run │ 10..14 vehicle │ 14..22 sequence │ 22..30 intended ns
 //!  30..38 sent ns │ 38..46 payload hash │ 46..54 emitted at ms │ 54..62 boot │ 62.. name of the run
 //! ```
 //!
-//! Stamps count from the boot of the emitter's machine, so that another process of the same boot
-//! compares them with its own; on another machine the wall clock must do. The name of the run is
-//! in every record, so that who reads needs to agree on nothing with who writes.
+//! Stamps count from the boot of the producer's machine, so that another process of the same boot
+//! can compare them with its own; other machines compare the wall clock. The name of the run is in
+//! every record, so that a consumer needs no settings of the producer.
 
 use crate::record::identity::{DocumentId, RunKey};
 
-/// Name of the record header.
-pub const HEADER: &str = "convoy";
-
-/// Bytes of an envelope before the name of its run.
-pub const FIXED_LENGTH: usize = 62;
-
-/// Bytes up to the end of the sequence: what says which reading it is.
-pub const IDENTITY_END: usize = 22;
-
-/// Bytes of the longest name of a run.
+/// Length of the longest name of a run, in bytes.
 pub const MAX_RUN_ID: usize = 64;
+
+/// Name of the record header.
+const HEADER: &str = "convoy";
+
+/// Length of an envelope without the name of its run, in bytes.
+const FIXED_LENGTH: usize = 62;
+
+/// End of the sequence, in bytes: run, vehicle and sequence come before it.
+const IDENTITY_END: usize = 22;
 
 const VERSION: u8 = 2;
 const FLAG_WARM_UP: u8 = 1;
@@ -31,58 +31,58 @@ const FLAG_WARM_UP: u8 = 1;
 /// Identity, phase and stamps of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope {
-    /// The run that emitted it.
+    /// Key of the run.
     pub run: RunKey,
     /// Index of the vehicle.
     pub vehicle: u32,
-    /// Number of the reading among its vehicle's.
+    /// Number of the reading among those of its vehicle.
     pub sequence: u64,
     /// Whether the reading belongs to the warm-up.
     pub warm_up: bool,
-    /// When it should have been emitted, nanoseconds: on the wire since the boot of the emitter's
+    /// Intended instant of emission in nanoseconds: on the wire since the boot of the producer's
     /// machine, within a process on the run's clock.
     pub intended: u64,
-    /// When the producer took it, counted as `intended` is.
+    /// Instant at which the producer took it, counted as `intended`.
     pub sent: u64,
-    /// Hash of the payload, before any wire form is put around it.
+    /// Hash of the payload, without the schema id that a wire format may add.
     pub payload_hash: u64,
 }
 
-/// Who emitted a message, and when by the wall clock.
+/// Run, machine and wall clock of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Emission<'a> {
     /// Name of the run.
     pub run_id: &'a str,
-    /// Boot of the emitter's machine, hashed; zero where the machine does not tell.
+    /// Hash of the boot id of the producer's machine; zero if unknown.
     pub boot: u64,
-    /// Intended instant, milliseconds since 1970.
+    /// Intended instant in milliseconds since 1970.
     pub emitted_at_unix_ms: i64,
 }
 
 /// A record's header is not an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
+pub enum EnvelopeError {
     /// The record has no `convoy` header.
     #[error("the record has no `{HEADER}` header")]
     Missing,
-    /// The header has the wrong length.
-    #[error("the `{HEADER}` header has {length} bytes, which is no envelope's length")]
+    /// The header is too short.
+    #[error("the `{HEADER}` header has {length} bytes (expected at least {FIXED_LENGTH})")]
     Length {
-        /// Bytes it has.
+        /// Length of the header.
         length: usize,
     },
-    /// The header's version is unknown.
-    #[error("the `{HEADER}` header has version {version}, known is {VERSION}")]
+    /// The header has an unknown version.
+    #[error("the `{HEADER}` header has the unsupported version {version} (expected {VERSION})")]
     Version {
-        /// Version it has.
+        /// Version of the header.
         version: u8,
     },
-    /// The header names no run, or another than the one whose key it has.
-    #[error("the `{HEADER}` header does not name its run")]
+    /// The name of the run is missing, invalid, or does not match the key.
+    #[error("the `{HEADER}` header does not contain the name of its run")]
     RunId,
 }
 
-/// Returns whether a run can have this name, which becomes part of file names.
+/// Returns whether a name is valid for a run; it becomes part of file names.
 pub fn is_run_id(name: &str) -> bool {
     let legal = |symbol: char| symbol.is_ascii_alphanumeric() || "._-".contains(symbol);
     let begins = name.starts_with(|symbol: char| symbol.is_ascii_alphanumeric());
@@ -90,12 +90,21 @@ pub fn is_run_id(name: &str) -> bool {
 }
 
 impl Envelope {
+    /// Name of the record header.
+    pub const HEADER: &str = HEADER;
+
+    /// Length of the header's value without the name of the run, in bytes.
+    pub const FIXED_LENGTH: usize = FIXED_LENGTH;
+
+    /// Length of a truncated header that still identifies the reading, in bytes.
+    pub const IDENTITY_LENGTH: usize = IDENTITY_END;
+
     /// Returns the id of the reading's document.
     pub fn document_id(&self) -> DocumentId {
         DocumentId::new(self.run, self.vehicle, self.sequence)
     }
 
-    /// Reads run, vehicle and sequence from the beginning of a header, also where its end is cut off.
+    /// Reads run, vehicle and sequence from the beginning of a header, which may be truncated.
     pub fn identity(header: &[u8]) -> Option<(RunKey, u32, u64)> {
         let bytes: &[u8; IDENTITY_END] = header.first_chunk()?;
         if bytes[0] != VERSION {
@@ -109,7 +118,7 @@ impl Envelope {
         Some((RunKey::from_bits(number(2..10)), vehicle, number(14..22)))
     }
 
-    /// Writes the header's value.
+    /// Encodes the value of the header.
     pub fn encode(&self, emission: &Emission<'_>) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIXED_LENGTH + emission.run_id.len());
         bytes.push(VERSION);
@@ -126,21 +135,21 @@ impl Envelope {
         bytes
     }
 
-    /// Reads a header's value.
-    pub fn decode(value: &[u8]) -> Result<(Self, Emission<'_>), Error> {
+    /// Decodes the value of a header.
+    pub fn decode(value: &[u8]) -> Result<(Self, Emission<'_>), EnvelopeError> {
         let length = value.len();
         match value.first() {
-            None => return Err(Error::Length { length }),
+            None => return Err(EnvelopeError::Length { length }),
             Some(&VERSION) => {}
-            Some(&version) => return Err(Error::Version { version }),
+            Some(&version) => return Err(EnvelopeError::Version { version }),
         }
         let (bytes, run_id) = value
             .split_first_chunk::<FIXED_LENGTH>()
-            .ok_or(Error::Length { length })?;
-        let run_id = std::str::from_utf8(run_id).map_err(|_| Error::RunId)?;
+            .ok_or(EnvelopeError::Length { length })?;
+        let run_id = std::str::from_utf8(run_id).map_err(|_| EnvelopeError::RunId)?;
         let run = RunKey::from_bits(u64::from_be_bytes(array(bytes, 2)));
-        if !is_run_id(run_id) || run != RunKey::of(run_id) {
-            return Err(Error::RunId);
+        if !is_run_id(run_id) || run != RunKey::new(run_id) {
+            return Err(EnvelopeError::RunId);
         }
         let envelope = Self {
             run,
@@ -163,7 +172,7 @@ impl Envelope {
 fn array<const N: usize>(bytes: &[u8; FIXED_LENGTH], at: usize) -> [u8; N] {
     bytes[at..at + N]
         .try_into()
-        .expect("offsets are those of the drawing above")
+        .expect("offsets are within the fixed length")
 }
 
 #[cfg(test)]
@@ -174,11 +183,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_envelope_survives_its_header(
+        fn envelope_round_trips(
             run_id in "[a-z0-9][A-Za-z0-9._-]{0,63}", vehicle: u32, sequence: u64, warm_up: bool,
             intended: u64, sent: u64, payload_hash: u64, boot: u64, emitted_at_unix_ms: i64,
         ) {
-            let run = RunKey::of(&run_id);
+            let run = RunKey::new(&run_id);
             let envelope = Envelope { run, vehicle, sequence, warm_up, intended, sent, payload_hash };
             let emission = Emission { run_id: &run_id, boot, emitted_at_unix_ms };
             let header = envelope.encode(&emission);
@@ -186,10 +195,10 @@ mod tests {
         }
 
         #[test]
-        fn a_header_that_is_cut_off_behind_the_sequence_still_says_which_reading_it_is(
+        fn truncated_header_identifies_its_reading_if_the_sequence_is_complete(
             run_id in "[a-z0-9]{1,64}", vehicle: u32, sequence: u64, length in 0..FIXED_LENGTH,
         ) {
-            let run = RunKey::of(&run_id);
+            let run = RunKey::new(&run_id);
             let (warm_up, intended, sent, payload_hash) = (false, 1, 2, 3);
             let envelope = Envelope { run, vehicle, sequence, warm_up, intended, sent, payload_hash };
             let emission = Emission { run_id: &run_id, boot: 4, emitted_at_unix_ms: 5 };
@@ -198,20 +207,20 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused(
+        fn any_bytes_decode_or_fail(
             version in 0_u8..4, rest in prop::collection::vec(any::<u8>(), 0..150),
         ) {
             let bytes = [&[version], rest.as_slice()].concat();
             match Envelope::decode(&bytes) {
                 Ok((_, emission)) => prop_assert!(is_run_id(emission.run_id)),
-                Err(Error::Length { length }) => prop_assert_eq!(length, bytes.len()),
-                Err(error) => prop_assert!(error == Error::RunId || version != VERSION),
+                Err(EnvelopeError::Length { length }) => prop_assert_eq!(length, bytes.len()),
+                Err(error) => prop_assert!(error == EnvelopeError::RunId || version != VERSION),
             }
         }
     }
 
     #[test]
-    fn names_that_would_leave_their_directory_are_none_of_a_run() {
+    fn names_that_would_leave_their_directory_are_rejected() {
         for name in ["20261123-042804-7f3a", "a", "night_run.2"] {
             assert!(is_run_id(name), "{name}");
         }

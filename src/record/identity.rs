@@ -1,7 +1,7 @@
 //! The deterministic `_id` of a reading's document.
 //!
-//! A UUID of version 8 (RFC 9562) made of three numbers, most significant first, so that ids of a
-//! run increase in emission order and inserts stay at the right edge of the store's index:
+//! A UUID of version 8 (RFC 9562) that packs three numbers, most significant first, so that the ids
+//! of a run increase in emission order and inserts stay at the right edge of the store's index:
 //!
 //! ```text
 //!  run (56 bits) │ sequence (40 bits) │ vehicle (26 bits)        = 122 bits, plus version and variant
@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-/// Vehicles a run can have: an index takes 26 bits.
+/// Maximum number of vehicles: an index has 26 bits.
 pub const MAX_VEHICLES: u32 = 1 << VEHICLE_BITS;
 
 const VEHICLE_BITS: u32 = 26;
@@ -21,24 +21,25 @@ const LOW_BITS: u32 = 62;
 /// Bits between the version and the variant field.
 const MIDDLE_BITS: u32 = 12;
 
-/// A run's share of its documents' ids: 56 bits of a hash of the run's name.
+/// The part of a document id that identifies the run: 56 bits of a hash of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunKey(u64);
 
 impl RunKey {
     /// Derives the key from the run's name.
-    pub fn of(run_id: &str) -> Self {
+    pub fn new(run_id: &str) -> Self {
         Self(xxhash_rust::xxh3::xxh3_64(run_id.as_bytes()) >> (64 - RUN_BITS))
     }
 
-    /// Restores a key from an envelope; the upper eight bits are ignored.
+    /// Restores the key from an envelope; ignores the upper eight bits.
     pub fn from_bits(bits: u64) -> Self {
         Self(bits & mask_u64(RUN_BITS))
     }
 
-    /// Derives the key of a topic's records that belong to no run. No run has such a name.
-    pub fn of_topic(topic: &str) -> Self {
-        Self::of(&format!("/{topic}"))
+    /// Derives the key for records of a topic that do not belong to a run.
+    pub fn for_topic(topic: &str) -> Self {
+        // The name of a run cannot contain a slash.
+        Self::new(&format!("/{topic}"))
     }
 
     /// Returns the 56 bits.
@@ -52,7 +53,7 @@ impl RunKey {
 pub struct DocumentId([u8; 16]);
 
 impl DocumentId {
-    /// Makes the id of a reading. Sequences wrap at 2^40, vehicles at [`MAX_VEHICLES`].
+    /// Packs the id of a reading. Sequences wrap at 2^40, vehicles at [`MAX_VEHICLES`].
     pub fn new(run: RunKey, vehicle: u32, sequence: u64) -> Self {
         let packed = (u128::from(run.0) << (SEQUENCE_BITS + VEHICLE_BITS))
             | (u128::from(sequence & mask_u64(SEQUENCE_BITS)) << VEHICLE_BITS)
@@ -64,7 +65,7 @@ impl DocumentId {
         Self(uuid.to_be_bytes())
     }
 
-    /// Reads an id back from a document; none if it is not one of ours.
+    /// Reads the id of a document; `None` if convoy did not create it.
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
         let ours = bytes[6] >> 4 == 0x8 && bytes[8] >> 6 == 0b10;
         ours.then_some(Self(bytes))
@@ -75,18 +76,18 @@ impl DocumentId {
         &self.0
     }
 
-    /// Returns the vehicle's index.
+    /// Returns the index of the vehicle.
     pub fn vehicle(&self) -> u32 {
         u32::try_from(self.packed() & mask(VEHICLE_BITS)).expect("26 bits fit in 32")
     }
 
-    /// Returns the reading's sequence.
+    /// Returns the sequence of the reading.
     pub fn sequence(&self) -> u64 {
         u64::try_from((self.packed() >> VEHICLE_BITS) & mask(SEQUENCE_BITS))
             .expect("40 bits fit in 64")
     }
 
-    /// Returns the run's key.
+    /// Returns the key of the run.
     pub fn run(&self) -> RunKey {
         let bits = self.packed() >> (SEQUENCE_BITS + VEHICLE_BITS);
         RunKey(u64::try_from(bits).expect("56 bits fit in 64"))
@@ -127,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_id_gives_back_what_it_was_made_of(
+        fn id_round_trips(
             run in 0u64..1 << 56, vehicle in 0..MAX_VEHICLES, sequence in 0u64..1 << 40,
         ) {
             let id = DocumentId::new(RunKey(run), vehicle, sequence);
@@ -139,7 +140,7 @@ mod tests {
         fn ids_sort_by_sequence_then_vehicle(
             a in (0u64..1 << 40, 0..MAX_VEHICLES), b in (0u64..1 << 40, 0..MAX_VEHICLES),
         ) {
-            let run = RunKey::of("run");
+            let run = RunKey::new("run");
             let (left, right) = (DocumentId::new(run, a.1, a.0), DocumentId::new(run, b.1, b.0));
             prop_assert_eq!(left.cmp(&right), a.cmp(&b));
         }

@@ -1,18 +1,24 @@
-//! What travels: identity and envelope of a message, its payload, the document it becomes.
+//! A record: the identity and envelope of a message, its payload, and the document it becomes.
 //!
 //! Pure and synchronous. The payload is JSON; the document is raw BSON, written and read as bytes,
-//! because building a tree of 171 fields per record costs more than everything else on the path.
+//! because building a tree of 171 fields per record costs more than all other steps together.
 
-pub mod document;
-pub mod envelope;
-pub mod identity;
-pub mod payload;
-pub mod typed;
-pub mod untyped;
+mod document;
+mod envelope;
+mod identity;
+mod payload;
+mod typed;
+mod untyped;
 
-pub use document::{DocumentReader, Origin};
-pub use envelope::{Emission, Envelope};
+pub use document::{
+    DocumentReader, Origin, RESERVED_FIELDS, StoredDocument, Unreadable, write_anonymous_document,
+    write_document, write_document_with,
+};
+pub use envelope::{Emission, Envelope, EnvelopeError, MAX_RUN_ID, is_run_id};
 pub use identity::{DocumentId, RunKey};
+pub use payload::{EncodeError, PayloadEncoder, write_json_string};
+pub use typed::{DecodeError, PayloadDecoder};
+pub use untyped::UntypedDecoder;
 
 /// Whether this build hashes payloads and documents.
 ///

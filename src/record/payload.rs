@@ -1,14 +1,11 @@
 //! A row as JSON: one object, fields in column order, compact.
 //!
 //! The same row always gives the same bytes: integers as in the file, decimals in their shortest
-//! form, missing values as `null`. So a hash of the bytes says whether two payloads are the same.
+//! form, missing values as `null`. So two payloads are equal if their hashes are.
 
-use crate::dataset::{ColumnType, Schema};
+use crate::dataset::{ColumnType, Schema, is_missing};
 
-/// Text of a cell that has no value, besides the empty one.
-pub const MISSING: &str = "na";
-
-/// Writes rows of one schema as JSON.
+/// Encodes rows of one schema as JSON.
 #[derive(Debug)]
 pub struct PayloadEncoder {
     columns: Vec<EncodedColumn>,
@@ -17,32 +14,30 @@ pub struct PayloadEncoder {
 #[derive(Debug)]
 struct EncodedColumn {
     name: String,
-    /// `,"name":` ready to be copied.
+    /// The bytes `,"name":`.
     prefix: Vec<u8>,
     kind: ColumnType,
 }
 
-/// A value that no column of its type can hold.
+/// A cell of a decimal column does not contain a number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("column `{column}` holds `{value}`, which is no {expected}")]
-pub struct Error {
+#[error("column `{column}` has the value `{value}` (expected a number)")]
+pub struct EncodeError {
     /// Name of the column.
     pub column: String,
-    /// The cell's text.
+    /// Text of the cell.
     pub value: String,
-    /// What the column's type asks for.
-    pub expected: &'static str,
 }
 
 impl PayloadEncoder {
-    /// Prepares for rows of a schema.
+    /// Prepares to encode rows of a schema.
     pub fn new(schema: &Schema) -> Self {
         let columns = schema
             .columns
             .iter()
             .map(|column| {
                 let mut prefix = vec![b','];
-                write_string(&mut prefix, &column.name);
+                write_json_string(&mut prefix, &column.name);
                 prefix.push(b':');
                 EncodedColumn {
                     name: column.name.clone(),
@@ -54,26 +49,26 @@ impl PayloadEncoder {
         Self { columns }
     }
 
-    /// Appends one row's JSON to `out`. `fields` are the cells' texts in column order.
+    /// Appends the JSON of one row to `out`. `fields` are the texts of its cells in column order.
     pub fn encode<'f>(
         &self,
         fields: impl Iterator<Item = &'f str>,
         out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), EncodeError> {
         let start = out.len();
         for (column, field) in self.columns.iter().zip(fields) {
             out.extend_from_slice(&column.prefix);
-            if field.is_empty() || field == MISSING {
+            if is_missing(field) {
                 out.extend_from_slice(b"null");
                 continue;
             }
             match column.kind {
                 ColumnType::Integer => out.extend_from_slice(field.as_bytes()),
                 ColumnType::Decimal => {
-                    let number = field.parse().map_err(|_| column.refuse(field))?;
+                    let number = field.parse().map_err(|_| column.not_a_number(field))?;
                     write_decimal(out, number);
                 }
-                ColumnType::Text => write_string(out, field),
+                ColumnType::Text => write_json_string(out, field),
             }
         }
         match out.get_mut(start) {
@@ -86,60 +81,44 @@ impl PayloadEncoder {
 }
 
 impl EncodedColumn {
-    fn refuse(&self, field: &str) -> Error {
-        Error {
+    fn not_a_number(&self, field: &str) -> EncodeError {
+        EncodeError {
             column: self.name.clone(),
             value: field.to_owned(),
-            expected: "number",
         }
     }
 }
 
-/// Appends a finite number in its shortest form that reads back as itself.
-pub fn write_decimal(out: &mut Vec<u8>, number: f64) {
+/// Appends a finite number in its shortest form that parses back to the same number.
+pub(super) fn write_decimal(out: &mut Vec<u8>, number: f64) {
     out.extend_from_slice(ryu::Buffer::new().format(number).as_bytes());
 }
 
 /// Appends an integer.
-pub fn write_integer(out: &mut Vec<u8>, number: i64) {
+pub(super) fn write_integer(out: &mut Vec<u8>, number: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Appends a JSON string with its quotes.
-pub fn write_string(out: &mut Vec<u8>, text: &str) {
+pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).expect("a string always becomes JSON in memory");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Column;
-
-    fn schema() -> Schema {
-        let column = |name: &str, kind| Column {
-            name: name.to_owned(),
-            kind,
-            nullable: true,
-        };
-        Schema {
-            columns: vec![
-                column("class", ColumnType::Text),
-                column("aa_000", ColumnType::Integer),
-                column("bt_000", ColumnType::Decimal),
-            ],
-        }
-    }
+    use crate::dataset::example_schema;
 
     fn encode(fields: [&str; 3]) -> String {
         let mut out = Vec::new();
-        PayloadEncoder::new(&schema())
+        PayloadEncoder::new(&example_schema())
             .encode(fields.into_iter(), &mut out)
             .unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn a_row_becomes_compact_json_in_column_order() {
+    fn row_becomes_compact_json_in_column_order() {
         let json = encode(["neg", "76698", "76698.08"]);
         assert_eq!(json, r#"{"class":"neg","aa_000":76698,"bt_000":76698.08}"#);
     }

@@ -1,5 +1,4 @@
-//! A payload as typed BSON fields: JSON is read once and each value is appended to the document
-//! under its column's type, without a tree in between.
+//! Decodes a payload into BSON fields with the types of its columns, in one pass without a tree.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,23 +8,23 @@ use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visit
 
 use crate::dataset::{Column, ColumnType, Schema};
 
-/// Reads payloads of one schema.
+/// Decodes payloads of one schema.
 #[derive(Debug)]
 pub struct PayloadDecoder {
     columns: Vec<Column>,
     by_name: HashMap<String, usize>,
 }
 
-/// A payload does not fit its schema.
+/// A payload cannot become the fields of a document.
 #[derive(Debug, thiserror::Error)]
-#[error("the payload does not fit: {reason}")]
-pub struct Error {
-    /// What does not fit, naming column or byte.
+#[error("invalid payload: {reason}")]
+pub struct DecodeError {
+    /// The reason, with the field or the position.
     pub reason: String,
 }
 
 impl PayloadDecoder {
-    /// Prepares for payloads of a schema.
+    /// Prepares to decode payloads of a schema.
     pub fn new(schema: &Schema) -> Self {
         let by_name = schema
             .columns
@@ -41,22 +40,22 @@ impl PayloadDecoder {
 
     /// Appends the payload's fields to `writer`, in the payload's order.
     ///
-    /// Fails if the payload is no JSON object, has a field twice, lacks one or has one too many,
-    /// or a value is not of its column's type; the writer's bytes are then to be thrown away.
-    pub fn decode(&self, payload: &[u8], writer: &mut Writer<'_>) -> Result<(), Error> {
+    /// Fails if the payload is not a JSON object, if a field is missing, unknown or repeated, or if
+    /// a value does not have the type of its column; discard the writer's bytes then.
+    pub fn decode(&self, payload: &[u8], writer: &mut Writer<'_>) -> Result<(), DecodeError> {
         let mut json = serde_json::Deserializer::from_slice(payload);
         json.deserialize_map(Fields {
             decoder: self,
             writer,
         })
         .and_then(|()| json.end())
-        .map_err(|error| Error {
+        .map_err(|error| DecodeError {
             reason: error.to_string(),
         })
     }
 }
 
-/// Reads the whole object.
+/// Visits the whole object.
 struct Fields<'d, 'w, 'b> {
     decoder: &'d PayloadDecoder,
     writer: &'w mut Writer<'b>,
@@ -72,7 +71,7 @@ impl<'de> Visitor<'de> for Fields<'_, '_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let columns = &self.decoder.columns;
         let mut expected = 0;
-        // Payloads almost always have the columns in order; only then is nothing remembered.
+        // Payloads almost always have the columns in order; `seen` is needed only if one does not.
         let mut seen: Option<Vec<bool>> = None;
         while let Some(index) = map.next_key_seed(FieldName {
             decoder: self.decoder,
@@ -131,12 +130,11 @@ impl Visitor<'_> for FieldName<'_> {
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<usize, E> {
         match self.decoder.columns.get(self.expected) {
             Some(column) if column.name == name => Ok(self.expected),
-            _ => self
-                .decoder
-                .by_name
-                .get(name)
-                .copied()
-                .ok_or_else(|| E::custom(format!("field `{name}` is no column of the dataset"))),
+            _ => {
+                self.decoder.by_name.get(name).copied().ok_or_else(|| {
+                    E::custom(format!("field `{name}` is not a column of the dataset"))
+                })
+            }
         }
     }
 }
@@ -148,14 +146,14 @@ struct FieldValue<'d, 'w, 'b> {
 }
 
 impl FieldValue<'_, '_, '_> {
-    fn refuse<E: serde::de::Error>(&self, found: impl fmt::Display) -> E {
+    fn wrong_type<E: serde::de::Error>(&self, found: impl fmt::Display) -> E {
         let expected = match self.column.kind {
             ColumnType::Integer => "an integer",
             ColumnType::Decimal => "a number",
             ColumnType::Text => "a string",
         };
         E::custom(format!(
-            "field `{}` is {found} instead of {expected}",
+            "field `{}` is {found} (expected {expected})",
             self.column.name
         ))
     }
@@ -180,7 +178,7 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
         match self.column.kind {
             ColumnType::Integer => self.writer.integer(&self.column.name, value),
             ColumnType::Decimal => self.writer.double(&self.column.name, value as f64),
-            ColumnType::Text => return Err(self.refuse(format_args!("the number {value}"))),
+            ColumnType::Text => return Err(self.wrong_type(format_args!("the number {value}"))),
         }
         Ok(())
     }
@@ -194,7 +192,7 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
         if self.column.kind != ColumnType::Decimal {
-            return Err(self.refuse(format_args!("the number {value}")));
+            return Err(self.wrong_type(format_args!("the number {value}")));
         }
         self.writer.double(&self.column.name, value);
         Ok(())
@@ -202,7 +200,7 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
         if self.column.kind != ColumnType::Text {
-            return Err(self.refuse("a string"));
+            return Err(self.wrong_type("a string"));
         }
         self.writer.string(&self.column.name, value);
         Ok(())
@@ -210,21 +208,21 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
         if !self.column.nullable {
-            return Err(self.refuse("null"));
+            return Err(self.wrong_type("null"));
         }
         self.writer.null(&self.column.name);
         Ok(())
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
-        Err(self.refuse(value))
+        Err(self.wrong_type(value))
     }
 
     fn visit_seq<A: serde::de::SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
-        Err(self.refuse("an array"))
+        Err(self.wrong_type("an array"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
-        Err(self.refuse("an object"))
+        Err(self.wrong_type("an object"))
     }
 }

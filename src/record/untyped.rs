@@ -1,7 +1,7 @@
-//! A payload as BSON fields under JSON's own types, where no schema is at hand.
+//! Decodes a payload into BSON fields with the types of its JSON values, without a schema.
 //!
-//! The payloads that convoy emits come out as with their schema: an integer column is written
-//! without a point, a decimal one always with a point or an exponent.
+//! Payloads that convoy emits give the same fields as with their schema: integers have no decimal
+//! point, decimals always have a point or an exponent.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,37 +9,37 @@ use std::fmt;
 use convoy_mongodb_server::bson::Writer;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::record::document::RESERVED;
-use crate::record::typed::Error;
+use crate::record::document::RESERVED_FIELDS;
+use crate::record::typed::DecodeError;
 
-/// Levels of a value below its document. Stores refuse documents that are deeper than 100.
+/// Maximum depth of a value. MongoDB rejects documents with more than 100 levels.
 const MAX_DEPTH: u32 = 90;
 
-/// Reads JSON objects of any shape.
+/// Decodes JSON objects with any fields.
 #[derive(Debug, Default)]
 pub struct UntypedDecoder {
-    /// Names of the last payload's fields: those of a topic are nearly always the same, and then
-    /// none can occur twice.
+    /// Names of the last payload's fields. Payloads of a topic nearly always have the same names,
+    /// and then no name can be repeated.
     names: Vec<String>,
 }
 
 impl UntypedDecoder {
     /// Appends the payload's fields to `writer`, in the payload's order.
     ///
-    /// Fails if the payload is no JSON object, has a field twice or one that convoy adds itself,
-    /// or is nested too deep; the writer's bytes are then to be thrown away.
-    pub fn decode(&mut self, payload: &[u8], writer: &mut Writer<'_>) -> Result<(), Error> {
+    /// Fails if the payload is not a JSON object, has a repeated or reserved field, or is nested too
+    /// deep; discard the writer's bytes then.
+    pub fn decode(&mut self, payload: &[u8], writer: &mut Writer<'_>) -> Result<(), DecodeError> {
         let mut json = serde_json::Deserializer::from_slice(payload);
         let names = &mut self.names;
         json.deserialize_map(Fields { names, writer })
             .and_then(|()| json.end())
-            .map_err(|error| Error {
+            .map_err(|error| DecodeError {
                 reason: error.to_string(),
             })
     }
 }
 
-/// Reads the whole object.
+/// Visits the whole object.
 struct Fields<'n, 'w, 'b> {
     names: &'n mut Vec<String>,
     writer: &'w mut Writer<'b>,
@@ -70,7 +70,7 @@ impl<'de> Visitor<'de> for Fields<'_, '_, '_> {
     }
 }
 
-/// Reads the name of the field at `index`, and keeps it there.
+/// Visits the name of the field at `index` and remembers it.
 struct Name<'n> {
     names: &'n mut Vec<String>,
     index: usize,
@@ -99,11 +99,11 @@ impl Visitor<'_> for Name<'_> {
         {
             return Ok(self.index);
         }
-        if RESERVED.contains(&name) {
-            return Err(E::custom(format!("field `{name}` is one that convoy adds")));
+        if RESERVED_FIELDS.contains(&name) {
+            return Err(E::custom(format!("field `{name}` has a reserved name")));
         }
         check_name(name)?;
-        // What was known from here on belonged to a payload of another shape.
+        // The remaining names belong to a payload with other fields.
         self.names.truncate(self.index);
         if self.names.iter().any(|known| known == name) {
             return Err(E::custom(format!("field `{name}` occurs twice")));
@@ -194,7 +194,7 @@ impl<'de> Visitor<'de> for Field<'_, '_, '_> {
                 let key = name.as_str();
                 map.next_value_seed(Field { key, depth, writer })?;
                 if !seen.insert(name) {
-                    return Err(A::Error::custom("a field of a nested object occurs twice"));
+                    return Err(A::Error::custom("a nested object contains a field twice"));
                 }
             }
             Ok(())
@@ -204,14 +204,16 @@ impl<'de> Visitor<'de> for Field<'_, '_, '_> {
 
 fn check_name<E: serde::de::Error>(name: &str) -> Result<(), E> {
     if name.contains('\0') {
-        return Err(E::custom("a field's name has a zero byte"));
+        return Err(E::custom("the name of a field contains a zero byte"));
     }
     Ok(())
 }
 
 fn deeper<E: serde::de::Error>(depth: u32) -> Result<u32, E> {
     if depth >= MAX_DEPTH {
-        return Err(E::custom("the payload is nested too deep"));
+        return Err(E::custom(format!(
+            "the payload is nested deeper than {MAX_DEPTH} levels"
+        )));
     }
     Ok(depth + 1)
 }
@@ -221,7 +223,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dataset::{Column, ColumnType, Schema};
+    use crate::dataset::example_schema;
     use crate::record::payload::PayloadEncoder;
     use crate::record::typed::PayloadDecoder;
 
@@ -245,12 +247,7 @@ mod tests {
         fn what_convoy_emits_comes_out_as_with_its_schema(
             class: String, integer: i64, decimal in prop::num::f64::NORMAL | prop::num::f64::ZERO,
         ) {
-            let column = |name: &str, kind| Column { name: name.to_owned(), kind, nullable: true };
-            let schema = Schema { columns: vec![
-                column("class", ColumnType::Text),
-                column("aa_000", ColumnType::Integer),
-                column("bt_000", ColumnType::Decimal),
-            ] };
+            let schema = example_schema();
             let (integer, decimal) = (integer.to_string(), decimal.to_string());
             let mut payload = Vec::new();
             let fields = [class.as_str(), &integer, &decimal];
@@ -263,7 +260,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_decoded_or_refused(payload: Vec<u8>, text in "[\\[\\]{}\":,a0.e-]{0,40}") {
+        fn any_bytes_decode_or_fail(payload: Vec<u8>, text in "[\\[\\]{}\":,a0.e-]{0,40}") {
             let mut decoder = UntypedDecoder::default();
             for bytes in [payload.as_slice(), text.as_bytes(), text.as_bytes()] {
                 if let Ok(document) = decode(&mut decoder, bytes) {
@@ -285,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn another_shape_is_learned_and_fields_stay_unique() {
+    fn changed_fields_are_accepted_and_repeated_fields_rejected() {
         let mut decoder = UntypedDecoder::default();
         for payload in [
             r#"{"a":1,"b":2}"#,
@@ -299,13 +296,13 @@ mod tests {
             );
         }
         for payload in [r#"{"a":1,"a":2}"#, r#"{"a":1,"b":{"c":1,"c":2}}"#] {
-            let refused = decode(&mut decoder, payload.as_bytes()).unwrap_err();
-            assert!(refused.contains("twice"), "{refused}");
+            let error = decode(&mut decoder, payload.as_bytes()).unwrap_err();
+            assert!(error.contains("twice"), "{error}");
         }
     }
 
     #[test]
-    fn what_cannot_be_a_document_is_refused() {
+    fn payloads_that_cannot_be_documents_are_rejected() {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(95), "]".repeat(95));
         for payload in [
             "",

@@ -1,8 +1,8 @@
 //! Options with a fixed set of values.
 
-use crate::string_enum::words;
+use crate::string_enum::string_enum;
 
-words! {
+string_enum! {
     /// Kind of servers for both broker and store.
     Backend {
         /// Containers if an engine responds and has or can pull both images, else embedded.
@@ -16,7 +16,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Destination of the readings.
     Sink {
         /// Through the broker into the store.
@@ -26,7 +26,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Encoding of a message's value.
     Encoding {
         /// Plain JSON.
@@ -36,7 +36,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Format of the report on stdout.
     Format {
         /// For people.

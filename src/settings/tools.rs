@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use convoy_server_kit::Secret;
 
-use crate::dataset::Form;
+use crate::dataset::SchemaForm;
 use crate::settings::choices::{Backend, Format};
 
 /// Settings of `convoy up`.
@@ -73,7 +73,7 @@ pub struct SchemaSettings {
     /// File, topic folder, or folder of topic folders.
     pub path: PathBuf,
     /// Types of the values.
-    pub form: Form,
+    pub form: SchemaForm,
 }
 
 /// Settings of `convoy dataset generate`.

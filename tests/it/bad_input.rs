@@ -37,27 +37,27 @@ fn dataset_errors_name_file_line_and_byte() {
     error: failed to open `absent.csv`
       caused by: No such file or directory (os error 2)
 
-    hint: check the path given to `--dataset`, or make rows with `convoy dataset generate`
+    hint: check the path of `--dataset`, or create rows with `convoy dataset generate`
 
     error: `rows.csv` is empty
 
-    hint: a dataset needs a header and at least one row; `convoy dataset generate` makes one
+    hint: add a header and at least one row, or create rows with `convoy dataset generate`
 
-    error: `rows.csv` has a header, but no row
+    error: `rows.csv` has a header, but no rows
 
-    hint: a dataset needs a header and at least one row; `convoy dataset generate` makes one
+    hint: add a header and at least one row, or create rows with `convoy dataset generate`
 
-    error: `rows.csv`, line 3, byte 19: the row has 1 fields, but the header has 2
+    error: `rows.csv`, line 3, byte 19: expected 2 fields as in the header, found 1
 
-    hint: the file may be cut off there, or a field with a comma lacks its quotes
+    hint: check whether the file is truncated, or a field with a comma is not quoted
 
     error: `rows.csv`, line 2, byte 17: the row is not valid UTF-8
 
-    hint: the file may be cut off there, or in another encoding: convert it to UTF-8
+    hint: convert the file to UTF-8, and check whether it is truncated
 
     error: `rows.csv`, line 2, byte 13: a quoted field is not closed before the end of the file
 
-    hint: the file may be cut off there, or lacks a quote
+    hint: check whether the file is truncated, or a quote is missing
     ");
 }
 
@@ -80,7 +80,7 @@ fn invalid_value_is_reported_with_its_flag() {
 
     For more information, try '--help'.
 
-    error: invalid value 'sometimes' for '--arrival <SHAPE>': arrival shape `sometimes` is none of `uniform`, `poisson`, `burst` and `ramp`
+    error: invalid value 'sometimes' for '--arrival <SHAPE>': expected one of `uniform`, `poisson`, `burst`, `ramp`
 
     For more information, try '--help'.
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use convoy::load::random;
+use convoy::load::random_bits;
 use convoy::store::Connection;
 use convoy_kafka_server as broker;
 use convoy_kafka_server::KafkaServer;
@@ -298,7 +298,7 @@ fn kill_at_random(seeds: std::ops::Range<u64>) -> String {
     let servers = Servers::filled();
     let mut kills = Vec::new();
     for seed in seeds {
-        let nth = 10 + random::bits(seed, 12, 0) % 60;
+        let nth = 10 + random_bits(seed, 12, 0) % 60;
         servers.kill_at(Point::Command(nth));
         kills.push(format!(
             "seed {seed}: command {nth}, {} stored",

@@ -221,11 +221,11 @@ fn invalid_fault_plan_is_rejected_before_the_start() {
         outcome.stderr
     });
     insta::assert_snapshot!(errors.join("\n"), @"
-    error: invalid value 'broker-restrt@5s' for '--faults <PLAN>': at character 1: `broker-restrt` is no fault; did you mean `broker-restart`?
+    error: invalid value 'broker-restrt@5s' for '--faults <PLAN>': at character 1: unknown fault `broker-restrt`; did you mean `broker-restart`?
 
     For more information, try '--help'.
 
-    error: invalid value 'data=duplicates:0.1' for '--faults <PLAN>': at character 6: `duplicates` is no kind of spoilt data; did you mean `duplicate`?
+    error: invalid value 'data=duplicates:0.1' for '--faults <PLAN>': at character 6: unknown data fault `duplicates`; did you mean `duplicate`?
 
     For more information, try '--help'.
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::dataset::sample;
+use crate::dataset::SAMPLE_PATH;
 use crate::settings::{Backend, Format};
 use crate::{broker, store};
 
@@ -27,7 +27,7 @@ pub struct DoctorArgs {
     #[arg(short, long, value_name = "KIND", default_value = "auto")]
     pub backend: Backend,
     /// Dataset to check.
-    #[arg(long, value_name = "PATH", default_value = sample::PATH)]
+    #[arg(long, value_name = "PATH", default_value = SAMPLE_PATH)]
     pub dataset: PathBuf,
     /// Directory for results to check.
     #[arg(short, long, value_name = "DIR", default_value = "runs")]

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::cli::parse;
-use crate::dataset::sample;
+use crate::dataset::SAMPLE_PATH;
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
 use crate::settings::{Encoding, Format};
@@ -75,7 +75,7 @@ pub struct LoadArgs {
     /// CSV file, folder of CSV files, or folder of topic folders.
     ///
     /// The default is built into the executable. The name of a folder of CSV files is its topic.
-    #[arg(long, value_name = "PATH", default_value = sample::PATH)]
+    #[arg(long, value_name = "PATH", default_value = SAMPLE_PATH)]
     pub dataset: PathBuf,
 
     /// Seed of all random choices; the same seed emits the same readings.

@@ -6,7 +6,7 @@ use crate::cli::error::Error;
 use crate::cli::origin::Origins;
 use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
-use crate::dataset::Form;
+use crate::dataset::SchemaForm;
 use crate::settings::{
     Access, CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, MergeSettings,
     SchemaSettings, ShowSettings, UpSettings,
@@ -72,9 +72,9 @@ pub(super) fn dataset(args: DatasetArgs) -> Command {
         DatasetArgs::Inspect { path } => Command::InspectDataset(InspectSettings { path }),
         DatasetArgs::Schema { path, all_strings } => {
             let form = if all_strings {
-                Form::AllStrings
+                SchemaForm::AllStrings
             } else {
-                Form::Typed
+                SchemaForm::Typed
             };
             Command::DatasetSchema(SchemaSettings { path, form })
         }

@@ -11,7 +11,7 @@ use crate::cli::origin::Origins;
 use crate::cli::resolve::groups::{creation, writer};
 use crate::cli::resolve::load::load;
 use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store};
-use crate::faults::{DataKind, Plan, Reach, Spec, chaos};
+use crate::faults::{ChaosBounds, DataKind, Plan, Reach, Spec};
 use crate::fleet::Key;
 use crate::settings::{Backend, BrokerChoice, Encoding, SimulateSettings, Sink, StoreChoice};
 
@@ -77,8 +77,8 @@ fn plan(spec: Spec, settings: &SimulateSettings) -> Result<Plan, Error> {
         Spec::Plan(plan) => plan,
         Spec::Chaos => {
             let emission = settings.load.emission().unwrap_or(CHAOS);
-            let bounds = chaos::Bounds { emission, ordered };
-            let plan = chaos::draw(settings.load.seed, &bounds);
+            let bounds = ChaosBounds { emission, ordered };
+            let plan = Plan::draw_chaos(settings.load.seed, &bounds);
             // What `auto` will find is not known yet; both kinds can have the faults of containers.
             let broker = match settings.broker {
                 BrokerChoice::Embedded => Reach::Embedded,

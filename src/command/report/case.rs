@@ -22,7 +22,7 @@ pub(super) fn build_case(run_id: &str, producers: &[&Produced]) -> Result<Case, 
     Ok(Case {
         run_id: run_id.to_owned(),
         scope: Scope {
-            run: RunKey::of(run_id),
+            run: RunKey::new(run_id),
             vehicles: first.schedule.vehicles,
             topics: first.topics.clone().into_iter().collect(),
         },

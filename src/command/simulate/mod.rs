@@ -242,7 +242,7 @@ fn resolve(
         key: settings.load.key,
         compression: settings.producer.compression,
         linger: settings.producer.linger,
-        data_faults: faults.and_then(|plan| DataFaults::of(plan, settings.load.seed)),
+        data_faults: faults.and_then(|plan| DataFaults::from_plan(plan, settings.load.seed)),
     };
     let storage = settings.writer.storage(None, settings.consumers as usize);
     let shared = pipeline::Settings {

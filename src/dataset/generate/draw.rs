@@ -1,12 +1,12 @@
-//! One row, drawn from the statistics.
+//! Draws one row from the statistics.
 
-use crate::dataset::generate::Random;
+use crate::dataset::generate::random::Random;
 use crate::dataset::generate::table::{Class, Column, Step, Table};
 
-/// Histograms: the prefix of their bins. In one row, all have the same sum.
+/// Prefixes of the bins of each histogram. In one row, all histograms have the same sum.
 const HISTOGRAMS: [&str; 7] = ["ag_", "ay_", "az_", "ba_", "cn_", "cs_", "ee_"];
 
-/// Columns that repeat another one, and in how many of 10,000 rows they do not.
+/// Columns that repeat another column, and the number of rows in 10,000 that differ.
 const REPEATED: [(&str, &str, u32); 4] = [
     ("bg_000", "ah_000", 3),
     ("bu_000", "bb_000", 34),
@@ -14,13 +14,13 @@ const REPEATED: [(&str, &str, u32); 4] = [
     ("cq_000", "bu_000", 14),
 ];
 
-/// The distance driven, and the same with decimals.
+/// Columns of the distance driven, without and with decimals.
 const DISTANCE: (&str, &str) = ("aa_000", "bt_000");
 
-/// How far a column that follows the vehicle's use strays from it, as a share of all ranks.
+/// Maximum deviation of a column from the vehicle's use, as a share of all ranks.
 const STRAY: f64 = 0.08;
 
-/// A value to be written.
+/// A value to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cell {
     Missing,
@@ -30,7 +30,7 @@ pub(super) enum Cell {
     Whole(u64),
 }
 
-/// A row to be written.
+/// A row to write.
 pub(super) struct DrawnRow {
     pub(super) class: Class,
     pub(super) cells: Vec<Cell>,
@@ -41,7 +41,7 @@ pub(super) struct Draw<'a> {
     table: &'a Table,
     random: &'a mut Random,
     class: Class,
-    /// The vehicle's rank by use among those of its class, in [0, 1).
+    /// Rank of the vehicle by use within its class, in [0, 1).
     usage: f64,
     /// Values in units of one, or of a hundredth for decimals.
     values: Vec<u64>,
@@ -122,10 +122,11 @@ impl<'a> Draw<'a> {
         let middle = bins.len() / 2;
         let largest = (0..bins.len()).max_by_key(|&bin| (bins[bin], bin == middle));
         let largest = &mut bins[largest.expect("a histogram has bins")];
-        // What rounding took or gave is small against the largest bin.
+        // The rounding error is small compared with the largest bin.
         *largest = (*largest + total).saturating_sub(scaled);
     }
 
+    /// Copies repeated columns, and adds decimals to the distance.
     fn repeat_columns(&mut self) {
         for (column, original, not) in REPEATED {
             if self.random.below(10_000) >= not {
@@ -145,7 +146,7 @@ impl<'a> Draw<'a> {
         found.expect("the table has every column")
     }
 
-    /// Takes away what is missing.
+    /// Returns the cells, with a pattern of missing values.
     fn cells(&mut self) -> Vec<Cell> {
         let patterns = &self.table.patterns[self.class.index()];
         let mut left = self.random.below(patterns.iter().map(|p| p.rows).sum());
@@ -166,7 +167,7 @@ impl<'a> Draw<'a> {
     }
 }
 
-/// Mirrors what lies a little outside [0, 1) into it.
+/// Reflects a rank slightly outside of [0, 1) into it.
 fn reflect(rank: f64) -> f64 {
     let rank = rank.abs();
     if rank < 1.0 {

@@ -1,6 +1,6 @@
-//! The statistics that rows are drawn from.
+//! Statistics of the data set, from which rows are drawn.
 
-/// See the head of the file for its form.
+/// The statistics; the head of the file describes the format.
 const APS: &str = include_str!("aps.txt");
 
 /// The probabilities at which the quantiles of each class are given.
@@ -12,7 +12,7 @@ const PROBABILITIES: [&[f64]; 2] = [
     &[0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0],
 ];
 
-/// What a row is an example of.
+/// Label of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     /// A failure of another system.
@@ -36,7 +36,7 @@ impl Class {
         }
     }
 
-    fn of(name: &str) -> Self {
+    fn from_name(name: &str) -> Self {
         match name {
             "neg" => Self::Neg,
             "pos" => Self::Pos,
@@ -49,9 +49,9 @@ impl Class {
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) columns: Vec<Column>,
-    /// The sum of a histogram's bins.
+    /// Sum of the bins of a histogram.
     pub(super) total: Column,
-    /// Patterns of missing groups, for each class.
+    /// Patterns of missing groups for each class.
     pub(super) patterns: [Vec<Pattern>; 2],
     /// Rows of each class.
     pub(super) rows: [u32; 2],
@@ -61,16 +61,16 @@ pub(super) struct Table {
 #[derive(Debug)]
 pub(super) struct Column {
     pub(super) name: &'static str,
-    /// Which columns are missing with it.
+    /// Group of columns that are missing together.
     pub(super) group: usize,
     pub(super) step: Step,
-    /// How closely it follows the vehicle's use, from 0 to 1.
+    /// Coupling to the vehicle's use, from 0 to 1.
     pub(super) coupling: f64,
-    /// The distribution in each class.
+    /// Distribution in each class.
     pub(super) values: [Distribution; 2],
 }
 
-/// What values are multiples of.
+/// Unit of the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Of(u64),
@@ -83,11 +83,11 @@ pub(super) enum Step {
 #[derive(Debug, Default)]
 pub(super) struct Distribution {
     zeros: f64,
-    /// Probability and value, ascending, of what is not zero; empty if everything is.
+    /// Probability and value of the values above zero, ascending; empty if all are zero.
     quantiles: Vec<(f64, f64)>,
 }
 
-/// Groups that are missing together.
+/// A combination of missing groups.
 #[derive(Debug)]
 pub(super) struct Pattern {
     pub(super) rows: u32,
@@ -101,7 +101,7 @@ impl Pattern {
 }
 
 impl Distribution {
-    /// Returns the value below which a share of all values is.
+    /// Returns the value at a share of all values: its quantile.
     pub(super) fn quantile(&self, share: f64) -> f64 {
         if share < self.zeros || self.quantiles.is_empty() {
             return 0.0;
@@ -111,8 +111,8 @@ impl Distribution {
         let after = after.clamp(1, self.quantiles.len() - 1);
         let ((from, low), (to, high)) = (self.quantiles[after - 1], self.quantiles[after]);
         let part = ((share - from) / (to - from)).clamp(0.0, 1.0);
-        // Between the arithmetic and the harmonic way lies nearly the geometric one, which suits
-        // values over several orders of magnitude, by exact operations only.
+        // The mean of arithmetic and harmonic interpolation is close to geometric interpolation,
+        // which suits values over several orders of magnitude, and needs only exact operations.
         let arithmetic = low + (high - low) * part;
         let harmonic = low * high / (high - (high - low) * part);
         (arithmetic * harmonic).sqrt()
@@ -129,15 +129,15 @@ impl Table {
             let (kind, rest) = line.split_once(' ').expect("a line has a kind and a rest");
             let mut words = rest.split(' ');
             match kind {
-                "column" | "total" => columns.push(Column::of(words)),
+                "column" | "total" => columns.push(Column::from_words(words)),
                 "neg" | "pos" => {
-                    let class = Class::of(kind).index();
+                    let class = Class::from_name(kind).index();
                     let column = columns.last_mut().expect("a column comes first");
-                    column.values[class] = Distribution::of(words, PROBABILITIES[class]);
+                    column.values[class] = Distribution::from_words(words, PROBABILITIES[class]);
                 }
                 "pattern" => {
                     let class = words.next().expect("a pattern has a class");
-                    patterns[Class::of(class).index()].push(Pattern::of(words));
+                    patterns[Class::from_name(class).index()].push(Pattern::from_words(words));
                 }
                 "rows" => {
                     let counts: Vec<&str> = words.collect();
@@ -157,7 +157,7 @@ impl Table {
 }
 
 impl Column {
-    fn of<'a>(mut words: impl Iterator<Item = &'a str>) -> Self
+    fn from_words<'a>(mut words: impl Iterator<Item = &'a str>) -> Self
     where
         'a: 'static,
     {
@@ -177,7 +177,7 @@ impl Column {
 }
 
 impl Distribution {
-    fn of<'a>(mut words: impl Iterator<Item = &'a str>, probabilities: &[f64]) -> Self {
+    fn from_words<'a>(mut words: impl Iterator<Item = &'a str>, probabilities: &[f64]) -> Self {
         let zeros = number(words.next().expect("a distribution has its share of zeros"));
         let values = words.filter(|&word| word != "-").map(number::<f64>);
         let quantiles: Vec<_> = probabilities.iter().copied().zip(values).collect();
@@ -190,7 +190,7 @@ impl Distribution {
 }
 
 impl Pattern {
-    fn of<'a>(mut words: impl Iterator<Item = &'a str>) -> Self {
+    fn from_words<'a>(mut words: impl Iterator<Item = &'a str>) -> Self {
         let rows = number(words.next().expect("a pattern has a number of rows"));
         let groups = words.next().expect("a pattern has its groups");
         let groups = groups.split(',').filter(|&group| group != "-");

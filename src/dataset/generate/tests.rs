@@ -1,10 +1,10 @@
-//! The generator against the statistics of the real rows, and the sample against the generator.
+//! Goal: generated rows have the statistics of the real rows, and the sample is reproducible.
 
-use crate::dataset::generate::*;
-use crate::dataset::sample;
+use crate::dataset::generate::Generator;
+use crate::dataset::sample::SAMPLE_CONTENT;
 use crate::dataset::{ColumnType, Dataset, RowBuffer, Schema, Value};
 
-/// How `sample_data` was made.
+/// Seed and rows of `sample_data`.
 const SAMPLE_SEED: u64 = 42;
 const SAMPLE_ROWS: u64 = 2_000;
 
@@ -41,22 +41,23 @@ fn numbers(dataset: &Dataset, name: &str) -> Vec<f64> {
 }
 
 #[test]
-fn the_sample_is_what_the_generator_makes() {
-    let made = generated(SAMPLE_SEED, SAMPLE_ROWS);
+fn sample_equals_the_generated_rows() {
+    let rows = generated(SAMPLE_SEED, SAMPLE_ROWS);
     assert!(
-        made == sample::CONTENT,
-        "make it again with `convoy dataset generate`"
+        rows == SAMPLE_CONTENT,
+        "generate it again with `convoy dataset generate`"
     );
 }
+
 #[test]
-fn the_same_seed_draws_the_same_rows_and_another_seed_others() {
+fn same_seed_gives_the_same_rows_and_different_seeds_differ() {
     assert_eq!(generated(7, 20), generated(7, 20));
     assert!(generated(7, 50).starts_with(&generated(7, 20)));
     assert_ne!(generated(7, 20), generated(8, 20));
 }
 
 #[test]
-fn columns_have_the_names_and_types_of_the_real_ones() {
+fn column_names_and_types_match_the_real_rows() {
     let dataset = opened(&generated(1, SAMPLE_ROWS));
     let columns = &dataset.schema().columns;
     assert_eq!(columns.len(), 171);
@@ -77,7 +78,7 @@ fn columns_have_the_names_and_types_of_the_real_ones() {
 }
 
 #[test]
-fn rows_have_the_sizes_gaps_and_labels_of_the_real_ones() {
+fn sizes_missing_values_and_labels_match_the_real_rows() {
     let bytes = generated(1, SAMPLE_ROWS);
     let dataset = opened(&bytes);
     let rows = SAMPLE_ROWS as f64;
@@ -101,7 +102,7 @@ fn rows_have_the_sizes_gaps_and_labels_of_the_real_ones() {
 }
 
 #[test]
-fn distributions_are_those_of_the_real_columns() {
+fn distributions_match_the_real_columns() {
     let dataset = opened(&generated(1, SAMPLE_ROWS));
     // Median and 95th percentile of the real rows.
     let real = [
@@ -135,7 +136,7 @@ fn distributions_are_those_of_the_real_columns() {
 }
 
 #[test]
-fn failures_come_from_vehicles_that_were_used_much() {
+fn failures_occur_in_vehicles_with_much_use() {
     let text = String::from_utf8(generated(3, 4_000)).expect("rows are text");
     let mean = |class: &str| {
         let of_class = text.lines().filter_map(|line| line.strip_prefix(class));
@@ -147,7 +148,7 @@ fn failures_come_from_vehicles_that_were_used_much() {
 }
 
 #[test]
-fn histograms_share_their_sum_and_groups_are_missing_together() {
+fn histograms_have_the_same_sum_and_groups_are_missing_together() {
     let text = String::from_utf8(generated(5, 300)).expect("rows are text");
     let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let names = lines.next().expect("there is a header");

@@ -1,4 +1,5 @@
-//! Datasets as written to disk, opened in memory and, by a budget of nothing, left in their files.
+//! Goal: datasets give the same rows from memory and from files, and errors have a position.
+//! Method: files on disk, opened with a memory limit of 256 MB or zero.
 
 use std::fs;
 
@@ -97,7 +98,7 @@ fn values_have_the_types_of_their_columns() {
 }
 
 #[test]
-fn a_class_with_many_values_is_no_label() {
+fn class_with_many_values_is_not_a_label() {
     let mut text = "class\n".to_owned();
     text.extend((0..65).map(|row| format!("c{row}\n")));
     let dataset = write(&[("a.csv", text.as_bytes())]).open();
@@ -106,7 +107,7 @@ fn a_class_with_many_values_is_no_label() {
 }
 
 #[test]
-fn the_hash_depends_on_content_alone() {
+fn hash_depends_on_content_only() {
     let hash = |files: &[(&str, &[u8])]| write(files).open().hash();
     let plain = hash(&[("a.csv", b"a,b\n1,x\n2,y\n")]);
     assert_eq!(hash(&[("a.csv", b"\"a\",b\r\n1,\"x\"\r\n\r\n2,y")]), plain);
@@ -123,7 +124,7 @@ fn the_hash_depends_on_content_alone() {
 }
 
 #[test]
-fn a_preamble_is_skipped_and_lines_are_those_of_the_file() {
+fn preamble_is_skipped_and_counted_in_line_numbers() {
     let text =
         b"This is part of some data.\n\nIt is free, or\nnearly so\nclass,aa_000\nneg,1\npos,2\n";
     let dataset = write(&[("a.csv", text)]).open();
@@ -132,7 +133,7 @@ fn a_preamble_is_skipped_and_lines_are_those_of_the_file() {
 }
 
 #[test]
-fn files_of_a_topic_must_agree_on_their_columns() {
+fn files_of_a_topic_must_have_the_same_columns() {
     let wrong = |second: &[u8]| {
         let written = write(&[("a.csv", b"a,b\n1,2\n"), ("b.csv", second)]);
         written.open_within(0).expect_err("the files differ")
@@ -150,7 +151,7 @@ fn files_of_a_topic_must_agree_on_their_columns() {
 }
 
 #[test]
-fn rows_left_in_their_file_are_those_kept_in_memory() {
+fn rows_from_files_equal_rows_from_memory() {
     let mut text = "\u{feff}id,note\r\n".to_owned();
     for row in 0..3_000 {
         let note = match row % 7 {
@@ -172,7 +173,7 @@ fn rows_left_in_their_file_are_those_kept_in_memory() {
 }
 
 #[test]
-fn a_buffer_may_be_used_with_several_datasets() {
+fn buffer_can_be_shared_by_datasets() {
     let one = write(&[("a.csv", b"a\n1\n")]);
     let two = write(&[("a.csv", b"a\n2\n")]);
     let (one, two) = (one.open_within(0), two.open_within(0));
@@ -185,7 +186,7 @@ fn a_buffer_may_be_used_with_several_datasets() {
 }
 
 #[test]
-fn a_file_that_shrinks_while_it_is_read_is_an_error() {
+fn file_that_shrinks_after_opening_is_an_error() {
     let written = write(&[("a.csv", b"a,b\n1,2\n3,4\n")]);
     let dataset = written.open_within(0).expect("it is fine");
     fs::write(written.folder.path().join("topic/a.csv"), b"a,b\n1").expect("writes");
@@ -210,7 +211,7 @@ fn a_dataset_cut_at_any_byte_opens_or_says_where_it_is_wrong() {
 
 proptest! {
     #[test]
-    fn any_bytes_open_or_are_refused(bytes in prop::collection::vec(
+    fn any_bytes_open_or_fail_the_same_way_from_memory_and_file(bytes in prop::collection::vec(
         prop::sample::select(b"a1,\"\n\r\xc3\xa9.- ".to_vec()), 0..200,
     )) {
         let written = write(&[("a.csv", &bytes)]);
@@ -225,11 +226,11 @@ proptest! {
 }
 
 #[test]
-fn the_shipped_rows_are_at_hand_where_their_file_is_not() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(sample::PATH);
+fn built_in_rows_equal_the_sample_file() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(sample::SAMPLE_PATH);
     let file = Dataset::open(&folder).unwrap().remove(0);
     let built_in = Dataset::shipped().unwrap();
-    let told = |it: &Dataset| (it.topic().to_owned(), it.rows(), it.hash());
-    assert_eq!(told(&built_in), told(&file));
+    let summary = |it: &Dataset| (it.topic().to_owned(), it.rows(), it.hash());
+    assert_eq!(summary(&built_in), summary(&file));
     assert!(file.files()[0].ends_with(&built_in.files()[0]));
 }

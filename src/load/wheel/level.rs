@@ -1,5 +1,7 @@
 //! One level of a wheel: its slots, and which of them are occupied.
 
+use crate::load::wheel::chunks::NO_CHUNK;
+
 /// Slots of a level, as a power of two.
 pub(super) const LEVEL_BITS: u32 = 12;
 
@@ -21,12 +23,12 @@ pub(super) struct Level {
 impl Level {
     pub(super) fn new() -> Self {
         Self {
-            chunks: vec![crate::load::wheel::NO_CHUNK; SLOTS],
+            chunks: vec![NO_CHUNK; SLOTS],
             occupied: Occupied::default(),
         }
     }
 
-    /// Returns the first chunk of a slot, which the caller is about to fill.
+    /// Returns the first chunk of a slot and marks the slot as occupied.
     pub(super) fn chunk(&mut self, slot: usize) -> &mut u32 {
         self.occupied.insert(slot);
         &mut self.chunks[slot]
@@ -35,7 +37,7 @@ impl Level {
     /// Empties a slot and returns its first chunk.
     pub(super) fn take(&mut self, slot: usize) -> u32 {
         self.occupied.remove(slot);
-        std::mem::replace(&mut self.chunks[slot], crate::load::wheel::NO_CHUNK)
+        std::mem::replace(&mut self.chunks[slot], NO_CHUNK)
     }
 
     /// Returns the first occupied slot that is not below `slot`.
@@ -97,7 +99,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_next_occupied_slot_is_found(
+        fn next_occupied_slot_is_found(
             slots in prop::collection::btree_set(0..SLOTS, 0..20),
             removed in prop::collection::vec(0..SLOTS, 0..5),
             from in 0..=SLOTS,

@@ -12,8 +12,7 @@ use crate::pipeline::emit::{
 };
 use crate::pipeline::error::Error;
 use crate::pipeline::settings::EmissionSettings;
-use crate::record::document::Stored;
-use crate::record::payload_hash;
+use crate::record::{StoredDocument, payload_hash};
 
 /// Topic and reason of a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +63,11 @@ impl<'a> Accounting<'a> {
     }
 
     /// Adds a document.
-    pub fn visit(&mut self, stored: &Stored<'_>) {
+    pub fn visit(&mut self, stored: &StoredDocument<'_>) {
         let Some(id) = stored.id else {
             return;
         };
-        match self.faults.strikes(id.vehicle(), id.sequence()) {
+        match self.faults.fault_for(id.vehicle(), id.sequence()) {
             Some(DataKind::NaStorm) => {
                 let hash = payload_hash(stored.payload);
                 self.stored_storms += u64::from(self.known_storms.contains(&hash));
@@ -80,7 +79,7 @@ impl<'a> Accounting<'a> {
 
     /// Returns the expected hash of a reading's document, or `None` if there must be no document.
     pub fn expected_hash(&self, reading: &Reading, hash: u64) -> Option<u64> {
-        let Some(kind) = self.faults.strikes(reading.vehicle, reading.sequence) else {
+        let Some(kind) = self.faults.fault_for(reading.vehicle, reading.sequence) else {
             return Some(hash);
         };
         let workload = &self.emission.workload;
@@ -142,7 +141,7 @@ impl<'a> Accounting<'a> {
             };
             let topics = &self.context.settings.topics;
             let topic = topics.iter().position(|topic| *topic == letter.topic);
-            let fault = self.faults.strikes(*vehicle, *sequence);
+            let fault = self.faults.fault_for(*vehicle, *sequence);
             let (Some(kind), Some(topic)) = (fault, topic) else {
                 continue;
             };
@@ -164,9 +163,10 @@ impl<'a> Accounting<'a> {
     fn withheld(&self, ledger: &Ledger) -> u64 {
         let readings = Readings::new(&self.emission.fleet);
         let scheduled = usize::try_from(scheduled(self.context, ledger)).unwrap_or(usize::MAX);
-        let withheld = readings
-            .take(scheduled)
-            .filter(|reading| self.faults.withholds(reading.vehicle, reading.sequence));
+        let withheld = readings.take(scheduled).filter(|reading| {
+            self.faults
+                .is_in_missing_batch(reading.vehicle, reading.sequence)
+        });
         withheld.count() as u64
     }
 }

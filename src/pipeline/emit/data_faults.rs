@@ -10,11 +10,10 @@ use serde_json::value::RawValue;
 use crate::dataset::{ColumnType, Schema};
 use crate::faults::{DataFaults, DataKind};
 use crate::fleet::Reading;
-use crate::load::random;
+use crate::load::random_bits;
 use crate::pipeline::emit::workload::Workload;
 use crate::pipeline::settings::EmissionSettings;
-use crate::record::envelope;
-use crate::record::payload::write_string;
+use crate::record::{Envelope, write_json_string};
 
 /// Bytes that make a message exceed the limit of brokers: 1 MiB in Kafka and Redpanda.
 const PADDING: usize = 2 * 1024 * 1024;
@@ -90,7 +89,7 @@ impl DataFaultInjector {
 
     /// Returns the fault to inject into a reading.
     pub fn fault_for(&self, reading: &Reading) -> Option<DataKind> {
-        self.faults.strikes(reading.vehicle, reading.sequence)
+        self.faults.fault_for(reading.vehicle, reading.sequence)
     }
 
     /// Writes a row's payload to `out` as [`DataKind::NaStorm`] changes it.
@@ -117,8 +116,8 @@ impl DataFaultInjector {
         let detail = self.faults.detail(reading.vehicle, reading.sequence);
         if kind == DataKind::TruncatedHeader {
             // The identity of the reading is kept, so that the audit can account for it.
-            let most = envelope::FIXED_LENGTH - envelope::IDENTITY_END;
-            return Some(envelope::IDENTITY_END + below(detail, most));
+            let most = Envelope::FIXED_LENGTH - Envelope::IDENTITY_LENGTH;
+            return Some(Envelope::IDENTITY_LENGTH + below(detail, most));
         }
         let row = Labelled::of_row(workload, reading.row);
         self.changed.clear();
@@ -132,7 +131,7 @@ impl DataFaultInjector {
 /// Returns a text that the dead letter's reason must contain.
 pub fn expected_reason(kind: DataKind, detail: u64, schema: &Schema) -> String {
     match kind {
-        DataKind::TruncatedHeader => envelope::HEADER.to_owned(),
+        DataKind::TruncatedHeader => Envelope::HEADER.to_owned(),
         DataKind::WrongType | DataKind::MissingColumn => {
             schema.columns[chosen(detail, schema)].name.clone()
         }
@@ -207,7 +206,7 @@ fn padding(seed: u64) -> String {
     let mut text = String::with_capacity(PADDING + 2);
     text.push('"');
     for word in 0..PADDING as u64 / 10 {
-        let mut bits = random::bits(seed, word, 0);
+        let mut bits = random_bits(seed, word, 0);
         for _ in 0..10 {
             text.push(char::from(SYMBOLS[below(bits, SYMBOLS.len())]));
             bits /= SYMBOLS.len() as u64;
@@ -227,7 +226,7 @@ impl Object<'_> {
     fn field(&mut self, name: &str, value: &str) {
         self.out.push(if self.empty { b'{' } else { b',' });
         self.empty = false;
-        write_string(self.out, name);
+        write_json_string(self.out, name);
         self.out.push(b':');
         self.out.extend_from_slice(value.as_bytes());
     }
@@ -272,7 +271,7 @@ mod tests {
 
     use super::*;
     use crate::dataset::Column;
-    use crate::record::typed::PayloadDecoder;
+    use crate::record::PayloadDecoder;
 
     fn schema(nullable: bool) -> Schema {
         let column = |name: &str, kind, nullable| Column {

@@ -13,7 +13,7 @@ use crate::pipeline::emit::workload::EncodeBuffer;
 use crate::pipeline::error::Error;
 use crate::pipeline::settings::EmissionSettings;
 use crate::pipeline::value_format::ValueFormat;
-use crate::record::{Emission, Envelope, envelope, payload_hash};
+use crate::record::{Emission, Envelope, payload_hash};
 
 /// Composes the messages of one partition. The same reading always gives the same message.
 #[derive(Debug)]
@@ -103,7 +103,9 @@ impl Composer {
             emitted_at_unix_ms: emitted_at(context, reading),
         };
         let seed = emission.fleet.seed;
-        let key = emission.key.of(seed, reading.vehicle, reading.sequence);
+        let key = emission
+            .key
+            .for_reading(seed, reading.vehicle, reading.sequence);
         let mut header = envelope.encode(&origin);
         header.truncate(header_bytes.unwrap_or(header.len()));
         Ok(Message {
@@ -126,7 +128,7 @@ impl Composer {
         let undeliverable = Undeliverable {
             key: message.key,
             value: message.value,
-            headers: BTreeMap::from([(envelope::HEADER.to_owned(), message.header)]),
+            headers: BTreeMap::from([(Envelope::HEADER.to_owned(), message.header)]),
             timestamp_ms: message.emitted_at_unix_ms,
             reading: (sent.reading.vehicle, sent.reading.sequence),
             reason: format!("{REJECTED_BY_BROKER}: {cause}"),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::fleet::{Reading, partition};
+use crate::fleet::{Reading, partition_of_key, round_robin_partition};
 use crate::measure::{Histogram, RunClock};
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::emit::emitter::{Sink, StopFlag};
@@ -48,11 +48,11 @@ impl Router {
         let partitions = self.context.partitions_of(topic);
         let key = emission
             .key
-            .of(emission.fleet.seed, reading.vehicle, reading.sequence);
+            .for_reading(emission.fleet.seed, reading.vehicle, reading.sequence);
         let number = match key {
-            Some(key) => partition::of_key(key.as_ref(), partitions),
+            Some(key) => partition_of_key(key.as_ref(), partitions),
             // Without a key, partitions take turns, which is reproducible.
-            None => partition::in_turn(self.routed, partitions),
+            None => round_robin_partition(self.routed, partitions),
         };
         self.routed += 1;
         self.context.index_of(TopicPartition {
@@ -74,7 +74,7 @@ impl Sink for Router {
     fn push(&mut self, reading: Reading) {
         let (vehicle, sequence) = (reading.vehicle, reading.sequence);
         let faults = self.emission.data_faults.as_ref();
-        if faults.is_some_and(|faults| faults.withholds(vehicle, sequence)) {
+        if faults.is_some_and(|faults| faults.is_in_missing_batch(vehicle, sequence)) {
             self.context.counters.withheld.add(1);
             return;
         }

@@ -1,10 +1,8 @@
 //! The rows of all topics under one index, and the payload of each row.
 
-use crate::dataset::schema::is_missing;
-use crate::dataset::{Dataset, RowBuffer, Schema};
+use crate::dataset::{Dataset, RowBuffer, Schema, is_missing};
 use crate::pipeline::error::Error;
-use crate::record::payload::PayloadEncoder;
-use crate::record::payload_hash;
+use crate::record::{PayloadEncoder, payload_hash};
 
 /// Rows to replay, topic after topic.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::pipeline::group::membership::Timing;
-use crate::string_enum::words;
+use crate::string_enum::string_enum;
 
-words! {
+string_enum! {
     /// Where a group starts to read.
     Start {
         /// At its checkpoints, or at the earliest record without one.

@@ -15,10 +15,10 @@ use crate::pipeline::ingest::intake::{
 };
 use crate::pipeline::ingest::schemas::{SchemaCheck, Schemas};
 use crate::pipeline::ingest::stopwatch::Sample;
-use crate::record::document::{self, Origin};
-use crate::record::envelope::{self, Envelope};
-use crate::record::untyped::UntypedDecoder;
-use crate::record::{RunKey, payload_hash};
+use crate::record::{
+    Envelope, Origin, RunKey, UntypedDecoder, payload_hash, write_anonymous_document,
+    write_document_with,
+};
 use crate::registry::wire;
 
 /// Turns all records of one partition into documents.
@@ -43,7 +43,7 @@ impl GroupIntake {
     ) -> Self {
         Self {
             decoder: UntypedDecoder::default(),
-            topic: RunKey::of_topic(context.topic(partition)),
+            topic: RunKey::for_topic(context.topic(partition)),
             runs: BTreeSet::new(),
             schemas: schemas.map(SchemaCheck::new),
             context,
@@ -75,7 +75,7 @@ impl GroupIntake {
         let origin = enveloped.origin(&self.context, self.partition, record.offset);
         let decoder = &mut self.decoder;
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
-        document::write_fields(&envelope, &origin, &mut bytes, |writer| {
+        write_document_with(&envelope, &origin, &mut bytes, |writer| {
             decoder.decode(payload, writer)
         })
         .map_err(|error| error.reason)?;
@@ -115,7 +115,7 @@ impl GroupIntake {
         };
         let decoder = &mut self.decoder;
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
-        document::write_anonymous(&envelope, &origin, &mut bytes, |writer| {
+        write_anonymous_document(&envelope, &origin, &mut bytes, |writer| {
             decoder.decode(payload, writer)
         })
         .map_err(|error| error.reason)?;
@@ -158,7 +158,7 @@ impl Intake for GroupIntake {
     }
 
     fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection> {
-        let header = record.headers.get(envelope::HEADER).map(Vec::as_slice);
+        let header = record.headers.get(Envelope::HEADER).map(Vec::as_slice);
         let made = match header {
             None => self.anonymous_document(record, fetched),
             Some(header) => self.enveloped_document(record, header, fetched),

@@ -17,8 +17,7 @@ use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::Rejection;
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::stopwatch::Sample;
-use crate::record::document::Origin;
-use crate::record::{Emission, Envelope};
+use crate::record::{Emission, Envelope, Origin};
 
 /// Initial guess of a document's bytes beyond its payload.
 pub const DOCUMENT_OVERHEAD: usize = 256;

@@ -13,9 +13,7 @@ use crate::pipeline::ingest::intake::{
 };
 use crate::pipeline::ingest::stopwatch::Sample;
 use crate::pipeline::value_format::ValueFormat;
-use crate::record::envelope;
-use crate::record::typed::PayloadDecoder;
-use crate::record::{document, payload_hash};
+use crate::record::{Envelope, EnvelopeError, PayloadDecoder, payload_hash, write_document};
 
 /// Turns the records of one partition that belong to the context's run into documents.
 #[derive(Debug)]
@@ -59,7 +57,7 @@ impl RunIntake {
         self.format.check(payload)?;
         let origin = enveloped.origin(&self.context, self.partition, record.offset);
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
-        document::write(&envelope, &origin, payload, &self.decoder, &mut bytes)
+        write_document(&envelope, &origin, payload, &self.decoder, &mut bytes)
             .map_err(|error| error.reason)?;
         Ok(Ready {
             document: to_document(bytes)?,
@@ -80,9 +78,9 @@ impl Intake for RunIntake {
     }
 
     fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection> {
-        let header = record.headers.get(envelope::HEADER).map(Vec::as_slice);
+        let header = record.headers.get(Envelope::HEADER).map(Vec::as_slice);
         let made = match header {
-            None => Err(envelope::Error::Missing.to_string()),
+            None => Err(EnvelopeError::Missing.to_string()),
             Some(header) => self.typed_document(record, header, fetched),
         };
         let run = self.context.run;

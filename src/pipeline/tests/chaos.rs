@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use convoy_kafka_server::{Fault, FaultHook, Moment};
 use convoy_mongodb_server::{ErrorReply, Interruption};
 
-use crate::load::random;
+use crate::load::random_bits;
 use crate::pipeline::tests::*;
 
 /// Seeds in the ordinary test run.
@@ -43,7 +43,7 @@ impl Chaos {
 
     /// Draws a number below `bound`.
     fn draw(&self, bound: u64) -> u64 {
-        random::bits(self.seed, self.drawn.fetch_add(1, Ordering::Relaxed), 0) % bound
+        random_bits(self.seed, self.drawn.fetch_add(1, Ordering::Relaxed), 0) % bound
     }
 
     fn count(&self, kind: &'static str) {

@@ -101,7 +101,7 @@ async fn rejected_document_is_kept_once_in_dead_letter_collection_and_topic() {
         let letter = letter.unwrap();
         assert_eq!(record.value.as_ref(), Some(&binary(letter, "value")));
         assert_eq!(record.key.as_ref(), Some(&binary(letter, "key")));
-        assert!(record.headers.contains_key(envelope::HEADER));
+        assert!(record.headers.contains_key(Envelope::HEADER));
         published.push(id);
     }
     published.sort();
@@ -129,7 +129,7 @@ async fn oversized_message_becomes_a_dead_letter_with_its_bytes() {
     sizes.sort_unstable();
     let mut settings = embedded_broker::Settings::default();
     // A batch of one message of medium size: some fit, some do not.
-    settings.max_batch_bytes = sizes[sizes.len() / 2] + 61 + envelope::FIXED_LENGTH + 30;
+    settings.max_batch_bytes = sizes[sizes.len() / 2] + 61 + Envelope::FIXED_LENGTH + 30;
     let broker = embedded_broker::KafkaServer::start(settings).await.unwrap();
     let store = embedded_store::MongoServer::start(embedded_store::Settings::default());
     let store = store.await.unwrap();

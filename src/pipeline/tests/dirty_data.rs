@@ -12,7 +12,7 @@ fn plan(spec: &str) -> Plan {
 
 fn dirty(seed: u64, spec: &str) -> SmallRun {
     small_run_with(seed, |parts| {
-        parts.emission.data_faults = DataFaults::of(&plan(spec), seed);
+        parts.emission.data_faults = DataFaults::from_plan(&plan(spec), seed);
     })
 }
 

@@ -30,7 +30,7 @@ use crate::fleet::{self, Key};
 use crate::load::{Arrival, Bound, Rate};
 use crate::measure::{Histogram, Interval, RunClock, Stages};
 use crate::pipeline::*;
-use crate::record::{Emission, Envelope, envelope};
+use crate::record::{Emission, Envelope};
 
 const PARTITIONS: u32 = 3;
 const RECORDS: u64 = 600;
@@ -204,7 +204,7 @@ impl Place {
                     .await
                     .unwrap();
                 for record in fetched.records {
-                    let header = &record.headers[envelope::HEADER];
+                    let header = &record.headers[Envelope::HEADER];
                     let (envelope, _emission) = Envelope::decode(header).unwrap();
                     records.push((envelope.vehicle, envelope.sequence, record.value.unwrap()));
                 }

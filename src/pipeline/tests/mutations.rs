@@ -7,7 +7,7 @@ use bson::{Bson, Document, doc};
 use mongodb::{Client, Collection};
 
 use crate::audit::Verdict;
-use crate::load::random;
+use crate::load::random_bits;
 use crate::pipeline::tests::*;
 
 /// Readings of a run.
@@ -49,7 +49,7 @@ impl Mutation {
             documents.push(found.deserialize_current().unwrap());
         }
         let draw = |nth: u64, bound: usize| -> usize {
-            usize::try_from(random::bits(seed, nth, 0) % bound as u64).unwrap()
+            usize::try_from(random_bits(seed, nth, 0) % bound as u64).unwrap()
         };
         let one = &documents[draw(0, documents.len())];
         match self {
@@ -113,7 +113,7 @@ impl Mutation {
 
 /// Names of the dataset's fields.
 fn columns(document: &Document) -> Vec<&str> {
-    let own = |name: &&str| !crate::record::document::RESERVED.contains(name);
+    let own = |name: &&str| !crate::record::RESERVED_FIELDS.contains(name);
     document.keys().map(String::as_str).filter(own).collect()
 }
 

@@ -439,7 +439,7 @@ async fn audit_of_all_shards_finds_the_missing_document() {
     let case = Case {
         run_id: "run-51".to_owned(),
         scope: Scope {
-            run: RunKey::of("run-51"),
+            run: RunKey::new("run-51"),
             vehicles: one.1.fleet.vehicles,
             topics: vec![("readings".to_owned(), PARTITIONS)],
         },
