@@ -1,17 +1,35 @@
-//! convoy drives a fleet of simulated vehicles through a real Kafka → MongoDB pipeline and proves
-//! what arrived, how fast and how late.
+//! convoy simulates a fleet of vehicles that send sensor data through Kafka into MongoDB. It
+//! measures the whole path and compares what was emitted with what is stored.
 //!
-//! # Words
+//! # Terms
 //!
-//! *row* (CSV) → *reading* (one row emitted by one vehicle, with a sequence) → *message* (bytes on
-//! the wire) → *record* (in the broker) → *document* (in the store).
+//! A *row* of a CSV file becomes a *reading* (one row emitted by one vehicle, numbered), a *message*
+//! (bytes on the wire), a *record* (in the broker) and a *document* (in the store).
 //!
 //! # Rooms
 //!
 //! Each row names every room that its room imports, and rooms import only rooms in rows below.
 //!
 //! ```text
-//!   main ─▶ cli
+//!        fuzz ─▶ dataset, proxy, record, registry
+//!     program ─▶ cli, command, error, host, settings, terminal
+//!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, settings, store, suggest, terminal
+//!     command ─▶ audit, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, store, summary, terminal
+//!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal
+//!      run_id ─▶ report
+//!        host ─▶ broker, containers, error, faults, fleet, load, measure, pipeline, platform, proxy, record, registry, report, settings, store, terminal
+//!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum
+//!       error ─▶ containers, dataset, faults, pipeline, registry, report
+//!      report ─▶ audit, measure, record
+//!    pipeline ─▶ audit, broker, cause, containers, dataset, faults, fleet, load, measure, record, registry, store, string_enum
+//!       store ─▶ cause, containers, record
+//!       fleet ─▶ load, string_enum
+//!       audit ─▶ faults, record
+//!      faults ─▶ load, string_enum, suggest
+//!        load ─▶ string_enum
+//!      broker ─▶ cause, containers, platform, record, string_enum
+//!      record ─▶ dataset
+//!  containers ─▶ measure, platform
 //! ```
 
 pub mod audit;

@@ -96,8 +96,7 @@ pub(super) fn name(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!(
-        "expected up to {} letters, digits, `.`, `_` and `-`, starting with a letter or a digit",
-        MAX_RUN_ID
+        "expected up to {MAX_RUN_ID} letters, digits, `.`, `_` and `-`, starting with a letter or a digit"
     ))
 }
 
