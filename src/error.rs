@@ -40,7 +40,7 @@ impl ExitStatus {
 pub enum Error {
     /// A server could not listen.
     #[error(transparent)]
-    Net(#[from] convoy_server_kit::server::Error),
+    Net(#[from] convoy_server_kit::Error),
     #[error("failed to set up TLS for the embedded servers")]
     Tls(#[from] convoy_server_kit::tls::Error),
     #[error(transparent)]

@@ -32,7 +32,7 @@ mod version;
 
 use std::ffi::OsString;
 
-use convoy_server_kit::secret::redact_uri;
+use convoy_server_kit::redact_uri;
 
 use crate::command::Command;
 use crate::settings::Invocation;

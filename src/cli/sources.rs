@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
-use convoy_server_kit::secret::redact_uri;
+use convoy_server_kit::redact_uri;
 
 use crate::cli::args::CliArgs;
 use crate::cli::environment::Environment;

@@ -8,7 +8,7 @@ mod interval;
 mod recorder;
 mod stage;
 
-pub use convoy_server_kit::clock::{self, RunClock, nanos, thread_cpu_time};
+pub use convoy_server_kit::{RunClock, nanos, thread_cpu_time};
 pub use counters::{Counter, Counters, Counts};
 pub use histogram::{Histogram, StageSummary};
 pub use interval::Interval;

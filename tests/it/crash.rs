@@ -14,8 +14,8 @@ use convoy::store::Connection;
 use convoy_kafka_server as broker;
 use convoy_kafka_server::KafkaServer;
 use convoy_mongodb_server::{Fault, FaultHook, Interruption, Moment, MongoServer, Settings};
+use convoy_server_kit::RunClock;
 use convoy_server_kit::SecretUri;
-use convoy_server_kit::clock::RunClock;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::DateTime;
-use convoy_server_kit::clock::RunClock;
+use convoy_server_kit::RunClock;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{Acknowledgment, InsertManyOptions, WriteConcern};
 use rand::{RngExt, SeedableRng};

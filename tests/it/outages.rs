@@ -12,7 +12,7 @@ use std::time::Duration;
 use convoy_kafka_server as broker;
 use convoy_kafka_server::{Fault, FaultHook, KafkaServer, Moment};
 use convoy_mongodb_server::{self as store, Interruption, MongoServer};
-use convoy_server_kit::clock::RunClock;
+use convoy_server_kit::RunClock;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::runtime::Runtime;

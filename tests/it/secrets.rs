@@ -131,7 +131,7 @@ fn wrong_password_fails_fast_and_is_not_printed() {
     );
     let place = place(&env(broker, registry, &store));
     for command in COMMANDS {
-        let clock = convoy_server_kit::clock::RunClock::start();
+        let clock = convoy_server_kit::RunClock::start();
         let outcome = place.convoy(command);
         assert!(clock.now() < 10_000_000_000, "{command}: {outcome}");
         if command != "doctor" {

@@ -46,17 +46,14 @@
 //! # }
 //! ```
 
-#[doc(hidden)]
-pub mod clock;
+mod clock;
 mod fault_hook;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 #[cfg(feature = "scram")]
 pub mod scram;
-#[doc(hidden)]
-pub mod secret;
-#[doc(hidden)]
-pub mod server;
+mod secret;
+mod server;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod user;

@@ -1,7 +1,7 @@
 //! Existing servers, from their addresses.
 
 use convoy_server_kit::SecretUri;
-use convoy_server_kit::secret::redact_uri;
+use convoy_server_kit::redact_uri;
 
 use crate::broker::SecurityProtocol;
 use crate::cli::args::SecurityArgs;

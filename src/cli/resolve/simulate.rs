@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use convoy_server_kit::secret::redact_uri;
+use convoy_server_kit::redact_uri;
 
 use crate::cli::args::SimulateArgs;
 use crate::cli::environment::Environment;

@@ -192,7 +192,7 @@ fn store_user(user: &Credentials) -> store::User {
 fn name_port(flag: &'static str, error: Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(current) = cause {
-        if current.is::<convoy_server_kit::server::Error>() {
+        if current.is::<convoy_server_kit::Error>() {
             let source = Box::new(error);
             return Error::Port { flag, source };
         }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use bson::{Binary, Bson, Document, RawDocument, RawDocumentBuf, doc, spec::BinarySubtype};
+use convoy_server_kit::unix_ms;
 
 use crate::broker::Record;
-use crate::measure::clock::unix_ms;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::settings::StorageSettings;
 use crate::record::{DocumentId, RunKey};

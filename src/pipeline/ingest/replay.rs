@@ -5,9 +5,9 @@ use std::slice;
 use std::sync::Arc;
 
 use bson::{RawBsonRef, RawDocument, RawDocumentBuf, doc};
+use convoy_server_kit::unix_ms;
 
 use crate::broker::Record;
-use crate::measure::clock::unix_ms;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::group_intake::GroupIntake;

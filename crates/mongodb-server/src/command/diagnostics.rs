@@ -53,22 +53,26 @@ fn global_lock() -> Builder {
         .document("activeClients", clients(1))
 }
 
-/// Returns this process's memory in megabytes, as far as the system reports it.
+/// Returns this process's memory in megabytes; without figures where the system does not report them.
 fn memory() -> Builder {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let megabytes = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let kilobytes = line.and_then(|line| line.split_whitespace().next());
-        kilobytes
-            .and_then(|number| number.parse::<i32>().ok())
-            .unwrap_or_default()
-            / 1024
+    let status = std::fs::read_to_string("/proc/self/status").ok();
+    let memory = Builder::new().int32("bits", 64);
+    let Some(status) = status else {
+        return memory.bool("supported", false);
     };
-    Builder::new()
-        .int32("bits", 64)
-        .int32("resident", megabytes("VmRSS:"))
-        .int32("virtual", megabytes("VmSize:"))
-        .bool("supported", !status.is_empty())
+    let megabytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let kilobytes = line.split_whitespace().next()?.parse::<i32>().ok()?;
+        Some(kilobytes / 1024)
+    };
+    let figures = [("resident", "VmRSS:"), ("virtual", "VmSize:")];
+    let memory = figures
+        .into_iter()
+        .fold(memory, |memory, (field, name)| match megabytes(name) {
+            Some(megabytes) => memory.int32(field, megabytes),
+            None => memory,
+        });
+    memory.bool("supported", true)
 }
 
 /// `currentOp`
