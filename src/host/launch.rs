@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use convoy_kafka_server as kafka;
-use convoy_mongodb_server as mongodb;
+use convoy_mongodb_server as mongodb_server;
 use convoy_registry_server::{self as registry_server, RegistryServer};
 use convoy_server_kit::SecretUri;
 use tokio_util::sync::CancellationToken;
@@ -202,9 +202,10 @@ impl Provision<'_> {
             return Ok(Store::Container(Box::new(store)));
         }
         let points = self.launch.fail_points.as_ref();
-        let mut embedded = mongodb::Settings::default().with_listen(loopback(settings.store_port));
+        let mut embedded =
+            mongodb_server::Settings::default().with_listen(loopback(settings.store_port));
         embedded.data_dir = self.data.as_ref().map(|data| data.of("store"));
-        embedded.faults = points.map(|points| Arc::clone(points) as Arc<mongodb::FaultPlan>);
+        embedded.faults = points.map(|points| Arc::clone(points) as Arc<mongodb_server::FaultPlan>);
         let store = start_store(embedded, self.launch.runtimes).await?;
         Ok(Store::Embedded(Box::new(store)))
     }
