@@ -1,5 +1,5 @@
-# Every recipe is one cargo command or a few; `cargo` alone does as well.
-# Arguments after a recipe's name reach the command as they are.
+# Each recipe is a few commands that also work without just.
+# Arguments after a recipe's name are passed on unchanged.
 set positional-arguments
 
 # List the recipes.
@@ -14,15 +14,15 @@ simulate *arguments:
 demo:
     cargo run --release -- simulate --vehicles 50
 
-# Say what is missing on this machine, each with its fix.
+# List what is missing on this machine and how to fix it.
 doctor *arguments:
     cargo run --release --quiet -- doctor "$@"
 
-# Remove what dead runs left behind: containers, and directories of their data.
+# Remove containers and data directories of killed runs.
 clean-up *arguments:
     cargo run --release --quiet -- clean "$@"
 
-# Everything that must hold before a change lands.
+# Check formatting, lints, tests and documentation.
 check: fmt lint test doc
 
 # Check the formatting.
@@ -33,7 +33,7 @@ fmt:
 lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# Run the tests that need nothing but this machine.
+# Run the tests that need no network and no other programs.
 test *arguments:
     cargo test --locked "$@"
 
@@ -42,11 +42,11 @@ test-readme:
     cargo build --release --locked
     cargo test --locked --test it -- --ignored readme
 
-# Run the tests that need a Docker engine; they make their own images.
+# Run the container tests (needs Docker; the tests build their own images).
 test-containers:
     cargo test --locked --test it -- --ignored containers
 
-# Make the images that stand in for Redpanda and MongoDB where none can be pulled.
+# Build stand-in images for Redpanda and MongoDB, for machines that cannot pull them.
 stand-ins:
     cargo run --release --quiet --locked --example stand_in -- images
 
@@ -60,33 +60,33 @@ test-ferretdb:
     cargo build --release --locked
     tests/peers/ferretdb.sh target/release/convoy
 
-# Run 200 seeds of chaos and changes to the store (minutes); CONVOY_CHAOS_SEEDS sets how many.
+# Run 200 seeds of random faults and of changes to the store (minutes; CONVOY_CHAOS_SEEDS sets the number).
 soak:
     cargo test --locked --lib -- --ignored --nocapture soak
 
-# Kill a consumer fifty times at random moments and look for what is missing or there twice (minutes).
+# Kill a consumer fifty times at random moments and count missing and duplicated documents (minutes).
 crash:
     cargo test --locked --test it -- --ignored --nocapture crash::
 
-# Let the store stall for a minute at 5,000 readings a second (minutes, optimised build).
+# Stall the store for a minute at 5,000 readings per second (minutes, release build).
 stall:
     cargo test --locked --release --test it -- --ignored --nocapture minute_without_the_store
 
-# Measure the cost of the audit: runs builds with and without its hashes in turns (minutes).
+# Measure the cost of the audit: alternates builds with and without its hashes (minutes).
 overhead:
     RUSTFLAGS="--cfg convoy_unaudited" cargo build --release --locked --target-dir target/unaudited
     cargo build --release --locked
     python3 benches/overhead.py target/release/convoy target/unaudited/release/convoy
 
-# Fuzz every decoder by coverage, so many seconds each: `just fuzz 600 [TARGET…]` (needs C++).
+# Fuzz each decoder for a number of seconds: `just fuzz 600 [TARGET…]` (needs a C++ compiler).
 fuzz *arguments:
     fuzz/run "$@"
 
-# Add the inputs by which `just fuzz` reached new code to those that the tests replay.
+# Add inputs that reached new code in `just fuzz` to the corpus that the tests replay.
 fuzz-keep *targets:
     fuzz/keep "$@"
 
-# Run the clients that others wrote against `convoy up` (downloads from PyPI, npm and Debian).
+# Run third-party clients against `convoy up` (downloads from PyPI, npm and Debian).
 test-clients:
     cargo test --locked --test it -- --ignored clients::
 
@@ -110,7 +110,7 @@ bench-ferretdb ferretdb *arguments:
     cargo build --release --locked
     python3 benches/against/ferretdb.py target/release/convoy "$@"
 
-# Time the start after `kill -9` with a gigabyte at each end (needs confluent-kafka and pymongo).
+# Time the start after `kill -9` with a gigabyte in broker and store (needs confluent-kafka and pymongo).
 bench-recovery *arguments:
     cargo build --release --locked
     python3 benches/recovery.py target/release/convoy "$@"

@@ -1,14 +1,14 @@
-//! BSON whose lengths are put in order: libFuzzer changes bytes, and a document in which one byte
-//! was inserted would otherwise end at the first check of its lengths.
+//! Repairs the lengths of a mutated BSON document. Without it, a document with one inserted byte
+//! would fail at the first check of its lengths.
 
-/// Deeper documents are cut off; those of the store are refused before.
+/// Deeper documents are cut off; the store rejects less deep ones already.
 const MAX_DEPTH: usize = 110;
 
-/// Takes any bytes for a document and returns one with the same elements and right lengths.
-pub fn mend(mut bytes: &[u8]) -> Vec<u8> {
-    let mut mended = Vec::with_capacity(bytes.len() + 64);
-    document(&mut bytes, 0, &mut mended);
-    mended
+/// Reads any bytes as a document and returns it with the same elements and correct lengths.
+pub fn repair(mut bytes: &[u8]) -> Vec<u8> {
+    let mut repaired = Vec::with_capacity(bytes.len() + 64);
+    document(&mut bytes, 0, &mut repaired);
+    repaired
 }
 
 fn document(bytes: &mut &[u8], depth: usize, out: &mut Vec<u8>) {

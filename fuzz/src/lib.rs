@@ -1,4 +1,4 @@
-//! Feeds a decoder of [`convoy::fuzz::targets`] with what libFuzzer thinks of.
+//! Runs a decoder of [`convoy::fuzz::targets`] under libFuzzer.
 
 mod document;
 
@@ -12,17 +12,17 @@ use convoy_server_kit::fuzz::{Feed, Target};
 #[doc(hidden)]
 pub use libfuzzer_sys;
 
-/// No decoder holds more than this, whatever it has been fed: the allocation that would exceed it
-/// fails, and that ends the process with the input at hand.
+/// Heap limit of a decoder. An allocation beyond it fails and ends the process, which makes the input
+/// a finding.
 const HEAP_BYTES: usize = 512 << 20;
 
-/// One of so many documents keeps the lengths that libFuzzer gave it.
-const UNMENDED: u32 = 8;
+/// One of this many documents keeps its inconsistent lengths.
+const UNREPAIRED: u32 = 8;
 
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, HEAP_BYTES);
 
-/// Makes an executable that fuzzes the target of a name.
+/// Defines the fuzz target with a name.
 #[macro_export]
 macro_rules! fuzz {
     ($name:literal) => {
@@ -38,7 +38,7 @@ macro_rules! fuzz {
     };
 }
 
-/// Feeds the target of a name, which is started with the first input.
+/// Decodes an input with the named target; the first input starts the target.
 pub fn feed(name: &str, bytes: &[u8]) {
     thread_local! {
         static FEED: RefCell<Option<Feed>> = const { RefCell::new(None) };
@@ -46,18 +46,18 @@ pub fn feed(name: &str, bytes: &[u8]) {
     FEED.with_borrow_mut(|feed| feed.get_or_insert_with(|| (target(name).start)())(bytes));
 }
 
-/// Changes an input as libFuzzer does; a document in it mostly stays one.
+/// Mutates an input as libFuzzer does, and repairs the lengths of a document in it most times.
 pub fn mutate(name: &str, bytes: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
     let size = libfuzzer_sys::fuzzer_mutate(bytes, size, max_size);
     let Some(start) = target(name).document_at.filter(|start| *start <= size) else {
         return size;
     };
-    let mended = document::mend(&bytes[start..size]);
-    let end = start + mended.len();
-    if seed.is_multiple_of(UNMENDED) || end > max_size {
+    let repaired = document::repair(&bytes[start..size]);
+    let end = start + repaired.len();
+    if seed.is_multiple_of(UNREPAIRED) || end > max_size {
         return size;
     }
-    bytes[start..end].copy_from_slice(&mended);
+    bytes[start..end].copy_from_slice(&repaired);
     end
 }
 
