@@ -53,7 +53,7 @@ impl RunKey {
 pub struct DocumentId([u8; 16]);
 
 impl DocumentId {
-    /// Packs the id of a reading. Sequences wrap at 2^40, vehicles at [`MAX_VEHICLES`].
+    /// Packs the id of a reading. Sequences wrap at 2^40, vehicles at `MAX_VEHICLES`.
     pub fn new(run: RunKey, vehicle: u32, sequence: u64) -> Self {
         let packed = (u128::from(run.0) << (SEQUENCE_BITS + VEHICLE_BITS))
             | (u128::from(sequence & mask_u64(SEQUENCE_BITS)) << VEHICLE_BITS)

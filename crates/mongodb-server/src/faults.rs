@@ -1,6 +1,6 @@
 //! What a test can make go wrong, and when.
 //!
-//! A [`FaultHook`](convoy_server_kit::FaultHook) in the [`Settings`](crate::Settings) is asked once
+//! A [`FaultHook`] in the [`Settings`](crate::Settings) is asked once
 //! for every command, before the command runs. Without a hook nothing is asked.
 //!
 //! ```text
