@@ -188,7 +188,7 @@ fn containers_of_a_killed_run_are_removed_by_the_next_run_only() {
     let place = Place::with_rows();
     let run = Running::start(&place);
     let kept = place.convoy("clean");
-    assert!(kept.stdout.contains("its process runs"), "{kept}");
+    assert!(kept.stdout.contains("its process is running"), "{kept}");
     assert_eq!(engine.containers().len(), 2);
 
     run.signal(Signal::KILL);
