@@ -9,7 +9,9 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use convoy_server_kit::{Limits, tls};
+use convoy_server_kit::Limits;
+#[cfg(feature = "tls")]
+use convoy_server_kit::tls;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -77,13 +79,14 @@ pub async fn accept(
         Ok(peer) => peer.ip(),
         Err(error) => return debug!(%error, "a client disconnected at once"),
     };
-    let Some(tls) = cluster.settings().tls.clone() else {
-        return serve(cluster, stream, peer, limits, stopping).await;
-    };
-    match tls::accept(tls, stream).await {
-        Ok(stream) => serve(cluster, stream, peer, limits, stopping).await,
-        Err(error) => info!(%peer, %error, "the TLS handshake failed"),
+    #[cfg(feature = "tls")]
+    if let Some(tls) = cluster.settings().tls.clone() {
+        return match tls::accept(tls, stream).await {
+            Ok(stream) => serve(cluster, stream, peer, limits, stopping).await,
+            Err(error) => info!(%peer, %error, "the TLS handshake failed"),
+        };
     }
+    serve(cluster, stream, peer, limits, stopping).await;
 }
 
 /// Serves a connection until the client leaves, the client violates the protocol or the server

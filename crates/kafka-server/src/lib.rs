@@ -45,6 +45,11 @@
 //! process. [`KafkaServer::sync`] and `upkeep_interval` sync it to the disk; [`KafkaServer::crash`]
 //! loses what was not synced.
 //!
+//! # Features
+//!
+//! - `tls`: encrypted connections.
+//! - `fuzzing`: entry points for fuzzers.
+//!
 //! # Faults
 //!
 //! [`Settings::faults`] takes a [`FaultHook`] that decides at each [`Moment`] which [`Fault`] to
@@ -75,7 +80,9 @@ mod topic;
 mod watchers;
 mod wire;
 
-pub use convoy_server_kit::{FaultHook, Limits, Secret, User, tls};
+#[cfg(feature = "tls")]
+pub use convoy_server_kit::tls;
+pub use convoy_server_kit::{FaultHook, Limits, Secret, User};
 pub use error::{Error, StorageError};
 pub use faults::{Fault, FaultPlan, Moment};
 pub use server::KafkaServer;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoy_server_kit::{Limits, User, tls};
+#[cfg(feature = "tls")]
+use convoy_server_kit::tls;
+use convoy_server_kit::{Limits, User};
 
 use crate::faults::FaultPlan;
 
@@ -41,6 +43,7 @@ pub struct Settings {
     /// Users that may log in by SASL; without any, every client has access.
     pub users: Vec<User>,
     /// Certificate and key for TLS; without them, connections are not encrypted.
+    #[cfg(feature = "tls")]
     pub tls: Option<Arc<tls::ServerConfig>>,
     /// Whether to accept every client although the address is not loopback and there are no users.
     /// [default: false]
@@ -65,6 +68,7 @@ impl Default for Settings {
             group_join_delay: Duration::from_millis(50),
             upkeep_interval: Duration::from_secs(30),
             users: Vec::new(),
+            #[cfg(feature = "tls")]
             tls: None,
             allow_anonymous_remote: false,
             faults: None,
@@ -107,6 +111,7 @@ impl Settings {
     }
 
     /// Sets certificate and key for TLS.
+    #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(mut self, tls: Arc<tls::ServerConfig>) -> Self {
         self.tls = Some(tls);

@@ -2,6 +2,8 @@
 
 mod access;
 mod bytes;
+#[cfg(feature = "tls")]
+mod encryption;
 
 use crate::{KafkaServer, Settings};
 

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf as _;
-use convoy_server_kit::{Limits, tls};
-use rustls::ServerConfig;
+use convoy_server_kit::Limits;
+#[cfg(feature = "tls")]
+use convoy_server_kit::tls;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+#[cfg(feature = "tls")]
+use tracing::info;
+use tracing::{debug, warn};
 
 use crate::command::{self, Call, Client, Shared};
 use crate::faults::{Fault, Interruption, Moment};
@@ -90,18 +93,22 @@ pub struct Connection<S> {
     pub shared: Arc<Shared>,
     /// Memory that all connections share.
     pub memory: Arc<FrameMemory>,
+    /// Certificate and key, for clients that begin with TLS.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 impl Connection<TcpStream> {
     /// Serves a client until it leaves, is idle for too long, or the server stops or crashes. With a
     /// certificate, clients may begin with TLS.
-    pub async fn accept(self, tls: Option<Arc<ServerConfig>>) {
+    pub async fn accept(self) {
         let crashed = self.shared.crashed.clone();
         let serve = async {
-            match tls {
-                Some(tls) => self.accept_tls_or_plain(tls).await,
-                None => self.run().await,
+            #[cfg(feature = "tls")]
+            if let Some(tls) = self.tls.clone() {
+                return self.accept_tls_or_plain(tls).await;
             }
+            self.run().await;
         };
         tokio::select! {
             () = crashed.cancelled() => {}
@@ -109,7 +116,8 @@ impl Connection<TcpStream> {
         }
     }
 
-    async fn accept_tls_or_plain(self, tls: Arc<ServerConfig>) {
+    #[cfg(feature = "tls")]
+    async fn accept_tls_or_plain(self, tls: Arc<rustls::ServerConfig>) {
         let id = self.id;
         let first_bytes = tls::is_client_hello(&self.stream);
         let begun = tokio::select! {
@@ -131,6 +139,7 @@ impl Connection<TcpStream> {
                     limits: self.limits,
                     shared: self.shared,
                     memory: self.memory,
+                    tls: None,
                 };
                 connection.run().await;
             }

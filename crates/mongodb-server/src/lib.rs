@@ -65,6 +65,7 @@
 //!
 //! # Features
 //!
+//! - `tls`: TLS beside plain connections.
 //! - `fuzzing`: entry points for fuzzers.
 
 mod aggregation;
@@ -75,7 +76,7 @@ mod engine;
 mod error;
 mod faults;
 mod frame;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod query;
 mod server;

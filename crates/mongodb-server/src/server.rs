@@ -252,7 +252,9 @@ fn listen(
 ) -> Result<Server, Error> {
     let connections = AtomicI32::new(0);
     let memory = Arc::new(FrameMemory::new());
-    let (limits, tls) = (settings.limits, settings.tls.clone());
+    let limits = settings.limits;
+    #[cfg(feature = "tls")]
+    let tls = settings.tls.clone();
     let shared = Arc::clone(shared);
     let handle = move |stream, stopping| {
         let id = connections.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
@@ -263,8 +265,10 @@ fn listen(
             limits,
             shared: Arc::clone(&shared),
             memory: Arc::clone(&memory),
+            #[cfg(feature = "tls")]
+            tls: tls.clone(),
         };
-        connection.accept(tls.clone())
+        connection.accept()
     };
     Server::start(listener, limits, handle).map_err(Error::Socket)
 }

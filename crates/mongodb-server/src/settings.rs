@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convoy_server_kit::{Limits, User};
+#[cfg(feature = "tls")]
 use rustls::ServerConfig;
 
 use crate::command::MAX_MESSAGE_BYTES;
@@ -36,6 +37,7 @@ pub struct Settings {
     /// server listens on loopback only.
     pub users: Vec<User>,
     /// Certificate and key for TLS; clients without TLS are served as well.
+    #[cfg(feature = "tls")]
     pub tls: Option<Arc<ServerConfig>>,
     /// What goes wrong on purpose, for tests; nothing if `None`.
     pub faults: Option<Arc<FaultPlan>>,
@@ -64,6 +66,7 @@ impl Settings {
     }
 
     /// Sets certificate and key for TLS.
+    #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(mut self, tls: Arc<ServerConfig>) -> Self {
         self.tls = Some(tls);
@@ -90,6 +93,7 @@ impl Default for Settings {
                 idle: Duration::from_secs(30 * 60),
             },
             users: Vec::new(),
+            #[cfg(feature = "tls")]
             tls: None,
             faults: None,
         }

@@ -58,7 +58,7 @@ mod avro;
 mod checker;
 mod compatibility;
 mod error;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod http;
 mod journal;

@@ -1,20 +1,13 @@
 //! Clients without the right to access the server.
 
-use std::path::{Path, PathBuf};
-
 use tokio::io::AsyncWriteExt;
 
 use crate::tests::bytes::{connect, request, until_closed};
-use crate::{Error, KafkaServer, Settings, User, tls};
+use crate::{Error, KafkaServer, Settings, User};
 
 async fn start(settings: Settings) -> KafkaServer {
     let settings = settings.with_user(User::new("driver", "password"));
     KafkaServer::start(settings).await.unwrap()
-}
-
-fn fixture(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.join("fixtures/tls").join(name)
 }
 
 #[tokio::test]
@@ -46,21 +39,4 @@ async fn address_beyond_loopback_requires_users() {
     assert!(matches!(refused, Error::Exposed { .. }));
     let server = start(settings).await;
     server.stop().await.unwrap();
-}
-
-#[tokio::test]
-async fn client_without_tls_is_disconnected() {
-    let tls = tls::load(&fixture("server.pem"), &fixture("server-key.pem")).unwrap();
-    let server = start(Settings::default().with_tls(tls)).await;
-    let mut stream = connect(&server).await;
-    stream.write_all(&request(18, 0, 1, &[])).await.unwrap();
-    let _alert = until_closed(&mut stream).await;
-}
-
-#[test]
-fn error_names_the_unusable_key() {
-    let error = tls::load(&fixture("server.pem"), &fixture("missing.pem")).unwrap_err();
-    assert!(error.to_string().contains("missing.pem"));
-    let error = tls::load(&fixture("authority.pem"), &fixture("server-key.pem")).unwrap_err();
-    assert!(error.to_string().contains("cannot be used"));
 }

@@ -40,7 +40,7 @@ pub use log::{Log, Position};
 pub use namespace::{Namespace, check_database};
 pub use plan::{Hint, Plan, Usage, plan};
 pub use record::RecordId;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(feature = "fuzzing")]
 pub use record::{Header, read_body};
 pub use scan::{Row, Scan, Source, Stored};
 pub use store::Engine;
