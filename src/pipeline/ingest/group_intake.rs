@@ -65,9 +65,7 @@ impl GroupIntake {
         let enveloped = Enveloped::decode(record, header)?;
         let (schema_id, payload) = split(enveloped.value);
         let (envelope, emission) = (enveloped.envelope, enveloped.emission);
-        if payload_hash(payload) != envelope.payload_hash {
-            return Err("the payload does not match its hash".to_owned());
-        }
+        enveloped.check_hash(payload)?;
         self.check_schema(schema_id, payload)?;
         if !self.runs.contains(emission.run_id) {
             self.runs.insert(emission.run_id.to_owned());
@@ -81,13 +79,13 @@ impl GroupIntake {
         .map_err(|error| error.reason)?;
         Ok(Ready {
             document: to_document(bytes)?,
-            sample: Sample {
-                partition: self.partition,
-                offset: record.offset,
-                envelope: enveloped.on_own_clock(&self.context),
+            sample: enveloped.sample(
+                &self.context,
+                self.partition,
+                record.offset,
                 fetched,
-                payload_bytes: payload.len(),
-            },
+                payload,
+            ),
         })
     }
 

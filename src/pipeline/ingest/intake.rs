@@ -17,7 +17,7 @@ use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::Rejection;
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::stopwatch::Sample;
-use crate::record::{Emission, Envelope, Origin};
+use crate::record::{Emission, Envelope, Origin, payload_hash};
 
 /// Initial guess of a document's bytes beyond its payload.
 pub const DOCUMENT_OVERHEAD: usize = 256;
@@ -74,8 +74,35 @@ impl<'a> Enveloped<'a> {
         }
     }
 
+    /// Checks that the payload is the one that was emitted.
+    pub fn check_hash(&self, payload: &[u8]) -> Result<(), String> {
+        if payload_hash(payload) == self.envelope.payload_hash {
+            Ok(())
+        } else {
+            Err("the payload does not match its hash".to_owned())
+        }
+    }
+
+    /// Returns the facts to measure once the document of the record is stored.
+    pub fn sample(
+        &self,
+        context: &Context,
+        partition: TopicPartition,
+        offset: i64,
+        fetched: u64,
+        payload: &[u8],
+    ) -> Sample {
+        Sample {
+            partition,
+            offset,
+            envelope: self.on_own_clock(context),
+            fetched,
+            payload_bytes: payload.len(),
+        }
+    }
+
     /// Returns the envelope with its timestamps on this process's clock.
-    pub fn on_own_clock(&self, context: &Context) -> Envelope {
+    fn on_own_clock(&self, context: &Context) -> Envelope {
         let Context { clock, boot, .. } = *context;
         let envelope = self.envelope;
         if boot != 0 && self.emission.boot == boot {

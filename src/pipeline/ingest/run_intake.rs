@@ -11,9 +11,8 @@ use crate::pipeline::error::Error;
 use crate::pipeline::ingest::intake::{
     DOCUMENT_OVERHEAD, Enveloped, Intake, Ready, rejection, to_document,
 };
-use crate::pipeline::ingest::stopwatch::Sample;
 use crate::pipeline::value_format::ValueFormat;
-use crate::record::{Envelope, EnvelopeError, PayloadDecoder, payload_hash, write_document};
+use crate::record::{Envelope, EnvelopeError, PayloadDecoder, write_document};
 
 /// Turns the records of one partition that belong to the context's run into documents.
 #[derive(Debug)]
@@ -51,9 +50,7 @@ impl RunIntake {
             return Err("the record belongs to another run".to_owned());
         }
         let payload = self.format.payload(enveloped.value)?;
-        if payload_hash(payload) != envelope.payload_hash {
-            return Err("the payload does not match its hash".to_owned());
-        }
+        enveloped.check_hash(payload)?;
         self.format.check(payload)?;
         let origin = enveloped.origin(&self.context, self.partition, record.offset);
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
@@ -61,13 +58,13 @@ impl RunIntake {
             .map_err(|error| error.reason)?;
         Ok(Ready {
             document: to_document(bytes)?,
-            sample: Sample {
-                partition: self.partition,
-                offset: record.offset,
-                envelope: enveloped.on_own_clock(&self.context),
+            sample: enveloped.sample(
+                &self.context,
+                self.partition,
+                record.offset,
                 fetched,
-                payload_bytes: payload.len(),
-            },
+                payload,
+            ),
         })
     }
 }
