@@ -24,11 +24,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use convoy_server_kit::{Secret, SecretUri};
+use convoy_server_kit::{Secret, SecretUri, User};
 
 use crate::cli::error::Error;
 use crate::containers::engine::DockerEnv;
-use crate::settings::{Credentials, ExternalRegistry};
+use crate::settings::ExternalRegistry;
 
 /// Variables of programs for Confluent Cloud and Atlas, by option.
 const ALIASES: [(&str, &str); 2] = [("broker", "BOOTSTRAP_SERVER"), ("store", "MONGO_DB_URL")];
@@ -71,7 +71,7 @@ impl Environment {
     }
 
     /// Returns the credentials for the broker.
-    pub(super) fn broker_credentials(&self) -> Result<Option<Credentials>, Error> {
+    pub(super) fn broker_credentials(&self) -> Result<Option<User>, Error> {
         self.credentials(BROKER_USERNAME, BROKER_PASSWORD)
     }
 
@@ -120,12 +120,11 @@ impl Environment {
         self.get("NO_COLOR").is_none() && self.get("TERM") != Some("dumb")
     }
 
-    fn credentials(&self, username: Names, password: Names) -> Result<Option<Credentials>, Error> {
+    fn credentials(&self, username: Names, password: Names) -> Result<Option<User>, Error> {
         match (self.first(username), self.first(password)) {
-            (Some((_, username)), Some((_, password))) => Ok(Some(Credentials {
-                username: username.to_owned(),
-                password: Secret::new(password),
-            })),
+            (Some((_, username)), Some((_, password))) => {
+                Ok(Some(User::new(username, Secret::new(password))))
+            }
             (Some((present, _)), None) => Err(Error::HalfCredentials {
                 present,
                 absent: counterpart(present, username, password),

@@ -1,8 +1,8 @@
 //! Decides the kinds of the broker and the store: as requested, or as this machine allows.
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
+use crate::cause::chain;
 use crate::containers::engine::{self, DockerEnv, Engine};
 use crate::error::Error;
 use crate::host::sweep;
@@ -167,16 +167,4 @@ async fn pull(
         }
     };
     engine.pull(image, timeout, on_progress).await
-}
-
-/// Returns an error with its causes in one line.
-pub fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -16,7 +16,7 @@ const REGISTRY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) fn external_endpoint(external: &ExternalBroker) -> Result<Endpoint, Error> {
     let login = external.credentials.as_ref().map(|credentials| Login {
         mechanism: external.sasl_mechanism,
-        user: credentials.username.clone(),
+        user: credentials.name.clone(),
         password: credentials.password.clone(),
     });
     let tls = if external.security_protocol.encrypts() {
@@ -37,7 +37,7 @@ pub(crate) fn external_endpoint(external: &ExternalBroker) -> Result<Endpoint, E
 pub(crate) fn registry_client(external: &ExternalRegistry) -> Result<Client, registry::Error> {
     Client::new(&registry::Settings {
         url: external.url.reveal().to_owned(),
-        user: external.credentials.as_ref().map(Into::into),
+        user: external.credentials.clone(),
         ca_pem: None,
         timeout: REGISTRY_TIMEOUT,
     })

@@ -22,7 +22,7 @@ pub use invocation::Invocation;
 pub use load::LoadSettings;
 pub use produce::ProduceSettings;
 pub use report::{MergeSettings, ShowSettings};
-pub use servers::{BrokerChoice, Credentials, ExternalBroker, ExternalRegistry, StoreChoice};
+pub use servers::{BrokerChoice, ExternalBroker, ExternalRegistry, StoreChoice};
 pub use simulate::SimulateSettings;
 pub use tools::{
     Access, CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, ManualSettings,

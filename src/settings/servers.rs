@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use convoy_server_kit::{Secret, SecretUri, User};
+use convoy_server_kit::{SecretUri, User};
 
 use crate::broker::{Mechanism, SecurityProtocol};
 
@@ -24,29 +24,11 @@ pub struct ExternalBroker {
     /// Addresses, `HOST:PORT`.
     pub bootstrap: Vec<String>,
     /// SASL credentials; `None` connects anonymously.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<User>,
     pub security_protocol: SecurityProtocol,
     pub sasl_mechanism: Mechanism,
     /// PEM file with the CA certificates to trust; `None` trusts the bundled Mozilla roots.
     pub ca_file: Option<PathBuf>,
-}
-
-/// A user and a password.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// User name, or API key.
-    pub username: String,
-    /// Password, or API secret.
-    pub password: Secret,
-}
-
-impl From<&Credentials> for User {
-    fn from(credentials: &Credentials) -> Self {
-        Self {
-            name: credentials.username.clone(),
-            password: credentials.password.clone(),
-        }
-    }
 }
 
 impl fmt::Display for BrokerChoice {
@@ -87,5 +69,5 @@ impl fmt::Display for StoreChoice {
 pub struct ExternalRegistry {
     pub url: SecretUri,
     /// Credentials of HTTP basic authentication.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<User>,
 }

@@ -21,7 +21,7 @@ use crate::faults::FaultPlan;
 /// let settings = Settings::default()
 ///     .with_listen(([127, 0, 0, 1], 27017).into())
 ///     .with_data_dir("data/store")
-///     .with_users([User::new("driver", "secret")]);
+///     .with_user(User::new("driver", "secret"));
 /// assert_eq!(settings.users.len(), 1);
 /// ```
 #[derive(Debug, Clone)]
@@ -58,10 +58,10 @@ impl Settings {
         self
     }
 
-    /// Sets the users that may log in.
+    /// Adds a user.
     #[must_use]
-    pub fn with_users(mut self, users: impl IntoIterator<Item = User>) -> Self {
-        self.users = users.into_iter().collect();
+    pub fn with_user(mut self, user: User) -> Self {
+        self.users.push(user);
         self
     }
 

@@ -1,8 +1,8 @@
 //! The container engine and the images.
 
+use crate::cause::chain;
 use crate::command::doctor::Finding;
 use crate::containers::engine::{DockerEnv, Engine};
-use crate::host::backend::chain;
 use crate::settings::{Backend, DoctorSettings};
 
 /// Checks what `--backend containers` needs.

@@ -4,9 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use convoy_server_kit::User;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-use crate::settings::Credentials;
 
 /// Everything but the unreserved characters of RFC 3986.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC
@@ -29,8 +28,8 @@ pub(super) struct EnvFile<'a> {
     pub store: SocketAddr,
     /// CA certificate, with TLS.
     pub ca_file: Option<&'a Path>,
-    /// Credentials; `None` if authentication is disabled.
-    pub user: Option<&'a Credentials>,
+    /// The only user; `None` if authentication is disabled.
+    pub user: Option<&'a User>,
 }
 
 impl EnvFile<'_> {
@@ -38,7 +37,7 @@ impl EnvFile<'_> {
     fn variables(&self) -> Vec<(&'static str, String)> {
         // Programs for Confluent Cloud always authenticate; the broker accepts any credentials.
         let (name, password) = self.user.map_or((ANYONE, ANYONE), |user| {
-            (user.username.as_str(), user.password.reveal())
+            (user.name.as_str(), user.password.reveal())
         });
         let (protocol, own_protocol) = match self.ca_file {
             Some(_) => ("SASL_SSL", "sasl_ssl"),
@@ -67,7 +66,7 @@ impl EnvFile<'_> {
 
     fn store_uri(&self) -> String {
         let user = self.user.map_or_else(String::new, |user| {
-            let name = utf8_percent_encode(&user.username, &RESERVED);
+            let name = utf8_percent_encode(&user.name, &RESERVED);
             let password = utf8_percent_encode(user.password.reveal(), &RESERVED);
             format!("{name}:{password}@")
         });
@@ -119,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    fn file(user: Option<&Credentials>, ca_file: Option<&Path>) -> String {
+    fn file(user: Option<&User>, ca_file: Option<&Path>) -> String {
         let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let file = EnvFile {
             broker: at(9092),
@@ -133,10 +132,7 @@ mod tests {
 
     #[test]
     fn credentials_are_written_for_all_three_servers() {
-        let user = Credentials {
-            username: "convoy".to_owned(),
-            password: Secret::new("p@ss word"),
-        };
+        let user = User::new("convoy", Secret::new("p@ss word"));
         insta::assert_snapshot!(file(Some(&user), None), @r"
         BOOTSTRAP_SERVER=127.0.0.1:9092
         SECURITY_PROTOCOL=SASL_PLAINTEXT

@@ -22,6 +22,7 @@ use convoy_mongodb_server as store;
 use convoy_mongodb_server::MongoServer;
 use convoy_registry_server as registry;
 use convoy_registry_server::RegistryServer;
+use convoy_server_kit::User;
 use convoy_server_kit::tls::Authority;
 
 use self::env_file::EnvFile;
@@ -32,7 +33,7 @@ use crate::host::roles::{Role, Runtimes};
 use crate::host::sweep;
 use crate::measure::RunClock;
 use crate::run_id::new_run_id;
-use crate::settings::{Credentials, Invocation, UpSettings};
+use crate::settings::{Invocation, UpSettings};
 use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// Printed when the user stops the servers.
@@ -81,7 +82,7 @@ pub fn run(
 impl Serving {
     async fn start(
         settings: &UpSettings,
-        user: Option<&Credentials>,
+        user: Option<&User>,
         data: &DataPlace,
         runtimes: &Runtimes,
     ) -> Result<Self, Error> {
@@ -91,16 +92,16 @@ impl Serving {
         let mut broker = broker::Settings::default()
             .with_listen(loopback(settings.broker_port))
             .with_data_dir(data.of("broker"));
-        broker.users = user.map(broker_user).into_iter().collect();
+        broker.users = user.cloned().into_iter().collect();
         broker.tls.clone_from(&tls);
         let mut registry = registry::Settings::default()
             .with_listen(loopback(settings.registry_port))
             .with_data_dir(data.of("registry"));
-        registry.users = user.map(Into::into).into_iter().collect();
+        registry.users = user.cloned().into_iter().collect();
         let mut store = store::Settings::default()
             .with_listen(loopback(settings.store_port))
-            .with_data_dir(data.of("store"))
-            .with_users(user.map(store_user));
+            .with_data_dir(data.of("store"));
+        store.users = user.cloned().into_iter().collect();
         store.tls = tls;
         let at = |flag| move |error| name_port(flag, error);
         let broker = embedded::start_broker(broker, runtimes)
@@ -121,7 +122,7 @@ impl Serving {
     }
 
     /// Returns the lines for stderr.
-    fn notice(&self, user: Option<&Credentials>, data: &DataPlace) -> String {
+    fn notice(&self, user: Option<&User>, data: &DataPlace) -> String {
         let mut notice = format!(
             "Kafka broker:    {}{}\nSchema Registry: http://{}\nMongoDB store:   mongodb://{}{}\n",
             self.broker.address(),
@@ -134,7 +135,7 @@ impl Serving {
             Some(user) => writeln!(
                 notice,
                 "user:            {} (password in the `.env`)",
-                user.username
+                user.name
             ),
             None => writeln!(notice, "user:            none (authentication is disabled)"),
         };
@@ -157,7 +158,7 @@ impl Serving {
     }
 
     /// Returns the `.env` for clients.
-    fn env_file<'a>(&'a self, user: Option<&'a Credentials>) -> EnvFile<'a> {
+    fn env_file<'a>(&'a self, user: Option<&'a User>) -> EnvFile<'a> {
         EnvFile {
             broker: self.broker.address(),
             registry: self.registry.address(),
@@ -178,14 +179,6 @@ impl Serving {
         store?;
         Ok(())
     }
-}
-
-fn broker_user(user: &Credentials) -> broker::User {
-    broker::User::new(user.username.clone(), user.password.clone())
-}
-
-fn store_user(user: &Credentials) -> store::User {
-    store::User::new(user.username.clone(), user.password.clone())
 }
 
 /// Names the option that sets the port, if the server could not listen on it.

@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use convoy_server_kit::Secret;
+use convoy_server_kit::{Secret, User};
 use rand::distr::{Alphanumeric, SampleString};
 
 use crate::error::Error;
 use crate::host::embedded::DataPlace;
-use crate::settings::{Access, Credentials};
+use crate::settings::Access;
 
 /// Characters of a random password: 143 bits.
 const PASSWORD_LENGTH: usize = 24;
@@ -20,7 +20,7 @@ const PASSWORD_LENGTH: usize = 24;
 const PASSWORD_FILE: &str = "password";
 
 /// Returns the credentials that clients need, `None` if authentication is disabled.
-pub(super) fn credentials(access: &Access, data: &DataPlace) -> Result<Option<Credentials>, Error> {
+pub(super) fn credentials(access: &Access, data: &DataPlace) -> Result<Option<User>, Error> {
     let Access::User { name, password } = access else {
         return Ok(None);
     };
@@ -29,10 +29,7 @@ pub(super) fn credentials(access: &Access, data: &DataPlace) -> Result<Option<Cr
         None if data.is_temporary() => random_password(),
         None => stored_password(&data.of(PASSWORD_FILE))?,
     };
-    Ok(Some(Credentials {
-        username: name.clone(),
-        password,
-    }))
+    Ok(Some(User::new(name.clone(), password)))
 }
 
 /// Returns the stored password, or stores a random one.
@@ -98,7 +95,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let data = DataPlace::open(Some(&directory.path().join("data")), "run").unwrap();
         let drawn = credentials(&access(None), &data).unwrap().unwrap();
-        assert_eq!(drawn.username, "driver");
+        assert_eq!(drawn.name, "driver");
         assert!(credentials(&access(None), &data).unwrap().unwrap() == drawn);
         let mode = fs::metadata(data.of(PASSWORD_FILE))
             .unwrap()

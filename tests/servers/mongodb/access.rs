@@ -6,8 +6,9 @@ use mongodb::bson::doc;
 use mongodb::error::{Error, ErrorKind};
 
 async fn start() -> MongoServer {
-    let users = [User::new("fleet", "p,a=ss"), User::new("other", "pencil")];
-    let settings = Settings::default().with_users(users);
+    let settings = Settings::default()
+        .with_user(User::new("fleet", "p,a=ss"))
+        .with_user(User::new("other", "pencil"));
     MongoServer::start(settings).await.unwrap()
 }
 

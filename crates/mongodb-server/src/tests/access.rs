@@ -6,7 +6,7 @@ use crate::tests::start;
 use crate::{Error, MongoServer, Settings, User};
 
 fn with_user() -> Settings {
-    Settings::default().with_users([User::new("fleet", "pencil")])
+    Settings::default().with_user(User::new("fleet", "pencil"))
 }
 
 #[tokio::test]
