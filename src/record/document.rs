@@ -1,8 +1,14 @@
 //! The document of a reading: written from envelope and payload, read back by the audit.
 //!
 //! ```text
-//!  { _id, vehicle, sequence, run, emitted_at, payload_hash, <the row's fields>, kafka: { topic, partition, offset } }
+//!  { _id, _convoy: { run, vehicle, sequence, emitted_at, payload_hash, kafka: { topic, partition, offset } }, <the payload's fields> }
 //! ```
+//!
+//! Everything that convoy adds is under `_convoy`, so that the payload's fields keep their names. A
+//! payload field named `_id` or `_convoy`, or so with more underscores in front, gets one more
+//! underscore: `_id` becomes `__id`, `__id` becomes `___id`.
+
+use std::borrow::Cow;
 
 use convoy_mongodb_server::bson::{Doc, Element, Invalid, Kind, Writer, subtype};
 
@@ -11,11 +17,11 @@ use crate::record::identity::DocumentId;
 use crate::record::payload::{write_decimal, write_integer, write_json_string};
 use crate::record::typed::{DecodeError, PayloadDecoder};
 
-/// Fields that convoy adds to every document; a column cannot have these names.
-pub const RESERVED_FIELDS: [&str; 7] =
-    [ID, VEHICLE, SEQUENCE, RUN, EMITTED_AT, PAYLOAD_HASH, KAFKA];
+/// Top-level fields that convoy adds to every document.
+pub const RESERVED_FIELDS: [&str; 2] = [ID, OWN];
 
 const ID: &str = "_id";
+const OWN: &str = "_convoy";
 const VEHICLE: &str = "vehicle";
 const SEQUENCE: &str = "sequence";
 const RUN: &str = "run";
@@ -65,16 +71,8 @@ pub fn write_document_with<E>(
     out: &mut Vec<u8>,
     fields: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut writer = Writer::new(out);
-    writer.binary(ID, subtype::UUID, envelope.document_id().as_bytes());
-    writer.integer(VEHICLE, i64::from(envelope.vehicle));
-    writer.int64(SEQUENCE, envelope.sequence.cast_signed());
-    writer.string(RUN, origin.run);
-    writer.date_time(EMITTED_AT, origin.emitted_at_unix_ms);
-    writer.int64(PAYLOAD_HASH, envelope.payload_hash.cast_signed());
-    fields(&mut writer)?;
-    write_coordinates(writer, origin);
-    Ok(())
+    let reading = Some((envelope.vehicle, envelope.sequence));
+    write_with(envelope, origin, reading, out, fields)
 }
 
 /// Writes the document of a record without an envelope to `out`: the id is derived from the
@@ -87,22 +85,58 @@ pub fn write_anonymous_document<E>(
     out: &mut Vec<u8>,
     fields: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
+    write_with(envelope, origin, None, out, fields)
+}
+
+fn write_with<E>(
+    envelope: &Envelope,
+    origin: &Origin<'_>,
+    reading: Option<(u32, u64)>,
+    out: &mut Vec<u8>,
+    fields: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
+) -> Result<(), E> {
     let mut writer = Writer::new(out);
     writer.binary(ID, subtype::UUID, envelope.document_id().as_bytes());
-    writer.date_time(EMITTED_AT, origin.emitted_at_unix_ms);
-    writer.int64(PAYLOAD_HASH, envelope.payload_hash.cast_signed());
+    writer.document(OWN, |own| {
+        if let Some((vehicle, sequence)) = reading {
+            own.string(RUN, origin.run);
+            own.integer(VEHICLE, i64::from(vehicle));
+            own.int64(SEQUENCE, sequence.cast_signed());
+        }
+        own.date_time(EMITTED_AT, origin.emitted_at_unix_ms);
+        own.int64(PAYLOAD_HASH, envelope.payload_hash.cast_signed());
+        own.document(KAFKA, |kafka| {
+            kafka.string(TOPIC, origin.topic);
+            kafka.integer(PARTITION, i64::from(origin.partition));
+            kafka.int64(OFFSET, origin.offset);
+        });
+    });
     fields(&mut writer)?;
-    write_coordinates(writer, origin);
+    writer.finish();
     Ok(())
 }
 
-fn write_coordinates(mut writer: Writer<'_>, origin: &Origin<'_>) {
-    writer.document(KAFKA, |kafka| {
-        kafka.string(TOPIC, origin.topic);
-        kafka.integer(PARTITION, i64::from(origin.partition));
-        kafka.int64(OFFSET, origin.offset);
-    });
-    writer.finish();
+/// Returns the name in the document of a top-level field of a payload.
+pub(super) fn stored_name(name: &str) -> Cow<'_, str> {
+    if name.starts_with('_') && RESERVED_FIELDS.contains(&with_one_underscore(name)) {
+        Cow::Owned(format!("_{name}"))
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// Returns the name in the payload of a field of a document; the inverse of [`stored_name`].
+fn payload_name(name: &str) -> &str {
+    match name.strip_prefix('_') {
+        Some(shorter) if RESERVED_FIELDS.contains(&with_one_underscore(shorter)) => shorter,
+        _ => name,
+    }
+}
+
+/// Drops all leading underscores but one.
+fn with_one_underscore(name: &str) -> &str {
+    let leading = name.bytes().take_while(|byte| *byte == b'_').count();
+    &name[leading.saturating_sub(1)..]
 }
 
 /// Reads documents: identity, coordinates and the payload rebuilt from the fields.
@@ -128,15 +162,15 @@ pub enum Unreadable {
 pub struct StoredDocument<'a> {
     /// The `_id`; `None` if convoy did not create it.
     pub id: Option<DocumentId>,
-    /// The field `vehicle`.
+    /// The field `_convoy.vehicle`.
     pub vehicle: Option<i64>,
-    /// The field `sequence`.
+    /// The field `_convoy.sequence`.
     pub sequence: Option<i64>,
-    /// The field `emitted_at`, milliseconds since 1970.
+    /// The field `_convoy.emitted_at`, milliseconds since 1970.
     pub emitted_at_unix_ms: i64,
     /// The label; `None` if the reader has no label column.
     pub label: Option<&'a str>,
-    /// The field `payload_hash`.
+    /// The field `_convoy.payload_hash`.
     pub payload_hash: Option<u64>,
     /// Fields of the row as JSON, rebuilt from the typed values.
     pub payload: &'a [u8],
@@ -180,17 +214,10 @@ impl DocumentReader {
                         stored.id = id.try_into().ok().and_then(DocumentId::from_bytes);
                     }
                 }
-                (EMITTED_AT, Kind::DateTime) => {
-                    stored.emitted_at_unix_ms = element.date_time().unwrap_or(i64::MIN);
-                }
-                (ID | RUN | EMITTED_AT, _) => {}
-                (VEHICLE, Kind::Int32 | Kind::Int64) => stored.vehicle = element.integer(),
-                (SEQUENCE, Kind::Int32 | Kind::Int64) => stored.sequence = element.integer(),
-                (PAYLOAD_HASH, Kind::Int32 | Kind::Int64) => {
-                    stored.payload_hash = element.integer().map(i64::cast_unsigned);
-                }
-                (KAFKA, Kind::Document) => read_coordinates(element, &mut stored)?,
+                (OWN, Kind::Document) => read_own(element, &mut stored)?,
+                (ID | OWN, _) => {}
                 _ => {
+                    let name = payload_name(name);
                     if self.label_column.as_deref() == Some(name) {
                         stored.label = element.text();
                     }
@@ -206,6 +233,25 @@ impl DocumentReader {
         stored.payload = &self.payload;
         Ok(stored)
     }
+}
+
+fn read_own<'a>(own: Element<'a>, stored: &mut StoredDocument<'a>) -> Result<(), Unreadable> {
+    for element in own.doc().unwrap_or(Doc::EMPTY).checked_elements()? {
+        let (name, element) = element?;
+        match (name, element.kind()) {
+            (EMITTED_AT, Kind::DateTime) => {
+                stored.emitted_at_unix_ms = element.date_time().unwrap_or(i64::MIN);
+            }
+            (VEHICLE, Kind::Int32 | Kind::Int64) => stored.vehicle = element.integer(),
+            (SEQUENCE, Kind::Int32 | Kind::Int64) => stored.sequence = element.integer(),
+            (PAYLOAD_HASH, Kind::Int32 | Kind::Int64) => {
+                stored.payload_hash = element.integer().map(i64::cast_unsigned);
+            }
+            (KAFKA, Kind::Document) => read_coordinates(element, stored)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn read_coordinates<'a>(
@@ -338,6 +384,18 @@ mod tests {
             r#"{"class":"neg","aa_000":1,"bt_000":NaN}"#,
         ] {
             reason(payload);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn stored_names_never_collide_with_each_other_or_with_our_own(
+            one in "_{0,3}(id|convoy|x|)", other in "_{0,3}(id|convoy|x|)",
+        ) {
+            let stored = stored_name(&one);
+            prop_assert!(!RESERVED_FIELDS.contains(&stored.as_ref()));
+            prop_assert_eq!(payload_name(&stored), one.as_str());
+            prop_assert_eq!(stored == stored_name(&other), one == other);
         }
     }
 

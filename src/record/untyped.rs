@@ -9,7 +9,7 @@ use std::fmt;
 use convoy_mongodb_server::bson::Writer;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::record::document::RESERVED_FIELDS;
+use crate::record::document::stored_name;
 use crate::record::typed::DecodeError;
 
 /// Maximum depth of a value. MongoDB rejects documents with more than 100 levels.
@@ -59,7 +59,7 @@ impl<'de> Visitor<'de> for Fields<'_, '_, '_> {
             index,
         })? {
             map.next_value_seed(Field {
-                key: &self.names[index_of_name],
+                key: &stored_name(&self.names[index_of_name]),
                 depth: 0,
                 writer: self.writer,
             })?;
@@ -98,9 +98,6 @@ impl Visitor<'_> for Name<'_> {
             .is_some_and(|known| known == name)
         {
             return Ok(self.index);
-        }
-        if RESERVED_FIELDS.contains(&name) {
-            return Err(E::custom(format!("field `{name}` has a reserved name")));
         }
         check_name(name)?;
         // The remaining names belong to a payload with other fields.
@@ -304,16 +301,7 @@ mod tests {
     #[test]
     fn payloads_that_cannot_be_documents_are_rejected() {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(95), "]".repeat(95));
-        for payload in [
-            "",
-            "[]",
-            "1",
-            "{",
-            r#"{"_id":1}"#,
-            r#"{"kafka":1}"#,
-            r#"{"a\u0000":1}"#,
-            &deep,
-        ] {
+        for payload in ["", "[]", "1", "{", r#"{"a\u0000":1}"#, &deep] {
             assert!(document(payload).is_err(), "{payload}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bson::{Document, doc};
+use bson::doc;
 
 use crate::audit::{Expected, FirstPass, Ledger, Scope, SecondPass, Verdict};
 use crate::fleet::{self, Reading, Readings};
@@ -104,24 +104,22 @@ pub async fn verdict(
     hashes: impl FnOnce() -> Result<Option<Vec<u64>>, Error>,
     mut accounting: Option<Accounting<'_>>,
 ) -> Result<Verdict, Error> {
-    let filter = doc! { "run": &case.run_id };
+    let filter = doc! { "_convoy.run": &case.run_id };
     let mut first_pass = FirstPass::new(case.scope.clone());
     let mut reader = DocumentReader::with_label(case.label_column.clone());
     documents
-        .scan(filter.clone(), |document| {
-            match reader.read(document.as_bytes()) {
-                Ok(stored) => {
-                    first_pass.visit(&stored);
-                    if let Some(accounting) = &mut accounting {
-                        accounting.visit(&stored);
-                    }
+        .scan(filter, |document| match reader.read(document.as_bytes()) {
+            Ok(stored) => {
+                first_pass.visit(&stored);
+                if let Some(accounting) = &mut accounting {
+                    accounting.visit(&stored);
                 }
-                Err(_malformed) => first_pass.visit_unreadable(),
             }
+            Err(_malformed) => first_pass.visit_unreadable(),
         })
         .await
         .map_err(Error::Store)?;
-    let letters = dead_letters_only(case, documents, dead_letters, filter).await?;
+    let letters = dead_letters_only(case, documents, dead_letters).await?;
     let strays = letters.keys().filter(|letter| stray(case, letter));
     let (all, strays) = (letters.len() as u64, strays.count() as u64);
     let mut verdict = Verdict::new(&case.ledger, &first_pass, all, strays);
@@ -153,13 +151,12 @@ async fn dead_letters_only(
     case: &Case,
     documents: &Documents,
     dead_letters: &Documents,
-    filter: Document,
 ) -> Result<BTreeMap<Identity, Reason>, Error> {
     /// Ids of one look-up.
     const CHUNK: usize = 1_000;
     let mut letters = BTreeMap::new();
     dead_letters
-        .scan(filter, |letter| {
+        .scan(doc! { "run": &case.run_id }, |letter| {
             let text = |found: Result<&str, _>| found.unwrap_or_default().to_owned();
             let topic = letter
                 .get_document("kafka")
@@ -232,12 +229,13 @@ async fn second_pass(
     };
     let mut reader = DocumentReader::default();
     documents
-        .scan(doc! { "run": &case.run_id }, |document| {
-            match reader.read(document.as_bytes()) {
+        .scan(
+            doc! { "_convoy.run": &case.run_id },
+            |document| match reader.read(document.as_bytes()) {
                 Ok(stored) => second_pass.visit(&stored, expected),
                 Err(_malformed) => second_pass.visit_unreadable(),
-            }
-        })
+            },
+        )
         .await
         .map_err(Error::Store)?;
     Ok(second_pass)

@@ -241,7 +241,8 @@ impl Writer {
             headers: BTreeMap::new(),
         });
         // Without a run, the record is not a reading.
-        let run_id = self.pending.documents[index].get_str("run").ok();
+        let own = self.pending.documents[index].get_document("_convoy").ok();
+        let run_id = own.and_then(|own| own.get_str("run").ok());
         let reading = (sample.envelope.vehicle, sample.envelope.sequence);
         let poison = Poison {
             record,
