@@ -80,6 +80,9 @@ fn document(run: RunKey, n: u64, offset: i64) -> (Vec<u8>, u128) {
         partition: 0,
         offset,
         emitted_at_unix_ms: n.cast_signed(),
+        timestamp_ms: 0,
+        key: None,
+        headers: &[],
     };
     let mut bytes = Vec::new();
     let decoder = PayloadDecoder::new(&schema());

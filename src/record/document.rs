@@ -1,18 +1,23 @@
 //! The document of a reading: written from envelope and payload, read back by the audit.
 //!
 //! ```text
-//!  { _id, _convoy: { run, vehicle, sequence, emitted_at, payload_hash, kafka: { topic, partition, offset } }, <the payload's fields> }
+//!  { _id, _convoy: { run, vehicle, sequence, emitted_at, payload_hash, kafka: { topic, partition, offset, timestamp, key, headers: [{ name, value }, …] } }, <the payload's fields> }
 //! ```
 //!
 //! Everything that convoy adds is under `_convoy`, so that the payload's fields keep their names. A
 //! payload field named `_id` or `_convoy`, or so with more underscores in front, gets one more
 //! underscore: `_id` becomes `__id`, `__id` becomes `___id`.
+//!
+//! Keys and header values are text if they are UTF-8, else binary; null stays null. The header
+//! `convoy` is left out: its content is in the other fields. Without other headers, `headers` is
+//! absent.
 
 use std::borrow::Cow;
 
 use convoy_mongodb_server::bson::{Doc, Element, Invalid, Kind, Writer, subtype};
 
 use crate::record::envelope::Envelope;
+use crate::record::headers::Header;
 use crate::record::identity::DocumentId;
 use crate::record::payload::{write_decimal, write_integer, write_json_string};
 use crate::record::typed::{DecodeError, PayloadDecoder};
@@ -45,6 +50,12 @@ pub struct Origin<'a> {
     pub offset: i64,
     /// Intended instant in milliseconds since 1970.
     pub emitted_at_unix_ms: i64,
+    /// Timestamp of the record in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// Key of the record.
+    pub key: Option<&'a [u8]>,
+    /// Headers of the record in order.
+    pub headers: &'a [Header],
 }
 
 /// Writes the document of one record to `out`.
@@ -109,11 +120,39 @@ fn write_with<E>(
             kafka.string(TOPIC, origin.topic);
             kafka.integer(PARTITION, i64::from(origin.partition));
             kafka.int64(OFFSET, origin.offset);
+            kafka.date_time("timestamp", origin.timestamp_ms);
+            write_bytes(kafka, "key", origin.key);
+            write_headers(kafka, origin.headers);
         });
     });
     fields(&mut writer)?;
     writer.finish();
     Ok(())
+}
+
+fn write_headers(kafka: &mut Writer<'_>, headers: &[Header]) {
+    let mut others = headers.iter().filter(|it| it.name != Envelope::HEADER);
+    let Some(first) = others.next() else {
+        return;
+    };
+    kafka.array("headers", |array| {
+        let mut digits = itoa::Buffer::new();
+        for (index, header) in std::iter::once(first).chain(others).enumerate() {
+            array.document(digits.format(index), |entry| {
+                entry.string("name", &header.name);
+                write_bytes(entry, "value", header.value.as_deref());
+            });
+        }
+    });
+}
+
+/// Writes bytes as text if they are UTF-8, else as binary.
+fn write_bytes(writer: &mut Writer<'_>, name: &str, bytes: Option<&[u8]>) {
+    match bytes.map(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)) {
+        None => writer.null(name),
+        Some(Ok(text)) => writer.string(name, text),
+        Some(Err(bytes)) => writer.binary(name, subtype::GENERIC, bytes),
+    }
 }
 
 /// Returns the name in the document of a top-level field of a payload.
@@ -318,6 +357,9 @@ mod tests {
         partition: 2,
         offset: 9,
         emitted_at_unix_ms: 0,
+        timestamp_ms: 0,
+        key: None,
+        headers: &[],
     };
 
     fn document(payload: &[u8]) -> Result<Vec<u8>, DecodeError> {
@@ -397,6 +439,45 @@ mod tests {
             prop_assert_eq!(payload_name(&stored), one.as_str());
             prop_assert_eq!(stored == stored_name(&other), one == other);
         }
+    }
+
+    #[test]
+    fn key_and_headers_are_text_if_they_are_utf_8() {
+        let header = |name: &str, value: Option<&[u8]>| Header {
+            name: name.to_owned(),
+            value: value.map(<[u8]>::to_vec),
+        };
+        let headers = [
+            header("trace", Some(b"b")),
+            header(Envelope::HEADER, Some(b"\x02")),
+            header("trace", Some(b"\xff")),
+            header("null", None),
+        ];
+        let origin = Origin {
+            key: Some(b"truck-17"),
+            headers: &headers,
+            ..ORIGIN
+        };
+        let mut bytes = Vec::new();
+        let fields = |_: &mut Writer<'_>| Ok::<_, DecodeError>(());
+        write_anonymous_document(&envelope(b""), &origin, &mut bytes, fields).unwrap();
+        let document = bson::RawDocumentBuf::from_bytes(bytes).unwrap();
+        let document = bson::Document::try_from(document).unwrap();
+        let own = document.get_document("_convoy").unwrap();
+        let binary = bson::Binary {
+            subtype: bson::spec::BinarySubtype::Generic,
+            bytes: vec![0xff],
+        };
+        let expected = bson::doc! {
+            "topic": "topic", "partition": 2, "offset": 9_i64,
+            "timestamp": bson::DateTime::from_millis(0), "key": "truck-17",
+            "headers": [
+                { "name": "trace", "value": "b" },
+                { "name": "trace", "value": binary },
+                { "name": "null", "value": bson::Bson::Null },
+            ],
+        };
+        assert_eq!(own.get_document("kafka").unwrap(), &expected);
     }
 
     #[test]

@@ -143,7 +143,7 @@ async fn send_without_envelope(place: &Place, values: &[&str]) {
     let mut batch = Batch::default();
     for value in values {
         let value = value.as_bytes().to_vec();
-        batch.push_message(None, Some(value), std::collections::BTreeMap::new(), 1_000);
+        batch.push_message(None, Some(value), crate::record::Headers::default(), 1_000);
     }
     let mut partition = connector.partition("readings", 0);
     partition.produce(batch, Compression::None).await;
@@ -190,7 +190,7 @@ async fn records_without_envelope_are_stored_once_by_coordinates() {
         })
         .collect();
     let own = |offset: i64| {
-        doc! { "kafka": { "topic": "readings", "partition": 0, "offset": offset } }
+        doc! { "kafka": { "topic": "readings", "partition": 0, "offset": offset, "timestamp": bson::DateTime::from_millis(1_000), "key": bson::Bson::Null } }
     };
     let expected = [
         doc! { "_convoy": own(0), "a": 1, "b": { "c": [true, bson::Bson::Null] } },
