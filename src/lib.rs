@@ -14,13 +14,13 @@
 //!        fuzz ─▶ dataset, proxy, record, registry
 //!     program ─▶ cli, command, error, host, settings, terminal
 //!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, settings, store, suggest, terminal
-//!     command ─▶ audit, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, store, summary, terminal
-//!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal
+//!     command ─▶ audit, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, store, summary, terminal, text
+//!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal, text
 //!      run_id ─▶ report
 //!        host ─▶ broker, cause, containers, error, faults, fleet, load, measure, pipeline, platform, proxy, record, registry, report, settings, store, terminal
 //!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum
 //!       error ─▶ containers, dataset, faults, pipeline, registry, report
-//!      report ─▶ audit, measure, record
+//!      report ─▶ audit, measure, record, text
 //!    pipeline ─▶ audit, broker, cause, containers, dataset, faults, fleet, load, measure, record, registry, store, string_enum
 //!       store ─▶ cause, containers, record
 //!       fleet ─▶ load, string_enum
@@ -30,6 +30,7 @@
 //!      broker ─▶ cause, containers, platform, record, string_enum
 //!      record ─▶ dataset
 //!  containers ─▶ measure, platform
+//!    terminal ─▶ text
 //! ```
 
 pub mod audit;
@@ -61,5 +62,6 @@ mod string_enum;
 mod suggest;
 pub mod summary;
 pub mod terminal;
+pub mod text;
 
 pub use program::main;

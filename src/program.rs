@@ -9,7 +9,7 @@ use crate::command::{self, Command};
 use crate::error::ExitStatus;
 use crate::host::backend;
 use crate::settings::Invocation;
-use crate::terminal::{ProgressMode, Terminal};
+use crate::terminal::{Colors, ProgressMode, Terminal};
 
 /// Runs convoy with the arguments and the environment of the process.
 pub fn main() -> ExitCode {
@@ -21,12 +21,12 @@ pub fn main() -> ExitCode {
 fn convoy() -> ExitStatus {
     // The provider of HTTP clients; only a second call could fail.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    let plain = Terminal::new(ProgressMode::Never, false);
+    let plain = Terminal::new(ProgressMode::Never, Colors::Never);
     let environment = match Environment::read(std::env::vars_os(), Path::new(".")) {
         Ok(environment) => environment,
         Err(error) => return reject(&error, &plain),
     };
-    let terminal = |progress| Terminal::new(progress, environment.colored());
+    let terminal = |progress| Terminal::new(progress, environment.colors());
     match cli::parse(std::env::args_os(), &environment) {
         Ok(Request::Show(text)) => show(&text, &plain),
         Ok(Request::Run {
@@ -82,7 +82,7 @@ fn reject(error: &cli::Error, terminal: &Terminal) -> ExitStatus {
 /// Prints where the panic occurred; the joiner of the thread decides how the run ends.
 fn report_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(%panic, "a thread panicked");
-    let terminal = Terminal::new(ProgressMode::Never, false);
+    let terminal = Terminal::new(ProgressMode::Never, Colors::Never);
     terminal.say(format_args!(
         "error: convoy has a bug: {panic}\n\nhint: please report this with the command line and the log of the run"
     ));

@@ -72,7 +72,7 @@ impl Place {
     /// The error as the user reads it, with the directory's name replaced.
     fn error(&self, line: &str) -> String {
         let error = self.request(line).unwrap_err();
-        let text = render_error(&error, error.hint().as_deref(), false);
+        let text = render_error(&error, error.hint().as_deref(), &Default::default());
         text.replace(&format!("{}/", self.directory.path().display()), "")
     }
 }

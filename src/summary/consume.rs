@@ -5,6 +5,7 @@ use crate::report::{Consumed, Durability, Ownership, Report, Status, rfc3339};
 use crate::settings::ConsumeSettings;
 use crate::summary::builder::{Process, ReportBuilder};
 use crate::summary::cpu::CpuUse;
+use crate::summary::measurements::summarize_consumer;
 use crate::summary::topology;
 
 /// Builds the report of a consumer process that started at an instant of the run's clock.
@@ -26,6 +27,7 @@ pub fn consumer_report(
     let mut builder = ReportBuilder::new(process, status, topology, recording);
     builder.checkouts = consumed.checkouts;
     let report = &mut builder.report;
+    report.summary = summarize_consumer(recording);
     report.run.started_at = rfc3339(context.clock.unix_ms(started));
     report.durability = Durability {
         broker: "as the cluster is configured".to_owned(),
@@ -36,6 +38,7 @@ pub fn consumer_report(
         .map(|first| first.saturating_sub(started));
     report.summary.startup_to_first_stored_ms = to_first.map(|nanos| nanos as f64 / 1e6);
     report.intervals.clone_from(&consumed.intervals);
+    report.outages.clone_from(&consumed.outages);
     let date = |stamp: Option<u64>| stamp.map(|stamp| context.clock.unix_ms(stamp));
     report.consumed = Some(Consumed {
         group: settings.group.clone(),

@@ -162,7 +162,7 @@ impl Observer for Display {
             arrived: self.arrived,
             backlog: interval.backlog,
             rate: last_second as f64 / INTERVAL.as_secs_f64(),
-            end_to_end_p99_us: interval.end_to_end_latency_p99_us,
+            end_to_end_p99_us: interval.stages.end_to_end_latency.p99_us,
         };
         state.progress.update(&snapshot);
         if let Some(log) = &mut state.log {

@@ -172,7 +172,7 @@ struct StderrLine<'terminal>(&'terminal Terminal);
 
 impl Write for StderrLine<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_stderr(bytes);
+        self.0.write_lines(&String::from_utf8_lossy(bytes));
         Ok(bytes.len())
     }
 

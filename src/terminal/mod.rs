@@ -12,4 +12,4 @@ mod streams;
 pub use errors::render as render_error;
 pub use logging::{LOG_DIRECTORY, start_logging};
 pub use progress::{Arrived, Expected, Phase, Progress, Snapshot};
-pub use streams::{ProgressMode, Terminal, Verbosity};
+pub use streams::{Colors, ProgressMode, Terminal, Verbosity};

@@ -1,11 +1,12 @@
 //! Progress of a run: bars on a terminal, otherwise plain lines.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::terminal::streams::Terminal;
+use crate::text::quantity;
 
 /// Interval between plain lines of a phase.
 const LINE_PERIOD: Duration = Duration::from_secs(5);
@@ -55,7 +56,9 @@ impl fmt::Display for Expected {
             Self::Duration(duration) => {
                 write!(formatter, "{}", humantime::format_duration(*duration))
             }
-            Self::Records(records) => write!(formatter, "{records} records"),
+            Self::Records(records) => {
+                write!(formatter, "{} records", quantity::count(*records))
+            }
         }
     }
 }
@@ -94,24 +97,23 @@ pub struct Snapshot {
     pub backlog: u64,
     /// Records stored per second in the last interval.
     pub rate: f64,
-    /// End-to-end 99th percentile of the last interval.
-    pub end_to_end_p99_us: u64,
+    /// End-to-end 99th percentile of the last interval; `None` if nothing was stored.
+    pub end_to_end_p99_us: Option<u64>,
 }
 
-impl fmt::Display for Snapshot {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{:.1} records/s · backlog {}",
-            self.rate, self.backlog
-        )?;
-        match self.arrived {
-            Arrived::Stored => {
-                let p99_ms = self.end_to_end_p99_us as f64 / 1e3;
-                write!(formatter, " · p99 {p99_ms:.1} ms")
-            }
-            Arrived::Acknowledged => Ok(()),
+impl Snapshot {
+    /// Returns what it shows, the most important first.
+    fn items(&self) -> Vec<String> {
+        let mut items = vec![
+            format!("{} records/s", quantity::rate(self.rate)),
+            format!("backlog {}", quantity::count(self.backlog)),
+        ];
+        if self.arrived == Arrived::Stored {
+            let p99 = self.end_to_end_p99_us;
+            let p99 = p99.map_or_else(|| "–".to_owned(), quantity::duration);
+            items.push(format!("p99 {p99}"));
         }
+        items
     }
 }
 
@@ -127,9 +129,17 @@ struct Current {
     phase: Phase,
     expected: Option<Expected>,
     bar: Option<ProgressBar>,
+    began: Instant,
+    last: Snapshot,
     /// Time of the last plain line since the start of the phase.
     last_line: Duration,
 }
+
+/// Columns of a phase's name.
+const PHASE_WIDTH: usize = 13;
+
+/// Columns of the shortest bar.
+const BAR_WIDTH: usize = 12;
 
 impl Progress {
     /// Starts a progress display without a phase.
@@ -145,7 +155,7 @@ impl Progress {
         self.finish();
         let bar = self.terminal.draws_bars.then(|| {
             let bar = self.terminal.bars.add(ProgressBar::no_length());
-            bar.set_style(style(expected));
+            bar.set_style(style(expected.is_some()));
             bar.set_prefix(phase.to_string());
             bar.set_length(expected.map_or(0, length));
             bar.enable_steady_tick(SPINNER_PERIOD);
@@ -161,6 +171,8 @@ impl Progress {
             phase,
             expected,
             bar,
+            began: Instant::now(),
+            last: Snapshot::default(),
             last_line: Duration::ZERO,
         });
     }
@@ -170,39 +182,114 @@ impl Progress {
         let Some(current) = &mut self.current else {
             return;
         };
-        if let Some(bar) = &current.bar {
-            bar.set_position(match current.expected {
+        current.last = *snapshot;
+        if current.bar.is_some() {
+            let mut items = vec![reached(current.expected, snapshot)];
+            items.extend(snapshot.items());
+            let position = match current.expected {
                 Some(Expected::Duration(_)) => milliseconds(snapshot.elapsed),
-                Some(Expected::Records(_)) | None => snapshot.stored,
-            });
-            bar.set_message(snapshot.to_string());
+                Some(Expected::Records(_)) => snapshot.emitted,
+                None => 0,
+            };
+            self.draw(Some(position), &items);
         } else if snapshot.elapsed.saturating_sub(current.last_line) >= LINE_PERIOD {
             current.last_line = snapshot.elapsed;
             self.terminal.say(format_args!(
-                "{}: {} s · {} {} · {snapshot}",
+                "{}: {} · {} {} · {}",
                 current.phase,
-                snapshot.elapsed.as_secs(),
-                snapshot.stored,
-                snapshot.arrived
+                reached(current.expected, snapshot),
+                quantity::count(snapshot.stored),
+                snapshot.arrived,
+                snapshot.items().join(" · ")
             ));
         }
     }
 
-    /// Shows a message about the current phase.
+    /// Shows how many of a known number of things the current phase has done.
+    pub fn done(&mut self, done: u64, of: u64, things: &str) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        let text = format!("{} / {} {things}", quantity::count(done), quantity::count(of));
+        if let Some(bar) = &current.bar {
+            bar.set_length(of);
+            self.draw(Some(done), &[text]);
+        } else {
+            let elapsed = current.began.elapsed();
+            if elapsed.saturating_sub(current.last_line) >= LINE_PERIOD {
+                current.last_line = elapsed;
+                self.terminal.say(format_args!("{}: {text}", current.phase));
+            }
+        }
+    }
+
+    /// Shows a message about the current phase. One that does not fit beside a bar stands above it.
     pub fn message(&mut self, text: &str) {
         let Some(current) = &self.current else {
             return;
         };
-        match &current.bar {
-            Some(bar) => bar.set_message(text.to_owned()),
-            None => self.terminal.say(format_args!("{}: {text}", current.phase)),
+        let columns = PHASE_WIDTH + text.chars().count();
+        if current.bar.is_some() && self.terminal.stderr_page().fits(columns) {
+            self.draw(None, &[text.to_owned()]);
+        } else {
+            self.terminal
+                .say(format_args!("{}: {text}", current.phase));
         }
     }
 
-    /// Ends the current phase; its bar stays on the screen.
+    /// Ends the current phase; its bar stays on the screen, with the totals of the phase.
     pub fn finish(&mut self) {
-        if let Some(bar) = self.current.take().and_then(|current| current.bar) {
+        let Some(current) = &self.current else {
+            return;
+        };
+        if let Some(bar) = current.bar.clone() {
+            let (last, elapsed) = (current.last, current.began.elapsed());
+            let stored = format!("{} {}", quantity::count(last.stored), last.arrived);
+            match current.expected {
+                Some(Expected::Duration(expected)) => {
+                    let reached = elapsed.min(expected);
+                    let time = format!("{} / {}", seconds(reached), seconds(expected));
+                    self.draw(Some(milliseconds(reached)), &[time, stored]);
+                }
+                Some(Expected::Records(records)) => {
+                    // The last update is up to a second old.
+                    let emitted = last.emitted.min(records);
+                    let time = seconds(elapsed);
+                    let of = quantity::count(records);
+                    let all = format!("{} / {of} emitted", quantity::count(emitted));
+                    self.draw(Some(emitted), &[all, stored, time]);
+                }
+                None if bar.length().unwrap_or_default() > 0 => {
+                    self.draw(bar.length(), &[]);
+                }
+                None => {}
+            }
             bar.abandon();
+        }
+        self.current = None;
+    }
+
+    /// Draws the bar of the current phase, with as many items as fit beside it.
+    fn draw(&self, position: Option<u64>, items: &[String]) {
+        let Some(current) = &self.current else {
+            return;
+        };
+        let Some(bar) = &current.bar else {
+            return;
+        };
+        let page = self.terminal.stderr_page();
+        let mut items = items.to_vec();
+        while items.len() > 1 && !page.fits(PHASE_WIDTH + columns(&items)) {
+            items.pop();
+        }
+        let known = current.expected.is_some() || bar.length().unwrap_or_default() > 0;
+        let room = page.fits(PHASE_WIDTH + BAR_WIDTH + columns(&items));
+        bar.set_style(style(known && room));
+        if !items.is_empty() {
+            bar.set_message(items.join(" · "));
+        }
+        if let Some(position) = position {
+            bar.set_position(position);
         }
     }
 }
@@ -213,11 +300,43 @@ impl Drop for Progress {
     }
 }
 
-fn style(expected: Option<Expected>) -> ProgressStyle {
-    let template = match expected {
-        Some(Expected::Duration(_)) => "{prefix:12} {wide_bar} {elapsed} {msg}",
-        Some(Expected::Records(_)) => "{prefix:12} {wide_bar} {human_pos}/{human_len} {msg}",
-        None => "{prefix:12} {spinner} {elapsed} {msg}",
+/// Columns of items joined to a line, and of the blanks around it.
+fn columns(items: &[String]) -> usize {
+    let joined: usize = items.iter().map(|item| item.chars().count() + 3).sum();
+    joined + 1
+}
+
+/// Returns how far a phase is.
+fn reached(expected: Option<Expected>, snapshot: &Snapshot) -> String {
+    match expected {
+        Some(Expected::Duration(expected)) => {
+            let elapsed = snapshot.elapsed.min(expected);
+            format!("{} / {}", seconds(elapsed), seconds(expected))
+        }
+        Some(Expected::Records(records)) => {
+            let emitted = quantity::count(snapshot.emitted.min(records));
+            format!("{emitted} / {} emitted", quantity::count(records))
+        }
+        None => seconds(snapshot.elapsed),
+    }
+}
+
+/// Formats a time in whole seconds, or exactly if it is shorter than two.
+fn seconds(duration: Duration) -> String {
+    let whole = Duration::from_secs(duration.as_secs());
+    let shown = if duration.as_secs() < 2 {
+        Duration::from_millis(milliseconds(duration))
+    } else {
+        whole
+    };
+    humantime::format_duration(shown).to_string()
+}
+
+fn style(bar: bool) -> ProgressStyle {
+    let template = if bar {
+        "{prefix:12} {wide_bar} {msg}"
+    } else {
+        "{prefix:12} {wide_msg}"
     };
     ProgressStyle::with_template(template).expect("the templates above are valid")
 }
@@ -237,31 +356,45 @@ fn milliseconds(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn styles_of_all_phases_parse() {
-        for expected in [
-            None,
-            Some(Expected::Duration(Duration::from_secs(10))),
-            Some(Expected::Records(100)),
-        ] {
-            let _valid = style(expected);
-        }
-    }
-
-    #[test]
-    fn snapshot_shows_rate_backlog_and_p99() {
-        let snapshot = Snapshot {
+    fn snapshot(p99: Option<u64>) -> Snapshot {
+        Snapshot {
             elapsed: Duration::from_secs(3),
             emitted: 152,
             stored: 150,
             arrived: Arrived::Stored,
-            backlog: 2,
-            rate: 49.96,
-            end_to_end_p99_us: 20_912,
-        };
+            backlog: 12_853,
+            rate: 9_601.2,
+            end_to_end_p99_us: p99,
+        }
+    }
+
+    #[test]
+    fn styles_parse() {
+        for bar in [false, true] {
+            let _valid = style(bar);
+        }
+    }
+
+    #[test]
+    fn snapshot_shows_rate_backlog_and_p99_as_the_report_does() {
         assert_eq!(
-            snapshot.to_string(),
-            "50.0 records/s · backlog 2 · p99 20.9 ms"
+            snapshot(Some(9_601_000)).items(),
+            ["9,601 records/s", "backlog 12,853", "p99 9.60 s"]
         );
+    }
+
+    #[test]
+    fn p99_is_unknown_while_nothing_is_stored() {
+        assert_eq!(snapshot(None).items()[2], "p99 –");
+    }
+
+    #[test]
+    fn progress_names_the_end_of_a_phase() {
+        let of = |expected| reached(expected, &snapshot(None));
+        let ten = Duration::from_secs(10);
+        assert_eq!(of(Some(Expected::Duration(ten))), "3s / 10s");
+        let records = Expected::Records(200_000);
+        assert_eq!(of(Some(records)), "152 / 200,000 emitted");
+        assert_eq!(of(None), "3s");
     }
 }

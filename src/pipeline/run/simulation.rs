@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Verdict;
-use crate::measure::{Interval, Recording};
+use crate::measure::{Interval, Outage, Recording};
 use crate::pipeline::audit::{Accounting, Case, count_repetitions, verdict};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
@@ -23,6 +23,8 @@ pub struct Outcome {
     pub recording: Recording,
     /// Counts and latencies per second.
     pub intervals: Vec<Interval>,
+    /// Outages of the servers.
+    pub outages: Vec<Outage>,
     /// What happened to every reading; `None` if the audit failed.
     pub verdict: Option<Verdict>,
     /// Error that ended the run early.
@@ -87,6 +89,7 @@ pub async fn run(
     Ok(Outcome {
         recording: finished.recording,
         intervals: finished.intervals,
+        outages: finished.outages,
         verdict,
         failure,
         interrupted,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::audit::Ledger;
 use crate::broker::Partition;
 use crate::fleet::Readings;
-use crate::measure::{Interval, Recorder, Recording, nanos, thread_cpu_time};
+use crate::measure::{Interval, Outage, Recorder, Recording, nanos, thread_cpu_time};
 use crate::pipeline::context::Context;
 use crate::pipeline::emit::{Acks, PartitionProducer, Queue, Router, StopFlag, emit};
 use crate::pipeline::error::Error;
@@ -19,7 +19,7 @@ use crate::pipeline::ingest::{
 };
 use crate::pipeline::retry;
 use crate::pipeline::run::prepare::{Consumers, Producers};
-use crate::pipeline::run::progress::{Destination, Gathered, Observer, Phase, gather};
+use crate::pipeline::run::progress::{Destination, Gathered, Observer, Phase, Timeline, gather};
 use crate::pipeline::settings::{EmissionSettings, StorageSettings};
 
 type Produced = (Ledger, Result<(), Error>);
@@ -41,7 +41,7 @@ pub struct Tasks {
     ended: CancellationToken,
     ledger: Ledger,
     failure: Option<Error>,
-    start: u64,
+    timeline: Arc<Timeline>,
 }
 
 /// Consumers and writers, and what is needed to end them.
@@ -61,6 +61,8 @@ pub struct Finished {
     pub ledger: Ledger,
     pub recording: Recording,
     pub intervals: Vec<Interval>,
+    /// Outages of the servers.
+    pub outages: Vec<Outage>,
     /// Error that ended the run early.
     pub failure: Option<Error>,
     /// Start of the schedule, nanoseconds on the run's clock.
@@ -102,15 +104,17 @@ impl Tasks {
         let start = context.clock.now();
         let emitted = spawn_emitter(context, emission, &queues, &stop, start);
         let ended = CancellationToken::new();
-        let destination = match consumers {
-            Some(_) => Destination::Store,
-            None => Destination::Broker,
+        let (destination, batch_wait) = match &consumers {
+            Some(consumers) => (Destination::Store, consumers.storage.batch_wait),
+            None => (Destination::Broker, Duration::ZERO),
         };
+        let (warm_up, linger) = (emission.fleet.warm_up, emission.linger);
+        let timeline = Arc::new(Timeline::new(start, warm_up, linger, batch_wait));
         let gathering = gather(
             Arc::clone(context),
             recorders.clone(),
             destination,
-            start,
+            Arc::clone(&timeline),
             Arc::clone(observer),
             ended.clone(),
         );
@@ -127,7 +131,7 @@ impl Tasks {
             ended,
             ledger: Ledger::default(),
             failure: None,
-            start,
+            timeline,
         }
     }
 
@@ -138,7 +142,7 @@ impl Tasks {
         interrupt: &CancellationToken,
         observer: &Arc<dyn Observer>,
     ) -> bool {
-        let warm_up_end = self.start + nanos(self.emission.fleet.warm_up);
+        let warm_up_end = self.timeline.start + nanos(self.emission.fleet.warm_up);
         observer.phase(Phase::WarmingUp);
         let mut warming_up = true;
         let mut interrupted = false;
@@ -151,6 +155,7 @@ impl Tasks {
                             self.record(Err(Error::Panicked { role: "generator" }));
                         }
                     }
+                    self.timeline.end_emission(context.clock.now());
                     return interrupted;
                 }
                 () = interrupt.cancelled(), if !interrupted => {
@@ -224,8 +229,9 @@ impl Tasks {
             ledger: self.ledger,
             recording,
             intervals: gathered.intervals,
+            outages: gathered.outages,
             failure: self.failure.or(panicked),
-            start: self.start,
+            start: self.timeline.start,
             generator_cpu: self.generator_cpu,
         }
     }

@@ -8,11 +8,12 @@ use crate::report::text::write;
 use crate::report::topology::BackendKind;
 use crate::report::value::{Report, Status};
 use crate::report::warning::Warning;
+use crate::text::{Ink, Page};
 
 fn render(report: &Report) -> String {
     let files = [PathBuf::from("runs/20261123-042804-7f3a/report.json")];
     let mut written = Vec::new();
-    write(report, &files, &mut written).unwrap();
+    write(report, &files, &Page::default(), &mut written).unwrap();
     String::from_utf8(written).unwrap()
 }
 
@@ -98,7 +99,7 @@ fn unaudited_build_does_not_claim_a_clean_verdict() {
 /// Renders without files and without most of the stages, which are shown as in every report.
 fn render_without_stages(report: &Report) -> String {
     let mut written = Vec::new();
-    write(report, &[], &mut written).unwrap();
+    write(report, &[], &Page::default(), &mut written).unwrap();
     let text = String::from_utf8(written).unwrap();
     let lines = text.lines().filter(|line| !line.contains("latency   "));
     lines.collect::<Vec<_>>().join("\n")
@@ -138,4 +139,92 @@ fn consumer_report_has_ownerships_and_caveats() {
       timed by wall clock 300 (from another machine or boot: end-to-end latency includes the offset between the clocks)
     verdict: none for a single process; audit the run with `convoy report merge … --store URI`
     ");
+}
+
+fn render_at(report: &Report, page: Page) -> String {
+    let mut written = Vec::new();
+    write(report, &[], &page, &mut written).unwrap();
+    String::from_utf8(written).unwrap()
+}
+
+fn reports() -> [Report; 4] {
+    let mut failed = sample::report();
+    failed.verdict.missing = 3;
+    failed.status = Status::Invalid;
+    [sample::report(), failed, sample::producer(1, 2), sample::consumer()]
+}
+
+#[test]
+fn lines_fit_the_page_and_words_stay_whole() {
+    for report in reports() {
+        let words = |text: &str| -> Vec<String> {
+            let words = text.split_whitespace();
+            words.map(str::to_owned).collect()
+        };
+        let wide = words(&render_at(&report, Page::new(Some(200), false)));
+        for width in [40, 60, 80, 100] {
+            let text = render_at(&report, Page::new(Some(width), false));
+            let too_wide = text.lines().find(|line| line.chars().count() > width);
+            assert_eq!(too_wide, None, "{width} columns:\n{text}");
+            let broken = words(&text).into_iter().find(|word| !wide.contains(word));
+            assert_eq!(broken, None, "{width} columns:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn colors_only_add_escape_sequences() {
+    let escape = regex::Regex::new("\x1b\\[[0-9;]*m").unwrap();
+    for report in reports() {
+        for width in [None, Some(40)] {
+            let colored = render_at(&report, Page::new(width, true));
+            let plain = render_at(&report, Page::new(width, false));
+            assert!(!plain.contains('\x1b'), "{plain}");
+            assert_eq!(escape.replace_all(&colored, ""), plain);
+        }
+    }
+    let page = Page::new(None, true);
+    let [clean, failed, ..] = reports();
+    assert!(render_at(&clean, page).contains(&page.paint(Ink::Good, "clean")));
+    assert!(render_at(&failed, page).contains(&page.paint(Ink::Bad, "FAILED")));
+    assert!(render_at(&clean, page).contains(&page.paint(Ink::Caution, "warning:")));
+}
+
+#[test]
+fn narrow_page_has_the_most_important_columns() {
+    let text = render_at(&sample::report(), Page::new(Some(40), false));
+    insta::assert_snapshot!(text, @"");
+}
+
+#[test]
+fn interrupt_in_the_warm_up_shows_no_latency() {
+    let mut report = sample::report();
+    report.status = Status::Interrupted;
+    report.summary = crate::report::summary::Summary::default();
+    report.warnings.clear();
+    report.thresholds.clear();
+    let text = render(&report);
+    assert!(!text.contains("0 µs") && !text.contains("p99"), "{text}");
+    assert!(
+        text.contains("nothing was measured: interrupted before a measured record was stored"),
+        "{text}"
+    );
+}
+
+#[test]
+fn latencies_of_an_unlimited_rate_are_no_headline() {
+    let mut report = sample::report();
+    report.warnings = vec![Warning::UnlimitedRate.notice()];
+    let text = render(&report);
+    let headline = text.lines().nth(3).unwrap();
+    assert!(headline.ends_with("· latencies mean nothing at `--rate max`"), "{text}");
+}
+
+#[test]
+fn records_of_other_programs_are_not_said_to_be_of_another_machine() {
+    let mut report = sample::consumer();
+    report.counters.timed_by_wall_clock = 2;
+    let text = render(&report);
+    assert!(text.contains("written by other producers 2"), "{text}");
+    assert!(!text.contains("another machine"), "{text}");
 }
