@@ -57,6 +57,9 @@ pub enum Error {
     /// A store is to be audited, but no report says what was emitted.
     #[error("cannot audit: none of the given reports comes from a producer")]
     NothingToAudit,
+    /// No given report is that of a producer or a consumer.
+    #[error("cannot merge: none of the given reports is that of a producer or a consumer")]
+    NothingToMerge,
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
     #[error(transparent)]
@@ -153,6 +156,9 @@ impl Error {
             Self::NothingToAudit => {
                 Some("add the reports of `convoy produce`, or remove `--store`".to_owned())
             }
+            Self::NothingToMerge => {
+                Some("pass reports of `convoy produce` and `convoy consume`".to_owned())
+            }
             Self::Bug(_) => Some("report this bug with the log of the run".to_owned()),
             Self::WriteFile { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
                 Some("remove the existing file, or pass another name".to_owned())
@@ -174,7 +180,8 @@ impl Error {
             | Self::RunTaken { .. }
             | Self::FaultOutOfReach { .. }
             | Self::Merge(_)
-            | Self::NothingToAudit => ExitStatus::Usage,
+            | Self::NothingToAudit
+            | Self::NothingToMerge => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Pipeline(error) if error.is_loss() => ExitStatus::Failed,
             Self::Bug(_) => ExitStatus::Bug,

@@ -162,7 +162,7 @@ mod tests {
             if out == Some(Server::Store) {
                 flow.store_failures += failures;
             } else {
-                flow.settled = flow.fetched.saturating_sub(1);
+                flow.settled = flow.fetched;
             }
             detector.second(flow);
         }

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use crate::audit::{LabelCount, Verdict};
-use crate::measure::{
-    Counts, Interval, IntervalLatency, IntervalPhase, StageSummary, Stages,
-};
+use crate::measure::{Counts, Interval, IntervalLatency, IntervalPhase, StageSummary, Stages};
 use crate::report::machine::{BuildProfile, Machine};
 use crate::report::processes::{Consumed, Ownership, Produced, Schedule};
 use crate::report::summary::{CpuPerRecord, Summary};

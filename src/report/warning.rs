@@ -504,7 +504,10 @@ mod tests {
         };
         assert_eq!(codes(&report, &facts), ["outage", "embedded_backend"]);
         let message = Warning::find(&report, &facts)[0].message();
-        assert!(message.contains("broker") && message.contains("from 12 s to 22 s"), "{message}");
+        assert!(
+            message.contains("broker") && message.contains("from 12 s to 22 s"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -516,7 +519,10 @@ mod tests {
             unlimited_rate: true,
             ..Facts::default()
         };
-        assert_eq!(codes(&report, &facts), ["unlimited_rate", "embedded_backend"]);
+        assert_eq!(
+            codes(&report, &facts),
+            ["unlimited_rate", "embedded_backend"]
+        );
     }
 
     #[test]

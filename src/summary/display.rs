@@ -63,7 +63,10 @@ struct State {
     log: Option<LatencyLog<PartialFile>>,
     /// CPU time at the start of the audit.
     cpu: Option<CpuUse>,
+    phase: Phase,
     phase_began: u64,
+    /// Backlog at the start of the phase.
+    backlog: u64,
     emitted_before: u64,
     stored_before: u64,
     emitted: u64,
@@ -82,7 +85,9 @@ impl Display {
             progress: Progress::new(terminal.clone()),
             log: Some(log),
             cpu: None,
+            phase: Phase::Preparing,
             phase_began: clock.now(),
+            backlog: 0,
             emitted_before: 0,
             stored_before: 0,
             emitted: 0,
@@ -116,6 +121,14 @@ impl Display {
         (state.log.take(), state.cpu.take())
     }
 
+    /// Returns how many records have reached their last step in this process.
+    fn arrived(&self, totals: &Totals) -> u64 {
+        match self.arrived {
+            Arrived::Stored => totals.stored,
+            Arrived::Acknowledged => totals.acked,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,6 +150,7 @@ impl Observer for Display {
         if phase == Phase::Auditing {
             state.cpu = Some(CpuUse::read(self.clock));
         }
+        state.phase = phase;
         state.phase_began = self.clock.now();
         state.emitted_before = state.emitted;
         state.stored_before = state.stored;
@@ -147,12 +161,28 @@ impl Observer for Display {
         self.terminal.say(ownership(context, owned));
     }
 
+    fn totals(&self, totals: &Totals) {
+        let mut state = self.lock();
+        state.emitted = totals.emitted;
+        state.stored = self.arrived(totals);
+        state.backlog = totals.emitted.saturating_sub(totals.arrived);
+        let emitted = state.emitted - state.emitted_before;
+        let stored = state.stored - state.stored_before;
+        state.progress.settle(emitted, stored);
+    }
+
+    fn audited(&self, read: u64, stored: u64) {
+        let of = stored.max(read);
+        self.lock().progress.done(read, of, "documents read");
+    }
+
     fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals) {
         let mut state = self.lock();
         state.emitted = totals.emitted;
-        let (total, last_second) = match self.arrived {
-            Arrived::Stored => (totals.stored, interval.stored),
-            Arrived::Acknowledged => (totals.acked, interval.acked),
+        let total = self.arrived(totals);
+        let last_second = match self.arrived {
+            Arrived::Stored => interval.stored,
+            Arrived::Acknowledged => interval.acked,
         };
         state.stored = total;
         let snapshot = Snapshot {
@@ -164,7 +194,14 @@ impl Observer for Display {
             rate: last_second as f64 / INTERVAL.as_secs_f64(),
             end_to_end_p99_us: interval.stages.end_to_end_latency.p99_us,
         };
-        state.progress.update(&snapshot);
+        match state.phase {
+            Phase::Draining => {
+                let done = state.backlog.saturating_sub(interval.backlog);
+                let (of, things) = (state.backlog, self.arrived.to_string());
+                state.progress.done(done, of, &things);
+            }
+            _ => state.progress.update(&snapshot),
+        }
         if let Some(log) = &mut state.log {
             let start = Duration::from_secs_f64(interval.start_s);
             if let Err(error) = log.write(start, INTERVAL, stages) {

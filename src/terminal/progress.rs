@@ -205,12 +205,26 @@ impl Progress {
         }
     }
 
+    /// Sets the counts of the current phase at its end, which is rarely that of a second.
+    pub fn settle(&mut self, emitted: u64, stored: u64) {
+        if let Some(current) = &mut self.current {
+            (current.last.emitted, current.last.stored) = (emitted, stored);
+        }
+    }
+
     /// Shows how many of a known number of things the current phase has done.
     pub fn done(&mut self, done: u64, of: u64, things: &str) {
         let Some(current) = &mut self.current else {
             return;
         };
-        let text = format!("{} / {} {things}", quantity::count(done), quantity::count(of));
+        if of == 0 {
+            return;
+        }
+        let text = format!(
+            "{} / {} {things}",
+            quantity::count(done),
+            quantity::count(of)
+        );
         if let Some(bar) = &current.bar {
             bar.set_length(of);
             self.draw(Some(done), &[text]);
@@ -232,8 +246,7 @@ impl Progress {
         if current.bar.is_some() && self.terminal.stderr_page().fits(columns) {
             self.draw(None, &[text.to_owned()]);
         } else {
-            self.terminal
-                .say(format_args!("{}: {text}", current.phase));
+            self.terminal.say(format_args!("{}: {text}", current.phase));
         }
     }
 
@@ -258,9 +271,6 @@ impl Progress {
                     let of = quantity::count(records);
                     let all = format!("{} / {of} emitted", quantity::count(emitted));
                     self.draw(Some(emitted), &[all, stored, time]);
-                }
-                None if bar.length().unwrap_or_default() > 0 => {
-                    self.draw(bar.length(), &[]);
                 }
                 None => {}
             }

@@ -184,5 +184,8 @@ fn page(stream: impl IsTerminal + AsFd, colors: Colors) -> Page {
     let size = tcgetwinsize(&stream).ok().filter(|_| is_terminal);
     let columns = size.map(|size| usize::from(size.ws_col));
     // A pseudo-terminal that was never resized has no columns.
-    Page::new(columns.filter(|columns| *columns > 0), colors.on(is_terminal))
+    Page::new(
+        columns.filter(|columns| *columns > 0),
+        colors.on(is_terminal),
+    )
 }

@@ -109,7 +109,11 @@ impl Page {
         let mut items = items.into_iter().peekable();
         while let Some(item) = items.next() {
             let item = item.as_ref();
-            let rest = if items.peek().is_some() { SEPARATOR } else { "" };
+            let rest = if items.peek().is_some() {
+                SEPARATOR
+            } else {
+                ""
+            };
             let columns = display_width(&line) + 1 + display_width(item) + display_width(rest);
             if !line.trim().is_empty() {
                 if self.fits(columns) {
@@ -149,7 +153,11 @@ mod tests {
         for width in [20, 40, 80] {
             let page = narrow(width);
             let text = page.paragraph("end-to-end latency of the records that were stored", 2);
-            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let words = |text: &str| {
+                text.split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            };
             assert_eq!(words(&text).len(), 8, "{text}");
             let counts = ["emitted 600", "dead-lettered 0", "undelivered 12"];
             let items = page.items(counts, 2);
@@ -169,7 +177,12 @@ mod tests {
         assert_eq!(wide.lines().count(), 2, "{wide}");
         let page = Page::new(Some(20), true);
         let painted = page.paint(Ink::Bad, "FAILED");
-        assert_eq!(page.paragraph(&format!("{painted} with 85.9 ms"), 0).lines().count(), 1);
+        assert_eq!(
+            page.paragraph(&format!("{painted} with 85.9 ms"), 0)
+                .lines()
+                .count(),
+            1
+        );
     }
 
     #[test]

@@ -6,9 +6,7 @@ use crate::host::faults::Injector;
 use crate::measure::Interval;
 use crate::pipeline::{Context, Outcome};
 use crate::record::HASHES_CONTENT;
-use crate::report::faults::{
-    Effect, Event, Evidence, Faults, Invariant, RequestFault, Window,
-};
+use crate::report::faults::{Effect, Event, Evidence, Faults, Invariant, RequestFault, Window};
 
 /// Returns the section of a finished run.
 pub fn section(

@@ -1,12 +1,14 @@
 //! The audit of a run: scans the store and returns the verdict.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bson::{Document, doc};
 
 use crate::audit::{Expected, FirstPass, Ledger, Scope, SecondPass, Verdict};
 use crate::fleet::{self, Reading, Readings};
 use crate::load::Rate;
+use crate::measure::Counter;
 use crate::pipeline::audit::accounting::{Accounting, Reason, scheduled};
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{Identity, identity};
@@ -30,6 +32,8 @@ pub struct Case {
     pub schedules: Vec<EmittedSchedule>,
     /// Records in the broker after the last checkpoints.
     pub after_checkpoints: u64,
+    /// Documents read so far by the first pass.
+    pub visited: Arc<Counter>,
 }
 
 /// The schedule of one producer, as far as it was emitted.
@@ -68,6 +72,7 @@ impl Case {
             ledger,
             schedules: vec![schedule],
             after_checkpoints: 0,
+            visited: Arc::default(),
         }
     }
 
@@ -109,6 +114,7 @@ pub async fn verdict(
     let mut reader = DocumentReader::with_label(case.label_column.clone());
     documents
         .scan(filter.clone(), |document| {
+            case.visited.add(1);
             match reader.read(document.as_bytes()) {
                 Ok(stored) => {
                     first_pass.visit(&stored);

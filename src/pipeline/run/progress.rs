@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::measure::{
-    Flow, Histogram, Interval, IntervalPhase, IntervalSums, Outage, OutageDetector, Recorder, Stages,
-    nanos,
+    Flow, Histogram, Interval, IntervalPhase, IntervalSums, Outage, OutageDetector, Recorder,
+    Stages, nanos,
 };
 use crate::pipeline::context::{Context, TopicPartition};
 
@@ -39,6 +39,12 @@ pub trait Observer: fmt::Debug + Send + Sync {
 
     /// An interval has ended, with the latencies of its measured records and the run's totals.
     fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals);
+
+    /// The counts at the end of a phase, before the next one begins.
+    fn totals(&self, _totals: &Totals) {}
+
+    /// The audit has read this many of the stored documents.
+    fn audited(&self, _read: u64, _stored: u64) {}
 
     /// The group member owns exactly these partitions now.
     fn owned(&self, _context: &Context, _owned: &BTreeSet<TopicPartition>) {}
@@ -167,7 +173,8 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn new(context: &Context, destination: Destination) -> Self {
+    /// Reads the counters.
+    pub fn new(context: &Context, destination: Destination) -> Self {
         let counters = &context.counters;
         let (stored, dead_lettered) = (counters.stored.get(), counters.dead_lettered.get());
         let arrived = match destination {

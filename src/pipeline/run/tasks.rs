@@ -19,7 +19,9 @@ use crate::pipeline::ingest::{
 };
 use crate::pipeline::retry;
 use crate::pipeline::run::prepare::{Consumers, Producers};
-use crate::pipeline::run::progress::{Destination, Gathered, Observer, Phase, Timeline, gather};
+use crate::pipeline::run::progress::{
+    Destination, Gathered, Observer, Phase, Timeline, Totals, gather,
+};
 use crate::pipeline::settings::{EmissionSettings, StorageSettings};
 
 type Produced = (Ledger, Result<(), Error>);
@@ -42,6 +44,7 @@ pub struct Tasks {
     ledger: Ledger,
     failure: Option<Error>,
     timeline: Arc<Timeline>,
+    destination: Destination,
 }
 
 /// Consumers and writers, and what is needed to end them.
@@ -132,6 +135,7 @@ impl Tasks {
             ledger: Ledger::default(),
             failure: None,
             timeline,
+            destination,
         }
     }
 
@@ -156,6 +160,7 @@ impl Tasks {
                         }
                     }
                     self.timeline.end_emission(context.clock.now());
+                    observer.totals(&Totals::new(context, self.destination));
                     return interrupted;
                 }
                 () = interrupt.cancelled(), if !interrupted => {
@@ -164,6 +169,7 @@ impl Tasks {
                 }
                 () = tokio::time::sleep(context.clock.until(warm_up_end)), if warming_up => {
                     warming_up = false;
+                    observer.totals(&Totals::new(context, self.destination));
                     observer.phase(Phase::Running);
                 }
                 Some(produced) = self.producers.join_next() => self.record_producer(produced),

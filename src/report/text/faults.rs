@@ -72,7 +72,10 @@ fn effect_lines(effect: &Effect, page: &Page) -> Vec<String> {
         None => page.paint(Ink::Bad, "NOT RECOVERED"),
     };
     vec![
-        row("", ["before", "during", "after"].map(|it| Some(it.to_owned()))),
+        row(
+            "",
+            ["before", "during", "after"].map(|it| Some(it.to_owned())),
+        ),
         row("records/s", rates.map(|rate| rate.map(quantity::rate))),
         row(
             "end-to-end p99",

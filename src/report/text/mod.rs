@@ -51,7 +51,10 @@ fn headline(report: &Report, page: &Page) -> String {
         return text;
     }
     let durability = &report.durability;
-    let mut servers = vec![format!("broker {} ({})", topology.broker, durability.broker)];
+    let mut servers = vec![format!(
+        "broker {} ({})",
+        topology.broker, durability.broker
+    )];
     if !processes::publishes(report) {
         servers.push(format!("store {} ({})", topology.store, durability.store));
     }
@@ -66,10 +69,7 @@ fn headline(report: &Report, page: &Page) -> String {
 /// Returns the first line: which run this is, and how it ended.
 fn identity(report: &Report, page: &Page) -> String {
     let (run, topology) = (&report.run, &report.topology);
-    let mut items = vec![
-        format!("convoy {}", run.version),
-        format!("run {}", run.id),
-    ];
+    let mut items = vec![format!("convoy {}", run.version), format!("run {}", run.id)];
     if report.consumed.is_none() {
         items.push(format!("seed {}", run.seed));
     }
@@ -168,14 +168,16 @@ fn verdict(report: &Report, page: &Page) -> String {
     let (ink, word) = verdict_word(report);
     let line = format!("verdict, warm-up included: {}", page.paint(ink, word));
     let mut text = page.paragraph(&line, 2);
-    let counts = verdict_counts(verdict).into_iter().filter_map(|(name, value)| {
-        let always = ["emitted", "stored"].contains(&name);
-        if name == "corrupt" && value == 0 && !report.compares_content() {
-            Some("corrupt unknown".to_owned())
-        } else {
-            (always || value > 0).then(|| format!("{name} {}", quantity::count(value)))
-        }
-    });
+    let counts = verdict_counts(verdict)
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let always = ["emitted", "stored"].contains(&name);
+            if name == "corrupt" && value == 0 && !report.compares_content() {
+                Some("corrupt unknown".to_owned())
+            } else {
+                (always || value > 0).then(|| format!("{name} {}", quantity::count(value)))
+            }
+        });
     let counts: Vec<String> = counts.collect();
     text.push_str(&indented(&counts, page));
     for (name, value, meaning) in details(verdict) {

@@ -34,9 +34,8 @@ pub(super) fn publishes(report: &Report) -> bool {
 /// Returns why the fetch latency is missing, if it is: only one process can measure it.
 pub(super) fn unknown_stages(report: &Report) -> Option<&'static str> {
     let separate = report.consumed.is_some() || report.merged.is_some();
-    (separate && report.summary.stages.fetch_latency.count == 0).then_some(
-        "fetch latency: unknown, because producer and consumer were separate processes",
-    )
+    (separate && report.summary.stages.fetch_latency.count == 0)
+        .then_some("fetch latency: unknown, because producer and consumer were separate processes")
 }
 
 /// Returns the counts of a report without a verdict, and how to get one.

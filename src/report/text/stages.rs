@@ -110,7 +110,11 @@ fn render(position: usize, column: &Column, rows: &[(Stage, &StageSummary)]) -> 
         return None;
     }
     let mut cells = vec![column.title.to_owned()];
-    cells.extend(values.into_iter().map(|it| it.unwrap_or_else(|| "–".to_owned())));
+    cells.extend(
+        values
+            .into_iter()
+            .map(|it| it.unwrap_or_else(|| "–".to_owned())),
+    );
     let widest = cells.iter().map(|cell| display_width(cell)).max()?;
     let width = GAP + widest;
     let padded = cells.iter().map(|cell| {

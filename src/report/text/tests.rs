@@ -25,15 +25,16 @@ fn clean_self_test_is_rendered() {
 
     49.9 records/s stored (115 kB/s) · end-to-end p50 17.1 ms · p99 20.9 ms · max 31.2 ms
 
-    stage                    count       p50       p90       p99     p99.9       max
-    publish delay              500     61 µs    236 µs    412 µs         –   1.80 ms
-    publish latency            500   5.48 ms   6.21 ms   6.93 ms         –   9.12 ms
-    fetch latency              500    180 µs    410 µs    640 µs         –   2.21 ms  7 negative
-    store latency              500   11.2 ms   12.5 ms   13.8 ms         –   21.4 ms
-    end-to-end latency         500   17.1 ms   19.0 ms   20.9 ms         –   31.2 ms
+    stage               count      min     mean      p50      p90      p95      p99      max
+    publish delay         500    30 µs    62 µs    61 µs   236 µs   410 µs   412 µs  1.80 ms
+    publish latency       500  2.74 ms  5.48 ms  5.48 ms  6.21 ms  6.93 ms  6.93 ms  9.12 ms
+    fetch latency         500    90 µs   181 µs   180 µs   410 µs   638 µs   640 µs  2.21 ms
+    store latency         500  5.60 ms  11.2 ms  11.2 ms  12.5 ms  13.8 ms  13.8 ms  21.4 ms
+    end-to-end latency    500  8.55 ms  17.1 ms  17.1 ms  19.0 ms  20.9 ms  20.9 ms  31.2 ms
+    fetch latency: 7 records were fetched before their acknowledgement
 
     verdict, warm-up included: clean
-      emitted 600 · stored 600 · missing 0 · duplicated 0 · corrupt 0 · reordered 0 · dead-lettered 0 · undelivered 0
+      emitted 600 · stored 600
       `neg`: emitted 590 · stored 590
       `pos`: emitted 10 · stored 10
 
@@ -43,6 +44,7 @@ fn clean_self_test_is_rendered() {
       it measures this pipeline, not Redpanda or MongoDB; use `--backend containers` or `--backend external` to measure those
 
     runs/20261123-042804-7f3a/report.json
+    data removed with the run; keep it with `--data-dir DIR`
     ");
 }
 
@@ -90,7 +92,7 @@ fn unaudited_build_does_not_claim_a_clean_verdict() {
     let text = render(&report);
     insta::assert_snapshot!(text.split("\n\n").nth(3).unwrap(), @"
     verdict, warm-up included: counts match, content not compared
-      emitted 600 · stored 600 · missing 0 · duplicated 0 · corrupt unknown · reordered 0 · dead-lettered 0 · undelivered 0
+      emitted 600 · stored 600 · corrupt unknown
       `neg`: emitted 590 · stored 590
       `pos`: emitted 10 · stored 10
     ");
@@ -113,10 +115,11 @@ fn producer_report_has_counts_and_no_verdict() {
 
     300 records acknowledged · publish latency p50 5.48 ms · p99 6.93 ms · max 9.12 ms
 
-    stage                    count       p50       p90       p99     p99.9       max
-    publish delay              500     61 µs    236 µs    412 µs         –   1.80 ms
+    stage               count      min     mean      p50      p90      p95      p99      max
+    publish delay         500    30 µs    62 µs    61 µs   236 µs   410 µs   412 µs  1.80 ms
+    fetch latency: 7 records were fetched before their acknowledgement
 
-    counts, warm-up included: emitted 300 · not acknowledged 0 · dead-lettered 0
+    counts, warm-up included: emitted 300 · not acknowledged 0
     verdict: none for a single process; audit the run with `convoy report merge … --store URI`
     ");
 }
@@ -129,14 +132,14 @@ fn consumer_report_has_ownerships_and_caveats() {
 
     49.9 records/s stored (115 kB/s) · end-to-end p50 17.1 ms · p99 20.9 ms · max 31.2 ms
 
-    stage                    count       p50       p90       p99     p99.9       max
+    stage               count      min     mean      p50      p90      p95      p99      max
     fetch latency: unknown, because producer and consumer were separate processes
 
-    counts, warm-up included: fetched 310 · stored 300 · replayed 10 · producer-duplicated 0 · conflicting 0 · dead-lettered 0
+    counts, warm-up included: fetched 310 · stored 300 · replayed 10
       kafka-sensor-topic/3: offsets 100 to 410, epoch 2, taken over
       written by other producers 2 (identified by topic, partition and offset: a record appended twice is stored twice)
       schema not checked 1 (set `ENDPOINT_SCHEMA_URL` to the Schema Registry)
-      timed by wall clock 300 (from another machine or boot: end-to-end latency includes the offset between the clocks)
+      timed by wall clock 298 (from another machine or boot: end-to-end latency includes the offset between the clocks)
     verdict: none for a single process; audit the run with `convoy report merge … --store URI`
     ");
 }
@@ -151,7 +154,12 @@ fn reports() -> [Report; 4] {
     let mut failed = sample::report();
     failed.verdict.missing = 3;
     failed.status = Status::Invalid;
-    [sample::report(), failed, sample::producer(1, 2), sample::consumer()]
+    [
+        sample::report(),
+        failed,
+        sample::producer(1, 2),
+        sample::consumer(),
+    ]
 }
 
 #[test]
@@ -193,7 +201,46 @@ fn colors_only_add_escape_sequences() {
 #[test]
 fn narrow_page_has_the_most_important_columns() {
     let text = render_at(&sample::report(), Page::new(Some(40), false));
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @"
+    convoy 0.1.0 ·
+      run 20261123-042804-7f3a · seed 42 ·
+      pipeline self-test
+    broker embedded (acks=all, fsync on
+      append) ·
+      store embedded (w: majority, j: true)
+
+    49.9 records/s stored (115 kB/s) ·
+      end-to-end p50 17.1 ms · p99 20.9 ms ·
+      max 31.2 ms
+
+    stage              p50      p99      max
+    publish delay    61 µs   412 µs  1.80 ms
+    publish        5.48 ms  6.93 ms  9.12 ms
+    fetch           180 µs   640 µs  2.21 ms
+    store          11.2 ms  13.8 ms  21.4 ms
+    end-to-end     17.1 ms  20.9 ms  31.2 ms
+    fetch latency: 7 records were fetched
+      before their acknowledgement
+
+    verdict, warm-up included: clean
+      emitted 600 · stored 600
+      `neg`: emitted 590 · stored 590
+      `pos`: emitted 10 · stored 10
+
+    --max-end-to-end-p99 250 ms: passed with
+      20.9 ms
+
+    warning: pipeline self-test: broker and
+      store ran in the process that produced
+      the load
+      it measures this pipeline, not
+      Redpanda or MongoDB; use `--backend
+      containers` or `--backend external` to
+      measure those
+
+    data removed with the run; keep it with
+      `--data-dir DIR`
+    ");
 }
 
 #[test]
@@ -217,7 +264,10 @@ fn latencies_of_an_unlimited_rate_are_no_headline() {
     report.warnings = vec![Warning::UnlimitedRate.notice()];
     let text = render(&report);
     let headline = text.lines().nth(3).unwrap();
-    assert!(headline.ends_with("· latencies mean nothing at `--rate max`"), "{text}");
+    assert!(
+        headline.ends_with("· latencies mean nothing at `--rate max`"),
+        "{text}"
+    );
 }
 
 #[test]
