@@ -161,14 +161,13 @@ impl Observer for Display {
         self.terminal.say(ownership(context, owned));
     }
 
-    fn totals(&self, totals: &Totals) {
+    fn totals(&self, totals: &Totals, complete: bool) {
         let mut state = self.lock();
         state.emitted = totals.emitted;
         state.stored = self.arrived(totals);
         state.backlog = totals.emitted.saturating_sub(totals.arrived);
-        let emitted = state.emitted - state.emitted_before;
         let stored = state.stored - state.stored_before;
-        state.progress.settle(emitted, stored);
+        state.progress.settle(stored, complete);
     }
 
     fn audited(&self, read: u64, stored: u64) {

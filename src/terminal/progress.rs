@@ -1,12 +1,12 @@
 //! Progress of a run: bars on a terminal, otherwise plain lines.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::terminal::streams::Terminal;
-use crate::text::quantity;
+use crate::text::{Page, quantity};
 
 /// Interval between plain lines of a phase.
 const LINE_PERIOD: Duration = Duration::from_secs(5);
@@ -131,6 +131,10 @@ struct Current {
     bar: Option<ProgressBar>,
     began: Instant,
     last: Snapshot,
+    /// Whether the phase has reached its expected end.
+    complete: bool,
+    /// Share and text of the last [`Progress::done`].
+    done: Option<(f64, String)>,
     /// Time of the last plain line since the start of the phase.
     last_line: Duration,
 }
@@ -139,7 +143,7 @@ struct Current {
 const PHASE_WIDTH: usize = 13;
 
 /// Columns of the shortest bar.
-const BAR_WIDTH: usize = 12;
+const BAR_WIDTH: usize = 16;
 
 impl Progress {
     /// Starts a progress display without a phase.
@@ -153,6 +157,7 @@ impl Progress {
     /// Starts a phase and ends the previous one.
     pub fn phase(&mut self, phase: Phase, expected: Option<Expected>) {
         self.finish();
+        let empty = expected == Some(Expected::Duration(Duration::ZERO));
         let bar = self.terminal.draws_bars.then(|| {
             let bar = self.terminal.bars.add(ProgressBar::no_length());
             bar.set_style(style(expected.is_some()));
@@ -161,7 +166,7 @@ impl Progress {
             bar.enable_steady_tick(SPINNER_PERIOD);
             bar
         });
-        if bar.is_none() {
+        if bar.is_none() && !empty {
             match expected {
                 Some(expected) => self.terminal.say(format_args!("{phase}: {expected}")),
                 None => self.terminal.say(phase),
@@ -173,6 +178,8 @@ impl Progress {
             bar,
             began: Instant::now(),
             last: Snapshot::default(),
+            complete: false,
+            done: None,
             last_line: Duration::ZERO,
         });
     }
@@ -205,10 +212,11 @@ impl Progress {
         }
     }
 
-    /// Sets the counts of the current phase at its end, which is rarely that of a second.
-    pub fn settle(&mut self, emitted: u64, stored: u64) {
+    /// Sets how many records the current phase has stored at its end, which is rarely that of a
+    /// second, and whether it was not cut short.
+    pub fn settle(&mut self, stored: u64, complete: bool) {
         if let Some(current) = &mut self.current {
-            (current.last.emitted, current.last.stored) = (emitted, stored);
+            (current.last.stored, current.complete) = (stored, complete);
         }
     }
 
@@ -225,6 +233,7 @@ impl Progress {
             quantity::count(done),
             quantity::count(of)
         );
+        current.done = Some((done as f64 / of as f64, text.clone()));
         if let Some(bar) = &current.bar {
             bar.set_length(of);
             self.draw(Some(done), &[text]);
@@ -250,33 +259,55 @@ impl Progress {
         }
     }
 
-    /// Ends the current phase; its bar stays on the screen, with the totals of the phase.
+    /// Ends the current phase. Its bar becomes a line that stays, with the totals of the phase.
     pub fn finish(&mut self) {
-        let Some(current) = &self.current else {
+        let Some(current) = self.current.take() else {
             return;
         };
-        if let Some(bar) = current.bar.clone() {
-            let (last, elapsed) = (current.last, current.began.elapsed());
-            let stored = format!("{} {}", quantity::count(last.stored), last.arrived);
-            match current.expected {
-                Some(Expected::Duration(expected)) => {
-                    let reached = elapsed.min(expected);
-                    let time = format!("{} / {}", seconds(reached), seconds(expected));
-                    self.draw(Some(milliseconds(reached)), &[time, stored]);
-                }
-                Some(Expected::Records(records)) => {
-                    // The last update is up to a second old.
-                    let emitted = last.emitted.min(records);
-                    let time = seconds(elapsed);
-                    let of = quantity::count(records);
-                    let all = format!("{} / {of} emitted", quantity::count(emitted));
-                    self.draw(Some(emitted), &[all, stored, time]);
-                }
-                None => {}
-            }
-            bar.abandon();
+        let Some(bar) = &current.bar else {
+            return;
+        };
+        bar.finish_and_clear();
+        if current.expected == Some(Expected::Duration(Duration::ZERO)) {
+            return;
         }
-        self.current = None;
+        let (last, elapsed) = (current.last, current.began.elapsed());
+        let stored = format!("{} {}", quantity::count(last.stored), last.arrived);
+        let (share, items) = match current.expected {
+            Some(Expected::Duration(expected)) => {
+                let reached = if current.complete {
+                    expected
+                } else {
+                    elapsed.min(expected)
+                };
+                let time = format!("{} / {}", seconds(reached), seconds(expected));
+                let share = reached.as_secs_f64() / expected.as_secs_f64().max(1e-9);
+                (Some(share), vec![time, stored])
+            }
+            Some(Expected::Records(records)) => {
+                let emitted = if current.complete {
+                    records
+                } else {
+                    last.emitted.min(records)
+                };
+                let of = quantity::count(records);
+                let emitted_of = format!("{} / {of} emitted", quantity::count(emitted));
+                let share = emitted as f64 / records.max(1) as f64;
+                (Some(share), vec![emitted_of, stored, seconds(elapsed)])
+            }
+            None => {
+                let mut items = current.done.clone().map(|(_, text)| vec![text]);
+                let items = items.get_or_insert_default();
+                items.push(seconds(elapsed));
+                (
+                    current.done.as_ref().map(|(share, _)| *share),
+                    items.clone(),
+                )
+            }
+        };
+        let page = self.terminal.stderr_page();
+        let line = finished(current.phase, share, items, &page);
+        self.terminal.write_stderr(line.as_bytes());
     }
 
     /// Draws the bar of the current phase, with as many items as fit beside it.
@@ -308,6 +339,24 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.finish();
     }
+}
+
+/// Returns the line of a phase that has ended.
+fn finished(phase: Phase, share: Option<f64>, mut items: Vec<String>, page: &Page) -> String {
+    while items.len() > 1 && !page.fits(PHASE_WIDTH + columns(&items)) {
+        items.pop();
+    }
+    let mut line = format!("{phase:<12} ");
+    let room = page.fits(PHASE_WIDTH + BAR_WIDTH + columns(&items));
+    if let Some(share) = share.filter(|_| room) {
+        let filled = (1..=BAR_WIDTH).filter(|block| *block as f64 <= share * BAR_WIDTH as f64);
+        let filled = filled.count();
+        let empty = "░".repeat(BAR_WIDTH - filled);
+        let _ = write!(line, "{}{empty} ", "█".repeat(filled));
+    }
+    line.push_str(&items.join(" · "));
+    line.push('\n');
+    line
 }
 
 /// Columns of items joined to a line, and of the blanks around it.
@@ -396,6 +445,23 @@ mod tests {
     #[test]
     fn p99_is_unknown_while_nothing_is_stored() {
         assert_eq!(snapshot(None).items()[2], "p99 –");
+    }
+
+    #[test]
+    fn finished_phase_is_full_and_has_totals() {
+        let items = || vec!["2s / 2s".to_owned(), "1,000 stored".to_owned()];
+        let line = |share, columns| {
+            let page = Page::new(Some(columns), false);
+            finished(Phase::WarmUp, Some(share), items(), &page)
+        };
+        assert_eq!(
+            line(1.0, 80),
+            "warm-up      ████████████████ 2s / 2s · 1,000 stored\n"
+        );
+        assert_eq!(line(1.0, 40), "warm-up      2s / 2s · 1,000 stored\n");
+        assert_eq!(line(1.0, 30), "warm-up      2s / 2s\n");
+        // An interrupted phase is not full.
+        assert!(line(0.5, 80).contains("████████░░░░░░░░ "));
     }
 
     #[test]

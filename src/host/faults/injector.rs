@@ -238,8 +238,8 @@ impl Observer for Watched {
         self.observer.interval(interval, stages, totals);
     }
 
-    fn totals(&self, totals: &Totals) {
-        self.observer.totals(totals);
+    fn totals(&self, totals: &Totals, complete: bool) {
+        self.observer.totals(totals, complete);
     }
 
     fn audited(&self, read: u64, stored: u64) {

@@ -40,8 +40,8 @@ pub trait Observer: fmt::Debug + Send + Sync {
     /// An interval has ended, with the latencies of its measured records and the run's totals.
     fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals);
 
-    /// The counts at the end of a phase, before the next one begins.
-    fn totals(&self, _totals: &Totals) {}
+    /// The counts at the end of a phase, before the next one begins; whether it reached its end.
+    fn totals(&self, _totals: &Totals, _complete: bool) {}
 
     /// The audit has read this many of the stored documents.
     fn audited(&self, _read: u64, _stored: u64) {}

@@ -160,7 +160,8 @@ impl Tasks {
                         }
                     }
                     self.timeline.end_emission(context.clock.now());
-                    observer.totals(&Totals::new(context, self.destination));
+                    let complete = !interrupted && self.failure.is_none();
+                    observer.totals(&Totals::new(context, self.destination), complete);
                     return interrupted;
                 }
                 () = interrupt.cancelled(), if !interrupted => {
@@ -169,7 +170,7 @@ impl Tasks {
                 }
                 () = tokio::time::sleep(context.clock.until(warm_up_end)), if warming_up => {
                     warming_up = false;
-                    observer.totals(&Totals::new(context, self.destination));
+                    observer.totals(&Totals::new(context, self.destination), true);
                     observer.phase(Phase::Running);
                 }
                 Some(produced) = self.producers.join_next() => self.record_producer(produced),
