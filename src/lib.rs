@@ -12,10 +12,10 @@
 //!
 //! ```text
 //!        fuzz ─▶ dataset, proxy, record, registry
-//!     program ─▶ cli, command, error, host, settings, terminal
+//!     program ─▶ cli, command, error, host, settings, terminal, text
 //!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, settings, store, suggest, terminal
 //!     command ─▶ audit, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, store, summary, terminal, text
-//!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal, text
+//!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal
 //!      run_id ─▶ report
 //!        host ─▶ broker, cause, containers, error, faults, fleet, load, measure, pipeline, platform, proxy, record, registry, report, settings, store, terminal
 //!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum

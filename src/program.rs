@@ -10,6 +10,7 @@ use crate::error::ExitStatus;
 use crate::host::backend;
 use crate::settings::Invocation;
 use crate::terminal::{Colors, ProgressMode, Terminal};
+use crate::text::Page;
 
 /// Runs convoy with the arguments and the environment of the process.
 pub fn main() -> ExitCode {
@@ -68,10 +69,23 @@ fn adopt_engine(command: &Command, invocation: &Invocation) {
 }
 
 fn show(text: &str, terminal: &Terminal) -> ExitStatus {
+    let text = with_wrapped_usage(text, &terminal.page());
     match terminal.data(|stdout| stdout.write_all(text.as_bytes())) {
         Ok(()) => ExitStatus::Success,
         Err(_closed) => ExitStatus::Environment,
     }
+}
+
+/// Wraps the line that clap does not wrap.
+fn with_wrapped_usage(text: &str, page: &Page) -> String {
+    let lines = text.split_inclusive('\n').map(|line| {
+        if line.starts_with("Usage: ") {
+            page.paragraph(line, "Usage: ".len())
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.collect()
 }
 
 fn reject(error: &cli::Error, terminal: &Terminal) -> ExitStatus {

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::interval::IntervalLatency;
-
 /// Largest value that is recorded as itself: one hour. Larger ones are counted as saturated.
 const HIGHEST_US: u64 = 3_600_000_000;
 
@@ -46,6 +44,31 @@ pub struct StageSummary {
     pub negative: u64,
     /// Samples above one hour, recorded as one hour.
     pub saturated: u64,
+}
+
+/// Percentiles of one stage in one second, in microseconds; `None` without a sample.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IntervalLatency {
+    /// Median.
+    pub p50_us: Option<u64>,
+    /// 90th percentile.
+    pub p90_us: Option<u64>,
+    /// 99th percentile.
+    pub p99_us: Option<u64>,
+    /// Largest sample.
+    pub max_us: Option<u64>,
+}
+
+impl IntervalLatency {
+    /// Returns each value with the end of its key.
+    pub(super) fn values(&self) -> [(&'static str, Option<u64>); 4] {
+        [
+            ("p50_us", self.p50_us),
+            ("p90_us", self.p90_us),
+            ("p99_us", self.p99_us),
+            ("max_us", self.max_us),
+        ]
+    }
 }
 
 impl Default for Histogram {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::measure::histogram::IntervalLatency;
 use crate::measure::stage::Stages;
 
 /// Phase of a run in which a second began.
@@ -51,31 +52,6 @@ pub struct Interval {
     pub stages: Stages<IntervalLatency>,
 }
 
-/// Percentiles of one stage in one second, in microseconds; `None` without a sample.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct IntervalLatency {
-    /// Median.
-    pub p50_us: Option<u64>,
-    /// 90th percentile.
-    pub p90_us: Option<u64>,
-    /// 99th percentile.
-    pub p99_us: Option<u64>,
-    /// Largest sample.
-    pub max_us: Option<u64>,
-}
-
-impl IntervalLatency {
-    /// Returns each value with the end of its key.
-    fn values(&self) -> [(&'static str, Option<u64>); 4] {
-        [
-            ("p50_us", self.p50_us),
-            ("p90_us", self.p90_us),
-            ("p99_us", self.p99_us),
-            ("max_us", self.max_us),
-        ]
-    }
-}
-
 impl Interval {
     /// Returns the latencies with their keys in JSON and CSV, such as `store_latency_p99_us`.
     pub fn latencies(&self) -> Vec<(String, Option<u64>)> {
@@ -91,7 +67,7 @@ mod flat {
     use serde::ser::SerializeMap;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use super::IntervalLatency;
+    use crate::measure::histogram::IntervalLatency;
     use crate::measure::stage::{Stage, Stages};
 
     pub(super) fn keyed(stages: &Stages<IntervalLatency>) -> Vec<(String, Option<u64>)> {

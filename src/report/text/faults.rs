@@ -5,8 +5,14 @@ use textwrap::core::display_width;
 use crate::report::faults::{Effect, Event, Faults};
 use crate::text::{Ink, Page, quantity};
 
-/// Width of the titles of an effect's rows.
-const TITLE_WIDTH: usize = 14;
+/// Indentation of an effect's rows.
+const INDENT: usize = 4;
+
+/// Title of the row of latencies, and a short one for narrow pages.
+const LATENCY: [&str; 2] = ["end-to-end p99", "p99"];
+
+/// Title of the row of throughput.
+const THROUGHPUT: &str = "records/s";
 
 /// Width of a column of an effect.
 const VALUE_WIDTH: usize = 9;
@@ -71,14 +77,18 @@ fn effect_lines(effect: &Effect, page: &Page) -> Vec<String> {
         Some(recovered) => format!("recovered after {}", seconds(recovered)),
         None => page.paint(Ink::Bad, "NOT RECOVERED"),
     };
+    let wide = page.fits(INDENT + LATENCY[0].len() + 3 * VALUE_WIDTH);
+    let latency = LATENCY[usize::from(!wide)];
+    let width = latency.len().max(THROUGHPUT.len());
+    let row = |title: &str, values| row(&format!("{:INDENT$}{title:<width$}", ""), values);
     vec![
         row(
             "",
             ["before", "during", "after"].map(|it| Some(it.to_owned())),
         ),
-        row("records/s", rates.map(|rate| rate.map(quantity::rate))),
+        row(THROUGHPUT, rates.map(|rate| rate.map(quantity::rate))),
         row(
-            "end-to-end p99",
+            latency,
             latencies.map(|latency| latency.map(quantity::duration)),
         ),
         format!(
@@ -89,7 +99,7 @@ fn effect_lines(effect: &Effect, page: &Page) -> Vec<String> {
 }
 
 fn row(title: &str, values: [Option<String>; 3]) -> String {
-    let mut text = format!("    {title:<TITLE_WIDTH$}");
+    let mut text = title.to_owned();
     for value in values {
         let value = value.unwrap_or_else(|| "–".to_owned());
         let blanks = VALUE_WIDTH.saturating_sub(display_width(&value)).max(1);
