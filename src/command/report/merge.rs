@@ -1,6 +1,6 @@
 //! `convoy report merge`: merges the reports of one run's processes, and audits the run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use convoy_server_kit::SecretUri;
 

@@ -327,7 +327,7 @@ fn data(report: &Report, page: &Page) -> String {
     }
     let line = match report.settings.get("data_dir").and_then(|it| it.as_str()) {
         Some(directory) => format!(
-            "data kept in {directory}; serve it again with `convoy up --data-dir {directory}`"
+            "data kept in `{directory}`; serve it again with `convoy up --data-dir {directory}`"
         ),
         None => "data removed with the run; keep it with `--data-dir DIR`".to_owned(),
     };

@@ -58,6 +58,8 @@ pub(super) fn account(report: &Report, page: &Page) -> String {
             ("producer-duplicated", counters.producer_duplicated),
             ("conflicting", counters.conflicting),
             ("dead-lettered", counters.dead_lettered),
+            ("dead letters stored", counters.dead_letters_replayed),
+            ("dead letters kept", counters.dead_letters_kept),
         ];
         text.push_str(&counts_line(&counts, page));
         for ownership in &consumed.ownerships {

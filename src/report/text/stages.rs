@@ -67,7 +67,7 @@ pub(super) fn section(report: &Report, page: &Page) -> String {
     if negative > 0 {
         let negative = quantity::count(negative);
         let note =
-            format!("fetch latency: {negative} records were fetched before their acknowledgement");
+            format!("fetch latency below zero: {negative} (fetched before the acknowledgement)");
         text.push_str(&page.paragraph(&note, 2));
     }
     text

@@ -31,7 +31,7 @@ fn clean_self_test_is_rendered() {
     fetch latency         500    90 µs   181 µs   180 µs   410 µs   638 µs   640 µs  2.21 ms
     store latency         500  5.60 ms  11.2 ms  11.2 ms  12.5 ms  13.8 ms  13.8 ms  21.4 ms
     end-to-end latency    500  8.55 ms  17.1 ms  17.1 ms  19.0 ms  20.9 ms  20.9 ms  31.2 ms
-    fetch latency: 7 records were fetched before their acknowledgement
+    fetch latency below zero: 7 (fetched before the acknowledgement)
 
     verdict, warm-up included: clean
       emitted 600 · stored 600
@@ -117,7 +117,7 @@ fn producer_report_has_counts_and_no_verdict() {
 
     stage               count      min     mean      p50      p90      p95      p99      max
     publish delay         500    30 µs    62 µs    61 µs   236 µs   410 µs   412 µs  1.80 ms
-    fetch latency: 7 records were fetched before their acknowledgement
+    fetch latency below zero: 7 (fetched before the acknowledgement)
 
     counts, warm-up included: emitted 300 · not acknowledged 0
     verdict: none for a single process; audit the run with `convoy report merge … --store URI`
@@ -219,8 +219,8 @@ fn narrow_page_has_the_most_important_columns() {
     fetch           180 µs   640 µs  2.21 ms
     store          11.2 ms  13.8 ms  21.4 ms
     end-to-end     17.1 ms  20.9 ms  31.2 ms
-    fetch latency: 7 records were fetched
-      before their acknowledgement
+    fetch latency below zero: 7 (fetched
+      before the acknowledgement)
 
     verdict, warm-up included: clean
       emitted 600 · stored 600
