@@ -31,7 +31,7 @@
 //!      record ─▶ dataset
 //!     dataset ─▶ string_enum
 //!  containers ─▶ measure, platform
-//!    terminal ─▶ text
+//!    terminal ─▶ measure, text
 //! ```
 
 pub mod audit;

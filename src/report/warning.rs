@@ -2,6 +2,8 @@
 //!
 //! Errors end a run; warnings are part of its report.
 
+use std::fmt::Write as _;
+
 use crate::measure::{Interval, Outage, Server, Stage};
 use crate::report::machine::BuildProfile;
 use crate::report::notice::{Notice, UNAUDITED_BUILD, UNLIMITED_RATE};
@@ -198,10 +200,7 @@ impl Warning {
             Self::RateNotSustained {
                 scheduled,
                 achieved,
-            } => {
-                let (achieved, scheduled) = (quantity::rate(*achieved), quantity::rate(*scheduled));
-                format!("rate not sustained: {achieved} of {scheduled} scheduled records/s")
-            }
+            } => rate_message(*scheduled, *achieved),
             Self::UnlimitedRate => {
                 "latencies of this run mean nothing: at `--rate max` records queue by design"
                     .to_owned()
@@ -210,10 +209,7 @@ impl Warning {
             Self::BusyMachine {
                 load_average,
                 cores,
-            } => {
-                let load = quantity::significant(*load_average);
-                format!("busy machine: its load average was {load} on {cores} cores at the start")
-            }
+            } => busy_message(*load_average, *cores),
             Self::BacklogGrew { records_per_second } => {
                 let rate = quantity::rate(*records_per_second);
                 format!("backlog grew by {rate} records/s")
@@ -331,6 +327,16 @@ impl Warning {
     }
 }
 
+fn rate_message(scheduled: f64, achieved: f64) -> String {
+    let (achieved, scheduled) = (quantity::rate(achieved), quantity::rate(scheduled));
+    format!("rate not sustained: {achieved} of {scheduled} scheduled records/s")
+}
+
+fn busy_message(load_average: f64, cores: u32) -> String {
+    let load = quantity::significant(load_average);
+    format!("busy machine: its load average was {load} on {cores} cores at the start")
+}
+
 fn outage_message(outage: &Outage) -> String {
     let (server, passed) = match outage.server {
         Server::Broker => ("broker", "acknowledged nothing and served nothing new"),
@@ -342,7 +348,7 @@ fn outage_message(outage: &Outage) -> String {
     );
     if outage.failed_requests > 0 {
         let failed = quantity::count(outage.failed_requests);
-        text.push_str(&format!(" ({failed} requests failed and were retried)"));
+        let _ = write!(text, " ({failed} requests failed and were retried)");
     }
     text
 }

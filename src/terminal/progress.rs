@@ -1,10 +1,11 @@
 //! Progress of a run: bars on a terminal, otherwise plain lines.
 
 use std::fmt::{self, Write as _};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::measure::RunClock;
 use crate::terminal::streams::Terminal;
 use crate::text::{Page, quantity};
 
@@ -129,7 +130,8 @@ struct Current {
     phase: Phase,
     expected: Option<Expected>,
     bar: Option<ProgressBar>,
-    began: Instant,
+    /// Started with the phase.
+    clock: RunClock,
     last: Snapshot,
     /// Whether the phase has reached its expected end.
     complete: bool,
@@ -137,6 +139,13 @@ struct Current {
     done: Option<(f64, String)>,
     /// Time of the last plain line since the start of the phase.
     last_line: Duration,
+}
+
+impl Current {
+    /// Returns the time since the start of the phase.
+    fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.clock.now())
+    }
 }
 
 /// Columns of a phase's name.
@@ -176,7 +185,7 @@ impl Progress {
             phase,
             expected,
             bar,
-            began: Instant::now(),
+            clock: RunClock::start(),
             last: Snapshot::default(),
             complete: false,
             done: None,
@@ -238,7 +247,7 @@ impl Progress {
             bar.set_length(of);
             self.draw(Some(done), &[text]);
         } else {
-            let elapsed = current.began.elapsed();
+            let elapsed = current.elapsed();
             if elapsed.saturating_sub(current.last_line) >= LINE_PERIOD {
                 current.last_line = elapsed;
                 self.terminal.say(format_args!("{}: {text}", current.phase));
@@ -271,7 +280,7 @@ impl Progress {
         if current.expected == Some(Expected::Duration(Duration::ZERO)) {
             return;
         }
-        let (last, elapsed) = (current.last, current.began.elapsed());
+        let (last, elapsed) = (current.last, current.elapsed());
         let stored = format!("{} {}", quantity::count(last.stored), last.arrived);
         let (share, items) = match current.expected {
             Some(Expected::Duration(expected)) => {

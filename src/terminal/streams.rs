@@ -109,12 +109,12 @@ impl Terminal {
 
     /// Returns width and colors of stdout.
     pub fn page(&self) -> Page {
-        page(io::stdout(), self.colors)
+        page(&io::stdout(), self.colors)
     }
 
     /// Returns width and colors of stderr.
     pub(super) fn stderr_page(&self) -> Page {
-        page(io::stderr(), self.colors)
+        page(&io::stderr(), self.colors)
     }
 
     /// Sets how much stderr gets.
@@ -179,9 +179,9 @@ impl Terminal {
 }
 
 /// Returns width and colors of a stream; without a width if it is not a terminal.
-fn page(stream: impl IsTerminal + AsFd, colors: Colors) -> Page {
+fn page(stream: &(impl IsTerminal + AsFd), colors: Colors) -> Page {
     let is_terminal = stream.is_terminal();
-    let size = tcgetwinsize(&stream).ok().filter(|_| is_terminal);
+    let size = tcgetwinsize(stream).ok().filter(|_| is_terminal);
     let columns = size.map(|size| usize::from(size.ws_col));
     // A pseudo-terminal that was never resized has no columns.
     Page::new(

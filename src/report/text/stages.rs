@@ -1,5 +1,7 @@
 //! Table of the stages. A narrow page gets fewer columns.
 
+use std::fmt::Write as _;
+
 use textwrap::core::display_width;
 
 use crate::measure::{Stage, StageSummary};
@@ -94,7 +96,7 @@ fn table(rows: &[(Stage, &StageSummary)], page: &Page) -> String {
     columns.sort_by_key(|column| column.position);
     let mut text = String::new();
     for (row, name) in names.iter().enumerate() {
-        text.push_str(&format!("{name:<name_width$}"));
+        let _ = write!(text, "{name:<name_width$}");
         for column in &columns {
             text.push_str(&column.cells[row]);
         }
