@@ -235,10 +235,12 @@ impl Warning {
                     percent(*share)
                 )
             }
-            Self::MongoPoolSaturated { share } => format!(
-                "MongoDB connection pool saturated: {} % of the commands waited for a connection",
-                percent(*share)
-            ),
+            Self::MongoPoolSaturated { share } => {
+                let waited = percent(*share);
+                format!(
+                    "MongoDB connection pool saturated: {waited} % of commands waited for a connection"
+                )
+            }
             Self::CpuStolen { share } => format!(
                 "CPU stolen: {} % of CPU time went to other guests of this host",
                 percent(*share)
