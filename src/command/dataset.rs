@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::dataset::Generator;
-use crate::dataset::{ColumnType, Dataset, JsonSchema};
+use crate::dataset::{Dataset, JsonSchema};
 use crate::error::{Error, ExitStatus};
 use crate::settings::{GenerateSettings, InspectSettings, SchemaSettings};
 use crate::terminal::Terminal;
@@ -77,11 +77,7 @@ fn describe(dataset: &Dataset) -> String {
     }
     let width = columns.iter().map(|column| column.name.len()).max();
     for column in columns {
-        let kind = match column.kind {
-            ColumnType::Integer => "integer",
-            ColumnType::Decimal => "decimal",
-            ColumnType::Text => "text",
-        };
+        let kind = column.kind;
         let nullable = if column.nullable { ", nullable" } else { "" };
         let _ = writeln!(
             text,

@@ -3,7 +3,6 @@
 use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::pipeline::Workload;
-use crate::record::RESERVED_FIELDS;
 use crate::settings::LoadSettings;
 
 /// Rows of the datasets, and the topic of each.
@@ -18,9 +17,6 @@ pub struct TopicRows {
 /// Opens the dataset.
 pub fn open(load: &LoadSettings, topic: Option<&str>) -> Result<TopicRows, Error> {
     let datasets = Dataset::open(&load.dataset)?;
-    for dataset in &datasets {
-        dataset.schema().check_field_names(&RESERVED_FIELDS)?;
-    }
     let topics = topics(topic, &datasets)?;
     Ok(TopicRows {
         workload: Workload::new(datasets),

@@ -12,6 +12,7 @@
 //! ended by LF or CRLF; fields quoted by `"` if they contain a comma, a quote (written twice) or a
 //! line end; blank lines are skipped. `na` and the empty field are missing values.
 
+mod columns;
 mod error;
 #[cfg(test)]
 mod example;
@@ -27,6 +28,10 @@ mod schema;
 mod split;
 mod storage;
 
+pub use columns::{
+    CellAt, CellSyntax, ColumnOptions, DecimalPoint, Extent, MISSING_LABEL, Markers, Note, Rename,
+    Renamed, parse_date, write_date,
+};
 pub use error::{Error, Position};
 #[cfg(test)]
 pub(crate) use example::example_schema;
@@ -35,5 +40,6 @@ pub use json_schema::{JsonSchema, SchemaForm};
 pub use open::{Dataset, Row, RowBuffer};
 pub use reader::{Reader, Record};
 pub use sample::SAMPLE_PATH;
-pub use schema::{Column, ColumnType, Schema, Value, is_missing};
+pub use scan::{ColumnFindings, Findings};
+pub use schema::{Column, ColumnType, Schema};
 pub use split::Fields;

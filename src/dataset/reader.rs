@@ -2,7 +2,6 @@
 
 #![warn(clippy::indexing_slicing)]
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, Cursor, Read};
 use std::path::{Path, PathBuf};
 
@@ -121,9 +120,7 @@ impl<R: BufRead> Reader<R> {
             let limit = MAX_COLUMNS;
             return Err(Error::TooManyColumns { position, limit });
         }
-        let names = fields.iter().map(str::to_owned).collect::<Vec<_>>();
-        check_names(&names, position)?;
-        Ok(names)
+        Ok(fields.iter().map(str::to_owned).collect())
     }
 
     /// Reads the bytes of the next record that is not blank, without its line end.
@@ -207,28 +204,6 @@ impl Quotes {
             _ => Self::Unquoted,
         })
     }
-}
-
-fn check_names(names: &[String], position: Position) -> Result<(), Error> {
-    let mut seen = BTreeMap::new();
-    for (index, name) in names.iter().enumerate() {
-        let column = index + 1;
-        if name.is_empty() {
-            return Err(Error::EmptyColumnName { position, column });
-        }
-        if name.contains(char::is_control) {
-            return Err(Error::ControlInColumnName { position, column });
-        }
-        if let Some(first) = seen.insert(name, column) {
-            return Err(Error::DuplicateColumnName {
-                position,
-                name: name.clone(),
-                first,
-                second: column,
-            });
-        }
-    }
-    Ok(())
 }
 
 fn text_of<'a>(record: &'a [u8], file: &Path, at: Next) -> Result<&'a str, Error> {
@@ -324,18 +299,6 @@ mod tests {
         assert_eq!(
             error(b"a,b\n1,2\n1,\"2\n\n"),
             "`rows.csv`, line 3, byte 8: a quoted field is not closed before the end of the file"
-        );
-        assert_eq!(
-            error(b"a,,c\n"),
-            "`rows.csv`, line 1, byte 0: column 2 has no name"
-        );
-        assert_eq!(
-            error(b"a,b,a\n"),
-            "`rows.csv`, line 1, byte 0: columns 1 and 3 are both named `a`"
-        );
-        assert_eq!(
-            error(b"a,b\r1,2\r3,4"),
-            "`rows.csv`, line 1, byte 0: the name of column 2 contains a control character"
         );
         assert_eq!(
             error(&b",".repeat(MAX_COLUMNS)),

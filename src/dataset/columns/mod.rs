@@ -1,0 +1,29 @@
+//! Columns: the names and types of fields, by the header and the cells.
+//!
+//! ```text
+//!  header ─▶ names ─────────────────────┐
+//!  cells ─▶ missing ─▶ cell ─▶ evidence ─┴▶ Column, Note
+//!                       └ number, date
+//!  cells ─▶ syntax ─▶ JSON
+//! ```
+
+mod cell;
+mod date;
+mod evidence;
+mod missing;
+mod names;
+mod notes;
+mod number;
+mod syntax;
+
+pub use date::{parse_written as parse_date, write as write_date};
+pub use evidence::{CellAt, Extent};
+pub(in crate::dataset) use evidence::{Evidence, Place};
+pub use missing::{MISSING_LABEL, Markers};
+pub(in crate::dataset) use names::{RenameError, field_names};
+pub use names::{Rename, Renamed};
+pub use notes::Note;
+pub(in crate::dataset) use notes::Notes;
+pub use number::DecimalPoint;
+pub(in crate::dataset) use syntax::label;
+pub use syntax::{CellSyntax, ColumnOptions};
