@@ -16,7 +16,7 @@ pub struct TopicRows {
 
 /// Opens the dataset.
 pub fn open(load: &LoadSettings, topic: Option<&str>) -> Result<TopicRows, Error> {
-    let datasets = Dataset::open(&load.dataset)?;
+    let datasets = Dataset::open(&load.dataset, &load.read)?;
     let topics = topics(topic, &datasets)?;
     Ok(TopicRows {
         workload: Workload::new(datasets),

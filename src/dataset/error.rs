@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::columns::Rename;
+use crate::dataset::options::Rename;
 
 /// A position in a CSV file.
 #[derive(Debug, Clone, PartialEq, Eq)]

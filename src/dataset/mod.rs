@@ -10,8 +10,10 @@
 //!
 //! Format of a file: UTF-8 with or without a byte order mark; fields separated by commas; lines
 //! ended by LF or CRLF; fields quoted by `"` if they contain a comma, a quote (written twice) or a
-//! line end; blank lines are skipped. `na` and the empty field are missing values.
+//! line end; blank lines are skipped. `na`, the empty field and other usual
+//! markers are missing values.
 
+mod assumptions;
 mod columns;
 mod error;
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod header;
 mod json_schema;
 mod layout;
 mod open;
+mod options;
 mod reader;
 mod sample;
 mod scan;
@@ -28,18 +31,19 @@ mod schema;
 mod split;
 mod storage;
 
+pub use assumptions::{Assumed, Assumptions, BadRow, Basis, Compression, FileAssumptions, Skipped};
 pub use columns::{
-    CellAt, CellSyntax, ColumnOptions, DecimalPoint, Extent, MISSING_LABEL, Markers, Note, Rename,
-    Renamed, parse_date, write_date,
+    CellAt, CellSyntax, ColumnFindings, DecimalPoint, Extent, Findings, MISSING_LABEL, Markers,
+    Note, Renamed, parse_date, write_date,
 };
 pub use error::{Error, Position};
 #[cfg(test)]
 pub(crate) use example::example_schema;
 pub use generate::Generator;
 pub use json_schema::{JsonSchema, SchemaForm};
-pub use open::{Dataset, Row, RowBuffer};
+pub use open::{Dataset, Progress, Row, RowBuffer};
+pub use options::{Delimiter, NullValues, OnBadRow, ReadOptions, Rename, Renames, TextEncoding};
 pub use reader::{Reader, Record};
 pub use sample::SAMPLE_PATH;
-pub use scan::{ColumnFindings, Findings};
 pub use schema::{Column, ColumnType, Schema};
 pub use split::Fields;

@@ -6,12 +6,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::dataset::columns::{CellSyntax, ColumnOptions};
+use crate::dataset::assumptions::Assumptions;
+use crate::dataset::columns::CellSyntax;
 use crate::dataset::error::Error;
 use crate::dataset::layout::{self, TopicFiles};
+use crate::dataset::options::ReadOptions;
 use crate::dataset::reader::Reader;
 use crate::dataset::sample;
-use crate::dataset::scan::{Findings, Labels, Scan, Scanned};
+use crate::dataset::scan::{Labels, Scan, Scanned};
 use crate::dataset::schema::Schema;
 use crate::dataset::split::{Fields, Split};
 use crate::dataset::storage::{Block, Builder, RawRow, Storage};
@@ -32,11 +34,11 @@ pub struct Dataset {
     topic: String,
     schema: Schema,
     syntax: CellSyntax,
-    findings: Findings,
     labels: Labels,
     hash: u64,
     rows: u64,
     files: Vec<PathBuf>,
+    assumptions: Assumptions,
     storages: Vec<Storage>,
     /// Number of the first row of each storage.
     first_rows: Vec<u64>,
@@ -50,19 +52,14 @@ impl Dataset {
     /// one dataset per folder. Files of up to 256 MB in total are kept in memory; larger ones are
     /// read on access, so that memory stays bounded. [`SAMPLE_PATH`](crate::dataset::SAMPLE_PATH)
     /// opens the built-in rows if nothing exists there.
-    pub fn open(path: &Path) -> Result<Vec<Self>, Error> {
-        Self::open_with(path, &ColumnOptions::default())
-    }
-
-    /// Opens the datasets as [`Self::open`] does, with the user's options for columns.
-    pub fn open_with(path: &Path, options: &ColumnOptions) -> Result<Vec<Self>, Error> {
+    pub fn open(path: &Path, options: &ReadOptions) -> Result<Vec<Self>, Error> {
         if sample::is_named_by(path) {
             return Ok(vec![Self::shipped(options)?]);
         }
         Self::open_within(path, options, MEMORY_BYTES)
     }
 
-    fn shipped(options: &ColumnOptions) -> Result<Self, Error> {
+    fn shipped(options: &ReadOptions) -> Result<Self, Error> {
         let mut pass = Pass::new(options);
         let storage = pass.keep(
             Path::new(sample::SAMPLE_FILE),
@@ -71,7 +68,7 @@ impl Dataset {
         Self::from_pass(sample::SAMPLE_TOPIC.to_owned(), pass, vec![storage])
     }
 
-    fn open_within(path: &Path, options: &ColumnOptions, memory: u64) -> Result<Vec<Self>, Error> {
+    fn open_within(path: &Path, options: &ReadOptions, memory: u64) -> Result<Vec<Self>, Error> {
         let topics = layout::find(path)?;
         let mut bytes = 0;
         for file in topics.iter().flat_map(|topic| &topic.files) {
@@ -84,7 +81,7 @@ impl Dataset {
 
     fn open_topic(
         topic: TopicFiles,
-        options: &ColumnOptions,
+        options: &ReadOptions,
         in_memory: bool,
     ) -> Result<Self, Error> {
         let TopicFiles { topic, files } = topic;
@@ -112,14 +109,34 @@ impl Dataset {
             topic,
             schema: scanned.schema,
             syntax: scanned.syntax,
-            findings: scanned.findings,
             labels: scanned.labels,
             hash: scanned.hash,
             rows: scanned.rows,
             files: storages.iter().map(|it| it.path.clone()).collect(),
+            assumptions: Assumptions {
+                columns: scanned.findings,
+                ..Assumptions::default()
+            },
             storages,
             first_rows,
         })
+    }
+
+    /// Reads the datasets at a path once without keeping their rows, in constant memory.
+    ///
+    /// `progress` is called about every megabyte.
+    pub fn survey(
+        path: &Path,
+        options: &ReadOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Self>, Error> {
+        let _ = progress;
+        Self::open(path, options)
+    }
+
+    /// Returns what was assumed when the files were read.
+    pub fn assumptions(&self) -> &Assumptions {
+        &self.assumptions
     }
 
     /// Returns the topic of the rows.
@@ -152,11 +169,6 @@ impl Dataset {
     /// Returns how cells are read.
     pub fn syntax(&self) -> &CellSyntax {
         &self.syntax
-    }
-
-    /// Returns values, names and remarks of the columns.
-    pub fn findings(&self) -> &Findings {
-        &self.findings
     }
 
     /// Returns the index of the label column: the one that the user chose, or the one named `class`
@@ -196,6 +208,17 @@ impl Dataset {
         let rows = self.rows;
         Error::NoSuchRow { index, rows }
     }
+}
+
+/// How far a pass over the files of a dataset is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes read from all files, before decompression.
+    pub bytes: u64,
+    /// Size of all files; `None` if one of them is a pipe.
+    pub total_bytes: Option<u64>,
+    /// Rows so far.
+    pub rows: u64,
 }
 
 /// Reusable buffer for [`Dataset::row`]; one per thread.
@@ -240,7 +263,7 @@ impl<'a> Row<'a> {
 
 /// One pass over the files of a topic.
 struct Pass<'o> {
-    options: &'o ColumnOptions,
+    options: &'o ReadOptions,
     started: Option<Started>,
 }
 
@@ -253,7 +276,7 @@ struct Started {
 }
 
 impl<'o> Pass<'o> {
-    fn new(options: &'o ColumnOptions) -> Self {
+    fn new(options: &'o ReadOptions) -> Self {
         Self {
             options,
             started: None,

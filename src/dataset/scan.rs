@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::dataset::columns::{
-    self, CellSyntax, ColumnOptions, Evidence, Extent, MISSING_LABEL, Note, Notes, Place,
-    RenameError, Renamed, field_names,
+    self, CellSyntax, ColumnFindings, Evidence, Findings, MISSING_LABEL, Notes, Place, RenameError,
+    Renamed, field_names,
 };
 use crate::dataset::error::Error;
+use crate::dataset::options::{ReadOptions, Rename};
 use crate::dataset::schema::{Column, ColumnType, Schema};
 use crate::dataset::split::Fields;
 use crate::suggest;
@@ -61,34 +62,15 @@ pub(super) struct Scanned {
     pub(super) findings: Findings,
 }
 
-/// What the pass found in the columns.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings {
-    /// Values of each column, in file order.
-    pub columns: Vec<ColumnFindings>,
-    /// Columns whose field does not have the name of the header.
-    pub renamed: Vec<Renamed>,
-    /// Cells with each marker of a missing value; only markers that occur.
-    pub markers: Vec<(String, u64)>,
-    /// Remarks about columns.
-    pub notes: Vec<Note>,
-}
-
-/// Values of one column.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ColumnFindings {
-    /// Rows without a value.
-    pub missing: u64,
-    /// Smallest, largest and first value.
-    pub extent: Extent,
-}
-
 impl Scan {
     /// Starts with the header of the first file.
-    pub(super) fn new(file: &Path, header: &[String], options: &ColumnOptions) -> Result<Self, Error> {
-        let (names, renamed) = field_names(header, &options.renames)
-            .map_err(|(index, error)| rename_error(file, header, options, index, &error))?;
-        let syntax = options.syntax();
+    pub(super) fn new(file: &Path, header: &[String], options: &ReadOptions) -> Result<Self, Error> {
+        let renames: Vec<_> = options.renames().collect();
+        let (names, renamed) = field_names(header, &renames).map_err(|(index, error)| {
+            let rename = renames.get(index).copied().cloned();
+            rename_error(file, header, rename.unwrap_or_default(), &error)
+        })?;
+        let syntax = CellSyntax::new(options);
         let mut scan = Self {
             labels: Counter::new(file, header, &names, options)?,
             columns: names.iter().map(|_| Evidence::new()).collect(),
@@ -168,27 +150,34 @@ impl Scan {
         let files = self.files.iter().filter(|_| several);
         let files: Vec<_> = files.map(|file| file.display().to_string()).collect();
         let columns = || self.columns.iter().zip(kinds);
+        let markers = self.syntax.missing.texts().iter().cloned();
+        let markers = markers.zip(self.markers.iter().copied());
+        let markers: BTreeMap<_, _> = markers.filter(|(_, count)| *count > 0).collect();
         let notes = self.names.iter().zip(columns());
         let notes = notes.flat_map(|(name, (evidence, &kind))| {
             let notes = Notes {
                 name,
                 evidence,
                 files: &files,
+                markers: &markers,
                 point: self.syntax.point,
             };
             notes.about(kind)
         });
-        let markers = self.syntax.missing.texts().iter().cloned().zip(self.markers.iter().copied());
+        let notes = notes.collect();
+        let columns = self.names.iter().zip(columns());
+        let columns = columns.map(|(name, (seen, &kind))| ColumnFindings {
+            name: name.clone(),
+            kind,
+            missing: seen.missing,
+            missing_share: seen.missing as f64 / self.rows.max(1) as f64,
+            extent: seen.extent(kind),
+        });
         Findings {
-            columns: columns()
-                .map(|(seen, &kind)| ColumnFindings {
-                    missing: seen.missing,
-                    extent: seen.extent(kind),
-                })
-                .collect(),
+            columns: columns.collect(),
             renamed: self.renamed.clone(),
-            markers: markers.filter(|(_, count)| *count > 0).collect(),
-            notes: notes.collect(),
+            missing_markers: markers,
+            notes,
         }
     }
 
@@ -216,7 +205,7 @@ impl Counter {
         file: &Path,
         header: &[String],
         names: &[String],
-        options: &ColumnOptions,
+        options: &ReadOptions,
     ) -> Result<Self, Error> {
         let find = |label: &str| {
             let find = |names: &[String]| names.iter().position(|name| name == label);
@@ -279,11 +268,9 @@ impl Counter {
 fn rename_error(
     file: &Path,
     header: &[String],
-    options: &ColumnOptions,
-    index: usize,
+    rename: Rename,
     error: &RenameError,
 ) -> Error {
-    let rename = options.renames.get(index).cloned().unwrap_or_default();
     let file = file.to_owned();
     match error {
         RenameError::Unknown => Error::RenameUnknown {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 /// Type of a column: the narrowest type that preserves all its present values.
 ///
 /// | type | cells | JSON | BSON |
@@ -43,6 +45,12 @@ impl ColumnType {
             Self::Date => "date",
             Self::Text => "text",
         }
+    }
+}
+
+impl Serialize for ColumnType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

@@ -61,10 +61,13 @@ struct Range<T>(Option<(T, T)>);
 struct TextRange(Option<(String, String)>);
 
 /// Smallest value, largest value and first value of a column, as shown.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Extent {
+    /// Smallest value.
     pub min: Option<String>,
+    /// Largest value.
     pub max: Option<String>,
+    /// First value.
     pub example: Option<String>,
 }
 

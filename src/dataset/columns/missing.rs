@@ -3,9 +3,9 @@
 use std::fmt;
 
 /// Cells without a value in files of pandas, R, SQL, spreadsheets and loggers.
-const USUAL: [&str; 20] = [
-    "", "na", "NA", "n/a", "N/A", "<NA>", "NaN", "nan", "NAN", "-nan", "-NaN", "NULL", "null",
-    "Null", "None", "none", "-", "?", "#N/A", "#NA",
+const USUAL: [&str; 18] = [
+    "", "na", "NA", "n/a", "N/A", "<NA>", "nan", "NaN", "NAN", "-nan", "-NaN", "null", "NULL",
+    "None", "-", "?", "#N/A", "#NA",
 ];
 
 /// The label of rows whose label is missing, in counts of labels.
@@ -34,12 +34,6 @@ impl Markers {
             markers.insert(text);
         }
         markers
-    }
-
-    /// Takes the usual markers and these texts.
-    pub fn usual_and(texts: &[String]) -> Self {
-        let usual = USUAL.into_iter().map(str::to_owned);
-        Self::new(usual.chain(texts.iter().cloned()))
     }
 
     fn insert(&mut self, text: String) {
@@ -83,7 +77,7 @@ impl Markers {
 impl Default for Markers {
     /// The usual markers.
     fn default() -> Self {
-        Self::usual_and(&[])
+        Self::new(USUAL.map(str::to_owned))
     }
 }
 

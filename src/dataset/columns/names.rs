@@ -9,11 +9,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
+use crate::dataset::options::Rename;
+
 /// Fields that convoy writes into every document.
 const RESERVED: [&str; 2] = ["_id", "_convoy"];
 
 /// A column whose field does not have the name of the header.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Renamed {
     /// Number of the column, from 1.
     pub column: usize,
@@ -23,15 +27,6 @@ pub struct Renamed {
     pub to: String,
     /// The reason, as in "it contains a dot"; `None` if the user gave the name.
     pub reason: Option<&'static str>,
-}
-
-/// A new name that the user gave to a column.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rename {
-    /// Name of the column in the header, or the name that convoy would give it.
-    pub from: String,
-    /// Name of the field.
-    pub to: String,
 }
 
 /// A new name cannot be used.
@@ -53,7 +48,7 @@ pub(in crate::dataset) enum RenameError {
 /// Fails with the index of the first new name that cannot be used.
 pub(in crate::dataset) fn field_names(
     header: &[String],
-    renames: &[Rename],
+    renames: &[&Rename],
 ) -> Result<(Vec<String>, Vec<Renamed>), (usize, RenameError)> {
     let unnamed = BTreeMap::new();
     let automatic = names(header, &unnamed);
@@ -231,7 +226,7 @@ mod tests {
             (&[("x_y", "y")], &["a", "b", "temp", "temp_2", "y", "column_6"]),
             (&[("a", "x_y")], &["x_y", "b", "temp", "temp_2", "x_y_2", "column_6"]),
         ] {
-            let (names, _) = field_names(&header, &renames(pairs)).unwrap();
+            let (names, _) = field_names(&header, &renames(pairs).iter().collect::<Vec<_>>()).unwrap();
             assert_eq!(names, owned(expected), "{pairs:?}");
         }
     }
@@ -239,7 +234,7 @@ mod tests {
     #[test]
     fn impossible_new_names_are_rejected() {
         let header = owned(&["a", "b"]);
-        let error = |pairs: &[(&str, &str)]| field_names(&header, &renames(pairs)).unwrap_err();
+        let error = |pairs: &[(&str, &str)]| field_names(&header, &renames(pairs).iter().collect::<Vec<_>>()).unwrap_err();
         assert_eq!(error(&[("a", "c"), ("z", "y")]), (1, RenameError::Unknown));
         assert_eq!(error(&[("a", "c"), ("a", "d")]), (1, RenameError::Unknown));
         assert_eq!(error(&[("a", "b")]), (0, RenameError::Taken { column: 2 }));
@@ -254,7 +249,7 @@ mod tests {
     #[test]
     fn changes_are_told_with_their_reason() {
         let header = owned(&["_id", "a"]);
-        let (_, renamed) = field_names(&header, &renames(&[("a", "b")])).unwrap();
+        let (_, renamed) = field_names(&header, &renames(&[("a", "b")]).iter().collect::<Vec<_>>()).unwrap();
         let told: Vec<_> = renamed.iter().map(|it| (it.column, it.reason)).collect();
         let reason = Some("convoy writes a field of this name");
         assert_eq!(told, [(1, reason), (2, None)]);

@@ -1,5 +1,6 @@
 //! What is worth telling about the type of a column: cells that decided it, and values that change.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -31,6 +32,8 @@ pub(in crate::dataset) struct Notes<'a> {
     pub evidence: &'a Evidence,
     /// Names of the files, if there are several.
     pub files: &'a [String],
+    /// Markers of missing values that occur in the dataset.
+    pub markers: &'a BTreeMap<String, u64>,
     pub point: DecimalPoint,
 }
 
@@ -162,12 +165,18 @@ impl Notes<'_> {
     fn null_values(&self, odd: &[Class]) -> Option<String> {
         let cells = self.evidence.cells(odd);
         let few = self.evidence.count(odd) * 2 <= self.evidence.present();
-        let mut values: Vec<&str> = cells.iter().map(|cell| cell.value.as_str()).collect();
-        values.sort_unstable();
-        values.dedup();
+        // The option replaces the usual markers.
+        let markers = self.markers.keys().map(String::as_str);
+        let mut values: Vec<&str> = markers.collect();
+        for cell in cells {
+            if !values.contains(&cell.value.as_str()) {
+                values.push(&cell.value);
+            }
+        }
         let plain = |value: &&str| value.len() <= 12 && !value.contains([',', '\'']);
         (few && values.iter().all(plain)).then(|| {
-            format!("pass `--null-values '{}'` if the value is missing there", values.join(","))
+            let values = values.join(",");
+            format!("pass `--null-values '{values}'` if the value is missing there")
         })
     }
 }
@@ -224,6 +233,7 @@ mod tests {
             name: "a",
             evidence: &evidence,
             files: &[],
+            markers: &BTreeMap::from([(String::new(), 1)]),
             point,
         };
         let notes = notes.about(evidence.kind());

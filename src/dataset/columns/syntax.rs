@@ -3,22 +3,9 @@
 use crate::dataset::columns::cell::boolean;
 use crate::dataset::columns::date;
 use crate::dataset::columns::missing::Markers;
-use crate::dataset::columns::names::Rename;
 use crate::dataset::columns::number::{self, DecimalPoint};
+use crate::dataset::options::ReadOptions;
 use crate::dataset::schema::ColumnType;
-
-/// What the user says about the columns.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ColumnOptions {
-    /// Markers of missing values beside the usual ones.
-    pub null_values: Vec<String>,
-    /// The point of decimals.
-    pub point: DecimalPoint,
-    /// New names of columns.
-    pub renames: Vec<Rename>,
-    /// Column of the label; `None` takes a column named `class`.
-    pub label: Option<String>,
-}
 
 /// How cells are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,17 +16,19 @@ pub struct CellSyntax {
     pub point: DecimalPoint,
 }
 
-impl ColumnOptions {
-    /// Returns how cells are read.
-    pub fn syntax(&self) -> CellSyntax {
-        CellSyntax {
-            missing: Markers::usual_and(&self.null_values),
-            point: self.point,
+impl CellSyntax {
+    /// Follows the user's options.
+    pub fn new(options: &ReadOptions) -> Self {
+        let missing = options.null_values.as_ref();
+        Self {
+            missing: missing.map_or_else(Markers::default, |list| Markers::new(list.0.clone())),
+            point: match options.decimal_comma {
+                true => DecimalPoint::Comma,
+                false => DecimalPoint::Point,
+            },
         }
     }
-}
 
-impl CellSyntax {
     /// Appends the JSON of a present cell of a column, unless it is text or, beside integers, does not
     /// have the type of the column. Does not allocate.
     ///
