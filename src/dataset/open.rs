@@ -91,11 +91,7 @@ impl Dataset {
         Self::from_pass(topic, pass, storages)
     }
 
-    fn from_pass(
-        topic: String,
-        pass: Pass<'_>,
-        storages: Vec<Storage>,
-    ) -> Result<Self, Error> {
+    fn from_pass(topic: String, pass: Pass<'_>, storages: Vec<Storage>) -> Result<Self, Error> {
         let mut rows = 0;
         let first_rows = storages.iter().map(|storage| {
             let first = rows;
@@ -285,7 +281,9 @@ impl<'o> Pass<'o> {
 
     fn finish(self) -> Result<Scanned, Error> {
         let none = || Scan::new(Path::new(""), &[], self.options);
-        self.started.map_or_else(none, |started| Ok(started.scan))?.finish()
+        self.started
+            .map_or_else(none, |started| Ok(started.scan))?
+            .finish()
     }
 
     /// Starts the rows of a file with this header.

@@ -64,7 +64,11 @@ pub(super) struct Scanned {
 
 impl Scan {
     /// Starts with the header of the first file.
-    pub(super) fn new(file: &Path, header: &[String], options: &ReadOptions) -> Result<Self, Error> {
+    pub(super) fn new(
+        file: &Path,
+        header: &[String],
+        options: &ReadOptions,
+    ) -> Result<Self, Error> {
         let renames: Vec<_> = options.renames().collect();
         let (names, renamed) = field_names(header, &renames).map_err(|(index, error)| {
             let rename = renames.get(index).copied().cloned();
@@ -265,12 +269,7 @@ impl Counter {
     }
 }
 
-fn rename_error(
-    file: &Path,
-    header: &[String],
-    rename: Rename,
-    error: &RenameError,
-) -> Error {
+fn rename_error(file: &Path, header: &[String], rename: Rename, error: &RenameError) -> Error {
     let file = file.to_owned();
     match error {
         RenameError::Unknown => Error::RenameUnknown {

@@ -120,7 +120,9 @@ impl PayloadEncoder {
 
 /// Returns the text of a JSON value that has no escapes.
 pub(super) fn unquoted(json: &str) -> &str {
-    let text = json.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let text = json
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
     text.unwrap_or(json)
 }
 

@@ -147,7 +147,11 @@ mod tests {
             ("0x1F", Class::LikeCode),
             ("A7", Class::Text),
         ] {
-            assert_eq!(Cell::new(text, DecimalPoint::Point).class(), class, "{text}");
+            assert_eq!(
+                Cell::new(text, DecimalPoint::Point).class(),
+                class,
+                "{text}"
+            );
         }
     }
 }

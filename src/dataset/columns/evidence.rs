@@ -103,13 +103,20 @@ impl Evidence {
         *count += 1;
         if *count <= CELLS as u64 {
             let value = shown(text);
-            self.cells.push(Remembered { class, place, value });
+            self.cells.push(Remembered {
+                class,
+                place,
+                value,
+            });
         }
     }
 
     /// Returns the number of cells of some classes.
     pub fn count(&self, classes: &[Class]) -> u64 {
-        classes.iter().map(|&class| self.counts[class as usize]).sum()
+        classes
+            .iter()
+            .map(|&class| self.counts[class as usize])
+            .sum()
     }
 
     /// Returns the number of present cells.
@@ -155,9 +162,14 @@ impl Evidence {
 
     /// Returns the smallest and the largest value and an example.
     pub fn extent(&self, kind: ColumnType) -> Extent {
-        let example = self.cells.iter().min_by_key(|cell| (cell.place.file, cell.place.line));
+        let example = self
+            .cells
+            .iter()
+            .min_by_key(|cell| (cell.place.file, cell.place.line));
         let (min, max) = match kind {
-            ColumnType::Integer | ColumnType::LargeInteger => self.integers.texts(ToString::to_string),
+            ColumnType::Integer | ColumnType::LargeInteger => {
+                self.integers.texts(ToString::to_string)
+            }
             ColumnType::Decimal | ColumnType::Number => self.number_texts(),
             ColumnType::Date => self.dates.texts(|&unix_ms| shown_date(unix_ms)),
             ColumnType::Boolean | ColumnType::Text => self.texts.texts(),
@@ -171,10 +183,14 @@ impl Evidence {
     }
 
     fn number_texts(&self) -> Option<(String, String)> {
-        let decimals = self.decimals.0.map(|(min, max)| [(min, shown_double(min)), (max, shown_double(max))]);
-        let integers = self.integers.0.map(|(min, max)| {
-            [min, max].map(|number| (number as f64, number.to_string()))
-        });
+        let decimals = self
+            .decimals
+            .0
+            .map(|(min, max)| [(min, shown_double(min)), (max, shown_double(max))]);
+        let integers = self
+            .integers
+            .0
+            .map(|(min, max)| [min, max].map(|number| (number as f64, number.to_string())));
         let mut all: Vec<_> = decimals.into_iter().chain(integers).flatten().collect();
         all.sort_by(|left, right| left.0.total_cmp(&right.0));
         Some((all.first()?.1.clone(), all.last()?.1.clone()))
@@ -297,7 +313,10 @@ mod tests {
             (&["1_000", "2_000"], ColumnType::Text),
             (&["1.5", "inf"], ColumnType::Text),
             (&["1e400", "2"], ColumnType::Text),
-            (&["12345678901234567890123456789012345", "1"], ColumnType::Text),
+            (
+                &["12345678901234567890123456789012345", "1"],
+                ColumnType::Text,
+            ),
             (&["true", "False", "TRUE"], ColumnType::Boolean),
             (&["true", "1"], ColumnType::Text),
             (&["2024-05-01", "2024-05-01T10:00:00Z"], ColumnType::Date),

@@ -195,10 +195,19 @@ mod tests {
     #[test]
     fn names_change_by_one_rule() {
         for (header, expected) in [
-            (&["id", "speed [km/h]", "速度"][..], &["id", "speed [km/h]", "速度"][..]),
-            (&["vehicle", "run", "kafka", "sequence"], &["vehicle", "run", "kafka", "sequence"]),
+            (
+                &["id", "speed [km/h]", "速度"][..],
+                &["id", "speed [km/h]", "速度"][..],
+            ),
+            (
+                &["vehicle", "run", "kafka", "sequence"],
+                &["vehicle", "run", "kafka", "sequence"],
+            ),
             (&["_id", "_convoy", "id"], &["_id_", "_convoy_", "id"]),
-            (&["engine.rpm", ".x", "a.b.c"], &["engine_rpm", "_x", "a_b_c"]),
+            (
+                &["engine.rpm", ".x", "a.b.c"],
+                &["engine_rpm", "_x", "a_b_c"],
+            ),
             (&["$speed", "a$b", "$"], &["_speed", "a$b", "_"]),
             (&["$id", ".id", "_id"], &["_id_", "_id__2", "_id__3"]),
             (&["", "speed", ""], &["column_1", "speed", "column_3"]),
@@ -218,15 +227,37 @@ mod tests {
     fn given_names_come_first() {
         let header = owned(&["a", "b", "temp", "temp", "x.y", ""]);
         for (pairs, expected) in [
-            (&[("a", "c")][..], &["c", "b", "temp", "temp_2", "x_y", "column_6"][..]),
-            (&[("a", "b"), ("b", "a")], &["b", "a", "temp", "temp_2", "x_y", "column_6"]),
-            (&[("temp", "in"), ("temp", "out")], &["a", "b", "in", "out", "x_y", "column_6"]),
-            (&[("temp_2", "out")], &["a", "b", "temp", "out", "x_y", "column_6"]),
-            (&[("x.y", "y"), ("column_6", "z")], &["a", "b", "temp", "temp_2", "y", "z"]),
-            (&[("x_y", "y")], &["a", "b", "temp", "temp_2", "y", "column_6"]),
-            (&[("a", "x_y")], &["x_y", "b", "temp", "temp_2", "x_y_2", "column_6"]),
+            (
+                &[("a", "c")][..],
+                &["c", "b", "temp", "temp_2", "x_y", "column_6"][..],
+            ),
+            (
+                &[("a", "b"), ("b", "a")],
+                &["b", "a", "temp", "temp_2", "x_y", "column_6"],
+            ),
+            (
+                &[("temp", "in"), ("temp", "out")],
+                &["a", "b", "in", "out", "x_y", "column_6"],
+            ),
+            (
+                &[("temp_2", "out")],
+                &["a", "b", "temp", "out", "x_y", "column_6"],
+            ),
+            (
+                &[("x.y", "y"), ("column_6", "z")],
+                &["a", "b", "temp", "temp_2", "y", "z"],
+            ),
+            (
+                &[("x_y", "y")],
+                &["a", "b", "temp", "temp_2", "y", "column_6"],
+            ),
+            (
+                &[("a", "x_y")],
+                &["x_y", "b", "temp", "temp_2", "x_y_2", "column_6"],
+            ),
         ] {
-            let (names, _) = field_names(&header, &renames(pairs).iter().collect::<Vec<_>>()).unwrap();
+            let (names, _) =
+                field_names(&header, &renames(pairs).iter().collect::<Vec<_>>()).unwrap();
             assert_eq!(names, owned(expected), "{pairs:?}");
         }
     }
@@ -234,13 +265,18 @@ mod tests {
     #[test]
     fn impossible_new_names_are_rejected() {
         let header = owned(&["a", "b"]);
-        let error = |pairs: &[(&str, &str)]| field_names(&header, &renames(pairs).iter().collect::<Vec<_>>()).unwrap_err();
+        let error = |pairs: &[(&str, &str)]| {
+            field_names(&header, &renames(pairs).iter().collect::<Vec<_>>()).unwrap_err()
+        };
         assert_eq!(error(&[("a", "c"), ("z", "y")]), (1, RenameError::Unknown));
         assert_eq!(error(&[("a", "c"), ("a", "d")]), (1, RenameError::Unknown));
         assert_eq!(error(&[("a", "b")]), (0, RenameError::Taken { column: 2 }));
         for to in ["", "_id", "_convoy", "$x", "x.y", "x\0"] {
             let (index, error) = error(&[("a", to)]);
-            assert!(index == 0 && matches!(error, RenameError::Target(_)), "{to:?}");
+            assert!(
+                index == 0 && matches!(error, RenameError::Target(_)),
+                "{to:?}"
+            );
         }
         let both = error(&[("a", "c"), ("b", "c")]);
         assert_eq!(both, (0, RenameError::Taken { column: 2 }));
@@ -249,7 +285,8 @@ mod tests {
     #[test]
     fn changes_are_told_with_their_reason() {
         let header = owned(&["_id", "a"]);
-        let (_, renamed) = field_names(&header, &renames(&[("a", "b")]).iter().collect::<Vec<_>>()).unwrap();
+        let (_, renamed) =
+            field_names(&header, &renames(&[("a", "b")]).iter().collect::<Vec<_>>()).unwrap();
         let told: Vec<_> = renamed.iter().map(|it| (it.column, it.reason)).collect();
         let reason = Some("convoy writes a field of this name");
         assert_eq!(told, [(1, reason), (2, None)]);

@@ -83,13 +83,22 @@ impl Notes<'_> {
             return Some(self.odd(&[Class::Exponent], why, None));
         }
         let odd = without(&NUMBERS);
-        Some(self.odd(&odd, "not a number that convoy can preserve", self.number_hint(&odd)))
+        let cells = evidence.cells(&odd);
+        let obstacle = cells.first().and_then(|cell| obstacle(&cell.value));
+        let why = match obstacle {
+            Some(obstacle) => format!("not a plain number ({})", obstacle.text()),
+            None => "not a number".to_owned(),
+        };
+        Some(self.odd(&odd, &why, self.number_hint(&odd)))
     }
 
     fn large_integers(&self) -> Note {
         let large = [Class::LargeInteger];
         let count = plural(self.evidence.count(&large), "integer");
-        self.note(&large, format!("has {count} beyond 64 bits, stored as Decimal128"))
+        self.note(
+            &large,
+            format!("has {count} beyond 64 bits, stored as Decimal128"),
+        )
     }
 
     fn mixed_numbers(&self) -> Note {
@@ -259,7 +268,22 @@ mod tests {
             &["9007199254740993.0", "0.5"],
         ];
         let told: Vec<_> = tables.into_iter().map(notes).collect();
-        insta::assert_snapshot!(told.concat(), @"");
+        insta::assert_snapshot!(told.concat(), @"
+        column `a` is text, because 1 of 3 values is not a plain number (a leading zero): line 4 `02134`
+        column `a` is text, because 1 of 4 values is not a number: line 5 `error` (pass `--null-values ',error'` if the value is missing there)
+        column `a` is text, because 2 of 3 values are not a plain number (not a finite number): line 3 `inf`, line 4 `-Infinity`
+        column `a` is text, because 2 of 3 values are possibly a code, and no value has a decimal point: line 2 `1E5`, line 3 `2E7`
+        column `a` is text, because 1 of 2 values is not a plain number (a plus sign): line 2 `+5`
+        column `a` is text, because 2 of 2 values are not a plain number (a separator between digits): line 2 `1_000`, line 3 `2_000`
+        column `a` is text, because 2 of 2 values are not a plain number (a comma): line 2 `1,5`, line 3 `2,25` (pass `--decimal-comma` if `1,5` is a decimal)
+        column `a` is text, because 1 of 3 values is not an ISO 8601 date: line 4 `soon` (pass `--null-values ',soon'` if the value is missing there)
+        column `a` is text, because 1 of 1 value is finer than the milliseconds of a date: line 2 `2024-05-01T10:00:00.123456Z`
+        column `a` has 1 time without a zone, read as UTC
+        column `a` is text, because 1 of 3 values is not `true` or `false`: line 4 `5` (pass `--null-values ',5'` if the value is missing there)
+        column `a` has decimals and 1 integer that a double cannot hold; integers are stored as integers: line 2 `9007199254740993`
+        column `a` has 1 integer beyond 64 bits, stored as Decimal128: line 2 `18446744073709551616`
+        column `a` has 1 decimal with more digits than a double holds, stored as the nearest double: line 2 `9007199254740993.0`
+        ");
     }
 
     #[test]
@@ -277,7 +301,10 @@ mod tests {
             &[],
         ] {
             let told = notes(cells);
-            assert!(told.is_empty() || cells.len() == 2 && cells[0] == "x", "{told}");
+            assert!(
+                told.is_empty() || cells.len() == 2 && cells[0] == "x",
+                "{told}"
+            );
         }
     }
 }

@@ -56,9 +56,7 @@ pub fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
     match digits {
         [b'0'] => text.len() == 1,
-        [b'1'..=b'9', rest @ ..] => {
-            rest.len() < MAX_DIGITS && rest.iter().all(u8::is_ascii_digit)
-        }
+        [b'1'..=b'9', rest @ ..] => rest.len() < MAX_DIGITS && rest.iter().all(u8::is_ascii_digit),
         _ => false,
     }
 }
@@ -143,7 +141,10 @@ fn significant(text: &str) -> (impl Iterator<Item = u8>, usize) {
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
     let digits = mantissa.bytes().filter(u8::is_ascii_digit);
     let digits = digits.skip_while(|&digit| digit == b'0');
-    let last = digits.clone().enumerate().filter(|(_, digit)| *digit != b'0');
+    let last = digits
+        .clone()
+        .enumerate()
+        .filter(|(_, digit)| *digit != b'0');
     let count = last.last().map_or(0, |(index, _)| index + 1);
     (digits, count)
 }
@@ -175,7 +176,9 @@ pub fn obstacle(text: &str) -> Option<Obstacle> {
     if unsigned.contains(separators) && number(&unsigned.replace(separators, "")) {
         return Some(Obstacle::Separator);
     }
-    let hexadecimal = unsigned.strip_prefix("0x").or(unsigned.strip_prefix("0X"))?;
+    let hexadecimal = unsigned
+        .strip_prefix("0x")
+        .or(unsigned.strip_prefix("0X"))?;
     let digits = hexadecimal.bytes().all(|digit| digit.is_ascii_hexdigit());
     (digits && !hexadecimal.is_empty()).then_some(Obstacle::Hexadecimal)
 }
@@ -229,16 +232,28 @@ mod tests {
 
     #[test]
     fn quantities_are_numbers_and_codes_are_not() {
-        for text in ["0", "12", "-3", "9223372036854775807", "-9223372036854775808"] {
+        for text in [
+            "0",
+            "12",
+            "-3",
+            "9223372036854775807",
+            "-9223372036854775808",
+        ] {
             assert!(matches!(integer(text), Some(Integer::Small(_))), "{text}");
         }
-        for text in ["9223372036854775808", "-18446744073709551616", &"9".repeat(34)] {
+        for text in [
+            "9223372036854775808",
+            "-18446744073709551616",
+            &"9".repeat(34),
+        ] {
             assert!(matches!(integer(text), Some(Integer::Large(_))), "{text}");
             assert!(is_integer(text), "{text}");
         }
         assert_eq!(integer(&"9".repeat(35)), Some(Integer::Huge));
         assert!(!is_integer(&"9".repeat(35)));
-        for text in ["0.0", "0.50", "-0", ".5", "5.", "1e-7", "1E5", "-0.0", "12.25"] {
+        for text in [
+            "0.0", "0.50", "-0", ".5", "5.", "1e-7", "1E5", "-0.0", "12.25",
+        ] {
             assert!(decimal(text, POINT).is_some(), "{text}");
             assert_eq!(integer(text), None, "{text}");
         }

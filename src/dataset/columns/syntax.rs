@@ -104,7 +104,11 @@ mod tests {
     fn every_value_has_one_form() {
         for (cell, kind, expected) in [
             ("12", ColumnType::Integer, "12"),
-            ("18446744073709551616", ColumnType::Integer, "18446744073709551616"),
+            (
+                "18446744073709551616",
+                ColumnType::Integer,
+                "18446744073709551616",
+            ),
             ("12", ColumnType::Decimal, "12.0"),
             ("0.50", ColumnType::Decimal, "0.5"),
             ("-0", ColumnType::Decimal, "-0.0"),
@@ -112,7 +116,11 @@ mod tests {
             ("0.50", ColumnType::Number, "0.5"),
             ("TRUE", ColumnType::Boolean, "true"),
             ("False", ColumnType::Boolean, "false"),
-            ("2024-05-01", ColumnType::Date, "\"2024-05-01T00:00:00.000Z\""),
+            (
+                "2024-05-01",
+                ColumnType::Date,
+                "\"2024-05-01T00:00:00.000Z\"",
+            ),
         ] {
             assert_eq!(json(cell, kind).as_deref(), Some(expected), "{cell}");
         }

@@ -96,7 +96,9 @@ impl Workload {
         let cells = found.map_err(Error::Dataset)?;
         if let Some(column) = source.label_column {
             let (cell, scratch) = (cells.field(column), &mut buffer.payload);
-            source.encoder.visit_label(column, cell, scratch, visit_label);
+            source
+                .encoder
+                .visit_label(column, cell, scratch, visit_label);
         }
         buffer.payload.clear();
         source
