@@ -141,6 +141,9 @@ fn renamed(renamed: &Renamed) -> String {
         to,
         reason,
     } = renamed;
+    if from.is_empty() {
+        return format!("column {column} has no name; its field is `{to}`");
+    }
     let from = from.escape_debug();
     match reason {
         Some(reason) => format!("column {column} `{from}` is field `{to}`: {reason}"),

@@ -172,9 +172,13 @@ pub fn obstacle(text: &str) -> Option<Obstacle> {
     if number(&unsigned.replacen(',', ".", 1)) {
         return Some(Obstacle::Comma);
     }
+    let padded = unsigned.starts_with('0') && !unsigned.starts_with("0.");
     let separators = [',', '.', '_', '\'', ' ', '\u{a0}', '\u{202f}'];
     if unsigned.contains(separators) && number(&unsigned.replace(separators, "")) {
-        return Some(Obstacle::Separator);
+        return Some(match padded {
+            true => Obstacle::LeadingZero,
+            false => Obstacle::Separator,
+        });
     }
     let hexadecimal = unsigned
         .strip_prefix("0x")
@@ -320,6 +324,7 @@ mod tests {
             ("1e400", Obstacle::NotFinite),
             ("02134", Obstacle::LeadingZero),
             ("-00.5", Obstacle::LeadingZero),
+            ("00 01", Obstacle::LeadingZero),
             ("+5", Obstacle::PlusSign),
             ("1_000", Obstacle::Separator),
             ("1,234.5", Obstacle::Separator),
