@@ -113,6 +113,40 @@ mod tests {
     }
 
     #[test]
+    fn every_type_has_a_json_type() {
+        for (kind, nullable, expected) in [
+            (ColumnType::Boolean, false, json!({"type": "boolean"})),
+            (ColumnType::Integer, false, json!({"type": "integer"})),
+            (
+                ColumnType::LargeInteger,
+                true,
+                json!({"type": ["integer", "null"]}),
+            ),
+            (ColumnType::Decimal, false, json!({"type": "number"})),
+            (ColumnType::Number, false, json!({"type": "number"})),
+            (
+                ColumnType::Date,
+                false,
+                json!({"type": "string", "format": "date-time"}),
+            ),
+            (
+                ColumnType::Date,
+                true,
+                json!({"type": ["string", "null"], "format": "date-time"}),
+            ),
+            (ColumnType::Text, false, json!({"type": "string"})),
+        ] {
+            let name = "a".to_owned();
+            let column = Column {
+                name,
+                kind,
+                nullable,
+            };
+            assert_eq!(typed(&column), expected);
+        }
+    }
+
+    #[test]
     fn columns_keep_their_order_and_types() {
         let columns = columns();
         insta::assert_snapshot!(
