@@ -81,9 +81,10 @@ fn typed(column: &Column) -> serde_json::Value {
         ColumnType::Decimal | ColumnType::Number => "number",
         ColumnType::Date | ColumnType::Text => "string",
     };
-    let name = match column.nullable {
-        true => json!([name, "null"]),
-        false => json!(name),
+    let name = if column.nullable {
+        json!([name, "null"])
+    } else {
+        json!(name)
     };
     match column.kind {
         ColumnType::Date => json!({ "type": name, "format": "date-time" }),
