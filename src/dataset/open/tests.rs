@@ -133,12 +133,12 @@ fn labels_add_up_and_are_as_in_documents() {
     };
     assert_eq!(
         counts("class,a\nneg,1\n,2\nna,3\n", None),
-        "(missing):2 neg:1 "
+        "(missing):2 neg:1"
     );
     assert_eq!(counts("class\n0\n1\n1\n", None), "0:1 1:2");
     assert_eq!(
         counts("a,ok\n1,True\n2,TRUE\n3,false\n", Some("ok")),
-        "false:1 true:2 "
+        "false:1 true:2"
     );
     assert_eq!(counts("a,b.c\n1,x\n2,x\n", Some("b.c")), "x:2");
     assert_eq!(counts("a,b.c\n1,x\n2,x\n", Some("b_c")), "x:2");
