@@ -1,10 +1,13 @@
 //! Rows and topics of the commands that emit, `simulate` and `produce`.
 
-use crate::dataset::Dataset;
+use std::path::Path;
+
+use crate::command::dataset::assumed;
+use crate::dataset::{Dataset, SAMPLE_PATH};
 use crate::error::Error;
 use crate::pipeline::Workload;
-use crate::record::RESERVED_FIELDS;
 use crate::settings::LoadSettings;
+use crate::terminal::Terminal;
 
 /// Rows of the datasets, and the topic of each.
 #[derive(Debug)]
@@ -15,11 +18,17 @@ pub struct TopicRows {
     pub topics: Vec<String>,
 }
 
-/// Opens the dataset.
-pub fn open(load: &LoadSettings, topic: Option<&str>) -> Result<TopicRows, Error> {
+/// Opens the dataset and says what was assumed about it, unless it is the built-in one.
+pub fn open(
+    load: &LoadSettings,
+    topic: Option<&str>,
+    terminal: &Terminal,
+) -> Result<TopicRows, Error> {
     let datasets = Dataset::open(&load.dataset, &load.read)?;
-    for dataset in &datasets {
-        dataset.schema().check_field_names(&RESERVED_FIELDS)?;
+    if load.dataset != Path::new(SAMPLE_PATH) {
+        for line in datasets.iter().flat_map(assumed::lines) {
+            terminal.say(line);
+        }
     }
     let topics = topics(topic, &datasets)?;
     Ok(TopicRows {

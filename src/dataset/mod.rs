@@ -10,9 +10,11 @@
 //!
 //! Format of a file: UTF-8 with or without a byte order mark; fields separated by commas; lines
 //! ended by LF or CRLF; fields quoted by `"` if they contain a comma, a quote (written twice) or a
-//! line end; blank lines are skipped. `na` and the empty field are missing values.
+//! line end; blank lines are skipped. `na`, the empty field and other usual
+//! markers are missing values.
 
 mod assumptions;
+mod columns;
 mod error;
 #[cfg(test)]
 mod example;
@@ -20,7 +22,6 @@ mod generate;
 mod header;
 mod json_schema;
 mod layout;
-mod names;
 mod open;
 mod options;
 mod reader;
@@ -31,6 +32,10 @@ mod split;
 mod storage;
 
 pub use assumptions::{Assumed, Assumptions, BadRow, Basis, Compression, FileAssumptions, Skipped};
+pub use columns::{
+    CellAt, CellSyntax, ColumnFindings, DecimalPoint, Extent, Findings, MISSING_LABEL, Markers,
+    Note, Renamed, parse_date, write_date,
+};
 pub use error::{Error, Position};
 #[cfg(test)]
 pub(crate) use example::example_schema;
@@ -40,5 +45,5 @@ pub use open::{Dataset, Progress, Row, RowBuffer};
 pub use options::{Delimiter, NullValues, OnBadRow, ReadOptions, Rename, Renames, TextEncoding};
 pub use reader::{Reader, Record};
 pub use sample::SAMPLE_PATH;
-pub use schema::{Column, ColumnType, Schema, Value, is_missing};
+pub use schema::{Column, ColumnType, Schema};
 pub use split::Fields;

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::dataset::assumptions::Assumptions;
+use crate::dataset::columns::CellSyntax;
 use crate::dataset::error::Error;
 use crate::dataset::layout::{self, TopicFiles};
 use crate::dataset::options::ReadOptions;
 use crate::dataset::reader::Reader;
 use crate::dataset::sample;
-use crate::dataset::scan::{Labels, Scan};
-use crate::dataset::schema::{Schema, Value};
+use crate::dataset::scan::{Labels, Scan, Scanned};
+use crate::dataset::schema::Schema;
 use crate::dataset::split::{Fields, Split};
 use crate::dataset::storage::{Block, Builder, RawRow, Storage};
 
@@ -32,6 +33,7 @@ pub struct Dataset {
     identity: u64,
     topic: String,
     schema: Schema,
+    syntax: CellSyntax,
     labels: Labels,
     hash: u64,
     rows: u64,
@@ -51,46 +53,45 @@ impl Dataset {
     /// read on access, so that memory stays bounded. [`SAMPLE_PATH`](crate::dataset::SAMPLE_PATH)
     /// opens the built-in rows if nothing exists there.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Vec<Self>, Error> {
-        let _ = options;
         if sample::is_named_by(path) {
-            return Ok(vec![Self::shipped()?]);
+            return Ok(vec![Self::shipped(options)?]);
         }
-        Self::open_within(path, MEMORY_BYTES)
+        Self::open_within(path, options, MEMORY_BYTES)
     }
 
-    fn shipped() -> Result<Self, Error> {
-        let mut pass = Pass::new();
+    fn shipped(options: &ReadOptions) -> Result<Self, Error> {
+        let mut pass = Pass::new(options);
         let storage = pass.keep(
             Path::new(sample::SAMPLE_FILE),
             sample::SAMPLE_CONTENT.to_vec(),
         )?;
-        Ok(Self::from_pass(
-            sample::SAMPLE_TOPIC.to_owned(),
-            pass,
-            vec![storage],
-        ))
+        Self::from_pass(sample::SAMPLE_TOPIC.to_owned(), pass, vec![storage])
     }
 
-    fn open_within(path: &Path, memory: u64) -> Result<Vec<Self>, Error> {
+    fn open_within(path: &Path, options: &ReadOptions, memory: u64) -> Result<Vec<Self>, Error> {
         let topics = layout::find(path)?;
         let mut bytes = 0;
         for file in topics.iter().flat_map(|topic| &topic.files) {
             let found = std::fs::metadata(file).map_err(|source| Error::open(file, source))?;
             bytes += found.len();
         }
-        let open_topic = |files| Self::open_topic(files, bytes <= memory);
+        let open_topic = |files| Self::open_topic(files, options, bytes <= memory);
         topics.into_iter().map(open_topic).collect()
     }
 
-    fn open_topic(topic: TopicFiles, in_memory: bool) -> Result<Self, Error> {
+    fn open_topic(
+        topic: TopicFiles,
+        options: &ReadOptions,
+        in_memory: bool,
+    ) -> Result<Self, Error> {
         let TopicFiles { topic, files } = topic;
-        let mut pass = Pass::new();
+        let mut pass = Pass::new(options);
         let storages = files.iter().map(|file| pass.read(file, in_memory));
         let storages = storages.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::from_pass(topic, pass, storages))
+        Self::from_pass(topic, pass, storages)
     }
 
-    fn from_pass(topic: String, pass: Pass, storages: Vec<Storage>) -> Self {
+    fn from_pass(topic: String, pass: Pass<'_>, storages: Vec<Storage>) -> Result<Self, Error> {
         let mut rows = 0;
         let first_rows = storages.iter().map(|storage| {
             let first = rows;
@@ -98,19 +99,23 @@ impl Dataset {
             first
         });
         let first_rows = first_rows.collect();
-        let scanned = pass.scan.finish();
-        Self {
+        let scanned = pass.finish()?;
+        Ok(Self {
             identity: NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed),
             topic,
             schema: scanned.schema,
+            syntax: scanned.syntax,
             labels: scanned.labels,
             hash: scanned.hash,
             rows: scanned.rows,
             files: storages.iter().map(|it| it.path.clone()).collect(),
-            assumptions: Assumptions::default(),
+            assumptions: Assumptions {
+                columns: scanned.findings,
+                ..Assumptions::default()
+            },
             storages,
             first_rows,
-        }
+        })
     }
 
     /// Reads the datasets at a path once without keeping their rows, in constant memory.
@@ -157,12 +162,19 @@ impl Dataset {
         &self.files
     }
 
-    /// Returns the index of the column `class` if it is text with at most 64 distinct values.
+    /// Returns how cells are read.
+    pub fn syntax(&self) -> &CellSyntax {
+        &self.syntax
+    }
+
+    /// Returns the index of the label column: the one that the user chose, or the one named `class`
+    /// if it has at most 64 distinct values.
     pub fn label_column(&self) -> Option<usize> {
         self.labels.column
     }
 
-    /// Returns the number of rows for each value of the label column, missing values included.
+    /// Returns the number of rows for each value of the label column, as in documents; rows without
+    /// a label count as [`MISSING_LABEL`](crate::dataset::MISSING_LABEL).
     pub fn labels(&self) -> &BTreeMap<String, u64> {
         &self.labels.rows
     }
@@ -233,14 +245,6 @@ impl<'a> Row<'a> {
         self.fields.get(column)
     }
 
-    /// Returns the typed value of a column; missing if there is no such column.
-    pub fn value(&self, column: usize, schema: &Schema) -> Value<'a> {
-        let kind = schema.columns.get(column).map(|column| column.kind);
-        kind.map_or(Value::Missing, |kind| {
-            Value::new(self.fields.get(column), kind)
-        })
-    }
-
     /// Returns the file of the row.
     pub fn file(&self) -> &'a Path {
         self.file
@@ -254,18 +258,50 @@ impl<'a> Row<'a> {
 }
 
 /// One pass over the files of a topic.
-struct Pass {
-    /// First file and its column names, which all other files must have.
-    first: Option<(PathBuf, Vec<String>)>,
+struct Pass<'o> {
+    options: &'o ReadOptions,
+    started: Option<Started>,
+}
+
+/// A pass after the first header.
+struct Started {
+    /// First file and its header, which all other files must have.
+    first: PathBuf,
+    header: Vec<String>,
     scan: Scan,
 }
 
-impl Pass {
-    fn new() -> Self {
+impl<'o> Pass<'o> {
+    fn new(options: &'o ReadOptions) -> Self {
         Self {
-            first: None,
-            scan: Scan::new(&[]),
+            options,
+            started: None,
         }
+    }
+
+    fn finish(self) -> Result<Scanned, Error> {
+        let none = || Scan::new(Path::new(""), &[], self.options);
+        self.started
+            .map_or_else(none, |started| Ok(started.scan))?
+            .finish()
+    }
+
+    /// Starts the rows of a file with this header.
+    fn start(&mut self, file: &Path, header: &[String]) -> Result<&mut Scan, Error> {
+        let started = match self.started.take() {
+            Some(started) => {
+                check_same(&started.first, &started.header, file, header)?;
+                started
+            }
+            None => Started {
+                first: file.to_owned(),
+                header: header.to_owned(),
+                scan: Scan::new(file, header, self.options)?,
+            },
+        };
+        let scan = &mut self.started.insert(started).scan;
+        scan.start_file(file);
+        Ok(scan)
     }
 
     fn read(&mut self, path: &Path, in_memory: bool) -> Result<Storage, Error> {
@@ -303,15 +339,10 @@ impl Pass {
         places: &mut Builder,
     ) -> Result<u64, Error> {
         let mut reader = Reader::new(path, input)?;
-        if let Some((first, names)) = &self.first {
-            check_same(first, names, path, reader.names())?;
-        } else {
-            self.scan = Scan::new(reader.names());
-            self.first = Some((path.to_owned(), reader.names().to_vec()));
-        }
+        let scan = self.start(path, reader.names())?;
         while let Some(row) = reader.next_row()? {
             places.row(row.byte, row.line);
-            self.scan.see(&row.fields);
+            scan.see(&row.fields, row.line);
         }
         if places.rows() == 0 {
             let file = path.to_owned();

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use crate::dataset::error::{Error, Position};
 use crate::dataset::header;
-use crate::dataset::names::check_names;
 use crate::dataset::split::{Fields, Split};
 
 /// Maximum number of columns.
@@ -121,9 +120,7 @@ impl<R: BufRead> Reader<R> {
             let limit = MAX_COLUMNS;
             return Err(Error::TooManyColumns { position, limit });
         }
-        let names = fields.iter().map(str::to_owned).collect::<Vec<_>>();
-        check_names(&names, position)?;
-        Ok(names)
+        Ok(fields.iter().map(str::to_owned).collect())
     }
 
     /// Reads the bytes of the next record that is not blank, without its line end.
@@ -302,18 +299,6 @@ mod tests {
         assert_eq!(
             error(b"a,b\n1,2\n1,\"2\n\n"),
             "`rows.csv`, line 3, byte 8: a quoted field is not closed before the end of the file"
-        );
-        assert_eq!(
-            error(b"a,,c\n"),
-            "`rows.csv`, line 1, byte 0: column 2 has no name"
-        );
-        assert_eq!(
-            error(b"a,b,a\n"),
-            "`rows.csv`, line 1, byte 0: columns 1 and 3 are both named `a`"
-        );
-        assert_eq!(
-            error(b"a,b\r1,2\r3,4"),
-            "`rows.csv`, line 1, byte 0: the name of column 2 contains a control character"
         );
         assert_eq!(
             error(&b",".repeat(MAX_COLUMNS)),

@@ -62,7 +62,7 @@ pub fn run(
     if let Some(warning) = open_files::allow_run(!external)? {
         terminal.say(warning);
     }
-    let (context, simulation) = resolve(settings, run_id, clock)?;
+    let (context, simulation) = resolve(settings, run_id, clock, terminal)?;
     let runtimes = Runtimes::start(&ROLES)?;
     let baseline = Baseline::read(clock);
     let process = Process {
@@ -238,8 +238,9 @@ fn resolve(
     settings: &SimulateSettings,
     run_id: String,
     clock: RunClock,
+    terminal: &Terminal,
 ) -> Result<(Arc<Context>, SimulationSettings), Error> {
-    let rows = workload::open(&settings.load, settings.topic.as_deref())?;
+    let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
     let faults = settings.faults.as_ref();
     let emission = EmissionSettings {
         fleet: settings.load.fleet(rows.workload.rows(), None),
