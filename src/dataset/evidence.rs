@@ -38,9 +38,10 @@ impl Sample {
             };
             let (record, after) = rest.split_at(length);
             rest = after;
-            // Bytes that are not UTF-8 are told with their position when the row is read.
-            if let (false, Ok(text)) = (skipped, std::str::from_utf8(trim_line_end(record))) {
-                let record = split.record(text, dialect.delimiter);
+            if !skipped {
+                // Bytes that are not UTF-8 are told with their position when the row is read.
+                let text = String::from_utf8_lossy(trim_line_end(record));
+                let record = split.record(&text, dialect.delimiter);
                 fields += record.len();
                 records.push(record.iter().map(str::to_owned).collect());
             }

@@ -281,4 +281,6 @@ impl<'a> Row<'a> {
 }
 
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod tests;
