@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::dataset::assumptions::Compression;
 use crate::dataset::defect::Defect;
-use crate::dataset::options::{Delimiter, TextEncoding};
+use crate::dataset::options::{Delimiter, Rename, TextEncoding};
 use crate::string_enum::string_enum;
 
 /// A position in a CSV file.
@@ -233,41 +233,49 @@ pub enum Error {
         /// Name in the file that differs; empty if the file has fewer columns.
         found: String,
     },
-    /// A column has no name.
-    #[error("{position}: column {column} has no name")]
-    EmptyColumnName {
-        /// Position of the header.
-        position: Position,
-        /// Number of the column, from 1.
-        column: usize,
+    /// A new name is for a column that does not exist.
+    #[error("`{}` has no column `{}`, which `--rename {}={}` names{}", file.display(), rename.from, rename.from, rename.to, did_you_mean(similar.as_deref()))]
+    RenameUnknown {
+        /// Path of the file.
+        file: PathBuf,
+        /// The new name.
+        rename: Rename,
+        /// A column with a similar name.
+        similar: Option<String>,
     },
-    /// Two columns have the same name.
-    #[error("{position}: columns {first} and {second} are both named `{name}`")]
-    DuplicateColumnName {
-        /// Position of the header.
-        position: Position,
-        /// Name of both columns.
-        name: String,
-        /// Number of the first column, from 1.
-        first: usize,
-        /// Number of the second column, from 1.
-        second: usize,
-    },
-    /// The name of a column contains a line end or another control character.
-    #[error("{position}: the name of column {column} contains a control character")]
-    ControlInColumnName {
-        /// Position of the header.
-        position: Position,
-        /// Number of the column, from 1.
-        column: usize,
-    },
-    /// The name of a column is not a valid field name.
-    #[error("column `{name}` {reason}")]
-    FieldName {
-        /// Name of the column.
-        name: String,
-        /// The reason, as the end of a sentence.
+    /// No field can have a new name.
+    #[error("`--rename {}={}` gives a name that no field can have: {reason}", rename.from, rename.to)]
+    RenameTarget {
+        /// The new name.
+        rename: Rename,
+        /// The reason, as a sentence.
         reason: &'static str,
+    },
+    /// Another column has a new name.
+    #[error("`--rename {}={}` gives the name of column {column} in `{}`", rename.from, rename.to, file.display())]
+    RenameTaken {
+        /// Path of the file.
+        file: PathBuf,
+        /// The new name.
+        rename: Rename,
+        /// Number of the other column, from 1.
+        column: usize,
+    },
+    /// The label column does not exist.
+    #[error("`{}` has no column `{label}`, which `--label` names{}", file.display(), did_you_mean(similar.as_deref()))]
+    NoLabelColumn {
+        /// Path of the file.
+        file: PathBuf,
+        /// Name of the column.
+        label: String,
+        /// A column with a similar name.
+        similar: Option<String>,
+    },
+    /// The label column has too many values.
+    #[error("the column of `--label` has more than {limit} distinct values")]
+    TooManyLabels {
+        /// Maximum number of values.
+        limit: usize,
     },
     /// The header has too many columns.
     #[error("{position}: the header has more than {limit} columns")]
@@ -358,12 +366,12 @@ impl Error {
             Self::HeadersDiffer { .. } => {
                 "give all files of one topic folder the same columns in the same order"
             }
-            Self::EmptyColumnName { .. } => "name every column in the header",
-            Self::DuplicateColumnName { .. } => "give every column a different name",
-            Self::ControlInColumnName { .. } => {
-                "end lines with LF or CRLF; a lone carriage return does not end a line"
+            Self::RenameUnknown { .. } | Self::NoLabelColumn { .. } => {
+                "run `convoy dataset inspect`, which lists the columns"
             }
-            Self::FieldName { .. } => "rename the column in the header",
+            Self::RenameTarget { .. } => "give another name",
+            Self::RenameTaken { .. } => "give another name, or rename the other column as well",
+            Self::TooManyLabels { .. } => "name a column of few categories",
             Self::TooManyColumns { .. } => "pass the right `--delimiter`",
             Self::BadRow { defect, .. } => defect.hint(),
             Self::Changed { .. } => "do not change the file while convoy reads it",
@@ -424,4 +432,8 @@ impl Binary {
             Self::Utf32 => "convert it to UTF-8",
         }
     }
+}
+
+fn did_you_mean(similar: Option<&str>) -> String {
+    similar.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

@@ -17,6 +17,7 @@
 
 mod assumptions;
 mod bad_rows;
+mod columns;
 mod decode;
 mod defect;
 mod error;
@@ -28,7 +29,6 @@ mod header;
 mod json_schema;
 mod layout;
 mod lines;
-mod names;
 mod open;
 mod opening;
 mod options;
@@ -44,6 +44,10 @@ mod storage;
 mod window;
 
 pub use assumptions::{Assumed, Assumptions, BadRow, Basis, Compression, FileAssumptions, Skipped};
+pub use columns::{
+    CellAt, CellSyntax, ColumnFindings, DecimalPoint, Extent, Findings, MISSING_LABEL, Markers,
+    Note, Renamed, parse_date, write_date,
+};
 pub use defect::{Defect, Place};
 pub use error::{Binary, Error, Position};
 #[cfg(test)]
@@ -55,5 +59,5 @@ pub use options::{Delimiter, NullValues, OnBadRow, ReadOptions, Rename, Renames,
 pub use pass::Progress;
 pub use reader::{Reader, Record};
 pub use sample::SAMPLE_PATH;
-pub use schema::{Column, ColumnType, Schema, Value, is_missing};
+pub use schema::{Column, ColumnType, Schema};
 pub use split::Fields;

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::dataset::assumptions::Assumptions;
 use crate::dataset::bad_rows;
+use crate::dataset::columns::CellSyntax;
 use crate::dataset::error::Error;
 use crate::dataset::layout::{self, TopicFiles};
 use crate::dataset::options::ReadOptions;
 use crate::dataset::pass::{Keep, Pass, Passed, Progress, Tracker};
 use crate::dataset::sample;
 use crate::dataset::scan::Labels;
-use crate::dataset::schema::{Schema, Value};
+use crate::dataset::schema::Schema;
 use crate::dataset::split::{Fields, Split};
 use crate::dataset::storage::{Block, RawRow, Storage};
 
@@ -30,6 +31,7 @@ pub struct Dataset {
     identity: u64,
     topic: String,
     schema: Schema,
+    syntax: CellSyntax,
     labels: Labels,
     hash: u64,
     rows: u64,
@@ -82,7 +84,7 @@ impl Dataset {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Vec<Self>, Error> {
         if sample::is_named_by(path) {
-            return Ok(vec![Self::shipped()?]);
+            return Ok(vec![Self::shipped(options)?]);
         }
         let layout = layout::find(path)?;
         let files = layout.topics.iter().flat_map(|topic| &topic.files);
@@ -115,9 +117,8 @@ impl Dataset {
         Self::from_pass(topic.topic, topic.files, pass)
     }
 
-    fn shipped() -> Result<Self, Error> {
-        let options = ReadOptions::default();
-        let mut pass = Pass::new(&options);
+    fn shipped(options: &ReadOptions) -> Result<Self, Error> {
+        let mut pass = Pass::new(options);
         let file = Path::new(sample::SAMPLE_FILE);
         pass.read_built_in(file, sample::SAMPLE_CONTENT)?;
         Self::from_pass(sample::SAMPLE_TOPIC.to_owned(), vec![file.to_owned()], pass)
@@ -141,12 +142,14 @@ impl Dataset {
             identity: NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed),
             topic,
             schema: scanned.schema,
+            syntax: scanned.syntax,
             labels: scanned.labels,
             hash: scanned.hash,
             rows: scanned.rows,
             files,
             assumptions: Assumptions {
                 files: assumptions,
+                columns: scanned.findings,
                 ..Assumptions::default()
             },
             bad_rows,
@@ -195,12 +198,19 @@ impl Dataset {
         &self.files
     }
 
-    /// Returns the index of the column `class` if it is text with at most 64 distinct values.
+    /// Returns how cells are read.
+    pub fn syntax(&self) -> &CellSyntax {
+        &self.syntax
+    }
+
+    /// Returns the index of the label column: the one that the user chose, or the one named `class`
+    /// if it has at most 64 distinct values.
     pub fn label_column(&self) -> Option<usize> {
         self.labels.column
     }
 
-    /// Returns the number of rows for each value of the label column, missing values included.
+    /// Returns the number of rows for each value of the label column, as in documents; rows without
+    /// a label count as [`MISSING_LABEL`](crate::dataset::MISSING_LABEL).
     pub fn labels(&self) -> &BTreeMap<String, u64> {
         &self.labels.rows
     }
@@ -259,14 +269,6 @@ impl<'a> Row<'a> {
     /// Returns the text of the field of a column; empty if there is no such column.
     pub fn field(&self, column: usize) -> &'a str {
         self.fields.get(column)
-    }
-
-    /// Returns the typed value of a column; missing if there is no such column.
-    pub fn value(&self, column: usize, schema: &Schema) -> Value<'a> {
-        let kind = schema.columns.get(column).map(|column| column.kind);
-        kind.map_or(Value::Missing, |kind| {
-            Value::new(self.fields.get(column), kind)
-        })
     }
 
     /// Returns the file of the row.

@@ -51,20 +51,25 @@ pub(super) struct Passed {
 /// One pass over the files of a topic.
 pub(super) struct Pass<'a> {
     options: &'a ReadOptions,
-    /// First file and its column names, which all other files must have.
-    first: Option<(PathBuf, Vec<String>)>,
-    scan: Scan,
+    started: Option<Started>,
     storages: Vec<Storage>,
     assumptions: Vec<FileAssumptions>,
     bad_rows: Option<BadRowFile>,
+}
+
+/// A pass after the first header.
+struct Started {
+    /// First file and its header, which all other files must have.
+    first: PathBuf,
+    header: Vec<String>,
+    scan: Scan,
 }
 
 impl<'a> Pass<'a> {
     pub(super) fn new(options: &'a ReadOptions) -> Self {
         Self {
             options,
-            first: None,
-            scan: Scan::new(&[]),
+            started: None,
             storages: Vec::new(),
             assumptions: Vec::new(),
             bad_rows: None,
@@ -101,8 +106,10 @@ impl<'a> Pass<'a> {
 
     pub(super) fn finish(self) -> Result<Passed, Error> {
         let bad_rows = self.bad_rows.map(BadRowFile::finish).transpose();
+        let none = || Scan::new(Path::new(""), &[], self.options);
+        let scan = self.started.map_or_else(none, |started| Ok(started.scan))?;
         Ok(Passed {
-            scanned: self.scan.finish(),
+            scanned: scan.finish()?,
             storages: self.storages,
             assumptions: self.assumptions,
             bad_rows: bad_rows.map_err(|source| spool_error(Path::new("bad rows"), source))?,
@@ -166,13 +173,20 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Checks the columns against those of the first file.
-    fn start(&mut self, path: &Path, names: &[String]) -> Result<(), Error> {
-        if let Some((first, expected)) = &self.first {
-            return check_same(first, expected, path, names);
-        }
-        self.scan = Scan::new(names);
-        self.first = Some((path.to_owned(), names.to_vec()));
+    /// Starts the rows of a file with this header.
+    fn start(&mut self, file: &Path, header: &[String]) -> Result<(), Error> {
+        let started = match self.started.take() {
+            Some(started) => {
+                check_same(&started.first, &started.header, file, header)?;
+                started
+            }
+            None => Started {
+                first: file.to_owned(),
+                header: header.to_owned(),
+                scan: Scan::new(file, header, self.options)?,
+            },
+        };
+        self.started.insert(started).scan.start_file(file);
         Ok(())
     }
 
@@ -199,7 +213,9 @@ impl<'a> Pass<'a> {
             failed = failed.take().or(kept.err());
         };
         while let Some(row) = reader.next_row(&mut visit_bad)? {
-            self.scan.see(&row.fields);
+            if let Some(started) = &mut self.started {
+                started.scan.see(&row.fields, row.line);
+            }
             if let Some(places) = places {
                 places.row(&row);
             }

@@ -11,7 +11,6 @@ use crate::dataset::defect::{Defect, Place};
 use crate::dataset::error::{Error, Position};
 use crate::dataset::header::comment_mark;
 use crate::dataset::lines::{Dialect, RecordEnd, trim_line_end};
-use crate::dataset::names::check_names;
 use crate::dataset::opening::{Beginning, Opening};
 use crate::dataset::options::{OnBadRow, ReadOptions, TextEncoding};
 use crate::dataset::split::{Fields, Split};
@@ -280,7 +279,6 @@ impl<R: Read> Reader<R> {
             let limit = MAX_COLUMNS;
             return Err(Error::TooManyColumns { position, limit });
         }
-        check_names(&self.header, position)?;
         self.names = self.header.clone();
         Ok(())
     }
@@ -624,18 +622,6 @@ mod tests {
         assert_eq!(
             error(b"a,b\n1,2\n1,\"2\n\n"),
             "`rows.csv`, line 3, byte 8: a quoted field is not closed before the end of the file"
-        );
-        assert_eq!(
-            error(b"a,,c\n"),
-            "`rows.csv`, line 1, byte 0: column 2 has no name"
-        );
-        assert_eq!(
-            error(b"a,b,a\n"),
-            "`rows.csv`, line 1, byte 0: columns 1 and 3 are both named `a`"
-        );
-        assert_eq!(
-            error(b"a,\"b\rc\"\n1,2\n"),
-            "`rows.csv`, line 1, byte 0: the name of column 2 contains a control character"
         );
         assert_eq!(
             error(&b",".repeat(MAX_COLUMNS)),

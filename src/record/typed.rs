@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use convoy_mongodb_server::bson::Writer;
+use convoy_mongodb_server::bson::{Decimal128, Value, Writer};
+use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
-use crate::dataset::{Column, ColumnType, Schema};
+use crate::dataset::{Column, ColumnType, Schema, parse_date};
 
 /// Decodes payloads of one schema.
 #[derive(Debug)]
@@ -148,8 +150,10 @@ struct FieldValue<'d, 'w, 'b> {
 impl FieldValue<'_, '_, '_> {
     fn wrong_type<E: serde::de::Error>(&self, found: impl fmt::Display) -> E {
         let expected = match self.column.kind {
-            ColumnType::Integer => "an integer",
-            ColumnType::Decimal => "a number",
+            ColumnType::Boolean => "a boolean",
+            ColumnType::Integer | ColumnType::LargeInteger => "an integer",
+            ColumnType::Decimal | ColumnType::Number => "a number",
+            ColumnType::Date => "a date such as `2024-05-01T10:00:00.000Z`",
             ColumnType::Text => "a string",
         };
         E::custom(format!(
@@ -157,13 +161,53 @@ impl FieldValue<'_, '_, '_> {
             self.column.name
         ))
     }
+
+    /// Appends a number of any size by its JSON text, of which nothing is lost.
+    fn exact<E: serde::de::Error>(self, json: &str) -> Result<(), E> {
+        let name = self.column.name.as_str();
+        let decimals = self.column.kind == ColumnType::Number;
+        if json == "null" {
+            return self.visit_unit();
+        }
+        if let Ok(number) = json.parse() {
+            self.writer.integer(name, number);
+        } else if let Some(number) = large_integer(json) {
+            self.writer.value(name, &Value::Decimal128(number));
+        } else if let Some(number) = decimal(json).filter(|_| decimals) {
+            self.writer.double(name, number);
+        } else {
+            return Err(self.wrong_type(format_args!("`{json:.40}`")));
+        }
+        Ok(())
+    }
+}
+
+/// Parses an integer beyond 64 bits of at most 34 digits.
+fn large_integer(json: &str) -> Option<Decimal128> {
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number = plain.then(|| json.parse::<bson::Decimal128>().ok())?;
+    Some(Decimal128::from_bytes(number?.bytes()))
+}
+
+/// Parses a JSON number; the text may be any JSON.
+fn decimal(json: &str) -> Option<f64> {
+    let number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let number = number.then(|| json.parse().ok())?;
+    number.filter(|number: &f64| number.is_finite())
 }
 
 impl<'de> DeserializeSeed<'de> for FieldValue<'_, '_, '_> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
-        value.deserialize_any(self)
+        match self.column.kind {
+            ColumnType::LargeInteger | ColumnType::Number => {
+                let json = <&RawValue>::deserialize(value)?;
+                self.exact(json.get())
+            }
+            _ => value.deserialize_any(self),
+        }
     }
 }
 
@@ -178,7 +222,7 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
         match self.column.kind {
             ColumnType::Integer => self.writer.integer(&self.column.name, value),
             ColumnType::Decimal => self.writer.double(&self.column.name, value as f64),
-            ColumnType::Text => return Err(self.wrong_type(format_args!("the number {value}"))),
+            _ => return Err(self.wrong_type(format_args!("the number {value}"))),
         }
         Ok(())
     }
@@ -199,10 +243,14 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
-        if self.column.kind != ColumnType::Text {
-            return Err(self.wrong_type("a string"));
+        match self.column.kind {
+            ColumnType::Text => self.writer.string(&self.column.name, value),
+            ColumnType::Date => match parse_date(value) {
+                Some(unix_ms) => self.writer.date_time(&self.column.name, unix_ms),
+                None => return Err(self.wrong_type(format_args!("the string `{value:.40}`"))),
+            },
+            _ => return Err(self.wrong_type("a string")),
         }
-        self.writer.string(&self.column.name, value);
         Ok(())
     }
 
@@ -215,7 +263,11 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
-        Err(self.wrong_type(value))
+        if self.column.kind != ColumnType::Boolean {
+            return Err(self.wrong_type(value));
+        }
+        self.writer.bool(&self.column.name, value);
+        Ok(())
     }
 
     fn visit_seq<A: serde::de::SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {

@@ -1,6 +1,6 @@
 //! `convoy report merge`: merges the reports of one run's processes, and audits the run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use convoy_server_kit::SecretUri;
 
@@ -124,6 +124,9 @@ fn audit(
 fn rows(settings: &MergeSettings, produced: &Produced, hash: &str) -> Result<Workload, String> {
     let reported = || PathBuf::from(&produced.schedule.dataset);
     let path = settings.dataset.clone().unwrap_or_else(reported);
+    if path == Path::new("-") {
+        return Err("the rows came from stdin".to_owned());
+    }
     let workload = Dataset::open(&path, &settings.read)
         .map(Workload::new)
         .map_err(|error| error.to_string())?;

@@ -57,7 +57,14 @@ pub fn run(
         invocation.log_filter.as_deref(),
     );
     sweep::sweep_own_directories();
-    let (context, simulation) = resolve(settings, run_id, clock)?;
+    let (context, simulation) = resolve(settings, run_id, clock, terminal)?;
+    let read = &settings.load.read;
+    workload::report_bad_rows(
+        &simulation.emission.workload,
+        read,
+        directory.path(),
+        terminal,
+    )?;
     let runtimes = Runtimes::start(&ROLES)?;
     let baseline = Baseline::read(clock);
     let process = Process {
@@ -233,8 +240,9 @@ fn resolve(
     settings: &SimulateSettings,
     run_id: String,
     clock: RunClock,
+    terminal: &Terminal,
 ) -> Result<(Arc<Context>, SimulationSettings), Error> {
-    let rows = workload::open(&settings.load, settings.topic.as_deref())?;
+    let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
     let faults = settings.faults.as_ref();
     let emission = EmissionSettings {
         fleet: settings.load.fleet(rows.workload.rows(), None),

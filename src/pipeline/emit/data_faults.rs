@@ -177,8 +177,12 @@ fn change(
             DataKind::MissingColumn if index == chosen => {}
             DataKind::WrongType if index == chosen => {
                 let wrong = match column.kind {
-                    ColumnType::Text => "7",
-                    ColumnType::Integer | ColumnType::Decimal => "\"spoilt\"",
+                    ColumnType::Text | ColumnType::Date => "7",
+                    ColumnType::Boolean
+                    | ColumnType::Integer
+                    | ColumnType::LargeInteger
+                    | ColumnType::Decimal
+                    | ColumnType::Number => "\"spoilt\"",
                 };
                 changed.field(name, wrong);
             }

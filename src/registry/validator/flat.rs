@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
 /// Keywords that do not affect validation.
-const ANNOTATIONS: [&str; 7] = [
+const ANNOTATIONS: [&str; 8] = [
     "$schema",
     "$id",
     "$comment",
@@ -18,6 +18,8 @@ const ANNOTATIONS: [&str; 7] = [
     "description",
     "default",
     "examples",
+    // Formats are not validated.
+    "format",
 ];
 
 /// A closed object of scalars.
