@@ -43,6 +43,8 @@ pub fn run(
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, Path::new(LOG_DIRECTORY), &name, log_filter);
     let (context, emission) = resolve(settings, run_id, clock, terminal)?;
+    let read = &settings.load.read;
+    workload::report_bad_rows(&emission.workload, read, directory.path(), terminal)?;
     let runtimes = Runtimes::start(&[Role::Producer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.epoch_unix_ms())?;

@@ -2,27 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::dataset::assumptions::Assumptions;
+use crate::dataset::bad_rows;
 use crate::dataset::columns::CellSyntax;
 use crate::dataset::error::Error;
 use crate::dataset::layout::{self, TopicFiles};
 use crate::dataset::options::ReadOptions;
-use crate::dataset::reader::Reader;
+use crate::dataset::pass::{Keep, Pass, Passed, Progress, Tracker};
 use crate::dataset::sample;
-use crate::dataset::scan::{Labels, Scan, Scanned};
+use crate::dataset::scan::Labels;
 use crate::dataset::schema::Schema;
 use crate::dataset::split::{Fields, Split};
-use crate::dataset::storage::{Block, Builder, RawRow, Storage};
+use crate::dataset::storage::{Block, RawRow, Storage};
 
 /// Files of up to this many bytes in total are kept in memory.
 const MEMORY_BYTES: u64 = 256 << 20;
-
-/// Buffer size for scanning a file.
-const SCAN_BUFFER: usize = 256 << 10;
 
 /// Identifies the datasets of this process, for [`RowBuffer`].
 static NEXT_IDENTITY: AtomicU64 = AtomicU64::new(1);
@@ -39,6 +37,8 @@ pub struct Dataset {
     rows: u64,
     files: Vec<PathBuf>,
     assumptions: Assumptions,
+    /// Bad rows that were kept.
+    bad_rows: Option<File>,
     storages: Vec<Storage>,
     /// Number of the first row of each storage.
     first_rows: Vec<u64>,
@@ -47,51 +47,90 @@ pub struct Dataset {
 impl Dataset {
     /// Opens the datasets at a path and reads them once, to infer types and to check every row.
     ///
-    /// A CSV file is one dataset, named after its folder, or after the file if the folder's name is
-    /// not a valid topic name. A folder with CSV files is one dataset; a folder of such folders is
-    /// one dataset per folder. Files of up to 256 MB in total are kept in memory; larger ones are
-    /// read on access, so that memory stays bounded. [`SAMPLE_PATH`](crate::dataset::SAMPLE_PATH)
-    /// opens the built-in rows if nothing exists there.
+    /// A file is one dataset, named after the file. A folder with files is one dataset, named after
+    /// the folder; a folder of such folders is one dataset per folder. Rows of up to 256 MB in total
+    /// are kept in memory; others are read on access, so that memory stays bounded. `-` is the
+    /// standard input. Text that can be read only once, or is not UTF-8, goes through a temporary
+    /// file if it does not fit into memory. [`SAMPLE_PATH`](crate::dataset::SAMPLE_PATH) opens the
+    /// built-in rows if nothing exists there.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Vec<Self>, Error> {
+        Self::open_with(path, options, &mut |_progress| ())
+    }
+
+    /// Opens like [`Dataset::open`], and reports progress about every megabyte.
+    pub fn open_with(
+        path: &Path,
+        options: &ReadOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Self>, Error> {
+        Self::read(path, options, Keep::Rows(MEMORY_BYTES), progress)
+    }
+
+    /// Reads the datasets at a path once without keeping their rows, in constant memory.
+    ///
+    /// `progress` is called about every megabyte. [`Dataset::row`] finds no rows.
+    pub fn survey(
+        path: &Path,
+        options: &ReadOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Self>, Error> {
+        Self::read(path, options, Keep::Nothing, progress)
+    }
+
+    fn read(
+        path: &Path,
+        options: &ReadOptions,
+        keep: Keep,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Self>, Error> {
         if sample::is_named_by(path) {
             return Ok(vec![Self::shipped(options)?]);
         }
-        Self::open_within(path, options, MEMORY_BYTES)
+        let layout = layout::find(path)?;
+        let files = layout.topics.iter().flat_map(|topic| &topic.files);
+        let mut tracker = Tracker::new(layout::size(files), progress);
+        let mut keep = keep;
+        let mut datasets = Vec::new();
+        for topic in layout.topics {
+            let mut dataset = Self::read_topic(topic, options, &mut keep, &mut tracker)?;
+            if datasets.is_empty() {
+                dataset
+                    .assumptions
+                    .ignored_files
+                    .clone_from(&layout.ignored);
+            }
+            datasets.push(dataset);
+        }
+        Ok(datasets)
+    }
+
+    fn read_topic(
+        topic: TopicFiles,
+        options: &ReadOptions,
+        keep: &mut Keep,
+        tracker: &mut Tracker<'_>,
+    ) -> Result<Self, Error> {
+        let mut pass = Pass::new(options);
+        for file in &topic.files {
+            pass.read(file, keep, tracker)?;
+        }
+        Self::from_pass(topic.topic, topic.files, pass)
     }
 
     fn shipped(options: &ReadOptions) -> Result<Self, Error> {
         let mut pass = Pass::new(options);
-        let storage = pass.keep(
-            Path::new(sample::SAMPLE_FILE),
-            sample::SAMPLE_CONTENT.to_vec(),
-        )?;
-        Self::from_pass(sample::SAMPLE_TOPIC.to_owned(), pass, vec![storage])
+        let file = Path::new(sample::SAMPLE_FILE);
+        pass.read_built_in(file, sample::SAMPLE_CONTENT)?;
+        Self::from_pass(sample::SAMPLE_TOPIC.to_owned(), vec![file.to_owned()], pass)
     }
 
-    fn open_within(path: &Path, options: &ReadOptions, memory: u64) -> Result<Vec<Self>, Error> {
-        let topics = layout::find(path)?;
-        let mut bytes = 0;
-        for file in topics.iter().flat_map(|topic| &topic.files) {
-            let found = std::fs::metadata(file).map_err(|source| Error::open(file, source))?;
-            bytes += found.len();
-        }
-        let open_topic = |files| Self::open_topic(files, options, bytes <= memory);
-        topics.into_iter().map(open_topic).collect()
-    }
-
-    fn open_topic(
-        topic: TopicFiles,
-        options: &ReadOptions,
-        in_memory: bool,
-    ) -> Result<Self, Error> {
-        let TopicFiles { topic, files } = topic;
-        let mut pass = Pass::new(options);
-        let storages = files.iter().map(|file| pass.read(file, in_memory));
-        let storages = storages.collect::<Result<Vec<_>, _>>()?;
-        Self::from_pass(topic, pass, storages)
-    }
-
-    fn from_pass(topic: String, pass: Pass<'_>, storages: Vec<Storage>) -> Result<Self, Error> {
+    fn from_pass(topic: String, files: Vec<PathBuf>, pass: Pass<'_>) -> Result<Self, Error> {
+        let Passed {
+            scanned,
+            storages,
+            assumptions,
+            bad_rows,
+        } = pass.finish()?;
         let mut rows = 0;
         let first_rows = storages.iter().map(|storage| {
             let first = rows;
@@ -99,7 +138,6 @@ impl Dataset {
             first
         });
         let first_rows = first_rows.collect();
-        let scanned = pass.finish()?;
         Ok(Self {
             identity: NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed),
             topic,
@@ -108,31 +146,29 @@ impl Dataset {
             labels: scanned.labels,
             hash: scanned.hash,
             rows: scanned.rows,
-            files: storages.iter().map(|it| it.path.clone()).collect(),
+            files,
             assumptions: Assumptions {
+                files: assumptions,
                 columns: scanned.findings,
                 ..Assumptions::default()
             },
+            bad_rows,
             storages,
             first_rows,
         })
     }
 
-    /// Reads the datasets at a path once without keeping their rows, in constant memory.
-    ///
-    /// `progress` is called about every megabyte.
-    pub fn survey(
-        path: &Path,
-        options: &ReadOptions,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Self>, Error> {
-        let _ = progress;
-        Self::open(path, options)
-    }
-
     /// Returns what was assumed when the files were read.
     pub fn assumptions(&self) -> &Assumptions {
         &self.assumptions
+    }
+
+    /// Writes the bad rows that `--on-bad-row dead-letter` kept, one JSON object per line.
+    pub fn write_bad_rows(&self, output: &mut dyn Write) -> io::Result<()> {
+        match &self.bad_rows {
+            Some(file) => bad_rows::copy(file, output),
+            None => Ok(()),
+        }
     }
 
     /// Returns the topic of the rows.
@@ -195,7 +231,8 @@ impl Dataset {
             buffer.block.clear();
         }
         let raw = storage.row(index - first, &mut buffer.block)?;
-        let fields = buffer.split.record(raw.text);
+        let fields = buffer.split.record(raw.text, storage.delimiter());
+        let fields = fields.truncated(self.schema.columns.len());
         let file = storage.path.as_path();
         Ok(Row { fields, raw, file })
     }
@@ -204,17 +241,6 @@ impl Dataset {
         let rows = self.rows;
         Error::NoSuchRow { index, rows }
     }
-}
-
-/// How far a pass over the files of a dataset is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes read from all files, before decompression.
-    pub bytes: u64,
-    /// Size of all files; `None` if one of them is a pipe.
-    pub total_bytes: Option<u64>,
-    /// Rows so far.
-    pub rows: u64,
 }
 
 /// Reusable buffer for [`Dataset::row`]; one per thread.
@@ -252,127 +278,11 @@ impl<'a> Row<'a> {
 
     /// Returns the line in the file at which the row starts, from 1. Counts lines on each call.
     pub fn line(&self) -> u64 {
-        let ends = self.raw.before.iter().filter(|&&byte| byte == b'\n');
-        self.raw.line + ends.count() as u64
+        self.raw.line()
     }
 }
 
-/// One pass over the files of a topic.
-struct Pass<'o> {
-    options: &'o ReadOptions,
-    started: Option<Started>,
-}
-
-/// A pass after the first header.
-struct Started {
-    /// First file and its header, which all other files must have.
-    first: PathBuf,
-    header: Vec<String>,
-    scan: Scan,
-}
-
-impl<'o> Pass<'o> {
-    fn new(options: &'o ReadOptions) -> Self {
-        Self {
-            options,
-            started: None,
-        }
-    }
-
-    fn finish(self) -> Result<Scanned, Error> {
-        let none = || Scan::new(Path::new(""), &[], self.options);
-        self.started
-            .map_or_else(none, |started| Ok(started.scan))?
-            .finish()
-    }
-
-    /// Starts the rows of a file with this header.
-    fn start(&mut self, file: &Path, header: &[String]) -> Result<&mut Scan, Error> {
-        let started = match self.started.take() {
-            Some(started) => {
-                check_same(&started.first, &started.header, file, header)?;
-                started
-            }
-            None => Started {
-                first: file.to_owned(),
-                header: header.to_owned(),
-                scan: Scan::new(file, header, self.options)?,
-            },
-        };
-        let scan = &mut self.started.insert(started).scan;
-        scan.start_file(file);
-        Ok(scan)
-    }
-
-    fn read(&mut self, path: &Path, in_memory: bool) -> Result<Storage, Error> {
-        let file = File::open(path).map_err(|source| Error::open(path, source))?;
-        if in_memory {
-            let mut bytes = Vec::new();
-            (&file)
-                .take(MEMORY_BYTES)
-                .read_to_end(&mut bytes)
-                .map_err(|source| Error::Read {
-                    file: path.to_owned(),
-                    byte: bytes.len() as u64,
-                    source,
-                })?;
-            return self.keep(path, bytes);
-        }
-        let mut places = Builder::new(false);
-        let input = BufReader::with_capacity(SCAN_BUFFER, &file);
-        let end = self.read_rows(path, input, &mut places)?;
-        Ok(places.in_file(path.to_owned(), file, end))
-    }
-
-    /// Reads the rows of a file and keeps its content in memory.
-    fn keep(&mut self, path: &Path, content: Vec<u8>) -> Result<Storage, Error> {
-        let mut places = Builder::new(true);
-        self.read_rows(path, content.as_slice(), &mut places)?;
-        places.in_memory(path.to_owned(), content)
-    }
-
-    /// Reads all rows and returns the offset of the end.
-    fn read_rows(
-        &mut self,
-        path: &Path,
-        input: impl BufRead,
-        places: &mut Builder,
-    ) -> Result<u64, Error> {
-        let mut reader = Reader::new(path, input)?;
-        let scan = self.start(path, reader.names())?;
-        while let Some(row) = reader.next_row()? {
-            places.row(row.byte, row.line);
-            scan.see(&row.fields, row.line);
-        }
-        if places.rows() == 0 {
-            let file = path.to_owned();
-            return Err(Error::HeaderOnly { file });
-        }
-        Ok(reader.next_byte())
-    }
-}
-
-fn check_same(
-    first: &Path,
-    expected: &[String],
-    file: &Path,
-    found: &[String],
-) -> Result<(), Error> {
-    let columns = expected.len().max(found.len());
-    for index in 0..columns {
-        let (expected, found) = (expected.get(index), found.get(index));
-        if expected != found {
-            return Err(Error::HeadersDiffer {
-                file: file.to_owned(),
-                first: first.to_owned(),
-                column: index + 1,
-                expected: expected.cloned().unwrap_or_default(),
-                found: found.cloned().unwrap_or_default(),
-            });
-        }
-    }
-    Ok(())
-}
-
+#[cfg(test)]
+mod kinds;
 #[cfg(test)]
 mod tests;

@@ -48,6 +48,7 @@ pub(super) fn report() -> Report {
             files: vec!["sample_data/kafka-sensor-topic/aps_failure_training_set1.csv".to_owned()],
             rows: 2_000,
             columns: 171,
+            bad_rows: 0,
             hash: "9f86d081884c7d65".to_owned(),
         },
         thresholds: vec![ThresholdName::MaxEndToEndP99Us.check(250_000.0, &summary, &verdict())],

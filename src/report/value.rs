@@ -178,8 +178,19 @@ pub struct Dataset {
     pub rows: u64,
     /// Columns per row.
     pub columns: u32,
+    /// Rows that were left out because they do not fit the header.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bad_rows: u64,
     /// Hash of the content, to tell whether two runs replayed the same rows.
     pub hash: String,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference to the field"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Formats a wall-clock time in milliseconds since 1970 as RFC 3339.

@@ -181,6 +181,7 @@ pub struct PublishArgs {
         default_value = "json",
         hide_short_help = true
     )]
+    #[arg(value_parser = parse::encoding)]
     pub encoding: Encoding,
 }
 

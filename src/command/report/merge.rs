@@ -173,6 +173,9 @@ fn audit(
 fn rows(settings: &MergeSettings, produced: &Produced, hash: &str) -> Result<Workload, String> {
     let reported = || PathBuf::from(&produced.schedule.dataset);
     let path = settings.dataset.clone().unwrap_or_else(reported);
+    if path == Path::new("-") {
+        return Err("the rows came from stdin".to_owned());
+    }
     let workload = Dataset::open(&path, &settings.read)
         .map(Workload::new)
         .map_err(|error| error.to_string())?;

@@ -63,6 +63,13 @@ pub fn run(
         terminal.say(warning);
     }
     let (context, simulation) = resolve(settings, run_id, clock, terminal)?;
+    let read = &settings.load.read;
+    workload::report_bad_rows(
+        &simulation.emission.workload,
+        read,
+        directory.path(),
+        terminal,
+    )?;
     let runtimes = Runtimes::start(&ROLES)?;
     let baseline = Baseline::read(clock);
     let process = Process {

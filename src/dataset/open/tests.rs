@@ -24,11 +24,9 @@ fn write(files: &[(&str, &[u8])]) -> Written {
 
 impl Written {
     fn open_within(&self, memory: u64) -> Result<Dataset, Error> {
-        let mut datasets = Dataset::open_within(
-            &self.folder.path().join("topic"),
-            &ReadOptions::default(),
-            memory,
-        )?;
+        let path = self.folder.path().join("topic");
+        let options = ReadOptions::default();
+        let mut datasets = Dataset::read(&path, &options, Keep::Rows(memory), &mut |_| ())?;
         assert_eq!(datasets.len(), 1);
         Ok(datasets.remove(0))
     }
