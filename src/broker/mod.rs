@@ -3,6 +3,7 @@
 mod client;
 pub mod container;
 mod error;
+mod failure;
 mod spec;
 mod tls;
 

@@ -114,6 +114,7 @@ impl Error {
             Self::Gap { .. }
                 | Self::Unreadable { .. }
                 | Self::Broker(broker::Error::OffsetOutOfRange { .. })
+                | Self::Store(store::Error::CheckpointLost { .. })
         )
     }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::audit::{LabelCount, Verdict};
 use crate::measure::{Counts, Interval, StageSummary, Stages};
 use crate::report::machine::{BuildProfile, Machine};
-use crate::report::processes::{Consumed, Ownership, Produced, Schedule};
+use crate::report::processes::{Consumed, Lag, Ownership, PartitionLag, Produced, Schedule};
 use crate::report::summary::{CpuPerRecord, Summary};
 use crate::report::threshold::ThresholdName;
 use crate::report::topology::{BackendKind, Durability, Topology};
@@ -156,6 +156,7 @@ fn interval(second: u32) -> Interval {
         fetched: 50,
         stored: 50,
         backlog: 1,
+        lag: None,
         end_to_end_latency_p50_us: 17_000,
         end_to_end_latency_p99_us: 20_500,
         end_to_end_latency_max_us: 31_250,
@@ -230,6 +231,16 @@ pub(super) fn consumer() -> Report {
             to: 410,
             taken: true,
         }],
+        lag: Some(Lag {
+            records: Some(12),
+            partitions: vec![PartitionLag {
+                topic: "kafka-sensor-topic".to_owned(),
+                partition: 1,
+                committed: 488,
+                end: Some(500),
+                records: Some(12),
+            }],
+        }),
         first_intended_unix_ms: None,
         last_stored_unix_ms: None,
     });

@@ -3,8 +3,9 @@
 mod client;
 pub mod container;
 mod error;
+mod failure;
 mod pool;
 
-pub use client::{Connection, Documents, InsertOutcome, Updated, Upsert};
+pub use client::{Connection, Documents, InsertOutcome, Refusal, StoredIdentity, Updated, Upsert};
 pub use error::Error;
 pub use pool::Checkouts;

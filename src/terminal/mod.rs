@@ -11,5 +11,5 @@ mod streams;
 
 pub use errors::render as render_error;
 pub use logging::{LOG_DIRECTORY, start_logging};
-pub use progress::{Arrived, Expected, Phase, Progress, Snapshot};
+pub use progress::{Arrived, Expected, Phase, Progress, Snapshot, Waiting};
 pub use streams::{ProgressMode, Terminal, Verbosity};

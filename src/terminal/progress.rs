@@ -90,27 +90,48 @@ pub struct Snapshot {
     pub stored: u64,
     /// Step that `stored` counts.
     pub arrived: Arrived,
-    /// Readings emitted and not yet stored.
-    pub backlog: u64,
+    /// Records that wait to be stored.
+    pub waiting: Waiting,
     /// Records stored per second in the last interval.
     pub rate: f64,
-    /// End-to-end 99th percentile of the last interval.
-    pub end_to_end_p99_us: u64,
+    /// End-to-end 99th percentile of the last interval; `None` if it stored nothing.
+    pub end_to_end_p99_us: Option<u64>,
+}
+
+/// Records that wait to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// Readings emitted and not yet stored.
+    Backlog(u64),
+    /// Records of the owned partitions after their checkpoints; `None` if it is unknown.
+    Lag(Option<u64>),
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self::Backlog(0)
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backlog(readings) => write!(formatter, "backlog {readings}"),
+            Self::Lag(Some(records)) => write!(formatter, "lag {records}"),
+            Self::Lag(None) => formatter.write_str("lag unknown"),
+        }
+    }
 }
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{:.1} records/s · backlog {}",
-            self.rate, self.backlog
-        )?;
-        match self.arrived {
-            Arrived::Stored => {
-                let p99_ms = self.end_to_end_p99_us as f64 / 1e3;
+        write!(formatter, "{:.1} records/s · {}", self.rate, self.waiting)?;
+        match (self.arrived, self.end_to_end_p99_us) {
+            (Arrived::Stored, Some(p99_us)) => {
+                let p99_ms = p99_us as f64 / 1e3;
                 write!(formatter, " · p99 {p99_ms:.1} ms")
             }
-            Arrived::Acknowledged => Ok(()),
+            _ => Ok(()),
         }
     }
 }
@@ -255,13 +276,20 @@ mod tests {
             emitted: 152,
             stored: 150,
             arrived: Arrived::Stored,
-            backlog: 2,
+            waiting: Waiting::Backlog(2),
             rate: 49.96,
-            end_to_end_p99_us: 20_912,
+            end_to_end_p99_us: Some(20_912),
         };
         assert_eq!(
             snapshot.to_string(),
             "50.0 records/s · backlog 2 · p99 20.9 ms"
         );
+        let consumer = Snapshot {
+            waiting: Waiting::Lag(Some(1_200)),
+            rate: 0.0,
+            end_to_end_p99_us: None,
+            ..snapshot
+        };
+        assert_eq!(consumer.to_string(), "0.0 records/s · lag 1200");
     }
 }

@@ -202,14 +202,14 @@ impl LetterCollection {
             tracing::debug!(id = letter.id(), reason = letter.reason(), "dead letter");
         }
         let inserted = insert(context, self.timeout, &self.documents, documents).await?;
-        if let Some((_, reason)) = inserted.rejected.into_iter().next() {
+        if let Some(refusal) = inserted.rejected.into_iter().next() {
             return Err(Error::Insert {
                 collection: self.documents.name(),
                 attempts: 1,
-                source: Cause::Other(reason),
+                source: Cause::Other(refusal.reason),
             });
         }
-        let known: BTreeSet<usize> = inserted.duplicates.iter().copied().collect();
+        let known = inserted.duplicates;
         let counters = &context.counters;
         if inserted.retried {
             // An earlier attempt of this insert has stored the known ones.

@@ -21,7 +21,7 @@ mod tests;
 pub use consumer_process::{Consumed, ConsumerSettings, consume};
 pub use membership::Timing;
 pub use participation::{Length, Participation, Start};
-pub use session::{Ownership, SessionOutcome};
+pub use session::{Ending, Ownership, PartitionLag, SessionOutcome};
 
 #[cfg(test)]
 pub use {leases::Leases, reset::reset_checkpoints};

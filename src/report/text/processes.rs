@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::measure::Counts;
+use crate::report::processes::Consumed;
 use crate::report::quantity;
 use crate::report::value::Report;
 
@@ -83,6 +84,7 @@ pub(super) fn account(report: &Report) -> String {
                 if ownership.taken { ", taken over" } else { "" }
             );
         }
+        text.push_str(&lag(consumed));
         text.push_str(&caveats(counters));
     }
     text.push_str(if report.merged.is_some() {
@@ -90,6 +92,33 @@ pub(super) fn account(report: &Report) -> String {
     } else {
         "verdict: none for a single process; audit the run with `convoy report merge … --store URI`\n"
     });
+    text
+}
+
+/// Returns what was left of the owned partitions: the sum, and each partition with a lag.
+fn lag(consumed: &Consumed) -> String {
+    let Some(lag) = &consumed.lag else {
+        return String::new();
+    };
+    let count =
+        |records: Option<u64>| records.map_or_else(|| "unknown".to_owned(), quantity::count);
+    let mut text = format!("lag at the end: {}", count(lag.records));
+    if lag.partitions.is_empty() {
+        text.push_str(" (no partition was owned)");
+    } else {
+        let _ = write!(text, " in {} partitions", lag.partitions.len());
+    }
+    text.push('\n');
+    for left in lag.partitions.iter().filter(|left| left.records != Some(0)) {
+        let _ = writeln!(
+            text,
+            "  {}/{}: {} from offset {}",
+            left.topic,
+            left.partition,
+            count(left.records),
+            left.committed
+        );
+    }
     text
 }
 
