@@ -30,6 +30,7 @@
 //!      broker ─▶ cause, containers, platform, record, string_enum
 //!      record ─▶ dataset
 //!  containers ─▶ measure, platform
+//!    terminal ─▶ cause
 //! ```
 
 pub mod audit;

@@ -187,7 +187,8 @@ fn topic_hint(trouble: Option<Trouble>) -> &'static str {
     }
 }
 
-fn request_hint(trouble: Trouble) -> Option<&'static str> {
+/// Returns the hint for a request that failed after the connection was made.
+pub fn request_hint(trouble: Trouble) -> Option<&'static str> {
     Some(match trouble {
         Trouble::Forbidden => FORBIDDEN,
         Trouble::UnknownTopic => "check that the topic exists: somebody may have deleted it",
@@ -200,7 +201,11 @@ fn request_hint(trouble: Trouble) -> Option<&'static str> {
         Trouble::Closed => {
             "set user and password (`API_KEY`, `API_SECRET_KEY`) if the broker requires them: it closes connections without"
         }
-        _ => return None,
+        Trouble::Refused | Trouble::NoRoute | Trouble::UnknownHost => {
+            "check that the broker runs at the address that it advertises"
+        }
+        Trouble::Version => "use a broker that speaks the protocol of Apache Kafka 2.1 or later",
+        _ => CONNECT,
     })
 }
 

@@ -77,7 +77,7 @@ impl Outage {
         if state.failing == 1 && state.announced {
             let outage = Duration::from_nanos(now.saturating_sub(state.since));
             let seconds = outage.as_secs_f64();
-            tracing::warn!(target: TARGET, "the {} responded again after {seconds:.1} s", task.server);
+            tracing::warn!(target: TARGET, "the {} responded again, {seconds:.1} s after the first failed request", task.server);
         }
     }
 }

@@ -17,13 +17,14 @@ pub fn write(intervals: &[Interval], output: impl Write) -> io::Result<()> {
     writer.flush()
 }
 
-const HEADER: [&str; 9] = [
+const HEADER: [&str; 10] = [
     "start_s",
     "emitted",
     "acked",
     "fetched",
     "stored",
     "backlog",
+    "lag",
     "end_to_end_latency_p50_us",
     "end_to_end_latency_p99_us",
     "end_to_end_latency_max_us",

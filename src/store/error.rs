@@ -96,7 +96,8 @@ fn connect_hint(trouble: Trouble) -> &'static str {
 /// Hint for a server that wants a user, or one with more rights.
 const FORBIDDEN: &str = "put a user with the role `readWrite` on the database into the address: `mongodb://USER:PASSWORD@HOST`";
 
-fn command_hint(trouble: Trouble) -> Option<&'static str> {
+/// Returns the hint for a command that failed after the connection was made.
+pub fn command_hint(trouble: Trouble) -> Option<&'static str> {
     match trouble {
         Trouble::Forbidden | Trouble::AuthenticationMissing => Some(FORBIDDEN),
         Trouble::Silent => {

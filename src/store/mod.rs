@@ -7,5 +7,5 @@ mod failure;
 mod pool;
 
 pub use client::{Connection, Documents, InsertOutcome, Refusal, StoredIdentity, Updated, Upsert};
-pub use error::Error;
+pub use error::{Error, command_hint as hint};
 pub use pool::Checkouts;

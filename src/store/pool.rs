@@ -168,7 +168,7 @@ impl Pool {
     fn replace_client(&self) {
         match open(&self.shared.options, &self.shared.counts) {
             Ok(fresh) => {
-                tracing::warn!("replaced the connections to the store after repeated timeouts");
+                tracing::info!("replaced the connections to the store after repeated timeouts");
                 let mut client = self
                     .shared
                     .client
