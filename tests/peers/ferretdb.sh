@@ -6,11 +6,13 @@ set -euo pipefail
 source "$(dirname "$0")/expect.sh"
 # shellcheck source=ferretdb-node.sh
 source "$(dirname "$0")/ferretdb-node.sh"
+# shellcheck source=redelivery.sh
+source "$(dirname "$0")/redelivery.sh"
 
 convoy=$(realpath "${1:-target/release/convoy}")
 cd "$(dirname "$0")/../.."
 directory=$(mktemp -d)
-trap 'stop_ferretdb; rm -rf "$directory"' EXIT
+trap 'stop_up; stop_ferretdb; rm -rf "$directory"' EXIT
 start_ferretdb "$directory"
 echo "FerretDB $FERRETDB_VERSION (SQLite) at $FERRETDB"
 
@@ -28,3 +30,5 @@ run --vehicles 1000 --rate max --records 20000
 
 step 'Confluent wire format'
 run --encoding confluent --rate 20 --records 2000
+
+check_redelivery "$FERRETDB" "$directory"
