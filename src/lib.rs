@@ -29,6 +29,7 @@
 //!        load ─▶ string_enum
 //!      broker ─▶ cause, containers, platform, record, string_enum
 //!      record ─▶ dataset
+//!     dataset ─▶ string_enum
 //!  containers ─▶ measure, platform
 //!    terminal ─▶ cause
 //! ```

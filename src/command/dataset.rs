@@ -13,7 +13,7 @@ use crate::terminal::Terminal;
 
 /// Prints topics, files, labels and columns.
 pub fn inspect(settings: &InspectSettings, terminal: &Terminal) -> Result<ExitStatus, Error> {
-    let datasets = Dataset::open(&settings.path)?;
+    let datasets = Dataset::open(&settings.path, &settings.read)?;
     let text: Vec<String> = datasets.iter().map(describe).collect();
     terminal
         .data(|stdout| stdout.write_all(text.join("\n").as_bytes()))
@@ -23,7 +23,7 @@ pub fn inspect(settings: &InspectSettings, terminal: &Terminal) -> Result<ExitSt
 
 /// Prints the JSON Schema of each topic's rows; its title is the topic.
 pub fn schema(settings: &SchemaSettings, terminal: &Terminal) -> Result<ExitStatus, Error> {
-    let datasets = Dataset::open(&settings.path)?;
+    let datasets = Dataset::open(&settings.path, &settings.read)?;
     terminal
         .data(|stdout| {
             for dataset in &datasets {
@@ -98,13 +98,14 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::dataset::ReadOptions;
 
     #[test]
     fn inspection_lists_files_labels_and_types() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("rows.csv");
         fs::write(&path, "class,aa_000,b\nneg,1,2.5\npos,na,0.5\nneg,3,\n").unwrap();
-        let datasets = Dataset::open(&path).unwrap();
+        let datasets = Dataset::open(&path, &ReadOptions::default()).unwrap();
         let text = describe(&datasets[0]).replace(&place.path().display().to_string(), "[PLACE]");
         let (_, described) = text.split_once('\n').unwrap();
         insta::assert_snapshot!(described, @"

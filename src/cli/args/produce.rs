@@ -5,6 +5,7 @@ use clap::Args;
 use crate::cli::args::groups::{
     BrokerArgs, LoadArgs, OutputArgs, PublishArgs, ReportArgs, TimeoutArgs, TopicArgs,
 };
+use crate::cli::args::reading::DatasetArgs;
 use crate::cli::parse;
 use crate::fleet::Shard;
 
@@ -32,6 +33,9 @@ Options also come from environment variables, `.env` and a scenario; see `convoy
 pub struct ProduceArgs {
     #[command(flatten)]
     pub load: LoadArgs,
+
+    #[command(flatten)]
+    pub read: DatasetArgs,
 
     #[command(flatten)]
     pub part: PartArgs,

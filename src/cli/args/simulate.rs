@@ -9,6 +9,7 @@ use crate::cli::args::groups::{
     LoadArgs, OutputArgs, PublishArgs, ReportArgs, SecurityArgs, StoreTimeoutArgs, TimeoutArgs,
     TopicArgs, WriterArgs,
 };
+use crate::cli::args::reading::DatasetArgs;
 use crate::cli::parse;
 use crate::faults::Spec;
 use crate::settings::{Backend, Sink};
@@ -47,6 +48,9 @@ CONVOY_REGISTRY_PASSWORD. The URI of the store holds its own.";
 pub struct SimulateArgs {
     #[command(flatten)]
     pub load: LoadArgs,
+
+    #[command(flatten)]
+    pub read: DatasetArgs,
 
     #[command(flatten)]
     pub pipeline: PipelineArgs,

@@ -1,6 +1,6 @@
 //! `convoy report merge`: merges the reports of one run's processes, and audits the run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use convoy_server_kit::SecretUri;
 
@@ -124,16 +124,14 @@ fn audit(
 fn rows(settings: &MergeSettings, produced: &Produced, hash: &str) -> Result<Workload, String> {
     let reported = || PathBuf::from(&produced.schedule.dataset);
     let path = settings.dataset.clone().unwrap_or_else(reported);
-    let workload = open(&path).map_err(|error| error.to_string())?;
+    let workload = Dataset::open(&path, &settings.read)
+        .map(Workload::new)
+        .map_err(|error| error.to_string())?;
     let found = describe_dataset(Some(&workload)).hash;
     if found != hash || workload.rows() != produced.schedule.rows {
         return Err(format!("`{}` is not the emitted dataset", path.display()));
     }
     Ok(workload)
-}
-
-fn open(path: &Path) -> Result<Workload, Error> {
-    Ok(Workload::new(Dataset::open(path)?))
 }
 
 /// Adds the outcome of the audit to the report.

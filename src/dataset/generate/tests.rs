@@ -2,7 +2,7 @@
 
 use crate::dataset::generate::Generator;
 use crate::dataset::sample::SAMPLE_CONTENT;
-use crate::dataset::{ColumnType, Dataset, RowBuffer, Schema, Value};
+use crate::dataset::{ColumnType, Dataset, ReadOptions, RowBuffer, Schema, Value};
 
 /// Seed and rows of `sample_data`.
 const SAMPLE_SEED: u64 = 42;
@@ -19,7 +19,9 @@ fn opened(bytes: &[u8]) -> Dataset {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("rows.csv");
     std::fs::write(&file, bytes).expect("writes the rows");
-    Dataset::open(&file).expect("the rows are fine").remove(0)
+    Dataset::open(&file, &ReadOptions::default())
+        .expect("the rows are fine")
+        .remove(0)
 }
 
 /// Present values of a column as numbers.
