@@ -4,8 +4,10 @@ mod client;
 pub mod container;
 mod error;
 mod failure;
+mod outcome;
 mod pool;
 
-pub use client::{Connection, Documents, InsertOutcome, Refusal, StoredIdentity, Updated, Upsert};
+pub use client::{Connection, Documents};
 pub use error::{Error, command_hint as hint};
+pub use outcome::{InsertOutcome, Refusal, StoredIdentity, Updated, Upsert};
 pub use pool::Checkouts;

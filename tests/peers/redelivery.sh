@@ -6,7 +6,7 @@ check_redelivery() {
     local store=$1 directory=$2
     step 'readings that the producer appends twice'
     "$convoy" simulate --broker embedded --store "mongodb://$store/" --collection twice --progress never \
-        --output "$directory/runs" --faults data=duplicate:0.02 --rate 20 --records 2000 >"$directory/report" ||
+        --output "$directory/runs" --faults data=duplicate:0.02 --rate 20 --records 2000 --drain-timeout 120s >"$directory/report" ||
         { cat "$directory/report" && fail 'a run with duplicates failed'; }
     sed -n '2,4p' "$directory/report"
     grep --quiet 'dead-lettered 0' "$directory/report" ||

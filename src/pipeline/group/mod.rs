@@ -9,6 +9,7 @@
 //! ```
 
 mod consumer_process;
+mod ending;
 mod leases;
 mod membership;
 mod participation;
@@ -19,9 +20,10 @@ mod session;
 mod tests;
 
 pub use consumer_process::{Consumed, ConsumerSettings, consume};
+pub use ending::{Ending, PartitionLag};
 pub use membership::Timing;
 pub use participation::{Length, Participation, Start};
-pub use session::{Ending, Ownership, PartitionLag, SessionOutcome};
+pub use session::{Ownership, SessionOutcome};
 
 #[cfg(test)]
 pub use {leases::Leases, reset::reset_checkpoints};

@@ -21,6 +21,7 @@ use crate::measure::{Recorder, nanos};
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::{DeadLetters, LetterCollection};
 use crate::pipeline::error::Error;
+use crate::pipeline::group::ending::{Ending, PartitionLag};
 use crate::pipeline::group::leases::{Claimed, Leases};
 use crate::pipeline::group::membership::{Action, Membership, Timing};
 use crate::pipeline::group::participation::{Length, Participation};
@@ -62,39 +63,6 @@ pub struct Ownership {
     pub to: i64,
     /// Whether it ended because another member had taken the partition over.
     pub taken: bool,
-}
-
-/// What was left of an owned partition at the end of the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PartitionLag {
-    /// The partition.
-    pub partition: TopicPartition,
-    /// Offset of the last checkpoint: every record before it is stored.
-    pub committed: i64,
-    /// Offset after the last record; `None` if the broker did not respond.
-    pub end: Option<i64>,
-}
-
-impl PartitionLag {
-    /// Returns the number of records that are not stored; `None` if it is unknown.
-    pub fn records(&self) -> Option<u64> {
-        let end = self.end?;
-        Some(end.saturating_sub(self.committed).max(0).unsigned_abs())
-    }
-}
-
-/// What ended a session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Ending {
-    /// The user, or an error.
-    #[default]
-    Early,
-    /// Its duration.
-    Duration,
-    /// The number of stored records.
-    Records,
-    /// Nothing was left to read.
-    Idle,
 }
 
 /// One running member.
@@ -435,8 +403,7 @@ impl Session {
         }
     }
 
-    /// Stops all consumers and waits until the last records are stored. Returns the partitions that
-    /// were owned.
+    /// Stops all consumers once the last records are stored. Returns the partitions that were owned.
     async fn stop(&mut self) -> Vec<TopicPartition> {
         let owned = self.reading.keys().copied().collect();
         self.reading.clear();
