@@ -31,7 +31,7 @@
 //!      record ─▶ dataset
 //!     dataset ─▶ string_enum, suggest
 //!  containers ─▶ measure, platform
-//!    terminal ─▶ measure, text
+//!    terminal ─▶ cause, measure, text
 //! ```
 
 pub mod audit;

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use crate::measure::{Interval, IntervalPhase};
 
 /// Columns before the latencies.
-const COUNTS: [&str; 7] = [
-    "start_s", "phase", "emitted", "acked", "fetched", "stored", "backlog",
+const COUNTS: [&str; 8] = [
+    "start_s", "phase", "emitted", "acked", "fetched", "stored", "backlog", "lag",
 ];
 
 /// Writes a header and the intervals.
@@ -31,6 +31,9 @@ fn fields(interval: &Interval) -> impl Iterator<Item = String> {
         interval.fetched.to_string(),
         interval.stored.to_string(),
         interval.backlog.to_string(),
+        interval
+            .lag
+            .map_or_else(String::new, |records| records.to_string()),
     ];
     let latencies = interval.latencies().into_iter();
     let latencies = latencies.map(|(_, value)| value.map_or_else(String::new, |us| us.to_string()));

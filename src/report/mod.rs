@@ -38,7 +38,7 @@ pub use latency_log::LatencyLog;
 pub use machine::{BuildProfile, Machine};
 pub use merge::{MergeError, merge, producers};
 pub use notice::Notice;
-pub use processes::{Consumed, Merged, Ownership, Produced, Schedule};
+pub use processes::{Consumed, Lag, Merged, Ownership, PartitionLag, Produced, Schedule};
 pub use saved::{SavedReport, read_report};
 pub use summary::{CpuPerRecord, Summary};
 pub use text::write as write_text;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::audit::{LabelCount, Verdict};
 use crate::measure::{Counts, Interval, IntervalLatency, IntervalPhase, StageSummary, Stages};
 use crate::report::machine::{BuildProfile, Machine};
-use crate::report::processes::{Consumed, Ownership, Produced, Schedule};
+use crate::report::processes::{Consumed, Lag, Ownership, PartitionLag, Produced, Schedule};
 use crate::report::summary::{CpuPerRecord, Summary};
 use crate::report::threshold::ThresholdName;
 use crate::report::topology::{BackendKind, Durability, Topology};
@@ -168,6 +168,7 @@ fn interval(second: u32) -> Interval {
         fetched: 50,
         stored: 50,
         backlog: 1,
+        lag: None,
         stages: Stages {
             publish_delay: latency(60),
             publish_latency: latency(5_400),
@@ -246,6 +247,16 @@ pub(super) fn consumer() -> Report {
             to: 410,
             taken: true,
         }],
+        lag: Some(Lag {
+            records: Some(12),
+            partitions: vec![PartitionLag {
+                topic: "kafka-sensor-topic".to_owned(),
+                partition: 1,
+                committed: 488,
+                end: Some(500),
+                records: Some(12),
+            }],
+        }),
         first_intended_unix_ms: None,
         last_stored_unix_ms: None,
     });

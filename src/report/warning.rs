@@ -88,6 +88,11 @@ pub enum Warning {
         /// All documents of the run.
         stored: u64,
     },
+    /// A consumer ended before it had stored every record of its partitions.
+    UnreadRecords {
+        /// Records; `None` if the broker did not respond.
+        records: Option<u64>,
+    },
     /// The audit could not compare documents with the rows of the dataset.
     RowsNotExamined { reason: String },
 }
@@ -162,6 +167,7 @@ impl Warning {
         );
         found.extend(histograms(report));
         found.extend(embedded(report));
+        found.extend(unread_records(report));
         found
     }
 
@@ -184,6 +190,7 @@ impl Warning {
             Self::FaultsInjected => "faults_injected",
             Self::EmbeddedBackend { .. } => "embedded_backend",
             Self::UnreportedConsumer { .. } => "unreported_consumer",
+            Self::UnreadRecords { .. } => "unread_records",
             Self::RowsNotExamined { .. } => "rows_not_examined",
         }
     }
@@ -259,6 +266,15 @@ impl Warning {
                 quantity::count(*unreported),
                 quantity::count(*stored)
             ),
+            Self::UnreadRecords { records: None } => {
+                "records may be unread: the broker did not say where the partitions end".to_owned()
+            }
+            Self::UnreadRecords {
+                records: Some(records),
+            } => {
+                let records = quantity::count(*records);
+                format!("{records} records of the owned partitions are not stored")
+            }
             Self::RowsNotExamined { reason } => {
                 format!("documents were not compared with the dataset: {reason}")
             }
@@ -314,6 +330,9 @@ impl Warning {
             }
             Self::UnreportedConsumer { .. } => {
                 "the stages lack their latencies; pass the report of every consumer (a killed consumer wrote none)"
+            }
+            Self::UnreadRecords { .. } => {
+                "start the consumer again with the same `--group`: it resumes at the last checkpoint"
             }
             Self::RowsNotExamined { .. } => "pass the emitted dataset: `--dataset PATH`",
         }
@@ -430,6 +449,12 @@ fn histograms(report: &Report) -> Vec<Warning> {
         found.push(Warning::FewSamples { samples });
     }
     found
+}
+
+fn unread_records(report: &Report) -> Option<Warning> {
+    let lag = report.consumed.as_ref()?.lag.as_ref()?;
+    let records = lag.records;
+    (records != Some(0)).then_some(Warning::UnreadRecords { records })
 }
 
 fn embedded(report: &Report) -> Option<Warning> {

@@ -1,7 +1,7 @@
 //! Report of `convoy consume`.
 
 use crate::pipeline::{self, Context};
-use crate::report::{Consumed, Durability, Ownership, Report, Status, rfc3339};
+use crate::report::{Consumed, Durability, Lag, Ownership, PartitionLag, Report, Status, rfc3339};
 use crate::settings::ConsumeSettings;
 use crate::summary::builder::{Process, ReportBuilder};
 use crate::summary::cpu::CpuUse;
@@ -31,7 +31,7 @@ pub fn consumer_report(
     report.run.started_at = rfc3339(context.clock.unix_ms(started));
     report.durability = Durability {
         broker: "as the cluster is configured".to_owned(),
-        store: "w: majority, j: true".to_owned(),
+        store: "w: majority, j: true requested".to_owned(),
     };
     let to_first = recording
         .first_stored
@@ -48,11 +48,30 @@ pub fn consumer_report(
             .iter()
             .map(|owned| ownership(context, owned))
             .collect(),
+        lag: Some(lag(context, session)),
         first_intended_unix_ms: date(recording.first_intended),
         last_stored_unix_ms: date(recording.last_stored),
     });
     let stored = report.counters.stored;
     builder.finish(cpu, stored)
+}
+
+fn lag(context: &Context, session: &pipeline::SessionOutcome) -> Lag {
+    let partition = |left: &pipeline::PartitionLag| PartitionLag {
+        topic: context.topic(left.partition).to_owned(),
+        partition: left.partition.number,
+        committed: left.committed,
+        end: left.end,
+        records: left.records(),
+    };
+    Lag {
+        records: session
+            .lag
+            .iter()
+            .map(pipeline::PartitionLag::records)
+            .sum(),
+        partitions: session.lag.iter().map(partition).collect(),
+    }
 }
 
 fn ownership(context: &Context, owned: &pipeline::Ownership) -> Ownership {

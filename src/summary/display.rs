@@ -10,7 +10,7 @@ use crate::measure::{Histogram, Interval, RunClock, Stages};
 use crate::pipeline::{Context, INTERVAL, Observer, Phase, TopicPartition, Totals};
 use crate::report::{LatencyLog, PartialFile};
 use crate::summary::cpu::CpuUse;
-use crate::terminal::{self, Arrived, Expected, Progress, Snapshot, Terminal};
+use crate::terminal::{self, Arrived, Expected, Progress, Snapshot, Terminal, Waiting};
 
 /// Expected lengths of the phases with load.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,6 +55,7 @@ pub struct Display {
     terminal: Terminal,
     expected: ExpectedPhases,
     arrived: Arrived,
+    shows_lag: bool,
 }
 
 #[derive(Debug)]
@@ -99,7 +100,15 @@ impl Display {
             terminal: terminal.clone(),
             expected,
             arrived: Arrived::Stored,
+            shows_lag: false,
         }
+    }
+
+    /// Shows the lag instead of the backlog, for a process that does not emit.
+    #[must_use]
+    pub fn showing_lag(mut self) -> Self {
+        self.shows_lag = true;
+        self
     }
 
     /// Shows acknowledged instead of stored records, for a process that does not store.
@@ -189,7 +198,11 @@ impl Observer for Display {
             emitted: totals.emitted - state.emitted_before,
             stored: total - state.stored_before,
             arrived: self.arrived,
-            backlog: interval.backlog,
+            waiting: if self.shows_lag {
+                Waiting::Lag(interval.lag)
+            } else {
+                Waiting::Backlog(interval.backlog)
+            },
             rate: last_second as f64 / INTERVAL.as_secs_f64(),
             end_to_end_p99_us: interval.stages.end_to_end_latency.p99_us,
         };

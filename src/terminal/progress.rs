@@ -94,8 +94,8 @@ pub struct Snapshot {
     pub stored: u64,
     /// Step that `stored` counts.
     pub arrived: Arrived,
-    /// Readings emitted and not yet stored.
-    pub backlog: u64,
+    /// Records that wait to be stored.
+    pub waiting: Waiting,
     /// Records stored per second in the last interval.
     pub rate: f64,
     /// End-to-end 99th percentile of the last interval; `None` if nothing was stored.
@@ -107,7 +107,7 @@ impl Snapshot {
     fn items(&self) -> Vec<String> {
         let mut items = vec![
             format!("{} records/s", quantity::rate(self.rate)),
-            format!("backlog {}", quantity::count(self.backlog)),
+            self.waiting.to_string(),
         ];
         if self.arrived == Arrived::Stored {
             let p99 = self.end_to_end_p99_us;
@@ -115,6 +115,31 @@ impl Snapshot {
             items.push(format!("p99 {p99}"));
         }
         items
+    }
+}
+
+/// Records that wait to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// Readings emitted and not yet stored.
+    Backlog(u64),
+    /// Records of the owned partitions after their checkpoints; `None` if it is unknown.
+    Lag(Option<u64>),
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self::Backlog(0)
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backlog(readings) => write!(formatter, "backlog {}", quantity::count(*readings)),
+            Self::Lag(Some(records)) => write!(formatter, "lag {}", quantity::count(*records)),
+            Self::Lag(None) => formatter.write_str("lag unknown"),
+        }
     }
 }
 
@@ -430,7 +455,7 @@ mod tests {
             emitted: 152,
             stored: 150,
             arrived: Arrived::Stored,
-            backlog: 12_853,
+            waiting: Waiting::Backlog(12_853),
             rate: 9_601.2,
             end_to_end_p99_us: p99,
         }
@@ -449,6 +474,11 @@ mod tests {
             snapshot(Some(9_601_000)).items(),
             ["9,601 records/s", "backlog 12,853", "p99 9.60 s"]
         );
+        let consumer = Snapshot {
+            waiting: Waiting::Lag(Some(1_200)),
+            ..snapshot(None)
+        };
+        assert_eq!(consumer.items()[1], "lag 1,200");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bson::{Document, doc};
 
@@ -16,6 +17,9 @@ use crate::pipeline::error::Error;
 use crate::pipeline::settings::EmissionSettings;
 use crate::record::{DocumentId, DocumentReader};
 use crate::store::Documents;
+
+/// Deadline of one look-up of documents: a server without an index on binary ids reads them all.
+const LOOK_UP_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A run to audit: its documents are compared with the accounts of its producers.
 #[derive(Debug)]
@@ -183,7 +187,10 @@ async fn dead_letters_only(
         .filter_map(|letter| letter.document_id(case.scope.run))
         .collect();
     for ids in ids.chunks(CHUNK) {
-        let stored = documents.identities(ids).await.map_err(Error::Store)?;
+        let stored = documents
+            .identities(ids, LOOK_UP_DEADLINE)
+            .await
+            .map_err(Error::Store)?;
         for id in stored
             .into_iter()
             .filter_map(|stored| DocumentId::from_bytes(stored.id))

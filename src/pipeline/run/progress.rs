@@ -168,6 +168,8 @@ pub struct Totals {
     pub stored: u64,
     /// Dead letters.
     pub dead_lettered: u64,
+    /// Records of the owned partitions that are not stored, if it is known.
+    pub lag: Option<u64>,
     /// Readings that have reached their destination, or are dead letters.
     pub arrived: u64,
 }
@@ -187,6 +189,7 @@ impl Totals {
             fetched: counters.fetched.get(),
             stored,
             dead_lettered,
+            lag: context.lag.total(),
             arrived: arrived + dead_lettered,
         }
     }
@@ -204,6 +207,7 @@ impl Totals {
             fetched: self.fetched - last.fetched,
             stored: self.stored - last.stored,
             backlog: self.emitted.saturating_sub(self.arrived),
+            lag: self.lag,
             stages,
         }
     }

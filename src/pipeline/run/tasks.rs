@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::Ledger;
 use crate::broker::Partition;
+use crate::cause::chain;
 use crate::fleet::Readings;
 use crate::measure::{Interval, Outage, Recorder, Recording, nanos, thread_cpu_time};
 use crate::pipeline::context::Context;
@@ -276,7 +277,7 @@ impl Tasks {
     /// Keeps the first error and stops the emission.
     fn record(&mut self, result: Result<(), Error>) {
         if let Err(error) = result {
-            tracing::error!(%error, "a task of the pipeline failed");
+            tracing::error!(error = chain(&error), "a task of the pipeline failed");
             self.stop.stop();
             self.failure.get_or_insert(error);
         }
@@ -305,7 +306,7 @@ async fn records_after_checkpoints(
             Ok(None) => {}
             // A store that does not respond is not asked once per partition.
             Err(error) => {
-                tracing::warn!(%error, "failed to read a checkpoint");
+                tracing::warn!(error = chain(&error), "failed to read a checkpoint");
                 break;
             }
         }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::measure::Counts;
+use crate::report::processes::Consumed;
 use crate::report::value::Report;
 use crate::text::{Page, quantity};
 
@@ -74,6 +75,7 @@ pub(super) fn account(report: &Report, page: &Page) -> String {
             );
             text.push_str(&page.paragraph(&line, 2));
         }
+        text.push_str(&lag(consumed, page));
         text.push_str(&page.paragraphs(&caveats(counters), 2));
     }
     let verdict = if report.merged.is_some() {
@@ -82,6 +84,33 @@ pub(super) fn account(report: &Report, page: &Page) -> String {
         "verdict: none for a single process; audit the run with `convoy report merge … --store URI`"
     };
     text.push_str(&page.paragraph(verdict, 2));
+    text
+}
+
+/// Returns what was left of the owned partitions: the sum, and each partition with a lag.
+fn lag(consumed: &Consumed, page: &Page) -> String {
+    let Some(lag) = &consumed.lag else {
+        return String::new();
+    };
+    let count =
+        |records: Option<u64>| records.map_or_else(|| "unknown".to_owned(), quantity::count);
+    let mut line = format!("lag at the end: {}", count(lag.records));
+    if lag.partitions.is_empty() {
+        line.push_str(" (no partition was owned)");
+    } else {
+        let _ = write!(line, " in {} partitions", lag.partitions.len());
+    }
+    let mut text = page.paragraph(&line, 2);
+    for left in lag.partitions.iter().filter(|left| left.records != Some(0)) {
+        let line = format!(
+            "  {}/{}: {} from offset {}",
+            left.topic,
+            left.partition,
+            count(left.records),
+            left.committed
+        );
+        text.push_str(&page.paragraph(&line, 4));
+    }
     text
 }
 
