@@ -81,9 +81,10 @@ fn typed(column: &Column) -> serde_json::Value {
         ColumnType::Decimal | ColumnType::Number => "number",
         ColumnType::Date | ColumnType::Text => "string",
     };
-    let name = match column.nullable {
-        true => json!([name, "null"]),
-        false => json!(name),
+    let name = if column.nullable {
+        json!([name, "null"])
+    } else {
+        json!(name)
     };
     match column.kind {
         ColumnType::Date => json!({ "type": name, "format": "date-time" }),
@@ -109,6 +110,40 @@ mod tests {
                 column("aa_000", ColumnType::Integer, true),
                 column("a \"b\"", ColumnType::Decimal, false),
             ],
+        }
+    }
+
+    #[test]
+    fn every_type_has_a_json_type() {
+        for (kind, nullable, expected) in [
+            (ColumnType::Boolean, false, json!({"type": "boolean"})),
+            (ColumnType::Integer, false, json!({"type": "integer"})),
+            (
+                ColumnType::LargeInteger,
+                true,
+                json!({"type": ["integer", "null"]}),
+            ),
+            (ColumnType::Decimal, false, json!({"type": "number"})),
+            (ColumnType::Number, false, json!({"type": "number"})),
+            (
+                ColumnType::Date,
+                false,
+                json!({"type": "string", "format": "date-time"}),
+            ),
+            (
+                ColumnType::Date,
+                true,
+                json!({"type": ["string", "null"], "format": "date-time"}),
+            ),
+            (ColumnType::Text, false, json!({"type": "string"})),
+        ] {
+            let name = "a".to_owned();
+            let column = Column {
+                name,
+                kind,
+                nullable,
+            };
+            assert_eq!(typed(&column), expected);
         }
     }
 

@@ -248,9 +248,10 @@ impl Counter {
     /// Returns the labels as they are in the documents.
     fn finish(self, schema: &Schema, syntax: &CellSyntax) -> Result<Labels, Error> {
         let Some(index) = self.column else {
-            return match self.chosen {
-                false => Ok(Labels::default()),
-                true => Err(Error::TooManyLabels { limit: MAX_LABELS }),
+            return if self.chosen {
+                Err(Error::TooManyLabels { limit: MAX_LABELS })
+            } else {
+                Ok(Labels::default())
             };
         };
         let kind = schema.columns.get(index).map(|column| column.kind);

@@ -278,3 +278,142 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
         Err(self.wrong_type("an object"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::document::DocumentReader;
+    use crate::record::payload::PayloadEncoder;
+
+    fn schema(kind: ColumnType) -> Schema {
+        Schema {
+            columns: vec![Column {
+                name: "a".to_owned(),
+                kind,
+                nullable: true,
+            }],
+        }
+    }
+
+    /// Decodes a payload and rebuilds it from the document.
+    fn rebuilt(payload: &str, kind: ColumnType) -> Result<String, String> {
+        let mut document = Vec::new();
+        let mut writer = Writer::new(&mut document);
+        let decoder = PayloadDecoder::new(&schema(kind));
+        let decoded = decoder.decode(payload.as_bytes(), &mut writer);
+        decoded.map_err(|error| error.reason)?;
+        writer.finish();
+        let mut reader = DocumentReader::with_label(Some("a".to_owned()));
+        let stored = reader.read(&document).unwrap();
+        Ok(String::from_utf8(stored.payload.to_vec()).unwrap())
+    }
+
+    /// Encodes a cell, decodes the payload and rebuilds it.
+    fn round_trip(cell: &str, kind: ColumnType) -> String {
+        let mut payload = Vec::new();
+        let encoder = PayloadEncoder::new(&schema(kind));
+        encoder.encode([cell].into_iter(), &mut payload).unwrap();
+        let payload = String::from_utf8(payload).unwrap();
+        assert_eq!(rebuilt(&payload, kind), Ok(payload.clone()), "{cell}");
+        payload
+    }
+
+    #[test]
+    fn stored_cells_of_every_type_rebuild_their_payload() {
+        for (kind, cells) in [
+            (ColumnType::Boolean, &["true", "FALSE", ""][..]),
+            (
+                ColumnType::Integer,
+                &["0", "-5", "9223372036854775807", "na"],
+            ),
+            (
+                ColumnType::LargeInteger,
+                &[
+                    "7",
+                    "9223372036854775808",
+                    "18446744073709551616",
+                    "-9999999999999999999999999999999999",
+                ],
+            ),
+            (ColumnType::Decimal, &["0.1", "5", "-0", "1e300", "NaN"]),
+            (
+                ColumnType::Number,
+                &["0.1", "5", "9007199254740993", "18446744073709551616", "?"],
+            ),
+            (
+                ColumnType::Date,
+                &["2024-05-01", "1969-12-31T23:59:59.999+01:00", "-"],
+            ),
+            (
+                ColumnType::Text,
+                &["x", "2024-05-01T10:00:00.000Z", "true", "5"],
+            ),
+        ] {
+            for cell in cells {
+                round_trip(cell, kind);
+            }
+        }
+    }
+
+    #[test]
+    fn values_of_another_type_are_rejected_with_the_column() {
+        for (kind, values) in [
+            (ColumnType::Boolean, &["1", "\"true\"", "[]"][..]),
+            (
+                ColumnType::Integer,
+                &["1.5", "true", "\"1\"", "9223372036854775808", "{}"],
+            ),
+            (
+                ColumnType::LargeInteger,
+                &["1.5", "1e3", "true", "\"1\"", "[1]"],
+            ),
+            (ColumnType::Decimal, &["\"1.5\"", "true"]),
+            (
+                ColumnType::Number,
+                &["\"1.5\"", "true", "[]", "{}", "1e999"],
+            ),
+            (
+                ColumnType::Date,
+                &[
+                    "5",
+                    "\"soon\"",
+                    "\"2024-05-01\"",
+                    "\"2024-05-01T10:00:00Z\"",
+                    "true",
+                ],
+            ),
+            (ColumnType::Text, &["5", "true", "[]"]),
+        ] {
+            for value in values {
+                let reason = rebuilt(&format!("{{\"a\":{value}}}"), kind).unwrap_err();
+                let named = reason.contains("`a`") || value.contains("999");
+                assert!(named, "{kind} {value}: {reason}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn integers_of_any_size_rebuild_their_payload(number in -10_i128.pow(34) + 1..10_i128.pow(34)) {
+            let cell = number.to_string();
+            for kind in [ColumnType::LargeInteger, ColumnType::Number] {
+                prop_assert_eq!(round_trip(&cell, kind), format!("{{\"a\":{cell}}}"));
+            }
+        }
+
+        #[test]
+        fn doubles_rebuild_their_payload(number in prop::num::f64::NORMAL | prop::num::f64::ZERO) {
+            for kind in [ColumnType::Decimal, ColumnType::Number] {
+                round_trip(&format!("{number:?}"), kind);
+            }
+        }
+
+        #[test]
+        fn dates_rebuild_their_payload(unix_ms in -62_135_596_800_000_i64..253_402_300_800_000) {
+            let written = crate::dataset::write_date(unix_ms).unwrap();
+            round_trip(std::str::from_utf8(&written).unwrap(), ColumnType::Date);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Progress of reading files: a bar on a terminal, otherwise a plain line now and then.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 
@@ -16,29 +16,27 @@ const BAR_DELAY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Reading {
     terminal: Terminal,
-    started: Instant,
-    last_line: Instant,
+    /// Time of the last plain line since the start.
+    last_line: Duration,
     bar: Option<ProgressBar>,
 }
 
 impl Terminal {
     /// Starts the progress of reading files. Nothing is shown of short reads.
     pub fn reading(&self) -> Reading {
-        let now = Instant::now();
         Reading {
             terminal: self.clone(),
-            started: now,
-            last_line: now,
+            last_line: Duration::ZERO,
             bar: None,
         }
     }
 }
 
 impl Reading {
-    /// Updates bytes and rows read; `total` is the size of all files, if it is known.
-    pub fn update(&mut self, bytes: u64, total: Option<u64>, rows: u64) {
+    /// Updates bytes and rows read after some time; `total` is the size of all files, if it is known.
+    pub fn update(&mut self, elapsed: Duration, bytes: u64, total: Option<u64>, rows: u64) {
         if self.terminal.draws_bars {
-            if self.bar.is_none() && self.started.elapsed() >= BAR_DELAY {
+            if self.bar.is_none() && elapsed >= BAR_DELAY {
                 let bar = self.terminal.bars.add(ProgressBar::no_length());
                 bar.set_style(style(total.is_some()));
                 bar.set_length(total.unwrap_or_default());
@@ -48,21 +46,12 @@ impl Reading {
                 bar.set_position(bytes);
                 bar.set_message(format!("{} rows", HumanCount(rows)));
             }
-        } else if self.last_line.elapsed() >= LINE_PERIOD {
-            self.last_line = Instant::now();
-            let rows = HumanCount(rows);
-            match total {
-                Some(total) => self.terminal.say(format_args!(
-                    "reading: {} of {} · {rows} rows",
-                    HumanBytes(bytes),
-                    HumanBytes(total)
-                )),
-                None => {
-                    let bytes = HumanBytes(bytes);
-                    self.terminal
-                        .say(format_args!("reading: {bytes} · {rows} rows"));
-                }
-            }
+        } else if elapsed.saturating_sub(self.last_line) >= LINE_PERIOD {
+            self.last_line = elapsed;
+            let of = total.map_or_else(String::new, |total| format!(" of {}", HumanBytes(total)));
+            let (bytes, rows) = (HumanBytes(bytes), HumanCount(rows));
+            self.terminal
+                .say(format_args!("reading: {bytes}{of} · {rows} rows"));
         }
     }
 
@@ -81,9 +70,10 @@ impl Drop for Reading {
 }
 
 fn style(known: bool) -> ProgressStyle {
-    let template = match known {
-        true => "reading      {wide_bar} {bytes}/{total_bytes} {msg}",
-        false => "reading      {spinner} {bytes} {msg}",
+    let template = if known {
+        "reading      {wide_bar} {bytes}/{total_bytes} {msg}"
+    } else {
+        "reading      {spinner} {bytes} {msg}"
     };
     ProgressStyle::with_template(template).expect("the templates above are valid")
 }

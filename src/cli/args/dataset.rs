@@ -33,7 +33,7 @@ Examples:
 /// Commands for datasets.
 #[derive(Subcommand)]
 pub enum DatasetCommandArgs {
-    /// Show topics, rows, labels, columns and column types.
+    /// Show topics, rows, labels and columns with their types, and what was assumed about them.
     #[command(max_term_width = 100, after_help = INSPECT_EXAMPLES)]
     #[command(mut_arg("file_encoding", |arg| arg.alias("encoding")))]
     Inspect {
@@ -58,7 +58,7 @@ pub enum DatasetCommandArgs {
         path: PathBuf,
         #[command(flatten)]
         read: Box<DatasetArgs>,
-        /// Use strings for all values, `na` included, and require no column.
+        /// Use strings for all values, and require no column.
         #[arg(long)]
         all_strings: bool,
     },

@@ -26,8 +26,9 @@ const CELLS: usize = 6;
 
 const HEADINGS: [&str; CELLS] = ["column", "type", "missing", "min", "max", "example"];
 
-/// Columns of the table that may be shortened.
-const FLEXIBLE: [usize; 4] = [0, 3, 4, 5];
+/// Cells of a line that may be shortened: the example first, then the widest.
+const FLEXIBLE: [usize; 3] = [0, 3, 4];
+const EXAMPLE: usize = 5;
 
 /// A dataset as JSON.
 #[derive(Debug, Serialize)]
@@ -140,10 +141,12 @@ fn table(text: &mut String, columns: &[ColumnFindings]) {
     }
     while widths.iter().sum::<usize>() + 2 * CELLS > WIDTH {
         let flexible = FLEXIBLE.into_iter().filter(|&index| widths[index] > NARROW);
-        let Some(widest) = flexible.max_by_key(|&index| widths[index]) else {
-            break;
-        };
-        widths[widest] -= 1;
+        let widest = flexible.max_by_key(|&index| widths[index]);
+        match widest {
+            _ if widths[EXAMPLE] > NARROW => widths[EXAMPLE] -= 1,
+            Some(widest) => widths[widest] -= 1,
+            None => break,
+        }
     }
     for line in std::iter::once(&HEADINGS.map(str::to_owned)).chain(&lines) {
         let mut written = String::new();
@@ -231,7 +234,19 @@ mod tests {
     #[test]
     fn description_lists_labels_types_values_and_assumptions() {
         let (text, _) = described(ROWS);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @"
+        missing values: empty (3), `na` (1)
+        column 3 `b.c` is field `b_c`: MongoDB reads a dot as a path
+        column `zip` is text, because 1 of 3 values is not a plain number (a leading
+          zero): line 4 `02134`
+        label `class`: `(missing)` 1, `neg` 1, `pos` 1
+        column  type     missing  min                   max                   example
+        class   text      33.3 %  neg                   pos                   neg
+        aa_000  integer   33.3 %  1                     3                     1
+        b_c     decimal   33.3 %  0.5                   2.5                   2.5
+        when    date      33.3 %  2024-05-01T10:00:00Z  2024-05-02T10:00:00Z  2024-05…
+        zip     text           –  02134                 20001                 10001
+        ");
     }
 
     #[test]

@@ -6,10 +6,12 @@ mod description;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::command::dataset::description::Description;
 use crate::dataset::{Dataset, Generator, JsonSchema, ReadOptions};
 use crate::error::{Error, ExitStatus};
+use crate::measure::RunClock;
 use crate::settings::{Format, GenerateSettings, InspectSettings, SchemaSettings};
 use crate::terminal::Terminal;
 
@@ -52,8 +54,10 @@ pub fn schema(settings: &SchemaSettings, terminal: &Terminal) -> Result<ExitStat
 /// Reads the datasets at a path once, with progress on stderr.
 fn survey(path: &Path, read: &ReadOptions, terminal: &Terminal) -> Result<Vec<Dataset>, Error> {
     let mut progress = terminal.reading();
+    let clock = RunClock::start();
     let datasets = Dataset::survey(path, read, &mut |reached| {
-        progress.update(reached.bytes, reached.total_bytes, reached.rows);
+        let elapsed = Duration::from_nanos(clock.now());
+        progress.update(elapsed, reached.bytes, reached.total_bytes, reached.rows);
     });
     progress.finish();
     Ok(datasets?)

@@ -145,9 +145,10 @@ impl Evidence {
         }
         if all(&INTEGERS) {
             let large = self.count(&[Class::LargeInteger]) > 0;
-            return match large {
-                true => ColumnType::LargeInteger,
-                false => ColumnType::Integer,
+            return if large {
+                ColumnType::LargeInteger
+            } else {
+                ColumnType::Integer
             };
         }
         // `1E5` is a number only beside decimals that cannot be codes.

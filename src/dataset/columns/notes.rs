@@ -246,7 +246,8 @@ mod tests {
             point,
         };
         let notes = notes.about(evidence.kind());
-        notes.iter().map(|note| format!("{note}\n")).collect()
+        let notes: Vec<_> = notes.iter().map(ToString::to_string).collect();
+        notes.join("\n")
     }
 
     #[test]
@@ -268,7 +269,7 @@ mod tests {
             &["9007199254740993.0", "0.5"],
         ];
         let told: Vec<_> = tables.into_iter().map(notes).collect();
-        insta::assert_snapshot!(told.concat(), @"
+        insta::assert_snapshot!(told.join("\n"), @"
         column `a` is text, because 1 of 3 values is not a plain number (a leading zero): line 4 `02134`
         column `a` is text, because 1 of 4 values is not a number: line 5 `error` (pass `--null-values ',error'` if the value is missing there)
         column `a` is text, because 2 of 3 values are not a plain number (not a finite number): line 3 `inf`, line 4 `-Infinity`

@@ -175,9 +175,10 @@ pub fn obstacle(text: &str) -> Option<Obstacle> {
     let padded = unsigned.starts_with('0') && !unsigned.starts_with("0.");
     let separators = [',', '.', '_', '\'', ' ', '\u{a0}', '\u{202f}'];
     if unsigned.contains(separators) && number(&unsigned.replace(separators, "")) {
-        return Some(match padded {
-            true => Obstacle::LeadingZero,
-            false => Obstacle::Separator,
+        return Some(if padded {
+            Obstacle::LeadingZero
+        } else {
+            Obstacle::Separator
         });
     }
     let hexadecimal = unsigned

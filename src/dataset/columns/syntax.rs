@@ -22,9 +22,10 @@ impl CellSyntax {
         let missing = options.null_values.as_ref();
         Self {
             missing: missing.map_or_else(Markers::default, |list| Markers::new(list.0.clone())),
-            point: match options.decimal_comma {
-                true => DecimalPoint::Comma,
-                false => DecimalPoint::Point,
+            point: if options.decimal_comma {
+                DecimalPoint::Comma
+            } else {
+                DecimalPoint::Point
             },
         }
     }

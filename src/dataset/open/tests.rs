@@ -103,6 +103,88 @@ fn class_with_many_values_is_not_a_label() {
     assert!(dataset.labels().is_empty());
 }
 
+fn labels(text: &str, label: Option<&str>) -> Result<Vec<(String, u64)>, Error> {
+    let written = write(&[("a.csv", text.as_bytes())]);
+    let options = ReadOptions {
+        label: label.map(str::to_owned),
+        ..ReadOptions::default()
+    };
+    let dataset = Dataset::open(&written.folder.path().join("topic"), &options)?.remove(0);
+    let labels = dataset.labels().iter();
+    let labels: Vec<_> = labels.map(|(label, rows)| (label.clone(), *rows)).collect();
+    if dataset.label_column().is_some() {
+        let rows = labels.iter().map(|(_, rows)| rows).sum::<u64>();
+        assert_eq!(rows, dataset.rows(), "labels add up");
+    }
+    Ok(labels)
+}
+
+#[test]
+fn labels_add_up_and_are_as_in_documents() {
+    let counts = |text: &str, label| {
+        let labels = labels(text, label).unwrap();
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(label, rows)| format!("{label}:{rows}"))
+            .collect();
+        labels.join(" ")
+    };
+    assert_eq!(
+        counts("class,a\nneg,1\n,2\nna,3\n", None),
+        "(missing):2 neg:1"
+    );
+    assert_eq!(counts("class\n0\n1\n1\n", None), "0:1 1:2");
+    assert_eq!(
+        counts("a,ok\n1,True\n2,TRUE\n3,false\n", Some("ok")),
+        "false:1 true:2"
+    );
+    assert_eq!(counts("a,b.c\n1,x\n2,x\n", Some("b.c")), "x:2");
+    assert_eq!(counts("a,b.c\n1,x\n2,x\n", Some("b_c")), "x:2");
+    assert_eq!(counts("class,b\nx,1\n", Some("b")), "1:1");
+    assert_eq!(counts("a\n1\n", None), "");
+}
+
+#[test]
+fn label_and_new_names_must_be_of_the_file() {
+    let error = labels("speed\n1\n", Some("sped")).unwrap_err();
+    let expected = "has no column `sped`, which `--label` names; did you mean `speed`?";
+    assert!(error.to_string().ends_with(expected), "{error}");
+    let mut text = "label\n".to_owned();
+    text.extend((0..65).map(|row| format!("c{row}\n")));
+    let error = labels(&text, Some("label")).unwrap_err();
+    assert!(matches!(error, Error::TooManyLabels { .. }), "{error}");
+    let rename = |pair: &str| {
+        let written = write(&[("a.csv", b"speed,b\n1,2\n")]);
+        let options = ReadOptions {
+            rename: vec![pair.parse().unwrap()],
+            ..ReadOptions::default()
+        };
+        Dataset::open(&written.folder.path().join("topic"), &options)
+            .unwrap_err()
+            .to_string()
+    };
+    for (pair, expected) in [
+        (
+            "sped=v",
+            "has no column `sped`, which `--rename sped=v` names; did you mean `speed`?",
+        ),
+        (
+            "speed=b",
+            "`--rename speed=b` gives the name of column 2 in ",
+        ),
+        (
+            "speed=_id",
+            "gives a name that no field can have: convoy writes a field of this name",
+        ),
+        (
+            "speed=a.b",
+            "gives a name that no field can have: MongoDB reads a dot as a path",
+        ),
+    ] {
+        assert!(rename(pair).contains(expected), "{}", rename(pair));
+    }
+}
+
 #[test]
 fn hash_depends_on_content_only() {
     let hash = |files: &[(&str, &[u8])]| write(files).open().hash();

@@ -86,6 +86,11 @@ fn numbers() -> Vec<Case> {
                 doc! {"n": -2},
             ],
         ),
+    ]
+}
+
+fn codes() -> Vec<Case> {
+    vec![
         case(
             "codes are not numbers: text, as in the file",
             "exponent,zero,plus,hex,under,inf,beyond\n\
@@ -286,6 +291,11 @@ async fn check(cases: Vec<Case>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn numbers_are_stored_exactly() {
     check(numbers()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codes_are_stored_as_in_the_file() {
+    check(codes()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
