@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::command::dataset::assumed;
 use crate::dataset::{Assumptions, Dataset, OnBadRow, ReadOptions, SAMPLE_PATH};
 use crate::error::Error;
+use crate::measure::RunClock;
 use crate::pipeline::Workload;
 use crate::settings::LoadSettings;
 use crate::terminal::Terminal;
@@ -33,8 +35,10 @@ pub fn open(
     terminal: &Terminal,
 ) -> Result<TopicRows, Error> {
     let mut progress = terminal.reading();
+    let clock = RunClock::start();
     let datasets = Dataset::open_with(&load.dataset, &load.read, &mut |reached| {
-        progress.update(reached.bytes, reached.total_bytes, reached.rows);
+        let elapsed = Duration::from_nanos(clock.now());
+        progress.update(elapsed, reached.bytes, reached.total_bytes, reached.rows);
     });
     progress.finish();
     let datasets = datasets?;

@@ -132,10 +132,13 @@ impl Sample {
         if self.rows.first() != Some(first) {
             return None;
         }
+        // A row of units has no numbers at all.
+        if first.iter().any(|text| is_number(text)) {
+            return None;
+        }
         let mut texts = Vec::new();
         for column in self.numeric_columns(1) {
             match first.get(column) {
-                Some(text) if is_number(text) => return None,
                 Some(text) if !is_missing(text) => texts.push(format!("`{text}`")),
                 _ => {}
             }
@@ -282,6 +285,7 @@ mod tests {
         );
         assert_eq!(units("t,v\n,km/h\n1,50\n"), Some("`km/h`".to_owned()));
         assert_eq!(units("t,v\n1,x\n2,50\n"), None);
+        assert_eq!(units("t,v\n0x1A,DE AD\n1F,00 01\n"), None);
         assert_eq!(units("t,v\na,b\nc,d\n"), None);
         assert_eq!(units("t,v\n,\n1,2\n"), None);
         assert_eq!(units("t,v\ns,m\n"), None);

@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn lines_fit_a_terminal_of_80_columns() {
         let long = "x".repeat(300);
-        let header = format!("{long},speed [km/h],when,a much longer name of a column\n");
+        let header = format!("{long}_,speed [km/h],when,a much longer name of a column\n");
         let row = format!("{long},1.2345678901234567e-100,2024-05-01T10:00:00.123Z,{long}\n");
         let odd = format!("{long},odd,soon,{long}\n");
         let (text, _) = described(&format!("{header}{row}{row}{odd}"));

@@ -121,14 +121,14 @@ const DELIMITERS: &[Case] = &[
         Rows(AB),
     ),
     case(
-        "value below a trailing delimiter of the header: a column without a name",
+        "value below a trailing delimiter of the header: a column that gets a name",
         b"a,b,\n1,2,3\n",
-        Refused("column 3 has no name", "name"),
+        Rows(&["a|b|column_3", "1|2|3"]),
     ),
     case(
         "value after a trailing delimiter, later",
         b"a,b,\n1,2,\n3,4,5\n6,7,\n",
-        Refused("column 3 has no name", "name"),
+        Rows(&["a|b|column_3", "1|2|", "3|4|5", "6|7|"]),
     ),
 ];
 
