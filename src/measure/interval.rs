@@ -17,9 +17,9 @@ pub struct Interval {
     pub stored: u64,
     /// Readings emitted but not stored at the end of the second.
     pub backlog: u64,
-    /// Records of the owned partitions that are not stored at the end of the second; `None` except in
+    /// Records of the owned partitions that are not stored at the end of the second; absent except in
     /// reports of consumers, and while unknown.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<u64>,
     /// End-to-end median of the records stored in this second.
     pub end_to_end_latency_p50_us: u64,

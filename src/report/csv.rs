@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use crate::measure::Interval;
 
 /// Writes a header and the intervals.
@@ -12,9 +14,26 @@ pub fn write(intervals: &[Interval], output: impl Write) -> io::Result<()> {
     // Written separately, so that a run without intervals has a header too.
     writer.write_record(HEADER)?;
     for interval in intervals {
-        writer.serialize(interval)?;
+        writer.serialize(row(interval))?;
     }
     writer.flush()
+}
+
+/// Returns the cells of a row in the order of [`HEADER`]. JSON omits a lag that is unknown; a row has
+/// an empty cell.
+fn row(interval: &Interval) -> impl Serialize {
+    (
+        interval.start_s,
+        interval.emitted,
+        interval.acked,
+        interval.fetched,
+        interval.stored,
+        interval.backlog,
+        interval.lag,
+        interval.end_to_end_latency_p50_us,
+        interval.end_to_end_latency_p99_us,
+        interval.end_to_end_latency_max_us,
+    )
 }
 
 const HEADER: [&str; 10] = [
