@@ -46,9 +46,9 @@ pub struct Interval {
     pub stored: u64,
     /// Readings emitted but not stored at the end of the second.
     pub backlog: u64,
-    /// Records of the owned partitions that are not stored at the end of the second; `None` except in
+    /// Records of the owned partitions that are not stored at the end of the second; absent except in
     /// reports of consumers, and while unknown.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<u64>,
     /// Latencies of the records that ended a stage in this second: of measured ones, and end to end
     /// of those of the warm-up too. Keys are those of [`Interval::latencies`].

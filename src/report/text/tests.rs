@@ -137,6 +137,8 @@ fn consumer_report_has_ownerships_and_caveats() {
 
     counts, warm-up included: fetched 310 · stored 300 · replayed 10
       kafka-sensor-topic/3: offsets 100 to 410, epoch 2, taken over
+    lag at the end: 12 in 1 partitions
+      kafka-sensor-topic/1: 12 from offset 488
       written by other producers 2 (identified by topic, partition and offset: a record appended twice is stored twice)
       schema not checked 1 (set `ENDPOINT_SCHEMA_URL` to the Schema Registry)
       timed by wall clock 298 (from another machine or boot: end-to-end latency includes the offset between the clocks)
