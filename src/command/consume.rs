@@ -9,10 +9,10 @@ use crate::host::roles::{Role, Runtimes};
 use crate::host::{external, interrupt};
 use crate::measure::RunClock;
 use crate::pipeline::{
-    self, ConsumerSettings, Context, DEAD_LETTER_TOPIC_SUFFIX, Observer as _, Phase,
-    dead_letter_collection,
+    self, ConsumerSettings, Context, DEAD_LETTER_TOPIC_SUFFIX, Ending, Observer as _, Phase,
+    SessionOutcome, dead_letter_collection,
 };
-use crate::report::RunDirectory;
+use crate::report::{Notice, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{ConsumeSettings, Invocation};
 use crate::summary::{
@@ -53,15 +53,11 @@ pub fn run(
         .duration
         .map(Expected::Duration);
     let expected = expected.or(settings.participation.length.records.map(Expected::Records));
-    let display = Arc::new(Display::new(
-        terminal,
-        ExpectedPhases {
-            warm_up: Duration::ZERO,
-            run: expected,
-        },
-        clock,
-        log,
-    ));
+    let phases = ExpectedPhases {
+        warm_up: Duration::ZERO,
+        run: expected,
+    };
+    let display = Arc::new(Display::new(terminal, phases, clock, log).showing_lag());
     display.phase(Phase::Preparing);
     let registry = settings.registry.as_ref();
     let group = Some(settings.group.clone());
@@ -103,11 +99,13 @@ pub fn run(
         ));
     }
     let report = consumer_report(&process, &consumed, started, &cpu);
+    say_unread(terminal, &report);
     present_report(&report, &directory, log, settings.report.format, terminal)?;
     let within_limit = tell_of_records(settings, &context, terminal);
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),
         None if !within_limit => Ok(ExitStatus::Failed),
+        None if left_unread(settings, &consumed.session) => Ok(ExitStatus::Failed),
         None => Ok(exit_status(&report)),
     }
 }
@@ -153,6 +151,25 @@ fn tell_of_records(settings: &ConsumeSettings, context: &Context, terminal: &Ter
         ));
     }
     letters <= limit
+}
+
+/// Returns whether the process was to store everything that is there, and ended before.
+fn left_unread(settings: &ConsumeSettings, session: &SessionOutcome) -> bool {
+    let everything = settings.participation.length.idle.is_some();
+    let limited = session.interrupted || session.ending == Ending::Records;
+    let unread = |left: &pipeline::PartitionLag| left.records() != Some(0);
+    everything && !limited && session.lag.iter().any(unread)
+}
+
+/// Warns of records of the owned partitions that are not stored.
+fn say_unread(terminal: &Terminal, report: &Report) {
+    let unread = |warning: &&Notice| warning.code == "unread_records";
+    if let Some(warning) = report.warnings.iter().find(unread) {
+        terminal.say(format_args!(
+            "warning: {}; {}",
+            warning.message, warning.advice
+        ));
+    }
 }
 
 fn context(settings: &ConsumeSettings, member: String, clock: RunClock) -> Context {

@@ -91,6 +91,12 @@ impl Error {
             Self::Registry(error) => return Some(error.hint()),
             Self::Store(error) => return error.hint().map(str::to_owned),
             Self::Panicked { .. } => return None,
+            Self::Delivery { source, .. } if source.trouble().is_some() => {
+                return source.trouble().and_then(broker::hint).map(str::to_owned);
+            }
+            Self::Insert { source, .. } if source.trouble().is_some() => {
+                return source.trouble().and_then(store::hint).map(str::to_owned);
+            }
             Self::Delivery { .. } => {
                 "check the broker's log; the report counts unacknowledged readings as undelivered"
             }
@@ -127,6 +133,7 @@ impl Error {
                 | Self::Unreadable { .. }
                 | Self::Rejected { .. }
                 | Self::Broker(broker::Error::OffsetOutOfRange { .. })
+                | Self::Store(store::Error::CheckpointLost { .. })
         )
     }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use crate::cause::chain;
 use crate::measure::nanos;
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
@@ -110,7 +111,7 @@ impl Schemas {
             if !error.is_transient() || !pause_before_retry(context, &mut attempts).await {
                 return Err(Error::Registry(error));
             }
-            tracing::warn!(%error, "retrying to get a schema");
+            tracing::warn!(error = chain(&error), "retrying to get a schema");
         }
     }
 
