@@ -81,6 +81,8 @@ fn connect_hint(message: &str) -> &'static str {
         "check user and password (`API_KEY`, `API_SECRET_KEY`) and `--sasl-mechanism`"
     } else if message.contains("invalid peer certificate") {
         "pass the broker's CA certificates with `--ca-file`, and a host name that its certificate contains"
+    } else if message.contains("tls handshake eof") {
+        "pass `--security-protocol sasl_plaintext`, if the broker does not use TLS: the default with a user is `sasl_ssl`"
     } else if message.contains("early eof") || message.contains("InvalidContentType") {
         "check `--security-protocol`: only one side uses TLS or SASL"
     } else {

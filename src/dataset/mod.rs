@@ -34,6 +34,6 @@ pub use generate::Generator;
 pub use json_schema::{JsonSchema, SchemaForm};
 pub use open::{Dataset, Row, RowBuffer};
 pub use reader::{Reader, Record};
-pub use sample::SAMPLE_PATH;
+pub use sample::BUILT_IN;
 pub use schema::{Column, ColumnType, Schema, Value, is_missing};
 pub use split::Fields;

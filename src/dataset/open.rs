@@ -45,8 +45,8 @@ impl Dataset {
     /// A CSV file is one dataset, named after its folder, or after the file if the folder's name is
     /// not a valid topic name. A folder with CSV files is one dataset; a folder of such folders is
     /// one dataset per folder. Files of up to 256 MB in total are kept in memory; larger ones are
-    /// read on access, so that memory stays bounded. [`SAMPLE_PATH`](crate::dataset::SAMPLE_PATH)
-    /// opens the built-in rows if nothing exists there.
+    /// read on access, so that memory stays bounded. [`BUILT_IN`](crate::dataset::BUILT_IN)
+    /// opens the built-in rows.
     pub fn open(path: &Path) -> Result<Vec<Self>, Error> {
         if sample::is_named_by(path) {
             return Ok(vec![Self::shipped()?]);

@@ -48,6 +48,9 @@ impl Error {
                 "check that the server runs and that address, user and password are right; or use the built-in store with `--backend embedded`",
             ),
             Self::Fenced { .. } => Some("stop this consumer: another one owns the partition now"),
+            Self::Command { source, .. } if source.to_string().contains("(Unauthorized)") => Some(
+                "put a user and a password that may do this into the URI: `mongodb://USER:PASSWORD@HOST`",
+            ),
             Self::NotPrimary | Self::Command { .. } => None,
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use crate::cli::parse;
-use crate::dataset::SAMPLE_PATH;
+use crate::dataset::BUILT_IN;
 
 /// Shown after the help of `convoy dataset`.
 pub const EXAMPLES: &str = "\
@@ -35,14 +35,14 @@ pub enum DatasetArgs {
     #[command(max_term_width = 100, after_help = INSPECT_EXAMPLES)]
     Inspect {
         /// CSV file, folder of CSV files, or folder of topic folders.
-        #[arg(value_name = "PATH", default_value = SAMPLE_PATH)]
+        #[arg(value_name = "PATH", default_value = BUILT_IN)]
         path: PathBuf,
     },
     /// Print the JSON Schema (draft-07) that `--encoding confluent` registers.
     #[command(max_term_width = 100, after_help = SCHEMA_EXAMPLES)]
     Schema {
         /// CSV file, folder of CSV files, or folder of topic folders.
-        #[arg(value_name = "PATH", default_value = SAMPLE_PATH)]
+        #[arg(value_name = "PATH", default_value = BUILT_IN)]
         path: PathBuf,
         /// Use strings for all values, `na` included, and require no column.
         #[arg(long)]

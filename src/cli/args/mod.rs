@@ -104,7 +104,7 @@ pub(super) enum CommandArgs {
     Dataset(DatasetArgs),
     /// Check this machine; exit with 3 if `simulate` would not run.
     #[command(max_term_width = 100, after_help = doctor::EXAMPLES)]
-    Doctor(DoctorArgs),
+    Doctor(Box<DoctorArgs>),
     /// Remove containers and data of runs whose process has ended.
     #[command(max_term_width = 100, after_help = doctor::CLEAN_EXAMPLES)]
     Clean(CleanArgs),

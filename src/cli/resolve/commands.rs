@@ -1,6 +1,6 @@
 //! Settings of the commands other than `simulate`, `produce` and `consume`.
 
-use crate::cli::args::{CleanArgs, DatasetArgs, DoctorArgs, MergeArgs, ReportCommandArgs, UpArgs};
+use crate::cli::args::{CleanArgs, DatasetArgs, MergeArgs, ReportCommandArgs, UpArgs};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
@@ -8,7 +8,7 @@ use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
 use crate::dataset::SchemaForm;
 use crate::settings::{
-    Access, CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, MergeSettings,
+    Access, CleanSettings, GenerateSettings, InspectSettings, MergeSettings,
     SchemaSettings, ShowSettings, UpSettings,
 };
 
@@ -48,17 +48,6 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
         access,
         tls: args.tls,
     }))
-}
-
-pub(super) fn doctor(args: DoctorArgs) -> Command {
-    Command::Doctor(DoctorSettings {
-        backend: args.backend,
-        dataset: args.dataset,
-        output: args.output,
-        redpanda_image: args.redpanda_image,
-        mongo_image: args.mongo_image,
-        format: args.format,
-    })
 }
 
 pub(super) fn clean(args: &CleanArgs) -> Command {

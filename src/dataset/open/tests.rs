@@ -227,7 +227,7 @@ proptest! {
 
 #[test]
 fn built_in_rows_equal_the_sample_file() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(sample::SAMPLE_PATH);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
     let file = Dataset::open(&folder).unwrap().remove(0);
     let built_in = Dataset::shipped().unwrap();
     let summary = |it: &Dataset| (it.topic().to_owned(), it.rows(), it.hash());

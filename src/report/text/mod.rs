@@ -83,8 +83,11 @@ fn headline(report: &Report) -> String {
     }
     let _ = writeln!(
         text,
-        "broker {} ({}) · store {} ({})",
-        topology.broker, report.durability.broker, topology.store, report.durability.store
+        "broker {} · {}\nstore {} · {}",
+        processes::server(topology.broker, &topology.broker_address, &topology.broker_origin),
+        report.durability.broker,
+        processes::server(topology.store, &topology.store_address, &topology.store_origin),
+        report.durability.store
     );
     let latency = &summary.stages.end_to_end_latency;
     let _ = writeln!(

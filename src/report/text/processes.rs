@@ -4,7 +4,20 @@ use std::fmt::Write as _;
 
 use crate::measure::Counts;
 use crate::report::quantity;
+use crate::report::topology::BackendKind;
 use crate::report::value::Report;
+
+/// Names a server by kind, address and what chose it.
+pub(super) fn server(
+    kind: BackendKind,
+    address: &Option<String>,
+    origin: &Option<String>,
+) -> String {
+    match (address, origin) {
+        (Some(address), Some(origin)) => format!("{kind} {address} ({origin})"),
+        _ => kind.to_string(),
+    }
+}
 
 /// Returns which part of a run a report covers; empty for a whole run.
 pub(super) fn part(report: &Report) -> String {
@@ -29,8 +42,12 @@ pub(super) fn publishing(report: &Report) -> Option<String> {
     }
     let latency = &report.summary.stages.publish_latency;
     Some(format!(
-        "broker {} ({})\n\n{} records acknowledged · publish latency p50 {} · p99 {} · max {}\n",
-        report.topology.broker,
+        "broker {} · {}\n\n{} records acknowledged · publish latency p50 {} · p99 {} · max {}\n",
+        server(
+            report.topology.broker,
+            &report.topology.broker_address,
+            &report.topology.broker_origin
+        ),
         report.durability.broker,
         quantity::count(report.counters.acked),
         quantity::duration(latency.p50_us),
