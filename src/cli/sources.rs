@@ -118,7 +118,10 @@ fn choose(
         });
         chosen.add(values.collect())?;
     }
-    if chosen.get("backend").is_some_and(|backend| backend == "external") {
+    if chosen
+        .get("backend")
+        .is_some_and(|backend| backend == "external")
+    {
         chosen.add(remote.addresses())?;
     }
     remote.note(|option| chosen.get(option), environment);
@@ -190,7 +193,13 @@ fn flags(command: &Command, matches: &ArgMatches) -> Vec<Values> {
             let id = arg.get_id().as_str();
             let typed = matches.value_source(id)? == ValueSource::CommandLine;
             let values = matches.get_raw(id)?.map(OsStr::to_owned).collect();
-            typed.then(|| (arg.get_long().unwrap_or(id).to_owned(), values, Origin::Flag))
+            typed.then(|| {
+                (
+                    arg.get_long().unwrap_or(id).to_owned(),
+                    values,
+                    Origin::Flag,
+                )
+            })
         })
         .collect()
 }
@@ -305,9 +314,7 @@ impl Chosen {
             .mut_args(|arg| {
                 let name = arg.get_long().unwrap_or_default();
                 match self.options.get(name) {
-                    Some((values, origin)) if *origin != Origin::Flag => {
-                        arg.default_values(values)
-                    }
+                    Some((values, origin)) if *origin != Origin::Flag => arg.default_values(values),
                     _ => arg,
                 }
             })

@@ -15,9 +15,8 @@ mod workload;
 
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
-    CleanSettings, ConsumeSettings, GenerateSettings, InspectSettings, Invocation,
-    ManualSettings, MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings,
-    UpSettings,
+    CleanSettings, ConsumeSettings, GenerateSettings, InspectSettings, Invocation, ManualSettings,
+    MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings, UpSettings,
 };
 use crate::terminal::Terminal;
 

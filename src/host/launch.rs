@@ -24,7 +24,9 @@ use crate::host::store::Store;
 use crate::pipeline::Endpoints;
 use crate::registry::{self, Client};
 use crate::report::{BackendKind, Durability};
-use crate::settings::{BrokerChoice, Encoding, ExternalRegistry, ServerOrigins, SimulateSettings, StoreChoice};
+use crate::settings::{
+    BrokerChoice, Encoding, ExternalRegistry, ServerOrigins, SimulateSettings, StoreChoice,
+};
 use crate::store::container::ReplicaSet;
 
 /// Kafka's default of `message.max.bytes`.

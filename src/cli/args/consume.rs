@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::groups::{
-    BrokerArgs, EnvFileArgs, OutputArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs, WriterArgs,
+    BrokerArgs, EnvFileArgs, OutputArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs,
+    WriterArgs,
 };
 use crate::cli::parse;
 use crate::pipeline::Start;

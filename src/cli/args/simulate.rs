@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::groups::{
-    EnvFileArgs, LoadArgs, OutputArgs, PublishArgs, ReportArgs, SecurityArgs, StoreTimeoutArgs, TimeoutArgs,
-    TopicArgs, WriterArgs,
+    EnvFileArgs, LoadArgs, OutputArgs, PublishArgs, ReportArgs, SecurityArgs, StoreTimeoutArgs,
+    TimeoutArgs, TopicArgs, WriterArgs,
 };
 use crate::cli::parse;
 use crate::settings::{Backend, Sink};

@@ -138,7 +138,9 @@ impl Environment {
                 return Err(Error::HalfCredentials { origin, absent });
             }
             // It may be the key of another service.
-            self.note(format!("{origin} is not used, because `{absent}` is not set"));
+            self.note(format!(
+                "{origin} is not used, because `{absent}` is not set"
+            ));
         }
         Ok(None)
     }

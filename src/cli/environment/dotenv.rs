@@ -116,8 +116,9 @@ fn statement(text: &str, line: &str, known: &dyn Fn(&str) -> Option<String>) -> 
     }
     let start = line.len() - after.trim_start().len();
     let value = match text[start..].chars().next() {
-        Some(quote @ ('\'' | '"')) if start < line.len() => quoted(&text[start + 1..], quote)
-            .map(|(value, length)| (value, start + 1 + length)),
+        Some(quote @ ('\'' | '"')) if start < line.len() => {
+            quoted(&text[start + 1..], quote).map(|(value, length)| (value, start + 1 + length))
+        }
         _ => Some((unquoted(after), line.len())),
     };
     let Some((value, length)) = value else {
@@ -180,7 +181,11 @@ fn unquoted(text: &str) -> Value {
     let comment = text
         .char_indices()
         .find(|(at, symbol)| {
-            *symbol == '#' && text[..*at].chars().next_back().is_none_or(char::is_whitespace)
+            *symbol == '#'
+                && text[..*at]
+                    .chars()
+                    .next_back()
+                    .is_none_or(char::is_whitespace)
         })
         .map_or(text.len(), |(at, _)| at);
     Value(vec![(text[..comment].trim().to_owned(), true)])
@@ -252,7 +257,10 @@ mod tests {
             ("A=\"\\${HOME}\"", "${HOME}"),
             ("A=${UNKNOWN}", "${UNKNOWN}"),
             ("A=C:\\temp", "C:\\temp"),
-            ("A=mongodb+srv://u:p%40@h/?a=b&c=d", "mongodb+srv://u:p%40@h/?a=b&c=d"),
+            (
+                "A=mongodb+srv://u:p%40@h/?a=b&c=d",
+                "mongodb+srv://u:p%40@h/?a=b&c=d",
+            ),
             ("'A'=x", "x"),
         ];
         for (text, value) in table {
@@ -260,7 +268,7 @@ mod tests {
             let expected = [("A", value), ("B", "2")];
             let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
             assert_eq!(values, expected, "{text}");
-            assert_eq!(skipped, [], "{text}");
+            assert!(skipped.is_empty(), "{text}");
         }
     }
 
@@ -280,15 +288,23 @@ mod tests {
         ] {
             let (values, skipped) = read(format!("# first\n{line}\nB=2\n").as_bytes());
             let expected = [("B".to_owned(), "2".to_owned())];
-            assert_eq!((values.as_slice(), skipped), (&expected[..], vec![2]), "{line}");
+            assert_eq!(
+                (values.as_slice(), skipped),
+                (&expected[..], vec![2]),
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn encodings_and_line_ends_of_editors_are_read() {
         let units = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
-        let little = units("\u{feff}A=1\r\n").into_iter().flat_map(u16::to_le_bytes);
-        let big = units("\u{feff}A=1\n").into_iter().flat_map(u16::to_be_bytes);
+        let little = units("\u{feff}A=1\r\n")
+            .into_iter()
+            .flat_map(u16::to_le_bytes);
+        let big = units("\u{feff}A=1\n")
+            .into_iter()
+            .flat_map(u16::to_be_bytes);
         let texts = [
             b"\xef\xbb\xbfA=1\n".to_vec(),
             little.collect(),

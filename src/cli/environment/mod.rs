@@ -377,6 +377,9 @@ mod tests {
         assert_eq!(lines(&[]), None);
         assert_eq!(lines(&[3]).unwrap(), "line 3");
         assert_eq!(lines(&[3, 5]).unwrap(), "lines 3, 5");
-        assert_eq!(lines(&[1, 2, 3, 4, 5, 6]).unwrap(), "lines 1, 2, 3, 4, 5, …");
+        assert_eq!(
+            lines(&[1, 2, 3, 4, 5, 6]).unwrap(),
+            "lines 1, 2, 3, 4, 5, …"
+        );
     }
 }

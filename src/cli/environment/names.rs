@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn names_that_have_no_effect_are_found_with_a_suggestion() {
-        let suggestion = |name: &str| misspelt(name, "5").map(|it| it.suggestion.unwrap_or_default());
+        let suggestion =
+            |name: &str| misspelt(name, "5").map(|it| it.suggestion.unwrap_or_default());
         let table = [
             ("CONVOY_VEHICLES", None),
             ("CONVOY_BROKER_PASSWORD", None),

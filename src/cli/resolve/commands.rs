@@ -8,8 +8,8 @@ use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
 use crate::dataset::SchemaForm;
 use crate::settings::{
-    Access, CleanSettings, GenerateSettings, InspectSettings, MergeSettings,
-    SchemaSettings, ShowSettings, UpSettings,
+    Access, CleanSettings, GenerateSettings, InspectSettings, MergeSettings, SchemaSettings,
+    ShowSettings, UpSettings,
 };
 
 pub(super) fn report(args: ReportCommandArgs, origins: &Origins) -> Result<Command, Error> {

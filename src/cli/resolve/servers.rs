@@ -42,8 +42,7 @@ fn bootstrap(addresses: &str, origins: &Origins) -> Result<Vec<String>, Error> {
     let bootstrap = addresses.split(',').map(|address| {
         let address = address.trim();
         check_address(address).map_err(|advice| {
-            let reason =
-                "expected `embedded`, `container` or HOST:PORT, separated by commas";
+            let reason = "expected `embedded`, `container` or HOST:PORT, separated by commas";
             match invalid(origins, "broker", addresses, reason) {
                 Error::Value {
                     option,

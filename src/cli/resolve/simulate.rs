@@ -13,7 +13,9 @@ use crate::cli::resolve::load::load;
 use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store, invalid};
 use crate::faults::{ChaosBounds, DataKind, Plan, Reach, Spec, SpecError};
 use crate::fleet::Key;
-use crate::settings::{Backend, BrokerChoice, Encoding, ServerOrigins, SimulateSettings, Sink, StoreChoice};
+use crate::settings::{
+    Backend, BrokerChoice, Encoding, ServerOrigins, SimulateSettings, Sink, StoreChoice,
+};
 
 /// Time over which chaos spreads if the length of the emission is not known in advance.
 const CHAOS: Duration = Duration::from_secs(5);

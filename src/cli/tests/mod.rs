@@ -262,7 +262,9 @@ fn assert_examples_parse(command: &clap::Command) {
             let (_, line) = example.split_once(' ').unwrap();
             // `produce` and `consume` also take their addresses from variables.
             let line = match line.split_whitespace().next() {
-                Some("consume") => format!("{line} --broker a:1 --store mongodb://a"),
+                Some("consume" | "doctor") if !line.contains("containers") => {
+                    format!("{line} --broker a:1 --store mongodb://a")
+                }
                 _ => line.to_owned(),
             };
             if let Err(error) = place.request(&line)
@@ -521,13 +523,26 @@ fn errors_about_other_sources_name_the_source() {
 
     hint: correct the environment variable `MONGO_DB_URL`, or override it with `--store`
 
-    error: `API_KEY` is set, but `API_SECRET_KEY` is not
+    error: `CONVOY_BROKER_USERNAME` in `.env`, line 2 is set, but `CONVOY_BROKER_PASSWORD` is not
 
-    hint: set `API_SECRET_KEY` too
+    hint: set `CONVOY_BROKER_PASSWORD` too
 
-    error: assignment 2 in `.env` is not `NAME=value`
+    error: invalid value `many` for `--vehicles` from `CONVOY_VEHICLES` in `.env`, line 2: expected a whole number of at least 1, such as `500` or `10k`
 
-    hint: put quotes around values with spaces or `#`
+    hint: correct `CONVOY_VEHICLES` in `.env`, line 2, or override it with `--vehicles`
+
+    error: cannot read `absent.env`
+      caused by: No such file or directory (os error 2)
+
+    hint: pass a readable file: `--env-file FILE`, or none: `--no-env-file`
+
+    error: invalid value `***@host:9092` for `--broker` from the command line: expected `embedded`, `container` or HOST:PORT, separated by commas
+
+    hint: remove user and password from the address: set `CONVOY_BROKER_USERNAME` and `CONVOY_BROKER_PASSWORD`
+
+    error: invalid value `foo` for `--broker` from the command line: expected `embedded`, `container` or HOST:PORT, separated by commas
+
+    hint: did you mean `foo:9092`?
     "#);
 }
 

@@ -3,9 +3,9 @@
 
 use clap::{Command as ClapCommand, CommandFactory as _};
 
-use super::Place;
 use crate::cli::args::CliArgs;
 use crate::cli::sources::is_list;
+use crate::cli::tests::Place;
 use crate::command::Command;
 use crate::settings::{BrokerChoice, SimulateSettings, StoreChoice};
 
@@ -34,8 +34,22 @@ fn only_named_servers_are_used() {
     // `.env`, variable, scenario, line, broker, store.
     let table = [
         (CLOUD, "", "", "", "", ""),
-        ("CONVOY_BROKER=a:1\nCONVOY_STORE=mongodb://a\n", "", "", "", "", ""),
-        ("CONVOY_BACKEND=external\nCONVOY_BROKER=a:1\nCONVOY_STORE=mongodb://a\n", "", "", "", "", ""),
+        (
+            "CONVOY_BROKER=a:1\nCONVOY_STORE=mongodb://a\n",
+            "",
+            "",
+            "",
+            "",
+            "",
+        ),
+        (
+            "CONVOY_BACKEND=external\nCONVOY_BROKER=a:1\nCONVOY_STORE=mongodb://a\n",
+            "",
+            "",
+            "",
+            "",
+            "",
+        ),
         ("", "BOOTSTRAP_SERVER=a:1", "", "", "", ""),
         ("", "MONGO_DB_URL=mongodb://a", "", "", "", ""),
         ("", "CONVOY_BROKER=a:1", "", "", "a:1", ""),
@@ -47,12 +61,21 @@ fn only_named_servers_are_used() {
         (CLOUD, "", "backend = 'embedded'\n", "", "", ""),
         (CLOUD, "", "broker = 'b:2'\n", "", "b:2", ""),
         (CLOUD, "", "", "--broker b:2", "b:2", ""),
-        (CLOUD, "", "", "--broker b:2 --backend external", "b:2", atlas),
+        (
+            CLOUD,
+            "",
+            "",
+            "--broker b:2 --backend external",
+            "b:2",
+            atlas,
+        ),
         (CLOUD, "", "", "--broker embedded", "", ""),
         (CLOUD, "", "", "--no-env-file", "", ""),
     ];
     for (file, variable, scenario, line, broker, store) in table {
-        let mut place = Place::empty().file(".env", file).file("scenario.toml", scenario);
+        let mut place = Place::empty()
+            .file(".env", file)
+            .file("scenario.toml", scenario);
         if let Some((name, value)) = variable.split_once('=') {
             place = place.variable(name, value);
         }
@@ -63,7 +86,11 @@ fn only_named_servers_are_used() {
                 other => panic!("{other:?}"),
             };
             let expected = (broker.to_owned(), store.to_owned());
-            assert_eq!(remote(&settings), expected, "{file} {variable} {scenario} {line}");
+            assert_eq!(
+                remote(&settings),
+                expected,
+                "{file} {variable} {scenario} {line}"
+            );
             if broker.is_empty() {
                 assert_eq!(settings.registry, None, "{file} {line}");
             }
@@ -76,9 +103,16 @@ fn unused_servers_are_named_without_credentials() {
     let place = Place::empty().file(".env", CLOUD);
     assert_eq!(
         place.notes("simulate"),
-        ["`.env` names pkc-1.example:9092 and mongodb+srv://***@cluster.example/; not used: add `--backend external`"]
+        [
+            "`.env` names pkc-1.example:9092 and mongodb+srv://***@cluster.example/; not used: add `--backend external`"
+        ]
     );
-    for line in ["simulate --backend embedded", "simulate --no-env-file", "consume", "clean"] {
+    for line in [
+        "simulate --backend embedded",
+        "simulate --no-env-file",
+        "consume",
+        "clean",
+    ] {
         assert_eq!(place.notes(line), [""; 0], "{line}");
     }
 }
@@ -102,15 +136,27 @@ fn key_of_another_service_is_a_note() {
         .variable("API_KEY", "sentinel")
         .variable("CONVOY_BROKER", "a:1");
     let settings = place.settings("simulate");
-    assert!(matches!(settings.broker, BrokerChoice::External(broker) if broker.credentials.is_none()));
+    assert!(
+        matches!(settings.broker, BrokerChoice::External(broker) if broker.credentials.is_none())
+    );
     let notes = place.notes("simulate").join("\n");
-    assert!(notes.contains("API_KEY") && !notes.contains("sentinel"), "{notes}");
-    let place = place.file(".env", "BOOTSTRAP_SERVER=a:1\nAPI_KEY=key\nAPI_SECRET_KEY=secret\n");
+    assert!(
+        notes.contains("API_KEY") && !notes.contains("sentinel"),
+        "{notes}"
+    );
+    let place = place.file(
+        ".env",
+        "BOOTSTRAP_SERVER=a:1\nAPI_KEY=key\nAPI_SECRET_KEY=secret\n",
+    );
     let settings = place.settings("simulate");
     let BrokerChoice::External(broker) = settings.broker else {
         panic!("{:?}", settings.broker);
     };
-    assert_eq!(broker.credentials.unwrap().name, "key", "both from one source");
+    assert_eq!(
+        broker.credentials.unwrap().name,
+        "key",
+        "both from one source"
+    );
 }
 
 #[test]
@@ -127,7 +173,15 @@ fn files_of_other_programs_stop_nothing() {
     ];
     for file in files {
         let place = Place::empty().file(".env", file);
-        for line in ["simulate", "doctor", "up", "clean", "--version", "report show x", "dataset inspect"] {
+        for line in [
+            "simulate",
+            "doctor",
+            "up",
+            "clean",
+            "--version",
+            "report show x",
+            "dataset inspect",
+        ] {
             assert!(place.request(line).is_ok(), "{line}: {file:?}");
         }
     }
@@ -162,7 +216,10 @@ fn env_file_replaces_the_default_one() {
     let seed = |place: &Place, line: &str| place.settings(line).load.seed;
     assert_eq!(seed(&place, "simulate"), 1);
     assert_eq!(seed(&place, "simulate --no-env-file"), 42);
-    assert_eq!(seed(&place, &format!("simulate --env-file {}", other.display())), 2);
+    assert_eq!(
+        seed(&place, &format!("simulate --env-file {}", other.display())),
+        2
+    );
     let place = place.variable("CONVOY_NO_ENV_FILE", "true");
     assert_eq!(seed(&place, "simulate"), 42);
 }
@@ -183,7 +240,11 @@ fn lists(command: &ClapCommand, path: &str, found: &mut Vec<(String, String)>) {
         }
     }
     for subcommand in command.get_subcommands() {
-        lists(subcommand, &format!("{path} {}", subcommand.get_name()), found);
+        lists(
+            subcommand,
+            &format!("{path} {}", subcommand.get_name()),
+            found,
+        );
     }
 }
 
@@ -193,7 +254,10 @@ fn lists_are_the_same_from_every_source() {
     command.build();
     let mut found = Vec::new();
     lists(&command, "", &mut found);
-    assert!(found.iter().any(|(_, option)| option == "topic"), "{found:?}");
+    assert!(
+        found.iter().any(|(_, option)| option == "topic"),
+        "{found:?}"
+    );
     for (path, option) in found.iter().filter(|(path, _)| !path.contains("help")) {
         let [one, two] = samples(option);
         let needed = match path.trim() {
@@ -213,8 +277,14 @@ fn lists_are_the_same_from_every_source() {
         let variable = format!("CONVOY_{}", option.replace('-', "_").to_uppercase());
         let both = format!("{one},{two}");
         let by_flag = command(&Place::empty(), &format!("--{option} {both}"));
-        assert!(by_flag.contains(two.split('@').next().unwrap()) || option == "faults", "{by_flag}");
-        let repeated = command(&Place::empty(), &format!("--{option} {one} --{option} {two}"));
+        assert!(
+            by_flag.contains(two.split('@').next().unwrap()) || option == "faults",
+            "{by_flag}"
+        );
+        let repeated = command(
+            &Place::empty(),
+            &format!("--{option} {one} --{option} {two}"),
+        );
         assert_eq!(by_flag, repeated, "{path} --{option} twice");
         let place = Place::empty().variable(&variable, &both);
         assert_eq!(by_flag, command(&place, ""), "{path} {variable}");

@@ -12,7 +12,10 @@ pub(super) async fn examine(
     backends: &Backends,
     docker_env: &DockerEnv,
 ) -> Vec<Finding> {
-    let broker = matches!(settings.broker, BrokerChoice::Auto | BrokerChoice::Container);
+    let broker = matches!(
+        settings.broker,
+        BrokerChoice::Auto | BrokerChoice::Container
+    );
     let store = matches!(settings.store, StoreChoice::Auto | StoreChoice::Container);
     if !broker && !store {
         return Vec::new();

@@ -89,7 +89,11 @@ fn room(subject: &'static str, path: &Path, fix: &str) -> Finding {
     if free < ROOM_TO_START {
         Finding::broken(subject, seen, fix)
     } else if free < ROOM_FOR_A_RUN {
-        Finding::limited(subject, format!("{seen}: too little for a typical run"), fix)
+        Finding::limited(
+            subject,
+            format!("{seen}: too little for a typical run"),
+            fix,
+        )
     } else if free < ROOM_FOR_A_LONG_RUN {
         Finding::limited(subject, format!("{seen}: enough for short runs only"), fix)
     } else {

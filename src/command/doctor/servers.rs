@@ -30,7 +30,10 @@ pub(super) fn examine(
     docker_env: &DockerEnv,
 ) -> Result<Vec<Finding>, Error> {
     if settings.sink == Sink::Null {
-        return Ok(vec![Finding::ok("servers", "none, because of `--sink null`")]);
+        return Ok(vec![Finding::ok(
+            "servers",
+            "none, because of `--sink null`",
+        )]);
     }
     let runtimes = Runtimes::start(&[Role::Broker, Role::Store])?;
     Ok(runtimes.block_on(async {
@@ -79,8 +82,7 @@ async fn embedded(
     };
     let mut findings = Vec::new();
     if kinds[0] == BackendKind::Embedded {
-        let mut broker =
-            kafka::Settings::default().with_listen(loopback(settings.broker_port));
+        let mut broker = kafka::Settings::default().with_listen(loopback(settings.broker_port));
         broker.data_dir = Some(data.of("broker"));
         findings.push(match start_broker(broker, runtimes).await {
             Ok(broker) => {
@@ -128,11 +130,10 @@ async fn existing_broker(settings: &SimulateSettings) -> Option<Finding> {
 }
 
 async fn reach_broker(settings: &SimulateSettings, broker: &ExternalBroker) -> Result<(), Error> {
-    let connector = Connector::new(external_endpoint(broker)?)
-        .with_request_timeout(settings.timeouts.request);
+    let connector =
+        Connector::new(external_endpoint(broker)?).with_request_timeout(settings.timeouts.request);
     let existing = connector.topics().await.map_err(pipeline::Error::Broker)?;
-    if let (Encoding::Confluent, Some(registry)) =
-        (settings.producer.encoding, &settings.registry)
+    if let (Encoding::Confluent, Some(registry)) = (settings.producer.encoding, &settings.registry)
     {
         registry_client(registry)?.probe().await?;
     }

@@ -84,9 +84,17 @@ fn headline(report: &Report) -> String {
     let _ = writeln!(
         text,
         "broker {} · {}\nstore {} · {}",
-        processes::server(topology.broker, &topology.broker_address, &topology.broker_origin),
+        processes::server(
+            topology.broker,
+            &topology.broker_address,
+            &topology.broker_origin
+        ),
         report.durability.broker,
-        processes::server(topology.store, &topology.store_address, &topology.store_origin),
+        processes::server(
+            topology.store,
+            &topology.store_address,
+            &topology.store_origin
+        ),
         report.durability.store
     );
     let latency = &summary.stages.end_to_end_latency;
