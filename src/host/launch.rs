@@ -19,7 +19,7 @@ use crate::host::external::{external_endpoint, registry_client};
 use crate::host::fail_points::FailPoints;
 use crate::host::proxies;
 use crate::host::roles::Runtimes;
-use crate::host::servers::{Addresses, Servers};
+use crate::host::servers::{Addresses, Servers, server_line};
 use crate::host::store::Store;
 use crate::pipeline::Endpoints;
 use crate::registry::{self, Client};
@@ -160,11 +160,6 @@ impl Launch<'_> {
             _data: provision.data,
         })
     }
-}
-
-/// Names a server by address, and the option or variable that chose it.
-pub fn server_line(server: &str, address: &str, origin: &str) -> String {
-    format!("{server}: {address} ({origin})")
 }
 
 /// Servers that have started.

@@ -10,7 +10,6 @@ use crate::faults::Target;
 use crate::host::backend::{Backends, Progress};
 use crate::host::broker::Broker;
 use crate::host::embedded::DataPlace;
-use crate::host::launch::server_line;
 use crate::host::roles::{Role, Runtimes};
 use crate::host::store::Store;
 use crate::pipeline::{Endpoints, TerminatedServers};
@@ -47,6 +46,11 @@ impl Addresses {
             }
         }
     }
+}
+
+/// Names a server by address, and the option or variable that chose it.
+pub fn server_line(server: &str, address: &str, origin: &str) -> String {
+    format!("{server}: {address} ({origin})")
 }
 
 /// Running servers, or the addresses of existing ones.

@@ -7,11 +7,8 @@ use crate::cli::args::simulate::SimulateArgs;
 /// Shown after the help of `convoy doctor`.
 pub const EXAMPLES: &str = "\
 Examples:
-  convoy doctor
   convoy doctor --backend containers --format json
-  convoy doctor --backend external
-
-It takes the options of `convoy simulate`, and checks whether that would run with them.";
+  convoy doctor --backend external";
 
 /// Shown after the help of `convoy clean`.
 pub const CLEAN_EXAMPLES: &str = "\
