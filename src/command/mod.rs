@@ -16,9 +16,8 @@ mod workload;
 
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
-    CleanSettings, ConsumeSettings, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
-    ManualSettings, MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings,
-    UpSettings,
+    CleanSettings, ConsumeSettings, GenerateSettings, InspectSettings, Invocation, ManualSettings,
+    MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings, UpSettings,
 };
 use crate::terminal::Terminal;
 
@@ -44,7 +43,7 @@ pub enum Command {
     /// `convoy dataset generate`.
     GenerateDataset(GenerateSettings),
     /// `convoy doctor`.
-    Doctor(DoctorSettings),
+    Doctor(Box<SimulateSettings>),
     /// `convoy clean`.
     Clean(CleanSettings),
     /// `convoy man --dir`.

@@ -58,6 +58,6 @@ pub use open::{Dataset, Row, RowBuffer};
 pub use options::{Delimiter, NullValues, OnBadRow, ReadOptions, Rename, Renames, TextEncoding};
 pub use pass::Progress;
 pub use reader::{Reader, Record};
-pub use sample::SAMPLE_PATH;
+pub use sample::BUILT_IN;
 pub use schema::{Column, ColumnType, Schema};
 pub use split::Fields;

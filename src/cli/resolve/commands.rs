@@ -1,8 +1,6 @@
 //! Settings of the commands other than `simulate`, `produce` and `consume`.
 
-use crate::cli::args::{
-    CleanArgs, DatasetCommandArgs, DoctorArgs, MergeArgs, ReportCommandArgs, UpArgs,
-};
+use crate::cli::args::{CleanArgs, DatasetCommandArgs, MergeArgs, ReportCommandArgs, UpArgs};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
@@ -10,8 +8,8 @@ use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
 use crate::dataset::SchemaForm;
 use crate::settings::{
-    Access, CleanSettings, DoctorSettings, Format, GenerateSettings, InspectSettings,
-    MergeSettings, SchemaSettings, ShowSettings, UpSettings,
+    Access, CleanSettings, Format, GenerateSettings, InspectSettings, MergeSettings,
+    SchemaSettings, ShowSettings, UpSettings,
 };
 
 pub(super) fn report(args: ReportCommandArgs, origins: &Origins) -> Result<Command, Error> {
@@ -51,18 +49,6 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
         access,
         tls: args.tls,
     }))
-}
-
-pub(super) fn doctor(args: DoctorArgs) -> Command {
-    Command::Doctor(DoctorSettings {
-        backend: args.backend,
-        dataset: args.dataset,
-        read: args.read.into(),
-        output: args.output,
-        redpanda_image: args.redpanda_image,
-        mongo_image: args.mongo_image,
-        format: args.format,
-    })
 }
 
 pub(super) fn clean(args: &CleanArgs) -> Command {
