@@ -37,13 +37,13 @@ pub enum Command {
     /// `convoy up`.
     Up(UpSettings),
     /// `convoy dataset inspect`.
-    InspectDataset(InspectSettings),
+    InspectDataset(Box<InspectSettings>),
     /// `convoy dataset schema`.
-    DatasetSchema(SchemaSettings),
+    DatasetSchema(Box<SchemaSettings>),
     /// `convoy dataset generate`.
     GenerateDataset(GenerateSettings),
     /// `convoy doctor`.
-    Doctor(DoctorSettings),
+    Doctor(Box<DoctorSettings>),
     /// `convoy clean`.
     Clean(CleanSettings),
     /// `convoy man --dir`.

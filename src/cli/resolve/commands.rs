@@ -54,7 +54,7 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
 }
 
 pub(super) fn doctor(args: DoctorArgs) -> Command {
-    Command::Doctor(DoctorSettings {
+    Command::Doctor(Box::new(DoctorSettings {
         backend: args.backend,
         dataset: args.dataset,
         read: args.read.into(),
@@ -62,7 +62,7 @@ pub(super) fn doctor(args: DoctorArgs) -> Command {
         redpanda_image: args.redpanda_image,
         mongo_image: args.mongo_image,
         format: args.format,
-    })
+    }))
 }
 
 pub(super) fn clean(args: &CleanArgs) -> Command {
@@ -78,11 +78,11 @@ pub(super) fn dataset(args: DatasetCommandArgs) -> Command {
             format,
             json,
             read,
-        } => Command::InspectDataset(InspectSettings {
+        } => Command::InspectDataset(Box::new(InspectSettings {
             path,
             read: (*read).into(),
             format: if json { Format::Json } else { format },
-        }),
+        })),
         DatasetCommandArgs::Schema {
             path,
             read,
@@ -93,11 +93,11 @@ pub(super) fn dataset(args: DatasetCommandArgs) -> Command {
             } else {
                 SchemaForm::Typed
             };
-            Command::DatasetSchema(SchemaSettings {
+            Command::DatasetSchema(Box::new(SchemaSettings {
                 path,
                 read: (*read).into(),
                 form,
-            })
+            }))
         }
         DatasetCommandArgs::Generate { rows, seed, output } => {
             Command::GenerateDataset(GenerateSettings { rows, seed, output })
