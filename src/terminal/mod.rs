@@ -12,6 +12,6 @@ mod streams;
 
 pub use errors::render as render_error;
 pub use logging::{LOG_DIRECTORY, start_logging};
-pub use progress::{Arrived, Expected, Phase, Progress, Snapshot};
+pub use progress::{Arrived, Expected, Phase, Progress, Snapshot, Waiting};
 pub use reading::Reading;
-pub use streams::{ProgressMode, Terminal, Verbosity};
+pub use streams::{Colors, ProgressMode, Terminal, Verbosity};
