@@ -37,13 +37,17 @@ pub enum Command {
     /// `convoy up`.
     Up(UpSettings),
     /// `convoy dataset inspect`.
-    InspectDataset(InspectSettings),
+    InspectDataset(Box<InspectSettings>),
     /// `convoy dataset schema`.
-    DatasetSchema(SchemaSettings),
+    DatasetSchema(Box<SchemaSettings>),
     /// `convoy dataset generate`.
     GenerateDataset(GenerateSettings),
     /// `convoy doctor`.
+<<<<<<< HEAD
     Doctor(Box<SimulateSettings>),
+=======
+    Doctor(Box<DoctorSettings>),
+>>>>>>> csv-read
     /// `convoy clean`.
     Clean(CleanSettings),
     /// `convoy man --dir`.

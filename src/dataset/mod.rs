@@ -32,6 +32,7 @@ mod lines;
 mod open;
 mod opening;
 mod options;
+mod origin;
 mod pass;
 mod reader;
 mod sample;

@@ -51,6 +51,21 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
     }))
 }
 
+<<<<<<< HEAD
+=======
+pub(super) fn doctor(args: DoctorArgs) -> Command {
+    Command::Doctor(Box::new(DoctorSettings {
+        backend: args.backend,
+        dataset: args.dataset,
+        read: args.read.into(),
+        output: args.output,
+        redpanda_image: args.redpanda_image,
+        mongo_image: args.mongo_image,
+        format: args.format,
+    }))
+}
+
+>>>>>>> csv-read
 pub(super) fn clean(args: &CleanArgs) -> Command {
     Command::Clean(CleanSettings {
         dry_run: args.dry_run,
@@ -64,11 +79,11 @@ pub(super) fn dataset(args: DatasetCommandArgs) -> Command {
             format,
             json,
             read,
-        } => Command::InspectDataset(InspectSettings {
+        } => Command::InspectDataset(Box::new(InspectSettings {
             path,
             read: (*read).into(),
             format: if json { Format::Json } else { format },
-        }),
+        })),
         DatasetCommandArgs::Schema {
             path,
             read,
@@ -79,11 +94,11 @@ pub(super) fn dataset(args: DatasetCommandArgs) -> Command {
             } else {
                 SchemaForm::Typed
             };
-            Command::DatasetSchema(SchemaSettings {
+            Command::DatasetSchema(Box::new(SchemaSettings {
                 path,
                 read: (*read).into(),
                 form,
-            })
+            }))
         }
         DatasetCommandArgs::Generate { rows, seed, output } => {
             Command::GenerateDataset(GenerateSettings { rows, seed, output })

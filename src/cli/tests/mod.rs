@@ -102,7 +102,17 @@ fn first_line(text: &str) -> &str {
 
 #[test]
 fn options_have_the_documented_defaults() {
-    let settings = serde_json::to_value(settings("simulate")).unwrap();
+    let mut settings = serde_json::to_value(settings("simulate")).unwrap();
+    let dataset = json!({
+        "delimiter": null, "file_encoding": null, "no_header": null, "comment": null,
+        "skip_rows": 0, "skip_repeated_headers": null, "skip_units_row": null,
+        "on_bad_row": "fail", "null_values": null, "decimal_comma": false, "rename": [],
+        "label": null,
+    });
+    for (option, default) in dataset.as_object().unwrap() {
+        let found = settings.as_object_mut().unwrap().remove(option);
+        assert_eq!(found.as_ref(), Some(default), "{option}");
+    }
     assert_eq!(
         settings,
         json!({
