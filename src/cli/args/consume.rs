@@ -9,7 +9,7 @@ use crate::cli::args::groups::{
     WriterArgs,
 };
 use crate::cli::parse;
-use crate::pipeline::Start;
+use crate::pipeline::{OnError, Start};
 
 /// Shown after the short help.
 pub const EXAMPLES: &str = "\
@@ -44,6 +44,9 @@ pub struct ConsumeArgs {
 
     #[command(flatten)]
     pub pipeline: SourceArgs,
+
+    #[command(flatten)]
+    pub records: RecordArgs,
 
     #[command(flatten)]
     pub topics: TopicArgs,
@@ -146,6 +149,27 @@ pub struct SourceArgs {
     #[arg(default_value = "false", default_missing_value = "true")]
     #[arg(action = clap::ArgAction::Set, hide_default_value = true)]
     pub replay_dead_letters: bool,
+}
+
+/// How records become documents.
+#[derive(Args)]
+#[command(next_help_heading = "Records")]
+pub struct RecordArgs {
+    /// Read extended JSON: `{"$date": …}`, `{"$oid": …}`, `{"$numberLong": …}` and so on.
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL", hide_possible_values = true)]
+    #[arg(default_value = "false", default_missing_value = "true")]
+    #[arg(action = clap::ArgAction::Set, hide_default_value = true)]
+    pub extended_json: bool,
+
+    /// A record that cannot be stored becomes a `dead-letter`, or the process will `stop`.
+    #[arg(long, value_name = "ACTION", default_value = "dead-letter")]
+    #[arg(value_parser = parse::value::<OnError>)]
+    pub on_error: OnError,
+
+    /// Fail if there are more dead letters [default: fail at the first].
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = parse::whole, allow_negative_numbers = true)]
+    pub max_dead_letters: Option<u64>,
 }
 
 /// The store that the process writes to.

@@ -57,6 +57,9 @@ pub(super) fn consume(
         topics: distinct(args.pipeline.topic),
         creation: creation(&args.topics, origins, BROKER_DEFAULT),
         writer: writer(args.writer, &args.store_timeouts),
+        extended_json: args.records.extended_json,
+        on_error: args.records.on_error,
+        max_dead_letters: args.records.max_dead_letters,
         broker,
         store: external_store(store, origins)?,
         origins: ServerOrigins {
