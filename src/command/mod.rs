@@ -43,11 +43,7 @@ pub enum Command {
     /// `convoy dataset generate`.
     GenerateDataset(GenerateSettings),
     /// `convoy doctor`.
-<<<<<<< HEAD
     Doctor(Box<SimulateSettings>),
-=======
-    Doctor(Box<DoctorSettings>),
->>>>>>> csv-read
     /// `convoy clean`.
     Clean(CleanSettings),
     /// `convoy man --dir`.

@@ -51,21 +51,6 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
     }))
 }
 
-<<<<<<< HEAD
-=======
-pub(super) fn doctor(args: DoctorArgs) -> Command {
-    Command::Doctor(Box::new(DoctorSettings {
-        backend: args.backend,
-        dataset: args.dataset,
-        read: args.read.into(),
-        output: args.output,
-        redpanda_image: args.redpanda_image,
-        mongo_image: args.mongo_image,
-        format: args.format,
-    }))
-}
-
->>>>>>> csv-read
 pub(super) fn clean(args: &CleanArgs) -> Command {
     Command::Clean(CleanSettings {
         dry_run: args.dry_run,
