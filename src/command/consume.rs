@@ -59,6 +59,15 @@ pub fn run(
     };
     let display = Arc::new(Display::new(terminal, phases, clock, log).showing_lag());
     display.phase(Phase::Preparing);
+    terminal.say(format_args!(
+        "broker: external {} ({})",
+        settings.broker.bootstrap.join(","),
+        settings.origins.broker
+    ));
+    terminal.say(format_args!(
+        "store: external {} ({})",
+        settings.store, settings.origins.store
+    ));
     let registry = settings.registry.as_ref();
     let consumer = ConsumerSettings {
         storage: Arc::new(storage(settings)),

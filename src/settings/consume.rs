@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::pipeline::{OnError, Participation, Timeouts, TopicCreation};
 use crate::settings::groups::{ReportSettings, WriterSettings};
 use crate::settings::serialize::{bootstrap, creation, participation, registry, timeouts};
-use crate::settings::servers::{ExternalBroker, ExternalRegistry};
+use crate::settings::servers::{ExternalBroker, ExternalRegistry, ServerOrigins};
 
 /// Settings of `convoy consume`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,6 +31,8 @@ pub struct ConsumeSettings {
     #[serde(serialize_with = "bootstrap")]
     pub broker: ExternalBroker,
     pub store: SecretUri,
+    #[serde(skip)]
+    pub origins: ServerOrigins,
     /// Schema Registry with the schemas of records; `None` checks no record against its schema.
     #[serde(serialize_with = "registry")]
     pub registry: Option<ExternalRegistry>,

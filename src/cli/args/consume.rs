@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::groups::{
-    BrokerArgs, OutputArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs, WriterArgs,
+    BrokerArgs, EnvFileArgs, OutputArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs,
+    WriterArgs,
 };
 use crate::cli::parse;
 use crate::pipeline::{OnError, Start};
@@ -70,6 +71,9 @@ pub struct ConsumeArgs {
 
     #[command(flatten)]
     pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub env_file: EnvFileArgs,
 }
 
 /// The group of processes that share the partitions.
@@ -137,7 +141,7 @@ pub struct SourceArgs {
         default_value = "kafka-sensor-topic",
         value_delimiter = ','
     )]
-    #[arg(value_parser = parse::topic)]
+    #[arg(value_parser = parse::listed_topic)]
     pub topic: Vec<String>,
 
     /// First retry the dead letters of these topics.
