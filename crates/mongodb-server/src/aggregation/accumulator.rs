@@ -112,7 +112,7 @@ impl Accumulator {
         }
         let value = self.argument.evaluate(scope)?;
         match (&self.kind, state) {
-            (_, State::Sum(sum)) => sum.add(&value)?,
+            (_, State::Sum(sum)) => sum.add(&value),
             (Kind::Extreme(wanted), State::Value(best)) => {
                 let better = |best: &Value<'_>| order::compare(&value, best) == *wanted;
                 if !value.is_nullish() && best.as_ref().is_none_or(better) {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here depends on collections, files or connections.
 
+mod decimal;
 mod direction;
 mod expression;
 mod filter;

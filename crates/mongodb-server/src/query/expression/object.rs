@@ -10,7 +10,13 @@ use crate::query::expression::values::is_missing;
 /// `$mergeObjects` of the arguments, or of the elements of a single array.
 pub fn merge(arguments: &[Value<'_>]) -> Outcome {
     let mut fields: Vec<(String, Value<'static>)> = Vec::new();
-    each(arguments, |value| merge_into(&mut fields, value))?;
+    let mut failed = Ok(());
+    each(arguments, |value| {
+        if failed.is_ok() {
+            failed = merge_into(&mut fields, value);
+        }
+    });
+    failed?;
     let mut builder = Builder::new();
     for (name, value) in fields {
         builder.push(&name, &value);
