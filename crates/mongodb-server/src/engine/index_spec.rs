@@ -90,7 +90,8 @@ impl IndexSpec {
     /// Reads one option; returns whether `listIndexes` shows it.
     fn read_option(&mut self, name: &str, value: &Value<'_>) -> Result<bool, CommandError> {
         match name {
-            "key" | "name" | "v" | "ns" | "background" | "dropDups" => return Ok(false),
+            "key" | "name" | "v" | "ns" | "dropDups" => return Ok(false),
+            "background" => {}
             "unique" => self.unique = value.is_truthy(),
             "sparse" => self.sparse = value.is_truthy(),
             "hidden" if !value.is_truthy() => return Ok(false),

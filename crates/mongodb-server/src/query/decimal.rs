@@ -51,8 +51,12 @@ fn context() -> Context<Wide> {
         context.set_max_exponent(6_144).is_ok(),
         context.set_min_exponent(-6_143).is_ok(),
     ];
-    debug_assert!(limits.iter().all(|ok| *ok), "limits of the format are valid");
+    debug_assert!(
+        limits.iter().all(|ok| *ok),
+        "limits of the format are valid"
+    );
     context.set_clamp(true);
+    context.set_rounding(Rounding::HalfEven);
     context
 }
 
@@ -202,7 +206,11 @@ pub fn round(number: Decimal128, places: i32, to: To) -> Decimal128 {
     }
     context.quantize(&mut rounded, &target);
     // The zeros up to the place do not fit.
-    if rounded.is_nan() { number } else { narrow(rounded) }
+    if rounded.is_nan() {
+        number
+    } else {
+        narrow(rounded)
+    }
 }
 
 /// Rounds to an integer; one that is an integer already stays as it is written.
@@ -211,6 +219,11 @@ pub fn whole(number: Decimal128, to: To) -> Decimal128 {
         Parts::Finite { exponent, .. } if exponent < 0 => round(number, 0, to),
         _ => number,
     }
+}
+
+/// Returns the integer part, if it fits.
+pub fn whole_i64(number: Decimal128) -> Option<i64> {
+    whole(number, To::Zero).to_i64()
 }
 
 pub fn square_root(number: Decimal128) -> Decimal128 {

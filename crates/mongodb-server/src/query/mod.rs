@@ -18,6 +18,7 @@ mod sort;
 mod tuples;
 mod update;
 
+pub use decimal::whole_i64 as whole_decimal;
 pub use direction::Direction;
 pub use expression::{Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
 pub use filter::{Comparison, Filter, Test};

@@ -15,10 +15,7 @@ pub fn add(left: &Value<'_>, right: &Value<'_>) -> Option<Value<'static>> {
 }
 
 /// Subtracts two numbers; `None` if an integer difference overflows 64 bits.
-pub fn subtract(
-    left: &Value<'_>,
-    right: &Value<'_>,
-) -> Option<Value<'static>> {
+pub fn subtract(left: &Value<'_>, right: &Value<'_>) -> Option<Value<'static>> {
     combine(
         left,
         right,
@@ -29,10 +26,7 @@ pub fn subtract(
 }
 
 /// Multiplies two numbers; `None` if an integer product overflows 64 bits.
-pub fn multiply(
-    left: &Value<'_>,
-    right: &Value<'_>,
-) -> Option<Value<'static>> {
+pub fn multiply(left: &Value<'_>, right: &Value<'_>) -> Option<Value<'static>> {
     combine(
         left,
         right,
@@ -47,9 +41,7 @@ pub fn to_decimal(value: &Value<'_>) -> Decimal128 {
     match *value {
         Value::Decimal128(number) => number,
         Value::Double(number) => decimal::from_f64(number, Precision::Safe),
-        _ => value
-            .as_i64()
-            .map_or(Decimal128::NAN, Decimal128::from_i64),
+        _ => value.as_i64().map_or(Decimal128::NAN, Decimal128::from_i64),
     }
 }
 

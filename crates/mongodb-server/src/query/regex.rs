@@ -71,14 +71,19 @@ impl Pattern {
         codes: PatternCodes,
     ) -> Result<Self, CommandError> {
         let invalid = |what: String| {
-            CommandError::new(codes.invalid, format!("Regular expression is invalid: {what}"))
+            CommandError::new(
+                codes.invalid,
+                format!("Regular expression is invalid: {what}"),
+            )
         };
         if pattern.contains('\0') {
             let message = "Regular expression cannot contain an embedded null byte";
             return Err(CommandError::new(codes.null_byte, message));
         }
         if pattern.len() > MAX_PATTERN_BYTES {
-            return Err(invalid("pattern string is longer than the limit set by the application".to_owned()));
+            return Err(invalid(
+                "pattern string is longer than the limit set by the application".to_owned(),
+            ));
         }
         let mut builder = RegexBuilder::new();
         builder
@@ -102,8 +107,12 @@ impl Pattern {
         let regex = regex.map_err(|error| {
             // The position counts the limits in front of the pattern.
             let what = error.to_string();
-            let what = what.rsplit_once(": ").map_or(what.as_str(), |(_, what)| what);
-            let at = error.offset().map_or(0, |at| at.saturating_sub(LIMITS.len()));
+            let what = what
+                .rsplit_once(": ")
+                .map_or(what.as_str(), |(_, what)| what);
+            let at = error
+                .offset()
+                .map_or(0, |at| at.saturating_sub(LIMITS.len()));
             invalid(format!("{what} at offset {at}"))
         })?;
         Ok(Self {
@@ -160,7 +169,9 @@ impl Pattern {
         start: usize,
         locations: &mut CaptureLocations,
     ) -> Result<Option<Found>, CommandError> {
-        let found = self.regex.captures_read_at(locations, text.as_bytes(), start);
+        let found = self
+            .regex
+            .captures_read_at(locations, text.as_bytes(), start);
         let found = found.map_err(|error| {
             let message = format!("Error occurred while executing the regular expression: {error}");
             CommandError::location(51_156, message)
@@ -168,7 +179,9 @@ impl Pattern {
         Ok(found.map(|whole| Found {
             start: whole.start(),
             end: whole.end(),
-            groups: (1..locations.len()).map(|group| locations.get(group)).collect(),
+            groups: (1..locations.len())
+                .map(|group| locations.get(group))
+                .collect(),
         }))
     }
 

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use crate::bson::value::integer_of;
 use crate::bson::{Decimal128, Doc, Value, order};
 use crate::error::CommandError;
-use crate::query::expression::function::Outcome;
 use crate::query::decimal::{self, Precision, To};
+use crate::query::expression::function::Outcome;
 use crate::query::number::{self, any_decimal, to_decimal};
 
 /// The numbers for which a function is defined, and the error for others.
@@ -238,7 +238,13 @@ pub fn natural_logarithm(arguments: &[Value<'_>]) -> Outcome {
         code: 28_766,
         message: "$ln's argument must be a positive number",
     };
-    real_in("$ln", arguments, f64::ln, decimal::natural_logarithm, &domain)
+    real_in(
+        "$ln",
+        arguments,
+        f64::ln,
+        decimal::natural_logarithm,
+        &domain,
+    )
 }
 
 /// `$log10`
@@ -248,7 +254,13 @@ pub fn decimal_logarithm(arguments: &[Value<'_>]) -> Outcome {
         code: 28_761,
         message: "$log10's argument must be a positive number",
     };
-    real_in("$log10", arguments, f64::log10, decimal::decimal_logarithm, &domain)
+    real_in(
+        "$log10",
+        arguments,
+        f64::log10,
+        decimal::decimal_logarithm,
+        &domain,
+    )
 }
 
 /// `$log`
@@ -260,7 +272,8 @@ pub fn logarithm(arguments: &[Value<'_>]) -> Outcome {
         return Ok(Value::Null);
     };
     let (real, real_base) = (number.as_f64().unwrap_or(0.0), base.as_f64().unwrap_or(0.0));
-    let positive = |value: &Value<'_>| !value.as_f64().is_some_and(|real| real < 0.0) && value.is_truthy();
+    let positive =
+        |value: &Value<'_>| !value.as_f64().is_some_and(|real| real < 0.0) && value.is_truthy();
     if !positive(number) {
         let message = format!("$log's argument must be a positive number, but is {number}");
         return Err(CommandError::location(28_758, message));
@@ -290,9 +303,9 @@ pub fn exponential(arguments: &[Value<'_>]) -> Outcome {
 pub fn real(name: &str, arguments: &[Value<'_>], compute: fn(f64) -> f64) -> Outcome {
     match one_number(name, arguments)? {
         None => Ok(Value::Null),
-        Some(Value::Decimal128(_)) => Err(CommandError::unsupported(format!(
-            "{name} of Decimal128"
-        ))),
+        Some(Value::Decimal128(_)) => {
+            Err(CommandError::unsupported(format!("{name} of Decimal128")))
+        }
         Some(number) => Ok(number
             .as_f64()
             .map_or(Value::Null, |number| Value::Double(compute(number)))),
@@ -363,7 +376,11 @@ fn one_number<'v, 'a>(
         Some(value) if value.is_nullish() => Ok(None),
         Some(value) if value.is_number() => Ok(Some(value)),
         Some(value) => Err(CommandError::location(
-            28_765,
+            if matches!(name, "$round" | "$trunc") {
+                51_081
+            } else {
+                28_765
+            },
             format!(
                 "{name} only supports numeric types, not {}",
                 value.kind().alias()
@@ -463,6 +480,17 @@ fn read_place(name: &str, place: &Value<'_>) -> Result<i32, CommandError> {
         let message = format!("precision argument to  {name} must be a integral value, not {kind}");
         return Err(CommandError::location(16_004, message));
     }
+    let beyond = |place: f64| place.abs() > f64::from(i32::MAX) || place.is_nan();
+    let unbounded = match place {
+        Value::Double(place) => beyond(*place),
+        other => other
+            .as_i64()
+            .is_some_and(|place| i32::try_from(place).is_err()),
+    };
+    if unbounded {
+        let message = format!("Can't coerce out of range value {place} to long");
+        return Err(CommandError::location(31_109, message));
+    }
     let whole = place.as_i64().and_then(|place| i32::try_from(place).ok());
     let whole = whole.ok_or_else(|| {
         let message = format!("precision argument to  {name} must be a integral value");
@@ -471,6 +499,7 @@ fn read_place(name: &str, place: &Value<'_>) -> Result<i32, CommandError> {
     if (-20..=100).contains(&whole) {
         return Ok(whole);
     }
-    let message = format!("cannot apply {name} with precision value {whole} value must be in [-20, 100]");
+    let message =
+        format!("cannot apply {name} with precision value {whole} value must be in [-20, 100]");
     Err(CommandError::location(51_083, message))
 }

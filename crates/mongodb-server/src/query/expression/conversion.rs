@@ -51,7 +51,9 @@ pub fn convert(arguments: &[Value<'_>]) -> Outcome {
         }
     };
     if Kind::from_alias(&kind).is_none() {
-        return Err(CommandError::bad_value(format!("Unknown type name: {kind}")));
+        return Err(CommandError::bad_value(format!(
+            "Unknown type name: {kind}"
+        )));
     }
     convert_to(std::slice::from_ref(input), &kind)
 }

@@ -81,7 +81,8 @@ pub fn from_string(arguments: &[Value<'_>]) -> Outcome {
         }
         other => {
             let kind = other.kind().alias();
-            let message = format!("$dateFromString requires that 'format' be a string, found: {kind}");
+            let message =
+                format!("$dateFromString requires that 'format' be a string, found: {kind}");
             return Err(CommandError::location(40_684, message));
         }
     };
@@ -155,13 +156,26 @@ pub fn from_parts(arguments: &[Value<'_>]) -> Outcome {
         part_or("millisecond", millisecond, 0)?,
     ];
     let zone = Zone::parse_argument(timezone)?;
-    let ([Some(year), Some(month), Some(day)], [Some(hour), Some(minute), Some(second), Some(milli)], Some(zone)) =
-        (dates, times, zone)
+    let (
+        [Some(year), Some(month), Some(day)],
+        [Some(hour), Some(minute), Some(second), Some(milli)],
+        Some(zone),
+    ) = (dates, times, zone)
     else {
         return Ok(Value::Null);
     };
-    check_range(if by_week { "isoWeekYear" } else { "year" }, year, 1..=9_999, 40_523)?;
-    for (name, value) in [("month", month), ("day", day), ("hour", hour), ("minute", minute)] {
+    check_range(
+        if by_week { "isoWeekYear" } else { "year" },
+        year,
+        1..=9_999,
+        40_523,
+    )?;
+    for (name, value) in [
+        ("month", month),
+        ("day", day),
+        ("hour", hour),
+        ("minute", minute),
+    ] {
         check_range(name, value, -32_768..=32_767, 31_034)?;
     }
     let start = if by_week {

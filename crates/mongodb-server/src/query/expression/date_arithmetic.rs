@@ -33,7 +33,10 @@ impl Unit {
             return if value.is_nullish() {
                 Ok(None)
             } else {
-                Err(CommandError::location(code, "requires 'unit' to be a string"))
+                Err(CommandError::location(
+                    code,
+                    "requires 'unit' to be a string",
+                ))
             };
         };
         Ok(Some(match name {
@@ -137,18 +140,18 @@ pub fn difference(arguments: &[Value<'_>]) -> Outcome {
         return Ok(Value::Null);
     };
     let count = |milliseconds: i64| -> Result<i64, CommandError> {
+        if let Unit::Milliseconds(unit) = unit {
+            // Only offsets that are no whole number of units move the boundaries.
+            let offset = zone.offset_at(milliseconds).ok_or_else(out_of_range)?;
+            let shifted = milliseconds.checked_add(offset.rem_euclid(unit));
+            return Ok(shifted.ok_or_else(out_of_range)?.div_euclid(unit));
+        }
         let local = local(milliseconds, zone)?;
         let days = local.and_utc().timestamp_millis().div_euclid(DAY);
         Ok(match unit {
-            // Only offsets that are no whole number of units move the boundaries.
-            Unit::Milliseconds(unit) => {
-                let offset = zone.offset_at(milliseconds).ok_or_else(out_of_range)?;
-                let shifted = milliseconds.checked_add(offset.rem_euclid(unit));
-                shifted.ok_or_else(out_of_range)?.div_euclid(unit)
-            }
-            Unit::Day => days,
             Unit::Week => (days - i64::from(local.weekday().days_since(first))).div_euclid(7),
             Unit::Months(unit) => months_of(local).div_euclid(i64::from(unit)),
+            Unit::Day | Unit::Milliseconds(_) => days,
         })
     };
     let difference = count(end)?.checked_sub(count(start)?);
@@ -224,7 +227,10 @@ fn start_of_bin(
         Unit::Months(months) => {
             let bin = size.checked_mul(i64::from(months))?;
             let since = months_of(local) - 24_000;
-            let months = since.div_euclid(bin).checked_mul(bin)?.checked_add(24_000)?;
+            let months = since
+                .div_euclid(bin)
+                .checked_mul(bin)?
+                .checked_add(24_000)?;
             let year = i32::try_from(months.div_euclid(12)).ok()?;
             let month = u32::try_from(months.rem_euclid(12)).ok()? + 1;
             let start = NaiveDate::from_ymd_opt(year, month, 1)?;

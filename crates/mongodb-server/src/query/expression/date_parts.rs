@@ -3,7 +3,9 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use chrono::{Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _, Weekday};
+use chrono::{
+    Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _, Weekday,
+};
 
 use crate::error::CommandError;
 use crate::query::expression::date_zone::Zone;
@@ -111,8 +113,7 @@ fn year_text(year: i32) -> Result<String, CommandError> {
     if (0..=9_999).contains(&year) {
         return Ok(format!("{year:04}"));
     }
-    let message =
-        format!("$dateToString is only defined on year 0-9999, tried to use year {year}");
+    let message = format!("$dateToString is only defined on year 0-9999, tried to use year {year}");
     Err(CommandError::location(18_537, message))
 }
 
@@ -216,12 +217,8 @@ impl Given {
         } else {
             NaiveDate::from_ymd_opt(self.year?, self.month.unwrap_or(1), self.day.unwrap_or(1))?
         };
-        let time = NaiveTime::from_hms_milli_opt(
-            self.hour,
-            self.minute,
-            self.second,
-            self.millisecond,
-        )?;
+        let time =
+            NaiveTime::from_hms_milli_opt(self.hour, self.minute, self.second, self.millisecond)?;
         Some(Read {
             local: date.and_time(time),
             zone: self.zone,

@@ -117,7 +117,17 @@ mod tests {
 
     #[test]
     fn malformed_offsets_and_unknown_names_are_rejected() {
-        for text in ["+5", "+1:30", "+01:3", "+010", "5", "", "Europe/Nowhere", "+aa", "+é"] {
+        for text in [
+            "+5",
+            "+1:30",
+            "+01:3",
+            "+010",
+            "5",
+            "",
+            "Europe/Nowhere",
+            "+aa",
+            "+é",
+        ] {
             assert_eq!(Zone::parse(text), None, "{text}");
         }
     }
@@ -128,7 +138,10 @@ mod tests {
         let at = |text: &str| {
             let local = text.parse::<NaiveDateTime>().expect("a local time");
             let instant = berlin.instant(local).expect("a date in range");
-            Zone::UTC.local(instant).expect("a date in range").to_string()
+            Zone::UTC
+                .local(instant)
+                .expect("a date in range")
+                .to_string()
         };
         assert_eq!(at("2024-03-31T02:30:00"), "2024-03-31 01:30:00");
         assert_eq!(at("2024-10-27T02:30:00"), "2024-10-27 00:30:00");

@@ -88,9 +88,7 @@ impl SpecialForm {
                 let null = values.first().is_some_and(Value::is_nullish);
                 match (function.call(&values), on_null, on_error) {
                     (Ok(_), Some(on_null), _) if null => on_null.evaluate(scope),
-                    (Err(error), _, Some(on_error))
-                        if error.code() == Code::CONVERSION_FAILURE =>
-                    {
+                    (Err(error), _, Some(on_error)) if error.code() == Code::CONVERSION_FAILURE => {
                         on_error.evaluate(scope)
                     }
                     (outcome, _, _) => outcome,
@@ -245,9 +243,8 @@ fn filter_limit(limit: &Value<'_>) -> Result<Option<usize>, CommandError> {
     }
     let whole = limit.as_i64().and_then(|limit| i32::try_from(limit).ok());
     let whole = whole.ok_or_else(|| {
-        let message = format!(
-            "$filter: limit must be represented as a 32-bit integral value: {limit}"
-        );
+        let message =
+            format!("$filter: limit must be represented as a 32-bit integral value: {limit}");
         CommandError::location(327_391, message)
     })?;
     match usize::try_from(whole) {

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use crate::query::expression::function::{Compute, Function, Parameters};
 use crate::query::expression::{
-    arithmetic, array, boolean, conversion, date, date_arithmetic, object, set, string, sum, text_search,
+    arithmetic, array, boolean, conversion, date, date_arithmetic, object, set, string, sum,
+    text_search,
 };
 
 /// Any number of arguments.
@@ -238,10 +239,10 @@ static FUNCTIONS: &[Function] = &[
     function("$split", listed(2, 2), string::split),
     function("$sqrt", listed(1, 1), arithmetic::square_root),
     function("$strLenBytes", listed(1, 1), |a| {
-        string::length(a, str::len)
+        string::length("$strLenBytes", a, str::len)
     }),
     function("$strLenCP", listed(1, 1), |a| {
-        string::length(a, |text| text.chars().count())
+        string::length("$strLenCP", a, |text| text.chars().count())
     }),
     function("$strcasecmp", listed(2, 2), string::compare_without_case),
     function("$substr", listed(3, 3), string::substring_bytes),

@@ -21,7 +21,11 @@ fn special(number: f64) -> Option<&'static str> {
         return Some("NaN");
     }
     if number.is_infinite() {
-        return Some(if number > 0.0 { "Infinity" } else { "-Infinity" });
+        return Some(if number > 0.0 {
+            "Infinity"
+        } else {
+            "-Infinity"
+        });
     }
     None
 }
@@ -44,7 +48,10 @@ fn from_scientific(text: &str, limit: i32) -> String {
         let (first, rest) = digits.split_at(1);
         let point = if rest.is_empty() { "" } else { "." };
         let direction = if exponent < 0 { '-' } else { '+' };
-        return format!("{sign}{first}{point}{rest}e{direction}{:02}", exponent.abs());
+        return format!(
+            "{sign}{first}{point}{rest}e{direction}{:02}",
+            exponent.abs()
+        );
     }
     let Ok(whole) = usize::try_from(exponent + 1) else {
         let zeros = usize::try_from(-exponent - 1).unwrap_or_default();

@@ -84,22 +84,62 @@ pub fn from_array(arguments: &[Value<'_>]) -> Outcome {
         }
         _ => return Ok(Value::Null),
     };
-    let wrong = || {
-        CommandError::location(
-            40_392,
-            "$arrayToObject requires an object with keys of 'k' and 'v', or an array of two",
-        )
-    };
+    let wrong = |code: i32, message: &str| CommandError::location(code, message.to_owned());
     let mut fields: Vec<(String, Value<'static>)> = Vec::new();
+    // The first item determines the form of all.
+    let pairs = items
+        .values()
+        .next()
+        .is_some_and(|first| first.as_array().is_some());
     for item in items.values() {
         let (name, value) = match (item.as_document(), item.as_array()) {
-            (Some(doc), _) if doc.len() == 2 => (doc.get("k"), doc.get("v")),
-            (_, Some(pair)) if pair.len() == 2 => (pair.values().next(), pair.values().nth(1)),
-            _ => return Err(wrong()),
+            (Some(_), _) if pairs => {
+                return Err(wrong(
+                    40_391,
+                    "$arrayToObject requires a consistent input format",
+                ));
+            }
+            (_, Some(_)) if !pairs => {
+                return Err(wrong(
+                    40_396,
+                    "$arrayToObject requires a consistent input format",
+                ));
+            }
+            (Some(doc), _) if doc.len() != 2 => {
+                let message = "$arrayToObject requires an object keys of 'k' and 'v'";
+                return Err(wrong(40_392, message));
+            }
+            (Some(doc), _) => match (doc.get("k"), doc.get("v")) {
+                (Some(name), Some(value)) => (name, value),
+                _ => {
+                    let message = "$arrayToObject requires an object with keys 'k' and 'v'";
+                    return Err(wrong(40_393, message));
+                }
+            },
+            (_, Some(pair)) => match (pair.values().next(), pair.values().nth(1)) {
+                (Some(name), Some(value)) if pair.len() == 2 => (name, value),
+                _ => {
+                    let message = "$arrayToObject requires an array of size 2 arrays";
+                    return Err(wrong(40_397, message));
+                }
+            },
+            _ => {
+                let message = "Unrecognised input type format for $arrayToObject";
+                return Err(wrong(40_398, message));
+            }
         };
-        let (Some(Value::String(name)), Some(value)) = (name, value) else {
-            return Err(wrong());
+        let Value::String(name) = name else {
+            let code = if pairs { 40_395 } else { 40_394 };
+            let message = "$arrayToObject requires an object where the key is of type string";
+            return Err(wrong(code, message));
         };
+        if name.contains('\0') {
+            let code = if pairs { 4_940_400 } else { 4_940_401 };
+            return Err(wrong(
+                code,
+                "Key field cannot contain an embedded null byte",
+            ));
+        }
         let value = value.into_owned();
         match fields.iter_mut().find(|(known, _)| *known == name) {
             Some(known) => known.1 = value,

@@ -90,6 +90,9 @@ fn parse_field(path: &str, variables: &[&str]) -> Result<Expression, CommandErro
 
 fn parse_variable(name: &str, variables: &[&str]) -> Result<Variable, CommandError> {
     match name {
+        "" => Err(CommandError::failed_to_parse(
+            "empty variable names are not allowed",
+        )),
         "ROOT" | "CURRENT" => Ok(Variable::Root),
         "REMOVE" => Ok(Variable::Remove),
         "NOW" => Ok(Variable::Now),

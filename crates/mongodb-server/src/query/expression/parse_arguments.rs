@@ -139,8 +139,9 @@ impl Function {
             Value::Array(bytes) if Doc::new(bytes).len() != 1 => {
                 let passed = Doc::new(bytes).len();
                 let name = self.name;
-                let message =
-                    format!("{name} accepts exactly one argument if given an array, but was given {passed}");
+                let message = format!(
+                    "{name} accepts exactly one argument if given an array, but was given {passed}"
+                );
                 Err(CommandError::location(40_536, message))
             }
             Value::Array(bytes) => {

@@ -36,7 +36,9 @@ pub fn find_all(arguments: &[Value<'_>]) -> Outcome {
         let (mut counted_bytes, mut counted) = (0, 0);
         pattern.find_all(text, |found| {
             // `\K` can move the start of a match behind the one before.
-            counted += text.get(counted_bytes..found.start).map_or(0, |skipped| skipped.chars().count());
+            counted += text
+                .get(counted_bytes..found.start)
+                .map_or(0, |skipped| skipped.chars().count());
             counted_bytes = counted_bytes.max(found.start);
             all.push_built(describe(text, &found, counted));
             if all.size() > MAX_FOUND_BYTES {
