@@ -53,6 +53,7 @@ pub fn delete(
 }
 
 /// A statement with its limit.
+#[derive(Clone, Copy)]
 struct Deletion<'a> {
     statement: Statement<'a>,
     limit: Option<usize>,

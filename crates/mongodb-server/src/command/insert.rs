@@ -131,7 +131,7 @@ pub fn with_timestamps(document: Doc<'_>) -> Vec<u8> {
             builder.push_element(element);
             continue;
         }
-        let now = u64::try_from(unix_ms() / 1_000).unwrap_or_default() << 32 | 1;
+        let now = (unix_ms() / 1_000) << 32 | 1;
         let next = |last: u64| Some(now.max(last + 1));
         let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
         let stamp = last.map_or(now, |last| now.max(last + 1));

@@ -30,10 +30,9 @@ impl WriteConcern {
                     let name = format!("writeConcern.{name}");
                     return Err(call.wrong_type(&name, value.kind(), "bool"));
                 }
-                "j" | "fsync" => {}
                 "w" => journal |= is_majority(&value)?,
                 "wtimeout" | "wtimeoutMS" => check_timeout(&value)?,
-                "provenance" => {}
+                "j" | "fsync" | "provenance" => {}
                 name => {
                     let message = format!("BSON field 'writeConcern.{name}' is an unknown field.");
                     return Err(CommandError::location(40_415, message));

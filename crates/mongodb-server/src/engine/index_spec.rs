@@ -91,11 +91,10 @@ impl IndexSpec {
     fn read_option(&mut self, name: &str, value: &Value<'_>) -> Result<bool, CommandError> {
         match name {
             "key" | "name" | "v" | "ns" | "dropDups" => return Ok(false),
-            "background" => {}
             "unique" => self.unique = value.is_truthy(),
             "sparse" => self.sparse = value.is_truthy(),
             "hidden" if !value.is_truthy() => return Ok(false),
-            "comment" => {}
+            "background" | "comment" => {}
             "expireAfterSeconds" => {
                 let seconds = value.as_i64().filter(|seconds| *seconds >= 0);
                 self.expire_after_seconds = Some(seconds.ok_or_else(|| {

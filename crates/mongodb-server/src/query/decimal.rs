@@ -113,19 +113,19 @@ fn change(number: Decimal128, operation: impl Fn(&mut Context<Wide>, &mut Wide))
 }
 
 pub fn add(left: Decimal128, right: Decimal128) -> Decimal128 {
-    combine(left, right, |context, left, right| context.add(left, right))
+    combine(left, right, Context::<Wide>::add)
 }
 
 pub fn subtract(left: Decimal128, right: Decimal128) -> Decimal128 {
-    combine(left, right, |context, left, right| context.sub(left, right))
+    combine(left, right, Context::<Wide>::sub)
 }
 
 pub fn multiply(left: Decimal128, right: Decimal128) -> Decimal128 {
-    combine(left, right, |context, left, right| context.mul(left, right))
+    combine(left, right, Context::<Wide>::mul)
 }
 
 pub fn divide(left: Decimal128, right: Decimal128) -> Decimal128 {
-    combine(left, right, |context, left, right| context.div(left, right))
+    combine(left, right, Context::<Wide>::div)
 }
 
 /// Returns the remainder of the division towards zero, exact for any two numbers.
@@ -227,19 +227,19 @@ pub fn whole_i64(number: Decimal128) -> Option<i64> {
 }
 
 pub fn square_root(number: Decimal128) -> Decimal128 {
-    change(number, |context, number| context.sqrt(number))
+    change(number, Context::<Wide>::sqrt)
 }
 
 pub fn exponential(number: Decimal128) -> Decimal128 {
-    change(number, |context, number| context.exp(number))
+    change(number, Context::<Wide>::exp)
 }
 
 pub fn natural_logarithm(number: Decimal128) -> Decimal128 {
-    change(number, |context, number| context.ln(number))
+    change(number, Context::<Wide>::ln)
 }
 
 pub fn decimal_logarithm(number: Decimal128) -> Decimal128 {
-    change(number, |context, number| context.log10(number))
+    change(number, Context::<Wide>::log10)
 }
 
 /// Returns a power, with all 34 digits.

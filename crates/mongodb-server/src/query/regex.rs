@@ -4,8 +4,9 @@
 //! `(*UCP)`.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
 
+use convoy_server_kit::RunClock;
 use pcre2::bytes::{CaptureLocations, Regex, RegexBuilder};
 
 use crate::bson::Value;
@@ -20,15 +21,19 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Maximum size of a pattern in bytes.
 const MAX_PATTERN_BYTES: usize = 32_764;
 
-/// Time that a search for all matches may take.
-const SEARCH_TIME: Duration = Duration::from_secs(2);
+/// Nanoseconds that a search for all matches may take.
+const SEARCH_TIME: u64 = 10_000_000_000;
 
 /// A compiled pattern with its source text.
 #[derive(Clone)]
 pub struct Pattern {
     text: String,
     options: String,
-    regex: Regex,
+    /// For ASCII text, if the pattern is ASCII too: PCRE2 need not check the rest of the text for
+    /// valid UTF-8 before each match.
+    ascii: Option<Regex>,
+    /// For any text; compiled when needed.
+    any: Arc<OnceLock<Option<Regex>>>,
 }
 
 /// Error codes of the place where a pattern is given.
@@ -85,52 +90,70 @@ impl Pattern {
                 "pattern string is longer than the limit set by the application".to_owned(),
             ));
         }
-        let mut builder = RegexBuilder::new();
-        builder
-            .utf(true)
-            .jit_if_available(true)
-            .max_jit_stack_size(Some(STACK_BYTES));
-        for letter in options.chars() {
-            match letter {
-                'i' => builder.caseless(true),
-                'm' => builder.multi_line(true),
-                's' => builder.dotall(true),
-                'x' => builder.extended(true),
-                'u' => &mut builder,
-                _ => {
-                    let message = format!("invalid flag in regex options: {letter}");
-                    return Err(CommandError::location(51_108, message));
-                }
-            };
-        }
-        let regex = builder.build(&format!("{LIMITS}{pattern}"));
-        let regex = regex.map_err(|error| {
-            // The position counts the limits in front of the pattern.
-            let what = error.to_string();
-            let what = what
-                .rsplit_once(": ")
-                .map_or(what.as_str(), |(_, what)| what);
-            let at = error
-                .offset()
-                .map_or(0, |at| at.saturating_sub(LIMITS.len()));
-            invalid(format!("{what} at offset {at}"))
-        })?;
+        let wide = || -> Result<Regex, CommandError> {
+            let built = builder(options)?
+                .utf(true)
+                .build(&format!("{LIMITS}{pattern}"));
+            built.map_err(|error| {
+                // The position counts the limits in front of the pattern.
+                let what = error.to_string();
+                let what = what
+                    .rsplit_once(": ")
+                    .map_or(what.as_str(), |(_, what)| what);
+                let at = error
+                    .offset()
+                    .map_or(0, |at| at.saturating_sub(LIMITS.len()));
+                invalid(format!("{what} at offset {at}"))
+            })
+        };
+        let ascii = if pattern.is_ascii() {
+            let built = builder(options)?.build(&format!("{LIMITS}{pattern}"));
+            built.ok()
+        } else {
+            None
+        };
+        let any = match ascii {
+            Some(_) => OnceLock::new(),
+            None => OnceLock::from(Some(wide()?)),
+        };
         Ok(Self {
             text: pattern.to_owned(),
             options: options.to_owned(),
-            regex,
+            ascii,
+            any: Arc::new(any),
         })
+    }
+
+    /// Returns the compiled pattern for a text.
+    fn regex_for(&self, text: &str) -> Option<&Regex> {
+        match &self.ascii {
+            Some(regex) if text.is_ascii() => Some(regex),
+            _ => {
+                let any = self.any.get_or_init(|| {
+                    let built = builder(&self.options)
+                        .ok()?
+                        .utf(true)
+                        .build(&format!("{LIMITS}{}", self.text));
+                    built.ok()
+                });
+                any.as_ref()
+            }
+        }
     }
 
     /// Returns whether a text matches. A search that exceeds the limits finds nothing, as in
     /// MongoDB.
     pub fn is_match(&self, text: &str) -> bool {
-        self.regex.is_match(text.as_bytes()).unwrap_or(false)
+        let regex = self.regex_for(text);
+        regex.is_some_and(|regex| regex.is_match(text.as_bytes()).unwrap_or(false))
     }
 
     /// Returns the first match at or after `start`.
     pub fn find_at(&self, text: &str, start: usize) -> Result<Option<Found>, CommandError> {
-        self.search(text, start, &mut self.regex.capture_locations())
+        let Some(regex) = self.regex_for(text) else {
+            return Ok(None);
+        };
+        search(regex, text, start, &mut regex.capture_locations())
     }
 
     /// Visits all matches, until `visit` fails. After an empty match, the search continues at the
@@ -140,15 +163,18 @@ impl Pattern {
         text: &str,
         mut visit: impl FnMut(Found) -> Result<(), CommandError>,
     ) -> Result<(), CommandError> {
-        let began = Instant::now();
-        let mut locations = self.regex.capture_locations();
+        let clock = RunClock::start();
+        let Some(regex) = self.regex_for(text) else {
+            return Ok(());
+        };
+        let mut locations = regex.capture_locations();
         let mut start = 0;
         loop {
-            if began.elapsed() > SEARCH_TIME {
+            if clock.now() > SEARCH_TIME {
                 let message = "the search for all matches exceeded its time limit";
                 return Err(CommandError::new(Code::MAX_TIME_EXPIRED, message));
             }
-            let Some(found) = self.search(text, start, &mut locations)? else {
+            let Some(found) = search(regex, text, start, &mut locations)? else {
                 return Ok(());
             };
             start = found.end;
@@ -163,28 +189,6 @@ impl Pattern {
         }
     }
 
-    fn search(
-        &self,
-        text: &str,
-        start: usize,
-        locations: &mut CaptureLocations,
-    ) -> Result<Option<Found>, CommandError> {
-        let found = self
-            .regex
-            .captures_read_at(locations, text.as_bytes(), start);
-        let found = found.map_err(|error| {
-            let message = format!("Error occurred while executing the regular expression: {error}");
-            CommandError::location(51_156, message)
-        })?;
-        Ok(found.map(|whole| Found {
-            start: whole.start(),
-            end: whole.end(),
-            groups: (1..locations.len())
-                .map(|group| locations.get(group))
-                .collect(),
-        }))
-    }
-
     /// Returns whether a text matches; a stored regular expression matches if it is the same.
     pub fn matches_value(&self, value: &Value<'_>) -> bool {
         match value {
@@ -193,6 +197,48 @@ impl Pattern {
             _ => false,
         }
     }
+}
+
+/// Returns a builder with MongoDB's options: some of the letters `imsxu`.
+fn builder(options: &str) -> Result<RegexBuilder, CommandError> {
+    let mut builder = RegexBuilder::new();
+    builder
+        .jit_if_available(true)
+        .max_jit_stack_size(Some(STACK_BYTES));
+    for letter in options.chars() {
+        match letter {
+            'i' => builder.caseless(true),
+            'm' => builder.multi_line(true),
+            's' => builder.dotall(true),
+            'x' => builder.extended(true),
+            'u' => &mut builder,
+            _ => {
+                let message = format!("invalid flag in regex options: {letter}");
+                return Err(CommandError::location(51_108, message));
+            }
+        };
+    }
+    Ok(builder)
+}
+
+fn search(
+    regex: &Regex,
+    text: &str,
+    start: usize,
+    locations: &mut CaptureLocations,
+) -> Result<Option<Found>, CommandError> {
+    let found = regex.captures_read_at(locations, text.as_bytes(), start);
+    let found = found.map_err(|error| {
+        let message = format!("Error occurred while executing the regular expression: {error}");
+        CommandError::location(51_156, message)
+    })?;
+    Ok(found.map(|whole| Found {
+        start: whole.start(),
+        end: whole.end(),
+        groups: (1..locations.len())
+            .map(|group| locations.get(group))
+            .collect(),
+    }))
 }
 
 impl fmt::Debug for Pattern {
@@ -240,9 +286,9 @@ mod tests {
 
     #[test]
     fn endless_backtracking_ends() {
-        let began = Instant::now();
+        let clock = RunClock::start();
         assert!(!matches("^(a+)+$", "", &format!("{}!", "a".repeat(40))));
-        assert!(began.elapsed() < Duration::from_secs(20));
+        assert!(clock.now() < 20_000_000_000);
     }
 
     #[test]

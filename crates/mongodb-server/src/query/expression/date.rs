@@ -183,18 +183,20 @@ pub fn from_parts(arguments: &[Value<'_>]) -> Outcome {
     } else {
         first_of_month(year, month)
     };
-    let rest = (day - 1)
-        .checked_mul(DAY)
-        .and_then(|sum| sum.checked_add(hour.checked_mul(DAY / 24)?))
-        .and_then(|sum| sum.checked_add(minute.checked_mul(60_000)?))
-        .and_then(|sum| sum.checked_add(second.checked_mul(1_000)?))
-        .and_then(|sum| sum.checked_add(milli));
-    let local = start.zip(rest).and_then(|(start, rest)| {
-        let start = start.and_time(NaiveTime::MIN);
-        start.checked_add_signed(chrono::TimeDelta::try_milliseconds(rest)?)
-    });
+    let local = start.and_then(|start| carried(start, day, [hour, minute, second, milli]));
     let instant = local.and_then(|local| zone.instant(local));
     instant.map(Value::DateTime).ok_or_else(out_of_range)
+}
+
+/// Adds days, counted from 1, and the parts of a time, which may exceed their ranges.
+fn carried(start: NaiveDate, day: i64, time: [i64; 4]) -> Option<NaiveDateTime> {
+    let units = [DAY / 24, 60_000, 1_000, 1];
+    let mut sum = (day - 1).checked_mul(DAY)?;
+    for (count, unit) in time.into_iter().zip(units) {
+        sum = sum.checked_add(count.checked_mul(unit)?)?;
+    }
+    let start = start.and_time(NaiveTime::MIN);
+    start.checked_add_signed(chrono::TimeDelta::try_milliseconds(sum)?)
 }
 
 /// Reads a part of a date, which has a default if it is omitted; `None` if it is null or missing.

@@ -84,7 +84,7 @@ pub fn format(local: NaiveDateTime, pattern: &str, offset: i64) -> Result<String
             text.push(letter);
             continue;
         }
-        text.push_str(&match letters.next() {
+        let piece = match letters.next() {
             Some('Y') => year_text(local.year())?,
             Some('m') => format!("{:02}", local.month()),
             Some('d') => format!("{:02}", local.day()),
@@ -103,7 +103,8 @@ pub fn format(local: NaiveDateTime, pattern: &str, offset: i64) -> Result<String
             Some('z') => offset_text(offset),
             Some('Z') => format!("{:+}", offset / MINUTE),
             _ => "%".to_owned(),
-        });
+        };
+        text.push_str(&piece);
     }
     Ok(text)
 }

@@ -94,13 +94,13 @@ impl Zone {
         let milliseconds = local.and_utc().timestamp_millis();
         match self {
             Self::Fixed(minutes) => milliseconds.checked_sub(minutes * MINUTE),
-            Self::Named(zone) => match zone.from_local_datetime(&local).earliest() {
-                Some(instant) => Some(instant.timestamp_millis()),
-                None => {
-                    let before = local.checked_sub_signed(TimeDelta::days(1))?;
-                    milliseconds.checked_sub(seconds_ahead(zone, before) * 1_000)
+            Self::Named(zone) => {
+                if let Some(instant) = zone.from_local_datetime(&local).earliest() {
+                    return Some(instant.timestamp_millis());
                 }
-            },
+                let before = local.checked_sub_signed(TimeDelta::days(1))?;
+                milliseconds.checked_sub(seconds_ahead(zone, before) * 1_000)
+            }
         }
     }
 }

@@ -86,13 +86,8 @@ impl SpecialForm {
             } => {
                 let values = evaluate_arguments(arguments, *scope)?;
                 let null = values.first().is_some_and(Value::is_nullish);
-                match (function.call(&values), on_null, on_error) {
-                    (Ok(_), Some(on_null), _) if null => on_null.evaluate(scope),
-                    (Err(error), _, Some(on_error)) if error.code() == Code::CONVERSION_FAILURE => {
-                        on_error.evaluate(scope)
-                    }
-                    (outcome, _, _) => outcome,
-                }
+                let outcome = function.call(&values);
+                evaluate_fallback(outcome, null, [on_error.as_ref(), on_null.as_ref()], scope)
             }
             Self::Map { input, name, inner } => evaluate_map(input, name, inner, scope),
             Self::Filter {
@@ -107,6 +102,22 @@ impl SpecialForm {
                 inner,
             } => evaluate_reduce(input, initial, inner, scope),
         }
+    }
+}
+
+/// Returns the outcome of a call, or else what the call says to return.
+fn evaluate_fallback<'a>(
+    outcome: Result<Value<'a>, CommandError>,
+    null: bool,
+    fallbacks: [Option<&'a Expression>; 2],
+    scope: &Scope<'a>,
+) -> Result<Value<'a>, CommandError> {
+    match (outcome, fallbacks) {
+        (Ok(_), [_, Some(on_null)]) if null => on_null.evaluate(scope),
+        (Err(error), [Some(on_error), _]) if error.code() == Code::CONVERSION_FAILURE => {
+            on_error.evaluate(scope)
+        }
+        (outcome, _) => outcome,
     }
 }
 

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use crate::query::expression::function::{Compute, Function, Parameters};
 use crate::query::expression::{
-    arithmetic, array, boolean, conversion, date, date_arithmetic, object, set, string, sum,
-    text_search,
+    arithmetic, array, boolean, conversion, date, date_arithmetic, object, rounding, set, string,
+    sum, text_search,
 };
 
 /// Any number of arguments.
@@ -46,7 +46,7 @@ static FUNCTIONS: &[Function] = &[
     function("$avg", listed(0, MANY), sum::average),
     function("$binarySize", listed(1, 1), string::binary_size),
     function("$bsonSize", listed(1, 1), object::bson_size),
-    function("$ceil", listed(1, 1), arithmetic::ceil),
+    function("$ceil", listed(1, 1), rounding::ceil),
     function("$cmp", listed(2, 2), boolean::compare),
     function("$concat", listed(0, MANY), string::concat),
     function("$concatArrays", listed(0, MANY), array::concat),
@@ -131,7 +131,7 @@ static FUNCTIONS: &[Function] = &[
     }),
     function("$exp", listed(1, 1), arithmetic::exponential),
     function("$first", listed(1, 1), array::first),
-    function("$floor", listed(1, 1), arithmetic::floor),
+    function("$floor", listed(1, 1), rounding::floor),
     function(
         "$getField",
         named(&["field"], &["input"]),
@@ -215,7 +215,7 @@ static FUNCTIONS: &[Function] = &[
         |a| string::replace(a, false),
     ),
     function("$reverseArray", listed(1, 1), array::reverse),
-    function("$round", listed(1, 2), arithmetic::round),
+    function("$round", listed(1, 2), rounding::round),
     function("$rtrim", named(&["input"], &["chars"]), |a| {
         string::trim(a, false, true)
     }),
@@ -284,7 +284,7 @@ static FUNCTIONS: &[Function] = &[
     function("$trim", named(&["input"], &["chars"]), |a| {
         string::trim(a, true, true)
     }),
-    function("$trunc", listed(1, 2), arithmetic::truncate),
+    function("$trunc", listed(1, 2), rounding::truncate),
     function("$type", listed(1, 1), conversion::type_of),
     function(
         "$unsetField",

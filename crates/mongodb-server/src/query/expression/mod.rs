@@ -33,6 +33,7 @@ mod object;
 mod parse;
 mod parse_arguments;
 mod parse_special;
+mod rounding;
 mod scope;
 mod set;
 mod string;
