@@ -348,3 +348,110 @@ fn shortest(number: Decimal128) -> Option<Decimal128> {
     }
     Some(Decimal128::new(negative, coefficient, exponent))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decimal() -> impl Strategy<Value = Decimal128> {
+        let digits = 0..10_u128.pow(34);
+        (any::<bool>(), digits, -6_176..=6_111_i32).prop_map(|(negative, coefficient, exponent)| {
+            Decimal128::new(negative, coefficient, exponent)
+        })
+    }
+
+    fn number(text: &str) -> Decimal128 {
+        parse(text).expect("a number")
+    }
+
+    #[test]
+    fn results_beyond_the_range_are_infinite_or_zero() {
+        let largest = number("9.999999999999999999999999999999999E+6144");
+        assert_eq!(add(largest, largest), Decimal128::infinity(false));
+        let least = number("1E-6176");
+        assert_eq!(multiply(least, least).to_string(), "0E-6176");
+    }
+
+    #[test]
+    fn only_numbers_are_read() {
+        for text in [
+            "", "abc", " 1", "1 ", "0x1", "1e", "--1", "sNaN", "NaN5", "1_000",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+        assert_eq!(number("-inf"), Decimal128::infinity(true));
+        assert_eq!(number("1.50e3").to_string(), "1.50E+3");
+    }
+
+    #[test]
+    fn doubles_convert_to_all_their_digits_or_to_the_safe_ones() {
+        for (double, full, safe) in [
+            (
+                0.1,
+                "0.1000000000000000055511151231257827",
+                "0.100000000000000",
+            ),
+            (2.5, "2.5", "2.50000000000000"),
+            (1e22, "10000000000000000000000", "1.00000000000000E+22"),
+            (-1.0, "-1", "-1.00000000000000"),
+            (
+                9.999_999_999_999_998e15,
+                "9999999999999998",
+                "1.00000000000000E+16",
+            ),
+        ] {
+            assert_eq!(from_f64(double, Precision::Full).to_string(), full);
+            assert_eq!(from_f64(double, Precision::Safe).to_string(), safe);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_survive_the_library(one in decimal()) {
+            prop_assert_eq!(narrow(wide(one)).to_string(), one.to_string());
+            prop_assert_eq!(parse(&one.to_string()).map(|read| read.to_string()), Some(one.to_string()));
+        }
+
+        #[test]
+        fn small_integers_compute_as_integers(one in -1_000_000_000_i64..1_000_000_000, other in 1_i64..1_000_000) {
+            let (left, right) = (Decimal128::from_i64(one), Decimal128::from_i64(other));
+            prop_assert_eq!(add(left, right).to_i64(), Some(one + other));
+            prop_assert_eq!(subtract(left, right).to_i64(), Some(one - other));
+            prop_assert_eq!(multiply(left, right).to_i64(), Some(one * other));
+            prop_assert_eq!(remainder(left, right).to_i64(), Some(one % other));
+        }
+
+        #[test]
+        fn doubles_survive_the_conversion(double in any::<f64>()) {
+            if double.is_finite() {
+                prop_assert_eq!(from_f64(double, Precision::Full).to_f64(), double);
+            }
+        }
+
+        #[test]
+        fn remainder_is_less_than_the_divisor(left in decimal(), right in decimal()) {
+            if !right.is_zero() {
+                let rest = abs(remainder(left, right));
+                let ordering = crate::bson::order::compare(
+                    &crate::bson::Value::Decimal128(rest),
+                    &crate::bson::Value::Decimal128(abs(right)),
+                );
+                prop_assert!(ordering.is_lt());
+            }
+        }
+
+        #[test]
+        fn rounded_number_is_within_one_place(one in decimal(), places in -20_i32..=100) {
+            let rounded = round(one, places, To::Zero);
+            let error = abs(subtract(one, rounded));
+            let place = Decimal128::new(false, 1, -places);
+            let ordering = crate::bson::order::compare(
+                &crate::bson::Value::Decimal128(error),
+                &crate::bson::Value::Decimal128(place),
+            );
+            prop_assert!(ordering.is_lt());
+        }
+    }
+}
