@@ -426,7 +426,8 @@ mod tests {
         #[test]
         fn doubles_survive_the_conversion(double in any::<f64>()) {
             if double.is_finite() {
-                prop_assert_eq!(from_f64(double, Precision::Full).to_f64(), double);
+                let converted = from_f64(double, Precision::Full).to_f64();
+                prop_assert_eq!(converted.to_bits(), double.to_bits());
             }
         }
 
