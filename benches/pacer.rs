@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use convoy::dataset::Generator;
-use convoy::dataset::{Dataset, RowBuffer};
+use convoy::dataset::{Dataset, ReadOptions, RowBuffer};
 use convoy::fleet::{Readings, Settings, partition_of_key};
 use convoy::load::{Arrival, Bound, Rate};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -90,7 +90,9 @@ fn rows(criterion: &mut Criterion) {
     let written = Generator::new(42).write(2_000, &mut bytes);
     written.expect("writing to memory works");
     std::fs::write(&file, &bytes).expect("writes the rows");
-    let dataset = Dataset::open(&file).expect("the rows are valid").remove(0);
+    let dataset = Dataset::open(&file, &ReadOptions::default())
+        .expect("the rows are valid")
+        .remove(0);
     let mut buffer = RowBuffer::default();
     let mut index = 0;
     let mut group = criterion.benchmark_group("rows");
@@ -107,13 +109,15 @@ fn rows(criterion: &mut Criterion) {
             index = (index + 1) % dataset.rows();
             let row = dataset.row(index, &mut buffer).expect("the row is there");
             for column in 0..dataset.schema().columns.len() {
-                black_box(row.value(column, dataset.schema()));
+                black_box(row.field(column));
             }
         });
     });
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     group.bench_function("open 2,000 rows", |bench| {
-        bench.iter(|| black_box(Dataset::open(&file)).expect("the rows are valid"));
+        bench.iter(|| {
+            black_box(Dataset::open(&file, &ReadOptions::default())).expect("the rows are valid")
+        });
     });
     group.finish();
     criterion.bench_function("partition of a vehicle's key", |bench| {

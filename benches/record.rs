@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use convoy::dataset::{Dataset, RowBuffer};
+use convoy::dataset::{Dataset, ReadOptions, RowBuffer};
 use convoy::record::{
     DocumentReader, Envelope, Origin, PayloadDecoder, PayloadEncoder, RunKey, payload_hash,
     write_document,
@@ -32,7 +32,8 @@ fn envelope(payload: &[u8]) -> Envelope {
 
 fn record(criterion: &mut Criterion) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
-    let datasets = Dataset::open(&path).expect("the sample dataset is readable");
+    let datasets =
+        Dataset::open(&path, &ReadOptions::default()).expect("the sample dataset is readable");
     let dataset = &datasets[0];
     let encoder = PayloadEncoder::new(dataset.schema());
     let decoder = PayloadDecoder::new(dataset.schema());

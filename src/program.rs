@@ -9,7 +9,8 @@ use crate::command::{self, Command};
 use crate::error::ExitStatus;
 use crate::host::backend;
 use crate::settings::Invocation;
-use crate::terminal::{ProgressMode, Terminal};
+use crate::terminal::{Colors, ProgressMode, Terminal};
+use crate::text::Page;
 
 /// Runs convoy with the arguments and the environment of the process.
 pub fn main() -> ExitCode {
@@ -21,12 +22,12 @@ pub fn main() -> ExitCode {
 fn convoy() -> ExitStatus {
     // The provider of HTTP clients; only a second call could fail.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    let plain = Terminal::new(ProgressMode::Never, false);
+    let plain = Terminal::new(ProgressMode::Never, Colors::Never);
     let environment = match Environment::read(std::env::vars_os(), Path::new(".")) {
         Ok(environment) => environment,
         Err(error) => return reject(&error, &plain),
     };
-    let terminal = |progress| Terminal::new(progress, environment.colored());
+    let terminal = |progress| Terminal::new(progress, environment.colors());
     match cli::parse(std::env::args_os(), &environment) {
         Ok(Request::Show(text)) => show(&text, &plain),
         Ok(Request::Run {
@@ -68,10 +69,23 @@ fn adopt_engine(command: &Command, invocation: &Invocation) {
 }
 
 fn show(text: &str, terminal: &Terminal) -> ExitStatus {
+    let text = with_wrapped_usage(text, &terminal.page());
     match terminal.data(|stdout| stdout.write_all(text.as_bytes())) {
         Ok(()) => ExitStatus::Success,
         Err(_closed) => ExitStatus::Environment,
     }
+}
+
+/// Wraps the line that clap does not wrap.
+fn with_wrapped_usage(text: &str, page: &Page) -> String {
+    let lines = text.split_inclusive('\n').map(|line| {
+        if line.starts_with("Usage: ") {
+            page.paragraph(line, "Usage: ".len())
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.collect()
 }
 
 fn reject(error: &cli::Error, terminal: &Terminal) -> ExitStatus {
@@ -82,7 +96,7 @@ fn reject(error: &cli::Error, terminal: &Terminal) -> ExitStatus {
 /// Prints where the panic occurred; the joiner of the thread decides how the run ends.
 fn report_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(%panic, "a thread panicked");
-    let terminal = Terminal::new(ProgressMode::Never, false);
+    let terminal = Terminal::new(ProgressMode::Never, Colors::Never);
     terminal.say(format_args!(
         "error: convoy has a bug: {panic}\n\nhint: please report this with the command line and the log of the run"
     ));

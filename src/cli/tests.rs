@@ -14,6 +14,7 @@ use crate::cli::{Environment, Error, Request, parse, sources};
 use crate::command::Command;
 use crate::settings::{Access, BrokerChoice, SimulateSettings, StoreChoice};
 use crate::terminal::{Verbosity, render_error};
+use crate::text::Page;
 
 /// A directory with a scenario and a `.env`, and variables.
 struct Place {
@@ -72,7 +73,7 @@ impl Place {
     /// The error as the user reads it, with the directory's name replaced.
     fn error(&self, line: &str) -> String {
         let error = self.request(line).unwrap_err();
-        let text = render_error(&error, error.hint().as_deref(), false);
+        let text = render_error(&error, error.hint().as_deref(), &Page::default());
         text.replace(&format!("{}/", self.directory.path().display()), "")
     }
 }

@@ -8,8 +8,10 @@ use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::{external, interrupt};
 use crate::measure::RunClock;
-use crate::pipeline::{self, ConsumerSettings, Context, Observer as _, Phase};
-use crate::report::RunDirectory;
+use crate::pipeline::{
+    self, ConsumerSettings, Context, Ending, Observer as _, Phase, SessionOutcome,
+};
+use crate::report::{Notice, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{ConsumeSettings, Invocation};
 use crate::summary::{
@@ -50,15 +52,11 @@ pub fn run(
         .duration
         .map(Expected::Duration);
     let expected = expected.or(settings.participation.length.records.map(Expected::Records));
-    let display = Arc::new(Display::new(
-        terminal,
-        ExpectedPhases {
-            warm_up: Duration::ZERO,
-            run: expected,
-        },
-        clock,
-        log,
-    ));
+    let phases = ExpectedPhases {
+        warm_up: Duration::ZERO,
+        run: expected,
+    };
+    let display = Arc::new(Display::new(terminal, phases, clock, log).showing_lag());
     display.phase(Phase::Preparing);
     let registry = settings.registry.as_ref();
     let group = Some(settings.group.clone());
@@ -98,10 +96,31 @@ pub fn run(
         ));
     }
     let report = consumer_report(&process, &consumed, started, &cpu);
+    say_unread(terminal, &report);
     present_report(&report, &directory, log, settings.report.format, terminal)?;
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),
+        None if left_unread(settings, &consumed.session) => Ok(ExitStatus::Failed),
         None => Ok(exit_status(&report)),
+    }
+}
+
+/// Returns whether the process was to store everything that is there, and ended before.
+fn left_unread(settings: &ConsumeSettings, session: &SessionOutcome) -> bool {
+    let everything = settings.participation.length.idle.is_some();
+    let limited = session.interrupted || session.ending == Ending::Records;
+    let unread = |left: &pipeline::PartitionLag| left.records() != Some(0);
+    everything && !limited && session.lag.iter().any(unread)
+}
+
+/// Warns of records of the owned partitions that are not stored.
+fn say_unread(terminal: &Terminal, report: &Report) {
+    let unread = |warning: &&Notice| warning.code == "unread_records";
+    if let Some(warning) = report.warnings.iter().find(unread) {
+        terminal.say(format_args!(
+            "warning: {}; {}",
+            warning.message, warning.advice
+        ));
     }
 }
 

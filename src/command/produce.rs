@@ -42,7 +42,9 @@ pub fn run(
     let directory = RunDirectory::create(&settings.report.output, &name)?;
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, Path::new(LOG_DIRECTORY), &name, log_filter);
-    let (context, emission) = resolve(settings, run_id, clock)?;
+    let (context, emission) = resolve(settings, run_id, clock, terminal)?;
+    let read = &settings.load.read;
+    workload::report_bad_rows(&emission.workload, read, directory.path(), terminal)?;
     let runtimes = Runtimes::start(&[Role::Producer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.epoch_unix_ms())?;
@@ -111,8 +113,9 @@ fn resolve(
     settings: &ProduceSettings,
     run_id: String,
     clock: RunClock,
+    terminal: &Terminal,
 ) -> Result<(Arc<Context>, Arc<EmissionSettings>), Error> {
-    let rows = workload::open(&settings.load, settings.topic.as_deref())?;
+    let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
     let emission = EmissionSettings {
         fleet: settings.load.fleet(rows.workload.rows(), settings.shard),
         workload: Arc::new(rows.workload),

@@ -83,6 +83,12 @@ impl Error {
             Self::Registry(error) => return Some(error.hint()),
             Self::Store(error) => return error.hint().map(str::to_owned),
             Self::Panicked { .. } => return None,
+            Self::Delivery { source, .. } if source.trouble().is_some() => {
+                return source.trouble().and_then(broker::hint).map(str::to_owned);
+            }
+            Self::Insert { source, .. } if source.trouble().is_some() => {
+                return source.trouble().and_then(store::hint).map(str::to_owned);
+            }
             Self::Delivery { .. } => {
                 "check the broker's log; the report counts unacknowledged readings as undelivered"
             }
@@ -114,6 +120,7 @@ impl Error {
             Self::Gap { .. }
                 | Self::Unreadable { .. }
                 | Self::Broker(broker::Error::OffsetOutOfRange { .. })
+                | Self::Store(store::Error::CheckpointLost { .. })
         )
     }
 

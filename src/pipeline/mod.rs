@@ -18,7 +18,9 @@ mod emit;
 mod error;
 mod group;
 mod ingest;
+mod lag;
 mod machine;
+mod outage;
 mod retry;
 mod run;
 mod settings;
@@ -34,8 +36,8 @@ pub use self::context::{Context, TopicPartition};
 pub use self::emit::{NullSink, Sink, StopFlag, Workload, emit};
 pub use self::error::Error;
 pub use self::group::{
-    Consumed, ConsumerSettings, Length, Ownership, Participation, SessionOutcome, Start, Timing,
-    consume,
+    Consumed, ConsumerSettings, Ending, Length, Ownership, Participation, PartitionLag,
+    SessionOutcome, Start, Timing, consume,
 };
 pub use self::ingest::CHECKPOINT_WINDOW;
 pub use self::run::{

@@ -6,7 +6,7 @@ use convoy_registry_server::{self as server, RegistryServer, Schema, SchemaType}
 use convoy_server_kit::User;
 use serde_json::{Value, json};
 
-use crate::dataset::{ColumnType, Dataset, JsonSchema, SchemaForm};
+use crate::dataset::{ColumnType, Dataset, JsonSchema, ReadOptions, SchemaForm};
 use crate::registry::{Client, Error, Settings};
 
 /// A password that no output may contain.
@@ -155,7 +155,9 @@ async fn schema_of_a_dataset_is_registered_and_can_be_widened() {
     let mut rows = std::fs::File::create(&file).expect("makes a file");
     let written = crate::dataset::Generator::new(7).write(50, &mut rows);
     written.expect("writes the rows");
-    let dataset = Dataset::open(&file).expect("the rows are fine").remove(0);
+    let dataset = Dataset::open(&file, &ReadOptions::default())
+        .expect("the rows are fine")
+        .remove(0);
     let text = |columns: &crate::dataset::Schema| {
         let schema = JsonSchema::new(columns, dataset.topic(), SchemaForm::Typed);
         Schema::json(schema.to_line())

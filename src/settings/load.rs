@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::dataset::ReadOptions;
 use crate::fleet::{self, Key, Shard};
 use crate::load::{Arrival, Bound, Rate};
 use crate::settings::serialize::{bound, optional_rate, rate, seconds, text};
@@ -31,6 +32,8 @@ pub struct LoadSettings {
     pub key: Key,
     /// File, topic folder, or folder of topic folders.
     pub dataset: PathBuf,
+    /// How its files are read.
+    pub read: ReadOptions,
     pub seed: u64,
     /// End of the measured part.
     #[serde(flatten, serialize_with = "bound")]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use convoy_server_kit::SecretUri;
 use serde::Serialize;
 
+use crate::dataset::ReadOptions;
 use crate::settings::groups::ReportSettings;
 
 /// Settings of `convoy report merge`.
@@ -20,6 +21,8 @@ pub struct MergeSettings {
     pub collection: Option<String>,
     /// Rows that were emitted; `None` takes them from the producers' reports.
     pub dataset: Option<PathBuf>,
+    /// How their files are read.
+    pub read: ReadOptions,
     #[serde(flatten)]
     pub report: ReportSettings,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use convoy_server_kit::Secret;
 
-use crate::dataset::SchemaForm;
+use crate::dataset::{ReadOptions, SchemaForm};
 use crate::settings::choices::{Backend, Format};
 
 /// Settings of `convoy up`.
@@ -37,12 +37,14 @@ pub enum Access {
 }
 
 /// Settings of `convoy doctor`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DoctorSettings {
     /// Kind of servers to check.
     pub backend: Backend,
     /// File, topic folder, or folder of topic folders.
     pub dataset: PathBuf,
+    /// How its files are read.
+    pub read: ReadOptions,
     /// Directory for results.
     pub output: PathBuf,
     /// Image of the broker in a container.
@@ -61,17 +63,23 @@ pub struct CleanSettings {
 }
 
 /// Settings of `convoy dataset inspect`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct InspectSettings {
     /// File, topic folder, or folder of topic folders.
     pub path: PathBuf,
+    /// How its files are read.
+    pub read: ReadOptions,
+    /// Format of the description on stdout.
+    pub format: Format,
 }
 
 /// Settings of `convoy dataset schema`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SchemaSettings {
     /// File, topic folder, or folder of topic folders.
     pub path: PathBuf,
+    /// How its files are read.
+    pub read: ReadOptions,
     /// Types of the values.
     pub form: SchemaForm,
 }

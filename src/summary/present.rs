@@ -7,7 +7,7 @@ use crate::report::{
 use crate::settings::Format;
 use crate::terminal::Terminal;
 
-/// Writes the files of a report, and prints it on stdout.
+/// Writes the files of a report, prints it on stdout, and why it failed on stderr.
 pub fn present_report(
     report: &Report,
     directory: &RunDirectory,
@@ -16,12 +16,17 @@ pub fn present_report(
     terminal: &Terminal,
 ) -> Result<(), Error> {
     let files = directory.write(report, log)?;
+    let page = terminal.page();
     terminal
         .data(|stdout| match format {
-            Format::Text => write_text(report, &files, stdout),
+            Format::Text => write_text(report, &files, &page, stdout),
             Format::Json => write_json(report, stdout),
         })
-        .map_err(Error::Stdout)
+        .map_err(Error::Stdout)?;
+    for reason in report.failures() {
+        terminal.failure(&reason);
+    }
+    Ok(())
 }
 
 /// Returns the exit status of a command with this report.

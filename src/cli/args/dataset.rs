@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use crate::cli::args::reading::DatasetArgs;
 use crate::cli::parse;
 use crate::dataset::SAMPLE_PATH;
+use crate::settings::Format;
 
 /// Shown after the help of `convoy dataset`.
 pub const EXAMPLES: &str = "\
@@ -30,21 +32,33 @@ Examples:
 
 /// Commands for datasets.
 #[derive(Subcommand)]
-pub enum DatasetArgs {
-    /// Show topics, rows, labels, columns and column types.
+pub enum DatasetCommandArgs {
+    /// Show topics, rows, labels and columns with their types, and what was assumed about them.
     #[command(max_term_width = 100, after_help = INSPECT_EXAMPLES)]
+    #[command(mut_arg("file_encoding", |arg| arg.alias("encoding")))]
     Inspect {
-        /// CSV file, folder of CSV files, or folder of topic folders.
+        /// CSV file, folder of CSV files, folder of topic folders, or `-` for stdin.
         #[arg(value_name = "PATH", default_value = SAMPLE_PATH)]
         path: PathBuf,
+        /// Format of the description on stdout: `text` or `json`.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+        /// Same as `--format json`.
+        #[arg(long, conflicts_with = "format")]
+        json: bool,
+        #[command(flatten)]
+        read: Box<DatasetArgs>,
     },
     /// Print the JSON Schema (draft-07) that `--encoding confluent` registers.
     #[command(max_term_width = 100, after_help = SCHEMA_EXAMPLES)]
+    #[command(mut_arg("file_encoding", |arg| arg.alias("encoding")))]
     Schema {
-        /// CSV file, folder of CSV files, or folder of topic folders.
+        /// CSV file, folder of CSV files, folder of topic folders, or `-` for stdin.
         #[arg(value_name = "PATH", default_value = SAMPLE_PATH)]
         path: PathBuf,
-        /// Use strings for all values, `na` included, and require no column.
+        #[command(flatten)]
+        read: Box<DatasetArgs>,
+        /// Use strings for all values, and require no column.
         #[arg(long)]
         all_strings: bool,
     },

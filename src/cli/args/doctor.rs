@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::args::reading::DatasetArgs;
 use crate::dataset::SAMPLE_PATH;
 use crate::settings::{Backend, Format};
 use crate::{broker, store};
@@ -29,6 +30,8 @@ pub struct DoctorArgs {
     /// Dataset to check.
     #[arg(long, value_name = "PATH", default_value = SAMPLE_PATH)]
     pub dataset: PathBuf,
+    #[command(flatten)]
+    pub read: DatasetArgs,
     /// Directory for results to check.
     #[arg(short, long, value_name = "DIR", default_value = "runs")]
     pub output: PathBuf,

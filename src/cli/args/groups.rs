@@ -72,9 +72,10 @@ pub struct LoadArgs {
     #[arg(value_parser = parse::value::<Key>)]
     pub key: Key,
 
-    /// CSV file, folder of CSV files, or folder of topic folders.
+    /// CSV file, folder of CSV files, folder of topic folders, or `-` for stdin.
     ///
-    /// The default is built into the executable. The name of a folder of CSV files is its topic.
+    /// The default is built into the executable. The name of a file, or of a folder of CSV files,
+    /// is its topic.
     #[arg(long, value_name = "PATH", default_value = SAMPLE_PATH)]
     pub dataset: PathBuf,
 
@@ -181,6 +182,7 @@ pub struct PublishArgs {
         default_value = "json",
         hide_short_help = true
     )]
+    #[arg(value_parser = parse::encoding)]
     pub encoding: Encoding,
 }
 

@@ -5,6 +5,7 @@ mod dataset;
 mod doctor;
 mod groups;
 mod produce;
+mod reading;
 mod report;
 mod simulate;
 mod up;
@@ -17,13 +18,14 @@ use clap_complete::Shell;
 use crate::cli::version;
 
 pub(super) use consume::ConsumeArgs;
-pub(super) use dataset::DatasetArgs;
+pub(super) use dataset::DatasetCommandArgs;
 pub(super) use doctor::{CleanArgs, DoctorArgs};
 pub(super) use groups::{
     BrokerArgs, LoadArgs, PublishArgs, RecordsArg, ReportArgs, SecurityArgs, StoreTimeoutArgs,
     TimeoutArgs, TopicArgs, WriterArgs,
 };
 pub(super) use produce::ProduceArgs;
+pub(super) use reading::DatasetArgs;
 pub(super) use report::{MergeArgs, ReportCommandArgs};
 pub(super) use simulate::SimulateArgs;
 pub(super) use up::UpArgs;
@@ -101,7 +103,7 @@ pub(super) enum CommandArgs {
     Report(ReportCommandArgs),
     /// Inspect or generate datasets.
     #[command(subcommand, max_term_width = 100, after_help = dataset::EXAMPLES)]
-    Dataset(DatasetArgs),
+    Dataset(DatasetCommandArgs),
     /// Check this machine; exit with 3 if `simulate` would not run.
     #[command(max_term_width = 100, after_help = doctor::EXAMPLES)]
     Doctor(DoctorArgs),

@@ -5,6 +5,7 @@ use clap::Args;
 use crate::cli::args::groups::{
     BrokerArgs, LoadArgs, OutputArgs, PublishArgs, ReportArgs, TimeoutArgs, TopicArgs,
 };
+use crate::cli::args::reading::DatasetArgs;
 use crate::cli::parse;
 use crate::fleet::Shard;
 
@@ -32,6 +33,9 @@ Options also come from environment variables, `.env` and a scenario; see `convoy
 pub struct ProduceArgs {
     #[command(flatten)]
     pub load: LoadArgs,
+
+    #[command(flatten)]
+    pub read: DatasetArgs,
 
     #[command(flatten)]
     pub part: PartArgs,
@@ -77,7 +81,7 @@ pub struct PartArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Pipeline")]
 pub struct TopicNameArgs {
-    /// Topic [default: the name of the dataset's folder].
+    /// Topic [default: the name of the dataset's file or folder].
     #[arg(long, value_name = "NAME")]
     #[arg(value_parser = parse::topic)]
     pub topic: Option<String>,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::cli::args::groups::ReportArgs;
+use crate::cli::args::reading::DatasetArgs;
 use crate::cli::parse;
 
 /// Shown after the help of `convoy report`.
@@ -49,6 +50,9 @@ pub struct MergeArgs {
 
     #[command(flatten)]
     pub audit: AuditArgs,
+
+    #[command(flatten)]
+    pub read: DatasetArgs,
 
     #[command(flatten)]
     pub report: ReportArgs,

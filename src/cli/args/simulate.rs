@@ -9,6 +9,7 @@ use crate::cli::args::groups::{
     LoadArgs, OutputArgs, PublishArgs, ReportArgs, SecurityArgs, StoreTimeoutArgs, TimeoutArgs,
     TopicArgs, WriterArgs,
 };
+use crate::cli::args::reading::DatasetArgs;
 use crate::cli::parse;
 use crate::faults::Spec;
 use crate::settings::{Backend, Sink};
@@ -49,6 +50,9 @@ pub struct SimulateArgs {
     pub load: LoadArgs,
 
     #[command(flatten)]
+    pub read: DatasetArgs,
+
+    #[command(flatten)]
     pub pipeline: PipelineArgs,
 
     #[command(flatten)]
@@ -86,7 +90,7 @@ pub struct SimulateArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Pipeline")]
 pub struct PipelineArgs {
-    /// Topic [default: the name of the dataset's folder].
+    /// Topic [default: the name of the dataset's file or folder].
     #[arg(long, value_name = "NAME")]
     #[arg(value_parser = parse::topic)]
     pub topic: Option<String>,

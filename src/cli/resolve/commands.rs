@@ -1,6 +1,8 @@
 //! Settings of the commands other than `simulate`, `produce` and `consume`.
 
-use crate::cli::args::{CleanArgs, DatasetArgs, DoctorArgs, MergeArgs, ReportCommandArgs, UpArgs};
+use crate::cli::args::{
+    CleanArgs, DatasetCommandArgs, DoctorArgs, MergeArgs, ReportCommandArgs, UpArgs,
+};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
@@ -8,8 +10,8 @@ use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
 use crate::dataset::SchemaForm;
 use crate::settings::{
-    Access, CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, MergeSettings,
-    SchemaSettings, ShowSettings, UpSettings,
+    Access, CleanSettings, DoctorSettings, Format, GenerateSettings, InspectSettings,
+    MergeSettings, SchemaSettings, ShowSettings, UpSettings,
 };
 
 pub(super) fn report(args: ReportCommandArgs, origins: &Origins) -> Result<Command, Error> {
@@ -27,6 +29,7 @@ fn merge(args: MergeArgs, origins: &Origins) -> Result<MergeSettings, Error> {
         database: args.audit.database,
         collection: args.audit.collection,
         dataset: args.audit.dataset,
+        read: args.read.into(),
         report: args.report.into(),
     })
 }
@@ -54,6 +57,7 @@ pub(super) fn doctor(args: DoctorArgs) -> Command {
     Command::Doctor(DoctorSettings {
         backend: args.backend,
         dataset: args.dataset,
+        read: args.read.into(),
         output: args.output,
         redpanda_image: args.redpanda_image,
         mongo_image: args.mongo_image,
@@ -67,18 +71,35 @@ pub(super) fn clean(args: &CleanArgs) -> Command {
     })
 }
 
-pub(super) fn dataset(args: DatasetArgs) -> Command {
+pub(super) fn dataset(args: DatasetCommandArgs) -> Command {
     match args {
-        DatasetArgs::Inspect { path } => Command::InspectDataset(InspectSettings { path }),
-        DatasetArgs::Schema { path, all_strings } => {
+        DatasetCommandArgs::Inspect {
+            path,
+            format,
+            json,
+            read,
+        } => Command::InspectDataset(InspectSettings {
+            path,
+            read: (*read).into(),
+            format: if json { Format::Json } else { format },
+        }),
+        DatasetCommandArgs::Schema {
+            path,
+            read,
+            all_strings,
+        } => {
             let form = if all_strings {
                 SchemaForm::AllStrings
             } else {
                 SchemaForm::Typed
             };
-            Command::DatasetSchema(SchemaSettings { path, form })
+            Command::DatasetSchema(SchemaSettings {
+                path,
+                read: (*read).into(),
+                form,
+            })
         }
-        DatasetArgs::Generate { rows, seed, output } => {
+        DatasetCommandArgs::Generate { rows, seed, output } => {
             Command::GenerateDataset(GenerateSettings { rows, seed, output })
         }
     }

@@ -1,9 +1,10 @@
 //! Settings that several commands share.
 
 use crate::cli::args::{
-    PublishArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs, WriterArgs,
+    DatasetArgs, PublishArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs, WriterArgs,
 };
 use crate::cli::origin::Origins;
+use crate::dataset::ReadOptions;
 use crate::pipeline::{Timeouts, TopicCreation};
 use crate::settings::{PublishSettings, ReportSettings, WriterSettings};
 
@@ -22,6 +23,25 @@ impl From<PublishArgs> for PublishSettings {
             linger: args.linger,
             compression: args.compression,
             encoding: args.encoding,
+        }
+    }
+}
+
+impl From<DatasetArgs> for ReadOptions {
+    fn from(args: DatasetArgs) -> Self {
+        Self {
+            delimiter: args.delimiter,
+            encoding: args.file_encoding,
+            no_header: args.no_header,
+            comment: args.comment,
+            skip_rows: args.skip_rows,
+            skip_repeated_headers: args.skip_repeated_headers,
+            skip_units_row: args.skip_units_row,
+            on_bad_row: args.on_bad_row,
+            null_values: args.null_values,
+            decimal_comma: args.decimal_comma,
+            rename: args.rename,
+            label: args.label,
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::cli::args::{LoadArgs, RecordsArg};
+use crate::cli::args::{DatasetArgs, LoadArgs, RecordsArg};
 use crate::load::Bound;
 use crate::settings::LoadSettings;
 
 /// Warm-up before a duration is measured, so that connections, caches and batches settle.
 const WARMUP: Duration = Duration::from_secs(2);
 
-pub(super) fn load(args: LoadArgs) -> LoadSettings {
+pub(super) fn load(args: LoadArgs, read: DatasetArgs) -> LoadSettings {
     let bound = match args.records {
         Some(RecordsArg::Number(records)) => Bound::Records(records),
         Some(RecordsArg::All) => Bound::Rows,
@@ -26,6 +26,7 @@ pub(super) fn load(args: LoadArgs) -> LoadSettings {
         arrival: args.arrival,
         key: args.key,
         dataset: args.dataset,
+        read: read.into(),
         seed: args.seed,
         bound,
         warmup: args.warmup.unwrap_or(warmup),

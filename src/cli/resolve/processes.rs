@@ -24,7 +24,7 @@ pub(super) fn produce(
         return Err(Error::MissingRegistry);
     }
     Ok(ProduceSettings {
-        load: load(args.load),
+        load: load(args.load, args.read),
         shard: args.part.shard.map(|shard| shard.0),
         run_id: args.part.run_id,
         timeouts: args.timeouts.into(),

@@ -36,7 +36,7 @@ pub(super) fn settings(
     }
     let replication_factor = if external { BROKER_DEFAULT } else { 1 };
     let mut settings = SimulateSettings {
-        load: load(args.load),
+        load: load(args.load, args.read),
         timeouts: args.timeouts.into(),
         topic: args.pipeline.topic,
         creation: creation(&args.topics, origins, replication_factor),

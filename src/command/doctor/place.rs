@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::fs::statvfs;
 
 use crate::command::doctor::Finding;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, ReadOptions};
 use crate::report::quantity;
 use crate::settings::DoctorSettings;
 
@@ -26,7 +26,7 @@ const DEFAULT_PORTS: [(u16, &str, &str); 2] = [
 pub(super) fn examine(settings: &DoctorSettings) -> Vec<Finding> {
     let temporary = std::env::temp_dir();
     let mut findings = vec![
-        dataset(&settings.dataset),
+        dataset(&settings.dataset, &settings.read),
         output(&settings.output),
         room(
             "temporary data",
@@ -39,8 +39,8 @@ pub(super) fn examine(settings: &DoctorSettings) -> Vec<Finding> {
     findings
 }
 
-fn dataset(path: &Path) -> Finding {
-    match Dataset::open(path) {
+fn dataset(path: &Path, read: &ReadOptions) -> Finding {
+    match Dataset::open(path, read) {
         Ok(datasets) => {
             let rows: u64 = datasets.iter().map(Dataset::rows).sum();
             let seen = format!("{} rows in `{}`", quantity::count(rows), path.display());
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn missing_dataset_is_a_broken_finding() {
         let place = tempfile::tempdir().unwrap();
-        let finding = dataset(&place.path().join("absent.csv"));
+        let finding = dataset(&place.path().join("absent.csv"), &ReadOptions::default());
         assert_eq!(finding.level, Level::Broken);
         assert!(finding.fix.unwrap().contains("--dataset"));
     }

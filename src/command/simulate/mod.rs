@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::command::workload;
+use crate::command::{open_files, workload};
 use crate::error::{Error, ExitStatus};
 use crate::faults::{DataFaults, Plan};
 use crate::host::faults::{self, Injector, Watched};
@@ -21,7 +21,7 @@ use crate::measure::RunClock;
 use crate::pipeline::{self, Context, EmissionSettings, Observer, Roles, SimulationSettings};
 use crate::report::{LatencyLog, PartialFile, Report, RunDirectory};
 use crate::run_id::new_run_id;
-use crate::settings::{Invocation, SimulateSettings, Sink};
+use crate::settings::{BrokerChoice, Invocation, SimulateSettings, Sink, StoreChoice};
 use crate::summary::{
     Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, null_sink_report,
     present_report, simulate_report,
@@ -57,7 +57,19 @@ pub fn run(
         invocation.log_filter.as_deref(),
     );
     sweep::sweep_own_directories();
-    let (context, simulation) = resolve(settings, run_id, clock)?;
+    let external = matches!(settings.broker, BrokerChoice::External(_))
+        && matches!(settings.store, StoreChoice::External(_));
+    if let Some(warning) = open_files::allow_run(!external)? {
+        terminal.say(warning);
+    }
+    let (context, simulation) = resolve(settings, run_id, clock, terminal)?;
+    let read = &settings.load.read;
+    workload::report_bad_rows(
+        &simulation.emission.workload,
+        read,
+        directory.path(),
+        terminal,
+    )?;
     let runtimes = Runtimes::start(&ROLES)?;
     let baseline = Baseline::read(clock);
     let process = Process {
@@ -233,8 +245,9 @@ fn resolve(
     settings: &SimulateSettings,
     run_id: String,
     clock: RunClock,
+    terminal: &Terminal,
 ) -> Result<(Arc<Context>, SimulationSettings), Error> {
-    let rows = workload::open(&settings.load, settings.topic.as_deref())?;
+    let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
     let faults = settings.faults.as_ref();
     let emission = EmissionSettings {
         fleet: settings.load.fleet(rows.workload.rows(), None),

@@ -7,10 +7,8 @@
 //! |---|---|
 //! | `user.rs` | credentials: given, stored in the data directory, or random |
 //! | `env_file.rs` | the text of the `.env` |
-//! | `open_files.rs` | the limit on open files |
 
 mod env_file;
-mod open_files;
 mod user;
 
 use std::fmt::Write as _;
@@ -26,6 +24,7 @@ use convoy_server_kit::User;
 use convoy_server_kit::tls::Authority;
 
 use self::env_file::EnvFile;
+use crate::command::open_files;
 use crate::error::{Error, ExitStatus};
 use crate::host::embedded::{self, DataPlace, loopback};
 use crate::host::interrupt;
@@ -60,7 +59,7 @@ pub fn run(
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, Path::new(LOG_DIRECTORY), &run_id, log_filter);
     sweep::sweep_own_directories();
-    if let Some(warning) = open_files::allow() {
+    if let Some(warning) = open_files::allow_clients() {
         terminal.say(warning);
     }
     let data = DataPlace::open(settings.data_dir.as_deref(), &run_id)?;

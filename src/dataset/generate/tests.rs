@@ -2,7 +2,7 @@
 
 use crate::dataset::generate::Generator;
 use crate::dataset::sample::SAMPLE_CONTENT;
-use crate::dataset::{ColumnType, Dataset, RowBuffer, Schema, Value};
+use crate::dataset::{ColumnType, Dataset, ReadOptions, RowBuffer, Schema};
 
 /// Seed and rows of `sample_data`.
 const SAMPLE_SEED: u64 = 42;
@@ -19,7 +19,9 @@ fn opened(bytes: &[u8]) -> Dataset {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("rows.csv");
     std::fs::write(&file, bytes).expect("writes the rows");
-    Dataset::open(&file).expect("the rows are fine").remove(0)
+    Dataset::open(&file, &ReadOptions::default())
+        .expect("the rows are fine")
+        .remove(0)
 }
 
 /// Present values of a column as numbers.
@@ -31,11 +33,7 @@ fn numbers(dataset: &Dataset, name: &str) -> Vec<f64> {
     (0..dataset.rows())
         .filter_map(|index| {
             let row = dataset.row(index, &mut buffer).expect("the row is there");
-            match row.value(column, dataset.schema()) {
-                Value::Integer(number) => Some(number as f64),
-                Value::Decimal(number) => Some(number),
-                Value::Missing | Value::Text(_) => None,
-            }
+            row.field(column).parse().ok()
         })
         .collect()
 }

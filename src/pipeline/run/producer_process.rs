@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Ledger;
-use crate::measure::{Interval, Recording};
+use crate::measure::{Interval, Outage, Recording};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::run::parts::ProducerSettings;
@@ -24,6 +24,8 @@ pub struct Produced {
     pub recording: Recording,
     /// Counts and latencies per second.
     pub intervals: Vec<Interval>,
+    /// Outages of the servers.
+    pub outages: Vec<Outage>,
     /// Error that ended the process early.
     pub failure: Option<Error>,
     /// Whether the user ended the process early.
@@ -53,6 +55,7 @@ pub async fn produce(
         ledger: finished.ledger,
         recording: finished.recording,
         intervals: finished.intervals,
+        outages: finished.outages,
         failure: finished.failure,
         interrupted,
         start: finished.start,

@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Verdict;
-use crate::measure::{Interval, Recording};
+use crate::measure::{Interval, Outage, Recording};
 use crate::pipeline::audit::{Accounting, Case, count_repetitions, verdict};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::run::parts::{Endpoints, Roles, SimulationSettings};
 use crate::pipeline::run::prepare::prepare;
-use crate::pipeline::run::progress::{Observer, Phase};
+use crate::pipeline::run::progress::{INTERVAL, Observer, Phase};
 use crate::pipeline::run::tasks::Tasks;
 use crate::store::Checkouts;
 
@@ -23,6 +23,8 @@ pub struct Outcome {
     pub recording: Recording,
     /// Counts and latencies per second.
     pub intervals: Vec<Interval>,
+    /// Outages of the servers.
+    pub outages: Vec<Outage>,
     /// What happened to every reading; `None` if the audit failed.
     pub verdict: Option<Verdict>,
     /// Error that ended the run early.
@@ -72,7 +74,12 @@ pub async fn run(
             .documents(&settings.storage.dead_letter_collection()),
     );
     let mut audited = match Accounting::new(&context, emission) {
-        Ok(accounting) => verdict(&case, &documents, &dead_letters, hashes, accounting).await,
+        Ok(accounting) => {
+            let audit = verdict(&case, &documents, &dead_letters, hashes, accounting);
+            let stored = context.counters.stored.get();
+            let tell = || observer.audited(case.visited.get(), stored);
+            telling(tell, Box::pin(audit)).await
+        }
         Err(error) => Err(error),
     };
     if let Ok(verdict) = &mut audited {
@@ -87,6 +94,7 @@ pub async fn run(
     Ok(Outcome {
         recording: finished.recording,
         intervals: finished.intervals,
+        outages: finished.outages,
         verdict,
         failure,
         interrupted,
@@ -94,4 +102,16 @@ pub async fn run(
         generator_cpu: finished.generator_cpu,
         checkouts,
     })
+}
+
+/// Waits for a future, and calls `tell` about once a second and at the end.
+async fn telling<T>(tell: impl Fn(), future: impl Future<Output = T> + Unpin) -> T {
+    let mut future = future;
+    loop {
+        let waited = tokio::time::timeout(INTERVAL, &mut future).await;
+        tell();
+        if let Ok(output) = waited {
+            return output;
+        }
+    }
 }

@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::Ledger;
 use crate::broker::Partition;
+use crate::cause::chain;
 use crate::fleet::Readings;
-use crate::measure::{Interval, Recorder, Recording, nanos, thread_cpu_time};
+use crate::measure::{Interval, Outage, Recorder, Recording, nanos, thread_cpu_time};
 use crate::pipeline::context::Context;
 use crate::pipeline::emit::{Acks, PartitionProducer, Queue, Router, StopFlag, emit};
 use crate::pipeline::error::Error;
@@ -19,7 +20,9 @@ use crate::pipeline::ingest::{
 };
 use crate::pipeline::retry;
 use crate::pipeline::run::prepare::{Consumers, Producers};
-use crate::pipeline::run::progress::{Destination, Gathered, Observer, Phase, gather};
+use crate::pipeline::run::progress::{
+    Destination, Gathered, Observer, Phase, Timeline, Totals, gather,
+};
 use crate::pipeline::settings::{EmissionSettings, StorageSettings};
 
 type Produced = (Ledger, Result<(), Error>);
@@ -41,7 +44,8 @@ pub struct Tasks {
     ended: CancellationToken,
     ledger: Ledger,
     failure: Option<Error>,
-    start: u64,
+    timeline: Arc<Timeline>,
+    destination: Destination,
 }
 
 /// Consumers and writers, and what is needed to end them.
@@ -61,6 +65,8 @@ pub struct Finished {
     pub ledger: Ledger,
     pub recording: Recording,
     pub intervals: Vec<Interval>,
+    /// Outages of the servers.
+    pub outages: Vec<Outage>,
     /// Error that ended the run early.
     pub failure: Option<Error>,
     /// Start of the schedule, nanoseconds on the run's clock.
@@ -102,15 +108,17 @@ impl Tasks {
         let start = context.clock.now();
         let emitted = spawn_emitter(context, emission, &queues, &stop, start);
         let ended = CancellationToken::new();
-        let destination = match consumers {
-            Some(_) => Destination::Store,
-            None => Destination::Broker,
+        let (destination, batch_wait) = match &consumers {
+            Some(consumers) => (Destination::Store, consumers.storage.batch_wait),
+            None => (Destination::Broker, Duration::ZERO),
         };
+        let (warm_up, linger) = (emission.fleet.warm_up, emission.linger);
+        let timeline = Arc::new(Timeline::new(start, warm_up, linger, batch_wait));
         let gathering = gather(
             Arc::clone(context),
             recorders.clone(),
             destination,
-            start,
+            Arc::clone(&timeline),
             Arc::clone(observer),
             ended.clone(),
         );
@@ -127,7 +135,8 @@ impl Tasks {
             ended,
             ledger: Ledger::default(),
             failure: None,
-            start,
+            timeline,
+            destination,
         }
     }
 
@@ -138,7 +147,7 @@ impl Tasks {
         interrupt: &CancellationToken,
         observer: &Arc<dyn Observer>,
     ) -> bool {
-        let warm_up_end = self.start + nanos(self.emission.fleet.warm_up);
+        let warm_up_end = self.timeline.start + nanos(self.emission.fleet.warm_up);
         observer.phase(Phase::WarmingUp);
         let mut warming_up = true;
         let mut interrupted = false;
@@ -151,6 +160,9 @@ impl Tasks {
                             self.record(Err(Error::Panicked { role: "generator" }));
                         }
                     }
+                    self.timeline.end_emission(context.clock.now());
+                    let complete = !interrupted && self.failure.is_none();
+                    observer.totals(&Totals::new(context, self.destination), complete);
                     return interrupted;
                 }
                 () = interrupt.cancelled(), if !interrupted => {
@@ -159,6 +171,7 @@ impl Tasks {
                 }
                 () = tokio::time::sleep(context.clock.until(warm_up_end)), if warming_up => {
                     warming_up = false;
+                    observer.totals(&Totals::new(context, self.destination), true);
                     observer.phase(Phase::Running);
                 }
                 Some(produced) = self.producers.join_next() => self.record_producer(produced),
@@ -224,8 +237,9 @@ impl Tasks {
             ledger: self.ledger,
             recording,
             intervals: gathered.intervals,
+            outages: gathered.outages,
             failure: self.failure.or(panicked),
-            start: self.start,
+            start: self.timeline.start,
             generator_cpu: self.generator_cpu,
         }
     }
@@ -263,7 +277,7 @@ impl Tasks {
     /// Keeps the first error and stops the emission.
     fn record(&mut self, result: Result<(), Error>) {
         if let Err(error) = result {
-            tracing::error!(%error, "a task of the pipeline failed");
+            tracing::error!(error = chain(&error), "a task of the pipeline failed");
             self.stop.stop();
             self.failure.get_or_insert(error);
         }
@@ -292,7 +306,7 @@ async fn records_after_checkpoints(
             Ok(None) => {}
             // A store that does not respond is not asked once per partition.
             Err(error) => {
-                tracing::warn!(%error, "failed to read a checkpoint");
+                tracing::warn!(error = chain(&error), "failed to read a checkpoint");
                 break;
             }
         }

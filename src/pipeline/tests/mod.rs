@@ -4,6 +4,7 @@
 //! records, [`tasks`] makes convoy's own tasks fail, and [`chaos`] draws faults from a seed.
 
 mod chaos;
+mod columns;
 mod dead_letters;
 mod dirty_data;
 mod faults;
@@ -25,7 +26,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Compression, Connector, Endpoint};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, ReadOptions};
 use crate::fleet::{self, Key};
 use crate::load::{Arrival, Bound, Rate};
 use crate::measure::{Histogram, Interval, RunClock, Stages};
@@ -55,7 +56,7 @@ struct Parts {
 impl Parts {
     fn new(seed: u64) -> Self {
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
-        let workload = Workload::new(Dataset::open(&sample).unwrap());
+        let workload = Workload::new(Dataset::open(&sample, &ReadOptions::default()).unwrap());
         let fleet = fleet::Settings {
             vehicles: 20,
             rate: Rate::per_second(100.0).unwrap(),

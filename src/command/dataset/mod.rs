@@ -1,29 +1,43 @@
 //! `convoy dataset`: inspects or generates datasets.
 
-use std::fmt::Write as _;
+pub mod assumed;
+mod description;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::time::Duration;
 
-use crate::dataset::Generator;
-use crate::dataset::{ColumnType, Dataset, JsonSchema};
+use crate::command::dataset::description::Description;
+use crate::dataset::{Dataset, Generator, JsonSchema, ReadOptions};
 use crate::error::{Error, ExitStatus};
-use crate::settings::{GenerateSettings, InspectSettings, SchemaSettings};
+use crate::measure::RunClock;
+use crate::settings::{Format, GenerateSettings, InspectSettings, SchemaSettings};
 use crate::terminal::Terminal;
 
-/// Prints topics, files, labels and columns.
+/// Prints topics, files, labels and columns, and what was assumed about them.
 pub fn inspect(settings: &InspectSettings, terminal: &Terminal) -> Result<ExitStatus, Error> {
-    let datasets = Dataset::open(&settings.path)?;
-    let text: Vec<String> = datasets.iter().map(describe).collect();
+    let datasets = survey(&settings.path, &settings.read, terminal)?;
+    let text = match settings.format {
+        Format::Text => {
+            let texts: Vec<_> = datasets.iter().map(description::text).collect();
+            texts.join("\n")
+        }
+        Format::Json => {
+            let datasets: Vec<_> = datasets.iter().map(Description::new).collect();
+            let json = serde_json::json!({ "datasets": datasets });
+            format!("{json:#}\n")
+        }
+    };
     terminal
-        .data(|stdout| stdout.write_all(text.join("\n").as_bytes()))
+        .data(|stdout| stdout.write_all(text.as_bytes()))
         .map_err(Error::Stdout)?;
     Ok(ExitStatus::Success)
 }
 
 /// Prints the JSON Schema of each topic's rows; its title is the topic.
 pub fn schema(settings: &SchemaSettings, terminal: &Terminal) -> Result<ExitStatus, Error> {
-    let datasets = Dataset::open(&settings.path)?;
+    let datasets = survey(&settings.path, &settings.read, terminal)?;
     terminal
         .data(|stdout| {
             for dataset in &datasets {
@@ -35,6 +49,18 @@ pub fn schema(settings: &SchemaSettings, terminal: &Terminal) -> Result<ExitStat
         })
         .map_err(Error::Stdout)?;
     Ok(ExitStatus::Success)
+}
+
+/// Reads the datasets at a path once, with progress on stderr.
+fn survey(path: &Path, read: &ReadOptions, terminal: &Terminal) -> Result<Vec<Dataset>, Error> {
+    let mut progress = terminal.reading();
+    let clock = RunClock::start();
+    let datasets = Dataset::survey(path, read, &mut |reached| {
+        let elapsed = Duration::from_nanos(clock.now());
+        progress.update(elapsed, reached.bytes, reached.total_bytes, reached.rows);
+    });
+    progress.finish();
+    Ok(datasets?)
 }
 
 /// Writes generated rows.
@@ -60,62 +86,11 @@ fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>)
     write(&mut file)
 }
 
-fn describe(dataset: &Dataset) -> String {
-    let columns = &dataset.schema().columns;
-    let mut text = format!(
-        "topic {} · {} rows · {} columns · hash {:016x}\n",
-        dataset.topic(),
-        dataset.rows(),
-        columns.len(),
-        dataset.hash()
-    );
-    for file in dataset.files() {
-        let _ = writeln!(text, "  {}", file.display());
-    }
-    for (label, rows) in dataset.labels() {
-        let _ = writeln!(text, "  label `{label}`: {rows} rows");
-    }
-    let width = columns.iter().map(|column| column.name.len()).max();
-    for column in columns {
-        let kind = match column.kind {
-            ColumnType::Integer => "integer",
-            ColumnType::Decimal => "decimal",
-            ColumnType::Text => "text",
-        };
-        let nullable = if column.nullable { ", nullable" } else { "" };
-        let _ = writeln!(
-            text,
-            "  {:<width$} {kind}{nullable}",
-            column.name,
-            width = width.unwrap_or_default()
-        );
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
-
-    #[test]
-    fn inspection_lists_files_labels_and_types() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("rows.csv");
-        fs::write(&path, "class,aa_000,b\nneg,1,2.5\npos,na,0.5\nneg,3,\n").unwrap();
-        let datasets = Dataset::open(&path).unwrap();
-        let text = describe(&datasets[0]).replace(&place.path().display().to_string(), "[PLACE]");
-        let (_, described) = text.split_once('\n').unwrap();
-        insta::assert_snapshot!(described, @"
-        [PLACE]/rows.csv
-        label `neg`: 2 rows
-        label `pos`: 1 rows
-        class  text
-        aa_000 integer, nullable
-        b      decimal, nullable
-        ");
-    }
 
     #[test]
     fn existing_file_is_not_overwritten() {
