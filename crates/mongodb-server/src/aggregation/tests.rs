@@ -241,3 +241,14 @@ fn longest_pipeline_of_steps_does_not_exhaust_the_stack() {
     let stages = std::iter::repeat_with(stage).take(1_000).collect();
     assert_eq!(Runner::new().results(&docs, stages).len(), 1);
 }
+
+#[test]
+fn pipeline_that_would_exhaust_the_stack_is_refused() {
+    let sort = || Builder::new().document("$sort", Builder::new().int32("_id", 1));
+    let stages = |count| std::iter::repeat_with(sort).take(count).collect();
+    let docs = [Builder::new().int32("_id", 1).finish()];
+    assert_eq!(Runner::new().results(&docs, stages(200)).len(), 1);
+    let refused = Runner::new().run(&docs, stages(201)).map(|_| ());
+    let code = refused.map_err(|error| error.code());
+    assert_eq!(code, Err(Code::NOT_IMPLEMENTED));
+}
