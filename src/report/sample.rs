@@ -33,28 +33,8 @@ pub(super) fn report() -> Report {
             broker: "acks=all, fsync on append".to_owned(),
             store: "w: majority, j: true".to_owned(),
         },
-        topology: Topology {
-            broker: BackendKind::Embedded,
-            store: BackendKind::Embedded,
-            broker_address: Some("127.0.0.1:9092".to_owned()),
-            broker_origin: Some("default".to_owned()),
-            store_address: Some("mongodb://127.0.0.1:27017".to_owned()),
-            store_origin: Some("default".to_owned()),
-            topics: vec!["kafka-sensor-topic".to_owned()],
-            partitions: 4,
-            consumers: 2,
-            database: "convoy".to_owned(),
-            collection: "sensor".to_owned(),
-            key: "vehicle".to_owned(),
-            tls: false,
-        },
-        dataset: Dataset {
-            files: vec!["sample_data/kafka-sensor-topic/aps_failure_training_set1.csv".to_owned()],
-            rows: 2_000,
-            columns: 171,
-            bad_rows: 0,
-            hash: "9f86d081884c7d65".to_owned(),
-        },
+        topology: topology(),
+        dataset: dataset(),
         thresholds: vec![ThresholdName::MaxEndToEndP99Us.check(250_000.0, &summary, &verdict())],
         summary,
         counters: Counts {
@@ -88,6 +68,34 @@ pub(super) fn report() -> Report {
         produced: None,
         consumed: None,
         merged: None,
+    }
+}
+
+fn topology() -> Topology {
+    Topology {
+        broker: BackendKind::Embedded,
+        store: BackendKind::Embedded,
+        broker_address: Some("127.0.0.1:9092".to_owned()),
+        broker_origin: Some("default".to_owned()),
+        store_address: Some("mongodb://127.0.0.1:27017".to_owned()),
+        store_origin: Some("default".to_owned()),
+        topics: vec!["kafka-sensor-topic".to_owned()],
+        partitions: 4,
+        consumers: 2,
+        database: "convoy".to_owned(),
+        collection: "sensor".to_owned(),
+        key: "vehicle".to_owned(),
+        tls: false,
+    }
+}
+
+fn dataset() -> Dataset {
+    Dataset {
+        files: vec!["sample_data/kafka-sensor-topic/aps_failure_training_set1.csv".to_owned()],
+        rows: 2_000,
+        columns: 171,
+        bad_rows: 0,
+        hash: "9f86d081884c7d65".to_owned(),
     }
 }
 

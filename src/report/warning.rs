@@ -253,28 +253,13 @@ impl Warning {
                 percent(*share)
             ),
             Self::FaultsInjected => "faults injected: this is not a normal run".to_owned(),
-            Self::EmbeddedBackend { broker, store } => {
-                let servers = match (broker, store) {
-                    (true, true) => "broker and store ran",
-                    (true, false) => "the broker ran",
-                    _ => "the store ran",
-                };
-                format!("pipeline self-test: {servers} in the process that produced the load")
-            }
+            Self::EmbeddedBackend { broker, store } => self_test_message(*broker, *store),
             Self::UnreportedConsumer { unreported, stored } => format!(
                 "{} of {} documents were stored by processes without a merged report",
                 quantity::count(*unreported),
                 quantity::count(*stored)
             ),
-            Self::UnreadRecords { records: None } => {
-                "records may be unread: the broker did not say where the partitions end".to_owned()
-            }
-            Self::UnreadRecords {
-                records: Some(records),
-            } => {
-                let records = quantity::count(*records);
-                format!("{records} records of the owned partitions are not stored")
-            }
+            Self::UnreadRecords { records } => unread_message(*records),
             Self::RowsNotExamined { reason } => {
                 format!("documents were not compared with the dataset: {reason}")
             }
@@ -351,6 +336,25 @@ impl Warning {
 fn rate_message(scheduled: f64, achieved: f64) -> String {
     let (achieved, scheduled) = (quantity::rate(achieved), quantity::rate(scheduled));
     format!("rate not sustained: {achieved} of {scheduled} scheduled records/s")
+}
+
+fn self_test_message(broker: bool, store: bool) -> String {
+    let servers = match (broker, store) {
+        (true, true) => "broker and store ran",
+        (true, false) => "the broker ran",
+        _ => "the store ran",
+    };
+    format!("pipeline self-test: {servers} in the process that produced the load")
+}
+
+fn unread_message(records: Option<u64>) -> String {
+    records.map_or_else(
+        || "records may be unread: the broker did not say where the partitions end".to_owned(),
+        |records| {
+            let records = quantity::count(records);
+            format!("{records} records of the owned partitions are not stored")
+        },
+    )
 }
 
 fn busy_message(load_average: f64, cores: u32) -> String {

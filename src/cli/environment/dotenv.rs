@@ -221,6 +221,8 @@ fn quoted(text: &str, quote: char) -> Option<(Value, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     /// Returns the values, and the lines that were skipped.
@@ -323,7 +325,7 @@ mod tests {
         let mut text = "A0=0123456789\n".to_owned();
         for number in 1..64 {
             let before = number - 1;
-            text.push_str(&format!("A{number}=${{A{before}}}${{A{before}}}\n"));
+            writeln!(text, "A{number}=${{A{before}}}${{A{before}}}").unwrap();
         }
         let (values, skipped) = read(text.as_bytes());
         assert!(values.iter().all(|(_, value)| value.len() <= MAX_VALUE));

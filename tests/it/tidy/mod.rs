@@ -22,8 +22,11 @@ const KNOWN_IN: &[(&str, &[&str])] = &[
     ("strsim", &["suggest.rs"]),
     ("indicatif", &["terminal/"]),
     ("tracing_subscriber", &["terminal/"]),
-    ("rskafka", &["broker/client.rs"]),
-    ("mongodb", &["store/client.rs", "store/pool.rs"]),
+    ("rskafka", &["broker/client.rs", "broker/failure.rs"]),
+    (
+        "mongodb",
+        &["store/client.rs", "store/failure.rs", "store/pool.rs"],
+    ),
     (
         "testcontainers",
         &[
