@@ -47,6 +47,14 @@ const RETENTION_BYTES: &str = "retention.bytes";
 const SEGMENT_BYTES: &str = "segment.bytes";
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 const CLEANUP_POLICY: &str = "cleanup.policy";
+const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
+const TIMESTAMP_TYPE: &str = "message.timestamp.type";
+const TIMESTAMP_AFTER_MAX_MS: &str = "message.timestamp.after.max.ms";
+const TIMESTAMP_BEFORE_MAX_MS: &str = "message.timestamp.before.max.ms";
+
+const COMPACT: &str = "compact";
+const DELETE: &str = "delete";
+const LOG_APPEND_TIME: &str = "LogAppendTime";
 
 /// Smaller segments would only cost files.
 const MIN_SEGMENT_BYTES: i64 = 1_024;
@@ -54,7 +62,7 @@ const MIN_SEGMENT_BYTES: i64 = 1_024;
 /// All settings. The first five have an effect; the others are stored for clients that set them,
 /// with the values that one broker without replication and compaction can honour.
 const KNOWN: &[Known] = &[
-    known(CLEANUP_POLICY, Kind::List(&["delete", "compact"]), "delete"),
+    known(CLEANUP_POLICY, Kind::List(&[COMPACT, DELETE]), DELETE),
     Known {
         name: MAX_MESSAGE_BYTES,
         kind: Kind::Int(0),
@@ -78,20 +86,20 @@ const KNOWN: &[Known] = &[
         Kind::Long(1),
         "9223372036854775807",
     ),
-    known("message.timestamp.after.max.ms", Kind::Long(0), "3600000"),
+    known(TIMESTAMP_AFTER_MAX_MS, Kind::Long(0), "3600000"),
     known(
-        "message.timestamp.before.max.ms",
+        TIMESTAMP_BEFORE_MAX_MS,
         Kind::Long(0),
         "9223372036854775807",
     ),
     known(
-        "message.timestamp.type",
-        Kind::Choice(&["CreateTime"]),
+        TIMESTAMP_TYPE,
+        Kind::Choice(&["CreateTime", LOG_APPEND_TIME]),
         "CreateTime",
     ),
     known("min.cleanable.dirty.ratio", Kind::Ratio, "0.5"),
     known("min.compaction.lag.ms", Kind::Long(0), "0"),
-    known("min.insync.replicas", Kind::Int(1), "1"),
+    known(MIN_INSYNC_REPLICAS, Kind::Int(1), "1"),
     known("preallocate", Kind::Boolean, "false"),
     known("segment.index.bytes", Kind::Int(4), "10485760"),
     known("segment.jitter.ms", Kind::Long(0), "0"),
@@ -126,6 +134,20 @@ pub struct TopicConfig {
     pub segment_bytes: u64,
     pub max_batch_bytes: usize,
     pub retention: Retention,
+    /// Whether each record needs a key: the topic is compacted.
+    pub key_required: bool,
+    pub timestamps: Timestamps,
+    /// Replicas that must have a record before it is acknowledged to all.
+    pub min_insync_replicas: u64,
+}
+
+/// The timestamps that a topic takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timestamps {
+    /// Those of the producers, if they are at most so many milliseconds from the broker's time.
+    Create { before: u64, after: u64 },
+    /// The broker sets them.
+    LogAppend,
 }
 
 /// Limits on the age and size of a partition.
@@ -144,11 +166,20 @@ impl TopicConfig {
             let known = find(name).ok()?;
             let value = overrides.get(name).cloned();
             let value = value.unwrap_or_else(|| known.default_value(settings));
-            value.parse::<u64>().ok()
+            value.trim().parse::<u64>().ok()
         };
-        let compacted = overrides
-            .get(CLEANUP_POLICY)
-            .is_some_and(|policy| !policy.contains("delete"));
+        let policy = overrides.get(CLEANUP_POLICY);
+        let has_policy = |wanted| policy.is_some_and(|words| words.contains(wanted));
+        let compacted = has_policy(COMPACT);
+        let keeps_all = policy.is_some() && !has_policy(DELETE);
+        let distance = |name| number(name).unwrap_or(u64::MAX);
+        let timestamps = match overrides.get(TIMESTAMP_TYPE).map(|value| value.trim()) {
+            Some(LOG_APPEND_TIME) => Timestamps::LogAppend,
+            _ => Timestamps::Create {
+                before: distance(TIMESTAMP_BEFORE_MAX_MS),
+                after: distance(TIMESTAMP_AFTER_MAX_MS),
+            },
+        };
         Self {
             segment_bytes: number(SEGMENT_BYTES).unwrap_or(settings.segment_bytes),
             max_batch_bytes: number(MAX_MESSAGE_BYTES)
@@ -156,9 +187,12 @@ impl TopicConfig {
                 .unwrap_or(settings.max_batch_bytes),
             // Compaction is not supported: a compacted topic keeps all its records.
             retention: Retention {
-                milliseconds: number(RETENTION_MS).filter(|_| !compacted),
-                bytes: number(RETENTION_BYTES).filter(|_| !compacted),
+                milliseconds: number(RETENTION_MS).filter(|_| !keeps_all),
+                bytes: number(RETENTION_BYTES).filter(|_| !keeps_all),
             },
+            key_required: compacted,
+            timestamps,
+            min_insync_replicas: number(MIN_INSYNC_REPLICAS).unwrap_or(1),
         }
     }
 }

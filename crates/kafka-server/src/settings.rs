@@ -30,7 +30,7 @@ pub struct Settings {
     pub auto_create_topics: bool,
     /// Bytes after which a partition starts a new segment file. [default: 1 GiB]
     pub segment_bytes: u64,
-    /// Bytes of one record batch. [default: 16 MiB]
+    /// Bytes of one record batch. [default: 1,048,588, as in Kafka]
     pub max_batch_bytes: usize,
     /// Bytes of records in one fetch response, unless its first batch alone is larger.
     /// [default: 55 MiB]
@@ -63,7 +63,7 @@ impl Default for Settings {
             default_partitions: 1,
             auto_create_topics: true,
             segment_bytes: 1024 * 1024 * 1024,
-            max_batch_bytes: 16 * 1024 * 1024,
+            max_batch_bytes: 1_048_588,
             max_fetch_bytes: 55 * 1024 * 1024,
             group_join_delay: Duration::from_millis(50),
             upkeep_interval: Duration::from_secs(30),

@@ -25,7 +25,7 @@ fn group() -> GroupId {
 fn topic_requests(corpus: &mut Vec<Bytes>) {
     let name = || topic_name("known");
     let partition = produce_request::PartitionProduceData::default()
-        .with_records(Some(Bytes::from(batch(2, 5, b"records"))));
+        .with_records(Some(Bytes::from(filled(2, 5))));
     let data = produce_request::TopicProduceData::default()
         .with_name(name())
         .with_partition_data(vec![partition]);

@@ -3,6 +3,7 @@
 
 mod groups;
 mod hostile;
+mod produced;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::api::{Client, Next, answer};
 use crate::auth::Session;
 use crate::batch::tests::{Producer, batch, batch_of_producer};
 use crate::cluster::{Cluster, TopicRef};
+use crate::records;
 use crate::settings::Settings;
 
 const CORRELATION_ID: i32 = 4_711;
@@ -85,6 +87,11 @@ impl Fixture {
             .unwrap()
             .block_on(answer(&self.cluster, &mut session, frame, output, client))
     }
+}
+
+/// Returns a batch of records with keys.
+fn filled(records: i32, timestamp: i64) -> Vec<u8> {
+    batch(records, timestamp, &records::tests::body(records))
 }
 
 fn encode<R: Request>(request: &R, version: i16) -> Bytes {
@@ -315,7 +322,7 @@ fn batches_are_appended_and_fetched_byte_for_byte_in_every_version() {
     let fixture = Fixture::new();
     let mut next = 0;
     for version in versions::<ProduceRequest>() {
-        let produced = produce(&fixture, version, batch(2, 5, b"records"));
+        let produced = produce(&fixture, version, filled(2, 5));
         assert_eq!(produced, (0, next));
         next += 2;
     }
@@ -324,7 +331,7 @@ fn batches_are_appended_and_fetched_byte_for_byte_in_every_version() {
         let response = fixture.call(&request, version);
         let partition = &response.responses[0].partitions[0];
         assert_eq!((partition.error_code, partition.high_watermark), (0, next));
-        let mut expected = batch(2, 5, b"records");
+        let mut expected = filled(2, 5);
         expected[..8].copy_from_slice(&(next - 2).to_be_bytes());
         expected[12..16].copy_from_slice(&0_i32.to_be_bytes());
         assert_eq!(partition.records.as_deref(), Some(&expected[..]));
@@ -354,15 +361,15 @@ fn fetch_sessions_are_declined() {
 #[test]
 fn corrupt_and_oversized_batches_are_refused_and_not_appended() {
     let fixture = Fixture::new();
-    let mut damaged = batch(1, 0, b"records");
+    let mut damaged = filled(1, 0);
     *damaged.last_mut().unwrap() ^= 1;
     assert_eq!(produce(&fixture, 7, damaged), (2, -1));
-    assert_eq!(produce(&fixture, 7, Vec::new()), (2, -1));
-    let two = [batch(1, 0, b""), batch(1, 0, b"")].concat();
+    assert_eq!(produce(&fixture, 7, Vec::new()), (87, -1));
+    let two = [filled(1, 0), filled(1, 0)].concat();
     assert_eq!(produce(&fixture, 7, two), (87, -1));
     let limit = fixture.cluster.settings().max_batch_bytes;
     assert_eq!(produce(&fixture, 7, vec![0; limit + 1]), (10, -1));
-    assert_eq!(produce(&fixture, 7, batch(1, 0, b"")), (0, 0));
+    assert_eq!(produce(&fixture, 7, filled(1, 0)), (0, 0));
 }
 
 #[test]
@@ -377,7 +384,7 @@ fn produce_without_acknowledgement_is_not_answered() {
 #[test]
 fn offsets_are_listed_and_records_deleted_in_every_version() {
     let fixture = Fixture::new();
-    produce(&fixture, 7, batch(10, 5, b""));
+    produce(&fixture, 7, filled(10, 5));
     for version in versions::<ListOffsetsRequest>() {
         let partition = list_offsets_request::ListOffsetsPartition::default()
             .with_partition_index(1)

@@ -3,6 +3,7 @@
 use kafka_protocol::error::ResponseError;
 
 use crate::api::tests::*;
+use crate::records::tests::body;
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -182,13 +183,13 @@ fn cluster_and_log_dirs_are_described_in_every_version() {
         assert_eq!(response.brokers[0].port, 9092);
         assert_eq!(response.cluster_id, text(fixture.cluster.id()));
     }
-    produce(&fixture, 7, batch(1, 0, b""));
+    produce(&fixture, 7, filled(1, 0));
     for version in versions::<DescribeLogDirsRequest>() {
         let request = DescribeLogDirsRequest::default().with_topics(None);
         let response = fixture.call(&request, version);
         assert_eq!(
             response.results[0].topics[0].partitions[1].partition_size,
-            61
+            i64::try_from(filled(1, 0).len()).unwrap()
         );
     }
 }
@@ -196,7 +197,7 @@ fn cluster_and_log_dirs_are_described_in_every_version() {
 #[test]
 fn end_of_the_only_epoch_is_the_end_of_the_log() {
     let fixture = Fixture::new();
-    produce(&fixture, 7, batch(3, 0, b""));
+    produce(&fixture, 7, filled(3, 0));
     for version in versions::<OffsetForLeaderEpochRequest>() {
         let partition = offset_for_leader_epoch_request::OffsetForLeaderPartition::default()
             .with_partition(1)
@@ -213,7 +214,7 @@ fn end_of_the_only_epoch_is_the_end_of_the_log() {
 #[test]
 fn retried_batch_gets_its_first_offset() {
     let fixture = Fixture::new();
-    let sent = |sequence| batch_of_producer(2, 0, b"", &Producer(7, 0, sequence));
+    let sent = |sequence| batch_of_producer(2, 0, &body(2), &Producer(7, 0, sequence));
     assert_eq!(produce(&fixture, 9, sent(0)), (0, 0));
     assert_eq!(produce(&fixture, 9, sent(2)), (0, 2));
     assert_eq!(produce(&fixture, 9, sent(0)), (0, 0));
