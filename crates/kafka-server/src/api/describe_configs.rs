@@ -177,11 +177,11 @@ fn describe(
 
 fn type_of(kind: Kind) -> i8 {
     match kind {
-        Kind::Boolean => TYPE_BOOLEAN,
-        Kind::Int(_) => TYPE_INT,
+        Kind::Boolean | Kind::Disabled => TYPE_BOOLEAN,
+        Kind::Int(_) | Kind::Level(_) => TYPE_INT,
         Kind::Long(_) => TYPE_LONG,
         Kind::Ratio => TYPE_DOUBLE,
         Kind::Choice(_) => TYPE_STRING,
-        Kind::List(_) => TYPE_LIST,
+        Kind::List(_) | Kind::Replicas => TYPE_LIST,
     }
 }
