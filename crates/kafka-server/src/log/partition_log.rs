@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use kafka_protocol::error::ResponseError;
+
 use crate::batch::{HEADER_BYTES, Header};
 use crate::config::Retention;
 use crate::files;
@@ -16,6 +18,15 @@ use crate::records;
 
 /// The leader epoch of every partition: there is one broker, and it never gives up leadership.
 pub const LEADER_EPOCH: i32 = 0;
+
+/// Checks the current epoch as far as a client knows; -1 if unknown.
+pub fn check_epoch(known: i32) -> Result<(), ResponseError> {
+    if known > LEADER_EPOCH {
+        Err(ResponseError::UnknownLeaderEpoch)
+    } else {
+        Ok(())
+    }
+}
 
 /// The log of one partition.
 #[derive(Debug)]

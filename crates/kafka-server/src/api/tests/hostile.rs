@@ -134,7 +134,7 @@ fn group_requests(corpus: &mut Vec<Bytes>) {
         ));
     let join = JoinGroupRequest::default()
         .with_group_id(group())
-        .with_session_timeout_ms(1_000)
+        .with_session_timeout_ms(10_000)
         .with_protocol_type(text("consumer"))
         .with_protocols(vec![protocol]);
     add(corpus, &join);

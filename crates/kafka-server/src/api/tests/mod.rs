@@ -348,6 +348,29 @@ fn fetch_outside_the_log_is_refused_in_every_version() {
 }
 
 #[test]
+fn epochs_from_the_future_are_refused() {
+    let fixture = Fixture::new();
+    let code = |epoch| {
+        let mut request = fetch_request(&fixture, 12, 0);
+        request.topics[0].partitions[0].current_leader_epoch = epoch;
+        let fetched = fixture.call(&request, 12).responses[0].partitions[0].error_code;
+        let partition = list_offsets_request::ListOffsetsPartition::default()
+            .with_partition_index(1)
+            .with_current_leader_epoch(epoch)
+            .with_timestamp(-1);
+        let topic = list_offsets_request::ListOffsetsTopic::default()
+            .with_name(topic_name("known"))
+            .with_partitions(vec![partition]);
+        let request = ListOffsetsRequest::default().with_topics(vec![topic]);
+        let listed = fixture.call(&request, 6).topics[0].partitions[0].error_code;
+        (fetched, listed)
+    };
+    assert_eq!(code(-1), (0, 0));
+    assert_eq!(code(0), (0, 0));
+    assert_eq!(code(1), (75, 75));
+}
+
+#[test]
 fn fetch_sessions_are_declined() {
     let fixture = Fixture::new();
     let open = fetch_request(&fixture, 12, 0).with_session_epoch(0);
