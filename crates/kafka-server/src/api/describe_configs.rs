@@ -18,11 +18,11 @@ use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
 /// Set for the topic.
-const SOURCE_TOPIC: i8 = 1;
+pub const SOURCE_TOPIC: i8 = 1;
 /// Set when the broker started.
 const SOURCE_BROKER: i8 = 4;
 /// Not set.
-const SOURCE_DEFAULT: i8 = 5;
+pub const SOURCE_DEFAULT: i8 = 5;
 
 const TYPE_BOOLEAN: i8 = 1;
 const TYPE_STRING: i8 = 2;
