@@ -3,6 +3,7 @@
 
 mod groups;
 mod hostile;
+mod one_node;
 mod produced;
 mod topics;
 
@@ -126,10 +127,16 @@ fn empty_requests_are_answered_in_every_version() {
     call_with_defaults::<DeleteRecordsRequest>(&fixture);
     call_with_defaults::<DeleteTopicsRequest>(&fixture);
     call_with_defaults::<DescribeAclsRequest>(&fixture);
+    call_with_defaults::<DescribeClientQuotasRequest>(&fixture);
     call_with_defaults::<DescribeClusterRequest>(&fixture);
     call_with_defaults::<DescribeConfigsRequest>(&fixture);
     call_with_defaults::<DescribeGroupsRequest>(&fixture);
     call_with_defaults::<DescribeLogDirsRequest>(&fixture);
+    call_with_defaults::<DescribeQuorumRequest>(&fixture);
+    call_with_defaults::<DescribeTopicPartitionsRequest>(&fixture);
+    call_with_defaults::<DescribeUserScramCredentialsRequest>(&fixture);
+    call_with_defaults::<ElectLeadersRequest>(&fixture);
+    call_with_defaults::<ListPartitionReassignmentsRequest>(&fixture);
     call_with_defaults::<FetchRequest>(&fixture);
     call_with_defaults::<FindCoordinatorRequest>(&fixture);
     call_with_defaults::<HeartbeatRequest>(&fixture);
