@@ -1,4 +1,4 @@
-//! The header of a record batch; the records stay opaque.
+//! The header of a record batch; [`records`](crate::records) reads what follows it.
 //!
 //! ```text
 //!  0 base offset          i64  ◀ set by the broker on append, outside the checksum
@@ -29,9 +29,6 @@
 /// Bytes of a batch before its records.
 pub const HEADER_BYTES: usize = 61;
 
-/// Bytes at the start that the broker writes: base offset, length, leader epoch.
-pub const PATCHED_BYTES: usize = 16;
-
 /// Bytes of base offset and batch length, which the batch length excludes.
 pub const LENGTH_PREFIX_BYTES: usize = 12;
 
@@ -39,7 +36,7 @@ pub const LENGTH_PREFIX_BYTES: usize = 12;
 const CHECKSUMMED_FROM: usize = 21;
 
 const MAGIC: i8 = 2;
-const CODECS: i16 = 4;
+const CODECS: i16 = crate::codec::ZSTD;
 const CODEC_MASK: i16 = 0b0000_0111;
 const LOG_APPEND_TIME: i16 = 0b0000_1000;
 const TRANSACTIONAL: i16 = 0b0001_0000;
@@ -142,7 +139,57 @@ impl Header {
     }
 
     pub fn compressed(&self) -> bool {
-        self.attributes & CODEC_MASK != 0
+        self.codec() != crate::codec::NONE
+    }
+
+    /// Returns the compression codec, of those in [`codec`](crate::codec).
+    pub fn codec(&self) -> i16 {
+        self.attributes & CODEC_MASK
+    }
+
+    /// Whether the broker set the timestamps.
+    pub fn log_append_time(&self) -> bool {
+        self.attributes & LOG_APPEND_TIME != 0
+    }
+
+    /// Gives all records the time of the append, in milliseconds since 1970.
+    pub fn set_log_append_time(&mut self, now: i64, body: &[u8]) {
+        self.attributes |= LOG_APPEND_TIME;
+        self.set_max_timestamp(now, body);
+    }
+
+    /// Replaces the highest timestamp and updates the checksum; `body` follows the header.
+    pub fn set_max_timestamp(&mut self, timestamp: i64, body: &[u8]) {
+        self.max_timestamp = timestamp;
+        let bytes = self.encode(self.base_offset, 0);
+        let covered = bytes.get(CHECKSUMMED_FROM..).unwrap_or_default();
+        self.crc = crc32c::crc32c_append(crc32c::crc32c(covered), body);
+    }
+
+    /// Returns the bytes of the header as the log stores them.
+    pub fn encode(&self, base_offset: i64, leader_epoch: i32) -> [u8; HEADER_BYTES] {
+        let length = self.total_bytes.saturating_sub(LENGTH_PREFIX_BYTES);
+        let length = i32::try_from(length).unwrap_or(i32::MAX);
+        let mut bytes = [0; HEADER_BYTES];
+        let fields = base_offset
+            .to_be_bytes()
+            .into_iter()
+            .chain(length.to_be_bytes())
+            .chain(leader_epoch.to_be_bytes())
+            .chain(self.magic.to_be_bytes())
+            .chain(self.crc.to_be_bytes())
+            .chain(self.attributes.to_be_bytes())
+            .chain(self.last_offset_delta.to_be_bytes())
+            .chain(self.base_timestamp.to_be_bytes())
+            .chain(self.max_timestamp.to_be_bytes())
+            .chain(self.producer_id.to_be_bytes())
+            .chain(self.producer_epoch.to_be_bytes())
+            .chain(self.base_sequence.to_be_bytes())
+            .chain(self.records.to_be_bytes());
+        for (to, from) in bytes.iter_mut().zip(fields) {
+            *to = from;
+        }
+        bytes
     }
 }
 
@@ -171,68 +218,11 @@ pub fn check(bytes: &[u8]) -> Result<Header, Error> {
             offsets,
         });
     }
-    let codec = header.attributes & CODEC_MASK;
+    let codec = header.codec();
     if codec > CODECS {
         return Err(Error::Codec { codec });
     }
     Ok(header)
-}
-
-/// Returns the first bytes of a batch as the log stores them.
-pub fn patched_prefix(header: &Header, base_offset: i64, leader_epoch: i32) -> [u8; PATCHED_BYTES] {
-    let length = header.total_bytes.saturating_sub(LENGTH_PREFIX_BYTES);
-    let length = i32::try_from(length).unwrap_or(i32::MAX);
-    let mut prefix = [0; PATCHED_BYTES];
-    let fields = base_offset
-        .to_be_bytes()
-        .into_iter()
-        .chain(length.to_be_bytes())
-        .chain(leader_epoch.to_be_bytes());
-    for (to, from) in prefix.iter_mut().zip(fields) {
-        *to = from;
-    }
-    prefix
-}
-
-/// Returns offset and timestamp of the first record of an uncompressed batch at or after
-/// `timestamp`; `None` if there is none, or if the records cannot be decoded.
-pub fn first_at_or_after(bytes: &[u8], header: &Header, timestamp: i64) -> Option<(i64, i64)> {
-    if header.attributes & LOG_APPEND_TIME != 0 {
-        return (header.max_timestamp >= timestamp)
-            .then_some((header.base_offset, header.max_timestamp));
-    }
-    let mut rest = bytes.get(HEADER_BYTES..)?;
-    for _ in 0..header.records {
-        let length = usize::try_from(varint(&mut rest)?).ok()?;
-        let (mut record, following) = rest.split_at_checked(length)?;
-        rest = following;
-        record = record.get(1..)?;
-        let at = header.base_timestamp.checked_add(varint(&mut record)?)?;
-        let offset = header.base_offset.checked_add(varint(&mut record)?)?;
-        if at >= timestamp {
-            return Some((offset, at));
-        }
-    }
-    None
-}
-
-/// Reads a zigzag varint and advances `bytes` past it.
-fn varint(bytes: &mut &[u8]) -> Option<i64> {
-    let mut value: u64 = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            let magnitude = (value >> 1).cast_signed();
-            return Some(if value & 1 == 0 {
-                magnitude
-            } else {
-                !magnitude
-            });
-        }
-    }
-    None
 }
 
 struct Fields<'a> {
@@ -303,11 +293,23 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn patched_prefix_keeps_the_checksum_valid() {
+    fn encoded_header_keeps_the_checksum_valid() {
         let mut bytes = batch(3, 77, b"opaque");
+        let sent = bytes.clone();
         let header = check(&bytes).unwrap();
-        bytes[..PATCHED_BYTES].copy_from_slice(&patched_prefix(&header, 1_000, 4));
+        bytes[..HEADER_BYTES].copy_from_slice(&header.encode(1_000, 4));
         assert_eq!(check(&bytes).unwrap().next_offset(), 1_003);
+        assert_eq!(bytes[16..], sent[16..]);
+    }
+
+    #[test]
+    fn replaced_timestamps_keep_the_checksum_valid() {
+        let mut bytes = batch(3, 77, b"opaque");
+        let mut header = check(&bytes).unwrap();
+        header.set_log_append_time(99, b"opaque");
+        bytes[..HEADER_BYTES].copy_from_slice(&header.encode(0, 0));
+        let stored = check(&bytes).unwrap();
+        assert_eq!((stored.max_timestamp, stored.log_append_time()), (99, true));
     }
 
     #[test]

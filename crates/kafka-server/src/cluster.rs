@@ -186,6 +186,13 @@ impl Cluster {
         if topics.by_name.contains_key(name) {
             return Err(ResponseError::TopicAlreadyExists);
         }
+        if topics
+            .by_name
+            .keys()
+            .any(|known| topic::collide(known, name))
+        {
+            return Err(ResponseError::InvalidTopicException);
+        }
         topics.check_capacity(partitions)?;
         Ok(partitions)
     }

@@ -5,6 +5,7 @@
 //! - <https://kafka.apache.org/documentation/#topicconfigs>
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use crate::settings::Settings;
 
@@ -29,6 +30,12 @@ pub enum Kind {
     Long(i64),
     /// A decimal between 0 and 1.
     Ratio,
+    /// A 32-bit number in one of these ranges.
+    Level(&'static [RangeInclusive<i64>]),
+    /// A boolean of which only `false` is supported.
+    Disabled,
+    /// `*`, or pairs of partition and broker, such as `0:1,1:1`.
+    Replicas,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Some of these words, separated by commas.
@@ -47,14 +54,28 @@ const RETENTION_BYTES: &str = "retention.bytes";
 const SEGMENT_BYTES: &str = "segment.bytes";
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 const CLEANUP_POLICY: &str = "cleanup.policy";
+const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
+const TIMESTAMP_TYPE: &str = "message.timestamp.type";
+const TIMESTAMP_AFTER_MAX_MS: &str = "message.timestamp.after.max.ms";
+const TIMESTAMP_BEFORE_MAX_MS: &str = "message.timestamp.before.max.ms";
 
-/// Smaller segments would only cost files.
-const MIN_SEGMENT_BYTES: i64 = 1_024;
+const MIN_COMPACTION_LAG_MS: &str = "min.compaction.lag.ms";
+const MAX_COMPACTION_LAG_MS: &str = "max.compaction.lag.ms";
 
-/// All settings. The first five have an effect; the others are stored for clients that set them,
-/// with the values that one broker without replication and compaction can honour.
+/// Batches are stored as the producer compressed them, which readers cannot tell from records.
+const COMPRESSION: &[&str] = &["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"];
+
+const COMPACT: &str = "compact";
+const DELETE: &str = "delete";
+const LOG_APPEND_TIME: &str = "LogAppendTime";
+
+/// The minimum of Kafka 4.
+const MIN_SEGMENT_BYTES: i64 = 1_048_576;
+
+/// All settings of Kafka 4. [`TopicConfig`] has those with an effect; the others cannot matter on
+/// one broker, and are stored for clients that set and describe them.
 const KNOWN: &[Known] = &[
-    known(CLEANUP_POLICY, Kind::List(&["delete", "compact"]), "delete"),
+    known(CLEANUP_POLICY, Kind::List(&[COMPACT, DELETE]), DELETE),
     Known {
         name: MAX_MESSAGE_BYTES,
         kind: Kind::Int(0),
@@ -67,32 +88,46 @@ const KNOWN: &[Known] = &[
         kind: Kind::Int(MIN_SEGMENT_BYTES),
         default: Default::SegmentBytes,
     },
-    known("compression.type", Kind::Choice(&["producer"]), "producer"),
+    known(
+        "compression.gzip.level",
+        Kind::Level(&[-1..=-1, 1..=9]),
+        "-1",
+    ),
+    known("compression.lz4.level", Kind::Level(&[1..=17]), "9"),
+    known("compression.type", Kind::Choice(COMPRESSION), "producer"),
+    known("compression.zstd.level", Kind::Level(&[-131_072..=22]), "3"),
     known("delete.retention.ms", Kind::Long(0), "86400000"),
     known("file.delete.delay.ms", Kind::Long(0), "60000"),
     known("flush.messages", Kind::Long(1), "9223372036854775807"),
     known("flush.ms", Kind::Long(0), "9223372036854775807"),
-    known("index.interval.bytes", Kind::Int(0), "4096"),
     known(
-        "max.compaction.lag.ms",
-        Kind::Long(1),
-        "9223372036854775807",
+        "follower.replication.throttled.replicas",
+        Kind::Replicas,
+        "",
     ),
-    known("message.timestamp.after.max.ms", Kind::Long(0), "3600000"),
+    known("index.interval.bytes", Kind::Int(0), "4096"),
+    known("leader.replication.throttled.replicas", Kind::Replicas, ""),
+    known("local.retention.bytes", Kind::Long(-2), "-2"),
+    known("local.retention.ms", Kind::Long(-2), "-2"),
+    known(MAX_COMPACTION_LAG_MS, Kind::Long(1), "9223372036854775807"),
+    known(TIMESTAMP_AFTER_MAX_MS, Kind::Long(0), "3600000"),
     known(
-        "message.timestamp.before.max.ms",
+        TIMESTAMP_BEFORE_MAX_MS,
         Kind::Long(0),
         "9223372036854775807",
     ),
     known(
-        "message.timestamp.type",
-        Kind::Choice(&["CreateTime"]),
+        TIMESTAMP_TYPE,
+        Kind::Choice(&["CreateTime", LOG_APPEND_TIME]),
         "CreateTime",
     ),
     known("min.cleanable.dirty.ratio", Kind::Ratio, "0.5"),
-    known("min.compaction.lag.ms", Kind::Long(0), "0"),
-    known("min.insync.replicas", Kind::Int(1), "1"),
+    known(MIN_COMPACTION_LAG_MS, Kind::Long(0), "0"),
+    known(MIN_INSYNC_REPLICAS, Kind::Int(1), "1"),
     known("preallocate", Kind::Boolean, "false"),
+    known("remote.log.copy.disable", Kind::Boolean, "false"),
+    known("remote.log.delete.on.disable", Kind::Boolean, "false"),
+    known("remote.storage.enable", Kind::Disabled, "false"),
     known("segment.index.bytes", Kind::Int(4), "10485760"),
     known("segment.jitter.ms", Kind::Long(0), "0"),
     known("segment.ms", Kind::Long(1), "604800000"),
@@ -114,6 +149,8 @@ pub enum Error {
     Unknown { name: String },
     #[error("invalid value `{value}` for `{name}`")]
     Value { name: String, value: String },
+    #[error("`{MIN_COMPACTION_LAG_MS}` exceeds `{MAX_COMPACTION_LAG_MS}`")]
+    CompactionLag,
     /// The operation is unknown, or the setting is not a list.
     #[error("`{name}` does not support operation {operation}")]
     Operation { name: String, operation: i8 },
@@ -126,6 +163,20 @@ pub struct TopicConfig {
     pub segment_bytes: u64,
     pub max_batch_bytes: usize,
     pub retention: Retention,
+    /// Whether each record needs a key: the topic is compacted.
+    pub key_required: bool,
+    pub timestamps: Timestamps,
+    /// Replicas that must have a record before it is acknowledged to all.
+    pub min_insync_replicas: u64,
+}
+
+/// The timestamps that a topic takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timestamps {
+    /// Those of the producers, if they are at most so many milliseconds from the broker's time.
+    Create { before: u64, after: u64 },
+    /// The broker sets them.
+    LogAppend,
 }
 
 /// Limits on the age and size of a partition.
@@ -144,11 +195,20 @@ impl TopicConfig {
             let known = find(name).ok()?;
             let value = overrides.get(name).cloned();
             let value = value.unwrap_or_else(|| known.default_value(settings));
-            value.parse::<u64>().ok()
+            value.trim().parse::<u64>().ok()
         };
-        let compacted = overrides
-            .get(CLEANUP_POLICY)
-            .is_some_and(|policy| !policy.contains("delete"));
+        let policy = overrides.get(CLEANUP_POLICY);
+        let has_policy = |wanted| policy.is_some_and(|words| words.contains(wanted));
+        let compacted = has_policy(COMPACT);
+        let keeps_all = policy.is_some() && !has_policy(DELETE);
+        let distance = |name| number(name).unwrap_or(u64::MAX);
+        let timestamps = match overrides.get(TIMESTAMP_TYPE).map(|value| value.trim()) {
+            Some(LOG_APPEND_TIME) => Timestamps::LogAppend,
+            _ => Timestamps::Create {
+                before: distance(TIMESTAMP_BEFORE_MAX_MS),
+                after: distance(TIMESTAMP_AFTER_MAX_MS),
+            },
+        };
         Self {
             segment_bytes: number(SEGMENT_BYTES).unwrap_or(settings.segment_bytes),
             max_batch_bytes: number(MAX_MESSAGE_BYTES)
@@ -156,9 +216,12 @@ impl TopicConfig {
                 .unwrap_or(settings.max_batch_bytes),
             // Compaction is not supported: a compacted topic keeps all its records.
             retention: Retention {
-                milliseconds: number(RETENTION_MS).filter(|_| !compacted),
-                bytes: number(RETENTION_BYTES).filter(|_| !compacted),
+                milliseconds: number(RETENTION_MS).filter(|_| !keeps_all),
+                bytes: number(RETENTION_BYTES).filter(|_| !keeps_all),
             },
+            key_required: compacted,
+            timestamps,
+            min_insync_replicas: number(MIN_INSYNC_REPLICAS).unwrap_or(1),
         }
     }
 }
@@ -174,18 +237,25 @@ impl Known {
     }
 
     fn check(&self, value: &str) -> Result<(), Error> {
+        let trimmed = value.trim();
         let within = |least: i64, most: i64| {
-            let number = value.parse::<i64>();
+            let number = trimmed.parse::<i64>();
             number.is_ok_and(|number| (least..=most).contains(&number))
         };
+        let is = |word: &str| trimmed.eq_ignore_ascii_case(word);
         let sound = match self.kind {
-            Kind::Boolean => matches!(value, "true" | "false"),
+            Kind::Boolean => is("true") || is("false"),
+            Kind::Disabled => is("false"),
             Kind::Int(least) => within(least, i64::from(i32::MAX)),
             Kind::Long(least) => within(least, i64::MAX),
-            Kind::Ratio => value
+            Kind::Level(ranges) => ranges
+                .iter()
+                .any(|range| within(*range.start(), *range.end())),
+            Kind::Replicas => is_replicas(trimmed),
+            Kind::Ratio => trimmed
                 .parse::<f64>()
                 .is_ok_and(|ratio| (0.0..=1.0).contains(&ratio)),
-            Kind::Choice(words) => words.contains(&value),
+            Kind::Choice(words) => words.contains(&trimmed),
             Kind::List(words) => value.split(',').all(|word| words.contains(&word.trim())),
         };
         if sound {
@@ -196,6 +266,23 @@ impl Known {
             value: value.to_owned(),
         })
     }
+}
+
+impl Kind {
+    /// Whether clients may append words to the value.
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::List(_) | Self::Replicas)
+    }
+}
+
+/// Whether the text is `*`, or pairs of partition and broker.
+fn is_replicas(text: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let pair = |pair: &str| {
+        let pair = pair.trim().split_once(':');
+        pair.is_some_and(|(partition, broker)| number(partition) && number(broker))
+    };
+    text.is_empty() || text == "*" || text.split(',').all(pair)
 }
 
 pub fn all() -> &'static [Known] {
@@ -213,7 +300,16 @@ pub fn find(name: &str) -> Result<&'static Known, Error> {
 pub fn check(overrides: &Overrides) -> Result<(), Error> {
     overrides
         .iter()
-        .try_for_each(|(name, value)| find(name)?.check(value))
+        .try_for_each(|(name, value)| find(name)?.check(value))?;
+    let lag = |name, default| {
+        let lag = overrides.get(name);
+        lag.and_then(|lag| lag.trim().parse().ok())
+            .unwrap_or(default)
+    };
+    if lag(MIN_COMPACTION_LAG_MS, 0) > lag(MAX_COMPACTION_LAG_MS, i64::MAX) {
+        return Err(Error::CompactionLag);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -244,6 +340,70 @@ mod tests {
         );
         let error = check(&overrides(&[("retention.ms", "soon")])).unwrap_err();
         assert_eq!(error.to_string(), "invalid value `soon` for `retention.ms`");
+    }
+
+    #[test]
+    fn values_that_kafka_takes_are_taken_and_others_are_not() {
+        let taken = [
+            ("compression.type", "lz4"),
+            ("compression.type", "uncompressed"),
+            ("compression.gzip.level", "-1"),
+            ("compression.gzip.level", " 9 "),
+            ("compression.zstd.level", "-5"),
+            ("message.timestamp.type", "LogAppendTime"),
+            ("leader.replication.throttled.replicas", "*"),
+            ("follower.replication.throttled.replicas", "0:1,12:101"),
+            ("follower.replication.throttled.replicas", ""),
+            ("remote.storage.enable", "false"),
+            ("remote.log.copy.disable", "true"),
+            ("local.retention.ms", "-2"),
+            ("local.retention.bytes", "-1"),
+            ("preallocate", "TRUE"),
+            ("cleanup.policy", "compact, delete"),
+            ("segment.bytes", "1048576"),
+        ];
+        for (name, value) in taken {
+            assert_eq!(
+                check(&overrides(&[(name, value)])),
+                Ok(()),
+                "{name}={value}"
+            );
+        }
+        let refused = [
+            ("compression.type", "brotli"),
+            ("compression.gzip.level", "0"),
+            ("compression.lz4.level", "18"),
+            ("compression.zstd.level", "23"),
+            ("message.timestamp.type", "NoTime"),
+            ("leader.replication.throttled.replicas", "0"),
+            ("leader.replication.throttled.replicas", "0:1,,"),
+            ("remote.storage.enable", "true"),
+            ("local.retention.ms", "-3"),
+            ("preallocate", "yes"),
+            ("cleanup.policy", "shrink"),
+            ("min.insync.replicas", "0"),
+            ("segment.bytes", "1000"),
+            ("message.format.version", "3.0"),
+        ];
+        for (name, value) in refused {
+            assert!(
+                check(&overrides(&[(name, value)])).is_err(),
+                "{name}={value}"
+            );
+        }
+    }
+
+    #[test]
+    fn compaction_lags_that_contradict_each_other_are_refused() {
+        let lags = |least, most| {
+            let set = [
+                ("min.compaction.lag.ms", least),
+                ("max.compaction.lag.ms", most),
+            ];
+            check(&overrides(&set))
+        };
+        assert_eq!(lags("5", "5"), Ok(()));
+        assert_eq!(lags("6", "5"), Err(Error::CompactionLag));
     }
 
     #[test]

@@ -18,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, Client};
 use crate::auth::{Credentials, Session};
-use crate::batch::{self, Header};
+use crate::batch::{self, HEADER_BYTES, Header};
 use crate::cluster::Cluster;
 use crate::frame::Input;
 use crate::group::{self, Coordinator};
 use crate::log::Log;
+use crate::records::{self, Demands};
 use crate::settings::Settings;
 
 /// The decoders of this crate.
@@ -95,7 +96,14 @@ fn record_batch(bytes: &[u8]) {
         let checksum = crc32c::crc32c(covered).to_be_bytes();
         repaired[CHECKSUMMED_FROM - 4..CHECKSUMMED_FROM].copy_from_slice(&checksum);
     }
-    let _repaired = batch::check(&repaired).inspect_err(|error| format_error(error));
+    let repaired_header = batch::check(&repaired).inspect_err(|error| format_error(error));
+    if let (Ok(header), Some(body)) = (repaired_header, repaired.get(HEADER_BYTES..)) {
+        let demands = Demands {
+            key: true,
+            timestamps: Some(0..=i64::MAX),
+        };
+        let _records = records::check(&header, body, &demands);
+    }
 }
 
 /// Decodes the subscription of a group member.

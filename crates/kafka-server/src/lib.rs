@@ -8,7 +8,7 @@
 //!      └──── one response per request, in order ◀── watchers ◀─────┘ wake waiting fetches
 //! ```
 //!
-//! Record batches are checked and then stored as the bytes that the producer sent; a fetch copies
+//! Record batches are checked, records included, and stored as the bytes that the producer sent; a fetch copies
 //! them from the page cache into its response. Requests are decoded by a bounded reader: a count on
 //! the wire never sizes an allocation.
 //!
@@ -59,6 +59,7 @@ mod api;
 mod auth;
 mod batch;
 mod cluster;
+mod codec;
 mod config;
 mod connection;
 mod error;
@@ -71,6 +72,7 @@ mod group;
 mod log;
 mod partition;
 mod producer_ids;
+mod records;
 mod reply;
 mod server;
 mod settings;

@@ -30,13 +30,15 @@ pub struct Settings {
     pub auto_create_topics: bool,
     /// Bytes after which a partition starts a new segment file. [default: 1 GiB]
     pub segment_bytes: u64,
-    /// Bytes of one record batch. [default: 16 MiB]
+    /// Bytes of one record batch. [default: 1,048,588, as in Kafka]
     pub max_batch_bytes: usize,
     /// Bytes of records in one fetch response, unless its first batch alone is larger.
     /// [default: 55 MiB]
     pub max_fetch_bytes: usize,
     /// How long a new group waits for more members before its first rebalance. [default: 50 ms]
     pub group_join_delay: Duration,
+    /// Shortest session timeout that a member of a group may ask for. [default: 6 s, as in Kafka]
+    pub group_min_session_timeout: Duration,
     /// Interval of retention and, with a data directory, of syncing the logs. After a kill, the
     /// next start checks the records of about one interval. [default: 30 s]
     pub upkeep_interval: Duration,
@@ -63,9 +65,10 @@ impl Default for Settings {
             default_partitions: 1,
             auto_create_topics: true,
             segment_bytes: 1024 * 1024 * 1024,
-            max_batch_bytes: 16 * 1024 * 1024,
+            max_batch_bytes: 1_048_588,
             max_fetch_bytes: 55 * 1024 * 1024,
             group_join_delay: Duration::from_millis(50),
+            group_min_session_timeout: Duration::from_secs(6),
             upkeep_interval: Duration::from_secs(30),
             users: Vec::new(),
             #[cfg(feature = "tls")]

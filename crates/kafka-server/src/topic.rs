@@ -243,6 +243,23 @@ pub fn check_name(name: &str) -> Result<(), ResponseError> {
     }
 }
 
+/// Whether the brokers of Kafka keep their own state in a topic of this name.
+pub fn is_internal(name: &str) -> bool {
+    const INTERNAL: [&str; 4] = [
+        "__cluster_metadata",
+        "__consumer_offsets",
+        "__share_group_state",
+        "__transaction_state",
+    ];
+    INTERNAL.contains(&name)
+}
+
+/// Whether two names are the same in the names of metrics, which have no dots.
+pub fn collide(name: &str, other: &str) -> bool {
+    let plain = |byte: u8| if byte == b'.' { b'_' } else { byte };
+    name.len() == other.len() && name.bytes().map(plain).eq(other.bytes().map(plain))
+}
+
 /// Converts an error of a log into the error code for the client.
 pub fn log_error_code(error: &log::Error) -> ResponseError {
     match error {

@@ -51,9 +51,9 @@ fn describe(resource: &Resource<'_>, altered: Result<(), Refusal>) -> AlterConfi
         .with_resource_type(resource.kind)
         .with_resource_name(str_bytes(resource.name));
     match altered {
-        Ok(()) => response,
+        Ok(()) => response.with_error_message(None),
         Err(refusal) => response
             .with_error_code(refusal.error.code())
-            .with_error_message(refusal.message.as_deref().map(str_bytes)),
+            .with_error_message(Some(str_bytes(&refusal.text()))),
     }
 }

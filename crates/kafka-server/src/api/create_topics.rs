@@ -5,19 +5,26 @@
 //! - <https://kafka.apache.org/protocol#The_Messages_CreateTopics>
 //! - KIP-464 (-1 for the broker's default number of partitions and replicas)
 
+use std::collections::BTreeMap;
+
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::create_topics_response::{
-    CreatableTopicResult, CreateTopicsResponse,
+    CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse,
 };
 use uuid::Uuid;
 
+use crate::api::describe_configs::{SOURCE_DEFAULT, SOURCE_TOPIC};
 use crate::api::refusal::Refusal;
+use crate::api::resource::check_assignment;
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::config::{self, Overrides};
 use crate::reply::{Error, Reply};
+use crate::topic::is_internal;
 use crate::wire::{self, Reader};
+
+const CONFIGS_SINCE: i16 = 5;
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
@@ -82,60 +89,126 @@ impl<'a> NewTopic<'a> {
                 )),
             };
         }
+        if self.replication_factor != -1 || self.partitions != -1 {
+            return Err(Refusal::new(
+                ResponseError::InvalidRequest,
+                "with assignments, the number of partitions and the replication factor must be -1",
+            ));
+        }
         let mut indexes: Vec<i32> = self.assignments.iter().map(|(index, _)| *index).collect();
         indexes.sort_unstable();
         let consecutive = (0..)
             .zip(&indexes)
             .all(|(expected, index)| expected == *index);
-        let on_one_broker = self
-            .assignments
-            .iter()
-            .all(|(_, brokers)| brokers.len() == 1);
-        if consecutive && on_one_broker {
-            Ok(i32::try_from(indexes.len()).unwrap_or(i32::MAX))
-        } else {
-            Err(ResponseError::InvalidReplicaAssignment.into())
+        if !consecutive {
+            return Err(Refusal::new(
+                ResponseError::InvalidReplicaAssignment,
+                "the assigned partitions must be 0, 1, 2 and so on, each once",
+            ));
         }
+        let mut assignments = self.assignments.iter();
+        assignments.try_for_each(|(_, brokers)| check_assignment(brokers))?;
+        Ok(i32::try_from(indexes.len()).unwrap_or(i32::MAX))
     }
 }
 
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
+    let with_configs = reply.version() >= CONFIGS_SINCE;
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for topic in &request.topics {
+        *times.entry(topic.name).or_default() += 1;
+    }
     let create = |topic: &NewTopic<'_>| {
-        let created = create(cluster, topic, request.validate_only);
+        let created = match times.remove(topic.name) {
+            Some(1) => create(cluster, topic, request.validate_only),
+            Some(_) => Err(Refusal::new(
+                ResponseError::InvalidRequest,
+                "the request names the topic more than once",
+            )),
+            None => return None,
+        };
         let result = CreatableTopicResult::default().with_name(TopicName(str_bytes(topic.name)));
-        match created {
-            Ok((id, partitions)) => result
-                .with_topic_id(id)
-                .with_num_partitions(partitions)
+        Some(match created {
+            Ok(created) => result
+                .with_error_message(None)
+                .with_topic_id(created.id)
+                .with_num_partitions(created.partitions)
                 .with_replication_factor(1)
-                .with_configs(Some(Vec::new())),
+                .with_configs(Some(if with_configs {
+                    describe(cluster, &created.overrides)
+                } else {
+                    Vec::new()
+                })),
             Err(refusal) => result
                 .with_error_code(refusal.error.code())
-                .with_error_message(refusal.message.as_deref().map(str_bytes))
+                .with_error_message(Some(str_bytes(&refusal.text())))
                 .with_num_partitions(-1)
                 .with_replication_factor(-1),
-        }
+        })
     };
-    let results = request.topics.iter().map(create).collect();
+    let results = request.topics.iter().filter_map(create).collect();
     reply.send(&CreateTopicsResponse::default().with_topics(results))
+}
+
+fn describe(cluster: &Cluster, overrides: &Overrides) -> Vec<CreatableTopicConfigs> {
+    let setting = |known: &config::Known| {
+        let own = overrides.get(known.name);
+        let source = if own.is_some() {
+            SOURCE_TOPIC
+        } else {
+            SOURCE_DEFAULT
+        };
+        let value = own.cloned();
+        let value = value.unwrap_or_else(|| known.default_value(cluster.settings()));
+        CreatableTopicConfigs::default()
+            .with_name(str_bytes(known.name))
+            .with_value(Some(str_bytes(&value)))
+            .with_config_source(source)
+    };
+    config::all().iter().map(setting).collect()
+}
+
+/// A topic that was created, or could be.
+struct Created {
+    /// Nil if the topic was only checked.
+    id: Uuid,
+    partitions: i32,
+    overrides: Overrides,
 }
 
 fn create(
     cluster: &Cluster,
     topic: &NewTopic<'_>,
     validate_only: bool,
-) -> Result<(Uuid, i32), Refusal> {
+) -> Result<Created, Refusal> {
+    if is_internal(topic.name) {
+        return Err(Refusal::new(
+            ResponseError::InvalidRequest,
+            "internal topics cannot be created: this broker keeps its groups elsewhere",
+        ));
+    }
     let partitions = topic.partitions()?;
-    let overrides: Overrides = topic
-        .configs
-        .iter()
-        .filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?.to_owned())))
-        .collect();
+    let mut overrides = Overrides::new();
+    for (name, value) in &topic.configs {
+        let value = value.ok_or_else(|| {
+            let message = format!("`{name}` has no value");
+            Refusal::new(ResponseError::InvalidConfig, &message)
+        })?;
+        overrides.insert((*name).to_owned(), value.to_owned());
+    }
     config::check(&overrides)?;
     if validate_only {
         let partitions = cluster.check_new_topic(topic.name, partitions)?;
-        return Ok((Uuid::nil(), partitions));
+        return Ok(Created {
+            id: Uuid::nil(),
+            partitions,
+            overrides,
+        });
     }
     let created = cluster.create_topic(topic.name, partitions, overrides)?;
-    Ok((created.id(), created.partition_count()))
+    Ok(Created {
+        id: created.id(),
+        partitions: created.partition_count(),
+        overrides: created.overrides(),
+    })
 }

@@ -11,6 +11,7 @@ use kafka_protocol::messages::describe_cluster_response::{
     DescribeClusterBroker, DescribeClusterResponse,
 };
 
+use crate::api::operations;
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, NODE_ID};
 use crate::reply::{Error, Reply};
@@ -22,17 +23,22 @@ const BROKERS: i8 = 1;
 pub struct Request {
     /// Brokers (1) or controllers (2).
     pub endpoint_type: i8,
+    /// Whether to list what the client may do.
+    pub authorized_operations: bool,
 }
 
 impl Request {
     pub fn decode(reader: &mut Reader<'_>, version: i16) -> Result<Self, wire::Error> {
-        let _authorized_operations = reader.bool()?;
+        let authorized_operations = reader.bool()?;
         let endpoint_type = if version >= 1 { reader.i8()? } else { BROKERS };
         if version >= 2 {
             let _include_fenced_brokers = reader.bool()?;
         }
         reader.tags()?;
-        Ok(Self { endpoint_type })
+        Ok(Self {
+            endpoint_type,
+            authorized_operations,
+        })
     }
 }
 
@@ -51,6 +57,12 @@ pub fn answer(cluster: &Cluster, request: &Request, reply: Reply<'_>) -> Result<
     let response = DescribeClusterResponse::default()
         .with_cluster_id(str_bytes(cluster.id()))
         .with_controller_id(BrokerId(NODE_ID))
+        .with_error_message(None)
+        .with_cluster_authorized_operations(if request.authorized_operations {
+            operations::CLUSTER
+        } else {
+            operations::NOT_ASKED
+        })
         .with_brokers(vec![broker]);
     reply.send(&response)
 }

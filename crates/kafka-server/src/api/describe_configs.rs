@@ -18,11 +18,11 @@ use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
 /// Set for the topic.
-const SOURCE_TOPIC: i8 = 1;
+pub const SOURCE_TOPIC: i8 = 1;
 /// Set when the broker started.
 const SOURCE_BROKER: i8 = 4;
 /// Not set.
-const SOURCE_DEFAULT: i8 = 5;
+pub const SOURCE_DEFAULT: i8 = 5;
 
 const TYPE_BOOLEAN: i8 = 1;
 const TYPE_STRING: i8 = 2;
@@ -177,11 +177,11 @@ fn describe(
 
 fn type_of(kind: Kind) -> i8 {
     match kind {
-        Kind::Boolean => TYPE_BOOLEAN,
-        Kind::Int(_) => TYPE_INT,
+        Kind::Boolean | Kind::Disabled => TYPE_BOOLEAN,
+        Kind::Int(_) | Kind::Level(_) => TYPE_INT,
         Kind::Long(_) => TYPE_LONG,
         Kind::Ratio => TYPE_DOUBLE,
         Kind::Choice(_) => TYPE_STRING,
-        Kind::List(_) => TYPE_LIST,
+        Kind::List(_) | Kind::Replicas => TYPE_LIST,
     }
 }

@@ -11,6 +11,7 @@ use kafka_protocol::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
 
+use crate::api::operations;
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
@@ -21,16 +22,19 @@ const ERROR_IF_UNKNOWN_SINCE: i16 = 6;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     pub groups: Vec<&'a str>,
+    /// Whether to list what the client may do.
+    pub authorized_operations: bool,
 }
 
 impl<'a> Request<'a> {
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let groups = reader.array(Reader::string)?;
-        if version >= 3 {
-            let _authorized_operations = reader.bool()?;
-        }
+        let authorized_operations = version >= 3 && reader.bool()?;
         reader.tags()?;
-        Ok(Self { groups })
+        Ok(Self {
+            groups,
+            authorized_operations,
+        })
     }
 }
 
@@ -40,7 +44,14 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
     let mut wanted = request.groups.clone();
     wanted.sort_unstable();
     wanted.dedup();
-    let groups = wanted.into_iter().map(|id| describe(cluster, id, version));
+    let operations = if request.authorized_operations {
+        operations::GROUP
+    } else {
+        operations::NOT_ASKED
+    };
+    let groups = wanted
+        .into_iter()
+        .map(|id| describe(cluster, id, version).with_authorized_operations(operations));
     reply.send(&DescribeGroupsResponse::default().with_groups(groups.collect()))
 }
 

@@ -10,11 +10,12 @@ use crate::api::next::Next;
 use crate::api::supported::find;
 use crate::api::{
     acls, alter_configs, api_versions, create_partitions, create_topics, delete_groups,
-    delete_records, delete_topics, describe_cluster, describe_configs, describe_groups,
-    describe_log_dirs, fetch, find_coordinator, heartbeat, incremental_alter_configs,
-    init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit,
-    offset_delete, offset_fetch, offset_for_leader_epoch, produce, sasl_authenticate,
-    sasl_handshake, sync_group,
+    delete_records, delete_topics, describe_client_quotas, describe_cluster, describe_configs,
+    describe_groups, describe_log_dirs, describe_quorum, describe_topic_partitions,
+    describe_user_scram_credentials, elect_leaders, fetch, find_coordinator, heartbeat,
+    incremental_alter_configs, init_producer_id, join_group, leave_group, list_groups,
+    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
+    offset_fetch, offset_for_leader_epoch, produce, sasl_authenticate, sasl_handshake, sync_group,
 };
 use crate::auth::Session;
 use crate::cluster::Cluster;
@@ -196,6 +197,33 @@ fn answer_at_once(call: Call<'_>) -> Result<(), Error> {
             offset_for_leader_epoch::Request::decode,
             offset_for_leader_epoch::answer,
         ),
+        _ => answer_for_one_node(call),
+    }
+}
+
+/// Answers a request whose answer is the same on every cluster of one node.
+fn answer_for_one_node(call: Call<'_>) -> Result<(), Error> {
+    match call.api {
+        ApiKey::ElectLeaders => call.respond(elect_leaders::Request::decode, elect_leaders::answer),
+        ApiKey::ListPartitionReassignments => call.respond(
+            list_partition_reassignments::Request::decode,
+            list_partition_reassignments::answer,
+        ),
+        ApiKey::DescribeClientQuotas => call.respond(
+            describe_client_quotas::Request::decode,
+            describe_client_quotas::answer,
+        ),
+        ApiKey::DescribeUserScramCredentials => call.respond(
+            describe_user_scram_credentials::Request::decode,
+            describe_user_scram_credentials::answer,
+        ),
+        ApiKey::DescribeTopicPartitions => call.respond(
+            describe_topic_partitions::Request::decode,
+            describe_topic_partitions::answer,
+        ),
+        ApiKey::DescribeQuorum => {
+            call.respond(describe_quorum::Request::decode, describe_quorum::answer)
+        }
         _ => Err(call.header.unsupported()),
     }
 }

@@ -19,6 +19,7 @@ use crate::api::fetch_response::{self, Finding, Findings};
 use crate::api::next::Next;
 use crate::cluster::{Cluster, TopicRef};
 use crate::faults::{FaultDecision, Moment, inject};
+use crate::log::check_epoch;
 use crate::partition::{Found, Partition, Watch};
 use crate::reply::Reply;
 use crate::topic::log_error_code;
@@ -50,6 +51,8 @@ pub struct WantedTopic<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     pub partition: i32,
+    /// Current epoch as far as the client knows; -1 if unknown.
+    pub current_epoch: i32,
     /// Offset of the first record to return.
     pub offset: i64,
     pub max_bytes: i32,
@@ -100,9 +103,7 @@ impl<'a> Request<'a> {
 impl Wanted {
     fn decode(reader: &mut Reader<'_>, version: i16) -> Result<Self, wire::Error> {
         let partition = reader.i32()?;
-        if version >= 9 {
-            let _current_leader_epoch = reader.i32()?;
-        }
+        let current_epoch = if version >= 9 { reader.i32()? } else { -1 };
         let offset = reader.i64()?;
         if version >= 12 {
             let _last_fetched_epoch = reader.i32()?;
@@ -114,6 +115,7 @@ impl Wanted {
         reader.tags()?;
         Ok(Self {
             partition,
+            current_epoch,
             offset,
             max_bytes,
         })
@@ -262,6 +264,7 @@ fn find<'a>(sources: &[(TopicRef<'a>, Vec<Source>)], limit: usize) -> Findings<'
 impl Source {
     fn find(&self, left: usize, first: bool) -> Result<Found, ResponseError> {
         let partition = self.partition.as_ref().map_err(|error| *error)?;
+        check_epoch(self.wanted.current_epoch)?;
         if partition.deleted() {
             return Err(ResponseError::UnknownTopicOrPartition);
         }

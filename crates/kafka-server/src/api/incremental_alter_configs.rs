@@ -14,7 +14,7 @@ use crate::api::refusal::Refusal;
 use crate::api::resource::Resource;
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
-use crate::config::{self, Kind, Overrides};
+use crate::config::{self, Overrides};
 use crate::reply::{Error, Reply};
 use crate::settings::Settings;
 use crate::wire::{self, Reader};
@@ -56,7 +56,7 @@ impl Change<'_> {
         // A topic without the setting starts from the words of the default.
         let known = overrides.get(name).cloned();
         let known = words(&known.unwrap_or_else(|| setting.default_value(settings)));
-        let is_list = matches!(setting.kind, Kind::List(_));
+        let is_list = setting.kind.is_list();
         let list = match self.operation {
             SET => {
                 overrides.insert(name.to_owned(), value.to_owned());
@@ -109,9 +109,9 @@ fn describe(resource: &Resource<'_>, altered: Result<(), Refusal>) -> AlterConfi
         .with_resource_type(resource.kind)
         .with_resource_name(str_bytes(resource.name));
     match altered {
-        Ok(()) => response,
+        Ok(()) => response.with_error_message(None),
         Err(refusal) => response
             .with_error_code(refusal.error.code())
-            .with_error_message(refusal.message.as_deref().map(str_bytes)),
+            .with_error_message(Some(str_bytes(&refusal.text()))),
     }
 }

@@ -76,12 +76,20 @@ impl<'a> Request<'a> {
         })
     }
 
-    fn join(&self, version: i16, client: &Client<'_>) -> Result<Join, ResponseError> {
+    fn join(
+        &self,
+        version: i16,
+        client: &Client<'_>,
+        min_session_timeout: Duration,
+    ) -> Result<Join, ResponseError> {
         if self.group.is_empty() {
             return Err(ResponseError::InvalidGroupId);
         }
         let session_timeout = nanoseconds(self.session_timeout_ms)
-            .filter(|timeout| u128::from(*timeout) <= MAX_SESSION_TIMEOUT.as_nanos())
+            .filter(|timeout| {
+                let permitted = min_session_timeout..=MAX_SESSION_TIMEOUT;
+                permitted.contains(&Duration::from_nanos(*timeout))
+            })
             .ok_or(ResponseError::InvalidSessionTimeout)?;
         let rebalance_timeout = nanoseconds(self.rebalance_timeout_ms).unwrap_or(session_timeout);
         let protocol = |&(name, metadata): &(&str, &[u8])| Protocol {
@@ -118,7 +126,8 @@ pub async fn answer(
     client: Client<'_>,
 ) -> Result<(), Error> {
     let version = reply.version();
-    let joined = match request.join(version, &client) {
+    let min_session_timeout = cluster.settings().group_min_session_timeout;
+    let joined = match request.join(version, &client, min_session_timeout) {
         Ok(join) => {
             let groups = cluster.groups();
             groups.join(request.group, join, client.interrupted).await

@@ -13,7 +13,7 @@ use kafka_protocol::messages::list_offsets_response::{
 
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
-use crate::log::{LEADER_EPOCH, Timed};
+use crate::log::{LEADER_EPOCH, Timed, check_epoch};
 use crate::reply::{Error, Reply};
 use crate::topic::log_error_code;
 use crate::wire::{self, Reader};
@@ -34,6 +34,8 @@ pub struct Request<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     pub partition: i32,
+    /// Current epoch as far as the client knows; -1 if unknown.
+    pub current_epoch: i32,
     /// Milliseconds since 1970, or one of the negative numbers above.
     pub timestamp: i64,
 }
@@ -61,13 +63,12 @@ impl<'a> Request<'a> {
 impl Wanted {
     fn decode(reader: &mut Reader<'_>, version: i16) -> Result<Self, wire::Error> {
         let partition = reader.i32()?;
-        if version >= 4 {
-            let _current_leader_epoch = reader.i32()?;
-        }
+        let current_epoch = if version >= 4 { reader.i32()? } else { -1 };
         let timestamp = reader.i64()?;
         reader.tags()?;
         Ok(Self {
             partition,
+            current_epoch,
             timestamp,
         })
     }
@@ -89,6 +90,7 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
 
 fn find(cluster: &Cluster, topic: &str, wanted: Wanted) -> Result<Option<Timed>, ResponseError> {
     let partition = cluster.partition(TopicRef::Name(topic), wanted.partition)?;
+    check_epoch(wanted.current_epoch)?;
     let offsets = partition.offsets();
     let untimed = |offset| {
         Ok(Some(Timed {

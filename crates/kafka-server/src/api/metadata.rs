@@ -14,11 +14,12 @@ use kafka_protocol::messages::metadata_response::{
 use kafka_protocol::messages::{BrokerId, TopicName};
 use uuid::Uuid;
 
+use crate::api::operations;
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, NODE_ID, TopicRef};
 use crate::log::LEADER_EPOCH;
 use crate::reply::{Error, Reply};
-use crate::topic::{Topic, check_name};
+use crate::topic::{Topic, check_name, is_internal};
 use crate::wire::{self, Reader};
 
 /// First version that may name topics by id.
@@ -30,6 +31,10 @@ pub struct Request<'a> {
     pub topics: Option<Vec<TopicRef<'a>>>,
     /// Whether unknown topics may be created.
     pub allow_auto_create: bool,
+    /// Whether to list what the client may do with the cluster.
+    pub cluster_operations: bool,
+    /// Whether to list what the client may do with the topics.
+    pub topic_operations: bool,
 }
 
 impl<'a> Request<'a> {
@@ -48,23 +53,21 @@ impl<'a> Request<'a> {
             topics = None;
         }
         let allow_auto_create = version < 4 || reader.bool()?;
-        if (8..=10).contains(&version) {
-            let _cluster_authorized_operations = reader.bool()?;
-        }
-        if version >= 8 {
-            let _topic_authorized_operations = reader.bool()?;
-        }
+        let cluster_operations = (8..=10).contains(&version) && reader.bool()?;
+        let topic_operations = version >= 8 && reader.bool()?;
         reader.tags()?;
         Ok(Self {
             topics,
             allow_auto_create,
+            cluster_operations,
+            topic_operations,
         })
     }
 }
 
 /// Describes the broker and the topics; creates unknown topics if allowed.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
-    let topics = match &request.topics {
+    let mut topics: Vec<MetadataResponseTopic> = match &request.topics {
         None => cluster
             .topics()
             .iter()
@@ -81,6 +84,11 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
                 .collect()
         }
     };
+    if request.topic_operations {
+        for topic in topics.iter_mut().filter(|topic| topic.error_code == 0) {
+            topic.topic_authorized_operations = operations::TOPIC;
+        }
+    }
     let (host, port) = cluster.advertised();
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(NODE_ID))
@@ -90,6 +98,11 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
         .with_brokers(vec![broker])
         .with_cluster_id(Some(str_bytes(cluster.id())))
         .with_controller_id(BrokerId(NODE_ID))
+        .with_cluster_authorized_operations(if request.cluster_operations {
+            operations::CLUSTER
+        } else {
+            operations::NOT_ASKED
+        })
         .with_topics(topics);
     reply.send(&response)
 }
@@ -100,9 +113,9 @@ fn find_or_create(
     allow_auto_create: bool,
 ) -> MetadataResponseTopic {
     let mut found = cluster.topic(wanted);
-    let create = allow_auto_create && cluster.settings().auto_create_topics;
+    let allowed = allow_auto_create && cluster.settings().auto_create_topics;
     if let (Err(ResponseError::UnknownTopicOrPartition), TopicRef::Name(name)) = (&found, wanted) {
-        if create {
+        if allowed && !is_internal(name) {
             found = cluster.create_topic(name, -1, BTreeMap::new());
         } else if let Err(invalid) = check_name(name) {
             // Clients retry for an unknown topic, but not for an invalid name.
@@ -138,5 +151,6 @@ fn describe(topic: &Topic) -> MetadataResponseTopic {
     MetadataResponseTopic::default()
         .with_name(Some(TopicName(str_bytes(topic.name()))))
         .with_topic_id(topic.id())
+        .with_is_internal(is_internal(topic.name()))
         .with_partitions((0..topic.partition_count()).map(partition).collect())
 }

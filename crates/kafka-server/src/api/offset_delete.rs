@@ -11,7 +11,7 @@ use kafka_protocol::messages::offset_delete_response::{
 };
 
 use crate::api::str_bytes::str_bytes;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, TopicRef};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
@@ -48,6 +48,8 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
             .iter()
             .zip(results.by_ref())
             .map(|(index, result)| {
+                let known = cluster.partition(TopicRef::Name(topic), *index).map(drop);
+                let result = known.and(result);
                 OffsetDeleteResponsePartition::default()
                     .with_partition_index(*index)
                     .with_error_code(result.err().map_or(0, |error| error.code()))

@@ -13,7 +13,7 @@ use kafka_protocol::messages::offset_for_leader_epoch_response::{
 
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
-use crate::log::LEADER_EPOCH;
+use crate::log::{LEADER_EPOCH, check_epoch};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
@@ -77,8 +77,6 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
 
 fn find(cluster: &Cluster, topic: &str, wanted: Wanted) -> Result<Option<i64>, ResponseError> {
     let partition = cluster.partition(TopicRef::Name(topic), wanted.partition)?;
-    if wanted.current_epoch > LEADER_EPOCH {
-        return Err(ResponseError::UnknownLeaderEpoch);
-    }
+    check_epoch(wanted.current_epoch)?;
     Ok((wanted.epoch == LEADER_EPOCH).then(|| partition.offsets().next))
 }

@@ -1,28 +1,35 @@
-//! `Produce`: checks record batches and appends their bytes unchanged.
+//! `Produce`: checks record batches with their records and appends their bytes.
 //!
 //! # References
 //!
 //! - <https://kafka.apache.org/protocol#The_Messages_Produce>
 //! - KIP-467 (error messages since version 8), KIP-516 (topic ids since version 13)
 
+use std::time::SystemTime;
+
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::produce_response::{
-    PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 
 use crate::api::client::Client;
 use crate::api::next::Next;
 use crate::api::refusal::{NO_TRANSACTIONS, Refusal};
 use crate::api::str_bytes::str_bytes;
-use crate::batch::{self, Header};
+use crate::batch::{self, HEADER_BYTES, Header};
 use crate::cluster::{Cluster, TopicRef};
+use crate::config::{Timestamps, TopicConfig};
 use crate::faults::{FaultDecision, Moment, inject};
+use crate::records::{self, Demands, NO_TIMESTAMP, Reason, Refused};
 use crate::reply::{Error, Reply};
 use crate::topic::{Topic, log_error_code};
 use crate::wire::{self, Reader};
 
 const TOPIC_IDS_SINCE: i16 = 13;
+
+/// `acks`: each replica in sync has the records.
+const ALL: i16 = -1;
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
@@ -70,6 +77,8 @@ impl<'a> Request<'a> {
 
 struct Appended {
     base_offset: i64,
+    /// -1 if the producer set the timestamps.
+    log_append_time: i64,
     start_offset: i64,
 }
 
@@ -77,6 +86,8 @@ struct Appended {
 enum Failed {
     /// Respond with an error.
     Refused(Refusal),
+    /// Respond with an error, and with the errors of single records.
+    Records(Refusal, Vec<BatchIndexAndErrorMessage>),
     /// Close the connection.
     Cut,
 }
@@ -107,6 +118,9 @@ pub async fn answer(
             match appended {
                 Ok(appended) => partitions.push(describe(*index, &appended)),
                 Err(Failed::Refused(refusal)) => partitions.push(refuse(*index, &refusal)),
+                Err(Failed::Records(refusal, records)) => {
+                    partitions.push(refuse(*index, &refusal).with_record_errors(records));
+                }
                 Err(Failed::Cut) => return Ok(Next::Close),
             }
         }
@@ -132,8 +146,8 @@ async fn append(
     index: i32,
     records: &[u8],
 ) -> Result<Appended, Failed> {
-    let header = check(request, topic, records)?;
     let partition = topic.partition(index)?;
+    let header = check(request, topic, records)?;
     let moment = Moment::BeforeAppend {
         topic: topic.name(),
         partition: index,
@@ -149,29 +163,79 @@ async fn append(
     obey(inject(cluster.faults(), moment, client.interrupted).await)?;
     Ok(Appended {
         base_offset,
+        log_append_time: if header.log_append_time() {
+            header.max_timestamp
+        } else {
+            NO_TIMESTAMP
+        },
         start_offset: partition.offsets().start,
     })
 }
 
-/// Checks everything that does not depend on the partition.
-fn check(request: &Request<'_>, topic: &Topic, records: &[u8]) -> Result<Header, Refusal> {
+/// Checks a batch and its records, and returns the header to store.
+fn check(request: &Request<'_>, topic: &Topic, bytes: &[u8]) -> Result<Header, Failed> {
+    let config = topic.config();
     if !(-1..=1).contains(&request.acks) {
         return Err(ResponseError::InvalidRequiredAcks.into());
     }
-    if records.len() > topic.config().max_batch_bytes {
+    if request.acks == ALL && config.min_insync_replicas > 1 {
+        return Err(Refusal::new(
+            ResponseError::NotEnoughReplicas,
+            "`min.insync.replicas` exceeds the one replica of the topic",
+        )
+        .into());
+    }
+    if bytes.len() > config.max_batch_bytes {
         return Err(ResponseError::MessageTooLarge.into());
     }
-    let header = batch::check(records).map_err(refuse_batch)?;
+    let mut header = batch::check(bytes).map_err(refuse_batch)?;
     if header.control() {
-        return Err(ResponseError::InvalidRecord.into());
+        let message = "clients may not write control batches";
+        return Err(Refusal::new(ResponseError::InvalidRecord, message).into());
+    }
+    if header.base_offset != 0 {
+        let message = "the base offset of a new batch must be 0";
+        return Err(Refusal::new(ResponseError::InvalidRecord, message).into());
+    }
+    if header.log_append_time() {
+        let message = "a producer may not set the timestamp type to LogAppendTime";
+        return Err(Refusal::new(ResponseError::InvalidTimestamp, message).into());
     }
     if header.transactional() || request.transactional_id.is_some() {
-        return Err(Refusal::new(
-            ResponseError::InvalidTxnState,
-            NO_TRANSACTIONS,
-        ));
+        return Err(Refusal::new(ResponseError::InvalidTxnState, NO_TRANSACTIONS).into());
+    }
+    let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
+    let now = now();
+    let highest = records::check(&header, body, &demands(&config, now));
+    let highest = highest.map_err(|error| refuse_records(error, &config))?;
+    if config.timestamps == Timestamps::LogAppend {
+        header.set_log_append_time(now, body);
+    } else if header.max_timestamp != highest {
+        header.set_max_timestamp(highest, body);
     }
     Ok(header)
+}
+
+fn demands(config: &TopicConfig, now: i64) -> Demands {
+    let timestamps = match config.timestamps {
+        Timestamps::LogAppend => None,
+        // Kafka also takes negative ones, which no client can read as a time.
+        Timestamps::Create { before, after } => {
+            let first = now.saturating_sub_unsigned(before).max(0);
+            Some(first..=now.saturating_add_unsigned(after))
+        }
+    };
+    Demands {
+        key: config.key_required,
+        timestamps,
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.unwrap_or_default().as_millis();
+    i64::try_from(since).unwrap_or(i64::MAX)
 }
 
 fn obey(decision: FaultDecision) -> Result<(), Failed> {
@@ -187,22 +251,58 @@ fn obey(decision: FaultDecision) -> Result<(), Failed> {
 
 fn refuse_batch(error: batch::Error) -> Refusal {
     let code = match error {
-        batch::Error::Checksum { .. } | batch::Error::Truncated { .. } => {
+        batch::Error::Checksum { .. } | batch::Error::Length { .. } => {
             ResponseError::CorruptMessage
         }
-        batch::Error::Magic { .. } => ResponseError::UnsupportedForMessageFormat,
         batch::Error::Codec { .. } => ResponseError::UnsupportedCompressionType,
-        batch::Error::Length { .. }
+        batch::Error::Truncated { .. }
+        | batch::Error::Magic { .. }
         | batch::Error::Trailing { .. }
         | batch::Error::Count { .. } => ResponseError::InvalidRecord,
     };
     Refusal::new(code, &error.to_string())
 }
 
+fn refuse_records(error: records::Error, config: &TopicConfig) -> Failed {
+    let message = error.to_string();
+    let (code, refused) = match error {
+        records::Error::TooLarge => (ResponseError::MessageTooLarge, Vec::new()),
+        records::Error::Decompress { .. }
+        | records::Error::Field { .. }
+        | records::Error::Trailing { .. } => (ResponseError::InvalidRecord, Vec::new()),
+        records::Error::Refused { refused } => {
+            let mistimed = |refused: &Refused| matches!(refused.reason, Reason::Timestamp(_));
+            let code = if refused.iter().any(mistimed) {
+                ResponseError::InvalidTimestamp
+            } else {
+                ResponseError::InvalidRecord
+            };
+            (code, refused)
+        }
+    };
+    let records = refused
+        .iter()
+        .map(|refused| describe_refused(refused, config));
+    Failed::Records(Refusal::new(code, &message), records.collect())
+}
+
+fn describe_refused(refused: &Refused, config: &TopicConfig) -> BatchIndexAndErrorMessage {
+    let message = match (refused.reason, config.timestamps) {
+        (Reason::MissingKey, _) => "a compacted topic does not take records without a key".into(),
+        (Reason::Timestamp(timestamp), Timestamps::Create { before, after }) => format!(
+            "timestamp {timestamp} is more than {before} ms before or {after} ms after the broker's time"
+        ),
+        (Reason::Timestamp(timestamp), Timestamps::LogAppend) => format!("timestamp {timestamp}"),
+    };
+    BatchIndexAndErrorMessage::default()
+        .with_batch_index(refused.index)
+        .with_batch_index_error_message(Some(str_bytes(&message)))
+}
+
 fn describe(index: i32, appended: &Appended) -> PartitionProduceResponse {
     PartitionProduceResponse::default()
         .with_index(index)
-        .with_log_append_time_ms(-1)
+        .with_log_append_time_ms(appended.log_append_time)
         .with_base_offset(appended.base_offset)
         .with_log_start_offset(appended.start_offset)
 }

@@ -19,6 +19,12 @@ impl Refusal {
             message: Some(message.to_owned()),
         }
     }
+
+    /// Returns the message, or that of the error code.
+    pub fn text(&self) -> String {
+        let own = self.message.clone();
+        own.unwrap_or_else(|| self.error.to_string())
+    }
 }
 
 impl From<ResponseError> for Refusal {

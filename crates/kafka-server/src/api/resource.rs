@@ -76,6 +76,18 @@ impl<'a> Resource<'a> {
     }
 }
 
+/// Checks the brokers that a client assigns to a new partition.
+pub fn check_assignment(brokers: &[i32]) -> Result<(), Refusal> {
+    let message = match brokers {
+        [NODE_ID] => return Ok(()),
+        [] => "an assignment has no brokers".to_owned(),
+        [NODE_ID, NODE_ID, ..] => format!("an assignment names broker {NODE_ID} twice"),
+        _ => format!("an assignment names an unknown broker (known: {NODE_ID})"),
+    };
+    let error = ResponseError::InvalidReplicaAssignment;
+    Err(Refusal::new(error, &message))
+}
+
 impl From<config::Error> for Refusal {
     fn from(error: config::Error) -> Self {
         Self::new(ResponseError::InvalidConfig, &error.to_string())

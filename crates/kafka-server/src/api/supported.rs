@@ -33,9 +33,15 @@ pub const SUPPORTED: &[Supported] = &[
     Supported::new(ApiKey::SaslAuthenticate, 0, 2),
     Supported::new(ApiKey::CreatePartitions, 0, 3),
     Supported::new(ApiKey::DeleteGroups, 0, 2),
+    Supported::new(ApiKey::ElectLeaders, 0, 2),
     Supported::new(ApiKey::IncrementalAlterConfigs, 0, 1),
+    Supported::new(ApiKey::ListPartitionReassignments, 0, 0),
     Supported::new(ApiKey::OffsetDelete, 0, 0),
+    Supported::new(ApiKey::DescribeClientQuotas, 0, 1),
+    Supported::new(ApiKey::DescribeUserScramCredentials, 0, 0),
+    Supported::new(ApiKey::DescribeQuorum, 0, 2),
     Supported::new(ApiKey::DescribeCluster, 0, 2),
+    Supported::new(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
 #[derive(Debug, Clone, Copy)]

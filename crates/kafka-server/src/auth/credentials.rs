@@ -6,7 +6,7 @@ use convoy_server_kit::scram::{CredentialStore, Hash, Scheme};
 use convoy_server_kit::{User, Users};
 
 /// Iterations of key derivation: Kafka's default.
-const ITERATIONS: u32 = 4_096;
+pub const ITERATIONS: u32 = 4_096;
 
 /// All users, for every mechanism.
 #[derive(Debug)]

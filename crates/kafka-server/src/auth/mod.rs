@@ -17,5 +17,5 @@ mod credentials;
 mod error;
 mod session;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, ITERATIONS};
 pub use session::Session;

@@ -20,6 +20,9 @@ use crate::group::offsets::{Committed, Offsets};
 /// Limit on the number of groups.
 const MAX_GROUPS: usize = 100_000;
 
+/// Nanoseconds that a group without members and offsets is kept: Kafka's interval of checks.
+const UNUSED_GROUP_KEPT: u64 = 10 * 60 * 1_000_000_000;
+
 /// Longest sleep of the timekeeper.
 const MAX_SLEEP: Duration = Duration::from_secs(60);
 
@@ -44,6 +47,8 @@ struct Groups {
 struct Group {
     membership: Membership,
     offsets: Offsets,
+    /// When the timekeeper first found neither members nor offsets.
+    unused_since: Option<u64>,
 }
 
 impl Coordinator {
@@ -63,6 +68,7 @@ impl Coordinator {
                 Group {
                     membership,
                     offsets,
+                    unused_since: None,
                 },
             )
         };
@@ -295,9 +301,7 @@ impl Coordinator {
         for id in due {
             groups.update(&id, |group| group.membership.expire(now));
         }
-        groups
-            .by_id
-            .retain(|_, group| !group.membership.is_empty() || !group.offsets.is_empty());
+        groups.by_id.retain(|_, group| group.note_use(now));
         let deadlines = groups.by_id.values();
         let next = deadlines.filter_map(|group| group.membership.next_deadline());
         next.min().map_or(MAX_SLEEP, |deadline| {
@@ -328,11 +332,15 @@ impl Groups {
             return Ok(());
         }
         if self.by_id.len() >= MAX_GROUPS {
+            self.by_id.retain(|_, group| !group.is_unused());
+        }
+        if self.by_id.len() >= MAX_GROUPS {
             return Err(ResponseError::CoordinatorNotAvailable);
         }
         let group = Group {
             membership: Membership::new(join_delay),
             offsets: Offsets::default(),
+            unused_since: None,
         };
         self.by_id.insert(id.to_owned(), group);
         Ok(())
@@ -405,6 +413,20 @@ impl Groups {
 }
 
 impl Group {
+    fn is_unused(&self) -> bool {
+        self.membership.is_empty() && self.offsets.is_empty()
+    }
+
+    /// Returns whether to keep the group: it is used, or has not been unused for long.
+    fn note_use(&mut self, now: u64) -> bool {
+        if !self.is_unused() {
+            self.unused_since = None;
+            return true;
+        }
+        let since = *self.unused_since.get_or_insert(now);
+        now.saturating_sub(since) < UNUSED_GROUP_KEPT
+    }
+
     fn overdue(&self, now: u64) -> bool {
         let deadline = self.membership.next_deadline();
         deadline.is_some_and(|deadline| deadline <= now)
@@ -426,5 +448,22 @@ impl Group {
                 })
         });
         std::iter::once(members).chain(offsets).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unused_group_is_kept_until_the_next_check() {
+        let mut group = Group {
+            membership: Membership::new(0),
+            offsets: Offsets::default(),
+            unused_since: None,
+        };
+        assert!(group.note_use(5));
+        assert!(group.note_use(4 + UNUSED_GROUP_KEPT));
+        assert!(!group.note_use(5 + UNUSED_GROUP_KEPT));
     }
 }

@@ -22,6 +22,6 @@ mod segment;
 mod tests;
 
 pub use error::Error;
-pub use partition_log::{LEADER_EPOCH, Log, Timed};
+pub use partition_log::{LEADER_EPOCH, Log, Timed, check_epoch};
 pub use producers::Error as SequenceError;
 pub use segment::Slice;

@@ -4,7 +4,9 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::batch::{self, Header};
+use kafka_protocol::error::ResponseError;
+
+use crate::batch::{HEADER_BYTES, Header};
 use crate::config::Retention;
 use crate::files;
 use crate::log::checkpoint::Checkpoint;
@@ -12,9 +14,19 @@ use crate::log::error::Error;
 use crate::log::producers::Producers;
 use crate::log::recovery::{recover, remove};
 use crate::log::segment::{Segment, Slice};
+use crate::records;
 
 /// The leader epoch of every partition: there is one broker, and it never gives up leadership.
 pub const LEADER_EPOCH: i32 = 0;
+
+/// Checks the current epoch as far as a client knows; -1 if unknown.
+pub fn check_epoch(known: i32) -> Result<(), ResponseError> {
+    if known > LEADER_EPOCH {
+        Err(ResponseError::UnknownLeaderEpoch)
+    } else {
+        Ok(())
+    }
+}
 
 /// The log of one partition.
 #[derive(Debug)]
@@ -162,10 +174,8 @@ impl Log {
             .map(Some)
     }
 
-    /// Returns the first record at or after a timestamp.
-    ///
-    /// Compressed batches are not decompressed: the result is then the first record of the batch,
-    /// which is at or before the exact one.
+    /// Returns the first record at or after a timestamp; the first of its batch if the records
+    /// cannot be read.
     pub fn find_timestamp(&self, timestamp: i64) -> Result<Option<Timed>, Error> {
         for segment in &self.segments {
             if segment.max_timestamp() < timestamp || segment.next_offset() <= self.start_offset {
@@ -174,11 +184,12 @@ impl Log {
             let Some((position, header)) = segment.locate_timestamp(timestamp)? else {
                 continue;
             };
-            let first = if header.compressed() {
+            let first = if header.log_append_time() {
                 None
             } else {
                 let bytes = segment.read_batch(position, &header)?;
-                batch::first_at_or_after(&bytes, &header, timestamp)
+                let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
+                records::first_at_or_after(&header, body, timestamp).unwrap_or_default()
             };
             let (offset, timestamp) = first.unwrap_or((header.base_offset, header.max_timestamp));
             return Ok(Some(Timed {
@@ -189,8 +200,7 @@ impl Log {
         Ok(None)
     }
 
-    /// Returns the record with the highest timestamp, within the precision of
-    /// [`Self::find_timestamp`].
+    /// Returns the record with the highest timestamp.
     pub fn find_max_timestamp(&self) -> Result<Option<Timed>, Error> {
         let highest = self.segments.iter().map(Segment::max_timestamp).max();
         highest

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::batch::{self, HEADER_BYTES, Header, PATCHED_BYTES};
+use crate::batch::{self, HEADER_BYTES, Header};
 use crate::log::error::Error;
 use crate::log::index::{Entry, Index};
 use crate::log::producers::Producers;
@@ -121,9 +121,9 @@ impl Segment {
     /// A partial write is undone, so that the file ends with a whole batch.
     pub fn append(&mut self, header: &Header, bytes: &[u8], epoch: i32) -> Result<i64, Error> {
         let base_offset = self.next_offset;
-        let prefix = batch::patched_prefix(header, base_offset, epoch);
-        let body = bytes.get(PATCHED_BYTES..).unwrap_or_default();
-        if let Err(source) = write_all(&self.file, &prefix, body) {
+        let head = header.encode(base_offset, epoch);
+        let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
+        if let Err(source) = write_all(&self.file, &head, body) {
             self.truncate_file(self.bytes)?;
             return Err(Error::write(&self.path, source));
         }
@@ -294,8 +294,8 @@ impl Slice {
     }
 }
 
-fn write_all(mut file: &File, prefix: &[u8], body: &[u8]) -> io::Result<()> {
-    let mut slices = [IoSlice::new(prefix), IoSlice::new(body)];
+fn write_all(mut file: &File, head: &[u8], body: &[u8]) -> io::Result<()> {
+    let mut slices = [IoSlice::new(head), IoSlice::new(body)];
     let mut slices = &mut slices[..];
     while !slices.is_empty() {
         match file.write_vectored(slices) {

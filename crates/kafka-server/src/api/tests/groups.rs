@@ -297,3 +297,53 @@ fn transactions_are_refused_by_coordinator_and_producer_id() {
         assert_eq!(fixture.call(&transactional, version).error_code, 53);
     }
 }
+
+#[test]
+fn group_without_members_and_offsets_stays_listed_and_described() {
+    let fixture = Fixture::new();
+    let joined = stable(&fixture);
+    leave(&fixture, &joined.member_id, 5);
+    let listed = fixture.call(&ListGroupsRequest::default(), 4).groups;
+    assert_eq!(listed[0].group_state.as_str(), "Empty");
+    let request = DescribeGroupsRequest::default().with_groups(vec![group_id()]);
+    let group = fixture.call(&request, 5).groups.remove(0);
+    assert_eq!(group.group_state.as_str(), "Empty");
+}
+
+#[test]
+fn session_timeouts_have_the_bounds_of_kafka() {
+    let fixture = Fixture::new();
+    for version in versions::<JoinGroupRequest>() {
+        let code = |timeout| {
+            let request = join_request(version, "").with_session_timeout_ms(timeout);
+            fixture.call(&request, version).error_code
+        };
+        for timeout in [i32::MIN, -1, 0, 5_999, 1_800_001, i32::MAX] {
+            assert_eq!(code(timeout), 26, "{timeout} ms");
+        }
+        for timeout in [6_000, 1_800_000] {
+            assert_ne!(code(timeout), 26, "{timeout} ms");
+        }
+    }
+}
+
+#[test]
+fn offsets_of_unknown_partitions_cannot_be_deleted() {
+    let fixture = Fixture::new();
+    let joined = stable(&fixture);
+    leave(&fixture, &joined.member_id, 5);
+    let code = |topic: &str, index| {
+        let partition = offset_delete_request::OffsetDeleteRequestPartition::default()
+            .with_partition_index(index);
+        let topic = offset_delete_request::OffsetDeleteRequestTopic::default()
+            .with_name(topic_name(topic))
+            .with_partitions(vec![partition]);
+        let request = OffsetDeleteRequest::default()
+            .with_group_id(group_id())
+            .with_topics(vec![topic]);
+        fixture.call(&request, 0).topics[0].partitions[0].error_code
+    };
+    assert_eq!(code("known", 1), 0);
+    assert_eq!(code("known", 2), 3);
+    assert_eq!(code("unknown", 0), 3);
+}

@@ -25,7 +25,7 @@ fn group() -> GroupId {
 fn topic_requests(corpus: &mut Vec<Bytes>) {
     let name = || topic_name("known");
     let partition = produce_request::PartitionProduceData::default()
-        .with_records(Some(Bytes::from(batch(2, 5, b"records"))));
+        .with_records(Some(Bytes::from(filled(2, 5))));
     let data = produce_request::TopicProduceData::default()
         .with_name(name())
         .with_partition_data(vec![partition]);
@@ -126,6 +126,47 @@ fn acl_requests(corpus: &mut Vec<Bytes>) {
     );
 }
 
+fn one_node_requests(corpus: &mut Vec<Bytes>) {
+    add(
+        corpus,
+        &DescribeClientQuotasRequest::default().with_components(vec![
+            describe_client_quotas_request::ComponentData::default(),
+        ]),
+    );
+    let topic = describe_quorum_request::TopicData::default()
+        .with_topic_name(topic_name("__cluster_metadata"))
+        .with_partitions(vec![describe_quorum_request::PartitionData::default()]);
+    add(
+        corpus,
+        &DescribeQuorumRequest::default().with_topics(vec![topic]),
+    );
+    let cursor =
+        describe_topic_partitions_request::Cursor::default().with_topic_name(topic_name("known"));
+    add(
+        corpus,
+        &DescribeTopicPartitionsRequest::default().with_cursor(Some(cursor)),
+    );
+    let user = describe_user_scram_credentials_request::UserName::default().with_name(text("user"));
+    add(
+        corpus,
+        &DescribeUserScramCredentialsRequest::default().with_users(Some(vec![user])),
+    );
+    let topic = elect_leaders_request::TopicPartitions::default()
+        .with_topic(topic_name("known"))
+        .with_partitions(vec![0]);
+    add(
+        corpus,
+        &ElectLeadersRequest::default().with_topic_partitions(Some(vec![topic])),
+    );
+    let topic = list_partition_reassignments_request::ListPartitionReassignmentsTopics::default()
+        .with_name(topic_name("known"))
+        .with_partition_indexes(vec![0]);
+    add(
+        corpus,
+        &ListPartitionReassignmentsRequest::default().with_topics(Some(vec![topic])),
+    );
+}
+
 fn group_requests(corpus: &mut Vec<Bytes>) {
     let protocol = join_group_request::JoinGroupRequestProtocol::default()
         .with_name(text("range"))
@@ -134,7 +175,7 @@ fn group_requests(corpus: &mut Vec<Bytes>) {
         ));
     let join = JoinGroupRequest::default()
         .with_group_id(group())
-        .with_session_timeout_ms(1_000)
+        .with_session_timeout_ms(10_000)
         .with_protocol_type(text("consumer"))
         .with_protocols(vec![protocol]);
     add(corpus, &join);
@@ -196,6 +237,7 @@ fn corpus() -> Vec<Bytes> {
     let mut corpus = Vec::new();
     topic_requests(&mut corpus);
     group_requests(&mut corpus);
+    one_node_requests(&mut corpus);
     add(&mut corpus, &ApiVersionsRequest::default());
     add(&mut corpus, &DescribeClusterRequest::default());
     add(&mut corpus, &InitProducerIdRequest::default());

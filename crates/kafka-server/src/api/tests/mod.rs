@@ -3,6 +3,8 @@
 
 mod groups;
 mod hostile;
+mod one_node;
+mod produced;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,7 @@ use crate::api::{Client, Next, answer};
 use crate::auth::Session;
 use crate::batch::tests::{Producer, batch, batch_of_producer};
 use crate::cluster::{Cluster, TopicRef};
+use crate::records;
 use crate::settings::Settings;
 
 const CORRELATION_ID: i32 = 4_711;
@@ -87,6 +90,11 @@ impl Fixture {
     }
 }
 
+/// Returns a batch of records with keys.
+fn filled(records: i32, timestamp: i64) -> Vec<u8> {
+    batch(records, timestamp, &records::tests::body(records))
+}
+
 fn encode<R: Request>(request: &R, version: i16) -> Bytes {
     let mut frame = BytesMut::new();
     RequestHeader::default()
@@ -119,10 +127,16 @@ fn empty_requests_are_answered_in_every_version() {
     call_with_defaults::<DeleteRecordsRequest>(&fixture);
     call_with_defaults::<DeleteTopicsRequest>(&fixture);
     call_with_defaults::<DescribeAclsRequest>(&fixture);
+    call_with_defaults::<DescribeClientQuotasRequest>(&fixture);
     call_with_defaults::<DescribeClusterRequest>(&fixture);
     call_with_defaults::<DescribeConfigsRequest>(&fixture);
     call_with_defaults::<DescribeGroupsRequest>(&fixture);
     call_with_defaults::<DescribeLogDirsRequest>(&fixture);
+    call_with_defaults::<DescribeQuorumRequest>(&fixture);
+    call_with_defaults::<DescribeTopicPartitionsRequest>(&fixture);
+    call_with_defaults::<DescribeUserScramCredentialsRequest>(&fixture);
+    call_with_defaults::<ElectLeadersRequest>(&fixture);
+    call_with_defaults::<ListPartitionReassignmentsRequest>(&fixture);
     call_with_defaults::<FetchRequest>(&fixture);
     call_with_defaults::<FindCoordinatorRequest>(&fixture);
     call_with_defaults::<HeartbeatRequest>(&fixture);
@@ -315,7 +329,7 @@ fn batches_are_appended_and_fetched_byte_for_byte_in_every_version() {
     let fixture = Fixture::new();
     let mut next = 0;
     for version in versions::<ProduceRequest>() {
-        let produced = produce(&fixture, version, batch(2, 5, b"records"));
+        let produced = produce(&fixture, version, filled(2, 5));
         assert_eq!(produced, (0, next));
         next += 2;
     }
@@ -324,7 +338,7 @@ fn batches_are_appended_and_fetched_byte_for_byte_in_every_version() {
         let response = fixture.call(&request, version);
         let partition = &response.responses[0].partitions[0];
         assert_eq!((partition.error_code, partition.high_watermark), (0, next));
-        let mut expected = batch(2, 5, b"records");
+        let mut expected = filled(2, 5);
         expected[..8].copy_from_slice(&(next - 2).to_be_bytes());
         expected[12..16].copy_from_slice(&0_i32.to_be_bytes());
         assert_eq!(partition.records.as_deref(), Some(&expected[..]));
@@ -341,6 +355,29 @@ fn fetch_outside_the_log_is_refused_in_every_version() {
 }
 
 #[test]
+fn epochs_from_the_future_are_refused() {
+    let fixture = Fixture::new();
+    let code = |epoch| {
+        let mut request = fetch_request(&fixture, 12, 0);
+        request.topics[0].partitions[0].current_leader_epoch = epoch;
+        let fetched = fixture.call(&request, 12).responses[0].partitions[0].error_code;
+        let partition = list_offsets_request::ListOffsetsPartition::default()
+            .with_partition_index(1)
+            .with_current_leader_epoch(epoch)
+            .with_timestamp(-1);
+        let topic = list_offsets_request::ListOffsetsTopic::default()
+            .with_name(topic_name("known"))
+            .with_partitions(vec![partition]);
+        let request = ListOffsetsRequest::default().with_topics(vec![topic]);
+        let listed = fixture.call(&request, 6).topics[0].partitions[0].error_code;
+        (fetched, listed)
+    };
+    assert_eq!(code(-1), (0, 0));
+    assert_eq!(code(0), (0, 0));
+    assert_eq!(code(1), (75, 75));
+}
+
+#[test]
 fn fetch_sessions_are_declined() {
     let fixture = Fixture::new();
     let open = fetch_request(&fixture, 12, 0).with_session_epoch(0);
@@ -354,15 +391,15 @@ fn fetch_sessions_are_declined() {
 #[test]
 fn corrupt_and_oversized_batches_are_refused_and_not_appended() {
     let fixture = Fixture::new();
-    let mut damaged = batch(1, 0, b"records");
+    let mut damaged = filled(1, 0);
     *damaged.last_mut().unwrap() ^= 1;
     assert_eq!(produce(&fixture, 7, damaged), (2, -1));
-    assert_eq!(produce(&fixture, 7, Vec::new()), (2, -1));
-    let two = [batch(1, 0, b""), batch(1, 0, b"")].concat();
+    assert_eq!(produce(&fixture, 7, Vec::new()), (87, -1));
+    let two = [filled(1, 0), filled(1, 0)].concat();
     assert_eq!(produce(&fixture, 7, two), (87, -1));
     let limit = fixture.cluster.settings().max_batch_bytes;
     assert_eq!(produce(&fixture, 7, vec![0; limit + 1]), (10, -1));
-    assert_eq!(produce(&fixture, 7, batch(1, 0, b"")), (0, 0));
+    assert_eq!(produce(&fixture, 7, filled(1, 0)), (0, 0));
 }
 
 #[test]
@@ -377,7 +414,7 @@ fn produce_without_acknowledgement_is_not_answered() {
 #[test]
 fn offsets_are_listed_and_records_deleted_in_every_version() {
     let fixture = Fixture::new();
-    produce(&fixture, 7, batch(10, 5, b""));
+    produce(&fixture, 7, filled(10, 5));
     for version in versions::<ListOffsetsRequest>() {
         let partition = list_offsets_request::ListOffsetsPartition::default()
             .with_partition_index(1)

@@ -3,6 +3,7 @@
 use kafka_protocol::error::ResponseError;
 
 use crate::api::tests::*;
+use crate::records::tests::body;
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -182,13 +183,13 @@ fn cluster_and_log_dirs_are_described_in_every_version() {
         assert_eq!(response.brokers[0].port, 9092);
         assert_eq!(response.cluster_id, text(fixture.cluster.id()));
     }
-    produce(&fixture, 7, batch(1, 0, b""));
+    produce(&fixture, 7, filled(1, 0));
     for version in versions::<DescribeLogDirsRequest>() {
         let request = DescribeLogDirsRequest::default().with_topics(None);
         let response = fixture.call(&request, version);
         assert_eq!(
             response.results[0].topics[0].partitions[1].partition_size,
-            61
+            i64::try_from(filled(1, 0).len()).unwrap()
         );
     }
 }
@@ -196,7 +197,7 @@ fn cluster_and_log_dirs_are_described_in_every_version() {
 #[test]
 fn end_of_the_only_epoch_is_the_end_of_the_log() {
     let fixture = Fixture::new();
-    produce(&fixture, 7, batch(3, 0, b""));
+    produce(&fixture, 7, filled(3, 0));
     for version in versions::<OffsetForLeaderEpochRequest>() {
         let partition = offset_for_leader_epoch_request::OffsetForLeaderPartition::default()
             .with_partition(1)
@@ -213,7 +214,7 @@ fn end_of_the_only_epoch_is_the_end_of_the_log() {
 #[test]
 fn retried_batch_gets_its_first_offset() {
     let fixture = Fixture::new();
-    let sent = |sequence| batch_of_producer(2, 0, b"", &Producer(7, 0, sequence));
+    let sent = |sequence| batch_of_producer(2, 0, &body(2), &Producer(7, 0, sequence));
     assert_eq!(produce(&fixture, 9, sent(0)), (0, 0));
     assert_eq!(produce(&fixture, 9, sent(2)), (0, 2));
     assert_eq!(produce(&fixture, 9, sent(0)), (0, 0));
@@ -231,4 +232,149 @@ fn partitions_of_all_topics_are_limited() {
     let grown = fixture.cluster.grow_topic(&known, 4_001, true);
     assert_eq!(grown, Err(ResponseError::InvalidPartitions));
     assert_eq!(fixture.cluster.grow_topic(&known, 4_000, true), Ok(()));
+}
+
+fn new_topic(name: &str) -> create_topics_request::CreatableTopic {
+    create_topics_request::CreatableTopic::default()
+        .with_name(topic_name(name))
+        .with_num_partitions(-1)
+        .with_replication_factor(-1)
+}
+
+fn create(
+    fixture: &Fixture,
+    topics: Vec<create_topics_request::CreatableTopic>,
+) -> Vec<create_topics_response::CreatableTopicResult> {
+    let request = CreateTopicsRequest::default().with_topics(topics);
+    fixture.call(&request, 7).topics
+}
+
+#[test]
+fn created_topic_is_answered_with_its_settings_and_without_a_message() {
+    let fixture = Fixture::new();
+    let setting = create_topics_request::CreatableTopicConfig::default()
+        .with_name(text("retention.ms"))
+        .with_value(Some(text("5")));
+    let topic = new_topic("made").with_configs(vec![setting]);
+    let made = create(&fixture, vec![topic]).remove(0);
+    assert_eq!((made.error_code, made.error_message), (0, None));
+    let configs = made.configs.unwrap();
+    assert_eq!(configs.len(), crate::config::all().len());
+    let own = configs
+        .iter()
+        .find(|config| config.config_source == 1)
+        .unwrap();
+    assert_eq!(
+        (own.name.as_str(), own.value.as_deref()),
+        ("retention.ms", Some("5"))
+    );
+}
+
+#[test]
+fn topic_that_is_named_twice_is_refused_once() {
+    let fixture = Fixture::new();
+    let topics = vec![new_topic("twice"), new_topic("once"), new_topic("twice")];
+    let answers = create(&fixture, topics);
+    let codes: Vec<(String, i16)> = answers
+        .iter()
+        .map(|answer| (answer.name.to_string(), answer.error_code))
+        .collect();
+    assert_eq!(codes, [("twice".to_owned(), 42), ("once".to_owned(), 0)]);
+    assert!(fixture.cluster.topic(TopicRef::Name("twice")).is_err());
+}
+
+#[test]
+fn new_topics_are_refused_with_code_and_message() {
+    let fixture = Fixture::new();
+    fixture
+        .cluster
+        .create_topic("a.b", 1, BTreeMap::new())
+        .unwrap();
+    let assigned = |partitions: &[(i32, &[i32])]| {
+        let assignments = partitions.iter().map(|(index, brokers)| {
+            create_topics_request::CreatableReplicaAssignment::default()
+                .with_partition_index(*index)
+                .with_broker_ids(brokers.iter().map(|id| BrokerId(*id)).collect())
+        });
+        new_topic("assigned").with_assignments(assignments.collect())
+    };
+    let cases = [
+        (new_topic("a_b"), 17),
+        (new_topic("known"), 36),
+        (new_topic("not valid"), 17),
+        (new_topic("__consumer_offsets"), 42),
+        (new_topic("__transaction_state"), 42),
+        (new_topic("many").with_replication_factor(3), 38),
+        (new_topic("none").with_num_partitions(0), 37),
+        (assigned(&[(0, &[])]), 39),
+        (assigned(&[(0, &[1, 1])]), 39),
+        (assigned(&[(0, &[2])]), 39),
+        (assigned(&[(1, &[1])]), 39),
+        (assigned(&[(0, &[1]), (0, &[1])]), 39),
+        (assigned(&[(0, &[1])]).with_num_partitions(1), 42),
+        (assigned(&[(0, &[1])]).with_replication_factor(1), 42),
+    ];
+    for (topic, code) in cases {
+        let refused = create(&fixture, vec![topic.clone()]).remove(0);
+        assert_eq!(refused.error_code, code, "{topic:?}");
+        assert!(
+            !refused.error_message.unwrap_or_default().is_empty(),
+            "{topic:?}"
+        );
+    }
+    let made = create(&fixture, vec![assigned(&[(1, &[1]), (0, &[1])])]).remove(0);
+    assert_eq!((made.error_code, made.num_partitions), (0, 2));
+}
+
+#[test]
+fn assignments_of_added_partitions_are_checked() {
+    let fixture = Fixture::new();
+    let code = |assignments: &[&[i32]]| {
+        let assignments = assignments.iter().map(|brokers| {
+            create_partitions_request::CreatePartitionsAssignment::default()
+                .with_broker_ids(brokers.iter().map(|id| BrokerId(*id)).collect())
+        });
+        let topic = create_partitions_request::CreatePartitionsTopic::default()
+            .with_name(topic_name("known"))
+            .with_count(3)
+            .with_assignments(Some(assignments.collect()));
+        let request = CreatePartitionsRequest::default().with_topics(vec![topic]);
+        fixture.call(&request, 3).results[0].error_code
+    };
+    assert_eq!(code(&[]), 39);
+    assert_eq!(code(&[&[1], &[1]]), 39);
+    assert_eq!(code(&[&[7]]), 39);
+    assert_eq!(code(&[&[1]]), 0);
+}
+
+#[test]
+fn internal_topics_are_not_created_by_metadata_requests() {
+    let fixture = Fixture::new();
+    let wanted = metadata_request::MetadataRequestTopic::default()
+        .with_name(Some(topic_name("__consumer_offsets")));
+    let request = MetadataRequest::default()
+        .with_topics(Some(vec![wanted]))
+        .with_allow_auto_topic_creation(true);
+    assert_eq!(fixture.call(&request, 12).topics[0].error_code, 3);
+}
+
+#[test]
+fn authorized_operations_are_all_if_asked_for() {
+    let fixture = Fixture::new();
+    let ask = |wanted| {
+        let request = MetadataRequest::default()
+            .with_topics(None)
+            .with_include_cluster_authorized_operations(wanted)
+            .with_include_topic_authorized_operations(wanted);
+        let metadata = fixture.call(&request, 10);
+        let request =
+            DescribeClusterRequest::default().with_include_cluster_authorized_operations(wanted);
+        let cluster = fixture.call(&request, 1).cluster_authorized_operations;
+        let topic = metadata.topics[0].topic_authorized_operations;
+        (topic, metadata.cluster_authorized_operations, cluster)
+    };
+    let (topic, cluster, described) = ask(true);
+    assert_eq!((topic.count_ones(), cluster.count_ones()), (8, 7));
+    assert_eq!(described, cluster);
+    assert_eq!(ask(false), (i32::MIN, i32::MIN, i32::MIN));
 }

@@ -1,0 +1,162 @@
+//! Decompresses the records of a batch, as a stream with a limit.
+//!
+//! # References
+//!
+//! - <https://kafka.apache.org/documentation/#recordbatch>
+//! - <https://github.com/xerial/snappy-java>: the frames around Snappy blocks that Java clients write
+
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+
+pub const NONE: i16 = 0;
+pub const GZIP: i16 = 1;
+pub const SNAPPY: i16 = 2;
+pub const LZ4: i16 = 3;
+pub const ZSTD: i16 = 4;
+
+/// Limit on the decompressed records of one batch: a few kilobytes can stand for gigabytes.
+pub const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Bytes that a decoder produces at a time.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// First bytes of Snappy in the frames of Java clients, before two version numbers.
+const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
+const XERIAL_HEADER_BYTES: usize = 16;
+
+/// Returns a reader of the decompressed bytes, which ends one byte after [`MAX_BYTES`].
+pub fn reader(codec: i16, compressed: &[u8]) -> io::Result<Box<dyn BufRead + '_>> {
+    let decoder: Box<dyn Read + '_> = match codec {
+        NONE => Box::new(compressed),
+        GZIP => Box::new(flate2::bufread::MultiGzDecoder::new(compressed)),
+        SNAPPY => Box::new(Cursor::new(decompress_snappy(compressed)?)),
+        LZ4 => Box::new(lz4::Decoder::new(compressed)?),
+        ZSTD => Box::new(zstd::stream::read::Decoder::with_buffer(compressed)?),
+        _ => return Err(io::ErrorKind::Unsupported.into()),
+    };
+    let limited = decoder.take(MAX_BYTES.saturating_add(1));
+    Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, limited)))
+}
+
+fn decompress_snappy(compressed: &[u8]) -> io::Result<Vec<u8>> {
+    let mut records = Vec::new();
+    if !compressed.starts_with(XERIAL_MAGIC) {
+        decompress_block(compressed, &mut records)?;
+        return Ok(records);
+    }
+    let truncated = || io::Error::from(io::ErrorKind::UnexpectedEof);
+    let mut rest = compressed
+        .get(XERIAL_HEADER_BYTES..)
+        .ok_or_else(truncated)?;
+    while let Some((length, following)) = rest.split_first_chunk() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let (block, following) = following.split_at_checked(length).ok_or_else(truncated)?;
+        decompress_block(block, &mut records)?;
+        rest = following;
+    }
+    if rest.is_empty() {
+        Ok(records)
+    } else {
+        Err(truncated())
+    }
+}
+
+fn decompress_block(block: &[u8], records: &mut Vec<u8>) -> io::Result<()> {
+    let length = snap::raw::decompress_len(block)?;
+    let start = records.len();
+    let end = start.saturating_add(length);
+    if end as u64 > MAX_BYTES {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    // A block decompresses to at most 64 bytes for each 3 of its own.
+    if length / 32 > block.len() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    records.resize(end, 0);
+    let into = records.get_mut(start..).unwrap_or_default();
+    snap::raw::Decoder::new().decompress(block, into)?;
+    Ok(())
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Compresses bytes; Snappy without frames, as librdkafka writes it.
+    pub fn compress(codec: i16, bytes: &[u8]) -> Vec<u8> {
+        match codec {
+            GZIP => {
+                let mut encoder =
+                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap()
+            }
+            SNAPPY => snap::raw::Encoder::new().compress_vec(bytes).unwrap(),
+            LZ4 => {
+                let mut encoder = lz4::EncoderBuilder::new().build(Vec::new()).unwrap();
+                encoder.write_all(bytes).unwrap();
+                let (compressed, result) = encoder.finish();
+                result.unwrap();
+                compressed
+            }
+            ZSTD => zstd::encode_all(bytes, 1).unwrap(),
+            _ => bytes.to_vec(),
+        }
+    }
+
+    /// Writes the frames of Java clients around blocks of Snappy.
+    pub fn compress_xerial(bytes: &[u8]) -> Vec<u8> {
+        let mut framed = XERIAL_MAGIC.to_vec();
+        framed.extend([0, 0, 0, 1, 0, 0, 0, 1]);
+        for chunk in bytes.chunks(100) {
+            let block = compress(SNAPPY, chunk);
+            framed.extend(u32::try_from(block.len()).unwrap().to_be_bytes());
+            framed.extend(block);
+        }
+        framed
+    }
+
+    fn decompress(codec: i16, compressed: &[u8]) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        reader(codec, compressed)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    #[test]
+    fn bytes_that_are_not_compressed_are_an_error() {
+        for codec in [GZIP, SNAPPY, ZSTD, LZ4] {
+            assert!(
+                decompress(codec, b"\xff\xff not compressed").is_err(),
+                "{codec}"
+            );
+        }
+    }
+
+    #[test]
+    fn stated_length_of_snappy_sizes_no_large_allocation() {
+        assert!(decompress(SNAPPY, b"\xff\xff\xff\xff\x0f").is_err());
+        assert!(decompress(SNAPPY, b"\xff\xff\xff\x0f").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn compressed_bytes_are_restored(
+            codec in NONE..=ZSTD,
+            bytes in proptest::collection::vec(any::<u8>(), 0..2_000),
+        ) {
+            prop_assert_eq!(&decompress(codec, &compress(codec, &bytes)).unwrap(), &bytes);
+            prop_assert_eq!(&decompress(SNAPPY, &compress_xerial(&bytes)).unwrap(), &bytes);
+        }
+
+        #[test]
+        fn arbitrary_bytes_do_not_panic(
+            codec in NONE..=5,
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let _outcome = decompress(codec, &bytes);
+        }
+    }
+}
