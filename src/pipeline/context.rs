@@ -8,6 +8,7 @@ use crate::pipeline::lag::Lag;
 use crate::pipeline::outage::Outage;
 use crate::pipeline::settings::Settings;
 use crate::pipeline::terminated::TerminatedServers;
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::record::RunKey;
 
 /// Settings, clock and counters of a process.
@@ -87,13 +88,4 @@ impl Context {
     pub fn topic(&self, partition: TopicPartition) -> &str {
         &self.settings.topics[partition.topic]
     }
-}
-
-/// One partition of one of the run's topics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TopicPartition {
-    /// Index in [`Settings::topics`].
-    pub topic: usize,
-    /// Kafka's partition number.
-    pub number: i32,
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::pipeline::context::TopicPartition;
+use crate::pipeline::topic_partition::TopicPartition;
 
 /// Offset of an end that no response has named yet.
 const UNKNOWN: i64 = -1;

@@ -25,6 +25,7 @@ mod retry;
 mod run;
 mod settings;
 mod terminated;
+mod topic_partition;
 mod topics;
 mod value_format;
 
@@ -32,7 +33,7 @@ mod value_format;
 mod tests;
 
 pub use self::audit::{Case, EmittedSchedule, verdict};
-pub use self::context::{Context, TopicPartition};
+pub use self::context::Context;
 pub use self::dead_letter::TOPIC_SUFFIX as DEAD_LETTER_TOPIC_SUFFIX;
 pub use self::emit::{NullSink, Sink, StopFlag, Workload, emit};
 pub use self::error::Error;
@@ -50,3 +51,4 @@ pub use self::settings::{
     dead_letter_collection,
 };
 pub use self::terminated::TerminatedServers;
+pub use self::topic_partition::TopicPartition;

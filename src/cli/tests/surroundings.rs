@@ -228,6 +228,7 @@ fn env_file_replaces_the_default_one() {
 fn samples(option: &str) -> [&'static str; 2] {
     match option {
         "broker" => ["a:1", "b:2"],
+        "rename" => ["a=b", "c=d"],
         "faults" => ["broker-restart@1s", "store-restart@2s"],
         _ => ["a", "b"],
     }

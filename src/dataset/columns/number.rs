@@ -118,7 +118,7 @@ pub fn may_be_code(text: &str) -> bool {
 }
 
 /// Returns whether a double preserves a decimal: whether the double, written with the decimal's
-/// number of digits, gives the decimal again.
+/// number of digits or with as few digits as identify it, gives the decimal again.
 ///
 /// So `0.1`, `0.10000000000000001` and the 55 digits of the double next to 0.1 are preserved, and
 /// `9007199254740993.0` and `1e-400` are not.
@@ -130,10 +130,14 @@ pub fn is_exact(text: &str, value: f64) -> bool {
     if count <= DOUBLE_DIGITS {
         return true;
     }
-    let written = format!("{value:.precision$e}", precision = count - 1);
-    let mut written = significant(&written).0;
-    let mut digits = digits;
-    (0..count).all(|_| written.next() == digits.next())
+    let same_length = format!("{value:.precision$e}", precision = count - 1);
+    let mut written = significant(&same_length).0;
+    let digits: Vec<u8> = digits.take(count).collect();
+    digits.iter().all(|&digit| written.next() == Some(digit)) || {
+        let shortest = format!("{value:e}");
+        let (written, length) = significant(&shortest);
+        length == count && written.take(count).eq(digits)
+    }
 }
 
 /// Returns the significant digits of a number, and how many there are.

@@ -4,8 +4,9 @@ use bson::{Binary, Bson, Document, RawDocument, RawDocumentBuf, doc, spec::Binar
 use convoy_server_kit::unix_ms;
 
 use crate::broker::Record;
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::settings::StorageSettings;
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::record::{DocumentId, Headers, RunKey};
 
 /// Maximum bytes of a value in a document. The limit of a whole document is 16 MiB.

@@ -10,12 +10,13 @@ use crate::broker::{
     self, BATCH_BYTES, Batch, Compression, Connector, Partition, ProduceOutcome, Record,
 };
 use crate::cause::{Cause, chain};
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::TOPIC_SUFFIX;
 use crate::pipeline::dead_letter::letter::Letter;
 use crate::pipeline::error::Error;
 use crate::pipeline::machine::Attempts;
 use crate::pipeline::retry::{insert, pause_before_retry, retry_idempotent};
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::store::Documents;
 
 /// Bytes of the letters of one insert. The limit of a wire message is 48 MB.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crate::broker::Batch;
 use crate::faults::DataKind;
 use crate::fleet::Reading;
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{Letter, REJECTED_BY_BROKER, Undeliverable};
 use crate::pipeline::emit::data_faults::{DataFaultInjector, ExpectedFate};
 use crate::pipeline::emit::workload::EncodeBuffer;
 use crate::pipeline::error::Error;
 use crate::pipeline::settings::EmissionSettings;
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::pipeline::value_format::ValueFormat;
 use crate::record::{Emission, Envelope, Headers, payload_hash};
 

@@ -13,7 +13,7 @@ use crate::cause::Cause;
 use crate::faults::DataKind;
 use crate::fleet::Reading;
 use crate::measure::{Recorder, Stage};
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::DeadLetters;
 use crate::pipeline::emit::acks::Acks;
 use crate::pipeline::emit::data_faults::ExpectedFate;
@@ -24,6 +24,7 @@ use crate::pipeline::machine::sending::{Action, Answer, Sending};
 use crate::pipeline::machine::{Batcher, batcher};
 use crate::pipeline::outage::Outage;
 use crate::pipeline::settings::EmissionSettings;
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::pipeline::value_format::ValueFormat;
 use crate::record::DocumentId;
 

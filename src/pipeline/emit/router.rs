@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::fleet::{Reading, partition_of_key, round_robin_partition};
 use crate::measure::{Histogram, RunClock};
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::emit::emitter::{Sink, StopFlag};
 use crate::pipeline::emit::queue::Queue;
 use crate::pipeline::settings::EmissionSettings;
+use crate::pipeline::topic_partition::TopicPartition;
 
 /// Readings that are passed to a queue at once while the thread does not sleep.
 const CHUNK: usize = 64;

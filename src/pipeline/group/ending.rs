@@ -1,6 +1,6 @@
 //! How a session ended, and what it left.
 
-use crate::pipeline::context::TopicPartition;
+use crate::pipeline::topic_partition::TopicPartition;
 
 /// What was left of an owned partition at the end of the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

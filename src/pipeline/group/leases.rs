@@ -10,9 +10,10 @@
 
 use bson::{Document, RawDocument, doc};
 
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::group::membership::{Lease, View};
 use crate::pipeline::settings::StorageSettings;
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::store::{Connection, Documents, Error, Upsert};
 
 /// Heartbeats and leases of one group, written by one member.

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::measure::nanos;
-use crate::pipeline::context::TopicPartition;
+use crate::pipeline::topic_partition::TopicPartition;
 
 /// Heartbeats and timeouts of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::Connector;
 use crate::cause::chain;
 use crate::measure::{Recorder, nanos};
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{DeadLetters, LetterCollection};
 use crate::pipeline::error::Error;
 use crate::pipeline::group::ending::{Ending, PartitionLag};
@@ -32,6 +32,7 @@ use crate::pipeline::ingest::{
 use crate::pipeline::outage::{Failing, Outage};
 use crate::pipeline::run::Observer;
 use crate::pipeline::settings::StorageSettings;
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::store::{self, Connection};
 
 /// How often the session checks whether it is over.

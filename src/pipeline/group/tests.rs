@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::pipeline::context::TopicPartition;
 use crate::pipeline::group::membership::{Action, Lease, Membership, Timing, View};
+use crate::pipeline::topic_partition::TopicPartition;
 
 const SECOND: u64 = 1_000_000_000;
 const PARTITIONS: i32 = 5;

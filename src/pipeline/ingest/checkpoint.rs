@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use bson::doc;
 
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::lag::PartitionProgress;
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::store::{Documents, Error, Updated, Upsert};
 
 /// Checkpoints of one run or group.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::broker::Record;
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::Rejection;
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::intake::{
@@ -16,6 +16,7 @@ use crate::pipeline::ingest::intake::{
 use crate::pipeline::ingest::schemas::{SchemaCheck, Schemas};
 use crate::pipeline::ingest::stopwatch::Sample;
 use crate::pipeline::settings::StorageSettings;
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::record::{
     Envelope, Origin, RunKey, UntypedDecoder, explain_syntax, payload_hash,
     write_anonymous_document, write_document_with,

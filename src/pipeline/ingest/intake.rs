@@ -13,10 +13,11 @@ use bson::RawDocumentBuf;
 
 use crate::broker::Record;
 use crate::measure::RunClock;
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::Rejection;
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::stopwatch::Sample;
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::record::{Emission, Envelope, Origin, payload_hash};
 
 /// Initial guess of a document's bytes beyond its payload.

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::broker::{self, Partition, Record};
 use crate::cause::chain;
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::Poison;
 use crate::pipeline::emit::Acks;
 use crate::pipeline::error::Error;
@@ -16,6 +16,7 @@ use crate::pipeline::ingest::intake::{Intake, Ready};
 use crate::pipeline::lag::PartitionProgress;
 use crate::pipeline::machine::{Attempts, Position};
 use crate::pipeline::outage::Outage;
+use crate::pipeline::topic_partition::TopicPartition;
 
 /// Bytes of one fetch: a few hundred records, so that decoding does not delay the writer.
 const FETCH_BYTES: i32 = 1024 * 1024;

@@ -7,13 +7,14 @@ use bson::{RawBsonRef, RawDocument, RawDocumentBuf, doc};
 use convoy_server_kit::unix_ms;
 
 use crate::broker::Record;
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::group_intake::GroupIntake;
 use crate::pipeline::ingest::intake::Intake;
 use crate::pipeline::ingest::schemas::Schemas;
 use crate::pipeline::retry::{insert, retry_idempotent};
 use crate::pipeline::settings::StorageSettings;
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::record::Headers;
 use crate::store::{Connection, Refusal};
 

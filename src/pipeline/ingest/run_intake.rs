@@ -4,13 +4,14 @@ use std::future::{Future, ready};
 use std::sync::Arc;
 
 use crate::broker::Record;
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::Rejection;
 use crate::pipeline::emit::Workload;
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::intake::{
     DOCUMENT_OVERHEAD, Enveloped, Intake, Ready, rejection, to_document,
 };
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::pipeline::value_format::ValueFormat;
 use crate::record::{Envelope, EnvelopeError, PayloadDecoder, write_document};
 

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::measure::{Recorder, Recording, Stage};
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::emit::{Acked, Acks};
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::record::Envelope;
 
 /// Measures the documents of one writer.

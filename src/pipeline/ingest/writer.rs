@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::broker::Record;
 use crate::cause::{Cause, chain};
 use crate::measure::Recorder;
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{DeadLetters, Letter, Poison, Rejection};
 use crate::pipeline::emit::Acks;
 use crate::pipeline::error::Error;
@@ -24,6 +24,7 @@ use crate::pipeline::machine::{Writing, batcher};
 use crate::pipeline::outage::{Failing, Outage};
 use crate::pipeline::retry::retry_idempotent;
 use crate::pipeline::settings::{OnError, StorageSettings};
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::record::{DocumentId, Headers};
 use crate::store::{self, Documents, InsertOutcome, Refusal, StoredIdentity};
 

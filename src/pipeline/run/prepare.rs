@@ -9,13 +9,14 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::broker::{self, Connector, Endpoint, Partition};
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{DeadLetters, LetterCollection};
 use crate::pipeline::emit::{ProducerPartition, Workload};
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::{Checkpoints, ConsumerPartition, RunIntake, Targets};
 use crate::pipeline::run::parts::{Endpoints, ProducerSettings, Roles, SimulationSettings};
 use crate::pipeline::settings::StorageSettings;
+use crate::pipeline::topic_partition::TopicPartition;
 use crate::pipeline::value_format::ValueFormat;
 use crate::pipeline::{retry, topics};
 use crate::registry::Client;

@@ -12,7 +12,8 @@ use crate::measure::{
     Flow, Histogram, Interval, IntervalPhase, IntervalSums, Outage, OutageDetector, Recorder,
     Stages, nanos,
 };
-use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::context::Context;
+use crate::pipeline::topic_partition::TopicPartition;
 
 /// Length of an interval.
 pub const INTERVAL: Duration = Duration::from_secs(1);

@@ -267,7 +267,7 @@ fn latencies_of_an_unlimited_rate_are_no_headline() {
     let mut report = sample::report();
     report.warnings = vec![Warning::UnlimitedRate.notice()];
     let text = render(&report);
-    let headline = text.lines().nth(3).unwrap();
+    let headline = text.lines().nth(4).unwrap();
     assert!(
         headline.ends_with("· latencies mean nothing at `--rate max`"),
         "{text}"
