@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ExitStatus};
+use crate::host::external;
+use crate::host::interrupt::{self, Interruptible};
 use crate::host::roles::{Role, Runtimes};
-use crate::host::{external, interrupt};
 use crate::measure::RunClock;
 use crate::pipeline::{self, ConsumerSettings, Context, Observer as _, Phase};
 use crate::report::RunDirectory;
@@ -20,6 +21,9 @@ use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
 
 /// Message when the user interrupts the consumption.
 const INTERRUPTED: &str = "interrupted: storing the records read so far and freeing the partitions; interrupt again to abort";
+
+/// Message when the user interrupts before the first record.
+const INTERRUPTED_EARLY: &str = "interrupted: nothing has been read; stopping";
 
 /// Maximum age of a measured record: its timestamps must not precede the clock's epoch.
 const OLDEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -43,7 +47,18 @@ pub fn run(
     let runtimes = Runtimes::start(&[Role::Consumer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.unix_ms(started))?;
-    let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal, INTERRUPTED);
+    let what = Interruptible {
+        timeout: settings.timeouts.interrupt,
+        report: Some(directory.path().to_owned()),
+    };
+    let counted = Arc::clone(&context);
+    let interrupt = interrupt::listen(what, terminal, move || {
+        if counted.counters.fetched.get() > 0 {
+            INTERRUPTED
+        } else {
+            INTERRUPTED_EARLY
+        }
+    })?;
     let expected = settings
         .participation
         .length
@@ -76,7 +91,7 @@ pub fn run(
         consumer,
         runtimes.handle(Role::Consumer),
         observer,
-        interrupted,
+        interrupt.clone(),
     );
     let consumed = runtimes.block_on(consuming);
     let (log, _at_audit) = display.finish();
@@ -101,7 +116,7 @@ pub fn run(
     present_report(&report, &directory, log, settings.report.format, terminal)?;
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),
-        None => Ok(exit_status(&report)),
+        None => Ok(exit_status(&report).or_interrupted(interrupt.is_requested())),
     }
 }
 

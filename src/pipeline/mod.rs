@@ -18,6 +18,7 @@ mod emit;
 mod error;
 mod group;
 mod ingest;
+mod interrupt;
 mod machine;
 mod retry;
 mod run;
@@ -38,6 +39,7 @@ pub use self::group::{
     consume,
 };
 pub use self::ingest::CHECKPOINT_WINDOW;
+pub use self::interrupt::Interrupt;
 pub use self::run::{
     Endpoints, INTERVAL, Observer, Outcome, Phase, Produced, ProducerSettings, Roles,
     SimulationSettings, Totals, produce, run,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Verdict;
-use crate::measure::{Counts, Interval};
+use crate::measure::{Counts, Interval, Stage};
 use crate::report::faults::Faults;
 use crate::report::machine::Machine;
 use crate::report::notice::{Notice, UNAUDITED_BUILD};
@@ -67,6 +67,13 @@ pub struct Report {
 }
 
 impl Report {
+    /// Returns whether the user interrupted the run before anything was measured.
+    pub fn nothing_measured(&self) -> bool {
+        let stages = &self.summary.stages;
+        self.status == Status::Interrupted
+            && Stage::ALL.iter().all(|stage| stages.get(*stage).count == 0)
+    }
+
     /// Returns whether the verdict is clean and every threshold held.
     ///
     /// Undelivered readings of an interrupted run do not fail it: the status says that it was

@@ -107,6 +107,10 @@ impl Warning {
         if report.faults.is_some() {
             found.push(Self::FaultsInjected);
         }
+        if report.nothing_measured() {
+            found.extend(embedded(report));
+            return found;
+        }
         found.extend(rate_not_sustained(report, facts));
         found.extend(backlog_grew(&report.intervals));
         found.extend(generator_limited(report));

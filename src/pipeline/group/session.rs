@@ -27,6 +27,7 @@ use crate::pipeline::ingest::{
     Checkpoints, ConsumerPartition, GroupIntake, PartitionConsumer, Schemas, Targets, WRITER_INPUT,
     Writer,
 };
+use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::run::Observer;
 use crate::pipeline::settings::StorageSettings;
 use crate::store::{self, Connection};
@@ -160,19 +161,33 @@ impl Session {
     }
 
     /// Consumes until the session is over, then stores the last records and frees all partitions.
-    pub async fn run(mut self, interrupt: CancellationToken) -> SessionOutcome {
+    pub async fn run(mut self, interrupt: Interrupt) -> SessionOutcome {
         let leases = self.connections.leases.clone();
-        if let Err(error) = leases.heartbeat(0).await {
-            self.outcome.failure = Some(Error::Store(error));
-            return self.outcome;
+        match interrupt
+            .requested
+            .run_until_cancelled(leases.heartbeat(0))
+            .await
+        {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                self.outcome.failure = Some(Error::Store(error));
+                return self.outcome;
+            }
+            None => self.outcome.interrupted = true,
         }
         let heartbeats = tokio::spawn(send_heartbeats(leases.clone(), self.timing.heartbeat));
-        self.consume(&interrupt).await;
-        self.stop().await;
+        self.consume(&interrupt.requested).await;
+        self.stop(&interrupt.drain_over).await;
+        self.outcome.interrupted |= interrupt.is_requested();
         heartbeats.abort();
         self.outcome.ownerships.sort();
-        if let Err(error) = leases.leave(&self.context).await {
-            tracing::warn!(%error, "failed to leave the group; its members will evict this one");
+        let leaving = leases.leave(&self.context);
+        match interrupt.audit_over.run_until_cancelled(leaving).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                tracing::warn!(%error, "failed to leave the group; its members will evict this one");
+            }
+            None => tracing::warn!("did not leave the group; its members will evict this one"),
         }
         self.outcome
     }
@@ -366,15 +381,19 @@ impl Session {
     }
 
     /// Stops all consumers and waits until the last records are stored.
-    async fn stop(&mut self) {
+    async fn stop(&mut self, over: &CancellationToken) {
         self.reading.clear();
-        let stopped = tokio::time::timeout(self.storage.drain_timeout, async {
+        let timeout = self.storage.drain_timeout;
+        let joining = async {
             while let Some(ended) = self.workers.join_next().await {
                 self.worker_ended(ended);
             }
-        });
-        if stopped.await.is_err() {
-            tracing::warn!("the last records were not stored within the drain timeout");
+        };
+        let stopped = tokio::time::timeout(timeout, over.run_until_cancelled(joining)).await;
+        if !matches!(stopped, Ok(Some(()))) {
+            tracing::warn!(
+                "gave up the last records; the next owner of their partitions reads them"
+            );
             self.workers.shutdown().await;
         }
         self.report_ownership();

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
 use crate::audit::Verdict;
 use crate::measure::{Interval, Recording};
 use crate::pipeline::audit::{Accounting, Case, count_repetitions, verdict};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
+use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::run::parts::{Endpoints, Roles, SimulationSettings};
 use crate::pipeline::run::prepare::prepare;
 use crate::pipeline::run::progress::{Observer, Phase};
@@ -23,7 +22,7 @@ pub struct Outcome {
     pub recording: Recording,
     /// Counts and latencies per second.
     pub intervals: Vec<Interval>,
-    /// What happened to every reading; `None` if the audit failed.
+    /// What happened to every reading; `None` if the audit failed or was interrupted.
     pub verdict: Option<Verdict>,
     /// Error that ended the run early.
     pub failure: Option<Error>,
@@ -44,10 +43,12 @@ pub async fn run(
     endpoints: Endpoints,
     roles: Roles,
     observer: Arc<dyn Observer>,
-    interrupt: CancellationToken,
+    interrupt: Interrupt,
 ) -> Result<Outcome, Error> {
     let emission = &*settings.emission;
-    let prepared = prepare(&context, &settings, &endpoints, &roles).await?;
+    let preparing = Box::pin(prepare(&context, &settings, &endpoints, &roles));
+    let prepared = interrupt.requested.run_until_cancelled(preparing).await;
+    let prepared = prepared.ok_or(Error::Interrupted)??;
     let (producers, consumers) = (prepared.producers, Some(prepared.consumers));
     let mut tasks = Tasks::start(
         &context,
@@ -56,9 +57,10 @@ pub async fn run(
         consumers,
         &observer,
     );
-    let interrupted = tasks.emit(&context, &interrupt, &observer).await;
+    tasks.emit(&context, &interrupt, &observer).await;
     observer.phase(Phase::Draining);
-    let after_checkpoints = tasks.drain(&context).await;
+    let after_checkpoints = tasks.drain(&context, &interrupt).await;
+    let accounted = tasks.is_accounted();
     let finished = tasks.finish().await;
     let checkouts = prepared.store.checkouts();
     observer.phase(Phase::Auditing);
@@ -71,9 +73,15 @@ pub async fn run(
             .store
             .documents(&settings.storage.dead_letter_collection()),
     );
-    let mut audited = match Accounting::new(&context, emission) {
-        Ok(accounting) => verdict(&case, &documents, &dead_letters, hashes, accounting).await,
-        Err(error) => Err(error),
+    let auditing = Box::pin(async {
+        let accounting = Accounting::new(&context, emission)?;
+        verdict(&case, &documents, &dead_letters, hashes, accounting).await
+    });
+    let mut audited = if accounted {
+        let audited = interrupt.audit_over.run_until_cancelled(auditing).await;
+        audited.unwrap_or(Err(Error::Interrupted))
+    } else {
+        Err(Error::Interrupted)
     };
     if let Ok(verdict) = &mut audited {
         count_repetitions(verdict, &context);
@@ -82,6 +90,12 @@ pub async fn run(
     let failed = terminated.map(Error::ServerEnded).or(finished.failure);
     let (verdict, failure) = match audited {
         Ok(verdict) => (Some(verdict), failed),
+        Err(Error::Interrupted) => (None, failed),
+        // The store may be what the user no longer waits for.
+        Err(error) if interrupt.is_requested() => {
+            tracing::warn!(%error, "the audit failed");
+            (None, failed)
+        }
         Err(error) => (None, failed.or(Some(error))),
     };
     Ok(Outcome {
@@ -89,7 +103,7 @@ pub async fn run(
         intervals: finished.intervals,
         verdict,
         failure,
-        interrupted,
+        interrupted: interrupt.is_requested(),
         start: finished.start,
         generator_cpu: finished.generator_cpu,
         checkouts,

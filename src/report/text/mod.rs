@@ -87,6 +87,10 @@ fn headline(report: &Report) -> String {
         topology.broker, report.durability.broker, topology.store, report.durability.store
     );
     let latency = &summary.stages.end_to_end_latency;
+    if report.nothing_measured() {
+        text.push_str("\nnothing was measured\n");
+        return text;
+    }
     let _ = writeln!(
         text,
         "\n{} records/s stored ({}/s) · end-to-end p50 {} · p99 {} · max {}",
@@ -100,6 +104,9 @@ fn headline(report: &Report) -> String {
 }
 
 fn stages(report: &Report) -> String {
+    if report.nothing_measured() {
+        return String::new();
+    }
     let mut text = format!("{:<STAGE_WIDTH$}", "stage");
     for title in ["count", "p50", "p90", "p99", "p99.9", "max"] {
         let _ = write!(text, "{title:>VALUE_WIDTH$}");
@@ -148,6 +155,15 @@ fn verdict(report: &Report) -> String {
     let verdict = &report.verdict;
     if report.status == Status::Invalid && verdict.clean() {
         return "verdict: none, because the run failed before its audit\n".to_owned();
+    }
+    if report.status == Status::Interrupted && verdict.emitted < report.counters.emitted {
+        let counters = &report.counters;
+        return format!(
+            "verdict: none, because the run was interrupted before its audit ended\n  emitted {} · acknowledged {} · stored {}\n",
+            quantity::count(counters.emitted),
+            quantity::count(counters.acked),
+            quantity::count(counters.stored),
+        );
     }
     let word = if verdict.clean() && !report.compares_content() {
         "counts match, content not compared"
