@@ -218,7 +218,7 @@ fn run_pipeline(
         runtimes,
     };
     let mut servers = runtimes.block_on(launch.start(&interrupt.requested))?;
-    let watching = servers.watch_space(|warning| display.message(warning));
+    let watching = servers.watch_space(|warning| terminal.say(warning));
     let running = Box::pin(run_on(
         &mut servers,
         context,

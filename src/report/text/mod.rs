@@ -156,7 +156,8 @@ fn verdict(report: &Report) -> String {
     if report.status == Status::Invalid && verdict.clean() {
         return "verdict: none, because the run failed before its audit\n".to_owned();
     }
-    if report.status == Status::Interrupted && verdict.emitted < report.counters.emitted {
+    let unaudited = verdict.emitted == 0 || verdict.emitted < report.counters.emitted;
+    if report.status == Status::Interrupted && unaudited {
         let counters = &report.counters;
         return format!(
             "verdict: none, because the run was interrupted before its audit ended\n  emitted {} · acknowledged {} · stored {}\n",
