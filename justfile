@@ -60,6 +60,11 @@ test-ferretdb:
     cargo build --release --locked
     tests/peers/ferretdb.sh target/release/convoy
 
+# Run against mongo-java-server (needs Java 17, Maven and Maven Central).
+test-mongo-java-server:
+    cargo build --release --locked
+    tests/peers/mongo-java-server.sh target/release/convoy
+
 # Run 200 seeds of random faults and of changes to the store (minutes; CONVOY_CHAOS_SEEDS sets the number).
 soak:
     cargo test --locked --lib -- --ignored --nocapture soak

@@ -66,6 +66,14 @@ pub enum Error {
     /// A store is to be audited, but no report says what was emitted.
     #[error("cannot audit: none of the given reports comes from a producer")]
     NothingToAudit,
+    /// The limit on open files is too low for embedded servers.
+    #[error(
+        "this process may open only {limit} files at once (hard limit), and embedded servers need at least {needed}"
+    )]
+    OpenFiles { limit: u64, needed: u64 },
+    /// No given report is that of a producer or a consumer.
+    #[error("cannot merge: none of the given reports is that of a producer or a consumer")]
+    NothingToMerge,
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
     #[error(transparent)]
@@ -162,6 +170,13 @@ impl Error {
             Self::NothingToAudit => {
                 Some("add the reports of `convoy produce`, or remove `--store`".to_owned())
             }
+            Self::OpenFiles { .. } => Some(
+                "raise the limit with `ulimit -n 1024`, or in the settings of the service or the container"
+                    .to_owned(),
+            ),
+            Self::NothingToMerge => {
+                Some("pass reports of `convoy produce` and `convoy consume`".to_owned())
+            }
             Self::Bug(_) => Some("report this bug with the log of the run".to_owned()),
             Self::WriteFile { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
                 Some("remove the existing file, or pass another name".to_owned())
@@ -187,7 +202,8 @@ impl Error {
             | Self::RunTaken { .. }
             | Self::FaultOutOfReach { .. }
             | Self::Merge(_)
-            | Self::NothingToAudit => ExitStatus::Usage,
+            | Self::NothingToAudit
+            | Self::NothingToMerge => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Pipeline(error) if error.is_loss() => ExitStatus::Failed,
             Self::Bug(_) => ExitStatus::Bug,
@@ -210,6 +226,7 @@ impl Error {
             | Self::Scratch { .. }
             | Self::KeepPassword { .. }
             | Self::WriteFile { .. }
+            | Self::OpenFiles { .. }
             | Self::Stdout(_) => ExitStatus::Environment,
         }
     }

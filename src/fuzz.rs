@@ -9,7 +9,7 @@ use convoy_mongodb_server::bson::Writer;
 use convoy_server_kit::fuzz::Target;
 use futures_util::FutureExt as _;
 
-use crate::dataset::{self, Column, ColumnType, Reader, Schema};
+use crate::dataset::{self, Column, ColumnType, ReadOptions, Reader, Schema};
 use crate::proxy;
 use crate::record::{DocumentReader, Envelope, PayloadDecoder, UntypedDecoder};
 use crate::registry::{PayloadValidator, wire};
@@ -115,9 +115,9 @@ fn csv(bytes: &[u8]) {
 }
 
 fn rows(bytes: &[u8]) -> Result<(), dataset::Error> {
-    let mut reader = Reader::new(Path::new("fuzz.csv"), bytes)?;
+    let mut reader = Reader::new(Path::new("fuzz.csv"), bytes, &ReadOptions::default())?;
     let columns = reader.names().len();
-    while let Some(row) = reader.next_row()? {
+    while let Some(row) = reader.next_row(&mut |_bad, _text| ())? {
         assert_eq!(
             row.fields.iter().count(),
             columns,

@@ -12,15 +12,15 @@
 //!
 //! ```text
 //!        fuzz ─▶ dataset, proxy, record, registry
-//!     program ─▶ cli, command, error, host, settings, terminal
+//!     program ─▶ cli, command, error, host, settings, terminal, text
 //!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, settings, store, suggest, terminal
-//!     command ─▶ audit, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, store, summary, terminal
+//!     command ─▶ audit, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, store, summary, terminal, text
 //!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal
 //!      run_id ─▶ report
 //!        host ─▶ broker, cause, containers, error, faults, fleet, load, measure, pipeline, platform, proxy, record, registry, report, settings, store, terminal
 //!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum
 //!       error ─▶ containers, dataset, faults, pipeline, registry, report
-//!      report ─▶ audit, measure, record
+//!      report ─▶ audit, measure, record, text
 //!    pipeline ─▶ audit, broker, cause, containers, dataset, faults, fleet, load, measure, record, registry, store, string_enum
 //!       store ─▶ cause, containers, record
 //!       fleet ─▶ load, string_enum
@@ -29,8 +29,9 @@
 //!        load ─▶ string_enum
 //!      broker ─▶ cause, containers, platform, record, string_enum
 //!      record ─▶ dataset
-//!     dataset ─▶ string_enum
+//!     dataset ─▶ string_enum, suggest
 //!  containers ─▶ measure, platform
+//!    terminal ─▶ cause, measure, text
 //! ```
 
 pub mod audit;
@@ -62,5 +63,6 @@ mod string_enum;
 mod suggest;
 pub mod summary;
 pub mod terminal;
+pub mod text;
 
 pub use program::main;

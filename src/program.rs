@@ -9,7 +9,8 @@ use crate::command::{self, Command};
 use crate::error::{Error, ExitStatus};
 use crate::host::{backend, interrupt, open_files};
 use crate::settings::Invocation;
-use crate::terminal::{ProgressMode, Terminal};
+use crate::terminal::{Colors, ProgressMode, Terminal};
+use crate::text::Page;
 
 /// Runs convoy with the arguments and the environment of the process.
 pub fn main() -> ExitCode {
@@ -21,12 +22,12 @@ pub fn main() -> ExitCode {
 fn convoy() -> ExitStatus {
     // The provider of HTTP clients; only a second call could fail.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    let plain = Terminal::new(ProgressMode::Never, false);
+    let plain = Terminal::new(ProgressMode::Never, Colors::Never);
     let environment = match Environment::read(std::env::vars_os(), Path::new(".")) {
         Ok(environment) => environment,
         Err(error) => return reject(&error, &plain),
     };
-    let terminal = |progress| Terminal::new(progress, environment.colored());
+    let terminal = |progress| Terminal::new(progress, environment.colors());
     match cli::parse(std::env::args_os(), &environment) {
         Ok(Request::Show(text)) => show(&text, &plain),
         Ok(Request::Run {
@@ -46,8 +47,11 @@ fn run(command: &Command, invocation: &Invocation, terminal: &Terminal) -> ExitS
     adopt_engine(command, invocation);
     command::run(command, invocation, terminal).unwrap_or_else(|error| {
         let status = error.exit_status();
-        let few_files = open_files::hint().filter(|_| status == ExitStatus::Environment);
-        terminal.error(&error, few_files.or_else(|| error.hint()).as_deref());
+        let named = matches!(error, Error::OpenFiles { .. });
+        let few_files = open_files::hint().filter(|_| status == ExitStatus::Environment && !named);
+        let hints: Vec<String> = error.hint().into_iter().chain(few_files).collect();
+        let hint = hints.join("; ");
+        terminal.error(&error, (!hint.is_empty()).then_some(hint.as_str()));
         status
     })
 }
@@ -70,10 +74,23 @@ fn adopt_engine(command: &Command, invocation: &Invocation) {
 }
 
 fn show(text: &str, terminal: &Terminal) -> ExitStatus {
+    let text = with_wrapped_usage(text, &terminal.page());
     match terminal.data(|stdout| stdout.write_all(text.as_bytes())) {
         Ok(()) => ExitStatus::Success,
         Err(_closed) => ExitStatus::Environment,
     }
+}
+
+/// Wraps the line that clap does not wrap.
+fn with_wrapped_usage(text: &str, page: &Page) -> String {
+    let lines = text.split_inclusive('\n').map(|line| {
+        if line.starts_with("Usage: ") {
+            page.paragraph(line, "Usage: ".len())
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.collect()
 }
 
 fn reject(error: &cli::Error, terminal: &Terminal) -> ExitStatus {
@@ -85,15 +102,18 @@ fn reject(error: &cli::Error, terminal: &Terminal) -> ExitStatus {
 ///
 /// Runtimes panic if a thread cannot be started, and would wait for it for ever. This ends the process.
 fn report_panic(panic: &PanicHookInfo<'_>) {
-    if let Some(reason) = panic.payload_as_str().and_then(failed_thread) {
+    let payload = panic.payload();
+    let message = payload.downcast_ref::<String>().map(String::as_str);
+    let message = message.or_else(|| payload.downcast_ref::<&str>().copied());
+    if let Some(reason) = message.and_then(failed_thread) {
         let error = Error::Runtime(std::io::Error::other(reason.to_owned()));
-        let terminal = Terminal::new(ProgressMode::Never, false);
+        let terminal = Terminal::new(ProgressMode::Never, Colors::Never);
         terminal.error(&error, error.hint().as_deref());
         interrupt::remove_temporary_data();
         interrupt::end_process(ExitStatus::Environment);
     }
     tracing::error!(%panic, "a thread panicked");
-    let terminal = Terminal::new(ProgressMode::Never, false);
+    let terminal = Terminal::new(ProgressMode::Never, Colors::Never);
     terminal.say(format_args!(
         "error: convoy has a bug: {panic}\n\nhint: please report this with the command line and the log of the run"
     ));

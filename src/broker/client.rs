@@ -18,7 +18,8 @@ use rskafka::client::partition::{
 use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
 use rskafka::record::Record as ClientRecord;
 
-use crate::broker::error::Error;
+use crate::broker::error::{Error, Protocol};
+use crate::broker::failure::{self, protocol_error};
 use crate::broker::spec::{Compression, Endpoint, Mechanism};
 use crate::cause::{Cause, chain, within};
 use crate::platform;
@@ -82,10 +83,19 @@ impl Connector {
         }
         succeed_within(CONNECT_DEADLINE, builder.build())
             .await
-            .map_err(|failure| Error::Connect {
-                bootstrap: endpoint.bootstrap.join(","),
-                source: failure.into_cause(),
-            })
+            .map_err(|failure| self.unconnected(failure))
+    }
+
+    fn unconnected(&self, failure: Failure) -> Error {
+        let endpoint = &self.endpoint;
+        Error::Connect {
+            bootstrap: endpoint.bootstrap.join(","),
+            protocol: Protocol {
+                encrypts: endpoint.tls.is_some(),
+                authenticates: endpoint.login.is_some(),
+            },
+            source: failure.into_cause(),
+        }
     }
 
     /// Returns the number of partitions of each topic of the cluster.
@@ -116,7 +126,7 @@ impl Connector {
         };
         let controller = client
             .controller_client()
-            .map_err(|error| failed(Cause::Other(error.to_string())))?;
+            .map_err(|error| failed(failure::cause(&error)))?;
         let timeout_ms = i32::try_from(self.request_timeout.as_millis()).unwrap_or(i32::MAX);
         let create = controller.create_topic(topic, partitions, replication_factor, timeout_ms);
         succeed_within(self.request_timeout, create)
@@ -267,10 +277,7 @@ impl Partition {
                 UnknownTopicHandling::Error,
             );
             let found = succeed_within(CONNECT_DEADLINE, find_leader).await;
-            let partition = found.map_err(|failure| Error::Connect {
-                bootstrap: self.connector.endpoint.bootstrap.join(","),
-                source: failure.into_cause(),
-            })?;
+            let partition = found.map_err(|failure| self.connector.unconnected(failure))?;
             if let Err(error) = platform::send_at_once() {
                 tracing::warn!(%error, "requests above 8 KB may be sent 40 ms late");
             }
@@ -285,7 +292,8 @@ impl Partition {
         let client = match self.client().await {
             Ok(client) => client,
             Err(error) => {
-                return ProduceOutcome::Rejected(Cause::Other(chain(&error)));
+                let trouble = error.trouble();
+                return ProduceOutcome::Rejected(Cause::new(&chain(&error), trouble));
             }
         };
         let sent = client.produce(batch.records, client_compression(compression));
@@ -390,7 +398,7 @@ impl Failure {
     fn into_cause(self) -> Cause {
         match self {
             Self::Timeout(cause) => cause,
-            Self::Client(error) => Cause::Other(error.to_string()),
+            Self::Client(error) => failure::cause(&error),
         }
     }
 
@@ -426,16 +434,6 @@ impl Failure {
             ) => ProduceOutcome::Rejected(cause),
             Some(_) => ProduceOutcome::Refused(cause),
         }
-    }
-}
-
-fn protocol_error(error: &ClientError) -> Option<ProtocolError> {
-    match error {
-        ClientError::ServerError { protocol_error, .. } => Some(*protocol_error),
-        ClientError::RetryFailed(retries) => std::error::Error::source(retries)
-            .and_then(|source| source.downcast_ref::<ClientError>())
-            .and_then(protocol_error),
-        _ => None,
     }
 }
 

@@ -13,7 +13,8 @@
 //! | `CONVOY_PASSWORD` | | password for `convoy up --user` |
 //! | `CONVOY_LOG` | | filter of the log file, in the syntax of `tracing` |
 //! | `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG` | | address of the container engine |
-//! | `NO_COLOR` | | disables colors |
+//! | `NO_COLOR`, `CLICOLOR=0` | | disables colors |
+//! | `CLICOLOR_FORCE` | | enables colors if the output is not a terminal |
 //!
 //! An empty variable counts as not set.
 
@@ -29,6 +30,7 @@ use convoy_server_kit::{Secret, SecretUri, User};
 use crate::cli::error::Error;
 use crate::containers::engine::DockerEnv;
 use crate::settings::ExternalRegistry;
+use crate::terminal::Colors;
 
 /// Variables of programs for Confluent Cloud and Atlas, by option.
 const ALIASES: [(&str, &str); 2] = [("broker", "BOOTSTRAP_SERVER"), ("store", "MONGO_DB_URL")];
@@ -115,9 +117,18 @@ impl Environment {
         }
     }
 
-    /// Returns whether stderr may be colored.
-    pub fn colored(&self) -> bool {
-        self.get("NO_COLOR").is_none() && self.get("TERM") != Some("dumb")
+    /// Returns when output is colored.
+    pub fn colors(&self) -> Colors {
+        let set = |name| self.get(name).is_some_and(|value| value != "0");
+        if self.get("NO_COLOR").is_some() {
+            Colors::Never
+        } else if set("CLICOLOR_FORCE") {
+            Colors::Always
+        } else if self.get("TERM") == Some("dumb") || self.get("CLICOLOR") == Some("0") {
+            Colors::Never
+        } else {
+            Colors::Auto
+        }
     }
 
     fn credentials(&self, username: Names, password: Names) -> Result<Option<User>, Error> {

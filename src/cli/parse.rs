@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::dataset::TextEncoding;
 use crate::load::Rate;
 use crate::record::{MAX_RUN_ID, is_run_id};
+use crate::settings::Encoding;
 
 /// Longest duration of an option. Its nanoseconds fit 64 bits many times.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -48,6 +50,14 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
         Some(digits) => value(&format!("{digits}{unit}")),
         None => value(text),
     }
+}
+
+/// Parses the encoding of messages, which is not that of files.
+pub(super) fn encoding(text: &str) -> Result<Encoding, String> {
+    value(text).map_err(|reason| match text.parse::<TextEncoding>() {
+        Ok(_) => format!("{reason}; the encoding of CSV files is `--file-encoding`"),
+        Err(_) => reason,
+    })
 }
 
 /// Parses a port; 0 asks for a free one.

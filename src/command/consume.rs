@@ -9,8 +9,10 @@ use crate::host::external;
 use crate::host::interrupt::{self, Interruptible};
 use crate::host::roles::{Role, Runtimes};
 use crate::measure::RunClock;
-use crate::pipeline::{self, ConsumerSettings, Context, Observer as _, Phase};
-use crate::report::RunDirectory;
+use crate::pipeline::{
+    self, ConsumerSettings, Context, Ending, Interrupt, Observer as _, Phase, SessionOutcome,
+};
+use crate::report::{Notice, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{ConsumeSettings, Invocation};
 use crate::summary::{
@@ -47,33 +49,8 @@ pub fn run(
     let runtimes = Runtimes::start(&[Role::Consumer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.unix_ms(started))?;
-    let what = Interruptible {
-        timeout: settings.timeouts.interrupt,
-        report: Some(directory.path().to_owned()),
-    };
-    let counted = Arc::clone(&context);
-    let interrupt = interrupt::listen(what, terminal, move || {
-        if counted.counters.fetched.get() > 0 {
-            INTERRUPTED
-        } else {
-            INTERRUPTED_EARLY
-        }
-    })?;
-    let expected = settings
-        .participation
-        .length
-        .duration
-        .map(Expected::Duration);
-    let expected = expected.or(settings.participation.length.records.map(Expected::Records));
-    let display = Arc::new(Display::new(
-        terminal,
-        ExpectedPhases {
-            warm_up: Duration::ZERO,
-            run: expected,
-        },
-        clock,
-        log,
-    ));
+    let interrupt = listen(&context, &directory, terminal)?;
+    let display = Arc::new(Display::new(terminal, phases(settings), clock, log).showing_lag());
     display.phase(Phase::Preparing);
     let registry = settings.registry.as_ref();
     let group = Some(settings.group.clone());
@@ -113,10 +90,61 @@ pub fn run(
         ));
     }
     let report = consumer_report(&process, &consumed, started, &cpu);
+    say_unread(terminal, &report);
     present_report(&report, &directory, log, settings.report.format, terminal)?;
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),
+        None if left_unread(settings, &consumed.session) => Ok(ExitStatus::Failed),
         None => Ok(exit_status(&report).or_interrupted(interrupt.is_requested())),
+    }
+}
+
+/// Listens for signals. What is lost depends on whether anything was read.
+fn listen(
+    context: &Arc<Context>,
+    directory: &RunDirectory,
+    terminal: &Terminal,
+) -> Result<Interrupt, Error> {
+    let what = Interruptible {
+        timeout: context.settings.timeouts.interrupt,
+        report: Some(directory.path().to_owned()),
+    };
+    let context = Arc::clone(context);
+    interrupt::listen(what, terminal, move || {
+        if context.counters.fetched.get() > 0 {
+            INTERRUPTED
+        } else {
+            INTERRUPTED_EARLY
+        }
+    })
+}
+
+/// Returns how long the consumption is expected to take.
+fn phases(settings: &ConsumeSettings) -> ExpectedPhases {
+    let length = settings.participation.length;
+    let duration = length.duration.map(Expected::Duration);
+    ExpectedPhases {
+        warm_up: Duration::ZERO,
+        run: duration.or(length.records.map(Expected::Records)),
+    }
+}
+
+/// Returns whether the process was to store everything that is there, and ended before.
+fn left_unread(settings: &ConsumeSettings, session: &SessionOutcome) -> bool {
+    let everything = settings.participation.length.idle.is_some();
+    let limited = session.interrupted || session.ending == Ending::Records;
+    let unread = |left: &pipeline::PartitionLag| left.records() != Some(0);
+    everything && !limited && session.lag.iter().any(unread)
+}
+
+/// Warns of records of the owned partitions that are not stored.
+fn say_unread(terminal: &Terminal, report: &Report) {
+    let unread = |warning: &&Notice| warning.code == "unread_records";
+    if let Some(warning) = report.warnings.iter().find(unread) {
+        terminal.say(format_args!(
+            "warning: {}; {}",
+            warning.message, warning.advice
+        ));
     }
 }
 

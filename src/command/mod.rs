@@ -43,7 +43,7 @@ pub enum Command {
     /// `convoy dataset generate`.
     GenerateDataset(GenerateSettings),
     /// `convoy doctor`.
-    Doctor(DoctorSettings),
+    Doctor(Box<DoctorSettings>),
     /// `convoy clean`.
     Clean(CleanSettings),
     /// `convoy man --dir`.

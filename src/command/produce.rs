@@ -9,7 +9,9 @@ use crate::host::external;
 use crate::host::interrupt::{self, Interruptible};
 use crate::host::roles::{Role, Runtimes};
 use crate::measure::RunClock;
-use crate::pipeline::{self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings};
+use crate::pipeline::{
+    self, Context, EmissionSettings, Interrupt, Observer as _, Phase, ProducerSettings,
+};
 use crate::report::{Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{Encoding, Invocation, ProduceSettings};
@@ -46,22 +48,13 @@ pub fn run(
     let directory = RunDirectory::create(&settings.report.output, &name)?;
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, Path::new(LOG_DIRECTORY), &name, log_filter);
-    let (context, emission) = resolve(settings, run_id, clock)?;
+    let (context, emission) = resolve(settings, run_id, clock, terminal)?;
+    let read = &settings.load.read;
+    workload::report_bad_rows(&emission.workload, read, directory.path(), terminal)?;
     let runtimes = Runtimes::start(&[Role::Producer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.epoch_unix_ms())?;
-    let what = Interruptible {
-        timeout: settings.timeouts.interrupt,
-        report: Some(directory.path().to_owned()),
-    };
-    let counted = Arc::clone(&context);
-    let interrupt = interrupt::listen(what, terminal, move || {
-        if counted.counters.emitted.get() > 0 {
-            INTERRUPTED
-        } else {
-            INTERRUPTED_EARLY
-        }
-    })?;
+    let interrupt = listen(&context, &directory, terminal)?;
     let load = &settings.load;
     let expected = ExpectedPhases::new(load.warmup, load.bound);
     let display = Display::new(terminal, expected, clock, log).counting_acknowledged();
@@ -103,6 +96,26 @@ pub fn run(
     }
 }
 
+/// Listens for signals. What is lost depends on whether anything was emitted.
+fn listen(
+    context: &Arc<Context>,
+    directory: &RunDirectory,
+    terminal: &Terminal,
+) -> Result<Interrupt, Error> {
+    let what = Interruptible {
+        timeout: context.settings.timeouts.interrupt,
+        report: Some(directory.path().to_owned()),
+    };
+    let context = Arc::clone(context);
+    interrupt::listen(what, terminal, move || {
+        if context.counters.emitted.get() > 0 {
+            INTERRUPTED
+        } else {
+            INTERRUPTED_EARLY
+        }
+    })
+}
+
 /// Returns the name of the run's directory. Each shard has its own, because several may run here.
 fn directory_name(run_id: &str, settings: &ProduceSettings) -> String {
     match settings.shard {
@@ -126,8 +139,9 @@ fn resolve(
     settings: &ProduceSettings,
     run_id: String,
     clock: RunClock,
+    terminal: &Terminal,
 ) -> Result<(Arc<Context>, Arc<EmissionSettings>), Error> {
-    let rows = workload::open(&settings.load, settings.topic.as_deref())?;
+    let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
     let emission = EmissionSettings {
         fleet: settings.load.fleet(rows.workload.rows(), settings.shard),
         workload: Arc::new(rows.workload),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::dataset::columns::Findings;
 use crate::dataset::options::{Delimiter, TextEncoding};
 use crate::string_enum::string_enum;
 
@@ -14,8 +15,9 @@ pub struct Assumptions {
     pub files: Vec<FileAssumptions>,
     /// Files of the folder that are not data files by their name.
     pub ignored_files: Vec<PathBuf>,
-    /// Sentences about columns: names that were changed, values that stay text.
-    pub columns: Vec<String>,
+    /// Types, values and names of the columns.
+    #[serde(flatten)]
+    pub columns: Findings,
 }
 
 string_enum! {

@@ -4,6 +4,11 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::dataset::assumptions::Compression;
+use crate::dataset::defect::Defect;
+use crate::dataset::options::{Delimiter, Rename, TextEncoding};
+use crate::string_enum::string_enum;
+
 /// A position in a CSV file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
@@ -13,12 +18,18 @@ pub struct Position {
     pub line: u64,
     /// Offset in bytes, from 0.
     pub byte: u64,
+    /// Whether `byte` counts in the text after decompression and decoding to UTF-8.
+    pub decoded: bool,
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.display();
-        write!(f, "`{file}`, line {}, byte {}", self.line, self.byte)
+        write!(f, "`{file}`, line {}, byte {}", self.line, self.byte)?;
+        if self.decoded {
+            f.write_str(" of the decoded text")?;
+        }
+        Ok(())
     }
 }
 
@@ -69,11 +80,128 @@ pub enum Error {
         /// A subfolder with CSV files.
         subfolder: PathBuf,
     },
-    /// Neither the name of the folder nor that of the file is a valid topic name.
-    #[error("the name of `{}` is not a valid topic name", path.display())]
-    TopicName {
-        /// Path of the folder or file.
-        path: PathBuf,
+    /// The standard input is a terminal.
+    #[error("`-` reads from stdin, which is a terminal")]
+    Terminal,
+    /// Two folders have the same topic.
+    #[error("`{}` and `{}` have the same topic, `{topic}`", first.display(), second.display())]
+    DuplicateTopic {
+        /// Topic of both.
+        topic: String,
+        /// Path of the first folder.
+        first: PathBuf,
+        /// Path of the second folder.
+        second: PathBuf,
+    },
+    /// A file is not text.
+    #[error("`{}` is not a CSV file, but {kind}", file.display())]
+    NotText {
+        /// Path of the file.
+        file: PathBuf,
+        /// What it is.
+        kind: Binary,
+    },
+    /// A file is UTF-16 without a byte order mark.
+    #[error("`{}` looks like {encoding}, but has no byte order mark", file.display())]
+    Utf16WithoutMark {
+        /// Path of the file.
+        file: PathBuf,
+        /// Encoding that it looks like.
+        encoding: TextEncoding,
+    },
+    /// A file does not have its encoding.
+    #[error("`{}`, byte {byte}: not valid {encoding}", file.display())]
+    Malformed {
+        /// Path of the file.
+        file: PathBuf,
+        /// Offset of the invalid byte, after decompression.
+        byte: u64,
+        /// Encoding by the option or the byte order mark.
+        encoding: TextEncoding,
+    },
+    /// A compressed file is damaged or cut.
+    #[error("failed to decompress `{}` ({compression})", file.display())]
+    Decompress {
+        /// Path of the file.
+        file: PathBuf,
+        /// Compression by the magic bytes.
+        compression: Compression,
+        /// Error of the decoder.
+        #[source]
+        source: io::Error,
+    },
+    /// Rows that can be read only once could not be kept.
+    #[error("failed to keep the rows of `{}` in a temporary file in `{}`", file.display(), directory.display())]
+    Spool {
+        /// Path of the file.
+        file: PathBuf,
+        /// Directory of the temporary file.
+        directory: PathBuf,
+        /// Error of the operating system.
+        #[source]
+        source: io::Error,
+    },
+    /// More than one delimiter fits.
+    #[error("`{}` can be split by `{first}` and by `{second}`", file.display())]
+    AmbiguousDelimiter {
+        /// Path of the file.
+        file: PathBuf,
+        /// A delimiter that fits.
+        first: Delimiter,
+        /// Another one.
+        second: Delimiter,
+    },
+    /// The header looks like data.
+    #[error("{position}: the header looks like data: {evidence}")]
+    HeaderLooksLikeData {
+        /// Position of the header.
+        position: Position,
+        /// What it looks like.
+        evidence: String,
+    },
+    /// The first line looks like a comment.
+    #[error(
+        "{position}: the first line starts with `{mark}`, so it may be a comment or the header"
+    )]
+    HeaderLooksLikeComment {
+        /// Position of the line.
+        position: Position,
+        /// Its first characters.
+        mark: &'static str,
+    },
+    /// A row repeats the header.
+    #[error("{position}: the row repeats the header")]
+    RepeatedHeader {
+        /// Position of the row.
+        position: Position,
+    },
+    /// The first row has texts where the others have numbers.
+    #[error("{position}: the row looks like units or a second header: {evidence}")]
+    UnitsRow {
+        /// Position of the row.
+        position: Position,
+        /// Some of its fields.
+        evidence: String,
+    },
+    /// Too many bad rows to remember their places.
+    #[error("`{}` has more than {limit} bad rows", file.display())]
+    TooManyBadRows {
+        /// Path of the file.
+        file: PathBuf,
+        /// Maximum number of places of bad rows.
+        limit: usize,
+    },
+    /// All rows of a file are bad.
+    #[error("`{}` has {bad_rows} bad rows and no others; the first, in line {line}: {defect}", file.display())]
+    OnlyBadRows {
+        /// Path of the file.
+        file: PathBuf,
+        /// Number of bad rows.
+        bad_rows: u64,
+        /// Line of the first one.
+        line: u64,
+        /// What is wrong with it.
+        defect: String,
     },
     /// A file has only blank lines.
     #[error("`{}` is empty", file.display())]
@@ -105,41 +233,49 @@ pub enum Error {
         /// Name in the file that differs; empty if the file has fewer columns.
         found: String,
     },
-    /// A column has no name.
-    #[error("{position}: column {column} has no name")]
-    EmptyColumnName {
-        /// Position of the header.
-        position: Position,
-        /// Number of the column, from 1.
-        column: usize,
+    /// A new name is for a column that does not exist.
+    #[error("`{}` has no column `{}`, which `--rename {}={}` names{}", file.display(), rename.from, rename.from, rename.to, did_you_mean(similar.as_deref()))]
+    RenameUnknown {
+        /// Path of the file.
+        file: PathBuf,
+        /// The new name.
+        rename: Rename,
+        /// A column with a similar name.
+        similar: Option<String>,
     },
-    /// Two columns have the same name.
-    #[error("{position}: columns {first} and {second} are both named `{name}`")]
-    DuplicateColumnName {
-        /// Position of the header.
-        position: Position,
-        /// Name of both columns.
-        name: String,
-        /// Number of the first column, from 1.
-        first: usize,
-        /// Number of the second column, from 1.
-        second: usize,
-    },
-    /// The name of a column contains a line end or another control character.
-    #[error("{position}: the name of column {column} contains a control character")]
-    ControlInColumnName {
-        /// Position of the header.
-        position: Position,
-        /// Number of the column, from 1.
-        column: usize,
-    },
-    /// The name of a column is not a valid field name.
-    #[error("column `{name}` {reason}")]
-    FieldName {
-        /// Name of the column.
-        name: String,
-        /// The reason, as the end of a sentence.
+    /// No field can have a new name.
+    #[error("`--rename {}={}` gives a name that no field can have: {reason}", rename.from, rename.to)]
+    RenameTarget {
+        /// The new name.
+        rename: Rename,
+        /// The reason, as a sentence.
         reason: &'static str,
+    },
+    /// Another column has a new name.
+    #[error("`--rename {}={}` gives the name of column {column} in `{}`", rename.from, rename.to, file.display())]
+    RenameTaken {
+        /// Path of the file.
+        file: PathBuf,
+        /// The new name.
+        rename: Rename,
+        /// Number of the other column, from 1.
+        column: usize,
+    },
+    /// The label column does not exist.
+    #[error("`{}` has no column `{label}`, which `--label` names{}", file.display(), did_you_mean(similar.as_deref()))]
+    NoLabelColumn {
+        /// Path of the file.
+        file: PathBuf,
+        /// Name of the column.
+        label: String,
+        /// A column with a similar name.
+        similar: Option<String>,
+    },
+    /// The label column has too many values.
+    #[error("the column of `--label` has more than {limit} distinct values")]
+    TooManyLabels {
+        /// Maximum number of values.
+        limit: usize,
     },
     /// The header has too many columns.
     #[error("{position}: the header has more than {limit} columns")]
@@ -149,35 +285,13 @@ pub enum Error {
         /// Maximum number of columns.
         limit: usize,
     },
-    /// A row is too long.
-    #[error("{position}: the row is longer than {limit} bytes")]
-    RowTooLong {
-        /// Position of the row.
+    /// A row cannot be split into the columns of the header.
+    #[error("{position}: {defect}")]
+    BadRow {
+        /// Position of the row, or of the invalid byte.
         position: Position,
-        /// Maximum length in bytes.
-        limit: usize,
-    },
-    /// A row has more or fewer fields than the header.
-    #[error("{position}: expected {expected} fields as in the header, found {found}")]
-    Ragged {
-        /// Position of the row.
-        position: Position,
-        /// Number of fields of the header.
-        expected: usize,
-        /// Number of fields of the row.
-        found: usize,
-    },
-    /// A row is not UTF-8.
-    #[error("{position}: the row is not valid UTF-8")]
-    InvalidUtf8 {
-        /// Line of the row and offset of the first invalid byte.
-        position: Position,
-    },
-    /// A quoted field is not closed.
-    #[error("{position}: a quoted field is not closed before the end of the file")]
-    UnclosedQuote {
-        /// Position of the row.
-        position: Position,
+        /// What is wrong with it.
+        defect: Defect,
     },
     /// A file changed after the dataset was opened.
     #[error("`{}` changed while convoy read it, near byte {byte}", file.display())]
@@ -214,8 +328,37 @@ impl Error {
             Self::MixedFolder { .. } => {
                 "move the files into a subfolder, or pass one subfolder to `--dataset`"
             }
-            Self::TopicName { .. } => {
-                "rename it: a topic name has 1 to 249 letters, digits, `.`, `_` or `-`"
+            Self::Terminal => "pipe rows into convoy, or pass a file to `--dataset`",
+            Self::DuplicateTopic { .. } => "rename one of the folders",
+            Self::NotText { kind, .. } => kind.hint(),
+            Self::Utf16WithoutMark { encoding, .. } if encoding.0 == encoding_rs::UTF_16BE => {
+                "pass `--file-encoding utf-16be`"
+            }
+            Self::Utf16WithoutMark { .. } => "pass `--file-encoding utf-16le`",
+            Self::Malformed { .. } => {
+                "pass another `--file-encoding`, and check whether the file is truncated"
+            }
+            Self::Decompress { .. } => {
+                "check whether the file is truncated, or decompress it yourself"
+            }
+            Self::Spool { .. } => {
+                "free some space, set `TMPDIR` to a larger disk, or pass a file that is UTF-8 and not compressed"
+            }
+            Self::AmbiguousDelimiter { .. } => "pass the right one, such as `--delimiter ';'`",
+            Self::HeaderLooksLikeData { .. } => {
+                "pass `--no-header` if the first row is data, or `--no-header=false` if it is the header"
+            }
+            Self::HeaderLooksLikeComment { .. } => {
+                "pass `--comment '#'` or `--skip-rows N` to skip such lines, or `--no-header=false` if it is the header"
+            }
+            Self::RepeatedHeader { .. } => {
+                "pass `--skip-repeated-headers`, or `--skip-repeated-headers=false` if the row is data"
+            }
+            Self::UnitsRow { .. } => {
+                "pass `--skip-units-row`, or `--skip-units-row=false` if it is data; if the header is further down, pass `--skip-rows N`"
+            }
+            Self::TooManyBadRows { .. } | Self::OnlyBadRows { .. } => {
+                "check `--delimiter`, `--file-encoding` and `--skip-rows`"
             }
             Self::Empty { .. } | Self::HeaderOnly { .. } => {
                 "add a header and at least one row, or create rows with `convoy dataset generate`"
@@ -223,23 +366,14 @@ impl Error {
             Self::HeadersDiffer { .. } => {
                 "give all files of one topic folder the same columns in the same order"
             }
-            Self::EmptyColumnName { .. } => "name every column in the header",
-            Self::DuplicateColumnName { .. } => "give every column a different name",
-            Self::ControlInColumnName { .. } => {
-                "end lines with LF or CRLF; a lone carriage return does not end a line"
+            Self::RenameUnknown { .. } | Self::NoLabelColumn { .. } => {
+                "run `convoy dataset inspect`, which lists the columns"
             }
-            Self::FieldName { .. } => "rename the column in the header",
-            Self::TooManyColumns { .. } => "check that the delimiter is a comma",
-            Self::RowTooLong { .. } => "check the row for a quote that is not closed",
-            Self::Ragged { .. } => {
-                "check whether the file is truncated, or a field with a comma is not quoted"
-            }
-            Self::InvalidUtf8 { .. } => {
-                "convert the file to UTF-8, and check whether it is truncated"
-            }
-            Self::UnclosedQuote { .. } => {
-                "check whether the file is truncated, or a quote is missing"
-            }
+            Self::RenameTarget { .. } => "give another name",
+            Self::RenameTaken { .. } => "give another name, or rename the other column as well",
+            Self::TooManyLabels { .. } => "name a column of few categories",
+            Self::TooManyColumns { .. } => "pass the right `--delimiter`",
+            Self::BadRow { defect, .. } => defect.hint(),
             Self::Changed { .. } => "do not change the file while convoy reads it",
             Self::NoSuchRow { .. } => "report this bug in convoy",
         }
@@ -251,4 +385,55 @@ impl Error {
             source,
         }
     }
+}
+
+string_enum! {
+    /// Kinds of files that are taken for CSV files by mistake.
+    Binary {
+        /// An archive, also a workbook of Excel or LibreOffice.
+        Zip = "a ZIP archive or a workbook (.xlsx, .ods)",
+        /// A workbook of old versions of Excel.
+        Xls = "an Excel workbook (.xls)",
+        /// Compressed in a way that convoy does not read.
+        Xz = "compressed with xz",
+        /// Compressed in a way that convoy does not read.
+        Bzip2 = "compressed with bzip2",
+        /// A Parquet file.
+        Parquet = "a Parquet file",
+        /// A SQLite database.
+        Sqlite = "a SQLite database",
+        /// Text of four bytes per character.
+        Utf32 = "UTF-32",
+    }
+}
+
+impl Binary {
+    /// Recognises the first bytes of a file.
+    pub(super) fn of(head: &[u8]) -> Option<Self> {
+        let magic: [(&[u8], Self); 6] = [
+            (b"PK\x03\x04", Self::Zip),
+            (b"\xd0\xcf\x11\xe0", Self::Xls),
+            (b"\xfd7zXZ\0", Self::Xz),
+            (b"BZh", Self::Bzip2),
+            (b"PAR1", Self::Parquet),
+            (b"SQLite format 3\0", Self::Sqlite),
+        ];
+        let found = magic.iter().find(|(magic, _)| head.starts_with(magic));
+        // Letters alone may start a header.
+        let text = |kind| matches!(kind, Self::Bzip2 | Self::Parquet) && !head.contains(&0);
+        found.map(|&(_, kind)| kind).filter(|&kind| !text(kind))
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Zip | Self::Xls => "export or unpack it as CSV",
+            Self::Xz | Self::Bzip2 => "decompress it, or compress it with gzip or zstd",
+            Self::Parquet | Self::Sqlite => "export it as CSV",
+            Self::Utf32 => "convert it to UTF-8",
+        }
+    }
+}
+
+fn did_you_mean(similar: Option<&str>) -> String {
+    similar.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

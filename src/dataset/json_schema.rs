@@ -10,7 +10,8 @@ const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 /// JSON types of the values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SchemaForm {
-    /// Integers, numbers and strings, or `null` in nullable columns. Every column is required.
+    /// Booleans, integers, numbers, strings and dates as strings of the format `date-time`, or `null`
+    /// in nullable columns. Every column is required.
     #[default]
     Typed,
     /// Every value is a string, `na` included, and no column is required: the schema that consumers
@@ -65,7 +66,7 @@ impl Serialize for Properties<'_> {
         let JsonSchema { columns, form, .. } = self.0;
         serializer.collect_map(columns.columns.iter().map(|column| {
             let kind = match form {
-                SchemaForm::Typed => json!({ "type": typed(column) }),
+                SchemaForm::Typed => typed(column),
                 SchemaForm::AllStrings => json!({ "type": "string" }),
             };
             (&column.name, kind)
@@ -75,14 +76,19 @@ impl Serialize for Properties<'_> {
 
 fn typed(column: &Column) -> serde_json::Value {
     let name = match column.kind {
-        ColumnType::Integer => "integer",
-        ColumnType::Decimal => "number",
-        ColumnType::Text => "string",
+        ColumnType::Boolean => "boolean",
+        ColumnType::Integer | ColumnType::LargeInteger => "integer",
+        ColumnType::Decimal | ColumnType::Number => "number",
+        ColumnType::Date | ColumnType::Text => "string",
     };
-    if column.nullable {
+    let name = if column.nullable {
         json!([name, "null"])
     } else {
         json!(name)
+    };
+    match column.kind {
+        ColumnType::Date => json!({ "type": name, "format": "date-time" }),
+        _ => json!({ "type": name }),
     }
 }
 
@@ -104,6 +110,40 @@ mod tests {
                 column("aa_000", ColumnType::Integer, true),
                 column("a \"b\"", ColumnType::Decimal, false),
             ],
+        }
+    }
+
+    #[test]
+    fn every_type_has_a_json_type() {
+        for (kind, nullable, expected) in [
+            (ColumnType::Boolean, false, json!({"type": "boolean"})),
+            (ColumnType::Integer, false, json!({"type": "integer"})),
+            (
+                ColumnType::LargeInteger,
+                true,
+                json!({"type": ["integer", "null"]}),
+            ),
+            (ColumnType::Decimal, false, json!({"type": "number"})),
+            (ColumnType::Number, false, json!({"type": "number"})),
+            (
+                ColumnType::Date,
+                false,
+                json!({"type": "string", "format": "date-time"}),
+            ),
+            (
+                ColumnType::Date,
+                true,
+                json!({"type": ["string", "null"], "format": "date-time"}),
+            ),
+            (ColumnType::Text, false, json!({"type": "string"})),
+        ] {
+            let name = "a".to_owned();
+            let column = Column {
+                name,
+                kind,
+                nullable,
+            };
+            assert_eq!(typed(&column), expected);
         }
     }
 

@@ -1,12 +1,31 @@
 //! Files of each topic: a file, a topic folder, or a folder of topic folders.
 
 use std::fs;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::dataset::error::Error;
+use crate::dataset::source::STDIN;
 
 /// Maximum length of a topic name.
 const MAX_TOPIC_NAME: usize = 249;
+
+/// Topic of rows without a name that Kafka can take.
+const UNNAMED_TOPIC: &str = "rows";
+
+/// Extensions of data files in folders.
+const EXTENSIONS: [&str; 5] = ["csv", "tsv", "tab", "psv", "ssv"];
+
+/// Extensions of compressed files.
+const COMPRESSED: [&str; 3] = ["gz", "zst", "zstd"];
+
+/// The topics at a path.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) topics: Vec<TopicFiles>,
+    /// Files in the folders of the topics that have another extension.
+    pub(super) ignored: Vec<PathBuf>,
+}
 
 /// The CSV files of one topic.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,22 +36,26 @@ pub(super) struct TopicFiles {
 }
 
 /// Finds the topics at a path and their files, sorted by name.
-pub(super) fn find(path: &Path) -> Result<Vec<TopicFiles>, Error> {
+pub(super) fn find(path: &Path) -> Result<Layout, Error> {
+    if path == Path::new(STDIN) {
+        return Ok(one_file(path, "stdin".to_owned()));
+    }
     let kind = fs::metadata(path).map_err(|source| Error::open(path, source))?;
-    if kind.is_file() {
-        let files = vec![path.to_owned()];
-        let topic = topic_of_file(path)?;
-        return Ok(vec![TopicFiles { topic, files }]);
+    if kind.is_file() || kind.file_type().is_fifo() {
+        return Ok(one_file(path, topic_of_file(path)));
     }
     if !kind.is_dir() {
         let path = path.to_owned();
         return Err(Error::NotAFile { path });
     }
     let folder = Folder::list(path)?;
-    let mut topics = Vec::new();
+    let mut layout = Layout {
+        topics: Vec::new(),
+        ignored: Vec::new(),
+    };
     for subfolder in &folder.folders {
-        let files = Folder::list(subfolder)?.csv;
-        if files.is_empty() {
+        let found = Folder::list(subfolder)?;
+        if found.csv.is_empty() {
             continue;
         }
         if !folder.csv.is_empty() {
@@ -42,24 +65,58 @@ pub(super) fn find(path: &Path) -> Result<Vec<TopicFiles>, Error> {
             });
         }
         let topic = topic_of_folder(subfolder)?;
-        topics.push(TopicFiles { topic, files });
+        add(&mut layout, topic, found, subfolder)?;
     }
     if !folder.csv.is_empty() {
         let topic = topic_of_folder(path)?;
-        let files = folder.csv;
-        topics.push(TopicFiles { topic, files });
+        add(&mut layout, topic, folder, path)?;
     }
-    if topics.is_empty() {
+    if layout.topics.is_empty() {
         let folder = path.to_owned();
         return Err(Error::NoCsv { folder });
     }
-    Ok(topics)
+    Ok(layout)
+}
+
+/// Returns the size of all files; `None` if one is not a regular file.
+pub(super) fn size<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Option<u64> {
+    let sizes = files.map(|file| {
+        let found = fs::metadata(file).ok()?;
+        found.is_file().then_some(found.len())
+    });
+    sizes.sum()
+}
+
+fn one_file(path: &Path, topic: String) -> Layout {
+    let files = vec![path.to_owned()];
+    Layout {
+        topics: vec![TopicFiles { topic, files }],
+        ignored: Vec::new(),
+    }
+}
+
+fn add(layout: &mut Layout, topic: String, found: Folder, folder: &Path) -> Result<(), Error> {
+    if let Some(other) = layout.topics.iter().find(|other| other.topic == topic) {
+        let first = other.files.first().and_then(|file| file.parent());
+        return Err(Error::DuplicateTopic {
+            topic,
+            first: first.unwrap_or(folder).to_owned(),
+            second: folder.to_owned(),
+        });
+    }
+    layout.ignored.extend(found.others);
+    layout.topics.push(TopicFiles {
+        topic,
+        files: found.csv,
+    });
+    Ok(())
 }
 
 /// Contents of a folder, sorted by name, without hidden entries.
 struct Folder {
     csv: Vec<PathBuf>,
     folders: Vec<PathBuf>,
+    others: Vec<PathBuf>,
 }
 
 impl Folder {
@@ -68,6 +125,7 @@ impl Folder {
         let mut found = Self {
             csv: Vec::new(),
             folders: Vec::new(),
+            others: Vec::new(),
         };
         for entry in fs::read_dir(path).map_err(open)? {
             let entry = entry.map_err(open)?;
@@ -78,31 +136,47 @@ impl Folder {
             // `is_dir` follows links, so that a topic folder may link to rows elsewhere.
             if path.is_dir() {
                 found.folders.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
-            {
+            } else if is_data_file(&path) {
                 found.csv.push(path);
+            } else {
+                found.others.push(path);
             }
         }
         found.csv.sort();
         found.folders.sort();
+        found.others.sort();
         Ok(found)
     }
 }
 
-fn topic_of_file(file: &Path) -> Result<String, Error> {
-    let absolute = std::path::absolute(file).map_err(|source| Error::open(file, source))?;
-    let folder = absolute.parent().and_then(Path::file_name);
-    [folder, absolute.file_stem()]
-        .into_iter()
-        .flatten()
-        .filter_map(|name| name.to_str())
-        .find(|name| is_topic_name(name))
-        .map(str::to_owned)
-        .ok_or_else(|| Error::TopicName {
-            path: file.to_owned(),
-        })
+/// Returns whether a file in a folder has rows, by its extension.
+fn is_data_file(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name != stem(&name)
+}
+
+/// Removes the extensions of a data file and of its compression.
+fn stem(name: &str) -> &str {
+    let without = |name: &'_ str, extensions: &[&str]| {
+        let (_, extension) = name.rsplit_once('.')?;
+        let known = extensions
+            .iter()
+            .any(|it| extension.eq_ignore_ascii_case(it));
+        known.then_some(name.len() - extension.len() - 1)
+    };
+    let uncompressed = without(name, &COMPRESSED).map_or(name, |length| &name[..length]);
+    without(uncompressed, &EXTENSIONS).map_or(name, |length| &uncompressed[..length])
+}
+
+/// Returns the topic of a file: its name without extensions, with `-` for what Kafka does not take.
+fn topic_of_file(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let mut stem = stem(&name);
+    if stem == name {
+        // A file of another kind that was named.
+        stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
+    }
+    topic_name(stem).unwrap_or_else(|| UNNAMED_TOPIC.to_owned())
 }
 
 fn topic_of_folder(folder: &Path) -> Result<String, Error> {
@@ -110,22 +184,28 @@ fn topic_of_folder(folder: &Path) -> Result<String, Error> {
     let resolved = folder
         .canonicalize()
         .map_err(|source| Error::open(folder, source))?;
-    [folder, resolved.as_path()]
-        .into_iter()
-        .filter_map(|path| path.file_name()?.to_str())
-        .find(|name| is_topic_name(name))
-        .map(str::to_owned)
-        .ok_or_else(|| Error::TopicName {
-            path: folder.to_owned(),
-        })
+    let names = [folder, resolved.as_path()].into_iter();
+    let mut names = names.filter_map(|path| topic_name(&path.file_name()?.to_string_lossy()));
+    Ok(names.next().unwrap_or_else(|| UNNAMED_TOPIC.to_owned()))
 }
 
-/// Returns whether Kafka accepts a topic name.
-fn is_topic_name(name: &str) -> bool {
+/// Replaces what Kafka does not take in a topic name; `None` if nothing is left.
+fn topic_name(name: &str) -> Option<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    (1..=MAX_TOPIC_NAME).contains(&name.len())
-        && !matches!(name, "." | "..")
-        && name.chars().all(legal)
+    let mut topic = String::new();
+    let mut gap = false;
+    for symbol in name.chars() {
+        if legal(symbol) {
+            if std::mem::take(&mut gap) && !topic.is_empty() {
+                topic.push('-');
+            }
+            topic.push(symbol);
+        } else {
+            gap = true;
+        }
+    }
+    topic.truncate(MAX_TOPIC_NAME);
+    (!matches!(topic.as_str(), "" | "." | "..")).then_some(topic)
 }
 
 #[cfg(test)]
@@ -149,6 +229,7 @@ mod tests {
         };
         find(folder)
             .expect("there are topics")
+            .topics
             .into_iter()
             .map(|topic| (topic.topic, topic.files.iter().map(name).collect()))
             .collect()
@@ -179,16 +260,45 @@ mod tests {
         );
         assert_eq!(found(&folder.path().join("trucks"))[0].0, "trucks");
         assert_eq!(found(&folder.path().join("trucks/../buses"))[0].0, "buses");
-        assert_eq!(found(&folder.path().join("buses/x.csv"))[0].0, "buses");
+        assert_eq!(found(&folder.path().join("buses/x.csv"))[0].0, "x");
     }
 
     #[test]
-    fn file_name_is_the_topic_if_the_folder_name_is_invalid() {
-        let folder = folder_with(&["my trucks/fleet-7.csv", "my trucks/my rows.csv"]);
-        let file = folder.path().join("my trucks/fleet-7.csv");
-        assert_eq!(found(&file)[0].0, "fleet-7");
-        let file = folder.path().join("my trucks/my rows.csv");
-        assert!(matches!(find(&file), Err(Error::TopicName { .. })));
+    fn file_name_is_the_topic_of_a_file() {
+        for (file, topic) in [
+            ("my trucks/fleet-7.csv", "fleet-7"),
+            ("my trucks/track log (1).csv", "track-log-1"),
+            ("a/trips.CSV.gz", "trips"),
+            ("a/trips.2024.tsv.zst", "trips.2024"),
+            ("a/log.txt", "log"),
+            ("a/rows", "rows"),
+            ("a/archive.gz", "archive"),
+            ("a/ünï.csv", "n"),
+            ("a/数据.csv", "rows"),
+            ("a/...csv", "rows"),
+        ] {
+            let folder = folder_with(&[file]);
+            assert_eq!(found(&folder.path().join(file))[0].0, topic, "{file}");
+        }
+        let folder = folder_with(&["my trucks/a.csv"]);
+        assert_eq!(found(&folder.path().join("my trucks"))[0].0, "my-trucks");
+        assert_eq!(
+            find(Path::new("-")).expect("stdin").topics[0].topic,
+            "stdin"
+        );
+    }
+
+    #[test]
+    fn folders_have_different_topics_and_tell_what_they_ignore() {
+        let folder = folder_with(&["a b/x.csv", "a-b/x.csv"]);
+        assert!(matches!(
+            find(folder.path()),
+            Err(Error::DuplicateTopic { .. })
+        ));
+        let folder = folder_with(&["a/x.csv", "a/y.csv.gz", "a/notes.txt"]);
+        let layout = find(folder.path()).expect("there is a topic");
+        assert_eq!(layout.topics[0].files.len(), 2);
+        assert!(layout.ignored[0].ends_with("a/notes.txt"));
     }
 
     #[test]
@@ -206,6 +316,7 @@ mod tests {
 
     #[test]
     fn topic_names_follow_the_rules_of_kafka() {
+        let is_topic_name = |name: &str| topic_name(name).is_some_and(|topic| topic == name);
         for name in ["a", "kafka-sensor-topic", "a.b_c-9"] {
             assert!(is_topic_name(name), "{name}");
         }

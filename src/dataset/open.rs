@@ -2,26 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::dataset::assumptions::Assumptions;
+use crate::dataset::bad_rows;
+use crate::dataset::columns::CellSyntax;
 use crate::dataset::error::Error;
 use crate::dataset::layout::{self, TopicFiles};
 use crate::dataset::options::ReadOptions;
-use crate::dataset::reader::Reader;
+use crate::dataset::pass::{Keep, Pass, Passed, Progress, Tracker};
 use crate::dataset::sample;
-use crate::dataset::scan::{Labels, Scan};
-use crate::dataset::schema::{Schema, Value};
+use crate::dataset::scan::Labels;
+use crate::dataset::schema::Schema;
 use crate::dataset::split::{Fields, Split};
-use crate::dataset::storage::{Block, Builder, RawRow, Storage};
+use crate::dataset::storage::{Block, RawRow, Storage};
 
 /// Files of up to this many bytes in total are kept in memory.
 const MEMORY_BYTES: u64 = 256 << 20;
-
-/// Buffer size for scanning a file.
-const SCAN_BUFFER: usize = 256 << 10;
 
 /// Identifies the datasets of this process, for [`RowBuffer`].
 static NEXT_IDENTITY: AtomicU64 = AtomicU64::new(1);
@@ -32,11 +31,14 @@ pub struct Dataset {
     identity: u64,
     topic: String,
     schema: Schema,
+    syntax: CellSyntax,
     labels: Labels,
     hash: u64,
     rows: u64,
     files: Vec<PathBuf>,
     assumptions: Assumptions,
+    /// Bad rows that were kept.
+    bad_rows: Option<File>,
     storages: Vec<Storage>,
     /// Number of the first row of each storage.
     first_rows: Vec<u64>,
@@ -45,52 +47,90 @@ pub struct Dataset {
 impl Dataset {
     /// Opens the datasets at a path and reads them once, to infer types and to check every row.
     ///
-    /// A CSV file is one dataset, named after its folder, or after the file if the folder's name is
-    /// not a valid topic name. A folder with CSV files is one dataset; a folder of such folders is
-    /// one dataset per folder. Files of up to 256 MB in total are kept in memory; larger ones are
-    /// read on access, so that memory stays bounded. [`SAMPLE_PATH`](crate::dataset::SAMPLE_PATH)
-    /// opens the built-in rows if nothing exists there.
+    /// A file is one dataset, named after the file. A folder with files is one dataset, named after
+    /// the folder; a folder of such folders is one dataset per folder. Rows of up to 256 MB in total
+    /// are kept in memory; others are read on access, so that memory stays bounded. `-` is the
+    /// standard input. Text that can be read only once, or is not UTF-8, goes through a temporary
+    /// file if it does not fit into memory. [`SAMPLE_PATH`](crate::dataset::SAMPLE_PATH) opens the
+    /// built-in rows if nothing exists there.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Vec<Self>, Error> {
-        let _ = options;
+        Self::open_with(path, options, &mut |_progress| ())
+    }
+
+    /// Opens like [`Dataset::open`], and reports progress about every megabyte.
+    pub fn open_with(
+        path: &Path,
+        options: &ReadOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Self>, Error> {
+        Self::read(path, options, Keep::Rows(MEMORY_BYTES), progress)
+    }
+
+    /// Reads the datasets at a path once without keeping their rows, in constant memory.
+    ///
+    /// `progress` is called about every megabyte. [`Dataset::row`] finds no rows.
+    pub fn survey(
+        path: &Path,
+        options: &ReadOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Self>, Error> {
+        Self::read(path, options, Keep::Nothing, progress)
+    }
+
+    fn read(
+        path: &Path,
+        options: &ReadOptions,
+        keep: Keep,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Self>, Error> {
         if sample::is_named_by(path) {
-            return Ok(vec![Self::shipped()?]);
+            return Ok(vec![Self::shipped(options)?]);
         }
-        Self::open_within(path, MEMORY_BYTES)
-    }
-
-    fn shipped() -> Result<Self, Error> {
-        let mut pass = Pass::new();
-        let storage = pass.keep(
-            Path::new(sample::SAMPLE_FILE),
-            sample::SAMPLE_CONTENT.to_vec(),
-        )?;
-        Ok(Self::from_pass(
-            sample::SAMPLE_TOPIC.to_owned(),
-            pass,
-            vec![storage],
-        ))
-    }
-
-    fn open_within(path: &Path, memory: u64) -> Result<Vec<Self>, Error> {
-        let topics = layout::find(path)?;
-        let mut bytes = 0;
-        for file in topics.iter().flat_map(|topic| &topic.files) {
-            let found = std::fs::metadata(file).map_err(|source| Error::open(file, source))?;
-            bytes += found.len();
+        let layout = layout::find(path)?;
+        let files = layout.topics.iter().flat_map(|topic| &topic.files);
+        let mut tracker = Tracker::new(layout::size(files), progress);
+        let mut keep = keep;
+        let mut datasets = Vec::new();
+        for topic in layout.topics {
+            let mut dataset = Self::read_topic(topic, options, &mut keep, &mut tracker)?;
+            if datasets.is_empty() {
+                dataset
+                    .assumptions
+                    .ignored_files
+                    .clone_from(&layout.ignored);
+            }
+            datasets.push(dataset);
         }
-        let open_topic = |files| Self::open_topic(files, bytes <= memory);
-        topics.into_iter().map(open_topic).collect()
+        Ok(datasets)
     }
 
-    fn open_topic(topic: TopicFiles, in_memory: bool) -> Result<Self, Error> {
-        let TopicFiles { topic, files } = topic;
-        let mut pass = Pass::new();
-        let storages = files.iter().map(|file| pass.read(file, in_memory));
-        let storages = storages.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::from_pass(topic, pass, storages))
+    fn read_topic(
+        topic: TopicFiles,
+        options: &ReadOptions,
+        keep: &mut Keep,
+        tracker: &mut Tracker<'_>,
+    ) -> Result<Self, Error> {
+        let mut pass = Pass::new(options);
+        for file in &topic.files {
+            pass.read(file, keep, tracker)?;
+        }
+        Self::from_pass(topic.topic, topic.files, pass)
     }
 
-    fn from_pass(topic: String, pass: Pass, storages: Vec<Storage>) -> Self {
+    fn shipped(options: &ReadOptions) -> Result<Self, Error> {
+        let mut pass = Pass::new(options);
+        let file = Path::new(sample::SAMPLE_FILE);
+        pass.read_built_in(file, sample::SAMPLE_CONTENT)?;
+        Self::from_pass(sample::SAMPLE_TOPIC.to_owned(), vec![file.to_owned()], pass)
+    }
+
+    fn from_pass(topic: String, files: Vec<PathBuf>, pass: Pass<'_>) -> Result<Self, Error> {
+        let Passed {
+            scanned,
+            storages,
+            assumptions,
+            bad_rows,
+        } = pass.finish()?;
         let mut rows = 0;
         let first_rows = storages.iter().map(|storage| {
             let first = rows;
@@ -98,36 +138,37 @@ impl Dataset {
             first
         });
         let first_rows = first_rows.collect();
-        let scanned = pass.scan.finish();
-        Self {
+        Ok(Self {
             identity: NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed),
             topic,
             schema: scanned.schema,
+            syntax: scanned.syntax,
             labels: scanned.labels,
             hash: scanned.hash,
             rows: scanned.rows,
-            files: storages.iter().map(|it| it.path.clone()).collect(),
-            assumptions: Assumptions::default(),
+            files,
+            assumptions: Assumptions {
+                files: assumptions,
+                columns: scanned.findings,
+                ..Assumptions::default()
+            },
+            bad_rows,
             storages,
             first_rows,
-        }
-    }
-
-    /// Reads the datasets at a path once without keeping their rows, in constant memory.
-    ///
-    /// `progress` is called about every megabyte.
-    pub fn survey(
-        path: &Path,
-        options: &ReadOptions,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Self>, Error> {
-        let _ = progress;
-        Self::open(path, options)
+        })
     }
 
     /// Returns what was assumed when the files were read.
     pub fn assumptions(&self) -> &Assumptions {
         &self.assumptions
+    }
+
+    /// Writes the bad rows that `--on-bad-row dead-letter` kept, one JSON object per line.
+    pub fn write_bad_rows(&self, output: &mut dyn Write) -> io::Result<()> {
+        match &self.bad_rows {
+            Some(file) => bad_rows::copy(file, output),
+            None => Ok(()),
+        }
     }
 
     /// Returns the topic of the rows.
@@ -157,12 +198,19 @@ impl Dataset {
         &self.files
     }
 
-    /// Returns the index of the column `class` if it is text with at most 64 distinct values.
+    /// Returns how cells are read.
+    pub fn syntax(&self) -> &CellSyntax {
+        &self.syntax
+    }
+
+    /// Returns the index of the label column: the one that the user chose, or the one named `class`
+    /// if it has at most 64 distinct values.
     pub fn label_column(&self) -> Option<usize> {
         self.labels.column
     }
 
-    /// Returns the number of rows for each value of the label column, missing values included.
+    /// Returns the number of rows for each value of the label column, as in documents; rows without
+    /// a label count as [`MISSING_LABEL`](crate::dataset::MISSING_LABEL).
     pub fn labels(&self) -> &BTreeMap<String, u64> {
         &self.labels.rows
     }
@@ -183,7 +231,8 @@ impl Dataset {
             buffer.block.clear();
         }
         let raw = storage.row(index - first, &mut buffer.block)?;
-        let fields = buffer.split.record(raw.text);
+        let fields = buffer.split.record(raw.text, storage.delimiter());
+        let fields = fields.truncated(self.schema.columns.len());
         let file = storage.path.as_path();
         Ok(Row { fields, raw, file })
     }
@@ -192,17 +241,6 @@ impl Dataset {
         let rows = self.rows;
         Error::NoSuchRow { index, rows }
     }
-}
-
-/// How far a pass over the files of a dataset is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes read from all files, before decompression.
-    pub bytes: u64,
-    /// Size of all files; `None` if one of them is a pipe.
-    pub total_bytes: Option<u64>,
-    /// Rows so far.
-    pub rows: u64,
 }
 
 /// Reusable buffer for [`Dataset::row`]; one per thread.
@@ -233,14 +271,6 @@ impl<'a> Row<'a> {
         self.fields.get(column)
     }
 
-    /// Returns the typed value of a column; missing if there is no such column.
-    pub fn value(&self, column: usize, schema: &Schema) -> Value<'a> {
-        let kind = schema.columns.get(column).map(|column| column.kind);
-        kind.map_or(Value::Missing, |kind| {
-            Value::new(self.fields.get(column), kind)
-        })
-    }
-
     /// Returns the file of the row.
     pub fn file(&self) -> &'a Path {
         self.file
@@ -248,100 +278,11 @@ impl<'a> Row<'a> {
 
     /// Returns the line in the file at which the row starts, from 1. Counts lines on each call.
     pub fn line(&self) -> u64 {
-        let ends = self.raw.before.iter().filter(|&&byte| byte == b'\n');
-        self.raw.line + ends.count() as u64
+        self.raw.line()
     }
 }
 
-/// One pass over the files of a topic.
-struct Pass {
-    /// First file and its column names, which all other files must have.
-    first: Option<(PathBuf, Vec<String>)>,
-    scan: Scan,
-}
-
-impl Pass {
-    fn new() -> Self {
-        Self {
-            first: None,
-            scan: Scan::new(&[]),
-        }
-    }
-
-    fn read(&mut self, path: &Path, in_memory: bool) -> Result<Storage, Error> {
-        let file = File::open(path).map_err(|source| Error::open(path, source))?;
-        if in_memory {
-            let mut bytes = Vec::new();
-            (&file)
-                .take(MEMORY_BYTES)
-                .read_to_end(&mut bytes)
-                .map_err(|source| Error::Read {
-                    file: path.to_owned(),
-                    byte: bytes.len() as u64,
-                    source,
-                })?;
-            return self.keep(path, bytes);
-        }
-        let mut places = Builder::new(false);
-        let input = BufReader::with_capacity(SCAN_BUFFER, &file);
-        let end = self.read_rows(path, input, &mut places)?;
-        Ok(places.in_file(path.to_owned(), file, end))
-    }
-
-    /// Reads the rows of a file and keeps its content in memory.
-    fn keep(&mut self, path: &Path, content: Vec<u8>) -> Result<Storage, Error> {
-        let mut places = Builder::new(true);
-        self.read_rows(path, content.as_slice(), &mut places)?;
-        places.in_memory(path.to_owned(), content)
-    }
-
-    /// Reads all rows and returns the offset of the end.
-    fn read_rows(
-        &mut self,
-        path: &Path,
-        input: impl BufRead,
-        places: &mut Builder,
-    ) -> Result<u64, Error> {
-        let mut reader = Reader::new(path, input)?;
-        if let Some((first, names)) = &self.first {
-            check_same(first, names, path, reader.names())?;
-        } else {
-            self.scan = Scan::new(reader.names());
-            self.first = Some((path.to_owned(), reader.names().to_vec()));
-        }
-        while let Some(row) = reader.next_row()? {
-            places.row(row.byte, row.line);
-            self.scan.see(&row.fields);
-        }
-        if places.rows() == 0 {
-            let file = path.to_owned();
-            return Err(Error::HeaderOnly { file });
-        }
-        Ok(reader.next_byte())
-    }
-}
-
-fn check_same(
-    first: &Path,
-    expected: &[String],
-    file: &Path,
-    found: &[String],
-) -> Result<(), Error> {
-    let columns = expected.len().max(found.len());
-    for index in 0..columns {
-        let (expected, found) = (expected.get(index), found.get(index));
-        if expected != found {
-            return Err(Error::HeadersDiffer {
-                file: file.to_owned(),
-                first: first.to_owned(),
-                column: index + 1,
-                expected: expected.cloned().unwrap_or_default(),
-                found: found.cloned().unwrap_or_default(),
-            });
-        }
-    }
-    Ok(())
-}
-
+#[cfg(test)]
+mod kinds;
 #[cfg(test)]
 mod tests;

@@ -179,9 +179,9 @@ impl FromStr for NullValues {
 }
 
 /// New name of a column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Rename {
-    /// Name in the header.
+    /// Name in the header, or the name that convoy would give the field.
     pub from: String,
     /// Name in records and documents.
     pub to: String,

@@ -7,7 +7,9 @@
 
 use csv_core::{ReadRecordResult, ReaderBuilder, Terminator};
 
-const COMMAS: u64 = u64::from_le_bytes([b','; 8]);
+use crate::dataset::lines::{Quotes, is_blank};
+use crate::dataset::options::Delimiter;
+
 const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
 const LOW_BITS: u64 = u64::from_le_bytes([0x7f; 8]);
 
@@ -15,36 +17,49 @@ const LOW_BITS: u64 = u64::from_le_bytes([0x7f; 8]);
 #[derive(Debug, Default)]
 pub(super) struct Split {
     ends: Vec<usize>,
+    trimmed: Vec<u8>,
     unquoted: Vec<u8>,
+    /// Whether the fields are in `unquoted`.
+    quoted: bool,
 }
 
 impl Split {
     /// Splits a record given without its line end.
-    pub(super) fn record<'a>(&'a mut self, record: &'a str) -> Fields<'a> {
-        if split_plain(record.as_bytes(), &mut self.ends) {
-            return Fields {
-                text: record,
-                ends: &self.ends,
-                gap: 1,
-            };
+    pub(super) fn record<'a>(&'a mut self, record: &'a str, delimiter: Delimiter) -> Fields<'a> {
+        self.quoted = !split_plain(record.as_bytes(), delimiter.byte(), &mut self.ends);
+        if self.quoted {
+            let (trimmed, byte) = (&mut self.trimmed, delimiter.byte());
+            trim_blanks(record.as_bytes(), delimiter, trimmed);
+            unquote(trimmed, byte, &mut self.unquoted, &mut self.ends);
         }
-        unquote(record.as_bytes(), &mut self.unquoted, &mut self.ends);
+        self.again(record, delimiter)
+    }
+
+    /// Returns the fields of the record that was split last.
+    pub(super) fn again<'a>(&'a self, record: &'a str, delimiter: Delimiter) -> Fields<'a> {
+        let (text, gap) = if self.quoted {
+            // Removing quotes and blanks, which are ASCII, leaves valid UTF-8.
+            (std::str::from_utf8(&self.unquoted).unwrap_or_default(), 0)
+        } else {
+            (record, 1)
+        };
         Fields {
-            // Removing quotes, which are ASCII, leaves valid UTF-8.
-            text: std::str::from_utf8(&self.unquoted).unwrap_or_default(),
+            text,
             ends: &self.ends,
-            gap: 0,
+            gap,
+            delimiter,
         }
     }
 }
 
-/// The fields of one record, unquoted.
+/// The fields of one record, unquoted, and without the blanks around them.
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'a> {
     text: &'a str,
     ends: &'a [usize],
-    /// Bytes between one field and the next in `text`.
+    /// Bytes between one field and the next in `text`. If there are any, no field was quoted.
     gap: usize,
+    delimiter: Delimiter,
 }
 
 impl<'a> Fields<'a> {
@@ -68,53 +83,90 @@ impl<'a> Fields<'a> {
                 .map_or(usize::MAX, |end| end + self.gap),
         };
         let end = self.ends.get(index).copied().unwrap_or_default();
-        self.text.get(start..end).unwrap_or_default()
+        trim(self.text.get(start..end).unwrap_or_default(), self.gap)
     }
 
     /// Returns the fields in column order.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let Self { text, ends, gap } = *self;
+        let Self {
+            text, ends, gap, ..
+        } = *self;
         let mut start = 0;
         ends.iter().map(move |&end| {
             let field = text.get(start..end).unwrap_or_default();
             start = end + gap;
-            field
+            trim(field, gap)
         })
     }
 
-    /// Returns the record as in the file if no field is quoted.
+    /// Returns the record as in the file if it is in canonical form: separated by commas, without
+    /// quotes and blanks around fields.
     pub(super) fn plain(&self) -> Option<&'a str> {
-        (self.gap == 1).then_some(self.text)
+        let whole = self.ends.last() == Some(&self.text.len());
+        let mut start = 0;
+        let canonical = self.gap == 1
+            && whole
+            && self.delimiter == Delimiter::COMMA
+            && self.ends.iter().all(|&end| {
+                let field = self.text.as_bytes().get(start..end).unwrap_or_default();
+                start = end + 1;
+                !has_blanks(field)
+            });
+        canonical.then_some(self.text)
+    }
+
+    /// Leaves out the fields after the first `columns`.
+    pub(super) fn truncated(mut self, columns: usize) -> Self {
+        self.ends = self.ends.get(..columns).unwrap_or(self.ends);
+        self
     }
 }
 
+/// Removes the blanks around a field that was not quoted.
+#[inline]
+fn trim(field: &str, gap: usize) -> &str {
+    if gap == 1 && has_blanks(field.as_bytes()) {
+        return field.trim_matches([' ', '\t']);
+    }
+    field
+}
+
+/// Returns whether a field starts or ends with a blank.
+#[inline]
+fn has_blanks(field: &[u8]) -> bool {
+    let blank = |byte: Option<&u8>| byte.is_some_and(|&byte| is_blank(byte));
+    blank(field.first()) || blank(field.last())
+}
+
 /// Finds the end of every field; returns false if there is a quote.
-fn split_plain(record: &[u8], ends: &mut Vec<usize>) -> bool {
+fn split_plain(record: &[u8], delimiter: u8, ends: &mut Vec<usize>) -> bool {
     ends.clear();
+    let delimiters = u64::from_le_bytes([delimiter; 8]);
     let (blocks, rest) = record.as_chunks::<64>();
     for (number, block) in blocks.iter().enumerate() {
-        // One bit for each of 64 bytes: the number of commas in eight bytes is hard to predict, and
-        // a mispredicted branch costs more than everything else here.
-        let (mut commas, mut quotes) = (0, 0);
+        // One bit for each of 64 bytes: the number of delimiters in eight bytes is hard to predict,
+        // and a mispredicted branch costs more than everything else here.
+        let (mut found, mut quotes) = (0, 0);
         for word in block.as_chunks::<8>().0.iter().rev() {
             let word = u64::from_le_bytes(*word);
-            commas = (commas << 8) | bit_per_byte(zero_bytes(word ^ COMMAS));
+            found = (found << 8) | bit_per_byte(zero_bytes(word ^ delimiters));
             quotes |= zero_bytes(word ^ QUOTES);
         }
         if quotes != 0 {
             return false;
         }
-        while commas != 0 {
-            ends.push(number * 64 + commas.trailing_zeros() as usize);
-            commas &= commas - 1;
+        while found != 0 {
+            ends.push(number * 64 + found.trailing_zeros() as usize);
+            found &= found - 1;
         }
     }
     let start = record.len() - rest.len();
     for (index, &byte) in rest.iter().enumerate() {
-        match byte {
-            b'"' => return false,
-            b',' => ends.push(start + index),
-            _ => {}
+        if byte == b'"' {
+            return false;
+        }
+        if byte == delimiter {
+            ends.push(start + index);
         }
     }
     ends.push(record.len());
@@ -131,15 +183,45 @@ fn bit_per_byte(highest: u64) -> u64 {
     (highest >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
+/// Copies a record without the blanks around its fields. Those in quotes stay.
+fn trim_blanks(record: &[u8], delimiter: Delimiter, trimmed: &mut Vec<u8>) {
+    trimmed.clear();
+    let mut state = Quotes::default();
+    // Start of the trailing blanks that may be removed: after the last byte that must stay.
+    let mut kept = 0;
+    for &byte in record {
+        state = if state == Quotes::Inside || !matches!(byte, b'\n' | b'\r') {
+            state.next(byte, delimiter)
+        } else {
+            // The record has no line end; a carriage return belongs to a field.
+            Quotes::Unquoted
+        };
+        let blank = is_blank(byte) && byte != delimiter.byte();
+        match state {
+            Quotes::Outside if blank => continue,
+            Quotes::Outside => trimmed.truncate(kept),
+            _ => {}
+        }
+        trimmed.push(byte);
+        if !blank || matches!(state, Quotes::Inside | Quotes::Closing) {
+            kept = trimmed.len();
+        }
+    }
+    if state != Quotes::Inside {
+        trimmed.truncate(kept);
+    }
+}
+
 /// Splits a record with quotes.
-fn unquote(record: &[u8], unquoted: &mut Vec<u8>, ends: &mut Vec<usize>) {
-    let most = record.split(|&byte| byte == b',').count();
+fn unquote(record: &[u8], delimiter: u8, unquoted: &mut Vec<u8>, ends: &mut Vec<usize>) {
+    let most = record.split(|&byte| byte == delimiter).count();
     unquoted.clear();
     unquoted.resize(record.len(), 0);
     ends.clear();
     ends.resize(most, 0);
     // The record has no line end; a carriage return belongs to a field.
     let mut parser = ReaderBuilder::new()
+        .delimiter(delimiter)
         .terminator(Terminator::Any(b'\n'))
         .build();
     let (mut read, mut written, mut fields) = (0, 0, 0);
@@ -169,7 +251,7 @@ mod tests {
 
     fn fields(record: &str) -> Vec<String> {
         let mut split = Split::default();
-        let fields = split.record(record);
+        let fields = split.record(record, Delimiter::COMMA);
         let by_index: Vec<_> = (0..fields.len()).map(|index| fields.get(index)).collect();
         let by_order: Vec<_> = fields.iter().collect();
         assert_eq!(by_index, by_order);
@@ -185,6 +267,46 @@ mod tests {
         assert_eq!(fields(""), [""]);
         assert_eq!(fields("\"\""), [""]);
         assert_eq!(fields(",,"), ["", "", ""]);
+    }
+
+    #[test]
+    fn blanks_are_removed_around_fields_but_not_inside_quotes() {
+        assert_eq!(fields(" a, b\t,c d , "), ["a", "b", "c d", ""]);
+        assert_eq!(
+            fields("\" a \" , \"b,\" ,c ,\t\"\"\"d\" x ,"),
+            [" a ", "b,", "c", "\"d x", ""]
+        );
+        assert_eq!(fields("1 , 5\" pipe "), ["1", "5\" pipe"]);
+    }
+
+    #[test]
+    fn any_delimiter_separates_fields() {
+        let mut split = Split::default();
+        for delimiter in [';', '\t', '|', ' '] {
+            let text = format!("a{delimiter}\"b{delimiter}\"{delimiter}1,5{delimiter}");
+            let delimiter = delimiter.to_string().parse().expect("it is a delimiter");
+            let fields: Vec<_> = split
+                .record(&text, delimiter)
+                .iter()
+                .map(str::to_owned)
+                .collect();
+            assert_eq!(fields[0], "a");
+            assert_eq!(fields[2..], ["1,5", ""]);
+            assert_eq!(fields.len(), 4, "{text}");
+        }
+    }
+
+    #[test]
+    fn canonical_records_are_those_without_blanks_and_quotes() {
+        let mut split = Split::default();
+        let mut plain = |text: &str, columns| {
+            let fields = split.record(text, Delimiter::COMMA).truncated(columns);
+            fields.plain().is_some()
+        };
+        assert!(plain("a,b", 2));
+        assert!(!plain("a, b", 2));
+        assert!(!plain("a,b,", 2));
+        assert!(!plain("a,\"b\"", 2));
     }
 
     proptest! {

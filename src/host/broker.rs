@@ -37,7 +37,9 @@ impl Broker {
     pub(super) fn durability(&self) -> &'static str {
         match self {
             Self::Embedded(_) => "acks=all, in the page cache of this machine",
-            Self::Container(_) => "acks=all, fsync before each acknowledgement",
+            Self::Container(_) => {
+                "acks=all; whether the server syncs to disk before it acknowledges is unknown"
+            }
             Self::External(_) => "acks=all, as the cluster is configured",
         }
     }

@@ -36,10 +36,10 @@ impl Store {
     /// Returns what an acknowledgement means, for the report.
     pub(super) fn durability(&self) -> &'static str {
         match self {
-            Self::Embedded(_) | Self::Container(_) => {
-                "w: majority, j: true, journal synced to disk"
+            Self::Embedded(_) => "w: majority, j: true, journal synced to disk",
+            Self::Container(_) | Self::External(_) => {
+                "w: majority, j: true requested; whether the server syncs its journal is unknown"
             }
-            Self::External(_) => "w: majority, j: true",
         }
     }
 

@@ -16,25 +16,59 @@ pub struct Histogram {
     saturated: u64,
 }
 
-/// Percentiles and counts of one stage, in microseconds.
+/// Percentiles and counts of one stage, in microseconds; `None` without samples.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageSummary {
     /// Number of samples, negative and saturated ones included.
     pub count: u64,
+    /// Smallest sample.
+    #[serde(default)]
+    pub min_us: Option<u64>,
+    /// Mean.
+    #[serde(default)]
+    pub mean_us: Option<u64>,
     /// Median.
-    pub p50_us: u64,
+    pub p50_us: Option<u64>,
     /// 90th percentile.
-    pub p90_us: u64,
+    pub p90_us: Option<u64>,
+    /// 95th percentile.
+    #[serde(default)]
+    pub p95_us: Option<u64>,
     /// 99th percentile.
-    pub p99_us: u64,
+    pub p99_us: Option<u64>,
     /// 99.9th percentile, from 10,000 samples on.
     pub p999_us: Option<u64>,
     /// Largest sample.
-    pub max_us: u64,
+    pub max_us: Option<u64>,
     /// Samples below zero, recorded as the lowest value: the later stamp was taken before the earlier.
     pub negative: u64,
     /// Samples above one hour, recorded as one hour.
     pub saturated: u64,
+}
+
+/// Percentiles of one stage in one second, in microseconds; `None` without a sample.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IntervalLatency {
+    /// Median.
+    pub p50_us: Option<u64>,
+    /// 90th percentile.
+    pub p90_us: Option<u64>,
+    /// 99th percentile.
+    pub p99_us: Option<u64>,
+    /// Largest sample.
+    pub max_us: Option<u64>,
+}
+
+impl IntervalLatency {
+    /// Returns each value with the end of its key.
+    pub(super) fn values(&self) -> [(&'static str, Option<u64>); 4] {
+        [
+            ("p50_us", self.p50_us),
+            ("p90_us", self.p90_us),
+            ("p99_us", self.p99_us),
+            ("max_us", self.max_us),
+        ]
+    }
 }
 
 impl Default for Histogram {
@@ -97,12 +131,18 @@ impl Histogram {
         self.values.len()
     }
 
-    /// Returns the value at a percentile (0 to 100), in microseconds; 0 without samples.
-    pub fn percentile_us(&self, percentile: f64) -> u64 {
-        if self.values.is_empty() {
-            0
-        } else {
-            self.values.value_at_percentile(percentile)
+    /// Returns the value at a percentile (0 to 100), in microseconds; `None` without samples.
+    pub fn percentile_us(&self, percentile: f64) -> Option<u64> {
+        self.known(self.values.value_at_percentile(percentile))
+    }
+
+    /// Returns the percentiles of an interval.
+    pub fn interval(&self) -> IntervalLatency {
+        IntervalLatency {
+            p50_us: self.percentile_us(50.0),
+            p90_us: self.percentile_us(90.0),
+            p99_us: self.percentile_us(99.0),
+            max_us: self.known(self.values.max()),
         }
     }
 
@@ -111,14 +151,32 @@ impl Histogram {
         let count = self.count();
         StageSummary {
             count,
+            min_us: self.known(self.values.min()),
+            mean_us: self.mean_us(),
             p50_us: self.percentile_us(50.0),
             p90_us: self.percentile_us(90.0),
+            p95_us: self.percentile_us(95.0),
             p99_us: self.percentile_us(99.0),
-            p999_us: (count >= SAMPLES_FOR_P999).then(|| self.percentile_us(99.9)),
-            max_us: if count == 0 { 0 } else { self.values.max() },
+            p999_us: self
+                .percentile_us(99.9)
+                .filter(|_| count >= SAMPLES_FOR_P999),
+            max_us: self.known(self.values.max()),
             negative: self.negative,
             saturated: self.saturated,
         }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between two microsecond values of the histogram"
+    )]
+    fn mean_us(&self) -> Option<u64> {
+        self.known(self.values.mean().round() as u64)
+    }
+
+    fn known(&self, value: u64) -> Option<u64> {
+        (!self.values.is_empty()).then_some(value)
     }
 
     /// Returns the underlying histogram, in microseconds, for serialising.
@@ -142,6 +200,25 @@ mod tests {
         assert_eq!(
             (summary.count, summary.negative, summary.saturated),
             (2, 1, 1)
+        );
+    }
+
+    #[test]
+    fn values_without_samples_are_unknown() {
+        assert_eq!(Histogram::default().summary(), StageSummary::default());
+        assert_eq!(Histogram::default().interval(), IntervalLatency::default());
+    }
+
+    #[test]
+    fn summary_has_minimum_mean_and_p95() {
+        let mut histogram = Histogram::default();
+        for microseconds in 1..=100 {
+            histogram.record(0, microseconds * 1_000);
+        }
+        let summary = histogram.summary();
+        assert_eq!(
+            (summary.min_us, summary.mean_us, summary.p95_us),
+            (Some(1), Some(51), Some(95))
         );
     }
 

@@ -5,12 +5,14 @@
 mod counters;
 mod histogram;
 mod interval;
+mod outage;
 mod recorder;
 mod stage;
 
 pub use convoy_server_kit::{RunClock, nanos, thread_cpu_time};
 pub use counters::{Counter, Counters, Counts};
-pub use histogram::{Histogram, StageSummary};
-pub use interval::Interval;
+pub use histogram::{Histogram, IntervalLatency, StageSummary};
+pub use interval::{Interval, IntervalPhase};
+pub use outage::{Flow, Outage, OutageDetector, Server};
 pub use recorder::{IntervalSums, Recorder, Recording};
 pub use stage::{Stage, Stages};

@@ -24,6 +24,12 @@ pub struct Recording {
     pub stored_bytes: u64,
     /// Earliest intended instant of those records.
     pub first_intended: Option<u64>,
+    /// Latest intended instant of those records.
+    pub last_intended: Option<u64>,
+    /// Earliest fetch of those records.
+    pub first_fetched: Option<u64>,
+    /// Earliest durable write of those records.
+    pub first_measured: Option<u64>,
     /// Latest durable write of those records.
     pub last_stored: Option<u64>,
     /// Earliest durable write of any record, warm-up included.
@@ -66,6 +72,9 @@ impl Recording {
         self.stored += other.stored;
         self.stored_bytes += other.stored_bytes;
         self.first_intended = earlier(self.first_intended, other.first_intended);
+        self.last_intended = self.last_intended.max(other.last_intended);
+        self.first_fetched = earlier(self.first_fetched, other.first_fetched);
+        self.first_measured = earlier(self.first_measured, other.first_measured);
         self.last_stored = self.last_stored.max(other.last_stored);
         self.first_stored = earlier(self.first_stored, other.first_stored);
     }
@@ -79,11 +88,23 @@ impl Recording {
         }
     }
 
+    /// Returns the time from the first fetch to the last durable write, in nanoseconds; 0 if nothing
+    /// was stored.
+    pub fn consuming_ns(&self) -> u64 {
+        match (self.first_fetched, self.last_stored) {
+            (Some(first), Some(last)) => last.saturating_sub(first),
+            _ => 0,
+        }
+    }
+
     /// Counts one measured record as stored. Instants are nanoseconds of the run's clock.
-    pub fn count_stored(&mut self, intended: u64, stored: u64, bytes: u64) {
+    pub fn count_stored(&mut self, intended: u64, fetched: u64, stored: u64, bytes: u64) {
         self.stored += 1;
         self.stored_bytes += bytes;
         self.first_intended = earlier(self.first_intended, Some(intended));
+        self.last_intended = self.last_intended.max(Some(intended));
+        self.first_fetched = earlier(self.first_fetched, Some(fetched));
+        self.first_measured = earlier(self.first_measured, Some(stored));
         self.last_stored = self.last_stored.max(Some(stored));
     }
 }

@@ -30,6 +30,17 @@ impl Stage {
         Self::StoreLatency,
         Self::EndToEndLatency,
     ];
+
+    /// Returns its key in JSON, CSV and logs.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::PublishDelay => "publish_delay",
+            Self::PublishLatency => "publish_latency",
+            Self::FetchLatency => "fetch_latency",
+            Self::StoreLatency => "store_latency",
+            Self::EndToEndLatency => "end_to_end_latency",
+        }
+    }
 }
 
 impl fmt::Display for Stage {

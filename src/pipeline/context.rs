@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 use crate::containers::owner;
 use crate::measure::{Counters, RunClock};
+use crate::pipeline::lag::Lag;
+use crate::pipeline::outage::Outage;
 use crate::pipeline::settings::Settings;
 use crate::pipeline::terminated::TerminatedServers;
 use crate::record::RunKey;
@@ -21,6 +23,12 @@ pub struct Context {
     pub boot: u64,
     /// Counters of all tasks.
     pub counters: Counters,
+    /// Lag of the partitions that a member of a group owns.
+    pub lag: Lag,
+    /// Requests to the broker that fail.
+    pub broker_outage: Outage,
+    /// Requests to the store that fail.
+    pub store_outage: Outage,
     /// Servers that have terminated.
     pub terminated_servers: TerminatedServers,
     /// Partitions of each topic, once known.
@@ -37,6 +45,9 @@ impl Context {
             run,
             boot: owner::boot().map_or(0, |boot| xxhash_rust::xxh3::xxh3_64(boot.as_bytes())),
             counters: Counters::default(),
+            lag: Lag::default(),
+            broker_outage: Outage::new("broker"),
+            store_outage: Outage::new("store"),
             terminated_servers: TerminatedServers::default(),
             partitions: OnceLock::new(),
         }

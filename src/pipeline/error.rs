@@ -96,6 +96,12 @@ impl Error {
             Self::Thread { .. } => {
                 "raise the limits on processes (`ulimit -u`, pids of a container) and memory"
             }
+            Self::Delivery { source, .. } if source.trouble().is_some() => {
+                return source.trouble().and_then(broker::hint).map(str::to_owned);
+            }
+            Self::Insert { source, .. } if source.trouble().is_some() => {
+                return source.trouble().and_then(store::hint).map(str::to_owned);
+            }
             Self::Delivery { .. } => {
                 "check the broker's log; the report counts unacknowledged readings as undelivered"
             }
@@ -127,6 +133,7 @@ impl Error {
             Self::Gap { .. }
                 | Self::Unreadable { .. }
                 | Self::Broker(broker::Error::OffsetOutOfRange { .. })
+                | Self::Store(store::Error::CheckpointLost { .. })
         )
     }
 

@@ -19,7 +19,9 @@ mod error;
 mod group;
 mod ingest;
 mod interrupt;
+mod lag;
 mod machine;
+mod outage;
 mod retry;
 mod run;
 mod settings;
@@ -35,8 +37,8 @@ pub use self::context::{Context, TopicPartition};
 pub use self::emit::{NullSink, Sink, StopFlag, Workload, emit};
 pub use self::error::Error;
 pub use self::group::{
-    Consumed, ConsumerSettings, Length, Ownership, Participation, SessionOutcome, Start, Timing,
-    consume,
+    Consumed, ConsumerSettings, Ending, Length, Ownership, Participation, PartitionLag,
+    SessionOutcome, Start, Timing, consume,
 };
 pub use self::ingest::CHECKPOINT_WINDOW;
 pub use self::interrupt::Interrupt;

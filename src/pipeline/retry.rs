@@ -1,15 +1,18 @@
 //! Retries of requests until a response or a timeout.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
 use bson::RawDocumentBuf;
 
 use crate::broker::{self, Partition};
+use crate::cause::chain;
 use crate::pipeline::context::Context;
 use crate::pipeline::error;
 use crate::pipeline::machine::Attempts;
-use crate::store::{Documents, Error, InsertOutcome};
+use crate::pipeline::outage::Outage;
+use crate::store::{Documents, Error, InsertOutcome, Refusal};
 
 /// Sends an idempotent command to the store and retries it until a response or the timeout.
 ///
@@ -23,15 +26,23 @@ where
     F: Future<Output = Result<T, Error>>,
 {
     let mut attempts = Attempts::new(timeout);
+    let mut outage = None;
     loop {
         let error = match command().await {
             Err(error @ Error::Command { .. }) => error,
-            result => return result,
+            result => {
+                Outage::end(&mut outage, context.clock.now());
+                return result;
+            }
         };
+        let cause = chain(&error);
+        context
+            .store_outage
+            .failed(&mut outage, context.clock.now(), &cause);
         if !pause_before_retry(context, &mut attempts).await {
             return Err(error);
         }
-        tracing::warn!(%error, "retrying a command");
+        tracing::debug!(error = cause, "retrying a command");
     }
 }
 
@@ -39,9 +50,9 @@ where
 #[derive(Debug)]
 pub struct Inserted {
     /// Indices of documents that existed already.
-    pub duplicates: Vec<usize>,
-    /// Indices of documents that the store rejected, with its reason.
-    pub rejected: Vec<(usize, String)>,
+    pub duplicates: BTreeSet<usize>,
+    /// Documents that the store rejected.
+    pub rejected: Vec<Refusal>,
     /// Whether this was a retry: duplicates may come from an earlier attempt.
     pub retried: bool,
 }
@@ -54,23 +65,33 @@ pub async fn insert(
     batch: &[RawDocumentBuf],
 ) -> Result<Inserted, error::Error> {
     let mut attempts = Attempts::new(timeout);
+    let mut outage = None;
     loop {
         let source = match collection.insert(batch).await {
-            InsertOutcome::Answered {
-                duplicates,
-                rejected,
-            } => {
+            InsertOutcome::Answered { taken, rejected } => {
+                Outage::end(&mut outage, context.clock.now());
                 context.counters.inserts.add(1);
-                return Ok(Inserted {
-                    duplicates,
-                    rejected,
-                    retried: attempts.count() > 0,
-                });
+                let retried = attempts.count() > 0;
+                return classify(
+                    context,
+                    timeout,
+                    collection,
+                    batch,
+                    Answer {
+                        taken,
+                        rejected,
+                        retried,
+                    },
+                )
+                .await;
             }
             InsertOutcome::Unknown(source) => source,
         };
         context.counters.inserts_unknown.add(1);
-        tracing::warn!(%source, attempts = attempts.count(), "retrying an insert");
+        context
+            .store_outage
+            .failed(&mut outage, context.clock.now(), &source);
+        tracing::debug!(%source, attempts = attempts.count(), "retrying an insert");
         if !pause_before_retry(context, &mut attempts).await {
             return Err(error::Error::Insert {
                 collection: collection.name(),
@@ -79,6 +100,43 @@ pub async fn insert(
             });
         }
     }
+}
+
+/// Refusals of one insert.
+struct Answer {
+    taken: Vec<Refusal>,
+    rejected: Vec<Refusal>,
+    retried: bool,
+}
+
+/// Tells documents that existed already from those that another unique index keeps out.
+async fn classify(
+    context: &Context,
+    timeout: Duration,
+    collection: &Documents,
+    batch: &[RawDocumentBuf],
+    answer: Answer,
+) -> Result<Inserted, error::Error> {
+    let Answer {
+        taken,
+        mut rejected,
+        retried,
+    } = answer;
+    let mut duplicates = BTreeSet::new();
+    if !taken.is_empty() {
+        let stored = retry_idempotent(context, timeout, || collection.stored(batch, &taken));
+        duplicates = stored.await.map_err(error::Error::Store)?;
+        rejected.extend(
+            taken
+                .into_iter()
+                .filter(|it| !duplicates.contains(&it.index)),
+        );
+    }
+    Ok(Inserted {
+        duplicates,
+        rejected,
+        retried,
+    })
 }
 
 /// Returns the first offset of a partition and the offset after its last record. Retries until the
@@ -97,7 +155,7 @@ pub async fn offsets(
         if !pause_before_retry(context, &mut attempts).await {
             return Err(error);
         }
-        tracing::info!(%error, "retrying to list offsets");
+        tracing::info!(error = chain(&error), "retrying to list offsets");
     }
 }
 

@@ -4,11 +4,14 @@
 //!  { _id, vehicle, sequence, run, emitted_at, payload_hash, <the row's fields>, kafka: { topic, partition, offset } }
 //! ```
 
-use convoy_mongodb_server::bson::{Doc, Element, Invalid, Kind, Writer, subtype};
+use std::io::Write as _;
 
+use convoy_mongodb_server::bson::{Doc, Element, Invalid, Kind, Value, Writer, subtype};
+
+use crate::dataset::{MISSING_LABEL, write_date};
 use crate::record::envelope::Envelope;
 use crate::record::identity::DocumentId;
-use crate::record::payload::{write_decimal, write_integer, write_json_string};
+use crate::record::payload::{unquoted, write_decimal, write_integer, write_json_string};
 use crate::record::typed::{DecodeError, PayloadDecoder};
 
 /// Fields that convoy adds to every document; a column cannot have these names.
@@ -172,6 +175,8 @@ impl DocumentReader {
             partition: -1,
             offset: -1,
         };
+        // The label is text of the document, or of the payload that is rebuilt from it.
+        let mut label_at = None;
         for element in Doc::new(document).checked_elements()? {
             let (name, element) = element?;
             match (name, element.kind()) {
@@ -191,10 +196,14 @@ impl DocumentReader {
                 }
                 (KAFKA, Kind::Document) => read_coordinates(element, &mut stored)?,
                 _ => {
+                    let start = append_field(&mut self.payload, name, element)?;
                     if self.label_column.as_deref() == Some(name) {
-                        stored.label = element.text();
+                        label_at = Some(start..self.payload.len());
+                        stored.label = match element.kind() {
+                            Kind::Null => Some(MISSING_LABEL),
+                            _ => element.text(),
+                        };
                     }
-                    append_field(&mut self.payload, name, element)?;
                 }
             }
         }
@@ -204,6 +213,10 @@ impl DocumentReader {
         self.payload[0] = b'{';
         self.payload.push(b'}');
         stored.payload = &self.payload;
+        if let (None, Some(label)) = (stored.label, label_at) {
+            let json = self.payload.get(label).unwrap_or_default();
+            stored.label = std::str::from_utf8(json).ok().map(unquoted);
+        }
         Ok(stored)
     }
 }
@@ -226,10 +239,16 @@ fn read_coordinates<'a>(
     Ok(())
 }
 
-fn append_field(payload: &mut Vec<u8>, name: &str, element: Element<'_>) -> Result<(), Unreadable> {
+/// Appends a field to a payload and returns the start of its value.
+fn append_field(
+    payload: &mut Vec<u8>,
+    name: &str,
+    element: Element<'_>,
+) -> Result<usize, Unreadable> {
     payload.push(b',');
     write_json_string(payload, name);
     payload.push(b':');
+    let start = payload.len();
     match element.kind() {
         Kind::Int32 | Kind::Int64 => {
             write_integer(payload, element.integer().ok_or(Unreadable::Field)?);
@@ -240,6 +259,25 @@ fn append_field(payload: &mut Vec<u8>, name: &str, element: Element<'_>) -> Resu
         }
         Kind::String => write_json_string(payload, element.text().ok_or(Unreadable::Field)?),
         Kind::Null => payload.extend_from_slice(b"null"),
+        Kind::Bool | Kind::DateTime | Kind::Decimal128 => append_rare(payload, &element.value())?,
+        _ => return Err(Unreadable::Field),
+    }
+    Ok(start)
+}
+
+fn append_rare(payload: &mut Vec<u8>, value: &Value<'_>) -> Result<(), Unreadable> {
+    match value {
+        Value::Bool(true) => payload.extend_from_slice(b"true"),
+        Value::Bool(false) => payload.extend_from_slice(b"false"),
+        Value::DateTime(unix_ms) => {
+            let written = write_date(*unix_ms).ok_or(Unreadable::Field)?;
+            payload.push(b'"');
+            payload.extend_from_slice(&written);
+            payload.push(b'"');
+        }
+        Value::Decimal128(number) if number.to_f64().is_finite() => {
+            write!(payload, "{number}").map_err(|_| Unreadable::Field)?;
+        }
         _ => return Err(Unreadable::Field),
     }
     Ok(())

@@ -1,14 +1,15 @@
 //! A row as JSON: one object, fields in column order, compact.
 //!
 //! The same row always gives the same bytes: integers as in the file, decimals in their shortest
-//! form, missing values as `null`. So two payloads are equal if their hashes are.
+//! form, dates in UTC with milliseconds, missing values as `null`. So two payloads are equal if their hashes are.
 
-use crate::dataset::{ColumnType, Schema, is_missing};
+use crate::dataset::{CellSyntax, ColumnType, MISSING_LABEL, Schema};
 
 /// Encodes rows of one schema as JSON.
 #[derive(Debug)]
 pub struct PayloadEncoder {
     columns: Vec<EncodedColumn>,
+    syntax: CellSyntax,
 }
 
 #[derive(Debug)]
@@ -19,19 +20,26 @@ struct EncodedColumn {
     kind: ColumnType,
 }
 
-/// A cell of a decimal column does not contain a number.
+/// A cell does not have the type of its column: its file changed after the types were inferred.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("column `{column}` has the value `{value}` (expected a number)")]
+#[error("column `{column}` has the value `{value}` (expected type {kind})")]
 pub struct EncodeError {
     /// Name of the column.
     pub column: String,
     /// Text of the cell.
     pub value: String,
+    /// Type of the column.
+    pub kind: ColumnType,
 }
 
 impl PayloadEncoder {
-    /// Prepares to encode rows of a schema.
+    /// Prepares to encode rows of a schema, with the usual markers of missing values.
     pub fn new(schema: &Schema) -> Self {
+        Self::with_syntax(schema, CellSyntax::default())
+    }
+
+    /// Prepares to encode rows of a schema whose cells are read by a syntax.
+    pub fn with_syntax(schema: &Schema, syntax: CellSyntax) -> Self {
         let columns = schema
             .columns
             .iter()
@@ -46,7 +54,7 @@ impl PayloadEncoder {
                 }
             })
             .collect();
-        Self { columns }
+        Self { columns, syntax }
     }
 
     /// Appends the JSON of one row to `out`. `fields` are the texts of its cells in column order.
@@ -58,18 +66,7 @@ impl PayloadEncoder {
         let start = out.len();
         for (column, field) in self.columns.iter().zip(fields) {
             out.extend_from_slice(&column.prefix);
-            if is_missing(field) {
-                out.extend_from_slice(b"null");
-                continue;
-            }
-            match column.kind {
-                ColumnType::Integer => out.extend_from_slice(field.as_bytes()),
-                ColumnType::Decimal => {
-                    let number = field.parse().map_err(|_| column.not_a_number(field))?;
-                    write_decimal(out, number);
-                }
-                ColumnType::Text => write_json_string(out, field),
-            }
+            self.write(column, field, out)?;
         }
         match out.get_mut(start) {
             Some(comma) => *comma = b'{',
@@ -78,15 +75,55 @@ impl PayloadEncoder {
         out.push(b'}');
         Ok(())
     }
+
+    #[inline]
+    fn write(
+        &self,
+        column: &EncodedColumn,
+        field: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        if self.syntax.missing.contains(field) {
+            out.extend_from_slice(b"null");
+        } else if column.kind == ColumnType::Text {
+            write_json_string(out, field);
+        } else if !self.syntax.write_json(field, column.kind, out) {
+            return Err(EncodeError {
+                column: column.name.clone(),
+                value: field.to_owned(),
+                kind: column.kind,
+            });
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` with the label of a row, as it is in its document. `scratch` is a buffer.
+    ///
+    /// Calls it with [`MISSING_LABEL`] if the cell has no value.
+    pub fn visit_label(
+        &self,
+        column: usize,
+        field: &str,
+        scratch: &mut Vec<u8>,
+        visit: impl FnOnce(&str),
+    ) {
+        let kind = self.columns.get(column).map(|column| column.kind);
+        if self.syntax.missing.contains(field) {
+            return visit(MISSING_LABEL);
+        }
+        scratch.clear();
+        let written = kind.is_some_and(|kind| self.syntax.write_json(field, kind, scratch));
+        let json = std::str::from_utf8(scratch).unwrap_or_default();
+        visit(if written { unquoted(json) } else { field });
+    }
 }
 
-impl EncodedColumn {
-    fn not_a_number(&self, field: &str) -> EncodeError {
-        EncodeError {
-            column: self.name.clone(),
-            value: field.to_owned(),
-        }
-    }
+/// Returns the text of a JSON value that has no escapes.
+pub(super) fn unquoted(json: &str) -> &str {
+    let text = json
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    text.unwrap_or(json)
 }
 
 /// Appends a finite number in its shortest form that parses back to the same number.

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use convoy_mongodb_server::bson::Writer;
+use convoy_mongodb_server::bson::{Decimal128, Value, Writer};
+use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
-use crate::dataset::{Column, ColumnType, Schema};
+use crate::dataset::{Column, ColumnType, Schema, parse_date};
 
 /// Decodes payloads of one schema.
 #[derive(Debug)]
@@ -148,8 +150,10 @@ struct FieldValue<'d, 'w, 'b> {
 impl FieldValue<'_, '_, '_> {
     fn wrong_type<E: serde::de::Error>(&self, found: impl fmt::Display) -> E {
         let expected = match self.column.kind {
-            ColumnType::Integer => "an integer",
-            ColumnType::Decimal => "a number",
+            ColumnType::Boolean => "a boolean",
+            ColumnType::Integer | ColumnType::LargeInteger => "an integer",
+            ColumnType::Decimal | ColumnType::Number => "a number",
+            ColumnType::Date => "a date such as `2024-05-01T10:00:00.000Z`",
             ColumnType::Text => "a string",
         };
         E::custom(format!(
@@ -157,13 +161,53 @@ impl FieldValue<'_, '_, '_> {
             self.column.name
         ))
     }
+
+    /// Appends a number of any size by its JSON text, of which nothing is lost.
+    fn exact<E: serde::de::Error>(self, json: &str) -> Result<(), E> {
+        let name = self.column.name.as_str();
+        let decimals = self.column.kind == ColumnType::Number;
+        if json == "null" {
+            return self.visit_unit();
+        }
+        if let Ok(number) = json.parse() {
+            self.writer.integer(name, number);
+        } else if let Some(number) = large_integer(json) {
+            self.writer.value(name, &Value::Decimal128(number));
+        } else if let Some(number) = decimal(json).filter(|_| decimals) {
+            self.writer.double(name, number);
+        } else {
+            return Err(self.wrong_type(format_args!("`{json:.40}`")));
+        }
+        Ok(())
+    }
+}
+
+/// Parses an integer beyond 64 bits of at most 34 digits.
+fn large_integer(json: &str) -> Option<Decimal128> {
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number = plain.then(|| json.parse::<bson::Decimal128>().ok())?;
+    Some(Decimal128::from_bytes(number?.bytes()))
+}
+
+/// Parses a JSON number; the text may be any JSON.
+fn decimal(json: &str) -> Option<f64> {
+    let number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let number = number.then(|| json.parse().ok())?;
+    number.filter(|number: &f64| number.is_finite())
 }
 
 impl<'de> DeserializeSeed<'de> for FieldValue<'_, '_, '_> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
-        value.deserialize_any(self)
+        match self.column.kind {
+            ColumnType::LargeInteger | ColumnType::Number => {
+                let json = <&RawValue>::deserialize(value)?;
+                self.exact(json.get())
+            }
+            _ => value.deserialize_any(self),
+        }
     }
 }
 
@@ -178,7 +222,7 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
         match self.column.kind {
             ColumnType::Integer => self.writer.integer(&self.column.name, value),
             ColumnType::Decimal => self.writer.double(&self.column.name, value as f64),
-            ColumnType::Text => return Err(self.wrong_type(format_args!("the number {value}"))),
+            _ => return Err(self.wrong_type(format_args!("the number {value}"))),
         }
         Ok(())
     }
@@ -199,10 +243,14 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
-        if self.column.kind != ColumnType::Text {
-            return Err(self.wrong_type("a string"));
+        match self.column.kind {
+            ColumnType::Text => self.writer.string(&self.column.name, value),
+            ColumnType::Date => match parse_date(value) {
+                Some(unix_ms) => self.writer.date_time(&self.column.name, unix_ms),
+                None => return Err(self.wrong_type(format_args!("the string `{value:.40}`"))),
+            },
+            _ => return Err(self.wrong_type("a string")),
         }
-        self.writer.string(&self.column.name, value);
         Ok(())
     }
 
@@ -215,7 +263,11 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
-        Err(self.wrong_type(value))
+        if self.column.kind != ColumnType::Boolean {
+            return Err(self.wrong_type(value));
+        }
+        self.writer.bool(&self.column.name, value);
+        Ok(())
     }
 
     fn visit_seq<A: serde::de::SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
@@ -224,5 +276,144 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
         Err(self.wrong_type("an object"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::document::DocumentReader;
+    use crate::record::payload::PayloadEncoder;
+
+    fn schema(kind: ColumnType) -> Schema {
+        Schema {
+            columns: vec![Column {
+                name: "a".to_owned(),
+                kind,
+                nullable: true,
+            }],
+        }
+    }
+
+    /// Decodes a payload and rebuilds it from the document.
+    fn rebuilt(payload: &str, kind: ColumnType) -> Result<String, String> {
+        let mut document = Vec::new();
+        let mut writer = Writer::new(&mut document);
+        let decoder = PayloadDecoder::new(&schema(kind));
+        let decoded = decoder.decode(payload.as_bytes(), &mut writer);
+        decoded.map_err(|error| error.reason)?;
+        writer.finish();
+        let mut reader = DocumentReader::with_label(Some("a".to_owned()));
+        let stored = reader.read(&document).unwrap();
+        Ok(String::from_utf8(stored.payload.to_vec()).unwrap())
+    }
+
+    /// Encodes a cell, decodes the payload and rebuilds it.
+    fn round_trip(cell: &str, kind: ColumnType) -> String {
+        let mut payload = Vec::new();
+        let encoder = PayloadEncoder::new(&schema(kind));
+        encoder.encode([cell].into_iter(), &mut payload).unwrap();
+        let payload = String::from_utf8(payload).unwrap();
+        assert_eq!(rebuilt(&payload, kind), Ok(payload.clone()), "{cell}");
+        payload
+    }
+
+    #[test]
+    fn stored_cells_of_every_type_rebuild_their_payload() {
+        for (kind, cells) in [
+            (ColumnType::Boolean, &["true", "FALSE", ""][..]),
+            (
+                ColumnType::Integer,
+                &["0", "-5", "9223372036854775807", "na"],
+            ),
+            (
+                ColumnType::LargeInteger,
+                &[
+                    "7",
+                    "9223372036854775808",
+                    "18446744073709551616",
+                    "-9999999999999999999999999999999999",
+                ],
+            ),
+            (ColumnType::Decimal, &["0.1", "5", "-0", "1e300", "NaN"]),
+            (
+                ColumnType::Number,
+                &["0.1", "5", "9007199254740993", "18446744073709551616", "?"],
+            ),
+            (
+                ColumnType::Date,
+                &["2024-05-01", "1969-12-31T23:59:59.999+01:00", "-"],
+            ),
+            (
+                ColumnType::Text,
+                &["x", "2024-05-01T10:00:00.000Z", "true", "5"],
+            ),
+        ] {
+            for cell in cells {
+                round_trip(cell, kind);
+            }
+        }
+    }
+
+    #[test]
+    fn values_of_another_type_are_rejected_with_the_column() {
+        for (kind, values) in [
+            (ColumnType::Boolean, &["1", "\"true\"", "[]"][..]),
+            (
+                ColumnType::Integer,
+                &["1.5", "true", "\"1\"", "9223372036854775808", "{}"],
+            ),
+            (
+                ColumnType::LargeInteger,
+                &["1.5", "1e3", "true", "\"1\"", "[1]"],
+            ),
+            (ColumnType::Decimal, &["\"1.5\"", "true"]),
+            (
+                ColumnType::Number,
+                &["\"1.5\"", "true", "[]", "{}", "1e999"],
+            ),
+            (
+                ColumnType::Date,
+                &[
+                    "5",
+                    "\"soon\"",
+                    "\"2024-05-01\"",
+                    "\"2024-05-01T10:00:00Z\"",
+                    "true",
+                ],
+            ),
+            (ColumnType::Text, &["5", "true", "[]"]),
+        ] {
+            for value in values {
+                let reason = rebuilt(&format!("{{\"a\":{value}}}"), kind).unwrap_err();
+                let named = reason.contains("`a`") || value.contains("999");
+                assert!(named, "{kind} {value}: {reason}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn integers_of_any_size_rebuild_their_payload(number in -10_i128.pow(34) + 1..10_i128.pow(34)) {
+            let cell = number.to_string();
+            for kind in [ColumnType::LargeInteger, ColumnType::Number] {
+                prop_assert_eq!(round_trip(&cell, kind), format!("{{\"a\":{cell}}}"));
+            }
+        }
+
+        #[test]
+        fn doubles_rebuild_their_payload(number in prop::num::f64::NORMAL | prop::num::f64::ZERO) {
+            for kind in [ColumnType::Decimal, ColumnType::Number] {
+                round_trip(&format!("{number:?}"), kind);
+            }
+        }
+
+        #[test]
+        fn dates_rebuild_their_payload(unix_ms in -62_135_596_800_000_i64..253_402_300_800_000) {
+            let written = crate::dataset::write_date(unix_ms).unwrap();
+            round_trip(std::str::from_utf8(&written).unwrap(), ColumnType::Date);
+        }
     }
 }

@@ -1,56 +1,86 @@
-//! CSV form: one line per second of the run. Columns are the JSON keys of an interval.
+//! CSV form: one line per second of the run. Columns are the JSON keys of an interval; a latency
+//! without samples is an empty field.
 
 use std::io::{self, Write};
 
-use crate::measure::Interval;
+use crate::measure::{Interval, IntervalPhase};
+
+/// Columns before the latencies.
+const COUNTS: [&str; 8] = [
+    "start_s", "phase", "emitted", "acked", "fetched", "stored", "backlog", "lag",
+];
 
 /// Writes a header and the intervals.
 pub fn write(intervals: &[Interval], output: impl Write) -> io::Result<()> {
-    let mut writer = csv::WriterBuilder::new()
-        .has_headers(false)
-        .from_writer(output);
-    // Written separately, so that a run without intervals has a header too.
-    writer.write_record(HEADER)?;
+    let mut writer = csv::Writer::from_writer(output);
+    let latencies = Interval::default().latencies();
+    let latencies = latencies.iter().map(|(key, _)| key.as_str());
+    writer.write_record(COUNTS.into_iter().chain(latencies))?;
     for interval in intervals {
-        writer.serialize(interval)?;
+        writer.write_record(fields(interval))?;
     }
     writer.flush()
 }
 
-const HEADER: [&str; 9] = [
-    "start_s",
-    "emitted",
-    "acked",
-    "fetched",
-    "stored",
-    "backlog",
-    "end_to_end_latency_p50_us",
-    "end_to_end_latency_p99_us",
-    "end_to_end_latency_max_us",
-];
+fn fields(interval: &Interval) -> impl Iterator<Item = String> {
+    let counts = [
+        format!("{:?}", interval.start_s),
+        interval.phase.map_or("", IntervalPhase::name).to_owned(),
+        interval.emitted.to_string(),
+        interval.acked.to_string(),
+        interval.fetched.to_string(),
+        interval.stored.to_string(),
+        interval.backlog.to_string(),
+        interval
+            .lag
+            .map_or_else(String::new, |records| records.to_string()),
+    ];
+    let latencies = interval.latencies().into_iter();
+    let latencies = latencies.map(|(_, value)| value.map_or_else(String::new, |us| us.to_string()));
+    counts.into_iter().chain(latencies)
+}
 
 #[cfg(test)]
 mod tests {
-    use crate::report::sample;
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
 
     use super::*;
+    use crate::report::sample;
+
+    fn rows(intervals: &[Interval]) -> Vec<BTreeMap<String, String>> {
+        let mut written = Vec::new();
+        write(intervals, &mut written).unwrap();
+        let mut reader = csv::Reader::from_reader(written.as_slice());
+        reader.deserialize().collect::<Result<_, _>>().unwrap()
+    }
 
     #[test]
-    fn columns_are_the_keys_of_an_interval() {
-        let report = sample::report();
-        let mut written = Vec::new();
-        write(&report.intervals, &mut written).unwrap();
-        let read: Vec<Interval> = csv::Reader::from_reader(written.as_slice())
-            .deserialize()
-            .collect::<Result<_, _>>()
-            .unwrap();
-        assert_eq!(read, report.intervals);
+    fn columns_are_the_keys_and_values_of_an_interval() {
+        let mut intervals = sample::report().intervals;
+        // Nothing was stored in this second.
+        intervals[1].stages = Interval::default().stages;
+        for (row, interval) in rows(&intervals).iter().zip(&intervals) {
+            let json = serde_json::to_value(interval).unwrap();
+            let json: BTreeMap<String, Value> = serde_json::from_value(json).unwrap();
+            assert!(row.keys().eq(json.keys()), "{row:?}");
+            for (key, value) in &json {
+                let expected = match value {
+                    Value::Null => String::new(),
+                    Value::String(text) => text.clone(),
+                    number => number.to_string(),
+                };
+                assert_eq!(row[key], expected, "{key}");
+            }
+        }
     }
 
     #[test]
     fn run_without_intervals_has_a_header() {
         let mut written = Vec::new();
         write(&[], &mut written).unwrap();
-        assert!(written.starts_with(b"start_s,emitted,"));
+        assert!(written.starts_with(b"start_s,phase,emitted,"));
+        assert!(written.ends_with(b",end_to_end_latency_max_us\n"));
     }
 }

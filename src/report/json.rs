@@ -17,6 +17,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::measure::{Interval, Outage, Server, Stages};
     use crate::report::sample;
 
     fn fixture(name: &str) -> String {
@@ -61,6 +62,42 @@ mod tests {
         report["counters"] = json!({"stored": 600, "batches_published": 180});
         let read: Report = serde_json::from_value(report).unwrap();
         assert_eq!((read.counters.stored, read.counters.acked), (600, 0));
+    }
+
+    #[test]
+    fn report_of_an_outage_in_which_nothing_was_stored_satisfies_the_schema() {
+        let mut report = sample::report();
+        report.outages = vec![Outage {
+            server: Server::Store,
+            from_s: 1.0,
+            to_s: 3.0,
+            failed_requests: 0,
+        }];
+        report.intervals[1] = Interval::default();
+        report.summary.stages = Stages::default();
+        let report = serde_json::to_value(report).unwrap();
+        assert_eq!(errors(&report), Vec::<String>::new());
+    }
+
+    /// Keys that the first reports did not have.
+    #[test]
+    fn report_without_later_keys_is_read() {
+        let mut report: Value = serde_json::from_str(&fixture("report.v1.json")).unwrap();
+        for stage in report["summary"]["stages"]
+            .as_object_mut()
+            .unwrap()
+            .values_mut()
+        {
+            let stage = stage.as_object_mut().unwrap();
+            stage.retain(|key, _| !["min_us", "mean_us", "p95_us"].contains(&key.as_str()));
+        }
+        for interval in report["intervals"].as_array_mut().unwrap() {
+            let interval = interval.as_object_mut().unwrap();
+            interval.retain(|key, _| key != "phase" && !key.ends_with("p90_us"));
+        }
+        let read: Report = serde_json::from_value(report).unwrap();
+        assert_eq!(read.summary.stages.store_latency.p95_us, None);
+        assert_eq!(read.intervals[0].stages.store_latency.p99_us, Some(14_700));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl<W: Write> LatencyLog<W> {
                 stages.get(stage).values(),
                 start,
                 length,
-                Tag::new(tag(stage)),
+                Tag::new(stage.key()),
             )
             .map_err(|error| io::Error::other(error.to_string()))?;
         }
@@ -84,7 +84,7 @@ pub fn read(log: &[u8]) -> Result<Stages<Histogram>, String> {
         let of_stage = |stage: &Stage| {
             interval
                 .tag()
-                .is_some_and(|found| found.as_str() == tag(*stage))
+                .is_some_and(|found| found.as_str() == stage.key())
         };
         let Some(stage) = Stage::ALL.into_iter().find(of_stage) else {
             return Err("unknown tag of an interval".to_owned());
@@ -101,17 +101,6 @@ pub fn read(log: &[u8]) -> Result<Stages<Histogram>, String> {
             .map_err(|_| "a value is above one hour".to_owned())?;
     }
     Ok(stages)
-}
-
-/// Returns the stage's key in the JSON form.
-fn tag(stage: Stage) -> &'static str {
-    match stage {
-        Stage::PublishDelay => "publish_delay",
-        Stage::PublishLatency => "publish_latency",
-        Stage::FetchLatency => "fetch_latency",
-        Stage::StoreLatency => "store_latency",
-        Stage::EndToEndLatency => "end_to_end_latency",
-    }
 }
 
 #[cfg(test)]

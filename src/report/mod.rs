@@ -11,6 +11,7 @@
 //! | [`LatencyLog`] | `latency.hdr` | every histogram, for HdrHistogram tools |
 
 mod csv;
+mod failure;
 pub mod faults;
 mod files;
 mod json;
@@ -19,7 +20,6 @@ mod machine;
 mod merge;
 mod notice;
 mod processes;
-pub mod quantity;
 mod saved;
 mod summary;
 mod text;
@@ -31,17 +31,18 @@ mod warning;
 #[cfg(test)]
 mod sample;
 
+pub use crate::text::quantity;
 pub use files::{Error, PartialFile, RunDirectory};
 pub use json::write as write_json;
 pub use latency_log::LatencyLog;
 pub use machine::{BuildProfile, Machine};
 pub use merge::{MergeError, merge, producers};
 pub use notice::Notice;
-pub use processes::{Consumed, Merged, Ownership, Produced, Schedule};
+pub use processes::{Consumed, Lag, Merged, Ownership, PartitionLag, Produced, Schedule};
 pub use saved::{SavedReport, read_report};
 pub use summary::{CpuPerRecord, Summary};
 pub use text::write as write_text;
 pub use threshold::{Threshold, ThresholdName};
 pub use topology::{BackendKind, Durability, Topology};
 pub use value::{Dataset, FORMAT_VERSION, Report, Run, Status, rfc3339};
-pub use warning::{Facts, Warning};
+pub use warning::{Facts, Pace, Warning};

@@ -83,6 +83,9 @@ pub struct Consumed {
     /// Periods of owning a partition.
     #[serde(rename = "stints")]
     pub ownerships: Vec<Ownership>,
+    /// What was left of the partitions that were owned at the end; `None` in reports of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<Lag>,
     /// Earliest intended instant of a measured record, milliseconds since 1970.
     pub first_intended_unix_ms: Option<u64>,
     /// Latest durable write of a measured record, milliseconds since 1970.
@@ -104,6 +107,30 @@ pub struct Ownership {
     pub to: i64,
     /// Whether the period ended because another process had taken over the partition.
     pub taken: bool,
+}
+
+/// Records of the owned partitions that were not stored when the process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lag {
+    /// Sum over all partitions; `None` if that of a partition is unknown.
+    pub records: Option<u64>,
+    /// By partition.
+    pub partitions: Vec<PartitionLag>,
+}
+
+/// Lag of one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionLag {
+    /// Topic.
+    pub topic: String,
+    /// Partition of the topic.
+    pub partition: i32,
+    /// Offset of the last checkpoint: every record before it is stored.
+    pub committed: i64,
+    /// Offset after the last record; `None` if the broker did not respond.
+    pub end: Option<i64>,
+    /// Records from the checkpoint to the end; `None` if it is unknown.
+    pub records: Option<u64>,
 }
 
 /// Origin of a merged report.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use crate::audit::{LabelCount, Verdict};
-use crate::measure::{Counts, Interval, StageSummary, Stages};
+use crate::measure::{Counts, Interval, IntervalLatency, IntervalPhase, StageSummary, Stages};
 use crate::report::machine::{BuildProfile, Machine};
-use crate::report::processes::{Consumed, Ownership, Produced, Schedule};
+use crate::report::processes::{Consumed, Lag, Ownership, PartitionLag, Produced, Schedule};
 use crate::report::summary::{CpuPerRecord, Summary};
 use crate::report::threshold::ThresholdName;
 use crate::report::topology::{BackendKind, Durability, Topology};
@@ -48,6 +48,7 @@ pub(super) fn report() -> Report {
             files: vec!["sample_data/kafka-sensor-topic/aps_failure_training_set1.csv".to_owned()],
             rows: 2_000,
             columns: 171,
+            bad_rows: 0,
             hash: "9f86d081884c7d65".to_owned(),
         },
         thresholds: vec![ThresholdName::MaxEndToEndP99Us.check(250_000.0, &summary, &verdict())],
@@ -78,6 +79,7 @@ pub(super) fn report() -> Report {
             }
             .notice(),
         ],
+        outages: Vec::new(),
         intervals: (0..3).map(interval).collect(),
         produced: None,
         consumed: None,
@@ -103,11 +105,14 @@ fn machine() -> Machine {
 fn summary() -> Summary {
     let stage = |p50_us: u64, p99_us, max_us| StageSummary {
         count: 500,
-        p50_us,
-        p90_us: u64::midpoint(p50_us, p99_us),
-        p99_us,
+        min_us: Some(p50_us / 2),
+        mean_us: Some(p50_us + 1),
+        p50_us: Some(p50_us),
+        p90_us: Some(u64::midpoint(p50_us, p99_us)),
+        p95_us: Some(p99_us - 2),
+        p99_us: Some(p99_us),
         p999_us: None,
-        max_us,
+        max_us: Some(max_us),
         negative: 0,
         saturated: 0,
     };
@@ -149,16 +154,28 @@ fn verdict() -> Verdict {
 }
 
 fn interval(second: u32) -> Interval {
+    let latency = |p50_us: u64| IntervalLatency {
+        p50_us: Some(p50_us),
+        p90_us: Some(p50_us + 1_000),
+        p99_us: Some(p50_us + 3_500),
+        max_us: Some(p50_us + 14_250),
+    };
     Interval {
         start_s: f64::from(second),
+        phase: Some(IntervalPhase::Run),
         emitted: 50,
         acked: 50,
         fetched: 50,
         stored: 50,
         backlog: 1,
-        end_to_end_latency_p50_us: 17_000,
-        end_to_end_latency_p99_us: 20_500,
-        end_to_end_latency_max_us: 31_250,
+        lag: None,
+        stages: Stages {
+            publish_delay: latency(60),
+            publish_latency: latency(5_400),
+            fetch_latency: latency(180),
+            store_latency: latency(11_200),
+            end_to_end_latency: latency(17_000),
+        },
     }
 }
 
@@ -230,6 +247,16 @@ pub(super) fn consumer() -> Report {
             to: 410,
             taken: true,
         }],
+        lag: Some(Lag {
+            records: Some(12),
+            partitions: vec![PartitionLag {
+                topic: "kafka-sensor-topic".to_owned(),
+                partition: 1,
+                committed: 488,
+                end: Some(500),
+                records: Some(12),
+            }],
+        }),
         first_intended_unix_ms: None,
         last_stored_unix_ms: None,
     });

@@ -32,14 +32,17 @@ impl ThresholdName {
     /// A run that stored nothing fails every threshold.
     pub fn check(self, limit: f64, summary: &Summary, verdict: &Verdict) -> Threshold {
         let actual = match self {
-            Self::MaxEndToEndP99Us => summary.stages.end_to_end_latency.p99_us as f64,
-            Self::MinThroughputRecordsPerSecond => summary.throughput_records_per_second,
-            Self::MaxDeadLetters => verdict.dead_lettered as f64,
+            Self::MaxEndToEndP99Us => {
+                let p99 = summary.stages.end_to_end_latency.p99_us;
+                p99.map(|p99| p99 as f64)
+            }
+            Self::MinThroughputRecordsPerSecond => Some(summary.throughput_records_per_second),
+            Self::MaxDeadLetters => Some(verdict.dead_lettered as f64),
         };
-        let holds = match self {
+        let holds = actual.is_some_and(|actual| match self {
             Self::MaxEndToEndP99Us | Self::MaxDeadLetters => actual <= limit,
             Self::MinThroughputRecordsPerSecond => actual >= limit,
-        };
+        });
         Threshold {
             name: self,
             limit,
@@ -56,8 +59,8 @@ pub struct Threshold {
     pub name: ThresholdName,
     /// Requested limit.
     pub limit: f64,
-    /// Measured value.
-    pub actual: f64,
+    /// Measured value; `None` if nothing was measured.
+    pub actual: Option<f64>,
     /// Whether the limit held.
     pub passed: bool,
 }
@@ -72,6 +75,7 @@ mod tests {
         let threshold =
             ThresholdName::MaxEndToEndP99Us.check(250_000.0, &nothing, &Verdict::default());
         assert!(!threshold.passed);
+        assert_eq!(threshold.actual, None);
     }
 
     #[test]
@@ -96,7 +100,7 @@ mod tests {
             throughput_records_per_second: 1_000.0,
             ..Summary::default()
         };
-        summary.stages.end_to_end_latency.p99_us = 250;
+        summary.stages.end_to_end_latency.p99_us = Some(250);
         assert!(
             ThresholdName::MaxEndToEndP99Us
                 .check(250.0, &summary, &Verdict::default())

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Verdict;
-use crate::measure::{Counts, Interval, Stage};
+use crate::measure::{Counts, Interval, Outage};
 use crate::report::faults::Faults;
 use crate::report::machine::Machine;
-use crate::report::notice::{Notice, UNAUDITED_BUILD};
+use crate::report::notice::{Notice, UNAUDITED_BUILD, UNLIMITED_RATE};
 use crate::report::processes::{Consumed, Merged, Produced};
 use crate::report::summary::{CpuPerRecord, Summary};
 use crate::report::threshold::{Threshold, ThresholdName};
@@ -53,6 +53,9 @@ pub struct Report {
     pub thresholds: Vec<Threshold>,
     /// Restrictions on the meaning of the numbers.
     pub warnings: Vec<Notice>,
+    /// Periods in which records waited for a server and none passed it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<Outage>,
     /// Counts and latencies of every second, warm-up and drain included.
     pub intervals: Vec<Interval>,
     /// Account of a producer process.
@@ -67,13 +70,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns whether the user interrupted the run before anything was measured.
-    pub fn nothing_measured(&self) -> bool {
-        let stages = &self.summary.stages;
-        self.status == Status::Interrupted
-            && Stage::ALL.iter().all(|stage| stages.get(*stage).count == 0)
-    }
-
     /// Returns whether the verdict is clean and every threshold held.
     ///
     /// Undelivered readings of an interrupted run do not fail it: the status says that it was
@@ -104,6 +100,12 @@ impl Report {
         let limited = |threshold: &Threshold| threshold.name == ThresholdName::MaxDeadLetters;
         let allowed = self.thresholds.iter().any(limited);
         self.verdict.clean() || (allowed && self.verdict.whole())
+    }
+
+    /// Returns whether the load had no schedule, so that its latencies mean nothing.
+    pub fn unlimited_rate(&self) -> bool {
+        let mut warnings = self.warnings.iter();
+        warnings.any(|warning| warning.code == UNLIMITED_RATE)
     }
 
     /// Returns whether the verdict compares the content of documents. The audit of a build with
@@ -176,8 +178,19 @@ pub struct Dataset {
     pub rows: u64,
     /// Columns per row.
     pub columns: u32,
+    /// Rows that were left out because they do not fit the header.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bad_rows: u64,
     /// Hash of the content, to tell whether two runs replayed the same rows.
     pub hash: String,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference to the field"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Formats a wall-clock time in milliseconds since 1970 as RFC 3339.

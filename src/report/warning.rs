@@ -2,15 +2,20 @@
 //!
 //! Errors end a run; warnings are part of its report.
 
-use crate::measure::{Interval, Stage};
+use std::fmt::Write as _;
+
+use crate::measure::{Interval, Outage, Server, Stage};
 use crate::report::machine::BuildProfile;
-use crate::report::notice::{Notice, UNAUDITED_BUILD};
+use crate::report::notice::{Notice, UNAUDITED_BUILD, UNLIMITED_RATE};
 use crate::report::quantity;
 use crate::report::topology::BackendKind;
 use crate::report::value::Report;
 
-/// A throughput below this share of the target rate is not sustained.
+/// A throughput below this share of the scheduled one is not sustained.
 const SUSTAINED_SHARE: f64 = 0.98;
+
+/// Lateness of the last record that is jitter: records are published and stored in batches.
+const JITTER_S: f64 = 0.25;
 
 /// With fewer samples than this, p99 is the maximum.
 const SAMPLES_FOR_P99: u64 = 100;
@@ -38,8 +43,14 @@ pub enum Warning {
     DebugBuild,
     /// convoy was compiled without the hashes of the audit, so that changed content goes unnoticed.
     UnauditedBuild,
-    /// The target rate was not reached. Rates in records per second.
-    RateNotSustained { target: f64, achieved: f64 },
+    /// Records were stored more slowly than scheduled. Rates in records per second.
+    RateNotSustained { scheduled: f64, achieved: f64 },
+    /// The load had no schedule.
+    UnlimitedRate,
+    /// Records waited for a server and none passed it.
+    Outage(Outage),
+    /// Other programs used the cores when the run started.
+    BusyMachine { load_average: f64, cores: u32 },
     /// More readings were emitted than stored, second after second.
     BacklogGrew {
         /// Growth per second.
@@ -77,6 +88,11 @@ pub enum Warning {
         /// All documents of the run.
         stored: u64,
     },
+    /// A consumer ended before it had stored every record of its partitions.
+    UnreadRecords {
+        /// Records; `None` if the broker did not respond.
+        records: Option<u64>,
+    },
     /// The audit could not compare documents with the rows of the dataset.
     RowsNotExamined { reason: String },
 }
@@ -84,14 +100,27 @@ pub enum Warning {
 /// Facts that warnings depend on and the report does not contain.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
-    /// Requested records per second; `None` for an unlimited rate.
-    pub target_rate: Option<f64>,
+    /// Whether the load had no schedule.
+    pub unlimited_rate: bool,
+    /// How the stored records compare with the schedule; `None` without a schedule.
+    pub pace: Option<Pace>,
     /// CPU time of this process ÷ (wall time × cores), 0 to 1.
     pub client_cpu_share: Option<f64>,
     /// Share of MongoDB commands that waited for a connection, 0 to 1, if significant.
     pub mongo_pool_wait_share: Option<f64>,
     /// Whether this build does not hash payloads and documents.
     pub unaudited: bool,
+}
+
+/// The measured records, as scheduled and as stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Pace {
+    /// Records that were stored.
+    pub records: u64,
+    /// Time from the first to the last of their intended instants, in seconds.
+    pub scheduled_s: f64,
+    /// Time from the first to the last of their durable writes, in seconds.
+    pub stored_s: f64,
 }
 
 impl Warning {
@@ -107,13 +136,16 @@ impl Warning {
         if report.faults.is_some() {
             found.push(Self::FaultsInjected);
         }
-        if report.nothing_measured() {
-            found.extend(embedded(report));
-            return found;
+        if facts.unlimited_rate {
+            found.push(Self::UnlimitedRate);
         }
-        found.extend(rate_not_sustained(report, facts));
-        found.extend(backlog_grew(&report.intervals));
-        found.extend(generator_limited(report));
+        found.extend(report.outages.iter().copied().map(Self::Outage));
+        // Latencies of a load without a schedule, and of an outage, have another cause than these.
+        if !facts.unlimited_rate && report.outages.is_empty() {
+            found.extend(facts.pace.and_then(rate_not_sustained));
+            found.extend(backlog_grew(&report.intervals));
+            found.extend(generator_limited(report));
+        }
         found.extend(
             facts
                 .client_cpu_share
@@ -125,6 +157,7 @@ impl Warning {
                 .mongo_pool_wait_share
                 .map(|share| Self::MongoPoolSaturated { share }),
         );
+        found.extend(busy_machine(report));
         found.extend(
             report
                 .machine
@@ -134,6 +167,7 @@ impl Warning {
         );
         found.extend(histograms(report));
         found.extend(embedded(report));
+        found.extend(unread_records(report));
         found
     }
 
@@ -143,6 +177,9 @@ impl Warning {
             Self::DebugBuild => "debug_build",
             Self::UnauditedBuild => UNAUDITED_BUILD,
             Self::RateNotSustained { .. } => "rate_not_sustained",
+            Self::UnlimitedRate => UNLIMITED_RATE,
+            Self::Outage(_) => "outage",
+            Self::BusyMachine { .. } => "busy_machine",
             Self::BacklogGrew { .. } => "backlog_grew",
             Self::HistogramSaturated { .. } => "histogram_saturated",
             Self::FewSamples { .. } => "few_samples",
@@ -153,6 +190,7 @@ impl Warning {
             Self::FaultsInjected => "faults_injected",
             Self::EmbeddedBackend { .. } => "embedded_backend",
             Self::UnreportedConsumer { .. } => "unreported_consumer",
+            Self::UnreadRecords { .. } => "unread_records",
             Self::RowsNotExamined { .. } => "rows_not_examined",
         }
     }
@@ -166,10 +204,19 @@ impl Warning {
                 "unaudited build: the audit counted documents and did not compare their content"
                     .to_owned()
             }
-            Self::RateNotSustained { target, achieved } => {
-                let (achieved, target) = (quantity::rate(*achieved), quantity::rate(*target));
-                format!("rate not sustained: {achieved} of {target} records/s")
+            Self::RateNotSustained {
+                scheduled,
+                achieved,
+            } => rate_message(*scheduled, *achieved),
+            Self::UnlimitedRate => {
+                "latencies of this run mean nothing: at `--rate max` records queue by design"
+                    .to_owned()
             }
+            Self::Outage(outage) => outage_message(outage),
+            Self::BusyMachine {
+                load_average,
+                cores,
+            } => busy_message(*load_average, *cores),
             Self::BacklogGrew { records_per_second } => {
                 let rate = quantity::rate(*records_per_second);
                 format!("backlog grew by {rate} records/s")
@@ -195,10 +242,12 @@ impl Warning {
                     percent(*share)
                 )
             }
-            Self::MongoPoolSaturated { share } => format!(
-                "MongoDB connection pool saturated: {} % of the commands waited for a connection",
-                percent(*share)
-            ),
+            Self::MongoPoolSaturated { share } => {
+                let waited = percent(*share);
+                format!(
+                    "MongoDB connection pool saturated: {waited} % of commands waited for a connection"
+                )
+            }
             Self::CpuStolen { share } => format!(
                 "CPU stolen: {} % of CPU time went to other guests of this host",
                 percent(*share)
@@ -217,6 +266,15 @@ impl Warning {
                 quantity::count(*unreported),
                 quantity::count(*stored)
             ),
+            Self::UnreadRecords { records: None } => {
+                "records may be unread: the broker did not say where the partitions end".to_owned()
+            }
+            Self::UnreadRecords {
+                records: Some(records),
+            } => {
+                let records = quantity::count(*records);
+                format!("{records} records of the owned partitions are not stored")
+            }
             Self::RowsNotExamined { reason } => {
                 format!("documents were not compared with the dataset: {reason}")
             }
@@ -232,6 +290,20 @@ impl Warning {
             }
             Self::RateNotSustained { .. } => {
                 "the stage with the highest latency is the bottleneck; lower `--rate` or `--vehicles`, or give that stage more resources"
+            }
+            Self::UnlimitedRate => {
+                "its throughput is what counts; set a rate below it to measure latencies"
+            }
+            Self::Outage(outage) => match outage.server {
+                Server::Broker => {
+                    "latencies of that time include the wait; look for a restart, a full disk or a network failure of the broker"
+                }
+                Server::Store => {
+                    "latencies of that time include the wait; look for a restart, a full disk or a network failure of the store"
+                }
+            },
+            Self::BusyMachine { .. } => {
+                "stop other programs, or repeat the run on an idle machine: tail latencies include their work"
             }
             Self::BacklogGrew { .. } => {
                 "latency grows with the duration of such a run; lower the rate, or raise `--consumers` and `--partitions`"
@@ -259,6 +331,9 @@ impl Warning {
             Self::UnreportedConsumer { .. } => {
                 "the stages lack their latencies; pass the report of every consumer (a killed consumer wrote none)"
             }
+            Self::UnreadRecords { .. } => {
+                "start the consumer again with the same `--group`: it resumes at the last checkpoint"
+            }
             Self::RowsNotExamined { .. } => "pass the emitted dataset: `--dataset PATH`",
         }
     }
@@ -273,12 +348,50 @@ impl Warning {
     }
 }
 
-fn rate_not_sustained(report: &Report, facts: &Facts) -> Option<Warning> {
-    let target = facts.target_rate?;
-    let achieved = report.summary.throughput_records_per_second;
-    let stored_anything = report.topology.broker != BackendKind::None;
-    (stored_anything && achieved < target * SUSTAINED_SHARE)
-        .then_some(Warning::RateNotSustained { target, achieved })
+fn rate_message(scheduled: f64, achieved: f64) -> String {
+    let (achieved, scheduled) = (quantity::rate(achieved), quantity::rate(scheduled));
+    format!("rate not sustained: {achieved} of {scheduled} scheduled records/s")
+}
+
+fn busy_message(load_average: f64, cores: u32) -> String {
+    let load = quantity::significant(load_average);
+    format!("busy machine: its load average was {load} on {cores} cores at the start")
+}
+
+fn outage_message(outage: &Outage) -> String {
+    let (server, passed) = match outage.server {
+        Server::Broker => ("broker", "acknowledged nothing and served nothing new"),
+        Server::Store => ("store", "stored nothing"),
+    };
+    let mut text = format!(
+        "outage: the {server} {passed} from {:.0} s to {:.0} s, while records waited",
+        outage.from_s, outage.to_s
+    );
+    if outage.failed_requests > 0 {
+        let failed = quantity::count(outage.failed_requests);
+        let _ = write!(text, " ({failed} requests failed and were retried)");
+    }
+    text
+}
+
+fn busy_machine(report: &Report) -> Option<Warning> {
+    let (load_average, cores) = (report.machine.load_average?, report.machine.cores);
+    (load_average > f64::from(cores)).then_some(Warning::BusyMachine {
+        load_average,
+        cores,
+    })
+}
+
+/// Compares the time over which records were stored with that over which they were scheduled: a
+/// pipeline that keeps up needs as long, whatever the shape of the load and its latency.
+fn rate_not_sustained(pace: Pace) -> Option<Warning> {
+    let late = pace.stored_s - pace.scheduled_s;
+    let allowed = JITTER_S.max(pace.scheduled_s / SUSTAINED_SHARE - pace.scheduled_s);
+    let distances = pace.records.saturating_sub(1) as f64;
+    (late > allowed && pace.scheduled_s > 0.0).then(|| Warning::RateNotSustained {
+        scheduled: distances / pace.scheduled_s,
+        achieved: distances / pace.stored_s,
+    })
 }
 
 /// Fits a line through the backlogs, because a single stall at the end is not growth.
@@ -310,8 +423,9 @@ fn backlog_grew(intervals: &[Interval]) -> Option<Warning> {
 
 fn generator_limited(report: &Report) -> Option<Warning> {
     let stages = &report.summary.stages;
-    let delay = stages.publish_delay.p99_us;
-    let dominates = delay.saturating_mul(2) > stages.end_to_end_latency.p99_us;
+    let delay = stages.publish_delay.p99_us?;
+    let end_to_end = stages.end_to_end_latency.p99_us.unwrap_or_default();
+    let dominates = delay.saturating_mul(2) > end_to_end;
     (delay > PUBLISH_DELAY_BOUND_US && dominates).then_some(Warning::GeneratorLimited {
         publish_delay_p99_us: delay,
     })
@@ -331,10 +445,16 @@ fn histograms(report: &Report) -> Vec<Warning> {
         .end_to_end_latency
         .count
         .max(stages.publish_delay.count);
-    if samples < SAMPLES_FOR_P99 {
+    if (1..SAMPLES_FOR_P99).contains(&samples) {
         found.push(Warning::FewSamples { samples });
     }
     found
+}
+
+fn unread_records(report: &Report) -> Option<Warning> {
+    let lag = report.consumed.as_ref()?.lag.as_ref()?;
+    let records = lag.records;
+    (records != Some(0)).then_some(Warning::UnreadRecords { records })
 }
 
 fn embedded(report: &Report) -> Option<Warning> {
@@ -374,10 +494,92 @@ mod tests {
             .collect()
     }
 
+    fn pace(records: u64, scheduled_s: f64, stored_s: f64) -> Pace {
+        Pace {
+            records,
+            scheduled_s,
+            stored_s,
+        }
+    }
+
+    #[test]
+    fn rate_is_compared_with_the_schedule_only() {
+        let warned = |pace| rate_not_sustained(pace).is_some();
+        // A ramp, whatever its mean rate; a dataset of four rows; a run with one record or none.
+        assert!(!warned(pace(600, 6.0, 6.05)));
+        assert!(!warned(pace(4, 0.06, 0.10)));
+        assert!(!warned(pace(1, 0.0, 0.0)));
+        assert!(!warned(Pace::default()));
+        // A store that needs three seconds for the records of two.
+        assert!(warned(pace(2_000, 20.0, 30.0)));
+        assert!(warned(pace(6_000, 60.0, 62.0)));
+        let warning = rate_not_sustained(pace(1_001, 10.0, 12.5)).unwrap();
+        assert_eq!(
+            warning.message(),
+            "rate not sustained: 80.0 of 100 scheduled records/s"
+        );
+    }
+
+    #[test]
+    fn outage_is_named_with_its_window_and_nothing_else_is_blamed() {
+        let mut report = sample::report();
+        report.summary.stages.publish_delay.p99_us = Some(10_000_000);
+        report.intervals = backlogs(&[0, 1_000, 2_000, 3_000]);
+        report.outages = vec![Outage {
+            server: Server::Broker,
+            from_s: 12.0,
+            to_s: 22.0,
+            failed_requests: 3,
+        }];
+        let facts = Facts {
+            pace: Some(pace(500, 10.0, 20.0)),
+            ..Facts::default()
+        };
+        assert_eq!(codes(&report, &facts), ["outage", "embedded_backend"]);
+        let message = Warning::find(&report, &facts)[0].message();
+        assert!(
+            message.contains("broker") && message.contains("from 12 s to 22 s"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn load_without_a_schedule_has_no_warnings_about_its_latencies() {
+        let mut report = sample::report();
+        report.summary.stages.publish_delay.p99_us = Some(10_000_000);
+        report.intervals = backlogs(&[0, 1_000, 2_000, 3_000]);
+        let facts = Facts {
+            unlimited_rate: true,
+            ..Facts::default()
+        };
+        assert_eq!(
+            codes(&report, &facts),
+            ["unlimited_rate", "embedded_backend"]
+        );
+    }
+
+    #[test]
+    fn load_above_the_cores_is_a_busy_machine() {
+        let mut report = sample::report();
+        for (load, busy) in [(Some(2.0), false), (Some(2.1), true), (None, false)] {
+            report.machine.load_average = load;
+            let found = codes(&report, &Facts::default()).contains(&"busy_machine");
+            assert_eq!(found, busy, "{load:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_measured_is_not_few_samples() {
+        let mut report = sample::report();
+        report.summary.stages = crate::measure::Stages::default();
+        assert_eq!(codes(&report, &Facts::default()), ["embedded_backend"]);
+    }
+
     #[test]
     fn run_on_schedule_has_only_the_self_test_warning() {
         let facts = Facts {
-            target_rate: Some(50.0),
+            pace: Some(pace(500, 10.0, 10.1)),
+            unlimited_rate: false,
             client_cpu_share: Some(0.1),
             mongo_pool_wait_share: None,
             unaudited: false,
@@ -390,13 +592,15 @@ mod tests {
         let mut report = sample::report();
         report.machine.build_profile = BuildProfile::Debug;
         report.machine.steal_share = Some(0.2);
-        report.summary.stages.publish_delay.p99_us = 20_000;
+        report.machine.load_average = Some(20.0);
+        report.summary.stages.publish_delay.p99_us = Some(20_000);
         report.summary.stages.end_to_end_latency.saturated = 3;
         report.summary.stages.end_to_end_latency.count = 40;
         report.summary.stages.publish_delay.count = 40;
         report.intervals = backlogs(&[0, 1_000, 2_000, 3_000]);
         let facts = Facts {
-            target_rate: Some(2_000.0),
+            pace: Some(pace(500, 10.0, 11.0)),
+            unlimited_rate: false,
             client_cpu_share: Some(0.97),
             mongo_pool_wait_share: Some(0.05),
             unaudited: true,
@@ -411,6 +615,7 @@ mod tests {
                 "generator_limited",
                 "client_cpu_bound",
                 "mongo_pool_saturated",
+                "busy_machine",
                 "cpu_stolen",
                 "histogram_saturated",
                 "few_samples",

@@ -1,6 +1,7 @@
 //! The MongoDB client: the official driver with a timeout for every call, and the outcome of each
 //! document of an insert.
 
+use std::collections::BTreeSet;
 use std::future::IntoFuture as _;
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use mongodb::Collection;
 use mongodb::error::{Error as DriverError, ErrorKind};
 use mongodb::options::{Acknowledgment, ClientOptions, CollectionOptions, WriteConcern};
 
-use crate::cause::{Cause, within};
+use crate::cause::{Cause, one_line, within};
 use crate::record::DocumentId;
 use crate::store::error::Error;
-use crate::store::pool::{Checkouts, Pool, cause};
+use crate::store::failure::{cause, is_duplicate_code, is_duplicate_key};
+use crate::store::outcome::{InsertOutcome, Refusal, StoredIdentity, Updated, Upsert};
+use crate::store::pool::{Checkouts, Pool};
 
 /// Timeout for finding the server and opening a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
@@ -26,9 +29,6 @@ const SCAN_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Documents per response of a scan. A response holds at most 16 MiB.
 const SCAN_BATCH: u32 = 5_000;
-
-/// Error code of a duplicate key.
-const DUPLICATE_KEY: i32 = 11_000;
 
 /// A connection pool to one deployment, and the database in it.
 #[derive(Debug, Clone)]
@@ -161,20 +161,6 @@ impl Connection {
     }
 }
 
-/// How an insert ended.
-#[derive(Debug)]
-pub enum InsertOutcome {
-    /// The server responded. Documents that are not listed are stored.
-    Answered {
-        /// Indices of documents whose `_id` exists already.
-        duplicates: Vec<usize>,
-        /// Indices of documents that the server rejected, with its reason.
-        rejected: Vec<(usize, String)>,
-    },
-    /// Any document may be stored or not: retry the whole batch.
-    Unknown(Cause),
-}
-
 /// A collection of raw documents. Writes are journaled by a majority.
 #[derive(Debug, Clone)]
 pub struct Documents {
@@ -182,17 +168,6 @@ pub struct Documents {
     database: String,
     collection: String,
     command_timeout: Duration,
-}
-
-/// Coordinates and content hash of a stored document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredIdentity {
-    pub id: [u8; 16],
-    /// Kafka partition of its record.
-    pub partition: i64,
-    /// Kafka offset of its record.
-    pub offset: i64,
-    pub payload_hash: i64,
 }
 
 impl Documents {
@@ -230,7 +205,7 @@ impl Documents {
         let error = match self.pool.answer(self.command_timeout, insert).await {
             Ok(Ok(_inserted)) => {
                 return InsertOutcome::Answered {
-                    duplicates: Vec::new(),
+                    taken: Vec::new(),
                     rejected: Vec::new(),
                 };
             }
@@ -243,22 +218,63 @@ impl Documents {
         if failure.write_concern_error.is_some() {
             return InsertOutcome::Unknown(cause(&error));
         }
-        let (mut duplicates, mut rejected) = (Vec::new(), Vec::new());
+        let (mut taken, mut rejected) = (Vec::new(), Vec::new());
         for write_error in failure.write_errors.iter().flatten() {
-            if write_error.code == DUPLICATE_KEY && write_error.message.contains("_id_") {
-                duplicates.push(write_error.index);
+            let refusal = Refusal {
+                index: write_error.index,
+                reason: one_line(&write_error.message),
+            };
+            if is_duplicate_code(write_error.code) {
+                taken.push(refusal);
             } else {
-                rejected.push((write_error.index, write_error.message.clone()));
+                rejected.push(refusal);
             }
         }
-        InsertOutcome::Answered {
-            duplicates,
-            rejected,
+        InsertOutcome::Answered { taken, rejected }
+    }
+
+    /// Returns which of these documents have an `_id` that is stored, by index in the batch.
+    ///
+    /// The driver drops the index of a duplicate key, and servers word it differently. So the
+    /// collection decides whether the `_id` is the key that exists.
+    pub async fn stored(
+        &self,
+        batch: &[RawDocumentBuf],
+        taken: &[Refusal],
+    ) -> Result<BTreeSet<usize>, Error> {
+        let mut ids = Vec::with_capacity(taken.len());
+        for refusal in taken {
+            let id = batch.get(refusal.index).and_then(id_of);
+            ids.extend(id.map(|id| (refusal.index, id)));
         }
+        let filter =
+            doc! { "_id": { "$in": ids.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>() } };
+        let collect = async {
+            let mut found = Vec::new();
+            let collection = self.collection();
+            let mut cursor = collection
+                .find(filter)
+                .projection(doc! { "_id": 1 })
+                .await?;
+            while cursor.advance().await? {
+                found.extend(id_of(cursor.current()));
+            }
+            Ok(found)
+        };
+        let found = self.look_up(self.command_timeout, collect).await?;
+        let stored = ids.into_iter().filter(|(_, id)| found.contains(id));
+        Ok(stored.map(|(index, _)| index).collect())
     }
 
     /// Returns the identities of the documents with these ids that are stored.
-    pub async fn identities(&self, ids: &[DocumentId]) -> Result<Vec<StoredIdentity>, Error> {
+    ///
+    /// A server without an index on binary ids reads the whole collection, so the caller sets the
+    /// deadline.
+    pub async fn identities(
+        &self,
+        ids: &[DocumentId],
+        deadline: Duration,
+    ) -> Result<Vec<StoredIdentity>, Error> {
         let filter = doc! { "_id": { "$in": ids.iter().map(binary_id).collect::<Vec<_>>() } };
         let projection = doc! { "payload_hash": 1, "kafka": 1 };
         let collect = async {
@@ -270,8 +286,21 @@ impl Documents {
             }
             Ok(found)
         };
+        self.look_up(deadline, collect).await
+    }
+
+    /// Returns the timeout of a command.
+    pub fn command_timeout(&self) -> Duration {
+        self.command_timeout
+    }
+
+    async fn look_up<T>(
+        &self,
+        deadline: Duration,
+        command: impl Future<Output = Result<T, DriverError>> + Send,
+    ) -> Result<T, Error> {
         self.pool
-            .within(self.command_timeout, collect)
+            .within(deadline, command)
             .await
             .map_err(|source| self.failed("look up documents in", source))
     }
@@ -398,30 +427,17 @@ impl Documents {
     }
 }
 
-/// Whether an update may create its document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Upsert {
-    /// Create it if none matches.
-    Yes,
-    /// Only change an existing one.
-    No,
-}
-
-/// Whether an update changed or created a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Updated {
-    /// It did.
-    Yes,
-    /// No document matched, or the key exists but does not meet the filter.
-    No,
-}
-
 /// Returns an id as the driver's value.
 pub fn binary_id(id: &DocumentId) -> Bson {
     Bson::Binary(Binary {
         subtype: BinarySubtype::Uuid,
         bytes: id.as_bytes().to_vec(),
     })
+}
+
+fn id_of(document: impl AsRef<RawDocument>) -> Option<Bson> {
+    let id = document.as_ref().get("_id").ok()??;
+    Bson::try_from(id).ok()
 }
 
 fn stored_identity(document: &RawDocument) -> Option<StoredIdentity> {
@@ -438,15 +454,6 @@ fn stored_identity(document: &RawDocument) -> Option<StoredIdentity> {
         offset: integer(kafka.get("offset").ok()?)?,
         payload_hash: integer(document.get("payload_hash").ok()?)?,
     })
-}
-
-fn is_duplicate_key(error: &DriverError) -> bool {
-    match error.kind.as_ref() {
-        ErrorKind::Write(mongodb::error::WriteFailure::WriteError(failure)) => {
-            failure.code == DUPLICATE_KEY
-        }
-        _ => false,
-    }
 }
 
 async fn succeed_within<T>(

@@ -1,6 +1,6 @@
 //! Errors of the MongoDB client.
 
-use crate::cause::Cause;
+use crate::cause::{Cause, Trouble};
 
 /// A request to the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,13 @@ pub enum Error {
     /// Another consumer owns the partition under a newer epoch.
     #[error("the checkpoint of `{topic}`/{partition} belongs to a newer owner")]
     Fenced { topic: String, partition: i32 },
+    /// The store no longer has the checkpoint of an owned partition.
+    #[error("the checkpoint of `{topic}`/{partition} is gone from `{collection}`")]
+    CheckpointLost {
+        topic: String,
+        partition: i32,
+        collection: String,
+    },
 }
 
 impl Error {
@@ -44,11 +51,58 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Uri { .. } => Some("pass an address like `mongodb://host:27017`"),
-            Self::Connect { .. } => Some(
-                "check that the server runs and that address, user and password are right; or use the built-in store with `--backend embedded`",
+            Self::Connect { source, .. } => Some(source.trouble().map_or(CONNECT, connect_hint)),
+            Self::Command { source, .. } => source.trouble().and_then(command_hint),
+            Self::CheckpointLost { .. } => Some(
+                "the store lost acknowledged writes, or somebody dropped the collection; start again with `--from earliest`, which stores nothing twice, or `--from latest`",
             ),
             Self::Fenced { .. } => Some("stop this consumer: another one owns the partition now"),
-            Self::NotPrimary | Self::Command { .. } => None,
+            Self::NotPrimary => None,
         }
+    }
+}
+
+/// Hint for a connection that failed for an unknown reason.
+const CONNECT: &str = "check that a MongoDB server runs at the address of `--store`; or use the built-in store with `--backend embedded`";
+
+fn connect_hint(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::UnknownHost => {
+            "correct the host name in `--store`, or the name server of this machine"
+        }
+        Trouble::Refused => {
+            "start the store, or correct the port in `--store`: no program listens there; or use the built-in store with `--backend embedded`"
+        }
+        Trouble::NoRoute | Trouble::Silent => {
+            "check that this machine can reach the address of `--store` (firewall, VPN, list of allowed addresses) and that the server is not stuck"
+        }
+        Trouble::Closed | Trouble::TlsMismatch => {
+            "add `tls=true` to the options of `--store` if the server uses TLS, or remove it if it does not"
+        }
+        Trouble::Certificate => {
+            "add `tlsCAFile=FILE` with the server's CA certificates to the options of `--store`"
+        }
+        Trouble::Version => {
+            "use MongoDB 4.4 or later, or a compatible server that reports at least wire version 9"
+        }
+        Trouble::Credentials => {
+            "correct user and password in `--store`, and `authSource` if the user is not one of the database `admin`"
+        }
+        Trouble::AuthenticationMissing | Trouble::Forbidden => FORBIDDEN,
+        _ => CONNECT,
+    }
+}
+
+/// Hint for a server that wants a user, or one with more rights.
+const FORBIDDEN: &str = "put a user with the role `readWrite` on the database into the address: `mongodb://USER:PASSWORD@HOST`";
+
+/// Returns the hint for a command that failed after the connection was made.
+pub fn command_hint(trouble: Trouble) -> Option<&'static str> {
+    match trouble {
+        Trouble::Forbidden | Trouble::AuthenticationMissing => Some(FORBIDDEN),
+        Trouble::Silent => {
+            Some("check whether the store is stuck or overloaded, or raise `--request-timeout`")
+        }
+        trouble => Some(connect_hint(trouble)),
     }
 }

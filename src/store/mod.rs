@@ -3,8 +3,11 @@
 mod client;
 pub mod container;
 mod error;
+mod failure;
+mod outcome;
 mod pool;
 
-pub use client::{Connection, Documents, InsertOutcome, Updated, Upsert};
-pub use error::Error;
+pub use client::{Connection, Documents};
+pub use error::{Error, command_hint as hint};
+pub use outcome::{InsertOutcome, Refusal, StoredIdentity, Updated, Upsert};
 pub use pool::Checkouts;

@@ -18,6 +18,7 @@ use mongodb::event::cmap::CmapEvent;
 use mongodb::options::ClientOptions;
 
 use crate::cause::{Cause, within};
+use crate::store::failure::cause;
 
 /// Timeouts in a row after which a client counts as stuck.
 const STUCK_AFTER: u32 = 2;
@@ -167,7 +168,7 @@ impl Pool {
     fn replace_client(&self) {
         match open(&self.shared.options, &self.shared.counts) {
             Ok(fresh) => {
-                tracing::warn!("replaced the connections to the store after repeated timeouts");
+                tracing::info!("replaced the connections to the store after repeated timeouts");
                 let mut client = self
                     .shared
                     .client
@@ -184,11 +185,6 @@ fn open(options: &ClientOptions, counts: &Arc<Counts>) -> Result<Client, DriverE
     let mut options = options.clone();
     options.cmap_event_handler = Some(counts.handler(&options));
     Client::with_options(options)
-}
-
-/// Converts a driver's error without the server's response in full, which may hold documents.
-pub fn cause(error: &DriverError) -> Cause {
-    Cause::Other(error.kind.to_string())
 }
 
 #[cfg(test)]

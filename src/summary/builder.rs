@@ -7,7 +7,7 @@ use crate::measure::Recording;
 use crate::pipeline::{Context, Workload};
 use crate::record::HASHES_CONTENT;
 use crate::report::{
-    CpuPerRecord, Durability, FORMAT_VERSION, Facts, Report, Run, Status, Topology, Warning,
+    CpuPerRecord, Durability, FORMAT_VERSION, Facts, Pace, Report, Run, Status, Topology, Warning,
     rfc3339,
 };
 use crate::settings::Invocation;
@@ -36,8 +36,10 @@ pub struct Process<'a, S> {
 pub(super) struct ReportBuilder<'a> {
     /// The report so far. Commands set the fields that the others do not have.
     pub(super) report: Report,
-    /// Requested records per second; `None` for an unlimited rate.
-    pub(super) target_rate: Option<f64>,
+    /// Whether the load has no schedule.
+    pub(super) unlimited_rate: bool,
+    /// How the stored records compare with the schedule; `None` without a schedule.
+    pub(super) pace: Option<Pace>,
     /// Use of the connections to the store.
     pub(super) checkouts: Checkouts,
     baseline: &'a Baseline,
@@ -80,6 +82,7 @@ impl<'a> ReportBuilder<'a> {
             faults: None,
             thresholds: Vec::new(),
             warnings: Vec::new(),
+            outages: Vec::new(),
             intervals: Vec::new(),
             produced: None,
             consumed: None,
@@ -87,7 +90,8 @@ impl<'a> ReportBuilder<'a> {
         };
         Self {
             report,
-            target_rate: None,
+            unlimited_rate: false,
+            pace: None,
             checkouts: Checkouts::default(),
             baseline,
         }
@@ -97,7 +101,8 @@ impl<'a> ReportBuilder<'a> {
     pub(super) fn finish(mut self, cpu: &CpuUse, records: u64) -> Report {
         self.report.cpu = cpu.per_record(self.baseline, records);
         let facts = Facts {
-            target_rate: self.target_rate,
+            unlimited_rate: self.unlimited_rate,
+            pace: self.pace,
             client_cpu_share: Some(cpu.share(self.baseline)),
             mongo_pool_wait_share: pool_wait_share(self.checkouts),
             unaudited: !HASHES_CONTENT,

@@ -1,10 +1,11 @@
 //! Report of `convoy consume`.
 
 use crate::pipeline::{self, Context};
-use crate::report::{Consumed, Durability, Ownership, Report, Status, rfc3339};
+use crate::report::{Consumed, Durability, Lag, Ownership, PartitionLag, Report, Status, rfc3339};
 use crate::settings::ConsumeSettings;
 use crate::summary::builder::{Process, ReportBuilder};
 use crate::summary::cpu::CpuUse;
+use crate::summary::measurements::summarize_consumer;
 use crate::summary::topology;
 
 /// Builds the report of a consumer process that started at an instant of the run's clock.
@@ -26,16 +27,18 @@ pub fn consumer_report(
     let mut builder = ReportBuilder::new(process, status, topology, recording);
     builder.checkouts = consumed.checkouts;
     let report = &mut builder.report;
+    report.summary = summarize_consumer(recording);
     report.run.started_at = rfc3339(context.clock.unix_ms(started));
     report.durability = Durability {
         broker: "as the cluster is configured".to_owned(),
-        store: "w: majority, j: true".to_owned(),
+        store: "w: majority, j: true requested".to_owned(),
     };
     let to_first = recording
         .first_stored
         .map(|first| first.saturating_sub(started));
     report.summary.startup_to_first_stored_ms = to_first.map(|nanos| nanos as f64 / 1e6);
     report.intervals.clone_from(&consumed.intervals);
+    report.outages.clone_from(&consumed.outages);
     let date = |stamp: Option<u64>| stamp.map(|stamp| context.clock.unix_ms(stamp));
     report.consumed = Some(Consumed {
         group: settings.group.clone(),
@@ -45,11 +48,30 @@ pub fn consumer_report(
             .iter()
             .map(|owned| ownership(context, owned))
             .collect(),
+        lag: Some(lag(context, session)),
         first_intended_unix_ms: date(recording.first_intended),
         last_stored_unix_ms: date(recording.last_stored),
     });
     let stored = report.counters.stored;
     builder.finish(cpu, stored)
+}
+
+fn lag(context: &Context, session: &pipeline::SessionOutcome) -> Lag {
+    let partition = |left: &pipeline::PartitionLag| PartitionLag {
+        topic: context.topic(left.partition).to_owned(),
+        partition: left.partition.number,
+        committed: left.committed,
+        end: left.end,
+        records: left.records(),
+    };
+    Lag {
+        records: session
+            .lag
+            .iter()
+            .map(pipeline::PartitionLag::records)
+            .sum(),
+        partitions: session.lag.iter().map(partition).collect(),
+    }
 }
 
 fn ownership(context: &Context, owned: &pipeline::Ownership) -> Ownership {

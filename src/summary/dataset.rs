@@ -19,6 +19,9 @@ pub fn describe_dataset(workload: Option<&Workload>) -> Dataset {
             .max()
             .and_then(|columns| u32::try_from(columns).ok())
             .unwrap_or_default(),
+        bad_rows: datasets()
+            .map(|dataset| dataset.assumptions().bad_rows())
+            .sum(),
         hash: format!("{hash:016x}"),
     }
 }

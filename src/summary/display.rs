@@ -10,7 +10,7 @@ use crate::measure::{Histogram, Interval, RunClock, Stages};
 use crate::pipeline::{Context, INTERVAL, Observer, Phase, TopicPartition, Totals};
 use crate::report::{LatencyLog, PartialFile};
 use crate::summary::cpu::CpuUse;
-use crate::terminal::{self, Arrived, Expected, Progress, Snapshot, Terminal};
+use crate::terminal::{self, Arrived, Expected, Progress, Snapshot, Terminal, Waiting};
 
 /// Expected lengths of the phases with load.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,6 +55,7 @@ pub struct Display {
     terminal: Terminal,
     expected: ExpectedPhases,
     arrived: Arrived,
+    shows_lag: bool,
 }
 
 #[derive(Debug)]
@@ -63,7 +64,10 @@ struct State {
     log: Option<LatencyLog<PartialFile>>,
     /// CPU time at the start of the audit.
     cpu: Option<CpuUse>,
+    phase: Phase,
     phase_began: u64,
+    /// Backlog at the start of the phase.
+    backlog: u64,
     emitted_before: u64,
     stored_before: u64,
     emitted: u64,
@@ -82,7 +86,9 @@ impl Display {
             progress: Progress::new(terminal.clone()),
             log: Some(log),
             cpu: None,
+            phase: Phase::Preparing,
             phase_began: clock.now(),
+            backlog: 0,
             emitted_before: 0,
             stored_before: 0,
             emitted: 0,
@@ -94,7 +100,15 @@ impl Display {
             terminal: terminal.clone(),
             expected,
             arrived: Arrived::Stored,
+            shows_lag: false,
         }
+    }
+
+    /// Shows the lag instead of the backlog, for a process that does not emit.
+    #[must_use]
+    pub fn showing_lag(mut self) -> Self {
+        self.shows_lag = true;
+        self
     }
 
     /// Shows acknowledged instead of stored records, for a process that does not store.
@@ -114,6 +128,14 @@ impl Display {
         let mut state = self.lock();
         state.progress.finish();
         (state.log.take(), state.cpu.take())
+    }
+
+    /// Returns how many records have reached their last step in this process.
+    fn arrived(&self, totals: &Totals) -> u64 {
+        match self.arrived {
+            Arrived::Stored => totals.stored,
+            Arrived::Acknowledged => totals.acked,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -137,6 +159,7 @@ impl Observer for Display {
         if phase == Phase::Auditing {
             state.cpu = Some(CpuUse::read(self.clock));
         }
+        state.phase = phase;
         state.phase_began = self.clock.now();
         state.emitted_before = state.emitted;
         state.stored_before = state.stored;
@@ -147,12 +170,27 @@ impl Observer for Display {
         self.terminal.say(ownership(context, owned));
     }
 
+    fn totals(&self, totals: &Totals, complete: bool) {
+        let mut state = self.lock();
+        state.emitted = totals.emitted;
+        state.stored = self.arrived(totals);
+        state.backlog = totals.emitted.saturating_sub(totals.arrived);
+        let stored = state.stored - state.stored_before;
+        state.progress.settle(stored, complete);
+    }
+
+    fn audited(&self, read: u64, stored: u64) {
+        let of = stored.max(read);
+        self.lock().progress.done(read, of, "documents read");
+    }
+
     fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals) {
         let mut state = self.lock();
         state.emitted = totals.emitted;
-        let (total, last_second) = match self.arrived {
-            Arrived::Stored => (totals.stored, interval.stored),
-            Arrived::Acknowledged => (totals.acked, interval.acked),
+        let total = self.arrived(totals);
+        let last_second = match self.arrived {
+            Arrived::Stored => interval.stored,
+            Arrived::Acknowledged => interval.acked,
         };
         state.stored = total;
         let snapshot = Snapshot {
@@ -160,11 +198,22 @@ impl Observer for Display {
             emitted: totals.emitted - state.emitted_before,
             stored: total - state.stored_before,
             arrived: self.arrived,
-            backlog: interval.backlog,
+            waiting: if self.shows_lag {
+                Waiting::Lag(interval.lag)
+            } else {
+                Waiting::Backlog(interval.backlog)
+            },
             rate: last_second as f64 / INTERVAL.as_secs_f64(),
-            end_to_end_p99_us: interval.end_to_end_latency_p99_us,
+            end_to_end_p99_us: interval.stages.end_to_end_latency.p99_us,
         };
-        state.progress.update(&snapshot);
+        match state.phase {
+            Phase::Draining => {
+                let done = state.backlog.saturating_sub(interval.backlog);
+                let (of, things) = (state.backlog, self.arrived.to_string());
+                state.progress.done(done, of, &things);
+            }
+            _ => state.progress.update(&snapshot),
+        }
         if let Some(log) = &mut state.log {
             let start = Duration::from_secs_f64(interval.start_s);
             if let Err(error) = log.write(start, INTERVAL, stages) {

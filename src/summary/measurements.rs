@@ -3,12 +3,22 @@
 use std::time::Duration;
 
 use crate::measure::Recording;
-use crate::report::Summary;
+use crate::report::{Pace, Summary};
 use crate::summary::machine;
 
-/// Returns the results of a recording.
+/// Returns the results of a recording. Its throughput counts from the first intended instant.
 pub(super) fn summarize(recording: &Recording) -> Summary {
-    let duration = Duration::from_nanos(recording.duration_ns()).as_secs_f64();
+    summarize_over(recording, recording.duration_ns())
+}
+
+/// Returns the results of a consumer. Its throughput counts from its first fetch: records may have
+/// waited for it.
+pub(super) fn summarize_consumer(recording: &Recording) -> Summary {
+    summarize_over(recording, recording.consuming_ns())
+}
+
+fn summarize_over(recording: &Recording, duration_ns: u64) -> Summary {
+    let duration = Duration::from_nanos(duration_ns).as_secs_f64();
     let per_second = |count: u64| {
         if duration > 0.0 {
             count as f64 / duration
@@ -25,5 +35,56 @@ pub(super) fn summarize(recording: &Recording) -> Summary {
         startup_to_first_stored_ms: None,
         peak_resident_bytes: machine::peak_resident_bytes(),
         stages: recording.stages.summary(),
+    }
+}
+
+/// Compares the schedule of the measured records with the times at which they were stored.
+pub(super) fn pace(recording: &Recording) -> Option<Pace> {
+    let span = |first: Option<u64>, last: Option<u64>| {
+        Some(Duration::from_nanos(last?.saturating_sub(first?)).as_secs_f64())
+    };
+    Some(Pace {
+        records: recording.stored,
+        scheduled_s: span(recording.first_intended, recording.last_intended)?,
+        stored_s: span(recording.first_measured, recording.last_stored)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// 2,000 records that were produced over 80 s, and read and stored in 5 s an hour later.
+    fn waiting() -> Recording {
+        let mut recording = Recording::default();
+        for record in 0..2_000 {
+            let intended = record * SECOND / 25;
+            let fetched = 3_600 * SECOND + record * SECOND / 400;
+            recording.count_stored(intended, fetched, fetched + SECOND / 100, 100);
+        }
+        recording
+    }
+
+    #[test]
+    fn throughput_of_a_consumer_is_that_of_its_own_time() {
+        let summary = summarize_consumer(&waiting());
+        let rate = summary.throughput_records_per_second;
+        assert!((395.0..405.0).contains(&rate), "{rate}");
+        assert!((4.9..5.1).contains(&summary.duration_s), "{summary:?}");
+        let nothing = summarize_consumer(&Recording::default());
+        assert!(nothing.duration_s.abs() < 1e-9, "{nothing:?}");
+    }
+
+    #[test]
+    fn constant_latency_does_not_change_the_pace() {
+        let mut recording = Recording::default();
+        for record in 0..100 {
+            let intended = record * SECOND / 10;
+            recording.count_stored(intended, intended, intended + 3 * SECOND, 100);
+        }
+        let pace = pace(&recording).unwrap();
+        assert!((pace.stored_s - pace.scheduled_s).abs() < 1e-9, "{pace:?}");
     }
 }

@@ -7,7 +7,7 @@ use crate::report::{
 use crate::settings::Format;
 use crate::terminal::Terminal;
 
-/// Prints a report on stdout, then writes its files.
+/// Prints a report on stdout, writes its files, and says on stderr why it failed.
 ///
 /// A full disk or a closed stdout costs one of both, not the report.
 pub fn present_report(
@@ -17,8 +17,9 @@ pub fn present_report(
     format: Format,
     terminal: &Terminal,
 ) -> Result<(), Error> {
+    let page = terminal.page();
     let printed = terminal.data(|stdout| match format {
-        Format::Text => write_text(report, &[], stdout),
+        Format::Text => write_text(report, &[], &page, stdout),
         Format::Json => write_json(report, stdout),
     });
     let written = directory.write(report, log).map_err(Error::Report);
@@ -31,6 +32,9 @@ pub fn present_report(
         }),
         _ => Ok(()),
     };
+    for reason in report.failures() {
+        terminal.failure(&reason);
+    }
     written?;
     printed.and(listed).map_err(Error::Stdout)
 }

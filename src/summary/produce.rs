@@ -24,6 +24,7 @@ pub fn producer_report(
     };
     let topology = topology::produce(process.context, settings);
     let mut builder = ReportBuilder::new(process, status, topology, &produced.recording);
+    builder.unlimited_rate = settings.load.target_rate().is_none();
     let report = &mut builder.report;
     report.run.seed = settings.load.seed;
     report.durability = Durability {
@@ -32,6 +33,7 @@ pub fn producer_report(
     };
     report.summary.readings_emitted = produced.ledger.emitted;
     report.intervals.clone_from(&produced.intervals);
+    report.outages.clone_from(&produced.outages);
     report.produced = process
         .workload
         .map(|workload| account(process.context, workload, settings, produced));

@@ -9,7 +9,7 @@ use crate::report::{BackendKind, Report, Status, Topology};
 use crate::settings::SimulateSettings;
 use crate::summary::builder::{Process, ReportBuilder};
 use crate::summary::cpu::CpuUse;
-use crate::summary::topology;
+use crate::summary::{measurements, topology};
 
 /// Builds the report of a run through the pipeline.
 pub fn simulate_report(
@@ -41,6 +41,7 @@ pub fn simulate_report(
     report.summary.startup_to_first_stored_ms =
         recording.first_stored.map(|first| first as f64 / 1e6);
     report.intervals.clone_from(&outcome.intervals);
+    report.outages.clone_from(&outcome.outages);
     let stored = report.counters.stored;
     builder.finish(cpu, stored)
 }
@@ -75,7 +76,8 @@ fn start<'a>(
 ) -> ReportBuilder<'a> {
     let load = &process.settings.load;
     let mut builder = ReportBuilder::new(process, status, topology, recording);
-    builder.target_rate = load.target_rate();
+    builder.unlimited_rate = load.target_rate().is_none();
+    builder.pace = measurements::pace(recording).filter(|_| !builder.unlimited_rate);
     let report = &mut builder.report;
     report.run.seed = load.seed;
     report.thresholds = process.settings.thresholds(&report.summary, &verdict);

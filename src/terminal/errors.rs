@@ -11,35 +11,22 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
-/// Escape sequence for bold red.
-const RED: &str = "\x1b[1;31m";
-
-/// Escape sequence for bold cyan.
-const CYAN: &str = "\x1b[1;36m";
-
-/// Escape sequence that resets the color.
-const PLAIN: &str = "\x1b[0m";
+use crate::text::{Ink, Page};
 
 /// Returns an error with its causes and a hint, without a final newline.
-pub fn render(error: &dyn Error, hint: Option<&str>, colored: bool) -> String {
-    let mut text = format!("{} {error}", label("error:", RED, colored));
+pub fn render(error: &dyn Error, hint: Option<&str>, page: &Page) -> String {
+    let mut text = format!("{} {error}", page.paint(Ink::Bad, "error:"));
     let mut cause = error.source();
     while let Some(error) = cause {
         let _ = write!(text, "\n  caused by: {}", error.to_string().trim_end());
         cause = error.source();
     }
     if let Some(hint) = hint {
-        let _ = write!(text, "\n\n{} {hint}", label("hint:", CYAN, colored));
+        let _ = write!(text, "\n\n{} {hint}", page.paint(Ink::Hint, "hint:"));
     }
+    let mut text = page.paragraphs(&text, 2);
+    text.truncate(text.trim_end().len());
     text
-}
-
-fn label(text: &str, color: &str, colored: bool) -> String {
-    if colored {
-        format!("{color}{text}{PLAIN}")
-    } else {
-        text.to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -58,7 +45,7 @@ mod tests {
 
     #[test]
     fn error_is_rendered_with_causes_and_hint() {
-        let text = render(&port_in_use(), Some("name another port"), false);
+        let text = render(&port_in_use(), Some("name another port"), &Page::default());
         insta::assert_snapshot!(text, @"
         error: failed to listen on `127.0.0.1:9092`
           caused by: address in use
@@ -69,11 +56,11 @@ mod tests {
 
     #[test]
     fn colored_text_equals_plain_text_plus_escape_sequences() {
-        let colored = render(&port_in_use(), Some("stop it"), true);
-        let mut plain = colored;
-        for code in [RED, CYAN, PLAIN] {
-            plain = plain.replace(code, "");
-        }
-        assert_eq!(plain, render(&port_in_use(), Some("stop it"), false));
+        let colored = render(&port_in_use(), Some("stop it"), &Page::new(None, true));
+        assert!(colored.starts_with("\x1b["), "{colored}");
+        let escape = regex::Regex::new("\x1b\\[[0-9;]*m").unwrap();
+        let plain = escape.replace_all(&colored, "");
+        let expected = render(&port_in_use(), Some("stop it"), &Page::default());
+        assert_eq!(plain, expected);
     }
 }

@@ -17,6 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use crate::cause::one_line;
 use crate::terminal::streams::{Terminal, Verbosity};
 
 /// Directory of the log files.
@@ -132,10 +133,11 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let level = *event.metadata().level();
-        let count = if level <= Level::WARN {
+        let outage = event.metadata().target() == "convoy::outage";
+        let count = if level <= Level::WARN && !outage {
             self.count(event)
         } else {
-            // Debug and trace messages were asked for.
+            // Debug and trace messages were asked for; a server has few outages.
             0
         };
         if count > MAX_REPEATS {
@@ -148,10 +150,11 @@ where
             Level::DEBUG => "debug",
             Level::TRACE => "trace",
         };
-        write!(writer, "{label}: ")?;
+        let mut text = String::new();
         context
             .field_format()
-            .format_fields(writer.by_ref(), event)?;
+            .format_fields(Writer::new(&mut text), event)?;
+        write!(writer, "{label}: {}", one_line(&text))?;
         if count == MAX_REPEATS {
             write!(writer, " (further ones are only in the log file)")?;
         }
@@ -174,7 +177,7 @@ struct StderrLine<'terminal>(&'terminal Terminal);
 
 impl Write for StderrLine<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_stderr(bytes);
+        self.0.write_lines(&String::from_utf8_lossy(bytes));
         Ok(bytes.len())
     }
 

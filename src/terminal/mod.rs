@@ -7,9 +7,11 @@
 mod errors;
 mod logging;
 mod progress;
+mod reading;
 mod streams;
 
 pub use errors::render as render_error;
 pub use logging::{LOG_DIRECTORY, start_logging};
-pub use progress::{Arrived, Expected, Phase, Progress, Snapshot};
-pub use streams::{ProgressMode, Terminal, Verbosity};
+pub use progress::{Arrived, Expected, Phase, Progress, Snapshot, Waiting};
+pub use reading::Reading;
+pub use streams::{Colors, ProgressMode, Terminal, Verbosity};

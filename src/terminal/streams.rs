@@ -3,11 +3,14 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::str::FromStr;
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use rustix::termios::tcgetwinsize;
 
 use crate::terminal::errors::render;
+use crate::text::{Ink, Page};
 
 /// Form of the progress display.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,31 +57,64 @@ pub enum Verbosity {
     Trace,
 }
 
+/// When a stream gets colors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Colors {
+    /// If it is a terminal.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Colors {
+    fn on(self, is_terminal: bool) -> bool {
+        match self {
+            Self::Auto => is_terminal,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
 /// Stdout and stderr. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Terminal {
     pub(super) bars: MultiProgress,
     pub(super) draws_bars: bool,
     pub(super) verbosity: Verbosity,
-    colored: bool,
+    colors: Colors,
 }
 
 impl Terminal {
-    /// Detects whether stderr is a terminal. Colors need a terminal and `colored`.
-    pub fn new(mode: ProgressMode, colored: bool) -> Self {
-        let stderr_is_terminal = io::stderr().is_terminal();
-        let draws_bars = mode == ProgressMode::Auto && stderr_is_terminal;
+    /// Detects whether stderr is a terminal that can move its cursor: with `TERM=dumb` it gets plain
+    /// lines.
+    pub fn new(mode: ProgressMode, colors: Colors) -> Self {
+        let stderr = ProgressDrawTarget::stderr();
+        let draws_bars = mode == ProgressMode::Auto && !stderr.is_hidden();
         let target = if draws_bars {
-            ProgressDrawTarget::stderr()
+            stderr
         } else {
             ProgressDrawTarget::hidden()
         };
         Self {
             bars: MultiProgress::with_draw_target(target),
             draws_bars,
-            colored: colored && stderr_is_terminal,
+            colors,
             verbosity: Verbosity::default(),
         }
+    }
+
+    /// Returns width and colors of stdout.
+    pub fn page(&self) -> Page {
+        page(&io::stdout(), self.colors)
+    }
+
+    /// Returns width and colors of stderr.
+    pub(super) fn stderr_page(&self) -> Page {
+        page(&io::stderr(), self.colors)
     }
 
     /// Sets how much stderr gets.
@@ -104,16 +140,34 @@ impl Terminal {
         }
     }
 
-    /// Writes lines to stderr, unless it gets errors only.
+    /// Writes lines to stderr, wrapped to its width, unless it gets errors only.
     pub fn say(&self, text: impl fmt::Display) {
         if self.verbosity > Verbosity::Errors {
-            self.write_stderr(format!("{text}\n").as_bytes());
+            self.write_lines(&text.to_string());
         }
+    }
+
+    /// Writes why a command fails that has no error to show.
+    pub fn failure(&self, reason: &str) {
+        self.write_lines(&format!("error: {reason}"));
+    }
+
+    /// Writes lines to stderr, wrapped to its width. Labels of errors and warnings are colored.
+    pub(super) fn write_lines(&self, text: &str) {
+        let page = self.stderr_page();
+        let labels = [("error:", Ink::Bad), ("warning:", Ink::Caution)];
+        let mut text = page.paragraphs(text, 2);
+        for (label, ink) in labels {
+            if let Some(rest) = text.strip_prefix(label) {
+                text = page.paint(ink, label) + rest;
+            }
+        }
+        self.write_stderr(text.as_bytes());
     }
 
     /// Writes an error with its causes and a hint to stderr.
     pub fn error(&self, error: &dyn Error, hint: Option<&str>) {
-        let text = render(error, hint, self.colored);
+        let text = render(error, hint, &self.stderr_page());
         self.write_stderr(format!("{text}\n").as_bytes());
     }
 
@@ -122,4 +176,16 @@ impl Terminal {
             let _unwritable = io::stderr().lock().write_all(bytes);
         });
     }
+}
+
+/// Returns width and colors of a stream; without a width if it is not a terminal.
+fn page(stream: &(impl IsTerminal + AsFd), colors: Colors) -> Page {
+    let is_terminal = stream.is_terminal();
+    let size = tcgetwinsize(stream).ok().filter(|_| is_terminal);
+    let columns = size.map(|size| usize::from(size.ws_col));
+    // A pseudo-terminal that was never resized has no columns.
+    Page::new(
+        columns.filter(|columns| *columns > 0),
+        colors.on(is_terminal),
+    )
 }

@@ -27,6 +27,7 @@ mod place;
 mod processes;
 mod readme;
 mod reports;
+mod screens;
 mod secrets;
 mod serving;
 mod simulate;

@@ -201,12 +201,34 @@ fn stall(place: &Place, rows: &str, rate: u64, lasts: Duration, request_timeout:
     assert!(*backlog.iter().max().unwrap() >= rate * (lasts.as_secs() - 1));
     assert_eq!(backlog.last(), Some(&0));
     assert!(memory < MEMORY, "{memory}");
+    assert_outage_is_named(&report, lasts);
     runtime.block_on(store.stop()).unwrap();
     let waiting = backlog.iter().max().unwrap();
     format!(
         "publish delay p99 {delay} us, resident memory at most {} MiB, backlog at most {waiting}",
         memory >> 20
     )
+}
+
+/// The report names the store and the time, blames nothing else, and invents no latencies.
+fn assert_outage_is_named(report: &Value, lasts: Duration) {
+    let outages = report["outages"].as_array().unwrap();
+    let outage = outages.iter().find(|it| it["server"] == "store").unwrap();
+    let length = outage["to_s"].as_f64().unwrap() - outage["from_s"].as_f64().unwrap();
+    assert!((length - lasts.as_secs_f64()).abs() <= 2.0, "{outage}");
+    let warnings = report["warnings"].as_array().unwrap();
+    let codes: Vec<&str> = warnings
+        .iter()
+        .filter_map(|it| it["code"].as_str())
+        .collect();
+    assert!(codes.contains(&"outage"), "{codes:?}");
+    for blamed in ["generator_limited", "rate_not_sustained", "backlog_grew"] {
+        assert!(!codes.contains(&blamed), "{codes:?}");
+    }
+    for interval in report["intervals"].as_array().unwrap() {
+        let unknown = interval["end_to_end_latency_p99_us"].is_null();
+        assert_eq!(unknown, interval["stored"] == 0, "{interval}");
+    }
 }
 
 /// Row 17 of the fault matrix: the second signal does not wait for a store that never responds.

@@ -115,6 +115,10 @@ fn exceeded_threshold_fails_the_run() {
             .contains("--min-throughput 1,000,000 records/s: FAILED"),
         "{outcome}"
     );
+    // The report may be in a file: the reason is on stderr as well.
+    let last = outcome.stderr.lines().last().unwrap();
+    let reason = "error: --min-throughput 1,000,000 records/s: failed with ";
+    assert!(last.starts_with(reason), "{outcome}");
 }
 
 #[test]

@@ -6,16 +6,19 @@ set -euo pipefail
 source "$(dirname "$0")/expect.sh"
 # shellcheck source=ferretdb-node.sh
 source "$(dirname "$0")/ferretdb-node.sh"
+# shellcheck source=redelivery.sh
+source "$(dirname "$0")/redelivery.sh"
 
 convoy=$(realpath "${1:-target/release/convoy}")
 cd "$(dirname "$0")/../.."
 directory=$(mktemp -d)
-trap 'stop_ferretdb; rm -rf "$directory"' EXIT
+trap 'stop_up; stop_ferretdb; rm -rf "$directory"' EXIT
 start_ferretdb "$directory"
 echo "FerretDB $FERRETDB_VERSION (SQLite) at $FERRETDB"
 
+# Each run has its own collection: FerretDB reads a whole collection for most queries.
 run() {
-    "$convoy" simulate --broker embedded --store "mongodb://$FERRETDB/" --progress never \
+    "$convoy" simulate --collection "sensor$RANDOM" --broker embedded --store "mongodb://$FERRETDB/" --progress never \
         --output "$directory/runs" "$@" >"$directory/report"
     clean "$directory/report"
 }
@@ -28,3 +31,5 @@ run --vehicles 1000 --rate max --records 20000
 
 step 'Confluent wire format'
 run --encoding confluent --rate 20 --records 2000
+
+check_redelivery "$FERRETDB" "$directory"

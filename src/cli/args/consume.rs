@@ -115,7 +115,9 @@ pub struct LengthArgs {
     #[arg(value_parser = parse::count::<u64>, allow_negative_numbers = true)]
     pub records: Option<u64>,
 
-    /// Stop after receiving nothing for this long.
+    /// Stop after receiving nothing for this long, once every record is stored.
+    ///
+    /// A broker or a store that does not respond is not idle.
     #[arg(long, value_name = "TIME")]
     #[arg(value_parser = parse::span)]
     pub idle: Option<Duration>,

@@ -33,8 +33,9 @@ Examples:
 /// Commands for datasets.
 #[derive(Subcommand)]
 pub enum DatasetCommandArgs {
-    /// Show topics, rows, labels, columns and column types.
+    /// Show topics, rows, labels and columns with their types, and what was assumed about them.
     #[command(max_term_width = 100, after_help = INSPECT_EXAMPLES)]
+    #[command(mut_arg("file_encoding", |arg| arg.alias("encoding")))]
     Inspect {
         /// CSV file, folder of CSV files, folder of topic folders, or `-` for stdin.
         #[arg(value_name = "PATH", default_value = SAMPLE_PATH)]
@@ -50,13 +51,14 @@ pub enum DatasetCommandArgs {
     },
     /// Print the JSON Schema (draft-07) that `--encoding confluent` registers.
     #[command(max_term_width = 100, after_help = SCHEMA_EXAMPLES)]
+    #[command(mut_arg("file_encoding", |arg| arg.alias("encoding")))]
     Schema {
         /// CSV file, folder of CSV files, folder of topic folders, or `-` for stdin.
         #[arg(value_name = "PATH", default_value = SAMPLE_PATH)]
         path: PathBuf,
         #[command(flatten)]
         read: Box<DatasetArgs>,
-        /// Use strings for all values, `na` included, and require no column.
+        /// Use strings for all values, and require no column.
         #[arg(long)]
         all_strings: bool,
     },

@@ -72,9 +72,10 @@ pub struct LoadArgs {
     #[arg(value_parser = parse::value::<Key>)]
     pub key: Key,
 
-    /// CSV file, folder of CSV files, or folder of topic folders.
+    /// CSV file, folder of CSV files, folder of topic folders, or `-` for stdin.
     ///
-    /// The default is built into the executable. The name of a folder of CSV files is its topic.
+    /// The default is built into the executable. The name of a file, or of a folder of CSV files,
+    /// is its topic.
     #[arg(long, value_name = "PATH", default_value = SAMPLE_PATH)]
     pub dataset: PathBuf,
 
@@ -87,6 +88,10 @@ pub struct LoadArgs {
 /// When requests to the broker fail, and when an interrupted command is aborted.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Timeouts")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fields are named as their options"
+)]
 pub struct TimeoutArgs {
     /// Timeout of one request to the broker; convoy retries the request after it.
     #[arg(
@@ -191,6 +196,7 @@ pub struct PublishArgs {
         default_value = "json",
         hide_short_help = true
     )]
+    #[arg(value_parser = parse::encoding)]
     pub encoding: Encoding,
 }
 

@@ -81,7 +81,7 @@ pub struct PartArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Pipeline")]
 pub struct TopicNameArgs {
-    /// Topic [default: the name of the dataset's folder].
+    /// Topic [default: the name of the dataset's file or folder].
     #[arg(long, value_name = "NAME")]
     #[arg(value_parser = parse::topic)]
     pub topic: Option<String>,

@@ -71,7 +71,9 @@ pub struct DatasetArgs {
     pub on_bad_row: OnBadRow,
 
     /// Texts that mean a missing value, separated by commas [default: the empty text, `na`, `NA`,
-    /// `N/A`, `NaN`, `nan`, `NULL`, `null`, `None`, `-`, `?`, `#N/A`].
+    /// `n/a`, `N/A`, `NaN`, `NULL`, `None`, `-`, `?`, `#N/A` and their spellings].
+    ///
+    /// The list replaces the default; `,x` is the empty text and `x`.
     #[arg(long, value_name = "TEXT,…", hide_short_help = true)]
     #[arg(value_parser = parse::value::<NullValues>)]
     pub null_values: Option<NullValues>,
@@ -87,11 +89,16 @@ pub struct DatasetArgs {
     pub decimal_comma: bool,
 
     /// Rename columns: `OLD=NEW`, separated by commas.
+    ///
+    /// Without it, dots, a leading `$` and control characters become `_`, `_id` and `_convoy` get a
+    /// `_` at their end, a column without a name is `column_N`, and a repeated name gets `_2`.
     #[arg(long, value_name = "OLD=NEW,…", hide_short_help = true)]
     #[arg(value_parser = parse::value::<Renames>)]
     pub rename: Vec<Renames>,
 
     /// Column that labels the rows, for the counts of the report [default: `class`].
+    ///
+    /// It has at most 64 distinct values. Rows without a label count as `(missing)`.
     #[arg(long, value_name = "COLUMN", hide_short_help = true)]
     pub label: Option<String>,
 }

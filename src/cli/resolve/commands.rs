@@ -54,7 +54,7 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
 }
 
 pub(super) fn doctor(args: DoctorArgs) -> Command {
-    Command::Doctor(DoctorSettings {
+    Command::Doctor(Box::new(DoctorSettings {
         backend: args.backend,
         dataset: args.dataset,
         read: args.read.into(),
@@ -62,7 +62,7 @@ pub(super) fn doctor(args: DoctorArgs) -> Command {
         redpanda_image: args.redpanda_image,
         mongo_image: args.mongo_image,
         format: args.format,
-    })
+    }))
 }
 
 pub(super) fn clean(args: &CleanArgs) -> Command {

@@ -18,9 +18,16 @@ use crate::containers::engine::DockerEnv;
 use crate::error::{Error, ExitStatus};
 use crate::settings::{DoctorSettings, Format};
 use crate::terminal::Terminal;
+use crate::text::{Ink, Page};
+
+/// Width of the column of levels.
+const LEVEL_WIDTH: usize = 8;
 
 /// Width of the column of subjects.
 const SUBJECT_WIDTH: usize = 18;
+
+/// Pages of fewer columns have what was seen below its subject.
+const NARROW: usize = 70;
 
 /// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -93,7 +100,7 @@ pub fn run(
     findings.extend(machine::examine());
     findings.extend(runtime.block_on(engine::examine(settings, docker_env)));
     let text = match settings.format {
-        Format::Text => text(&findings),
+        Format::Text => text(&findings, &terminal.page()),
         Format::Json => json(&findings),
     };
     terminal
@@ -110,24 +117,48 @@ fn worst(findings: &[Finding]) -> Level {
     levels.max().unwrap_or(Level::Ok)
 }
 
-fn text(findings: &[Finding]) -> String {
-    let mut lines: Vec<String> = Vec::new();
+fn text(findings: &[Finding], page: &Page) -> String {
+    let mut text = String::new();
+    // A narrow page has what was seen below its subject.
+    let column = if page.fits(NARROW) {
+        LEVEL_WIDTH + 1 + SUBJECT_WIDTH + 1
+    } else {
+        2
+    };
     for finding in findings {
-        lines.push(format!(
-            "{:<8} {:<SUBJECT_WIDTH$} {}",
-            finding.level, finding.subject, finding.seen
-        ));
-        if let Some(fix) = &finding.fix {
-            lines.push(format!("{:8} {:SUBJECT_WIDTH$} → {fix}", "", ""));
+        let level = format!("{:<LEVEL_WIDTH$}", finding.level);
+        let level = page.paint(ink(finding.level), &level);
+        let subject = finding.subject;
+        let mut seen = vec![finding.seen.clone()];
+        seen.extend(finding.fix.iter().map(|fix| format!("→ {fix}")));
+        if page.fits(NARROW) {
+            let first = seen.remove(0);
+            let line = format!("{level} {subject:<SUBJECT_WIDTH$} {first}");
+            text.push_str(&page.paragraph(&line, column));
+        } else {
+            text.push_str(&page.paragraph(&format!("{level} {subject}"), column));
+        }
+        for line in seen {
+            let line = format!("{:column$}{line}", "");
+            text.push_str(&page.paragraph(&line, 2));
         }
     }
-    lines.push(match worst(findings) {
-        Level::Ok => "convoy simulate would run".to_owned(),
-        Level::Limited => "convoy simulate would run, with the limits above".to_owned(),
-        Level::Broken => "convoy simulate would NOT run".to_owned(),
-    });
-    lines.push(String::new());
-    lines.join("\n")
+    let worst = worst(findings);
+    let line = match worst {
+        Level::Ok => "convoy simulate would run",
+        Level::Limited => "convoy simulate would run, with the limits above",
+        Level::Broken => "convoy simulate would NOT run",
+    };
+    text.push_str(&page.paragraph(&page.paint(ink(worst), line), 2));
+    text
+}
+
+fn ink(level: Level) -> Ink {
+    match level {
+        Level::Ok => Ink::Good,
+        Level::Limited => Ink::Caution,
+        Level::Broken => Ink::Bad,
+    }
 }
 
 fn json(findings: &[Finding]) -> String {
@@ -152,14 +183,19 @@ mod tests {
                 "start Docker or Podman",
             ),
         ];
-        insta::assert_snapshot!(text(&findings), @"
+        insta::assert_snapshot!(text(&findings, &Page::default()), @"
         ok       memory             20.1 GB of 24.0 GB available
         limited  engine             no container engine found
                                     → start Docker or Podman
         convoy simulate would run, with the limits above
         ");
+        for width in [40, 80] {
+            let text = text(&findings, &Page::new(Some(width), false));
+            let wide = text.lines().find(|line| line.chars().count() > width);
+            assert_eq!(wide, None, "{text}");
+        }
         findings.push(Finding::broken("dataset", "`x` is empty", "name another"));
-        assert!(text(&findings).ends_with("would NOT run\n"));
+        assert!(text(&findings, &Page::default()).ends_with("would NOT run\n"));
         assert!(json(&findings).contains("\"would_run\": false"));
     }
 }

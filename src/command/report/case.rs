@@ -1,6 +1,7 @@
 //! Input of the audit from the reports of producer processes.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit::{Ledger, Scope, Tally};
@@ -30,6 +31,7 @@ pub(super) fn build_case(run_id: &str, producers: &[&Produced]) -> Result<Case, 
         ledger: merged,
         schedules,
         after_checkpoints: 0,
+        visited: Arc::default(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! `convoy report merge`: merges the reports of one run's processes, and audits the run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use convoy_server_kit::SecretUri;
 
@@ -46,28 +46,77 @@ pub fn merge(
     Ok(exit_status(&report))
 }
 
-/// Reads the reports. If several are given, as by `runs/*`, skips the directories of killed
-/// processes, which have no report, and merged reports.
+/// Reads the reports. Of several, as by `runs/*`, those that cannot be merged are left out with a
+/// note.
 fn read(reports: &[PathBuf], terminal: &Terminal) -> Result<Vec<SavedReport>, Error> {
+    if let [only] = reports {
+        return Ok(vec![SavedReport::read(only)?]);
+    }
+    let skip = |path: &Path, reason: &str| {
+        terminal.say(format_args!("skipped `{}`: {reason}", path.display()));
+    };
+    let mut found: Vec<(PathBuf, Report)> = Vec::new();
+    for named in reports {
+        if named.is_dir() && !named.join("report.json").exists() {
+            skip(named, "it contains no report");
+            continue;
+        }
+        match read_report(named) {
+            Ok((path, _)) if found.iter().any(|(other, _)| same_file(&path, other)) => {}
+            Ok((_, report)) if report.merged.is_some() => skip(named, "it is a merged report"),
+            Ok((_, report)) if report.produced.is_none() && report.consumed.is_none() => {
+                skip(named, "it is the report of a whole run");
+            }
+            Ok(joinable) => found.push(joinable),
+            Err(error @ (report::Error::NotAReport { .. } | report::Error::Version { .. })) => {
+                skip(named, &error.to_string());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let run = latest_run(found.iter().map(|(_, report)| report)).map(str::to_owned);
     let mut saved = Vec::new();
-    for path in reports {
-        if reports.len() > 1 && path.is_dir() && !path.join("report.json").exists() {
-            let path = path.display();
-            terminal.say(format_args!("skipped `{path}`: it contains no report"));
-            continue;
+    for (path, report) in &found {
+        match run.as_deref().and_then(|run| unrelated(report, run)) {
+            Some(reason) => skip(path, &reason),
+            None => saved.push(SavedReport::read(path)?),
         }
-        let (_, report) = read_report(path)?;
-        if reports.len() > 1 && report.merged.is_some() {
-            let path = path.display();
-            terminal.say(format_args!("skipped `{path}`: it is a merged report"));
-            continue;
-        }
-        saved.push(SavedReport::read(path)?);
     }
     if saved.is_empty() {
-        return Err(Error::NothingToAudit);
+        return Err(Error::NothingToMerge);
     }
     Ok(saved)
+}
+
+/// Returns the run of the producer that started last.
+fn latest_run<'a>(reports: impl Iterator<Item = &'a Report>) -> Option<&'a str> {
+    let producers = reports.filter(|report| report.produced.is_some());
+    // RFC 3339 in UTC sorts by time.
+    let latest = producers.max_by(|one, other| one.run.started_at.cmp(&other.run.started_at));
+    latest.map(|report| report.run.id.as_str())
+}
+
+/// Returns why a report does not belong to a run; `None` if it may.
+fn unrelated(report: &Report, run: &str) -> Option<String> {
+    match &report.consumed {
+        None if report.run.id != run => Some(format!(
+            "it belongs to run `{}`, not to the latest, `{run}`; pass only its reports to merge them",
+            report.run.id
+        )),
+        Some(consumed) if !consumed.runs.contains(run) => {
+            let read_others = !consumed.runs.is_empty() || report.counters.stored > 0;
+            read_others.then(|| format!("its consumer read nothing of run `{run}`"))
+        }
+        _ => None,
+    }
+}
+
+/// Returns whether two paths lead to one file.
+fn same_file(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
 }
 
 /// Outcome of an audit.
@@ -124,6 +173,9 @@ fn audit(
 fn rows(settings: &MergeSettings, produced: &Produced, hash: &str) -> Result<Workload, String> {
     let reported = || PathBuf::from(&produced.schedule.dataset);
     let path = settings.dataset.clone().unwrap_or_else(reported);
+    if path == Path::new("-") {
+        return Err("the rows came from stdin".to_owned());
+    }
     let workload = Dataset::open(&path, &settings.read)
         .map(Workload::new)
         .map_err(|error| error.to_string())?;
@@ -161,5 +213,108 @@ fn add_audit(report: &mut Report, audited: Audited) {
     if let Some(reason) = unexamined {
         let warning = Warning::RowsNotExamined { reason };
         report.warnings.push(warning.notice());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+    use crate::report::{read_report, write_json};
+    use crate::terminal::{Colors, ProgressMode};
+
+    /// Reports as `convoy produce`, `convoy consume` and `convoy simulate` write them.
+    fn report(kind: &str, run: &str, started_at: &str) -> Report {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/report.v1.json");
+        let (_, mut report) = read_report(&golden).unwrap();
+        report.run.id = run.to_owned();
+        report.run.started_at = started_at.to_owned();
+        match kind {
+            "whole" => {}
+            "producer" => {
+                report.produced = serde_json::from_value(serde_json::json!({
+                    "shard": 0, "shards": 1, "emitted": 1, "messages": 1, "fingerprints": "0",
+                    "schedule": {
+                        "vehicles": 1, "rate": "1", "total_rate": null, "arrival": "uniform",
+                        "seed": 1, "warm_up_ns": 0, "duration_ns": null, "records": 1, "rows": 1,
+                        "dataset": "rows.csv",
+                    },
+                    "labels": {}, "label_column": null, "not_acked": 0, "dead_lettered": 0,
+                    "topics": {"rows": 1}, "epoch_unix_ms": 0, "start_ns": 0,
+                }))
+                .unwrap();
+            }
+            _ => {
+                report.consumed = serde_json::from_value(serde_json::json!({
+                    "group": "convoy", "runs": BTreeSet::from([run]), "stints": [],
+                    "first_intended_unix_ms": null, "last_stored_unix_ms": null,
+                }))
+                .unwrap();
+            }
+        }
+        report
+    }
+
+    fn merged(reports: &[(&str, &str, &str)]) -> Result<Vec<String>, Error> {
+        let runs = tempfile::tempdir().unwrap();
+        let mut paths = Vec::new();
+        for (number, (kind, run, started_at)) in reports.iter().enumerate() {
+            let directory = runs.path().join(format!("{number}-{kind}-{run}"));
+            fs::create_dir(&directory).unwrap();
+            let file = directory.join("report.json");
+            match *kind {
+                "killed" => {}
+                "other" => fs::write(&file, "{}").unwrap(),
+                _ => {
+                    let file = fs::File::create(&file).unwrap();
+                    write_json(&report(kind, run, started_at), file).unwrap();
+                    fs::write(directory.join("latency.hdr"), "").unwrap();
+                }
+            }
+            paths.push(directory);
+        }
+        let terminal = Terminal::new(ProgressMode::Never, Colors::Never);
+        let saved = read(&paths, &terminal)?;
+        let name = |saved: &SavedReport| {
+            let directory = saved.path.parent().unwrap();
+            directory
+                .file_name()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
+        };
+        Ok(saved.iter().map(name).collect())
+    }
+
+    #[test]
+    fn reports_that_cannot_be_merged_are_left_out() {
+        let found = merged(&[
+            ("whole", "demo", "2026-11-23T01:00:00.000Z"),
+            ("producer", "night", "2026-11-23T02:00:00.000Z"),
+            ("killed", "night", ""),
+            ("other", "json", ""),
+            ("consumer", "night", "2026-11-23T02:00:00.000Z"),
+            ("whole", "demo2", "2026-11-23T09:00:00.000Z"),
+        ]);
+        assert_eq!(found.unwrap(), ["1-producer-night", "4-consumer-night"]);
+    }
+
+    #[test]
+    fn of_several_runs_the_latest_is_merged() {
+        let found = merged(&[
+            ("producer", "monday", "2026-11-23T02:00:00.000Z"),
+            ("consumer", "monday", "2026-11-23T02:00:00.000Z"),
+            ("producer", "tuesday", "2026-11-24T02:00:00.000Z"),
+            ("consumer", "tuesday", "2026-11-24T02:00:00.000Z"),
+        ]);
+        assert_eq!(found.unwrap(), ["2-producer-tuesday", "3-consumer-tuesday"]);
+    }
+
+    #[test]
+    fn nothing_to_merge_is_an_error() {
+        let found = merged(&[("whole", "demo", ""), ("killed", "night", "")]);
+        assert!(matches!(found, Err(Error::NothingToMerge)), "{found:?}");
     }
 }

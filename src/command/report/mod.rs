@@ -13,8 +13,9 @@ use crate::terminal::Terminal;
 /// Shows a saved report as text.
 pub fn show(settings: &ShowSettings, terminal: &Terminal) -> Result<ExitStatus, Error> {
     let (path, report) = read_report(&settings.report)?;
+    let page = terminal.page();
     terminal
-        .data(|stdout| write_text(&report, &[path], stdout))
+        .data(|stdout| write_text(&report, &[path], &page, stdout))
         .map_err(Error::Stdout)?;
     Ok(ExitStatus::Success)
 }

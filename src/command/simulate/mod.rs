@@ -22,7 +22,7 @@ use crate::pipeline::{
 };
 use crate::report::{LatencyLog, PartialFile, Report, RunDirectory};
 use crate::run_id::new_run_id;
-use crate::settings::{Invocation, SimulateSettings, Sink};
+use crate::settings::{BrokerChoice, Invocation, SimulateSettings, Sink, StoreChoice};
 use crate::summary::{
     Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, null_sink_report,
     present_report, simulate_report,
@@ -61,10 +61,19 @@ pub fn run(
         invocation.log_filter.as_deref(),
     );
     sweep::sweep_own_directories();
-    if let Some(warning) = open_files::allow(open_files::RUNNING) {
+    let external = matches!(settings.broker, BrokerChoice::External(_))
+        && matches!(settings.store, StoreChoice::External(_));
+    if let Some(warning) = open_files::allow_run(!external)? {
         terminal.say(warning);
     }
-    let (context, simulation) = resolve(settings, run_id, clock)?;
+    let (context, simulation) = resolve(settings, run_id, clock, terminal)?;
+    let read = &settings.load.read;
+    workload::report_bad_rows(
+        &simulation.emission.workload,
+        read,
+        directory.path(),
+        terminal,
+    )?;
     let runtimes = Runtimes::start(&ROLES)?;
     let baseline = Baseline::read(clock);
     let process = Process {
@@ -77,24 +86,7 @@ pub fn run(
     let log = directory.latency_log(clock.epoch_unix_ms())?;
     let interrupt = listen(settings, &context, &directory, terminal)?;
     let ran = match settings.sink {
-        Sink::Null => {
-            let paced = null_sink::pace(
-                clock,
-                &simulation.emission.fleet,
-                &runtimes,
-                &interrupt.requested,
-            )?;
-            let cpu = CpuUse::read(clock).with_generator(paced.generator_cpu);
-            let interrupted = interrupt.is_requested();
-            let report =
-                null_sink_report(&process, &paced.recording, paced.emitted, interrupted, &cpu);
-            Ran {
-                report,
-                log: None,
-                failure: None,
-                servers: None,
-            }
-        }
+        Sink::Null => pace(&process, &simulation.emission, &runtimes, &interrupt)?,
         Sink::Pipeline => {
             let display = Arc::new(Display::new(
                 terminal,
@@ -113,6 +105,18 @@ pub fn run(
             )?
         }
     };
+    conclude(ran, settings, &directory, &runtimes, &interrupt, terminal)
+}
+
+/// Presents the report and stops the servers.
+fn conclude(
+    ran: Ran,
+    settings: &SimulateSettings,
+    directory: &RunDirectory,
+    runtimes: &Runtimes,
+    interrupt: &Interrupt,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Error> {
     let Ran {
         report,
         log,
@@ -120,9 +124,9 @@ pub fn run(
         servers,
     } = ran;
     // The servers may fail to stop, so the figures come first.
-    let presented = present_report(&report, &directory, log, settings.report.format, terminal);
+    let presented = present_report(&report, directory, log, settings.report.format, terminal);
     let stopped = match servers {
-        Some(servers) => stop(servers, settings, &runtimes, &interrupt, terminal),
+        Some(servers) => stop(servers, settings, runtimes, interrupt, terminal),
         None => Ok(()),
     };
     let failure = failure.map_or(Ok(()), |failure| Err(failure.into()));
@@ -169,13 +173,10 @@ fn stop(
 ) -> Result<(), Error> {
     let stopping = Box::pin(servers.stop(settings.keep, terminal));
     let stopping = interrupt.stop_over.run_until_cancelled(stopping);
-    match runtimes.block_on(stopping) {
-        Some(stopped) => stopped,
-        None => {
-            terminal.say("warning: the servers did not stop in time; `convoy clean` removes what is left of them");
-            Ok(())
-        }
-    }
+    runtimes.block_on(stopping).unwrap_or_else(|| {
+        terminal.say("warning: the servers did not stop in time; `convoy clean` removes what is left of them");
+        Ok(())
+    })
 }
 
 /// A finished run.
@@ -185,6 +186,26 @@ struct Ran {
     failure: Option<pipeline::Error>,
     /// Running servers.
     servers: Option<Servers>,
+}
+
+/// Paces the fleet without a pipeline.
+fn pace(
+    process: &Process<'_, SimulateSettings>,
+    emission: &EmissionSettings,
+    runtimes: &Runtimes,
+    interrupt: &Interrupt,
+) -> Result<Ran, Error> {
+    let clock = process.context.clock;
+    let paced = null_sink::pace(clock, &emission.fleet, runtimes, &interrupt.requested)?;
+    let cpu = CpuUse::read(clock).with_generator(paced.generator_cpu);
+    let interrupted = interrupt.is_requested();
+    let report = null_sink_report(process, &paced.recording, paced.emitted, interrupted, &cpu);
+    Ok(Ran {
+        report,
+        log: None,
+        failure: None,
+        servers: None,
+    })
 }
 
 /// Starts the servers and runs the pipeline once. The servers are stopped only if it fails.
@@ -308,8 +329,9 @@ fn resolve(
     settings: &SimulateSettings,
     run_id: String,
     clock: RunClock,
+    terminal: &Terminal,
 ) -> Result<(Arc<Context>, SimulationSettings), Error> {
-    let rows = workload::open(&settings.load, settings.topic.as_deref())?;
+    let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
     let faults = settings.faults.as_ref();
     let emission = EmissionSettings {
         fleet: settings.load.fleet(rows.workload.rows(), None),

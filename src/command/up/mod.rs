@@ -63,7 +63,7 @@ pub fn run(
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, Path::new(LOG_DIRECTORY), &run_id, log_filter);
     sweep::sweep_own_directories();
-    if let Some(warning) = open_files::allow(open_files::SERVING) {
+    if let Some(warning) = open_files::allow_clients()? {
         terminal.say(warning);
     }
     let data = DataPlace::open(settings.data_dir.as_deref(), &run_id)?;
@@ -77,13 +77,11 @@ pub fn run(
     let user = user::credentials(&settings.access, &data)?;
     let starting = Box::pin(Serving::start(settings, user.as_ref(), &data, &runtimes));
     let started = runtimes.block_on(requested.run_until_cancelled(starting));
-    let serving = match started {
-        Some(serving) => serving?,
-        None => {
-            runtimes.block_on(runtimes.starts_ended());
-            return Ok(ExitStatus::Interrupted);
-        }
+    let Some(serving) = started else {
+        runtimes.block_on(runtimes.starts_ended());
+        return Ok(ExitStatus::Interrupted);
     };
+    let serving = serving?;
     terminal.say(serving.notice(user.as_ref(), &data));
     let env = serving.env_file(user.as_ref()).to_string();
     let written = terminal.data(|stdout| stdout.write_all(env.as_bytes()));

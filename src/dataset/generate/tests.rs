@@ -2,7 +2,7 @@
 
 use crate::dataset::generate::Generator;
 use crate::dataset::sample::SAMPLE_CONTENT;
-use crate::dataset::{ColumnType, Dataset, ReadOptions, RowBuffer, Schema, Value};
+use crate::dataset::{ColumnType, Dataset, ReadOptions, RowBuffer, Schema};
 
 /// Seed and rows of `sample_data`.
 const SAMPLE_SEED: u64 = 42;
@@ -33,11 +33,7 @@ fn numbers(dataset: &Dataset, name: &str) -> Vec<f64> {
     (0..dataset.rows())
         .filter_map(|index| {
             let row = dataset.row(index, &mut buffer).expect("the row is there");
-            match row.value(column, dataset.schema()) {
-                Value::Integer(number) => Some(number as f64),
-                Value::Decimal(number) => Some(number),
-                Value::Missing | Value::Text(_) => None,
-            }
+            row.field(column).parse().ok()
         })
         .collect()
 }

@@ -24,7 +24,9 @@ fn write(files: &[(&str, &[u8])]) -> Written {
 
 impl Written {
     fn open_within(&self, memory: u64) -> Result<Dataset, Error> {
-        let mut datasets = Dataset::open_within(&self.folder.path().join("topic"), memory)?;
+        let path = self.folder.path().join("topic");
+        let options = ReadOptions::default();
+        let mut datasets = Dataset::read(&path, &options, Keep::Rows(memory), &mut |_| ())?;
         assert_eq!(datasets.len(), 1);
         Ok(datasets.remove(0))
     }
@@ -78,17 +80,12 @@ fn types_missing_values_and_labels_are_inferred_from_every_row() {
 }
 
 #[test]
-fn values_have_the_types_of_their_columns() {
+fn rows_have_fields_and_a_place() {
     let dataset = write(&[("a.csv", MIXED)]).open();
     let mut buffer = RowBuffer::default();
     let row = dataset.row(1, &mut buffer).expect("the row is there");
-    let value = |column| row.value(column, dataset.schema());
-    assert_eq!(value(0), Value::Text("pos"));
-    assert_eq!(value(1), Value::Missing);
-    assert_eq!(value(2), Value::Decimal(2.0));
-    assert_eq!(value(3), Value::Text("a, b"));
-    assert_eq!(value(4), Value::Missing);
-    assert_eq!(value(5), Value::Missing);
+    assert_eq!(row.field(3), "a, b");
+    assert_eq!(row.field(5), "");
     assert_eq!(row.line(), 3);
     assert!(row.file().ends_with("topic/a.csv"));
     assert!(matches!(
@@ -104,6 +101,88 @@ fn class_with_many_values_is_not_a_label() {
     let dataset = write(&[("a.csv", text.as_bytes())]).open();
     assert_eq!(dataset.label_column(), None);
     assert!(dataset.labels().is_empty());
+}
+
+fn labels(text: &str, label: Option<&str>) -> Result<Vec<(String, u64)>, Error> {
+    let written = write(&[("a.csv", text.as_bytes())]);
+    let options = ReadOptions {
+        label: label.map(str::to_owned),
+        ..ReadOptions::default()
+    };
+    let dataset = Dataset::open(&written.folder.path().join("topic"), &options)?.remove(0);
+    let labels = dataset.labels().iter();
+    let labels: Vec<_> = labels.map(|(label, rows)| (label.clone(), *rows)).collect();
+    if dataset.label_column().is_some() {
+        let rows = labels.iter().map(|(_, rows)| rows).sum::<u64>();
+        assert_eq!(rows, dataset.rows(), "labels add up");
+    }
+    Ok(labels)
+}
+
+#[test]
+fn labels_add_up_and_are_as_in_documents() {
+    let counts = |text: &str, label| {
+        let labels = labels(text, label).unwrap();
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(label, rows)| format!("{label}:{rows}"))
+            .collect();
+        labels.join(" ")
+    };
+    assert_eq!(
+        counts("class,a\nneg,1\n,2\nna,3\n", None),
+        "(missing):2 neg:1"
+    );
+    assert_eq!(counts("class\n0\n1\n1\n", None), "0:1 1:2");
+    assert_eq!(
+        counts("a,ok\n1,True\n2,TRUE\n3,false\n", Some("ok")),
+        "false:1 true:2"
+    );
+    assert_eq!(counts("a,b.c\n1,x\n2,x\n", Some("b.c")), "x:2");
+    assert_eq!(counts("a,b.c\n1,x\n2,x\n", Some("b_c")), "x:2");
+    assert_eq!(counts("class,b\nx,1\n", Some("b")), "1:1");
+    assert_eq!(counts("a\n1\n", None), "");
+}
+
+#[test]
+fn label_and_new_names_must_be_of_the_file() {
+    let error = labels("speed\n1\n", Some("sped")).unwrap_err();
+    let expected = "has no column `sped`, which `--label` names; did you mean `speed`?";
+    assert!(error.to_string().ends_with(expected), "{error}");
+    let mut text = "label\n".to_owned();
+    text.extend((0..65).map(|row| format!("c{row}\n")));
+    let error = labels(&text, Some("label")).unwrap_err();
+    assert!(matches!(error, Error::TooManyLabels { .. }), "{error}");
+    let rename = |pair: &str| {
+        let written = write(&[("a.csv", b"speed,b\n1,2\n")]);
+        let options = ReadOptions {
+            rename: vec![pair.parse().unwrap()],
+            ..ReadOptions::default()
+        };
+        Dataset::open(&written.folder.path().join("topic"), &options)
+            .unwrap_err()
+            .to_string()
+    };
+    for (pair, expected) in [
+        (
+            "sped=v",
+            "has no column `sped`, which `--rename sped=v` names; did you mean `speed`?",
+        ),
+        (
+            "speed=b",
+            "`--rename speed=b` gives the name of column 2 in ",
+        ),
+        (
+            "speed=_id",
+            "gives a name that no field can have: convoy writes a field of this name",
+        ),
+        (
+            "speed=a.b",
+            "gives a name that no field can have: MongoDB reads a dot as a path",
+        ),
+    ] {
+        assert!(rename(pair).contains(expected), "{}", rename(pair));
+    }
 }
 
 #[test]
@@ -231,7 +310,7 @@ fn built_in_rows_equal_the_sample_file() {
     let file = Dataset::open(&folder, &ReadOptions::default())
         .unwrap()
         .remove(0);
-    let built_in = Dataset::shipped().unwrap();
+    let built_in = Dataset::shipped(&ReadOptions::default()).unwrap();
     let summary = |it: &Dataset| (it.topic().to_owned(), it.rows(), it.hash());
     assert_eq!(summary(&built_in), summary(&file));
     assert!(file.files()[0].ends_with(&built_in.files()[0]));

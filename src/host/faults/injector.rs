@@ -237,4 +237,12 @@ impl Observer for Watched {
     fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals) {
         self.observer.interval(interval, stages, totals);
     }
+
+    fn totals(&self, totals: &Totals, complete: bool) {
+        self.observer.totals(totals, complete);
+    }
+
+    fn audited(&self, read: u64, stored: u64) {
+        self.observer.audited(read, stored);
+    }
 }

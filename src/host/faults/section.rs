@@ -6,7 +6,7 @@ use crate::host::faults::Injector;
 use crate::measure::Interval;
 use crate::pipeline::{Context, Outcome};
 use crate::record::HASHES_CONTENT;
-use crate::report::faults::{Effect, Event, Evidence, Faults, Invariant, RequestFault};
+use crate::report::faults::{Effect, Event, Evidence, Faults, Invariant, RequestFault, Window};
 
 /// Returns the section of a finished run.
 pub fn section(
@@ -22,17 +22,24 @@ pub fn section(
     let events: Vec<Event> = record
         .events
         .iter()
-        .map(|happened| Event {
-            kind: happened.what.name(),
-            at_s: happened.at_s,
-            duration_s: happened.duration_s,
-            outcome: happened.outcome.clone(),
-            effect: Effect::new(
-                happened.at_s,
-                happened.at_s + happened.duration_s,
-                &record.samples,
-                intervals,
-            ),
+        .enumerate()
+        .map(|(number, happened)| {
+            let neighbour = |number: Option<usize>| record.events.get(number?);
+            let begin = happened.at_s;
+            let window = Window {
+                since: neighbour(number.checked_sub(1))
+                    .map_or(0.0, |before| before.at_s + before.duration_s),
+                begin,
+                end: begin + happened.duration_s,
+                until: neighbour(number.checked_add(1)).map_or(f64::INFINITY, |next| next.at_s),
+            };
+            Event {
+                kind: happened.what.name(),
+                at_s: begin,
+                duration_s: happened.duration_s,
+                outcome: happened.outcome.clone(),
+                effect: Effect::new(window, &record.samples, intervals),
+            }
         })
         .collect();
     let not_reached = plan.scheduled.iter().filter(|scheduled| {

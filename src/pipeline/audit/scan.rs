@@ -1,12 +1,15 @@
 //! The audit of a run: scans the store and returns the verdict.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bson::{Document, doc};
 
 use crate::audit::{Expected, FirstPass, Ledger, Scope, SecondPass, Verdict};
 use crate::fleet::{self, Reading, Readings};
 use crate::load::Rate;
+use crate::measure::Counter;
 use crate::pipeline::audit::accounting::{Accounting, Reason, scheduled};
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{Identity, identity};
@@ -14,6 +17,9 @@ use crate::pipeline::error::Error;
 use crate::pipeline::settings::EmissionSettings;
 use crate::record::{DocumentId, DocumentReader};
 use crate::store::Documents;
+
+/// Deadline of one look-up of documents: a server without an index on binary ids reads them all.
+const LOOK_UP_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A run to audit: its documents are compared with the accounts of its producers.
 #[derive(Debug)]
@@ -30,6 +36,8 @@ pub struct Case {
     pub schedules: Vec<EmittedSchedule>,
     /// Records in the broker after the last checkpoints.
     pub after_checkpoints: u64,
+    /// Documents read so far by the first pass.
+    pub visited: Arc<Counter>,
 }
 
 /// The schedule of one producer, as far as it was emitted.
@@ -68,6 +76,7 @@ impl Case {
             ledger,
             schedules: vec![schedule],
             after_checkpoints: 0,
+            visited: Arc::default(),
         }
     }
 
@@ -109,6 +118,7 @@ pub async fn verdict(
     let mut reader = DocumentReader::with_label(case.label_column.clone());
     documents
         .scan(filter.clone(), |document| {
+            case.visited.add(1);
             match reader.read(document.as_bytes()) {
                 Ok(stored) => {
                     first_pass.visit(&stored);
@@ -177,7 +187,10 @@ async fn dead_letters_only(
         .filter_map(|letter| letter.document_id(case.scope.run))
         .collect();
     for ids in ids.chunks(CHUNK) {
-        let stored = documents.identities(ids).await.map_err(Error::Store)?;
+        let stored = documents
+            .identities(ids, LOOK_UP_DEADLINE)
+            .await
+            .map_err(Error::Store)?;
         for id in stored
             .into_iter()
             .filter_map(|stored| DocumentId::from_bytes(stored.id))

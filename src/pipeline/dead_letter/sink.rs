@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use crate::broker::{
     self, BATCH_BYTES, Batch, Compression, Connector, Partition, ProduceOutcome, Record,
 };
-use crate::cause::Cause;
+use crate::cause::{Cause, chain};
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::TOPIC_SUFFIX;
 use crate::pipeline::dead_letter::letter::Letter;
@@ -128,7 +128,10 @@ impl DeadLetters {
             let Err(error) = ensured.await else {
                 return Ok(self.connector.partition(&name, 0));
             };
-            tracing::warn!(%error, "retrying to create the dead letter topic");
+            tracing::warn!(
+                error = chain(&error),
+                "retrying to create the dead letter topic"
+            );
             if !pause_before_retry(context, &mut attempts).await {
                 return Err(Error::Broker(error));
             }
@@ -182,7 +185,10 @@ impl DeadLetters {
                     let mut records = fetched.records.into_iter();
                     return records.find(|record| record.offset == offset);
                 }
-                Err(error) => tracing::warn!(%error, "failed to fetch a rejected record again"),
+                Err(error) => tracing::warn!(
+                    error = chain(&error),
+                    "failed to fetch a rejected record again"
+                ),
             }
             tokio::time::sleep(FETCH_WAIT).await;
         }
@@ -202,14 +208,14 @@ impl LetterCollection {
             tracing::debug!(id = letter.id(), reason = letter.reason(), "dead letter");
         }
         let inserted = insert(context, self.timeout, &self.documents, documents).await?;
-        if let Some((_, reason)) = inserted.rejected.into_iter().next() {
+        if let Some(refusal) = inserted.rejected.into_iter().next() {
             return Err(Error::Insert {
                 collection: self.documents.name(),
                 attempts: 1,
-                source: Cause::Other(reason),
+                source: Cause::Other(refusal.reason),
             });
         }
-        let known: BTreeSet<usize> = inserted.duplicates.iter().copied().collect();
+        let known = inserted.duplicates;
         let counters = &context.counters;
         if inserted.retried {
             // An earlier attempt of this insert has stored the known ones.

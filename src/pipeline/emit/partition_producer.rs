@@ -22,6 +22,7 @@ use crate::pipeline::emit::queue::Queue;
 use crate::pipeline::error::Error;
 use crate::pipeline::machine::sending::{Action, Answer, Sending};
 use crate::pipeline::machine::{Batcher, batcher};
+use crate::pipeline::outage::Outage;
 use crate::pipeline::settings::EmissionSettings;
 use crate::pipeline::value_format::ValueFormat;
 use crate::record::DocumentId;
@@ -158,6 +159,7 @@ impl PartitionProducer {
         let context = Arc::clone(&self.filler.context);
         let mut sending = Sending::new(flight.sent.len(), context.settings.timeouts.broker);
         let (mut first, mut last_cause) = (Some(outcome), None);
+        let mut outage = None;
         loop {
             match sending.action() {
                 Action::Send(range) => {
@@ -167,6 +169,13 @@ impl PartitionProducer {
                         None => self.resend(sent).await?,
                     };
                     let (answer, cause) = self.count(sent, outcome);
+                    let now = context.clock.now();
+                    match &cause {
+                        Some(cause) if answer == Answer::Again => {
+                            context.broker_outage.failed(&mut outage, now, cause);
+                        }
+                        _ => Outage::end(&mut outage, now),
+                    }
                     let alone = sending.answered(answer, context.clock.now());
                     if let (Some(alone), Some(cause)) = (alone, &cause)
                         && !flight.sent[alone].copy
@@ -214,12 +223,12 @@ impl PartitionProducer {
             ProduceOutcome::Refused(cause) => (Answer::Refused, Some(cause)),
             ProduceOutcome::Rejected(cause) => {
                 counters.produce_rejected.add(1);
-                tracing::warn!(%cause, "retrying a rejected batch");
+                tracing::debug!(%cause, "retrying a rejected batch");
                 (Answer::Again, Some(cause))
             }
             ProduceOutcome::Unknown(cause) => {
                 counters.produce_unknown.add(1);
-                tracing::warn!(%cause, "retrying a batch with unknown outcome");
+                tracing::debug!(%cause, "retrying a batch with unknown outcome");
                 (Answer::Again, Some(cause))
             }
         }

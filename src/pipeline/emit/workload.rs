@@ -1,6 +1,6 @@
 //! The rows of all topics under one index, and the payload of each row.
 
-use crate::dataset::{Dataset, RowBuffer, Schema, is_missing};
+use crate::dataset::{Dataset, RowBuffer, Schema};
 use crate::pipeline::error::Error;
 use crate::record::{PayloadEncoder, payload_hash};
 
@@ -37,7 +37,10 @@ impl Workload {
             .map(|dataset| {
                 let first_row = rows;
                 rows += dataset.rows();
-                let encoder = PayloadEncoder::new(dataset.schema());
+                let encoder = {
+                    let syntax = dataset.syntax().clone();
+                    PayloadEncoder::with_syntax(dataset.schema(), syntax)
+                };
                 let label_column = dataset.label_column();
                 Source {
                     dataset,
@@ -80,7 +83,8 @@ impl Workload {
             - 1
     }
 
-    /// Writes a row's payload to `buffer.payload`. `visit_label` gets its label, if it has one.
+    /// Writes a row's payload to `buffer.payload`. `visit_label` gets its label, if its topic has a
+    /// label column.
     pub fn encode(
         &self,
         row: u64,
@@ -90,9 +94,11 @@ impl Workload {
         let source = &self.sources[self.topic_of(row)];
         let found = source.dataset.row(row - source.first_row, &mut buffer.row);
         let cells = found.map_err(Error::Dataset)?;
-        let label = source.label_column.map(|column| cells.field(column));
-        if let Some(label) = label.filter(|label| !is_missing(label)) {
-            visit_label(label);
+        if let Some(column) = source.label_column {
+            let (cell, scratch) = (cells.field(column), &mut buffer.payload);
+            source
+                .encoder
+                .visit_label(column, cell, scratch, visit_label);
         }
         buffer.payload.clear();
         source

@@ -2,13 +2,14 @@
 //! produce.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use convoy_server_kit::SecretUri;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Endpoint;
-use crate::measure::{Interval, Recording};
+use crate::measure::{Interval, Outage, Recording};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::group::leases::Leases;
@@ -17,7 +18,7 @@ use crate::pipeline::group::reset::reset_checkpoints;
 use crate::pipeline::group::session::{Connections, Session, SessionOutcome};
 use crate::pipeline::ingest::{Schemas, replay};
 use crate::pipeline::interrupt::Interrupt;
-use crate::pipeline::run::{Destination, Observer, Phase, connector, gather, open_store};
+use crate::pipeline::run::{Destination, Observer, Phase, Timeline, connector, gather, open_store};
 use crate::pipeline::settings::StorageSettings;
 use crate::pipeline::topics;
 use crate::registry::Client;
@@ -47,6 +48,8 @@ pub struct Consumed {
     pub recording: Recording,
     /// Counts and latencies per second.
     pub intervals: Vec<Interval>,
+    /// Outages of the servers.
+    pub outages: Vec<Outage>,
     /// Start of the session, nanoseconds on the process's clock.
     pub start: u64,
     /// Waits for connections to the store.
@@ -98,11 +101,13 @@ pub async fn consume(
     );
     let (recorder, start) = (session.recorder(), session.start());
     let ended = CancellationToken::new();
+    let none = Duration::ZERO;
+    let timeline = Arc::new(Timeline::new(start, none, none, storage.batch_wait));
     let gathering = tokio::spawn(gather(
         Arc::clone(&context),
         vec![Arc::clone(&recorder)],
         Destination::Store,
-        start,
+        timeline,
         Arc::clone(&observer),
         ended.clone(),
     ));
@@ -118,6 +123,7 @@ pub async fn consume(
         session,
         recording,
         intervals: gathered.intervals,
+        outages: gathered.outages,
         start,
         checkouts: store.checkouts(),
     })

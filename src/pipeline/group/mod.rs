@@ -9,6 +9,7 @@
 //! ```
 
 mod consumer_process;
+mod ending;
 mod leases;
 mod membership;
 mod participation;
@@ -19,6 +20,7 @@ mod session;
 mod tests;
 
 pub use consumer_process::{Consumed, ConsumerSettings, consume};
+pub use ending::{Ending, PartitionLag};
 pub use membership::Timing;
 pub use participation::{Length, Participation, Start};
 pub use session::{Ownership, SessionOutcome};

@@ -24,7 +24,8 @@ pub struct Length {
     pub duration: Option<Duration>,
     /// It ends after this process has stored this many records.
     pub records: Option<u64>,
-    /// It ends after receiving nothing for this long, unless a partition is about to be taken over.
+    /// It ends after receiving nothing for this long, once every record is stored and no partition is
+    /// about to be taken over.
     pub idle: Option<Duration>,
 }
 

@@ -16,10 +16,12 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Connector;
+use crate::cause::chain;
 use crate::measure::{Recorder, nanos};
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::{DeadLetters, LetterCollection};
 use crate::pipeline::error::Error;
+use crate::pipeline::group::ending::{Ending, PartitionLag};
 use crate::pipeline::group::leases::{Claimed, Leases};
 use crate::pipeline::group::membership::{Action, Membership, Timing};
 use crate::pipeline::group::participation::{Length, Participation};
@@ -28,12 +30,16 @@ use crate::pipeline::ingest::{
     Writer,
 };
 use crate::pipeline::interrupt::Interrupt;
+use crate::pipeline::outage::{Failing, Outage};
 use crate::pipeline::run::Observer;
 use crate::pipeline::settings::StorageSettings;
 use crate::store::{self, Connection};
 
 /// How often the session checks whether it is over.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long the ends of the owned partitions are looked up when the session ends.
+const LAST_LOOK_UP: Duration = Duration::from_secs(2);
 
 /// What a session is connected to.
 #[derive(Debug)]
@@ -80,6 +86,12 @@ pub struct Session {
     last_view: u64,
     /// When the first of the failed claims was, if no claim has succeeded since.
     claims_fail_since: Option<u64>,
+    /// Whether the last view of the group failed.
+    store_outage: Option<Failing>,
+    /// Whether the session is over and its consumers end.
+    stopping: bool,
+    /// Whether the last claims failed.
+    broker_outage: Option<Failing>,
     start: u64,
 }
 
@@ -94,6 +106,10 @@ pub struct SessionOutcome {
     pub failure: Option<Error>,
     /// Whether the user ended the session.
     pub interrupted: bool,
+    /// What ended the session.
+    pub ending: Ending,
+    /// Every partition that was owned at the end.
+    pub lag: Vec<PartitionLag>,
 }
 
 /// A consumer and its writer have ended.
@@ -104,7 +120,7 @@ struct Ended {
     result: Result<(), Error>,
 }
 
-/// How long nothing has been fetched.
+/// Since when nothing has been fetched.
 #[derive(Debug, Default)]
 struct Idle {
     counts: (u64, u64),
@@ -147,6 +163,9 @@ impl Session {
             reported: None,
             last_view: start,
             claims_fail_since: None,
+            store_outage: None,
+            stopping: false,
+            broker_outage: None,
             start,
         }
     }
@@ -177,16 +196,18 @@ impl Session {
         }
         let heartbeats = tokio::spawn(send_heartbeats(leases.clone(), self.timing.heartbeat));
         self.consume(&interrupt.requested).await;
-        self.stop(&interrupt.drain_over).await;
+        let owned = self.stop(&interrupt.drain_over).await;
         self.outcome.interrupted |= interrupt.is_requested();
+        self.outcome.lag = self.remaining(owned, &interrupt.audit_over).await;
         heartbeats.abort();
         self.outcome.ownerships.sort();
         let leaving = leases.leave(&self.context);
         match interrupt.audit_over.run_until_cancelled(leaving).await {
             Some(Ok(())) => {}
-            Some(Err(error)) => {
-                tracing::warn!(%error, "failed to leave the group; its members will evict this one");
-            }
+            Some(Err(error)) => tracing::warn!(
+                error = chain(&error),
+                "failed to leave the group; its members will evict this one"
+            ),
             None => tracing::warn!("did not leave the group; its members will evict this one"),
         }
         self.outcome
@@ -208,7 +229,8 @@ impl Session {
                     }
                 }
                 _due = polls.tick() => {
-                    if self.is_over(&mut idle) {
+                    if let Some(ending) = self.ending(&mut idle) {
+                        self.outcome.ending = ending;
                         return;
                     }
                 }
@@ -227,8 +249,11 @@ impl Session {
         let view = match self.connections.leases.view(&self.context).await {
             Ok(view) => view,
             Err(error) => {
-                tracing::warn!(%error, "failed to read the group");
-                let waited = self.context.clock.now() - self.last_view;
+                let (now, cause) = (self.context.clock.now(), chain(&error));
+                let outage = &self.context.store_outage;
+                outage.failed(&mut self.store_outage, now, &cause);
+                tracing::debug!(error = cause, "failed to read the group");
+                let waited = now.saturating_sub(self.last_view);
                 if waited > nanos(self.storage.store_timeout) {
                     self.outcome.failure = Some(Error::Store(error));
                 }
@@ -237,6 +262,7 @@ impl Session {
         };
         let now = self.context.clock.now();
         self.last_view = now;
+        Outage::end(&mut self.store_outage, now);
         let mut claims = Vec::new();
         for action in self.membership.observe(now, &view) {
             match action {
@@ -266,10 +292,14 @@ impl Session {
                 Ok(Some(claimed)) => {
                     self.start_reading(partition, claimed);
                     self.claims_fail_since = None;
+                    Outage::end(&mut self.broker_outage, now);
                 }
                 Ok(None) => self.membership.left(partition),
                 Err(error) => {
-                    tracing::warn!(%error, "failed to claim a partition");
+                    let cause = chain(&error);
+                    let outage = &self.context.broker_outage;
+                    outage.failed(&mut self.broker_outage, now, &cause);
+                    tracing::debug!(error = cause, "failed to claim a partition");
                     self.membership.left(partition);
                     let since = *self.claims_fail_since.get_or_insert(now);
                     let timeout = nanos(self.context.settings.timeouts.broker);
@@ -322,13 +352,16 @@ impl Session {
             intake: GroupIntake::new(Arc::clone(&context), partition, schemas),
         };
         let owner = storage.checkpoint_owner(&context.settings).to_owned();
+        let progress = context.lag.track(partition, position);
         let targets = Targets {
             documents: connections.store.documents(&storage.collection),
             dead_letters: Arc::clone(&self.dead_letters),
-            checkpoints: Checkpoints::new(leases.checkpoints(), owner, epoch),
+            checkpoints: Checkpoints::new(leases.checkpoints(), owner, epoch)
+                .reporting_to(Arc::clone(&progress)),
         };
         let (input, output) = mpsc::channel(WRITER_INPUT);
-        let consumer = PartitionConsumer::new(Arc::clone(&context), source, None, ends, input);
+        let consumer = PartitionConsumer::new(Arc::clone(&context), source, None, ends, input)
+            .reporting_to(progress);
         let writer = Writer::new(Arc::clone(&context), storage, output, targets, Arc::new([]))
             .recording_to(Arc::clone(&self.recorder));
         let mut ownership = Ownership {
@@ -371,18 +404,24 @@ impl Session {
         };
         let partition = ended.ownership.partition;
         self.reading.remove(&partition);
+        if !self.stopping {
+            self.context.lag.forget(partition);
+        }
         self.membership.left(partition);
         self.outcome.ownerships.push(ended.ownership);
         self.outcome.runs.extend(ended.runs);
         if let Err(error) = ended.result {
-            tracing::error!(%error, "a consumer failed");
+            tracing::error!(error = chain(&error), "a consumer failed");
             self.outcome.failure.get_or_insert(error);
         }
     }
 
-    /// Stops all consumers and waits until the last records are stored.
-    async fn stop(&mut self, over: &CancellationToken) {
+    /// Stops all consumers once the last records are stored, or the user no longer waits for it.
+    /// Returns the partitions that were owned.
+    async fn stop(&mut self, over: &CancellationToken) -> Vec<TopicPartition> {
+        let owned = self.reading.keys().copied().collect();
         self.reading.clear();
+        self.stopping = true;
         let timeout = self.storage.drain_timeout;
         let joining = async {
             while let Some(ended) = self.workers.join_next().await {
@@ -397,10 +436,46 @@ impl Session {
             self.workers.shutdown().await;
         }
         self.report_ownership();
+        owned
     }
 
-    /// Returns whether the session has reached its end.
-    fn is_over(&self, idle: &mut Idle) -> bool {
+    /// Looks up what is left of some partitions; unknown if the user no longer waits for it.
+    async fn remaining(
+        &self,
+        owned: Vec<TopicPartition>,
+        over: &CancellationToken,
+    ) -> Vec<PartitionLag> {
+        let positions = self.context.lag.positions();
+        let looking_up = owned.into_iter().filter_map(|partition| {
+            let committed = *positions.get(&partition)?;
+            let topic = self.context.topic(partition);
+            let mut log = self
+                .connections
+                .connector
+                .partition(topic, partition.number);
+            Some(async move {
+                let offsets = over.run_until_cancelled(Box::pin(log.offsets()));
+                let offsets = tokio::time::timeout(LAST_LOOK_UP, offsets).await;
+                let end = offsets
+                    .ok()
+                    .flatten()
+                    .and_then(Result::ok)
+                    .map(|(_earliest, end)| end);
+                PartitionLag {
+                    partition,
+                    committed,
+                    end,
+                }
+            })
+        });
+        join_all(looking_up).await
+    }
+
+    /// Returns what ends the session now.
+    ///
+    /// The session is idle once nothing has arrived for a while, and after that the broker says of
+    /// every owned partition that it has no record left, and all records are stored.
+    fn ending(&self, idle: &mut Idle) -> Option<Ending> {
         let (context, now) = (&self.context, self.context.clock.now());
         let counters = &context.counters;
         // A broker that does not respond may still have records.
@@ -408,15 +483,20 @@ impl Session {
         if idle.counts != counts || !self.membership.settled(now) || idle.since == 0 {
             *idle = Idle { counts, since: now };
         }
-        let elapsed = |instant: u64, limit: Option<Duration>| {
-            limit.is_some_and(|limit| now.saturating_sub(instant) >= nanos(limit))
+        let due = |since: u64, limit: Option<Duration>| {
+            limit
+                .map(|limit| since.saturating_add(nanos(limit)))
+                .filter(|due| *due <= now)
         };
-        elapsed(self.start, self.length.duration)
-            || elapsed(idle.since, self.length.idle)
-            || self
-                .length
-                .records
-                .is_some_and(|records| counters.stored.get() >= records)
+        if (self.length.records).is_some_and(|records| counters.stored.get() >= records) {
+            return Some(Ending::Records);
+        }
+        if let Some(due) = due(idle.since, self.length.idle)
+            && context.lag.is_exhausted_since(due)
+        {
+            return Some(Ending::Idle);
+        }
+        due(self.start, self.length.duration).map(|_over| Ending::Duration)
     }
 
     /// Reports the owned partitions to the observer, if they have changed.
@@ -439,6 +519,6 @@ async fn send_heartbeats(leases: Leases, interval: Duration) {
 
 fn log_error(result: Result<(), store::Error>, message: &'static str) {
     if let Err(error) = result {
-        tracing::warn!(%error, "{message}");
+        tracing::warn!(error = chain(&error), "{message}");
     }
 }

@@ -3,9 +3,12 @@
 //! A position is written after every record before it is stored or dead-lettered, and only by the
 //! owner of the partition: each owner has an epoch, and an older epoch cannot write.
 
+use std::sync::Arc;
+
 use bson::doc;
 
 use crate::pipeline::context::{Context, TopicPartition};
+use crate::pipeline::lag::PartitionProgress;
 use crate::store::{Documents, Error, Updated, Upsert};
 
 /// Checkpoints of one run or group.
@@ -15,6 +18,8 @@ pub struct Checkpoints {
     /// Run or group, the prefix of each checkpoint's id.
     owner: String,
     epoch: i64,
+    /// `None` if the lag is not measured.
+    progress: Option<Arc<PartitionProgress>>,
 }
 
 impl Checkpoints {
@@ -24,7 +29,15 @@ impl Checkpoints {
             collection,
             owner,
             epoch,
+            progress: None,
         }
+    }
+
+    /// Reports each position to the progress of the one partition that is written.
+    #[must_use]
+    pub fn reporting_to(mut self, progress: Arc<PartitionProgress>) -> Self {
+        self.progress = Some(progress);
+        self
     }
 
     /// Takes a partition over at a position.
@@ -43,7 +56,10 @@ impl Checkpoints {
             "offset": position,
         } };
         let updated = self.collection.update(filter, update, Upsert::Yes).await?;
-        fenced(updated, context, partition)
+        match updated {
+            Updated::Yes => Ok(()),
+            Updated::No => Err(fenced(context, partition)),
+        }
     }
 
     /// Writes a position. Every record before it must be stored or dead-lettered.
@@ -57,7 +73,22 @@ impl Checkpoints {
         let update = doc! { "$set": { "offset": position } };
         let updated = self.collection.update(filter, update, Upsert::No).await?;
         context.counters.checkpoints.add(1);
-        fenced(updated, context, partition)
+        match updated {
+            Updated::Yes => {
+                if let Some(progress) = &self.progress {
+                    progress.committed(position);
+                }
+                Ok(())
+            }
+            Updated::No if self.read(context, partition).await?.is_some() => {
+                Err(fenced(context, partition))
+            }
+            Updated::No => Err(Error::CheckpointLost {
+                topic: context.topic(partition).to_owned(),
+                partition: partition.number,
+                collection: self.collection.name(),
+            }),
+        }
     }
 
     /// Returns the position of a partition.
@@ -79,12 +110,9 @@ impl Checkpoints {
     }
 }
 
-fn fenced(updated: Updated, context: &Context, partition: TopicPartition) -> Result<(), Error> {
-    match updated {
-        Updated::Yes => Ok(()),
-        Updated::No => Err(Error::Fenced {
-            topic: context.topic(partition).to_owned(),
-            partition: partition.number,
-        }),
+fn fenced(context: &Context, partition: TopicPartition) -> Error {
+    Error::Fenced {
+        topic: context.topic(partition).to_owned(),
+        partition: partition.number,
     }
 }

@@ -7,12 +7,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::broker::{self, Partition, Record};
+use crate::cause::chain;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::Poison;
 use crate::pipeline::emit::Acks;
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::intake::{Intake, Ready};
+use crate::pipeline::lag::PartitionProgress;
 use crate::pipeline::machine::{Attempts, Position};
+use crate::pipeline::outage::Outage;
 
 /// Bytes of one fetch: a few hundred records, so that decoding does not delay the writer.
 const FETCH_BYTES: i32 = 1024 * 1024;
@@ -41,6 +44,8 @@ pub struct PartitionConsumer<I> {
     producer: Option<ProducerAcks>,
     end: End,
     output: mpsc::Sender<Fetch>,
+    /// `None` if the lag is not measured.
+    progress: Option<Arc<PartitionProgress>>,
 }
 
 /// What a consumer knows of the producer in the same process.
@@ -90,7 +95,15 @@ impl<I: Intake> PartitionConsumer<I> {
             producer,
             end,
             output,
+            progress: None,
         }
+    }
+
+    /// Reports what is read, and where the log ends.
+    #[must_use]
+    pub fn reporting_to(mut self, progress: Arc<PartitionProgress>) -> Self {
+        self.progress = Some(progress);
+        self
     }
 
     /// Reads until the known end offset, or until the end channel or the output channel closes.
@@ -123,6 +136,7 @@ impl<I: Intake> PartitionConsumer<I> {
                     &mut self.partition,
                     &mut self.intake,
                     position,
+                    self.progress.as_deref(),
                 ) => records,
                 // A fetch can be dropped: if the end is reached, its connection is not used again.
                 changed = self.end.changed() => match changed {
@@ -141,6 +155,9 @@ impl<I: Intake> PartitionConsumer<I> {
                 continue;
             }
             let decoded = self.decode(records)?;
+            if let Some(progress) = &self.progress {
+                progress.read(decoded.offsets.end);
+            }
             if self.output.send(decoded).await.is_err() {
                 return Ok(());
             }
@@ -165,7 +182,7 @@ impl<I: Intake> PartitionConsumer<I> {
             }
             // The log has grown beyond the position in the meantime.
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "retrying to list offsets"),
+            Err(error) => tracing::debug!(error = chain(&error), "retrying to list offsets"),
         }
         tokio::time::sleep(TRUNCATED_LOG_PAUSE).await;
         Ok(())
@@ -206,8 +223,9 @@ async fn fetch_prepared<I: Intake>(
     partition: &mut Partition,
     intake: &mut I,
     position: i64,
+    progress: Option<&PartitionProgress>,
 ) -> Result<Vec<Record>, Error> {
-    let records = fetch(context, partition, position).await?;
+    let records = fetch(context, partition, position, progress).await?;
     intake.prepare(&records).await?;
     Ok(records)
 }
@@ -217,12 +235,19 @@ async fn fetch(
     context: &Context,
     partition: &mut Partition,
     position: i64,
+    progress: Option<&PartitionProgress>,
 ) -> Result<Vec<Record>, Error> {
+    let mut outage = None;
     let mut attempts = Attempts::new(context.settings.timeouts.broker);
     let mut empty = 0;
     loop {
         let error = match partition.fetch(position, FETCH_BYTES, FETCH_WAIT).await {
             Ok(fetched) => {
+                let now = context.clock.now();
+                Outage::end(&mut outage, now);
+                if let Some(progress) = progress {
+                    progress.answered(position, fetched.high_watermark, now);
+                }
                 // The broker sends whole batches, also the part before the position.
                 let mut records = fetched.records;
                 records.retain(|record| record.offset >= position);
@@ -246,7 +271,11 @@ async fn fetch(
             return Err(error);
         };
         context.counters.fetches_failed.add(1);
-        tracing::warn!(%error, "retrying a fetch");
+        let cause = chain(&error);
+        context
+            .broker_outage
+            .failed(&mut outage, context.clock.now(), &cause);
+        tracing::debug!(error = cause, "retrying a fetch");
         if context.terminated_servers.pause(pause).await.is_err() {
             return Err(error);
         }

@@ -15,7 +15,7 @@ use crate::pipeline::ingest::intake::Intake;
 use crate::pipeline::ingest::schemas::Schemas;
 use crate::pipeline::retry::{insert, retry_idempotent};
 use crate::pipeline::settings::StorageSettings;
-use crate::store::Connection;
+use crate::store::{Connection, Refusal};
 
 /// Letters of one insert; each has up to 16 MiB.
 const PAGE: u32 = 32;
@@ -61,7 +61,7 @@ pub async fn replay(
         let mut stored: Vec<&str> = fixed.iter().map(|it| it.id.as_str()).collect();
         if !batch.is_empty() {
             let inserted = insert(context, timeout, &documents, &batch).await?;
-            for (index, reason) in inserted.rejected {
+            for Refusal { index, reason } in inserted.rejected {
                 tracing::debug!(id = fixed[index].id, reason, "still rejected by the store");
                 stored.retain(|id| *id != fixed[index].id);
             }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use convoy_registry_server::{Schema, SchemaType};
 use tokio::sync::Mutex;
 
+use crate::cause::chain;
 use crate::measure::nanos;
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
@@ -85,7 +86,7 @@ impl Schemas {
             if !error.is_transient() || !pause_before_retry(context, &mut attempts).await {
                 return Err(Error::Registry(error));
             }
-            tracing::warn!(%error, "retrying to get a schema");
+            tracing::warn!(error = chain(&error), "retrying to get a schema");
         };
         let answer = Arc::new(answer);
         make_room(&mut cache);

@@ -74,7 +74,8 @@ impl Stopwatch {
             recording.warm_up.record(envelope.intended, stored);
             return;
         }
-        recording.count_stored(envelope.intended, stored, sample.payload_bytes as u64);
+        let bytes = sample.payload_bytes as u64;
+        recording.count_stored(envelope.intended, sample.fetched, stored, bytes);
         let stages = &mut recording.stages;
         stages
             .get_mut(Stage::StoreLatency)

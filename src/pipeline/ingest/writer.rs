@@ -1,7 +1,7 @@
 //! The writer of one consumer: inserts batches of documents and moves the checkpoints, as
 //! [`Writing`] decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use bson::RawDocumentBuf;
 use tokio::sync::mpsc;
 
 use crate::broker::Record;
-use crate::cause::Cause;
+use crate::cause::{Cause, chain};
 use crate::measure::Recorder;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::{DeadLetters, Letter, Poison, Rejection};
@@ -21,10 +21,11 @@ use crate::pipeline::ingest::partition_consumer::Fetch;
 use crate::pipeline::ingest::stopwatch::{Sample, Stopwatch};
 use crate::pipeline::machine::writing::{Action, Fetched, Limits};
 use crate::pipeline::machine::{Writing, batcher};
+use crate::pipeline::outage::{Failing, Outage};
 use crate::pipeline::retry::retry_idempotent;
 use crate::pipeline::settings::StorageSettings;
 use crate::record::DocumentId;
-use crate::store::{self, Documents, InsertOutcome};
+use crate::store::{self, Documents, InsertOutcome, Refusal, StoredIdentity};
 
 /// Fetches that wait for one writer.
 pub const WRITER_INPUT: usize = 4;
@@ -54,6 +55,8 @@ pub struct Writer {
     stopwatch: Stopwatch,
     /// Why the last command with an unknown outcome failed.
     failure: Option<Failure>,
+    /// Whether the last command failed.
+    outage: Option<Failing>,
 }
 
 /// Where a writer writes to.
@@ -71,6 +74,15 @@ struct Pending {
     samples: Vec<Sample>,
     bytes: usize,
     poison: Vec<(TopicPartition, Poison)>,
+}
+
+/// Documents of one insert whose `_id` is stored, by index.
+#[derive(Debug, Default)]
+struct Duplicates {
+    /// Stored from the same record.
+    same: BTreeSet<usize>,
+    /// Stored from another record, or with another content.
+    different: BTreeSet<usize>,
 }
 
 /// A command with an unknown outcome.
@@ -110,6 +122,7 @@ impl Writer {
             writing: Writing::new(limits),
             pending: Pending::default(),
             failure: None,
+            outage: None,
         }
     }
 
@@ -198,30 +211,31 @@ impl Writer {
     async fn insert(&mut self, first: usize, most: usize) -> Result<(), Error> {
         let chunk = first..self.pending.chunk_end(first, most);
         let documents = &self.pending.documents[chunk.clone()];
-        let (duplicates, rejected) = match self.documents.insert(documents).await {
+        let (taken, mut rejected) = match self.documents.insert(documents).await {
             InsertOutcome::Unknown(source) => {
                 let collection = self.documents.name();
                 self.unanswered(Failure::Insert { collection, source });
                 return Ok(());
             }
-            InsertOutcome::Answered {
-                duplicates,
-                rejected,
-            } => (duplicates, rejected),
+            InsertOutcome::Answered { taken, rejected } => (taken, rejected),
         };
         let stored = self.context.clock.now();
+        Outage::end(&mut self.outage, stored);
         self.context.counters.inserts.add(1);
         let samples = &self.pending.samples[chunk.clone()];
-        let same = self.classify_duplicates(samples, &duplicates).await?;
+        let Duplicates { same, different } = self
+            .classify_duplicates(samples, taken, &mut rejected)
+            .await?;
         // After an insert with unknown outcome, these are documents that it has stored.
         let retried = self.writing.failed_attempts() > 0;
         let left_out = |index: &usize| {
-            rejected.iter().any(|(rejected, _)| rejected == index)
-                || (duplicates.contains(index) && !(retried && same.contains(index)))
+            rejected.iter().any(|refusal| refusal.index == *index)
+                || different.contains(index)
+                || (same.contains(index) && !retried)
         };
         self.stopwatch.stored(samples, left_out, stored);
         self.writing.inserted(chunk.len(), rejected.len());
-        for (index, reason) in rejected {
+        for Refusal { index, reason } in rejected {
             self.reject(first + index, &reason).await;
         }
         Ok(())
@@ -254,51 +268,73 @@ impl Writer {
         self.pending.poison.push((partition, poison));
     }
 
-    /// Counts each duplicate as read twice, appended twice, or different.
+    /// Counts each document whose `_id` is stored as read twice, appended twice, or different.
     ///
-    /// Returns the indices of those that are stored from the same record.
+    /// A document whose `_id` is not stored collides in another unique index, so it is rejected.
     async fn classify_duplicates(
         &self,
         samples: &[Sample],
-        duplicates: &[usize],
-    ) -> Result<Vec<usize>, Error> {
-        let mut same = Vec::new();
-        if duplicates.is_empty() {
-            return Ok(same);
+        taken: Vec<Refusal>,
+        rejected: &mut Vec<Refusal>,
+    ) -> Result<Duplicates, Error> {
+        let mut duplicates = Duplicates::default();
+        if taken.is_empty() {
+            return Ok(duplicates);
         }
-        let repeated: Vec<&Sample> = duplicates.iter().map(|index| &samples[*index]).collect();
-        let ids: Vec<DocumentId> = repeated
-            .iter()
-            .map(|sample| sample.envelope.document_id())
-            .collect();
-        let timeout = self.storage.store_timeout;
-        let stored = retry_idempotent(&self.context, timeout, || self.documents.identities(&ids))
-            .await
-            .map_err(Error::Store)?;
-        let stored: BTreeMap<_, _> = stored.iter().map(|found| (found.id, found)).collect();
+        let stored = self.identities(samples, &taken).await?;
         let counters = &self.context.counters;
-        for (index, sample) in duplicates.iter().zip(repeated) {
+        for refusal in taken {
+            let sample = &samples[refusal.index];
             let Some(found) = stored.get(sample.envelope.document_id().as_bytes()) else {
+                rejected.push(refusal);
                 continue;
             };
             let same_place = found.partition == i64::from(sample.partition.number)
                 && found.offset == sample.offset;
             if found.payload_hash.cast_unsigned() != sample.envelope.payload_hash {
                 counters.conflicting.add(1);
+                duplicates.different.insert(refusal.index);
             } else if same_place {
-                same.push(*index);
+                duplicates.same.insert(refusal.index);
                 counters.replayed.add(1);
             } else {
                 counters.producer_duplicated.add(1);
+                duplicates.different.insert(refusal.index);
             }
         }
-        Ok(same)
+        Ok(duplicates)
+    }
+
+    /// Looks up the documents that have the ids of these samples.
+    async fn identities(
+        &self,
+        samples: &[Sample],
+        taken: &[Refusal],
+    ) -> Result<BTreeMap<[u8; 16], StoredIdentity>, Error> {
+        let ids: Vec<DocumentId> = taken
+            .iter()
+            .map(|refusal| samples[refusal.index].envelope.document_id())
+            .collect();
+        let timeout = self.storage.store_timeout;
+        // A server that reads the whole collection for a look-up gets more time at each attempt.
+        let mut deadline = self.documents.command_timeout();
+        let look_up = || {
+            let looking_up = self.documents.identities(&ids, deadline);
+            deadline = (deadline * 2).min(timeout.max(deadline));
+            looking_up
+        };
+        let found = retry_idempotent(&self.context, timeout, look_up).await;
+        let found = found.map_err(Error::Store)?;
+        Ok(found.into_iter().map(|found| (found.id, found)).collect())
     }
 
     async fn checkpoint(&mut self, partition: TopicPartition, position: i64) -> Result<(), Error> {
         let written = self.checkpoints.write(&self.context, partition, position);
         match written.await {
-            Ok(()) => self.writing.checkpointed(partition, position),
+            Ok(()) => {
+                Outage::end(&mut self.outage, self.context.clock.now());
+                self.writing.checkpointed(partition, position);
+            }
             Err(error @ store::Error::Command { .. }) => {
                 self.unanswered(Failure::Command(error));
             }
@@ -313,14 +349,23 @@ impl Writer {
         match &failure {
             Failure::Insert { source, .. } => {
                 self.context.counters.inserts_unknown.add(1);
-                tracing::warn!(%source, attempts, "retrying an insert");
+                self.outage_by(source);
+                tracing::debug!(%source, attempts, "retrying an insert");
             }
             Failure::Command(error) => {
-                tracing::warn!(%error, attempts, "retrying a command");
+                let cause = chain(error);
+                self.outage_by(&cause);
+                tracing::debug!(error = cause, attempts, "retrying a command");
             }
         }
         self.failure = Some(failure);
         self.writing.unanswered(self.context.clock.now());
+    }
+
+    fn outage_by(&mut self, cause: &dyn std::fmt::Display) {
+        let now = self.context.clock.now();
+        let outage = &self.context.store_outage;
+        outage.failed(&mut self.outage, now, cause);
     }
 
     fn give_up(self, attempts: u32) -> Result<(), Error> {

@@ -10,5 +10,5 @@ mod tasks;
 pub use parts::{Endpoints, ProducerSettings, Roles, SimulationSettings};
 pub use prepare::{connector, open_store};
 pub use producer_process::{Produced, produce};
-pub use progress::{Destination, INTERVAL, Observer, Phase, Totals, gather};
+pub use progress::{Destination, INTERVAL, Observer, Phase, Timeline, Totals, gather};
 pub use simulation::{Outcome, run};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::audit::Ledger;
-use crate::measure::{Interval, Recording};
+use crate::measure::{Interval, Outage, Recording};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::interrupt::Interrupt;
@@ -24,6 +24,8 @@ pub struct Produced {
     pub recording: Recording,
     /// Counts and latencies per second.
     pub intervals: Vec<Interval>,
+    /// Outages of the servers.
+    pub outages: Vec<Outage>,
     /// Error that ended the process early.
     pub failure: Option<Error>,
     /// Whether the user ended the process early.
@@ -55,6 +57,7 @@ pub async fn produce(
         ledger: finished.ledger,
         recording: finished.recording,
         intervals: finished.intervals,
+        outages: finished.outages,
         failure: finished.failure,
         interrupted: interrupt.is_requested(),
         start: finished.start,

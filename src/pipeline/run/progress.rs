@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::measure::{Histogram, Interval, IntervalSums, Recorder, Stage, Stages, nanos};
+use crate::measure::{
+    Flow, Histogram, Interval, IntervalPhase, IntervalSums, Outage, OutageDetector, Recorder,
+    Stages, nanos,
+};
 use crate::pipeline::context::{Context, TopicPartition};
 
 /// Length of an interval.
@@ -36,6 +40,12 @@ pub trait Observer: fmt::Debug + Send + Sync {
     /// An interval has ended, with the latencies of its measured records and the run's totals.
     fn interval(&self, interval: &Interval, stages: &Stages<Histogram>, totals: &Totals);
 
+    /// The counts at the end of a phase, before the next one begins; whether it reached its end.
+    fn totals(&self, _totals: &Totals, _complete: bool) {}
+
+    /// The audit has read this many of the stored documents.
+    fn audited(&self, _read: u64, _stored: u64) {}
+
     /// The group member owns exactly these partitions now.
     fn owned(&self, _context: &Context, _owned: &BTreeSet<TopicPartition>) {}
 }
@@ -55,6 +65,52 @@ pub struct Gathered {
     pub intervals: Vec<Interval>,
     /// Latencies of the measured records.
     pub stages: Stages<Histogram>,
+    /// Outages of the servers.
+    pub outages: Vec<Outage>,
+}
+
+/// Phases of an emission, and how long its clients gather records. Times are in nanoseconds.
+#[derive(Debug)]
+pub struct Timeline {
+    /// Start of the schedule, or of a consumer, on the run's clock.
+    pub start: u64,
+    /// Length of the warm-up.
+    pub warm_up: u64,
+    /// Longest time for which a producer gathers records.
+    pub linger: u64,
+    /// Longest time for which a writer gathers documents.
+    pub batch_wait: u64,
+    /// End of the emission on the run's clock.
+    emission_end: AtomicU64,
+}
+
+impl Timeline {
+    /// A process that has started and emits until further notice.
+    pub fn new(start: u64, warm_up: Duration, linger: Duration, batch_wait: Duration) -> Self {
+        Self {
+            start,
+            warm_up: nanos(warm_up),
+            linger: nanos(linger),
+            batch_wait: nanos(batch_wait),
+            emission_end: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// Ends the emission.
+    pub fn end_emission(&self, now: u64) {
+        self.emission_end.store(now, Ordering::Relaxed);
+    }
+
+    /// Returns the phase at an instant of the run's clock.
+    fn phase(&self, at: u64) -> IntervalPhase {
+        if at >= self.emission_end.load(Ordering::Relaxed) {
+            IntervalPhase::Drain
+        } else if at < self.start.saturating_add(self.warm_up) {
+            IntervalPhase::WarmUp
+        } else {
+            IntervalPhase::Run
+        }
+    }
 }
 
 /// Gathers intervals until cancelled.
@@ -62,16 +118,18 @@ pub async fn gather(
     context: Arc<Context>,
     recorders: Vec<Arc<Recorder>>,
     destination: Destination,
-    start: u64,
+    timeline: Arc<Timeline>,
     observer: Arc<dyn Observer>,
     ended: CancellationToken,
 ) -> Gathered {
     let mut gathered = Gathered::default();
     let mut last = Totals::default();
     let mut sums = IntervalSums::default();
+    let mut outages = OutageDetector::new(timeline.linger, timeline.batch_wait);
     loop {
         let begun = gathered.intervals.len() as u64;
-        let due = start + (begun + 1) * nanos(INTERVAL);
+        let started = timeline.start + begun * nanos(INTERVAL);
+        let due = started + nanos(INTERVAL);
         let over = tokio::select! {
             () = tokio::time::sleep(context.clock.until(due)) => false,
             () = ended.cancelled() => true,
@@ -82,13 +140,16 @@ pub async fn gather(
         let totals = Totals::new(&context, destination);
         let mut interval = totals.since(&last, &sums);
         interval.start_s = begun as f64 * INTERVAL.as_secs_f64();
+        interval.phase = Some(timeline.phase(started));
         observer.interval(&interval, &sums.stages, &totals);
         gathered.stages.merge(&sums.stages);
         gathered.intervals.push(interval);
         last = totals;
         sums.stages.clear();
         sums.warm_up.clear();
+        outages.second(flow(&context));
         if over {
+            gathered.outages = outages.finish();
             return gathered;
         }
     }
@@ -107,12 +168,15 @@ pub struct Totals {
     pub stored: u64,
     /// Dead letters.
     pub dead_lettered: u64,
+    /// Records of the owned partitions that are not stored, if it is known.
+    pub lag: Option<u64>,
     /// Readings that have reached their destination, or are dead letters.
     pub arrived: u64,
 }
 
 impl Totals {
-    fn new(context: &Context, destination: Destination) -> Self {
+    /// Reads the counters.
+    pub fn new(context: &Context, destination: Destination) -> Self {
         let counters = &context.counters;
         let (stored, dead_lettered) = (counters.stored.get(), counters.dead_lettered.get());
         let arrived = match destination {
@@ -125,24 +189,58 @@ impl Totals {
             fetched: counters.fetched.get(),
             stored,
             dead_lettered,
+            lag: context.lag.total(),
             arrived: arrived + dead_lettered,
         }
     }
 
     fn since(&self, last: &Self, sums: &IntervalSums) -> Interval {
+        let mut stages = sums.stages.map(Histogram::interval);
         let mut latency = sums.warm_up.clone();
-        latency.merge(sums.stages.get(Stage::EndToEndLatency));
-        let latency = latency.summary();
+        latency.merge(&sums.stages.end_to_end_latency);
+        stages.end_to_end_latency = latency.interval();
         Interval {
             start_s: 0.0,
+            phase: None,
             emitted: self.emitted - last.emitted,
             acked: self.acked - last.acked,
             fetched: self.fetched - last.fetched,
             stored: self.stored - last.stored,
             backlog: self.emitted.saturating_sub(self.arrived),
-            end_to_end_latency_p50_us: latency.p50_us,
-            end_to_end_latency_p99_us: latency.p99_us,
-            end_to_end_latency_max_us: latency.max_us,
+            lag: self.lag,
+            stages,
         }
+    }
+}
+
+/// Returns the counts from which outages are seen.
+fn flow(context: &Context) -> Flow {
+    let counts = context.counters.snapshot();
+    let stored_before = counts.replayed + counts.producer_duplicated + counts.conflicting;
+    Flow {
+        emitted: counts.emitted,
+        published: counts.acked + counts.dead_lettered,
+        served: counts.acked + counts.fetched,
+        fetched: counts.fetched,
+        settled: counts.stored + counts.dead_lettered + stored_before,
+        broker_failures: counts.produce_unknown + counts.produce_rejected + counts.fetches_failed,
+        store_failures: counts.inserts_unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phase_of_a_second_is_that_at_its_start() {
+        let second = |seconds: f64| nanos(Duration::from_secs_f64(seconds));
+        let no_wait = Duration::ZERO;
+        let timeline = Timeline::new(second(5.0), Duration::from_secs(2), no_wait, no_wait);
+        assert_eq!(timeline.phase(second(6.0)), IntervalPhase::WarmUp);
+        assert_eq!(timeline.phase(second(7.0)), IntervalPhase::Run);
+        timeline.end_emission(second(9.5));
+        assert_eq!(timeline.phase(second(9.0)), IntervalPhase::Run);
+        assert_eq!(timeline.phase(second(10.0)), IntervalPhase::Drain);
     }
 }

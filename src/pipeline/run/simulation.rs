@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit::Verdict;
-use crate::measure::{Interval, Recording};
+use crate::measure::{Interval, Outage, Recording};
 use crate::pipeline::audit::{Accounting, Case, count_repetitions, verdict};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::run::parts::{Endpoints, Roles, SimulationSettings};
 use crate::pipeline::run::prepare::prepare;
-use crate::pipeline::run::progress::{Observer, Phase};
+use crate::pipeline::run::progress::{INTERVAL, Observer, Phase};
 use crate::pipeline::run::tasks::Tasks;
 use crate::store::Checkouts;
 
@@ -22,6 +22,8 @@ pub struct Outcome {
     pub recording: Recording,
     /// Counts and latencies per second.
     pub intervals: Vec<Interval>,
+    /// Outages of the servers.
+    pub outages: Vec<Outage>,
     /// What happened to every reading; `None` if the audit failed or was interrupted.
     pub verdict: Option<Verdict>,
     /// Error that ended the run early.
@@ -59,7 +61,7 @@ pub async fn run(
     );
     tasks.emit(&context, &interrupt, &observer).await;
     observer.phase(Phase::Draining);
-    let after_checkpoints = tasks.drain(&context, &interrupt).await;
+    let after_checkpoints = Box::pin(tasks.drain(&context, &interrupt)).await;
     let accounted = tasks.is_accounted();
     let finished = tasks.finish().await;
     let checkouts = prepared.store.checkouts();
@@ -75,7 +77,10 @@ pub async fn run(
     );
     let auditing = Box::pin(async {
         let accounting = Accounting::new(&context, emission)?;
-        verdict(&case, &documents, &dead_letters, hashes, accounting).await
+        let audit = verdict(&case, &documents, &dead_letters, hashes, accounting);
+        let stored = context.counters.stored.get();
+        let tell = || observer.audited(case.visited.get(), stored);
+        telling(tell, Box::pin(audit)).await
     });
     let mut audited = if accounted {
         let audited = interrupt.audit_over.run_until_cancelled(auditing).await;
@@ -101,6 +106,7 @@ pub async fn run(
     Ok(Outcome {
         recording: finished.recording,
         intervals: finished.intervals,
+        outages: finished.outages,
         verdict,
         failure,
         interrupted: interrupt.is_requested(),
@@ -108,4 +114,16 @@ pub async fn run(
         generator_cpu: finished.generator_cpu,
         checkouts,
     })
+}
+
+/// Waits for a future, and calls `tell` about once a second and at the end.
+async fn telling<T>(tell: impl Fn(), future: impl Future<Output = T> + Unpin) -> T {
+    let mut future = future;
+    loop {
+        let waited = tokio::time::timeout(INTERVAL, &mut future).await;
+        tell();
+        if let Ok(output) = waited {
+            return output;
+        }
+    }
 }

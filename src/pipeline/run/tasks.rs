@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit::Ledger;
 use crate::broker::Partition;
+use crate::cause::chain;
 use crate::fleet::Readings;
-use crate::measure::{Interval, Recorder, Recording, nanos, thread_cpu_time};
+use crate::measure::{Interval, Outage, Recorder, Recording, nanos, thread_cpu_time};
 use crate::pipeline::context::Context;
 use crate::pipeline::emit::{Acks, PartitionProducer, Queue, Router, StopFlag, emit};
 use crate::pipeline::error::Error;
@@ -20,7 +21,9 @@ use crate::pipeline::ingest::{
 use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::retry;
 use crate::pipeline::run::prepare::{Consumers, Producers};
-use crate::pipeline::run::progress::{Destination, Gathered, Observer, Phase, gather};
+use crate::pipeline::run::progress::{
+    Destination, Gathered, Observer, Phase, Timeline, Totals, gather,
+};
 use crate::pipeline::settings::{EmissionSettings, StorageSettings};
 
 /// How long producers may take to end when they are no longer waited for.
@@ -49,7 +52,8 @@ pub struct Tasks {
     failure: Option<Error>,
     /// Whether the run is no longer waited for: then errors are consequences.
     gave_up: bool,
-    start: u64,
+    timeline: Arc<Timeline>,
+    destination: Destination,
 }
 
 /// Consumers and writers, and what is needed to end them.
@@ -69,6 +73,8 @@ pub struct Finished {
     pub ledger: Ledger,
     pub recording: Recording,
     pub intervals: Vec<Interval>,
+    /// Outages of the servers.
+    pub outages: Vec<Outage>,
     /// Error that ended the run early.
     pub failure: Option<Error>,
     /// Start of the schedule, nanoseconds on the run's clock.
@@ -113,15 +119,17 @@ impl Tasks {
             Err(error) => (oneshot::channel().1, Some(error)),
         };
         let ended = CancellationToken::new();
-        let destination = match consumers {
-            Some(_) => Destination::Store,
-            None => Destination::Broker,
+        let (destination, batch_wait) = match &consumers {
+            Some(consumers) => (Destination::Store, consumers.storage.batch_wait),
+            None => (Destination::Broker, Duration::ZERO),
         };
+        let (warm_up, linger) = (emission.fleet.warm_up, emission.linger);
+        let timeline = Arc::new(Timeline::new(start, warm_up, linger, batch_wait));
         let gathering = gather(
             Arc::clone(context),
             recorders.clone(),
             destination,
-            start,
+            Arc::clone(&timeline),
             Arc::clone(observer),
             ended.clone(),
         );
@@ -140,7 +148,8 @@ impl Tasks {
             accounted: true,
             failure,
             gave_up: false,
-            start,
+            timeline,
+            destination,
         }
     }
 
@@ -151,7 +160,7 @@ impl Tasks {
         interrupt: &Interrupt,
         observer: &Arc<dyn Observer>,
     ) {
-        let warm_up_end = self.start + nanos(self.emission.fleet.warm_up);
+        let warm_up_end = self.timeline.start + nanos(self.emission.fleet.warm_up);
         observer.phase(Phase::WarmingUp);
         let mut warming_up = true;
         let mut interrupted = false;
@@ -165,15 +174,22 @@ impl Tasks {
                             self.record(Err(Error::Panicked { role: "generator" }));
                         }
                     }
+                    self.timeline.end_emission(context.clock.now());
+                    let complete = !interrupted && self.failure.is_none();
+                    observer.totals(&Totals::new(context, self.destination), complete);
                     return;
                 }
                 () = interrupt.requested.cancelled(), if !interrupted => {
                     interrupted = true;
                     self.stop.stop();
                 }
-                () = interrupt.drain_over.cancelled() => return,
+                () = interrupt.drain_over.cancelled() => {
+                    self.timeline.end_emission(context.clock.now());
+                    return;
+                }
                 () = tokio::time::sleep(context.clock.until(warm_up_end)), if warming_up => {
                     warming_up = false;
+                    observer.totals(&Totals::new(context, self.destination), true);
                     observer.phase(Phase::Running);
                 }
                 Some(produced) = self.producers.join_next() => self.record_producer(produced),
@@ -221,9 +237,8 @@ impl Tasks {
     /// Returns the number of records in the broker after the last checkpoints.
     pub async fn drain(&mut self, context: &Context, interrupt: &Interrupt) -> u64 {
         self.flush(context, interrupt).await;
-        let looking_up = interrupt
-            .drain_over
-            .run_until_cancelled(self.look_up_ends(context));
+        let looking_up = Box::pin(self.look_up_ends(context));
+        let looking_up = interrupt.drain_over.run_until_cancelled(looking_up);
         let ends = looking_up.await.flatten();
         let Some(consumers) = &self.consumers else {
             return 0;
@@ -271,8 +286,9 @@ impl Tasks {
             ledger: self.ledger,
             recording,
             intervals: gathered.intervals,
+            outages: gathered.outages,
             failure: self.failure.or(panicked),
-            start: self.start,
+            start: self.timeline.start,
             generator_cpu: self.generator_cpu,
         }
     }
@@ -312,10 +328,10 @@ impl Tasks {
         if let Err(error) = result {
             self.stop.stop();
             if self.gave_up {
-                tracing::info!(%error, "a task of the pipeline ended");
+                tracing::info!(error = chain(&error), "a task of the pipeline ended");
                 return;
             }
-            tracing::error!(%error, "a task of the pipeline failed");
+            tracing::error!(error = chain(&error), "a task of the pipeline failed");
             self.failure.get_or_insert(error);
         }
     }
@@ -343,7 +359,7 @@ async fn records_after_checkpoints(
             Ok(None) => {}
             // A store that does not respond is not asked once per partition.
             Err(error) => {
-                tracing::warn!(%error, "failed to read a checkpoint");
+                tracing::warn!(error = chain(&error), "failed to read a checkpoint");
                 break;
             }
         }

@@ -4,6 +4,7 @@
 //! records, [`tasks`] makes convoy's own tasks fail, and [`chaos`] draws faults from a seed.
 
 mod chaos;
+mod columns;
 mod dead_letters;
 mod dirty_data;
 mod faults;

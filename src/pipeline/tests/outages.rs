@@ -165,7 +165,7 @@ async fn slow_store_does_not_delay_the_schedule() {
     let outcome = place.run(&context).await;
     assert_all_stored(&outcome);
     let stages = &outcome.recording.stages;
-    let p50 = |stage| stages.get(stage).summary().p50_us;
+    let p50 = |stage| stages.get(stage).summary().p50_us.unwrap();
     let (delay, store) = (p50(Stage::PublishDelay), p50(Stage::StoreLatency));
     assert!(store > 500_000 && delay < 500_000, "{delay}, {store}");
     place.close().await;

@@ -448,6 +448,7 @@ async fn audit_of_all_shards_finds_the_missing_document() {
         ledger,
         schedules: vec![one.1, other.1],
         after_checkpoints: 0,
+        visited: Arc::default(),
     };
     let documents = place.collection("sensor").await;
     let letters = place.collection("sensor_dead_letters").await;

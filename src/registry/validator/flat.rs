@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
 /// Keywords that do not affect validation.
-const ANNOTATIONS: [&str; 7] = [
+const ANNOTATIONS: [&str; 8] = [
     "$schema",
     "$id",
     "$comment",
@@ -18,6 +18,8 @@ const ANNOTATIONS: [&str; 7] = [
     "description",
     "default",
     "examples",
+    // Formats are not validated.
+    "format",
 ];
 
 /// A closed object of scalars.
@@ -297,13 +299,17 @@ mod tests {
             ("/properties/a", json!({})),
             ("/required", json!(["z"])),
             ("/title", json!({ "kept": "as it is" })),
+            (
+                "/properties/c",
+                json!({ "type": "string", "format": "date-time" }),
+            ),
         ] {
             let mut changed = schema();
             let place = changed.pointer_mut(pointer).expect("it is there");
             *place = value;
             assert_eq!(
                 Flat::new(&changed).is_some(),
-                pointer == "/title",
+                matches!(pointer, "/title" | "/properties/c"),
                 "{pointer}"
             );
         }

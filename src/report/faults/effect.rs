@@ -37,15 +37,15 @@ pub struct Sample {
 pub struct Effect {
     /// Throughput before.
     pub throughput_before_records_per_second: f64,
-    /// Throughput during.
-    pub throughput_during_records_per_second: f64,
-    /// Throughput after, until the last emission; `None` if nothing was emitted.
+    /// Throughput during; `None` if it was too short to measure.
+    pub throughput_during_records_per_second: Option<f64>,
+    /// Throughput after, until the next fault or the last emission; `None` if nothing was emitted.
     pub throughput_after_records_per_second: Option<f64>,
-    /// Highest end-to-end p99 of a second before.
-    pub end_to_end_latency_p99_before_us: u64,
-    /// Highest end-to-end p99 of a second during.
-    pub end_to_end_latency_p99_during_us: u64,
-    /// Highest end-to-end p99 of a second after; `None` if there was none.
+    /// Highest end-to-end p99 of a second that ended before; `None` if nothing was stored in one.
+    pub end_to_end_latency_p99_before_us: Option<u64>,
+    /// Highest end-to-end p99 of a second during; `None` if nothing was stored in one.
+    pub end_to_end_latency_p99_during_us: Option<u64>,
+    /// Highest end-to-end p99 of a second after; `None` if nothing was stored in one.
     pub end_to_end_latency_p99_after_us: Option<u64>,
     /// Largest backlog during.
     pub backlog_peak: u64,
@@ -54,27 +54,44 @@ pub struct Effect {
     pub recovered_after_s: Option<f64>,
 }
 
+/// Time of a fault and of its neighbours, in seconds after the first reading's instant.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    /// End of the fault before; the period before does not reach into it.
+    pub since: f64,
+    /// Start of the fault.
+    pub begin: f64,
+    /// End of the fault.
+    pub end: f64,
+    /// Start of the next fault; the period after does not reach into it.
+    pub until: f64,
+}
+
 impl Effect {
-    /// Compares the seconds before a fault, which lasted from `begin` to `end`, with those during and
-    /// after it. Returns `None` if nothing was stored before it.
-    pub fn new(begin: f64, end: f64, samples: &[Sample], intervals: &[Interval]) -> Option<Self> {
+    /// Compares the seconds before a fault with those during and after it. Returns `None` if nothing
+    /// was stored before it.
+    pub fn new(window: Window, samples: &[Sample], intervals: &[Interval]) -> Option<Self> {
+        let Window {
+            since,
+            begin,
+            end,
+            until,
+        } = window;
         let first = samples.iter().find(|sample| sample.stored > 0)?.at_s;
-        let before = first.max(begin - BEFORE_S)..begin;
+        let before = first.max(begin - BEFORE_S).max(since.min(begin - WINDOW_S))..begin;
         let level = rate(samples, before.start, before.end).filter(|level| *level > 0.0)?;
         let usual_backlog = usual(samples, before.start, before.end, level);
         let recovered = recovered(begin, end, samples, level, usual_backlog);
         let over = recovered.map_or(f64::INFINITY, |after| (begin + after).max(end));
-        let emission_end = emission_end(samples);
-        let after = over..emission_end;
+        let after = over..emission_end(samples).min(until);
         Some(Self {
             throughput_before_records_per_second: level,
-            throughput_during_records_per_second: rate(samples, begin, over).unwrap_or_default(),
+            throughput_during_records_per_second: rate(samples, begin, over),
             throughput_after_records_per_second: rate(samples, after.start, after.end),
-            end_to_end_latency_p99_before_us: p99(intervals, before.start, before.end)
-                .unwrap_or_default(),
-            end_to_end_latency_p99_during_us: p99(intervals, begin, over).unwrap_or_default(),
+            end_to_end_latency_p99_before_us: p99(within(intervals, before.start, before.end)),
+            end_to_end_latency_p99_during_us: p99(overlapping(intervals, begin, over)),
             // The second of the recovery belongs to the period during.
-            end_to_end_latency_p99_after_us: p99(intervals, over.ceil(), emission_end),
+            end_to_end_latency_p99_after_us: p99(within(intervals, after.start.ceil(), after.end)),
             backlog_peak: peak(samples, begin, over),
             recovered_after_s: recovered,
         })
@@ -137,15 +154,22 @@ fn peak(samples: &[Sample], from: f64, to: f64) -> u64 {
         .unwrap_or_default()
 }
 
-/// Returns the highest p99 of the seconds that overlap with a period.
-fn p99(intervals: &[Interval], from: f64, to: f64) -> Option<u64> {
-    let within = intervals
-        .iter()
-        .filter(|interval| interval.start_s < to && interval.start_s + 1.0 > from);
-    within
-        .filter(|interval| interval.stored > 0)
-        .map(|interval| interval.end_to_end_latency_p99_us)
-        .max()
+/// Returns the seconds that overlap with a period.
+fn overlapping(intervals: &[Interval], from: f64, to: f64) -> impl Iterator<Item = &Interval> {
+    let overlaps = move |it: &&Interval| it.start_s < to.max(from) && it.start_s + 1.0 > from;
+    intervals.iter().filter(overlaps)
+}
+
+/// Returns the seconds that end in a period and began in it, or began before its first record.
+fn within(intervals: &[Interval], from: f64, to: f64) -> impl Iterator<Item = &Interval> {
+    let ends = move |it: &&Interval| it.start_s + 1.0 > from && it.start_s + 1.0 <= to;
+    intervals.iter().filter(ends)
+}
+
+/// Returns the highest p99 of some seconds; `None` if nothing was stored in them.
+fn p99<'a>(intervals: impl Iterator<Item = &'a Interval>) -> Option<u64> {
+    let latencies = intervals.map(|interval| interval.stages.end_to_end_latency.p99_us);
+    latencies.flatten().max()
 }
 
 /// Returns the instant of the last emission.
@@ -158,6 +182,17 @@ fn emission_end(samples: &[Sample]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::{IntervalLatency, Stages};
+
+    /// Only this fault in the run.
+    fn alone(begin: f64, end: f64) -> Window {
+        Window {
+            since: 0.0,
+            begin,
+            end,
+            until: f64::INFINITY,
+        }
+    }
 
     /// Samples of a run of 20 s at 100 records/s that stores nothing between two instants and
     /// catches up at twice its rate afterwards.
@@ -187,7 +222,13 @@ mod tests {
                 start_s: f64::from(second),
                 emitted: 100,
                 stored: 100,
-                end_to_end_latency_p99_us: p99(second),
+                stages: Stages {
+                    end_to_end_latency: IntervalLatency {
+                        p99_us: Some(p99(second)),
+                        ..IntervalLatency::default()
+                    },
+                    ..Stages::default()
+                },
                 ..Interval::default()
             })
             .collect()
@@ -202,36 +243,77 @@ mod tests {
                 20_000
             }
         });
-        let effect = Effect::new(8.0, 10.0, &run(8.0..10.0), &intervals).unwrap();
+        let effect = Effect::new(alone(8.0, 10.0), &run(8.0..10.0), &intervals).unwrap();
         assert!((effect.throughput_before_records_per_second - 100.0).abs() < 5.0);
         assert!(
-            effect.throughput_during_records_per_second < 50.0,
+            effect.throughput_during_records_per_second.unwrap() < 50.0,
             "{effect:?}"
         );
         let recovered = effect.recovered_after_s.unwrap();
         assert!((2.0..3.0).contains(&recovered), "{recovered}");
         assert!((150..=250).contains(&effect.backlog_peak), "{effect:?}");
-        assert_eq!(effect.end_to_end_latency_p99_before_us, 20_000);
-        assert_eq!(effect.end_to_end_latency_p99_during_us, 2_000_000);
+        assert_eq!(effect.end_to_end_latency_p99_before_us, Some(20_000));
+        assert_eq!(effect.end_to_end_latency_p99_during_us, Some(2_000_000));
         assert_eq!(effect.end_to_end_latency_p99_after_us, Some(20_000));
     }
 
     #[test]
+    fn first_second_of_a_fault_is_not_before_it() {
+        let intervals = seconds(|second| if second == 8 { 495_000 } else { 46_000 });
+        for begin in [8.0, 8.004, 8.9] {
+            let window = alone(begin, begin + 0.5);
+            let effect = Effect::new(window, &run(begin..begin + 0.5), &intervals).unwrap();
+            let (before, during) = (
+                effect.end_to_end_latency_p99_before_us,
+                effect.end_to_end_latency_p99_during_us,
+            );
+            assert_eq!((before, during), (Some(46_000), Some(495_000)), "{begin}");
+        }
+    }
+
+    #[test]
+    fn periods_of_a_fault_end_at_its_neighbours() {
+        let intervals = seconds(|second| match second {
+            4 | 5 | 14 => 900_000,
+            _ => 20_000,
+        });
+        let window = Window {
+            since: 6.0,
+            begin: 8.0,
+            end: 8.1,
+            until: 14.0,
+        };
+        let effect = Effect::new(window, &run(30.0..30.0), &intervals).unwrap();
+        assert_eq!(effect.end_to_end_latency_p99_before_us, Some(20_000));
+        assert_eq!(effect.end_to_end_latency_p99_after_us, Some(20_000));
+    }
+
+    #[test]
+    fn period_in_which_nothing_was_stored_has_no_p99() {
+        let mut intervals = seconds(|_| 20_000);
+        for interval in &mut intervals[8..10] {
+            interval.stages = Stages::default();
+        }
+        let effect = Effect::new(alone(8.0, 10.0), &run(8.0..30.0), &intervals[..10]).unwrap();
+        assert_eq!(effect.end_to_end_latency_p99_during_us, None);
+    }
+
+    #[test]
     fn fault_without_effect_recovers_after_zero_seconds() {
-        let effect = Effect::new(8.0, 8.1, &run(30.0..30.0), &seconds(|_| 20_000)).unwrap();
+        let effect = Effect::new(alone(8.0, 8.1), &run(30.0..30.0), &seconds(|_| 20_000)).unwrap();
         assert_eq!(effect.recovered_after_s, Some(0.0));
     }
 
     #[test]
     fn run_that_stays_down_has_not_recovered() {
-        let effect = Effect::new(8.0, 8.1, &run(8.0..30.0), &seconds(|_| 20_000)).unwrap();
+        let effect = Effect::new(alone(8.0, 8.1), &run(8.0..30.0), &seconds(|_| 20_000)).unwrap();
         assert_eq!(effect.recovered_after_s, None);
         assert_eq!(effect.throughput_after_records_per_second, None);
     }
 
     #[test]
     fn fault_without_a_period_before_has_no_effect_section() {
-        assert_eq!(Effect::new(0.0, 1.0, &run(0.0..1.0), &[]), None);
-        assert_eq!(Effect::new(1.0, 2.0, &[], &[]), None);
+        assert_eq!(Effect::new(alone(0.0, 1.0), &run(0.0..1.0), &[]), None);
+        assert_eq!(Effect::new(alone(1.0, 2.0), &[], &[]), None);
     }
 }

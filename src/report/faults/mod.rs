@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::FaultAccount;
 
-pub use effect::{Effect, Sample};
+pub use effect::{Effect, Sample, Window};
 pub use invariant::{Evidence, Invariant};
 
 /// Injected faults of a run.

@@ -4,40 +4,37 @@
 
 mod faults;
 mod processes;
+mod stages;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::audit::Verdict;
-use crate::measure::{Stage, StageSummary};
-use crate::report::quantity;
+use crate::measure::StageSummary;
 use crate::report::threshold::{Threshold, ThresholdName};
 use crate::report::topology::BackendKind;
 use crate::report::value::{Report, Status};
-
-/// Width of the column of stage names.
-const STAGE_WIDTH: usize = 20;
-
-/// Width of a column of values.
-const VALUE_WIDTH: usize = 10;
+use crate::text::{Ink, Page, quantity};
 
 /// Writes a report, followed by the paths of its `files`.
-pub fn write(report: &Report, files: &[PathBuf], mut output: impl Write) -> io::Result<()> {
+pub fn write(
+    report: &Report,
+    files: &[PathBuf],
+    page: &Page,
+    mut output: impl Write,
+) -> io::Result<()> {
+    let faults = report.faults.as_ref();
     let sections = [
-        headline(report),
-        stages(report),
-        verdict(report),
-        report
-            .faults
-            .as_ref()
-            .map_or_else(String::new, faults::section),
-        thresholds(&report.thresholds),
-        warnings(report),
-        paths(files),
+        headline(report, page),
+        stages::section(report, page),
+        verdict(report, page),
+        faults.map_or_else(String::new, |it| faults::section(it, page)),
+        thresholds(&report.thresholds, page),
+        warnings(report, page),
+        paths(files) + &data(report, page),
     ];
     let text: Vec<String> = sections
         .into_iter()
@@ -46,148 +43,203 @@ pub fn write(report: &Report, files: &[PathBuf], mut output: impl Write) -> io::
     output.write_all(text.join("\n").as_bytes())
 }
 
-fn headline(report: &Report) -> String {
-    let (run, summary, topology) = (&report.run, &report.summary, &report.topology);
-    let mut text = format!("convoy {} · run {}", run.version, run.id);
-    if report.consumed.is_none() {
-        let _ = write!(text, " · seed {}", run.seed);
-    }
-    text.push_str(&processes::part(report));
+fn headline(report: &Report, page: &Page) -> String {
+    let topology = &report.topology;
+    let mut text = identity(report, page);
     if topology.broker == BackendKind::None {
-        text.push_str(" · pacer only, nothing sent");
+        text.push_str(&page.items(pacing(report), 2));
+        return text;
+    }
+    let durability = &report.durability;
+    let mut servers = vec![format!(
+        "broker {} ({})",
+        topology.broker, durability.broker
+    )];
+    if !processes::publishes(report) {
+        servers.push(format!("store {} ({})", topology.store, durability.store));
+    }
+    text.push_str(&page.items(servers, 2));
+    text.push('\n');
+    let mut results = results(report);
+    results[0] = page.paint(Ink::Strong, &results[0]);
+    text.push_str(&page.items(results, 2));
+    text
+}
+
+/// Returns the first line: which run this is, and how it ended.
+fn identity(report: &Report, page: &Page) -> String {
+    let (run, topology) = (&report.run, &report.topology);
+    let mut items = vec![format!("convoy {}", run.version), format!("run {}", run.id)];
+    if report.consumed.is_none() {
+        items.push(format!("seed {}", run.seed));
+    }
+    items.extend(processes::part(report));
+    if topology.broker == BackendKind::None {
+        items.push("pacer only, nothing sent".to_owned());
     } else if topology.pipeline_self_test() {
-        text.push_str(" · pipeline self-test");
+        items.push("pipeline self-test".to_owned());
     }
     if report.faults.is_some() {
-        text.push_str(" · faults injected");
+        items.push("faults injected".to_owned());
     }
-    let _ = match report.status {
-        Status::Complete => writeln!(text),
-        Status::Interrupted => writeln!(text, " · INTERRUPTED"),
-        Status::Invalid => writeln!(text, " · INVALID"),
-    };
-    if topology.broker == BackendKind::None {
-        let per_second = summary.readings_emitted as f64 / summary.duration_s;
-        let _ = writeln!(
-            text,
-            "{} readings/s emitted ({} in {} s) · publish delay p99 {}",
-            quantity::rate(per_second),
+    match report.status {
+        Status::Complete => {}
+        Status::Interrupted => items.push(page.paint(Ink::Caution, "INTERRUPTED")),
+        Status::Invalid => items.push(page.paint(Ink::Bad, "INVALID")),
+    }
+    page.items(items, 2)
+}
+
+fn pacing(report: &Report) -> Vec<String> {
+    let summary = &report.summary;
+    let delay = &summary.stages.publish_delay;
+    if delay.count == 0 {
+        return vec!["nothing was measured".to_owned()];
+    }
+    vec![
+        format!(
+            "{} readings/s emitted ({} in {} s)",
+            quantity::rate(summary.readings_emitted as f64 / summary.duration_s),
             quantity::count(summary.readings_emitted),
             quantity::significant(summary.duration_s),
-            quantity::duration(summary.stages.publish_delay.p99_us),
-        );
-        return text;
+        ),
+        named("publish delay p99", delay.p99_us),
+    ]
+}
+
+/// Returns the results that a reader looks for first.
+fn results(report: &Report) -> Vec<String> {
+    let summary = &report.summary;
+    if processes::publishes(report) {
+        let acked = quantity::count(report.counters.acked);
+        let acked = format!("{acked} records acknowledged");
+        let latency = &summary.stages.publish_latency;
+        return latencies(acked, "publish latency", latency, report);
     }
-    if let Some(publishing) = processes::publishing(report) {
-        return text + &publishing;
-    }
-    let _ = writeln!(
-        text,
-        "broker {} ({}) · store {} ({})",
-        topology.broker, report.durability.broker, topology.store, report.durability.store
-    );
     let latency = &summary.stages.end_to_end_latency;
-    if report.nothing_measured() {
-        text.push_str("\nnothing was measured\n");
-        return text;
+    if latency.count == 0 {
+        let why = match report.status {
+            Status::Interrupted => "interrupted before a measured record was stored",
+            _ => "no measured record was stored",
+        };
+        return vec![format!("nothing was measured: {why}")];
     }
-    let _ = writeln!(
-        text,
-        "\n{} records/s stored ({}/s) · end-to-end p50 {} · p99 {} · max {}",
+    let stored = format!(
+        "{} records/s stored ({}/s)",
         quantity::rate(summary.throughput_records_per_second),
-        quantity::bytes(summary.throughput_bytes_per_second),
-        quantity::duration(latency.p50_us),
-        quantity::duration(latency.p99_us),
-        quantity::duration(latency.max_us),
+        quantity::bytes(summary.throughput_bytes_per_second)
     );
-    text
+    latencies(stored, "end-to-end", latency, report)
 }
 
-fn stages(report: &Report) -> String {
-    if report.nothing_measured() {
-        return String::new();
+fn latencies(first: String, stage: &str, latency: &StageSummary, report: &Report) -> Vec<String> {
+    if latency.count == 0 {
+        return vec![first];
     }
-    let mut text = format!("{:<STAGE_WIDTH$}", "stage");
-    for title in ["count", "p50", "p90", "p99", "p99.9", "max"] {
-        let _ = write!(text, "{title:>VALUE_WIDTH$}");
+    if report.unlimited_rate() {
+        return vec![first, "latencies mean nothing at `--rate max`".to_owned()];
     }
-    text.push('\n');
-    for stage in Stage::ALL {
-        let summary = report.summary.stages.get(stage);
-        if summary.count > 0 {
-            text.push_str(&stage_line(stage, summary));
-        }
-    }
-    text.push_str(processes::unknown_stages(report));
-    text
+    vec![
+        first,
+        named(&format!("{stage} p50"), latency.p50_us),
+        named("p99", latency.p99_us),
+        named("max", latency.max_us),
+    ]
 }
 
-fn stage_line(stage: Stage, summary: &StageSummary) -> String {
-    let mut text = format!("{:<STAGE_WIDTH$}", stage.to_string());
-    let p999 = summary
-        .p999_us
-        .map_or_else(|| "–".to_owned(), quantity::duration);
-    let values = [
-        quantity::count(summary.count),
-        quantity::duration(summary.p50_us),
-        quantity::duration(summary.p90_us),
-        quantity::duration(summary.p99_us),
-        p999,
-        quantity::duration(summary.max_us),
-    ];
-    for value in values {
-        let _ = write!(text, "{value:>VALUE_WIDTH$}");
-    }
-    if summary.negative > 0 {
-        let _ = write!(text, "  {} negative", quantity::count(summary.negative));
-    }
-    text.push('\n');
-    text
+fn named(name: &str, us: Option<u64>) -> String {
+    let value = us.map_or_else(|| "–".to_owned(), quantity::duration);
+    format!("{name} {value}")
 }
 
-fn verdict(report: &Report) -> String {
+fn verdict(report: &Report, page: &Page) -> String {
     if report.topology.broker == BackendKind::None {
         return String::new();
     }
     if !report.has_verdict() {
-        return processes::account(report);
+        return processes::account(report, page);
     }
     let verdict = &report.verdict;
     if report.status == Status::Invalid && verdict.clean() {
-        return "verdict: none, because the run failed before its audit\n".to_owned();
+        let none = page.paint(Ink::Bad, "none");
+        let line = format!("verdict: {none}, because the run failed before its audit");
+        return page.paragraph(&line, 2);
     }
     let unaudited = verdict.emitted == 0 || verdict.emitted < report.counters.emitted;
     if report.status == Status::Interrupted && unaudited {
-        let counters = &report.counters;
-        return format!(
-            "verdict: none, because the run was interrupted before its audit ended\n  emitted {} · acknowledged {} · stored {}\n",
-            quantity::count(counters.emitted),
-            quantity::count(counters.acked),
-            quantity::count(counters.stored),
-        );
+        return unaudited_counts(report, page);
     }
-    let word = if verdict.clean() && !report.compares_content() {
-        "counts match, content not compared"
-    } else if verdict.clean() {
-        "clean"
-    } else if report.verdict_holds() {
-        "no loss, dead letters within the limit"
-    } else if report.status == Status::Interrupted {
-        "incomplete"
-    } else {
-        "FAILED"
-    };
-    let mut text = format!("verdict, warm-up included: {word}\n ");
-    for (name, value) in counts(verdict) {
-        if name == "corrupt" && value == 0 && !report.compares_content() {
-            text.push_str(" corrupt unknown ·");
-        } else {
-            let _ = write!(text, " {name} {} ·", quantity::count(value));
+    let (ink, word) = verdict_word(report);
+    let line = format!("verdict, warm-up included: {}", page.paint(ink, word));
+    let mut text = page.paragraph(&line, 2);
+    let counts = verdict_counts(verdict)
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let always = ["emitted", "stored"].contains(&name);
+            if name == "corrupt" && value == 0 && !report.compares_content() {
+                Some("corrupt unknown".to_owned())
+            } else {
+                (always || value > 0).then(|| format!("{name} {}", quantity::count(value)))
+            }
+        });
+    let counts: Vec<String> = counts.collect();
+    text.push_str(&indented(&counts, page));
+    for (name, value, meaning) in details(verdict) {
+        if value > 0 {
+            let line = format!("  {name} {} ({meaning})", quantity::count(value));
+            text.push_str(&page.paragraph(&line, 2));
         }
     }
-    text.truncate(text.trim_end_matches(" ·").len());
-    text.push('\n');
-    let details = [
+    for (label, count) in &verdict.labels {
+        let counts = [
+            format!("`{label}`: emitted {}", quantity::count(count.emitted)),
+            format!("stored {}", quantity::count(count.stored)),
+        ];
+        text.push_str(&indented(&counts, page));
+    }
+    text
+}
+
+/// Returns what is known of a run whose audit did not end.
+fn unaudited_counts(report: &Report, page: &Page) -> String {
+    let none = page.paint(Ink::Caution, "none");
+    let line = format!("verdict: {none}, because the run was interrupted before its audit ended");
+    let counters = &report.counters;
+    let counts = [
+        ("emitted", counters.emitted),
+        ("acknowledged", counters.acked),
+        ("stored", counters.stored),
+    ];
+    let counts = counts.map(|(name, count)| format!("{name} {}", quantity::count(count)));
+    page.paragraph(&line, 2) + &indented(&counts, page)
+}
+
+/// Joins items to a line with two blanks before it.
+fn indented(items: &[String], page: &Page) -> String {
+    let mut items = items.to_vec();
+    if let Some(first) = items.first_mut() {
+        first.insert_str(0, "  ");
+    }
+    page.items(items, 2)
+}
+
+fn verdict_word(report: &Report) -> (Ink, &'static str) {
+    let verdict = &report.verdict;
+    if verdict.clean() && !report.compares_content() {
+        (Ink::Caution, "counts match, content not compared")
+    } else if verdict.clean() {
+        (Ink::Good, "clean")
+    } else if report.verdict_holds() {
+        (Ink::Good, "no loss, dead letters within the limit")
+    } else if report.status == Status::Interrupted {
+        (Ink::Caution, "incomplete")
+    } else {
+        (Ink::Bad, "FAILED")
+    }
+}
+
+fn details(verdict: &Verdict) -> [(&'static str, u64, &'static str); 6] {
+    [
         ("replayed", verdict.replayed, "read again, stored once"),
         (
             "producer-duplicated",
@@ -210,22 +262,10 @@ fn verdict(report: &Report) -> String {
             verdict.log_truncations,
             "the broker lost acknowledged records",
         ),
-    ];
-    for (name, value, meaning) in details.into_iter().filter(|(_, value, _)| *value > 0) {
-        let _ = writeln!(text, "  {name} {} ({meaning})", quantity::count(value));
-    }
-    for (label, count) in &verdict.labels {
-        let _ = writeln!(
-            text,
-            "  `{label}`: emitted {} · stored {}",
-            quantity::count(count.emitted),
-            quantity::count(count.stored)
-        );
-    }
-    text
+    ]
 }
 
-fn counts(verdict: &Verdict) -> [(&'static str, u64); 8] {
+pub(super) fn verdict_counts(verdict: &Verdict) -> [(&'static str, u64); 8] {
     [
         ("emitted", verdict.emitted),
         ("stored", verdict.stored),
@@ -238,19 +278,28 @@ fn counts(verdict: &Verdict) -> [(&'static str, u64); 8] {
     ]
 }
 
-fn thresholds(thresholds: &[Threshold]) -> String {
-    let mut text = String::new();
-    for threshold in thresholds {
-        let word = if threshold.passed { "passed" } else { "FAILED" };
-        let _ = writeln!(
-            text,
-            "{} {}: {word} with {}",
-            threshold.name.flag(),
-            amount(threshold.name, threshold.limit),
-            amount(threshold.name, threshold.actual)
-        );
-    }
-    text
+fn thresholds(thresholds: &[Threshold], page: &Page) -> String {
+    let lines = thresholds.iter().map(|threshold| {
+        let word = if threshold.passed {
+            page.paint(Ink::Good, "passed")
+        } else {
+            page.paint(Ink::Bad, "FAILED")
+        };
+        let (limit, actual) = threshold_outcome(threshold);
+        page.paragraph(&format!("{limit}: {word} {actual}"), 2)
+    });
+    lines.collect()
+}
+
+/// Returns a limit with its option, and the measured value.
+pub(super) fn threshold_outcome(threshold: &Threshold) -> (String, String) {
+    let shown = |value| amount(threshold.name, value);
+    let limit = format!("{} {}", threshold.name.flag(), shown(threshold.limit));
+    let actual = match threshold.actual {
+        Some(actual) => format!("with {}", shown(actual)),
+        None => "because nothing was measured".to_owned(),
+    };
+    (limit, actual)
 }
 
 fn amount(name: ThresholdName, value: f64) -> String {
@@ -273,19 +322,32 @@ fn amount(name: ThresholdName, value: f64) -> String {
     }
 }
 
-fn warnings(report: &Report) -> String {
+fn warnings(report: &Report, page: &Page) -> String {
     let mut text = String::new();
     for warning in &report.warnings {
-        let _ = writeln!(text, "warning: {}", warning.message);
-        let _ = writeln!(text, "  {}", warning.advice);
+        let label = page.paint(Ink::Caution, "warning:");
+        text.push_str(&page.paragraph(&format!("{label} {}", warning.message), 2));
+        text.push_str(&page.paragraph(&format!("  {}", warning.advice), 0));
     }
     text
 }
 
+/// Paths are not wrapped, so that they can be copied.
 fn paths(files: &[PathBuf]) -> String {
-    let mut text = String::new();
-    for file in files {
-        let _ = writeln!(text, "{}", file.display());
+    let lines = files.iter().map(|file| format!("{}\n", file.display()));
+    lines.collect()
+}
+
+/// Returns where the data of embedded servers is.
+fn data(report: &Report, page: &Page) -> String {
+    if !report.topology.pipeline_self_test() {
+        return String::new();
     }
-    text
+    let line = match report.settings.get("data_dir").and_then(|it| it.as_str()) {
+        Some(directory) => format!(
+            "data kept in `{directory}`; serve it again with `convoy up --data-dir {directory}`"
+        ),
+        None => "data removed with the run; keep it with `--data-dir DIR`".to_owned(),
+    };
+    page.paragraph(&line, 2)
 }
