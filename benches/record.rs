@@ -16,6 +16,9 @@ const ORIGIN: Origin<'_> = Origin {
     partition: 0,
     offset: 0,
     emitted_at_unix_ms: 0,
+    timestamp_ms: 0,
+    key: None,
+    headers: &[],
 };
 
 fn envelope(payload: &[u8]) -> Envelope {

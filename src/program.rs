@@ -23,12 +23,11 @@ fn convoy() -> ExitStatus {
     // The provider of HTTP clients; only a second call could fail.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let plain = Terminal::new(ProgressMode::Never, Colors::Never);
-    let environment = match Environment::read(std::env::vars_os(), Path::new(".")) {
-        Ok(environment) => environment,
-        Err(error) => return reject(&error, &plain),
-    };
-    let terminal = |progress| Terminal::new(progress, environment.colors());
-    match cli::parse(std::env::args_os(), &environment) {
+    let environment = Environment::new(std::env::vars_os(), Path::new("."));
+    let colors = environment.colors();
+    let terminal = |progress| Terminal::new(progress, colors);
+    let (request, notes) = cli::parse(std::env::args_os(), environment);
+    match request {
         Ok(Request::Show(text)) => show(&text, &plain),
         Ok(Request::Run {
             command,
@@ -37,9 +36,14 @@ fn convoy() -> ExitStatus {
             verbosity,
         }) => {
             let terminal = terminal(progress).with_verbosity(verbosity);
+            say(&notes, &terminal);
             run(&command, &invocation, &terminal)
         }
-        Err(error) => reject(&error, &terminal(ProgressMode::Never)),
+        Err(error) => {
+            let terminal = terminal(ProgressMode::Never);
+            say(&notes, &terminal);
+            reject(&error, &terminal)
+        }
     }
 }
 
@@ -70,6 +74,12 @@ fn adopt_engine(command: &Command, invocation: &Invocation) {
         // SAFETY: this is the only thread. `main` has started none, the search for the engine has
         // ended its own, and every other thread is started by the command that runs next.
         unsafe { std::env::set_var("DOCKER_HOST", address) };
+    }
+}
+
+fn say(notes: &[String], terminal: &Terminal) {
+    for note in notes {
+        terminal.say(format_args!("note: {note}"));
     }
 }
 

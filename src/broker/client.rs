@@ -23,7 +23,7 @@ use crate::broker::failure::{self, protocol_error};
 use crate::broker::spec::{Compression, Endpoint, Mechanism};
 use crate::cause::{Cause, chain, within};
 use crate::platform;
-use crate::record::Envelope;
+use crate::record::{Envelope, Header, Headers};
 
 /// Bytes of one produce request. The default limit of brokers is 1 MiB.
 pub const BATCH_BYTES: usize = 900 * 1024;
@@ -164,7 +164,8 @@ impl Batch {
         payload: Vec<u8>,
         timestamp_ms: i64,
     ) {
-        let headers = BTreeMap::from([(Envelope::HEADER.to_owned(), header.into())]);
+        let mut headers = Headers::default();
+        headers.push(Envelope::HEADER, Some(header.into()));
         self.push_message(key, Some(payload), headers, timestamp_ms);
     }
 
@@ -173,10 +174,11 @@ impl Batch {
         &mut self,
         key: Option<Vec<u8>>,
         value: Option<Vec<u8>>,
-        headers: BTreeMap<String, Vec<u8>>,
+        headers: Headers,
         timestamp_ms: i64,
     ) {
-        let beside = headers.iter().map(|(name, value)| name.len() + value.len());
+        let length = |it: &Header| it.name.len() + it.value.as_ref().map_or(0, Vec::len);
+        let beside = headers.as_slice().iter().map(length);
         self.bytes += key.as_deref().map_or(0, <[u8]>::len)
             + value.as_deref().map_or(0, <[u8]>::len)
             + beside.sum::<usize>()
@@ -184,7 +186,7 @@ impl Batch {
         self.records.push(ClientRecord {
             key,
             value,
-            headers,
+            headers: headers.into_map(),
             timestamp: DateTime::from_timestamp_millis(timestamp_ms).unwrap_or_default(),
         });
     }
@@ -234,8 +236,9 @@ pub struct Record {
     pub key: Option<Vec<u8>>,
     /// Value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
-    /// Headers by name.
-    pub headers: BTreeMap<String, Vec<u8>>,
+    /// Headers in order, as far as rskafka keeps it: it sorts them by name and keeps the last of
+    /// those with the same name.
+    pub headers: Headers,
 }
 
 /// The response to one fetch.
@@ -383,7 +386,7 @@ impl From<rskafka::record::RecordAndOffset> for Record {
             timestamp_ms: record.timestamp.timestamp_millis(),
             key: record.key,
             value: record.value,
-            headers: record.headers,
+            headers: record.headers.into(),
         }
     }
 }

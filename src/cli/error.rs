@@ -1,10 +1,12 @@
 //! Errors in the command line, the scenario and the environment variables.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
+use convoy_server_kit::redact_uri;
 
 use crate::broker::SecurityProtocol;
 use crate::cli::origin::Origin;
@@ -43,24 +45,22 @@ pub enum Error {
         suggestion: Option<String>,
     },
     /// The scenario sets an option to a list or a table.
-    #[error("`{key}` in the scenario `{}` is not a single value", path.display())]
-    NotAValue { path: PathBuf, key: String },
+    #[error("`{key}` in the scenario `{}` is not a {}", path.display(), if *takes_list { "value or a list of values" } else { "single value" })]
+    NotAValue {
+        path: PathBuf,
+        key: String,
+        /// Whether a list of values is possible.
+        takes_list: bool,
+    },
     /// The security protocol needs credentials.
     #[error("`--security-protocol {security_protocol}` needs a user and a password")]
     MissingCredentials { security_protocol: SecurityProtocol },
-    /// The file `.env` cannot be read.
+    /// The file of variables that the user names cannot be read.
     #[error("cannot read `{}`", path.display())]
     ReadEnvironmentFile {
         path: PathBuf,
         #[source]
         source: io::Error,
-    },
-    /// A line of `.env` is not an assignment. It is not shown, because it may hold a secret.
-    #[error("assignment {number} in `{}` is not `NAME=value`", path.display())]
-    ParseEnvironmentFile {
-        path: PathBuf,
-        /// Counted from 1, without empty lines and comments.
-        number: usize,
     },
     /// A value from the scenario or a variable is invalid, or an address.
     #[error("invalid value `{value}` for `--{option}` from {origin}: {reason}")]
@@ -70,6 +70,8 @@ pub enum Error {
         value: String,
         origin: Origin,
         reason: String,
+        /// A better hint than to correct the source.
+        advice: Option<String>,
     },
     /// The scenario or the variables set two options that exclude each other.
     #[error("`--{option}` from {origin} cannot be used with `--{other}` from the same source")]
@@ -130,9 +132,10 @@ pub enum Error {
     #[error("`{variable}` contains a control character")]
     ControlCharacter { variable: &'static str },
     /// A user without a password, or the reverse.
-    #[error("`{present}` is set, but `{absent}` is not")]
+    #[error("{origin} is set, but `{absent}` is not")]
     HalfCredentials {
-        present: &'static str,
+        /// The variable that is set.
+        origin: Origin,
         absent: &'static str,
     },
     /// A manual page could not be rendered.
@@ -154,6 +157,23 @@ impl Error {
         Self::Usage {
             message: message.trim_end().to_owned(),
         }
+    }
+
+    /// Replaces secrets of misplaced arguments, which clap's message may quote.
+    pub(super) fn without_secrets_of(self, arguments: &[OsString]) -> Self {
+        let Self::Usage { mut message } = self else {
+            return self;
+        };
+        for argument in arguments.iter().map(|it| it.to_string_lossy()) {
+            let value = argument.split_once('=').map_or("", |(_, value)| value);
+            for text in [&argument, value] {
+                let shown = redact_uri(text);
+                if shown != text {
+                    message = message.replace(text, &shown);
+                }
+            }
+        }
+        Self::Usage { message }
     }
 
     /// Returns what the user can do about it.
@@ -179,11 +199,12 @@ impl Error {
             }
             Self::NotAValue { .. } => "write a text, a number or a boolean".to_owned(),
             Self::ReadEnvironmentFile { .. } => {
-                "make the file readable, or start convoy in another directory".to_owned()
+                "pass a readable file: `--env-file FILE`, or none: `--no-env-file`".to_owned()
             }
-            Self::ParseEnvironmentFile { .. } => {
-                "put quotes around values with spaces or `#`".to_owned()
-            }
+            Self::Value {
+                advice: Some(advice),
+                ..
+            } => advice.clone(),
             Self::Value { origin: Origin::Flag, option, .. } => {
                 format!("correct `--{option}`")
             }

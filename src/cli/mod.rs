@@ -10,7 +10,8 @@
 //! |---|---|
 //! | `args/` | the options, and their help |
 //! | `sources.rs` | precedence: flags, environment variables, scenario, defaults |
-//! | `environment.rs` | the variables of the process and of `.env` |
+//! | `environment/` | the variables of the process and of `.env` |
+//! | `remote.rs` | servers that are used only if they are named |
 //! | `scenario.rs` | reading a scenario |
 //! | `origin.rs` | the source of each option, for errors |
 //! | `resolve/` | options → settings |
@@ -25,6 +26,7 @@ mod error;
 mod help;
 mod origin;
 mod parse;
+mod remote;
 mod resolve;
 mod scenario;
 mod sources;
@@ -58,15 +60,22 @@ pub enum Request {
     Show(String),
 }
 
-/// Parses a command line, program name first.
+/// Parses a command line, program name first, and returns notes about the environment, which may
+/// explain an error.
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
-    environment: &Environment,
-) -> Result<Request, Error> {
+    mut environment: Environment,
+) -> (Result<Request, Error>, Vec<String>) {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let (args, origins) = match sources::parse(&arguments, environment) {
+    let request = request(&arguments, &mut environment);
+    let request = request.map_err(|error| error.without_secrets_of(&arguments));
+    (request, environment.take_notes())
+}
+
+fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Request, Error> {
+    let (args, origins) = match sources::parse(arguments, environment) {
         Ok(parsed) => parsed,
-        Err(Stop::Help) => return Ok(Request::Show(help::requested(&arguments))),
+        Err(Stop::Help) => return Ok(Request::Show(help::requested(arguments))),
         Err(Stop::Error(error)) => return Err(error),
     };
     let (command, progress) = match resolve::command(args.command, &origins, environment)? {
@@ -74,8 +83,8 @@ pub fn parse(
         Resolved::Show(text) => return Ok(Request::Show(text)),
     };
     let invocation = Box::new(Invocation {
-        line: line(&arguments),
-        line_without_faults: line(&without_faults(&arguments)),
+        line: line(arguments),
+        line_without_faults: line(&without_faults(arguments)),
         log_filter: environment.log_filter().map(str::to_owned),
         docker_env: environment.docker_env(),
     });

@@ -9,8 +9,15 @@ use std::path::PathBuf;
 pub enum Origin {
     /// The command line.
     Flag,
-    /// An environment variable, with its name.
+    /// A variable in the environment of the process, with its name.
     Variable(String),
+    /// A variable in a file, usually `.env`.
+    File {
+        name: String,
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
     /// A scenario file, with its path.
     Scenario(PathBuf),
 }
@@ -20,6 +27,18 @@ impl Origin {
     pub(super) fn same_source(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
+
+    /// Names the source of an option in a few words, for reports.
+    pub(super) fn brief(&self, option: &str) -> String {
+        match self {
+            Self::Flag => format!("--{option}"),
+            Self::Variable(name) => name.clone(),
+            Self::File { name, path, line } => {
+                format!("{name} in {}, line {line}", path.display())
+            }
+            Self::Scenario(path) => path.display().to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -27,6 +46,9 @@ impl fmt::Display for Origin {
         match self {
             Self::Flag => formatter.write_str("the command line"),
             Self::Variable(name) => write!(formatter, "the environment variable `{name}`"),
+            Self::File { name, path, line } => {
+                write!(formatter, "`{name}` in `{}`, line {line}", path.display())
+            }
             Self::Scenario(path) => write!(formatter, "the scenario `{}`", path.display()),
         }
     }
@@ -39,6 +61,12 @@ pub(super) struct Origins(BTreeMap<String, Origin>);
 impl Origins {
     pub(super) fn get(&self, option: &str) -> Option<&Origin> {
         self.0.get(option)
+    }
+
+    /// Names the source of an option in a few words, for reports.
+    pub(super) fn brief(&self, option: &str) -> String {
+        self.get(option)
+            .map_or_else(|| "default".to_owned(), |origin| origin.brief(option))
     }
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::dataset::TextEncoding;
+use crate::faults::Spec;
 use crate::load::Rate;
 use crate::record::{MAX_RUN_ID, is_run_id};
 use crate::settings::Encoding;
@@ -146,6 +147,16 @@ pub(super) fn topic(text: &str) -> Result<String, String> {
         return Err("expected letters, digits, `.`, `_` and `-`".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// Parses the name of a topic in a list, which may have a space after its comma.
+pub(super) fn listed_topic(text: &str) -> Result<String, String> {
+    topic(text.trim())
+}
+
+/// Checks a fault plan, or a part of one. The parts are parsed together later.
+pub(super) fn faults(text: &str) -> Result<String, String> {
+    value::<Spec>(text).map(|_checked| text.to_owned())
 }
 
 /// Parses the name of a database by MongoDB's rules.

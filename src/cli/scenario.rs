@@ -7,8 +7,17 @@ use toml::{Table, Value};
 use crate::cli::error::Error;
 use crate::suggest::most_similar;
 
-/// Reads the options of a scenario as the text that a flag would have.
-pub(super) fn read(path: &Path, options: &[String]) -> Result<Vec<(String, String)>, Error> {
+/// An option that a scenario may set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key {
+    /// The flag without dashes.
+    pub name: String,
+    /// Whether the option takes several values, so that a list may set it.
+    pub is_list: bool,
+}
+
+/// Reads the options of a scenario as the texts that flags would have.
+pub(super) fn read(path: &Path, keys: &[Key]) -> Result<Vec<(String, Vec<String>)>, Error> {
     let content = std::fs::read_to_string(path).map_err(|source| Error::ReadScenario {
         path: path.to_owned(),
         source,
@@ -22,15 +31,22 @@ pub(super) fn read(path: &Path, options: &[String]) -> Result<Vec<(String, Strin
         })?;
     table
         .into_iter()
-        .map(|(key, value)| {
-            if !options.contains(&key) {
-                return Err(unknown(path, key, options));
-            }
-            let value = text(value).ok_or_else(|| Error::NotAValue {
+        .map(|(name, value)| {
+            let Some(key) = keys.iter().find(|key| key.name == name) else {
+                return Err(unknown(path, name, keys));
+            };
+            let values = match value {
+                Value::Array(values) if key.is_list && !values.is_empty() => {
+                    values.into_iter().map(text).collect::<Option<Vec<_>>>()
+                }
+                value => text(value).map(|text| vec![text]),
+            };
+            let values = values.ok_or_else(|| Error::NotAValue {
                 path: path.to_owned(),
-                key: key.clone(),
+                key: name.clone(),
+                takes_list: key.is_list,
             })?;
-            Ok((key, value))
+            Ok((name, values))
         })
         .collect()
 }
@@ -50,8 +66,9 @@ fn text(value: Value) -> Option<String> {
     }
 }
 
-fn unknown(path: &Path, key: String, options: &[String]) -> Error {
-    let suggestion = most_similar(&key, options).map(str::to_owned);
+fn unknown(path: &Path, key: String, keys: &[Key]) -> Error {
+    let names: Vec<String> = keys.iter().map(|key| key.name.clone()).collect();
+    let suggestion = most_similar(&key, &names).map(str::to_owned);
     Error::UnknownKey {
         path: path.to_owned(),
         key,

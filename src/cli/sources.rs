@@ -10,26 +10,37 @@
 //!  scenario ───────────────────┘
 //! ```
 //!
+//! Addresses of existing servers in `.env` or in variables of other programs are special: see
+//! `remote.rs`.
+//!
 //! An option that excludes another, such as `--records` and `--duration`, also overrides the other
 //! one in sources of lower precedence. Both in one source are an error.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use clap::builder::ValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use convoy_server_kit::redact_uri;
 
 use crate::cli::args::CliArgs;
-use crate::cli::environment::Environment;
+use crate::cli::environment::{Environment, FileChoice};
 use crate::cli::error::Error;
 use crate::cli::origin::{Origin, Origins};
-use crate::cli::scenario;
+use crate::cli::remote::{self, Remote};
+use crate::cli::scenario::{self, Key};
+
+/// Options that choose the file of variables; the file itself and the scenario cannot set them.
+const FILE_OPTIONS: [&str; 2] = ["env-file", "no-env-file"];
 
 /// Values of `--backend` that override addresses in sources of lower precedence.
 const PROVISIONED: [&str; 2] = ["embedded", "containers"];
+
+/// Options of a connection to the broker. In a file they are about the broker that it names.
+const CONNECTION: [&str; 3] = ["security-protocol", "sasl-mechanism", "ca-file"];
 
 /// Why there are no options to run a command with.
 pub(super) enum Stop {
@@ -44,10 +55,14 @@ impl From<Error> for Stop {
     }
 }
 
-/// Parses arguments and fills in what the environment and the scenario set.
+/// Values of an option in a source.
+type Values = (String, Vec<OsString>, Origin);
+
+/// Parses arguments and fills in what the environment and the scenario set. Reads the file of
+/// variables if the command takes options from one.
 pub(super) fn parse(
     arguments: &[OsString],
-    environment: &Environment,
+    environment: &mut Environment,
 ) -> Result<(CliArgs, Origins), Stop> {
     let mut command = CliArgs::command();
     // A built command takes new defaults without checking them, so that clap's error about a wrong
@@ -76,7 +91,7 @@ pub(super) fn parse(
 fn choose(
     command: &Command,
     typed: &ArgMatches,
-    environment: &Environment,
+    environment: &mut Environment,
 ) -> Result<Chosen, Error> {
     let (mut command, mut matches) = (command, typed);
     while let Some((name, inner)) = matches.subcommand() {
@@ -91,35 +106,77 @@ fn choose(
     };
     let names: Vec<String> = options(command).collect();
     chosen.add(flags(command, matches))?;
-    chosen.add(variables(&names, environment))?;
+    environment.read(&file_choice(&names, &chosen, environment))?;
+    environment.note_misspelt();
+    let remote = Remote::find(command, environment);
+    chosen.add(variables(command, environment, &remote)?)?;
     if let Some(path) = chosen.get("scenario").map(PathBuf::from) {
-        let keys: Vec<String> = names
-            .into_iter()
-            .filter(|name| name != "scenario")
-            .collect();
-        let values = scenario::read(&path, &keys)?;
-        chosen.add(
-            values
-                .into_iter()
-                .map(|(option, value)| (option, value.into(), Origin::Scenario(path.clone())))
-                .collect(),
-        )?;
+        let values = scenario::read(&path, &keys(command))?.into_iter();
+        let values = values.map(|(option, values)| {
+            let values = values.into_iter().map(OsString::from).collect();
+            (option, values, Origin::Scenario(path.clone()))
+        });
+        chosen.add(values.collect())?;
     }
+    if chosen
+        .get("backend")
+        .is_some_and(|backend| backend == "external")
+    {
+        chosen.add(remote.addresses())?;
+    }
+    remote.note(|option| chosen.get(option), environment);
+    chosen.drop_connection_of_another_broker(environment);
     Ok(chosen)
 }
 
 /// Returns the names of the options that an environment variable can set.
 pub(super) fn options(command: &Command) -> impl Iterator<Item = String> + '_ {
+    settable(command).filter_map(|arg| arg.get_long().map(str::to_owned))
+}
+
+fn settable(command: &Command) -> impl Iterator<Item = &Arg> {
     command
         .get_arguments()
-        .filter(|arg| !arg.is_hide_env_set())
+        .filter(|arg| !arg.is_hide_env_set() && arg.get_long().is_some())
         .filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"))
-        .filter_map(|arg| arg.get_long().map(str::to_owned))
+}
+
+/// Returns whether an option takes several values.
+pub(super) fn is_list(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append)
+}
+
+/// Returns the options that a scenario may set.
+fn keys(command: &Command) -> Vec<Key> {
+    let keys = settable(command).map(|arg| Key {
+        name: arg.get_long().unwrap_or_default().to_owned(),
+        is_list: is_list(arg),
+    });
+    keys.filter(|key| key.name != "scenario" && !FILE_OPTIONS.contains(&key.name.as_str()))
+        .collect()
+}
+
+/// Returns the file of variables that the command reads.
+fn file_choice(names: &[String], chosen: &Chosen, environment: &Environment) -> FileChoice {
+    if !names.iter().any(|name| name == "env-file") {
+        return FileChoice::None;
+    }
+    let variable = |option| environment.in_process(option);
+    let flag = |option| chosen.get(option);
+    match (flag("no-env-file"), flag("env-file")) {
+        (Some(_), _) => FileChoice::None,
+        (None, Some(path)) => FileChoice::Named(path.into()),
+        (None, None) => match (variable("no-env-file"), variable("env-file")) {
+            (Some(no), _) if no == "true" => FileChoice::None,
+            (_, Some(path)) => FileChoice::Named(path.into()),
+            _ => FileChoice::Default,
+        },
+    }
 }
 
 /// Returns the pairs of options that exclude each other.
 fn exclusive(command: &Command) -> Vec<[String; 2]> {
-    let long = |arg: &clap::Arg| arg.get_long().unwrap_or_default().to_owned();
+    let long = |arg: &Arg| arg.get_long().unwrap_or_default().to_owned();
     command
         .get_arguments()
         .flat_map(|arg| {
@@ -129,42 +186,69 @@ fn exclusive(command: &Command) -> Vec<[String; 2]> {
         .collect()
 }
 
-fn flags(command: &Command, matches: &ArgMatches) -> Vec<(String, OsString, Origin)> {
+fn flags(command: &Command, matches: &ArgMatches) -> Vec<Values> {
     command
         .get_arguments()
         .filter_map(|arg| {
             let id = arg.get_id().as_str();
             let typed = matches.value_source(id)? == ValueSource::CommandLine;
-            let value = matches.get_raw(id)?.next().unwrap_or_default().to_owned();
-            typed.then(|| (arg.get_long().unwrap_or(id).to_owned(), value, Origin::Flag))
+            let values = matches.get_raw(id)?.map(OsStr::to_owned).collect();
+            typed.then(|| {
+                (
+                    arg.get_long().unwrap_or(id).to_owned(),
+                    values,
+                    Origin::Flag,
+                )
+            })
         })
         .collect()
 }
 
-fn variables(options: &[String], environment: &Environment) -> Vec<(String, OsString, Origin)> {
-    options
-        .iter()
-        .filter_map(|option| {
-            let (name, value) = environment.option(option)?;
-            Some((option.clone(), value.into(), Origin::Variable(name)))
-        })
-        .collect()
+fn variables(
+    command: &Command,
+    environment: &Environment,
+    remote: &Remote,
+) -> Result<Vec<Values>, Error> {
+    let mut found = Vec::new();
+    for arg in settable(command) {
+        let option = arg.get_long().unwrap_or_default();
+        let candidates = environment.candidates(option).into_iter();
+        let mut candidates = candidates.filter(|it| {
+            let from_file = matches!(it.origin, Origin::File { .. });
+            !remote.holds_back(option, &it.origin) && !(from_file && FILE_OPTIONS.contains(&option))
+        });
+        let Some(candidate) = candidates.next() else {
+            continue;
+        };
+        let is_path = arg.get_value_parser().type_id() == ValueParser::path_buf().type_id();
+        if candidate.value.to_str().is_none() && !is_path {
+            return Err(Error::Value {
+                option: option.to_owned(),
+                value: "…".to_owned(),
+                origin: candidate.origin,
+                reason: "it is not valid UTF-8".to_owned(),
+                advice: None,
+            });
+        }
+        found.push((option.to_owned(), vec![candidate.value], candidate.origin));
+    }
+    Ok(found)
 }
 
 /// The options that no source of higher precedence set.
 struct Chosen {
     exclusive: Vec<[String; 2]>,
-    options: BTreeMap<String, (OsString, Origin)>,
+    options: BTreeMap<String, (Vec<OsString>, Origin)>,
 }
 
 impl Chosen {
     /// Adds a source of lower precedence than those before it.
-    fn add(&mut self, source: Vec<(String, OsString, Origin)>) -> Result<(), Error> {
+    fn add(&mut self, source: Vec<Values>) -> Result<(), Error> {
         let open: Vec<_> = source
             .into_iter()
             .filter(|(option, _, _)| !self.is_overridden(option))
             .collect();
-        for (option, value, origin) in open {
+        for (option, values, origin) in open {
             if origin != Origin::Flag
                 && let Some(other) = self.excluded_by(&option)
             {
@@ -174,14 +258,15 @@ impl Chosen {
                     origin,
                 });
             }
-            self.options.insert(option, (value, origin));
+            self.options.insert(option, (values, origin));
         }
-        self.drop_foreign_addresses();
         Ok(())
     }
 
-    fn get(&self, option: &str) -> Option<&OsString> {
-        self.options.get(option).map(|(value, _)| value)
+    /// Returns the value of an option, or its first one.
+    fn get(&self, option: &str) -> Option<&OsStr> {
+        let (values, _origin) = self.options.get(option)?;
+        values.first().map(OsString::as_os_str)
     }
 
     fn excluded_by(&self, option: &str) -> Option<&str> {
@@ -208,13 +293,17 @@ impl Chosen {
             .is_some_and(|backend| PROVISIONED.iter().any(|kind| backend == *kind))
     }
 
-    /// Drops addresses in variables of other programs if any source asks for servers that convoy
-    /// starts: a scenario must not send its load to the cluster of a `.env` that lies beside it.
-    fn drop_foreign_addresses(&mut self) {
-        if self.is_provisioned() {
-            self.options.retain(|_, (_, origin)| match origin {
-                Origin::Variable(name) => name.starts_with("CONVOY_"),
-                Origin::Flag | Origin::Scenario(_) => true,
+    /// Drops options of the connection in a file that names another broker.
+    fn drop_connection_of_another_broker(&mut self, environment: &Environment) {
+        let Some((values, _origin)) = self.options.get("broker") else {
+            return;
+        };
+        let addresses: Vec<_> = values.iter().map(|it| it.to_string_lossy()).collect();
+        if remote::is_address(OsStr::new(&*addresses[0]))
+            && !environment.file_is_about(&addresses.join(","))
+        {
+            self.options.retain(|option, (_values, origin)| {
+                !(CONNECTION.contains(&option.as_str()) && matches!(origin, Origin::File { .. }))
             });
         }
     }
@@ -225,7 +314,7 @@ impl Chosen {
             .mut_args(|arg| {
                 let name = arg.get_long().unwrap_or_default();
                 match self.options.get(name) {
-                    Some((value, origin)) if *origin != Origin::Flag => arg.default_value(value),
+                    Some((values, origin)) if *origin != Origin::Flag => arg.default_values(values),
                     _ => arg,
                 }
             })
@@ -245,15 +334,26 @@ impl Chosen {
             .unwrap_or_default();
         let invalid = [ErrorKind::ValueValidation, ErrorKind::InvalidValue].contains(&error.kind());
         match self.options.get(option) {
-            Some((value, origin)) if invalid && *origin != Origin::Flag => Error::Value {
-                option: option.to_owned(),
-                value: redact_uri(&value.to_string_lossy()),
-                origin: origin.clone(),
-                reason: std::error::Error::source(error).map_or_else(
+            Some((values, origin)) if invalid && *origin != Origin::Flag => {
+                let given = context(ContextKind::InvalidValue);
+                let value = match values.as_slice() {
+                    _ if !given.is_empty() => given.to_owned(),
+                    [value, ..] => value.to_string_lossy().into_owned(),
+                    [] => String::new(),
+                };
+                let reason = std::error::Error::source(error).map_or_else(
                     || "expected `true` or `false`".to_owned(),
                     ToString::to_string,
-                ),
-            },
+                );
+                let shown = redact_uri(&value);
+                Error::Value {
+                    option: option.to_owned(),
+                    reason: reason.replace(&value, &shown),
+                    value: shown,
+                    origin: origin.clone(),
+                    advice: None,
+                }
+            }
             _ => Error::usage(error),
         }
     }

@@ -10,7 +10,8 @@ use crate::host::interrupt::{self, Interruptible};
 use crate::host::roles::{Role, Runtimes};
 use crate::measure::RunClock;
 use crate::pipeline::{
-    self, ConsumerSettings, Context, Ending, Interrupt, Observer as _, Phase, SessionOutcome,
+    self, ConsumerSettings, Context, DEAD_LETTER_TOPIC_SUFFIX, Ending, Interrupt, Observer as _,
+    Phase, SessionOutcome, dead_letter_collection,
 };
 use crate::report::{Notice, Report, RunDirectory};
 use crate::run_id::new_run_id;
@@ -52,9 +53,12 @@ pub fn run(
     let interrupt = listen(&context, &directory, terminal)?;
     let display = Arc::new(Display::new(terminal, phases(settings), clock, log).showing_lag());
     display.phase(Phase::Preparing);
+    say_servers(settings, terminal);
     let registry = settings.registry.as_ref();
     let group = Some(settings.group.clone());
-    let storage = settings.writer.storage(group, CONNECTIONS);
+    let mut storage = settings.writer.storage(group, CONNECTIONS);
+    storage.extended_json = settings.extended_json;
+    storage.on_error = settings.on_error;
     let consumer = ConsumerSettings {
         storage: Arc::new(storage),
         participation: settings.participation,
@@ -92,11 +96,26 @@ pub fn run(
     let report = consumer_report(&process, &consumed, started, &cpu);
     say_unread(terminal, &report);
     present_report(&report, &directory, log, settings.report.format, terminal)?;
+    let within_limit = tell_of_records(settings, &context, terminal);
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),
+        None if !within_limit => Ok(ExitStatus::Failed),
         None if left_unread(settings, &consumed.session) => Ok(ExitStatus::Failed),
         None => Ok(exit_status(&report).or_interrupted(interrupt.is_requested())),
     }
+}
+
+/// Says which servers are used, and what named them.
+fn say_servers(settings: &ConsumeSettings, terminal: &Terminal) {
+    terminal.say(format_args!(
+        "broker: external {} ({})",
+        settings.broker.bootstrap.join(","),
+        settings.origins.broker
+    ));
+    terminal.say(format_args!(
+        "store: external {} ({})",
+        settings.store, settings.origins.store
+    ));
 }
 
 /// Listens for signals. What is lost depends on whether anything was read.
@@ -127,6 +146,49 @@ fn phases(settings: &ConsumeSettings) -> ExpectedPhases {
         warm_up: Duration::ZERO,
         run: duration.or(length.records.map(Expected::Records)),
     }
+}
+
+/// Tells of records that are not stored as they were sent. Returns whether the number of dead letters
+/// is within its limit.
+fn tell_of_records(settings: &ConsumeSettings, context: &Context, terminal: &Terminal) -> bool {
+    let as_text = context.counters.numbers_as_text.get();
+    if as_text > 0 {
+        let verb = if as_text == 1 {
+            "number is"
+        } else {
+            "numbers are"
+        };
+        terminal.say(format_args!(
+            "{as_text} {verb} stored as text: no type keeps more than 34 digits"
+        ));
+    }
+    let letters = context.counters.dead_lettered.get();
+    if letters == 0 {
+        return true;
+    }
+    let (database, collection) = (&settings.writer.database, &settings.writer.collection);
+    let records = if letters == 1 {
+        "record is a dead letter"
+    } else {
+        "records are dead letters"
+    };
+    let topics: Vec<String> = settings
+        .topics
+        .iter()
+        .map(|topic| format!("`{topic}{DEAD_LETTER_TOPIC_SUFFIX}`"))
+        .collect();
+    terminal.say(format_args!(
+        "{letters} {records}, with reasons: in the collection `{database}.{}` and the topic {}",
+        dead_letter_collection(collection),
+        topics.join(" or "),
+    ));
+    let limit = settings.max_dead_letters.unwrap_or(0);
+    if letters > limit {
+        terminal.say(format_args!(
+            "hint: fix their cause and pass `--replay-dead-letters`, or allow them by `--max-dead-letters {letters}`"
+        ));
+    }
+    letters <= limit
 }
 
 /// Returns whether the process was to store everything that is there, and ended before.

@@ -15,9 +15,8 @@ mod workload;
 
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
-    CleanSettings, ConsumeSettings, DoctorSettings, GenerateSettings, InspectSettings, Invocation,
-    ManualSettings, MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings,
-    UpSettings,
+    CleanSettings, ConsumeSettings, GenerateSettings, InspectSettings, Invocation, ManualSettings,
+    MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings, UpSettings,
 };
 use crate::terminal::Terminal;
 
@@ -37,13 +36,13 @@ pub enum Command {
     /// `convoy up`.
     Up(UpSettings),
     /// `convoy dataset inspect`.
-    InspectDataset(InspectSettings),
+    InspectDataset(Box<InspectSettings>),
     /// `convoy dataset schema`.
-    DatasetSchema(SchemaSettings),
+    DatasetSchema(Box<SchemaSettings>),
     /// `convoy dataset generate`.
     GenerateDataset(GenerateSettings),
     /// `convoy doctor`.
-    Doctor(Box<DoctorSettings>),
+    Doctor(Box<SimulateSettings>),
     /// `convoy clean`.
     Clean(CleanSettings),
     /// `convoy man --dir`.

@@ -60,6 +60,11 @@ pub fn run(
     let display = Display::new(terminal, expected, clock, log).counting_acknowledged();
     let display = Arc::new(display);
     display.phase(Phase::Preparing);
+    terminal.say(format_args!(
+        "broker: external {} ({})",
+        settings.broker.bootstrap.join(","),
+        settings.origins.broker
+    ));
     let broker = external::external_endpoint(&settings.broker)?;
     let registry = match (settings.producer.encoding, &settings.registry) {
         (Encoding::Confluent, Some(registry)) => Some(external::registry_client(registry)?),

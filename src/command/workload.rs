@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::command::dataset::assumed;
-use crate::dataset::{Assumptions, Dataset, OnBadRow, ReadOptions, SAMPLE_PATH};
+use crate::dataset::{Assumptions, BUILT_IN, Dataset, OnBadRow, ReadOptions};
 use crate::error::Error;
 use crate::measure::RunClock;
 use crate::pipeline::Workload;
@@ -42,11 +42,20 @@ pub fn open(
     });
     progress.finish();
     let datasets = datasets?;
-    if load.dataset != Path::new(SAMPLE_PATH) {
+    if load.dataset != Path::new(BUILT_IN) {
         for line in datasets.iter().flat_map(assumed::lines) {
             terminal.say(line);
         }
     }
+    named(topic, datasets)
+}
+
+/// Opens the dataset as [`open`] does, and says nothing.
+pub fn examine(load: &LoadSettings, topic: Option<&str>) -> Result<TopicRows, Error> {
+    named(topic, Dataset::open(&load.dataset, &load.read)?)
+}
+
+fn named(topic: Option<&str>, datasets: Vec<Dataset>) -> Result<TopicRows, Error> {
     let topics = topics(topic, &datasets)?;
     Ok(TopicRows {
         workload: Workload::new(datasets),

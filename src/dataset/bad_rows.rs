@@ -18,7 +18,7 @@ pub(super) struct BadRowFile {
 
 /// A line of the file.
 #[derive(Serialize)]
-struct Line<'a> {
+struct Entry<'a> {
     file: String,
     line: u64,
     byte: u64,
@@ -39,7 +39,7 @@ impl BadRowFile {
     /// Adds a row.
     pub(super) fn put(&mut self, file: &Path, bad: &BadRow, row: &[u8]) -> io::Result<()> {
         let text = String::from_utf8_lossy(row);
-        let line = Line {
+        let line = Entry {
             file: file.display().to_string(),
             line: bad.line,
             byte: bad.byte,
@@ -53,7 +53,9 @@ impl BadRowFile {
 
     /// Ends writing and returns the file.
     pub(super) fn finish(self) -> io::Result<File> {
-        self.file.into_inner().map_err(|error| error.into_error())
+        self.file
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)
     }
 }
 

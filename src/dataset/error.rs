@@ -390,7 +390,7 @@ impl Error {
 string_enum! {
     /// Kinds of files that are taken for CSV files by mistake.
     Binary {
-        /// An archive, also a workbook of Excel or LibreOffice.
+        /// An archive, also a workbook of Excel.
         Zip = "a ZIP archive or a workbook (.xlsx, .ods)",
         /// A workbook of old versions of Excel.
         Xls = "an Excel workbook (.xls)",
@@ -400,7 +400,7 @@ string_enum! {
         Bzip2 = "compressed with bzip2",
         /// A Parquet file.
         Parquet = "a Parquet file",
-        /// A SQLite database.
+        /// A database.
         Sqlite = "a SQLite database",
         /// Text of four bytes per character.
         Utf32 = "UTF-32",

@@ -51,8 +51,8 @@ impl Dataset {
     /// the folder; a folder of such folders is one dataset per folder. Rows of up to 256 MB in total
     /// are kept in memory; others are read on access, so that memory stays bounded. `-` is the
     /// standard input. Text that can be read only once, or is not UTF-8, goes through a temporary
-    /// file if it does not fit into memory. [`SAMPLE_PATH`](crate::dataset::SAMPLE_PATH) opens the
-    /// built-in rows if nothing exists there.
+    /// file if it does not fit into memory. [`BUILT_IN`](crate::dataset::BUILT_IN) opens the
+    /// built-in rows.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Vec<Self>, Error> {
         Self::open_with(path, options, &mut |_progress| ())
     }

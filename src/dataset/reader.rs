@@ -3,18 +3,17 @@
 #![warn(clippy::indexing_slicing)]
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::dataset::assumptions::{Assumed, BadRow, Basis, Compression, FileAssumptions, Skipped};
-use crate::dataset::decode::Malformed;
+use crate::dataset::assumptions::{BadRow, Compression, FileAssumptions};
 use crate::dataset::defect::{Defect, Place};
 use crate::dataset::error::{Error, Position};
 use crate::dataset::header::comment_mark;
 use crate::dataset::lines::{Dialect, RecordEnd, trim_line_end};
-use crate::dataset::opening::{Beginning, Opening};
+use crate::dataset::opening::Beginning;
 use crate::dataset::options::{OnBadRow, ReadOptions, TextEncoding};
+use crate::dataset::origin::{Origin, assumptions, line_end, read_error};
 use crate::dataset::split::{Fields, Split};
-use crate::dataset::spool::Full;
 use crate::dataset::window::{Next, Window};
 
 /// Maximum number of columns.
@@ -61,13 +60,6 @@ pub(super) struct LeftOut {
     pub(super) lines: u64,
 }
 
-/// What is known of a file before its text is read.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Origin {
-    pub(super) compression: Compression,
-    pub(super) encoding: Assumed<TextEncoding>,
-}
-
 /// One record with its position.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
@@ -98,14 +90,7 @@ enum Row {
 impl<R: Read> Reader<R> {
     /// Reads the header of a text in UTF-8. `file` appears in errors only.
     pub fn new(file: &Path, input: R, options: &ReadOptions) -> Result<Self, Error> {
-        let origin = Origin {
-            compression: Compression::None,
-            encoding: Assumed {
-                value: TextEncoding::UTF_8,
-                basis: Basis::Default,
-            },
-        };
-        Self::with_origin(file, input, options, origin)
+        Self::with_origin(file, input, options, Origin::PLAIN)
     }
 
     /// Reads the header of a file.
@@ -128,17 +113,9 @@ impl<R: Read> Reader<R> {
             window.advance(BYTE_ORDER_MARK.len(), 0);
         }
         let line_end = line_end(window.bytes());
-        for _ in 0..options.skip_rows {
-            while memchr::memchr(line_end, window.bytes()).is_none() && !window.ended() {
-                window.advance(usize::MAX, 0);
-                fill(&mut window)?;
-            }
-            let length = memchr::memchr(line_end, window.bytes());
-            window.advance(length.map_or(usize::MAX, |length| length + 1), 1);
-            if window.bytes().is_empty() && window.ended() {
-                break;
-            }
-        }
+        window
+            .skip_lines(options.skip_rows, line_end)
+            .map_err(|error| failed(window.at().byte, error))?;
         fill(&mut window)?;
         let beginning = Beginning {
             file,
@@ -493,173 +470,12 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Returns the last byte of each line: a line feed, unless there are only carriage returns.
-fn line_end(bytes: &[u8]) -> u8 {
-    if memchr::memchr(b'\n', bytes).is_none() && memchr::memchr(b'\r', bytes).is_some() {
-        b'\r'
-    } else {
-        b'\n'
-    }
-}
-
 fn too_long() -> Defect {
     Defect::TooLong {
         limit: MAX_ROW_BYTES,
     }
 }
 
-fn assumptions(file: &Path, origin: Origin, opening: &Opening, line_end: u8) -> FileAssumptions {
-    FileAssumptions {
-        file: PathBuf::from(file),
-        compression: origin.compression,
-        encoding: origin.encoding,
-        delimiter: opening.delimiter,
-        header_line: opening.header_line,
-        carriage_returns: line_end == b'\r',
-        trailing_delimiter: opening.trailing_delimiter,
-        skipped: Skipped {
-            lines_before_header: opening.header_at.line - 1,
-            ..Skipped::default()
-        },
-        bad_rows: Vec::new(),
-    }
-}
-
-fn read_error(file: &Path, byte: u64, compression: Compression, source: io::Error) -> Error {
-    let file = file.to_owned();
-    let inner = source
-        .get_ref()
-        .map(|inner| inner as &(dyn std::error::Error + 'static));
-    let malformed = inner.and_then(|inner| inner.downcast_ref::<Malformed>());
-    if let Some(&Malformed { byte, encoding }) = malformed {
-        return Error::Malformed {
-            file,
-            byte,
-            encoding,
-        };
-    }
-    if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<Full>()) {
-        return Error::Spool {
-            file,
-            directory: std::env::temp_dir(),
-            source: io::Error::other(error.to_string()),
-        };
-    }
-    if compression != Compression::None {
-        return Error::Decompress {
-            file,
-            compression,
-            source,
-        };
-    }
-    Error::Read { file, byte, source }
-}
-
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, reason = "tests panic")]
-mod tests {
-    use super::*;
-
-    fn open(text: &[u8]) -> Result<Reader<&[u8]>, Error> {
-        Reader::new(Path::new("rows.csv"), text, &ReadOptions::default())
-    }
-
-    /// Fields, line and byte.
-    type Row = (Vec<String>, u64, u64);
-
-    /// Every row that comes before the end or an error.
-    fn rows(text: &[u8]) -> (Vec<Row>, Option<Error>) {
-        let mut rows = Vec::new();
-        let mut reader = match open(text) {
-            Ok(reader) => reader,
-            Err(error) => return (rows, Some(error)),
-        };
-        loop {
-            match reader.next_row(&mut |_, _| ()) {
-                Ok(Some(row)) => rows.push((
-                    row.fields.iter().map(str::to_owned).collect(),
-                    row.line,
-                    row.byte,
-                )),
-                Ok(None) => return (rows, None),
-                Err(error) => return (rows, Some(error)),
-            }
-        }
-    }
-
-    fn error(text: &[u8]) -> String {
-        rows(text).1.expect("the text is malformed").to_string()
-    }
-
-    #[test]
-    fn rows_have_their_line_and_byte() {
-        let text = b"\xef\xbb\xbfa,b\r\n1,2\r\n\r\n\"x\ny\",\"\"\"\"\n3,4";
-        let (rows, error) = rows(text);
-        assert!(error.is_none(), "{error:?}");
-        let row = |fields: [&str; 2], line, byte| (fields.map(str::to_owned).to_vec(), line, byte);
-        assert_eq!(
-            rows,
-            [
-                row(["1", "2"], 2, 8),
-                row(["x\ny", "\""], 4, 15),
-                row(["3", "4"], 6, 26),
-            ]
-        );
-    }
-
-    #[test]
-    fn errors_name_line_and_byte() {
-        assert_eq!(error(b""), "`rows.csv` is empty");
-        assert_eq!(error(b"\n\r\n"), "`rows.csv` is empty");
-        assert_eq!(
-            error(b"a,b\n1,2\n3\n"),
-            "`rows.csv`, line 3, byte 8: expected 2 fields as in the header, found 1"
-        );
-        assert_eq!(
-            error(b"a,b\n1,\xff\n"),
-            "`rows.csv`, line 2, byte 6: the row is not valid UTF-8"
-        );
-        assert_eq!(
-            error(b"a,b\n1,2\n1,\"2\n\n"),
-            "`rows.csv`, line 3, byte 8: a quoted field is not closed before the end of the file"
-        );
-        assert_eq!(
-            error(&b",".repeat(MAX_COLUMNS)),
-            "`rows.csv`, line 1, byte 0: the header has more than 4096 columns"
-        );
-    }
-
-    #[test]
-    fn row_without_an_end_does_not_exhaust_memory() {
-        let mut text = b"a\n\"".to_vec();
-        text.resize(3 * MAX_ROW_BYTES, b'x');
-        assert_eq!(
-            error(&text),
-            "`rows.csv`, line 2, byte 2: the row is longer than 1048576 bytes"
-        );
-    }
-
-    #[test]
-    fn a_file_cut_at_any_byte_keeps_its_complete_rows() {
-        let text = "\u{feff}id,name\r\n1,plain\n2,\"a, b\"\r\n\n3,\"two\nlines \"\"é\"\"\"\n4,né\n";
-        let (whole, error) = rows(text.as_bytes());
-        assert!(error.is_none());
-        assert_eq!(whole.len(), 4);
-        for cut in 0..text.len() {
-            let (rows, error) = rows(&text.as_bytes()[..cut]);
-            let complete = whole
-                .iter()
-                .filter(|row| {
-                    let next = whole.iter().map(|next| next.2).find(|&byte| byte > row.2);
-                    next.unwrap_or(text.len() as u64) <= cut as u64
-                })
-                .count();
-            assert!(rows.len() >= complete, "cut at {cut}");
-            assert_eq!(rows[..complete], whole[..complete], "cut at {cut}");
-            assert!(rows.len() <= complete + 1, "cut at {cut}");
-            if let Some(error) = error {
-                assert!(error.to_string().contains("rows.csv"), "cut at {cut}");
-            }
-        }
-    }
-}
+mod tests;

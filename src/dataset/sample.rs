@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// Path of the sample rows in the repository; elsewhere it opens the built-in copy.
-pub const SAMPLE_PATH: &str = "sample_data";
+/// Name that opens the built-in rows. `./built-in` is a file or a folder of this name.
+pub const BUILT_IN: &str = "built-in";
 
 /// Topic of the sample rows: the name of their folder.
 pub(super) const SAMPLE_TOPIC: &str = "kafka-sensor-topic";
@@ -15,7 +15,7 @@ pub(super) const SAMPLE_FILE: &str = "sample_data/kafka-sensor-topic/aps_failure
 pub(super) const SAMPLE_CONTENT: &[u8] =
     include_bytes!("../../sample_data/kafka-sensor-topic/aps_failure_training_set1.csv");
 
-/// Returns whether a path is [`SAMPLE_PATH`] and does not exist.
+/// Returns whether a path is [`BUILT_IN`].
 pub(super) fn is_named_by(path: &Path) -> bool {
-    path == Path::new(SAMPLE_PATH) && !path.exists()
+    path.as_os_str() == BUILT_IN
 }

@@ -244,6 +244,7 @@ fn unquote(record: &[u8], delimiter: u8, unquoted: &mut Vec<u8>, ends: &mut Vec<
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "tests panic")]
 mod tests {
     use proptest::prelude::*;
 

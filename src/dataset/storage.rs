@@ -394,6 +394,7 @@ fn find_rows(bytes: &[u8], dialect: &Dialect, rows: &mut Vec<Span>) {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "tests panic")]
 mod tests {
     use super::*;
 

@@ -71,6 +71,23 @@ impl<R: Read> Window<R> {
         Ok(())
     }
 
+    /// Moves past some lines, or to the end of the input.
+    pub(super) fn skip_lines(&mut self, lines: u64, line_end: u8) -> io::Result<()> {
+        for _ in 0..lines {
+            self.fill(1)?;
+            while memchr::memchr(line_end, self.bytes()).is_none() && !self.ended {
+                self.advance(usize::MAX, 0);
+                self.more()?;
+            }
+            if self.bytes().is_empty() {
+                break;
+            }
+            let length = memchr::memchr(line_end, self.bytes());
+            self.advance(length.map_or(usize::MAX, |length| length + 1), 1);
+        }
+        Ok(())
+    }
+
     /// Reads more bytes; sets `ended` if there are none.
     pub(super) fn more(&mut self) -> io::Result<()> {
         if self.start > 0 {

@@ -1,5 +1,6 @@
 //! Decides the kinds of the broker and the store: as requested, or as this machine allows.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::cause::chain;
@@ -11,9 +12,6 @@ use crate::settings::{BrokerChoice, SimulateSettings, Sink, StoreChoice};
 
 /// Timeout for an image registry to start sending an image that the user requires.
 const PULL_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The same if embedded servers can be used instead.
-const SHORT_PULL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Address that testcontainers uses unless `DOCKER_HOST` is set.
 const DEFAULT_ADDRESS: &str = "unix:///var/run/docker.sock";
@@ -28,8 +26,12 @@ pub struct Backends {
     pub broker: BackendKind,
     /// Kind of the store.
     pub store: BackendKind,
-    /// Engine that has the images.
+    /// Engine that has the images, or pulls them.
     pub engine: Option<Engine>,
+    /// Images that the run pulls.
+    pub missing: Vec<String>,
+    /// Why `auto` chose embedded servers.
+    pub reason: Option<String>,
 }
 
 /// Kind requested for a server.
@@ -58,42 +60,98 @@ impl Requested {
     }
 }
 
-/// Decides the kinds, and pulls images for containers if they are missing.
+/// Decides the kinds, removes containers of killed runs, and pulls missing images.
 pub async fn settle(
     settings: &SimulateSettings,
     docker_env: &DockerEnv,
     progress: Progress<'_>,
+) -> Result<Backends, Error> {
+    let backends = decide(settings, docker_env).await?;
+    if let Some(engine) = &backends.engine {
+        if let Err(error) = sweep::sweep_own_containers(engine).await {
+            tracing::warn!(%error, "failed to remove containers of killed runs");
+        }
+        for image in &backends.missing {
+            pull(engine, image, progress).await?;
+        }
+    }
+    Ok(backends)
+}
+
+/// Decides the kinds, and changes nothing on this machine.
+///
+/// `auto` uses containers only if the engine runs on this machine and has every image.
+pub async fn decide(
+    settings: &SimulateSettings,
+    docker_env: &DockerEnv,
 ) -> Result<Backends, Error> {
     let (broker, store) = requested(settings);
     let backends = |auto, engine| Backends {
         broker: broker.or_auto(auto),
         store: store.or_auto(auto),
         engine,
+        missing: Vec::new(),
+        reason: None,
     };
-    let mut images = Vec::new();
-    if broker.needs_engine() {
-        images.push(settings.redpanda_image.as_str());
-    }
-    if store.needs_engine() {
-        images.push(settings.mongo_image.as_str());
-    }
-    if images.is_empty() {
+    let images = [
+        (broker, settings.redpanda_image.as_str()),
+        (store, settings.mongo_image.as_str()),
+    ];
+    if !broker.needs_engine() && !store.needs_engine() {
         return Ok(backends(BackendKind::Embedded, None));
     }
     let required = broker.requires_container() || store.requires_container();
-    let timeout = if required {
-        PULL_TIMEOUT
-    } else {
-        SHORT_PULL_TIMEOUT
-    };
-    match prepare(docker_env, &images, timeout, progress).await {
-        Ok(engine) => Ok(backends(BackendKind::Container, Some(engine))),
-        Err(error) if required => Err(error.into()),
+    let engine = match Engine::find(docker_env).await {
+        Ok(engine) => engine,
+        Err(error) if required => return Err(error.into()),
         Err(error) => {
-            progress(&format!("using embedded servers: {}", chain(&error)));
-            Ok(backends(BackendKind::Embedded, None))
+            let embedded = backends(BackendKind::Embedded, None);
+            let reason = Some(chain(&error));
+            return Ok(Backends { reason, ..embedded });
+        }
+    };
+    let (mut missing, mut reason) = (Vec::new(), None);
+    if !is_here(engine.host()) {
+        reason = Some(format!(
+            "the container engine at `{}` is not on this machine",
+            engine.candidate().address
+        ));
+    }
+    for (requested, image) in images {
+        if !requested.needs_engine() {
+            continue;
+        }
+        match engine.has_image(image).await {
+            Ok(true) => {}
+            Ok(false) if requested.requires_container() => missing.push(image.to_owned()),
+            Ok(false) => {
+                reason = Some(format!(
+                    "`{image}` is not on this machine; `--backend containers` pulls it"
+                ));
+            }
+            Err(error) if requested.requires_container() => return Err(error.into()),
+            Err(error) => reason = Some(chain(&error)),
         }
     }
+    let auto = match reason {
+        Some(_) => BackendKind::Embedded,
+        None => BackendKind::Container,
+    };
+    let is_auto = [broker, store].contains(&Requested::Auto);
+    Ok(Backends {
+        missing,
+        reason: reason.filter(|_| is_auto),
+        ..backends(auto, Some(engine))
+    })
+}
+
+/// Returns whether a host is this machine.
+fn is_here(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// Returns the address that `DOCKER_HOST` must have for testcontainers, if a run may use containers
@@ -132,31 +190,7 @@ fn requested(settings: &SimulateSettings) -> (Requested, Requested) {
     (broker, store)
 }
 
-/// Finds an engine, removes containers of killed runs, and pulls missing images.
-async fn prepare(
-    docker_env: &DockerEnv,
-    images: &[&str],
-    timeout: Duration,
-    progress: Progress<'_>,
-) -> Result<Engine, engine::Error> {
-    let engine = Engine::find(docker_env).await?;
-    if let Err(error) = sweep::sweep_own_containers(&engine).await {
-        tracing::warn!(%error, "failed to remove containers of killed runs");
-    }
-    for image in images {
-        if !engine.has_image(image).await? {
-            pull(&engine, image, timeout, progress).await?;
-        }
-    }
-    Ok(engine)
-}
-
-async fn pull(
-    engine: &Engine,
-    image: &str,
-    timeout: Duration,
-    progress: Progress<'_>,
-) -> Result<(), engine::Error> {
+async fn pull(engine: &Engine, image: &str, progress: Progress<'_>) -> Result<(), engine::Error> {
     progress(&format!("pulling {image}"));
     let mut shown = 0;
     let on_progress = |pulled: engine::Pulled| {
@@ -166,5 +200,5 @@ async fn pull(
             progress(&format!("pulling {image}: {percent} %"));
         }
     };
-    engine.pull(image, timeout, on_progress).await
+    engine.pull(image, PULL_TIMEOUT, on_progress).await
 }

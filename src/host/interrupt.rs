@@ -120,7 +120,7 @@ fn abort(terminal: &Terminal, reason: &str, report: Option<&Path>) {
     if containers || !stays.is_empty() {
         text.push_str("; remove it with `convoy clean`");
     }
-    terminal.say(text);
+    terminal.failure(&text);
     end_process(ExitStatus::Interrupted);
 }
 

@@ -20,12 +20,14 @@ use crate::host::fail_points::FailPoints;
 use crate::host::interrupt;
 use crate::host::proxies;
 use crate::host::roles::Runtimes;
-use crate::host::servers::Servers;
+use crate::host::servers::{Addresses, Servers, server_line};
 use crate::host::store::Store;
 use crate::pipeline::Endpoints;
 use crate::registry::{self, Client};
 use crate::report::{BackendKind, Durability};
-use crate::settings::{BrokerChoice, Encoding, ExternalRegistry, SimulateSettings, StoreChoice};
+use crate::settings::{
+    BrokerChoice, Encoding, ExternalRegistry, ServerOrigins, SimulateSettings, StoreChoice,
+};
 use crate::store::container::ReplicaSet;
 
 /// Kafka's default of `message.max.bytes`.
@@ -43,6 +45,8 @@ pub(crate) struct Launch<'a> {
     pub fail_points: Option<Arc<FailPoints>>,
     /// Prints a line of progress.
     pub progress: Progress<'a>,
+    /// Prints which servers the run uses.
+    pub announce: Progress<'a>,
     /// Runtimes for the embedded servers.
     pub runtimes: &'a Runtimes,
 }
@@ -67,6 +71,21 @@ impl Launch<'_> {
         if let Some(fail_points) = &self.fail_points {
             fail_points.check_reach(backends.broker, backends.store)?;
         }
+        let origins = self.origins(&backends);
+        if let BrokerChoice::External(broker) = &self.settings.broker {
+            (self.announce)(&server_line(
+                "broker",
+                &format!("external {}", broker.bootstrap.join(",")),
+                &origins.broker,
+            ));
+        }
+        if let StoreChoice::External(uri) = &self.settings.store {
+            (self.announce)(&server_line(
+                "store",
+                &format!("external {}", uri.redacted()),
+                &origins.store,
+            ));
+        }
         let embedded = [backends.broker, backends.store].contains(&BackendKind::Embedded);
         let data = embedded
             .then(|| DataPlace::open(self.settings.data_dir.as_deref(), self.run_id))
@@ -90,6 +109,21 @@ impl Launch<'_> {
         }
     }
 
+    /// Returns what chose each server.
+    fn origins(&self, backends: &Backends) -> ServerOrigins {
+        let settings = self.settings;
+        let mut origins = settings.origins.clone();
+        if let Some(reason) = &backends.reason {
+            if settings.broker == BrokerChoice::Auto {
+                origins.broker = format!("{}: {reason}", origins.broker);
+            }
+            if settings.store == StoreChoice::Auto {
+                origins.store = format!("{}: {reason}", origins.store);
+            }
+        }
+        origins
+    }
+
     /// Returns the endpoints of the started servers, behind proxies where faults need them.
     async fn connect(&self, started: Started, provision: Provision<'_>) -> Result<Servers, Error> {
         let Started {
@@ -103,6 +137,14 @@ impl Launch<'_> {
             registry: client,
             store: store.uri(),
         };
+        let origins = self.origins(&provision.backends);
+        let addresses = Addresses {
+            broker: endpoints.broker.bootstrap.join(","),
+            store: endpoints.store.redacted(),
+            broker_origin: origins.broker,
+            store_origin: origins.store,
+        };
+        addresses.announce(&provision.backends, self.announce);
         let kinds = [provision.backends.broker, provision.backends.store];
         let proxies = match &self.fail_points {
             Some(points) => proxies::insert(points, &mut endpoints, kinds, self.runtimes).await?,
@@ -110,6 +152,7 @@ impl Launch<'_> {
         };
         Ok(Servers {
             endpoints,
+            addresses,
             broker_kind: provision.backends.broker,
             store_kind: provision.backends.store,
             durability: Durability {

@@ -8,6 +8,7 @@ use convoy_registry_server::RegistryServer;
 use crate::cause::chain;
 use crate::error::Error;
 use crate::faults::Target;
+use crate::host::backend::{Backends, Progress};
 use crate::host::broker::Broker;
 use crate::host::embedded::DataPlace;
 use crate::host::roles::{Role, Runtimes};
@@ -21,11 +22,46 @@ use crate::terminal::Terminal;
 /// Pause between two checks of the containers while requests fail.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Addresses of the servers without credentials, and what chose each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// Addresses of the broker, separated by commas.
+    pub broker: String,
+    /// URI of the store.
+    pub store: String,
+    /// Option or variable that chose the broker.
+    pub broker_origin: String,
+    /// Option or variable that chose the store.
+    pub store_origin: String,
+}
+
+impl Addresses {
+    /// Prints the addresses of servers that convoy started; those of others are known earlier.
+    pub(super) fn announce(&self, backends: &Backends, announce: Progress<'_>) {
+        let servers = [
+            ("broker", backends.broker, &self.broker, &self.broker_origin),
+            ("store", backends.store, &self.store, &self.store_origin),
+        ];
+        for (server, kind, address, origin) in servers {
+            if kind != BackendKind::External {
+                announce(&server_line(server, &format!("{kind} {address}"), origin));
+            }
+        }
+    }
+}
+
+/// Names a server by address, and the option or variable that chose it.
+pub fn server_line(server: &str, address: &str, origin: &str) -> String {
+    format!("{server}: {address} ({origin})")
+}
+
 /// Running servers, or the addresses of existing ones.
 #[derive(Debug)]
 pub struct Servers {
     /// Addresses that clients connect to.
     pub endpoints: Endpoints,
+    /// Their own addresses, without proxies.
+    pub addresses: Addresses,
     /// Kind of the broker.
     pub broker_kind: BackendKind,
     /// Kind of the store.

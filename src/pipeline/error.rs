@@ -57,6 +57,14 @@ pub enum Error {
         partition: i32,
         offset: i64,
     },
+    /// A record cannot become a document, and the consumer is to stop at such a record.
+    #[error("the record of `{topic}`/{partition} at offset {offset} cannot be stored: {reason}")]
+    Rejected {
+        topic: String,
+        partition: i32,
+        offset: i64,
+        reason: String,
+    },
     /// A server that convoy started has terminated.
     #[error("a server of the run has terminated")]
     ServerEnded(#[source] container::Error),
@@ -120,18 +128,23 @@ impl Error {
             Self::GroupRunning { .. } => {
                 "stop its consumers, omit `--from` to join them, or pass another `--group`"
             }
+            Self::Rejected { .. } => {
+                "pass `--on-error dead-letter` to set such records aside and go on"
+            }
             Self::Encode { .. } => "check this value in the dataset",
             Self::ServerEnded(_) => "check its log; the report has the results until then",
         };
         Some(hint.to_owned())
     }
 
-    /// Returns whether records are lost: the run ended with a verdict, and its servers respond.
+    /// Returns whether records cannot be stored: the run ended with a verdict, and its servers
+    /// respond.
     pub fn is_loss(&self) -> bool {
         matches!(
             self,
             Self::Gap { .. }
                 | Self::Unreadable { .. }
+                | Self::Rejected { .. }
                 | Self::Broker(broker::Error::OffsetOutOfRange { .. })
                 | Self::Store(store::Error::CheckpointLost { .. })
         )

@@ -34,6 +34,7 @@ mod tests;
 
 pub use self::audit::{Case, EmittedSchedule, verdict};
 pub use self::context::{Context, TopicPartition};
+pub use self::dead_letter::TOPIC_SUFFIX as DEAD_LETTER_TOPIC_SUFFIX;
 pub use self::emit::{NullSink, Sink, StopFlag, Workload, emit};
 pub use self::error::Error;
 pub use self::group::{
@@ -47,6 +48,7 @@ pub use self::run::{
     SimulationSettings, Totals, produce, run,
 };
 pub use self::settings::{
-    EmissionSettings, Settings, StorageSettings, Timeouts, TopicCreation, dead_letter_collection,
+    EmissionSettings, OnError, Settings, StorageSettings, Timeouts, TopicCreation,
+    dead_letter_collection,
 };
 pub use self::terminated::TerminatedServers;

@@ -15,6 +15,7 @@ use crate::broker::Compression;
 use crate::faults::DataFaults;
 use crate::fleet::{self, Key};
 use crate::pipeline::emit::Workload;
+use crate::string_enum::string_enum;
 
 /// Settings of every process.
 #[derive(Debug, Clone)]
@@ -87,6 +88,20 @@ pub struct StorageSettings {
     pub drain_timeout: Duration,
     /// How long commands to the store are retried.
     pub store_timeout: Duration,
+    /// Whether a group reads objects such as `{"$date": …}` as the values that they stand for.
+    pub extended_json: bool,
+    /// What follows a record that cannot become a document.
+    pub on_error: OnError,
+}
+
+string_enum! {
+    /// What follows a record that cannot become a document.
+    OnError {
+        /// It becomes a dead letter.
+        DeadLetter = "dead-letter",
+        /// The consumer stops before it.
+        Stop = "stop",
+    }
 }
 
 impl StorageSettings {

@@ -1,24 +1,34 @@
 //! The document of a reading: written from envelope and payload, read back by the audit.
 //!
 //! ```text
-//!  { _id, vehicle, sequence, run, emitted_at, payload_hash, <the row's fields>, kafka: { topic, partition, offset } }
+//!  { _id, _convoy: { run, vehicle, sequence, emitted_at, payload_hash, kafka: { topic, partition, offset, timestamp, key, headers: [{ name, value }, …] } }, <the payload's fields> }
 //! ```
+//!
+//! Everything that convoy adds is under `_convoy`, so that the payload's fields keep their names. A
+//! payload field named `_id` or `_convoy`, or so with more underscores in front, gets one more
+//! underscore: `_id` becomes `__id`, `__id` becomes `___id`.
+//!
+//! Keys and header values are text if they are UTF-8, else binary; null stays null. The header
+//! `convoy` is left out: its content is in the other fields. Without other headers, `headers` is
+//! absent.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use convoy_mongodb_server::bson::{Doc, Element, Invalid, Kind, Value, Writer, subtype};
 
 use crate::dataset::{MISSING_LABEL, write_date};
 use crate::record::envelope::Envelope;
+use crate::record::headers::Header;
 use crate::record::identity::DocumentId;
 use crate::record::payload::{unquoted, write_decimal, write_integer, write_json_string};
 use crate::record::typed::{DecodeError, PayloadDecoder};
 
-/// Fields that convoy adds to every document; a column cannot have these names.
-pub const RESERVED_FIELDS: [&str; 7] =
-    [ID, VEHICLE, SEQUENCE, RUN, EMITTED_AT, PAYLOAD_HASH, KAFKA];
+/// Top-level fields that convoy adds to every document.
+pub const RESERVED_FIELDS: [&str; 2] = [ID, OWN];
 
 const ID: &str = "_id";
+const OWN: &str = "_convoy";
 const VEHICLE: &str = "vehicle";
 const SEQUENCE: &str = "sequence";
 const RUN: &str = "run";
@@ -42,6 +52,12 @@ pub struct Origin<'a> {
     pub offset: i64,
     /// Intended instant in milliseconds since 1970.
     pub emitted_at_unix_ms: i64,
+    /// Timestamp of the record in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// Key of the record.
+    pub key: Option<&'a [u8]>,
+    /// Headers of the record in order.
+    pub headers: &'a [Header],
 }
 
 /// Writes the document of one record to `out`.
@@ -68,16 +84,8 @@ pub fn write_document_with<E>(
     out: &mut Vec<u8>,
     fields: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut writer = Writer::new(out);
-    writer.binary(ID, subtype::UUID, envelope.document_id().as_bytes());
-    writer.integer(VEHICLE, i64::from(envelope.vehicle));
-    writer.int64(SEQUENCE, envelope.sequence.cast_signed());
-    writer.string(RUN, origin.run);
-    writer.date_time(EMITTED_AT, origin.emitted_at_unix_ms);
-    writer.int64(PAYLOAD_HASH, envelope.payload_hash.cast_signed());
-    fields(&mut writer)?;
-    write_coordinates(writer, origin);
-    Ok(())
+    let reading = Some((envelope.vehicle, envelope.sequence));
+    write_with(envelope, origin, reading, out, fields)
 }
 
 /// Writes the document of a record without an envelope to `out`: the id is derived from the
@@ -90,22 +98,86 @@ pub fn write_anonymous_document<E>(
     out: &mut Vec<u8>,
     fields: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
+    write_with(envelope, origin, None, out, fields)
+}
+
+fn write_with<E>(
+    envelope: &Envelope,
+    origin: &Origin<'_>,
+    reading: Option<(u32, u64)>,
+    out: &mut Vec<u8>,
+    fields: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
+) -> Result<(), E> {
     let mut writer = Writer::new(out);
     writer.binary(ID, subtype::UUID, envelope.document_id().as_bytes());
-    writer.date_time(EMITTED_AT, origin.emitted_at_unix_ms);
-    writer.int64(PAYLOAD_HASH, envelope.payload_hash.cast_signed());
+    writer.document(OWN, |own| {
+        if let Some((vehicle, sequence)) = reading {
+            own.string(RUN, origin.run);
+            own.integer(VEHICLE, i64::from(vehicle));
+            own.int64(SEQUENCE, sequence.cast_signed());
+        }
+        own.date_time(EMITTED_AT, origin.emitted_at_unix_ms);
+        own.int64(PAYLOAD_HASH, envelope.payload_hash.cast_signed());
+        own.document(KAFKA, |kafka| {
+            kafka.string(TOPIC, origin.topic);
+            kafka.integer(PARTITION, i64::from(origin.partition));
+            kafka.int64(OFFSET, origin.offset);
+            kafka.date_time("timestamp", origin.timestamp_ms);
+            write_bytes(kafka, "key", origin.key);
+            write_headers(kafka, origin.headers);
+        });
+    });
     fields(&mut writer)?;
-    write_coordinates(writer, origin);
+    writer.finish();
     Ok(())
 }
 
-fn write_coordinates(mut writer: Writer<'_>, origin: &Origin<'_>) {
-    writer.document(KAFKA, |kafka| {
-        kafka.string(TOPIC, origin.topic);
-        kafka.integer(PARTITION, i64::from(origin.partition));
-        kafka.int64(OFFSET, origin.offset);
+fn write_headers(kafka: &mut Writer<'_>, headers: &[Header]) {
+    let mut others = headers.iter().filter(|it| it.name != Envelope::HEADER);
+    let Some(first) = others.next() else {
+        return;
+    };
+    kafka.array("headers", |array| {
+        let mut digits = itoa::Buffer::new();
+        for (index, header) in std::iter::once(first).chain(others).enumerate() {
+            array.document(digits.format(index), |entry| {
+                entry.string("name", &header.name);
+                write_bytes(entry, "value", header.value.as_deref());
+            });
+        }
     });
-    writer.finish();
+}
+
+/// Writes bytes as text if they are UTF-8, else as binary.
+fn write_bytes(writer: &mut Writer<'_>, name: &str, bytes: Option<&[u8]>) {
+    match bytes.map(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)) {
+        None => writer.null(name),
+        Some(Ok(text)) => writer.string(name, text),
+        Some(Err(bytes)) => writer.binary(name, subtype::GENERIC, bytes),
+    }
+}
+
+/// Returns the name in the document of a top-level field of a payload.
+pub(super) fn stored_name(name: &str) -> Cow<'_, str> {
+    if name.starts_with('_') && RESERVED_FIELDS.contains(&with_one_underscore(name)) {
+        Cow::Owned(format!("_{name}"))
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// Returns the name in the payload of a field of a document; the inverse of [`stored_name`].
+fn payload_name(name: &str) -> &str {
+    match name.strip_prefix('_') {
+        Some(shorter) if RESERVED_FIELDS.contains(&with_one_underscore(shorter)) => shorter,
+        _ => name,
+    }
+}
+
+/// Drops all leading underscores but one.
+fn with_one_underscore(name: &str) -> &str {
+    let leading = name.bytes().take_while(|byte| *byte == b'_').count();
+    &name[leading.saturating_sub(1)..]
 }
 
 /// Reads documents: identity, coordinates and the payload rebuilt from the fields.
@@ -131,15 +203,15 @@ pub enum Unreadable {
 pub struct StoredDocument<'a> {
     /// The `_id`; `None` if convoy did not create it.
     pub id: Option<DocumentId>,
-    /// The field `vehicle`.
+    /// The field `_convoy.vehicle`.
     pub vehicle: Option<i64>,
-    /// The field `sequence`.
+    /// The field `_convoy.sequence`.
     pub sequence: Option<i64>,
-    /// The field `emitted_at`, milliseconds since 1970.
+    /// The field `_convoy.emitted_at`, milliseconds since 1970.
     pub emitted_at_unix_ms: i64,
     /// The label; `None` if the reader has no label column.
     pub label: Option<&'a str>,
-    /// The field `payload_hash`.
+    /// The field `_convoy.payload_hash`.
     pub payload_hash: Option<u64>,
     /// Fields of the row as JSON, rebuilt from the typed values.
     pub payload: &'a [u8],
@@ -185,17 +257,10 @@ impl DocumentReader {
                         stored.id = id.try_into().ok().and_then(DocumentId::from_bytes);
                     }
                 }
-                (EMITTED_AT, Kind::DateTime) => {
-                    stored.emitted_at_unix_ms = element.date_time().unwrap_or(i64::MIN);
-                }
-                (ID | RUN | EMITTED_AT, _) => {}
-                (VEHICLE, Kind::Int32 | Kind::Int64) => stored.vehicle = element.integer(),
-                (SEQUENCE, Kind::Int32 | Kind::Int64) => stored.sequence = element.integer(),
-                (PAYLOAD_HASH, Kind::Int32 | Kind::Int64) => {
-                    stored.payload_hash = element.integer().map(i64::cast_unsigned);
-                }
-                (KAFKA, Kind::Document) => read_coordinates(element, &mut stored)?,
+                (OWN, Kind::Document) => read_own(element, &mut stored)?,
+                (ID | OWN, _) => {}
                 _ => {
+                    let name = payload_name(name);
                     let start = append_field(&mut self.payload, name, element)?;
                     if self.label_column.as_deref() == Some(name) {
                         label_at = Some(start..self.payload.len());
@@ -219,6 +284,25 @@ impl DocumentReader {
         }
         Ok(stored)
     }
+}
+
+fn read_own<'a>(own: Element<'a>, stored: &mut StoredDocument<'a>) -> Result<(), Unreadable> {
+    for element in own.doc().unwrap_or(Doc::EMPTY).checked_elements()? {
+        let (name, element) = element?;
+        match (name, element.kind()) {
+            (EMITTED_AT, Kind::DateTime) => {
+                stored.emitted_at_unix_ms = element.date_time().unwrap_or(i64::MIN);
+            }
+            (VEHICLE, Kind::Int32 | Kind::Int64) => stored.vehicle = element.integer(),
+            (SEQUENCE, Kind::Int32 | Kind::Int64) => stored.sequence = element.integer(),
+            (PAYLOAD_HASH, Kind::Int32 | Kind::Int64) => {
+                stored.payload_hash = element.integer().map(i64::cast_unsigned);
+            }
+            (KAFKA, Kind::Document) => read_coordinates(element, stored)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn read_coordinates<'a>(
@@ -310,6 +394,9 @@ mod tests {
         partition: 2,
         offset: 9,
         emitted_at_unix_ms: 0,
+        timestamp_ms: 0,
+        key: None,
+        headers: &[],
     };
 
     fn document(payload: &[u8]) -> Result<Vec<u8>, DecodeError> {
@@ -377,6 +464,57 @@ mod tests {
         ] {
             reason(payload);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn stored_names_never_collide_with_each_other_or_with_our_own(
+            one in "_{0,3}(id|convoy|x|)", other in "_{0,3}(id|convoy|x|)",
+        ) {
+            let stored = stored_name(&one);
+            prop_assert!(!RESERVED_FIELDS.contains(&stored.as_ref()));
+            prop_assert_eq!(payload_name(&stored), one.as_str());
+            prop_assert_eq!(stored == stored_name(&other), one == other);
+        }
+    }
+
+    #[test]
+    fn key_and_headers_are_text_if_they_are_utf_8() {
+        let header = |name: &str, value: Option<&[u8]>| Header {
+            name: name.to_owned(),
+            value: value.map(<[u8]>::to_vec),
+        };
+        let headers = [
+            header("trace", Some(b"b")),
+            header(Envelope::HEADER, Some(b"\x02")),
+            header("trace", Some(b"\xff")),
+            header("null", None),
+        ];
+        let origin = Origin {
+            key: Some(b"truck-17"),
+            headers: &headers,
+            ..ORIGIN
+        };
+        let mut bytes = Vec::new();
+        let fields = |_: &mut Writer<'_>| Ok::<_, DecodeError>(());
+        write_anonymous_document(&envelope(b""), &origin, &mut bytes, fields).unwrap();
+        let document = bson::RawDocumentBuf::from_bytes(bytes).unwrap();
+        let document = bson::Document::try_from(document).unwrap();
+        let own = document.get_document("_convoy").unwrap();
+        let binary = bson::Binary {
+            subtype: bson::spec::BinarySubtype::Generic,
+            bytes: vec![0xff],
+        };
+        let expected = bson::doc! {
+            "topic": "topic", "partition": 2, "offset": 9_i64,
+            "timestamp": bson::DateTime::from_millis(0), "key": "truck-17",
+            "headers": [
+                { "name": "trace", "value": "b" },
+                { "name": "trace", "value": binary },
+                { "name": "null", "value": bson::Bson::Null },
+            ],
+        };
+        assert_eq!(own.get_document("kafka").unwrap(), &expected);
     }
 
     #[test]

@@ -5,8 +5,11 @@
 
 mod document;
 mod envelope;
+mod exact;
+mod headers;
 mod identity;
 mod payload;
+mod syntax;
 mod typed;
 mod untyped;
 
@@ -15,8 +18,10 @@ pub use document::{
     write_document, write_document_with,
 };
 pub use envelope::{Emission, Envelope, EnvelopeError, MAX_RUN_ID, is_run_id};
+pub use headers::{Header, Headers};
 pub use identity::{DocumentId, RunKey};
 pub use payload::{EncodeError, PayloadEncoder, write_json_string};
+pub use syntax::explain_syntax;
 pub use typed::{DecodeError, PayloadDecoder};
 pub use untyped::UntypedDecoder;
 

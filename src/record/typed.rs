@@ -9,11 +9,14 @@ use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visit
 use serde_json::value::RawValue;
 
 use crate::dataset::{Column, ColumnType, Schema, parse_date};
+use crate::record::document::stored_name;
 
 /// Decodes payloads of one schema.
 #[derive(Debug)]
 pub struct PayloadDecoder {
     columns: Vec<Column>,
+    /// Names of the columns' fields in the document.
+    stored: Vec<String>,
     by_name: HashMap<String, usize>,
 }
 
@@ -34,8 +37,12 @@ impl PayloadDecoder {
             .enumerate()
             .map(|(index, column)| (column.name.clone(), index))
             .collect();
+        let columns = schema.columns.iter();
         Self {
             columns: schema.columns.clone(),
+            stored: columns
+                .map(|column| stored_name(&column.name).into_owned())
+                .collect(),
             by_name,
         }
     }
@@ -90,6 +97,7 @@ impl<'de> Visitor<'de> for Fields<'_, '_, '_> {
             }
             map.next_value_seed(FieldValue {
                 column: &columns[index],
+                stored: &self.decoder.stored[index],
                 writer: self.writer,
             })?;
             expected = index + 1;
@@ -144,6 +152,7 @@ impl Visitor<'_> for FieldName<'_> {
 /// Appends one value under its column's type.
 struct FieldValue<'d, 'w, 'b> {
     column: &'d Column,
+    stored: &'d str,
     writer: &'w mut Writer<'b>,
 }
 
@@ -164,7 +173,7 @@ impl FieldValue<'_, '_, '_> {
 
     /// Appends a number of any size by its JSON text, of which nothing is lost.
     fn exact<E: serde::de::Error>(self, json: &str) -> Result<(), E> {
-        let name = self.column.name.as_str();
+        let name = self.stored;
         let decimals = self.column.kind == ColumnType::Number;
         if json == "null" {
             return self.visit_unit();
@@ -220,8 +229,8 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
         match self.column.kind {
-            ColumnType::Integer => self.writer.integer(&self.column.name, value),
-            ColumnType::Decimal => self.writer.double(&self.column.name, value as f64),
+            ColumnType::Integer => self.writer.integer(self.stored, value),
+            ColumnType::Decimal => self.writer.double(self.stored, value as f64),
             _ => return Err(self.wrong_type(format_args!("the number {value}"))),
         }
         Ok(())
@@ -238,15 +247,15 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
         if self.column.kind != ColumnType::Decimal {
             return Err(self.wrong_type(format_args!("the number {value}")));
         }
-        self.writer.double(&self.column.name, value);
+        self.writer.double(self.stored, value);
         Ok(())
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
         match self.column.kind {
-            ColumnType::Text => self.writer.string(&self.column.name, value),
+            ColumnType::Text => self.writer.string(self.stored, value),
             ColumnType::Date => match parse_date(value) {
-                Some(unix_ms) => self.writer.date_time(&self.column.name, unix_ms),
+                Some(unix_ms) => self.writer.date_time(self.stored, unix_ms),
                 None => return Err(self.wrong_type(format_args!("the string `{value:.40}`"))),
             },
             _ => return Err(self.wrong_type("a string")),
@@ -258,7 +267,7 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
         if !self.column.nullable {
             return Err(self.wrong_type("null"));
         }
-        self.writer.null(&self.column.name);
+        self.writer.null(self.stored);
         Ok(())
     }
 
@@ -266,7 +275,7 @@ impl<'de> Visitor<'de> for FieldValue<'_, '_, '_> {
         if self.column.kind != ColumnType::Boolean {
             return Err(self.wrong_type(value));
         }
-        self.writer.bool(&self.column.name, value);
+        self.writer.bool(self.stored, value);
         Ok(())
     }
 

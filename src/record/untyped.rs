@@ -2,46 +2,134 @@
 //!
 //! Payloads that convoy emits give the same fields as with their schema: integers have no decimal
 //! point, decimals always have a point or an exponent.
+//!
+//! No field is refused because of its name: dots, `$` and empty names are kept, `_id` and `_convoy`
+//! are renamed as `document` says, and a zero byte becomes `␀` (U+2400).
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use convoy_mongodb_server::bson::Writer;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::record::document::RESERVED_FIELDS;
+use crate::record::document::stored_name;
+use crate::record::exact::{ExactDecoder, has_long_number};
+use crate::record::syntax::explain_syntax;
 use crate::record::typed::DecodeError;
 
 /// Maximum depth of a value. MongoDB rejects documents with more than 100 levels.
 const MAX_DEPTH: u32 = 90;
+
+/// Names that are compared one by one before a set of them is worth its memory.
+const FEW_NAMES: usize = 32;
+
+/// Names that are remembered from payload to payload.
+const MOST_NAMES: usize = 10_000;
 
 /// Decodes JSON objects with any fields.
 #[derive(Debug, Default)]
 pub struct UntypedDecoder {
     /// Names of the last payload's fields. Payloads of a topic nearly always have the same names,
     /// and then no name can be repeated.
-    names: Vec<String>,
+    names: Names,
+    extended: bool,
+    as_text: usize,
+}
+
+/// Names of the fields so far, and those of the last payload after them.
+#[derive(Debug, Default)]
+struct Names {
+    listed: Vec<String>,
+    /// The same names, once there are many and they are not those of the last payload.
+    set: HashSet<String>,
 }
 
 impl UntypedDecoder {
+    /// Creates a decoder that reads extended JSON: `{"$date": …}` becomes a date.
+    pub fn extended() -> Self {
+        Self {
+            extended: true,
+            ..Self::default()
+        }
+    }
+
     /// Appends the payload's fields to `writer`, in the payload's order.
     ///
-    /// Fails if the payload is not a JSON object, has a repeated or reserved field, or is nested too
-    /// deep; discard the writer's bytes then.
+    /// Fails if the payload is not a JSON object, has a repeated field, or is nested too deep; discard
+    /// the writer's bytes then.
     pub fn decode(&mut self, payload: &[u8], writer: &mut Writer<'_>) -> Result<(), DecodeError> {
+        let special = self.extended && payload.windows(2).any(|pair| pair == b"\"$");
+        let decoded = if special || has_long_number(payload) {
+            let mut exact = ExactDecoder {
+                extended: self.extended,
+                as_text: 0,
+            };
+            let decoded = exact.decode(payload, writer);
+            self.as_text += exact.as_text;
+            decoded
+        } else {
+            self.decode_plain(payload, writer)
+        };
+        decoded.map_err(|error| DecodeError {
+            reason: explain_syntax(payload).unwrap_or_else(|| error.to_string()),
+        })
+    }
+
+    fn decode_plain(
+        &mut self,
+        payload: &[u8],
+        writer: &mut Writer<'_>,
+    ) -> Result<(), serde_json::Error> {
         let mut json = serde_json::Deserializer::from_slice(payload);
         let names = &mut self.names;
         json.deserialize_map(Fields { names, writer })
             .and_then(|()| json.end())
-            .map_err(|error| DecodeError {
-                reason: error.to_string(),
-            })
+    }
+
+    /// Returns how many numbers became text since the last call, because they have more than 34
+    /// digits.
+    pub fn take_numbers_as_text(&mut self) -> usize {
+        std::mem::take(&mut self.as_text)
+    }
+}
+
+impl Names {
+    /// Adds the name at an index. Returns false if it occurred before.
+    fn add(&mut self, index: usize, name: &str) -> bool {
+        if index == 0 {
+            self.set.clear();
+        }
+        if self.set.is_empty() && self.listed.get(index).is_some_and(|known| known == name) {
+            return true;
+        }
+        // The remaining names belong to a payload with other fields.
+        self.listed.truncate(index);
+        let new = if index < FEW_NAMES {
+            self.listed.iter().all(|known| known != name)
+        } else {
+            if self.set.is_empty() {
+                self.set.extend(self.listed.iter().cloned());
+            }
+            self.set.insert(name.to_owned())
+        };
+        self.listed.push(name.to_owned());
+        new
+    }
+
+    /// Ends a payload with this number of names.
+    fn end(&mut self, names: usize) {
+        self.listed.truncate(names);
+        self.set.clear();
+        if names > MOST_NAMES {
+            *self = Self::default();
+        }
     }
 }
 
 /// Visits the whole object.
 struct Fields<'n, 'w, 'b> {
-    names: &'n mut Vec<String>,
+    names: &'n mut Names,
     writer: &'w mut Writer<'b>,
 }
 
@@ -59,20 +147,20 @@ impl<'de> Visitor<'de> for Fields<'_, '_, '_> {
             index,
         })? {
             map.next_value_seed(Field {
-                key: &self.names[index_of_name],
+                key: &stored_name(&self.names.listed[index_of_name]),
                 depth: 0,
                 writer: self.writer,
             })?;
             index += 1;
         }
-        self.names.truncate(index);
+        self.names.end(index);
         Ok(())
     }
 }
 
 /// Visits the name of the field at `index` and remembers it.
 struct Name<'n> {
-    names: &'n mut Vec<String>,
+    names: &'n mut Names,
     index: usize,
 }
 
@@ -92,23 +180,10 @@ impl Visitor<'_> for Name<'_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<usize, E> {
-        if self
-            .names
-            .get(self.index)
-            .is_some_and(|known| known == name)
-        {
-            return Ok(self.index);
-        }
-        if RESERVED_FIELDS.contains(&name) {
-            return Err(E::custom(format!("field `{name}` has a reserved name")));
-        }
-        check_name(name)?;
-        // The remaining names belong to a payload with other fields.
-        self.names.truncate(self.index);
-        if self.names.iter().any(|known| known == name) {
+        let name = written_name(name);
+        if !self.names.add(self.index, &name) {
             return Err(E::custom(format!("field `{name}` occurs twice")));
         }
-        self.names.push(name.to_owned());
         Ok(self.index)
     }
 }
@@ -145,12 +220,9 @@ impl<'de> Visitor<'de> for Field<'_, '_, '_> {
         Ok(())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        match i64::try_from(value) {
-            Ok(value) => self.writer.integer(self.key, value),
-            Err(_) => self.writer.double(self.key, value as f64),
-        }
-        Ok(())
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
+        // Longer integers have so many digits that the exact decoder reads them.
+        self.visit_i64(i64::try_from(value).map_err(E::custom)?)
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
@@ -190,11 +262,12 @@ impl<'de> Visitor<'de> for Field<'_, '_, '_> {
         self.writer.document(self.key, |writer| {
             let mut seen = BTreeSet::new();
             while let Some(name) = map.next_key::<String>()? {
-                check_name(&name)?;
+                let name = written_name(&name).into_owned();
                 let key = name.as_str();
                 map.next_value_seed(Field { key, depth, writer })?;
-                if !seen.insert(name) {
-                    return Err(A::Error::custom("a nested object contains a field twice"));
+                if let Some(name) = seen.replace(name) {
+                    let error = format!("a nested object contains field `{name}` twice");
+                    return Err(A::Error::custom(error));
                 }
             }
             Ok(())
@@ -202,14 +275,16 @@ impl<'de> Visitor<'de> for Field<'_, '_, '_> {
     }
 }
 
-fn check_name<E: serde::de::Error>(name: &str) -> Result<(), E> {
+/// Returns a name without zero bytes, which end a name in BSON.
+pub(super) fn written_name(name: &str) -> Cow<'_, str> {
     if name.contains('\0') {
-        return Err(E::custom("the name of a field contains a zero byte"));
+        Cow::Owned(name.replace('\0', "␀"))
+    } else {
+        Cow::Borrowed(name)
     }
-    Ok(())
 }
 
-fn deeper<E: serde::de::Error>(depth: u32) -> Result<u32, E> {
+pub(super) fn deeper<E: serde::de::Error>(depth: u32) -> Result<u32, E> {
     if depth >= MAX_DEPTH {
         return Err(E::custom(format!(
             "the payload is nested deeper than {MAX_DEPTH} levels"
@@ -302,18 +377,46 @@ mod tests {
     }
 
     #[test]
+    fn no_field_is_refused_because_of_its_name() {
+        let payload = r#"{"_id":7,"__id":8,"_convoy":9,"kafka":1,"a.b":1,"$c":1,"":1,"d\u0000":{"_id":1,"":2,"e\u0000":3}}"#;
+        let expected = bson::doc! {
+            "__id": 7, "___id": 8, "__convoy": 9, "kafka": 1, "a.b": 1, "$c": 1, "": 1,
+            "d␀": { "_id": 1, "": 2, "e␀": 3 },
+        };
+        assert_eq!(document(payload), Ok(expected.clone()));
+        let long = payload.replace("\"kafka\":1", "\"kafka\":18446744073709551615");
+        let mut expected = expected;
+        let number: bson::Decimal128 = "18446744073709551615".parse().unwrap();
+        expected.insert("kafka", number);
+        assert_eq!(document(&long), Ok(expected));
+    }
+
+    #[test]
+    fn objects_of_many_names_are_decoded_in_linear_time() {
+        let fields = |from: usize, to: usize| {
+            let fields: Vec<String> = (from..to).map(|n| format!("\"k{n}\":1")).collect();
+            format!("{{{}}}", fields.join(","))
+        };
+        let mut decoder = UntypedDecoder::default();
+        // Quadratic comparison of names takes minutes.
+        for payload in [
+            fields(0, 200_000),
+            fields(1, 200_001),
+            fields(0, 40),
+            fields(5, 45),
+        ] {
+            assert!(decode(&mut decoder, payload.as_bytes()).is_ok());
+        }
+        let twice = fields(0, 1_000).replace("\"k999\"", "\"k7\"");
+        let error = decode(&mut decoder, twice.as_bytes()).unwrap_err();
+        assert!(error.contains("`k7` occurs twice"), "{error}");
+        assert!(decode(&mut decoder, fields(0, 1_000).as_bytes()).is_ok());
+    }
+
+    #[test]
     fn payloads_that_cannot_be_documents_are_rejected() {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(95), "]".repeat(95));
-        for payload in [
-            "",
-            "[]",
-            "1",
-            "{",
-            r#"{"_id":1}"#,
-            r#"{"kafka":1}"#,
-            r#"{"a\u0000":1}"#,
-            &deep,
-        ] {
+        for payload in ["", "[]", "1", "{", &deep] {
             assert!(document(payload).is_err(), "{payload}");
         }
     }

@@ -116,6 +116,14 @@ impl Client {
             .await
     }
 
+    /// Returns a version of a subject.
+    pub async fn version(&self, subject: &str, version: u32) -> Result<Registered, Error> {
+        let action = format!("return version {version} of `{subject}`");
+        let version = version.to_string();
+        let path = ["subjects", subject, "versions", &version];
+        self.call(action, Method::GET, &path, None).await
+    }
+
     /// Returns the latest schema of a subject.
     pub async fn latest(&self, subject: &str) -> Result<Registered, Error> {
         let action = format!("return the latest schema of `{subject}`");

@@ -67,13 +67,13 @@ pub enum Error {
     },
 }
 
-/// Error code for a schema id that does not exist.
-const UNKNOWN_SCHEMA: u32 = 40403;
+/// Error codes for a subject, a version and a schema id that do not exist.
+const UNKNOWN: [u32; 3] = [40401, 40402, 40403];
 
 impl Error {
     /// Returns whether the registry does not have the schema.
     pub fn is_unknown_schema(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if *code == UNKNOWN_SCHEMA)
+        matches!(self, Self::Refused { code, .. } if UNKNOWN.contains(code))
     }
 
     /// Returns whether a retry may succeed.

@@ -13,9 +13,9 @@ mod validator;
 pub mod wire;
 
 pub use client::{Client, Registered, Settings};
-pub use convoy_registry_server::{Schema, SchemaType};
+pub use convoy_registry_server::{Reference, Schema, SchemaType};
 pub use error::Error;
-pub use validator::PayloadValidator;
+pub use validator::{PayloadValidator, Referenced};
 
 #[cfg(test)]
 mod tests;

@@ -184,6 +184,10 @@ fn topology(reports: &[&Report], first: &Report, consumers: u32) -> Topology {
             .cloned()
             .unwrap_or_default()
     };
+    let stored_in = |part: fn(&Topology) -> &Option<String>| {
+        let mut parts = reports.iter().map(|report| part(&report.topology));
+        parts.find_map(Clone::clone)
+    };
     let topics: BTreeSet<&String> = reports
         .iter()
         .flat_map(|report| &report.topology.topics)
@@ -197,6 +201,8 @@ fn topology(reports: &[&Report], first: &Report, consumers: u32) -> Topology {
         database: named(|topology| &topology.database),
         collection: named(|topology| &topology.collection),
         tls: reports.iter().all(|report| report.topology.tls),
+        store_address: stored_in(|topology| &topology.store_address),
+        store_origin: stored_in(|topology| &topology.store_origin),
         ..first.topology.clone()
     }
 }

@@ -36,6 +36,10 @@ pub(super) fn report() -> Report {
         topology: Topology {
             broker: BackendKind::Embedded,
             store: BackendKind::Embedded,
+            broker_address: Some("127.0.0.1:9092".to_owned()),
+            broker_origin: Some("default".to_owned()),
+            store_address: Some("mongodb://127.0.0.1:27017".to_owned()),
+            store_origin: Some("default".to_owned()),
             topics: vec!["kafka-sensor-topic".to_owned()],
             partitions: 4,
             consumers: 2,

@@ -45,6 +45,18 @@ pub struct Topology {
     pub broker: BackendKind,
     /// Kind of store.
     pub store: BackendKind,
+    /// Address of the broker; `None` without a broker, and in older reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker_address: Option<String>,
+    /// Option or variable that chose the broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker_origin: Option<String>,
+    /// Address of the store without credentials; `None` without a store, and in older reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_address: Option<String>,
+    /// Option or variable that chose the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_origin: Option<String>,
     /// Topics, one per topic folder of the dataset.
     pub topics: Vec<String>,
     /// Partitions of each topic; of the largest one if they differ.

@@ -5,7 +5,7 @@ use crate::string_enum::string_enum;
 string_enum! {
     /// Kind of servers for both broker and store.
     Backend {
-        /// Containers if an engine responds and has or can pull both images, else embedded.
+        /// Containers if an engine on this machine has both images, else embedded.
         Auto = "auto",
         /// Servers in this process.
         Embedded = "embedded",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::broker::Compression;
-use crate::pipeline::StorageSettings;
+use crate::pipeline::{OnError, StorageSettings};
 use crate::settings::choices::{Encoding, Format};
 use crate::settings::serialize::{milliseconds, seconds};
 
@@ -50,6 +50,8 @@ impl WriterSettings {
             batch_wait: self.batch_wait,
             drain_timeout: self.drain_timeout,
             store_timeout: self.store_timeout,
+            extended_json: false,
+            on_error: OnError::DeadLetter,
         }
     }
 }

@@ -33,6 +33,7 @@ pub struct LoadSettings {
     /// File, topic folder, or folder of topic folders.
     pub dataset: PathBuf,
     /// How its files are read.
+    #[serde(flatten)]
     pub read: ReadOptions,
     pub seed: u64,
     /// End of the measured part.

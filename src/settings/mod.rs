@@ -22,9 +22,9 @@ pub use invocation::Invocation;
 pub use load::LoadSettings;
 pub use produce::ProduceSettings;
 pub use report::{MergeSettings, ShowSettings};
-pub use servers::{BrokerChoice, ExternalBroker, ExternalRegistry, StoreChoice};
+pub use servers::{BrokerChoice, ExternalBroker, ExternalRegistry, ServerOrigins, StoreChoice};
 pub use simulate::SimulateSettings;
 pub use tools::{
-    Access, CleanSettings, DoctorSettings, GenerateSettings, InspectSettings, ManualSettings,
-    SchemaSettings, UpSettings,
+    Access, CleanSettings, GenerateSettings, InspectSettings, ManualSettings, SchemaSettings,
+    UpSettings,
 };

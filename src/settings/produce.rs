@@ -7,7 +7,7 @@ use crate::pipeline::{Timeouts, TopicCreation};
 use crate::settings::groups::{PublishSettings, ReportSettings};
 use crate::settings::load::LoadSettings;
 use crate::settings::serialize::{bootstrap, creation, registry, shard, timeouts};
-use crate::settings::servers::{ExternalBroker, ExternalRegistry};
+use crate::settings::servers::{ExternalBroker, ExternalRegistry, ServerOrigins};
 
 /// Settings of `convoy produce`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,6 +29,8 @@ pub struct ProduceSettings {
     pub producer: PublishSettings,
     #[serde(serialize_with = "bootstrap")]
     pub broker: ExternalBroker,
+    #[serde(skip)]
+    pub origins: ServerOrigins,
     /// Schema Registry, if messages need one.
     #[serde(serialize_with = "registry")]
     pub registry: Option<ExternalRegistry>,

@@ -22,6 +22,7 @@ pub struct MergeSettings {
     /// Rows that were emitted; `None` takes them from the producers' reports.
     pub dataset: Option<PathBuf>,
     /// How their files are read.
+    #[serde(flatten)]
     pub read: ReadOptions,
     #[serde(flatten)]
     pub report: ReportSettings,

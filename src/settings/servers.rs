@@ -7,6 +7,13 @@ use convoy_server_kit::{SecretUri, User};
 
 use crate::broker::{Mechanism, SecurityProtocol};
 
+/// Which option or variable chose each server, in a few words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerOrigins {
+    pub broker: String,
+    pub store: String,
+}
+
 /// The broker of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrokerChoice {

@@ -15,7 +15,7 @@ use crate::settings::load::LoadSettings;
 use crate::settings::serialize::{
     creation, optional_milliseconds, registry, seconds, text, timeouts,
 };
-use crate::settings::servers::{BrokerChoice, ExternalRegistry, StoreChoice};
+use crate::settings::servers::{BrokerChoice, ExternalRegistry, ServerOrigins, StoreChoice};
 
 /// Settings of `convoy simulate`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -56,6 +56,8 @@ pub struct SimulateSettings {
     pub keep: bool,
     /// Data directory of embedded servers; `None` is a temporary directory.
     pub data_dir: Option<PathBuf>,
+    #[serde(skip)]
+    pub origins: ServerOrigins,
     /// Existing Schema Registry.
     #[serde(serialize_with = "registry")]
     pub registry: Option<ExternalRegistry>,

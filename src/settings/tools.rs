@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use convoy_server_kit::Secret;
 
 use crate::dataset::{ReadOptions, SchemaForm};
-use crate::settings::choices::{Backend, Format};
+use crate::settings::choices::Format;
 
 /// Settings of `convoy up`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,25 +34,6 @@ pub enum Access {
         /// `None` takes the password in the data directory, else a random one.
         password: Option<Secret>,
     },
-}
-
-/// Settings of `convoy doctor`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DoctorSettings {
-    /// Kind of servers to check.
-    pub backend: Backend,
-    /// File, topic folder, or folder of topic folders.
-    pub dataset: PathBuf,
-    /// How its files are read.
-    pub read: ReadOptions,
-    /// Directory for results.
-    pub output: PathBuf,
-    /// Image of the broker in a container.
-    pub redpanda_image: String,
-    /// Image of the store in a container.
-    pub mongo_image: String,
-    /// Format of the findings on stdout.
-    pub format: Format,
 }
 
 /// Settings of `convoy clean`.

@@ -276,7 +276,7 @@ impl Documents {
         deadline: Duration,
     ) -> Result<Vec<StoredIdentity>, Error> {
         let filter = doc! { "_id": { "$in": ids.iter().map(binary_id).collect::<Vec<_>>() } };
-        let projection = doc! { "payload_hash": 1, "kafka": 1 };
+        let projection = doc! { "_convoy.payload_hash": 1, "_convoy.kafka": 1 };
         let collect = async {
             let mut found = Vec::new();
             let collection = self.collection();
@@ -442,7 +442,8 @@ fn id_of(document: impl AsRef<RawDocument>) -> Option<Bson> {
 
 fn stored_identity(document: &RawDocument) -> Option<StoredIdentity> {
     let id = document.get_binary("_id").ok()?.bytes.try_into().ok()?;
-    let kafka = document.get_document("kafka").ok()?;
+    let own = document.get_document("_convoy").ok()?;
+    let kafka = own.get_document("kafka").ok()?;
     let integer = |value: Option<bson::RawBsonRef<'_>>| match value? {
         bson::RawBsonRef::Int32(value) => Some(i64::from(value)),
         bson::RawBsonRef::Int64(value) => Some(value),
@@ -452,7 +453,7 @@ fn stored_identity(document: &RawDocument) -> Option<StoredIdentity> {
         id,
         partition: integer(kafka.get("partition").ok()?)?,
         offset: integer(kafka.get("offset").ok()?)?,
-        payload_hash: integer(document.get("payload_hash").ok()?)?,
+        payload_hash: integer(own.get("payload_hash").ok()?)?,
     })
 }
 

@@ -36,6 +36,11 @@ pub fn simulate_report(
     builder.checkouts = outcome.checkouts;
     let report = &mut builder.report;
     report.faults = faults;
+    let addresses = servers.addresses.clone();
+    report.topology.broker_address = Some(addresses.broker);
+    report.topology.broker_origin = Some(addresses.broker_origin);
+    report.topology.store_address = Some(addresses.store);
+    report.topology.store_origin = Some(addresses.store_origin);
     report.durability = servers.durability.clone();
     report.summary.readings_emitted = emitted;
     report.summary.startup_to_first_stored_ms =

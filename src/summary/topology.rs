@@ -38,6 +38,8 @@ pub(super) fn simulate(
 /// Returns the topology of `convoy produce`.
 pub(super) fn produce(context: &Context, settings: &ProduceSettings) -> Topology {
     Topology {
+        broker_address: Some(settings.broker.bootstrap.join(",")),
+        broker_origin: Some(settings.origins.broker.clone()),
         key: settings.load.key.to_string(),
         tls: settings.broker.security_protocol.encrypts(),
         ..topics(context)
@@ -49,6 +51,10 @@ pub(super) fn consume(context: &Context, settings: &ConsumeSettings) -> Topology
     let broker = settings.broker.security_protocol.encrypts();
     Topology {
         store: BackendKind::External,
+        broker_address: Some(settings.broker.bootstrap.join(",")),
+        broker_origin: Some(settings.origins.broker.clone()),
+        store_address: Some(settings.store.redacted()),
+        store_origin: Some(settings.origins.store.clone()),
         consumers: 1,
         database: settings.writer.database.clone(),
         collection: settings.writer.collection.clone(),
@@ -64,6 +70,10 @@ fn topics(context: &Context) -> Topology {
     Topology {
         broker: BackendKind::External,
         store: BackendKind::None,
+        broker_address: None,
+        broker_origin: None,
+        store_address: None,
+        store_origin: None,
         topics: topics.clone(),
         partitions: partitions.max().unwrap_or_default(),
         consumers: 0,

@@ -49,15 +49,15 @@ fn dataset_errors_name_file_line_and_byte() {
 
     error: `rows.csv`, line 3, byte 19: expected 2 fields as in the header, found 1
 
-    hint: check whether the file is truncated, or a field with a comma is not quoted
+    hint: check whether a field with a delimiter is not quoted, or pass `--on-bad-row skip`
 
     error: `rows.csv`, line 2, byte 17: the row is not valid UTF-8
 
-    hint: convert the file to UTF-8, and check whether it is truncated
+    hint: pass the encoding, such as `--file-encoding latin1`, or `--on-bad-row skip`
 
     error: `rows.csv`, line 2, byte 13: a quoted field is not closed before the end of the file
 
-    hint: check whether the file is truncated, or a quote is missing
+    hint: check whether the file is truncated or a quote is missing, or pass `--on-bad-row skip`
     ");
 }
 

@@ -305,7 +305,7 @@ fn missing_engine_fails_fast_and_auto_says_why_it_is_not_used() {
     assert!(
         outcome
             .stderr
-            .contains("using embedded servers: cannot reach the container engine"),
+            .contains("(default: cannot reach the container engine"),
         "{outcome}"
     );
 }

@@ -199,7 +199,8 @@ impl Servers {
         let mut found = BTreeMap::new();
         let documents = self.connection().documents("sensor");
         let scan = documents.scan(bson::doc! {}, |document| {
-            let number = |name: &str| match document.get(name).unwrap().unwrap() {
+            let own = document.get_document("_convoy").unwrap();
+            let number = |name: &str| match own.get(name).unwrap().unwrap() {
                 bson::RawBsonRef::Int32(number) => i64::from(number),
                 bson::RawBsonRef::Int64(number) => number,
                 other => panic!("{name} is {other:?}"),

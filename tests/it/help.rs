@@ -148,7 +148,7 @@ fn short_help_of_convoy_names_commands_and_exit_codes() {
       consume      Consume from an existing broker into an existing store, as a member of a group
       report       Show reports, or join the reports of several processes
       dataset      Inspect or generate datasets
-      doctor       Check this machine; exit with 3 if `simulate` would not run
+      doctor       Check this machine; exit with 3 if `simulate` with these options would not run
       clean        Remove containers and data of runs whose process has ended
       completions  Print a completion script for a shell
       man          Print the manual page, or write the pages of all commands

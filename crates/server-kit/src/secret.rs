@@ -117,7 +117,7 @@ impl Serialize for SecretUri {
 /// otherwise show in part, and all options go, because some of them are keys.
 pub fn redact_uri(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
+        return redact_address(text);
     };
     let (user, rest) = match rest.rsplit_once('@') {
         // Either a password with a `?` or an option with an `@`: the host cannot be found.
@@ -130,6 +130,18 @@ pub fn redact_uri(text: &str) -> String {
     match rest.split_once('?') {
         Some((place, _options)) => format!("{scheme}://{user}{place}?{REDACTED}"),
         None => format!("{scheme}://{user}{rest}"),
+    }
+}
+
+/// Replaces `user:password@` before an address without a scheme, such as a broker's.
+fn redact_address(text: &str) -> String {
+    let (flag, value) = match text.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") => (format!("{flag}="), value),
+        _ => (String::new(), text),
+    };
+    match value.rsplit_once('@') {
+        Some((user, host)) if user.contains(':') => format!("{flag}{REDACTED}@{host}"),
+        _ => text.to_owned(),
     }
 }
 
@@ -186,5 +198,8 @@ mod tests {
         assert_eq!(shown("mongodb://user:se?ntinel@a"), "mongodb://***");
         assert_eq!(shown("mongodb://a/?password=sen@tinel"), "mongodb://***");
         assert_eq!(redact_uri("sample_data"), "sample_data");
+        assert_eq!(redact_uri("me@home.csv"), "me@home.csv");
+        assert_eq!(redact_uri("a:1,key:sen@tinel@b:2"), "***@b:2");
+        assert_eq!(redact_uri("--broker=key:sentinel@b:2"), "--broker=***@b:2");
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::groups::{
-    BrokerArgs, OutputArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs, WriterArgs,
+    BrokerArgs, EnvFileArgs, OutputArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs,
+    WriterArgs,
 };
 use crate::cli::parse;
-use crate::pipeline::Start;
+use crate::pipeline::{OnError, Start};
 
 /// Shown after the short help.
 pub const EXAMPLES: &str = "\
@@ -45,6 +46,9 @@ pub struct ConsumeArgs {
     pub pipeline: SourceArgs,
 
     #[command(flatten)]
+    pub records: RecordArgs,
+
+    #[command(flatten)]
     pub topics: TopicArgs,
 
     #[command(flatten)]
@@ -67,6 +71,9 @@ pub struct ConsumeArgs {
 
     #[command(flatten)]
     pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub env_file: EnvFileArgs,
 }
 
 /// The group of processes that share the partitions.
@@ -134,7 +141,7 @@ pub struct SourceArgs {
         default_value = "kafka-sensor-topic",
         value_delimiter = ','
     )]
-    #[arg(value_parser = parse::topic)]
+    #[arg(value_parser = parse::listed_topic)]
     pub topic: Vec<String>,
 
     /// First retry the dead letters of these topics.
@@ -142,6 +149,27 @@ pub struct SourceArgs {
     #[arg(default_value = "false", default_missing_value = "true")]
     #[arg(action = clap::ArgAction::Set, hide_default_value = true)]
     pub replay_dead_letters: bool,
+}
+
+/// How records become documents.
+#[derive(Args)]
+#[command(next_help_heading = "Records")]
+pub struct RecordArgs {
+    /// Read extended JSON: `{"$date": …}`, `{"$oid": …}`, `{"$numberLong": …}` and so on.
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL", hide_possible_values = true)]
+    #[arg(default_value = "false", default_missing_value = "true")]
+    #[arg(action = clap::ArgAction::Set, hide_default_value = true)]
+    pub extended_json: bool,
+
+    /// A record that cannot be stored becomes a `dead-letter`, or the process will `stop`.
+    #[arg(long, value_name = "ACTION", default_value = "dead-letter")]
+    #[arg(value_parser = parse::value::<OnError>)]
+    pub on_error: OnError,
+
+    /// Fail if there are more dead letters [default: fail at the first].
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = parse::whole, allow_negative_numbers = true)]
+    pub max_dead_letters: Option<u64>,
 }
 
 /// The store that the process writes to.

@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use crate::cli::args::reading::DatasetArgs;
 use crate::cli::parse;
-use crate::dataset::SAMPLE_PATH;
+use crate::dataset::BUILT_IN;
 use crate::settings::Format;
 
 /// Shown after the help of `convoy dataset`.
@@ -38,7 +38,7 @@ pub enum DatasetCommandArgs {
     #[command(mut_arg("file_encoding", |arg| arg.alias("encoding")))]
     Inspect {
         /// CSV file, folder of CSV files, folder of topic folders, or `-` for stdin.
-        #[arg(value_name = "PATH", default_value = SAMPLE_PATH)]
+        #[arg(value_name = "PATH", default_value = BUILT_IN)]
         path: PathBuf,
         /// Format of the description on stdout: `text` or `json`.
         #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -54,7 +54,7 @@ pub enum DatasetCommandArgs {
     #[command(mut_arg("file_encoding", |arg| arg.alias("encoding")))]
     Schema {
         /// CSV file, folder of CSV files, folder of topic folders, or `-` for stdin.
-        #[arg(value_name = "PATH", default_value = SAMPLE_PATH)]
+        #[arg(value_name = "PATH", default_value = BUILT_IN)]
         path: PathBuf,
         #[command(flatten)]
         read: Box<DatasetArgs>,

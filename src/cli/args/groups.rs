@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::broker::{Compression, Mechanism, SecurityProtocol};
 use crate::cli::parse;
-use crate::dataset::SAMPLE_PATH;
+use crate::dataset::BUILT_IN;
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
 use crate::settings::{Encoding, Format};
@@ -76,7 +76,7 @@ pub struct LoadArgs {
     ///
     /// The default is built into the executable. The name of a file, or of a folder of CSV files,
     /// is its topic.
-    #[arg(long, value_name = "PATH", default_value = SAMPLE_PATH)]
+    #[arg(long, value_name = "PATH", default_value = BUILT_IN)]
     pub dataset: PathBuf,
 
     /// Seed of all random choices; the same seed emits the same readings.
@@ -245,8 +245,8 @@ pub struct WriterArgs {
 #[command(next_help_heading = "Servers")]
 pub struct BrokerArgs {
     /// Addresses of the broker, separated by commas.
-    #[arg(long, value_name = "HOST:PORT,…")]
-    pub broker: Option<String>,
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    pub broker: Vec<String>,
 
     #[command(flatten)]
     pub security: SecurityArgs,
@@ -306,6 +306,20 @@ pub struct OutputArgs {
     /// TOML file with values for any of these options.
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+}
+
+/// File of variables.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct EnvFileArgs {
+    /// File of environment variables to read instead of `.env`.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(conflicts_with = "no_env_file")]
+    pub env_file: Option<PathBuf>,
+
+    /// Read no file of environment variables.
+    #[arg(long, hide_short_help = true)]
+    pub no_env_file: bool,
 }
 
 /// Value of `--records`.

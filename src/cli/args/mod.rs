@@ -104,9 +104,9 @@ pub(super) enum CommandArgs {
     /// Inspect or generate datasets.
     #[command(subcommand, max_term_width = 100, after_help = dataset::EXAMPLES)]
     Dataset(DatasetCommandArgs),
-    /// Check this machine; exit with 3 if `simulate` would not run.
+    /// Check this machine; exit with 3 if `simulate` with these options would not run.
     #[command(max_term_width = 100, after_help = doctor::EXAMPLES)]
-    Doctor(DoctorArgs),
+    Doctor(Box<DoctorArgs>),
     /// Remove containers and data of runs whose process has ended.
     #[command(max_term_width = 100, after_help = doctor::CLEAN_EXAMPLES)]
     Clean(CleanArgs),

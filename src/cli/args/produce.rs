@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::args::groups::{
-    BrokerArgs, LoadArgs, OutputArgs, PublishArgs, ReportArgs, TimeoutArgs, TopicArgs,
+    BrokerArgs, EnvFileArgs, LoadArgs, OutputArgs, PublishArgs, ReportArgs, TimeoutArgs, TopicArgs,
 };
 use crate::cli::args::reading::DatasetArgs;
 use crate::cli::parse;
@@ -60,6 +60,9 @@ pub struct ProduceArgs {
 
     #[command(flatten)]
     pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub env_file: EnvFileArgs,
 }
 
 /// The part of a run that this process emits.

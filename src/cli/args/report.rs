@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::args::groups::ReportArgs;
+use crate::cli::args::groups::{EnvFileArgs, ReportArgs};
 use crate::cli::args::reading::DatasetArgs;
 use crate::cli::parse;
 
@@ -56,6 +56,9 @@ pub struct MergeArgs {
 
     #[command(flatten)]
     pub report: ReportArgs,
+
+    #[command(flatten)]
+    pub env_file: EnvFileArgs,
 }
 
 /// The documents to audit.

@@ -6,12 +6,11 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::groups::{
-    LoadArgs, OutputArgs, PublishArgs, ReportArgs, SecurityArgs, StoreTimeoutArgs, TimeoutArgs,
-    TopicArgs, WriterArgs,
+    EnvFileArgs, LoadArgs, OutputArgs, PublishArgs, ReportArgs, SecurityArgs, StoreTimeoutArgs,
+    TimeoutArgs, TopicArgs, WriterArgs,
 };
 use crate::cli::args::reading::DatasetArgs;
 use crate::cli::parse;
-use crate::faults::Spec;
 use crate::settings::{Backend, Sink};
 use crate::{broker, store};
 
@@ -37,7 +36,8 @@ Examples:
 
 Counts take `10k`, `1_000` and `2M`. Each option can also be set by an environment variable
 (CONVOY_VEHICLES=50), in the file `.env`, or in a scenario (`vehicles = 50`). Flags override
-environment variables, which override the scenario, which overrides defaults.
+environment variables, which override the scenario, which overrides defaults. Servers that `.env`
+names are used only with `--backend external`.
 
 Credentials come from environment variables only: CONVOY_BROKER_USERNAME and
 CONVOY_BROKER_PASSWORD, CONVOY_REGISTRY_URL, CONVOY_REGISTRY_USERNAME and
@@ -84,6 +84,9 @@ pub struct SimulateArgs {
 
     #[command(flatten)]
     pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub env_file: EnvFileArgs,
 }
 
 /// The pipeline as a whole.
@@ -112,8 +115,8 @@ pub struct PipelineArgs {
     ///                         store-concern-unmet
     /// chaos                   a plan drawn from `--seed`
     #[arg(long, value_name = "PLAN", verbatim_doc_comment)]
-    #[arg(value_parser = parse::value::<Spec>)]
-    pub faults: Option<Spec>,
+    #[arg(value_parser = parse::faults)]
+    pub faults: Vec<String>,
 
     /// Consumers that share the partitions [default: 2, or 1 with one partition].
     #[arg(long, value_name = "N", hide_short_help = true)]
@@ -137,13 +140,14 @@ pub struct ServerArgs {
     /// Servers: `auto`, `embedded`, `containers` or `external`.
     ///
     /// `auto` uses the servers of `--broker` and `--store` if they are set, else containers if
-    /// there is a container engine, else embedded servers.
+    /// both images are on this machine, else embedded servers. `containers` pulls missing images.
+    /// `external` uses the servers that `.env` names; other kinds never do.
     #[arg(short, long, value_name = "KIND", default_value = "auto")]
     pub backend: Backend,
 
     /// Addresses of an existing broker, or `embedded` or `container`.
-    #[arg(long, value_name = "HOST:PORT,…")]
-    pub broker: Option<String>,
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    pub broker: Vec<String>,
 
     /// URI of an existing store (mongodb://…), or `embedded` or `container`.
     #[arg(long, value_name = "URI")]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::args::groups::EnvFileArgs;
 use crate::cli::parse;
 
 /// Shown after the short help.
@@ -60,4 +61,7 @@ pub struct UpArgs {
     /// Enable TLS on the broker and the store; the printed `.env` names the CA file to trust.
     #[arg(long)]
     pub tls: bool,
+
+    #[command(flatten)]
+    pub env_file: EnvFileArgs,
 }

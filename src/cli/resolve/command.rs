@@ -39,7 +39,11 @@ pub fn command(
         CommandArgs::Report(args) => commands::report(args, origins)?,
         CommandArgs::Up(args) => commands::up(args, environment)?,
         CommandArgs::Dataset(args) => commands::dataset(args),
-        CommandArgs::Doctor(args) => commands::doctor(args),
+        CommandArgs::Doctor(args) => Command::Doctor(Box::new(simulate::settings(
+            args.simulate,
+            origins,
+            environment,
+        )?)),
         CommandArgs::Clean(args) => commands::clean(&args),
         CommandArgs::Completions { shell } => return Ok(Resolved::Show(help::completions(shell))),
         CommandArgs::Man { dir: None } => {

@@ -1,8 +1,6 @@
 //! Settings of the commands other than `simulate`, `produce` and `consume`.
 
-use crate::cli::args::{
-    CleanArgs, DatasetCommandArgs, DoctorArgs, MergeArgs, ReportCommandArgs, UpArgs,
-};
+use crate::cli::args::{CleanArgs, DatasetCommandArgs, MergeArgs, ReportCommandArgs, UpArgs};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
@@ -10,8 +8,8 @@ use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
 use crate::dataset::SchemaForm;
 use crate::settings::{
-    Access, CleanSettings, DoctorSettings, Format, GenerateSettings, InspectSettings,
-    MergeSettings, SchemaSettings, ShowSettings, UpSettings,
+    Access, CleanSettings, Format, GenerateSettings, InspectSettings, MergeSettings,
+    SchemaSettings, ShowSettings, UpSettings,
 };
 
 pub(super) fn report(args: ReportCommandArgs, origins: &Origins) -> Result<Command, Error> {
@@ -53,18 +51,6 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
     }))
 }
 
-pub(super) fn doctor(args: DoctorArgs) -> Command {
-    Command::Doctor(Box::new(DoctorSettings {
-        backend: args.backend,
-        dataset: args.dataset,
-        read: args.read.into(),
-        output: args.output,
-        redpanda_image: args.redpanda_image,
-        mongo_image: args.mongo_image,
-        format: args.format,
-    }))
-}
-
 pub(super) fn clean(args: &CleanArgs) -> Command {
     Command::Clean(CleanSettings {
         dry_run: args.dry_run,
@@ -78,11 +64,11 @@ pub(super) fn dataset(args: DatasetCommandArgs) -> Command {
             format,
             json,
             read,
-        } => Command::InspectDataset(InspectSettings {
+        } => Command::InspectDataset(Box::new(InspectSettings {
             path,
             read: (*read).into(),
             format: if json { Format::Json } else { format },
-        }),
+        })),
         DatasetCommandArgs::Schema {
             path,
             read,
@@ -93,11 +79,11 @@ pub(super) fn dataset(args: DatasetCommandArgs) -> Command {
             } else {
                 SchemaForm::Typed
             };
-            Command::DatasetSchema(SchemaSettings {
+            Command::DatasetSchema(Box::new(SchemaSettings {
                 path,
                 read: (*read).into(),
                 form,
-            })
+            }))
         }
         DatasetCommandArgs::Generate { rows, seed, output } => {
             Command::GenerateDataset(GenerateSettings { rows, seed, output })

@@ -8,7 +8,7 @@ use crate::cli::resolve::groups::{creation, writer};
 use crate::cli::resolve::load::load;
 use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store};
 use crate::pipeline::{Length, Participation, Timing};
-use crate::settings::{ConsumeSettings, Encoding, ExternalBroker, ProduceSettings};
+use crate::settings::{ConsumeSettings, Encoding, ExternalBroker, ProduceSettings, ServerOrigins};
 
 /// Times `--dead-after`: how long a live member may take to give up a partition.
 const GIVE_UP_FACTOR: u32 = 5;
@@ -19,7 +19,7 @@ pub(super) fn produce(
     environment: &Environment,
 ) -> Result<ProduceSettings, Error> {
     let broker = broker(&args.broker, origins, environment)?;
-    let registry = environment.registry()?;
+    let registry = environment.registry(Some(&broker.bootstrap.join(",")))?;
     if args.producer.encoding == Encoding::Confluent && registry.is_none() {
         return Err(Error::MissingRegistry);
     }
@@ -32,6 +32,10 @@ pub(super) fn produce(
         creation: creation(&args.topics, origins, BROKER_DEFAULT),
         producer: args.producer.into(),
         broker,
+        origins: ServerOrigins {
+            broker: origins.brief("broker"),
+            store: String::new(),
+        },
         registry,
         report: args.report.into(),
     })
@@ -45,18 +49,37 @@ pub(super) fn consume(
     let broker = broker(&args.broker, origins, environment)?;
     let store = args.store.store.as_deref();
     let store = store.ok_or(Error::MissingEndpoint { option: "store" })?;
+    let registry = environment.registry(Some(&broker.bootstrap.join(",")))?;
     Ok(ConsumeSettings {
         participation: participation(&args)?,
         group: args.group.group,
         timeouts: args.timeouts.into(),
-        topics: args.pipeline.topic,
+        topics: distinct(args.pipeline.topic),
         creation: creation(&args.topics, origins, BROKER_DEFAULT),
         writer: writer(args.writer, &args.store_timeouts),
+        extended_json: args.records.extended_json,
+        on_error: args.records.on_error,
+        max_dead_letters: args.records.max_dead_letters,
         broker,
         store: external_store(store, origins)?,
-        registry: environment.registry()?,
+        origins: ServerOrigins {
+            broker: origins.brief("broker"),
+            store: origins.brief("store"),
+        },
+        registry,
         report: args.report.into(),
     })
+}
+
+/// Returns each topic once: a topic that is named twice is read once.
+fn distinct(topics: Vec<String>) -> Vec<String> {
+    let mut distinct = Vec::new();
+    for topic in topics {
+        if !distinct.contains(&topic) {
+            distinct.push(topic);
+        }
+    }
+    distinct
 }
 
 fn participation(args: &ConsumeArgs) -> Result<Participation, Error> {
@@ -86,8 +109,9 @@ fn broker(
     environment: &Environment,
 ) -> Result<ExternalBroker, Error> {
     // A variable for `convoy simulate` may name a kind of broker instead of an address.
-    let addresses = args.broker.as_deref();
-    let addresses = addresses.filter(|it| !["embedded", "container"].contains(it));
-    let addresses = addresses.ok_or(Error::MissingEndpoint { option: "broker" })?;
-    external_broker(&args.security, addresses, origins, environment)
+    let addresses = args.broker.join(",");
+    if ["", "embedded", "container"].contains(&addresses.as_str()) {
+        return Err(Error::MissingEndpoint { option: "broker" });
+    }
+    external_broker(&args.security, &addresses, origins, environment)
 }

@@ -21,7 +21,7 @@ pub(super) fn external_broker(
     environment: &Environment,
 ) -> Result<ExternalBroker, Error> {
     let bootstrap = bootstrap(addresses, origins)?;
-    let credentials = environment.broker_credentials()?;
+    let credentials = environment.broker_credentials(addresses)?;
     let security_protocol = args.security_protocol.unwrap_or(match &credentials {
         Some(_) => SecurityProtocol::SaslSsl,
         None => SecurityProtocol::Plaintext,
@@ -39,25 +39,56 @@ pub(super) fn external_broker(
 }
 
 fn bootstrap(addresses: &str, origins: &Origins) -> Result<Vec<String>, Error> {
-    addresses
-        .split(',')
-        .map(|address| {
-            let address = address.trim();
-            let well_formed = address.rsplit_once(':').is_some_and(|(host, port)| {
-                !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
-            });
-            if well_formed && !address.contains("://") {
-                Ok(address.to_owned())
-            } else {
-                Err(invalid(
-                    origins,
-                    "broker",
-                    addresses,
-                    "expected `embedded`, `container` or HOST:PORT, separated by commas",
-                ))
+    let bootstrap = addresses.split(',').map(|address| {
+        let address = address.trim();
+        check_address(address).map_err(|advice| {
+            let reason = "expected `embedded`, `container` or HOST:PORT, separated by commas";
+            match invalid(origins, "broker", addresses, reason) {
+                Error::Value {
+                    option,
+                    value,
+                    origin,
+                    reason,
+                    ..
+                } => Error::Value {
+                    option,
+                    value,
+                    origin,
+                    reason,
+                    advice,
+                },
+                other => other,
             }
-        })
-        .collect()
+        })?;
+        Ok(address.to_owned())
+    });
+    bootstrap.collect()
+}
+
+/// Checks `HOST:PORT`; the error is a hint, if there is a better one than to correct the source.
+fn check_address(address: &str) -> Result<(), Option<String>> {
+    if address.contains('@') {
+        return Err(Some(
+            "remove user and password from the address: set `CONVOY_BROKER_USERNAME` and `CONVOY_BROKER_PASSWORD`"
+                .to_owned(),
+        ));
+    }
+    if let Some((_scheme, rest)) = address.split_once("://") {
+        return Err(Some(format!("remove the protocol: `{rest}`")));
+    }
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) => (host, port),
+        None if address.is_empty() => return Err(None),
+        None => return Err(Some(format!("did you mean `{address}:9092`?"))),
+    };
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    if host.is_empty() || (host.contains(':') && !bracketed) {
+        return Err(None);
+    }
+    match port.parse::<u16>() {
+        Ok(port) if port > 0 => Ok(()),
+        _ => Err(Some("ports are numbers from 1 to 65535".to_owned())),
+    }
 }
 
 /// Resolves an existing store from its URI.
@@ -73,11 +104,12 @@ pub(super) fn external_store(uri: &str, origins: &Origins) -> Result<SecretUri, 
     ))
 }
 
-fn invalid(origins: &Origins, option: &str, value: &str, reason: &str) -> Error {
+pub(super) fn invalid(origins: &Origins, option: &str, value: &str, reason: &str) -> Error {
     Error::Value {
         option: option.to_owned(),
         value: redact_uri(value),
         origin: origins.get(option).cloned().unwrap_or(Origin::Flag),
         reason: reason.to_owned(),
+        advice: None,
     }
 }

@@ -10,10 +10,12 @@ use crate::cli::error::Error;
 use crate::cli::origin::Origins;
 use crate::cli::resolve::groups::{creation, writer};
 use crate::cli::resolve::load::load;
-use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store};
-use crate::faults::{ChaosBounds, DataKind, Plan, Reach, Spec};
+use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store, invalid};
+use crate::faults::{ChaosBounds, DataKind, Plan, Reach, Spec, SpecError};
 use crate::fleet::Key;
-use crate::settings::{Backend, BrokerChoice, Encoding, SimulateSettings, Sink, StoreChoice};
+use crate::settings::{
+    Backend, BrokerChoice, Encoding, ServerOrigins, SimulateSettings, Sink, StoreChoice,
+};
 
 /// Time over which chaos spreads if the length of the emission is not known in advance.
 const CHAOS: Duration = Duration::from_secs(5);
@@ -28,9 +30,13 @@ pub(super) fn settings(
 ) -> Result<SimulateSettings, Error> {
     let broker = broker(&args, origins, environment)?;
     let store = store(&args, origins)?;
-    let registry = environment.registry()?;
     let consumers = consumers(&args)?;
-    let external = matches!(broker, BrokerChoice::External(_));
+    let addresses = match &broker {
+        BrokerChoice::External(broker) => Some(broker.bootstrap.join(",")),
+        _ => None,
+    };
+    let external = addresses.is_some();
+    let registry = environment.registry(addresses.as_deref())?;
     if args.producer.encoding == Encoding::Confluent && registry.is_none() && external {
         return Err(Error::MissingRegistry);
     }
@@ -54,6 +60,10 @@ pub(super) fn settings(
         start_timeout: args.servers.start_timeout,
         keep: args.servers.keep,
         data_dir: args.servers.data_dir,
+        origins: ServerOrigins {
+            broker: chosen_by(origins, ["broker", "broker-port", "backend", "data-dir"]),
+            store: chosen_by(origins, ["store", "store-port", "backend", "data-dir"]),
+        },
         registry,
         report: args.report.into(),
         max_end_to_end_p99: args.thresholds.max_end_to_end_p99,
@@ -61,10 +71,20 @@ pub(super) fn settings(
         max_dead_letters: args.thresholds.max_dead_letters,
         faults: None,
     };
-    if let Some(spec) = args.pipeline.faults {
+    if !args.pipeline.faults.is_empty() {
+        let text = args.pipeline.faults.join(",");
+        let spec = text
+            .parse()
+            .map_err(|error: SpecError| invalid(origins, "faults", &text, &error.to_string()))?;
         settings.faults = Some(plan(spec, &settings)?);
     }
     Ok(settings)
+}
+
+/// Names the source of the first option that is set and decides the kind of a server.
+fn chosen_by(origins: &Origins, options: [&str; 4]) -> String {
+    let set = options.iter().find(|option| origins.get(option).is_some());
+    set.map_or_else(|| "default".to_owned(), |option| origins.brief(option))
 }
 
 /// Draws a plan for `chaos`, and checks what does not depend on the servers.
@@ -120,17 +140,18 @@ fn broker(
     environment: &Environment,
 ) -> Result<BrokerChoice, Error> {
     let port = args.servers.broker_port;
-    let choice = match args.servers.broker.as_deref() {
-        None => match args.servers.backend {
+    let addresses = args.servers.broker.join(",");
+    let choice = match addresses.as_str() {
+        "" => match args.servers.backend {
             Backend::Auto if needs_embedded(port, args) => BrokerChoice::Embedded,
             Backend::Auto => BrokerChoice::Auto,
             Backend::Embedded => BrokerChoice::Embedded,
             Backend::Containers => BrokerChoice::Container,
             Backend::External => return Err(Error::MissingAddress { option: "broker" }),
         },
-        Some("embedded") => BrokerChoice::Embedded,
-        Some("container") => BrokerChoice::Container,
-        Some(addresses) => {
+        "embedded" => BrokerChoice::Embedded,
+        "container" => BrokerChoice::Container,
+        addresses => {
             check_backend("broker", addresses, args, origins)?;
             let broker = external_broker(&args.security, addresses, origins, environment)?;
             BrokerChoice::External(broker)

@@ -3,22 +3,30 @@
 use crate::cause::chain;
 use crate::command::doctor::Finding;
 use crate::containers::engine::{DockerEnv, Engine};
-use crate::settings::{Backend, DoctorSettings};
+use crate::host::backend::Backends;
+use crate::settings::{BrokerChoice, SimulateSettings, StoreChoice};
 
-/// Checks what `--backend containers` needs.
-pub(super) async fn examine(settings: &DoctorSettings, docker_env: &DockerEnv) -> Vec<Finding> {
-    if matches!(settings.backend, Backend::Embedded | Backend::External) {
+/// Describes the engine that the run may use. It limits nothing if the run uses none.
+pub(super) async fn examine(
+    settings: &SimulateSettings,
+    backends: &Backends,
+    docker_env: &DockerEnv,
+) -> Vec<Finding> {
+    let broker = matches!(
+        settings.broker,
+        BrokerChoice::Auto | BrokerChoice::Container
+    );
+    let store = matches!(settings.store, StoreChoice::Auto | StoreChoice::Container);
+    if !broker && !store {
         return Vec::new();
     }
-    // `auto` falls back to embedded servers.
-    let missing = if settings.backend == Backend::Containers {
-        Finding::broken
-    } else {
-        Finding::limited
+    let found = match &backends.engine {
+        Some(engine) => Ok(engine.clone()),
+        None => Engine::find(docker_env).await,
     };
-    let engine = match Engine::find(docker_env).await {
+    let engine = match found {
         Ok(engine) => engine,
-        Err(error) => return vec![missing("engine", chain(&error), error.hint())],
+        Err(error) => return vec![Finding::limited("engine", chain(&error), error.hint())],
     };
     let candidate = engine.candidate();
     let mut findings = vec![Finding::ok(
@@ -30,16 +38,16 @@ pub(super) async fn examine(settings: &DoctorSettings, docker_env: &DockerEnv) -
             candidate.source
         ),
     )];
-    for image in [&settings.redpanda_image, &settings.mongo_image] {
-        findings.push(match engine.has_image(image).await {
-            Ok(true) => Finding::ok("image", format!("`{image}` is pulled")),
-            Ok(false) => Finding::limited(
-                "image",
-                format!("`{image}` is missing; the first run pulls it"),
-                format!("docker pull {image}"),
-            ),
-            Err(error) => missing("image", chain(&error), error.hint()),
-        });
+    let pulled = backends.missing.iter().map(|image| {
+        Finding::limited(
+            "image",
+            format!("`{image}` is missing; the run pulls it"),
+            format!("docker pull {image}"),
+        )
+    });
+    findings.extend(pulled);
+    if let Some(reason) = &backends.reason {
+        findings.push(Finding::ok("engine", format!("not used: {reason}")));
     }
     findings
 }

@@ -9,14 +9,16 @@
 mod engine;
 mod machine;
 mod place;
+mod servers;
 
 use std::fmt;
 
 use serde::Serialize;
 
+use crate::cause::chain;
 use crate::containers::engine::DockerEnv;
 use crate::error::{Error, ExitStatus};
-use crate::settings::{DoctorSettings, Format};
+use crate::settings::{Format, SimulateSettings};
 use crate::terminal::Terminal;
 use crate::text::{Ink, Page};
 
@@ -78,6 +80,16 @@ impl Finding {
         }
     }
 
+    /// An error that the run would end with.
+    fn failed(subject: &'static str, error: &Error) -> Self {
+        Self {
+            subject,
+            level: Level::Broken,
+            seen: chain(error),
+            fix: error.hint(),
+        }
+    }
+
     fn broken(subject: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             level: Level::Broken,
@@ -88,18 +100,14 @@ impl Finding {
 
 /// Runs all checks and prints the findings.
 pub fn run(
-    settings: &DoctorSettings,
+    settings: &SimulateSettings,
     docker_env: &DockerEnv,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Runtime)?;
     let mut findings = place::examine(settings);
     findings.extend(machine::examine());
-    findings.extend(runtime.block_on(engine::examine(settings, docker_env)));
-    let text = match settings.format {
+    findings.extend(servers::examine(settings, docker_env)?);
+    let text = match settings.report.format {
         Format::Text => text(&findings, &terminal.page()),
         Format::Json => json(&findings),
     };

@@ -6,9 +6,12 @@ use std::path::Path;
 use rustix::fs::statvfs;
 
 use crate::command::doctor::Finding;
-use crate::dataset::{Dataset, ReadOptions};
+use crate::command::workload;
 use crate::report::quantity;
-use crate::settings::DoctorSettings;
+use crate::settings::SimulateSettings;
+
+/// Free disk space without which even a run of a few records fails.
+const ROOM_TO_START: u64 = 256 << 10;
 
 /// Free disk space that a typical run needs.
 const ROOM_FOR_A_RUN: u64 = 200 << 20;
@@ -23,11 +26,11 @@ const DEFAULT_PORTS: [(u16, &str, &str); 2] = [
 ];
 
 /// Checks everything.
-pub(super) fn examine(settings: &DoctorSettings) -> Vec<Finding> {
+pub(super) fn examine(settings: &SimulateSettings) -> Vec<Finding> {
     let temporary = std::env::temp_dir();
     let mut findings = vec![
-        dataset(&settings.dataset, &settings.read),
-        output(&settings.output),
+        dataset(settings),
+        output(&settings.report.output),
         room(
             "temporary data",
             &temporary,
@@ -39,14 +42,15 @@ pub(super) fn examine(settings: &DoctorSettings) -> Vec<Finding> {
     findings
 }
 
-fn dataset(path: &Path, read: &ReadOptions) -> Finding {
-    match Dataset::open(path, read) {
-        Ok(datasets) => {
-            let rows: u64 = datasets.iter().map(Dataset::rows).sum();
-            let seen = format!("{} rows in `{}`", quantity::count(rows), path.display());
-            Finding::ok("dataset", seen)
+/// Opens the dataset as the run does.
+fn dataset(settings: &SimulateSettings) -> Finding {
+    match workload::examine(&settings.load, settings.topic.as_deref()) {
+        Ok(rows) => {
+            let path = settings.load.dataset.display();
+            let rows = quantity::count(rows.workload.rows());
+            Finding::ok("dataset", format!("{rows} rows in `{path}`"))
         }
-        Err(error) => Finding::broken("dataset", error.to_string(), error.hint()),
+        Err(error) => Finding::failed("dataset", &error),
     }
 }
 
@@ -82,8 +86,14 @@ fn room(subject: &'static str, path: &Path, fix: &str) -> Finding {
         quantity::bytes(free as f64),
         shown.display()
     );
-    if free < ROOM_FOR_A_RUN {
+    if free < ROOM_TO_START {
         Finding::broken(subject, seen, fix)
+    } else if free < ROOM_FOR_A_RUN {
+        Finding::limited(
+            subject,
+            format!("{seen}: too little for a typical run"),
+            fix,
+        )
     } else if free < ROOM_FOR_A_LONG_RUN {
         Finding::limited(subject, format!("{seen}: enough for short runs only"), fix)
     } else {
@@ -122,14 +132,6 @@ fn default_ports() -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::command::doctor::Level;
-
-    #[test]
-    fn missing_dataset_is_a_broken_finding() {
-        let place = tempfile::tempdir().unwrap();
-        let finding = dataset(&place.path().join("absent.csv"), &ReadOptions::default());
-        assert_eq!(finding.level, Level::Broken);
-        assert!(finding.fix.unwrap().contains("--dataset"));
-    }
 
     #[test]
     fn output_directory_may_be_missing_but_must_be_creatable() {

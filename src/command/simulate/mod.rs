@@ -236,6 +236,7 @@ fn run_pipeline(
             .as_ref()
             .map(|injector| Arc::clone(injector.points())),
         progress: &tell,
+        announce: &|line| terminal.say(line),
         runtimes,
     };
     let mut servers = runtimes.block_on(launch.start(&interrupt.requested))?;

@@ -489,7 +489,7 @@ fn check(case: &Case, path: &Path) {
     let surveyed = open(path, &options, Keep::Nothing);
     assert_eq!(surveyed.is_ok(), matches!(case.expected, Rows(_)), "{kind}");
     if let (Ok(surveyed), Rows(rows)) = (surveyed, &case.expected) {
-        assert_eq!(surveyed.rows() as usize, rows.len() - 1, "{kind}");
+        assert_eq!(surveyed.rows(), rows.len() as u64 - 1, "{kind}");
     }
 }
 
@@ -616,8 +616,10 @@ fn bad_rows_are_counted_named_and_kept() {
     text.resize(text.len() + (3 << 20), 0);
     text.extend(b"\n20000,x\n");
     fs::write(&path, &text).expect("writes a file");
-    let mut options = ReadOptions::default();
-    options.on_bad_row = OnBadRow::DeadLetter;
+    let options = ReadOptions {
+        on_bad_row: OnBadRow::DeadLetter,
+        ..ReadOptions::default()
+    };
     for keep in [Keep::Rows(MEMORY_BYTES), Keep::Rows(0)] {
         let dataset = open(&path, &options, keep).expect("it is fine");
         assert_eq!(dataset.rows(), 20_001);

@@ -306,7 +306,7 @@ proptest! {
 
 #[test]
 fn built_in_rows_equal_the_sample_file() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(sample::SAMPLE_PATH);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
     let file = Dataset::open(&folder, &ReadOptions::default())
         .unwrap()
         .remove(0);

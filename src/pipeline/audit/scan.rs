@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bson::{Document, doc};
+use bson::doc;
 
 use crate::audit::{Expected, FirstPass, Ledger, Scope, SecondPass, Verdict};
 use crate::fleet::{self, Reading, Readings};
@@ -113,11 +113,11 @@ pub async fn verdict(
     hashes: impl FnOnce() -> Result<Option<Vec<u64>>, Error>,
     mut accounting: Option<Accounting<'_>>,
 ) -> Result<Verdict, Error> {
-    let filter = doc! { "run": &case.run_id };
+    let filter = doc! { "_convoy.run": &case.run_id };
     let mut first_pass = FirstPass::new(case.scope.clone());
     let mut reader = DocumentReader::with_label(case.label_column.clone());
     documents
-        .scan(filter.clone(), |document| {
+        .scan(filter, |document| {
             case.visited.add(1);
             match reader.read(document.as_bytes()) {
                 Ok(stored) => {
@@ -131,7 +131,7 @@ pub async fn verdict(
         })
         .await
         .map_err(Error::Store)?;
-    let letters = dead_letters_only(case, documents, dead_letters, filter).await?;
+    let letters = dead_letters_only(case, documents, dead_letters).await?;
     let strays = letters.keys().filter(|letter| stray(case, letter));
     let (all, strays) = (letters.len() as u64, strays.count() as u64);
     let mut verdict = Verdict::new(&case.ledger, &first_pass, all, strays);
@@ -163,13 +163,12 @@ async fn dead_letters_only(
     case: &Case,
     documents: &Documents,
     dead_letters: &Documents,
-    filter: Document,
 ) -> Result<BTreeMap<Identity, Reason>, Error> {
     /// Ids of one look-up.
     const CHUNK: usize = 1_000;
     let mut letters = BTreeMap::new();
     dead_letters
-        .scan(filter, |letter| {
+        .scan(doc! { "run": &case.run_id }, |letter| {
             let text = |found: Result<&str, _>| found.unwrap_or_default().to_owned();
             let topic = letter
                 .get_document("kafka")
@@ -245,12 +244,13 @@ async fn second_pass(
     };
     let mut reader = DocumentReader::default();
     documents
-        .scan(doc! { "run": &case.run_id }, |document| {
-            match reader.read(document.as_bytes()) {
+        .scan(
+            doc! { "_convoy.run": &case.run_id },
+            |document| match reader.read(document.as_bytes()) {
                 Ok(stored) => second_pass.visit(&stored, expected),
                 Err(_malformed) => second_pass.visit_unreadable(),
-            }
-        })
+            },
+        )
         .await
         .map_err(Error::Store)?;
     Ok(second_pass)

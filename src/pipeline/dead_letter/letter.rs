@@ -1,14 +1,12 @@
 //! One dead letter, as a document and as a message.
 
-use std::collections::BTreeMap;
-
 use bson::{Binary, Bson, Document, RawDocument, RawDocumentBuf, doc, spec::BinarySubtype};
 use convoy_server_kit::unix_ms;
 
 use crate::broker::Record;
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::settings::StorageSettings;
-use crate::record::{DocumentId, RunKey};
+use crate::record::{DocumentId, Headers, RunKey};
 
 /// Maximum bytes of a value in a document. The limit of a whole document is 16 MiB.
 const MOST_VALUE: usize = 12 * 1024 * 1024;
@@ -44,7 +42,7 @@ pub struct Poison {
 pub struct Undeliverable {
     pub key: Option<Vec<u8>>,
     pub value: Vec<u8>,
-    pub headers: BTreeMap<String, Vec<u8>>,
+    pub headers: Headers,
     /// Timestamp of the record, milliseconds since 1970.
     pub timestamp_ms: i64,
     /// Vehicle and sequence.
@@ -69,7 +67,7 @@ pub struct Letter {
     unix_ms: u64,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
-    headers: BTreeMap<String, Vec<u8>>,
+    headers: Headers,
     /// Timestamp of the record, milliseconds since 1970.
     pub timestamp_ms: i64,
 }
@@ -143,15 +141,16 @@ impl Letter {
     /// Returns its document. Large values are cut; `cut` and `value_bytes` say so.
     pub fn document(&self) -> RawDocumentBuf {
         let mut beside = MOST_BESIDE;
-        let headers: Vec<Document> = self
-            .headers
+        let all = self.headers.as_slice();
+        let headers: Vec<Document> = all
             .iter()
-            .map_while(|(name, value)| {
-                beside = beside.checked_sub(name.len() + value.len())?;
-                Some(doc! { "name": name, "value": bytes(Some(value), usize::MAX) })
+            .map_while(|header| {
+                let value = header.value.as_deref();
+                beside = beside.checked_sub(header.name.len() + length(value))?;
+                Some(doc! { "name": &header.name, "value": bytes(value, usize::MAX) })
             })
             .collect();
-        let cut = headers.len() < self.headers.len()
+        let cut = headers.len() < all.len()
             || length(self.key.as_deref()) > MOST_BESIDE
             || length(self.value.as_deref()) > MOST_VALUE;
         let mut letter = doc! {
@@ -178,7 +177,7 @@ impl Letter {
     }
 
     /// Returns the headers of its message: the original ones and those of the dead letter.
-    pub fn message_headers(&self) -> BTreeMap<String, Vec<u8>> {
+    pub fn message_headers(&self) -> Headers {
         let added = [
             ("dead-letter.id", self.id.clone()),
             ("dead-letter.reason", self.reason.clone()),
@@ -191,11 +190,9 @@ impl Letter {
             ("dead-letter.at-unix-ms", self.unix_ms.to_string()),
         ];
         let mut headers = self.headers.clone();
-        headers.extend(
-            added
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.into_bytes())),
-        );
+        for (name, value) in added {
+            headers.push(name, Some(value.into_bytes()));
+        }
         headers
     }
 }

@@ -1,6 +1,5 @@
 //! The message of a reading: row → payload → value, with key and envelope.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::broker::Batch;
@@ -13,7 +12,7 @@ use crate::pipeline::emit::workload::EncodeBuffer;
 use crate::pipeline::error::Error;
 use crate::pipeline::settings::EmissionSettings;
 use crate::pipeline::value_format::ValueFormat;
-use crate::record::{Emission, Envelope, payload_hash};
+use crate::record::{Emission, Envelope, Headers, payload_hash};
 
 /// Composes the messages of one partition. The same reading always gives the same message.
 #[derive(Debug)]
@@ -125,10 +124,12 @@ impl Composer {
         cause: &dyn std::fmt::Display,
     ) -> Result<Letter, Error> {
         let message = self.compose(sent, |_label| ())?;
+        let mut headers = Headers::default();
+        headers.push(Envelope::HEADER, Some(message.header));
         let undeliverable = Undeliverable {
             key: message.key,
             value: message.value,
-            headers: BTreeMap::from([(Envelope::HEADER.to_owned(), message.header)]),
+            headers,
             timestamp_ms: message.emitted_at_unix_ms,
             reading: (sent.reading.vehicle, sent.reading.sequence),
             reason: format!("{REJECTED_BY_BROKER}: {cause}"),

@@ -21,7 +21,7 @@ use crate::measure::{Recorder, nanos};
 use crate::pipeline::context::{Context, TopicPartition};
 use crate::pipeline::dead_letter::{DeadLetters, LetterCollection};
 use crate::pipeline::error::Error;
-use crate::pipeline::group::ending::{Ending, PartitionLag};
+use crate::pipeline::group::ending::{Ending, Ownership, PartitionLag, SessionOutcome};
 use crate::pipeline::group::leases::{Claimed, Leases};
 use crate::pipeline::group::membership::{Action, Membership, Timing};
 use crate::pipeline::group::participation::{Length, Participation};
@@ -51,21 +51,6 @@ pub struct Connections {
     pub schemas: Option<Arc<Schemas>>,
 }
 
-/// A period in which this process owned a partition.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ownership {
-    /// The owned partition.
-    pub partition: TopicPartition,
-    /// Epoch of the lease.
-    pub epoch: i64,
-    /// Offset at which it started.
-    pub from: i64,
-    /// Offset after the last record read.
-    pub to: i64,
-    /// Whether it ended because another member had taken the partition over.
-    pub taken: bool,
-}
-
 /// One running member.
 #[derive(Debug)]
 pub struct Session {
@@ -93,23 +78,6 @@ pub struct Session {
     /// Whether the last claims failed.
     broker_outage: Option<Failing>,
     start: u64,
-}
-
-/// Result of a session.
-#[derive(Debug, Default)]
-pub struct SessionOutcome {
-    /// Every ownership of a partition.
-    pub ownerships: Vec<Ownership>,
-    /// Runs whose records were read.
-    pub runs: BTreeSet<String>,
-    /// Error that ended the session early.
-    pub failure: Option<Error>,
-    /// Whether the user ended the session.
-    pub interrupted: bool,
-    /// What ended the session.
-    pub ending: Ending,
-    /// Every partition that was owned at the end.
-    pub lag: Vec<PartitionLag>,
 }
 
 /// A consumer and its writer have ended.
@@ -349,7 +317,12 @@ impl Session {
                 .connector
                 .partition(context.topic(partition), partition.number),
             position,
-            intake: GroupIntake::new(Arc::clone(&context), partition, schemas),
+            intake: GroupIntake::new(
+                Arc::clone(&context),
+                partition,
+                schemas,
+                storage.extended_json,
+            ),
         };
         let owner = storage.checkpoint_owner(&context.settings).to_owned();
         let progress = context.lag.track(partition, position);

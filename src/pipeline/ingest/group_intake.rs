@@ -16,8 +16,8 @@ use crate::pipeline::ingest::intake::{
 use crate::pipeline::ingest::schemas::{SchemaCheck, Schemas};
 use crate::pipeline::ingest::stopwatch::Sample;
 use crate::record::{
-    Envelope, Origin, RunKey, UntypedDecoder, payload_hash, write_anonymous_document,
-    write_document_with,
+    Envelope, Origin, RunKey, UntypedDecoder, explain_syntax, payload_hash,
+    write_anonymous_document, write_document_with,
 };
 use crate::registry::wire;
 
@@ -40,9 +40,14 @@ impl GroupIntake {
         context: Arc<Context>,
         partition: TopicPartition,
         schemas: Option<Arc<Schemas>>,
+        extended_json: bool,
     ) -> Self {
         Self {
-            decoder: UntypedDecoder::default(),
+            decoder: if extended_json {
+                UntypedDecoder::extended()
+            } else {
+                UntypedDecoder::default()
+            },
             topic: RunKey::for_topic(context.topic(partition)),
             runs: BTreeSet::new(),
             schemas: schemas.map(SchemaCheck::new),
@@ -66,17 +71,18 @@ impl GroupIntake {
         let (schema_id, payload) = split(enveloped.value);
         let (envelope, emission) = (enveloped.envelope, enveloped.emission);
         enveloped.check_hash(payload)?;
-        self.check_schema(schema_id, payload)?;
+        self.check_schema(schema_id, record.offset, payload)?;
         if !self.runs.contains(emission.run_id) {
             self.runs.insert(emission.run_id.to_owned());
         }
-        let origin = enveloped.origin(&self.context, self.partition, record.offset);
+        let origin = enveloped.origin(&self.context, self.partition, record);
         let decoder = &mut self.decoder;
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
         write_document_with(&envelope, &origin, &mut bytes, |writer| {
             decoder.decode(payload, writer)
         })
         .map_err(|error| error.reason)?;
+        self.count_numbers_as_text();
         Ok(Ready {
             document: to_document(bytes)?,
             sample: enveloped.sample(
@@ -93,7 +99,7 @@ impl GroupIntake {
     /// its timestamp is its intended time.
     fn anonymous_document(&mut self, record: &Record, fetched: u64) -> Result<Ready, String> {
         let (schema_id, payload) = split(value(record)?);
-        self.check_schema(schema_id, payload)?;
+        self.check_schema(schema_id, record.offset, payload)?;
         let timestamp = self.context.clock.of_unix_ms(record.timestamp_ms);
         let envelope = Envelope {
             run: self.topic,
@@ -110,6 +116,9 @@ impl GroupIntake {
             partition: self.partition.number,
             offset: record.offset,
             emitted_at_unix_ms: record.timestamp_ms,
+            timestamp_ms: record.timestamp_ms,
+            key: record.key.as_deref(),
+            headers: record.headers.as_slice(),
         };
         let decoder = &mut self.decoder;
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
@@ -118,6 +127,7 @@ impl GroupIntake {
         })
         .map_err(|error| error.reason)?;
         let document = to_document(bytes)?;
+        self.count_numbers_as_text();
         self.context.counters.without_envelope.add(1);
         self.context.counters.timed_by_wall_clock.add(1);
         Ok(Ready {
@@ -132,13 +142,21 @@ impl GroupIntake {
         })
     }
 
-    /// Validates a payload with the schema that its record names, if any.
-    fn check_schema(&self, id: Option<u32>, payload: &[u8]) -> Result<(), String> {
-        let Some(id) = id else {
+    fn count_numbers_as_text(&mut self) {
+        let numbers = self.decoder.take_numbers_as_text();
+        if numbers > 0 {
+            self.context.counters.numbers_as_text.add(numbers);
+        }
+    }
+
+    /// Returns whether a payload matches the schema that its record names, if any.
+    fn check_schema(&mut self, id: Option<u32>, offset: i64, payload: &[u8]) -> Result<(), String> {
+        if id.is_none() {
             return Ok(());
-        };
-        if let Some(schemas) = &self.schemas {
-            return schemas.check(id, payload);
+        }
+        if let Some(schemas) = &mut self.schemas {
+            let result = schemas.result(offset);
+            return result.map_err(|reason| explain_syntax(payload).unwrap_or(reason));
         }
         self.context.counters.schema_unchecked.add(1);
         Ok(())
@@ -148,15 +166,15 @@ impl GroupIntake {
 impl Intake for GroupIntake {
     async fn prepare(&mut self, records: &[Record]) -> Result<(), Error> {
         if let Some(schemas) = &mut self.schemas {
-            let values = records.iter().filter_map(|record| record.value.as_deref());
-            let ids = values.filter_map(|value| split(value).0);
+            let ids = records.iter().filter_map(framed).map(|(_, id, _)| id);
             schemas.learn(&self.context, ids).await?;
+            schemas.validate(records.iter().filter_map(framed)).await;
         }
         Ok(())
     }
 
     fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection> {
-        let header = record.headers.get(Envelope::HEADER).map(Vec::as_slice);
+        let header = record.headers.get(Envelope::HEADER);
         let made = match header {
             None => self.anonymous_document(record, fetched),
             Some(header) => self.enveloped_document(record, header, fetched),
@@ -164,6 +182,12 @@ impl Intake for GroupIntake {
         // Without the name of its run, a reading cannot be looked up.
         made.map_err(|reason| rejection(header, reason, |_run, whole| whole))
     }
+}
+
+/// Returns offset, schema id and payload of a record that names a schema.
+fn framed(record: &Record) -> Option<(i64, u32, &[u8])> {
+    let (id, payload) = split(record.value.as_deref()?);
+    Some((record.offset, id?, payload))
 }
 
 /// Splits the header of Confluent's wire format off a value. JSON cannot start with that header.

@@ -63,14 +63,17 @@ impl<'a> Enveloped<'a> {
         &self,
         context: &'a Context,
         partition: TopicPartition,
-        offset: i64,
+        record: &'a Record,
     ) -> Origin<'a> {
         Origin {
             run: self.emission.run_id,
             topic: context.topic(partition),
             partition: partition.number,
-            offset,
+            offset: record.offset,
             emitted_at_unix_ms: self.emission.emitted_at_unix_ms,
+            timestamp_ms: record.timestamp_ms,
+            key: record.key.as_deref(),
+            headers: record.headers.as_slice(),
         }
     }
 

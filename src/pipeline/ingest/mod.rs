@@ -6,6 +6,7 @@ mod intake;
 mod partition_consumer;
 mod replay;
 mod run_intake;
+mod schema_checks;
 mod schemas;
 mod stopwatch;
 mod writer;

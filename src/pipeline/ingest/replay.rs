@@ -1,6 +1,5 @@
 //! Retries dead letters after their cause is fixed.
 
-use std::collections::BTreeMap;
 use std::slice;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use crate::pipeline::ingest::intake::Intake;
 use crate::pipeline::ingest::schemas::Schemas;
 use crate::pipeline::retry::{insert, retry_idempotent};
 use crate::pipeline::settings::StorageSettings;
+use crate::record::Headers;
 use crate::store::{Connection, Refusal};
 
 /// Letters of one insert; each has up to 16 MiB.
@@ -55,7 +55,7 @@ pub async fn replay(
         last = end.get_str("_id").unwrap_or_default().to_owned();
         let mut fixed = Vec::new();
         for letter in &page {
-            fixed.extend(fix(context, letter, schemas).await?);
+            fixed.extend(fix(context, storage, letter, schemas).await?);
         }
         let batch: Vec<RawDocumentBuf> = fixed.iter().map(|it| it.document.clone()).collect();
         let mut stored: Vec<&str> = fixed.iter().map(|it| it.id.as_str()).collect();
@@ -81,6 +81,7 @@ pub async fn replay(
 /// Returns the document of a letter's record, if it is valid now.
 async fn fix(
     context: &Arc<Context>,
+    storage: &StorageSettings,
     letter: &RawDocument,
     schemas: Option<&Arc<Schemas>>,
 ) -> Result<Option<Fixed>, Error> {
@@ -88,7 +89,12 @@ async fn fix(
     let Some((partition, record)) = record(context, letter) else {
         return Ok(None);
     };
-    let mut intake = GroupIntake::new(Arc::clone(context), partition, schemas.cloned());
+    let mut intake = GroupIntake::new(
+        Arc::clone(context),
+        partition,
+        schemas.cloned(),
+        storage.extended_json,
+    );
     intake.prepare(slice::from_ref(&record)).await?;
     Ok(match intake.document(&record, context.clock.now()) {
         Ok(ready) => Some(Fixed {
@@ -114,13 +120,12 @@ fn record(context: &Context, letter: &RawDocument) -> Option<(TopicPartition, Re
         topic,
         number: kafka.get_i32("partition").ok()?,
     };
-    let mut headers = BTreeMap::new();
+    let mut headers = Headers::default();
     for header in letter.get_array("headers").ok()? {
         let RawBsonRef::Document(header) = header.ok()? else {
             return None;
         };
-        let name = header.get_str("name").ok()?.to_owned();
-        headers.insert(name, bytes(header, "value")?);
+        headers.push(header.get_str("name").ok()?, bytes(header, "value"));
     }
     let record = Record {
         offset: kafka.get_i64("offset").ok()?,

@@ -52,7 +52,7 @@ impl RunIntake {
         let payload = self.format.payload(enveloped.value)?;
         enveloped.check_hash(payload)?;
         self.format.check(payload)?;
-        let origin = enveloped.origin(&self.context, self.partition, record.offset);
+        let origin = enveloped.origin(&self.context, self.partition, record);
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
         write_document(&envelope, &origin, payload, &self.decoder, &mut bytes)
             .map_err(|error| error.reason)?;
@@ -75,7 +75,7 @@ impl Intake for RunIntake {
     }
 
     fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection> {
-        let header = record.headers.get(Envelope::HEADER).map(Vec::as_slice);
+        let header = record.headers.get(Envelope::HEADER);
         let made = match header {
             None => Err(EnvelopeError::Missing.to_string()),
             Some(header) => self.typed_document(record, header, fetched),

@@ -23,8 +23,8 @@ use crate::pipeline::machine::writing::{Action, Fetched, Limits};
 use crate::pipeline::machine::{Writing, batcher};
 use crate::pipeline::outage::{Failing, Outage};
 use crate::pipeline::retry::retry_idempotent;
-use crate::pipeline::settings::StorageSettings;
-use crate::record::DocumentId;
+use crate::pipeline::settings::{OnError, StorageSettings};
+use crate::record::{DocumentId, Headers};
 use crate::store::{self, Documents, InsertOutcome, Refusal, StoredIdentity};
 
 /// Fetches that wait for one writer.
@@ -193,6 +193,16 @@ impl Writer {
 
     /// Writes the dead letters of rejected records, before a checkpoint passes them.
     async fn write_letters(&mut self) -> Result<(), Error> {
+        if self.storage.on_error == OnError::Stop
+            && let Some((partition, poison)) = self.pending.poison.first()
+        {
+            return Err(Error::Rejected {
+                topic: self.context.topic(*partition).to_owned(),
+                partition: partition.number,
+                offset: poison.record.offset,
+                reason: poison.rejection.reason.clone(),
+            });
+        }
         let mut letters: BTreeMap<usize, Vec<Letter>> = BTreeMap::new();
         for (partition, poison) in self.pending.poison.drain(..) {
             let letter = Letter::of_record(&self.context, &self.storage, partition, poison);
@@ -252,10 +262,11 @@ impl Writer {
             timestamp_ms: 0,
             key: None,
             value: Some(self.pending.documents[index].as_bytes().to_vec()),
-            headers: BTreeMap::new(),
+            headers: Headers::default(),
         });
         // Without a run, the record is not a reading.
-        let run_id = self.pending.documents[index].get_str("run").ok();
+        let own = self.pending.documents[index].get_document("_convoy").ok();
+        let run_id = own.and_then(|own| own.get_str("run").ok());
         let reading = (sample.envelope.vehicle, sample.envelope.sequence);
         let poison = Poison {
             record,

@@ -100,6 +100,8 @@ impl Parts {
                 batch_wait: Duration::from_millis(5),
                 drain_timeout: Duration::from_secs(30),
                 store_timeout: Duration::from_secs(60),
+                extended_json: false,
+                on_error: OnError::DeadLetter,
             },
         }
     }
@@ -206,7 +208,7 @@ impl Place {
                     .await
                     .unwrap();
                 for record in fetched.records {
-                    let header = &record.headers[Envelope::HEADER];
+                    let header = record.headers.get(Envelope::HEADER).unwrap();
                     let (envelope, _emission) = Envelope::decode(header).unwrap();
                     records.push((envelope.vehicle, envelope.sequence, record.value.unwrap()));
                 }

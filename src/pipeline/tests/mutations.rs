@@ -83,11 +83,11 @@ impl Mutation {
             Self::Reorder => {
                 let siblings: Vec<&Document> = documents
                     .iter()
-                    .filter(|other| other.get("vehicle") == one.get("vehicle"))
-                    .filter(|other| other.get("sequence") != one.get("sequence"))
+                    .filter(|other| own(other, "vehicle") == own(one, "vehicle"))
+                    .filter(|other| own(other, "sequence") != own(one, "sequence"))
                     .collect();
                 let other = siblings[draw(1, siblings.len())];
-                let place = |document: &Document| doc! { "kafka": document.get("kafka").unwrap() };
+                let place = |document: &Document| doc! { "_convoy.kafka": own(document, "kafka") };
                 set(collection, one, place(other)).await;
                 set(collection, other, place(one)).await;
             }
@@ -115,6 +115,12 @@ impl Mutation {
 fn columns(document: &Document) -> Vec<&str> {
     let own = |name: &&str| !crate::record::RESERVED_FIELDS.contains(name);
     document.keys().map(String::as_str).filter(own).collect()
+}
+
+/// Returns a field that convoy adds.
+fn own<'a>(document: &'a Document, name: &str) -> &'a Bson {
+    let own = document.get_document("_convoy").unwrap();
+    own.get(name).unwrap()
 }
 
 fn row(document: &Document) -> Document {

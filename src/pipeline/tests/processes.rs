@@ -144,7 +144,7 @@ async fn send_without_envelope(place: &Place, values: &[&str]) {
     let mut batch = Batch::default();
     for value in values {
         let value = value.as_bytes().to_vec();
-        batch.push_message(None, Some(value), std::collections::BTreeMap::new(), 1_000);
+        batch.push_message(None, Some(value), crate::record::Headers::default(), 1_000);
     }
     let mut partition = connector.partition("readings", 0);
     partition.produce(batch, Compression::None).await;
@@ -157,7 +157,7 @@ async fn records_without_envelope_are_stored_once_by_coordinates() {
         r#"{"a": 1, "b": {"c": [true, null]}}"#,
         "\0\0\0\0\u{7}{\"a\": 2.5}",
         "not json",
-        r#"{"_id": 7}"#,
+        "[1]",
     ];
     send_without_envelope(&place, &values).await;
     let first = member("one", "first");
@@ -181,17 +181,21 @@ async fn records_without_envelope_are_stored_once_by_coordinates() {
     let found: Vec<Document> = documents
         .into_iter()
         .map(|mut document| {
-            assert!(!document.contains_key("run") && !document.contains_key("vehicle"));
-            for field in ["_id", "emitted_at", "payload_hash"] {
-                assert!(document.remove(field).is_some(), "{field} in {document}");
+            assert!(document.remove("_id").is_some(), "{document}");
+            let own = document.get_document_mut("_convoy").unwrap();
+            assert!(!own.contains_key("run") && !own.contains_key("vehicle"));
+            for field in ["emitted_at", "payload_hash"] {
+                assert!(own.remove(field).is_some(), "{field} in {own}");
             }
             document
         })
         .collect();
-    let kafka = |offset: i64| doc! { "topic": "readings", "partition": 0, "offset": offset };
+    let own = |offset: i64| {
+        doc! { "kafka": { "topic": "readings", "partition": 0, "offset": offset, "timestamp": bson::DateTime::from_millis(1_000), "key": bson::Bson::Null } }
+    };
     let expected = [
-        doc! { "a": 1, "b": { "c": [true, bson::Bson::Null] }, "kafka": kafka(0) },
-        doc! { "a": 2.5, "kafka": kafka(1) },
+        doc! { "_convoy": own(0), "a": 1, "b": { "c": [true, bson::Bson::Null] } },
+        doc! { "_convoy": own(1), "a": 2.5 },
     ];
     assert_eq!(found, expected);
     place.close().await;
@@ -252,7 +256,13 @@ async fn records_with_schema_id_are_validated_with_the_registered_schema() {
         .documents(doc! {})
         .await
         .iter()
-        .map(|document| document.get_document("kafka").unwrap().get_i64("offset"))
+        .map(|document| {
+            document
+                .get_document("_convoy")
+                .unwrap()
+                .get_document("kafka")
+        })
+        .map(|kafka| kafka.unwrap().get_i64("offset"))
         .map(Result::unwrap)
         .collect();
     assert_eq!(
@@ -459,7 +469,7 @@ async fn audit_of_all_shards_finds_the_missing_document() {
         .unwrap();
     assert!(found.clean(), "{found:?}");
 
-    let lost = doc! { "vehicle": 3, "sequence": 1_i64 };
+    let lost = doc! { "_convoy.vehicle": 3, "_convoy.sequence": 1_i64 };
     documents.remove(lost).await.unwrap();
     let found = verdict(&case, &documents, &letters, hashes, None)
         .await

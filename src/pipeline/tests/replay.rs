@@ -60,7 +60,7 @@ async fn dead_letter_is_stored_once_after_its_cause_is_fixed() {
     assert_eq!(both.iter().sum::<u64>(), verdict.dead_lettered);
     assert_eq!(fixed.counters.dead_letters_kept.get(), 0);
     let mut stored = 0;
-    let filter = doc! { "run": &emitted.settings.run_id };
+    let filter = doc! { "_convoy.run": &emitted.settings.run_id };
     let documents = store.documents("sensor");
     documents.scan(filter, |_| stored += 1).await.unwrap();
     assert_eq!(stored, RECORDS, "each reading once");

@@ -1,10 +1,13 @@
 //! Validation of payloads against their schema.
 
+mod documents;
 mod flat;
 
 use serde_json::Value;
 
 use crate::registry::error::Error;
+use crate::registry::validator::documents::Documents;
+pub use crate::registry::validator::documents::Referenced;
 use crate::registry::validator::flat::Flat;
 
 /// A JSON Schema, compiled once and used for every payload.
@@ -36,11 +39,16 @@ pub enum Mismatch {
 impl PayloadValidator {
     /// Compiles a JSON Schema. References to other documents are an error.
     pub fn compile(schema: &str) -> Result<Self, Error> {
+        Self::compile_with(schema, Vec::new())
+    }
+
+    /// Compiles a JSON Schema that may refer to these documents by name.
+    pub fn compile_with(schema: &str, referenced: Vec<Referenced>) -> Result<Self, Error> {
         let invalid = |reason| Error::InvalidSchema { reason };
         let schema: Value =
             serde_json::from_str(schema).map_err(|error| invalid(error.to_string()))?;
         let full = jsonschema::options()
-            .offline()
+            .with_retriever(Documents::new(referenced))
             .should_validate_formats(false)
             .build(&schema)
             .map_err(|error| invalid(error.to_string()))?;
@@ -48,9 +56,15 @@ impl PayloadValidator {
         Ok(Self { flat, full })
     }
 
+    /// Returns whether a payload certainly matches, in a time that is linear in its length. `false`
+    /// means unknown.
+    pub fn accepts_at_once(&self, json: &[u8]) -> bool {
+        self.flat.as_ref().is_some_and(|flat| flat.accepts(json))
+    }
+
     /// Validates the JSON of a payload, without its wire header.
     pub fn check(&self, json: &[u8]) -> Result<(), Mismatch> {
-        if self.flat.as_ref().is_some_and(|flat| flat.accepts(json)) {
+        if self.accepts_at_once(json) {
             return Ok(());
         }
         let payload: Value = serde_json::from_slice(json).map_err(|error| Mismatch::NotJson {
@@ -100,6 +114,66 @@ mod tests {
         ] {
             let error = PayloadValidator::compile(schema).expect_err("it is invalid");
             assert!(!error.hint().is_empty(), "{schema}");
+        }
+    }
+
+    #[test]
+    fn references_are_resolved_by_name_or_id() {
+        let referenced = |name: &str, text: &str| Referenced {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        };
+        let number = r#"{"type":"number"}"#;
+        let to_number = r#"{"type":"object","properties":{"lat":{"$ref":"number.json"}}}"#;
+        let with_id = r#"{"$id":"http://acme.test/p/position.json","type":"object","properties":{"lat":{"$ref":"number.json"}}}"#;
+        let cycle = r#"{"properties":{"at":{"$ref":"whole.json"},"lat":{"$ref":"number.json"}}}"#;
+        let to = |reference: &str, id: &str| {
+            format!(r#"{{{id}"type":"object","properties":{{"at":{{"$ref":"{reference}"}}}}}}"#)
+        };
+        for (whole, name, position) in [
+            (to("position.json", ""), "position.json", to_number),
+            (
+                to("position.json", r#""$id":"whole.json","#),
+                "position.json",
+                to_number,
+            ),
+            (
+                to("position.json", r#""$id":"http://acme.test/whole.json","#),
+                "position.json",
+                to_number,
+            ),
+            (
+                to("com/acme/position.json", ""),
+                "com/acme/position.json",
+                to_number,
+            ),
+            (to("com.acme.Position", ""), "com.acme.Position", to_number),
+            (
+                to("http://acme.test/p/position.json", ""),
+                "other name",
+                with_id,
+            ),
+            (
+                to("position.json#/properties", ""),
+                "position.json",
+                r#"{"properties":{"type":"object","properties":{"lat":{"type":"number"}}}}"#,
+            ),
+            (to("position.json", ""), "position.json", cycle),
+        ] {
+            let documents = vec![
+                referenced(name, position),
+                referenced("number.json", number),
+                referenced("whole.json", &whole),
+            ];
+            let validator = PayloadValidator::compile_with(&whole, documents);
+            let validator = validator.unwrap_or_else(|error| panic!("{whole}: {error}"));
+            assert_eq!(
+                validator.check(br#"{"at":{"lat":59.1}}"#),
+                Ok(()),
+                "{whole}"
+            );
+            let wrong = validator.check(br#"{"at":{"lat":"north"}}"#);
+            assert!(wrong.is_err(), "{whole}");
         }
     }
 

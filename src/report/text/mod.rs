@@ -51,14 +51,16 @@ fn headline(report: &Report, page: &Page) -> String {
         return text;
     }
     let durability = &report.durability;
-    let mut servers = vec![format!(
-        "broker {} ({})",
-        topology.broker, durability.broker
-    )];
+    let (address, origin) = (&topology.broker_address, &topology.broker_origin);
+    let broker = processes::server(topology.broker, address.as_deref(), origin.as_deref());
+    let broker = [format!("broker {broker}"), durability.broker.clone()];
+    text.push_str(&page.items(broker.to_vec(), 2));
     if !processes::publishes(report) {
-        servers.push(format!("store {} ({})", topology.store, durability.store));
+        let (address, origin) = (&topology.store_address, &topology.store_origin);
+        let store = processes::server(topology.store, address.as_deref(), origin.as_deref());
+        let store = [format!("store {store}"), durability.store.clone()];
+        text.push_str(&page.items(store.to_vec(), 2));
     }
-    text.push_str(&page.items(servers, 2));
     text.push('\n');
     let mut results = results(report);
     results[0] = page.paint(Ink::Strong, &results[0]);

@@ -4,8 +4,17 @@ use std::fmt::Write as _;
 
 use crate::measure::Counts;
 use crate::report::processes::Consumed;
+use crate::report::topology::BackendKind;
 use crate::report::value::Report;
 use crate::text::{Page, quantity};
+
+/// Names a server by kind, address and what chose it.
+pub(super) fn server(kind: BackendKind, address: Option<&str>, origin: Option<&str>) -> String {
+    match (address, origin) {
+        (Some(address), Some(origin)) => format!("{kind} {address} ({origin})"),
+        _ => kind.to_string(),
+    }
+}
 
 /// Returns which part of a run a report covers; `None` for a whole run.
 pub(super) fn part(report: &Report) -> Option<String> {

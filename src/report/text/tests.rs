@@ -21,7 +21,8 @@ fn render(report: &Report) -> String {
 fn clean_self_test_is_rendered() {
     insta::assert_snapshot!(render(&sample::report()), @"
     convoy 0.1.0 · run 20261123-042804-7f3a · seed 42 · pipeline self-test
-    broker embedded (acks=all, fsync on append) · store embedded (w: majority, j: true)
+    broker embedded 127.0.0.1:9092 (default) · acks=all, fsync on append
+    store embedded mongodb://127.0.0.1:27017 (default) · w: majority, j: true
 
     49.9 records/s stored (115 kB/s) · end-to-end p50 17.1 ms · p99 20.9 ms · max 31.2 ms
 
@@ -111,7 +112,7 @@ fn render_without_stages(report: &Report) -> String {
 fn producer_report_has_counts_and_no_verdict() {
     insta::assert_snapshot!(render_without_stages(&sample::producer(1, 2)), @"
     convoy 0.1.0 · run night · seed 42 · producer 2 of 2
-    broker external (acks=all, fsync on append)
+    broker external 127.0.0.1:9092 (default) · acks=all, fsync on append
 
     300 records acknowledged · publish latency p50 5.48 ms · p99 6.93 ms · max 9.12 ms
 
@@ -128,7 +129,8 @@ fn producer_report_has_counts_and_no_verdict() {
 fn consumer_report_has_ownerships_and_caveats() {
     insta::assert_snapshot!(render_without_stages(&sample::consumer()), @"
     convoy 0.1.0 · run night · consumer of group convoy
-    broker external (acks=all, fsync on append) · store external (w: majority, j: true)
+    broker external 127.0.0.1:9092 (default) · acks=all, fsync on append
+    store external mongodb://127.0.0.1:27017 (default) · w: majority, j: true
 
     49.9 records/s stored (115 kB/s) · end-to-end p50 17.1 ms · p99 20.9 ms · max 31.2 ms
 

@@ -19,7 +19,6 @@ const KNOWN_IN: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
     ("toml", &["cli/"]),
-    ("dotenvy", &["cli/"]),
     ("strsim", &["suggest.rs"]),
     ("indicatif", &["terminal/"]),
     ("tracing_subscriber", &["terminal/"]),

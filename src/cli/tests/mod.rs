@@ -1,6 +1,8 @@
 //! Goal: each source sets the options that it should, and each error names the source.
 //! Method: whole command lines with a given environment; nothing is read from the machine.
 
+mod surroundings;
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
@@ -35,7 +37,7 @@ impl Place {
         self
     }
 
-    fn file(self, name: &str, content: &str) -> Self {
+    fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         fs::write(self.directory.path().join(name), content).unwrap();
         self
     }
@@ -44,8 +46,8 @@ impl Place {
         self.directory.path().join(name)
     }
 
-    fn request(&self, line: &str) -> Result<Request, Error> {
-        let environment = Environment::read(self.variables.clone(), self.directory.path())?;
+    fn parse(&self, line: &str) -> (Result<Request, Error>, Vec<String>) {
+        let environment = Environment::new(self.variables.clone(), self.directory.path());
         let scenario = self.path("scenario.toml");
         let arguments = std::iter::once("convoy")
             .chain(line.split_whitespace())
@@ -53,7 +55,15 @@ impl Place {
                 "scenario.toml" => scenario.clone().into_os_string(),
                 argument => argument.into(),
             });
-        parse(arguments, &environment)
+        parse(arguments, environment)
+    }
+
+    fn request(&self, line: &str) -> Result<Request, Error> {
+        self.parse(line).0
+    }
+
+    fn notes(&self, line: &str) -> Vec<String> {
+        self.parse(line).1
     }
 
     fn command(&self, line: &str) -> Command {
@@ -92,12 +102,18 @@ fn first_line(text: &str) -> &str {
 
 #[test]
 fn options_have_the_documented_defaults() {
-    let Value::Object(settings) = serde_json::to_value(settings("simulate")).unwrap() else {
+    let Value::Object(mut settings) = serde_json::to_value(settings("simulate")).unwrap() else {
         panic!("the settings are an object");
     };
+    let dataset = json!({
+        "delimiter": null, "file_encoding": null, "no_header": null, "comment": null,
+        "skip_rows": 0, "skip_repeated_headers": null, "skip_units_row": null,
+        "on_bad_row": "fail", "null_values": null, "decimal_comma": false, "rename": [],
+        "label": null,
+    });
     let load_and_pipeline = json!({
         "vehicles": 50, "rate_per_second": 1.0, "arrival": "uniform", "key": "vehicle",
-        "dataset": "sample_data", "seed": 42,
+        "dataset": "built-in", "seed": 42,
         "duration_s": 10.0, "warmup_s": 2.0, "drain_timeout_s": 60.0,
         "request_timeout_s": 10.0, "broker_timeout_s": 120.0, "store_timeout_s": 120.0,
         "interrupt_timeout_s": 8.0,
@@ -114,12 +130,12 @@ fn options_have_the_documented_defaults() {
         "max_end_to_end_p99_ms": null, "min_throughput_records_per_second": null,
         "max_dead_letters": null, "faults": null,
     });
-    let documented = [load_and_pipeline, servers_and_report];
-    let documented: Map<String, Value> = documented
-        .into_iter()
-        .flat_map(|part| part.as_object().cloned().unwrap())
-        .collect();
-    assert_eq!(settings, documented);
+    let documented = [dataset, load_and_pipeline, servers_and_report];
+    for (option, default) in documented.iter().flat_map(|part| part.as_object().unwrap()) {
+        let found = settings.remove(option);
+        assert_eq!(found.as_ref(), Some(default), "{option}");
+    }
+    assert_eq!(settings, Map::new());
 }
 
 #[test]
@@ -162,22 +178,21 @@ fn a_variable_can_name_the_scenario() {
 #[test]
 fn every_command_reads_its_options_from_variables() {
     let place = Place::empty()
-        .variable("CONVOY_BROKER_PORT", "0")
+        .variable("CONVOY_REGISTRY_PORT", "0")
         .variable("CONVOY_ANONYMOUS", "true")
         .variable("CONVOY_OUTPUT", "elsewhere")
         .variable("CONVOY_DRY_RUN", "true")
         .variable("CONVOY_STORE", "mongodb://db:27017")
         .variable("CONVOY_ROWS", "10k")
-        .variable("CONVOY_TOPIC", "a,b")
         .variable("CONVOY_BROKER", "kafka:9092");
     let Command::Up(up) = place.command("up") else {
         panic!("`up` is a command");
     };
-    assert_eq!((up.broker_port, up.access), (0, Access::Anyone));
+    assert_eq!((up.registry_port, up.access), (0, Access::Anyone));
     let Command::Doctor(doctor) = place.command("doctor") else {
         panic!("`doctor` is a command");
     };
-    assert_eq!(doctor.output, PathBuf::from("elsewhere"));
+    assert_eq!(doctor.report.output, PathBuf::from("elsewhere"));
     let Command::Clean(clean) = place.command("clean") else {
         panic!("`clean` is a command");
     };
@@ -193,7 +208,7 @@ fn every_command_reads_its_options_from_variables() {
     let Command::Consume(consume) = place.command("consume") else {
         panic!("`consume` is a command");
     };
-    assert_eq!(consume.topics, ["a", "b"]);
+    assert_eq!(consume.broker.bootstrap, ["kafka:9092"]);
 }
 
 #[test]
@@ -263,7 +278,9 @@ fn assert_examples_parse(command: &clap::Command) {
             let (_, line) = example.split_once(' ').unwrap();
             // `produce` and `consume` also take their addresses from variables.
             let line = match line.split_whitespace().next() {
-                Some("consume") => format!("{line} --broker a:1 --store mongodb://a"),
+                Some("consume" | "doctor") if !line.contains("containers") => {
+                    format!("{line} --broker a:1 --store mongodb://a")
+                }
                 _ => line.to_owned(),
             };
             if let Err(error) = place.request(&line)
@@ -336,7 +353,7 @@ fn variables_of_confluent_cloud_and_atlas_programs_are_read() {
          ENDPOINT_SCHEMA_URL=https://psrc-1.example\nSCHEMA_REGISTRY_API_KEY=key\n\
          SCHEMA_REGISTRY_API_SECRET=sentinel\n",
     );
-    let settings = place.settings("simulate --encoding confluent");
+    let settings = place.settings("simulate --encoding confluent --backend external");
     let BrokerChoice::External(broker) = &settings.broker else {
         panic!("{:?}", settings.broker);
     };
@@ -471,14 +488,16 @@ fn errors_about_other_sources_name_the_source() {
             .error("simulate"),
         Place::empty()
             .variable("MONGO_DB_URL", "postgres://user:sentinel@host/x?k=sentinel")
-            .error("simulate"),
+            .error("simulate --backend external --broker a:1"),
         Place::empty()
-            .variable("BOOTSTRAP_SERVER", "a:1")
-            .variable("API_KEY", "sentinel")
-            .error("simulate"),
+            .file(".env", "A=1\nCONVOY_BROKER_USERNAME=sentinel\n")
+            .error("simulate --broker a:1"),
         Place::empty()
-            .file(".env", "A=1\nAPI_SECRET_KEY='sentinel\n")
+            .file(".env", "A=1\nCONVOY_VEHICLES=many\n")
             .error("simulate"),
+        error("simulate --env-file absent.env"),
+        error("simulate --broker key:sentinel@host:9092"),
+        error("simulate --broker foo"),
     ]
     .join("\n\n");
     assert!(!errors.contains("sentinel"), "{errors}");
@@ -520,13 +539,26 @@ fn errors_about_other_sources_name_the_source() {
 
     hint: correct the environment variable `MONGO_DB_URL`, or override it with `--store`
 
-    error: `API_KEY` is set, but `API_SECRET_KEY` is not
+    error: `CONVOY_BROKER_USERNAME` in `.env`, line 2 is set, but `CONVOY_BROKER_PASSWORD` is not
 
-    hint: set `API_SECRET_KEY` too
+    hint: set `CONVOY_BROKER_PASSWORD` too
 
-    error: assignment 2 in `.env` is not `NAME=value`
+    error: invalid value `many` for `--vehicles` from `CONVOY_VEHICLES` in `.env`, line 2: expected a whole number of at least 1, such as `500` or `10k`
 
-    hint: put quotes around values with spaces or `#`
+    hint: correct `CONVOY_VEHICLES` in `.env`, line 2, or override it with `--vehicles`
+
+    error: cannot read `absent.env`
+      caused by: No such file or directory (os error 2)
+
+    hint: pass a readable file: `--env-file FILE`, or none: `--no-env-file`
+
+    error: invalid value `***@host:9092` for `--broker` from the command line: expected `embedded`, `container` or HOST:PORT, separated by commas
+
+    hint: remove user and password from the address: set `CONVOY_BROKER_USERNAME` and `CONVOY_BROKER_PASSWORD`
+
+    error: invalid value `foo` for `--broker` from the command line: expected `embedded`, `container` or HOST:PORT, separated by commas
+
+    hint: did you mean `foo:9092`?
     "#);
 }
 
