@@ -68,7 +68,7 @@ pub enum Error {
         option: String,
         /// Without secrets.
         value: String,
-        origin: Origin,
+        origin: Box<Origin>,
         reason: String,
         /// A better hint than to correct the source.
         advice: Option<String>,
@@ -78,7 +78,7 @@ pub enum Error {
     Exclusive {
         option: String,
         other: String,
-        origin: Origin,
+        origin: Box<Origin>,
     },
     /// An address is set, and a kind of servers that convoy starts.
     #[error("`--{option} {value}` contradicts `--backend {backend}`")]
@@ -135,7 +135,7 @@ pub enum Error {
     #[error("{origin} is set, but `{absent}` is not")]
     HalfCredentials {
         /// The variable that is set.
-        origin: Origin,
+        origin: Box<Origin>,
         absent: &'static str,
     },
     /// A manual page could not be rendered.
@@ -205,7 +205,7 @@ impl Error {
                 advice: Some(advice),
                 ..
             } => advice.clone(),
-            Self::Value { origin: Origin::Flag, option, .. } => {
+            Self::Value { origin, option, .. } if **origin == Origin::Flag => {
                 format!("correct `--{option}`")
             }
             Self::Value { origin, option, .. } => {

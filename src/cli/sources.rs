@@ -215,7 +215,7 @@ fn variables(
         let candidates = environment.candidates(option).into_iter();
         let mut candidates = candidates.filter(|it| {
             let from_file = matches!(it.origin, Origin::File { .. });
-            !remote.holds_back(option, &it.origin) && !(from_file && FILE_OPTIONS.contains(&option))
+            !(remote.holds_back(option, &it.origin) || from_file && FILE_OPTIONS.contains(&option))
         });
         let Some(candidate) = candidates.next() else {
             continue;
@@ -225,7 +225,7 @@ fn variables(
             return Err(Error::Value {
                 option: option.to_owned(),
                 value: "…".to_owned(),
-                origin: candidate.origin,
+                origin: Box::new(candidate.origin),
                 reason: "it is not valid UTF-8".to_owned(),
                 advice: None,
             });
@@ -255,7 +255,7 @@ impl Chosen {
                 return Err(Error::Exclusive {
                     other: other.to_owned(),
                     option,
-                    origin,
+                    origin: Box::new(origin),
                 });
             }
             self.options.insert(option, (values, origin));
@@ -350,7 +350,7 @@ impl Chosen {
                     option: option.to_owned(),
                     reason: reason.replace(&value, &shown),
                     value: shown,
-                    origin: origin.clone(),
+                    origin: Box::new(origin.clone()),
                     advice: None,
                 }
             }

@@ -11,7 +11,7 @@ use crate::host::roles::{Role, Runtimes};
 use crate::measure::RunClock;
 use crate::pipeline::{
     self, ConsumerSettings, Context, DEAD_LETTER_TOPIC_SUFFIX, Ending, Interrupt, Observer as _,
-    Phase, SessionOutcome, dead_letter_collection,
+    Phase, SessionOutcome, StorageSettings, dead_letter_collection,
 };
 use crate::report::{Notice, Report, RunDirectory};
 use crate::run_id::new_run_id;
@@ -55,12 +55,8 @@ pub fn run(
     display.phase(Phase::Preparing);
     say_servers(settings, terminal);
     let registry = settings.registry.as_ref();
-    let group = Some(settings.group.clone());
-    let mut storage = settings.writer.storage(group, CONNECTIONS);
-    storage.extended_json = settings.extended_json;
-    storage.on_error = settings.on_error;
     let consumer = ConsumerSettings {
-        storage: Arc::new(storage),
+        storage: Arc::new(storage(settings)),
         participation: settings.participation,
         broker: external::external_endpoint(&settings.broker)?,
         store: settings.store.clone(),
@@ -148,10 +144,19 @@ fn phases(settings: &ConsumeSettings) -> ExpectedPhases {
     }
 }
 
+fn storage(settings: &ConsumeSettings) -> StorageSettings {
+    let group = Some(settings.group.clone());
+    StorageSettings {
+        extended_json: settings.extended_json,
+        on_error: settings.on_error,
+        ..settings.writer.storage(group, CONNECTIONS)
+    }
+}
+
 /// Tells of records that are not stored as they were sent. Returns whether the number of dead letters
 /// is within its limit.
 fn tell_of_records(settings: &ConsumeSettings, context: &Context, terminal: &Terminal) -> bool {
-    let as_text = context.counters.numbers_as_text.get();
+    let as_text = context.numbers_as_text.get();
     if as_text > 0 {
         let verb = if as_text == 1 {
             "number is"

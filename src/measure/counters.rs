@@ -62,8 +62,6 @@ counters! {
     without_envelope,
     /// Records that name a schema, unchecked because no registry was given.
     schema_unchecked,
-    /// Numbers stored as text, because they have more than 34 digits.
-    numbers_as_text,
     /// Records whose latency starts at the wall clock of another machine or boot.
     timed_by_wall_clock,
     /// Documents stored, each reading once.

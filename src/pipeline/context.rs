@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::containers::owner;
-use crate::measure::{Counters, RunClock};
+use crate::measure::{Counter, Counters, RunClock};
 use crate::pipeline::lag::Lag;
 use crate::pipeline::outage::Outage;
 use crate::pipeline::settings::Settings;
@@ -23,6 +23,8 @@ pub struct Context {
     pub boot: u64,
     /// Counters of all tasks.
     pub counters: Counters,
+    /// Numbers stored as text, because they have more than 34 digits.
+    pub numbers_as_text: Counter,
     /// Lag of the partitions that a member of a group owns.
     pub lag: Lag,
     /// Requests to the broker that fail.
@@ -45,6 +47,7 @@ impl Context {
             run,
             boot: owner::boot().map_or(0, |boot| xxhash_rust::xxh3::xxh3_64(boot.as_bytes())),
             counters: Counters::default(),
+            numbers_as_text: Counter::default(),
             lag: Lag::default(),
             broker_outage: Outage::new("broker"),
             store_outage: Outage::new("store"),

@@ -12,7 +12,6 @@
 //! `convoy` is left out: its content is in the other fields. Without other headers, `headers` is
 //! absent.
 
-use std::borrow::Cow;
 use std::io::Write as _;
 
 use convoy_mongodb_server::bson::{Doc, Element, Invalid, Kind, Value, Writer, subtype};
@@ -21,14 +20,10 @@ use crate::dataset::{MISSING_LABEL, write_date};
 use crate::record::envelope::Envelope;
 use crate::record::headers::Header;
 use crate::record::identity::DocumentId;
+use crate::record::names::{ID, OWN, payload_name};
 use crate::record::payload::{unquoted, write_decimal, write_integer, write_json_string};
 use crate::record::typed::{DecodeError, PayloadDecoder};
 
-/// Top-level fields that convoy adds to every document.
-pub const RESERVED_FIELDS: [&str; 2] = [ID, OWN];
-
-const ID: &str = "_id";
-const OWN: &str = "_convoy";
 const VEHICLE: &str = "vehicle";
 const SEQUENCE: &str = "sequence";
 const RUN: &str = "run";
@@ -155,29 +150,6 @@ fn write_bytes(writer: &mut Writer<'_>, name: &str, bytes: Option<&[u8]>) {
         Some(Ok(text)) => writer.string(name, text),
         Some(Err(bytes)) => writer.binary(name, subtype::GENERIC, bytes),
     }
-}
-
-/// Returns the name in the document of a top-level field of a payload.
-pub(super) fn stored_name(name: &str) -> Cow<'_, str> {
-    if name.starts_with('_') && RESERVED_FIELDS.contains(&with_one_underscore(name)) {
-        Cow::Owned(format!("_{name}"))
-    } else {
-        Cow::Borrowed(name)
-    }
-}
-
-/// Returns the name in the payload of a field of a document; the inverse of [`stored_name`].
-fn payload_name(name: &str) -> &str {
-    match name.strip_prefix('_') {
-        Some(shorter) if RESERVED_FIELDS.contains(&with_one_underscore(shorter)) => shorter,
-        _ => name,
-    }
-}
-
-/// Drops all leading underscores but one.
-fn with_one_underscore(name: &str) -> &str {
-    let leading = name.bytes().take_while(|byte| *byte == b'_').count();
-    &name[leading.saturating_sub(1)..]
 }
 
 /// Reads documents: identity, coordinates and the payload rebuilt from the fields.
@@ -463,18 +435,6 @@ mod tests {
             r#"{"class":"neg","aa_000":1,"bt_000":NaN}"#,
         ] {
             reason(payload);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn stored_names_never_collide_with_each_other_or_with_our_own(
-            one in "_{0,3}(id|convoy|x|)", other in "_{0,3}(id|convoy|x|)",
-        ) {
-            let stored = stored_name(&one);
-            prop_assert!(!RESERVED_FIELDS.contains(&stored.as_ref()));
-            prop_assert_eq!(payload_name(&stored), one.as_str());
-            prop_assert_eq!(stored == stored_name(&other), one == other);
         }
     }
 

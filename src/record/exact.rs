@@ -16,8 +16,10 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Error;
 use serde_json::value::RawValue;
 
-use crate::record::document::stored_name;
-use crate::record::untyped::{deeper, written_name};
+use crate::record::names::{stored_name, written_name};
+
+/// Maximum depth of a value. MongoDB rejects documents with more than 100 levels.
+const MAX_DEPTH: u32 = 90;
 
 /// Significant digits that a double keeps.
 const DOUBLE_DIGITS: usize = 17;
@@ -121,12 +123,11 @@ impl ExactDecoder {
     }
 
     fn number(&mut self, key: &str, text: &str, writer: &mut Writer<'_>) {
-        match exact(text) {
-            Some(number) => writer.value(key, &number),
-            None => {
-                self.as_text += 1;
-                writer.string(key, text);
-            }
+        if let Some(number) = exact(text) {
+            writer.value(key, &number);
+        } else {
+            self.as_text += 1;
+            writer.string(key, text);
         }
     }
 }
@@ -155,9 +156,10 @@ fn exact(text: &str) -> Option<Value<'static>> {
 /// last digit.
 fn significant(mantissa: &str) -> usize {
     let mantissa = mantissa.trim_start_matches(['-', '0', '.']);
-    let mantissa = match mantissa.contains('.') {
-        true => mantissa.trim_end_matches('0'),
-        false => mantissa,
+    let mantissa = if mantissa.contains('.') {
+        mantissa.trim_end_matches('0')
+    } else {
+        mantissa
     };
     mantissa.bytes().filter(u8::is_ascii_digit).count()
 }
@@ -227,6 +229,15 @@ impl<'de> Visitor<'de> for EntriesVisitor {
         }
         Ok(Entries(entries))
     }
+}
+
+pub(super) fn deeper<E: serde::de::Error>(depth: u32) -> Result<u32, E> {
+    if depth >= MAX_DEPTH {
+        return Err(E::custom(format!(
+            "the payload is nested deeper than {MAX_DEPTH} levels"
+        )));
+    }
+    Ok(depth + 1)
 }
 
 #[cfg(test)]

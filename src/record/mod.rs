@@ -8,18 +8,20 @@ mod envelope;
 mod exact;
 mod headers;
 mod identity;
+mod names;
 mod payload;
 mod syntax;
 mod typed;
 mod untyped;
 
 pub use document::{
-    DocumentReader, Origin, RESERVED_FIELDS, StoredDocument, Unreadable, write_anonymous_document,
-    write_document, write_document_with,
+    DocumentReader, Origin, StoredDocument, Unreadable, write_anonymous_document, write_document,
+    write_document_with,
 };
 pub use envelope::{Emission, Envelope, EnvelopeError, MAX_RUN_ID, is_run_id};
 pub use headers::{Header, Headers};
 pub use identity::{DocumentId, RunKey};
+pub use names::RESERVED_FIELDS;
 pub use payload::{EncodeError, PayloadEncoder, write_json_string};
 pub use syntax::explain_syntax;
 pub use typed::{DecodeError, PayloadDecoder};

@@ -130,7 +130,7 @@ fn explain(text: &str, error: &serde_json::Error) -> String {
 /// Names a place by line, column and byte. Lines and columns begin at 1, bytes at 0.
 fn place(bytes: &[u8], at: usize) -> String {
     let before = &bytes[..at.min(bytes.len())];
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = before.split(|byte| *byte == b'\n').count();
     let newline = before.iter().rposition(|byte| *byte == b'\n');
     let column = at - newline.map_or(0, |newline| newline + 1) + 1;
     format!("at line {line}, column {column} (byte {at})")

@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visit
 use serde_json::value::RawValue;
 
 use crate::dataset::{Column, ColumnType, Schema, parse_date};
-use crate::record::document::stored_name;
+use crate::record::names::stored_name;
 
 /// Decodes payloads of one schema.
 #[derive(Debug)]

@@ -4,22 +4,18 @@
 //! point, decimals always have a point or an exponent.
 //!
 //! No field is refused because of its name: dots, `$` and empty names are kept, `_id` and `_convoy`
-//! are renamed as `document` says, and a zero byte becomes `␀` (U+2400).
+//! are renamed as `names` says, and a zero byte becomes `␀` (U+2400).
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use convoy_mongodb_server::bson::Writer;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::record::document::stored_name;
-use crate::record::exact::{ExactDecoder, has_long_number};
+use crate::record::exact::{ExactDecoder, deeper, has_long_number};
+use crate::record::names::{stored_name, written_name};
 use crate::record::syntax::explain_syntax;
 use crate::record::typed::DecodeError;
-
-/// Maximum depth of a value. MongoDB rejects documents with more than 100 levels.
-const MAX_DEPTH: u32 = 90;
 
 /// Names that are compared one by one before a set of them is worth its memory.
 const FEW_NAMES: usize = 32;
@@ -273,24 +269,6 @@ impl<'de> Visitor<'de> for Field<'_, '_, '_> {
             Ok(())
         })
     }
-}
-
-/// Returns a name without zero bytes, which end a name in BSON.
-pub(super) fn written_name(name: &str) -> Cow<'_, str> {
-    if name.contains('\0') {
-        Cow::Owned(name.replace('\0', "␀"))
-    } else {
-        Cow::Borrowed(name)
-    }
-}
-
-pub(super) fn deeper<E: serde::de::Error>(depth: u32) -> Result<u32, E> {
-    if depth >= MAX_DEPTH {
-        return Err(E::custom(format!(
-            "the payload is nested deeper than {MAX_DEPTH} levels"
-        )));
-    }
-    Ok(depth + 1)
 }
 
 #[cfg(test)]

@@ -50,6 +50,8 @@ impl Code {
     pub const INVALID_INDEX_SPECIFICATION: Self = Self::new(197, "InvalidIndexSpecificationOption");
     pub const CONVERSION_FAILURE: Self = Self::new(241, "ConversionFailure");
     pub const NOT_IMPLEMENTED: Self = Self::new(238, "NotImplemented");
+    pub const API_VERSION: Self = Self::new(322, "APIVersionError");
+    pub const API_STRICT: Self = Self::new(323, "APIStrictError");
     pub const MECHANISM_UNAVAILABLE: Self = Self::new(334, "MechanismUnavailable");
     pub const CURSOR_IN_USE: Self = Self::new(12051, "CursorInUse");
     pub const QUERY_EXCEEDED_MEMORY: Self =

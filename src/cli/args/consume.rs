@@ -156,18 +156,23 @@ pub struct SourceArgs {
 #[command(next_help_heading = "Records")]
 pub struct RecordArgs {
     /// Read extended JSON: `{"$date": …}`, `{"$oid": …}`, `{"$numberLong": …}` and so on.
-    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL", hide_possible_values = true)]
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL", hide_possible_values = true, hide_short_help = true)]
     #[arg(default_value = "false", default_missing_value = "true")]
     #[arg(action = clap::ArgAction::Set, hide_default_value = true)]
     pub extended_json: bool,
 
     /// A record that cannot be stored becomes a `dead-letter`, or the process will `stop`.
-    #[arg(long, value_name = "ACTION", default_value = "dead-letter")]
+    #[arg(
+        long,
+        value_name = "ACTION",
+        default_value = "dead-letter",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::value::<OnError>)]
     pub on_error: OnError,
 
     /// Fail if there are more dead letters [default: fail at the first].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     #[arg(value_parser = parse::whole, allow_negative_numbers = true)]
     pub max_dead_letters: Option<u64>,
 }

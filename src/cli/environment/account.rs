@@ -135,7 +135,10 @@ impl Environment {
             let absent = naming.of(absent);
             let origin = self.origin(layer, present);
             if naming == Naming::Own {
-                return Err(Error::HalfCredentials { origin, absent });
+                return Err(Error::HalfCredentials {
+                    origin: Box::new(origin),
+                    absent,
+                });
             }
             // It may be the key of another service.
             self.note(format!(

@@ -91,8 +91,7 @@ fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match bytes {
         [0xff, 0xfe, ..] => units(u16::from_le_bytes),
         [0xfe, 0xff, ..] => units(u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, text @ ..] => String::from_utf8_lossy(text),
-        text => String::from_utf8_lossy(text),
+        [0xef, 0xbb, 0xbf, text @ ..] | text => String::from_utf8_lossy(text),
     }
 }
 

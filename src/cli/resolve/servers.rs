@@ -108,7 +108,7 @@ pub(super) fn invalid(origins: &Origins, option: &str, value: &str, reason: &str
     Error::Value {
         option: option.to_owned(),
         value: redact_uri(value),
-        origin: origins.get(option).cloned().unwrap_or(Origin::Flag),
+        origin: Box::new(origins.get(option).cloned().unwrap_or(Origin::Flag)),
         reason: reason.to_owned(),
         advice: None,
     }

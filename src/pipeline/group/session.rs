@@ -317,12 +317,7 @@ impl Session {
                 .connector
                 .partition(context.topic(partition), partition.number),
             position,
-            intake: GroupIntake::new(
-                Arc::clone(&context),
-                partition,
-                schemas,
-                storage.extended_json,
-            ),
+            intake: GroupIntake::new(Arc::clone(&context), partition, schemas, &storage),
         };
         let owner = storage.checkpoint_owner(&context.settings).to_owned();
         let progress = context.lag.track(partition, position);

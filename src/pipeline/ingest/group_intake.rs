@@ -15,6 +15,7 @@ use crate::pipeline::ingest::intake::{
 };
 use crate::pipeline::ingest::schemas::{SchemaCheck, Schemas};
 use crate::pipeline::ingest::stopwatch::Sample;
+use crate::pipeline::settings::StorageSettings;
 use crate::record::{
     Envelope, Origin, RunKey, UntypedDecoder, explain_syntax, payload_hash,
     write_anonymous_document, write_document_with,
@@ -40,10 +41,10 @@ impl GroupIntake {
         context: Arc<Context>,
         partition: TopicPartition,
         schemas: Option<Arc<Schemas>>,
-        extended_json: bool,
+        storage: &StorageSettings,
     ) -> Self {
         Self {
-            decoder: if extended_json {
+            decoder: if storage.extended_json {
                 UntypedDecoder::extended()
             } else {
                 UntypedDecoder::default()
@@ -145,7 +146,7 @@ impl GroupIntake {
     fn count_numbers_as_text(&mut self) {
         let numbers = self.decoder.take_numbers_as_text();
         if numbers > 0 {
-            self.context.counters.numbers_as_text.add(numbers);
+            self.context.numbers_as_text.add(numbers);
         }
     }
 

@@ -89,12 +89,7 @@ async fn fix(
     let Some((partition, record)) = record(context, letter) else {
         return Ok(None);
     };
-    let mut intake = GroupIntake::new(
-        Arc::clone(context),
-        partition,
-        schemas.cloned(),
-        storage.extended_json,
-    );
+    let mut intake = GroupIntake::new(Arc::clone(context), partition, schemas.cloned(), storage);
     intake.prepare(slice::from_ref(&record)).await?;
     Ok(match intake.document(&record, context.clock.now()) {
         Ok(ready) => Some(Fixed {

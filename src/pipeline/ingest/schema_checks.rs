@@ -80,13 +80,11 @@ impl SchemaChecks {
             while let Some(check) = checks.get(first) {
                 let found = self.next(&mut results).await;
                 first += 1;
-                match found {
-                    Ok(found) => rejected.extend(found.map(|reason| (check.offset, reason))),
-                    Err(Late) => {
-                        rejected.push((check.offset, self.too_slow()));
-                        break;
-                    }
-                }
+                let Ok(found) = found else {
+                    rejected.push((check.offset, self.too_slow()));
+                    break;
+                };
+                rejected.extend(found.map(|reason| (check.offset, reason)));
             }
         }
         rejected
@@ -191,7 +189,9 @@ mod tests {
         }
         assert_eq!(checks.threads.available_permits(), 0);
         drop(finish);
-        let freed = checks.threads.acquire_many(MAX_RUNNING as u32);
+        let freed = checks
+            .threads
+            .acquire_many(u32::try_from(MAX_RUNNING).unwrap());
         let freed = tokio::time::timeout(Duration::from_secs(60), freed);
         assert!(freed.await.unwrap().is_ok(), "the threads end");
     }

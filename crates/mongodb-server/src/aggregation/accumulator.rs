@@ -43,7 +43,7 @@ pub enum State {
     Set(Distinct),
     Fields(Vec<(String, Value<'static>)>),
     Numbers { count: f64, mean: f64, squares: f64 },
-    Ranked(Vec<Ranked>),
+    Ranked { values: Vec<Ranked>, limit: usize },
 }
 
 impl Accumulator {
@@ -88,9 +88,9 @@ impl Accumulator {
         matches!(self.kind, Kind::Sum) && self.argument.as_constant().is_some()
     }
 
-    /// Returns the state of an empty group.
-    pub fn start(&self) -> State {
-        match &self.kind {
+    /// Returns the state of an empty group with a key.
+    pub fn start(&self, id: &Value<'_>, now_ms: i64) -> Result<State, CommandError> {
+        Ok(match &self.kind {
             Kind::Sum | Kind::Average => State::Sum(Sum::default()),
             Kind::Extreme(_) | Kind::First | Kind::Last => State::Value(None),
             Kind::Push => State::Array(ArrayBuilder::default()),
@@ -101,8 +101,11 @@ impl Accumulator {
                 mean: 0.0,
                 squares: 0.0,
             },
-            Kind::Ranking(_) => State::Ranked(Vec::new()),
-        }
+            Kind::Ranking(ranking) => State::Ranked {
+                values: Vec::new(),
+                limit: ranking.limit(id, now_ms)?,
+            },
+        })
     }
 
     /// Adds a document; returns the bytes that are held for it.
@@ -112,7 +115,7 @@ impl Accumulator {
         }
         let value = self.argument.evaluate(scope)?;
         match (&self.kind, state) {
-            (_, State::Sum(sum)) => sum.add(&value)?,
+            (_, State::Sum(sum)) => sum.add(&value),
             (Kind::Extreme(wanted), State::Value(best)) => {
                 let better = |best: &Value<'_>| order::compare(&value, best) == *wanted;
                 if !value.is_nullish() && best.as_ref().is_none_or(better) {
@@ -142,8 +145,8 @@ impl Accumulator {
                     *squares += delta * (number - *mean);
                 }
             }
-            (Kind::Ranking(ranking), State::Ranked(ranked)) => {
-                return ranking.add(ranked, value, scope.root);
+            (Kind::Ranking(ranking), State::Ranked { values, limit }) => {
+                return ranking.add(values, *limit, value, scope.root);
             }
             _ => {}
         }
@@ -173,7 +176,7 @@ impl Accumulator {
                     Value::Double((squares / divisor).sqrt())
                 }
             }
-            (Kind::Ranking(ranking), State::Ranked(ranked)) => ranking.finish(ranked),
+            (Kind::Ranking(ranking), State::Ranked { values, .. }) => ranking.finish(values),
             _ => Value::Null,
         }
     }

@@ -8,7 +8,7 @@ use crate::aggregation::sample::Sample;
 use crate::aggregation::sort::Sort;
 use crate::aggregation::spec::StageSpec;
 use crate::aggregation::stage::{Context, Stage, drain};
-use crate::aggregation::stages::{Count, Limit, Match, Project, ReplaceRoot, Skip};
+use crate::aggregation::stages::{Count, Limit, Skip, Step, Steps};
 use crate::aggregation::unwind::Unwind;
 use crate::bson::{ArrayBuilder, Builder};
 use crate::engine::Row;
@@ -17,26 +17,46 @@ use crate::error::CommandError;
 /// Appends stages to an input.
 pub fn build(stages: Vec<StageSpec>, mut input: Box<dyn Stage>) -> Box<dyn Stage> {
     let mut stages = stages.into_iter().peekable();
+    let mut steps = Vec::new();
     while let Some(stage) = stages.next() {
+        let stage = match step_of(stage) {
+            Ok(step) => {
+                steps.push(step);
+                continue;
+            }
+            Err(stage) => stage,
+        };
+        input = with_steps(std::mem::take(&mut steps), input);
         // A sort before a limit need not hold more documents than the limit.
         let limit = match stages.peek() {
             Some(StageSpec::Limit(limit)) => Some(*limit),
             _ => None,
         };
-        input = build_stage(stage, limit, input);
+        input = build_stage(*stage, limit, input);
     }
-    input
+    with_steps(steps, input)
+}
+
+fn with_steps(steps: Vec<Step>, input: Box<dyn Stage>) -> Box<dyn Stage> {
+    if steps.is_empty() {
+        return input;
+    }
+    Box::new(Steps { input, steps })
+}
+
+/// Returns a stage as a step, or unchanged if it needs more than one document.
+fn step_of(stage: StageSpec) -> Result<Step, Box<StageSpec>> {
+    match stage {
+        StageSpec::Match(filter) => Ok(Step::Match(filter)),
+        StageSpec::Project(projection) => Ok(Step::Project(projection)),
+        StageSpec::ReplaceRoot(expression) => Ok(Step::ReplaceRoot(expression)),
+        other => Err(Box::new(other)),
+    }
 }
 
 /// Appends a stage to an input; `limit` is the limit on its output that follows.
 fn build_stage(stage: StageSpec, limit: Option<u64>, input: Box<dyn Stage>) -> Box<dyn Stage> {
     match stage {
-        StageSpec::Match(filter) => Box::new(Match { input, filter }),
-        StageSpec::Project(projection) => {
-            let computes = projection.root.computes();
-            let project = Box::new(Project { input, projection });
-            if computes { checked(project) } else { project }
-        }
         StageSpec::Group(spec) => checked(Box::new(Group::new(input, spec))),
         StageSpec::Sort(spec) => Box::new(Sort::new(input, spec, limit)),
         StageSpec::Limit(left) => Box::new(Limit { input, left }),
@@ -47,9 +67,11 @@ fn build_stage(stage: StageSpec, limit: Option<u64>, input: Box<dyn Stage>) -> B
         }),
         StageSpec::Unwind(spec) => Box::new(Unwind::new(input, spec)),
         StageSpec::Sample(size) => Box::new(Sample::new(input, size)),
-        StageSpec::ReplaceRoot(expression) => checked(Box::new(ReplaceRoot { input, expression })),
-        // The caller has made the source the input.
-        StageSpec::Source(_) => input,
+        // The caller has made the source the input, and a step of the others.
+        StageSpec::Source(_)
+        | StageSpec::Match(_)
+        | StageSpec::Project(_)
+        | StageSpec::ReplaceRoot(_) => input,
         StageSpec::Facet(facets) => checked(Box::new(Facet {
             input: Some(input),
             facets,

@@ -15,18 +15,22 @@ impl Stage for CheckSize {
         let Some(row) = self.input.next(context)? else {
             return Ok(None);
         };
-        if row.document.len() > MAX_DOCUMENT_BYTES {
-            return Err(CommandError::new(
-                Code::BSON_OBJECT_TOO_LARGE,
-                format!(
-                    "BSONObj size: {} is invalid. Size must be between 0 and 16793600(16MB)",
-                    row.document.len()
-                ),
-            ));
-        }
-        match validate::document(&row.document) {
-            Ok(()) => Ok(Some(row)),
-            Err(invalid) => Err(CommandError::new(Code::OVERFLOW, invalid.to_string())),
-        }
+        check_size(&row)?;
+        Ok(Some(row))
     }
+}
+
+/// Rejects a document that is too large or nested too deep.
+pub fn check_size(row: &Row) -> Result<(), CommandError> {
+    if row.document.len() > MAX_DOCUMENT_BYTES {
+        return Err(CommandError::new(
+            Code::BSON_OBJECT_TOO_LARGE,
+            format!(
+                "BSONObj size: {} is invalid. Size must be between 0 and 16793600(16MB)",
+                row.document.len()
+            ),
+        ));
+    }
+    validate::document(&row.document)
+        .map_err(|invalid| CommandError::new(Code::OVERFLOW, invalid.to_string()))
 }

@@ -1,6 +1,7 @@
 //! `$group`: documents grouped by a key, with accumulated values per group.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::vec;
 
 use crate::aggregation::accumulator::{Accumulator, State};
@@ -86,15 +87,18 @@ impl Group {
             let scope = Scope::new(row.doc(), context.now_ms);
             let id = null_if_missing(self.spec.id.evaluate(&scope)?);
             let key = Key::of(&id);
-            let place = *places.entry(key).or_insert_with_key(|key| {
-                memory += 2 * key.bytes().len() + size_of::<Gathered>();
-                let states = self.spec.fields.iter().map(|(_, field)| field.start());
-                groups.push(Gathered {
-                    id: id.into_owned(),
-                    states: states.collect(),
-                });
-                groups.len() - 1
-            });
+            let place = match places.entry(key) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => {
+                    memory += 2 * new.key().bytes().len() + size_of::<Gathered>();
+                    let fields = self.spec.fields.iter();
+                    let states = fields.map(|(_, field)| field.start(&id, context.now_ms));
+                    let states = states.collect::<Result<Vec<_>, _>>()?;
+                    let id = id.into_owned();
+                    groups.push(Gathered { id, states });
+                    *new.insert(groups.len() - 1)
+                }
+            };
             for (state, (_, field)) in groups[place].states.iter_mut().zip(&self.spec.fields) {
                 memory += field.add(state, &scope)?;
             }

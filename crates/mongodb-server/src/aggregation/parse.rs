@@ -11,6 +11,9 @@ use crate::query::{Expression, Filter, Projection, Scope, SortSpec};
 /// Maximum number of stages in a pipeline.
 const MAX_STAGES: usize = 1_000;
 
+/// Maximum number of stages that need more than one document.
+const MAX_NESTED_STAGES: usize = 200;
+
 /// Compiles a pipeline.
 pub fn parse_pipeline(pipeline: Doc<'_>) -> Result<Vec<StageSpec>, CommandError> {
     if pipeline.len() > MAX_STAGES {
@@ -28,6 +31,20 @@ pub fn parse_pipeline(pipeline: Doc<'_>) -> Result<Vec<StageSpec>, CommandError>
             return Err(CommandError::location(40_323, message));
         };
         parse_stage(only.name(), &only.value(), &mut stages)?;
+    }
+    // Each of these calls the one before, on one stack.
+    let step = |stage: &&StageSpec| {
+        use StageSpec::{Limit, Match, Project, ReplaceRoot, Skip};
+        !matches!(
+            stage,
+            Match(_) | Project(_) | ReplaceRoot(_) | Skip(_) | Limit(_)
+        )
+    };
+    if stages.iter().filter(step).count() > MAX_NESTED_STAGES {
+        return Err(CommandError::unsupported(format!(
+            "more than {MAX_NESTED_STAGES} stages in a pipeline that sort, group, unwind, count or \
+             sample"
+        )));
     }
     let source = |stage: &StageSpec| matches!(stage, StageSpec::Source(_));
     if stages.iter().skip(1).any(source) {

@@ -4,13 +4,13 @@ use std::cmp::Ordering;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, order};
 use crate::error::CommandError;
-use crate::query::{Expression, SortSpec, null_if_missing};
+use crate::query::{Expression, Scope, SortSpec, null_if_missing};
 
 /// A compiled accumulator of several values, without the expression for a value.
 #[derive(Debug, Clone)]
 pub struct Ranking {
-    /// Maximum number of values.
-    count: usize,
+    /// Maximum number of values: computed from the key of the group.
+    count: Expression,
     order: RankingOrder,
     /// Whether to keep the last values in the order instead of the first.
     last: bool,
@@ -64,7 +64,11 @@ impl Ranking {
                 )));
             }
         }
-        let count = if single { 1 } else { parse_count(name, doc)? };
+        let count = if single {
+            Expression::Constant(Value::Int32(1))
+        } else {
+            parse_count(name, doc)?
+        };
         let order = match doc.get("sortBy") {
             Some(Value::Document(bytes)) => {
                 RankingOrder::Fields(SortSpec::parse(Doc::new(&bytes))?)
@@ -86,10 +90,18 @@ impl Ranking {
         Ok((ranking, Expression::parse(&input)?))
     }
 
-    /// Adds the value of a document; returns the bytes that are held for it.
+    /// Returns the maximum number of values for a group.
+    pub fn limit(&self, id: &Value<'_>, now_ms: i64) -> Result<usize, CommandError> {
+        let root = id.as_document().unwrap_or(Doc::EMPTY);
+        let count = self.count.evaluate(&Scope::new(root, now_ms))?;
+        whole_count(&count)
+    }
+
+    /// Adds the value of a document to at most `limit`; returns the bytes that are held for it.
     pub fn add(
         &self,
         ranked: &mut Vec<Ranked>,
+        limit: usize,
         value: Value<'_>,
         doc: Doc<'_>,
     ) -> Result<usize, CommandError> {
@@ -112,7 +124,7 @@ impl Ranking {
         };
         let bytes = key.len() + size_of::<Value<'_>>() + Builder::new().with("v", &value).len();
         ranked.insert(at, Ranked { key, value });
-        if ranked.len() <= self.count {
+        if ranked.len() <= limit {
             return Ok(bytes);
         }
         if self.last {
@@ -133,14 +145,34 @@ impl Ranking {
     }
 }
 
-fn parse_count(name: &str, doc: Doc<'_>) -> Result<usize, CommandError> {
-    let count = doc.get("n").and_then(|count| count.as_i64());
-    let count = count.and_then(|count| usize::try_from(count).ok());
-    count.filter(|&count| count > 0).ok_or_else(|| {
-        invalid(format!(
-            "'n' of {name} must be a constant whole number greater than 0"
-        ))
-    })
+/// Compiles `n`; a constant is checked at once.
+fn parse_count(name: &str, doc: Doc<'_>) -> Result<Expression, CommandError> {
+    let given = doc.get("n").ok_or_else(|| {
+        CommandError::location(5_787_906, format!("Missing value for 'n' of {name}"))
+    })?;
+    let count = Expression::parse(&given)?;
+    if let Some(constant) = count.as_constant() {
+        whole_count(constant)?;
+    }
+    Ok(count)
+}
+
+fn whole_count(count: &Value<'_>) -> Result<usize, CommandError> {
+    if !count.is_number() {
+        let message = format!("Value for 'n' must be of integral type, but found {count}");
+        return Err(CommandError::location(5_787_902, message));
+    }
+    let whole = count.as_i64().ok_or_else(|| {
+        let message = format!("Value for 'n' must be of integral type, but found {count}");
+        CommandError::location(5_787_903, message)
+    })?;
+    match usize::try_from(whole) {
+        Ok(count) if count > 0 => Ok(count),
+        _ => {
+            let message = format!("'n' must be greater than 0, found {whole}");
+            Err(CommandError::location(5_787_908, message))
+        }
+    }
 }
 
 fn invalid(message: String) -> CommandError {

@@ -2,7 +2,7 @@
 
 use crate::aggregation::group::GroupSpec;
 use crate::aggregation::spec::StageSpec;
-use crate::bson::{ArrayBuilder, Builder, Doc, Key, Value};
+use crate::bson::{ArrayBuilder, Builder, Doc, Key, Value, order};
 use crate::error::CommandError;
 use crate::query::{Direction, Path, SortSpec};
 
@@ -59,6 +59,15 @@ pub fn parse_bucket(spec: Doc<'_>, stages: &mut Vec<StageSpec>) -> Result<(), Co
     if boundaries.len() < 2 {
         let message = "The $bucket 'boundaries' field must have at least 2 values";
         return Err(CommandError::location(40_192, message));
+    }
+    if let Some(default) = spec.get("default")
+        && let (Some(first), Some(last)) = (boundaries.first(), boundaries.last())
+        && order::compare(&default, first).is_ge()
+        && order::compare(&default, last).is_lt()
+    {
+        let message = "The $bucket 'default' field must be less than the lowest boundary or \
+                       greater than or equal to the highest boundary.";
+        return Err(CommandError::location(40_199, message));
     }
     let mut switch = Builder::new().array("branches", bucket_branches(&by, &boundaries)?);
     if let Some(default) = spec.get("default") {

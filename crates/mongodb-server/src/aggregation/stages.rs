@@ -1,22 +1,59 @@
 //! Stages that handle one document at a time.
 
+use crate::aggregation::check_size::check_size;
 use crate::aggregation::stage::{Context, Stage};
 use crate::bson::{Builder, Value};
 use crate::engine::Row;
 use crate::error::CommandError;
 use crate::query::{Expression, Filter, Projection, Scope};
 
-/// `$match`: returns the documents that pass a filter.
-pub struct Match {
+/// Stages that turn one document into one or none, in a row: a pipeline may have a thousand of them,
+/// so that none calls the one before.
+pub struct Steps {
     pub input: Box<dyn Stage>,
-    pub filter: Filter,
+    pub steps: Vec<Step>,
 }
 
-impl Stage for Match {
+/// A stage that turns one document into one or none.
+pub enum Step {
+    /// `$match`: keeps the documents that pass a filter.
+    Match(Filter),
+    /// `$project`, `$addFields`, `$unset`: keeps, removes and computes fields.
+    Project(Projection),
+    /// `$replaceRoot`: replaces each document by a computed one.
+    ReplaceRoot(Expression),
+}
+
+impl Step {
+    fn apply(&self, row: Row, context: &Context) -> Result<Option<Row>, CommandError> {
+        match self {
+            Self::Match(filter) => Ok(filter.test(row.doc())?.then_some(row)),
+            Self::Project(projection) => {
+                let projected = Row::computed(projection.apply(row.doc(), context.now_ms)?);
+                if projection.root.computes() {
+                    check_size(&projected)?;
+                }
+                Ok(Some(projected))
+            }
+            Self::ReplaceRoot(expression) => {
+                let replaced = replace_root(expression, &row, context)?;
+                check_size(&replaced)?;
+                Ok(Some(replaced))
+            }
+        }
+    }
+}
+
+impl Stage for Steps {
     fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
         while let Some(row) = self.input.next(context)? {
-            if self.filter.test(row.doc())? {
-                return Ok(Some(row));
+            let mut left = Some(row);
+            for step in &self.steps {
+                let Some(row) = left else { break };
+                left = step.apply(row, context)?;
+            }
+            if left.is_some() {
+                return Ok(left);
             }
         }
         Ok(None)
@@ -94,28 +131,21 @@ impl Stage for Count {
     }
 }
 
-/// `$replaceRoot`: replaces each document by a computed one.
-pub struct ReplaceRoot {
-    pub input: Box<dyn Stage>,
-    pub expression: Expression,
-}
-
-impl Stage for ReplaceRoot {
-    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
-        let Some(row) = self.input.next(context)? else {
-            return Ok(None);
-        };
-        let scope = Scope::new(row.doc(), context.now_ms);
-        match self.expression.evaluate(&scope)? {
-            Value::Document(bytes) => Ok(Some(Row::computed(bytes.into_owned()))),
-            other => Err(CommandError::location(
-                40_228,
-                format!(
-                    "'newRoot' expression must evaluate to an object, but resulting value was: \
-                     {other}. Type of resulting value: '{}'",
-                    other.kind().alias()
-                ),
-            )),
-        }
+fn replace_root(
+    expression: &Expression,
+    row: &Row,
+    context: &Context,
+) -> Result<Row, CommandError> {
+    let scope = Scope::new(row.doc(), context.now_ms);
+    match expression.evaluate(&scope)? {
+        Value::Document(bytes) => Ok(Row::computed(bytes.into_owned())),
+        other => Err(CommandError::location(
+            40_228,
+            format!(
+                "'newRoot' expression must evaluate to an object, but resulting value was: \
+                 {other}. Type of resulting value: '{}'",
+                other.kind().alias()
+            ),
+        )),
     }
 }

@@ -233,3 +233,22 @@ fn query_fails_after_its_time_limit_and_when_the_server_stops() {
     let code = context.check().map_err(|error| error.code());
     assert_eq!(code, Err(Code::INTERRUPTED_AT_SHUTDOWN));
 }
+
+#[test]
+fn longest_pipeline_of_steps_does_not_exhaust_the_stack() {
+    let stage = || Builder::new().document("$set", Builder::new().int32("a", 1));
+    let docs = [Builder::new().int32("_id", 1).finish()];
+    let stages = std::iter::repeat_with(stage).take(1_000).collect();
+    assert_eq!(Runner::new().results(&docs, stages).len(), 1);
+}
+
+#[test]
+fn pipeline_that_would_exhaust_the_stack_is_refused() {
+    let sort = || Builder::new().document("$sort", Builder::new().int32("_id", 1));
+    let stages = |count| std::iter::repeat_with(sort).take(count).collect();
+    let docs = [Builder::new().int32("_id", 1).finish()];
+    assert_eq!(Runner::new().results(&docs, stages(200)).len(), 1);
+    let refused = Runner::new().run(&docs, stages(201)).map(|_| ());
+    let code = refused.map_err(|error| error.code());
+    assert_eq!(code, Err(Code::NOT_IMPLEMENTED));
+}

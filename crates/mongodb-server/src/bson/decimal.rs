@@ -1,4 +1,4 @@
-//! 128-bit decimal floating point, without arithmetic.
+//! 128-bit decimal floating point: its encoding. Arithmetic is in the crate's queries.
 //!
 //! # References
 //!
@@ -16,7 +16,7 @@ const MAX_COEFFICIENT: u128 = 10_u128.pow(34) - 1;
 /// Largest power of ten that one division of [`Natural`] removes.
 const CHUNK: u32 = 1_000_000_000;
 
-/// A 128-bit decimal number. It is read, displayed and compared exactly; there is no arithmetic.
+/// A 128-bit decimal number, read, displayed and compared exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal128(u128);
 
@@ -59,12 +59,25 @@ impl Decimal128 {
         self.0.to_le_bytes()
     }
 
+    /// Not a number.
+    pub(crate) const NAN: Self = Self(0x1F << 122);
+
+    /// Returns an infinity.
+    pub(crate) const fn infinity(negative: bool) -> Self {
+        Self((negative as u128) << 127 | 0x1E << 122)
+    }
+
+    /// Makes a number of at most 34 digits whose exponent is in range.
+    pub(crate) fn new(negative: bool, coefficient: u128, exponent: i32) -> Self {
+        debug_assert!(coefficient <= MAX_COEFFICIENT, "at most 34 digits");
+        let sign = u128::from(negative) << 127;
+        let biased = u128::from((exponent + BIAS).unsigned_abs());
+        Self(sign | biased << 113 | coefficient)
+    }
+
     /// Makes an integer.
-    #[cfg(test)]
     pub fn from_i64(number: i64) -> Self {
-        let sign = u128::from(number < 0) << 127;
-        let exponent = u128::from(BIAS.unsigned_abs()) << 113;
-        Self(sign | exponent | u128::from(number.unsigned_abs()))
+        Self::new(number < 0, u128::from(number.unsigned_abs()), 0)
     }
 
     /// Decodes the bits.
@@ -93,6 +106,11 @@ impl Decimal128 {
     /// Returns whether this is a zero of any sign and exponent.
     pub fn is_zero(self) -> bool {
         matches!(self.parts(), Parts::Finite { coefficient: 0, .. })
+    }
+
+    /// Returns whether this is an infinity of either sign.
+    pub(crate) fn is_infinite(self) -> bool {
+        matches!(self.parts(), Parts::Infinity { .. })
     }
 
     /// Returns the value if it is an integer that fits.

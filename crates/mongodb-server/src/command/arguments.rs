@@ -1,6 +1,7 @@
 //! The arguments of a command, checked as they are read.
 
 use crate::bson::{Doc, Invalid, Kind, Value, validate};
+use crate::command::kinds;
 use crate::command::limits::MAX_WRITE_BATCH;
 use crate::engine::Namespace;
 use crate::error::{Code, CommandError};
@@ -97,6 +98,7 @@ impl<'a> Call<'a> {
             if !GENERIC.contains(&name) && !known.contains(&name) {
                 return Err(self.unknown(name));
             }
+            kinds::check(self.name, name, &element.value())?;
         }
         let unknown = |(name, _): &&(&str, &[u8])| !known.contains(name);
         match self.sequences.iter().find(unknown) {
@@ -209,6 +211,7 @@ impl<'a> Call<'a> {
         }
         let rounded = match value {
             Value::Double(number) => crate::bson::value::integer_of(number.trunc()),
+            Value::Decimal128(number) => crate::query::whole_decimal(number),
             value => value.as_i64(),
         };
         rounded

@@ -47,6 +47,18 @@ pub fn create(
     call.only(&[HARMLESS_OPTIONS, UNSUPPORTED_OPTIONS, &sizes].concat())?;
     call.refuse(UNSUPPORTED_OPTIONS)?;
     let namespace = call.namespace()?;
+    for (name, known) in [
+        ("validationLevel", ["off", "strict", "moderate"].as_slice()),
+        ("validationAction", &["error", "warn"]),
+    ] {
+        if let Some(value) = call.text(name)?
+            && !known.contains(&value.as_str())
+        {
+            return Err(CommandError::bad_value(format!(
+                "Enumeration value '{value}' for field 'create.{name}' is not a valid value."
+            )));
+        }
+    }
     match shared
         .engine
         .create(&namespace, CollectionOptions::default())
@@ -166,7 +178,8 @@ pub fn list_databases(
     call.only(&["filter", "nameOnly", "authorizedDatabases"])?;
     let filter = Filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
     let name_only = call.flag("nameOnly")?.unwrap_or(false);
-    let mut sizes = BTreeMap::<String, u64>::new();
+    // The database of the server itself always exists.
+    let mut sizes = BTreeMap::from([("admin".to_owned(), 0)]);
     for collection in shared.engine.collections() {
         collection.with_state(|state| {
             let size = sizes.entry(state.namespace.database.clone()).or_default();

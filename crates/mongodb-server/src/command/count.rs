@@ -1,9 +1,9 @@
 //! `count` and `distinct`
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::bson::{ArrayBuilder, Builder, Doc, Key, Kind, MAX_DOCUMENT_BYTES};
+use crate::bson::{ArrayBuilder, Builder, Doc, Key, Kind, MAX_DOCUMENT_BYTES, Value};
 use crate::command::query::{Selection, context, parse_hint};
 use crate::command::{Call, Client, Shared};
 use crate::error::CommandError;
@@ -64,18 +64,20 @@ pub fn distinct(
     };
     let context = context(shared, call)?;
     let mut stage = selection.into_stage(shared, &namespace)?;
-    let mut seen = BTreeSet::new();
-    let mut values = ArrayBuilder::default();
+    let mut values = BTreeMap::new();
+    let mut bytes = 0;
     while let Some(row) = stage.next(&context)? {
         let visited = path.visit(row.doc(), &mut |reached| {
             let Some(element) = reached.element() else {
                 return ControlFlow::Continue(());
             };
             let array = element.doc().filter(|_| element.kind() == Kind::Array);
-            let mut offer = |value| {
-                if seen.insert(Key::of(&value)) {
-                    values.push(&value);
-                }
+            let mut offer = |value: Value<'_>| {
+                let entry = values.entry(Key::of(&value));
+                entry.or_insert_with_key(|key| {
+                    bytes += key.bytes().len();
+                    value.into_owned()
+                });
             };
             match array {
                 Some(array) => array.values().for_each(offer),
@@ -84,9 +86,18 @@ pub fn distinct(
             ControlFlow::Continue(())
         });
         debug_assert!(visited.is_continue(), "the visitor never breaks");
-        if values.size() > MAX_DOCUMENT_BYTES {
-            return Err(CommandError::location(17_217, "distinct too big, 16mb cap"));
+        if bytes > MAX_DOCUMENT_BYTES {
+            return Err(too_big());
         }
     }
+    // In the order of values, not of the documents.
+    let values: ArrayBuilder = values.into_values().collect();
+    if values.size() > MAX_DOCUMENT_BYTES {
+        return Err(too_big());
+    }
     Ok(Builder::new().array("values", values))
+}
+
+fn too_big() -> CommandError {
+    CommandError::location(17_217, "distinct too big, 16mb cap")
 }

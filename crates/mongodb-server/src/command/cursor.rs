@@ -28,7 +28,13 @@ pub fn open(
             forever: batch.forever,
         })
     };
-    Cursor::new(stage).answer(context, "firstBatch", batch.documents, namespace, keep)
+    Cursor::new(stage, context.now_ms).answer(
+        context,
+        "firstBatch",
+        batch.documents,
+        namespace,
+        keep,
+    )
 }
 
 /// Returns the reply with all documents of a result.
@@ -88,9 +94,20 @@ pub fn kill_cursors(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["cursors"])?;
+    call.namespace()?;
     let cursors = call
         .array("cursors")?
         .ok_or_else(|| call.missing("cursors"))?;
+    if cursors.is_empty() {
+        let message = "Must specify at least one cursor id in: killCursors";
+        return Err(CommandError::bad_value(message));
+    }
+    for element in cursors.elements() {
+        if element.kind() != Kind::Int64 {
+            let name = format!("cursors.{}", element.name());
+            return Err(call.wrong_type(&name, element.kind(), "long"));
+        }
+    }
     let mut killed = ArrayBuilder::default();
     let mut unknown = ArrayBuilder::default();
     for value in cursors.values() {

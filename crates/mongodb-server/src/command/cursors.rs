@@ -36,6 +36,8 @@ pub struct Entry {
 /// A query and the document that it read ahead.
 pub struct Cursor {
     stage: Box<dyn Stage>,
+    /// Milliseconds since 1970 when the query began: `$$NOW` for all batches.
+    now_ms: i64,
     /// The document that did not fit into the last batch.
     pending: Option<Row>,
 }
@@ -59,9 +61,10 @@ impl std::fmt::Debug for Cursor {
 
 impl Cursor {
     /// Returns a cursor that has not read a document.
-    pub fn new(stage: Box<dyn Stage>) -> Self {
+    pub fn new(stage: Box<dyn Stage>, now_ms: i64) -> Self {
         Self {
             stage,
+            now_ms,
             pending: None,
         }
     }
@@ -106,6 +109,10 @@ impl Cursor {
         keep: impl FnOnce(Self, bool) -> Result<i64, CommandError>,
     ) -> Result<Builder, CommandError> {
         let mut reply = Builder::new();
+        let context = &Context {
+            now_ms: self.now_ms,
+            ..context.clone()
+        };
         reply.nest(Kind::Document, "cursor", |reply| {
             let fill = |batch: &mut Builder| self.fill(context, documents, batch);
             let more = reply.nest(Kind::Array, batch, fill)?;

@@ -26,7 +26,11 @@ pub fn delete(
     let mut count = 0;
     let mut position = Position::default();
     let mut errors = Vec::new();
-    for (index, statement) in call.documents("deletes")?.into_iter().enumerate() {
+    // One statement that is not a statement fails the command before anything is done.
+    let statements = call.documents("deletes")?;
+    let statements = statements.into_iter().map(read_statement);
+    let statements = statements.collect::<Result<Vec<_>, _>>()?;
+    for (index, statement) in statements.into_iter().enumerate() {
         let outcome = match call.fault.write_error(index) {
             Some(error) => Err(error),
             None => delete_some(shared, &namespace, &context, statement),
@@ -48,24 +52,43 @@ pub fn delete(
     Ok(with_errors(Builder::new().count("n", count), &errors))
 }
 
+/// A statement with its limit.
+#[derive(Clone, Copy)]
+struct Deletion<'a> {
+    statement: Statement<'a>,
+    limit: Option<usize>,
+}
+
+/// Checks the arguments of one statement.
+fn read_statement(statement: Doc<'_>) -> Result<Deletion<'_>, CommandError> {
+    let statement = Statement::new("delete.deletes", statement);
+    statement.only(&["q", "limit", "hint", "collation"])?;
+    statement.required_document("q")?;
+    parse_hint(statement.value("hint"))?;
+    let limit = match statement.integer("limit")? {
+        Some(0) => None,
+        Some(1) => Some(1),
+        Some(other) => {
+            return Err(CommandError::failed_to_parse(format!(
+                "The limit field in delete objects must be 0 or 1. Got {other}"
+            )));
+        }
+        None => {
+            let message = "BSON field 'delete.deletes.limit' is missing but a required field";
+            return Err(CommandError::location(40_414, message));
+        }
+    };
+    Ok(Deletion { statement, limit })
+}
+
 /// Runs one statement: `{ q: filter, limit: 0 | 1 }`.
 fn delete_some(
     shared: &Shared,
     namespace: &Namespace,
     context: &Context,
-    statement: Doc<'_>,
+    deletion: Deletion<'_>,
 ) -> Result<(usize, Position), CommandError> {
-    let statement = Statement::new("delete.deletes", statement);
-    statement.only(&["q", "limit", "hint", "collation"])?;
-    let limit = match statement.integer("limit")? {
-        Some(0) => None,
-        Some(1) => Some(1),
-        _ => {
-            return Err(CommandError::failed_to_parse(
-                "The limit field in delete objects must be 0 or 1. Got a value other than that.",
-            ));
-        }
-    };
+    let Deletion { statement, limit } = deletion;
     let filter = Filter::parse(statement.required_document("q")?)?;
     let selection = Selection {
         hint: parse_hint(statement.value("hint"))?,

@@ -20,14 +20,15 @@ pub fn server_status(
         .string("name", "convoy")
         .bool("supportsCommittedReads", false)
         .bool("persistent", true);
-    let cursors =
-        Builder::new().document("open", Builder::new().count("total", shared.cursors.len()));
+    let open = i64::try_from(shared.cursors.len()).unwrap_or(i64::MAX);
+    let open = Builder::new().int64("total", open);
+    let cursors = Builder::new().document("open", open);
     Ok(Builder::new()
         .string("host", &shared.address)
         .string("version", &VERSION.map(|part| part.to_string()).join("."))
         .string("process", "convoy")
         .with("pid", &Value::Int64(i64::from(std::process::id())))
-        .with("uptime", &Value::Double(milliseconds as f64 / 1_000.0))
+        .with("uptime", &Value::Double((milliseconds / 1_000) as f64))
         .int64("uptimeMillis", milliseconds)
         .with("localTime", &now)
         .document("connections", shared.counters.connections())
@@ -130,10 +131,16 @@ pub fn get_parameter(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let version = format!("{}.{}", VERSION[0], VERSION[1]);
-    let known = [(
-        "featureCompatibilityVersion",
-        Value::Document(Builder::new().string("version", &version).finish().into()),
-    )];
+    let compatible = Builder::new().string("version", &version).finish();
+    let known = [
+        ("enableTestCommands", Value::Bool(false)),
+        (
+            "featureCompatibilityVersion",
+            Value::Document(compatible.into()),
+        ),
+        ("logLevel", Value::Int32(0)),
+        ("quiet", Value::Bool(false)),
+    ];
     let all = matches!(call.body.get("getParameter"), Some(Value::String(name)) if name == "*");
     let mut reply = Builder::new();
     let mut found = all;
@@ -150,6 +157,21 @@ pub fn get_parameter(
         ));
     }
     Ok(reply)
+}
+
+/// `rolesInfo`: no roles are defined here, and those of MongoDB are not told.
+pub fn roles_info(
+    _shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&[
+        "showPrivileges",
+        "showBuiltinRoles",
+        "showAuthenticationRestrictions",
+    ])?;
+    call.refuse(&["showBuiltinRoles"])?;
+    Ok(Builder::new().array("roles", ArrayBuilder::default()))
 }
 
 /// `getCmdLineOpts`

@@ -58,7 +58,7 @@ pub fn find(
     }
     let namespace = call.namespace()?;
     let selection = selection(call)?;
-    let projection = projection(call)?;
+    let projection = projection(call)?.map(|known| known.of_query(&selection.filter));
     let single = call.flag("singleBatch")?.unwrap_or(false);
     let batch_size = call.natural("batchSize")?;
     let mut stage = selection.into_stage(shared, &namespace)?;

@@ -58,6 +58,7 @@ pub fn find_and_modify(
         hint: parse_hint(call.value("hint"))?,
         ..Selection::default()
     };
+    let projection = projection.map(|known| known.of_query(&selection.filter));
     let context = context(shared, call)?;
     if let Some(error) = call.fault.write_error(0) {
         return Err(error);
@@ -77,6 +78,10 @@ fn parse_action(call: &Call<'_>) -> Result<Action, CommandError> {
     if remove && call.flag("new")?.unwrap_or(false) {
         let message = "Cannot specify both new=true and remove=true; 'remove' always returns the \
                        deleted document";
+        return Err(CommandError::failed_to_parse(message));
+    }
+    if remove && call.flag("upsert")?.unwrap_or(false) {
+        let message = "Cannot specify both upsert=true and remove=true ";
         return Err(CommandError::failed_to_parse(message));
     }
     if remove {
@@ -115,7 +120,7 @@ fn run(
             update,
             upsert: true,
         } => {
-            let inserted = upsert(shared, namespace, update, &filter)?;
+            let inserted = upsert(shared, namespace, update, &filter, context.now_ms)?;
             Ok(Outcome {
                 after: Some(inserted.document),
                 upserted: Some(inserted.id),

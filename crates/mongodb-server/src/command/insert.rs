@@ -4,8 +4,11 @@
 //! `_id` read in place.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::bson::{ArrayBuilder, Builder, Doc, MAX_DOCUMENT_BYTES, ObjectId, Value};
+use convoy_server_kit::unix_ms;
+
+use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, MAX_DOCUMENT_BYTES, ObjectId, Value};
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
 use crate::engine::{Inserted, Namespace};
@@ -88,14 +91,53 @@ fn insert_ready(
 
 /// Returns a document as it is stored: with a valid `_id` first.
 fn prepare(document: Doc<'_>) -> Result<Cow<'_, [u8]>, CommandError> {
+    let mut ids = 0;
+    let mut empty_timestamp = false;
+    for element in document.elements() {
+        let id = element.name_bytes() == b"_id";
+        ids += usize::from(id);
+        empty_timestamp |= !id && is_empty_timestamp(element);
+    }
+    if ids > 1 {
+        let message = "can't have multiple _id fields in one document";
+        return Err(CommandError::bad_value(message));
+    }
     let ready = match document.elements().next() {
         Some(first) if first.name_bytes() == b"_id" => Cow::Borrowed(document.bytes()),
         _ => Cow::Owned(with_id_first(document)),
+    };
+    let ready = if empty_timestamp {
+        Cow::Owned(with_timestamps(Doc::new(&ready)))
+    } else {
+        ready
     };
     let id = Doc::new(&ready).get("_id").unwrap_or(Value::Null);
     check_id(&id)?;
     check_size(ready.len())?;
     Ok(ready)
+}
+
+fn is_empty_timestamp(element: Element<'_>) -> bool {
+    element.kind() == Kind::Timestamp && matches!(element.value(), Value::Timestamp(0))
+}
+
+/// Replaces empty timestamps in top-level fields by the time.
+pub fn with_timestamps(document: Doc<'_>) -> Vec<u8> {
+    /// The last timestamp: all are different.
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let mut builder = Builder::new();
+    for element in document.elements() {
+        if element.name_bytes() == b"_id" || !is_empty_timestamp(element) {
+            builder.push_element(element);
+            continue;
+        }
+        let now = (unix_ms() / 1_000) << 32 | 1;
+        let next = |last: u64| Some(now.max(last + 1));
+        let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        let stamp = last.map_or(now, |last| now.max(last + 1));
+        builder.push(element.name(), &Value::Timestamp(stamp));
+    }
+    builder.finish()
 }
 
 /// Moves `_id` to the front, or adds one.

@@ -42,7 +42,6 @@ const MISSING: &[&str] = &[
     "replSetReconfig",
     "replSetStepDown",
     "revokeRolesFromUser",
-    "rolesInfo",
     "setDefaultRWConcern",
     "setFeatureCompatibilityVersion",
     "setIndexCommitQuorum",

@@ -5,7 +5,7 @@ use convoy_server_kit::unix_ms;
 use crate::aggregation::{Context, Limit, Skip, Sort, Stage, StageSpec};
 use crate::bson::{Doc, Kind, Value};
 use crate::command::{Call, Shared};
-use crate::engine::{Hint, Namespace, Plan, Scan, Source, plan};
+use crate::engine::{Hint, Namespace, Plan, Scan, Source, State, plan};
 use crate::error::CommandError;
 use crate::query::{Direction, Filter, SortSpec};
 
@@ -32,9 +32,21 @@ impl Selection {
 
     /// Plans how to find the documents. A missing collection has none.
     pub fn plan(&self, shared: &Shared, namespace: &Namespace) -> Result<Plan, CommandError> {
+        self.plan_and(shared, namespace, |_, _| {})
+    }
+
+    fn plan_and(
+        &self,
+        shared: &Shared,
+        namespace: &Namespace,
+        look: impl FnOnce(&State, &Plan),
+    ) -> Result<Plan, CommandError> {
         match shared.engine.collection(namespace) {
-            Some(collection) => collection
-                .with_state(|state| plan(state, &self.filter, &self.sort, self.hint.as_ref())),
+            Some(collection) => collection.with_state(|state| {
+                let plan = plan(state, &self.filter, &self.sort, self.hint.as_ref())?;
+                look(state, &plan);
+                Ok(plan)
+            }),
             None => Ok(Plan {
                 source: Source::Nothing,
                 sorted: true,
@@ -49,7 +61,11 @@ impl Selection {
         shared: &Shared,
         namespace: &Namespace,
     ) -> Result<Box<dyn Stage>, CommandError> {
-        let plan = self.plan(shared, namespace)?;
+        let plan = self.plan_and(shared, namespace, |state, plan| {
+            if let Source::Index { name, .. } = &plan.source {
+                state.count_use(name);
+            }
+        })?;
         let collection = shared.engine.collection(namespace);
         let wanted = self.limit.map(|limit| limit.saturating_add(self.skip));
         let scan = Scan::new(collection, plan.source, self.filter)

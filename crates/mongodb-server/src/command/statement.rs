@@ -1,6 +1,7 @@
 //! One statement of a batch of updates or deletes.
 
 use crate::bson::{Doc, Value};
+use crate::command::kinds;
 use crate::engine::is_simple_collation;
 use crate::error::CommandError;
 
@@ -26,6 +27,7 @@ impl<'a> Statement<'a> {
                 let message = format!("BSON field '{}.{name}' is an unknown field.", self.path);
                 return Err(CommandError::location(40_415, message));
             }
+            kinds::check(self.path, name, &element.value())?;
         }
         match self.doc.get("collation") {
             Some(collation) if !is_simple_collation(&collation) => {

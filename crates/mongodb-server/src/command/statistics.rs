@@ -83,7 +83,10 @@ pub fn rows(
     namespace: &Namespace,
     source: &SourceSpec,
 ) -> Result<Vec<Row>, CommandError> {
-    let collection = existing(shared, namespace)?;
+    let collection = match (shared.engine.collection(namespace), source) {
+        (None, SourceSpec::IndexStats) => return Ok(Vec::new()),
+        _ => existing(shared, namespace)?,
+    };
     let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
     match source {
         SourceSpec::CollectionStats {
@@ -108,8 +111,8 @@ pub fn rows(
             let id = IndexSpec::id();
             let specs = std::iter::once(&id).chain(state.indexes.iter().map(Index::spec));
             let describe = |spec: &IndexSpec| {
-                // Uses of an index are not counted.
-                let accesses = Builder::new().int64("ops", 0).with("since", &now);
+                let uses = i64::try_from(collection.uses_of(&spec.name)).unwrap_or(i64::MAX);
+                let accesses = Builder::new().int64("ops", uses).with("since", &now);
                 let stats = Builder::new()
                     .string("name", &spec.name)
                     .raw_document("key", Doc::new(&spec.key_pattern()))
@@ -184,6 +187,7 @@ pub fn validate(
 ) -> Result<Builder, CommandError> {
     call.only(&[
         "full",
+        "scandata",
         "repair",
         "metadata",
         "checkBSONConformance",

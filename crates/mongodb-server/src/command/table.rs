@@ -6,7 +6,7 @@ use crate::command::client::Client;
 use crate::command::shared::Shared;
 use crate::command::{
     aggregate, catalog, count, cursor, delete, diagnostics, explain, find, find_and_modify,
-    handshake, indexes, insert, missing, read_concern, sasl, sessions, statistics, update,
+    generic, handshake, indexes, insert, missing, sasl, sessions, statistics, update,
 };
 use crate::engine::check_database;
 use crate::error::{Code, CommandError};
@@ -74,6 +74,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ("listIndexes", indexes::list_indexes),
     ("logout", sasl::logout),
     ("ping", handshake::ok),
+    ("rolesInfo", diagnostics::roles_info),
     ("replSetGetStatus", diagnostics::replica_set_status),
     ("refreshSessions", sessions::end_sessions),
     ("renameCollection", catalog::rename_collection),
@@ -131,7 +132,7 @@ fn run(
             format!("Command {} requires authentication", call.name),
         ));
     }
-    read_concern::check(&call)?;
+    generic::check(&call)?;
     shared.counters.count(call.name);
     let reply = run(shared, client, &call)?;
     Ok(match &fault.write_concern_error {

@@ -42,7 +42,11 @@ pub fn update(
     let mut total = Updated::default();
     let mut upserted = ArrayBuilder::default();
     let mut errors = Vec::new();
-    for (index, statement) in call.documents("updates")?.into_iter().enumerate() {
+    // One statement that is not a statement fails the command before anything is done.
+    let statements = call.documents("updates")?;
+    let statements = statements.into_iter().map(read_statement);
+    let statements = statements.collect::<Result<Vec<_>, _>>()?;
+    for (index, statement) in statements.into_iter().enumerate() {
         let outcome = match call.fault.write_error(index) {
             Some(error) => Err(error),
             None => update_some(shared, &namespace, &context, statement),
@@ -75,13 +79,8 @@ pub fn update(
     Ok(with_errors(reply, &errors))
 }
 
-/// Runs one statement: `{ q: filter, u: update, multi, upsert }`.
-fn update_some(
-    shared: &Shared,
-    namespace: &Namespace,
-    context: &Context,
-    statement: Doc<'_>,
-) -> Result<Updated, CommandError> {
+/// Checks the arguments of one statement.
+fn read_statement(statement: Doc<'_>) -> Result<Statement<'_>, CommandError> {
     let statement = Statement::new("update.updates", statement);
     statement.only(&[
         "q",
@@ -93,6 +92,30 @@ fn update_some(
         "arrayFilters",
         "c",
     ])?;
+    statement.required_document("q")?;
+    match statement.value("u") {
+        Some(Value::Document(_) | Value::Array(_)) => {}
+        Some(_) => return Err(no_update()),
+        None => {
+            let message = "BSON field 'update.updates.u' is missing but a required field";
+            return Err(CommandError::location(40_414, message));
+        }
+    }
+    parse_hint(statement.value("hint"))?;
+    Ok(statement)
+}
+
+fn no_update() -> CommandError {
+    CommandError::failed_to_parse("Update argument must be either an object or an array")
+}
+
+/// Runs one statement: `{ q: filter, u: update, multi, upsert }`.
+fn update_some(
+    shared: &Shared,
+    namespace: &Namespace,
+    context: &Context,
+    statement: Statement<'_>,
+) -> Result<Updated, CommandError> {
     let multi = statement.flag("multi");
     let update = parse_update(
         statement.value("u").as_ref(),
@@ -112,7 +135,7 @@ fn update_some(
     if updated.matched > 0 || !statement.flag("upsert") {
         return Ok(updated);
     }
-    let upserted = upsert(shared, namespace, &update, &filter)?;
+    let upserted = upsert(shared, namespace, &update, &filter, context.now_ms)?;
     Ok(Updated {
         upserted: Some(upserted.id),
         position: upserted.position,
@@ -132,9 +155,7 @@ pub fn parse_update(
             "arrayFilters may not be specified for pipeline-style updates",
         )),
         Some(Value::Array(bytes)) => Update::parse_pipeline(Doc::new(bytes)),
-        _ => Err(CommandError::failed_to_parse(
-            "Update argument must be either an object or an array",
-        )),
+        _ => Err(no_update()),
     }
 }
 
@@ -158,7 +179,7 @@ fn modify(
         filter: &filter,
         update,
         context: UpdateContext {
-            now_ms: now_ms(),
+            now_ms: context.now_ms,
             inserting: false,
             position: None,
         },
@@ -205,7 +226,11 @@ impl Modification<'_> {
         })?;
         match changed {
             Changed::No | Changed::Removed { .. } => return Ok(false),
-            Changed::Unchanged(_) => updated.matched += 1,
+            Changed::Unchanged(_) => {
+                updated.matched += 1;
+                // A replacement counts even if it is the same.
+                updated.modified += usize::from(self.update.is_replacement());
+            }
             Changed::Replaced { position, .. } => {
                 updated.matched += 1;
                 updated.modified += 1;
@@ -231,8 +256,9 @@ pub fn upsert(
     namespace: &Namespace,
     update: &Update,
     filter: &Filter,
+    now_ms: i64,
 ) -> Result<Upserted, CommandError> {
-    let document = update.insertion(filter, now_ms())?;
+    let document = update.insertion(filter, now_ms)?;
     check_updated(&document)?;
     let doc = Doc::new(&document);
     let mut inserted = insert_all(shared, namespace, &[doc], true, &Fault::default())?;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io::IoSlice;
 use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
 use crate::bson::{Doc, Key, Value};
 use crate::engine::error::{ChangeError, Error};
 use crate::engine::index::{self, Index, Keys};
-use crate::engine::index_spec::IndexSpec;
+use crate::engine::index_spec::{ID_INDEX, IndexSpec};
 use crate::engine::locks::{read, write};
 use crate::engine::log::{Appended, Log, Position};
 use crate::engine::namespace::Namespace;
@@ -41,6 +42,26 @@ pub struct State {
     pub indexes: Vec<Index>,
     pub next: RecordId,
     pub dropped: bool,
+    /// Number of queries that used the index on `_id`.
+    pub id_uses: AtomicU64,
+}
+
+impl State {
+    /// Returns the counter of the queries that used an index.
+    fn uses_of(&self, index: &str) -> Option<&AtomicU64> {
+        if index == ID_INDEX {
+            return Some(&self.id_uses);
+        }
+        let found = self.indexes.iter().find(|known| known.spec().name == index);
+        found.map(Index::uses)
+    }
+
+    /// Counts a query that uses an index.
+    pub fn count_use(&self, index: &str) {
+        if let Some(uses) = self.uses_of(index) {
+            uses.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Options of `create`: a document.
@@ -112,6 +133,7 @@ impl Collection {
                 indexes: Vec::new(),
                 next: RecordId(1),
                 dropped: false,
+                id_uses: AtomicU64::new(0),
             }),
         }
     }
@@ -123,6 +145,14 @@ impl Collection {
     /// Returns the identifier that clients see.
     pub fn uuid(&self) -> [u8; 16] {
         self.uuid
+    }
+
+    /// Returns how many queries used an index.
+    pub fn uses_of(&self, index: &str) -> u64 {
+        self.with_state(|state| {
+            let uses = state.uses_of(index);
+            uses.map_or(0, |uses| uses.load(Ordering::Relaxed))
+        })
     }
 
     pub fn with_state<T>(&self, look: impl FnOnce(&State) -> T) -> T {

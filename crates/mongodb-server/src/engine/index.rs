@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::atomic::AtomicU64;
 
 use crate::bson::shell::Shown;
 use crate::bson::{Builder, Doc, Key, Value};
@@ -21,6 +22,8 @@ pub struct Index {
     spec: IndexSpec,
     entries: BTreeMap<Key, RecordId>,
     multikey: bool,
+    /// Number of queries that used the index since it was opened.
+    uses: AtomicU64,
 }
 
 /// The keys of one document.
@@ -37,11 +40,17 @@ impl Keys {
 }
 
 impl Index {
+    /// Returns the counter of the queries that used the index.
+    pub fn uses(&self) -> &AtomicU64 {
+        &self.uses
+    }
+
     pub fn new(spec: IndexSpec) -> Self {
         Self {
             spec,
             entries: BTreeMap::new(),
             multikey: false,
+            uses: AtomicU64::new(0),
         }
     }
 

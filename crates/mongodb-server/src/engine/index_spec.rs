@@ -90,11 +90,11 @@ impl IndexSpec {
     /// Reads one option; returns whether `listIndexes` shows it.
     fn read_option(&mut self, name: &str, value: &Value<'_>) -> Result<bool, CommandError> {
         match name {
-            "key" | "name" | "v" | "ns" | "background" | "dropDups" => return Ok(false),
+            "key" | "name" | "v" | "ns" | "dropDups" => return Ok(false),
             "unique" => self.unique = value.is_truthy(),
             "sparse" => self.sparse = value.is_truthy(),
             "hidden" if !value.is_truthy() => return Ok(false),
-            "comment" => {}
+            "background" | "comment" => {}
             "expireAfterSeconds" => {
                 let seconds = value.as_i64().filter(|seconds| *seconds >= 0);
                 self.expire_after_seconds = Some(seconds.ok_or_else(|| {

@@ -30,7 +30,7 @@ mod store;
 mod verify;
 
 pub use catalog::{not_found, random_uuid, uuid_value};
-pub use collection::{Change, Changed, Collection, CollectionOptions, Inserted};
+pub use collection::{Change, Changed, Collection, CollectionOptions, Inserted, State};
 pub use compaction::compact;
 pub use error::Error;
 pub use index::Index;

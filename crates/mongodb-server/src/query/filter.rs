@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use crate::bson::value::integer_of;
 use crate::bson::{Doc, Element, Key, Kind, Value, order};
 use crate::error::CommandError;
+use crate::query::decimal::{self, To};
 use crate::query::expression::{Expression, Scope};
 use crate::query::path::{Path, Reached};
 use crate::query::regex::Pattern;
@@ -65,6 +66,8 @@ pub enum Test {
     ElementDocument(Box<Filter>),
     /// `$elemMatch`: an array with a value that passes all tests.
     ElementValue(Vec<ElementTest>),
+    /// `$not` with several operators, one of them negated.
+    Each(Vec<ElementTest>),
     /// `$bitsAllSet` and the like: bits of an integer or of binary data.
     Bits {
         positions: Vec<u32>,
@@ -175,6 +178,12 @@ impl Filter {
     pub fn conjuncts<'f>(&'f self, visit: &mut impl FnMut(&'f Path, &'f Test)) {
         match self {
             Self::And(filters) => filters.iter().for_each(|filter| filter.conjuncts(visit)),
+            // A choice of one is none.
+            Self::Or(filters) => {
+                if let [only] = filters.as_slice() {
+                    only.conjuncts(visit);
+                }
+            }
             Self::Field { path, test } => visit(path, test),
             _ => {}
         }
@@ -189,6 +198,12 @@ impl Test {
         }
         if let Self::All(tests) = self {
             return !tests.is_empty() && tests.iter().all(|test| test.matches_at(path, doc));
+        }
+        if let Self::Each(tests) = self {
+            return tests.iter().all(|each| {
+                let holds = each.tests.iter().all(|test| test.matches_at(path, doc));
+                holds != each.negated
+            });
         }
         path.visit(doc, &mut |reached| break_if(self.matches_reached(reached)))
             .is_break()
@@ -227,6 +242,7 @@ impl Test {
                 // A nested array counts as a document whose field names are the indexes.
                 item.doc().is_some_and(|doc| filter.matches(doc))
             }),
+            Self::Each(tests) => tests.iter().all(|test| test.holds(element)),
             Self::ElementValue(tests) => {
                 array_items(element).any(|item| tests.iter().all(|test| test.holds(item)))
             }
@@ -247,7 +263,14 @@ impl Test {
         match self {
             Self::Equal(value) => value.is_nullish(),
             Self::Compare(comparison, value) => {
-                comparison.includes_equal() && matches!(value, Value::Null)
+                let less = matches!(comparison, Comparison::Less | Comparison::LessOrEqual);
+                match value {
+                    Value::Null => comparison.includes_equal(),
+                    // A missing value is between the ends, too.
+                    Value::MinKey => !less,
+                    Value::MaxKey => less,
+                    _ => false,
+                }
             }
             Self::In(choices) => choices.null,
             Self::Exists(wanted) => !wanted,
@@ -280,6 +303,7 @@ impl Test {
             | Self::All(_)
             | Self::ElementDocument(_)
             | Self::ElementValue(_) => false,
+            Self::Each(tests) => tests.iter().all(|test| test.holds(element)),
         }
     }
 
@@ -365,11 +389,16 @@ fn break_if(condition: bool) -> ControlFlow<()> {
 fn truncated(value: &Value<'_>) -> Option<i64> {
     match value {
         Value::Double(number) => integer_of(number.trunc()),
+        Value::Decimal128(number) => decimal::whole(*number, To::Zero).to_i64(),
         _ => value.as_i64(),
     }
 }
 
 fn test_bits(value: &Value<'_>, positions: &[u32], all: bool, set: bool) -> bool {
+    // Without positions, all bits pass, but only those of a value that has bits.
+    if bit(value, 0).is_none() {
+        return false;
+    }
     let mut outcomes = positions.iter().map(|&position| bit(value, position));
     if all {
         outcomes.all(|bit| bit == Some(set))

@@ -2,6 +2,7 @@
 //!
 //! Nothing here depends on collections, files or connections.
 
+mod decimal;
 mod direction;
 mod expression;
 mod filter;
@@ -17,6 +18,7 @@ mod sort;
 mod tuples;
 mod update;
 
+pub use decimal::whole_i64 as whole_decimal;
 pub use direction::Direction;
 pub use expression::{Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
 pub use filter::{Comparison, Filter, Test};

@@ -4,6 +4,7 @@ use convoy_server_kit::unix_ms;
 
 use crate::bson::{Doc, Element, Key, Kind, Value, value};
 use crate::error::{CommandError, UNSUPPORTED_HERE};
+use crate::query::decimal::{self, To};
 use crate::query::expression::Expression;
 use crate::query::filter::{Choices, Comparison, ElementTest, Filter, Test};
 use crate::query::path::Path;
@@ -133,7 +134,7 @@ fn parse_field(
 fn operators_of(element: Element<'_>) -> Option<Doc<'_>> {
     let doc = element.doc().filter(|_| element.kind() == Kind::Document)?;
     let first = doc.elements().next()?.name();
-    let reference = matches!(first, "$ref" | "$id" | "$db");
+    let reference = doc.element("$ref").is_some() && doc.element("$id").is_some();
     (first.starts_with('$') && !reference).then_some(doc)
 }
 
@@ -266,9 +267,10 @@ fn parse_not(element: Element<'_>) -> Result<ElementTest, CommandError> {
         });
     }
     if parsed.iter().any(|test| test.negated) {
-        return Err(CommandError::unsupported(
-            "$not with several operators that include a negation",
-        ));
+        return Ok(ElementTest {
+            negated: true,
+            tests: vec![Test::Each(parsed)],
+        });
     }
     Ok(ElementTest {
         negated: true,
@@ -356,6 +358,7 @@ fn parse_modulo(element: Element<'_>) -> Result<Test, CommandError> {
     }
     let number = |value: Value<'_>| match value {
         Value::Double(number) => value::integer_of(number.trunc()),
+        Value::Decimal128(number) => decimal::whole(number, To::Zero).to_i64(),
         value => value.as_i64(),
     };
     let mut numbers = array.values().map(number);
@@ -413,7 +416,8 @@ fn parse_all(element: Element<'_>) -> Result<Test, CommandError> {
     Ok(Test::All(tests))
 }
 
-fn parse_element_match(element: Element<'_>) -> Result<Test, CommandError> {
+/// Compiles `$elemMatch`: tests of the elements themselves, or a filter of documents.
+pub fn parse_element_match(element: Element<'_>) -> Result<Test, CommandError> {
     let doc = element
         .doc()
         .filter(|_| element.kind() == Kind::Document)

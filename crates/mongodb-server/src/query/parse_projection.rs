@@ -3,7 +3,7 @@
 use crate::bson::{Doc, Element, Kind, Value};
 use crate::error::CommandError;
 use crate::query::expression::Expression;
-use crate::query::filter::Filter;
+use crate::query::parse_filter::parse_element_match;
 use crate::query::projection::{Action, Mode, Node, Projection};
 
 impl Projection {
@@ -33,6 +33,7 @@ impl Projection {
             mode: Mode::Add,
             keeps_id: true,
             root,
+            query: None,
         })
     }
 
@@ -65,6 +66,7 @@ impl Projection {
             mode: Mode::Exclude,
             keeps_id,
             root,
+            query: None,
         })
     }
 }
@@ -100,6 +102,10 @@ struct Parser {
     inclusive: Option<bool>,
     /// Whether `_id` is included, if the projection says so.
     id: Option<bool>,
+    /// Whether a field has `$elemMatch`, which both modes allow.
+    first_match: bool,
+    /// Whether a field has `$`.
+    positional: bool,
     root: Node,
 }
 
@@ -109,6 +115,8 @@ impl Parser {
             find,
             inclusive: None,
             id: None,
+            first_match: false,
+            positional: false,
             root: Node::default(),
         }
     }
@@ -116,7 +124,8 @@ impl Parser {
     fn finish(mut self, spec: Doc<'_>) -> Result<Projection, CommandError> {
         self.parse_fields(spec, "")?;
         // `_id` determines the mode only if no other field does.
-        let inclusive = self.inclusive.unwrap_or(self.id == Some(true));
+        let default = self.first_match || self.id == Some(true);
+        let inclusive = self.inclusive.unwrap_or(default);
         Ok(Projection {
             mode: if inclusive {
                 Mode::Include
@@ -125,6 +134,7 @@ impl Parser {
             },
             keeps_id: self.id.unwrap_or(true),
             root: self.root,
+            query: None,
         })
     }
 
@@ -137,8 +147,11 @@ impl Parser {
     }
 
     fn parse_field(&mut self, path: &str, element: Element<'_>) -> Result<(), CommandError> {
-        check_path(path)?;
         let value = element.value();
+        if self.find && path.split('.').any(|part| part == "$") {
+            return self.parse_positional(path, &value);
+        }
+        check_path(path)?;
         if value.is_number() || matches!(value, Value::Bool(_)) {
             let keep = value.is_truthy();
             if path == "_id" {
@@ -188,18 +201,45 @@ impl Parser {
                 self.root.add(path, action)?;
             }
             "$elemMatch" => {
-                let condition = value.as_document().ok_or_else(|| {
+                if value.as_document().is_none() {
                     let message = "elemMatch: Invalid argument, object required";
-                    CommandError::location(31_274, message)
-                })?;
-                let filter = Filter::parse_within(condition)?;
-                self.set_mode(true, path)?;
-                self.root.add(path, Action::FirstMatch(Box::new(filter)))?;
+                    return Err(CommandError::location(31_274, message));
+                }
+                if path.contains('.') {
+                    let message = "Cannot use $elemMatch projection on a nested field";
+                    return Err(CommandError::location(31_275, message));
+                }
+                let test = parse_element_match(operator)?;
+                self.first_match = true;
+                self.root.add(path, Action::FirstMatch(Box::new(test)))?;
             }
             "$meta" => return Err(CommandError::unsupported("$meta")),
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Compiles `a.$: 1`.
+    fn parse_positional(&mut self, path: &str, value: &Value<'_>) -> Result<(), CommandError> {
+        let array = path
+            .strip_suffix(".$")
+            .filter(|array| !array.split('.').any(|part| part == "$"));
+        let Some(array) = array else {
+            let message = "Positional projection may only be used at the end, for example: a.b.$";
+            return Err(CommandError::location(31_394, message));
+        };
+        check_path(array)?;
+        if !value.is_truthy() || !(value.is_number() || matches!(value, Value::Bool(_))) {
+            let message = format!("positional projection {path} must be included");
+            return Err(CommandError::location(31_395, message));
+        }
+        if self.positional {
+            let message = "Cannot specify more than one positional projection per query.";
+            return Err(CommandError::location(31_276, message));
+        }
+        self.positional = true;
+        self.set_mode(true, path)?;
+        self.root.add(array, Action::Matched)
     }
 
     /// Sets the mode to inclusion or exclusion; rejects a mix of both.
@@ -235,11 +275,6 @@ fn check_path(path: &str) -> Result<(), CommandError> {
         if part.is_empty() {
             let message = "FieldPath field names may not be empty strings.";
             return Err(CommandError::location(40_352, message));
-        }
-        if part == "$" {
-            return Err(CommandError::unsupported(
-                "the positional projection operator $",
-            ));
         }
         if part.starts_with('$') {
             return Err(CommandError::location(

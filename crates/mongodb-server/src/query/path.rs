@@ -150,6 +150,8 @@ fn visit_element<'a>(
     };
     match (element.kind(), element.doc()) {
         (Kind::Document, Some(doc)) => visit_parts(doc, rest, visit),
+        // `a.` leads to the arrays among the values of `a`.
+        (Kind::Array, Some(_)) if next.name.is_empty() && after.is_empty() => visit(reached),
         (Kind::Array, Some(array)) => {
             if let Some(item) = next.index.and_then(|index| array.elements().nth(index)) {
                 visit_element(Reached::Item(item), after, visit)?;

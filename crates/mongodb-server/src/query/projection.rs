@@ -6,7 +6,7 @@
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value};
 use crate::error::CommandError;
 use crate::query::expression::{Expression, Scope, is_missing};
-use crate::query::filter::Filter;
+use crate::query::filter::{Filter, Test};
 use crate::query::slice::slice_array;
 
 /// The treatment of fields with and without an action.
@@ -27,6 +27,8 @@ pub struct Projection {
     /// Whether to keep an `_id` without an action.
     pub keeps_id: bool,
     pub root: Node,
+    /// The query, if an action keeps the element that matches it.
+    pub query: Option<Filter>,
 }
 
 /// The position of a document: `_id` is special only in whole documents.
@@ -57,7 +59,9 @@ pub enum Action {
         limit: Option<i64>,
     },
     /// `$elemMatch`: keeps the first element that passes.
-    FirstMatch(Box<Filter>),
+    FirstMatch(Box<Test>),
+    /// `$`: keeps the element by which the document matches the query.
+    Matched,
     /// Replaces the value by a computed one.
     Compute(Expression),
 }
@@ -69,6 +73,25 @@ impl Projection {
         let mut out = Builder::new();
         self.project_fields(doc, &self.root, Level::Top, &scope, &mut out)?;
         Ok(out.finish())
+    }
+
+    /// Returns the projection for the documents that match a query.
+    #[must_use]
+    pub fn of_query(self, query: &Filter) -> Self {
+        let query = self.root.is_positional().then(|| query.clone());
+        Self { query, ..self }
+    }
+
+    /// Returns the element of an array by which the document of a scope matches the query.
+    fn matched<'v>(&self, array: Doc<'v>, scope: &Scope<'_>) -> Result<Value<'v>, CommandError> {
+        let query = self.query.as_ref();
+        let position = query.and_then(|query| query.position(scope.root));
+        let item = position.and_then(|position| array.values().nth(position));
+        item.ok_or_else(|| {
+            let message = "Executor error during find command :: caused by :: positional operator \
+                           '.$' couldn't find a matching element in the array";
+            CommandError::location(51_246, message)
+        })
     }
 
     /// Writes the fields that are kept, then the new computed fields.
@@ -140,9 +163,16 @@ impl Projection {
                 Some(array) => out.push(element.name(), &slice_array(array, *skip, *limit)),
                 None => out.push_element(element),
             },
-            Some(Action::FirstMatch(filter)) => {
-                let matching =
-                    |item: &Element<'_>| item.doc().is_some_and(|doc| filter.matches(doc));
+            Some(Action::Matched) => match array_of(element) {
+                Some(array) => {
+                    let only = std::iter::once(self.matched(array, scope)?);
+                    let only = only.collect::<ArrayBuilder>();
+                    out.push(element.name(), &only.into_value());
+                }
+                None => out.push_element(element),
+            },
+            Some(Action::FirstMatch(test)) => {
+                let matching = |item: &Element<'_>| test.matches_item(*item);
                 let array = array_of(element);
                 if let Some(item) = array.and_then(|array| array.elements().find(matching)) {
                     let only = std::iter::once(item.value()).collect::<ArrayBuilder>();
@@ -199,6 +229,15 @@ impl Node {
     fn action(&self, name: &str) -> Option<&Action> {
         let found = self.fields.iter().find(|(field, _)| field == name);
         found.map(|(_, action)| action)
+    }
+
+    /// Returns whether an action depends on the query.
+    pub fn is_positional(&self) -> bool {
+        self.fields.iter().any(|(_, action)| match action {
+            Action::Matched => true,
+            Action::Descend(node) => node.is_positional(),
+            _ => false,
+        })
     }
 
     /// Returns whether this document or an embedded one has a computed field.

@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 
 use crate::bson::value::integer_of;
-use crate::bson::{Doc, Value, order};
+use crate::bson::{Decimal128, Doc, Value, order};
 use crate::error::CommandError;
+use crate::query::decimal::{self, To};
 use crate::query::expression::function::Outcome;
-use crate::query::number;
+use crate::query::number::{self, any_decimal, to_decimal};
 
 /// The numbers for which a function is defined, and the error for others.
 struct Domain {
@@ -29,7 +30,7 @@ pub fn add(arguments: &[Value<'_>]) -> Outcome {
                 }
             }
             argument if argument.is_number() => {
-                sum = match number::add(&sum, argument)? {
+                sum = match number::add(&sum, argument) {
                     Some(sum) => sum,
                     None => as_doubles(&sum, argument, |one, other| one + other),
                 };
@@ -65,7 +66,7 @@ pub fn subtract(arguments: &[Value<'_>]) -> Outcome {
             shift_date(*date, number, i64::checked_sub)
         }
         _ if left.is_number() && right.is_number() => {
-            let difference = number::subtract(left, right)?;
+            let difference = number::subtract(left, right);
             Ok(difference.unwrap_or_else(|| as_doubles(left, right, |one, other| one - other)))
         }
         _ => Err(CommandError::type_mismatch(format!(
@@ -89,7 +90,7 @@ pub fn multiply(arguments: &[Value<'_>]) -> Outcome {
                 argument.kind().alias()
             )));
         }
-        product = match number::multiply(&product, argument)? {
+        product = match number::multiply(&product, argument) {
             Some(product) => product,
             None => as_doubles(&product, argument, |one, other| one * other),
         };
@@ -97,7 +98,7 @@ pub fn multiply(arguments: &[Value<'_>]) -> Outcome {
     Ok(product)
 }
 
-/// `$divide`; the result is a double.
+/// `$divide`; the result is a double, or a decimal if an argument is one.
 pub fn divide(arguments: &[Value<'_>]) -> Outcome {
     let Some((left, right)) = two_numbers(arguments, |left, right| {
         format!("$divide only supports numeric types, not {left} and {right}")
@@ -105,8 +106,12 @@ pub fn divide(arguments: &[Value<'_>]) -> Outcome {
     else {
         return Ok(Value::Null);
     };
-    if right.as_f64() == Some(0.0) {
+    if !right.is_truthy() {
         return Err(CommandError::bad_value("can't $divide by zero"));
+    }
+    if any_decimal(left, right) {
+        let quotient = decimal::divide(to_decimal(left), to_decimal(right));
+        return Ok(Value::Decimal128(quotient));
     }
     Ok(as_doubles(left, right, |one, other| one / other))
 }
@@ -119,8 +124,12 @@ pub fn modulo(arguments: &[Value<'_>]) -> Outcome {
     else {
         return Ok(Value::Null);
     };
-    if right.as_f64() == Some(0.0) {
+    if !right.is_truthy() {
         return Err(CommandError::location(16_610, "can't $mod by zero"));
+    }
+    if any_decimal(left, right) {
+        let remainder = decimal::remainder(to_decimal(left), to_decimal(right));
+        return Ok(Value::Decimal128(remainder));
     }
     Ok(match (left, right) {
         (Value::Int32(left), Value::Int32(right)) => Value::Int32(left.wrapping_rem(*right)),
@@ -151,28 +160,9 @@ pub fn abs(arguments: &[Value<'_>]) -> Outcome {
             };
             Value::Int64(number.checked_abs().ok_or_else(overflow)?)
         }
+        Value::Decimal128(number) => Value::Decimal128(decimal::abs(number)),
         _ => Value::Double(value.as_f64().unwrap_or(f64::NAN).abs()),
     })
-}
-
-/// `$ceil`
-pub fn ceil(arguments: &[Value<'_>]) -> Outcome {
-    whole("$ceil", arguments, f64::ceil)
-}
-
-/// `$floor`
-pub fn floor(arguments: &[Value<'_>]) -> Outcome {
-    whole("$floor", arguments, f64::floor)
-}
-
-/// `$round`; halves are rounded to even.
-pub fn round(arguments: &[Value<'_>]) -> Outcome {
-    to_place("$round", arguments, f64::round_ties_even)
-}
-
-/// `$trunc`
-pub fn truncate(arguments: &[Value<'_>]) -> Outcome {
-    to_place("$trunc", arguments, f64::trunc)
 }
 
 /// `$pow`; the result is an integer if both arguments are and it fits.
@@ -183,21 +173,32 @@ pub fn power(arguments: &[Value<'_>]) -> Outcome {
     else {
         return Ok(Value::Null);
     };
-    if base.as_f64() == Some(0.0) && exponent.as_f64().is_some_and(|number| number < 0.0) {
+    if !base.is_truthy() && exponent.as_f64().is_some_and(|number| number < 0.0) {
         let message = "$pow cannot take a base of 0 and a negative exponent";
         return Err(CommandError::location(28_764, message));
     }
+    if any_decimal(base, exponent) {
+        let power = decimal::power(to_decimal(base), to_decimal(exponent));
+        return Ok(Value::Decimal128(power));
+    }
     let doubles = matches!(base, Value::Double(_)) || matches!(exponent, Value::Double(_));
-    let power = exponent
-        .as_i64()
-        .and_then(|power| u32::try_from(power).ok());
-    if let (false, Some(number), Some(power)) = (doubles, base.as_i64(), power)
-        && let Some(result) = number.checked_pow(power)
+    if let (false, Some(number), Some(power)) = (doubles, base.as_i64(), exponent.as_i64())
+        && let Some(result) = integer_power(number, power)
     {
         let narrow = matches!(base, Value::Int32(_)) && matches!(exponent, Value::Int32(_));
         return Ok(integer(result, narrow));
     }
     Ok(as_doubles(base, exponent, f64::powf))
+}
+
+/// Returns a power if it is an integer that fits.
+fn integer_power(base: i64, exponent: i64) -> Option<i64> {
+    match base {
+        1 => Some(1),
+        -1 => Some(if exponent % 2 == 0 { 1 } else { -1 }),
+        0 if exponent > 0 => Some(0),
+        _ => base.checked_pow(u32::try_from(exponent).ok()?),
+    }
 }
 
 /// `$sqrt`
@@ -207,7 +208,7 @@ pub fn square_root(arguments: &[Value<'_>]) -> Outcome {
         code: 28_714,
         message: "$sqrt's argument must be greater than or equal to 0",
     };
-    real_in("$sqrt", arguments, f64::sqrt, &domain)
+    real_in("$sqrt", arguments, f64::sqrt, decimal::square_root, &domain)
 }
 
 /// `$ln`
@@ -217,7 +218,13 @@ pub fn natural_logarithm(arguments: &[Value<'_>]) -> Outcome {
         code: 28_766,
         message: "$ln's argument must be a positive number",
     };
-    real_in("$ln", arguments, f64::ln, &domain)
+    real_in(
+        "$ln",
+        arguments,
+        f64::ln,
+        decimal::natural_logarithm,
+        &domain,
+    )
 }
 
 /// `$log10`
@@ -227,7 +234,13 @@ pub fn decimal_logarithm(arguments: &[Value<'_>]) -> Outcome {
         code: 28_761,
         message: "$log10's argument must be a positive number",
     };
-    real_in("$log10", arguments, f64::log10, &domain)
+    real_in(
+        "$log10",
+        arguments,
+        f64::log10,
+        decimal::decimal_logarithm,
+        &domain,
+    )
 }
 
 /// `$log`
@@ -238,24 +251,45 @@ pub fn logarithm(arguments: &[Value<'_>]) -> Outcome {
     else {
         return Ok(Value::Null);
     };
-    let (number, base) = (number.as_f64().unwrap_or(0.0), base.as_f64().unwrap_or(0.0));
-    if number <= 0.0 {
+    let (real, real_base) = (number.as_f64().unwrap_or(0.0), base.as_f64().unwrap_or(0.0));
+    let positive =
+        |value: &Value<'_>| !value.as_f64().is_some_and(|real| real < 0.0) && value.is_truthy();
+    if !positive(number) {
         let message = format!("$log's argument must be a positive number, but is {number}");
         return Err(CommandError::location(28_758, message));
     }
-    if base <= 0.0 || base.ln() == 0.0 {
+    if !positive(base) || order::equal(base, &Value::Int32(1)) {
         let message =
             format!("$log's base must be a positive number not equal to 1, but is {base}");
         return Err(CommandError::location(28_759, message));
     }
-    Ok(Value::Double(number.ln() / base.ln()))
+    if any_decimal(number, base) {
+        let logarithm = |value| decimal::natural_logarithm(to_decimal(value));
+        let quotient = decimal::divide(logarithm(number), logarithm(base));
+        return Ok(Value::Decimal128(quotient));
+    }
+    Ok(Value::Double(real.ln() / real_base.ln()))
+}
+
+/// `$exp`
+pub fn exponential(arguments: &[Value<'_>]) -> Outcome {
+    if let Some(Value::Decimal128(number)) = one_number("$exp", arguments)? {
+        return Ok(Value::Decimal128(decimal::exponential(*number)));
+    }
+    real("$exp", arguments, f64::exp)
 }
 
 /// Computes a function of a double, such as `$sin`.
 pub fn real(name: &str, arguments: &[Value<'_>], compute: fn(f64) -> f64) -> Outcome {
-    let number = one_number(name, arguments)?;
-    let number = number.and_then(Value::as_f64);
-    Ok(number.map_or(Value::Null, |number| Value::Double(compute(number))))
+    match one_number(name, arguments)? {
+        None => Ok(Value::Null),
+        Some(Value::Decimal128(_)) => {
+            Err(CommandError::unsupported(format!("{name} of Decimal128")))
+        }
+        Some(number) => Ok(number
+            .as_f64()
+            .map_or(Value::Null, |number| Value::Double(compute(number)))),
+    }
 }
 
 /// `$rand`
@@ -271,20 +305,16 @@ pub fn extreme(arguments: &[Value<'_>], wanted: Ordering) -> Outcome {
         if !value.is_nullish() && best.as_ref().is_none_or(better) {
             best = Some(value.clone().into_owned());
         }
-        Ok(())
-    })?;
+    });
     Ok(best.unwrap_or(Value::Null))
 }
 
 /// Calls `take` with each argument, or with each element of a single array.
-pub fn each(
-    arguments: &[Value<'_>],
-    mut take: impl FnMut(&Value<'_>) -> Result<(), CommandError>,
-) -> Result<(), CommandError> {
-    if let [Value::Array(bytes)] = arguments {
-        return Doc::new(bytes).values().try_for_each(|value| take(&value));
+pub fn each(arguments: &[Value<'_>], mut take: impl FnMut(&Value<'_>)) {
+    match arguments {
+        [Value::Array(bytes)] => Doc::new(bytes).values().for_each(|value| take(&value)),
+        _ => arguments.iter().for_each(take),
     }
-    arguments.iter().try_for_each(take)
 }
 
 /// Returns a 32-bit integer if `narrow` is set and the number fits; otherwise a 64-bit one.
@@ -307,6 +337,7 @@ fn as_doubles(
 fn shift_date(date: i64, by: &Value<'_>, shift: fn(i64, i64) -> Option<i64>) -> Outcome {
     let milliseconds = match by {
         Value::Double(number) => integer_of(number.round()),
+        Value::Decimal128(number) => decimal::whole(*number, To::Nearest).to_i64(),
         other => other.as_i64(),
     };
     let shifted = milliseconds.and_then(|milliseconds| shift(date, milliseconds));
@@ -316,17 +347,20 @@ fn shift_date(date: i64, by: &Value<'_>, shift: fn(i64, i64) -> Option<i64>) -> 
 }
 
 /// Returns the argument, a number; `None` if it is null or missing.
-fn one_number<'v, 'a>(
+pub fn one_number<'v, 'a>(
     name: &str,
     arguments: &'v [Value<'a>],
 ) -> Result<Option<&'v Value<'a>>, CommandError> {
     match arguments.first() {
         None => Ok(None),
         Some(value) if value.is_nullish() => Ok(None),
-        Some(Value::Decimal128(_)) => Err(CommandError::unsupported("arithmetic with Decimal128")),
         Some(value) if value.is_number() => Ok(Some(value)),
         Some(value) => Err(CommandError::location(
-            28_765,
+            if matches!(name, "$round" | "$trunc") {
+                51_081
+            } else {
+                28_765
+            },
             format!(
                 "{name} only supports numeric types, not {}",
                 value.kind().alias()
@@ -350,79 +384,29 @@ fn two_numbers<'v, 'a>(
         let message = message(left.kind().alias(), right.kind().alias());
         return Err(CommandError::type_mismatch(message));
     }
-    if matches!(left, Value::Decimal128(_)) || matches!(right, Value::Decimal128(_)) {
-        return Err(CommandError::unsupported("arithmetic with Decimal128"));
-    }
     Ok(Some((left, right)))
 }
 
-fn whole(name: &str, arguments: &[Value<'_>], compute: fn(f64) -> f64) -> Outcome {
-    Ok(match one_number(name, arguments)? {
-        None => Value::Null,
-        Some(Value::Double(number)) => Value::Double(compute(*number)),
-        Some(value) => value.clone().into_owned(),
-    })
-}
-
-/// Computes a function of a double that is not defined for all numbers.
+/// Computes a function that is not defined for all numbers.
 fn real_in(
     name: &str,
     arguments: &[Value<'_>],
     compute: fn(f64) -> f64,
+    decimal: fn(Decimal128) -> Decimal128,
     domain: &Domain,
 ) -> Outcome {
-    let Some(number) = one_number(name, arguments)?.and_then(Value::as_f64) else {
+    let Some(value) = one_number(name, arguments)? else {
         return Ok(Value::Null);
     };
-    if !number.is_nan() && !(domain.contains)(number) {
-        let message = format!("{}, but is {number}", domain.message);
+    let number = value.as_f64().unwrap_or(f64::NAN);
+    // The least decimals are 0 as doubles.
+    let contained = (domain.contains)(number) || number == 0.0 && value.is_truthy();
+    if !number.is_nan() && !contained {
+        let message = format!("{}, but is {value}", domain.message);
         return Err(CommandError::location(domain.code, message));
     }
-    Ok(Value::Double(compute(number)))
-}
-
-/// Rounds to a number of decimal places; a negative number rounds before the decimal point.
-fn to_place(name: &str, arguments: &[Value<'_>], compute: fn(f64) -> f64) -> Outcome {
-    let Some(value) = one_number(name, arguments.get(..1).unwrap_or_default())? else {
-        return Ok(Value::Null);
-    };
-    let place = match arguments.get(1) {
-        None => 0,
-        Some(place) if place.is_nullish() => return Ok(Value::Null),
-        Some(place) => place
-            .as_i64()
-            .and_then(|place| i32::try_from(place).ok())
-            .filter(|place| (-20..=100).contains(place))
-            .ok_or_else(|| {
-                let message = format!("{name} requires a precision from -20 to 100");
-                CommandError::location(51_083, message)
-            })?,
-    };
-    Ok(match *value {
-        Value::Double(number) => Value::Double(round_double(number, place, compute)),
-        Value::Int32(_) | Value::Int64(_) if place < 0 => {
-            let number = value.as_f64().unwrap_or_default();
-            let rounded = integer_of(round_double(number, place, compute)).unwrap_or_default();
-            integer(rounded, matches!(value, Value::Int32(_)))
-        }
-        _ => value.clone().into_owned(),
+    Ok(match value {
+        Value::Decimal128(number) => Value::Decimal128(decimal(*number)),
+        _ => Value::Double(compute(number)),
     })
-}
-
-fn round_double(number: f64, place: i32, compute: fn(f64) -> f64) -> f64 {
-    let scale = 10_f64.powi(place.abs());
-    let scaled = if place >= 0 {
-        number * scale
-    } else {
-        number / scale
-    };
-    if !scaled.is_finite() {
-        return number;
-    }
-    let rounded = compute(scaled);
-    if place >= 0 {
-        rounded / scale
-    } else {
-        rounded * scale
-    }
 }

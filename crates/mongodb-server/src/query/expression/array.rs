@@ -134,11 +134,15 @@ pub fn index_of(arguments: &[Value<'_>]) -> Outcome {
 /// Reads the start or the end of a search.
 pub fn bound(name: &str, value: Option<&Value<'_>>) -> Result<Option<usize>, CommandError> {
     let Some(value) = value else { return Ok(None) };
-    let number = value
-        .as_i64()
-        .and_then(|number| usize::try_from(number).ok());
-    number.map(Some).ok_or_else(|| {
-        let message = format!("{name} requires a nonnegative whole number, found: {value}");
+    let whole = value.as_i64().and_then(|number| i32::try_from(number).ok());
+    let whole = whole.ok_or_else(|| {
+        let message =
+            format!("{name} requires an integral starting or ending index, found: {value}");
+        CommandError::location(40_096, message)
+    })?;
+    usize::try_from(whole).map(Some).map_err(|_negative| {
+        let message =
+            format!("{name} requires a nonnegative starting or ending index, found: {value}");
         CommandError::location(40_097, message)
     })
 }
@@ -310,13 +314,37 @@ pub fn zip(arguments: &[Value<'_>]) -> Outcome {
     let [inputs, longest, defaults] = arguments else {
         return Ok(Value::Null);
     };
-    let wrong = |message: &str| CommandError::location(34_461, message.to_owned());
+    let wrong = |code: i32, message: &str| CommandError::location(code, message.to_owned());
+    let longest = match longest {
+        Value::Undefined => false,
+        Value::Bool(longest) => *longest,
+        _ => return Err(wrong(34_463, "useLongestLength must be a bool")),
+    };
+    let defaults: Vec<Value<'_>> = match defaults {
+        Value::Undefined => Vec::new(),
+        Value::Array(bytes) if Doc::new(bytes).is_empty() => Vec::new(),
+        Value::Array(bytes) if longest => Doc::new(bytes).values().collect(),
+        Value::Array(_) => {
+            let message = "cannot specify defaults unless useLongestLength is true";
+            return Err(wrong(34_466, message));
+        }
+        _ => return Err(wrong(34_462, "defaults must be an array of expressions")),
+    };
     let inputs = match inputs {
         value if value.is_nullish() => return Ok(Value::Null),
         value => value
             .as_array()
-            .ok_or_else(|| wrong("inputs must be an array of expressions"))?,
+            .ok_or_else(|| wrong(34_461, "inputs must be an array of expressions"))?,
     };
+    if inputs.is_empty() {
+        return Err(wrong(34_465, "$zip requires at least one input array"));
+    }
+    if !defaults.is_empty() && defaults.len() != inputs.len() {
+        return Err(wrong(
+            34_467,
+            "defaults and inputs must have the same length",
+        ));
+    }
     let mut columns = Vec::new();
     for input in inputs.values() {
         if input.is_nullish() {
@@ -326,18 +354,15 @@ pub fn zip(arguments: &[Value<'_>]) -> Outcome {
             let items = items.values().map(Value::into_owned);
             items.collect::<Vec<_>>()
         });
-        columns.push(column.ok_or_else(|| wrong("$zip found a non-array expression in input"))?);
+        let column =
+            column.ok_or_else(|| wrong(34_468, "$zip found a non-array expression in input"));
+        columns.push(column?);
     }
     let lengths = || columns.iter().map(Vec::len);
-    let rows = if longest.is_truthy() {
+    let rows = if longest {
         lengths().max()
     } else {
         lengths().min()
-    };
-    let defaults: Vec<Value<'_>> = match defaults.as_array() {
-        Some(defaults) if defaults.len() == columns.len() => defaults.values().collect(),
-        Some(_) => return Err(wrong("defaults and inputs must have the same length")),
-        None => Vec::new(),
     };
     let mut zipped = ArrayBuilder::default();
     for row in 0..rows.unwrap_or(0) {

@@ -1,11 +1,12 @@
 //! Conversions between types.
 
 use crate::bson::value::integer_of;
-use crate::bson::{Kind, ObjectId, Value, shell};
+use crate::bson::{Decimal128, Kind, ObjectId, Value};
 use crate::error::CommandError;
-use crate::query::expression::date_parts;
+use crate::query::decimal::{self, To};
 use crate::query::expression::function::Outcome;
-use crate::query::expression::values::null_if_missing;
+use crate::query::expression::{date_parts, date_text, number_text};
+use crate::query::number;
 
 /// `$type`
 pub fn type_of(arguments: &[Value<'_>]) -> Outcome {
@@ -25,23 +26,36 @@ pub fn is_number(arguments: &[Value<'_>]) -> Outcome {
 pub fn convert(arguments: &[Value<'_>]) -> Outcome {
     let argument = |index: usize| arguments.get(index).unwrap_or(&Value::Undefined);
     let (input, to) = (argument(0), argument(1));
-    let (on_error, on_null) = (argument(2), argument(3));
-    if input.is_nullish() {
-        return Ok(null_if_missing(on_null.clone().into_owned()));
-    }
     let kind = match to {
+        to if to.is_nullish() => return Ok(Value::Null),
         Value::String(name) => name.as_ref().to_owned(),
-        number => number
-            .as_i64()
-            .and_then(|number| i32::try_from(number).ok())
-            .and_then(Kind::from_number)
-            .map(|kind| kind.alias().to_owned())
-            .unwrap_or_default(),
+        number if number.is_number() => {
+            let code = number.as_i64();
+            let code = code.ok_or_else(|| {
+                let message = "In $convert, numeric 'to' argument is not an integer";
+                CommandError::failed_to_parse(message)
+            })?;
+            let kind = i32::try_from(code).ok().and_then(Kind::from_number);
+            let kind = kind.ok_or_else(|| {
+                CommandError::failed_to_parse(format!(
+                    "In $convert, numeric value for 'to' does not correspond to a BSON type: {code}"
+                ))
+            })?;
+            kind.alias().to_owned()
+        }
+        other => {
+            return Err(CommandError::failed_to_parse(format!(
+                "$convert's 'to' argument must be a string or number, but is {}",
+                other.kind().alias()
+            )));
+        }
     };
-    match convert_to(std::slice::from_ref(input), &kind) {
-        Err(_) if !matches!(on_error, Value::Undefined) => Ok(on_error.clone().into_owned()),
-        outcome => outcome,
+    if Kind::from_alias(&kind).is_none() {
+        return Err(CommandError::bad_value(format!(
+            "Unknown type name: {kind}"
+        )));
     }
+    convert_to(std::slice::from_ref(input), &kind)
 }
 
 /// `$toInt` and the other conversions to a fixed type.
@@ -50,11 +64,13 @@ pub fn convert_to(arguments: &[Value<'_>], kind: &str) -> Outcome {
         return Ok(Value::Null);
     };
     let converted = match kind {
-        "int" => to_whole(value)?
+        "int" if matches!(value, Value::DateTime(_)) => None,
+        "int" => to_whole(value)
             .and_then(|number| i32::try_from(number).ok())
             .map(Value::Int32),
-        "long" => to_whole(value)?.map(Value::Int64),
-        "double" => to_double(value)?.map(Value::Double),
+        "long" => to_whole(value).map(Value::Int64),
+        "double" => to_double(value).map(Value::Double),
+        "decimal" => to_decimal(value).map(Value::Decimal128),
         "bool" => Some(Value::Bool(match value {
             Value::String(_) | Value::DateTime(_) | Value::ObjectId(_) => true,
             other => other.is_truthy(),
@@ -66,11 +82,7 @@ pub fn convert_to(arguments: &[Value<'_>], kind: &str) -> Outcome {
             Value::String(text) => ObjectId::from_hex(text).map(Value::ObjectId),
             _ => None,
         },
-        "decimal" => return Err(CommandError::unsupported("conversion to Decimal128")),
-        _ => {
-            let message = format!("Unknown type name: {kind}");
-            return Err(CommandError::bad_value(message));
-        }
+        _ => None,
     };
     converted.ok_or_else(|| {
         CommandError::conversion_failure(format!(
@@ -87,7 +99,7 @@ pub fn text_of(value: &Value<'_>) -> Option<String> {
         Value::String(text) => text.as_ref().to_owned(),
         Value::Int32(number) => number.to_string(),
         Value::Int64(number) => number.to_string(),
-        Value::Double(number) => double_text(*number),
+        Value::Double(number) => number_text::shortest(*number),
         Value::Decimal128(number) => number.to_string(),
         Value::Bool(value) => value.to_string(),
         Value::ObjectId(id) => id.to_string(),
@@ -96,57 +108,56 @@ pub fn text_of(value: &Value<'_>) -> Option<String> {
     })
 }
 
-/// Converts a double to text, without `.0` for whole numbers.
-fn double_text(number: f64) -> String {
-    if number.is_nan() {
-        return "NaN".to_owned();
-    }
-    if number.is_infinite() {
-        return if number > 0.0 {
-            "Infinity"
-        } else {
-            "-Infinity"
-        }
-        .to_owned();
-    }
-    let text = shell::double_text(number);
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-}
-
-fn to_whole(value: &Value<'_>) -> Result<Option<i64>, CommandError> {
-    Ok(match value {
+/// Converts to an integer; a fraction is cut off.
+fn to_whole(value: &Value<'_>) -> Option<i64> {
+    match value {
         Value::Bool(value) => Some(i64::from(*value)),
         Value::Double(number) => integer_of(number.trunc()),
         Value::DateTime(milliseconds) => Some(*milliseconds),
         Value::String(text) => text.parse().ok(),
-        Value::Decimal128(_) => {
-            return Err(CommandError::unsupported("arithmetic with Decimal128"));
-        }
+        Value::Decimal128(number) => decimal::whole(*number, To::Zero).to_i64(),
         other => other.as_i64(),
-    })
+    }
 }
 
-fn to_double(value: &Value<'_>) -> Result<Option<f64>, CommandError> {
-    Ok(match value {
+fn to_double(value: &Value<'_>) -> Option<f64> {
+    match value {
         Value::Bool(value) => Some(f64::from(u8::from(*value))),
         Value::DateTime(milliseconds) => Some(*milliseconds as f64),
-        Value::String(text) => text.parse().ok(),
-        Value::Decimal128(_) => {
-            return Err(CommandError::unsupported("arithmetic with Decimal128"));
+        Value::String(text) => {
+            let number: f64 = text.parse().ok()?;
+            // Digits that do not fit are an error, a word for infinity is not.
+            let digits = text.contains(|letter: char| letter.is_ascii_digit());
+            (number.is_finite() || !digits).then_some(number)
+        }
+        Value::Decimal128(number) => {
+            let converted = number.to_f64();
+            let overflow = converted.is_infinite() && !number.is_infinite();
+            (!overflow).then_some(converted)
         }
         other => other.as_f64(),
-    })
+    }
+}
+
+fn to_decimal(value: &Value<'_>) -> Option<Decimal128> {
+    match value {
+        Value::Bool(value) => Some(Decimal128::from_i64(i64::from(*value))),
+        Value::DateTime(milliseconds) => Some(Decimal128::from_i64(*milliseconds)),
+        Value::String(text) => decimal::parse(text),
+        number if number.is_number() => Some(number::to_decimal(number)),
+        _ => None,
+    }
 }
 
 fn to_date(value: &Value<'_>) -> Option<i64> {
     match value {
         Value::DateTime(milliseconds) | Value::Int64(milliseconds) => Some(*milliseconds),
-        Value::Double(milliseconds) => integer_of(milliseconds.trunc()),
-        Value::ObjectId(id) => Some(i64::from(id.seconds()) * 1_000),
+        Value::Double(_) | Value::Decimal128(_) => to_whole(value),
+        Value::ObjectId(id) => Some(i64::from(id.seconds().cast_signed()) * 1_000),
         Value::Timestamp(stamp) => i64::try_from(stamp >> 32)
             .ok()
             .map(|seconds| seconds * 1_000),
-        Value::String(text) => date_parts::parse_iso(text),
+        Value::String(text) => date_text::instant(text),
         _ => None,
     }
 }

@@ -1,73 +1,28 @@
-//! Functions of dates.
+//! Functions that take dates apart, build them and convert them to text and back.
 
-use chrono::{
-    Datelike as _, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _, Weekday,
-};
+use chrono::{Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _, Weekday};
 
 use crate::bson::{Builder, Value};
 use crate::error::CommandError;
-use crate::query::expression::date_parts::{self, Offset, week_of_year};
+use crate::query::expression::date_parts::{self, Read, week_of_year};
+use crate::query::expression::date_text;
+use crate::query::expression::date_zone::Zone;
 use crate::query::expression::function::Outcome;
-use crate::query::expression::values::null_if_missing;
 
 /// Milliseconds per day.
 const DAY: i64 = 86_400_000;
 
-/// A unit of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    /// A number of months.
-    Months(i32),
-    /// A number of milliseconds.
-    Milliseconds(i64),
-    /// A week, whose first day is an argument.
-    Week,
-}
-
-impl Unit {
-    fn parse(value: &Value<'_>) -> Result<Option<Self>, CommandError> {
-        let Some(name) = value.as_str() else {
-            return if value.is_nullish() {
-                Ok(None)
-            } else {
-                let message = "requires 'unit' to be a string";
-                Err(CommandError::location(5_439_013, message))
-            };
-        };
-        Ok(Some(match name {
-            "year" => Self::Months(12),
-            "quarter" => Self::Months(3),
-            "month" => Self::Months(1),
-            "week" => Self::Week,
-            "day" => Self::Milliseconds(DAY),
-            "hour" => Self::Milliseconds(DAY / 24),
-            "minute" => Self::Milliseconds(60_000),
-            "second" => Self::Milliseconds(1_000),
-            "millisecond" => Self::Milliseconds(1),
-            _ => {
-                let message = format!("unknown time unit value: {name}");
-                return Err(CommandError::failed_to_parse(message));
-            }
-        }))
-    }
-}
-
-/// `$year` and the other parts, of a date or of `{ date, timezone }`.
+/// `$year` and the other parts of a date.
 pub fn part(name: &str, arguments: &[Value<'_>]) -> Outcome {
-    let Some(argument) = arguments.first() else {
+    let [date, timezone] = arguments else {
         return Ok(Value::Null);
     };
-    let (date, offset) = match argument.as_document() {
-        Some(doc) => (
-            doc.get("date").unwrap_or(Value::Undefined),
-            Offset::parse_argument(doc.get("timezone").as_ref())?,
-        ),
-        None => (argument.clone(), Some(Offset(0))),
-    };
-    let (Some(milliseconds), Some(offset)) = (milliseconds(&date)?, offset) else {
+    let (Some(milliseconds), Some(zone)) =
+        (instant_of(date, 16_006)?, Zone::parse_argument(timezone)?)
+    else {
         return Ok(Value::Null);
     };
-    let local = local(milliseconds, offset)?;
+    let local = local(milliseconds, zone)?;
     let number = match name {
         "$year" => local.year(),
         "$month" => local.month().cast_signed(),
@@ -88,18 +43,19 @@ pub fn part(name: &str, arguments: &[Value<'_>]) -> Outcome {
 
 /// `$dateToString`
 pub fn to_string(arguments: &[Value<'_>]) -> Outcome {
-    let [date, pattern, timezone, on_null] = arguments else {
+    let [date, pattern, timezone, _on_null] = arguments else {
         return Ok(Value::Null);
     };
-    let (Some(milliseconds), Some(offset)) =
-        (milliseconds(date)?, Offset::parse_argument(Some(timezone))?)
-    else {
-        return Ok(null_if_missing(on_null.clone().into_owned()));
+    if let Value::String(pattern) = pattern {
+        date_parts::check_format(pattern, date_parts::FORMAT)?;
+    }
+    let zone = Zone::parse_argument(timezone)?;
+    let (Some(milliseconds), Some(zone)) = (instant_of(date, 16_006)?, zone) else {
+        return Ok(Value::Null);
     };
-    let zoned = !matches!(timezone, Value::Undefined);
     let pattern = match pattern {
-        Value::Undefined if zoned => "%Y-%m-%dT%H:%M:%S.%L",
-        Value::Undefined => "%Y-%m-%dT%H:%M:%S.%LZ",
+        Value::Undefined if zone == Zone::UTC => "%Y-%m-%dT%H:%M:%S.%LZ",
+        Value::Undefined => "%Y-%m-%dT%H:%M:%S.%L",
         Value::Null => return Ok(Value::Null),
         Value::String(pattern) => pattern.as_ref(),
         _ => {
@@ -107,34 +63,58 @@ pub fn to_string(arguments: &[Value<'_>]) -> Outcome {
             return Err(CommandError::location(18_533, message));
         }
     };
-    let local = local(milliseconds, offset)?;
-    date_parts::format(local, pattern, offset).map(Value::from)
+    let offset = zone.offset_at(milliseconds).ok_or_else(out_of_range)?;
+    date_parts::format(local(milliseconds, zone)?, pattern, offset).map(Value::from)
 }
 
-/// `$dateFromString`, for ISO 8601 without a format.
+/// `$dateFromString`
 pub fn from_string(arguments: &[Value<'_>]) -> Outcome {
-    let [text, format, timezone, on_error, on_null] = arguments else {
+    let [text, format, timezone, ..] = arguments else {
+        return Ok(Value::Null);
+    };
+    let pattern = match format {
+        Value::Undefined => None,
+        Value::Null => return Ok(Value::Null),
+        Value::String(pattern) => {
+            date_parts::check_format(pattern, date_parts::READ)?;
+            Some(pattern.as_ref())
+        }
+        other => {
+            let kind = other.kind().alias();
+            let message =
+                format!("$dateFromString requires that 'format' be a string, found: {kind}");
+            return Err(CommandError::location(40_684, message));
+        }
+    };
+    let Some(zone) = Zone::parse_argument(timezone)? else {
         return Ok(Value::Null);
     };
     if text.is_nullish() {
-        return Ok(null_if_missing(on_null.clone().into_owned()));
+        return Ok(Value::Null);
     }
-    if !matches!(format, Value::Undefined) {
-        return Err(CommandError::unsupported(
-            "the argument 'format' of $dateFromString",
+    let zoned = !matches!(timezone, Value::Undefined);
+    let failed = |what: &str| {
+        CommandError::conversion_failure(format!("Error parsing date string {text}{what}"))
+    };
+    let given = text.as_str().ok_or_else(|| {
+        let kind = text.kind().alias();
+        CommandError::conversion_failure(format!(
+            "$dateFromString requires that 'dateString' be a string, found: {kind}"
+        ))
+    })?;
+    let read: Option<Read> = match pattern {
+        Some(pattern) => date_parts::read(given, pattern),
+        None => date_text::read(given),
+    };
+    let read = read.ok_or_else(|| failed(""))?;
+    if zoned && read.zone.is_some() {
+        return Err(failed(
+            "; you cannot pass in a date/time string with time zone information together with a \
+             timezone argument",
         ));
     }
-    let Some(offset) = Offset::parse_argument(Some(timezone))? else {
-        return Ok(Value::Null);
-    };
-    let parsed = text.as_str().and_then(date_parts::parse_iso);
-    match parsed {
-        Some(milliseconds) => Ok(Value::DateTime(milliseconds - offset.0)),
-        None if !matches!(on_error, Value::Undefined) => Ok(on_error.clone().into_owned()),
-        None => Err(CommandError::conversion_failure(format!(
-            "Error parsing date string {text}"
-        ))),
-    }
+    let instant = read.zone.unwrap_or(zone).instant(read.local);
+    instant.map(Value::DateTime).ok_or_else(out_of_range)
 }
 
 /// `$dateFromParts`; a part that exceeds its range carries over.
@@ -148,58 +128,107 @@ pub fn from_parts(arguments: &[Value<'_>]) -> Outcome {
         second,
         millisecond,
         timezone,
+        iso_year,
+        iso_week,
+        iso_day,
     ] = arguments
     else {
         return Ok(Value::Null);
     };
-    let parts = [
-        part_or(year, 1970)?,
-        part_or(month, 1)?,
-        part_or(day, 1)?,
-        part_or(hour, 0)?,
-        part_or(minute, 0)?,
-        part_or(second, 0)?,
-        part_or(millisecond, 0)?,
+    let by_week = !matches!(iso_year, Value::Undefined);
+    let dates = if by_week {
+        [
+            part_or("isoWeekYear", iso_year, 1970)?,
+            part_or("isoWeek", iso_week, 1)?,
+            part_or("isoDayOfWeek", iso_day, 1)?,
+        ]
+    } else {
+        [
+            part_or("year", year, 1970)?,
+            part_or("month", month, 1)?,
+            part_or("day", day, 1)?,
+        ]
+    };
+    let times = [
+        part_or("hour", hour, 0)?,
+        part_or("minute", minute, 0)?,
+        part_or("second", second, 0)?,
+        part_or("millisecond", millisecond, 0)?,
     ];
-    let [
-        Some(year),
-        Some(month),
-        Some(day),
-        Some(hour),
-        Some(minute),
-        Some(second),
-        Some(milli),
-    ] = parts
+    let zone = Zone::parse_argument(timezone)?;
+    let (
+        [Some(year), Some(month), Some(day)],
+        [Some(hour), Some(minute), Some(second), Some(milli)],
+        Some(zone),
+    ) = (dates, times, zone)
     else {
         return Ok(Value::Null);
     };
-    let Some(offset) = Offset::parse_argument(Some(timezone))? else {
-        return Ok(Value::Null);
+    check_range(
+        if by_week { "isoWeekYear" } else { "year" },
+        year,
+        1..=9_999,
+        40_523,
+    )?;
+    for (name, value) in [
+        ("month", month),
+        ("day", day),
+        ("hour", hour),
+        ("minute", minute),
+    ] {
+        check_range(name, value, -32_768..=32_767, 31_034)?;
+    }
+    let start = if by_week {
+        first_of_week(year, month)
+    } else {
+        first_of_month(year, month)
     };
-    let start = first_of_month(year, month)
-        .and_then(|first| offset.instant(first.and_time(NaiveTime::MIN)));
-    let rest = (day - 1)
-        .checked_mul(DAY)
-        .and_then(|sum| sum.checked_add(hour.checked_mul(DAY / 24)?))
-        .and_then(|sum| sum.checked_add(minute.checked_mul(60_000)?))
-        .and_then(|sum| sum.checked_add(second.checked_mul(1_000)?))
-        .and_then(|sum| sum.checked_add(milli));
-    let total = start
-        .zip(rest)
-        .and_then(|(start, rest)| start.checked_add(rest));
-    total.map(Value::DateTime).ok_or_else(out_of_range)
+    let local = start.and_then(|start| carried(start, day, [hour, minute, second, milli]));
+    let instant = local.and_then(|local| zone.instant(local));
+    instant.map(Value::DateTime).ok_or_else(out_of_range)
 }
 
-/// Reads a part of a date; `None` if it is null.
-fn part_or(value: &Value<'_>, missing: i64) -> Result<Option<i64>, CommandError> {
+/// Adds days, counted from 1, and the parts of a time, which may exceed their ranges.
+fn carried(start: NaiveDate, day: i64, time: [i64; 4]) -> Option<NaiveDateTime> {
+    let units = [DAY / 24, 60_000, 1_000, 1];
+    let mut sum = (day - 1).checked_mul(DAY)?;
+    for (count, unit) in time.into_iter().zip(units) {
+        sum = sum.checked_add(count.checked_mul(unit)?)?;
+    }
+    let start = start.and_time(NaiveTime::MIN);
+    start.checked_add_signed(chrono::TimeDelta::try_milliseconds(sum)?)
+}
+
+/// Reads a part of a date, which has a default if it is omitted; `None` if it is null or missing.
+fn part_or(name: &str, value: &Value<'_>, omitted: i64) -> Result<Option<i64>, CommandError> {
     match value {
-        Value::Undefined => Ok(Some(missing)),
+        Value::Undefined => Ok(Some(omitted)),
         Value::Null => Ok(None),
         value => value.as_i64().map(Some).ok_or_else(|| {
-            let message = format!("$dateFromParts needs whole numbers, found {value}");
+            let message = format!(
+                "'{name}' must evaluate to an integer, found {} with value {value}",
+                value.kind().alias()
+            );
             CommandError::location(40_515, message)
         }),
     }
+}
+
+fn check_range(
+    name: &str,
+    value: i64,
+    range: std::ops::RangeInclusive<i64>,
+    code: i32,
+) -> Result<(), CommandError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let message = format!(
+        "'{name}' must evaluate to an integer in the range {} to {}, found {value}",
+        range.start(),
+        range.end()
+    );
+    Err(CommandError::location(code, message))
 }
 
 /// Returns the first day of a month; months beyond 1 to 12 carry over to the year.
@@ -210,18 +239,33 @@ fn first_of_month(year: i64, month: i64) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year, month, 1)
 }
 
+/// Returns the Monday of an ISO week; weeks beyond those of the year carry over.
+fn first_of_week(year: i64, week: i64) -> Option<NaiveDate> {
+    let first = NaiveDate::from_isoywd_opt(i32::try_from(year).ok()?, 1, Weekday::Mon)?;
+    first.checked_add_signed(chrono::TimeDelta::try_weeks(week - 1)?)
+}
+
 /// `$dateToParts`
 pub fn to_parts(arguments: &[Value<'_>]) -> Outcome {
     let [date, timezone, iso] = arguments else {
         return Ok(Value::Null);
     };
-    let (Some(milliseconds), Some(offset)) =
-        (milliseconds(date)?, Offset::parse_argument(Some(timezone))?)
-    else {
+    let iso = match iso {
+        Value::Undefined => false,
+        Value::Null => return Ok(Value::Null),
+        Value::Bool(iso) => *iso,
+        other => {
+            let kind = other.kind().alias();
+            let message = format!("iso8601 must evaluate to a bool, found {kind}");
+            return Err(CommandError::location(40_521, message));
+        }
+    };
+    let zone = Zone::parse_argument(timezone)?;
+    let (Some(milliseconds), Some(zone)) = (instant_of(date, 16_006)?, zone) else {
         return Ok(Value::Null);
     };
-    let local = local(milliseconds, offset)?;
-    let parts = if iso.is_truthy() {
+    let local = local(milliseconds, zone)?;
+    let parts = if iso {
         Builder::new()
             .int32("isoWeekYear", local.iso_week().year())
             .int32("isoWeek", local.iso_week().week().cast_signed())
@@ -246,180 +290,28 @@ pub fn to_parts(arguments: &[Value<'_>]) -> Outcome {
     Ok(Value::Document(parts.finish().into()))
 }
 
-/// `$dateAdd`
-pub fn add(arguments: &[Value<'_>]) -> Outcome {
-    shift(arguments, 1)
+/// Returns the local date and time at an instant.
+pub fn local(milliseconds: i64, zone: Zone) -> Result<NaiveDateTime, CommandError> {
+    zone.local(milliseconds).ok_or_else(out_of_range)
 }
 
-/// `$dateSubtract`
-pub fn subtract(arguments: &[Value<'_>]) -> Outcome {
-    shift(arguments, -1)
-}
-
-fn shift(arguments: &[Value<'_>], sign: i64) -> Outcome {
-    let [date, unit, amount, timezone] = arguments else {
-        return Ok(Value::Null);
-    };
-    let (Some(milliseconds), Some(unit), Some(offset)) = (
-        milliseconds(date)?,
-        Unit::parse(unit)?,
-        Offset::parse_argument(Some(timezone))?,
-    ) else {
-        return Ok(Value::Null);
-    };
-    if amount.is_nullish() {
-        return Ok(Value::Null);
-    }
-    let amount = amount
-        .as_i64()
-        .and_then(|amount| amount.checked_mul(sign))
-        .ok_or_else(|| {
-            let message = "expects integer amount of time units";
-            CommandError::location(5_166_405, message)
-        })?;
-    let shifted = match unit {
-        Unit::Milliseconds(unit) => unit
-            .checked_mul(amount)
-            .and_then(|by| milliseconds.checked_add(by)),
-        Unit::Week => (7 * DAY)
-            .checked_mul(amount)
-            .and_then(|by| milliseconds.checked_add(by)),
-        Unit::Months(unit) => {
-            let local = local(milliseconds, offset)?;
-            let months = amount.checked_mul(i64::from(unit));
-            let months = months.and_then(|months| i32::try_from(months).ok());
-            let moved = months.and_then(|months| {
-                if months < 0 {
-                    local.checked_sub_months(Months::new(months.unsigned_abs()))
-                } else {
-                    local.checked_add_months(Months::new(months.unsigned_abs()))
-                }
-            });
-            moved.and_then(|moved| offset.instant(moved))
-        }
-    };
-    shifted.map(Value::DateTime).ok_or_else(out_of_range)
-}
-
-/// `$dateDiff`: the number of unit boundaries between two dates.
-pub fn difference(arguments: &[Value<'_>]) -> Outcome {
-    let [start, end, unit, timezone, start_of_week] = arguments else {
-        return Ok(Value::Null);
-    };
-    let (Some(start), Some(end), Some(unit), Some(offset)) = (
-        milliseconds(start)?,
-        milliseconds(end)?,
-        Unit::parse(unit)?,
-        Offset::parse_argument(Some(timezone))?,
-    ) else {
-        return Ok(Value::Null);
-    };
-    let count = |milliseconds: i64| -> Result<i64, CommandError> {
-        let local = local(milliseconds, offset)?;
-        let since = local.and_utc().timestamp_millis();
-        Ok(match unit {
-            Unit::Milliseconds(unit) => since.div_euclid(unit),
-            Unit::Months(unit) => months_of(local).div_euclid(i64::from(unit)),
-            Unit::Week => {
-                let first = weekday(start_of_week)?;
-                let days = i64::from(local.weekday().days_since(first));
-                (since.div_euclid(DAY) - days).div_euclid(7)
-            }
-        })
-    };
-    Ok(Value::Int64(count(end)? - count(start)?))
-}
-
-/// `$dateTrunc`: the start of the unit, or of the bin of units, that contains a date.
-pub fn truncate(arguments: &[Value<'_>]) -> Outcome {
-    let [date, unit, size, timezone, start_of_week] = arguments else {
-        return Ok(Value::Null);
-    };
-    let (Some(milliseconds), Some(unit), Some(offset)) = (
-        milliseconds(date)?,
-        Unit::parse(unit)?,
-        Offset::parse_argument(Some(timezone))?,
-    ) else {
-        return Ok(Value::Null);
-    };
-    let size = match size {
-        Value::Undefined => 1,
-        Value::Null => return Ok(Value::Null),
-        value => value.as_i64().filter(|&size| size > 0).ok_or_else(|| {
-            let message = "$dateTrunc requires 'binSize' to be a positive whole number";
-            CommandError::location(5_439_017, message)
-        })?,
-    };
-    let local = local(milliseconds, offset)?;
-    let reference = NaiveDate::from_ymd_opt(2000, 1, 1).ok_or_else(out_of_range)?;
-    let start = match unit {
-        Unit::Months(months) => {
-            let bin = size
-                .checked_mul(i64::from(months))
-                .ok_or_else(out_of_range)?;
-            let since = months_of(local) - months_of(reference.and_time(NaiveTime::MIN));
-            let months = 24_000 + since.div_euclid(bin) * bin;
-            let year = i32::try_from(months.div_euclid(12)).map_err(|_large| out_of_range())?;
-            let month = u32::try_from(months.rem_euclid(12)).unwrap_or_default() + 1;
-            NaiveDate::from_ymd_opt(year, month, 1).map(|date| date.and_time(NaiveTime::MIN))
-        }
-        Unit::Milliseconds(_) | Unit::Week => {
-            let (bin, reference) = match unit {
-                Unit::Milliseconds(unit) => (unit, reference),
-                _ => (7 * DAY, first_weekday(reference, weekday(start_of_week)?)),
-            };
-            let bin = bin.checked_mul(size).ok_or_else(out_of_range)?;
-            let reference = reference
-                .and_time(NaiveTime::MIN)
-                .and_utc()
-                .timestamp_millis();
-            let since = local.and_utc().timestamp_millis() - reference;
-            Offset(0).local(reference + since.div_euclid(bin) * bin)
-        }
-    };
-    let instant = start.and_then(|start| offset.instant(start));
-    instant.map(Value::DateTime).ok_or_else(out_of_range)
-}
-
-/// Returns the first day on or after a date that is the given weekday.
-fn first_weekday(date: NaiveDate, wanted: Weekday) -> NaiveDate {
-    let days = wanted.days_since(date.weekday());
-    date.checked_add_days(Days::new(u64::from(days)))
-        .unwrap_or(date)
-}
-
-fn months_of(local: NaiveDateTime) -> i64 {
-    i64::from(local.year()) * 12 + i64::from(local.month0())
-}
-
-fn weekday(name: &Value<'_>) -> Result<Weekday, CommandError> {
-    match name {
-        Value::String(name) => name.parse().map_err(|_unknown| {
-            CommandError::failed_to_parse(format!("unknown day of week value: {name}"))
-        }),
-        _ => Ok(Weekday::Sun),
-    }
-}
-
-fn local(milliseconds: i64, offset: Offset) -> Result<NaiveDateTime, CommandError> {
-    offset.local(milliseconds).ok_or_else(out_of_range)
-}
-
-fn out_of_range() -> CommandError {
+/// Returns the error for a date that cannot be represented.
+pub fn out_of_range() -> CommandError {
     CommandError::bad_value("a date is out of range")
 }
 
-/// Reads a date, or the date of an `ObjectId` or timestamp; `None` if it is null or missing.
-fn milliseconds(value: &Value<'_>) -> Result<Option<i64>, CommandError> {
+/// Reads a date, or the date of an `ObjectId` or timestamp; `None` if it is null or missing. `code`
+/// is that of the error for other types.
+pub fn instant_of(value: &Value<'_>, code: i32) -> Result<Option<i64>, CommandError> {
     match value {
         value if value.is_nullish() => Ok(None),
         Value::DateTime(milliseconds) => Ok(Some(*milliseconds)),
-        Value::ObjectId(id) => Ok(Some(i64::from(id.seconds()) * 1_000)),
+        Value::ObjectId(id) => Ok(Some(i64::from(id.seconds().cast_signed()) * 1_000)),
         Value::Timestamp(stamp) => Ok(i64::try_from(stamp >> 32)
             .ok()
             .map(|seconds| seconds * 1_000)),
         other => Err(CommandError::location(
-            16_006,
+            code,
             format!(
                 "can't convert from BSON type {} to Date",
                 other.kind().alias()

@@ -1,132 +1,25 @@
-//! Formats and parses dates, in UTC or at a fixed offset from it.
+//! Formats dates, and reads them from text by a format.
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _, Utc};
+use std::iter::Peekable;
+use std::str::Chars;
 
-use crate::bson::Value;
+use chrono::{
+    Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _, Weekday,
+};
+
 use crate::error::CommandError;
+use crate::query::expression::date_zone::Zone;
 
 /// Milliseconds per minute.
 const MINUTE: i64 = 60_000;
 
-/// An offset from UTC in milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Offset(pub i64);
+/// The specifiers that a date can be formatted by.
+pub const FORMAT: &str = "YmdHMSLjGVuwUbBzZ%";
 
-impl Offset {
-    /// Reads `+02:00`, `-0330`, `+02`, `UTC`, `GMT` or `Z`. A missing value is UTC; `None` if null.
-    pub fn parse_argument(value: Option<&Value<'_>>) -> Result<Option<Self>, CommandError> {
-        match value {
-            None | Some(Value::Undefined) => Ok(Some(Self(0))),
-            Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Self::parse(text).map(Some),
-            Some(other) => Err(CommandError::location(
-                40_533,
-                format!(
-                    "timezone must evaluate to a string, found {}",
-                    other.kind().alias()
-                ),
-            )),
-        }
-    }
+/// The specifiers that a date can be read by.
+pub const READ: &str = "YmdHMSLjGVubBzZ%";
 
-    fn parse(text: &str) -> Result<Self, CommandError> {
-        if matches!(text, "UTC" | "GMT" | "Z" | "Etc/UTC" | "Zulu") {
-            return Ok(Self(0));
-        }
-        let sign = match text.as_bytes().first() {
-            Some(b'+') => 1,
-            Some(b'-') => -1,
-            _ => {
-                return Err(CommandError::unsupported(format!(
-                    "time zones by name ({text}); use an offset such as +02:00"
-                )));
-            }
-        };
-        let digits: String = text
-            .chars()
-            .skip(1)
-            .filter(|letter| *letter != ':')
-            .collect();
-        let wrong = || {
-            let message = format!("unrecognized time zone identifier: \"{text}\"");
-            CommandError::location(40_485, message)
-        };
-        let number = |text: &str| text.parse::<i64>().map_err(|_invalid| wrong());
-        let (hours, minutes) = match digits.len() {
-            1 | 2 => (number(&digits)?, 0),
-            4 => (number(&digits[..2])?, number(&digits[2..])?),
-            _ => return Err(wrong()),
-        };
-        Ok(Self(sign * (hours * 60 + minutes) * MINUTE))
-    }
-
-    /// Formats the offset as `+0200`.
-    pub fn text(self) -> String {
-        let minutes = self.0.abs() / MINUTE;
-        let sign = if self.0 < 0 { '-' } else { '+' };
-        format!("{sign}{:02}{:02}", minutes / 60, minutes % 60)
-    }
-
-    /// Returns the local date and time at this offset.
-    pub fn local(self, milliseconds: i64) -> Option<NaiveDateTime> {
-        let shifted = milliseconds.checked_add(self.0)?;
-        DateTime::<Utc>::from_timestamp_millis(shifted).map(|date| date.naive_utc())
-    }
-
-    /// Returns the instant of a local date and time at this offset.
-    pub fn instant(self, local: NaiveDateTime) -> Option<i64> {
-        local.and_utc().timestamp_millis().checked_sub(self.0)
-    }
-}
-
-/// Formats a date as `2024-01-31T12:00:00.000Z`.
-pub fn iso_text(milliseconds: i64) -> Option<String> {
-    let local = Offset(0).local(milliseconds)?;
-    format(local, "%Y-%m-%dT%H:%M:%S.%LZ", Offset(0)).ok()
-}
-
-/// Formats a date with MongoDB's format specifiers.
-pub fn format(local: NaiveDateTime, pattern: &str, offset: Offset) -> Result<String, CommandError> {
-    let mut text = String::new();
-    let mut letters = pattern.chars();
-    while let Some(letter) = letters.next() {
-        if letter != '%' {
-            text.push(letter);
-            continue;
-        }
-        let piece = match letters.next() {
-            Some('Y') => format!("{:04}", local.year()),
-            Some('m') => format!("{:02}", local.month()),
-            Some('d') => format!("{:02}", local.day()),
-            Some('H') => format!("{:02}", local.hour()),
-            Some('M') => format!("{:02}", local.minute()),
-            Some('S') => format!("{:02}", local.second()),
-            Some('L') => format!("{:03}", local.and_utc().timestamp_subsec_millis()),
-            Some('j') => format!("{:03}", local.ordinal()),
-            Some('G') => format!("{:04}", local.iso_week().year()),
-            Some('V') => format!("{:02}", local.iso_week().week()),
-            Some('u') => format!("{}", local.weekday().number_from_monday()),
-            Some('w') => format!("{}", local.weekday().number_from_sunday()),
-            Some('U') => format!("{:02}", week_of_year(local)),
-            Some('b') => MONTHS[local.month0_index()][..3].to_owned(),
-            Some('B') => MONTHS[local.month0_index()].to_owned(),
-            Some('z') => offset.text(),
-            Some('Z') => format!("{}", offset.0 / MINUTE),
-            Some('%') => "%".to_owned(),
-            Some(other) => {
-                let message = format!("Invalid format character '%{other}' in format string");
-                return Err(CommandError::location(18_536, message));
-            }
-            None => {
-                let message = "Unmatched '%' at end of format string";
-                return Err(CommandError::location(18_535, message));
-            }
-        };
-        text.push_str(&piece);
-    }
-    Ok(text)
-}
-
+/// Names of months in English.
 const MONTHS: [&str; 12] = [
     "January",
     "February",
@@ -142,14 +35,99 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-trait MonthIndex {
-    fn month0_index(&self) -> usize;
+/// Days of the week by their ISO number less one.
+const DAYS: [Weekday; 7] = [
+    Weekday::Mon,
+    Weekday::Tue,
+    Weekday::Wed,
+    Weekday::Thu,
+    Weekday::Fri,
+    Weekday::Sat,
+    Weekday::Sun,
+];
+
+/// Formats a date as `2024-01-31T12:00:00.000Z`.
+pub fn iso_text(milliseconds: i64) -> Option<String> {
+    let local = Zone::UTC.local(milliseconds)?;
+    format(local, "%Y-%m-%dT%H:%M:%S.%LZ", 0).ok()
 }
 
-impl MonthIndex for NaiveDateTime {
-    fn month0_index(&self) -> usize {
-        usize::try_from(self.month0()).unwrap_or_default()
+/// Rejects a format with other specifiers than the known ones.
+pub fn check_format(pattern: &str, known: &str) -> Result<(), CommandError> {
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '%' {
+            continue;
+        }
+        match letters.next() {
+            Some(specifier) if known.contains(specifier) => {}
+            Some(other) => {
+                let message = format!("Invalid format character '%{other}' in format string");
+                return Err(CommandError::location(18_536, message));
+            }
+            None => {
+                let message = "Unmatched '%' at end of format string";
+                return Err(CommandError::location(18_535, message));
+            }
+        }
     }
+    Ok(())
+}
+
+/// Formats a date by MongoDB's format specifiers; local time is `offset` milliseconds ahead of UTC.
+pub fn format(local: NaiveDateTime, pattern: &str, offset: i64) -> Result<String, CommandError> {
+    check_format(pattern, FORMAT)?;
+    let mut text = String::new();
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '%' {
+            text.push(letter);
+            continue;
+        }
+        let piece = match letters.next() {
+            Some('Y') => year_text(local.year())?,
+            Some('m') => format!("{:02}", local.month()),
+            Some('d') => format!("{:02}", local.day()),
+            Some('H') => format!("{:02}", local.hour()),
+            Some('M') => format!("{:02}", local.minute()),
+            Some('S') => format!("{:02}", local.second()),
+            Some('L') => format!("{:03}", local.and_utc().timestamp_subsec_millis()),
+            Some('j') => format!("{:03}", local.ordinal()),
+            Some('G') => year_text(local.iso_week().year())?,
+            Some('V') => format!("{:02}", local.iso_week().week()),
+            Some('u') => format!("{}", local.weekday().number_from_monday()),
+            Some('w') => format!("{}", local.weekday().number_from_sunday()),
+            Some('U') => format!("{:02}", week_of_year(local)),
+            Some('b') => month_name(local)[..3].to_owned(),
+            Some('B') => month_name(local).to_owned(),
+            Some('z') => offset_text(offset),
+            Some('Z') => format!("{:+}", offset / MINUTE),
+            _ => "%".to_owned(),
+        };
+        text.push_str(&piece);
+    }
+    Ok(text)
+}
+
+/// Writes a year with four digits.
+fn year_text(year: i32) -> Result<String, CommandError> {
+    if (0..=9_999).contains(&year) {
+        return Ok(format!("{year:04}"));
+    }
+    let message = format!("$dateToString is only defined on year 0-9999, tried to use year {year}");
+    Err(CommandError::location(18_537, message))
+}
+
+/// Formats an offset in milliseconds as `+0200`.
+fn offset_text(offset: i64) -> String {
+    let minutes = offset.abs() / MINUTE;
+    let sign = if offset < 0 { '-' } else { '+' };
+    format!("{sign}{:02}{:02}", minutes / 60, minutes % 60)
+}
+
+fn month_name(local: NaiveDateTime) -> &'static str {
+    let index = usize::try_from(local.month0()).unwrap_or_default();
+    MONTHS.get(index).copied().unwrap_or(MONTHS[0])
 }
 
 /// Returns the week of the year; week 1 starts on the first Sunday.
@@ -157,35 +135,134 @@ pub fn week_of_year(local: NaiveDateTime) -> u32 {
     (local.ordinal() + 6 - local.weekday().num_days_from_sunday()) / 7
 }
 
-/// Parses a date in ISO 8601, with or without a time and an offset.
-pub fn parse_iso(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let (date, time) = match text.find(['T', ' ']) {
-        Some(at) => (&text[..at], text[at + 1..].trim()),
-        None => (text, ""),
-    };
-    let date = NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?;
-    if time.is_empty() {
-        return Offset(0).instant(date.and_time(NaiveTime::MIN));
-    }
-    let split = time.find(['Z', '+', '-']).unwrap_or(time.len());
-    let (clock, zone) = time.split_at(split);
-    let offset = if zone.is_empty() {
-        Offset(0)
-    } else {
-        Offset::parse(zone.trim()).ok()?
-    };
-    offset.instant(date.and_time(parse_clock(clock.trim())?))
+/// A date that was read from text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Read {
+    pub local: NaiveDateTime,
+    /// The zone, if the text gives one.
+    pub zone: Option<Zone>,
 }
 
-/// Parses `12:30`, `12:30:15` or `12:30:15.123`.
-fn parse_clock(text: &str) -> Option<NaiveTime> {
-    let (text, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let mut numbers = text.split(':').map(str::parse::<u32>);
-    let mut next = || numbers.next().unwrap_or(Ok(0)).ok();
-    let (hour, minute, second) = (next()?, next()?, next()?);
-    let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
-    NaiveTime::from_hms_milli_opt(hour, minute, second, digits.parse().ok()?)
+/// The parts of a date that a text gives.
+#[derive(Debug, Default)]
+struct Given {
+    year: Option<i32>,
+    month: Option<u32>,
+    day: Option<u32>,
+    day_of_year: Option<u32>,
+    iso_year: Option<i32>,
+    iso_week: Option<u32>,
+    iso_day: Option<u32>,
+    hour: u32,
+    minute: u32,
+    second: u32,
+    millisecond: u32,
+    zone: Option<Zone>,
+}
+
+/// Reads a date from text by a format; `None` if the text does not have it.
+pub fn read(text: &str, pattern: &str) -> Option<Read> {
+    let mut given = Given::default();
+    let mut rest = text.chars().peekable();
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '%' {
+            rest.next().filter(|&found| found == letter)?;
+            continue;
+        }
+        given.take(letters.next()?, &mut rest)?;
+    }
+    if rest.next().is_some() {
+        return None;
+    }
+    given.finish()
+}
+
+impl Given {
+    fn take(&mut self, specifier: char, rest: &mut Peekable<Chars<'_>>) -> Option<()> {
+        match specifier {
+            'Y' => self.year = Some(number(rest, 4, 4)?.cast_signed()),
+            'm' => self.month = Some(number(rest, 2, 2)?),
+            'd' => self.day = Some(number(rest, 2, 2)?),
+            'H' => self.hour = number(rest, 2, 2)?,
+            'M' => self.minute = number(rest, 2, 2)?,
+            'S' => self.second = number(rest, 2, 2)?,
+            'L' => self.millisecond = number(rest, 3, 3)?,
+            'j' => self.day_of_year = Some(number(rest, 3, 3)?),
+            'G' => self.iso_year = Some(number(rest, 4, 4)?.cast_signed()),
+            'V' => self.iso_week = Some(number(rest, 2, 2)?),
+            'u' => self.iso_day = Some(number(rest, 1, 1)?),
+            'b' | 'B' => self.month = Some(month(rest)?),
+            'z' => self.zone = Some(zone(rest)?),
+            'Z' => {
+                let sign = rest.next_if(|sign| matches!(sign, '+' | '-'));
+                let minutes = i64::from(number(rest, 1, 4)?);
+                let minutes = if sign == Some('-') { -minutes } else { minutes };
+                self.zone = Some(Zone::Fixed(minutes));
+            }
+            _ => {
+                rest.next().filter(|&found| found == '%')?;
+            }
+        }
+        Some(())
+    }
+
+    fn finish(self) -> Option<Read> {
+        let date = if let Some(year) = self.iso_year {
+            let day = usize::try_from(self.iso_day.unwrap_or(1)).ok()?;
+            let day = DAYS.get(day.checked_sub(1)?)?;
+            NaiveDate::from_isoywd_opt(year, self.iso_week.unwrap_or(1), *day)?
+        } else if let Some(day) = self.day_of_year {
+            let first = NaiveDate::from_ymd_opt(self.year?, 1, 1)?;
+            first.checked_add_signed(TimeDelta::days(i64::from(day) - 1))?
+        } else {
+            NaiveDate::from_ymd_opt(self.year?, self.month.unwrap_or(1), self.day.unwrap_or(1))?
+        };
+        let time =
+            NaiveTime::from_hms_milli_opt(self.hour, self.minute, self.second, self.millisecond)?;
+        Some(Read {
+            local: date.and_time(time),
+            zone: self.zone,
+        })
+    }
+}
+
+/// Reads between `least` and `most` digits.
+fn number(rest: &mut Peekable<Chars<'_>>, least: usize, most: usize) -> Option<u32> {
+    let mut digits = String::new();
+    while digits.len() < most
+        && let Some(digit) = rest.next_if(char::is_ascii_digit)
+    {
+        digits.push(digit);
+    }
+    let enough = digits.len() >= least;
+    enough.then(|| digits.parse().ok()).flatten()
+}
+
+/// Reads the English name of a month, in full or its first three letters.
+fn month(rest: &mut Peekable<Chars<'_>>) -> Option<u32> {
+    let mut name = String::new();
+    while let Some(letter) = rest.next_if(char::is_ascii_alphabetic) {
+        name.push(letter);
+    }
+    month_number(&name)
+}
+
+/// Returns the number of a month by its English name, in full or its first three letters.
+pub fn month_number(name: &str) -> Option<u32> {
+    let index = MONTHS.iter().position(|known| {
+        name.eq_ignore_ascii_case(known) || name.eq_ignore_ascii_case(&known[..3])
+    })?;
+    u32::try_from(index + 1).ok()
+}
+
+/// Reads an offset or the name of a zone, up to a blank.
+fn zone(rest: &mut Peekable<Chars<'_>>) -> Option<Zone> {
+    let mut name = String::new();
+    while let Some(letter) = rest.next_if(|letter| !letter.is_whitespace()) {
+        name.push(letter);
+    }
+    Zone::parse(&name)
 }
 
 #[cfg(test)]
@@ -196,28 +273,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn offset_parsed_from_its_text_is_the_same(minutes in -14 * 60_i64..=14 * 60) {
-            let offset = Offset(minutes * MINUTE);
-            prop_assert_eq!(Offset::parse(&offset.text()).ok(), Some(offset));
-        }
-
-        #[test]
-        fn local_time_and_instant_are_inverse(
+        fn formatted_date_is_read_by_the_same_format(
             milliseconds in any::<i32>(), minutes in -14 * 60_i64..=14 * 60
         ) {
-            let offset = Offset(minutes * MINUTE);
-            let local = offset.local(milliseconds.into()).expect("a date near 1970");
-            prop_assert_eq!(offset.instant(local), Some(milliseconds.into()));
-        }
-
-        #[test]
-        fn time_with_an_offset_is_the_same_instant_as_in_utc(
-            milliseconds in any::<i32>(), minutes in -14 * 60_i64..=14 * 60
-        ) {
-            let offset = Offset(minutes * MINUTE);
-            let local = offset.local(milliseconds.into()).expect("a date near 1970");
-            let text = format(local, "%Y-%m-%dT%H:%M:%S.%L%z", offset).expect("a valid format");
-            prop_assert_eq!(parse_iso(&text), Some(milliseconds.into()));
+            let zone = Zone::Fixed(minutes);
+            let local = zone.local(milliseconds.into()).expect("a date near 1970");
+            for pattern in [
+                "%Y-%m-%dT%H:%M:%S.%L%z",
+                "%d %B %Y %H.%M.%S,%L %Z",
+                "%G-W%V-%u %H%M%S%L%%%z",
+                "%Y %j %H:%M:%S.%L %z",
+            ] {
+                let text = format(local, pattern, minutes * MINUTE).expect("a valid format");
+                let read = read(&text, pattern).expect("the same format");
+                prop_assert_eq!(read, Read { local, zone: Some(zone) });
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
-use crate::error::CommandError;
+use crate::error::{Code, CommandError};
 use crate::query::expression::node::{Expression, SpecialForm};
 use crate::query::expression::scope::{Binding, Scope};
 use crate::query::expression::values::{borrowed, is_missing, null_if_missing};
@@ -23,16 +23,11 @@ impl Expression {
             Self::Document(fields) => evaluate_document(fields, *scope),
             Self::Array(items) => evaluate_array(items, *scope),
             Self::Call(function, arguments) => {
-                let mut values = Vec::with_capacity(arguments.len());
-                let mut scope = *scope;
-                for argument in arguments {
-                    let value = argument.evaluate(&scope)?;
-                    scope = scope.holding(&value)?;
-                    values.push(value);
-                }
-                function.call(&values)
+                function.call(&evaluate_arguments(arguments, *scope)?)
             }
             Self::Special(form) => form.evaluate(scope),
+            Self::Given(argument) => argument.evaluate(scope).map(null_if_missing),
+            Self::Omitted => Ok(Value::Undefined),
         }
     }
 }
@@ -83,6 +78,17 @@ impl SpecialForm {
             Self::Let { variables, inner } => {
                 evaluate_let(variables, inner, scope, scope.variables)
             }
+            Self::Fallback {
+                function,
+                arguments,
+                on_error,
+                on_null,
+            } => {
+                let values = evaluate_arguments(arguments, *scope)?;
+                let null = values.first().is_some_and(Value::is_nullish);
+                let outcome = function.call(&values);
+                evaluate_fallback(outcome, null, [on_error.as_ref(), on_null.as_ref()], scope)
+            }
             Self::Map { input, name, inner } => evaluate_map(input, name, inner, scope),
             Self::Filter {
                 input,
@@ -97,6 +103,35 @@ impl SpecialForm {
             } => evaluate_reduce(input, initial, inner, scope),
         }
     }
+}
+
+/// Returns the outcome of a call, or else what the call says to return.
+fn evaluate_fallback<'a>(
+    outcome: Result<Value<'a>, CommandError>,
+    null: bool,
+    fallbacks: [Option<&'a Expression>; 2],
+    scope: &Scope<'a>,
+) -> Result<Value<'a>, CommandError> {
+    match (outcome, fallbacks) {
+        (Ok(_), [_, Some(on_null)]) if null => on_null.evaluate(scope),
+        (Err(error), [Some(on_error), _]) if error.code() == Code::CONVERSION_FAILURE => {
+            on_error.evaluate(scope)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+fn evaluate_arguments<'a>(
+    arguments: &'a [Expression],
+    mut scope: Scope<'a>,
+) -> Result<Vec<Value<'a>>, CommandError> {
+    let mut values = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        let value = argument.evaluate(&scope)?;
+        scope = scope.holding(&value)?;
+        values.push(value);
+    }
+    Ok(values)
 }
 
 fn evaluate_document<'a>(
@@ -197,10 +232,9 @@ fn evaluate_filter<'a>(
         return Ok(Value::Null);
     };
     let limit = match limit {
-        Some(limit) => limit.evaluate(scope)?.as_i64(),
+        Some(limit) => filter_limit(&limit.evaluate(scope)?)?,
         None => None,
     };
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     let mut kept = ArrayBuilder::default();
     for item in Doc::new(&array.bytes).values() {
         if limit.is_some_and(|limit| kept.len() >= limit) {
@@ -211,6 +245,26 @@ fn evaluate_filter<'a>(
         }
     }
     Ok(kept.into_value())
+}
+
+/// Reads the limit of `$filter`; `None` if it is null or missing.
+fn filter_limit(limit: &Value<'_>) -> Result<Option<usize>, CommandError> {
+    if limit.is_nullish() {
+        return Ok(None);
+    }
+    let whole = limit.as_i64().and_then(|limit| i32::try_from(limit).ok());
+    let whole = whole.ok_or_else(|| {
+        let message =
+            format!("$filter: limit must be represented as a 32-bit integral value: {limit}");
+        CommandError::location(327_391, message)
+    })?;
+    match usize::try_from(whole) {
+        Ok(limit) if limit > 0 => Ok(Some(limit)),
+        _ => {
+            let message = format!("$filter: limit must be greater than 0: {whole}");
+            Err(CommandError::location(327_392, message))
+        }
+    }
 }
 
 fn evaluate_reduce<'a>(
@@ -295,7 +349,6 @@ mod tests {
     use convoy_server_kit::RunClock;
 
     use super::*;
-    use crate::error::Code;
 
     /// Returns a `$reduce` whose value doubles with each of 60 elements: to an exabyte.
     fn doubling(function: &str) -> Expression {

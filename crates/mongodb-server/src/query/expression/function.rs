@@ -28,6 +28,8 @@ pub enum Parameters {
         required: &'static [&'static str],
         optional: &'static [&'static str],
     },
+    /// A date, or `{ date, timezone }`.
+    Date,
 }
 
 impl Function {

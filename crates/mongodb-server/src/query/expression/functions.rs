@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use crate::query::expression::function::{Compute, Function, Parameters};
 use crate::query::expression::{
-    arithmetic, array, boolean, conversion, date, object, set, string, sum, text_search,
+    arithmetic, array, boolean, conversion, date, date_arithmetic, object, rounding, set, string,
+    sum, text_search,
 };
 
 /// Any number of arguments.
@@ -17,6 +18,9 @@ const fn listed(least: usize, most: usize) -> Parameters {
 const fn named(required: &'static [&'static str], optional: &'static [&'static str]) -> Parameters {
     Parameters::Named { required, optional }
 }
+
+/// A date, or `{ date, timezone }`.
+const DATE: Parameters = Parameters::Date;
 
 const fn function(name: &'static str, parameters: Parameters, compute: Compute) -> Function {
     Function::new(name, parameters, compute)
@@ -42,7 +46,7 @@ static FUNCTIONS: &[Function] = &[
     function("$avg", listed(0, MANY), sum::average),
     function("$binarySize", listed(1, 1), string::binary_size),
     function("$bsonSize", listed(1, 1), object::bson_size),
-    function("$ceil", listed(1, 1), arithmetic::ceil),
+    function("$ceil", listed(1, 1), rounding::ceil),
     function("$cmp", listed(2, 2), boolean::compare),
     function("$concat", listed(0, MANY), string::concat),
     function("$concatArrays", listed(0, MANY), array::concat),
@@ -57,7 +61,7 @@ static FUNCTIONS: &[Function] = &[
     function(
         "$dateAdd",
         named(&["startDate", "unit", "amount"], &["timezone"]),
-        date::add,
+        date_arithmetic::add,
     ),
     function(
         "$dateDiff",
@@ -65,13 +69,14 @@ static FUNCTIONS: &[Function] = &[
             &["startDate", "endDate", "unit"],
             &["timezone", "startOfWeek"],
         ),
-        date::difference,
+        date_arithmetic::difference,
     ),
     function(
         "$dateFromParts",
         named(
-            &["year"],
+            &[],
             &[
+                "year",
                 "month",
                 "day",
                 "hour",
@@ -79,6 +84,9 @@ static FUNCTIONS: &[Function] = &[
                 "second",
                 "millisecond",
                 "timezone",
+                "isoWeekYear",
+                "isoWeek",
+                "isoDayOfWeek",
             ],
         ),
         date::from_parts,
@@ -94,7 +102,7 @@ static FUNCTIONS: &[Function] = &[
     function(
         "$dateSubtract",
         named(&["startDate", "unit", "amount"], &["timezone"]),
-        date::subtract,
+        date_arithmetic::subtract,
     ),
     function(
         "$dateToParts",
@@ -109,13 +117,11 @@ static FUNCTIONS: &[Function] = &[
     function(
         "$dateTrunc",
         named(&["date", "unit"], &["binSize", "timezone", "startOfWeek"]),
-        date::truncate,
+        date_arithmetic::truncate,
     ),
-    function("$dayOfMonth", listed(1, 1), |a| {
-        date::part("$dayOfMonth", a)
-    }),
-    function("$dayOfWeek", listed(1, 1), |a| date::part("$dayOfWeek", a)),
-    function("$dayOfYear", listed(1, 1), |a| date::part("$dayOfYear", a)),
+    function("$dayOfMonth", DATE, |a| date::part("$dayOfMonth", a)),
+    function("$dayOfWeek", DATE, |a| date::part("$dayOfWeek", a)),
+    function("$dayOfYear", DATE, |a| date::part("$dayOfYear", a)),
     function("$degreesToRadians", listed(1, 1), |a| {
         arithmetic::real("$degreesToRadians", a, f64::to_radians)
     }),
@@ -123,11 +129,9 @@ static FUNCTIONS: &[Function] = &[
     function("$eq", listed(2, 2), |a| {
         boolean::ordered(a, Ordering::is_eq)
     }),
-    function("$exp", listed(1, 1), |a| {
-        arithmetic::real("$exp", a, f64::exp)
-    }),
+    function("$exp", listed(1, 1), arithmetic::exponential),
     function("$first", listed(1, 1), array::first),
-    function("$floor", listed(1, 1), arithmetic::floor),
+    function("$floor", listed(1, 1), rounding::floor),
     function(
         "$getField",
         named(&["field"], &["input"]),
@@ -139,20 +143,16 @@ static FUNCTIONS: &[Function] = &[
     function("$gte", listed(2, 2), |a| {
         boolean::ordered(a, Ordering::is_ge)
     }),
-    function("$hour", listed(1, 1), |a| date::part("$hour", a)),
+    function("$hour", DATE, |a| date::part("$hour", a)),
     function("$in", listed(2, 2), array::contains),
     function("$indexOfArray", listed(2, 4), array::index_of),
     function("$indexOfBytes", listed(2, 4), string::index_of_bytes),
     function("$indexOfCP", listed(2, 4), string::index_of_code_points),
     function("$isArray", listed(1, 1), array::is_array),
     function("$isNumber", listed(1, 1), conversion::is_number),
-    function("$isoDayOfWeek", listed(1, 1), |a| {
-        date::part("$isoDayOfWeek", a)
-    }),
-    function("$isoWeek", listed(1, 1), |a| date::part("$isoWeek", a)),
-    function("$isoWeekYear", listed(1, 1), |a| {
-        date::part("$isoWeekYear", a)
-    }),
+    function("$isoDayOfWeek", DATE, |a| date::part("$isoDayOfWeek", a)),
+    function("$isoWeek", DATE, |a| date::part("$isoWeek", a)),
+    function("$isoWeekYear", DATE, |a| date::part("$isoWeekYear", a)),
     function("$last", listed(1, 1), array::last),
     function("$ln", listed(1, 1), arithmetic::natural_logarithm),
     function("$log", listed(2, 2), arithmetic::logarithm),
@@ -170,15 +170,13 @@ static FUNCTIONS: &[Function] = &[
         arithmetic::extreme(a, Ordering::Greater)
     }),
     function("$mergeObjects", listed(0, MANY), object::merge),
-    function("$millisecond", listed(1, 1), |a| {
-        date::part("$millisecond", a)
-    }),
+    function("$millisecond", DATE, |a| date::part("$millisecond", a)),
     function("$min", listed(0, MANY), |a| {
         arithmetic::extreme(a, Ordering::Less)
     }),
-    function("$minute", listed(1, 1), |a| date::part("$minute", a)),
+    function("$minute", DATE, |a| date::part("$minute", a)),
     function("$mod", listed(2, 2), arithmetic::modulo),
-    function("$month", listed(1, 1), |a| date::part("$month", a)),
+    function("$month", DATE, |a| date::part("$month", a)),
     function("$multiply", listed(0, MANY), arithmetic::multiply),
     function("$ne", listed(2, 2), |a| {
         boolean::ordered(a, Ordering::is_ne)
@@ -217,11 +215,11 @@ static FUNCTIONS: &[Function] = &[
         |a| string::replace(a, false),
     ),
     function("$reverseArray", listed(1, 1), array::reverse),
-    function("$round", listed(1, 2), arithmetic::round),
+    function("$round", listed(1, 2), rounding::round),
     function("$rtrim", named(&["input"], &["chars"]), |a| {
         string::trim(a, false, true)
     }),
-    function("$second", listed(1, 1), |a| date::part("$second", a)),
+    function("$second", DATE, |a| date::part("$second", a)),
     function("$setDifference", listed(2, 2), set::difference),
     function("$setEquals", listed(2, MANY), set::equals),
     function(
@@ -241,10 +239,10 @@ static FUNCTIONS: &[Function] = &[
     function("$split", listed(2, 2), string::split),
     function("$sqrt", listed(1, 1), arithmetic::square_root),
     function("$strLenBytes", listed(1, 1), |a| {
-        string::length(a, str::len)
+        string::length("$strLenBytes", a, str::len)
     }),
     function("$strLenCP", listed(1, 1), |a| {
-        string::length(a, |text| text.chars().count())
+        string::length("$strLenCP", a, |text| text.chars().count())
     }),
     function("$strcasecmp", listed(2, 2), string::compare_without_case),
     function("$substr", listed(3, 3), string::substring_bytes),
@@ -260,6 +258,9 @@ static FUNCTIONS: &[Function] = &[
     }),
     function("$toDate", listed(1, 1), |a| {
         conversion::convert_to(a, "date")
+    }),
+    function("$toDecimal", listed(1, 1), |a| {
+        conversion::convert_to(a, "decimal")
     }),
     function("$toDouble", listed(1, 1), |a| {
         conversion::convert_to(a, "double")
@@ -283,15 +284,15 @@ static FUNCTIONS: &[Function] = &[
     function("$trim", named(&["input"], &["chars"]), |a| {
         string::trim(a, true, true)
     }),
-    function("$trunc", listed(1, 2), arithmetic::truncate),
+    function("$trunc", listed(1, 2), rounding::truncate),
     function("$type", listed(1, 1), conversion::type_of),
     function(
         "$unsetField",
         named(&["field", "input"], &[]),
         object::unset_field,
     ),
-    function("$week", listed(1, 1), |a| date::part("$week", a)),
-    function("$year", listed(1, 1), |a| date::part("$year", a)),
+    function("$week", DATE, |a| date::part("$week", a)),
+    function("$year", DATE, |a| date::part("$year", a)),
     function(
         "$zip",
         named(&["inputs"], &["useLongestLength", "defaults"]),

@@ -19,6 +19,10 @@ pub enum Expression {
     /// A function whose arguments are all computed first.
     Call(&'static Function, Vec<Self>),
     Special(Box<SpecialForm>),
+    /// An optional argument that is given: a missing value is null, since it is not omitted.
+    Given(Box<Self>),
+    /// An optional argument that is omitted: undefined.
+    Omitted,
 }
 
 /// The variable that a field path starts at.
@@ -75,6 +79,14 @@ pub enum SpecialForm {
         condition: Expression,
         limit: Option<Expression>,
     },
+    /// A call whose failure or null input has a value: `$convert` and the like.
+    Fallback {
+        function: &'static Function,
+        /// The first one is the input.
+        arguments: Vec<Expression>,
+        on_error: Option<Expression>,
+        on_null: Option<Expression>,
+    },
     /// `$reduce`, with the variables `this` and `value`.
     Reduce {
         input: Expression,
@@ -88,6 +100,7 @@ impl Expression {
     pub fn as_constant(&self) -> Option<&Value<'static>> {
         match self {
             Self::Constant(value) => Some(value),
+            Self::Omitted => Some(&Value::Undefined),
             _ => None,
         }
     }

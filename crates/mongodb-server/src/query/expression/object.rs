@@ -10,7 +10,13 @@ use crate::query::expression::values::is_missing;
 /// `$mergeObjects` of the arguments, or of the elements of a single array.
 pub fn merge(arguments: &[Value<'_>]) -> Outcome {
     let mut fields: Vec<(String, Value<'static>)> = Vec::new();
-    each(arguments, |value| merge_into(&mut fields, value))?;
+    let mut failed = Ok(());
+    each(arguments, |value| {
+        if failed.is_ok() {
+            failed = merge_into(&mut fields, value);
+        }
+    });
+    failed?;
     let mut builder = Builder::new();
     for (name, value) in fields {
         builder.push(&name, &value);
@@ -78,26 +84,19 @@ pub fn from_array(arguments: &[Value<'_>]) -> Outcome {
         }
         _ => return Ok(Value::Null),
     };
-    let wrong = || {
-        CommandError::location(
-            40_392,
-            "$arrayToObject requires an object with keys of 'k' and 'v', or an array of two",
-        )
-    };
     let mut fields: Vec<(String, Value<'static>)> = Vec::new();
+    // The first item determines the form of all.
+    let first = items.values().next();
+    let pairs = first.is_some_and(|first| first.as_array().is_some());
     for item in items.values() {
-        let (name, value) = match (item.as_document(), item.as_array()) {
-            (Some(doc), _) if doc.len() == 2 => (doc.get("k"), doc.get("v")),
-            (_, Some(pair)) if pair.len() == 2 => (pair.values().next(), pair.values().nth(1)),
-            _ => return Err(wrong()),
-        };
-        let (Some(Value::String(name)), Some(value)) = (name, value) else {
-            return Err(wrong());
-        };
-        let value = value.into_owned();
+        let (name, value) = if pairs {
+            pair_of(&item)
+        } else {
+            named_pair_of(&item)
+        }?;
         match fields.iter_mut().find(|(known, _)| *known == name) {
             Some(known) => known.1 = value,
-            None => fields.push((name.into_owned(), value)),
+            None => fields.push((name, value)),
         }
     }
     let mut builder = Builder::new();
@@ -105,6 +104,64 @@ pub fn from_array(arguments: &[Value<'_>]) -> Outcome {
         builder.push(&name, &value);
     }
     Ok(Value::Document(builder.finish().into()))
+}
+
+/// A name and a value.
+type Pair = (String, Value<'static>);
+
+/// Reads `[name, value]`.
+fn pair_of(item: &Value<'_>) -> Result<Pair, CommandError> {
+    let wrong = |code: i32, what: &str| {
+        CommandError::location(code, format!("$arrayToObject requires {what}"))
+    };
+    let Some(pair) = item.as_array() else {
+        let code = if item.as_document().is_some() {
+            40_391
+        } else {
+            40_398
+        };
+        return Err(wrong(code, "a consistent input format"));
+    };
+    let mut values = pair.values();
+    let (Some(name), Some(value), None) = (values.next(), values.next(), values.next()) else {
+        return Err(wrong(40_397, "an array of size 2 arrays"));
+    };
+    Ok((key_of(name, 40_395, 4_940_400)?, value.into_owned()))
+}
+
+/// Reads `{ k: name, v: value }`.
+fn named_pair_of(item: &Value<'_>) -> Result<Pair, CommandError> {
+    let wrong = |code: i32, what: &str| {
+        CommandError::location(code, format!("$arrayToObject requires {what}"))
+    };
+    let Some(doc) = item.as_document() else {
+        let code = if item.as_array().is_some() {
+            40_396
+        } else {
+            40_398
+        };
+        return Err(wrong(code, "a consistent input format"));
+    };
+    if doc.len() != 2 {
+        return Err(wrong(40_392, "an object with two keys, 'k' and 'v'"));
+    }
+    let (Some(name), Some(value)) = (doc.get("k"), doc.get("v")) else {
+        return Err(wrong(40_393, "an object with keys 'k' and 'v'"));
+    };
+    Ok((key_of(name, 40_394, 4_940_401)?, value.into_owned()))
+}
+
+/// Reads the name of a field; the codes are those of errors of its type and of null bytes.
+fn key_of(name: Value<'_>, type_code: i32, null_code: i32) -> Result<String, CommandError> {
+    let Value::String(name) = name else {
+        let message = "$arrayToObject requires a key of type string";
+        return Err(CommandError::location(type_code, message));
+    };
+    if name.contains('\0') {
+        let message = "Key field cannot contain an embedded null byte";
+        return Err(CommandError::location(null_code, message));
+    }
+    Ok(name.into_owned())
 }
 
 /// `$getField`

@@ -3,7 +3,7 @@
 use crate::bson::{ArrayBuilder, Doc, Value};
 use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
 use crate::query::expression::function::Function;
-use crate::query::expression::node::{Expression, Variable};
+use crate::query::expression::node::{Expression, SpecialForm, Variable};
 use crate::query::expression::values::borrowed;
 use crate::query::expression::{functions, parse_special};
 
@@ -90,6 +90,9 @@ fn parse_field(path: &str, variables: &[&str]) -> Result<Expression, CommandErro
 
 fn parse_variable(name: &str, variables: &[&str]) -> Result<Variable, CommandError> {
     match name {
+        "" => Err(CommandError::failed_to_parse(
+            "empty variable names are not allowed",
+        )),
         "ROOT" | "CURRENT" => Ok(Variable::Root),
         "REMOVE" => Ok(Variable::Remove),
         "NOW" => Ok(Variable::Now),
@@ -169,7 +172,16 @@ fn parse_operator(
         ));
     };
     let arguments = function.parse_arguments(argument, variables)?;
-    fold_call(function, arguments)
+    let (on_error, on_null) = function.parse_fallbacks(argument, variables)?;
+    if on_error.is_none() && on_null.is_none() {
+        return fold_call(function, arguments);
+    }
+    Ok(Expression::Special(Box::new(SpecialForm::Fallback {
+        function,
+        arguments,
+        on_error,
+        on_null,
+    })))
 }
 
 /// Returns a note for expressions that MongoDB has and this server does not.
@@ -178,7 +190,7 @@ fn missing_note(name: &str) -> &'static str {
         "$accumulator" | "$acosh" | "$asinh" | "$atan2" | "$atanh" | "$bitAnd" | "$bitNot"
         | "$bitOr" | "$bitXor" | "$cosh" | "$firstN" | "$function" | "$lastN" | "$maxN"
         | "$meta" | "$minN" | "$sampleRate" | "$sinh" | "$stdDevPop" | "$stdDevSamp" | "$tanh"
-        | "$toDecimal" | "$toHashedIndexKey" | "$tsIncrement" | "$tsSecond" => UNSUPPORTED_HERE,
+        | "$toHashedIndexKey" | "$tsIncrement" | "$tsSecond" => UNSUPPORTED_HERE,
         _ => "",
     }
 }

@@ -11,16 +11,21 @@ pub fn union(arguments: &[Value<'_>]) -> Outcome {
     let Some(sets) = sets("$setUnion", 17_043, arguments)? else {
         return Ok(Value::Null);
     };
-    let all: BTreeMap<_, _> = sets.into_iter().flatten().collect();
+    // Of equal numbers of different types, the first one stays.
+    let mut all = BTreeMap::new();
+    for (key, value) in sets.into_iter().flatten() {
+        all.entry(key).or_insert(value);
+    }
     Ok(array(all.into_values()))
 }
 
 /// `$setIntersection`
 pub fn intersection(arguments: &[Value<'_>]) -> Outcome {
-    let Some(mut sets) = sets("$setIntersection", 17_047, arguments)? else {
+    let Some(sets) = sets("$setIntersection", 17_047, arguments)? else {
         return Ok(Value::Null);
     };
-    let Some(mut common) = sets.pop() else {
+    let mut sets = sets.into_iter();
+    let Some(mut common) = sets.next() else {
         return Ok(array(std::iter::empty()));
     };
     for set in sets {
@@ -99,12 +104,11 @@ fn sets<'v>(
                 format!("All operands of {name} must be arrays. One argument is of type: {kind}");
             CommandError::location(code, message)
         })?;
-        sets.push(
-            items
-                .values()
-                .map(|value| (Key::of(&value), value))
-                .collect(),
-        );
+        let mut set = Set::new();
+        for value in items.values() {
+            set.entry(Key::of(&value)).or_insert(value);
+        }
+        sets.push(set);
     }
     Ok(Some(sets))
 }

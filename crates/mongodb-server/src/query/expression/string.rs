@@ -4,8 +4,8 @@ use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, MAX_DOCUMENT_BYTES, Value};
 use crate::error::{Code, CommandError};
 use crate::query::expression::array::{bound, too_large};
-use crate::query::expression::conversion;
 use crate::query::expression::function::Outcome;
+use crate::query::expression::{conversion, number_text};
 
 /// `$concat`
 pub fn concat(arguments: &[Value<'_>]) -> Outcome {
@@ -44,15 +44,20 @@ pub fn compare_without_case(arguments: &[Value<'_>]) -> Outcome {
 }
 
 /// `$strLenBytes` and `$strLenCP`
-pub fn length(arguments: &[Value<'_>], count: fn(&str) -> usize) -> Outcome {
+pub fn length(name: &str, arguments: &[Value<'_>], count: fn(&str) -> usize) -> Outcome {
     match arguments {
         [Value::String(text)] => Ok(count_value(count(text))),
         other => {
             let kind = other
                 .first()
                 .map_or("missing", |value| value.kind().alias());
-            let message = format!("$strLenCP requires a string argument, found: {kind}");
-            Err(CommandError::location(34_471, message))
+            let code = if name == "$strLenBytes" {
+                34_473
+            } else {
+                34_471
+            };
+            let message = format!("{name} requires a string argument, found: {kind}");
+            Err(CommandError::location(code, message))
         }
     }
 }
@@ -77,11 +82,15 @@ pub fn binary_size(arguments: &[Value<'_>]) -> Outcome {
 pub fn substring_bytes(arguments: &[Value<'_>]) -> Outcome {
     let text = as_text(arguments.first())?;
     let number = |index: usize| arguments.get(index).and_then(Value::as_f64);
-    let (Some(start), Some(length)) = (number(1), number(2)) else {
-        let message = "$substrBytes: starting index and length must be numeric types";
+    let Some(start) = number(1) else {
+        let message = "$substrBytes: starting index must be a numeric type";
         return Err(CommandError::location(16_034, message));
     };
-    if start < 0.0 {
+    let Some(length) = number(2) else {
+        let message = "$substrBytes: length must be a numeric type";
+        return Err(CommandError::location(16_035, message));
+    };
+    if start <= -1.0 {
         let message = "$substrBytes: starting index must be non-negative";
         return Err(CommandError::location(50_752, message));
     }
@@ -101,8 +110,12 @@ pub fn substring_bytes(arguments: &[Value<'_>]) -> Outcome {
     let end = start.saturating_add(length).min(text.len());
     let piece = text.get(start.min(end)..end);
     let piece = piece.ok_or_else(|| {
-        let message = "$substrBytes: Invalid range, starting or ending in a UTF-8 character.";
-        CommandError::location(28_656, message)
+        let (code, what) = if text.is_char_boundary(start.min(end)) {
+            (28_657, "ending in the middle of a UTF-8 character.")
+        } else {
+            (28_656, "starting at a UTF-8 continuation byte.")
+        };
+        CommandError::location(code, format!("$substrBytes: Invalid range, {what}"))
     })?;
     Ok(Value::from(piece.to_owned()))
 }
@@ -110,16 +123,22 @@ pub fn substring_bytes(arguments: &[Value<'_>]) -> Outcome {
 /// `$substrCP`: start and length in code points.
 pub fn substring_code_points(arguments: &[Value<'_>]) -> Outcome {
     let text = as_text(arguments.first())?;
-    let number = |index: usize| {
-        let number = arguments.get(index).and_then(Value::as_i64);
-        number
-            .and_then(|number| usize::try_from(number).ok())
-            .ok_or_else(|| {
-                let message = "$substrCP: start and length must be nonnegative whole numbers";
-                CommandError::location(34_450, message)
-            })
+    let number = |index: usize, codes: [i32; 3], what: &str| {
+        let value = arguments.get(index).unwrap_or(&Value::Null);
+        let wrong = |code: i32, must: &str| {
+            CommandError::location(code, format!("$substrCP: {what} must be {must}"))
+        };
+        let [kind, whole, negative] = codes;
+        if !value.is_number() {
+            return Err(wrong(kind, "a numeric type"));
+        }
+        let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+        let number =
+            number.ok_or_else(|| wrong(whole, "representable as a 32-bit integral value"))?;
+        usize::try_from(number).map_err(|_negative| wrong(negative, "nonnegative"))
     };
-    let (start, length) = (number(1)?, number(2)?);
+    let start = number(1, [34_450, 34_451, 34_455], "starting index")?;
+    let length = number(2, [34_452, 34_453, 34_454], "length")?;
     let piece: String = text.chars().skip(start).take(length).collect();
     Ok(Value::from(piece))
 }
@@ -164,7 +183,7 @@ pub fn trim(arguments: &[Value<'_>], start: bool, end: bool) -> Outcome {
     };
     let unwanted = |letter: char| {
         if set.is_empty() {
-            letter.is_whitespace() || letter == '\0'
+            is_blank(letter)
         } else {
             set.contains(&letter)
         }
@@ -177,6 +196,14 @@ pub fn trim(arguments: &[Value<'_>], start: bool, end: bool) -> Outcome {
         text = text.trim_end_matches(unwanted);
     }
     Ok(Value::from(text.to_owned()))
+}
+
+/// Returns whether a letter is one of the blanks that MongoDB trims.
+fn is_blank(letter: char) -> bool {
+    matches!(
+        letter,
+        '\0' | ' ' | '\t'..='\r' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}'
+    )
 }
 
 /// `$replaceOne` and `$replaceAll`
@@ -236,12 +263,18 @@ fn search<'v>(
     if text.is_nullish() {
         return Ok(None);
     }
-    if let (Some(text), Some(wanted)) = (text.as_str(), wanted.as_str()) {
-        Ok(Some((text, wanted)))
-    } else {
-        let message = format!("{name} requires strings as its first two arguments");
-        Err(CommandError::location(40_091, message))
-    }
+    let bytes = name == "$indexOfBytes";
+    let string = |value: &'v Value<'_>, code: i32, which: &str| {
+        value.as_str().ok_or_else(|| {
+            let kind = value.kind().alias();
+            let message =
+                format!("{name} requires a string as the {which} argument, found: {kind}");
+            CommandError::location(code, message)
+        })
+    };
+    let text = string(text, if bytes { 40_091 } else { 40_093 }, "first")?;
+    let wanted = string(wanted, if bytes { 40_092 } else { 40_094 }, "second")?;
+    Ok(Some((text, wanted)))
 }
 
 fn index(found: Option<usize>) -> Value<'static> {
@@ -254,10 +287,17 @@ fn as_text(value: Option<&Value<'_>>) -> Result<String, CommandError> {
         None => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.as_ref().to_owned()),
         Some(value) if value.is_nullish() => Ok(String::new()),
-        Some(value) => conversion::text_of(value).ok_or_else(|| {
-            let kind = value.kind().alias();
-            let message = format!("can't convert from BSON type {kind} to String");
-            CommandError::new(Code::location(16_007), message)
-        }),
+        Some(Value::Double(number)) => Ok(number_text::six_digits(*number)),
+        Some(Value::Code(text) | Value::Symbol(text)) => Ok(text.as_ref().to_owned()),
+        Some(stamp @ Value::Timestamp(_)) => Ok(stamp.to_string()),
+        // Unlike `$toString`, the functions of strings take neither.
+        Some(Value::Bool(_) | Value::ObjectId(_)) => Err(no_text(value)),
+        Some(known) => conversion::text_of(known).ok_or_else(|| no_text(value)),
     }
+}
+
+fn no_text(value: Option<&Value<'_>>) -> CommandError {
+    let kind = value.map_or("missing", |value| value.kind().alias());
+    let message = format!("can't convert from BSON type {kind} to String");
+    CommandError::new(Code::location(16_007), message)
 }

@@ -1,21 +1,21 @@
 //! Sums and averages.
 
-use crate::bson::Value;
-use crate::error::CommandError;
+use crate::bson::{Decimal128, Value};
+use crate::query::decimal::{self, Precision};
 use crate::query::expression::arithmetic::{each, integer};
 use crate::query::expression::function::Outcome;
 
 /// `$sum` of the arguments, or of the elements of a single array.
 pub fn sum(arguments: &[Value<'_>]) -> Outcome {
     let mut sum = Sum::default();
-    each(arguments, |value| sum.add(value))?;
+    each(arguments, |value| sum.add(value));
     Ok(sum.total())
 }
 
 /// `$avg` of the arguments, or of the elements of a single array.
 pub fn average(arguments: &[Value<'_>]) -> Outcome {
     let mut sum = Sum::default();
-    each(arguments, |value| sum.add(value))?;
+    each(arguments, |value| sum.add(value));
     Ok(sum.average())
 }
 
@@ -29,11 +29,13 @@ pub struct Sum {
     count: u64,
     wide: bool,
     real: bool,
+    /// The sum of the decimals, if there are any.
+    decimals: Option<Decimal128>,
 }
 
 impl Sum {
     /// Adds a number; ignores other values.
-    pub fn add(&mut self, value: &Value<'_>) -> Result<(), CommandError> {
+    pub fn add(&mut self, value: &Value<'_>) {
         match value {
             Value::Int32(number) => self.integers += i128::from(*number),
             Value::Int64(number) => {
@@ -44,13 +46,13 @@ impl Sum {
                 self.add_double(*number);
                 self.real = true;
             }
-            Value::Decimal128(_) => {
-                return Err(CommandError::unsupported("arithmetic with Decimal128"));
+            Value::Decimal128(number) => {
+                let sum = self.decimals.unwrap_or(Decimal128::from_i64(0));
+                self.decimals = Some(decimal::add(sum, *number));
             }
-            _ => return Ok(()),
+            _ => return,
         }
         self.count += 1;
-        Ok(())
     }
 
     fn add_double(&mut self, number: f64) {
@@ -65,6 +67,9 @@ impl Sum {
 
     /// Returns the sum in the widest type of the numbers, or a wider one if it does not fit.
     pub fn total(&self) -> Value<'static> {
+        if let Some(sum) = self.as_decimal() {
+            return Value::Decimal128(sum);
+        }
         if self.real {
             return Value::Double(self.as_f64());
         }
@@ -79,7 +84,24 @@ impl Sum {
         if self.count == 0 {
             return Value::Null;
         }
+        if let Some(sum) = self.as_decimal() {
+            let count = i64::try_from(self.count).unwrap_or(i64::MAX);
+            return Value::Decimal128(decimal::divide(sum, Decimal128::from_i64(count)));
+        }
         Value::Double(self.as_f64() / self.count as f64)
+    }
+
+    /// Returns the sum as a decimal, if one of the numbers is one.
+    fn as_decimal(&self) -> Option<Decimal128> {
+        let mut sum = self.decimals?;
+        let exact = |number| decimal::from_f64(number, Precision::Full);
+        if self.real {
+            sum = decimal::add(sum, exact(self.doubles));
+            if self.compensation.is_finite() && self.doubles.is_finite() {
+                sum = decimal::add(sum, exact(self.compensation));
+            }
+        }
+        Some(decimal::add(sum, decimal::from_i128(self.integers)))
     }
 
     fn as_f64(&self) -> f64 {

@@ -194,7 +194,10 @@ impl Pull {
         let doc = argument.doc().filter(|_| argument.kind() == Kind::Document);
         let operators = doc.is_some_and(|doc| {
             let first = doc.elements().next();
-            first.is_some_and(|element| element.name().starts_with('$'))
+            // The logical operators take filters of documents.
+            let logical =
+                |name: &str| matches!(name, "$and" | "$or" | "$nor" | "$expr" | "$comment");
+            first.is_some_and(|element| element.name().starts_with('$') && !logical(element.name()))
         });
         if let Some(doc) = doc.filter(|_| !operators) {
             return Ok(Self::Document(Filter::parse_within(doc)?));

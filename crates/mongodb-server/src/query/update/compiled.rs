@@ -62,6 +62,10 @@ impl Update {
                 ))
             })?;
             for argument in arguments.elements() {
+                if name == "$unset" && is_plain_dollar(argument.name()) {
+                    // No document has such a field, so that there is nothing to remove.
+                    continue;
+                }
                 let path = UpdatePath::parse(argument.name(), &filters)?;
                 let operator = Operator::parse(name, argument)?;
                 modifications.push(Modification { path, operator });
@@ -154,6 +158,11 @@ impl Update {
             }
         }
     }
+}
+
+/// Returns whether a name starts with a dollar and selects no array elements.
+fn is_plain_dollar(name: &str) -> bool {
+    name.starts_with('$') && name != "$" && !name.starts_with("$[") && !name.contains('.')
 }
 
 /// Replaces a document; keeps its `_id` as the first field.

@@ -59,9 +59,9 @@ impl Arithmetic {
             )));
         }
         let computed = if self.multiply {
-            number::multiply(before, &self.operand)?
+            number::multiply(before, &self.operand)
         } else {
-            number::add(before, &self.operand)?
+            number::add(before, &self.operand)
         };
         computed.ok_or_else(|| {
             CommandError::bad_value(format!(

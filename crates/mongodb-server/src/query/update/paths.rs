@@ -102,10 +102,22 @@ impl UpdatePath {
             }
             selections.push(parse_selection(name, text, filters)?);
         }
+        if let Some(Some(Selection::Matched)) = selections.first() {
+            return Err(CommandError::bad_value(format!(
+                "Cannot have positional (i.e. '$') element in the first position in path '{text}'"
+            )));
+        }
         if selections.first().is_some_and(Option::is_some) {
             return Err(CommandError::bad_value(format!(
                 "Cannot have array filter identifier (i.e. '$[<id>]') element in the first \
                  position in path '{text}'"
+            )));
+        }
+        let matched = selections.iter().flatten();
+        let matched = matched.filter(|selection| matches!(selection, Selection::Matched));
+        if matched.count() > 1 {
+            return Err(CommandError::bad_value(format!(
+                "Too many positional (i.e. '$') elements found in path '{text}'"
             )));
         }
         Ok(Self { path, selections })

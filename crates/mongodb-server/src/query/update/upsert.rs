@@ -33,28 +33,37 @@ fn seed(filter: &Filter, only_id: bool) -> Result<Vec<u8>, CommandError> {
     let mut failed = None;
     let mut seen: Vec<&Path> = Vec::new();
     filter.conjuncts(&mut |path, test| {
-        let value = match test {
-            Test::Equal(value) => value,
+        let values: Vec<&Value<'static>> = match test {
+            Test::Equal(value) => vec![value],
             Test::In(choices) if choices.patterns.is_empty() => match choices.values.as_slice() {
-                [only] => only,
+                [only] => vec![only],
                 _ => return,
             },
+            Test::All(tests) => tests
+                .iter()
+                .filter_map(|test| match test {
+                    Test::Equal(value) => Some(value),
+                    _ => None,
+                })
+                .collect(),
             _ => return,
         };
         if only_id && path.as_str() != "_id" {
             return;
         }
-        if seen.iter().any(|known| known.overlaps(path)) {
-            failed = Some(CommandError::location(
-                54,
-                format!("cannot infer query fields to set, path '{path}' is matched twice"),
-            ));
-            return;
-        }
-        seen.push(path);
-        match root.find_or_create(path.parts()) {
-            Ok((slot, _)) => *slot = Slot::Value(value.clone()),
-            Err(error) => failed = Some(error),
+        for value in values {
+            if seen.iter().any(|known| known.overlaps(path)) {
+                failed = Some(CommandError::location(
+                    54,
+                    format!("cannot infer query fields to set, path '{path}' is matched twice"),
+                ));
+                return;
+            }
+            seen.push(path);
+            match root.find_or_create(path.parts()) {
+                Ok((slot, _)) => *slot = Slot::Value(value.clone()),
+                Err(error) => failed = Some(error),
+            }
         }
     });
     failed.map_or_else(|| Ok(root.into_document()), Err)
