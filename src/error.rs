@@ -33,6 +33,15 @@ impl ExitStatus {
             Self::Interrupted => 130,
         }
     }
+
+    /// Returns `Interrupted` instead of success if the user has interrupted the command.
+    #[must_use]
+    pub fn or_interrupted(self, interrupted: bool) -> Self {
+        match self {
+            Self::Success if interrupted => Self::Interrupted,
+            status => status,
+        }
+    }
 }
 
 /// Why a command failed.
@@ -46,7 +55,7 @@ pub enum Error {
     #[error(transparent)]
     Container(containers::container::Error),
     /// The user interrupted the start of the servers.
-    #[error("interrupted before the first reading was emitted")]
+    #[error("interrupted before the first reading was emitted: nothing was measured")]
     Interrupted,
     #[error(transparent)]
     Engine(#[from] containers::engine::Error),
@@ -178,7 +187,11 @@ impl Error {
             Self::KeepPassword { .. } => {
                 Some("pass a writable `--data-dir`, or set `CONVOY_PASSWORD`".to_owned())
             }
-            Self::Interrupted | Self::WriteFile { .. } | Self::Runtime(_) | Self::Stdout(_) => None,
+            Self::Runtime(_) => Some(
+                "raise the limits on processes (`ulimit -u`, pids of a container) and memory"
+                    .to_owned(),
+            ),
+            Self::Interrupted | Self::WriteFile { .. } | Self::Stdout(_) => None,
         }
     }
 
@@ -194,7 +207,9 @@ impl Error {
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Pipeline(error) if error.is_loss() => ExitStatus::Failed,
             Self::Bug(_) => ExitStatus::Bug,
-            Self::Interrupted => ExitStatus::Interrupted,
+            Self::Interrupted | Self::Pipeline(pipeline::Error::Interrupted) => {
+                ExitStatus::Interrupted
+            }
             Self::Net(_)
             | Self::Tls(_)
             | Self::Container(_)

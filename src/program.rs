@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use crate::cli::{self, Environment, Request};
 use crate::command::{self, Command};
-use crate::error::ExitStatus;
-use crate::host::backend;
+use crate::error::{Error, ExitStatus};
+use crate::host::{backend, interrupt, open_files};
 use crate::settings::Invocation;
 use crate::terminal::{Colors, ProgressMode, Terminal};
 use crate::text::Page;
@@ -50,8 +50,13 @@ fn convoy() -> ExitStatus {
 fn run(command: &Command, invocation: &Invocation, terminal: &Terminal) -> ExitStatus {
     adopt_engine(command, invocation);
     command::run(command, invocation, terminal).unwrap_or_else(|error| {
-        terminal.error(&error, error.hint().as_deref());
-        error.exit_status()
+        let status = error.exit_status();
+        let named = matches!(error, Error::OpenFiles { .. });
+        let few_files = open_files::hint().filter(|_| status == ExitStatus::Environment && !named);
+        let hints: Vec<String> = error.hint().into_iter().chain(few_files).collect();
+        let hint = hints.join("; ");
+        terminal.error(&error, (!hint.is_empty()).then_some(hint.as_str()));
+        status
     })
 }
 
@@ -104,10 +109,42 @@ fn reject(error: &cli::Error, terminal: &Terminal) -> ExitStatus {
 }
 
 /// Prints where the panic occurred; the joiner of the thread decides how the run ends.
+///
+/// Runtimes panic if a thread cannot be started, and would wait for it for ever. This ends the process.
 fn report_panic(panic: &PanicHookInfo<'_>) {
+    let payload = panic.payload();
+    let message = payload.downcast_ref::<String>().map(String::as_str);
+    let message = message.or_else(|| payload.downcast_ref::<&str>().copied());
+    if let Some(reason) = message.and_then(failed_thread) {
+        let error = Error::Runtime(std::io::Error::other(reason.to_owned()));
+        let terminal = Terminal::new(ProgressMode::Never, Colors::Never);
+        terminal.error(&error, error.hint().as_deref());
+        interrupt::remove_temporary_data();
+        interrupt::end_process(ExitStatus::Environment);
+    }
     tracing::error!(%panic, "a thread panicked");
     let terminal = Terminal::new(ProgressMode::Never, Colors::Never);
     terminal.say(format_args!(
         "error: convoy has a bug: {panic}\n\nhint: please report this with the command line and the log of the run"
     ));
+}
+
+/// Returns why a thread could not be started, if the message of a panic says so. tokio and the
+/// standard library panic with these.
+fn failed_thread(panic: &str) -> Option<&str> {
+    let failed = ["OS can't spawn worker thread: ", "failed to spawn thread: "];
+    failed.iter().find_map(|prefix| panic.strip_prefix(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panic_of_a_thread_that_cannot_be_started_is_told_from_a_bug() {
+        let reason = "Resource temporarily unavailable (os error 11)";
+        let panic = format!("OS can't spawn worker thread: {reason}");
+        assert_eq!(failed_thread(&panic), Some(reason));
+        assert_eq!(failed_thread("index out of bounds"), None);
+    }
 }

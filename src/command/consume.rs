@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ExitStatus};
+use crate::host::external;
+use crate::host::interrupt::{self, Interruptible};
 use crate::host::roles::{Role, Runtimes};
-use crate::host::{external, interrupt};
 use crate::measure::RunClock;
 use crate::pipeline::{
-    self, ConsumerSettings, Context, DEAD_LETTER_TOPIC_SUFFIX, Ending, Observer as _, Phase,
-    SessionOutcome, StorageSettings, dead_letter_collection,
+    self, ConsumerSettings, Context, DEAD_LETTER_TOPIC_SUFFIX, Ending, Interrupt, Observer as _,
+    Phase, SessionOutcome, StorageSettings, dead_letter_collection,
 };
 use crate::report::{Notice, Report, RunDirectory};
 use crate::run_id::new_run_id;
@@ -23,6 +24,9 @@ use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
 
 /// Message when the user interrupts the consumption.
 const INTERRUPTED: &str = "interrupted: storing the records read so far and freeing the partitions; interrupt again to abort";
+
+/// Message when the user interrupts before the first record.
+const INTERRUPTED_EARLY: &str = "interrupted: nothing has been read; stopping";
 
 /// Maximum age of a measured record: its timestamps must not precede the clock's epoch.
 const OLDEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -46,28 +50,10 @@ pub fn run(
     let runtimes = Runtimes::start(&[Role::Consumer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.unix_ms(started))?;
-    let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal, INTERRUPTED);
-    let expected = settings
-        .participation
-        .length
-        .duration
-        .map(Expected::Duration);
-    let expected = expected.or(settings.participation.length.records.map(Expected::Records));
-    let phases = ExpectedPhases {
-        warm_up: Duration::ZERO,
-        run: expected,
-    };
-    let display = Arc::new(Display::new(terminal, phases, clock, log).showing_lag());
+    let interrupt = listen(&context, &directory, terminal)?;
+    let display = Arc::new(Display::new(terminal, phases(settings), clock, log).showing_lag());
     display.phase(Phase::Preparing);
-    terminal.say(format_args!(
-        "broker: external {} ({})",
-        settings.broker.bootstrap.join(","),
-        settings.origins.broker
-    ));
-    terminal.say(format_args!(
-        "store: external {} ({})",
-        settings.store, settings.origins.store
-    ));
+    say_servers(settings, terminal);
     let registry = settings.registry.as_ref();
     let consumer = ConsumerSettings {
         storage: Arc::new(storage(settings)),
@@ -82,7 +68,7 @@ pub fn run(
         consumer,
         runtimes.handle(Role::Consumer),
         observer,
-        interrupted,
+        interrupt.clone(),
     );
     let consumed = runtimes.block_on(consuming);
     let (log, _at_audit) = display.finish();
@@ -111,7 +97,50 @@ pub fn run(
         Some(failure) => Err(failure.into()),
         None if !within_limit => Ok(ExitStatus::Failed),
         None if left_unread(settings, &consumed.session) => Ok(ExitStatus::Failed),
-        None => Ok(exit_status(&report)),
+        None => Ok(exit_status(&report).or_interrupted(interrupt.is_requested())),
+    }
+}
+
+/// Says which servers are used, and what named them.
+fn say_servers(settings: &ConsumeSettings, terminal: &Terminal) {
+    terminal.say(format_args!(
+        "broker: external {} ({})",
+        settings.broker.bootstrap.join(","),
+        settings.origins.broker
+    ));
+    terminal.say(format_args!(
+        "store: external {} ({})",
+        settings.store, settings.origins.store
+    ));
+}
+
+/// Listens for signals. What is lost depends on whether anything was read.
+fn listen(
+    context: &Arc<Context>,
+    directory: &RunDirectory,
+    terminal: &Terminal,
+) -> Result<Interrupt, Error> {
+    let what = Interruptible {
+        timeout: context.settings.timeouts.interrupt,
+        report: Some(directory.path().to_owned()),
+    };
+    let context = Arc::clone(context);
+    interrupt::listen(what, terminal, move || {
+        if context.counters.fetched.get() > 0 {
+            INTERRUPTED
+        } else {
+            INTERRUPTED_EARLY
+        }
+    })
+}
+
+/// Returns how long the consumption is expected to take.
+fn phases(settings: &ConsumeSettings) -> ExpectedPhases {
+    let length = settings.participation.length;
+    let duration = length.duration.map(Expected::Duration);
+    ExpectedPhases {
+        warm_up: Duration::ZERO,
+        run: duration.or(length.records.map(Expected::Records)),
     }
 }
 

@@ -1,13 +1,12 @@
 //! One file per command. Each runs with its settings and returns an exit status.
 //!
-//! `workload.rs` is shared by `simulate` and `produce`, `open_files.rs` by `simulate` and `up`.
+//! `workload.rs` is shared by `simulate` and `produce`.
 
 mod clean;
 mod consume;
 mod dataset;
 mod doctor;
 mod manual;
-mod open_files;
 mod produce;
 mod report;
 mod simulate;

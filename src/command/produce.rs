@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use crate::command::workload;
 use crate::error::{Error, ExitStatus};
+use crate::host::external;
+use crate::host::interrupt::{self, Interruptible};
 use crate::host::roles::{Role, Runtimes};
-use crate::host::{external, interrupt};
 use crate::measure::RunClock;
-use crate::pipeline::{self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings};
+use crate::pipeline::{
+    self, Context, EmissionSettings, Interrupt, Observer as _, Phase, ProducerSettings,
+};
 use crate::report::{Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{Encoding, Invocation, ProduceSettings};
@@ -20,6 +23,9 @@ use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// Message when the user interrupts the emission.
 const INTERRUPTED: &str = "interrupted: sending the emitted readings; interrupt again to abort";
+
+/// Message when the user interrupts before the first reading.
+const INTERRUPTED_EARLY: &str = "interrupted: nothing has been emitted; stopping";
 
 /// Emits, and writes a report for a later audit.
 pub fn run(
@@ -48,7 +54,7 @@ pub fn run(
     let runtimes = Runtimes::start(&[Role::Producer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.epoch_unix_ms())?;
-    let interrupted = interrupt::listen(&runtimes.handle(Role::Producer), terminal, INTERRUPTED);
+    let interrupt = listen(&context, &directory, terminal)?;
     let load = &settings.load;
     let expected = ExpectedPhases::new(load.warmup, load.bound);
     let display = Display::new(terminal, expected, clock, log).counting_acknowledged();
@@ -74,7 +80,7 @@ pub fn run(
         },
         runtimes.handle(Role::Producer),
         observer,
-        interrupted,
+        interrupt.clone(),
     );
     let produced = runtimes.block_on(producing);
     let (log, _at_audit) = display.finish();
@@ -91,8 +97,28 @@ pub fn run(
     present_report(&report, &directory, log, settings.report.format, terminal)?;
     match produced.failure {
         Some(failure) => Err(failure.into()),
-        None => Ok(status(&report)),
+        None => Ok(status(&report).or_interrupted(interrupt.is_requested())),
     }
+}
+
+/// Listens for signals. What is lost depends on whether anything was emitted.
+fn listen(
+    context: &Arc<Context>,
+    directory: &RunDirectory,
+    terminal: &Terminal,
+) -> Result<Interrupt, Error> {
+    let what = Interruptible {
+        timeout: context.settings.timeouts.interrupt,
+        report: Some(directory.path().to_owned()),
+    };
+    let context = Arc::clone(context);
+    interrupt::listen(what, terminal, move || {
+        if context.counters.emitted.get() > 0 {
+            INTERRUPTED
+        } else {
+            INTERRUPTED_EARLY
+        }
+    })
 }
 
 /// Returns the name of the run's directory. Each shard has its own, because several may run here.

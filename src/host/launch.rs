@@ -17,6 +17,7 @@ use crate::host::broker::Broker;
 use crate::host::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
 use crate::host::external::{external_endpoint, registry_client};
 use crate::host::fail_points::FailPoints;
+use crate::host::interrupt;
 use crate::host::proxies;
 use crate::host::roles::Runtimes;
 use crate::host::servers::{Addresses, Servers, server_line};
@@ -61,7 +62,12 @@ struct Provision<'a> {
 impl Launch<'_> {
     /// Starts the servers concurrently. An interruption cancels the start.
     pub(crate) async fn start(&self, interrupted: &CancellationToken) -> Result<Servers, Error> {
-        let backends = backend::settle(self.settings, self.docker_env, self.progress).await?;
+        let settling = backend::settle(self.settings, self.docker_env, self.progress);
+        let settled = interrupted.run_until_cancelled(Box::pin(settling)).await;
+        let backends = settled.ok_or(Error::Interrupted)??;
+        if [backends.broker, backends.store].contains(&BackendKind::Container) {
+            interrupt::containers_may_run();
+        }
         if let Some(fail_points) = &self.fail_points {
             fail_points.check_reach(backends.broker, backends.store)?;
         }
@@ -157,7 +163,7 @@ impl Launch<'_> {
             registry,
             store,
             _proxies: proxies,
-            _data: provision.data,
+            data: provision.data,
         })
     }
 }

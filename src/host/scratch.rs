@@ -7,9 +7,11 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, flock, fstat, openat};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 /// Prefix of the names of all scratch directories.
 const PREFIX: &str = "convoy-";
@@ -19,6 +21,12 @@ const LOCK: &str = "owner.lock";
 
 /// Name of the lock file until it is locked, so that its owner is never mistaken for dead.
 const UNLOCKED: &str = "owner.lock.new";
+
+/// Attempts to remove a directory in which a server that is ending may still create files.
+const REMOVALS: u32 = 5;
+
+/// Directories of this process, for an abort, which drops nothing.
+static LIVE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// A directory that is removed when this value is dropped.
 #[derive(Debug)]
@@ -33,7 +41,10 @@ impl Scratch {
         let path = parent.join(format!("{PREFIX}{run_id}"));
         fs::create_dir(&path)?;
         match lock(&path) {
-            Ok(lock) => Ok(Self { path, _lock: lock }),
+            Ok(lock) => {
+                live_directories().push(path.clone());
+                Ok(Self { path, _lock: lock })
+            }
             Err(error) => {
                 let _remaining = fs::remove_dir_all(&path);
                 Err(error)
@@ -49,10 +60,37 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(%error, path = %self.path.display(), "failed to remove the run's data");
+        if let Err(error) = remove(&self.path) {
+            tracing::warn!(%error, path = %self.path.display(), "failed to remove the run's data; `convoy clean` removes it");
+        }
+        live_directories().retain(|path| *path != self.path);
+    }
+}
+
+/// Returns the directories of this process.
+pub fn live() -> Vec<PathBuf> {
+    live_directories().clone()
+}
+
+/// Removes the directories of this process, although they are in use.
+pub fn remove_live() {
+    for path in live() {
+        let _stays = remove(&path);
+    }
+}
+
+fn live_directories() -> MutexGuard<'static, Vec<PathBuf>> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    for _attempt in 1..REMOVALS {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            result => return result,
         }
     }
+    fs::remove_dir_all(path)
 }
 
 /// Returns the directories in `parent` whose owners have ended.
@@ -85,8 +123,20 @@ fn lock(directory: &Path) -> io::Result<File> {
 }
 
 /// Returns the lock of a directory whose owner has ended.
+///
+/// Other users can write to the parent directory. So no link is followed, nothing is waited for, and
+/// only a regular file of this user, in a directory of this user, is a lock.
 fn lock_of_dead_owner(directory: &Path) -> Option<File> {
-    let file = File::open(directory.join(LOCK)).ok()?;
+    let careful = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let parent = openat(CWD, directory, careful | OFlags::DIRECTORY, Mode::empty()).ok()?;
+    let file = openat(&parent, LOCK, careful, Mode::empty()).ok()?;
+    let (of_parent, of_file) = (fstat(&parent).ok()?, fstat(&file).ok()?);
+    let user = geteuid().as_raw();
+    let own = of_parent.st_uid == user && of_file.st_uid == user;
+    if !own || FileType::from_raw_mode(of_file.st_mode) != FileType::RegularFile {
+        return None;
+    }
+    let file = File::from(file);
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Some(file),
         Err(Errno::WOULDBLOCK) => None,
@@ -128,6 +178,40 @@ mod tests {
         assert!(abandoned(parent.path()).is_empty());
         assert!(!remove_abandoned(&other).unwrap());
         assert!(other.exists());
+    }
+
+    #[test]
+    fn only_a_regular_file_is_a_lock() {
+        let parent = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            let directory = parent.path().join(name);
+            fs::create_dir(&directory).unwrap();
+            directory.join(LOCK)
+        };
+        let fifo = make("convoy-fifo");
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::mkfifoat(CWD, &fifo, mode).unwrap();
+        let elsewhere = parent.path().join("elsewhere");
+        fs::write(&elsewhere, "").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, make("convoy-link")).unwrap();
+        fs::create_dir(make("convoy-directory")).unwrap();
+        let dead = parent.path().join("dead");
+        fs::create_dir(&dead).unwrap();
+        drop(lock(&dead).unwrap());
+        std::os::unix::fs::symlink(&dead, parent.path().join("convoy-linked")).unwrap();
+
+        assert_eq!(abandoned(parent.path()), Vec::<PathBuf>::new());
+        assert!(dead.exists());
+    }
+
+    #[test]
+    fn abort_removes_directories_in_use() {
+        let parent = tempfile::tempdir().unwrap();
+        let scratch = Scratch::create(parent.path(), "run-1").unwrap();
+        fs::write(scratch.path().join("data"), "x").unwrap();
+        assert!(live().contains(&scratch.path().to_owned()));
+        remove(scratch.path()).unwrap();
+        assert!(!scratch.path().exists());
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use convoy_registry_server::RegistryServer;
 
+use crate::cause::chain;
 use crate::error::Error;
 use crate::faults::Target;
 use crate::host::backend::{Backends, Progress};
 use crate::host::broker::Broker;
 use crate::host::embedded::DataPlace;
 use crate::host::roles::{Role, Runtimes};
+use crate::host::space;
 use crate::host::store::Store;
 use crate::pipeline::{Endpoints, TerminatedServers};
 use crate::proxy::Proxy;
@@ -72,10 +74,21 @@ pub struct Servers {
     /// Inject faults into servers that are not embedded.
     pub(super) _proxies: Vec<Proxy>,
     /// Outlives the embedded servers, whose data it holds.
-    pub(super) _data: Option<DataPlace>,
+    pub(super) data: Option<DataPlace>,
 }
 
 impl Servers {
+    /// Warns once if the data of embedded servers fills its file system. Never returns.
+    pub fn watch_space<F: Fn(&str)>(&self, warn: F) -> impl Future<Output = ()> + use<F> {
+        let directory = self.data.as_ref().map(|data| data.path().to_owned());
+        async move {
+            match directory {
+                Some(directory) => space::watch(&directory, warn).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// Checks the containers when requests fail, and reports one that has ended. Never returns.
     pub async fn watch(&self, terminated: &TerminatedServers) {
         loop {
@@ -117,13 +130,33 @@ impl Servers {
     }
 
     /// Stops the servers. With `keep`, containers keep running, and it is said how to reach them.
+    ///
+    /// Every server is stopped, also if one fails. Failures of data that is removed are only logged.
     pub async fn stop(self, keep: bool, terminal: &Terminal) -> Result<(), Error> {
-        self.broker.stop(keep, terminal).await?;
+        let temporary = self.data.as_ref().is_some_and(DataPlace::is_temporary);
+        let broker_is_removed = temporary && self.broker_kind == BackendKind::Embedded;
+        let store_is_removed = temporary && self.store_kind == BackendKind::Embedded;
+        let broker = log_if(broker_is_removed, self.broker.stop(keep, terminal).await);
         if let Some(registry) = self.registry
             && let Err(error) = registry.stop().await
         {
-            tracing::warn!(%error, "failed to stop the schema registry in order");
+            tracing::info!(%error, "failed to stop the schema registry in order");
         }
-        self.store.stop(keep, terminal).await
+        let store = log_if(store_is_removed, self.store.stop(keep, terminal).await);
+        broker.and(store)
+    }
+}
+
+/// Logs the failure of a server whose data is about to be removed.
+fn log_if(removed: bool, stopped: Result<(), Error>) -> Result<(), Error> {
+    match stopped {
+        Err(error) if removed => {
+            tracing::info!(
+                error = chain(&error),
+                "failed to stop a server in order; its data is removed"
+            );
+            Ok(())
+        }
+        stopped => stopped,
     }
 }

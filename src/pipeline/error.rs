@@ -78,6 +78,16 @@ pub enum Error {
         found: u32,
         wanted: u32,
     },
+    /// The user interrupted the process before it had anything to measure.
+    #[error("interrupted before the first record: nothing was measured")]
+    Interrupted,
+    /// A thread cannot be started.
+    #[error("failed to start the {role} thread")]
+    Thread {
+        role: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("a {role} task of the pipeline panicked")]
     Panicked { role: &'static str },
 }
@@ -90,7 +100,10 @@ impl Error {
             Self::Broker(error) => return error.hint().map(str::to_owned),
             Self::Registry(error) => return Some(error.hint()),
             Self::Store(error) => return error.hint().map(str::to_owned),
-            Self::Panicked { .. } => return None,
+            Self::Panicked { .. } | Self::Interrupted => return None,
+            Self::Thread { .. } => {
+                "raise the limits on processes (`ulimit -u`, pids of a container) and memory"
+            }
             Self::Delivery { source, .. } if source.trouble().is_some() => {
                 return source.trouble().and_then(broker::hint).map(str::to_owned);
             }

@@ -18,6 +18,7 @@ mod emit;
 mod error;
 mod group;
 mod ingest;
+mod interrupt;
 mod lag;
 mod machine;
 mod outage;
@@ -42,6 +43,7 @@ pub use self::group::{
     SessionOutcome, Start, Timing, consume,
 };
 pub use self::ingest::CHECKPOINT_WINDOW;
+pub use self::interrupt::Interrupt;
 pub use self::run::{
     Endpoints, INTERVAL, Observer, Outcome, Phase, Produced, ProducerSettings, Roles,
     SimulationSettings, Totals, produce, run,

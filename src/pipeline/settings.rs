@@ -41,13 +41,15 @@ pub struct TopicCreation {
     pub replication_factor: i16,
 }
 
-/// Timeouts of requests.
+/// Timeouts of requests, and of an interrupted process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// Timeout of one request to the broker or the store.
     pub request: Duration,
     /// How long requests to the broker are retried.
     pub broker: Duration,
+    /// How long an interrupted process may take to end in order.
+    pub interrupt: Duration,
 }
 
 /// What a process emits, and how.

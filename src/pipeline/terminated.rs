@@ -33,6 +33,11 @@ impl TerminatedServers {
         self.terminated.cancel();
     }
 
+    /// Ends all retries, because the run is no longer waited for.
+    pub fn give_up(&self) {
+        self.terminated.cancel();
+    }
+
     /// Takes the reason why a server has terminated, if one has.
     pub fn take_reason(&self) -> Option<container::Error> {
         let mut reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,29 +2,72 @@
 
 use std::io;
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Stream of Ctrl-C (SIGINT) and SIGTERM.
+/// Stream of Ctrl-C (SIGINT), SIGTERM and SIGHUP (the terminal was closed).
 #[derive(Debug)]
 pub struct Interruptions {
     interrupt: Signal,
     terminate: Signal,
+    /// `None` if the process was started with SIGHUP ignored, as `nohup` does.
+    hangup: Option<Signal>,
 }
 
 impl Interruptions {
     /// Installs handlers. Needs a tokio runtime.
+    ///
+    /// A write beyond the limit on file sizes becomes an error, as on a full disk. Without a handler
+    /// SIGXFSZ ends the process.
     pub fn register() -> io::Result<Self> {
+        let _stays_installed = signal(SignalKind::from_raw(Number::XFSZ.as_raw()))?;
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: (!ignores_hangup())
+                .then(|| signal(SignalKind::hangup()))
+                .transpose()?,
         })
     }
 
     /// Waits for the next signal.
     pub async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _interrupted = self.interrupt.recv() => {}
             _terminated = self.terminate.recv() => {}
+            _hung_up = hangup => {}
         }
+    }
+}
+
+/// Returns whether SIGHUP is ignored. False if the platform does not tell.
+fn ignores_hangup() -> bool {
+    std::fs::read_to_string("/proc/self/status")
+        .is_ok_and(|status| is_ignored(&status, Number::HUP))
+}
+
+/// Looks a signal up in the mask of ignored signals of `/proc/self/status`, proc(5).
+fn is_ignored(status: &str, signal: Number) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal.as_raw() - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mask_tells_which_signals_are_ignored() {
+        let status = "Name:\tconvoy\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000002\n";
+        assert!(is_ignored(status, Number::HUP));
+        assert!(!is_ignored(status, Number::INT));
+        assert!(!is_ignored("Name:\tconvoy\n", Number::HUP));
     }
 }

@@ -109,26 +109,26 @@ impl RunDirectory {
     }
 
     /// Writes every file of the report and returns their paths, `report.json` first.
+    ///
+    /// A file that fails does not prevent the others. Returns the first error.
     pub fn write(
         &self,
         report: &Report,
         latency_log: Option<LatencyLog<PartialFile>>,
     ) -> Result<Vec<PathBuf>, Error> {
         let mut written = vec![
-            self.write_file("report.json", |file| json::write(report, file))?,
-            self.write_file("intervals.csv", |file| csv::write(&report.intervals, file))?,
+            self.write_file("report.json", |file| json::write(report, file)),
+            self.write_file("intervals.csv", |file| csv::write(&report.intervals, file)),
         ];
         if let Some(log) = latency_log {
             let path = self.path.join("latency.hdr");
-            log.finish()
-                .and_then(|file| file.complete(&path))
-                .map_err(|source| Error::File {
-                    path: path.clone(),
-                    source,
-                })?;
-            written.push(path);
+            let completed = log.finish().and_then(|file| file.complete(&path));
+            written.push(match completed {
+                Ok(()) => Ok(path),
+                Err(source) => Err(Error::File { path, source }),
+            });
         }
-        Ok(written)
+        written.into_iter().collect()
     }
 
     fn write_file(

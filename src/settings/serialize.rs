@@ -50,9 +50,10 @@ pub(super) fn timeouts<S: Serializer>(
     timeouts: &Timeouts,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(2))?;
+    let mut map = serializer.serialize_map(Some(3))?;
     map.serialize_entry("request_timeout_s", &timeouts.request.as_secs_f64())?;
     map.serialize_entry("broker_timeout_s", &timeouts.broker.as_secs_f64())?;
+    map.serialize_entry("interrupt_timeout_s", &timeouts.interrupt.as_secs_f64())?;
     map.end()
 }
 

@@ -20,8 +20,13 @@ pub fn simulate_report(
     faults: Option<Faults>,
 ) -> Report {
     let verdict = outcome.verdict.clone().unwrap_or_default();
+    let emitted = match &outcome.verdict {
+        Some(verdict) => verdict.emitted,
+        None => process.context.counters.snapshot().emitted,
+    };
     let status = match (&outcome.failure, &outcome.verdict) {
         (None, Some(verdict)) => Status::new(verdict, outcome.interrupted),
+        (None, None) if outcome.interrupted => Status::Interrupted,
         _ => Status::Invalid,
     };
     let recording = &outcome.recording;
@@ -37,7 +42,7 @@ pub fn simulate_report(
     report.topology.store_address = Some(addresses.store);
     report.topology.store_origin = Some(addresses.store_origin);
     report.durability = servers.durability.clone();
-    report.summary.readings_emitted = report.verdict.emitted;
+    report.summary.readings_emitted = emitted;
     report.summary.startup_to_first_stored_ms =
         recording.first_stored.map(|first| first as f64 / 1e6);
     report.intervals.clone_from(&outcome.intervals);

@@ -61,6 +61,8 @@ pub fn start_logging(
             .with_target(false)
             .with_file(true)
             .with_line_number(true)
+            // A full disk must not fill stderr.
+            .log_internal_errors(false)
             .with_writer(Arc::new(file))
             .with_filter(file_filter)
     });

@@ -21,6 +21,7 @@ mod durability;
 mod faults;
 mod help;
 mod install;
+mod interrupts;
 mod outages;
 mod place;
 mod processes;

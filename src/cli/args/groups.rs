@@ -85,9 +85,13 @@ pub struct LoadArgs {
     pub seed: u64,
 }
 
-/// When requests to the broker fail.
+/// When requests to the broker fail, and when an interrupted command is aborted.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Timeouts")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fields are named as their options"
+)]
 pub struct TimeoutArgs {
     /// Timeout of one request to the broker; convoy retries the request after it.
     #[arg(
@@ -108,6 +112,16 @@ pub struct TimeoutArgs {
     )]
     #[arg(value_parser = parse::span)]
     pub broker_timeout: Duration,
+
+    /// Time to drain, audit and report after Ctrl-C, SIGTERM or SIGHUP; then convoy aborts.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "8s",
+        hide_short_help = true
+    )]
+    #[arg(value_parser = parse::span)]
+    pub interrupt_timeout: Duration,
 }
 
 /// When storing documents fails.

@@ -13,6 +13,7 @@ impl From<TimeoutArgs> for Timeouts {
         Self {
             request: args.request_timeout,
             broker: args.broker_timeout,
+            interrupt: args.interrupt_timeout,
         }
     }
 }

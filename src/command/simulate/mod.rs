@@ -6,19 +6,20 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
-use crate::command::{open_files, workload};
+use crate::command::workload;
 use crate::error::{Error, ExitStatus};
 use crate::faults::{DataFaults, Plan};
 use crate::host::faults::{self, Injector, Watched};
-use crate::host::interrupt;
+use crate::host::interrupt::{self, Interruptible};
 use crate::host::launch::Launch;
+use crate::host::open_files;
 use crate::host::roles::{Role, Runtimes};
 use crate::host::servers::Servers;
 use crate::host::sweep;
 use crate::measure::RunClock;
-use crate::pipeline::{self, Context, EmissionSettings, Observer, Roles, SimulationSettings};
+use crate::pipeline::{
+    self, Context, EmissionSettings, Interrupt, Observer, Roles, SimulationSettings,
+};
 use crate::report::{LatencyLog, PartialFile, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{BrokerChoice, Invocation, SimulateSettings, Sink, StoreChoice};
@@ -40,6 +41,9 @@ const ROLES: [Role; 5] = [
 /// Message when the user interrupts a run.
 const INTERRUPTED: &str =
     "interrupted: storing and auditing the emitted readings; interrupt again to abort";
+
+/// Message when the user interrupts before the first reading.
+const INTERRUPTED_EARLY: &str = "interrupted: nothing has been emitted; stopping";
 
 /// Runs the whole pipeline and reports it.
 pub fn run(
@@ -80,20 +84,9 @@ pub fn run(
         baseline: &baseline,
     };
     let log = directory.latency_log(clock.epoch_unix_ms())?;
-    let interrupted = interrupt::listen(&runtimes.handle(Role::Consumer), terminal, INTERRUPTED);
+    let interrupt = listen(settings, &context, &directory, terminal)?;
     let ran = match settings.sink {
-        Sink::Null => {
-            let paced = null_sink::pace(clock, &simulation.emission.fleet, &runtimes, &interrupted);
-            let cpu = CpuUse::read(clock).with_generator(paced.generator_cpu);
-            let interrupted = interrupted.is_cancelled();
-            let report =
-                null_sink_report(&process, &paced.recording, paced.emitted, interrupted, &cpu);
-            Ran {
-                report,
-                log: None,
-                failure: None,
-            }
-        }
+        Sink::Null => pace(&process, &simulation.emission, &runtimes, &interrupt)?,
         Sink::Pipeline => {
             let display = Arc::new(Display::new(
                 terminal,
@@ -107,21 +100,83 @@ pub fn run(
                 simulation.clone(),
                 &runtimes,
                 &display,
-                interrupted,
+                &interrupt,
                 terminal,
             )?
         }
     };
+    conclude(ran, settings, &directory, &runtimes, &interrupt, terminal)
+}
+
+/// Presents the report and stops the servers.
+fn conclude(
+    ran: Ran,
+    settings: &SimulateSettings,
+    directory: &RunDirectory,
+    runtimes: &Runtimes,
+    interrupt: &Interrupt,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Error> {
     let Ran {
         report,
         log,
         failure,
+        servers,
     } = ran;
-    present_report(&report, &directory, log, settings.report.format, terminal)?;
-    match failure {
-        Some(failure) => Err(failure.into()),
-        None => Ok(exit_status(&report)),
+    // The servers may fail to stop, so the figures come first.
+    let presented = present_report(&report, directory, log, settings.report.format, terminal);
+    let stopped = match servers {
+        Some(servers) => stop(servers, settings, runtimes, interrupt, terminal),
+        None => Ok(()),
+    };
+    let failure = failure.map_or(Ok(()), |failure| Err(failure.into()));
+    let mut failures = [failure, presented, stopped]
+        .into_iter()
+        .filter_map(Result::err);
+    let Some(first) = failures.next() else {
+        return Ok(exit_status(&report).or_interrupted(interrupt.is_requested()));
+    };
+    for other in failures {
+        terminal.error(&other, other.hint().as_deref());
     }
+    Err(first)
+}
+
+/// Listens for signals. What is lost depends on whether anything was emitted.
+fn listen(
+    settings: &SimulateSettings,
+    context: &Arc<Context>,
+    directory: &RunDirectory,
+    terminal: &Terminal,
+) -> Result<Interrupt, Error> {
+    let what = Interruptible {
+        timeout: settings.timeouts.interrupt,
+        report: Some(directory.path().to_owned()),
+    };
+    let (context, paced) = (Arc::clone(context), settings.sink == Sink::Null);
+    interrupt::listen(what, terminal, move || {
+        if paced || context.counters.emitted.get() > 0 {
+            INTERRUPTED
+        } else {
+            INTERRUPTED_EARLY
+        }
+    })
+}
+
+/// Stops the servers in order, unless the user no longer waits for it.
+fn stop(
+    servers: Servers,
+    settings: &SimulateSettings,
+    runtimes: &Runtimes,
+    interrupt: &Interrupt,
+    terminal: &Terminal,
+) -> Result<(), Error> {
+    let stopping = Box::pin(servers.stop(settings.keep, terminal));
+    let stopping = interrupt.stop_over.run_until_cancelled(stopping);
+    runtimes.block_on(stopping).unwrap_or_else(|| {
+        terminal.say("warning: the servers did not stop in time; `convoy clean` removes what is left of them");
+        Ok(())
+    })
 }
 
 /// A finished run.
@@ -129,16 +184,38 @@ struct Ran {
     report: Report,
     log: Option<LatencyLog<PartialFile>>,
     failure: Option<pipeline::Error>,
+    /// Running servers.
+    servers: Option<Servers>,
 }
 
-/// Starts the servers, runs the pipeline once, stops the servers.
+/// Paces the fleet without a pipeline.
+fn pace(
+    process: &Process<'_, SimulateSettings>,
+    emission: &EmissionSettings,
+    runtimes: &Runtimes,
+    interrupt: &Interrupt,
+) -> Result<Ran, Error> {
+    let clock = process.context.clock;
+    let paced = null_sink::pace(clock, &emission.fleet, runtimes, &interrupt.requested)?;
+    let cpu = CpuUse::read(clock).with_generator(paced.generator_cpu);
+    let interrupted = interrupt.is_requested();
+    let report = null_sink_report(process, &paced.recording, paced.emitted, interrupted, &cpu);
+    Ok(Ran {
+        report,
+        log: None,
+        failure: None,
+        servers: None,
+    })
+}
+
+/// Starts the servers and runs the pipeline once. The servers are stopped only if it fails.
 fn run_pipeline(
     process: &Process<'_, SimulateSettings>,
     context: &Arc<Context>,
     simulation: SimulationSettings,
     runtimes: &Runtimes,
     display: &Arc<Display>,
-    interrupted: CancellationToken,
+    interrupt: &Interrupt,
     terminal: &Terminal,
 ) -> Result<Ran, Error> {
     display.phase(pipeline::Phase::Preparing);
@@ -162,35 +239,42 @@ fn run_pipeline(
         announce: &|line| terminal.say(line),
         runtimes,
     };
-    let mut servers = runtimes.block_on(launch.start(&interrupted))?;
-    let outcome = runtimes.block_on(run_on(
+    let mut servers = runtimes.block_on(launch.start(&interrupt.requested))?;
+    let watching = servers.watch_space(|warning| terminal.say(warning));
+    let running = Box::pin(run_on(
         &mut servers,
         context,
         simulation,
         runtimes,
         display,
         injector.as_ref(),
-        interrupted,
+        interrupt.clone(),
     ));
-    let (log, cpu) = display.finish();
-    let report = outcome.map(|outcome| {
-        let cpu = cpu.unwrap_or_else(|| CpuUse::read(context.clock));
-        let cpu = cpu.with_generator(outcome.generator_cpu);
-        let faults = injector.map(|injector| {
-            let replay = replay(process, injector.plan());
-            faults::section(&injector, replay, &outcome, context, settings.load.key)
-        });
-        (
-            simulate_report(process, &servers, &outcome, &cpu, faults),
-            outcome.failure,
-        )
+    let outcome = runtimes.block_on(async {
+        tokio::select! {
+            outcome = running => outcome,
+            () = watching => unreachable!("the watch never ends"),
+        }
     });
-    runtimes.block_on(servers.stop(settings.keep, terminal))?;
-    let (report, failure) = report?;
+    let (log, cpu) = display.finish();
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            stop(servers, settings, runtimes, interrupt, terminal)?;
+            return Err(error.into());
+        }
+    };
+    let cpu = cpu.unwrap_or_else(|| CpuUse::read(context.clock));
+    let cpu = cpu.with_generator(outcome.generator_cpu);
+    let faults = injector.map(|injector| {
+        let replay = replay(process, injector.plan());
+        faults::section(&injector, replay, &outcome, context, settings.load.key)
+    });
     Ok(Ran {
-        report,
+        report: simulate_report(process, &servers, &outcome, &cpu, faults),
         log,
-        failure,
+        failure: outcome.failure,
+        servers: Some(servers),
     })
 }
 
@@ -202,7 +286,7 @@ async fn run_on(
     runtimes: &Runtimes,
     display: &Arc<Display>,
     injector: Option<&Arc<Injector>>,
-    interrupted: CancellationToken,
+    interrupt: Interrupt,
 ) -> Result<pipeline::Outcome, pipeline::Error> {
     let roles = Roles {
         producer: runtimes.handle(Role::Producer),
@@ -213,7 +297,7 @@ async fn run_on(
     let Some(injector) = injector else {
         let context = Arc::clone(context);
         let terminated = Arc::clone(&context);
-        let running = pipeline::run(context, simulation, endpoints, roles, display, interrupted);
+        let running = pipeline::run(context, simulation, endpoints, roles, display, interrupt);
         return tokio::select! {
             outcome = Box::pin(running) => outcome,
             () = servers.watch(&terminated.terminated_servers) => unreachable!("the watch never ends"),
@@ -222,7 +306,7 @@ async fn run_on(
     let observer = Arc::new(Watched::new(display, Arc::clone(injector)));
     let running = async {
         let context = Arc::clone(context);
-        let running = pipeline::run(context, simulation, endpoints, roles, observer, interrupted);
+        let running = pipeline::run(context, simulation, endpoints, roles, observer, interrupt);
         let outcome = Box::pin(running).await;
         injector.end();
         outcome

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::error::Error;
 use crate::fleet::{self, Readings};
 use crate::host::roles::{Role, Runtimes};
 use crate::measure::{Recording, RunClock, Stage, thread_cpu_time};
@@ -26,7 +27,7 @@ pub fn pace(
     fleet: &fleet::Settings,
     runtimes: &Runtimes,
     interrupted: &CancellationToken,
-) -> Paced {
+) -> Result<Paced, Error> {
     let stop = StopFlag::default();
     let (stopped, token) = (stop.clone(), interrupted.clone());
     runtimes.handle(Role::Consumer).spawn(async move {
@@ -36,18 +37,18 @@ pub fn pace(
     let readings = Readings::new(fleet);
     let mut sink = NullSink::new(clock);
     let start = clock.now();
-    let (emitted, generator_cpu) = std::thread::scope(|scope| {
+    let paced = std::thread::scope(|scope| {
         let pacing = std::thread::Builder::new()
             .name(Role::Generator.thread_name().to_owned())
             .spawn_scoped(scope, || {
                 let emitted = emit(readings, &mut sink, clock, start, fleet, &stop);
                 (emitted, thread_cpu_time())
             });
-        pacing
-            .ok()
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_default()
-    });
+        let joined = pacing.map(std::thread::ScopedJoinHandle::join);
+        joined.map_err(Error::Runtime)
+    })?;
+    let (emitted, generator_cpu) =
+        paced.map_err(|_panicked| Error::Bug("the pacing thread panicked"))?;
     let mut recording = Recording {
         stored: sink.publish_delay.count(),
         first_intended: sink.first_intended,
@@ -55,9 +56,9 @@ pub fn pace(
         ..Recording::default()
     };
     *recording.stages.get_mut(Stage::PublishDelay) = sink.publish_delay;
-    Paced {
+    Ok(Paced {
         recording,
         emitted,
         generator_cpu,
-    }
+    })
 }

@@ -13,6 +13,7 @@ mod user;
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use convoy_kafka_server as broker;
 use convoy_kafka_server::KafkaServer;
@@ -24,12 +25,12 @@ use convoy_server_kit::User;
 use convoy_server_kit::tls::Authority;
 
 use self::env_file::EnvFile;
-use crate::command::open_files;
 use crate::error::{Error, ExitStatus};
 use crate::host::embedded::{self, DataPlace, loopback};
-use crate::host::interrupt;
+use crate::host::interrupt::{self, Interruptible};
+use crate::host::open_files;
 use crate::host::roles::{Role, Runtimes};
-use crate::host::sweep;
+use crate::host::{space, sweep};
 use crate::measure::RunClock;
 use crate::run_id::new_run_id;
 use crate::settings::{Invocation, UpSettings};
@@ -37,6 +38,9 @@ use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
 /// Printed when the user stops the servers.
 const STOPPING: &str = "stopping; interrupt again to abort";
+
+/// Time to stop in order after an interruption.
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The three servers.
 #[derive(Debug)]
@@ -59,21 +63,33 @@ pub fn run(
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, Path::new(LOG_DIRECTORY), &run_id, log_filter);
     sweep::sweep_own_directories();
-    if let Some(warning) = open_files::allow_clients() {
+    if let Some(warning) = open_files::allow_clients()? {
         terminal.say(warning);
     }
     let data = DataPlace::open(settings.data_dir.as_deref(), &run_id)?;
     let runtimes = Runtimes::start(&[Role::Broker, Role::Registry, Role::Store])?;
-    let interrupted = interrupt::listen(&runtimes.handle(Role::Broker), terminal, STOPPING);
+    let what = Interruptible {
+        timeout: STOP_TIMEOUT,
+        report: None,
+    };
+    let interrupt = interrupt::listen(what, terminal, || STOPPING)?;
+    let requested = &interrupt.requested;
     let user = user::credentials(&settings.access, &data)?;
-    let serving = runtimes.block_on(Serving::start(settings, user.as_ref(), &data, &runtimes))?;
+    let starting = Box::pin(Serving::start(settings, user.as_ref(), &data, &runtimes));
+    let started = runtimes.block_on(requested.run_until_cancelled(starting));
+    let Some(serving) = started else {
+        runtimes.block_on(runtimes.starts_ended());
+        return Ok(ExitStatus::Interrupted);
+    };
+    let serving = serving?;
     terminal.say(serving.notice(user.as_ref(), &data));
     let env = serving.env_file(user.as_ref()).to_string();
     let written = terminal.data(|stdout| stdout.write_all(env.as_bytes()));
     if written.is_ok() {
-        runtimes.block_on(interrupted.cancelled());
+        let watching = space::watch(data.path(), |warning| terminal.say(warning));
+        runtimes.block_on(requested.run_until_cancelled(watching));
     }
-    runtimes.block_on(serving.stop())?;
+    runtimes.block_on(serving.stop(data.is_temporary()))?;
     written.map_err(Error::Stdout)?;
     Ok(ExitStatus::Success)
 }
@@ -168,15 +184,22 @@ impl Serving {
     }
 
     /// Stops all servers at once; each closes its connections within its own deadline.
-    async fn stop(self) -> Result<(), Error> {
+    ///
+    /// Failures of data that is removed are only logged.
+    async fn stop(self, removed: bool) -> Result<(), Error> {
         let (broker, registry, store) =
             tokio::join!(self.broker.stop(), self.registry.stop(), self.store.stop());
         if let Err(error) = registry {
             tracing::warn!(%error, "failed to stop the schema registry in order");
         }
-        broker?;
-        store?;
-        Ok(())
+        let stopped = broker.map_err(Error::from).and(store.map_err(Error::from));
+        match stopped {
+            Err(error) if removed => {
+                tracing::info!(%error, "failed to stop a server in order; its data is removed");
+                Ok(())
+            }
+            stopped => stopped,
+        }
     }
 }
 

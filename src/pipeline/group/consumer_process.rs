@@ -12,11 +12,13 @@ use crate::broker::Endpoint;
 use crate::measure::{Interval, Outage, Recording};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
+use crate::pipeline::group::ending::SessionOutcome;
 use crate::pipeline::group::leases::Leases;
 use crate::pipeline::group::participation::Participation;
 use crate::pipeline::group::reset::reset_checkpoints;
-use crate::pipeline::group::session::{Connections, Session, SessionOutcome};
+use crate::pipeline::group::session::{Connections, Session};
 use crate::pipeline::ingest::{Schemas, replay};
+use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::run::{Destination, Observer, Phase, Timeline, connector, gather, open_store};
 use crate::pipeline::settings::StorageSettings;
 use crate::pipeline::topics;
@@ -61,23 +63,30 @@ pub async fn consume(
     settings: ConsumerSettings,
     consumer: Handle,
     observer: Arc<dyn Observer>,
-    interrupt: CancellationToken,
+    interrupt: Interrupt,
 ) -> Result<Consumed, Error> {
     let (storage, participation) = (&settings.storage, &settings.participation);
     let connector = connector(&context, &settings.broker);
-    context.set_partitions(topics::ensure(&context.settings, &connector).await?);
-    let store = open_store(&context, storage, &settings.store, &consumer).await?;
-    let documents = store.documents(&storage.collection);
-    documents.create().await.map_err(Error::Store)?;
+    let connecting = Box::pin(async {
+        context.set_partitions(topics::ensure(&context.settings, &connector).await?);
+        let store = open_store(&context, storage, &settings.store, &consumer).await?;
+        let documents = store.documents(&storage.collection);
+        documents.create().await.map_err(Error::Store)?;
+        Ok(store)
+    });
+    let connected = interrupt.requested.run_until_cancelled(connecting).await;
+    let store = connected.ok_or(Error::Interrupted)??;
     let leases = Leases::new(&context, storage, &store, context.settings.run_id.clone());
     let reset = reset_checkpoints(participation, &context, storage, &connector, &leases);
     // If this is interrupted, the session sees the interrupt too and ends.
-    let reset = interrupt.run_until_cancelled(Box::pin(reset));
+    let reset = interrupt.requested.run_until_cancelled(Box::pin(reset));
     reset.await.transpose()?;
     let registry = settings.registry;
     let schemas = registry.map(|registry| Arc::new(Schemas::new(registry)));
     if participation.replay_dead_letters {
-        replay(&context, storage, &store, schemas.as_ref()).await?;
+        let replaying = Box::pin(replay(&context, storage, &store, schemas.as_ref()));
+        let replayed = interrupt.requested.run_until_cancelled(replaying).await;
+        replayed.transpose()?;
     }
     let session = Session::new(
         Arc::clone(&context),

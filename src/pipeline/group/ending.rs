@@ -1,5 +1,8 @@
 //! How a session ended, and what it left.
 
+use std::collections::BTreeSet;
+
+use crate::pipeline::error::Error;
 use crate::pipeline::topic_partition::TopicPartition;
 
 /// What was left of an owned partition at the end of the session.
@@ -33,4 +36,36 @@ pub enum Ending {
     Records,
     /// Nothing was left to read.
     Idle,
+}
+
+/// A period in which this process owned a partition.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ownership {
+    /// The owned partition.
+    pub partition: TopicPartition,
+    /// Epoch of the lease.
+    pub epoch: i64,
+    /// Offset at which it started.
+    pub from: i64,
+    /// Offset after the last record read.
+    pub to: i64,
+    /// Whether it ended because another member had taken the partition over.
+    pub taken: bool,
+}
+
+/// Result of a session.
+#[derive(Debug, Default)]
+pub struct SessionOutcome {
+    /// Every ownership of a partition.
+    pub ownerships: Vec<Ownership>,
+    /// Runs whose records were read.
+    pub runs: BTreeSet<String>,
+    /// Error that ended the session early.
+    pub failure: Option<Error>,
+    /// Whether the user ended the session.
+    pub interrupted: bool,
+    /// What ended the session.
+    pub ending: Ending,
+    /// Every partition that was owned at the end.
+    pub lag: Vec<PartitionLag>,
 }

@@ -20,10 +20,9 @@ mod session;
 mod tests;
 
 pub use consumer_process::{Consumed, ConsumerSettings, consume};
-pub use ending::{Ending, PartitionLag};
+pub use ending::{Ending, Ownership, PartitionLag, SessionOutcome};
 pub use membership::Timing;
 pub use participation::{Length, Participation, Start};
-pub use session::{Ownership, SessionOutcome};
 
 #[cfg(test)]
 pub use {leases::Leases, reset::reset_checkpoints};

@@ -21,7 +21,7 @@ use crate::measure::{Recorder, nanos};
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{DeadLetters, LetterCollection};
 use crate::pipeline::error::Error;
-use crate::pipeline::group::ending::{Ending, PartitionLag};
+use crate::pipeline::group::ending::{Ending, Ownership, PartitionLag, SessionOutcome};
 use crate::pipeline::group::leases::{Claimed, Leases};
 use crate::pipeline::group::membership::{Action, Membership, Timing};
 use crate::pipeline::group::participation::{Length, Participation};
@@ -29,6 +29,7 @@ use crate::pipeline::ingest::{
     Checkpoints, ConsumerPartition, GroupIntake, PartitionConsumer, Schemas, Targets, WRITER_INPUT,
     Writer,
 };
+use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::outage::{Failing, Outage};
 use crate::pipeline::run::Observer;
 use crate::pipeline::settings::StorageSettings;
@@ -49,21 +50,6 @@ pub struct Connections {
     pub leases: Leases,
     /// `None` without a registry: then schemas are not checked.
     pub schemas: Option<Arc<Schemas>>,
-}
-
-/// A period in which this process owned a partition.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ownership {
-    /// The owned partition.
-    pub partition: TopicPartition,
-    /// Epoch of the lease.
-    pub epoch: i64,
-    /// Offset at which it started.
-    pub from: i64,
-    /// Offset after the last record read.
-    pub to: i64,
-    /// Whether it ended because another member had taken the partition over.
-    pub taken: bool,
 }
 
 /// One running member.
@@ -93,23 +79,6 @@ pub struct Session {
     /// Whether the last claims failed.
     broker_outage: Option<Failing>,
     start: u64,
-}
-
-/// Result of a session.
-#[derive(Debug, Default)]
-pub struct SessionOutcome {
-    /// Every ownership of a partition.
-    pub ownerships: Vec<Ownership>,
-    /// Runs whose records were read.
-    pub runs: BTreeSet<String>,
-    /// Error that ended the session early.
-    pub failure: Option<Error>,
-    /// Whether the user ended the session.
-    pub interrupted: bool,
-    /// What ended the session.
-    pub ending: Ending,
-    /// Every partition that was owned at the end.
-    pub lag: Vec<PartitionLag>,
 }
 
 /// A consumer and its writer have ended.
@@ -180,23 +149,35 @@ impl Session {
     }
 
     /// Consumes until the session is over, then stores the last records and frees all partitions.
-    pub async fn run(mut self, interrupt: CancellationToken) -> SessionOutcome {
+    pub async fn run(mut self, interrupt: Interrupt) -> SessionOutcome {
         let leases = self.connections.leases.clone();
-        if let Err(error) = leases.heartbeat(0).await {
-            self.outcome.failure = Some(Error::Store(error));
-            return self.outcome;
+        match interrupt
+            .requested
+            .run_until_cancelled(leases.heartbeat(0))
+            .await
+        {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                self.outcome.failure = Some(Error::Store(error));
+                return self.outcome;
+            }
+            None => self.outcome.interrupted = true,
         }
         let heartbeats = tokio::spawn(send_heartbeats(leases.clone(), self.timing.heartbeat));
-        self.consume(&interrupt).await;
-        let owned = self.stop().await;
-        self.outcome.lag = self.remaining(owned).await;
+        self.consume(&interrupt.requested).await;
+        let owned = self.stop(&interrupt.drain_over).await;
+        self.outcome.interrupted |= interrupt.is_requested();
+        self.outcome.lag = self.remaining(owned, &interrupt.audit_over).await;
         heartbeats.abort();
         self.outcome.ownerships.sort();
-        if let Err(error) = leases.leave(&self.context).await {
-            tracing::warn!(
+        let leaving = leases.leave(&self.context);
+        match interrupt.audit_over.run_until_cancelled(leaving).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::warn!(
                 error = chain(&error),
                 "failed to leave the group; its members will evict this one"
-            );
+            ),
+            None => tracing::warn!("did not leave the group; its members will evict this one"),
         }
         self.outcome
     }
@@ -404,26 +385,35 @@ impl Session {
         }
     }
 
-    /// Stops all consumers once the last records are stored. Returns the partitions that were owned.
-    async fn stop(&mut self) -> Vec<TopicPartition> {
+    /// Stops all consumers once the last records are stored, or the user no longer waits for it.
+    /// Returns the partitions that were owned.
+    async fn stop(&mut self, over: &CancellationToken) -> Vec<TopicPartition> {
         let owned = self.reading.keys().copied().collect();
         self.reading.clear();
         self.stopping = true;
-        let stopped = tokio::time::timeout(self.storage.drain_timeout, async {
+        let timeout = self.storage.drain_timeout;
+        let joining = async {
             while let Some(ended) = self.workers.join_next().await {
                 self.worker_ended(ended);
             }
-        });
-        if stopped.await.is_err() {
-            tracing::warn!("the last records were not stored within the drain timeout");
+        };
+        let stopped = tokio::time::timeout(timeout, over.run_until_cancelled(joining)).await;
+        if !matches!(stopped, Ok(Some(()))) {
+            tracing::warn!(
+                "gave up the last records; the next owner of their partitions reads them"
+            );
             self.workers.shutdown().await;
         }
         self.report_ownership();
         owned
     }
 
-    /// Looks up what is left of some partitions.
-    async fn remaining(&self, owned: Vec<TopicPartition>) -> Vec<PartitionLag> {
+    /// Looks up what is left of some partitions; unknown if the user no longer waits for it.
+    async fn remaining(
+        &self,
+        owned: Vec<TopicPartition>,
+        over: &CancellationToken,
+    ) -> Vec<PartitionLag> {
         let positions = self.context.lag.positions();
         let looking_up = owned.into_iter().filter_map(|partition| {
             let committed = *positions.get(&partition)?;
@@ -433,9 +423,11 @@ impl Session {
                 .connector
                 .partition(topic, partition.number);
             Some(async move {
-                let offsets = tokio::time::timeout(LAST_LOOK_UP, log.offsets()).await;
+                let offsets = over.run_until_cancelled(Box::pin(log.offsets()));
+                let offsets = tokio::time::timeout(LAST_LOOK_UP, offsets).await;
                 let end = offsets
                     .ok()
+                    .flatten()
                     .and_then(Result::ok)
                     .map(|(_earliest, end)| end);
                 PartitionLag {

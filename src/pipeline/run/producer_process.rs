@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 
 use crate::audit::Ledger;
 use crate::measure::{Interval, Outage, Recording};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
+use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::run::parts::ProducerSettings;
 use crate::pipeline::run::prepare::prepare_producers;
 use crate::pipeline::run::progress::{Observer, Phase};
@@ -42,14 +42,16 @@ pub async fn produce(
     settings: ProducerSettings,
     producer: Handle,
     observer: Arc<dyn Observer>,
-    interrupt: CancellationToken,
+    interrupt: Interrupt,
 ) -> Result<Produced, Error> {
     let emission = &settings.emission;
-    let producers = prepare_producers(&context, &settings, &producer).await?;
+    let preparing = Box::pin(prepare_producers(&context, &settings, &producer));
+    let prepared = interrupt.requested.run_until_cancelled(preparing).await;
+    let producers = prepared.ok_or(Error::Interrupted)??;
     let mut tasks = Tasks::start(&context, emission, producers, None, &observer);
-    let interrupted = tasks.emit(&context, &interrupt, &observer).await;
+    tasks.emit(&context, &interrupt, &observer).await;
     observer.phase(Phase::Draining);
-    tasks.flush().await;
+    tasks.flush(&context, &interrupt).await;
     let finished = tasks.finish().await;
     Ok(Produced {
         ledger: finished.ledger,
@@ -57,7 +59,7 @@ pub async fn produce(
         intervals: finished.intervals,
         outages: finished.outages,
         failure: finished.failure,
-        interrupted,
+        interrupted: interrupt.is_requested(),
         start: finished.start,
         generator_cpu: finished.generator_cpu,
     })

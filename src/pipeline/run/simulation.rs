@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
 use crate::audit::Verdict;
 use crate::measure::{Interval, Outage, Recording};
 use crate::pipeline::audit::{Accounting, Case, count_repetitions, verdict};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
+use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::run::parts::{Endpoints, Roles, SimulationSettings};
 use crate::pipeline::run::prepare::prepare;
 use crate::pipeline::run::progress::{INTERVAL, Observer, Phase};
@@ -25,7 +24,7 @@ pub struct Outcome {
     pub intervals: Vec<Interval>,
     /// Outages of the servers.
     pub outages: Vec<Outage>,
-    /// What happened to every reading; `None` if the audit failed.
+    /// What happened to every reading; `None` if the audit failed or was interrupted.
     pub verdict: Option<Verdict>,
     /// Error that ended the run early.
     pub failure: Option<Error>,
@@ -46,10 +45,12 @@ pub async fn run(
     endpoints: Endpoints,
     roles: Roles,
     observer: Arc<dyn Observer>,
-    interrupt: CancellationToken,
+    interrupt: Interrupt,
 ) -> Result<Outcome, Error> {
     let emission = &*settings.emission;
-    let prepared = prepare(&context, &settings, &endpoints, &roles).await?;
+    let preparing = Box::pin(prepare(&context, &settings, &endpoints, &roles));
+    let prepared = interrupt.requested.run_until_cancelled(preparing).await;
+    let prepared = prepared.ok_or(Error::Interrupted)??;
     let (producers, consumers) = (prepared.producers, Some(prepared.consumers));
     let mut tasks = Tasks::start(
         &context,
@@ -58,9 +59,10 @@ pub async fn run(
         consumers,
         &observer,
     );
-    let interrupted = tasks.emit(&context, &interrupt, &observer).await;
+    tasks.emit(&context, &interrupt, &observer).await;
     observer.phase(Phase::Draining);
-    let after_checkpoints = tasks.drain(&context).await;
+    let after_checkpoints = Box::pin(tasks.drain(&context, &interrupt)).await;
+    let accounted = tasks.is_accounted();
     let finished = tasks.finish().await;
     let checkouts = prepared.store.checkouts();
     observer.phase(Phase::Auditing);
@@ -73,14 +75,18 @@ pub async fn run(
             .store
             .documents(&settings.storage.dead_letter_collection()),
     );
-    let mut audited = match Accounting::new(&context, emission) {
-        Ok(accounting) => {
-            let audit = verdict(&case, &documents, &dead_letters, hashes, accounting);
-            let stored = context.counters.stored.get();
-            let tell = || observer.audited(case.visited.get(), stored);
-            telling(tell, Box::pin(audit)).await
-        }
-        Err(error) => Err(error),
+    let auditing = Box::pin(async {
+        let accounting = Accounting::new(&context, emission)?;
+        let audit = verdict(&case, &documents, &dead_letters, hashes, accounting);
+        let stored = context.counters.stored.get();
+        let tell = || observer.audited(case.visited.get(), stored);
+        telling(tell, Box::pin(audit)).await
+    });
+    let mut audited = if accounted {
+        let audited = interrupt.audit_over.run_until_cancelled(auditing).await;
+        audited.unwrap_or(Err(Error::Interrupted))
+    } else {
+        Err(Error::Interrupted)
     };
     if let Ok(verdict) = &mut audited {
         count_repetitions(verdict, &context);
@@ -89,6 +95,12 @@ pub async fn run(
     let failed = terminated.map(Error::ServerEnded).or(finished.failure);
     let (verdict, failure) = match audited {
         Ok(verdict) => (Some(verdict), failed),
+        Err(Error::Interrupted) => (None, failed),
+        // The store may be what the user no longer waits for.
+        Err(error) if interrupt.is_requested() => {
+            tracing::warn!(%error, "the audit failed");
+            (None, failed)
+        }
         Err(error) => (None, failed.or(Some(error))),
     };
     Ok(Outcome {
@@ -97,7 +109,7 @@ pub async fn run(
         outages: finished.outages,
         verdict,
         failure,
-        interrupted,
+        interrupted: interrupt.is_requested(),
         start: finished.start,
         generator_cpu: finished.generator_cpu,
         checkouts,

@@ -18,12 +18,16 @@ use crate::pipeline::error::Error;
 use crate::pipeline::ingest::{
     Checkpoints, End, PartitionConsumer, ProducerAcks, WRITER_INPUT, Writer,
 };
+use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::retry;
 use crate::pipeline::run::prepare::{Consumers, Producers};
 use crate::pipeline::run::progress::{
     Destination, Gathered, Observer, Phase, Timeline, Totals, gather,
 };
 use crate::pipeline::settings::{EmissionSettings, StorageSettings};
+
+/// How long producers may take to end when they are no longer waited for.
+const GIVE_UP_DEADLINE: Duration = Duration::from_millis(500);
 
 type Produced = (Ledger, Result<(), Error>);
 
@@ -43,7 +47,11 @@ pub struct Tasks {
     gathering: JoinHandle<Gathered>,
     ended: CancellationToken,
     ledger: Ledger,
+    /// Whether the ledger has every emitted reading.
+    accounted: bool,
     failure: Option<Error>,
+    /// Whether the run is no longer waited for: then errors are consequences.
+    gave_up: bool,
     timeline: Arc<Timeline>,
     destination: Destination,
 }
@@ -106,7 +114,10 @@ impl Tasks {
         }
         let stop = StopFlag::default();
         let start = context.clock.now();
-        let emitted = spawn_emitter(context, emission, &queues, &stop, start);
+        let (emitted, failure) = match spawn_emitter(context, emission, &queues, &stop, start) {
+            Ok(emitted) => (emitted, None),
+            Err(error) => (oneshot::channel().1, Some(error)),
+        };
         let ended = CancellationToken::new();
         let (destination, batch_wait) = match &consumers {
             Some(consumers) => (Destination::Store, consumers.storage.batch_wait),
@@ -134,19 +145,21 @@ impl Tasks {
             gathering: tokio::spawn(gathering),
             ended,
             ledger: Ledger::default(),
-            failure: None,
+            accounted: true,
+            failure,
+            gave_up: false,
             timeline,
             destination,
         }
     }
 
-    /// Waits until the fleet has emitted its last reading. Returns whether it was interrupted.
+    /// Waits until the fleet has emitted its last reading.
     pub async fn emit(
         &mut self,
         context: &Context,
-        interrupt: &CancellationToken,
+        interrupt: &Interrupt,
         observer: &Arc<dyn Observer>,
-    ) -> bool {
+    ) {
         let warm_up_end = self.timeline.start + nanos(self.emission.fleet.warm_up);
         observer.phase(Phase::WarmingUp);
         let mut warming_up = true;
@@ -156,6 +169,7 @@ impl Tasks {
                 done = &mut self.emitted => {
                     match done {
                         Ok(used) => self.generator_cpu = used,
+                        Err(_panicked) if self.failure.is_some() => {}
                         Err(_panicked) => {
                             self.record(Err(Error::Panicked { role: "generator" }));
                         }
@@ -163,11 +177,15 @@ impl Tasks {
                     self.timeline.end_emission(context.clock.now());
                     let complete = !interrupted && self.failure.is_none();
                     observer.totals(&Totals::new(context, self.destination), complete);
-                    return interrupted;
+                    return;
                 }
-                () = interrupt.cancelled(), if !interrupted => {
+                () = interrupt.requested.cancelled(), if !interrupted => {
                     interrupted = true;
                     self.stop.stop();
+                }
+                () = interrupt.drain_over.cancelled() => {
+                    self.timeline.end_emission(context.clock.now());
+                    return;
                 }
                 () = tokio::time::sleep(context.clock.until(warm_up_end)), if warming_up => {
                     warming_up = false;
@@ -182,42 +200,73 @@ impl Tasks {
         }
     }
 
-    /// Waits until every producer has sent all readings.
-    pub async fn flush(&mut self) {
+    /// Waits until every producer has sent all readings, or the user no longer waits for it.
+    pub async fn flush(&mut self, context: &Context, interrupt: &Interrupt) {
         for queue in &self.queues {
             queue.close();
         }
+        let flushed = interrupt
+            .drain_over
+            .run_until_cancelled(self.join_producers());
+        if flushed.await.is_some() {
+            return;
+        }
+        tracing::warn!("gave up the readings that the broker has not acknowledged");
+        self.gave_up = true;
+        context.terminated_servers.give_up();
+        let joined = tokio::time::timeout(GIVE_UP_DEADLINE, self.join_producers()).await;
+        if joined.is_err() {
+            self.accounted = false;
+            self.producers.shutdown().await;
+        }
+    }
+
+    async fn join_producers(&mut self) {
         while let Some(produced) = self.producers.join_next().await {
             self.record_producer(produced);
         }
     }
 
-    /// Waits until all readings are stored or the drain timeout is over.
+    /// Returns whether it is known what every producer has sent.
+    pub fn is_accounted(&self) -> bool {
+        self.accounted
+    }
+
+    /// Waits until all readings are stored, the drain timeout is over, or the user no longer waits.
     ///
     /// Returns the number of records in the broker after the last checkpoints.
-    pub async fn drain(&mut self, context: &Context) -> u64 {
-        self.flush().await;
-        let ends = self.look_up_ends(context).await;
+    pub async fn drain(&mut self, context: &Context, interrupt: &Interrupt) -> u64 {
+        self.flush(context, interrupt).await;
+        let looking_up = Box::pin(self.look_up_ends(context));
+        let looking_up = interrupt.drain_over.run_until_cancelled(looking_up);
+        let ends = looking_up.await.flatten();
         let Some(consumers) = &self.consumers else {
             return 0;
         };
         let timeout = consumers.storage.drain_timeout;
         if let Some(ends) = &ends {
             consumers.end.send_replace(Some(Arc::clone(ends)));
-            let drained = tokio::time::timeout(timeout, async {
+            let joining = async {
                 while let Some(consumed) = next_consumer(&mut self.consumers).await {
                     self.record_consumer(consumed);
                 }
-            });
-            if drained.await.is_err() {
-                tracing::warn!("the consumers did not catch up within the drain timeout");
+            };
+            let drained = interrupt.drain_over.run_until_cancelled(joining);
+            match tokio::time::timeout(timeout, drained).await {
+                Ok(Some(())) => {}
+                Ok(None) => tracing::warn!("gave up the records that are not stored"),
+                Err(_over) => {
+                    tracing::warn!("the consumers did not catch up within the drain timeout");
+                }
             }
         }
         let Some(mut consumers) = self.consumers.take() else {
             return 0;
         };
         consumers.tasks.shutdown().await;
-        records_after_checkpoints(context, &consumers.checkpoints, ends.as_deref()).await
+        let after = records_after_checkpoints(context, &consumers.checkpoints, ends.as_deref());
+        let after = interrupt.audit_over.run_until_cancelled(after).await;
+        after.unwrap_or_default()
     }
 
     /// Collects the results of all tasks.
@@ -277,8 +326,12 @@ impl Tasks {
     /// Keeps the first error and stops the emission.
     fn record(&mut self, result: Result<(), Error>) {
         if let Err(error) = result {
-            tracing::error!(error = chain(&error), "a task of the pipeline failed");
             self.stop.stop();
+            if self.gave_up {
+                tracing::info!(error = chain(&error), "a task of the pipeline ended");
+                return;
+            }
+            tracing::error!(error = chain(&error), "a task of the pipeline failed");
             self.failure.get_or_insert(error);
         }
     }
@@ -368,7 +421,7 @@ fn spawn_emitter(
     queues: &[Arc<Queue>],
     stop: &StopFlag,
     start: u64,
-) -> oneshot::Receiver<Duration> {
+) -> Result<oneshot::Receiver<Duration>, Error> {
     let (done, emitted) = oneshot::channel();
     let (context, emission, stop) = (Arc::clone(context), Arc::clone(emission), stop.clone());
     let queues = queues.to_vec();
@@ -381,11 +434,12 @@ fn spawn_emitter(
         // The receiver is gone if the run has failed.
         done.send(thread_cpu_time()).unwrap_or_default();
     };
-    let spawned = std::thread::Builder::new()
+    std::thread::Builder::new()
         .name("generator".to_owned())
-        .spawn(pace);
-    if let Err(error) = spawned {
-        tracing::error!(%error, "failed to start the pacing thread");
-    }
-    emitted
+        .spawn(pace)
+        .map_err(|source| Error::Thread {
+            role: "generator",
+            source,
+        })?;
+    Ok(emitted)
 }

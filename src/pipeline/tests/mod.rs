@@ -23,13 +23,13 @@ use convoy_kafka_server as embedded_broker;
 use convoy_mongodb_server as embedded_store;
 use convoy_server_kit::SecretUri;
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Compression, Connector, Endpoint};
 use crate::dataset::{Dataset, ReadOptions};
 use crate::fleet::{self, Key};
 use crate::load::{Arrival, Bound, Rate};
 use crate::measure::{Histogram, Interval, RunClock, Stages};
+use crate::pipeline::Interrupt;
 use crate::pipeline::*;
 use crate::record::{Emission, Envelope};
 
@@ -80,6 +80,7 @@ impl Parts {
                 timeouts: Timeouts {
                     request: Duration::from_secs(10),
                     broker: Duration::from_secs(60),
+                    interrupt: Duration::from_secs(8),
                 },
             },
             emission: EmissionSettings {
@@ -247,7 +248,7 @@ async fn run_with_roles(
     observer: Arc<dyn Observer>,
 ) -> Outcome {
     let (shared, simulation) = (Arc::clone(&context.context), context.simulation.clone());
-    let interrupt = CancellationToken::new();
+    let interrupt = Interrupt::default();
     let running = run(shared, simulation, endpoints, roles, observer, interrupt);
     Box::pin(running).await.unwrap()
 }

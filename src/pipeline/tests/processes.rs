@@ -9,6 +9,7 @@ use convoy_registry_server::Schema;
 use crate::audit::{Ledger, Scope};
 use crate::broker::Batch;
 use crate::fleet::Shard;
+use crate::pipeline::Interrupt;
 use crate::pipeline::group::{Leases, reset_checkpoints};
 use crate::pipeline::tests::*;
 use crate::record::RunKey;
@@ -106,7 +107,7 @@ impl Place {
             registry,
         };
         let (consumer, observer) = (Handle::current(), Arc::new(NoObserver));
-        let (context, interrupt) = (Arc::clone(&member.context), CancellationToken::new());
+        let (context, interrupt) = (Arc::clone(&member.context), Interrupt::default());
         let consuming = consume(context, settings, consumer, observer, interrupt);
         Box::pin(consuming).await
     }
@@ -121,7 +122,7 @@ impl Place {
             registry: None,
         };
         let (producer, observer) = (Handle::current(), Arc::new(NoObserver));
-        let (context, interrupt) = (Arc::clone(&whole.context), CancellationToken::new());
+        let (context, interrupt) = (Arc::clone(&whole.context), Interrupt::default());
         let produced = produce(context, settings, producer, observer, interrupt).await;
         let produced = produced.unwrap();
         assert!(produced.failure.is_none(), "{:?}", produced.failure);

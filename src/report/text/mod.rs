@@ -167,6 +167,10 @@ fn verdict(report: &Report, page: &Page) -> String {
         let line = format!("verdict: {none}, because the run failed before its audit");
         return page.paragraph(&line, 2);
     }
+    let unaudited = verdict.emitted == 0 || verdict.emitted < report.counters.emitted;
+    if report.status == Status::Interrupted && unaudited {
+        return unaudited_counts(report, page);
+    }
     let (ink, word) = verdict_word(report);
     let line = format!("verdict, warm-up included: {}", page.paint(ink, word));
     let mut text = page.paragraph(&line, 2);
@@ -196,6 +200,20 @@ fn verdict(report: &Report, page: &Page) -> String {
         text.push_str(&indented(&counts, page));
     }
     text
+}
+
+/// Returns what is known of a run whose audit did not end.
+fn unaudited_counts(report: &Report, page: &Page) -> String {
+    let none = page.paint(Ink::Caution, "none");
+    let line = format!("verdict: {none}, because the run was interrupted before its audit ended");
+    let counters = &report.counters;
+    let counts = [
+        ("emitted", counters.emitted),
+        ("acknowledged", counters.acked),
+        ("stored", counters.stored),
+    ];
+    let counts = counts.map(|(name, count)| format!("{name} {}", quantity::count(count)));
+    page.paragraph(&line, 2) + &indented(&counts, page)
 }
 
 /// Joins items to a line with two blanks before it.

@@ -13,30 +13,42 @@ const NEEDED: u64 = 128;
 /// With fewer, a run with many partitions or consumers fails.
 const AMPLE: u64 = 1_024;
 
+/// With fewer, failures may come from this limit.
+const FEW: u64 = 512;
+
 /// Raises the soft limit up to the hard limit; returns a warning if that is not enough for the
-/// clients of `convoy up`.
-pub(super) fn allow_clients() -> Option<String> {
+/// clients of `convoy up`, and an error if its servers need more.
+pub fn allow_clients() -> Result<Option<String>, Error> {
     let limit = raise();
-    (limit < WANTED).then(|| {
+    require(limit)?;
+    Ok((limit < WANTED).then(|| {
         format!(
             "warning: this process may open only {limit} files; more connections must wait; \
              raise the limit with `ulimit -n {WANTED}`"
         )
-    })
+    }))
 }
 
 /// Raises the soft limit up to the hard limit; returns a warning if some runs need more, and an
 /// error if the embedded servers of any run need more.
-pub(super) fn allow_run(embedded: bool) -> Result<Option<String>, Error> {
+pub fn allow_run(embedded: bool) -> Result<Option<String>, Error> {
     judge(raise(), embedded)
 }
 
+/// Returns a hint if few open files are allowed, which servers report as other errors.
+pub fn hint() -> Option<String> {
+    let current = limit_now();
+    (current < FEW).then(|| {
+        format!(
+            "this process may open only {current} files at once (hard limit), which may be the \
+             cause: raise it with `ulimit -n {AMPLE}`"
+        )
+    })
+}
+
 fn judge(limit: u64, embedded: bool) -> Result<Option<String>, Error> {
-    if embedded && limit < NEEDED {
-        return Err(Error::OpenFiles {
-            limit,
-            needed: NEEDED,
-        });
+    if embedded {
+        require(limit)?;
     }
     Ok((limit < AMPLE).then(|| {
         format!(
@@ -44,6 +56,17 @@ fn judge(limit: u64, embedded: bool) -> Result<Option<String>, Error> {
              partitions or consumers need more; raise it with `ulimit -n {AMPLE}`"
         )
     }))
+}
+
+/// Fails if embedded servers would not start.
+fn require(limit: u64) -> Result<(), Error> {
+    if limit < NEEDED {
+        return Err(Error::OpenFiles {
+            limit,
+            needed: NEEDED,
+        });
+    }
+    Ok(())
 }
 
 /// Raises the soft limit up to the hard limit, and returns the limit.
@@ -61,9 +84,13 @@ fn raise() -> u64 {
             tracing::warn!(%error, "failed to raise the limit on open files");
         }
     }
-    let current = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let current = limit_now();
     tracing::info!(current, "limit on open files");
     current
+}
+
+fn limit_now() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
