@@ -71,7 +71,7 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
             1 => grow(cluster, growth, request.validate_only),
             _ => Err(Refusal::new(
                 ResponseError::InvalidRequest,
-                "the request names the topic more than once",
+                "Duplicate topic name.",
             )),
         };
         let name = TopicName(str_bytes(growth.name));

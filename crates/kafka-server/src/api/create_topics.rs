@@ -123,7 +123,7 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
             Some(1) => create(cluster, topic, request.validate_only),
             Some(_) => Err(Refusal::new(
                 ResponseError::InvalidRequest,
-                "the request names the topic more than once",
+                "Duplicate topic name.",
             )),
             None => return None,
         };

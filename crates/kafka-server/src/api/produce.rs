@@ -5,8 +5,7 @@
 //! - <https://kafka.apache.org/protocol#The_Messages_Produce>
 //! - KIP-467 (error messages since version 8), KIP-516 (topic ids since version 13)
 
-use std::time::SystemTime;
-
+use convoy_server_kit::unix_ms;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::produce_response::{
@@ -205,7 +204,7 @@ fn check(request: &Request<'_>, topic: &Topic, bytes: &[u8]) -> Result<Header, F
         return Err(Refusal::new(ResponseError::InvalidTxnState, NO_TRANSACTIONS).into());
     }
     let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
-    let now = now();
+    let now = i64::try_from(unix_ms()).unwrap_or(i64::MAX);
     let highest = records::check(&header, body, &demands(&config, now));
     let highest = highest.map_err(|error| refuse_records(error, &config))?;
     if config.timestamps == Timestamps::LogAppend {
@@ -229,13 +228,6 @@ fn demands(config: &TopicConfig, now: i64) -> Demands {
         key: config.key_required,
         timestamps,
     }
-}
-
-/// Milliseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let since = since.unwrap_or_default().as_millis();
-    i64::try_from(since).unwrap_or(i64::MAX)
 }
 
 fn obey(decision: FaultDecision) -> Result<(), Failed> {

@@ -1,6 +1,6 @@
 //! Records that a topic refuses, and what it makes of those that it takes.
 
-use std::time::SystemTime;
+use convoy_server_kit::unix_ms;
 
 use crate::api::tests::*;
 use crate::records::tests::record;
@@ -37,8 +37,7 @@ fn send(
 }
 
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    i64::try_from(since.unwrap().as_millis()).unwrap()
+    i64::try_from(unix_ms()).unwrap()
 }
 
 const DEFAULT: (&str, &str) = ("retention.ms", "-1");
