@@ -64,14 +64,17 @@ mod tests {
         for (row, interval) in rows(&intervals).iter().zip(&intervals) {
             let json = serde_json::to_value(interval).unwrap();
             let json: BTreeMap<String, Value> = serde_json::from_value(json).unwrap();
-            assert!(row.keys().eq(json.keys()), "{row:?}");
-            for (key, value) in &json {
-                let expected = match value {
-                    Value::Null => String::new(),
-                    Value::String(text) => text.clone(),
-                    number => number.to_string(),
+            assert!(json.keys().all(|key| row.contains_key(key)), "{row:?}");
+            for (key, cell) in row {
+                let expected = match json.get(key) {
+                    // JSON leaves an unknown lag out.
+                    None if key == "lag" => String::new(),
+                    Some(Value::Null) => String::new(),
+                    Some(Value::String(text)) => text.clone(),
+                    Some(number) => number.to_string(),
+                    None => panic!("{key} is not in JSON"),
                 };
-                assert_eq!(row[key], expected, "{key}");
+                assert_eq!(*cell, expected, "{key}");
             }
         }
     }

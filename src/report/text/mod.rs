@@ -53,13 +53,11 @@ fn headline(report: &Report, page: &Page) -> String {
     let durability = &report.durability;
     let (address, origin) = (&topology.broker_address, &topology.broker_origin);
     let broker = processes::server(topology.broker, address.as_deref(), origin.as_deref());
-    let broker = [format!("broker {broker}"), durability.broker.clone()];
-    text.push_str(&page.items(broker.to_vec(), 2));
+    text.push_str(&page.paragraph(&format!("broker {broker} · {}", durability.broker), 2));
     if !processes::publishes(report) {
         let (address, origin) = (&topology.store_address, &topology.store_origin);
         let store = processes::server(topology.store, address.as_deref(), origin.as_deref());
-        let store = [format!("store {store}"), durability.store.clone()];
-        text.push_str(&page.items(store.to_vec(), 2));
+        text.push_str(&page.paragraph(&format!("store {store} · {}", durability.store), 2));
     }
     text.push('\n');
     let mut results = results(report);

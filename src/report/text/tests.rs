@@ -209,9 +209,10 @@ fn narrow_page_has_the_most_important_columns() {
     convoy 0.1.0 ·
       run 20261123-042804-7f3a · seed 42 ·
       pipeline self-test
-    broker embedded (acks=all, fsync on
-      append) ·
-      store embedded (w: majority, j: true)
+    broker embedded 127.0.0.1:9092 (default)
+      · acks=all, fsync on append
+    store embedded mongodb://127.0.0.1:27017
+      (default) · w: majority, j: true
 
     49.9 records/s stored (115 kB/s) ·
       end-to-end p50 17.1 ms · p99 20.9 ms ·
