@@ -3,7 +3,8 @@
 //! rskafka writes a request of more than 8 KB in two writes, its length and its body, on a socket with
 //! Nagle's algorithm, and offers no way to configure the socket. The body then waits for the delayed
 //! acknowledgement of the length: 40 ms on Linux for requests of up to 64 KB, which would be measured
-//! as latency of the broker. This can go when rskafka sets `TCP_NODELAY` itself.
+//! as latency of the broker: with batches of 29 KB the median publish latency is 31 ms without
+//! Nagle's algorithm and 72 ms with it (400 records/s, `--linger 50ms`). This can go when rskafka sets `TCP_NODELAY` itself.
 
 use std::io;
 

@@ -143,7 +143,7 @@ pub fn write(unix_ms: i64) -> Option<[u8; DATE_BYTES]> {
     Some(out)
 }
 
-/// Parses a date as [`write`] writes it, and no other form.
+/// Parses a date as [`write()`] writes it, and no other form.
 pub fn parse_written(text: &str) -> Option<i64> {
     if text.len() != DATE_BYTES {
         return None;
