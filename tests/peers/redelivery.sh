@@ -9,8 +9,8 @@ check_redelivery() {
         --output "$directory/runs" --faults data=duplicate:0.02 --rate 20 --records 2000 --drain-timeout 120s >"$directory/report" ||
         { cat "$directory/report" && fail 'a run with duplicates failed'; }
     sed -n '2,4p' "$directory/report"
-    grep --quiet 'dead-lettered 0' "$directory/report" ||
-        grep --quiet '^verdict.*: clean' "$directory/report" || { cat "$directory/report" && fail 'duplicates became dead letters'; }
+    grep --quiet '^verdict.*: clean' "$directory/report" || { cat "$directory/report" && fail 'the verdict is not clean'; }
+    no_dead_letters "$directory/report" 'duplicates became dead letters'
 
     "$convoy" up --anonymous --data-dir "$directory/up" --broker-port 0 --registry-port 0 --store-port 0 \
         >"$directory/up.env" 2>"$directory/up.log" &
@@ -39,15 +39,15 @@ check_redelivery() {
     wait "$producer" || { cat "$directory/producer/talk" && fail 'the producer failed'; }
     wait "$survivor" || { cat "$directory/second/talk" && fail 'the surviving consumer failed'; }
     grep '^counts' "$directory/second/report"
-    grep --quiet 'dead-lettered 0' "$directory/second/report" || fail 'a takeover made dead letters'
+    no_dead_letters "$directory/second/report" 'a takeover made dead letters'
     grep --quiet '^lag at the end: 0 ' "$directory/second/report" || fail 'records are unread'
 
     step 'the group starts again at the earliest record'
     (cd "$directory/again" && "$convoy" consume "${to[@]}" --from earliest --idle 5s >report 2>talk) ||
         { cat "$directory/again/talk" && fail 'the second reading failed'; }
     grep '^counts' "$directory/again/report"
-    grep --quiet 'stored 0 · replayed 3,000 ' "$directory/again/report" || fail 'not every record was known'
-    grep --quiet 'dead-lettered 0' "$directory/again/report" || fail 'known records became dead letters'
+    grep --quiet 'stored 0 · replayed 3,000' "$directory/again/report" || fail 'not every record was known'
+    no_dead_letters "$directory/again/report" 'known records became dead letters'
 
     step 'audit of the producer and both consumers'
     "$convoy" report merge "$directory"/producer/runs/* "$directory"/second/runs/* "$directory"/again/runs/* \
@@ -55,6 +55,14 @@ check_redelivery() {
     grep --quiet '^verdict.*: clean' "$directory/report" || { cat "$directory/report" && fail 'the verdict is not clean'; }
     sed -n '2,4p' "$directory/report"
     stop_up
+}
+
+# Reports leave counts of zero out.
+no_dead_letters() {
+    if grep --quiet 'dead-lettered' "$1"; then
+        cat "$1"
+        fail "$2"
+    fi
 }
 
 stop_up() {
