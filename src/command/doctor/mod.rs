@@ -16,6 +16,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::cause::chain;
+use crate::command::workload;
 use crate::containers::engine::DockerEnv;
 use crate::error::{Error, ExitStatus};
 use crate::settings::{Format, SimulateSettings};
@@ -104,9 +105,12 @@ pub fn run(
     docker_env: &DockerEnv,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
-    let mut findings = place::examine(settings);
+    // As the run opens it.
+    let rows = workload::examine(&settings.load, settings.topic.as_deref());
+    let mut findings = place::examine(settings, &rows);
     findings.extend(machine::examine());
-    findings.extend(servers::examine(settings, docker_env)?);
+    let topics = rows.map_or_else(|_| Vec::new(), |rows| rows.topics);
+    findings.extend(servers::examine(settings, &topics, docker_env)?);
     let text = match settings.report.format {
         Format::Text => text(&findings, &terminal.page()),
         Format::Json => json(&findings),

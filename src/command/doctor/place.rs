@@ -6,7 +6,8 @@ use std::path::Path;
 use rustix::fs::statvfs;
 
 use crate::command::doctor::Finding;
-use crate::command::workload;
+use crate::command::workload::TopicRows;
+use crate::error::Error;
 use crate::report::quantity;
 use crate::settings::SimulateSettings;
 
@@ -26,10 +27,13 @@ const DEFAULT_PORTS: [(u16, &str, &str); 2] = [
 ];
 
 /// Checks everything.
-pub(super) fn examine(settings: &SimulateSettings) -> Vec<Finding> {
+pub(super) fn examine(
+    settings: &SimulateSettings,
+    rows: &Result<TopicRows, Error>,
+) -> Vec<Finding> {
     let temporary = std::env::temp_dir();
     let mut findings = vec![
-        dataset(settings),
+        dataset(&settings.load.dataset, rows),
         output(&settings.report.output),
         room(
             "temporary data",
@@ -42,15 +46,14 @@ pub(super) fn examine(settings: &SimulateSettings) -> Vec<Finding> {
     findings
 }
 
-/// Opens the dataset as the run does.
-fn dataset(settings: &SimulateSettings) -> Finding {
-    match workload::examine(&settings.load, settings.topic.as_deref()) {
+fn dataset(path: &Path, rows: &Result<TopicRows, Error>) -> Finding {
+    match rows {
         Ok(rows) => {
-            let path = settings.load.dataset.display();
+            let path = path.display();
             let rows = quantity::count(rows.workload.rows());
             Finding::ok("dataset", format!("{rows} rows in `{path}`"))
         }
-        Err(error) => Finding::failed("dataset", &error),
+        Err(error) => Finding::failed("dataset", error),
     }
 }
 

@@ -6,7 +6,6 @@ use convoy_server_kit::SecretUri;
 
 use crate::broker::Connector;
 use crate::command::doctor::{Finding, engine};
-use crate::command::workload;
 use crate::containers::engine::DockerEnv;
 use crate::error::Error;
 use crate::faults::Plan;
@@ -27,6 +26,7 @@ use crate::store::Connection;
 /// Decides on the servers, then starts embedded ones and connects to existing ones.
 pub(super) fn examine(
     settings: &SimulateSettings,
+    topics: &[String],
     docker_env: &DockerEnv,
 ) -> Result<Vec<Finding>, Error> {
     if settings.sink == Sink::Null {
@@ -48,7 +48,8 @@ pub(super) fn examine(
             findings.push(Finding::failed("faults", &error));
         }
         findings.extend(embedded(settings, &backends, &runtimes).await);
-        let (broker, store) = tokio::join!(existing_broker(settings), existing_store(settings));
+        let (broker, store) =
+            tokio::join!(existing_broker(settings, topics), existing_store(settings));
         findings.extend(broker.into_iter().chain(store));
         findings
     }))
@@ -114,7 +115,7 @@ async fn embedded(
     findings
 }
 
-async fn existing_broker(settings: &SimulateSettings) -> Option<Finding> {
+async fn existing_broker(settings: &SimulateSettings, topics: &[String]) -> Option<Finding> {
     let BrokerChoice::External(broker) = &settings.broker else {
         return None;
     };
@@ -123,13 +124,17 @@ async fn existing_broker(settings: &SimulateSettings) -> Option<Finding> {
         broker.bootstrap.join(","),
         settings.origins.broker
     );
-    Some(match reach_broker(settings, broker).await {
+    Some(match reach_broker(settings, topics, broker).await {
         Ok(()) => Finding::ok("broker", seen),
         Err(error) => Finding::failed("broker", &error),
     })
 }
 
-async fn reach_broker(settings: &SimulateSettings, broker: &ExternalBroker) -> Result<(), Error> {
+async fn reach_broker(
+    settings: &SimulateSettings,
+    topics: &[String],
+    broker: &ExternalBroker,
+) -> Result<(), Error> {
     let connector =
         Connector::new(external_endpoint(broker)?).with_request_timeout(settings.timeouts.request);
     let existing = connector.topics().await.map_err(pipeline::Error::Broker)?;
@@ -138,14 +143,13 @@ async fn reach_broker(settings: &SimulateSettings, broker: &ExternalBroker) -> R
         registry_client(registry)?.probe().await?;
     }
     let creation = settings.creation;
-    let topics = workload::examine(&settings.load, settings.topic.as_deref())?.topics;
     for topic in topics {
-        let found = existing.get(&topic).copied().unwrap_or_default();
+        let found = existing.get(topic).copied().unwrap_or_default();
         let found = u32::try_from(found).unwrap_or(u32::MAX);
         if creation.partitions_required && found > 0 && found != creation.partitions {
             let wanted = creation.partitions;
             return Err(pipeline::Error::Partitions {
-                topic,
+                topic: topic.clone(),
                 found,
                 wanted,
             }
