@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ExitStatus};
-use crate::host::external;
-use crate::host::interrupt::{self, Interruptible};
 use crate::host::roles::{Role, Runtimes};
-use crate::measure::RunClock;
+use crate::host::servers::{external_broker_line, external_store_line};
+use crate::host::{external, interrupt};
+use crate::measure::{Counters, RunClock};
 use crate::pipeline::{
-    self, ConsumerSettings, Context, DEAD_LETTER_TOPIC_SUFFIX, Ending, Interrupt, Observer as _,
-    Phase, SessionOutcome, StorageSettings, dead_letter_collection,
+    self, ConsumerSettings, Context, DEAD_LETTER_TOPIC_SUFFIX, Ending, Observer as _, Phase,
+    SessionOutcome, StorageSettings, dead_letter_collection,
 };
 use crate::report::{Notice, Report, RunDirectory};
 use crate::run_id::new_run_id;
@@ -50,7 +50,7 @@ pub fn run(
     let runtimes = Runtimes::start(&[Role::Consumer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.unix_ms(started))?;
-    let interrupt = listen(&context, &directory, terminal)?;
+    let interrupt = interrupt::listen_in_run(&context, &directory, terminal, notice)?;
     let display = Arc::new(Display::new(terminal, phases(settings), clock, log).showing_lag());
     display.phase(Phase::Preparing);
     say_servers(settings, terminal);
@@ -101,37 +101,20 @@ pub fn run(
     }
 }
 
-/// Says which servers are used, and what named them.
-fn say_servers(settings: &ConsumeSettings, terminal: &Terminal) {
-    terminal.say(format_args!(
-        "broker: external {} ({})",
-        settings.broker.bootstrap.join(","),
-        settings.origins.broker
-    ));
-    terminal.say(format_args!(
-        "store: external {} ({})",
-        settings.store, settings.origins.store
-    ));
+/// Returns what an interruption does, which depends on whether anything was read.
+fn notice(counters: &Counters) -> &'static str {
+    if counters.fetched.get() > 0 {
+        INTERRUPTED
+    } else {
+        INTERRUPTED_EARLY
+    }
 }
 
-/// Listens for signals. What is lost depends on whether anything was read.
-fn listen(
-    context: &Arc<Context>,
-    directory: &RunDirectory,
-    terminal: &Terminal,
-) -> Result<Interrupt, Error> {
-    let what = Interruptible {
-        timeout: context.settings.timeouts.interrupt,
-        report: Some(directory.path().to_owned()),
-    };
-    let context = Arc::clone(context);
-    interrupt::listen(what, terminal, move || {
-        if context.counters.fetched.get() > 0 {
-            INTERRUPTED
-        } else {
-            INTERRUPTED_EARLY
-        }
-    })
+/// Says which servers are used, and what named them.
+fn say_servers(settings: &ConsumeSettings, terminal: &Terminal) {
+    let origins = &settings.origins;
+    terminal.say(external_broker_line(&settings.broker, &origins.broker));
+    terminal.say(external_store_line(&settings.store, &origins.store));
 }
 
 /// Returns how long the consumption is expected to take.

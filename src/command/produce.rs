@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use crate::command::workload;
 use crate::error::{Error, ExitStatus};
-use crate::host::external;
-use crate::host::interrupt::{self, Interruptible};
 use crate::host::roles::{Role, Runtimes};
-use crate::measure::RunClock;
-use crate::pipeline::{
-    self, Context, EmissionSettings, Interrupt, Observer as _, Phase, ProducerSettings,
-};
+use crate::host::servers::external_broker_line;
+use crate::host::{external, interrupt};
+use crate::measure::{Counters, RunClock};
+use crate::pipeline::{self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings};
 use crate::report::{Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{Encoding, Invocation, ProduceSettings};
@@ -54,16 +52,15 @@ pub fn run(
     let runtimes = Runtimes::start(&[Role::Producer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.epoch_unix_ms())?;
-    let interrupt = listen(&context, &directory, terminal)?;
+    let interrupt = interrupt::listen_in_run(&context, &directory, terminal, notice)?;
     let load = &settings.load;
     let expected = ExpectedPhases::new(load.warmup, load.bound);
     let display = Display::new(terminal, expected, clock, log).counting_acknowledged();
     let display = Arc::new(display);
     display.phase(Phase::Preparing);
-    terminal.say(format_args!(
-        "broker: external {} ({})",
-        settings.broker.bootstrap.join(","),
-        settings.origins.broker
+    terminal.say(external_broker_line(
+        &settings.broker,
+        &settings.origins.broker,
     ));
     let broker = external::external_endpoint(&settings.broker)?;
     let registry = match (settings.producer.encoding, &settings.registry) {
@@ -101,24 +98,13 @@ pub fn run(
     }
 }
 
-/// Listens for signals. What is lost depends on whether anything was emitted.
-fn listen(
-    context: &Arc<Context>,
-    directory: &RunDirectory,
-    terminal: &Terminal,
-) -> Result<Interrupt, Error> {
-    let what = Interruptible {
-        timeout: context.settings.timeouts.interrupt,
-        report: Some(directory.path().to_owned()),
-    };
-    let context = Arc::clone(context);
-    interrupt::listen(what, terminal, move || {
-        if context.counters.emitted.get() > 0 {
-            INTERRUPTED
-        } else {
-            INTERRUPTED_EARLY
-        }
-    })
+/// Returns what an interruption does, which depends on whether anything was emitted.
+fn notice(counters: &Counters) -> &'static str {
+    if counters.emitted.get() > 0 {
+        INTERRUPTED
+    } else {
+        INTERRUPTED_EARLY
+    }
 }
 
 /// Returns the name of the run's directory. Each shard has its own, because several may run here.

@@ -6,14 +6,17 @@
 //! ```
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::error::{Error, ExitStatus};
 use crate::host::scratch;
-use crate::pipeline::Interrupt;
+use crate::measure::Counters;
+use crate::pipeline::{Context, Interrupt};
 use crate::platform::Interruptions;
+use crate::report::RunDirectory;
 use crate::terminal::Terminal;
 
 /// How long an abort removes temporary data.
@@ -75,6 +78,22 @@ pub fn listen(
         .spawn(move || runtime.block_on(listening))
         .map_err(Error::Runtime)?;
     Ok(interrupt)
+}
+
+/// Listens as [`listen`] does during a run that writes a report. `notice` reads the counters of the
+/// run when the first signal arrives: what is lost depends on them.
+pub fn listen_in_run(
+    context: &Arc<Context>,
+    directory: &RunDirectory,
+    terminal: &Terminal,
+    notice: impl Fn(&Counters) -> &'static str + Send + 'static,
+) -> Result<Interrupt, Error> {
+    let what = Interruptible {
+        timeout: context.settings.timeouts.interrupt,
+        report: Some(directory.path().to_owned()),
+    };
+    let context = Arc::clone(context);
+    listen(what, terminal, move || notice(&context.counters))
 }
 
 /// Says that containers of this process may be running, which an abort leaves.

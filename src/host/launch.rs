@@ -20,7 +20,7 @@ use crate::host::fail_points::FailPoints;
 use crate::host::interrupt;
 use crate::host::proxies;
 use crate::host::roles::Runtimes;
-use crate::host::servers::{Addresses, Servers, server_line};
+use crate::host::servers::{Addresses, Servers, external_broker_line, external_store_line};
 use crate::host::store::Store;
 use crate::pipeline::Endpoints;
 use crate::registry::{self, Client};
@@ -73,18 +73,10 @@ impl Launch<'_> {
         }
         let origins = self.origins(&backends);
         if let BrokerChoice::External(broker) = &self.settings.broker {
-            (self.announce)(&server_line(
-                "broker",
-                &format!("external {}", broker.bootstrap.join(",")),
-                &origins.broker,
-            ));
+            (self.announce)(&external_broker_line(broker, &origins.broker));
         }
         if let StoreChoice::External(uri) = &self.settings.store {
-            (self.announce)(&server_line(
-                "store",
-                &format!("external {}", uri.redacted()),
-                &origins.store,
-            ));
+            (self.announce)(&external_store_line(uri, &origins.store));
         }
         let embedded = [backends.broker, backends.store].contains(&BackendKind::Embedded);
         let data = embedded

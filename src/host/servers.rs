@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use convoy_registry_server::RegistryServer;
+use convoy_server_kit::SecretUri;
 
 use crate::cause::chain;
 use crate::error::Error;
@@ -17,6 +18,7 @@ use crate::host::store::Store;
 use crate::pipeline::{Endpoints, TerminatedServers};
 use crate::proxy::Proxy;
 use crate::report::{BackendKind, Durability};
+use crate::settings::ExternalBroker;
 use crate::terminal::Terminal;
 
 /// Pause between two checks of the containers while requests fail.
@@ -51,8 +53,19 @@ impl Addresses {
 }
 
 /// Names a server by address, and the option or variable that chose it.
-pub fn server_line(server: &str, address: &str, origin: &str) -> String {
+fn server_line(server: &str, address: &str, origin: &str) -> String {
     format!("{server}: {address} ({origin})")
+}
+
+/// Names an existing broker and what chose it.
+pub(crate) fn external_broker_line(broker: &ExternalBroker, origin: &str) -> String {
+    let address = format!("external {}", broker.bootstrap.join(","));
+    server_line("broker", &address, origin)
+}
+
+/// Names an existing store and what chose it.
+pub(crate) fn external_store_line(uri: &SecretUri, origin: &str) -> String {
+    server_line("store", &format!("external {uri}"), origin)
 }
 
 /// Running servers, or the addresses of existing ones.

@@ -10,7 +10,7 @@ use crate::command::workload;
 use crate::error::{Error, ExitStatus};
 use crate::faults::{DataFaults, Plan};
 use crate::host::faults::{self, Injector, Watched};
-use crate::host::interrupt::{self, Interruptible};
+use crate::host::interrupt;
 use crate::host::launch::Launch;
 use crate::host::open_files;
 use crate::host::roles::{Role, Runtimes};
@@ -84,7 +84,14 @@ pub fn run(
         baseline: &baseline,
     };
     let log = directory.latency_log(clock.epoch_unix_ms())?;
-    let interrupt = listen(settings, &context, &directory, terminal)?;
+    let paced = settings.sink == Sink::Null;
+    let interrupt = interrupt::listen_in_run(&context, &directory, terminal, move |counters| {
+        if paced || counters.emitted.get() > 0 {
+            INTERRUPTED
+        } else {
+            INTERRUPTED_EARLY
+        }
+    })?;
     let ran = match settings.sink {
         Sink::Null => pace(&process, &simulation.emission, &runtimes, &interrupt)?,
         Sink::Pipeline => {
@@ -140,27 +147,6 @@ fn conclude(
         terminal.error(&other, other.hint().as_deref());
     }
     Err(first)
-}
-
-/// Listens for signals. What is lost depends on whether anything was emitted.
-fn listen(
-    settings: &SimulateSettings,
-    context: &Arc<Context>,
-    directory: &RunDirectory,
-    terminal: &Terminal,
-) -> Result<Interrupt, Error> {
-    let what = Interruptible {
-        timeout: settings.timeouts.interrupt,
-        report: Some(directory.path().to_owned()),
-    };
-    let (context, paced) = (Arc::clone(context), settings.sink == Sink::Null);
-    interrupt::listen(what, terminal, move || {
-        if paced || context.counters.emitted.get() > 0 {
-            INTERRUPTED
-        } else {
-            INTERRUPTED_EARLY
-        }
-    })
 }
 
 /// Stops the servers in order, unless the user no longer waits for it.
