@@ -62,6 +62,7 @@ mod error;
 pub mod fuzz;
 mod http;
 mod journal;
+mod json_schema;
 mod parse;
 mod schema;
 mod server;

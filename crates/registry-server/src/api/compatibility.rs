@@ -80,7 +80,7 @@ impl View<'_> {
         let level = self.state.level(subject);
         let compared = self
             .checker
-            .run(move || level.incompatibilities(&new, &old));
+            .run(move |deadline| level.incompatibilities(&new, &old, deadline));
         Ok(compared.unwrap_or_else(|error| vec![error.to_string()]))
     }
 

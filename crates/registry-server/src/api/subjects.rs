@@ -240,7 +240,7 @@ impl View<'_> {
         };
         let references = self.resolve(&schema)?;
         let text = schema.text.clone();
-        let checked = self.checker.run(move || check(kind, &text, &references));
+        let checked = self.checker.run(move |_| check(kind, &text, &references));
         let checked = checked.unwrap_or_else(|error| Err(error.to_string()));
         checked.map_err(|reason| invalid(format!("of type {}, details: {reason}", kind.name())))?;
         Ok(schema)
