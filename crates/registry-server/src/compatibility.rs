@@ -41,6 +41,19 @@ pub(super) struct Compared {
 }
 
 impl Level {
+    /// Returns the name on the wire.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Backward => "BACKWARD",
+            Self::BackwardTransitive => "BACKWARD_TRANSITIVE",
+            Self::Forward => "FORWARD",
+            Self::ForwardTransitive => "FORWARD_TRANSITIVE",
+            Self::Full => "FULL",
+            Self::FullTransitive => "FULL_TRANSITIVE",
+        }
+    }
+
     /// Returns whether a new schema is compared with all versions, not only the latest.
     pub(super) fn transitive(self) -> bool {
         matches!(

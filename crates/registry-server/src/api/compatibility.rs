@@ -23,7 +23,10 @@ impl View<'_> {
         query: Query<'_>,
         body: &[u8],
     ) -> Result<Reply, Refusal> {
-        let schema = self.parse_schema(body)?;
+        let schema = match self.parse_schema(query, body) {
+            Ok(schema) => schema,
+            Err(refusal) => return invalid(refusal, query),
+        };
         let incompatibilities = self.incompatibilities(subject, &schema)?;
         verdict(&incompatibilities, query)
     }
@@ -35,16 +38,25 @@ impl View<'_> {
         query: Query<'_>,
         body: &[u8],
     ) -> Result<Reply, Refusal> {
-        let schema = self.parse_schema(body)?;
-        let incompatibilities = match self.find_version(subject, version, Visible::Live) {
-            Ok((_, version)) => self.incompatibilities_with(subject, &schema, version)?,
+        let found = match self.find_version(subject, version, Visible::Live) {
+            Ok((number, version)) => Some((number, version)),
             // A first version is always compatible: tools check before the subject exists.
-            Err(Refusal::NoSuchSubject { .. } | Refusal::NoSuchVersion { .. })
-                if VersionId::parse(version)? == VersionId::Latest =>
-            {
-                Vec::new()
+            Err(Refusal::NoSuchSubject { .. } | Refusal::NoSuchVersion { .. }) => {
+                if VersionId::parse(version)? != VersionId::Latest {
+                    let version = version.to_owned();
+                    return Err(Refusal::NoSuchVersion { version });
+                }
+                None
             }
             Err(refusal) => return Err(refusal),
+        };
+        let schema = match self.parse_schema(query, body) {
+            Ok(schema) => schema,
+            Err(refusal) => return invalid(refusal, query),
+        };
+        let incompatibilities = match found {
+            Some(version) => self.incompatibilities_with(subject, &schema, version)?,
+            None => Vec::new(),
         };
         verdict(&incompatibilities, query)
     }
@@ -59,11 +71,10 @@ impl View<'_> {
         if !self.state.level(subject).transitive() {
             versions.drain(..versions.len().saturating_sub(1));
         }
-        for (number, version) in versions.into_iter().rev() {
+        for version in versions.into_iter().rev() {
             let incompatibilities = self.incompatibilities_with(subject, new, version)?;
             if !incompatibilities.is_empty() {
-                let of_version = |text| format!("version {number}: {text}");
-                return Ok(incompatibilities.into_iter().map(of_version).collect());
+                return Ok(incompatibilities);
             }
         }
         Ok(Vec::new())
@@ -73,15 +84,24 @@ impl View<'_> {
         &self,
         subject: &str,
         new: &Schema,
-        old: Version,
+        old: (u32, Version),
     ) -> Result<Vec<String>, Refusal> {
-        let old = self.state.schema(old.id).ok_or(Refusal::NoSuchSchema)?;
-        let (new, old) = (self.compared(new)?, self.compared(old)?);
+        let (number, Version { id, .. }) = old;
+        let schema = self.state.schema(id).ok_or(Refusal::NoSuchSchema)?;
+        let (new, old) = (self.compared(new)?, self.compared(schema)?);
         let level = self.state.level(subject);
         let compared = self
             .checker
             .run(move |deadline| level.incompatibilities(&new, &old, deadline));
-        Ok(compared.unwrap_or_else(|error| vec![error.to_string()]))
+        let mut found = compared.unwrap_or_else(|error| vec![error.to_string()]);
+        if !found.is_empty() {
+            found.extend([
+                format!("{{oldSchemaVersion: {number}}}"),
+                format!("{{oldSchema: '{}'}}", schema.text),
+                format!("{{compatibility: '{}'}}", level.name()),
+            ]);
+        }
+        Ok(found)
     }
 
     fn compared(&self, schema: &Schema) -> Result<Compared, Refusal> {
@@ -133,6 +153,16 @@ impl View<'_> {
             self.collect(&schema.references, depth, found)?;
         }
         Ok(())
+    }
+}
+
+/// Returns the verdict on a schema that is invalid.
+fn invalid(refusal: Refusal, query: Query<'_>) -> Result<Reply, Refusal> {
+    match refusal {
+        Refusal::InvalidSchema { .. } if query.flag("verbose") => {
+            verdict(&[refusal.to_string()], query)
+        }
+        other => Err(other),
     }
 }
 

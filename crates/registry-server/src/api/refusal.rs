@@ -18,13 +18,13 @@ pub(super) enum Refusal {
     #[error("Schema not found")]
     NoSuchSchema,
     #[error("Schema {id} not found")]
-    NoSuchId { id: String },
-    #[error("Subject '{subject}' was soft deleted. Set permanent=true to delete permanently")]
+    NoSuchId { id: u32 },
+    #[error("Subject '{subject}' was soft deleted.Set permanent=true to delete permanently")]
     SubjectSoftDeleted { subject: String },
     #[error("Subject '{subject}' was not deleted first before being permanently deleted")]
     SubjectNotSoftDeleted { subject: String },
     #[error(
-        "Subject '{subject}' Version {version} was soft deleted. Set permanent=true to delete \
+        "Subject '{subject}' Version {version} was soft deleted.Set permanent=true to delete \
          permanently"
     )]
     VersionSoftDeleted { subject: String, version: u32 },
@@ -39,7 +39,7 @@ pub(super) enum Refusal {
     NoMode { subject: String },
     #[error(
         "Schema being registered is incompatible with an earlier schema for subject \
-         \"{subject}\", details: [{}]", incompatibilities.join("; ")
+         \"{subject}\", details: [{}]", incompatibilities.join(", ")
     )]
     Incompatible {
         subject: String,
@@ -57,12 +57,20 @@ pub(super) enum Refusal {
          backward_transitive, forward_transitive, and full_transitive"
     )]
     InvalidLevel,
-    #[error("Invalid mode. Valid values are READWRITE, READONLY, READONLY_OVERRIDE")]
+    #[error("Invalid mode. Valid values are READWRITE, READONLY, READONLY_OVERRIDE, IMPORT")]
     InvalidMode,
     #[error("Subject {subject} is in read-only mode")]
     ReadOnly { subject: String },
     #[error("Subject {subject} is not in import mode")]
     NotImporting { subject: String },
+    #[error("Subject {subject} is not in read-write mode")]
+    Importing { subject: String },
+    #[error("Cannot import since found existing subjects")]
+    NotEmpty,
+    #[error("Overwrite new schema with id {id} is not permitted.")]
+    IdInUse { id: u32 },
+    #[error("The specified subject '{subject}' is not a valid subject.")]
+    InvalidSubject { subject: String },
     #[error("One or more references exist to the schema {{subject={subject},version={version}}}.")]
     Referenced { subject: String, version: u32 },
     #[error("Error while writing to the journal: {source}")]
@@ -90,7 +98,12 @@ impl Refusal {
             Self::InvalidVersion { .. } => (422, 42_202),
             Self::InvalidLevel => (422, 42_203),
             Self::InvalidMode => (422, 42_204),
-            Self::ReadOnly { .. } | Self::NotImporting { .. } => (422, 42_205),
+            Self::ReadOnly { .. }
+            | Self::NotImporting { .. }
+            | Self::Importing { .. }
+            | Self::NotEmpty
+            | Self::IdInUse { .. } => (422, 42_205),
+            Self::InvalidSubject { .. } => (422, 42_208),
             Self::Referenced { .. } => (422, 42_206),
             Self::Store { .. } => (500, 50_001),
         }

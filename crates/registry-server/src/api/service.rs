@@ -100,11 +100,11 @@ impl View<'_> {
             }
             ["schemas"] => self.list_schemas(query),
             ["schemas", "types"] => Reply::ok(&json!(["JSON", "AVRO"])),
-            ["schemas", "ids", id] => self.schema_by_id(id),
+            ["schemas", "ids", id] => self.schema_by_id(id, query),
             ["schemas", "ids", id, "schema"] => self.text_by_id(id),
             ["schemas", "ids", id, "subjects"] => self.subjects_by_id(id, query),
             ["schemas", "ids", id, "versions"] => self.versions_by_id(id, query),
-            ["contexts"] => Reply::ok(&json!(["."])),
+            ["contexts"] => Reply::ok(&query.page(self.state.contexts().into_iter())),
             ["config"] => self.level(None, query),
             ["config", subject] => self.level(Some(subject), query),
             ["mode"] => self.mode(None, query),
@@ -137,11 +137,13 @@ impl View<'_> {
     fn change(&self, path: &[&str], request: &Request) -> Result<Change, Refusal> {
         let (query, body) = (Query(&request.query), request.body.as_slice());
         match (&request.method, path) {
-            (&Method::POST, ["subjects", subject, "versions"]) => self.register(subject, body),
+            (&Method::POST, ["subjects", subject, "versions"]) => {
+                self.register(subject, query, body)
+            }
             (&Method::PUT, ["config"]) => config::set_level(None, body),
             (&Method::PUT, ["config", subject]) => config::set_level(Some(subject), body),
-            (&Method::PUT, ["mode"]) => config::set_mode(None, body),
-            (&Method::PUT, ["mode", subject]) => config::set_mode(Some(subject), body),
+            (&Method::PUT, ["mode"]) => self.set_mode(None, query, body),
+            (&Method::PUT, ["mode", subject]) => self.set_mode(Some(subject), query, body),
             (&Method::DELETE, ["config"]) => self.reset_level(None),
             (&Method::DELETE, ["config", subject]) => self.reset_level(Some(subject)),
             (&Method::DELETE, ["mode"]) => self.reset_mode(None),

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::json_schema::compare::{Comparison, Found, Pair};
+use crate::json_schema::compare::{Comparison, Pair};
+use crate::json_schema::finding::Found;
 use crate::json_schema::graph::{Combined, Criterion, Graph, Id};
 
 impl Comparison<'_> {

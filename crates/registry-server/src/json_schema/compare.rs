@@ -8,14 +8,11 @@ use std::rc::Rc;
 
 use crate::checker::Deadline;
 use crate::json_schema::bounds;
-use crate::json_schema::finding::Finding;
+use crate::json_schema::finding::{Finding, Found};
 use crate::json_schema::graph::{Criterion, Graph, Id, Shape};
 
 /// Maximum number of pairs inside each other.
 const MAX_DEPTH: usize = 2_000;
-
-/// Maximum number of findings of one pair. More say nothing new.
-const MAX_FINDINGS: usize = 20;
 
 /// Findings of one pair, with paths that start at the pair.
 pub(super) type Findings = Rc<[Finding]>;
@@ -40,10 +37,6 @@ pub(super) struct Pair {
     /// The writer's id is one of the reader's graph, and the other way round.
     pub(super) swapped: bool,
 }
-
-/// Findings while they are collected.
-#[derive(Debug, Default)]
-pub(super) struct Found(Vec<Finding>);
 
 pub(super) fn findings<'a>(
     writer: &'a Graph<'a>,
@@ -74,30 +67,6 @@ pub(super) fn findings<'a>(
         if !assumed || refuted.len() == known {
             return Ok(found.to_vec());
         }
-    }
-}
-
-impl Found {
-    pub(super) fn add(
-        &mut self,
-        kind: impl Into<std::borrow::Cow<'static, str>>,
-        path: &str,
-        text: impl Into<std::borrow::Cow<'static, str>>,
-    ) {
-        self.0.push(Finding::new(kind, path, text));
-    }
-
-    /// Adds a finding at the pair itself unless a condition holds.
-    fn add_unless(&mut self, condition: bool, kind: &'static str, text: &'static str) {
-        if !condition {
-            self.add(kind, "", text);
-        }
-    }
-
-    pub(super) fn extend(&mut self, path: &str, findings: &[Finding]) {
-        let room = MAX_FINDINGS.saturating_sub(self.0.len());
-        let moved = findings.iter().take(room);
-        self.0.extend(moved.map(|finding| finding.within(path)));
     }
 }
 
@@ -208,7 +177,7 @@ impl<'a> Comparison<'a> {
             }
             _ => {}
         }
-        Ok(found.0)
+        Ok(found.into_inner())
     }
 
     /// Returns whether only one of the two is combined, and a part of it alone decides that they are

@@ -2,7 +2,8 @@
 //! no schema of their own allowed?
 
 use crate::json_schema::bounds::Limit;
-use crate::json_schema::compare::{Comparison, Found, Pair};
+use crate::json_schema::compare::{Comparison, Pair};
+use crate::json_schema::finding::Found;
 use crate::json_schema::graph::{Additional, Array, Graph, Id, Object, Rest};
 
 /// Whether values without a schema of their own are allowed.

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+/// Maximum number of findings of one pair. More say nothing new.
+const MAX_FINDINGS: usize = 20;
+
 /// One difference that is not compatible.
 ///
 /// It is shown in the form of Confluent's registry, with that registry's names of differences, so
@@ -56,5 +59,37 @@ impl fmt::Display for Finding {
             f,
             "{{errorType:'{kind}', description:'At path '#/{path}', the reader's schema {text}'}}"
         )
+    }
+}
+
+/// Findings while they are collected.
+#[derive(Debug, Default)]
+pub(super) struct Found(Vec<Finding>);
+
+impl Found {
+    pub(super) fn into_inner(self) -> Vec<Finding> {
+        self.0
+    }
+
+    pub(super) fn add(
+        &mut self,
+        kind: impl Into<Cow<'static, str>>,
+        path: &str,
+        text: impl Into<Cow<'static, str>>,
+    ) {
+        self.0.push(Finding::new(kind, path, text));
+    }
+
+    /// Adds a finding at the pair itself unless a condition holds.
+    pub(super) fn add_unless(&mut self, condition: bool, kind: &'static str, text: &'static str) {
+        if !condition {
+            self.add(kind, "", text);
+        }
+    }
+
+    pub(super) fn extend(&mut self, path: &str, findings: &[Finding]) {
+        let room = MAX_FINDINGS.saturating_sub(self.0.len());
+        let moved = findings.iter().take(room);
+        self.0.extend(moved.map(|finding| finding.within(path)));
     }
 }
