@@ -58,12 +58,14 @@ mod avro;
 mod canonical;
 mod checker;
 mod compatibility;
+mod connections;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod http;
 mod journal;
 mod json_schema;
+mod origin;
 mod parse;
 mod schema;
 mod server;

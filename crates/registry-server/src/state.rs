@@ -3,6 +3,7 @@
 //! Every change is an [`Entry`]. The journal holds all of them, and replaying it restores the state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -61,9 +62,9 @@ pub(super) enum Mode {
 }
 
 /// State of the registry.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct State {
-    schemas: BTreeMap<u32, Schema>,
+    schemas: BTreeMap<u32, Arc<Schema>>,
     /// Ids by the identity of their schemas.
     ids: BTreeMap<String, u32>,
     last_id: u32,
@@ -108,7 +109,7 @@ impl State {
             Entry::Schema { id, schema } => {
                 self.last_id = self.last_id.max(id);
                 self.ids.insert(identity(&schema), id);
-                self.schemas.insert(id, schema);
+                self.schemas.insert(id, Arc::new(schema));
             }
             Entry::Version {
                 subject,
@@ -162,7 +163,7 @@ impl State {
 
     /// Returns a schema by its id.
     pub(super) fn schema(&self, id: u32) -> Option<&Schema> {
-        self.schemas.get(&id)
+        self.schemas.get(&id).map(Arc::as_ref)
     }
 
     /// Returns the id of the schema with the same canonical text and references.

@@ -8,6 +8,7 @@ use crate::api::refusal::Refusal;
 use crate::api::reply::Reply;
 use crate::api::request::{Query, VersionId};
 use crate::api::view::View;
+use crate::checker::CheckError;
 use crate::compatibility::Compared;
 use crate::parse::References;
 use crate::schema::{Reference, Schema};
@@ -55,7 +56,7 @@ impl View<'_> {
             Err(refusal) => return invalid(refusal, query),
         };
         let incompatibilities = match found {
-            Some(version) => self.incompatibilities_with(subject, &schema, version)?,
+            Some(version) => self.incompatibilities_with(subject, &schema, &[version])?,
             None => Vec::new(),
         };
         verdict(&incompatibilities, query)
@@ -71,37 +72,43 @@ impl View<'_> {
         if !self.state.level(subject).transitive() {
             versions.drain(..versions.len().saturating_sub(1));
         }
-        for version in versions.into_iter().rev() {
-            let incompatibilities = self.incompatibilities_with(subject, new, version)?;
-            if !incompatibilities.is_empty() {
-                return Ok(incompatibilities);
-            }
-        }
-        Ok(Vec::new())
+        versions.reverse();
+        self.incompatibilities_with(subject, new, &versions)
     }
 
+    /// Compares a schema with versions until one is not compatible. One deadline holds for all.
     fn incompatibilities_with(
         &self,
         subject: &str,
         new: &Schema,
-        old: (u32, Version),
+        versions: &[(u32, Version)],
     ) -> Result<Vec<String>, Refusal> {
-        let (number, Version { id, .. }) = old;
-        let schema = self.state.schema(id).ok_or(Refusal::NoSuchSchema)?;
-        let (new, old) = (self.compared(new)?, self.compared(schema)?);
         let level = self.state.level(subject);
-        let compared = self
-            .checker
-            .run(move |deadline| level.incompatibilities(&new, &old, deadline));
-        let mut found = compared.unwrap_or_else(|error| vec![error.to_string()]);
-        if !found.is_empty() {
-            found.extend([
-                format!("{{oldSchemaVersion: {number}}}"),
-                format!("{{oldSchema: '{}'}}", schema.text),
-                format!("{{compatibility: '{}'}}", level.name()),
-            ]);
+        let new = self.compared(new)?;
+        let mut others = Vec::new();
+        for (number, Version { id, .. }) in versions {
+            let schema = self.state.schema(*id).ok_or(Refusal::NoSuchSchema)?;
+            others.push((*number, self.compared(schema)?));
         }
-        Ok(found)
+        let compared = self.checker.run(move |deadline| {
+            let found = others.iter().find_map(|(number, old)| {
+                let mut found = level.incompatibilities(&new, old, deadline);
+                if found.is_empty() {
+                    return None;
+                }
+                found.extend([
+                    format!("{{oldSchemaVersion: {number}}}"),
+                    format!("{{oldSchema: '{}'}}", old.text),
+                    format!("{{compatibility: '{}'}}", level.name()),
+                ]);
+                Some(found)
+            });
+            found.unwrap_or_default()
+        });
+        compared.or_else(|error| match error {
+            CheckError::Busy => Err(Refusal::Busy),
+            CheckError::Timeout | CheckError::Failed => Ok(vec![error.to_string()]),
+        })
     }
 
     fn compared(&self, schema: &Schema) -> Result<Compared, Refusal> {

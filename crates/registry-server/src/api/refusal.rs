@@ -73,6 +73,8 @@ pub(super) enum Refusal {
     InvalidSubject { subject: String },
     #[error("One or more references exist to the schema {{subject={subject},version={version}}}.")]
     Referenced { subject: String, version: u32 },
+    #[error("Operation timed out: too many schemas are being checked at the same time")]
+    Busy,
     #[error("Error while writing to the journal: {source}")]
     Store { source: io::Error },
 }
@@ -106,6 +108,7 @@ impl Refusal {
             Self::InvalidSubject { .. } => (422, 42_208),
             Self::Referenced { .. } => (422, 42_206),
             Self::Store { .. } => (500, 50_001),
+            Self::Busy => (500, 50_002),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::api::reply::{Change, Reply};
 use crate::api::request::{Query, VersionId, parse};
 use crate::api::view::View;
 use crate::canonical;
+use crate::checker::CheckError;
 use crate::parse::check;
 use crate::schema::{Reference, Schema, SchemaType};
 use crate::state::{Entry, Mode, Version, Visible};
@@ -328,7 +329,11 @@ impl View<'_> {
             check(kind, &text, &references)?;
             Ok(canonical::text(kind, &text, normalize))
         });
-        let checked = checked.unwrap_or_else(|error| Err(error.to_string()));
+        let checked = match checked {
+            Ok(checked) => checked,
+            Err(CheckError::Busy) => return Err(Refusal::Busy),
+            Err(error @ (CheckError::Timeout | CheckError::Failed)) => Err(error.to_string()),
+        };
         let of_type = |reason| invalid(format!("of type {}, details: {reason}", kind.name()));
         schema.text = checked.map_err(of_type)?;
         if normalize {
