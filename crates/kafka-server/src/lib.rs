@@ -69,6 +69,7 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod group;
+mod journal;
 mod log;
 mod partition;
 mod producer_ids;
