@@ -10,14 +10,11 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest};
 use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::io::AsyncWriteExt;
-use tokio::time::Instant;
 
-use crate::broker::spec::Endpoint;
 use crate::broker::wire::code::ErrorCode;
 use crate::broker::wire::error::{Error, Other, Reason, Step};
 use crate::broker::wire::request::{self, CLIENT_ID, Form, Response};
-use crate::broker::wire::sasl;
-use crate::broker::wire::transport::{self, Deadline, Stream};
+use crate::broker::wire::transport::{Deadline, Stream};
 use crate::broker::wire::versions::{API_VERSIONS, Versions};
 
 /// Limit on the bytes of a response.
@@ -36,29 +33,14 @@ pub struct Connection {
     correlation_id: i32,
     /// Whether a request was not answered: what arrives next would be taken for another response.
     torn: bool,
-    /// When the SASL session is about to end.
-    expires: Option<Instant>,
+    /// Time until the SASL session is about to end.
+    session: Option<Deadline>,
 }
 
 impl Connection {
-    /// Connects, negotiates versions and authenticates, all within `deadline`.
-    pub async fn open(
-        endpoint: &Endpoint,
-        address: &str,
-        deadline: Duration,
-    ) -> Result<Self, Error> {
-        Self::open_until(endpoint, address, Deadline::after(deadline)).await
-    }
-
-    pub(super) async fn open_until(
-        endpoint: &Endpoint,
-        address: &str,
-        deadline: Deadline,
-    ) -> Result<Self, Error> {
-        let stream = transport::connect(endpoint, address, deadline)
-            .await
-            .map_err(|reason| Error::new(address, reason))?;
-        let mut connection = Self {
+    /// Wraps a stream on which nothing was sent yet.
+    pub(super) fn over(stream: Box<dyn Stream>, address: &str) -> Self {
+        Self {
             address: address.to_owned(),
             stream,
             input: Input::new(MAX_RESPONSE),
@@ -66,15 +48,13 @@ impl Connection {
             versions: Versions::default(),
             correlation_id: 0,
             torn: false,
-            expires: None,
-        };
-        connection.versions = connection.negotiate(deadline).await?;
-        if let Some(login) = &endpoint.login {
-            let lifetime = sasl::authenticate(&mut connection, login, deadline).await?;
-            // The broker closes the connection at the end; a request that is sent before is answered.
-            connection.expires = lifetime.map(|lifetime| Instant::now() + lifetime * 4 / 5);
+            session: None,
         }
-        Ok(connection)
+    }
+
+    /// Sets the time after which the connection must be replaced.
+    pub(super) fn set_session(&mut self, session: Deadline) {
+        self.session = Some(session);
     }
 
     /// Returns the broker's address, `host:port`.
@@ -85,7 +65,7 @@ impl Connection {
     /// Returns false after a timeout, a dropped request or a response that is not valid, and shortly
     /// before the broker ends the SASL session.
     pub fn is_usable(&self) -> bool {
-        !self.torn && self.expires.is_none_or(|instant| Instant::now() < instant)
+        !self.torn && self.session.is_none_or(|session| !session.left().is_zero())
     }
 
     /// Sets the limit on the bytes of a response.
@@ -106,9 +86,9 @@ impl Connection {
     pub async fn call<R: Request, T>(
         &mut self,
         versions: RangeInclusive<i16>,
-        request: impl FnOnce(i16) -> R,
+        request: impl FnOnce(i16) -> R + Send,
         deadline: Duration,
-        decode: impl FnOnce(&Response) -> Result<T, FieldError>,
+        decode: impl FnOnce(&Response) -> Result<T, FieldError> + Send,
     ) -> Result<T, Error> {
         let deadline = Deadline::after(deadline);
         self.call_until(versions, request, deadline, decode).await
@@ -117,12 +97,13 @@ impl Connection {
     pub(super) async fn call_until<R: Request, T>(
         &mut self,
         versions: RangeInclusive<i16>,
-        request: impl FnOnce(i16) -> R,
+        request: impl FnOnce(i16) -> R + Send,
         deadline: Deadline,
-        decode: impl FnOnce(&Response) -> Result<T, FieldError>,
+        decode: impl FnOnce(&Response) -> Result<T, FieldError> + Send,
     ) -> Result<T, Error> {
         let version = self.version::<R>(versions)?;
-        self.exchange(&request(version), version, deadline, decode)
+        let frame = self.encode(&request(version), version);
+        self.exchange::<R, T>(frame, version, deadline, decode)
             .await
             .map_err(|reason| self.failed(reason))
     }
@@ -136,43 +117,54 @@ impl Connection {
         Error::new(&self.address, reason)
     }
 
-    async fn negotiate(&mut self, deadline: Deadline) -> Result<Versions, Error> {
+    /// Asks for the versions that the broker has, which must be the first request.
+    pub(super) async fn negotiate(&mut self, deadline: Deadline) -> Result<(), Error> {
         let ours = *API_VERSIONS.end();
         let request = ApiVersionsRequest::default()
             .with_client_software_name(StrBytes::from_static_str(CLIENT_ID))
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
-        let answer = self.exchange(&request, ours, deadline, Versions::decode);
+        let frame = self.encode(&request, ours);
+        let answer =
+            self.exchange::<ApiVersionsRequest, _>(frame, ours, deadline, Versions::decode);
         let answer = answer.await.map_err(|reason| self.failed(reason))?;
         let (mut code, mut versions) = answer;
         if code == ResponseError::UnsupportedVersion.code() {
-            let request = ApiVersionsRequest::default();
             let ours = *API_VERSIONS.start();
-            let answer = self.exchange(&request, ours, deadline, Versions::decode);
+            let frame = self.encode(&ApiVersionsRequest::default(), ours);
+            let answer =
+                self.exchange::<ApiVersionsRequest, _>(frame, ours, deadline, Versions::decode);
             (code, versions) = answer.await.map_err(|reason| self.failed(reason))?;
         }
         ErrorCode::check(code).map_err(|code| self.refused(code, None))?;
-        Ok(versions)
+        self.versions = versions;
+        Ok(())
+    }
+
+    /// Encodes a request as a frame.
+    fn encode<R: Request>(&mut self, request: &R, version: i16) -> Result<Vec<u8>, Reason> {
+        self.correlation_id = self.correlation_id.wrapping_add(1);
+        let mut frame = std::mem::take(&mut self.output);
+        request::encode(request, version, self.correlation_id, &mut frame).map_err(|text| {
+            let api = api::<R>();
+            Reason::Unencodable { api, text }
+        })?;
+        Ok(frame)
     }
 
     async fn exchange<R: Request, T>(
         &mut self,
-        request: &R,
+        frame: Result<Vec<u8>, Reason>,
         version: i16,
         deadline: Deadline,
-        decode: impl FnOnce(&Response) -> Result<T, FieldError>,
+        decode: impl FnOnce(&Response) -> Result<T, FieldError> + Send,
     ) -> Result<T, Reason> {
-        let api = api::<R>();
-        self.correlation_id = self.correlation_id.wrapping_add(1);
-        let mut frame = std::mem::take(&mut self.output);
-        request::encode(request, version, self.correlation_id, &mut frame)
-            .map_err(|text| Reason::Unencodable { api, text })?;
+        let (frame, api) = (frame?, api::<R>());
         let response = self.transfer(&frame, api, Form::of::<R>(version), deadline);
-        let response = response.await;
+        let response = response.await?;
         if frame.capacity() <= RETAINED_BYTES {
             self.output = frame;
         }
-        let decoded = decode(&response?);
-        decoded.map_err(|source| {
+        decode(&response).map_err(|source| {
             self.torn = true;
             Reason::Fields { api, source }
         })
@@ -193,7 +185,7 @@ impl Connection {
         let response = deadline.wait(step, self.write_and_read(frame, api));
         let response = response.await??;
         let invalid = |source| Reason::Fields { api, source };
-        let (received, response) = Response::split(response.freeze(), form).map_err(invalid)?;
+        let (received, response) = Response::split(&response.freeze(), form).map_err(invalid)?;
         let expected = self.correlation_id;
         if received != expected {
             return Err(Reason::Correlation {

@@ -176,13 +176,12 @@ impl Reason {
             Self::Proxy { text, .. } => Trouble::of_transport(text),
             Self::Timeout { .. } => Some(Trouble::Silent),
             Self::Closed(_) => Some(Trouble::Closed),
-            Self::OtherProtocol(_) => Some(Trouble::OtherProtocol),
+            Self::OtherProtocol(_) | Self::Correlation { .. } => Some(Trouble::OtherProtocol),
             Self::Version { .. } => Some(Trouble::Version),
             Self::Refused { code, .. } => code.trouble(),
             Self::Scram(ClientError::Rejected(_) | ClientError::Imposter) => {
                 Some(Trouble::Credentials)
             }
-            Self::Correlation { .. } => Some(Trouble::OtherProtocol),
             Self::Address
             | Self::Fields { .. }
             | Self::Scram(_)

@@ -13,6 +13,7 @@ mod code;
 mod connection;
 mod error;
 mod metadata;
+mod open;
 mod request;
 mod sasl;
 #[cfg(test)]

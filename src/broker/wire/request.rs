@@ -48,8 +48,8 @@ impl Form {
 
 impl Response {
     /// Reads the header of a frame; returns the correlation id with the body.
-    pub fn split(frame: Bytes, form: Form) -> Result<(i32, Self), FieldError> {
-        let mut reader = Reader::new(&frame);
+    pub fn split(frame: &Bytes, form: Form) -> Result<(i32, Self), FieldError> {
+        let mut reader = Reader::new(frame);
         let correlation_id = reader.i32()?;
         reader.set_flexible(form.tagged_header);
         reader.tags()?;

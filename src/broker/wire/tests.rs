@@ -31,12 +31,12 @@ async fn broker(settings: embedded_broker::Settings) -> embedded_broker::KafkaSe
     embedded_broker::KafkaServer::start(settings).await.unwrap()
 }
 
-fn login(mechanism: Mechanism, password: &str) -> Option<Login> {
-    Some(Login {
+fn login(mechanism: Mechanism, password: &str) -> Login {
+    Login {
         mechanism,
         user: "dri,ver=1".to_owned(),
         password: Secret::new(password),
-    })
+    }
 }
 
 fn with_user() -> embedded_broker::Settings {
@@ -91,7 +91,7 @@ async fn every_mechanism_accepts_only_the_right_password() {
             ("sentinel-wrong", Some(Trouble::Credentials)),
         ] {
             let mut endpoint = Endpoint::plain(broker.bootstrap_servers());
-            endpoint.login = login(mechanism, password);
+            endpoint.login = Some(login(mechanism, password));
             let outcome = connect_any(&endpoint, LONG).await;
             let error = outcome.err();
             assert_eq!(error.as_ref().and_then(Error::trouble), expected);
@@ -118,7 +118,7 @@ async fn tls_connects_with_the_trusted_certificate_only() {
     let config = tls::load(&fixture("server.pem"), &fixture("server-key.pem")).unwrap();
     let broker = broker(with_user().with_tls(config)).await;
     let mut endpoint = Endpoint::plain(broker.bootstrap_servers());
-    endpoint.login = login(Mechanism::ScramSha512, "sentinel-password");
+    endpoint.login = Some(login(Mechanism::ScramSha512, "sentinel-password"));
     endpoint.tls = Some(Tls::trusting(Some(&fixture("authority.pem"))).unwrap());
     assert!(connect_any(&endpoint, LONG).await.is_ok());
     endpoint.tls = Some(Tls::trusting(None).unwrap());

@@ -4,10 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use convoy_server_kit::{RunClock, nanos};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::broker::spec::Endpoint;
@@ -19,30 +19,37 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 
-/// An instant until which all steps of a connection must succeed.
+/// A duration from the creation of this value, within which several steps must succeed.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     duration: Duration,
-    instant: Instant,
+    clock: RunClock,
 }
 
 impl Deadline {
     pub fn after(duration: Duration) -> Self {
-        Self {
-            duration,
-            instant: Instant::now() + duration,
-        }
+        let clock = RunClock::start();
+        Self { duration, clock }
     }
 
-    /// Returns the time from the start to the deadline.
+    /// Returns the whole duration.
     pub fn duration(self) -> Duration {
         self.duration
     }
 
+    /// Returns the time that is left.
+    pub fn left(self) -> Duration {
+        self.clock.until(nanos(self.duration))
+    }
+
     /// Waits for a response. Cancels it at the deadline.
-    pub async fn wait<T>(self, step: Step, response: impl Future<Output = T>) -> Result<T, Reason> {
+    pub async fn wait<T>(
+        self,
+        step: Step,
+        response: impl Future<Output = T> + Send,
+    ) -> Result<T, Reason> {
         let deadline = self.duration;
-        let waited = timeout_at(self.instant, response).await;
+        let waited = tokio::time::timeout(self.left(), response).await;
         waited.map_err(|_elapsed| Reason::Timeout { step, deadline })
     }
 }
