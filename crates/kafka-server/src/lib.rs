@@ -83,6 +83,12 @@ mod topic;
 mod watchers;
 mod wire;
 
+/// Kafka's protocol from untrusted bytes, for clients as well: frames and fields, all bounded.
+pub mod protocol {
+    pub use crate::frame::{Error as FrameError, Input};
+    pub use crate::wire::{Error as FieldError, Reader};
+}
+
 #[cfg(feature = "tls")]
 pub use convoy_server_kit::tls;
 pub use convoy_server_kit::{FaultHook, Limits, Secret, User};
