@@ -19,6 +19,7 @@ const COMMANDS: [&str; 17] = [
     "report",
     "report merge",
     "report show",
+    "report html",
     "dataset",
     "dataset inspect",
     "dataset schema",
