@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use convoy_server_kit as kit;
 
-use crate::{group, log, topic};
+use crate::{journal, log, topic};
 
 /// A server could not be started, synced or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,7 @@ enum Storage {
     #[error("failed to open the broker's consumer groups")]
     Groups {
         #[source]
-        source: group::JournalError,
+        source: journal::Error,
     },
     #[error("failed to sync the broker's logs")]
     Sync {
@@ -113,7 +113,7 @@ impl Error {
         }
     }
 
-    pub(crate) fn groups(source: group::JournalError) -> Self {
+    pub(crate) fn groups(source: journal::Error) -> Self {
         Self::Storage(StorageError(Storage::Groups { source }))
     }
 

@@ -69,6 +69,7 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod group;
+mod journal;
 mod log;
 mod partition;
 mod producer_ids;
@@ -81,6 +82,12 @@ mod tests;
 mod topic;
 mod watchers;
 mod wire;
+
+/// Kafka's protocol from untrusted bytes, for clients as well: frames and fields, all bounded.
+pub mod protocol {
+    pub use crate::frame::{Error as FrameError, Input};
+    pub use crate::wire::{Error as FieldError, Reader};
+}
 
 #[cfg(feature = "tls")]
 pub use convoy_server_kit::tls;

@@ -53,10 +53,10 @@ struct Group {
 
 impl Coordinator {
     /// Opens the groups of a data directory. A new group waits `join_delay` for more members.
-    pub fn open(directory: &Path, join_delay: Duration) -> Result<Self, journal::Error> {
+    pub fn open(directory: &Path, join_delay: Duration) -> Result<Self, crate::journal::Error> {
         let clock = RunClock::start();
         let join_delay = u64::try_from(join_delay.as_nanos()).unwrap_or(u64::MAX);
-        let (journal, stored) = Journal::open(directory)?;
+        let (journal, stored) = journal::open(directory)?;
         let restore = |(id, stored): (String, journal::StoredGroup)| {
             let membership = match stored.snapshot {
                 Some(snapshot) => Membership::restore(snapshot, clock.now(), join_delay),

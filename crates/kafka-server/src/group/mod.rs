@@ -18,7 +18,6 @@ mod offsets;
 pub use answer::{Joined, Refused};
 pub use coordinator::Coordinator;
 pub use description::Listing;
-pub use journal::Error as JournalError;
 #[cfg(feature = "fuzzing")]
 pub use member::subscribed_topics;
 pub use member::{Profile, Protocol};
