@@ -86,8 +86,8 @@ fn page_alone_shows_the_report_and_is_written_again_from_the_other_files() {
     let outcome = place.convoy(SHORT);
     assert_eq!(outcome.code, 0, "{outcome}");
     let run = place.path("runs").join(&entries(&place.path("runs"))[0]);
-    let page = std::fs::read(run.join("report.html")).unwrap();
-    std::fs::write(place.path("copy.html"), &page).unwrap();
+    let page = fs::read(run.join("report.html")).unwrap();
+    fs::write(place.path("copy.html"), &page).unwrap();
     let shown = place.convoy("report show copy.html");
     assert_eq!(shown.code, 0, "{shown}");
     assert!(
@@ -95,10 +95,10 @@ fn page_alone_shows_the_report_and_is_written_again_from_the_other_files() {
         "{shown}"
     );
 
-    std::fs::remove_file(run.join("report.html")).unwrap();
+    fs::remove_file(run.join("report.html")).unwrap();
     let rebuilt = place.convoy(&format!("report html {}", run.display()));
     assert_eq!(rebuilt.code, 0, "{rebuilt}");
-    assert_eq!(std::fs::read(run.join("report.html")).unwrap(), page);
+    assert_eq!(fs::read(run.join("report.html")).unwrap(), page);
 }
 
 #[test]

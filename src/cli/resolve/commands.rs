@@ -49,6 +49,7 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
         data_dir: args.data_dir,
         access,
         tls: args.tls,
+        replica_set: args.replica_set,
     }))
 }
 
