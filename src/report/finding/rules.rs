@@ -1,6 +1,6 @@
 //! The rules behind the findings.
 
-use crate::measure::Stage;
+use crate::measure::{Interval, Stage};
 use crate::report::finding::{Confidence, Finding};
 use crate::report::value::Report;
 use crate::report::warning::backlog_growth;
@@ -8,6 +8,9 @@ use crate::text::quantity;
 
 /// Fewer samples than this say nothing about a stage.
 const LEAST_SAMPLES: u64 = 100;
+
+/// Fewer seconds than this, in half of a run, do not show that a backlog keeps growing.
+const LEAST_SECONDS: usize = 4;
 
 /// Share of the end-to-end latency from which a stage is its cause.
 const MOST: f64 = 0.6;
@@ -32,6 +35,13 @@ pub fn findings(report: &Report) -> Vec<Finding> {
 fn falls_behind(report: &Report) -> Option<Finding> {
     let growth = backlog_growth(&report.intervals)?;
     let emitting = report.intervals.iter().filter(|it| it.emitted > 0);
+    // At the start every backlog grows, until as many records are stored as are emitted.
+    let second_half = emitting.clone().skip(emitting.clone().count() / 2);
+    let second_half: Vec<Interval> = second_half.cloned().collect();
+    if second_half.len() < LEAST_SECONDS {
+        return None;
+    }
+    backlog_growth(&second_half)?;
     let (emitted, seconds) =
         emitting.fold((0, 0), |(sum, seconds), it| (sum + it.emitted, seconds + 1));
     let emitted = emitted as f64 / f64::from(seconds);
