@@ -6,12 +6,9 @@ use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
 const MISSING: &[&str] = &[
     "applyOps",
     "bulkWrite",
-    "cloneCollectionAsCapped",
-    "collMod",
     "commitTransaction",
     "abortTransaction",
     "compact",
-    "convertToCapped",
     "createRole",
     "createSearchIndexes",
     "createUser",

@@ -6,7 +6,8 @@ use crate::command::client::Client;
 use crate::command::shared::Shared;
 use crate::command::{
     aggregate, catalog, count, cursor, delete, diagnostics, explain, find, find_and_modify,
-    generic, handshake, indexes, insert, missing, replica_set, sasl, sessions, statistics, update,
+    generic, handshake, indexes, insert, missing, modify, replica_set, sasl, sessions, statistics,
+    update,
 };
 use crate::engine::{Oplog, check_database};
 use crate::error::{Code, CommandError};
@@ -36,8 +37,11 @@ const COMMANDS: &[(&str, Run)] = &[
     ("buildInfo", handshake::build_info),
     ("buildinfo", handshake::build_info),
     ("connectionStatus", handshake::connection_status),
+    ("cloneCollectionAsCapped", modify::clone_as_capped),
+    ("collMod", modify::collection_modify),
     ("collStats", statistics::collection_stats),
     ("collstats", statistics::collection_stats),
+    ("convertToCapped", modify::convert_to_capped),
     ("count", count::count),
     ("create", catalog::create),
     ("createIndexes", indexes::create_indexes),

@@ -47,7 +47,7 @@ pub use plan::{Hint, Plan, Usage, plan};
 pub use record::RecordId;
 #[cfg(feature = "fuzzing")]
 pub use record::{Header, read_body};
-pub use rules::CollectionOptions;
+pub use rules::{Capped, CollectionOptions};
 pub use scan::{Row, Scan, Source, Stored};
 pub use state::State;
 pub use store::Engine;

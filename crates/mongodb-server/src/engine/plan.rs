@@ -100,7 +100,8 @@ pub fn plan(
         .iter()
         .map(|index| (index.spec(), index.is_multikey()));
     let all = std::iter::once((&id, false)).chain(secondary);
-    let candidates = all.map(|(spec, multikey)| candidate(spec, multikey, filter, sort));
+    let visible = all.filter(|(spec, _)| !spec.hidden);
+    let candidates = visible.map(|(spec, multikey)| candidate(spec, multikey, filter, sort));
     let chosen = match hint {
         Some(hint) => {
             let mut hinted = candidates.into_iter().filter(|one| hint.names(one.spec));

@@ -118,6 +118,7 @@ impl Engine {
             log: &self.log,
             oplog: self.oplog.as_ref(),
             retry: None,
+            bypass: false,
         }
     }
 
@@ -310,6 +311,30 @@ impl Engine {
             last = last.and(self.log_entry(collection, Some(dropped)));
         }
         last
+    }
+
+    /// Replaces the options of a collection, and the description of one of its indexes.
+    pub fn modify(
+        &self,
+        collection: &Collection,
+        options: CollectionOptions,
+        index: Option<IndexSpec>,
+        command: Builder,
+    ) -> Result<(), ChangeError> {
+        let _catalog = write(&self.catalog);
+        let old_index = match index {
+            Some(spec) => collection.replace_index(spec)?,
+            None => None,
+        };
+        let old_options = collection.replace_options(options);
+        if let Err(error) = self.log_entry(collection, Some(command)) {
+            collection.replace_options(old_options);
+            if let Some(spec) = old_index {
+                collection.replace_index(spec)?;
+            }
+            return Err(error.into());
+        }
+        Ok(collection.trim_to_size(&self.log)?)
     }
 
     /// Returns the names of a database's collections.
