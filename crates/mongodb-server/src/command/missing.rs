@@ -43,7 +43,6 @@ const MISSING: &[&str] = &[
     "setParameter",
     "setProfilingLevel",
     "shutdown",
-    "top",
     "updateSearchIndex",
     "updateUser",
     "usersInfo",

@@ -40,6 +40,7 @@ mod statement;
 mod statistics;
 mod table;
 mod tailable;
+mod top;
 mod update;
 mod write_concern;
 

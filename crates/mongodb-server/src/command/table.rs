@@ -7,7 +7,7 @@ use crate::command::shared::Shared;
 use crate::command::{
     aggregate, catalog, count, cursor, delete, diagnostics, explain, find, find_and_modify,
     generic, handshake, indexes, insert, missing, modify, replica_set, sasl, sessions, statistics,
-    update,
+    top, update,
 };
 use crate::engine::{Oplog, check_database};
 use crate::error::{Code, CommandError};
@@ -88,6 +88,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ("saslStart", sasl::sasl_start),
     ("serverStatus", diagnostics::server_status),
     ("startSession", sessions::start_session),
+    ("top", top::top),
     ("update", update::update),
     ("validate", statistics::validate),
     ("whatsmyuri", handshake::whats_my_uri),
@@ -145,7 +146,10 @@ fn run(
     generic::check(&call)?;
     replica_set::protect_oplog(&call)?;
     shared.counters.count(call.name);
-    let mut reply = run(shared, client, &call)?;
+    let began = shared.clock.now();
+    let outcome = run(shared, client, &call);
+    top::note(shared, &call, began);
+    let mut reply = outcome?;
     if let Some(unmet) = generic::unmet_write_concern(&call)? {
         reply = reply.document("writeConcernError", unmet.write_concern_error());
     }

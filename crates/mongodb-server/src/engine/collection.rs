@@ -19,6 +19,7 @@ use crate::engine::record::{self, BATCH_BYTES, CollectionId, RecordId, RecordKin
 use crate::engine::rules::{CollectionOptions, Rules};
 use crate::engine::segment::Location;
 use crate::engine::state::{State, admit_keys};
+use crate::engine::usage::Usage;
 use crate::engine::writer::Writer;
 use crate::error::CommandError;
 
@@ -28,6 +29,7 @@ pub struct Collection {
     id: CollectionId,
     uuid: [u8; 16],
     pub(super) state: Arc<RwLock<State>>,
+    usage: Usage,
 }
 
 /// The outcome of a batch of inserts.
@@ -103,6 +105,7 @@ impl Collection {
             id,
             uuid,
             state: Arc::new(RwLock::new(State::new(namespace, options))),
+            usage: Usage::default(),
         }
     }
 
@@ -113,6 +116,11 @@ impl Collection {
     /// Returns the identifier that clients see.
     pub fn uuid(&self) -> [u8; 16] {
         self.uuid
+    }
+
+    /// Returns how often and how long commands used the collection.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     /// Returns how many queries used an index.

@@ -21,6 +21,7 @@ use crate::engine::oplog::{Entry, Oplog, OplogSettings, Subject};
 use crate::engine::record::{CollectionId, RecordKind};
 use crate::engine::replay;
 use crate::engine::rules::CollectionOptions;
+use crate::engine::usage::Use;
 use crate::engine::writer::Writer;
 use crate::error::{Code, CommandError};
 
@@ -127,6 +128,17 @@ impl Engine {
             .collections
             .get(namespace)
             .map(Arc::clone)
+    }
+
+    /// Counts a command that has run on a collection, if it exists.
+    pub fn note_use(&self, database: &str, collection: &str, used: Use, microseconds: u64) {
+        let namespace = Namespace {
+            database: database.to_owned(),
+            collection: collection.to_owned(),
+        };
+        if let Some(collection) = self.collection(&namespace) {
+            collection.usage().note(used, microseconds);
+        }
     }
 
     /// Returns a collection; creates it if it does not exist.

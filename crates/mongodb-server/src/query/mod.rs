@@ -23,7 +23,7 @@ mod violation;
 pub use decimal::whole_i64 as whole_decimal;
 pub use direction::Direction;
 pub use expression::{Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
-pub use filter::{Comparison, Filter, Test};
+pub use filter::{Choices, Comparison, Filter, Test};
 pub use path::{Part, Path, array_index};
 pub use projection::Projection;
 pub use sort::SortSpec;
