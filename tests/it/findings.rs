@@ -24,10 +24,10 @@ fn findings(flags: &str) -> Vec<String> {
 #[test]
 fn finding_names_the_server_or_the_setting_that_limits_the_run() {
     let causes = [
-        ("--faults slow-store=100ms@0s+60s", "store"),
-        ("--faults slow-broker=300ms@0s+60s", "broker"),
-        ("--linger 900ms", "linger"),
-        ("--batch-wait 900ms", "batch_wait"),
+        ("--faults slow-store=300ms@0s+60s", "store"),
+        ("--faults slow-broker=900ms@0s+60s", "broker"),
+        ("--linger 2s", "linger"),
+        ("--batch-wait 2s", "batch_wait"),
     ];
     std::thread::scope(|scope| {
         let runs = causes.map(|(flags, id)| (flags, id, scope.spawn(|| findings(flags))));
