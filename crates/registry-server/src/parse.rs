@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use jsonschema::{Draft, Retrieve, Uri};
 use serde_json::Value;
 
-use crate::avro;
 use crate::schema::SchemaType;
+use crate::{avro, protobuf};
 
 /// Base URI of schemas without a URI of their own.
 pub(super) const BASE: &str = "json-schema:///";
 
-/// Documents that a schema refers to, by the names it uses.
+/// Documents that a schema refers to, by the names it uses. A Protobuf schema is a string of its text.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct References(pub(super) BTreeMap<String, Value>);
 
@@ -52,6 +52,9 @@ impl Retrieve for References {
 
 /// Checks a schema; the error says why it is invalid.
 pub(super) fn check(kind: SchemaType, text: &str, references: &References) -> Result<(), String> {
+    if kind == SchemaType::Protobuf {
+        return protobuf::File::parse(text, references).map(drop);
+    }
     let schema: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     match kind {
         SchemaType::Json => {
@@ -61,7 +64,9 @@ pub(super) fn check(kind: SchemaType, text: &str, references: &References) -> Re
                 .build(&schema);
             compiled.map(drop).map_err(|error| error.to_string())
         }
-        SchemaType::Avro => avro::Schema::parse(&schema, references.0.values()).map(drop),
+        SchemaType::Avro | SchemaType::Protobuf => {
+            avro::Schema::parse(&schema, references.0.values()).map(drop)
+        }
     }
 }
 

@@ -48,6 +48,9 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
         data_dir: args.data_dir,
         access,
         tls: args.tls,
+        partitions: args.partitions,
+        auto_create: args.auto_create,
+        join_delay: args.join_delay,
     }))
 }
 
