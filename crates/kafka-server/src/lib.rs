@@ -62,6 +62,7 @@ mod cluster;
 mod codec;
 mod config;
 mod connection;
+mod ending;
 mod error;
 mod faults;
 mod files;
@@ -80,6 +81,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod transactions;
 mod watchers;
 mod wire;
 
