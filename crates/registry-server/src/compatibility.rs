@@ -14,8 +14,8 @@ use crate::avro;
 use crate::canonical;
 use crate::checker::Deadline;
 use crate::json_schema::{self, Document};
-use crate::parse::References;
 use crate::protobuf;
+use crate::references::References;
 use crate::schema::SchemaType;
 
 /// Compatibility level of a subject.

@@ -69,6 +69,7 @@ mod json_schema;
 mod origin;
 mod parse;
 mod protobuf;
+mod references;
 mod schema;
 mod server;
 mod settings;

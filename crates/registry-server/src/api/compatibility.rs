@@ -10,8 +10,8 @@ use crate::api::request::{Query, VersionId};
 use crate::api::view::View;
 use crate::checker::CheckError;
 use crate::compatibility::Compared;
-use crate::parse::References;
 use crate::protobuf;
+use crate::references::References;
 use crate::schema::{Reference, Schema, SchemaType};
 use crate::state::{Version, Visible};
 

@@ -388,7 +388,10 @@ impl View<'_> {
             VersionId::Number(wanted) => versions.find(|&(number, _)| number == wanted),
         };
         found.ok_or_else(|| Refusal::NoSuchVersion {
-            version: version.to_owned(),
+            version: match wanted {
+                VersionId::Latest => "-1".to_owned(),
+                VersionId::Number(number) => number.to_string(),
+            },
         })
     }
 

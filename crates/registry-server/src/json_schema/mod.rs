@@ -31,7 +31,7 @@ use serde_json::Value;
 
 use crate::checker::Deadline;
 use crate::finding::Finding;
-use crate::parse::References;
+use crate::references::References;
 
 /// A schema with the documents it refers to.
 #[derive(Debug, Clone, Copy)]

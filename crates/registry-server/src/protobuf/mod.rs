@@ -30,8 +30,8 @@ use prost_types::FileDescriptorProto;
 use serde_json::Value;
 
 use crate::finding::Finding;
-use crate::parse::References;
 use crate::protobuf::names::Names;
+use crate::references::References;
 
 /// A schema with the files that it imports.
 #[derive(Debug)]
