@@ -28,6 +28,9 @@ pub struct UpSettings {
     pub auto_create: bool,
     /// How long a new group waits for more members.
     pub join_delay: Duration,
+
+    /// Name of the replica set whose only member the store is; `None` is a standalone server.
+    pub replica_set: Option<String>,
 }
 
 /// Authentication of the servers of `convoy up`.
