@@ -1,6 +1,7 @@
 //! Settings of the commands that do not run a pipeline.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use convoy_server_kit::Secret;
 
@@ -21,6 +22,13 @@ pub struct UpSettings {
     pub access: Access,
     /// Whether broker and store use TLS, with certificates of a private CA.
     pub tls: bool,
+    /// Partitions of topics that are created without a number.
+    pub partitions: u16,
+    /// Whether the broker creates topics that clients use.
+    pub auto_create: bool,
+    /// How long a new group waits for more members.
+    pub join_delay: Duration,
+
     /// Name of the replica set whose only member the store is; `None` is a standalone server.
     pub replica_set: Option<String>,
 }

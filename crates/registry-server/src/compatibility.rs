@@ -2,7 +2,8 @@
 //!
 //! Avro has its own rules of schema resolution.
 //!
-//! For JSON Schema the rules are those of Confluent's registry: see [`crate::json_schema`].
+//! For JSON Schema and Protobuf the rules are those of Confluent's registry: see
+//! [`crate::json_schema`] and [`crate::protobuf`].
 
 mod resolution;
 
@@ -10,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::avro;
+use crate::canonical;
 use crate::checker::Deadline;
 use crate::json_schema::{self, Document};
-use crate::parse::References;
+use crate::protobuf;
+use crate::references::References;
 use crate::schema::SchemaType;
 
 /// Compatibility level of a subject.
@@ -93,6 +96,7 @@ impl Level {
         let reads = match new.kind {
             SchemaType::Avro => reads_avro,
             SchemaType::Json => reads_json,
+            SchemaType::Protobuf => reads_protobuf,
         };
         let backward = self
             .backward()
@@ -109,8 +113,8 @@ impl Level {
 }
 
 fn same(new: &Compared, old: &Compared) -> bool {
-    let value = |text: &str| serde_json::from_str::<Value>(text).ok();
-    new.kind == old.kind && new.references == old.references && value(&new.text) == value(&old.text)
+    let canonical = |schema: &Compared| canonical::text(schema.kind, &schema.text, false);
+    new.kind == old.kind && new.references == old.references && canonical(new) == canonical(old)
 }
 
 /// Returns the reasons why a reader cannot read a writer's data, if any.
@@ -160,6 +164,24 @@ fn reads_json(
             messages.collect()
         }
         Err(error) => vec![format!("the schemas cannot be compared: {error}")],
+    }
+}
+
+/// Returns the reasons why a reader cannot read a writer's data, if any.
+fn reads_protobuf(
+    reader: &Compared,
+    writer: &Compared,
+    [reader_name, _]: [&str; 2],
+    _deadline: &Deadline,
+) -> Vec<String> {
+    let parse = |schema: &Compared| protobuf::File::parse(&schema.text, &schema.references);
+    match (parse(reader), parse(writer)) {
+        (Ok(reader), Ok(writer)) => {
+            let findings = protobuf::findings(&reader, &writer);
+            let messages = findings.iter().map(|finding| finding.message(reader_name));
+            messages.collect()
+        }
+        (Err(error), _) | (_, Err(error)) => vec![error],
     }
 }
 

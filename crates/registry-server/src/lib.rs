@@ -1,7 +1,7 @@
 //! An in-process Schema Registry that Confluent's clients accept.
 //!
 //! It listens on a free port by default, keeps schemas in memory or in a journal on disk, and
-//! checks JSON Schema and Avro for compatibility as Confluent's registry does.
+//! checks JSON Schema, Avro and Protobuf for compatibility as Confluent's registry does.
 //!
 //! ```text
 //!  http (limits, authentication) ─▶ api (routes) ─▶ state ◀─ journal (replayed at start)
@@ -49,8 +49,8 @@
 //!
 //! Confluent's [Schema Registry API](https://docs.confluent.io/platform/current/schema-registry/develop/api.html).
 //! Served: subjects, versions, schemas by id, lookup, soft and permanent deletion, compatibility
-//! levels and checks, modes, references, contexts (one). Not served: Protobuf, exporters,
-//! data contracts, TLS.
+//! levels and checks, modes, references, contexts (one). Not served: Protobuf editions,
+//! exporters, data contracts, TLS.
 
 mod api;
 mod authorization;
@@ -60,6 +60,7 @@ mod checker;
 mod compatibility;
 mod connections;
 mod error;
+mod finding;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod http;
@@ -67,6 +68,8 @@ mod journal;
 mod json_schema;
 mod origin;
 mod parse;
+mod protobuf;
+mod references;
 mod schema;
 mod server;
 mod settings;

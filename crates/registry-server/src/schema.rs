@@ -31,6 +31,8 @@ pub enum SchemaType {
     Avro,
     /// JSON Schema.
     Json,
+    /// Protocol Buffers.
+    Protobuf,
 }
 
 /// A registered schema that another one refers to.
@@ -70,6 +72,7 @@ impl SchemaType {
         match self {
             Self::Avro => "AVRO",
             Self::Json => "JSON",
+            Self::Protobuf => "PROTOBUF",
         }
     }
 
@@ -94,8 +97,6 @@ mod tests {
             let schema: Schema = serde_json::from_str(text).expect("it is a schema");
             assert_eq!(serde_json::to_string(&schema).expect("it is JSON"), text);
         }
-        assert!(
-            serde_json::from_str::<Schema>(r#"{"schema":"","schemaType":"PROTOBUF"}"#).is_err()
-        );
+        assert!(serde_json::from_str::<Schema>(r#"{"schema":"","schemaType":"XML"}"#).is_err());
     }
 }

@@ -1,8 +1,9 @@
 //! Options of `convoy up`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use crate::cli::args::groups::EnvFileArgs;
 use crate::cli::parse;
@@ -22,6 +23,8 @@ Examples:
     $ convoy up --data-dir data --broker-port 0 --registry-port 0 --store-port 0
   Serve programs that use `SASL_SSL`, such as programs for Confluent Cloud:
     $ convoy up --tls > .env
+  Behave as a cluster on which topics are created by hand, and groups wait for their members:
+    $ convoy up --auto-create false --partitions 6 --join-delay 3s > .env
 
 All three servers require the user and the password of the printed `.env`. The password is the
 value of CONVOY_PASSWORD, else the one stored in the data directory, else a random one. The servers
@@ -61,6 +64,20 @@ pub struct UpArgs {
     /// Enable TLS on the broker and the store; the printed `.env` names the CA file to trust.
     #[arg(long)]
     pub tls: bool,
+
+    /// Partitions of topics that are created without a number of partitions.
+    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(value_parser = parse::count::<u16>, allow_negative_numbers = true)]
+    pub partitions: u16,
+
+    /// Create topics that clients use and that do not exist: `true` or `false`.
+    #[arg(long, value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
+    pub auto_create: bool,
+
+    /// Wait this long for more members before the first rebalance of a new group.
+    #[arg(long, value_name = "DURATION", default_value = "50ms")]
+    #[arg(value_parser = parse::duration)]
+    pub join_delay: Duration,
 
     /// Make the store a replica set of one, with change streams and retryable writes [default NAME:
     /// rs0].

@@ -49,6 +49,10 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
         data_dir: args.data_dir,
         access,
         tls: args.tls,
+        partitions: args.partitions,
+        auto_create: args.auto_create,
+        join_delay: args.join_delay,
+
         replica_set: args.replica_set,
     }))
 }

@@ -212,6 +212,25 @@ fn every_command_reads_its_options_from_variables() {
 }
 
 #[test]
+fn topics_and_groups_of_up_are_set_by_flags_and_variables() {
+    let up = |place: &Place, line: &str| {
+        let Command::Up(up) = place.command(line) else {
+            panic!("`up` is a command");
+        };
+        (up.partitions, up.auto_create, up.join_delay.as_millis())
+    };
+    assert_eq!(up(&Place::empty(), "up"), (1, true, 50));
+    let flags = "up --partitions 6 --auto-create false --join-delay 3s";
+    assert_eq!(up(&Place::empty(), flags), (6, false, 3_000));
+    let place = Place::empty()
+        .variable("CONVOY_PARTITIONS", "12")
+        .variable("CONVOY_AUTO_CREATE", "false")
+        .variable("CONVOY_JOIN_DELAY", "0s");
+    assert_eq!(up(&place, "up"), (12, false, 0));
+    assert_eq!(up(&place, "up --auto-create true"), (12, true, 0));
+}
+
+#[test]
 fn a_flag_overrides_an_option_of_a_variable_that_excludes_it() {
     let place = Place::empty().variable("CONVOY_ANONYMOUS", "true");
     let Command::Up(up) = place.command("up --user driver") else {

@@ -108,7 +108,10 @@ impl Serving {
         let tls = authority.as_ref().map(Authority::server);
         let mut broker = broker::Settings::default()
             .with_listen(loopback(settings.broker_port))
-            .with_data_dir(data.of("broker"));
+            .with_data_dir(data.of("broker"))
+            .with_default_partitions(settings.partitions.into());
+        broker.auto_create_topics = settings.auto_create;
+        broker.group_join_delay = settings.join_delay;
         broker.users = user.cloned().into_iter().collect();
         broker.tls.clone_from(&tls);
         let mut registry = registry::Settings::default()

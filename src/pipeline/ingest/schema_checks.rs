@@ -2,20 +2,29 @@
 //! expensive to check cannot hold a partition.
 //!
 //! A check cannot be stopped. After its deadline it goes on without a caller, and its record is
-//! rejected. At most [`MAX_RUNNING`] threads run at a time, those included.
+//! rejected. Such late checks take no place from others, but their number is bounded: a schema with
+//! [`MAX_LATE_OF_SCHEMA`] of them is given up, and so is, once there are [`MAX_LATE`] in all, each
+//! schema without a check that ended in time.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::registry::PayloadValidator;
 
 /// Deadline of one check. Ordinary payloads take microseconds.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Maximum number of threads in a process.
+/// Maximum number of threads whose checks are in time.
 const MAX_RUNNING: usize = 8;
+
+/// Number of late checks of one schema after which its other records are rejected at once.
+const MAX_LATE_OF_SCHEMA: usize = 2;
+
+/// Number of late checks after which new schemas are rejected at once.
+const MAX_LATE: usize = 32;
 
 /// Stack of a thread: enough for payloads as deep as the parser allows, in debug builds too. Pages
 /// that are not touched take no memory.
@@ -25,7 +34,18 @@ const STACK_BYTES: usize = 64 << 20;
 #[derive(Debug, Clone)]
 pub struct SchemaChecks {
     threads: Arc<Semaphore>,
+    /// Number of late checks of all schemas.
+    late: Arc<AtomicUsize>,
     deadline: Duration,
+}
+
+/// A thread's place among those that run.
+#[derive(Debug)]
+struct Turn {
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
+    /// Set when the check is late: its schema, if it is a check.
+    late: Mutex<Option<Option<Arc<PayloadValidator>>>>,
+    all_late: Arc<AtomicUsize>,
 }
 
 /// A payload to check.
@@ -52,6 +72,7 @@ impl SchemaChecks {
     pub fn within(deadline: Duration) -> Self {
         Self {
             threads: Arc::new(Semaphore::new(MAX_RUNNING)),
+            late: Arc::default(),
             deadline,
         }
     }
@@ -61,18 +82,22 @@ impl SchemaChecks {
         let checks: Arc<[Check]> = checks.into();
         let mut rejected = Vec::new();
         let mut first = 0;
-        while first < checks.len() {
-            let mine = Arc::clone(&checks);
-            let results = self.start(move |results| {
+        while let Some(check) = checks.get(first) {
+            if let Some(reason) = given_up(&check.validator, &self.late) {
+                rejected.push((check.offset, reason));
+                first += 1;
+                continue;
+            }
+            let (mine, late) = (Arc::clone(&checks), Arc::clone(&self.late));
+            let started = self.start(move |results| {
                 for check in &mine[first..] {
-                    let found = check.validator.check(&check.payload).err();
                     // Without a receiver, another thread goes on after a late check.
-                    if results.send(found.map(|it| it.to_string())).is_err() {
+                    if results.send(checked(check, &late)).is_err() {
                         return;
                     }
                 }
             });
-            let Some(mut results) = results.await else {
+            let Some((turn, mut results)) = started.await else {
                 let rest = checks[first..].iter();
                 rejected.extend(rest.map(|check| (check.offset, self.too_slow())));
                 break;
@@ -81,6 +106,7 @@ impl SchemaChecks {
                 let found = self.next(&mut results).await;
                 first += 1;
                 let Ok(found) = found else {
+                    turn.end_late(Some(Arc::clone(&check.validator)));
                     rejected.push((check.offset, self.too_slow()));
                     break;
                 };
@@ -95,31 +121,44 @@ impl SchemaChecks {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Late> {
+        if self.late.load(Ordering::Relaxed) >= MAX_LATE {
+            return Err(Late);
+        }
         // After the deadline there is no receiver.
-        let results = self.start(move |results| drop(results.send(job())));
-        let mut results = results.await.ok_or(Late)?;
-        self.next(&mut results).await
+        let started = self.start(move |results| drop(results.send(job())));
+        let (turn, mut results) = started.await.ok_or(Late)?;
+        let result = self.next(&mut results).await;
+        if result.is_err() {
+            turn.end_late(None);
+        }
+        result
     }
 
     /// Starts a thread; `None` if too many run.
     async fn start<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mpsc::UnboundedSender<T>) + Send + 'static,
-    ) -> Option<mpsc::UnboundedReceiver<T>> {
+    ) -> Option<(Arc<Turn>, mpsc::UnboundedReceiver<T>)> {
         let permit = Arc::clone(&self.threads).acquire_owned();
         let permit = tokio::time::timeout(self.deadline, permit)
             .await
             .ok()?
             .ok()?;
+        let turn = Arc::new(Turn {
+            permit: Mutex::new(Some(permit)),
+            late: Mutex::default(),
+            all_late: Arc::clone(&self.late),
+        });
+        let theirs = Arc::clone(&turn);
         let (sender, receiver) = mpsc::unbounded_channel();
         let thread = std::thread::Builder::new()
             .name("schema".to_owned())
             .stack_size(STACK_BYTES);
         let started = thread.spawn(move || {
             job(&sender);
-            drop(permit);
+            drop(theirs);
         });
-        started.ok().map(|_detached| receiver)
+        started.ok().map(|_detached| (turn, receiver))
     }
 
     async fn next<T>(&self, results: &mut mpsc::UnboundedReceiver<T>) -> Result<T, Late> {
@@ -131,6 +170,60 @@ impl SchemaChecks {
         let deadline = self.deadline;
         format!("the check of the payload against its schema did not end within {deadline:?}")
     }
+}
+
+impl Turn {
+    /// Frees the place of a check that is late, and counts it until it ends.
+    fn end_late(&self, schema: Option<Arc<PayloadValidator>>) {
+        if let Some(schema) = &schema {
+            schema.pace.late.fetch_add(1, Ordering::Relaxed);
+        }
+        self.all_late.fetch_add(1, Ordering::Relaxed);
+        *self.late.lock().unwrap_or_else(PoisonError::into_inner) = Some(schema);
+        drop(
+            self.permit
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let late = self.late.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(schema) = late.take() {
+            self.all_late.fetch_sub(1, Ordering::Relaxed);
+            if let Some(schema) = schema {
+                schema.pace.late.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Checks a payload; returns why it is rejected.
+fn checked(check: &Check, late: &AtomicUsize) -> Option<String> {
+    if let Some(reason) = given_up(&check.validator, late) {
+        return Some(reason);
+    }
+    let found = check.validator.check(&check.payload).err();
+    check.validator.pace.timely.store(true, Ordering::Relaxed);
+    found.map(|mismatch| mismatch.to_string())
+}
+
+/// Returns why payloads are no longer checked against a schema, if they are not.
+fn given_up(schema: &PayloadValidator, late: &AtomicUsize) -> Option<String> {
+    let of_schema = schema.pace.late.load(Ordering::Relaxed);
+    let in_all = late.load(Ordering::Relaxed);
+    if of_schema >= MAX_LATE_OF_SCHEMA {
+        return Some(format!(
+            "the schema is too expensive to check: {of_schema} earlier checks have not ended"
+        ));
+    }
+    let unknown = !schema.pace.timely.load(Ordering::Relaxed);
+    (in_all >= MAX_LATE && unknown).then(|| {
+        format!("the schema is not checked: {in_all} earlier checks of schemas have not ended")
+    })
 }
 
 #[cfg(test)]
@@ -178,21 +271,49 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn threads_are_bounded() {
+    async fn an_expensive_schema_is_given_up_and_others_go_on() {
+        let checks = SchemaChecks::within(Duration::from_millis(100));
+        let expensive = expensive();
+        let cheap = r#"{"type":"object","properties":{"a":{"not":{"type":"string"}}}}"#;
+        let cheap = Arc::new(PayloadValidator::compile(cheap).unwrap());
+        let check = |offset, validator: &Arc<PayloadValidator>| Check {
+            offset,
+            validator: Arc::clone(validator),
+            payload: br#"{"a":1}"#.to_vec(),
+        };
+        let wanted = (0..30).map(|offset| {
+            let validator = if offset % 3 == 0 { &cheap } else { &expensive };
+            check(offset, validator)
+        });
+        let rejected = checks.run(wanted.collect()).await;
+        let expected = (0..30).filter(|offset| offset % 3 != 0);
+        let offsets = rejected.iter().map(|(offset, _)| *offset);
+        assert!(offsets.eq(expected), "{rejected:?}");
+        let given_up = rejected.iter();
+        let given_up = given_up.filter(|(_, reason)| reason.contains("too expensive"));
+        assert_eq!(given_up.count(), 20 - MAX_LATE_OF_SCHEMA, "{rejected:?}");
+        assert_eq!(checks.threads.available_permits(), MAX_RUNNING);
+    }
+
+    #[tokio::test]
+    async fn late_threads_are_bounded() {
         let checks = SchemaChecks::within(Duration::from_millis(20));
         let (finish, wait) = std::sync::mpsc::channel::<()>();
-        let wait = Arc::new(std::sync::Mutex::new(wait));
-        for _ in 0..MAX_RUNNING + 2 {
+        let wait = Arc::new(Mutex::new(wait));
+        for _ in 0..MAX_LATE + 2 {
             let wait = Arc::clone(&wait);
             let stuck = checks.job(move || wait.lock().is_ok_and(|wait| wait.recv().is_ok()));
             assert_eq!(stuck.await, Err(Late));
         }
-        assert_eq!(checks.threads.available_permits(), 0);
+        assert_eq!(checks.late.load(Ordering::Relaxed), MAX_LATE);
         drop(finish);
-        let freed = checks
-            .threads
-            .acquire_many(u32::try_from(MAX_RUNNING).unwrap());
-        let freed = tokio::time::timeout(Duration::from_secs(60), freed);
-        assert!(freed.await.unwrap().is_ok(), "the threads end");
+        let ended = async {
+            while checks.late.load(Ordering::Relaxed) > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(60), ended);
+        assert!(ended.await.is_ok(), "the threads end");
+        assert_eq!(checks.job(|| 7).await, Ok(7));
     }
 }

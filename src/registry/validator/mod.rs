@@ -3,6 +3,8 @@
 mod documents;
 mod flat;
 
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
 use serde_json::Value;
 
 use crate::registry::error::Error;
@@ -15,6 +17,17 @@ use crate::registry::validator::flat::Flat;
 pub struct PayloadValidator {
     flat: Option<Flat>,
     full: jsonschema::Validator,
+    /// What is known of the time that checks take.
+    pub pace: Pace,
+}
+
+/// How long the checks of one schema took.
+#[derive(Debug, Default)]
+pub struct Pace {
+    /// Number of checks that are running although their deadline has passed.
+    pub late: AtomicUsize,
+    /// Whether a check ended in time.
+    pub timely: AtomicBool,
 }
 
 /// A payload that does not match its schema.
@@ -53,7 +66,11 @@ impl PayloadValidator {
             .build(&schema)
             .map_err(|error| invalid(error.to_string()))?;
         let flat = Flat::new(&schema);
-        Ok(Self { flat, full })
+        Ok(Self {
+            flat,
+            full,
+            pace: Pace::default(),
+        })
     }
 
     /// Returns whether a payload certainly matches, in a time that is linear in its length. `false`

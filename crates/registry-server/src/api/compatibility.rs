@@ -10,8 +10,9 @@ use crate::api::request::{Query, VersionId};
 use crate::api::view::View;
 use crate::checker::CheckError;
 use crate::compatibility::Compared;
-use crate::parse::References;
-use crate::schema::{Reference, Schema};
+use crate::protobuf;
+use crate::references::References;
+use crate::schema::{Reference, Schema, SchemaType};
 use crate::state::{Version, Visible};
 
 /// Maximum length of a chain of references.
@@ -154,8 +155,11 @@ impl View<'_> {
                         "reference \"{name}\" not found: subject {subject}, version {version}"
                     ))
                 })?;
-            let document = serde_json::from_str(&schema.text);
-            let document = document.map_err(|error| invalid(error.to_string()))?;
+            let document = match schema.kind {
+                SchemaType::Protobuf => protobuf::document(&schema.text),
+                SchemaType::Avro | SchemaType::Json => serde_json::from_str(&schema.text)
+                    .map_err(|error| invalid(error.to_string()))?,
+            };
             found.insert(name.clone(), document);
             self.collect(&schema.references, depth, found)?;
         }

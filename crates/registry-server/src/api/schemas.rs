@@ -6,14 +6,16 @@ use crate::api::refusal::Refusal;
 use crate::api::reply::Reply;
 use crate::api::request::Query;
 use crate::api::view::View;
-use crate::schema::Schema;
+use crate::protobuf;
+use crate::schema::{Schema, SchemaType};
 use crate::state::Visible;
 
 impl View<'_> {
     pub(super) fn schema_by_id(&self, id: &str, query: Query<'_>) -> Result<Reply, Refusal> {
         let (_, schema) = self.find_id(id)?;
+        let schema = self.in_format(schema, query)?;
         if !query.flag("fetchMaxId") {
-            return Reply::ok(schema);
+            return Reply::ok(&schema);
         }
         let mut described = serde_json::to_value(schema).map_err(|error| Refusal::Store {
             source: error.into(),
@@ -22,9 +24,23 @@ impl View<'_> {
         Reply::ok(&described)
     }
 
-    pub(super) fn text_by_id(&self, id: &str) -> Result<Reply, Refusal> {
-        let body = self.find_id(id)?.1.text.clone().into_bytes();
+    pub(super) fn text_by_id(&self, id: &str, query: Query<'_>) -> Result<Reply, Refusal> {
+        let (_, schema) = self.find_id(id)?;
+        let body = self.in_format(schema, query)?.text.into_bytes();
         Ok(Reply { status: 200, body })
+    }
+
+    /// Returns a schema in the format that a request asks for: a Protobuf schema can also be sent as
+    /// its descriptor.
+    pub(super) fn in_format(&self, schema: &Schema, query: Query<'_>) -> Result<Schema, Refusal> {
+        let mut schema = schema.clone();
+        let format = query.get("format");
+        if schema.kind == SchemaType::Protobuf && format.as_deref() == Some("serialized") {
+            let file = protobuf::File::parse(&schema.text, &self.resolve(&schema)?)
+                .map_err(|reason| Refusal::InvalidSchema { reason })?;
+            schema.text = file.serialized("default");
+        }
+        Ok(schema)
     }
 
     pub(super) fn subjects_by_id(&self, id: &str, query: Query<'_>) -> Result<Reply, Refusal> {
@@ -58,7 +74,7 @@ impl View<'_> {
                 versions.drain(..versions.len().saturating_sub(1));
             }
             for (number, version) in versions {
-                schemas.push(self.registered(subject, number, version)?);
+                schemas.push(self.registered(subject, (number, version), query)?);
             }
         }
         Reply::ok(&query.page(schemas.into_iter()))

@@ -132,9 +132,9 @@ impl View<'_> {
                 self.referenced_by(subject, version, query)
             }
             ["schemas"] => self.list_schemas(query),
-            ["schemas", "types"] => Reply::ok(&json!(["JSON", "AVRO"])),
+            ["schemas", "types"] => Reply::ok(&json!(["JSON", "PROTOBUF", "AVRO"])),
             ["schemas", "ids", id] => self.schema_by_id(id, query),
-            ["schemas", "ids", id, "schema"] => self.text_by_id(id),
+            ["schemas", "ids", id, "schema"] => self.text_by_id(id, query),
             ["schemas", "ids", id, "subjects"] => self.subjects_by_id(id, query),
             ["schemas", "ids", id, "versions"] => self.versions_by_id(id, query),
             ["contexts"] => Reply::ok(&query.page(self.state.contexts().into_iter())),

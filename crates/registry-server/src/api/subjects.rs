@@ -75,7 +75,7 @@ impl View<'_> {
         query: Query<'_>,
     ) -> Result<Reply, Refusal> {
         let (number, version) = self.find_version(subject, version, query.with_deleted())?;
-        Reply::ok(&self.registered(subject, number, version)?)
+        Reply::ok(&self.registered(subject, (number, version), query)?)
     }
 
     pub(super) fn version_text(
@@ -86,10 +86,8 @@ impl View<'_> {
     ) -> Result<Reply, Refusal> {
         let (_, version) = self.find_version(subject, version, query.with_deleted())?;
         let schema = self.state.schema(version.id).ok_or(Refusal::NoSuchSchema)?;
-        Ok(Reply {
-            status: 200,
-            body: schema.text.clone().into_bytes(),
-        })
+        let body = self.in_format(schema, query)?.text.into_bytes();
+        Ok(Reply { status: 200, body })
     }
 
     pub(super) fn referenced_by(
@@ -215,7 +213,7 @@ impl View<'_> {
         let mut versions = self.state.versions(subject, visible).rev();
         let found = versions.find(|(_, version)| version.id == known);
         let (number, version) = found.ok_or(Refusal::NoSuchSchema)?;
-        Reply::ok(&self.registered(subject, number, version)?)
+        Reply::ok(&self.registered(subject, (number, version), query)?)
     }
 
     pub(super) fn delete_subject(
@@ -312,6 +310,7 @@ impl View<'_> {
         let kind = match body.schema_type.as_deref() {
             None | Some("AVRO") => SchemaType::Avro,
             Some("JSON") => SchemaType::Json,
+            Some("PROTOBUF") => SchemaType::Protobuf,
             Some(other) => return Err(invalid(format!("type {other} is not supported"))),
         };
         if body.rule_set.is_some_and(|rules| !rules.is_null()) {
@@ -389,7 +388,10 @@ impl View<'_> {
             VersionId::Number(wanted) => versions.find(|&(number, _)| number == wanted),
         };
         found.ok_or_else(|| Refusal::NoSuchVersion {
-            version: version.to_owned(),
+            version: match wanted {
+                VersionId::Latest => "-1".to_owned(),
+                VersionId::Number(number) => number.to_string(),
+            },
         })
     }
 
@@ -397,10 +399,12 @@ impl View<'_> {
     pub(super) fn registered(
         &self,
         subject: &str,
-        number: u32,
-        version: Version,
+        found: (u32, Version),
+        query: Query<'_>,
     ) -> Result<Value, Refusal> {
+        let (number, version) = found;
         let schema = self.state.schema(version.id).ok_or(Refusal::NoSuchSchema)?;
+        let schema = self.in_format(schema, query)?;
         let mut described = serde_json::to_value(schema).map_err(|error| Refusal::Store {
             source: error.into(),
         })?;

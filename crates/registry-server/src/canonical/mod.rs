@@ -8,17 +8,21 @@
 mod avro;
 mod json;
 
+use crate::protobuf;
 use crate::schema::SchemaType;
 
 /// Returns the canonical text of a schema, or the text itself if it cannot be parsed.
 pub(super) fn text(kind: SchemaType, text: &str, normalize: bool) -> String {
+    if kind == SchemaType::Protobuf {
+        return protobuf::canonical(text, normalize).unwrap_or_else(|| text.to_owned());
+    }
     let parsed = json::parse(text).map(|mut json| {
         if normalize {
             json.sort();
         }
         match kind {
             SchemaType::Avro => avro::schema(&json),
-            SchemaType::Json => json,
+            SchemaType::Json | SchemaType::Protobuf => json,
         }
     });
     parsed.map_or_else(|| text.to_owned(), |json| json.to_string())

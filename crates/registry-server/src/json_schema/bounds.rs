@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::json_schema::finding::Found;
+use crate::finding::Found;
 use crate::json_schema::graph::{Number, Text};
 
 /// A limit of values.

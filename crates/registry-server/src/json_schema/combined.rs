@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::finding::Found;
 use crate::json_schema::compare::{Comparison, Pair};
-use crate::json_schema::finding::Found;
 use crate::json_schema::graph::{Combined, Criterion, Graph, Id};
 
 impl Comparison<'_> {

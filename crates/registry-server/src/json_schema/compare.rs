@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::checker::Deadline;
+use crate::finding::{Finding, Found};
 use crate::json_schema::bounds;
-use crate::json_schema::finding::{Finding, Found};
 use crate::json_schema::graph::{Criterion, Graph, Id, Shape};
 
 /// Maximum number of pairs inside each other.

@@ -1,9 +1,9 @@
 //! Compares objects and arrays. What decides is the content model: are properties and items that have
 //! no schema of their own allowed?
 
+use crate::finding::Found;
 use crate::json_schema::bounds::Limit;
 use crate::json_schema::compare::{Comparison, Pair};
-use crate::json_schema::finding::Found;
 use crate::json_schema::graph::{Additional, Array, Graph, Id, Object, Rest};
 
 /// Whether values without a schema of their own are allowed.

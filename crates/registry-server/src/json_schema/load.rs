@@ -11,7 +11,7 @@ use crate::json_schema::graph::{
     Additional, Array, Combined, Criterion, Dependencies, Graph, Id, Node, Number, Object,
     PatternProperty, Rest, Shape, Text,
 };
-use crate::parse::{BASE, draft};
+use crate::references::{BASE, draft};
 
 /// Maximum number of nodes of a graph.
 const MAX_NODES: usize = 200_000;

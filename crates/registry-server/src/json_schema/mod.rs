@@ -24,16 +24,14 @@ mod bounds;
 mod combined;
 mod compare;
 mod content;
-mod finding;
 mod graph;
 mod load;
 
 use serde_json::Value;
 
 use crate::checker::Deadline;
-use crate::parse::References;
-
-pub(super) use finding::Finding;
+use crate::finding::Finding;
+use crate::references::References;
 
 /// A schema with the documents it refers to.
 #[derive(Debug, Clone, Copy)]

@@ -120,7 +120,7 @@ async fn invalid_requests_get_confluents_error_codes() {
             42_201,
         )
         .await;
-    let protobuf = json!({ "schema": "message A {}", "schemaType": "PROTOBUF" });
+    let protobuf = json!({ "schema": "message A {}", "schemaType": "XML" });
     server
         .refused(post.clone(), path, Some(protobuf), 42_201)
         .await;

@@ -4,6 +4,7 @@ mod api;
 mod connection;
 mod lifecycle;
 mod modes;
+mod protobuf;
 mod versions;
 
 use std::time::Duration;

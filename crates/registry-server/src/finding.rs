@@ -11,16 +11,16 @@ const MAX_FINDINGS: usize = 20;
 /// It is shown in the form of Confluent's registry, with that registry's names of differences, so
 /// that programs that look for them find them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
-    pub(crate) kind: Cow<'static, str>,
-    pub(crate) path: String,
-    pub(crate) text: Cow<'static, str>,
+pub(super) struct Finding {
+    pub(super) kind: Cow<'static, str>,
+    pub(super) path: String,
+    pub(super) text: Cow<'static, str>,
 }
 
 impl Finding {
     /// Creates a finding at the schema that is being compared. The text is a sentence about the
     /// reader, which continues "the reader's schema".
-    pub(crate) fn new(
+    pub(super) fn new(
         kind: impl Into<Cow<'static, str>>,
         path: impl Into<String>,
         text: impl Into<Cow<'static, str>>,
@@ -33,7 +33,7 @@ impl Finding {
     }
 
     /// Moves the path into a part of a schema.
-    pub(crate) fn within(&self, part: &str) -> Self {
+    pub(super) fn within(&self, part: &str) -> Self {
         let path = match (part.is_empty(), self.path.is_empty()) {
             (true, _) => self.path.clone(),
             (false, true) => part.to_owned(),
@@ -46,7 +46,7 @@ impl Finding {
     }
 
     /// Returns the message for clients. `reader` is "new" or "old".
-    pub(crate) fn message(&self, reader: &str) -> String {
+    pub(super) fn message(&self, reader: &str) -> String {
         self.to_string()
             .replace("the reader's", &format!("the {reader}"))
     }
