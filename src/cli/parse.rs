@@ -204,6 +204,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn replica_set_names_fit_into_connection_strings() {
+        for name in ["rs0", "my-set_1.a"] {
+            assert_eq!(replica_set(name).as_deref(), Ok(name));
+        }
+        let long = "x".repeat(65);
+        for name in ["", "a/b", "a b", "a&b", "ä", long.as_str()] {
+            assert!(replica_set(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
     fn counts_take_suffixes_and_underscores() {
         for (text, number) in [
             ("500", 500),

@@ -60,6 +60,17 @@ fn env_file_is_enough_for_a_client() {
 }
 
 #[test]
+fn replica_set_is_enough_for_a_client() {
+    let place = Place::empty();
+    let up = Up::start(&place, "--replica-set fleet");
+    assert!(up.value("MONGO_DB_URL").contains("replicaSet=fleet"));
+    let report = simulate_against(&up, "json");
+    assert!(report.contains("\"stored\": 40"), "{report}");
+    let (code, stderr) = up.stop();
+    assert_eq!(code, Some(0), "{stderr}");
+}
+
+#[test]
 fn wrong_password_is_rejected_by_all_servers() {
     let up = Up::alone("");
     assert_eq!(ask_registry(&up, ""), "HTTP/1.1 401 Unauthorized");

@@ -5,6 +5,9 @@ use crate::change_stream::token::{Token, TokenKind};
 use crate::engine::{Namespace, Oplog};
 use crate::error::{Code, CommandError};
 
+/// Label of errors after which a driver does not resume a stream.
+pub const NOT_RESUMABLE: &str = "NonResumableChangeStreamError";
+
 /// The collections that a stream watches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watched {
@@ -158,10 +161,9 @@ impl Options {
             Some(Start::Resume(token) | Start::After(token)) => {
                 let known = token.kind == TokenKind::Mark || oplog.has(token.stamp);
                 if !known && oplog.covers(token.stamp) {
-                    return Err(CommandError::new(
-                        Code::CHANGE_STREAM_FATAL,
-                        "cannot resume stream; the resume token was not found.",
-                    ));
+                    let message = "cannot resume stream; the resume token was not found.";
+                    let error = CommandError::new(Code::CHANGE_STREAM_FATAL, message);
+                    return Err(error.labelled(NOT_RESUMABLE));
                 }
                 token.stamp
             }
@@ -181,6 +183,7 @@ pub fn history_lost() -> CommandError {
         "Resume of change stream was not possible, as the resume point may no longer be in the \
          oplog.",
     )
+    .labelled(NOT_RESUMABLE)
 }
 
 /// Returns whether a database is the server's own.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::aggregation::{Context, Stage};
 use crate::bson::{Doc, MAX_DOCUMENT_BYTES, Value};
 use crate::change_stream::event::Event;
-use crate::change_stream::options::{Options, history_lost};
+use crate::change_stream::options::{NOT_RESUMABLE, Options, history_lost};
 use crate::change_stream::token::{Token, TokenKind};
 use crate::engine::{Engine, Oplog, OplogEntry, Row, lock};
 use crate::error::{Code, CommandError};
@@ -168,7 +168,8 @@ impl Stage for KeepsToken {
                          {found}",
                         Value::Document(expected.into())
                     ),
-                ))
+                )
+                .labelled(NOT_RESUMABLE))
             }
         }
     }

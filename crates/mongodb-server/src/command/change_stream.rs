@@ -41,6 +41,7 @@ pub fn open(
         let message = "The $changeStream stage is only supported on replica sets";
         return Err(CommandError::location(40_573, message));
     };
+    check_read_concern(call)?;
     let spec = first_stage(pipeline);
     let spec = spec.as_ref().and_then(Value::as_document).ok_or_else(|| {
         let message = "the $changeStream stage must be specified as an object";
@@ -59,6 +60,9 @@ pub fn open(
             let message = "$changeStream is only valid as the first stage in a pipeline";
             return Err(CommandError::location(40_602, message));
         }
+        if name == "$changeStreamSplitLargeEvent" {
+            return Err(CommandError::unsupported(name));
+        }
         if !STAGES.contains(&name) && name.starts_with('$') {
             // An unknown stage has an error of its own.
             parse_pipeline(Doc::new(&only(&stage.value())))?;
@@ -75,6 +79,23 @@ pub fn open(
         progress: progress.clone(),
     });
     Ok((stage, Tail::stream(progress)))
+}
+
+/// Rejects read concerns that a stream does not have.
+fn check_read_concern(call: &Call<'_>) -> Result<(), CommandError> {
+    let level = call
+        .document("readConcern")?
+        .and_then(|concern| concern.get("level"));
+    match level.as_ref().and_then(Value::as_str) {
+        None | Some("majority") => Ok(()),
+        Some(level) => Err(CommandError::new(
+            Code::INVALID_OPTIONS,
+            format!(
+                "Aggregation stage $changeStream cannot run with a readConcern other than \
+                 'majority'. Current readConcern: {{ level: \"{level}\" }}"
+            ),
+        )),
+    }
 }
 
 fn only(stage: &Value<'_>) -> Vec<u8> {

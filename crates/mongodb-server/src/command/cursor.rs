@@ -113,7 +113,11 @@ pub fn kill_cursors(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["cursors"])?;
-    call.namespace()?;
+    // Cursors of databases have a name that no collection has, such as `$cmd.aggregate`.
+    match call.body.get(call.name) {
+        Some(Value::String(name)) if name.starts_with("$cmd.") => {}
+        _ => drop(call.namespace()?),
+    }
     let cursors = call
         .array("cursors")?
         .ok_or_else(|| call.missing("cursors"))?;

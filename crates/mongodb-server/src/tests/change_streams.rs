@@ -272,6 +272,20 @@ async fn getmore_waits_for_a_change() {
 }
 
 #[tokio::test]
+async fn stream_of_a_database_can_be_killed() {
+    let (server, mut client) = served().await;
+    let stream = Stream::open(&mut client, None, Builder::new()).await;
+    let id = [Value::Int64(stream.id)];
+    let kill = Builder::new()
+        .string("killCursors", &stream.collection)
+        .array("cursors", id.into_iter().collect());
+    must(&mut client, kill).await;
+    let reply = client.must_answer(stream.get_more(100)).await;
+    assert_eq!(number(&reply, "code"), Some(43));
+    server.stop().await.expect("the server stops");
+}
+
+#[tokio::test]
 async fn stop_ends_a_getmore_that_waits() {
     let (server, mut client) = served().await;
     let stream = Stream::open(&mut client, Some("c"), Builder::new()).await;
