@@ -51,6 +51,11 @@
 //! Served: subjects, versions, schemas by id, lookup, soft and permanent deletion, compatibility
 //! levels and checks, modes, references, contexts (one). Not served: Protobuf editions,
 //! exporters, data contracts, TLS.
+//!
+//! # Features
+//!
+//! - `protobuf`: schemas in Protobuf. Without it they are rejected by name.
+//! - `fuzzing`: entry points for fuzzers.
 
 mod api;
 mod authorization;
@@ -68,6 +73,7 @@ mod journal;
 mod json_schema;
 mod origin;
 mod parse;
+#[cfg_attr(not(feature = "protobuf"), path = "without_protobuf.rs")]
 mod protobuf;
 mod references;
 mod schema;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hyper::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::config;
 use crate::api::refusal::Refusal;
@@ -132,7 +132,7 @@ impl View<'_> {
                 self.referenced_by(subject, version, query)
             }
             ["schemas"] => self.list_schemas(query),
-            ["schemas", "types"] => Reply::ok(&json!(["JSON", "PROTOBUF", "AVRO"])),
+            ["schemas", "types"] => Reply::ok(&schema_types()),
             ["schemas", "ids", id] => self.schema_by_id(id, query),
             ["schemas", "ids", id, "schema"] => self.text_by_id(id, query),
             ["schemas", "ids", id, "subjects"] => self.subjects_by_id(id, query),
@@ -194,5 +194,14 @@ impl View<'_> {
             ) => Err(Refusal::MethodNotAllowed),
             _ => Err(Refusal::NoSuchPath),
         }
+    }
+}
+
+/// Returns the types of schemas that this build supports.
+fn schema_types() -> Value {
+    if cfg!(feature = "protobuf") {
+        json!(["JSON", "PROTOBUF", "AVRO"])
+    } else {
+        json!(["JSON", "AVRO"])
     }
 }

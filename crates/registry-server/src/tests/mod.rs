@@ -4,6 +4,7 @@ mod api;
 mod connection;
 mod lifecycle;
 mod modes;
+#[cfg(feature = "protobuf")]
 mod protobuf;
 mod versions;
 
