@@ -65,9 +65,10 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Repair(StorageError(error)) => error.hint(),
             Self::Listen(error) => error.hint(),
-            Self::Open(StorageError(error)) | Self::Flush(StorageError(error)) => error.hint(),
+            Self::Open(StorageError(error))
+            | Self::Repair(StorageError(error))
+            | Self::Flush(StorageError(error)) => error.hint(),
             Self::TemporaryDirectory(_) => "set TMPDIR to a writable directory".to_owned(),
             Self::Unprotected { .. } => {
                 "listen on 127.0.0.1, or name a user and a password".to_owned()

@@ -31,7 +31,9 @@ fn fill(directory: &Path, steps: &[Step], kill: bool) -> Model {
 
 fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).expect("the directory");
-    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     files.retain(|path| fs::metadata(path).expect("a file").len() > 0);
     files.sort();
     files

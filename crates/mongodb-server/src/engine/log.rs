@@ -107,17 +107,14 @@ impl Log {
         files: FileList,
     ) -> Result<Self, Error> {
         let (mut segments, length) = (recovered.segments, recovered.length);
-        let (segment, length) = match segments.last_key_value() {
-            Some((_, last)) => {
-                let last = Arc::clone(last);
-                last.sync()?;
-                seek(&last, length)?;
-                (last, length)
-            }
-            None => {
-                let segment = create(directory, 1, &files)?;
-                (segment, record_offset(PREFIX_BYTES))
-            }
+        let (segment, length) = if let Some((_, last)) = segments.last_key_value() {
+            let last = Arc::clone(last);
+            last.sync()?;
+            seek(&last, length)?;
+            (last, length)
+        } else {
+            let segment = create(directory, 1, &files)?;
+            (segment, record_offset(PREFIX_BYTES))
         };
         let started = files.start();
         started.map_err(|source| segment.write_error(source))?;

@@ -166,7 +166,9 @@ impl About {
                 u64::from(sum)
             }
             RecordKind::Delete if count > 1 => {
-                let sum = rest.iter().fold(0, |sum, ids| crc32c::crc32c_append(sum, ids));
+                let sum = rest
+                    .iter()
+                    .fold(0, |sum, ids| crc32c::crc32c_append(sum, ids));
                 u64::from(sum)
             }
             RecordKind::Insert | RecordKind::Put | RecordKind::Delete => first,
@@ -218,9 +220,9 @@ pub fn proven_ids(about: About, body: &[u8]) -> Option<Vec<RecordId>> {
         RecordKind::Delete => read_ids(rest)?,
         _ => return None,
     };
-    let sum = ids.iter().fold(0, |sum, id| {
-        crc32c::crc32c_append(sum, &id.0.to_le_bytes())
-    });
+    let sum = ids
+        .iter()
+        .fold(0, |sum, id| crc32c::crc32c_append(sum, &id.0.to_le_bytes()));
     (u64::from(sum) == about.id).then_some(ids)
 }
 

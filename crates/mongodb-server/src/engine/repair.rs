@@ -3,6 +3,7 @@
 //! A document whose update is lost is removed, because its earlier contents would be wrong. A
 //! deletion that is lost is written again if its header says which document it was about.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -135,9 +136,10 @@ impl Repair<'_> {
         let mut lost = self.damage.to_string();
         if self.revealed > 0 {
             let revealed = self.revealed;
-            lost.push_str(&format!(
+            let _ = write!(
+                lost,
                 "; up to {revealed} documents may have earlier contents or come back"
-            ));
+            );
         }
         Loss {
             path: self.path,

@@ -25,9 +25,7 @@ pub use frame::{
     FILE_HEADER_BYTES, FRAME_HEADER_BYTES, FileHeader, Format, FrameHeader, TAG_BYTES, Tag,
     Unreadable,
 };
-pub use journal::{
-    Entry, Journal, Kind, Mark, describe, likely_salt, repair as repair_journal,
-};
+pub use journal::{Entry, Journal, Kind, Mark, describe, likely_salt, repair as repair_journal};
 pub use list::{FILE_NAME as LIST_FILE, FileList, repair as repair_list};
 pub use private::{
     create_anew, create_directory, lock_directory, options, put_aside, replace, sync_directory,

@@ -34,7 +34,11 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
 pub fn lock_directory(directory: &Path, name: &str) -> io::Result<Option<File>> {
     create_directory(directory)?;
     let path = directory.join(name);
-    let file = options().create(true).truncate(false).write(true).open(path)?;
+    let file = options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
