@@ -64,19 +64,20 @@ mod config;
 mod connection;
 mod error;
 mod faults;
-mod files;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod group;
 mod journal;
 mod log;
+mod open_files;
 mod partition;
 mod producer_ids;
 mod records;
 mod reply;
 mod server;
 mod settings;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod topic;

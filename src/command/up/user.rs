@@ -76,7 +76,7 @@ fn open_to_others(path: &Path) -> io::Result<Option<u32>> {
         Err(error) => return Err(error),
     };
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 || !metadata.is_file() {
+    if mode.trailing_zeros() >= 6 || !metadata.is_file() {
         return Ok(None);
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;

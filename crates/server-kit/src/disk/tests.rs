@@ -118,7 +118,7 @@ fn list_misses_a_missing_and_a_cut_file() {
     fs::remove_file(directory.path().join("b/c")).unwrap();
     let error = check().unwrap_err().to_string();
     assert!(error.contains("what b/c holds"), "{error}");
-    let losses = repair_list(directory.path(), |name| name.to_owned(), Vec::new).unwrap();
+    let losses = repair_list(directory.path(), str::to_owned, Vec::new).unwrap();
     assert_eq!(losses.len(), 1);
     let list = FileList::open(directory.path(), || Ok(false)).unwrap();
     list.check(str::to_owned).unwrap();
