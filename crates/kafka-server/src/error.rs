@@ -75,6 +75,11 @@ enum Storage {
         #[source]
         source: journal::Error,
     },
+    #[error("failed to open the broker's transactions")]
+    Transactions {
+        #[source]
+        source: journal::Error,
+    },
     #[error("failed to sync the broker's logs")]
     Sync {
         #[source]
@@ -117,6 +122,10 @@ impl Error {
         Self::Storage(StorageError(Storage::Groups { source }))
     }
 
+    pub(crate) fn transactions(source: journal::Error) -> Self {
+        Self::Storage(StorageError(Storage::Transactions { source }))
+    }
+
     pub(crate) fn sync(source: log::Error) -> Self {
         Self::Storage(StorageError(Storage::Sync { source }))
     }
@@ -133,6 +142,9 @@ impl Storage {
             },
             Self::Groups { .. } => {
                 "check the disk; removing the file deletes all committed offsets"
+            }
+            Self::Transactions { .. } => {
+                "check the disk; removing the file aborts all open transactions"
             }
             Self::Sync { source } => source.hint(),
         }

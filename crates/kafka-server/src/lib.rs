@@ -62,6 +62,7 @@ mod cluster;
 mod codec;
 mod config;
 mod connection;
+mod ending;
 mod error;
 mod faults;
 mod frame;
@@ -81,6 +82,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod transactions;
 mod watchers;
 mod wire;
 

@@ -14,6 +14,7 @@ mod journal;
 mod member;
 mod membership;
 mod offsets;
+mod transactional;
 
 pub use answer::{Joined, Refused};
 pub use coordinator::Coordinator;
@@ -22,4 +23,4 @@ pub use description::Listing;
 pub use member::subscribed_topics;
 pub use member::{Profile, Protocol};
 pub use membership::{Identity, Join, Sync};
-pub use offsets::Committed;
+pub use offsets::{Committed, Offsets};

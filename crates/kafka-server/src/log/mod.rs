@@ -14,7 +14,9 @@
 
 mod checkpoint;
 mod error;
+mod history;
 mod index;
+mod marker;
 mod partition_log;
 mod producers;
 mod recovery;
@@ -23,9 +25,12 @@ mod salvage;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 pub use error::Error;
+pub use marker::{COORDINATOR_EPOCH, Marker};
 pub use partition_log::{Log, Timed, check_epoch};
-pub use producers::Error as SequenceError;
+pub use producers::{Active, Error as SequenceError};
 pub use repair::repair;
-pub use segment::{LEADER_EPOCH, Slice};
+pub use segment::{Bounds, LEADER_EPOCH, Slice};
+pub use transactions::{Aborted, Error as TransactionError};

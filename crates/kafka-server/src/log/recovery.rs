@@ -7,7 +7,7 @@ use convoy_server_kit::disk;
 use tracing::warn;
 
 use crate::log::error::Error;
-use crate::log::producers::Producers;
+use crate::log::history::History;
 use crate::log::salvage::{self, Part};
 use crate::log::segment::Segment;
 use crate::storage::Storage;
@@ -17,7 +17,7 @@ pub fn recover(
     directory: &Path,
     synced_offset: i64,
     storage: &Storage,
-    producers: &mut Producers,
+    history: &mut History,
 ) -> Result<Vec<Segment>, Error> {
     let mut files = Vec::new();
     for (base_offset, path) in segment_files(directory)? {
@@ -29,7 +29,7 @@ pub fn recover(
     let mut segments: Vec<Segment> = Vec::with_capacity(count);
     for (index, (base_offset, path)) in files.into_iter().enumerate() {
         let last = index + 1 == count;
-        let opened = Segment::open(path, base_offset, synced_offset, storage, producers)?;
+        let opened = Segment::open(path, base_offset, synced_offset, storage, history)?;
         let (mut segment, left) = opened;
         let before = segments.last().map_or(0, Segment::next_offset);
         if before > base_offset {

@@ -10,8 +10,8 @@ use convoy_server_kit::disk;
 
 use crate::batch::{self, HEADER_BYTES, Header};
 use crate::log::error::Error;
+use crate::log::history::History;
 use crate::log::index::{Entry, Index};
-use crate::log::producers::Producers;
 use crate::open_files::LazyFile;
 use crate::storage::Storage;
 
@@ -41,6 +41,18 @@ pub struct Slice {
     unchecked: bool,
     /// Total size of the batches.
     pub bytes: usize,
+    /// All records of the batches are before this offset.
+    pub end_offset: i64,
+}
+
+/// Which batches a slice may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    pub max_bytes: usize,
+    /// Whether the first batch is returned whatever its size.
+    pub first_regardless: bool,
+    /// Only batches before this offset, which is that of a batch or the end of the log.
+    pub before: i64,
 }
 
 impl Segment {
@@ -64,7 +76,7 @@ impl Segment {
         base_offset: i64,
         synced_offset: i64,
         storage: &Storage,
-        producers: &mut Producers,
+        history: &mut History,
     ) -> Result<(Self, u64), Error> {
         let mut segment = Self::empty(base_offset, storage.lazy_file(path));
         let file = segment.open_file()?;
@@ -85,8 +97,13 @@ impl Segment {
             if !checked {
                 segment.unchecked_before = segment.bytes + header.total_bytes as u64;
             }
+            if header.control() {
+                let bytes = segment.read_batch(segment.bytes, &header)?;
+                history.note_control(&header, &bytes, header.base_offset);
+            } else {
+                history.note(&header, header.base_offset);
+            }
             segment.note(&header, header.base_offset);
-            producers.note(&header, header.base_offset);
         }
         let torn = length - segment.bytes;
         Ok((segment, torn))
@@ -155,21 +172,20 @@ impl Segment {
         Ok(base_offset)
     }
 
-    /// Returns whole batches, starting with the one that holds `offset`: at most `max_bytes`, unless
-    /// the first alone is larger and `first_regardless` is set.
-    pub fn slice(
-        &self,
-        offset: i64,
-        max_bytes: usize,
-        first_regardless: bool,
-    ) -> Result<Slice, Error> {
+    /// Returns whole batches, starting with the one that holds `offset`, which is within the bounds.
+    pub fn slice(&self, offset: i64, bounds: Bounds) -> Result<Slice, Error> {
         let (position, first) = self.locate(offset)?;
-        let limit = position.saturating_add(max_bytes as u64);
+        let last = if bounds.before >= self.next_offset {
+            self.bytes
+        } else {
+            self.locate(bounds.before)?.0
+        };
+        let limit = position.saturating_add(bounds.max_bytes as u64).min(last);
         let end = if limit >= self.bytes {
             self.bytes
-        } else if first.total_bytes > max_bytes {
+        } else if first.total_bytes > bounds.max_bytes {
             position
-                + if first_regardless {
+                + if bounds.first_regardless {
                     first.total_bytes as u64
                 } else {
                     0
@@ -185,6 +201,10 @@ impl Segment {
             position,
             unchecked: position < self.unchecked_before,
             bytes,
+            end_offset: self
+                .index
+                .offset_from_position(end)
+                .unwrap_or(self.next_offset),
         })
     }
 
