@@ -40,6 +40,7 @@ pub fn repair(directory: &Path) -> Result<Vec<Loss>, Error> {
     if !directory.exists() {
         return Ok(losses);
     }
+    losses.extend(convoy_kafka_server::repair(&directory.join("broker"))?);
     losses.extend(convoy_registry_server::repair(&directory.join("registry"))?);
     losses.extend(convoy_mongodb_server::repair(&directory.join("store"))?);
     losses.extend(disk::repair_list(

@@ -75,6 +75,7 @@ mod open_files;
 mod partition;
 mod producer_ids;
 mod records;
+mod repair;
 mod reply;
 mod server;
 mod settings;
@@ -86,10 +87,12 @@ mod transactions;
 mod watchers;
 mod wire;
 
+pub use convoy_server_kit::disk::Loss;
 #[cfg(feature = "tls")]
 pub use convoy_server_kit::tls;
 pub use convoy_server_kit::{FaultHook, Limits, Secret, User};
 pub use error::{Error, StorageError};
 pub use faults::{Fault, FaultPlan, Moment};
+pub use repair::repair;
 pub use server::KafkaServer;
 pub use settings::Settings;

@@ -180,7 +180,9 @@ mod tests {
         }
         for file in &files {
             let mut content = String::new();
-            (&*file.get().unwrap()).read_to_string(&mut content).unwrap();
+            (&*file.get().unwrap())
+                .read_to_string(&mut content)
+                .unwrap();
             assert_eq!(content, "xxx");
         }
     }

@@ -40,6 +40,17 @@ impl Storage {
         }))
     }
 
+    /// Opens a directory that may hold anything.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub fn at(root: &Path) -> Arc<Self> {
+        Self::open(root, || Ok(true)).expect("the list of a directory can be opened")
+    }
+
+    /// Returns the path of a file in the directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
     /// Returns a file that is opened when it is used.
     pub fn lazy_file(&self, path: PathBuf) -> LazyFile {
         LazyFile::new(path, &self.open_files)
@@ -102,9 +113,15 @@ impl Storage {
         Ok(true)
     }
 
-    /// Whether the removal of a folder was begun.
-    pub fn is_being_removed(&self, folder: &Path) -> bool {
-        self.files.is_removed(&format!("{}/", self.name(folder)))
+    /// Whether a folder belongs to the data, which `file` in it shows. The removal of a folder that
+    /// was being removed is finished.
+    pub fn admit_folder(&self, folder: &Path, file: &str) -> Result<bool, disk::Error> {
+        if self.files.is_removed(&format!("{}/", self.name(folder))) {
+            let removed = fs::remove_dir_all(folder);
+            removed.map_err(|source| disk::Error::write(folder, source))?;
+            return Ok(false);
+        }
+        self.admit(&folder.join(file))
     }
 
     /// Notes that the server has started.

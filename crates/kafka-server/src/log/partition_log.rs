@@ -58,7 +58,10 @@ pub struct Unsynced {
 impl Unsynced {
     /// Syncs the files, which may take long; the log does not have to be locked.
     pub fn sync(&self) -> Result<(), Error> {
-        let files = self.files.iter().try_for_each(|file| file.get()?.sync_data());
+        let files = self
+            .files
+            .iter()
+            .try_for_each(|file| file.get()?.sync_data());
         let directory = || match &self.directory {
             Some(directory) => disk::sync_directory(directory),
             None => Ok(()),
@@ -204,7 +207,12 @@ impl Log {
         if offset == self.next_offset() || offset >= bounds.before {
             return Ok(None);
         }
-        self.segment_of(offset).slice(offset, bounds).map(Some)
+        let segment = self.segment_of(offset);
+        if segment.bytes() == 0 {
+            // The last records were lost, and a repair left a gap before the next offset.
+            return Ok(None);
+        }
+        segment.slice(offset, bounds).map(Some)
     }
 
     /// Returns the first record at or after a timestamp; the first of its batch if the records

@@ -74,7 +74,9 @@ fn stop_at_end(
         );
         return segment.truncate_torn();
     }
-    let end = last.then_some(synced_offset).filter(|end| *end > next_offset);
+    let end = last
+        .then_some(synced_offset)
+        .filter(|end| *end > next_offset);
     let lost = salvage::describe(&parts, next_offset, end);
     let offset = segment.bytes();
     Err(Error::Storage(disk::Error::Damaged { path, offset, lost }))
@@ -101,5 +103,7 @@ pub fn segment_files(directory: &Path) -> Result<Vec<(i64, PathBuf)>, Error> {
 }
 
 pub fn remove(storage: &Storage, path: &Path) -> Result<(), Error> {
-    storage.remove(path).map_err(|source| Error::remove(path, source))
+    storage
+        .remove(path)
+        .map_err(|source| Error::remove(path, source))
 }

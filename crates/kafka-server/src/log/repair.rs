@@ -39,7 +39,11 @@ pub fn repair(directory: &Path, data: &Path) -> Result<Vec<Loss>, Error> {
         losses.extend(loss);
         next_offset = after;
     }
-    losses.extend(keep_offsets(directory, next_offset, checkpoint.synced_offset)?);
+    losses.extend(keep_offsets(
+        directory,
+        next_offset,
+        checkpoint.synced_offset,
+    )?);
     Ok(losses)
 }
 

@@ -107,9 +107,14 @@ fn whole(bytes: &[u8], at: usize, end: usize, next_offset: i64) -> Option<Part> 
 fn find(bytes: &[u8], from: usize, next_offset: i64) -> Option<usize> {
     let mut magic_at = from.checked_add(MAGIC_AT)?;
     loop {
-        let ahead = bytes.get(magic_at..)?.iter().position(|byte| *byte == MAGIC)?;
+        let ahead = bytes
+            .get(magic_at..)?
+            .iter()
+            .position(|byte| *byte == MAGIC)?;
         let at = magic_at + ahead - MAGIC_AT;
-        let header = bytes.get(at..).and_then(|rest| Header::parse_sealed(rest).ok());
+        let header = bytes
+            .get(at..)
+            .and_then(|rest| Header::parse_sealed(rest).ok());
         if header.is_some_and(|header| header.base_offset >= next_offset) {
             return Some(at);
         }
@@ -131,11 +136,7 @@ pub fn describe(parts: &[Part], next_offset: i64, end_offset: Option<i64>) -> St
 }
 
 /// Returns the ranges of offsets that the damaged parts held.
-pub fn lost_ranges(
-    parts: &[Part],
-    mut next_offset: i64,
-    end_offset: Option<i64>,
-) -> Vec<String> {
+pub fn lost_ranges(parts: &[Part], mut next_offset: i64, end_offset: Option<i64>) -> Vec<String> {
     let mut ranges = Vec::new();
     let mut pending = false;
     for part in parts {

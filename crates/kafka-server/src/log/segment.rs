@@ -87,8 +87,7 @@ impl Segment {
         let mut body = Vec::new();
         loop {
             let check = |header: &Header| {
-                header.next_offset() > synced_offset
-                    || storage.may_check(header.total_bytes as u64)
+                header.next_offset() > synced_offset || storage.may_check(header.total_bytes as u64)
             };
             let next = segment.next_valid_batch(&file, length, check, &mut body)?;
             let Some((header, checked)) = next else {
