@@ -87,6 +87,12 @@ mod transactions;
 mod watchers;
 mod wire;
 
+/// Kafka's protocol from untrusted bytes, for clients as well: frames and fields, all bounded.
+pub mod protocol {
+    pub use crate::frame::{Error as FrameError, Input};
+    pub use crate::wire::{Error as FieldError, Reader};
+}
+
 pub use convoy_server_kit::disk::Loss;
 #[cfg(feature = "tls")]
 pub use convoy_server_kit::tls;
