@@ -156,8 +156,7 @@ impl Storage {
             },
             Self::Groups { source } | Self::Transactions { source } => source.hint(),
             Self::Disk(error) => error.hint(),
-            Self::Repair { source } => source.hint(),
-            Self::Sync { source } => source.hint(),
+            Self::Repair { source } | Self::Sync { source } => source.hint(),
         }
     }
 }

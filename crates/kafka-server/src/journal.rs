@@ -58,7 +58,7 @@ impl Error {
 #[derive(Debug)]
 pub struct Journal<E> {
     path: PathBuf,
-    journal: disk::Journal,
+    frames: disk::Journal,
     storage: Arc<Storage>,
     rewrite_at: u64,
     entries: PhantomData<fn(E)>,
@@ -85,7 +85,7 @@ impl<E: Serialize + DeserializeOwned> Journal<E> {
         Ok(Self {
             rewrite_at: rewrite_at(&journal),
             path,
-            journal,
+            frames: journal,
             storage: Arc::clone(storage),
             entries: PhantomData,
         })
@@ -93,20 +93,20 @@ impl<E: Serialize + DeserializeOwned> Journal<E> {
 
     #[cfg(test)]
     pub fn bytes(&self) -> u64 {
-        self.journal.end()
+        self.frames.end()
     }
 
     /// Appends entries in one write.
     pub fn append(&mut self, entries: &[E]) -> Result<(), Error> {
         let payloads = encode(entries.iter()).map_err(|source| write_error(&self.path, source))?;
         let frames: Vec<_> = frames(&payloads).collect();
-        let appended = self.journal.append(&frames);
+        let appended = self.frames.append(&frames);
         appended.map_err(|source| write_error(&self.path, source))
     }
 
     /// Whether most of the journal is probably outdated.
     pub fn is_rewrite_due(&self) -> bool {
-        self.journal.end() >= self.rewrite_at
+        self.frames.end() >= self.rewrite_at
     }
 
     /// Replaces the journal by one with only the given entries.
@@ -114,10 +114,10 @@ impl<E: Serialize + DeserializeOwned> Journal<E> {
         let replaced = encode(entries).and_then(|payloads| {
             // It becomes shorter than it was when it was synced.
             self.storage.add(&self.path)?;
-            self.journal.replace(frames(&payloads))
+            self.frames.replace(frames(&payloads))
         });
         replaced.map_err(|source| write_error(&self.path, source))?;
-        self.rewrite_at = rewrite_at(&self.journal);
+        self.rewrite_at = rewrite_at(&self.frames);
         Ok(())
     }
 }

@@ -25,7 +25,7 @@ pub fn repair(data_dir: &Path) -> Result<Vec<Loss>, Error> {
     let repair = Repair { data: data_dir };
     let mut losses = repair.journals()?;
     losses.extend(repair.small_files()?);
-    for topic in repair.folders(&data_dir.join(TOPICS))? {
+    for topic in folders(&data_dir.join(TOPICS))? {
         losses.extend(repair.topic(&topic)?);
     }
     let found = || repair.files(data_dir).unwrap_or_default();
@@ -41,7 +41,7 @@ struct Repair<'d> {
 impl Repair<'_> {
     fn journals(&self) -> Result<Vec<Loss>, Error> {
         let mut losses = Vec::new();
-        for path in self.entries(self.data)? {
+        for path in entries(self.data)? {
             if path.extension().is_some_and(|it| it == journal::EXTENSION) {
                 losses.extend(journal::repair(&path, self.data).map_err(Error::disk)?);
             }
@@ -105,8 +105,7 @@ impl Repair<'_> {
     }
 
     fn topic(&self, directory: &Path) -> Result<Vec<Loss>, Error> {
-        let partitions: Vec<(i32, PathBuf)> = self
-            .folders(directory)?
+        let partitions: Vec<(i32, PathBuf)> = folders(directory)?
             .into_iter()
             .filter_map(|path| Some((path.file_name()?.to_str()?.parse().ok()?, path)))
             .collect();
@@ -130,37 +129,14 @@ impl Repair<'_> {
         Ok(losses)
     }
 
-    fn folders(&self, directory: &Path) -> Result<Vec<PathBuf>, Error> {
-        let mut folders = self.entries(directory)?;
-        folders.retain(|path| path.is_dir());
-        Ok(folders)
-    }
-
-    fn entries(&self, directory: &Path) -> Result<Vec<PathBuf>, Error> {
-        let listed = || {
-            let entries = fs::read_dir(directory)?;
-            let paths = entries.map(|entry| Ok(entry?.path()));
-            paths.collect::<io::Result<Vec<_>>>()
-        };
-        match listed() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            listed => {
-                let mut paths = listed.map_err(|source| Error::directory(directory, source))?;
-                paths.sort();
-                Ok(paths)
-            }
-        }
-    }
-
     /// Returns the names of all files that a list would have.
     fn files(&self, directory: &Path) -> Result<Vec<String>, Error> {
         let mut names = Vec::new();
-        for path in self.entries(directory)? {
+        for path in entries(directory)? {
             let name = path.strip_prefix(self.data).unwrap_or(&path);
             let name = name.to_string_lossy().into_owned();
-            let known = name.ends_with(".log")
-                || name.ends_with(".json")
-                || name.ends_with(".journal")
+            let extension = path.extension().and_then(|it| it.to_str());
+            let known = matches!(extension, Some("log" | "json" | journal::EXTENSION))
                 || name.ends_with("/checkpoint")
                 || name == producer_ids::FILE_NAME;
             if path.is_dir() && name != "damaged" && name != "staging" {
@@ -170,5 +146,27 @@ impl Repair<'_> {
             }
         }
         Ok(names)
+    }
+}
+
+fn folders(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut folders = entries(directory)?;
+    folders.retain(|path| path.is_dir());
+    Ok(folders)
+}
+
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let listed = || {
+        let entries = fs::read_dir(directory)?;
+        let paths = entries.map(|entry| Ok(entry?.path()));
+        paths.collect::<io::Result<Vec<_>>>()
+    };
+    match listed() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => {
+            let mut paths = listed.map_err(|source| Error::directory(directory, source))?;
+            paths.sort();
+            Ok(paths)
+        }
     }
 }

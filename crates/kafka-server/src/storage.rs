@@ -135,8 +135,9 @@ impl Storage {
         let mut lengths = Vec::new();
         for name in self.files.names() {
             let path = self.root.join(&name);
-            let journal = name.ends_with(".journal");
-            if !journal && !name.ends_with(".log") {
+            let extension = path.extension().and_then(|it| it.to_str());
+            let journal = extension == Some("journal");
+            if !journal && extension != Some("log") {
                 continue;
             }
             let length = || {
