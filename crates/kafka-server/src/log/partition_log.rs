@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use convoy_server_kit::disk;
 use kafka_protocol::error::ResponseError;
+use tracing::info;
 
 use crate::batch::{HEADER_BYTES, Header};
 use crate::config::Retention;
@@ -295,6 +296,11 @@ impl Log {
             }
             kept_bytes = rest;
             start = start.max(segment.next_offset());
+        }
+        if start > self.start_offset {
+            let (directory, from) = (self.directory.display(), self.start_offset);
+            let freed = self.bytes().saturating_sub(kept_bytes);
+            info!(%directory, from, to = start - 1, bytes = freed, "retention removed old records");
         }
         self.advance_start(start)
     }
