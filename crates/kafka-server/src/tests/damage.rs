@@ -89,7 +89,8 @@ fn content(cluster: &Cluster) -> Content {
         let offset = offsets.get("readings", 0)?.offset;
         Some((group, offset))
     };
-    let batches = topic.partitions().iter().map(|partition| {
+    let partitions = topic.partitions();
+    let batches = partitions.iter().map(|partition| {
         let log = partition.log();
         assert_eq!(
             log.next_offset(),
