@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  <data>/lock                locked by the one server that uses the directory
+//!        /files               the list of all files below
 //!        /cluster.json        id of the cluster
 //!        /producer-ids        first id that was not yet reserved
 //!        /groups.journal      members and offsets of groups
@@ -12,14 +13,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use convoy_server_kit::disk;
 use kafka_protocol::error::ResponseError;
-use rustix::fs::{FlockOperation, flock};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -27,19 +29,25 @@ use crate::auth::Credentials;
 use crate::config::Overrides;
 use crate::error::Error;
 use crate::faults::FaultPlan;
-use crate::files;
 use crate::group::Coordinator;
 use crate::log;
 use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
 use crate::settings::Settings;
+use crate::storage::Storage;
 use crate::topic::{self, Description, Topic};
 use crate::transactions::{self, Located};
 
 /// Id of the only broker.
 pub const NODE_ID: i32 = 1;
 
-/// Limit on the partitions of all topics together: each needs an open file.
+/// Name of the file with the id of the cluster.
+pub const CLUSTER_FILE: &str = "cluster.json";
+
+/// Name of the directory of the topics.
+pub const TOPICS: &str = "topics";
+
+/// Limit on the partitions of all topics together.
 const MAX_PARTITIONS: i32 = 4_000;
 
 #[derive(Debug)]
@@ -52,6 +60,7 @@ pub struct Cluster {
     transactions: transactions::Coordinator,
     producer_ids: ProducerIds,
     directory: PathBuf,
+    storage: Arc<Storage>,
     topics: RwLock<Topics>,
     _lock: File,
 }
@@ -78,19 +87,19 @@ impl Cluster {
         address: SocketAddr,
     ) -> Result<Self, Error> {
         let lock = lock(&directory)?;
-        let id = cluster_id(&directory)?;
+        let storage = Storage::open(&directory, || is_new(&directory)).map_err(Error::disk)?;
+        let id = cluster_id(&storage)?;
         let staging = directory.join("staging");
         if staging.exists() {
             fs::remove_dir_all(&staging).map_err(|source| Error::directory(&staging, source))?;
         }
         create_dir(&staging)?;
-        create_dir(&directory.join("topics"))?;
+        create_dir(&directory.join(TOPICS))?;
         let groups =
-            Coordinator::open(&directory, settings.group_join_delay).map_err(Error::groups)?;
+            Coordinator::open(&storage, settings.group_join_delay).map_err(Error::groups)?;
         let transactions =
-            transactions::Coordinator::open(&directory).map_err(Error::transactions)?;
-        let producer_ids =
-            ProducerIds::open(&directory).map_err(|source| Error::directory(&directory, source))?;
+            transactions::Coordinator::open(&storage).map_err(Error::transactions)?;
+        let producer_ids = ProducerIds::open(&storage).map_err(Error::disk)?;
         let own_address = || (address.ip().to_string(), address.port());
         let cluster = Self {
             advertised: settings.advertised.clone().unwrap_or_else(own_address),
@@ -101,10 +110,12 @@ impl Cluster {
             transactions,
             producer_ids,
             directory,
+            storage,
             topics: RwLock::default(),
             _lock: lock,
         };
         cluster.open_topics()?;
+        cluster.storage.start().map_err(Error::disk)?;
         cluster.recover_transactions();
         Ok(cluster)
     }
@@ -303,7 +314,11 @@ impl Cluster {
         let staged = self
             .staging()
             .join(format!("{}-{}", topic.name(), topic.id().simple()));
-        let removed = fs::rename(path, &staged).and_then(|()| fs::remove_dir_all(&staged));
+        let removed = self
+            .storage
+            .take_off_folder(path)
+            .and_then(|()| fs::rename(path, &staged))
+            .and_then(|()| fs::remove_dir_all(&staged));
         removed.map_err(|error| {
             warn!(path = %path.display(), %error, "failed to remove the files of a topic");
             ResponseError::KafkaStorageError
@@ -335,8 +350,13 @@ impl Cluster {
         self.transactions.recover(self, &located);
     }
 
+    /// Notes how long the files are, all of them synced: no connection appends to them any more.
+    pub fn close(&self) -> Result<(), Error> {
+        self.storage.stop().map_err(Error::disk)
+    }
+
     fn open_topics(&self) -> Result<(), Error> {
-        let directory = self.directory.join("topics");
+        let directory = self.directory.join(TOPICS);
         let entries =
             fs::read_dir(&directory).map_err(|source| Error::directory(&directory, source))?;
         let mut topics = self.write();
@@ -349,8 +369,22 @@ impl Cluster {
                 warn!(path = %path.display(), "ignored an unexpected entry in the topics directory");
                 continue;
             };
+            if !path.is_dir() {
+                warn!(path = %path.display(), "ignored a file in the topics directory");
+                continue;
+            }
+            let belongs = self.storage.admit_folder(&path, topic::FILE_NAME);
+            if !belongs.map_err(Error::disk)? {
+                continue;
+            }
             let description = Description::load(&path)?;
-            let topic = Topic::open(path.clone(), name, &description, &self.settings)?;
+            let topic = Topic::open(
+                path.clone(),
+                name,
+                &description,
+                &self.settings,
+                &self.storage,
+            )?;
             topics.insert(&Arc::new(topic));
         }
         Ok(())
@@ -362,12 +396,21 @@ impl Cluster {
         create_dir(&staged)?;
         description.save(&staged)?;
         let path = self.topic_directory(name);
-        fs::rename(&staged, &path).map_err(|source| Error::directory(&path, source))?;
-        Ok(Topic::open(path, name, description, &self.settings)?)
+        fs::rename(&staged, &path)
+            .and_then(|()| self.storage.add(&path.join(topic::FILE_NAME)))
+            .map_err(|source| Error::directory(&path, source))?;
+        let storage = &self.storage;
+        Ok(Topic::open(
+            path,
+            name,
+            description,
+            &self.settings,
+            storage,
+        )?)
     }
 
     fn topic_directory(&self, name: &str) -> PathBuf {
-        self.directory.join("topics").join(name)
+        self.directory.join(TOPICS).join(name)
     }
 
     fn staging(&self) -> PathBuf {
@@ -417,34 +460,47 @@ fn change_topic(
 }
 
 /// Locks a data directory until the file is closed.
-fn lock(directory: &Path) -> Result<File, Error> {
-    create_dir(directory)?;
-    let path = directory.join("lock");
-    let file = File::create(&path).map_err(|source| Error::directory(&path, source))?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|errno| Error::Locked {
+pub fn lock(directory: &Path) -> Result<File, Error> {
+    let locked = disk::lock_directory(directory, "lock");
+    let locked = locked.map_err(|source| Error::directory(directory, source))?;
+    locked.ok_or_else(|| Error::Locked {
         directory: directory.to_owned(),
-        source: errno.into(),
-    })?;
-    Ok(file)
+    })
+}
+
+/// Whether a directory without a list has no data either.
+fn is_new(directory: &Path) -> Result<bool, disk::Error> {
+    let path = directory.join(CLUSTER_FILE);
+    match fs::read(&path) {
+        // A file without a checksum is one of an earlier format.
+        Ok(bytes) if bytes.starts_with(b"\"") && bytes.ends_with(b"\"") => {
+            Err(disk::Error::Old { path })
+        }
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(source) => Err(disk::Error::read(&path, source)),
+    }
 }
 
 /// Returns the id of the cluster; a new directory gets a random one.
-fn cluster_id(directory: &Path) -> Result<String, Error> {
-    let path = directory.join("cluster.json");
-    if path.exists() {
-        return fs::read(&path)
-            .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
-            .map_err(|source| Error::directory(&path, source));
+fn cluster_id(storage: &Storage) -> Result<String, Error> {
+    let path = storage.path(CLUSTER_FILE);
+    let lost = "the id of the cluster would be lost";
+    if let Some(text) = disk::load_sealed(&path, lost).map_err(Error::disk)? {
+        let read = serde_json::from_str(&text).map_err(io::Error::from);
+        let known = read.and_then(|id| storage.add_once(&path).map(|()| id));
+        return known.map_err(|source| Error::directory(&path, source));
     }
     let bytes: [u8; 16] = rand::random();
     let id = URL_SAFE_NO_PAD.encode(bytes);
-    serde_json::to_vec(&id)
-        .map_err(std::io::Error::from)
-        .and_then(|json| files::replace(&path, &json))
+    serde_json::to_string(&id)
+        .map_err(io::Error::from)
+        .and_then(|json| disk::save_sealed(&path, &json))
+        .and_then(|()| storage.add_once(&path))
         .map_err(|source| Error::directory(&path, source))?;
     Ok(id)
 }
 
 fn create_dir(path: &Path) -> Result<(), Error> {
-    fs::create_dir_all(path).map_err(|source| Error::directory(path, source))
+    disk::create_directory(path).map_err(|source| Error::directory(path, source))
 }

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use crate::batch::Header;
 use crate::log::{self, Aborted, Bounds, Log, Marker, Slice};
+use crate::storage::Storage;
 use crate::watchers::Watchers;
 
 #[derive(Debug)]
@@ -77,9 +78,13 @@ pub struct Found {
 }
 
 impl Partition {
-    pub fn open(directory: PathBuf, segment_bytes: u64) -> Result<Self, log::Error> {
+    pub fn open(
+        directory: PathBuf,
+        segment_bytes: u64,
+        storage: &Arc<Storage>,
+    ) -> Result<Self, log::Error> {
         Ok(Self {
-            log: Mutex::new(Log::open(directory, segment_bytes)?),
+            log: Mutex::new(Log::open(directory, segment_bytes, storage)?),
             watchers: Watchers::default(),
             deleted: AtomicBool::new(false),
             syncing: tokio::sync::Mutex::new(()),

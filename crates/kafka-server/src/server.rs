@@ -151,6 +151,9 @@ impl KafkaServer {
         if self.temporary.is_none() {
             let synced = cluster.sync().await;
             synced.map_err(Error::sync)?;
+            if ended {
+                cluster.close()?;
+            }
         }
         if ended { Ok(()) } else { Err(Error::Busy) }
     }

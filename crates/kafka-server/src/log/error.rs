@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use convoy_server_kit::disk;
+
 use crate::log::producers::Error as SequenceError;
 use crate::log::transactions::Error as TransactionError;
 
@@ -51,6 +53,9 @@ pub enum Error {
         /// End of the valid part.
         position: u64,
     },
+    /// A file is damaged, missing or in another format.
+    #[error(transparent)]
+    Storage(#[from] disk::Error),
     /// An earlier write failed and could not be undone.
     #[error("the log in `{directory}` is read-only after a partial write")]
     Failed { directory: PathBuf },
@@ -91,6 +96,7 @@ impl Error {
             Self::Read { .. } | Self::Corrupt { .. } => {
                 "check the disk; remove the directory of the topic to start without its records"
             }
+            Self::Storage(error) => error.hint(),
             Self::Sequence { .. } | Self::Transaction { .. } => {
                 "restart the producer, so that it gets a new id"
             }

@@ -1,24 +1,23 @@
 //! The log of one partition: its segments in order, its start and its synced offset.
 
-use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use convoy_server_kit::disk;
 use kafka_protocol::error::ResponseError;
+use tracing::info;
 
 use crate::batch::{HEADER_BYTES, Header};
 use crate::config::Retention;
-use crate::files;
 use crate::log::checkpoint::Checkpoint;
 use crate::log::error::Error;
 use crate::log::history::History;
 use crate::log::marker::Marker;
 use crate::log::recovery::{recover, remove};
-use crate::log::segment::{Bounds, Segment, Slice};
+use crate::log::segment::{Bounds, LEADER_EPOCH, Segment, Slice};
+use crate::open_files::LazyFile;
 use crate::records;
-
-/// The leader epoch of every partition: there is one broker, and it never gives up leadership.
-pub const LEADER_EPOCH: i32 = 0;
+use crate::storage::Storage;
 
 /// Checks the current epoch as far as a client knows; -1 if unknown.
 pub fn check_epoch(known: i32) -> Result<(), ResponseError> {
@@ -33,6 +32,7 @@ pub fn check_epoch(known: i32) -> Result<(), ResponseError> {
 #[derive(Debug)]
 pub struct Log {
     directory: PathBuf,
+    storage: Arc<Storage>,
     /// In order of offset, never empty; the last one is appended to.
     segments: Vec<Segment>,
     start_offset: i64,
@@ -49,7 +49,7 @@ pub struct Log {
 /// Files to sync; afterwards call [`Log::mark_synced`].
 #[derive(Debug)]
 pub struct Unsynced {
-    files: Vec<Arc<File>>,
+    files: Vec<Arc<LazyFile>>,
     /// Set if the directory has new files since its last sync.
     directory: Option<PathBuf>,
     /// Records before this offset are durable after the sync.
@@ -59,9 +59,12 @@ pub struct Unsynced {
 impl Unsynced {
     /// Syncs the files, which may take long; the log does not have to be locked.
     pub fn sync(&self) -> Result<(), Error> {
-        let files = self.files.iter().try_for_each(|file| file.sync_data());
+        let files = self
+            .files
+            .iter()
+            .try_for_each(|file| file.get()?.sync_data());
         let directory = || match &self.directory {
-            Some(directory) => files::sync_directory(directory),
+            Some(directory) => disk::sync_directory(directory),
             None => Ok(()),
         };
         files
@@ -80,16 +83,24 @@ pub struct Timed {
 
 impl Log {
     /// Opens the log in a directory; creates both if they do not exist.
-    pub fn open(directory: PathBuf, segment_bytes: u64) -> Result<Self, Error> {
-        fs::create_dir_all(&directory).map_err(|source| Error::open(&directory, source))?;
+    pub fn open(
+        directory: PathBuf,
+        segment_bytes: u64,
+        storage: &Arc<Storage>,
+    ) -> Result<Self, Error> {
+        let created = disk::create_directory(&directory);
+        created.map_err(|source| Error::open(&directory, source))?;
         let checkpoint = Checkpoint::load(&directory)?;
         let mut history = History::default();
-        let mut segments = recover(&directory, checkpoint.synced_offset, &mut history)?;
+        let synced = checkpoint.synced_offset;
+        let mut segments = recover(&directory, synced, storage, &mut history)?;
         if segments.is_empty() {
-            segments.push(Segment::create(&directory, checkpoint.start_offset)?);
+            let first = checkpoint.start_offset;
+            segments.push(Segment::create(&directory, first, storage)?);
         }
         let mut log = Self {
             directory,
+            storage: Arc::clone(storage),
             segments,
             start_offset: 0,
             synced_offset: 0,
@@ -174,7 +185,7 @@ impl Log {
         if active.bytes() > 0 && active.bytes() + bytes.len() as u64 > segment_bytes {
             self.roll()?;
         }
-        let appended = self.active().append(header, bytes, LEADER_EPOCH);
+        let appended = self.active().append(header, bytes);
         if let Err(Error::Truncate { .. }) = appended {
             self.failed = true;
         }
@@ -197,7 +208,12 @@ impl Log {
         if offset == self.next_offset() || offset >= bounds.before {
             return Ok(None);
         }
-        self.segment_of(offset).slice(offset, bounds).map(Some)
+        let segment = self.segment_of(offset);
+        if segment.bytes() == 0 {
+            // The last records were lost, and a repair left a gap before the next offset.
+            return Ok(None);
+        }
+        segment.slice(offset, bounds).map(Some)
     }
 
     /// Returns the first record at or after a timestamp; the first of its batch if the records
@@ -251,7 +267,7 @@ impl Log {
         let keep_from = self.segments[..self.segments.len() - 1]
             .partition_point(|segment| segment.next_offset() <= self.start_offset);
         for segment in self.segments.drain(..keep_from) {
-            remove(segment.path())?;
+            remove(&self.storage, segment.path())?;
         }
         Ok(())
     }
@@ -280,6 +296,11 @@ impl Log {
             }
             kept_bytes = rest;
             start = start.max(segment.next_offset());
+        }
+        if start > self.start_offset {
+            let (directory, from) = (self.directory.display(), self.start_offset);
+            let freed = self.bytes().saturating_sub(kept_bytes);
+            info!(%directory, from, to = start - 1, bytes = freed, "retention removed old records");
         }
         self.advance_start(start)
     }
@@ -324,7 +345,7 @@ impl Log {
             start_offset: self.start_offset,
             synced_offset: self.synced_offset,
         }
-        .save(&self.directory)
+        .save(&self.directory, &self.storage)
     }
 
     /// Loses all unsynced records, as a crash of the machine may; returns the number of lost
@@ -338,8 +359,9 @@ impl Log {
     /// Truncates the log before the batch that holds `offset`.
     fn truncate(&mut self, offset: i64) -> Result<(), Error> {
         while self.segments.len() > 1 && self.active().base_offset() >= offset {
-            remove(self.active().path())?;
-            self.segments.pop();
+            if let Some(removed) = self.segments.pop() {
+                remove(&self.storage, removed.path())?;
+            }
         }
         self.active().truncate(offset)?;
         self.start_offset = self.start_offset.min(self.next_offset());
@@ -347,7 +369,7 @@ impl Log {
     }
 
     fn roll(&mut self) -> Result<(), Error> {
-        let segment = Segment::create(&self.directory, self.next_offset())?;
+        let segment = Segment::create(&self.directory, self.next_offset(), &self.storage)?;
         self.segments.push(segment);
         self.new_files = true;
         Ok(())
@@ -360,9 +382,10 @@ impl Log {
     }
 
     fn segment_of(&self, offset: i64) -> &Segment {
-        let following = self
+        // The last offsets of a segment may be missing: the next segment goes on after them.
+        let within = self
             .segments
-            .partition_point(|segment| segment.base_offset() <= offset);
-        &self.segments[following.saturating_sub(1)]
+            .partition_point(|segment| segment.next_offset() <= offset);
+        &self.segments[within.min(self.segments.len() - 1)]
     }
 }

@@ -1,15 +1,22 @@
 //! One append-only file of a partition's log, named after its first offset.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use convoy_server_kit::disk;
+
 use crate::batch::{self, HEADER_BYTES, Header};
 use crate::log::error::Error;
 use crate::log::history::History;
 use crate::log::index::{Entry, Index};
+use crate::open_files::LazyFile;
+use crate::storage::Storage;
+
+/// The leader epoch of every partition: there is one broker, and it never gives up leadership.
+pub const LEADER_EPOCH: i32 = 0;
 
 /// A segment file, with offsets, timestamps and index of its batches.
 #[derive(Debug)]
@@ -19,15 +26,19 @@ pub struct Segment {
     max_timestamp: i64,
     bytes: u64,
     index: Index,
-    file: Arc<File>,
-    path: PathBuf,
+    file: Arc<LazyFile>,
+    /// Batches before this position were not checked when the segment was opened; they are when
+    /// they are read.
+    unchecked_before: u64,
 }
 
 /// Consecutive batches in a segment file, to be read without locking the log.
 #[derive(Debug, Clone)]
 pub struct Slice {
-    file: Arc<File>,
+    file: Arc<LazyFile>,
     position: u64,
+    /// Whether the checksums have to be computed.
+    unchecked: bool,
     /// Total size of the batches.
     pub bytes: usize,
     /// All records of the batches are before this offset.
@@ -45,40 +56,46 @@ pub struct Bounds {
 }
 
 impl Segment {
-    pub fn create(directory: &Path, base_offset: i64) -> Result<Self, Error> {
+    pub fn create(directory: &Path, base_offset: i64, storage: &Storage) -> Result<Self, Error> {
         let path = directory.join(format!("{base_offset:020}.log"));
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create_new(true)
-            .open(&path)
+        let mut options = disk::options();
+        let created = options.append(true).create_new(true).open(&path);
+        created
+            .and_then(|_closed| storage.add(&path))
             .map_err(|source| Error::open(&path, source))?;
-        Ok(Self::empty(base_offset, file, path))
+        Ok(Self::empty(base_offset, storage.lazy_file(path)))
     }
 
     /// Opens an existing segment up to its last valid batch; also returns the number of bytes after
     /// that batch.
     ///
-    /// Of batches before `synced_offset` only the headers are read; later batches may be torn, so
-    /// their checksums are computed.
+    /// The checksums of batches before `synced_offset` are computed as far as `storage` has time
+    /// for it; later batches may be torn, so theirs are always computed.
     pub fn open(
         path: PathBuf,
         base_offset: i64,
         synced_offset: i64,
+        storage: &Storage,
         history: &mut History,
     ) -> Result<(Self, u64), Error> {
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .open(&path)
-            .map_err(|source| Error::open(&path, source))?;
+        let mut segment = Self::empty(base_offset, storage.lazy_file(path));
+        let file = segment.open_file()?;
         let length = file
             .metadata()
-            .map_err(|source| Error::open(&path, source))?
+            .map_err(|source| Error::open(segment.path(), source))?
             .len();
-        let mut segment = Self::empty(base_offset, file, path);
         let mut body = Vec::new();
-        while let Some(header) = segment.next_valid_batch(length, synced_offset, &mut body)? {
+        loop {
+            let check = |header: &Header| {
+                header.next_offset() > synced_offset || storage.may_check(header.total_bytes as u64)
+            };
+            let next = segment.next_valid_batch(&file, length, check, &mut body)?;
+            let Some((header, checked)) = next else {
+                break;
+            };
+            if !checked {
+                segment.unchecked_before = segment.bytes + header.total_bytes as u64;
+            }
             if header.control() {
                 let bytes = segment.read_batch(segment.bytes, &header)?;
                 history.note_control(&header, &bytes, header.base_offset);
@@ -91,7 +108,7 @@ impl Segment {
         Ok((segment, torn))
     }
 
-    fn empty(base_offset: i64, file: File, path: PathBuf) -> Self {
+    fn empty(base_offset: i64, file: LazyFile) -> Self {
         Self {
             base_offset,
             next_offset: base_offset,
@@ -99,7 +116,7 @@ impl Segment {
             bytes: 0,
             index: Index::default(),
             file: Arc::new(file),
-            path,
+            unchecked_before: 0,
         }
     }
 
@@ -125,24 +142,30 @@ impl Segment {
     }
 
     /// Returns the file, to be synced without locking the log.
-    pub fn file(&self) -> Arc<File> {
+    pub fn file(&self) -> Arc<LazyFile> {
         Arc::clone(&self.file)
     }
 
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
+    }
+
+    fn open_file(&self) -> Result<Arc<File>, Error> {
+        let opened = self.file.get();
+        opened.map_err(|source| Error::open(self.path(), source))
     }
 
     /// Appends one batch, which gets the next offsets.
     ///
     /// A partial write is undone, so that the file ends with a whole batch.
-    pub fn append(&mut self, header: &Header, bytes: &[u8], epoch: i32) -> Result<i64, Error> {
+    pub fn append(&mut self, header: &Header, bytes: &[u8]) -> Result<i64, Error> {
         let base_offset = self.next_offset;
-        let head = header.encode(base_offset, epoch);
+        let head = header.encode_sealed(base_offset);
         let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
-        if let Err(source) = write_all(&self.file, &head, body) {
+        let file = self.open_file()?;
+        if let Err(source) = write_all(&file, &head, body) {
             self.truncate_file(self.bytes)?;
-            return Err(Error::write(&self.path, source));
+            return Err(Error::write(self.path(), source));
         }
         self.note(header, base_offset);
         Ok(base_offset)
@@ -175,6 +198,7 @@ impl Segment {
         Ok(Slice {
             file: Arc::clone(&self.file),
             position,
+            unchecked: position < self.unchecked_before,
             bytes,
             end_offset: self
                 .index
@@ -187,7 +211,7 @@ impl Segment {
     pub fn locate(&self, offset: i64) -> Result<(u64, Header), Error> {
         let from = self.index.at_or_before_offset(offset);
         self.walk(from, |header| header.next_offset() > offset)?
-            .ok_or_else(|| Error::corrupt(&self.path, self.bytes))
+            .ok_or_else(|| Error::corrupt(self.path(), self.bytes))
     }
 
     /// Returns position and header of the first batch with a timestamp at or after the given one.
@@ -198,9 +222,11 @@ impl Segment {
 
     pub fn read_batch(&self, position: u64, header: &Header) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; header.total_bytes];
-        self.file
+        self.open_file()?
             .read_exact_at(&mut bytes, position)
-            .map_err(|source| Error::read(&self.path, source))?;
+            .map_err(|source| Error::read(self.path(), source))?;
+        batch::unseal(&mut bytes, LEADER_EPOCH, position < self.unchecked_before)
+            .map_err(|_damaged| Error::corrupt(self.path(), position))?;
         Ok(bytes)
     }
 
@@ -223,9 +249,8 @@ impl Segment {
     }
 
     fn truncate_file(&self, bytes: u64) -> Result<(), Error> {
-        self.file
-            .set_len(bytes)
-            .map_err(|source| Error::truncate(&self.path, source))
+        let cut = self.open_file()?.set_len(bytes);
+        cut.map_err(|source| Error::truncate(self.path(), source))
     }
 
     fn note(&mut self, header: &Header, base_offset: i64) {
@@ -248,8 +273,9 @@ impl Segment {
         wanted: impl Fn(&Header) -> bool,
     ) -> Result<Option<(u64, Header)>, Error> {
         let mut position = from.map_or(0, |entry| entry.position);
+        let file = self.open_file()?;
         while position < self.bytes {
-            let header = self.header_at(position)?;
+            let header = self.header_at(&file, position)?;
             if wanted(&header) {
                 return Ok(Some((position, header)));
             }
@@ -259,8 +285,9 @@ impl Segment {
     }
 
     fn last_end_within(&self, mut position: u64, limit: u64) -> Result<u64, Error> {
+        let file = self.open_file()?;
         loop {
-            let next = position + self.header_at(position)?.total_bytes as u64;
+            let next = position + self.header_at(&file, position)?.total_bytes as u64;
             if next > limit {
                 return Ok(position);
             }
@@ -268,49 +295,60 @@ impl Segment {
         }
     }
 
-    fn header_at(&self, position: u64) -> Result<Header, Error> {
+    fn header_at(&self, file: &File, position: u64) -> Result<Header, Error> {
         let mut bytes = [0; HEADER_BYTES];
-        self.file
-            .read_exact_at(&mut bytes, position)
-            .map_err(|source| Error::read(&self.path, source))?;
-        Header::parse(&bytes).map_err(|_| Error::corrupt(&self.path, position))
+        file.read_exact_at(&mut bytes, position)
+            .map_err(|source| Error::read(self.path(), source))?;
+        Header::parse_sealed(&bytes).map_err(|_| Error::corrupt(self.path(), position))
     }
 
-    /// Returns the header of the next batch; `None` if the file ends or the batch is not valid.
+    /// Returns the header of the next batch, and whether `check` had its checksum computed; `None`
+    /// if the file ends or the batch is not valid.
     fn next_valid_batch(
         &self,
+        file: &File,
         length: u64,
-        synced_offset: i64,
+        check: impl Fn(&Header) -> bool,
         body: &mut Vec<u8>,
-    ) -> Result<Option<Header>, Error> {
+    ) -> Result<Option<(Header, bool)>, Error> {
         let left = length - self.bytes;
         if left < HEADER_BYTES as u64 {
             return Ok(None);
         }
-        let Ok(header) = self.header_at(self.bytes) else {
+        let Ok(header) = self.header_at(file, self.bytes) else {
             return Ok(None);
         };
         let in_order = header.base_offset >= self.next_offset && header.last_offset_delta >= 0;
         if !in_order || header.total_bytes as u64 > left {
             return Ok(None);
         }
-        if header.next_offset() > synced_offset {
+        let checked = check(&header);
+        if checked {
             body.resize(header.total_bytes, 0);
-            self.file
-                .read_exact_at(body, self.bytes)
-                .map_err(|source| Error::read(&self.path, source))?;
-            if batch::check(body).is_err() {
+            file.read_exact_at(body, self.bytes)
+                .map_err(|source| Error::read(self.path(), source))?;
+            if batch::unseal(body, LEADER_EPOCH, true).is_err() {
                 return Ok(None);
             }
         }
-        Ok(Some(header))
+        Ok(Some((header, checked)))
     }
 }
 
 impl Slice {
-    /// Reads the batches into a buffer of the same size.
+    /// Reads the batches into a buffer of the same size, as clients get them.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidData`] if a batch is not what was written.
     pub fn read(&self, into: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(into, self.position)
+        self.file.get()?.read_exact_at(into, self.position)?;
+        batch::unseal(into, LEADER_EPOCH, self.unchecked).map_err(|position| {
+            let position = self.position + position as u64;
+            let path = self.file.path().display();
+            let message = format!("`{path}` is damaged at byte {position}");
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        })
     }
 }
 

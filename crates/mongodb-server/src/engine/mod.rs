@@ -13,6 +13,7 @@
 mod catalog;
 mod collection;
 mod compaction;
+mod damage;
 mod error;
 mod implied;
 mod index;
@@ -25,6 +26,7 @@ mod plan;
 mod record;
 mod records;
 mod recovery;
+mod repair;
 mod replay;
 mod rules;
 mod scan;
@@ -48,7 +50,7 @@ pub use oplog::{Image, Oplog, OplogEntry, OplogSettings, Retry, Turn};
 pub use plan::{Hint, Plan, Usage, plan};
 pub use record::RecordId;
 #[cfg(feature = "fuzzing")]
-pub use record::{Header, read_body};
+pub use record::{About, proven_ids, read_body};
 pub use rules::{Capped, CollectionOptions};
 pub use scan::{Row, Scan, Source, Stored};
 pub use state::State;
@@ -56,6 +58,8 @@ pub use store::Engine;
 pub use usage::Use;
 pub use writer::Writer;
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod plan_tests;
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The documents of a data directory: all collections and the log that they share.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::IoSlice;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
+use convoy_server_kit::disk::{self, Loss};
 use rustix::fs::FlockOperation;
 
 use crate::bson::{Builder, Doc};
@@ -19,10 +20,10 @@ use crate::engine::log::{Log, SEGMENT_BYTES};
 use crate::engine::namespace::Namespace;
 use crate::engine::oplog::{Entry, Oplog, OplogSettings, Subject};
 use crate::engine::record::{CollectionId, RecordKind};
-use crate::engine::replay;
 use crate::engine::rules::CollectionOptions;
 use crate::engine::usage::Use;
 use crate::engine::writer::Writer;
+use crate::engine::{repair, replay};
 use crate::error::{Code, CommandError};
 
 /// Name of the file that is locked while a directory is in use.
@@ -44,6 +45,15 @@ impl Engine {
     #[cfg(any(test, feature = "fuzzing"))]
     pub fn open(directory: &Path) -> Result<Self, Error> {
         Self::open_with(directory, SEGMENT_BYTES, None)
+    }
+
+    /// Keeps what is whole of a damaged directory; returns what was lost.
+    pub fn repair(directory: &Path) -> Result<Vec<Loss>, Error> {
+        if !directory.exists() {
+            return Ok(Vec::new());
+        }
+        let _lock = lock_directory(directory)?;
+        repair::repair(directory)
     }
 
     /// Opens a directory with segments of a given size; with an oplog, as a replica set has one.
@@ -403,22 +413,12 @@ impl Engine {
 }
 
 fn lock_directory(directory: &Path) -> Result<File, Error> {
-    let failed = |source| Error::Directory {
+    let locked = disk::lock_directory(directory, LOCK_FILE);
+    let locked = locked.map_err(|source| Error::Directory {
         path: directory.to_owned(),
         source,
-    };
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(directory.join(LOCK_FILE))
-        .map_err(failed)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::InUse {
-            path: directory.to_owned(),
-        }),
-        Err(errno) => Err(failed(errno.into())),
-    }
+    })?;
+    locked.ok_or_else(|| Error::InUse {
+        path: directory.to_owned(),
+    })
 }
