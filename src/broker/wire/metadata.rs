@@ -17,7 +17,7 @@ use crate::broker::spec::Endpoint;
 use crate::broker::wire::address;
 use crate::broker::wire::code::ErrorCode;
 use crate::broker::wire::connection::Connection;
-use crate::broker::wire::error::{Error, Reason};
+use crate::broker::wire::error::Error;
 use crate::broker::wire::request::Response;
 use crate::broker::wire::transport::Deadline;
 
@@ -140,7 +140,7 @@ async fn topic_metadata_until(
         })
         .await?;
     let Some(topic) = metadata.topic else {
-        return Err(connection.failed(Reason::Metadata("the requested topic")));
+        return Err(connection.lacks::<MetadataRequest>("the requested topic"));
     };
     ErrorCode::check(topic.code).map_err(|code| connection.refused(code, None))?;
     let id = topic.id;

@@ -26,3 +26,5 @@ pub use connection::Connection;
 pub use error::Error;
 pub use metadata::{Leader, TopicMetadata, connect_any, connect_leader, topic_metadata};
 pub use request::Response;
+pub(in crate::broker) use request::put_request_header;
+pub(in crate::broker) use transport::Deadline;
