@@ -62,6 +62,7 @@ mod cluster;
 mod codec;
 mod config;
 mod connection;
+mod ending;
 mod error;
 mod faults;
 mod files;
@@ -69,6 +70,7 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod group;
+mod journal;
 mod log;
 mod partition;
 mod producer_ids;
@@ -79,6 +81,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod transactions;
 mod watchers;
 mod wire;
 
