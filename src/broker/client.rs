@@ -1,6 +1,5 @@
-//! Topics and reading by rskafka, without its retries and with a timeout for every call.
+//! Reading by rskafka, without its retries and with a timeout for every call.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,42 +89,6 @@ impl Connector {
             },
             source,
         }
-    }
-
-    /// Returns the number of partitions of each topic of the cluster.
-    pub async fn topics(&self) -> Result<BTreeMap<String, usize>, Error> {
-        let client = self.connect().await?;
-        let topics = succeed_within(self.request_timeout, client.list_topics())
-            .await
-            .map_err(|failure| Error::ListTopics {
-                source: failure.into_cause(),
-            })?;
-        Ok(topics
-            .into_iter()
-            .map(|topic| (topic.name, topic.partitions.len()))
-            .collect())
-    }
-
-    /// Creates a topic.
-    pub async fn create_topic(
-        &self,
-        topic: &str,
-        partitions: i32,
-        replication_factor: i16,
-    ) -> Result<(), Error> {
-        let client = self.connect().await?;
-        let failed = |source| Error::CreateTopic {
-            topic: topic.to_owned(),
-            source,
-        };
-        let controller = client
-            .controller_client()
-            .map_err(|error| failed(failure::cause(&error)))?;
-        let timeout_ms = i32::try_from(self.request_timeout.as_millis()).unwrap_or(i32::MAX);
-        let create = controller.create_topic(topic, partitions, replication_factor, timeout_ms);
-        succeed_within(self.request_timeout, create)
-            .await
-            .map_err(|failure| failed(failure.into_cause()))
     }
 
     /// Returns a handle to one partition. It opens its own connection at first use.

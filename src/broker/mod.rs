@@ -1,5 +1,6 @@
 //! Kafka as convoy uses it: endpoints, the client, TLS, and the broker in a container.
 
+mod admin;
 mod client;
 pub mod container;
 mod error;
