@@ -193,9 +193,9 @@ impl Observer for Display {
             Arrived::Acknowledged => interval.acked,
         };
         state.stored = total;
+        // The totals may have been read before the phase changed.
         let snapshot = Snapshot {
             elapsed: Duration::from_nanos(self.clock.now().saturating_sub(state.phase_began)),
-            // An interval may have been counted before the phase began.
             emitted: totals.emitted.saturating_sub(state.emitted_before),
             stored: total.saturating_sub(state.stored_before),
             arrived: self.arrived,

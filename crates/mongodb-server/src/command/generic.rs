@@ -8,6 +8,9 @@ use crate::error::{Code, CommandError};
 /// Commands that take a write concern.
 const WRITES: &[&str] = &[
     "aggregate",
+    "cloneCollectionAsCapped",
+    "collMod",
+    "convertToCapped",
     "create",
     "createIndexes",
     "delete",
@@ -77,6 +80,15 @@ pub fn check(call: &Call<'_>) -> Result<(), CommandError> {
         ));
     }
     Ok(())
+}
+
+/// Returns the error of a write concern that was not met, though the write was done.
+pub fn unmet_write_concern(call: &Call<'_>) -> Result<Option<CommandError>, CommandError> {
+    let given = call.cluster_time.is_some() && call.value("writeConcern").is_some();
+    if given && WRITES.contains(&call.name) {
+        return WriteConcern::parse(call).map(WriteConcern::unmet);
+    }
+    Ok(None)
 }
 
 /// Rejects a time limit that is no whole number of milliseconds in 32 bits.
