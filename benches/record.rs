@@ -3,10 +3,12 @@
 use std::hint::black_box;
 use std::path::Path;
 
+use convoy::broker::{BATCH_BYTES, Batch, HeaderRef, NewRecord};
 use convoy::dataset::{Dataset, ReadOptions, RowBuffer};
+
 use convoy::record::{
-    DocumentReader, Envelope, Origin, PayloadDecoder, PayloadEncoder, RunKey, payload_hash,
-    write_document,
+    DocumentReader, Emission, Envelope, Origin, PayloadDecoder, PayloadEncoder, RunKey,
+    payload_hash, write_document,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -31,6 +33,24 @@ fn envelope(payload: &[u8]) -> Envelope {
         sent: 0,
         payload_hash: payload_hash(payload),
     }
+}
+
+/// Appends a message as the producer does.
+fn push(batch: &mut Batch, envelope: &Envelope, payload: &[u8]) {
+    let emission = Emission {
+        run_id: "run",
+        boot: 0,
+        emitted_at_unix_ms: 0,
+    };
+    batch.push(&NewRecord {
+        key: Some(b"7"),
+        value: Some(payload.into()),
+        headers: &[HeaderRef {
+            name: Envelope::HEADER,
+            value: Some(&envelope.encode(&emission)),
+        }],
+        timestamp_ms: 0,
+    });
 }
 
 fn record(criterion: &mut Criterion) {
@@ -63,6 +83,15 @@ fn record(criterion: &mut Criterion) {
         bencher.iter(|| payload_hash(black_box(&payload)));
     });
     let envelope = envelope(&payload);
+    let mut batch = Batch::default();
+    group.bench_function("payload to batch", |bencher| {
+        bencher.iter(|| {
+            if batch.bytes() >= BATCH_BYTES {
+                batch.clear();
+            }
+            push(&mut batch, &envelope, black_box(&payload));
+        });
+    });
     let mut bytes = Vec::new();
     group.bench_function("payload to document", |bencher| {
         bencher.iter(|| {

@@ -27,7 +27,7 @@
 //!       audit ─▶ faults, record
 //!      faults ─▶ load, string_enum, suggest
 //!        load ─▶ string_enum
-//!      broker ─▶ cause, containers, platform, record, string_enum
+//!      broker ─▶ cause, containers, record, string_enum
 //!      record ─▶ dataset
 //!     dataset ─▶ string_enum, suggest
 //!  containers ─▶ measure, platform

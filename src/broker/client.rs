@@ -1,41 +1,25 @@
-//! The Kafka client: rskafka without its retries, a timeout for every call, and a definite outcome
-//! of each produce request: acknowledged, rejected or unknown.
-//!
-//! rskafka's own retry appends a batch twice if the connection is lost between append and ack, and
-//! reports one offset. It has no request timeout. So convoy does both by itself.
+//! Reading by rskafka, without its retries and with a timeout for every call.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::DateTime;
 use rskafka::BackoffConfig;
 use rskafka::client::error::{Error as ClientError, ProtocolError};
-use rskafka::client::partition::{
-    Compression as ClientCompression, OffsetAt, PartitionClient, UnknownTopicHandling,
-};
+use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
-use rskafka::record::Record as ClientRecord;
 
 use crate::broker::error::{Error, Protocol};
 use crate::broker::failure::{self, protocol_error};
-use crate::broker::spec::{Compression, Endpoint, Mechanism};
-use crate::cause::{Cause, chain, within};
-use crate::platform;
-use crate::record::{Envelope, Header, Headers};
-
-/// Bytes of one produce request. The default limit of brokers is 1 MiB.
-pub const BATCH_BYTES: usize = 900 * 1024;
+use crate::broker::spec::{Endpoint, Mechanism};
+use crate::cause::{Cause, within};
+use crate::record::Headers;
 
 /// Timeout for connecting, including TLS and authentication.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
+pub(in crate::broker) const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Default request timeout. A fetch may take this long beyond its own wait.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Upper bound for the bytes of a record in a batch besides key, value and headers.
-const RECORD_OVERHEAD: usize = 40;
 
 /// Connects to one cluster.
 #[derive(Debug, Clone)]
@@ -83,10 +67,19 @@ impl Connector {
         }
         succeed_within(CONNECT_DEADLINE, builder.build())
             .await
-            .map_err(|failure| self.unconnected(failure))
+            .map_err(|failure| self.unreachable(failure.into_cause()))
     }
 
-    fn unconnected(&self, failure: Failure) -> Error {
+    pub(in crate::broker) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(in crate::broker) fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
+    /// Returns the error of a cluster to which no connection could be made.
+    pub(in crate::broker) fn unreachable(&self, source: Cause) -> Error {
         let endpoint = &self.endpoint;
         Error::Connect {
             bootstrap: endpoint.bootstrap.join(","),
@@ -94,44 +87,8 @@ impl Connector {
                 encrypts: endpoint.tls.is_some(),
                 authenticates: endpoint.login.is_some(),
             },
-            source: failure.into_cause(),
-        }
-    }
-
-    /// Returns the number of partitions of each topic of the cluster.
-    pub async fn topics(&self) -> Result<BTreeMap<String, usize>, Error> {
-        let client = self.connect().await?;
-        let topics = succeed_within(self.request_timeout, client.list_topics())
-            .await
-            .map_err(|failure| Error::ListTopics {
-                source: failure.into_cause(),
-            })?;
-        Ok(topics
-            .into_iter()
-            .map(|topic| (topic.name, topic.partitions.len()))
-            .collect())
-    }
-
-    /// Creates a topic.
-    pub async fn create_topic(
-        &self,
-        topic: &str,
-        partitions: i32,
-        replication_factor: i16,
-    ) -> Result<(), Error> {
-        let client = self.connect().await?;
-        let failed = |source| Error::CreateTopic {
-            topic: topic.to_owned(),
             source,
-        };
-        let controller = client
-            .controller_client()
-            .map_err(|error| failed(failure::cause(&error)))?;
-        let timeout_ms = i32::try_from(self.request_timeout.as_millis()).unwrap_or(i32::MAX);
-        let create = controller.create_topic(topic, partitions, replication_factor, timeout_ms);
-        succeed_within(self.request_timeout, create)
-            .await
-            .map_err(|failure| failed(failure.into_cause()))
+        }
     }
 
     /// Returns a handle to one partition. It opens its own connection at first use.
@@ -146,83 +103,6 @@ impl Connector {
             client: None,
         }
     }
-}
-
-/// Messages for one partition in one produce request.
-#[derive(Debug, Default)]
-pub struct Batch {
-    records: Vec<ClientRecord>,
-    bytes: usize,
-}
-
-impl Batch {
-    /// Appends a message. `header` is the encoded envelope; `timestamp_ms` counts from 1970.
-    pub fn push(
-        &mut self,
-        key: Option<Vec<u8>>,
-        header: impl Into<Vec<u8>>,
-        payload: Vec<u8>,
-        timestamp_ms: i64,
-    ) {
-        let mut headers = Headers::default();
-        headers.push(Envelope::HEADER, Some(header.into()));
-        self.push_message(key, Some(payload), headers, timestamp_ms);
-    }
-
-    /// Appends a message with any headers. `timestamp_ms` counts from 1970.
-    pub fn push_message(
-        &mut self,
-        key: Option<Vec<u8>>,
-        value: Option<Vec<u8>>,
-        headers: Headers,
-        timestamp_ms: i64,
-    ) {
-        let length = |it: &Header| it.name.len() + it.value.as_ref().map_or(0, Vec::len);
-        let beside = headers.as_slice().iter().map(length);
-        self.bytes += key.as_deref().map_or(0, <[u8]>::len)
-            + value.as_deref().map_or(0, <[u8]>::len)
-            + beside.sum::<usize>()
-            + RECORD_OVERHEAD;
-        self.records.push(ClientRecord {
-            key,
-            value,
-            headers: headers.into_map(),
-            timestamp: DateTime::from_timestamp_millis(timestamp_ms).unwrap_or_default(),
-        });
-    }
-
-    /// Returns an upper bound for the bytes of all messages.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Returns the number of messages.
-    pub fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    /// Returns whether the batch holds no message.
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-}
-
-/// How a produce request ended.
-#[derive(Debug)]
-pub enum ProduceOutcome {
-    /// Every message is in the log.
-    Acked {
-        /// Offset of the batch's first record.
-        base_offset: i64,
-    },
-    /// Nothing was appended. A retry may succeed.
-    Rejected(Cause),
-    /// Nothing was appended: the batch exceeds the broker's limit.
-    TooLarge(Cause),
-    /// Nothing was appended. A retry cannot succeed.
-    Refused(Cause),
-    /// The batch may have been appended or not.
-    Unknown(Cause),
 }
 
 /// A record of the log.
@@ -280,41 +160,11 @@ impl Partition {
                 UnknownTopicHandling::Error,
             );
             let found = succeed_within(CONNECT_DEADLINE, find_leader).await;
-            let partition = found.map_err(|failure| self.connector.unconnected(failure))?;
-            if let Err(error) = platform::send_at_once() {
-                tracing::warn!(%error, "requests above 8 KB may be sent 40 ms late");
-            }
+            let partition =
+                found.map_err(|failure| self.connector.unreachable(failure.into_cause()))?;
             self.client = Some(partition);
         }
         Ok(self.client.as_ref().expect("the client was made above"))
-    }
-
-    /// Sends one batch once and returns the outcome. It never retries.
-    pub async fn produce(&mut self, batch: Batch, compression: Compression) -> ProduceOutcome {
-        let request_timeout = self.connector.request_timeout;
-        let client = match self.client().await {
-            Ok(client) => client,
-            Err(error) => {
-                let trouble = error.trouble();
-                return ProduceOutcome::Rejected(Cause::new(&chain(&error), trouble));
-            }
-        };
-        let sent = client.produce(batch.records, client_compression(compression));
-        match succeed_within(request_timeout, sent).await {
-            Ok(offsets) => match offsets.first() {
-                Some(first) => ProduceOutcome::Acked {
-                    base_offset: *first,
-                },
-                None => ProduceOutcome::Refused(Cause::Other("the batch was empty".to_owned())),
-            },
-            Err(failure) => {
-                let outcome = failure.into_produce_outcome();
-                if !matches!(outcome, ProduceOutcome::TooLarge(_)) {
-                    self.client = None;
-                }
-                outcome
-            }
-        }
     }
 
     /// Fetches from `offset`, waiting up to `wait` for the first record.
@@ -412,32 +262,6 @@ impl Failure {
             Self::Client(error) => protocol_error(error),
         }
     }
-
-    fn into_produce_outcome(self) -> ProduceOutcome {
-        let code = self.protocol();
-        let cause = self.into_cause();
-        match code {
-            // No response, or one that does not say whether the batch was appended.
-            None
-            | Some(ProtocolError::RequestTimedOut | ProtocolError::NotEnoughReplicasAfterAppend) => {
-                ProduceOutcome::Unknown(cause)
-            }
-            Some(ProtocolError::MessageTooLarge | ProtocolError::RecordListTooLarge) => {
-                ProduceOutcome::TooLarge(cause)
-            }
-            Some(
-                ProtocolError::UnknownTopicOrPartition
-                | ProtocolError::LeaderNotAvailable
-                | ProtocolError::NotLeaderOrFollower
-                | ProtocolError::NotEnoughReplicas
-                | ProtocolError::KafkaStorageError
-                | ProtocolError::CorruptMessage
-                | ProtocolError::NetworkException
-                | ProtocolError::ThrottlingQuotaExceeded,
-            ) => ProduceOutcome::Rejected(cause),
-            Some(_) => ProduceOutcome::Refused(cause),
-        }
-    }
 }
 
 async fn succeed_within<T>(
@@ -455,15 +279,5 @@ fn no_retries() -> BackoffConfig {
     BackoffConfig {
         deadline: Some(Duration::ZERO),
         ..BackoffConfig::default()
-    }
-}
-
-fn client_compression(compression: Compression) -> ClientCompression {
-    match compression {
-        Compression::None => ClientCompression::NoCompression,
-        Compression::Gzip => ClientCompression::Gzip,
-        Compression::Lz4 => ClientCompression::Lz4,
-        Compression::Snappy => ClientCompression::Snappy,
-        Compression::Zstd => ClientCompression::Zstd,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bson::RawDocumentBuf;
 
-use crate::broker::{self, Partition};
+use crate::broker::{self, Partition, Producer};
 use crate::cause::chain;
 use crate::pipeline::context::Context;
 use crate::pipeline::error;
@@ -156,6 +156,24 @@ pub async fn offsets(
             return Err(error);
         }
         tracing::info!(error = chain(&error), "retrying to list offsets");
+    }
+}
+
+/// Connects to the leader of a partition. Retries until the timeout.
+pub async fn connect(
+    context: &Context,
+    producer: &mut Producer,
+    timeout: Duration,
+) -> Result<(), broker::Error> {
+    let mut attempts = Attempts::new(timeout);
+    loop {
+        let Err(error) = producer.connect().await else {
+            return Ok(());
+        };
+        if !pause_before_retry(context, &mut attempts).await {
+            return Err(error);
+        }
+        tracing::info!(error = chain(&error), "retrying to connect to a leader");
     }
 }
 

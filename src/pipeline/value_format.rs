@@ -45,17 +45,13 @@ impl ValueFormat {
         registered.await.map_err(Error::Registry)
     }
 
-    /// Returns the message value for a payload.
-    pub fn value(&self, payload: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Json => payload.to_vec(),
-            Self::Confluent { schema_id, .. } => {
-                let mut value = Vec::with_capacity(wire::HEADER_BYTES + payload.len());
-                wire::put_header(&mut value, *schema_id);
-                value.extend_from_slice(payload);
-                value
-            }
+    /// Returns what each message value has before its payload.
+    pub fn prefix(&self) -> Vec<u8> {
+        let mut prefix = Vec::new();
+        if let Self::Confluent { schema_id, .. } = self {
+            wire::put_header(&mut prefix, *schema_id);
         }
+        prefix
     }
 
     /// Returns the payload of a message value. The error is the reason of the dead letter.
@@ -94,10 +90,14 @@ mod tests {
         }
     }
 
+    fn value(format: &ValueFormat, payload: &[u8]) -> Vec<u8> {
+        [&format.prefix(), payload].concat()
+    }
+
     #[test]
     fn payload_survives_both_formats() {
         for format in [ValueFormat::Json, confluent(7)] {
-            let value = format.value(b"{}");
+            let value = value(&format, b"{}");
             assert_eq!(format.payload(&value), Ok(&b"{}"[..]));
             assert_eq!(format.check(b"{}"), Ok(()));
         }
@@ -105,13 +105,13 @@ mod tests {
 
     #[test]
     fn json_value_is_the_payload_alone() {
-        assert_eq!(ValueFormat::Json.value(b"{}"), b"{}");
+        assert_eq!(value(&ValueFormat::Json, b"{}"), b"{}");
     }
 
     #[test]
     fn schema_id_format_and_schema_mismatches_are_reported() {
         let wrong = |value: &[u8]| confluent(7).payload(value).unwrap_err();
-        assert_eq!(wrong(&confluent(8).value(b"{}")), "schema id is 8, not 7");
+        assert_eq!(wrong(&value(&confluent(8), b"{}")), "schema id is 8, not 7");
         assert!(wrong(b"{\"a\":1}").contains("magic byte"));
         assert!(confluent(7).check(b"[]").is_err());
     }

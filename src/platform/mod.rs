@@ -4,12 +4,10 @@
 
 mod cpu_time;
 mod linux_file;
-mod nodelay;
 mod process;
 mod signals;
 
 pub use cpu_time::{process_cpu_time, thread_cpu_times};
 pub use linux_file::linux_file;
-pub use nodelay::send_at_once;
 pub use process::{boot_id, is_running, machine_id, pid_namespace, process_start};
 pub use signals::Interruptions;

@@ -118,9 +118,15 @@ impl Envelope {
         Some((RunKey::from_bits(number(2..10)), vehicle, number(14..22)))
     }
 
-    /// Encodes the value of the header.
+    /// Returns the value of the header.
     pub fn encode(&self, emission: &Emission<'_>) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIXED_LENGTH + emission.run_id.len());
+        self.append(emission, &mut bytes);
+        bytes
+    }
+
+    /// Appends the value of the header.
+    pub fn append(&self, emission: &Emission<'_>, bytes: &mut Vec<u8>) {
         bytes.push(VERSION);
         bytes.push(if self.warm_up { FLAG_WARM_UP } else { 0 });
         bytes.extend_from_slice(&self.run.bits().to_be_bytes());
@@ -132,7 +138,6 @@ impl Envelope {
         bytes.extend_from_slice(&emission.emitted_at_unix_ms.to_be_bytes());
         bytes.extend_from_slice(&emission.boot.to_be_bytes());
         bytes.extend_from_slice(emission.run_id.as_bytes());
-        bytes
     }
 
     /// Decodes the value of a header.

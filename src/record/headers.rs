@@ -32,15 +32,6 @@ impl Headers {
     pub fn as_slice(&self) -> &[Header] {
         &self.0
     }
-
-    /// Returns the headers by name, for a client that sends each name once: the last value wins, and
-    /// null becomes empty.
-    pub fn into_map(self) -> BTreeMap<String, Vec<u8>> {
-        let headers = self.0.into_iter();
-        headers
-            .map(|header| (header.name, header.value.unwrap_or_default()))
-            .collect()
-    }
 }
 
 impl From<BTreeMap<String, Vec<u8>>> for Headers {

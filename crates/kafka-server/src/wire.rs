@@ -167,6 +167,20 @@ impl<'a> Reader<'a> {
         Ok(Some(elements))
     }
 
+    /// Skips an array whose elements have this many bytes; returns their number.
+    pub fn skip_array(&mut self, element_bytes: usize) -> Result<usize, Error> {
+        let position = self.position;
+        let count = if self.flexible {
+            self.compact_length()?
+        } else {
+            let count = self.i32()?;
+            classic_length(i64::from(count), position)?
+        };
+        let count = count.unwrap_or_default();
+        self.range(count.saturating_mul(element_bytes))?;
+        Ok(count)
+    }
+
     /// Skips the tagged fields at the end of a structure; the classic form has none.
     pub fn tags(&mut self) -> Result<(), Error> {
         if !self.flexible {
@@ -312,6 +326,22 @@ mod tests {
         let mut reader = Reader::new(&bytes);
         assert!(reader.array(Reader::i8).is_ok());
         assert_eq!(reader.array(Reader::i8), Err(Error::TooManyElements));
+    }
+
+    #[test]
+    fn skipped_array_ends_within_the_message_and_counts_for_no_limit() {
+        let mut bytes = 300_000_i32.to_be_bytes().to_vec();
+        bytes.resize(4 + 4 * 300_000 + 1, 0);
+        let mut reader = Reader::new(&bytes);
+        assert_eq!(reader.skip_array(4), Ok(300_000));
+        assert_eq!(reader.remaining(), 1);
+        assert!(
+            Reader::new(&bytes[..bytes.len() - 2])
+                .skip_array(4)
+                .is_err()
+        );
+        assert_eq!(Reader::new(&[0xff; 4]).skip_array(4), Ok(0));
+        assert_eq!(compact(&[3, 0, 0, 9]).skip_array(1), Ok(2));
     }
 
     #[test]

@@ -108,6 +108,31 @@ impl Connection {
             .map_err(|reason| self.failed(reason))
     }
 
+    /// Sends a frame that holds a request, and decodes the response. Only the correlation id of the
+    /// frame is set here.
+    pub(in crate::broker) async fn call_encoded<R: Request, T>(
+        &mut self,
+        frame: &mut [u8],
+        version: i16,
+        deadline: Duration,
+        decode: impl FnOnce(&Response) -> Result<T, FieldError> + Send,
+    ) -> Result<T, Error> {
+        let deadline = Deadline::after(deadline);
+        self.correlation_id = self.correlation_id.wrapping_add(1);
+        request::set_correlation_id(frame, self.correlation_id);
+        let form = Form::of::<R>(version);
+        let response = self.transfer(frame, api::<R>(), form, deadline).await;
+        response
+            .and_then(|response| self.decode::<R, T>(&response, decode))
+            .map_err(|reason| self.failed(reason))
+    }
+
+    /// Returns the error of a response without what was asked for.
+    pub(in crate::broker) fn lacks<R: Request>(&self, what: &'static str) -> Error {
+        let api = api::<R>();
+        self.failed(Reason::Lacking { api, what })
+    }
+
     /// Returns the error of a broker that refused a request.
     pub fn refused(&self, code: ErrorCode, message: Option<&str>) -> Error {
         Error::refused(&self.address, code, message)
@@ -164,8 +189,17 @@ impl Connection {
         if frame.capacity() <= RETAINED_BYTES {
             self.output = frame;
         }
-        decode(&response).map_err(|source| {
+        self.decode::<R, T>(&response, decode)
+    }
+
+    fn decode<R: Request, T>(
+        &mut self,
+        response: &Response,
+        decode: impl FnOnce(&Response) -> Result<T, FieldError>,
+    ) -> Result<T, Reason> {
+        decode(response).map_err(|source| {
             self.torn = true;
+            let api = api::<R>();
             Reason::Fields { api, source }
         })
     }

@@ -68,8 +68,8 @@ pub enum Reason {
     Unencodable { api: ApiKey, text: String },
     #[error("the connection is not usable after an earlier failure")]
     Unusable,
-    #[error("the metadata lacks {0}")]
-    Metadata(&'static str),
+    #[error("the response to {api:?} lacks {what}")]
+    Lacking { api: ApiKey, what: &'static str },
 }
 
 /// What a client waits for.
@@ -187,7 +187,7 @@ impl Reason {
             | Self::Scram(_)
             | Self::Unencodable { .. }
             | Self::Unusable
-            | Self::Metadata(_) => None,
+            | Self::Lacking { .. } => None,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::broker::spec::Endpoint;
 use crate::broker::wire::address;
 use crate::broker::wire::code::ErrorCode;
 use crate::broker::wire::connection::Connection;
-use crate::broker::wire::error::{Error, Reason};
+use crate::broker::wire::error::Error;
 use crate::broker::wire::request::Response;
 use crate::broker::wire::transport::Deadline;
 
@@ -26,6 +26,9 @@ const METADATA: RangeInclusive<i16> = 4..=12;
 /// First versions of the metadata with leader epochs, and with ids of topics.
 const WITH_LEADER_EPOCHS: i16 = 7;
 const WITH_TOPIC_IDS: i16 = 10;
+
+/// Bytes of the number of a broker.
+const BROKER_BYTES: usize = 4;
 
 /// Time between the attempts to connect to two bootstrap servers.
 const STAGGER: Duration = Duration::from_secs(1);
@@ -126,21 +129,12 @@ async fn topic_metadata_until(
     topic: &str,
     deadline: Deadline,
 ) -> Result<TopicMetadata, Error> {
-    let name = TopicName(StrBytes::from_string(topic.to_owned()));
-    let request = |_version| {
-        MetadataRequest::default()
-            .with_topics(Some(vec![
-                MetadataRequestTopic::default().with_name(Some(name)),
-            ]))
-            .with_allow_auto_topic_creation(false)
-    };
-    let metadata = connection
-        .call_until(METADATA, request, deadline, |response| {
-            Metadata::decode(response, topic)
-        })
-        .await?;
-    let Some(topic) = metadata.topic else {
-        return Err(connection.failed(Reason::Metadata("the requested topic")));
+    let named = Some(vec![topic.to_owned()]);
+    let metadata = metadata(connection, named, deadline).await?;
+    let mut topics = metadata.topics.into_iter();
+    let found = topics.find(|(name, _)| name == topic);
+    let Some((_name, topic)) = found else {
+        return Err(connection.lacks::<MetadataRequest>("the requested topic"));
     };
     ErrorCode::check(topic.code).map_err(|code| connection.refused(code, None))?;
     let id = topic.id;
@@ -154,16 +148,61 @@ async fn topic_metadata_until(
     })
 }
 
-/// What a response states about one topic.
+/// Returns the number of partitions of each topic, without internal ones.
+pub async fn list_topics(
+    connection: &mut Connection,
+    deadline: Duration,
+) -> Result<BTreeMap<String, usize>, Error> {
+    let metadata = metadata(connection, None, Deadline::after(deadline)).await?;
+    let topics = metadata.topics.into_iter();
+    let topics = topics.filter(|(_name, topic)| !topic.internal);
+    Ok(topics
+        .map(|(name, topic)| (name, topic.partitions.len()))
+        .collect())
+}
+
+/// Returns the address of the controller, `host:port`.
+pub async fn controller(connection: &mut Connection, deadline: Duration) -> Result<String, Error> {
+    let no_topics = Some(Vec::new());
+    let mut metadata = metadata(connection, no_topics, Deadline::after(deadline)).await?;
+    let controller = metadata.brokers.remove(&metadata.controller);
+    controller.ok_or_else(|| connection.lacks::<MetadataRequest>("the controller's address"))
+}
+
+/// Requests the metadata of topics by name, or of all, and creates none.
+async fn metadata(
+    connection: &mut Connection,
+    topics: Option<Vec<String>>,
+    deadline: Deadline,
+) -> Result<Metadata, Error> {
+    let topic = |name| {
+        let name = TopicName(StrBytes::from_string(name));
+        MetadataRequestTopic::default().with_name(Some(name))
+    };
+    let topics = topics.map(|names| names.into_iter().map(topic).collect());
+    let request = |_version| {
+        MetadataRequest::default()
+            .with_topics(topics)
+            .with_allow_auto_topic_creation(false)
+    };
+    connection
+        .call_until(METADATA, request, deadline, Metadata::decode)
+        .await
+}
+
+/// What a response states about topics.
 struct Metadata {
     /// Addresses by number of the broker.
     brokers: BTreeMap<i32, String>,
-    topic: Option<Topic>,
+    /// Number of the controller.
+    controller: i32,
+    topics: Vec<(String, Topic)>,
 }
 
 struct Topic {
     code: i16,
     id: Option<Uuid>,
+    internal: bool,
     partitions: Vec<Partition>,
 }
 
@@ -193,7 +232,7 @@ impl Partition {
 }
 
 impl Metadata {
-    fn decode(response: &Response, requested: &str) -> Result<Self, FieldError> {
+    fn decode(response: &Response) -> Result<Self, FieldError> {
         let version = response.version;
         let mut reader = response.reader();
         let _throttle_ms = reader.i32()?;
@@ -205,32 +244,26 @@ impl Metadata {
             Ok((number, address))
         })?;
         let _cluster = reader.nullable_string()?;
-        let _controller = reader.i32()?;
-        let topics = reader.array(|reader| {
-            let topic = Topic::decode(reader, version)?;
-            Ok(topic.filter(|(name, _)| *name == requested))
-        })?;
-        let mut topics = topics.into_iter().flatten();
+        let controller = reader.i32()?;
+        let topics = reader.array(|reader| Topic::decode(reader, version))?;
         Ok(Self {
             brokers: brokers.into_iter().collect(),
-            topic: topics.next().map(|(_name, topic)| topic),
+            controller,
+            topics: topics.into_iter().flatten().collect(),
         })
     }
 }
 
 impl Topic {
     /// Decodes a topic with its name; `None` without a name.
-    fn decode<'a>(
-        reader: &mut Reader<'a>,
-        version: i16,
-    ) -> Result<Option<(&'a str, Self)>, FieldError> {
+    fn decode(reader: &mut Reader<'_>, version: i16) -> Result<Option<(String, Self)>, FieldError> {
         let code = reader.i16()?;
         let name = reader.nullable_string()?;
         let id = match version {
             WITH_TOPIC_IDS.. => Some(reader.uuid()?).filter(|id| !id.is_nil()),
             _ => None,
         };
-        let _internal = reader.bool()?;
+        let internal = reader.bool()?;
         let partitions = reader.array(|reader| Partition::decode(reader, version))?;
         if version >= 8 {
             let _authorized_operations = reader.i32()?;
@@ -239,9 +272,10 @@ impl Topic {
         let topic = Self {
             code,
             id,
+            internal,
             partitions,
         };
-        Ok(name.map(|name| (name, topic)))
+        Ok(name.map(|name| (name.to_owned(), topic)))
     }
 }
 
@@ -254,10 +288,10 @@ impl Partition {
             WITH_LEADER_EPOCHS.. => Some(reader.i32()?).filter(|epoch| *epoch >= 0),
             _ => None,
         };
-        let _replicas = reader.array(Reader::i32)?;
-        let _in_sync = reader.array(Reader::i32)?;
+        let _replicas = reader.skip_array(BROKER_BYTES)?;
+        let _in_sync = reader.skip_array(BROKER_BYTES)?;
         if version >= 5 {
-            let _offline = reader.array(Reader::i32)?;
+            let _offline = reader.skip_array(BROKER_BYTES)?;
         }
         reader.tags()?;
         Ok(Self {

@@ -4,6 +4,8 @@
 //!
 //! - <https://kafka.apache.org/protocol#protocol_messages>
 
+use std::ops::Range;
+
 use bytes::{BufMut, Bytes};
 use convoy_kafka_server::protocol::{FieldError, Reader};
 use kafka_protocol::messages::RequestHeader;
@@ -14,6 +16,9 @@ pub const CLIENT_ID: &str = "convoy";
 
 /// Bytes of the length before a request.
 const LENGTH_BYTES: usize = 4;
+
+/// Where the correlation id of a frame is: after length, number and version of the request.
+const CORRELATION_ID: Range<usize> = 8..12;
 
 /// The body of a response.
 #[derive(Debug)]
@@ -79,16 +84,27 @@ pub fn encode<R: Request>(
 ) -> Result<(), String> {
     frame.clear();
     frame.put_bytes(0, LENGTH_BYTES);
-    let header = RequestHeader::default()
-        .with_request_api_key(R::KEY)
-        .with_request_api_version(version)
-        .with_correlation_id(correlation_id)
-        .with_client_id(Some(StrBytes::from_static_str(CLIENT_ID)));
-    header
-        .encode(frame, R::header_version(version))
-        .and_then(|()| request.encode(frame, version))
+    put_request_header::<R>(version, frame)?;
+    set_correlation_id(frame, correlation_id);
+    request
+        .encode(frame, version)
         .map_err(|error| error.to_string())?;
     let length = i32::try_from(frame.len() - LENGTH_BYTES).map_err(|error| error.to_string())?;
     frame[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
     Ok(())
+}
+
+/// Appends the header of a request, with a correlation id that is set later.
+pub fn put_request_header<R: Request>(version: i16, frame: &mut Vec<u8>) -> Result<(), String> {
+    let header = RequestHeader::default()
+        .with_request_api_key(R::KEY)
+        .with_request_api_version(version)
+        .with_client_id(Some(StrBytes::from_static_str(CLIENT_ID)));
+    let encoded = header.encode(frame, R::header_version(version));
+    encoded.map_err(|error| error.to_string())
+}
+
+/// Sets the correlation id of a frame.
+pub fn set_correlation_id(frame: &mut [u8], correlation_id: i32) {
+    frame[CORRELATION_ID].copy_from_slice(&correlation_id.to_be_bytes());
 }

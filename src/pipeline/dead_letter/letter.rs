@@ -177,6 +177,17 @@ impl Letter {
         RawDocumentBuf::try_from(&letter).expect("a document of plain values is always BSON")
     }
 
+    /// Returns the timestamp of its message: the original one, unless brokers refuse it because it is
+    /// in the future or before 1970.
+    pub fn message_timestamp_ms(&self) -> i64 {
+        let now = self.unix_ms.cast_signed();
+        if (0..=now).contains(&self.timestamp_ms) {
+            self.timestamp_ms
+        } else {
+            now
+        }
+    }
+
     /// Returns the headers of its message: the original ones and those of the dead letter.
     pub fn message_headers(&self) -> Headers {
         let added = [
@@ -189,6 +200,7 @@ impl Letter {
                 self.offset.map_or_else(String::new, |at| at.to_string()),
             ),
             ("dead-letter.at-unix-ms", self.unix_ms.to_string()),
+            ("dead-letter.timestamp-ms", self.timestamp_ms.to_string()),
         ];
         let mut headers = self.headers.clone();
         for (name, value) in added {

@@ -7,7 +7,8 @@ use bson::{RawDocumentBuf, doc};
 use tokio::sync::Mutex;
 
 use crate::broker::{
-    self, BATCH_BYTES, Batch, Compression, Connector, Partition, ProduceOutcome, Record,
+    self, BATCH_BYTES, Batch, Compression, Connector, HeaderRef, NewRecord, ProduceOutcome,
+    Producer, Record, Value,
 };
 use crate::cause::{Cause, chain};
 use crate::pipeline::context::Context;
@@ -45,8 +46,8 @@ pub struct DeadLetters {
     /// `None` for a producer without a store.
     collection: Option<LetterCollection>,
     connector: Connector,
-    /// By topic of the run: the partition for its dead letters, once there is one.
-    topics: Vec<Mutex<Option<Partition>>>,
+    /// By topic of the run: the producer of its dead letters, once there is one.
+    topics: Vec<Mutex<Option<Producer>>>,
 }
 
 impl DeadLetters {
@@ -97,9 +98,9 @@ impl DeadLetters {
         if letters.is_empty() {
             return Ok(());
         }
-        let mut partition = self.topics[topic].lock().await;
-        let partition = match &mut *partition {
-            Some(partition) => partition,
+        let mut producer = self.topics[topic].lock().await;
+        let producer = match &mut *producer {
+            Some(producer) => producer,
             absent => absent.insert(self.open(context, topic).await?),
         };
         let mut first = 0;
@@ -107,11 +108,11 @@ impl DeadLetters {
             let size = |letter: &&Letter| letter.value.as_ref().map_or(0, Vec::len) + 4_096;
             let end = first + fitting(&letters[first..], BATCH_BYTES, size);
             let letters = &letters[first..end];
-            if send(context, partition, letters).await? {
+            if send(context, producer, letters).await? {
                 self.mark(context, letters, true).await?;
             } else {
                 for letter in letters {
-                    let sent = letters.len() > 1 && send(context, partition, &[letter]).await?;
+                    let sent = letters.len() > 1 && send(context, producer, &[letter]).await?;
                     self.mark(context, &[letter], sent).await?;
                 }
             }
@@ -121,13 +122,13 @@ impl DeadLetters {
     }
 
     /// Creates the topic if it does not exist.
-    async fn open(&self, context: &Context, topic: usize) -> Result<Partition, Error> {
+    async fn open(&self, context: &Context, topic: usize) -> Result<Producer, Error> {
         let name = format!("{}{TOPIC_SUFFIX}", context.settings.topics[topic]);
         let mut attempts = Attempts::new(context.settings.timeouts.broker);
         loop {
             let ensured = self.ensure(&name, context.settings.creation.replication_factor);
             let Err(error) = ensured.await else {
-                return Ok(self.connector.partition(&name, 0));
+                return Ok(self.connector.producer(&name, 0));
             };
             tracing::warn!(
                 error = chain(&error),
@@ -260,39 +261,45 @@ impl LetterCollection {
 /// Sends letters in one batch and retries until an ack. Returns false if the batch is too large.
 async fn send(
     context: &Context,
-    partition: &mut Partition,
+    producer: &mut Producer,
     letters: &[&Letter],
 ) -> Result<bool, Error> {
     let mut attempts = Attempts::new(context.settings.timeouts.broker);
+    let mut batch = Batch::default();
+    for letter in letters {
+        push(&mut batch, letter);
+    }
     loop {
-        let mut batch = Batch::default();
-        for letter in letters {
-            batch.push_message(
-                letter.key.clone(),
-                letter.value.clone(),
-                letter.message_headers(),
-                letter.timestamp_ms,
-            );
-        }
-        let cause = match partition.produce(batch, Compression::None).await {
+        let cause = match producer.produce(&mut batch, Compression::None).await {
             ProduceOutcome::Acked { .. } => return Ok(true),
             ProduceOutcome::TooLarge(_) => return Ok(false),
             ProduceOutcome::Refused(cause) => {
-                return Err(delivery_error(partition, attempts.count() + 1, cause));
+                return Err(delivery_error(producer, attempts.count() + 1, cause));
             }
             ProduceOutcome::Rejected(cause) | ProduceOutcome::Unknown(cause) => cause,
         };
         tracing::warn!(%cause, "retrying to send dead letters");
         if !pause_before_retry(context, &mut attempts).await {
-            return Err(delivery_error(partition, attempts.count(), cause));
+            return Err(delivery_error(producer, attempts.count(), cause));
         }
     }
 }
 
-fn delivery_error(partition: &Partition, attempts: u32, source: Cause) -> Error {
+fn push(batch: &mut Batch, letter: &Letter) {
+    let headers = letter.message_headers();
+    let headers: Vec<HeaderRef<'_>> = headers.as_slice().iter().map(HeaderRef::from).collect();
+    batch.push(&NewRecord {
+        key: letter.key.as_deref(),
+        value: letter.value.as_deref().map(Value::from),
+        headers: &headers,
+        timestamp_ms: letter.message_timestamp_ms(),
+    });
+}
+
+fn delivery_error(producer: &Producer, attempts: u32, source: Cause) -> Error {
     Error::Delivery {
-        topic: partition.topic().to_owned(),
-        partition: partition.number(),
+        topic: producer.topic().to_owned(),
+        partition: producer.number(),
         attempts,
         source,
     }

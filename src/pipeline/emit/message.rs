@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::broker::Batch;
+use crate::broker::{Batch, HeaderRef, NewRecord, Value};
 use crate::faults::DataKind;
-use crate::fleet::Reading;
+use crate::fleet::{KeyBytes, Reading};
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{Letter, REJECTED_BY_BROKER, Undeliverable};
 use crate::pipeline::emit::data_faults::{DataFaultInjector, ExpectedFate};
@@ -20,8 +20,11 @@ use crate::record::{Emission, Envelope, Headers, payload_hash};
 pub struct Composer {
     context: Arc<Context>,
     emission: Arc<EmissionSettings>,
-    format: Arc<ValueFormat>,
+    /// What each value has before its payload.
+    prefix: Vec<u8>,
     buffer: EncodeBuffer,
+    /// The encoded envelope of the last message.
+    header: Vec<u8>,
     faults: Option<DataFaultInjector>,
 }
 
@@ -35,13 +38,13 @@ pub struct Sent {
     pub copy: bool,
 }
 
-/// A message ready to be sent.
-#[derive(Debug)]
-pub struct Message {
-    pub key: Option<Vec<u8>>,
+/// A message ready to be sent, in the buffers of its composer.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    key: Option<KeyBytes>,
     /// The encoded envelope.
-    pub header: Vec<u8>,
-    pub value: Vec<u8>,
+    header: &'a [u8],
+    value: Value<'a>,
     pub payload_hash: u64,
     /// Intended time by the wall clock, milliseconds since 1970.
     pub emitted_at_unix_ms: i64,
@@ -51,14 +54,15 @@ impl Composer {
     pub fn new(
         context: Arc<Context>,
         emission: Arc<EmissionSettings>,
-        format: Arc<ValueFormat>,
+        format: &ValueFormat,
     ) -> Self {
         Self {
             faults: DataFaultInjector::new(&emission),
             context,
             emission,
-            format,
+            prefix: format.prefix(),
             buffer: EncodeBuffer::default(),
+            header: Vec::new(),
         }
     }
 
@@ -79,7 +83,7 @@ impl Composer {
         &mut self,
         sent: &Sent,
         visit_label: impl FnOnce(&str),
-    ) -> Result<Message, Error> {
+    ) -> Result<Message<'_>, Error> {
         let (context, emission) = (&*self.context, &*self.emission);
         let (reading, buffer) = (&sent.reading, &mut self.buffer);
         emission.workload.encode(reading.row, buffer, visit_label)?;
@@ -106,12 +110,15 @@ impl Composer {
         let key = emission
             .key
             .for_reading(seed, reading.vehicle, reading.sequence);
-        let mut header = envelope.encode(&origin);
+        let header = &mut self.header;
+        header.clear();
+        envelope.append(&origin, header);
         header.truncate(header_bytes.unwrap_or(header.len()));
+        let prefix = &self.prefix;
         Ok(Message {
-            key: key.map(|key| key.as_ref().to_vec()),
+            key,
             header,
-            value: self.format.value(payload),
+            value: Value { prefix, payload },
             payload_hash,
             emitted_at_unix_ms: origin.emitted_at_unix_ms,
         })
@@ -124,24 +131,33 @@ impl Composer {
         partition: TopicPartition,
         cause: &dyn std::fmt::Display,
     ) -> Result<Letter, Error> {
+        let context = Arc::clone(&self.context);
         let message = self.compose(sent, |_label| ())?;
         let mut headers = Headers::default();
-        headers.push(Envelope::HEADER, Some(message.header));
+        headers.push(Envelope::HEADER, Some(message.header.to_vec()));
         let undeliverable = Undeliverable {
-            key: message.key,
-            value: message.value,
+            key: message.key.map(|key| key.as_ref().to_vec()),
+            value: [message.value.prefix, message.value.payload].concat(),
             headers,
             timestamp_ms: message.emitted_at_unix_ms,
             reading: (sent.reading.vehicle, sent.reading.sequence),
             reason: format!("{REJECTED_BY_BROKER}: {cause}"),
         };
-        Ok(Letter::of_message(&self.context, partition, undeliverable))
+        Ok(Letter::of_message(&context, partition, undeliverable))
     }
 }
 
-impl Message {
-    pub fn push_to(self, batch: &mut Batch) {
-        batch.push(self.key, self.header, self.value, self.emitted_at_unix_ms);
+impl Message<'_> {
+    pub fn push_to(&self, batch: &mut Batch) {
+        batch.push(&NewRecord {
+            key: self.key.as_ref().map(AsRef::as_ref),
+            value: Some(self.value),
+            headers: &[HeaderRef {
+                name: Envelope::HEADER,
+                value: Some(self.header),
+            }],
+            timestamp_ms: self.emitted_at_unix_ms,
+        });
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::audit::{Ledger, fingerprint};
-use crate::broker::{BATCH_BYTES, Batch, Partition, ProduceOutcome};
+use crate::broker::{BATCH_BYTES, Batch, ProduceOutcome, Producer};
 use crate::cause::Cause;
 use crate::faults::DataKind;
 use crate::fleet::Reading;
@@ -35,7 +35,7 @@ const CHUNK: usize = 64;
 #[derive(Debug)]
 pub struct ProducerPartition {
     pub topic_partition: TopicPartition,
-    pub partition: Partition,
+    pub producer: Producer,
     pub format: Arc<ValueFormat>,
 }
 
@@ -44,7 +44,7 @@ pub struct ProducerPartition {
 pub struct PartitionProducer {
     filler: Filler,
     topic_partition: TopicPartition,
-    partition: Partition,
+    producer: Producer,
     acks: Arc<Acks>,
     dead_letters: Arc<DeadLetters>,
     recorder: Arc<Recorder>,
@@ -61,6 +61,8 @@ struct Filler {
     /// Injected out-of-order readings by vehicle: each is sent after the vehicle's next reading.
     late: BTreeMap<u32, Reading>,
     flight: Flight,
+    /// Buffers of an earlier flight, for the next one.
+    spare: Flight,
     batcher: Batcher,
     ledger: Ledger,
 }
@@ -88,20 +90,21 @@ impl PartitionProducer {
         });
         let (shared, settings) = (Arc::clone(&context), Arc::clone(&emission));
         let filler = Filler {
-            composer: Composer::new(shared, settings, target.format),
+            composer: Composer::new(shared, settings, &target.format),
             context,
             emission,
             queue,
             incoming: Vec::with_capacity(CHUNK),
             late: BTreeMap::new(),
             flight: Flight::default(),
+            spare: Flight::default(),
             batcher,
             ledger: Ledger::default(),
         };
         Self {
             filler,
             topic_partition: target.topic_partition,
-            partition: target.partition,
+            producer: target.producer,
             acks,
             dead_letters,
             recorder: Arc::default(),
@@ -136,16 +139,16 @@ impl PartitionProducer {
         while self.filler.fill_until_due().await? {
             let mut flight = self.filler.take();
             let outcome = self.send_while_filling(&mut flight).await?;
-            self.settle(flight, outcome).await?;
+            self.settle(&mut flight, outcome).await?;
+            self.filler.recycle(flight);
         }
         Ok(())
     }
 
     /// Sends one batch while filling the next one.
     async fn send_while_filling(&mut self, flight: &mut Flight) -> Result<ProduceOutcome, Error> {
-        let batch = std::mem::take(&mut flight.batch);
         let compression = self.filler.emission.compression;
-        let send = self.partition.produce(batch, compression);
+        let send = self.producer.produce(&mut flight.batch, compression);
         tokio::pin!(send);
         tokio::select! {
             biased;
@@ -156,18 +159,19 @@ impl PartitionProducer {
     }
 
     /// Retries, splits or rejects messages of a batch until the outcome of each is known.
-    async fn settle(&mut self, flight: Flight, outcome: ProduceOutcome) -> Result<(), Error> {
+    async fn settle(&mut self, flight: &mut Flight, outcome: ProduceOutcome) -> Result<(), Error> {
+        let Flight { batch, sent: all } = flight;
         let context = Arc::clone(&self.filler.context);
-        let mut sending = Sending::new(flight.sent.len(), context.settings.timeouts.broker);
+        let mut sending = Sending::new(all.len(), context.settings.timeouts.broker);
         let (mut first, mut last_cause) = (Some(outcome), None);
         let mut outage = None;
         loop {
             match sending.action() {
                 Action::Send(range) => {
-                    let sent = &flight.sent[range];
+                    let sent = &all[range];
                     let outcome = match first.take() {
                         Some(outcome) => outcome,
-                        None => self.resend(sent).await?,
+                        None => self.resend(sent, batch).await?,
                     };
                     let (answer, cause) = self.count(sent, outcome);
                     let now = context.clock.now();
@@ -179,8 +183,8 @@ impl PartitionProducer {
                     }
                     let alone = sending.answered(answer, context.clock.now());
                     if let (Some(alone), Some(cause)) = (alone, &cause)
-                        && !flight.sent[alone].copy
-                        && let Err(error) = self.write_letter(&flight.sent[alone], cause).await
+                        && !all[alone].copy
+                        && let Err(error) = self.write_letter(&all[alone], cause).await
                     {
                         self.filler.ledger.not_acked += 1 + sending.unacked() as u64;
                         return Err(error);
@@ -196,8 +200,8 @@ impl PartitionProducer {
                 Action::GiveUp { attempts } => {
                     self.filler.ledger.not_acked += sending.unacked() as u64;
                     return Err(Error::Delivery {
-                        topic: self.partition.topic().to_owned(),
-                        partition: self.partition.number(),
+                        topic: self.producer.topic().to_owned(),
+                        partition: self.producer.number(),
                         attempts,
                         source: last_cause.unwrap_or(Cause::Other(String::new())),
                     });
@@ -206,10 +210,10 @@ impl PartitionProducer {
         }
     }
 
-    async fn resend(&mut self, sent: &[Sent]) -> Result<ProduceOutcome, Error> {
-        let batch = self.filler.encode_again(sent)?;
+    async fn resend(&mut self, sent: &[Sent], batch: &mut Batch) -> Result<ProduceOutcome, Error> {
+        self.filler.encode_again(sent, batch)?;
         let compression = self.filler.emission.compression;
-        Ok(self.partition.produce(batch, compression).await)
+        Ok(self.producer.produce(batch, compression).await)
     }
 
     /// Counts the outcome of a request.
@@ -270,6 +274,15 @@ fn readings(sent: &[Sent]) -> u64 {
     sent.iter().filter(|sent| !sent.copy).count() as u64
 }
 
+impl Flight {
+    fn push(&mut self, message: &Message<'_>, sent: Sent, batcher: &mut Batcher) {
+        let before = self.batch.bytes();
+        message.push_to(&mut self.batch);
+        batcher.add(1, self.batch.bytes() - before, sent.at);
+        self.sent.push(sent);
+    }
+}
+
 impl Filler {
     /// Fills the batch until it is full or its linger is over.
     ///
@@ -314,7 +327,15 @@ impl Filler {
     /// Takes the batch and starts the next one.
     fn take(&mut self) -> Flight {
         self.batcher.clear();
-        std::mem::take(&mut self.flight)
+        let next = std::mem::take(&mut self.spare);
+        std::mem::replace(&mut self.flight, next)
+    }
+
+    /// Keeps the buffers of a flight that has ended.
+    fn recycle(&mut self, mut flight: Flight) {
+        flight.batch.clear();
+        flight.sent.clear();
+        self.spare = flight;
     }
 
     fn full(&self) -> bool {
@@ -385,8 +406,14 @@ impl Filler {
             at: sent,
             copy: false,
         };
-        let ledger = &mut self.ledger;
-        let message = self.composer.compose(&sent, |label| {
+        let Self {
+            composer,
+            ledger,
+            flight,
+            batcher,
+            ..
+        } = self;
+        let message = composer.compose(&sent, |label| {
             if fate == ExpectedFate::Stored {
                 ledger.count_label(label);
             }
@@ -399,33 +426,24 @@ impl Filler {
         } else {
             ledger.invalid += 1;
         }
-        self.push(message, sent);
+        flight.push(&message, sent, batcher);
         if let Some(kind) = fault {
-            self.ledger.count_injected(kind);
+            ledger.count_injected(kind);
         }
         if fault == Some(DataKind::Duplicate) {
-            let message = self.composer.compose(&sent, |_label| ())?;
             sent.copy = true;
-            self.push(message, sent);
+            flight.push(&message, sent, batcher);
         }
         Ok(fate)
     }
 
-    fn push(&mut self, message: Message, sent: Sent) {
-        let before = self.flight.batch.bytes();
-        message.push_to(&mut self.flight.batch);
-        let bytes = self.flight.batch.bytes() - before;
-        self.batcher.add(1, bytes, sent.at);
-        self.flight.sent.push(sent);
-    }
-
-    /// Encodes the messages of an earlier batch again, with their original timestamps.
-    fn encode_again(&mut self, sent: &[Sent]) -> Result<Batch, Error> {
-        let mut batch = Batch::default();
+    /// Replaces a batch by the messages of readings, with their original timestamps.
+    fn encode_again(&mut self, sent: &[Sent], batch: &mut Batch) -> Result<(), Error> {
+        batch.clear();
         for sent in sent {
             let message = self.composer.compose(sent, |_label| ())?;
-            message.push_to(&mut batch);
+            message.push_to(batch);
         }
-        Ok(batch)
+        Ok(())
     }
 }

@@ -187,10 +187,19 @@ async fn connect_producers(
     formats: &[Arc<ValueFormat>],
     runtime: &Handle,
 ) -> Result<Vec<ProducerPartition>, Error> {
-    let connected = connect(context, connector, runtime).await?.into_iter();
-    let partitions = connected.map(|(topic_partition, connected)| ProducerPartition {
+    let connect = |topic_partition: TopicPartition| {
+        let topic = context.topic(topic_partition);
+        let mut producer = connector.producer(topic, topic_partition.number);
+        let context = Arc::clone(context);
+        async move {
+            retry::connect(&context, &mut producer, LEADER_TIMEOUT).await?;
+            Ok(producer)
+        }
+    };
+    let connected = connect_each(context, runtime, connect).await?.into_iter();
+    let partitions = connected.map(|(topic_partition, producer)| ProducerPartition {
         topic_partition,
-        partition: connected.partition,
+        producer,
         format: Arc::clone(&formats[topic_partition.topic]),
     });
     Ok(partitions.collect())
@@ -203,7 +212,17 @@ async fn connect_consumers(
     formats: &[Arc<ValueFormat>],
     runtime: &Handle,
 ) -> Result<Vec<ConsumerPartition<RunIntake>>, Error> {
-    let connected = connect(context, connector, runtime).await?.into_iter();
+    let connect = |topic_partition: TopicPartition| {
+        let topic = context.topic(topic_partition);
+        let mut partition = connector.partition(topic, topic_partition.number);
+        let context = Arc::clone(context);
+        async move {
+            let offsets = retry::offsets(&context, &mut partition, LEADER_TIMEOUT);
+            let (_earliest, end) = offsets.await?;
+            Ok(Connected { partition, end })
+        }
+    };
+    let connected = connect_each(context, runtime, connect).await?.into_iter();
     let partitions = connected.map(|(topic_partition, connected)| {
         let format = Arc::clone(&formats[topic_partition.topic]);
         ConsumerPartition {
@@ -223,23 +242,21 @@ struct Connected {
     end: i64,
 }
 
-/// Connects to the leader of each partition.
-async fn connect(
-    context: &Arc<Context>,
-    connector: &Connector,
+/// Connects to the leader of each partition, all at the same time.
+async fn connect_each<T, F>(
+    context: &Context,
     runtime: &Handle,
-) -> Result<BTreeMap<TopicPartition, Connected>, Error> {
+    connect: impl Fn(TopicPartition) -> F,
+) -> Result<BTreeMap<TopicPartition, T>, Error>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, broker::Error>> + Send + 'static,
+{
     let mut tasks = JoinSet::new();
     for topic_partition in context.partitions() {
-        let topic = context.topic(topic_partition);
-        let mut partition = connector.partition(topic, topic_partition.number);
-        let context = Arc::clone(context);
+        let connecting = connect(topic_partition);
         tasks.spawn_on(
-            async move {
-                let offsets = retry::offsets(&context, &mut partition, LEADER_TIMEOUT);
-                let (_earliest, end) = offsets.await?;
-                Ok::<_, broker::Error>((topic_partition, Connected { partition, end }))
-            },
+            async move { Ok::<_, broker::Error>((topic_partition, connecting.await?)) },
             runtime,
         );
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use convoy_kafka_server::{Fault, FaultHook, Moment};
 
-use crate::broker::Batch;
+use crate::broker::{Batch, HeaderRef, NewRecord};
 use crate::pipeline::tests::*;
 
 /// Injects a fault into every n-th produce request, and counts.
@@ -105,6 +105,19 @@ async fn batches_are_retried_while_the_broker_disk_is_full() {
     place.close().await;
 }
 
+/// Appends a record with an envelope.
+fn push(batch: &mut Batch, header: &[u8], value: &[u8]) {
+    batch.push(&NewRecord {
+        key: None,
+        value: Some(value.into()),
+        headers: &[HeaderRef {
+            name: Envelope::HEADER,
+            value: Some(header),
+        }],
+        timestamp_ms: 0,
+    });
+}
+
 /// Row 14 of the fault matrix.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn invalid_records_become_dead_letters_and_others_are_stored() {
@@ -121,11 +134,11 @@ async fn invalid_records_become_dead_letters_and_others_are_stored() {
         tokio::time::timeout(Duration::from_secs(10), reachable)
             .await
             .unwrap();
-        connector.partition("readings", 0)
+        connector.producer("readings", 0)
     });
     let running = place.run(&context);
     let poison = async {
-        let mut partition = poisoning.await.unwrap();
+        let mut producer = poisoning.await.unwrap();
         // The run reads only records that arrive after it has looked up its positions.
         let begun = async {
             while context.counters.acked.get() == 0 {
@@ -151,9 +164,9 @@ async fn invalid_records_become_dead_letters_and_others_are_stored() {
             emitted_at_unix_ms: 0,
         };
         let header = envelope.encode(&emission);
-        batch.push(None, header, b"{\"class\":7}".to_vec(), 0);
-        batch.push(None, vec![0; 46], b"not json".to_vec(), 0);
-        partition.produce(batch, Compression::None).await
+        push(&mut batch, &header, b"{\"class\":7}");
+        push(&mut batch, &[0; 46], b"not json");
+        producer.produce(&mut batch, Compression::None).await
     };
     let (outcome, _sent) = tokio::join!(running, poison);
     let verdict = outcome.verdict.unwrap();

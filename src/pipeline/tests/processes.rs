@@ -7,7 +7,7 @@ use convoy_registry_server::RegistryServer;
 use convoy_registry_server::Schema;
 
 use crate::audit::{Ledger, Scope};
-use crate::broker::Batch;
+use crate::broker::{Batch, NewRecord};
 use crate::fleet::Shard;
 use crate::pipeline::Interrupt;
 use crate::pipeline::group::{Leases, reset_checkpoints};
@@ -143,11 +143,15 @@ async fn send_without_envelope(place: &Place, values: &[&str]) {
     drop(connector.create_topic("readings", 1, 1).await);
     let mut batch = Batch::default();
     for value in values {
-        let value = value.as_bytes().to_vec();
-        batch.push_message(None, Some(value), crate::record::Headers::default(), 1_000);
+        batch.push(&NewRecord {
+            key: None,
+            value: Some(value.as_bytes().into()),
+            headers: &[],
+            timestamp_ms: 1_000,
+        });
     }
-    let mut partition = connector.partition("readings", 0);
-    partition.produce(batch, Compression::None).await;
+    let mut producer = connector.producer("readings", 0);
+    producer.produce(&mut batch, Compression::None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
