@@ -77,6 +77,11 @@ pub fn get_more(
     let mut context = context(shared, call)?;
     let cursor = shared.cursors.take(id, &namespace)?;
     let tails = cursor.tails();
+    if tails && !cursor.awaits() && call.value("maxTimeMS").is_some() {
+        shared.cursors.put_back(id, cursor, shared.clock.now());
+        let message = "cannot set maxTimeMS on getMore command for a non-awaitData cursor";
+        return Err(CommandError::bad_value(message));
+    }
     let wait = if cursor.awaits() {
         // The client says how long to wait, not how long the query may take.
         context.deadline = None;

@@ -109,6 +109,7 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
     let spec = find_index(collection, index)?;
     let mut options = Vec::new();
     let mut reply = Builder::new();
+    let mut found = false;
     for element in index.elements() {
         let (name, value) = (element.name(), element.value());
         match name {
@@ -118,6 +119,16 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
                 let message = format!("BSON field 'collMod.index.{name}' is an unknown field.");
                 return Err(CommandError::location(40_415, message));
             }
+        }
+        if value.is_nullish() {
+            continue;
+        }
+        if name != "expireAfterSeconds" && !value.is_number() && !matches!(value, Value::Bool(_)) {
+            return Err(CommandError::type_mismatch(format!(
+                "BSON field 'collMod.index.{name}' is the wrong type '{}', expected types '[bool, \
+                 long, int, decimal, double']'",
+                value.kind().alias()
+            )));
         }
         let before = spec.document().get(name);
         let shown = match name {
@@ -137,7 +148,10 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
                 let message = "Cannot make index non-unique";
                 return Err(CommandError::bad_value(message));
             }
-            "unique" if spec.unique => continue,
+            "unique" if spec.unique => {
+                found = true;
+                continue;
+            }
             "unique" if !spec.prepare_unique => {
                 let message = "Cannot make index unique with a collMod command before the index has \
                                prepareUnique: true";
@@ -145,6 +159,11 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
             }
             "unique" => options.push(("prepareUnique", None)),
             _ => {}
+        }
+        found = true;
+        let flag = before.as_ref().is_some_and(Value::is_truthy);
+        if name != "expireAfterSeconds" && flag == value.is_truthy() {
+            continue;
         }
         let old = match (name, before) {
             ("expireAfterSeconds", before) => {
@@ -161,7 +180,7 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
         let falsy = matches!(shown, Value::Bool(false));
         options.push((name, Some(shown).filter(|_| !falsy)));
     }
-    if options.is_empty() {
+    if !found {
         return Err(CommandError::new(
             Code::INVALID_OPTIONS,
             "no expireAfterSeconds, hidden, unique, or prepareUnique field",
@@ -223,6 +242,7 @@ pub fn convert_to_capped(
     shared.engine.drop_indexes(&collection, &indexes)?;
     let command = Builder::new().string("convertToCapped", &namespace.collection);
     shared.engine.modify(&collection, options, None, command)?;
+    collection.trim_to_size(shared.engine.log())?;
     Ok(Builder::new())
 }
 

@@ -195,6 +195,9 @@ impl Scan {
     ) -> Result<Option<Row>, CommandError> {
         loop {
             if let Some(row) = self.ready.pop_front() {
+                if self.tailing {
+                    self.check_kept(&row)?;
+                }
                 return Ok(Some(row));
             }
             check()?;
@@ -205,6 +208,16 @@ impl Scan {
                 return Ok(None);
             }
             self.read_chunk(&chunk)?;
+        }
+    }
+
+    /// Fails if a document that was read ahead has been removed because the collection was full.
+    fn check_kept(&self, row: &Row) -> Result<(), CommandError> {
+        let trimmed = self.collection.as_ref();
+        let trimmed = trimmed.map(|collection| collection.with_state(|state| state.trimmed));
+        match (&row.origin, trimmed) {
+            (Some((id, _)), Some(trimmed)) if *id <= trimmed => Err(position_lost()),
+            _ => Ok(()),
         }
     }
 

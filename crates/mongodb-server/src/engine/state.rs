@@ -91,17 +91,11 @@ impl State {
         if !bypass {
             self.rules.check(None, doc)?;
         }
-        let size = u64::try_from(doc.bytes().len()).unwrap_or(u64::MAX);
-        if let Some(capped) = self.rules.capped.filter(|capped| capped.bytes < size) {
-            return Err(CommandError::bad_value(format!(
-                "object to insert exceeds cappedMaxSize. size in bytes: {size}, max size: {}",
-                capped.bytes
-            )));
-        }
         self.admit(doc, id)
     }
 
-    /// Returns the oldest documents of a capped collection, as many as are too many.
+    /// Returns the oldest documents of a capped collection, as many as are too many. The newest one
+    /// stays, whatever its size.
     pub fn surplus(&self) -> Vec<RecordId> {
         let Some(capped) = self.rules.capped else {
             return Vec::new();
@@ -111,7 +105,7 @@ impl State {
         let most = capped.documents.unwrap_or(u64::MAX);
         let mut surplus = Vec::new();
         for (id, location) in self.records.forward(RecordId(0)) {
-            if bytes <= capped.bytes && count <= most {
+            if bytes <= capped.bytes && count <= most || count == 1 {
                 break;
             }
             bytes -= u64::from(location.length);

@@ -356,7 +356,7 @@ impl Engine {
             }
             return Err(error.into());
         }
-        Ok(collection.trim_to_size(&self.log)?)
+        Ok(())
     }
 
     /// Returns the names of a database's collections.

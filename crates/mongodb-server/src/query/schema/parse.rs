@@ -202,11 +202,8 @@ fn flag(element: Element<'_>) -> Result<bool, CommandError> {
 }
 
 fn count(element: Element<'_>) -> Result<usize, CommandError> {
-    let value = element.value();
-    if !value.is_number() {
-        return Err(wrong_type(element, "a number"));
-    }
-    let count = value.as_i64().and_then(|count| usize::try_from(count).ok());
+    let count = element.value().as_i64();
+    let count = count.and_then(|count| usize::try_from(count).ok());
     count.ok_or_else(|| wrong(element, "must be a non-negative whole number"))
 }
 
