@@ -16,6 +16,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Error;
 use serde_json::value::RawValue;
 
+use crate::dataset::{parse_date, significant_digits};
 use crate::record::names::{stored_name, written_name};
 
 /// Maximum depth of a value. MongoDB rejects documents with more than 100 levels.
@@ -35,6 +36,8 @@ const SHORTEST: usize = 19;
 pub(super) struct ExactDecoder {
     /// Whether objects such as `{"$date": …}` become the value that they stand for.
     pub extended: bool,
+    /// Whether texts in the form of convoy's dates are dates.
+    pub own: bool,
     /// Numbers that became text.
     pub as_text: usize,
 }
@@ -78,7 +81,14 @@ impl ExactDecoder {
             Some(b'{') => return self.object(key, json, depth, writer),
             Some(b'[') => return self.array(key, json, depth, writer),
             Some(b'-' | b'0'..=b'9') => self.number(key, json, writer),
-            Some(b'"') => writer.string(key, &serde_json::from_str::<String>(json)?),
+            Some(b'"') => {
+                let text: String = serde_json::from_str(json)?;
+                let own = self.own && depth == 0;
+                match own.then(|| parse_date(&text)).flatten() {
+                    Some(unix_ms) => writer.date_time(key, unix_ms),
+                    None => writer.string(key, &text),
+                }
+            }
             Some(b't') => writer.bool(key, true),
             Some(b'f') => writer.bool(key, false),
             _ => writer.null(key),
@@ -135,7 +145,7 @@ impl ExactDecoder {
 /// Returns the value of a JSON number; `None` if only text keeps it.
 fn exact(text: &str) -> Option<Value<'static>> {
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-    let digits = significant(mantissa);
+    let digits = digits_to_keep(mantissa);
     if mantissa.len() == text.len() && !text.contains('.') && text != "-0" {
         if let Ok(number) = text.parse::<i64>() {
             let small = i32::try_from(number).map(Value::Int32);
@@ -152,16 +162,14 @@ fn exact(text: &str) -> Option<Value<'static>> {
     Some(Value::Decimal128(Decimal128::from_bytes(number.bytes())))
 }
 
-/// Returns the number of digits from the first to the last that is not zero; of an integer, to its
-/// last digit.
-fn significant(mantissa: &str) -> usize {
-    let mantissa = mantissa.trim_start_matches(['-', '0', '.']);
-    let mantissa = if mantissa.contains('.') {
-        mantissa.trim_end_matches('0')
+/// Returns the digits that a type must keep: the significant ones, and of an integer also the zeros
+/// at its end.
+fn digits_to_keep(mantissa: &str) -> usize {
+    if mantissa.contains('.') {
+        significant_digits(mantissa)
     } else {
-        mantissa
-    };
-    mantissa.bytes().filter(u8::is_ascii_digit).count()
+        mantissa.trim_start_matches(['-', '0']).len()
+    }
 }
 
 /// Returns whether a payload may have a number that needs [`ExactDecoder`].
@@ -251,7 +259,7 @@ mod tests {
         let mut writer = Writer::new(&mut bytes);
         let mut decoder = ExactDecoder {
             extended,
-            as_text: 0,
+            ..ExactDecoder::default()
         };
         let decoded = decoder.decode(payload.as_bytes(), &mut writer);
         decoded.map_err(|error| error.to_string())?;

@@ -4,16 +4,16 @@ use crate::dataset;
 use crate::pipeline::Workload;
 use crate::report::Dataset;
 
-/// Returns files, size and hash of a workload's datasets; of none without a workload.
-pub fn describe_dataset(workload: Option<&Workload>) -> Dataset {
-    let datasets = || workload.into_iter().flat_map(Workload::datasets);
+/// Returns files, size and hash of a workload's datasets.
+pub fn describe_dataset(workload: &Workload) -> Dataset {
+    let datasets = || workload.datasets();
     let hash = datasets().fold(0, |hash: u64, dataset| hash.rotate_left(1) ^ dataset.hash());
     Dataset {
         files: datasets()
             .flat_map(dataset::Dataset::files)
             .map(|file| file.display().to_string())
             .collect(),
-        rows: workload.map_or(0, Workload::rows),
+        rows: workload.rows(),
         columns: datasets()
             .map(|dataset| dataset.schema().columns.len())
             .max()

@@ -32,5 +32,6 @@ mod secrets;
 mod serving;
 mod simulate;
 mod stand_in;
+mod surroundings;
 mod tidy;
 mod up;

@@ -36,7 +36,7 @@ pub fn merge(
             [] => return Err(Error::NothingToAudit),
             producers => build_case(&report.run.id, producers)?,
         };
-        let rows = || rows(settings, producers[0], &report.dataset.hash);
+        let rows = || rows(settings, producers[0], report.dataset.as_ref());
         let audited = audit(settings, store, &case, &report, rows)?;
         add_audit(&mut report, audited);
     }
@@ -170,7 +170,11 @@ fn audit(
 }
 
 /// Opens the emitted dataset; the error says why it is not available.
-fn rows(settings: &MergeSettings, produced: &Produced, hash: &str) -> Result<Workload, String> {
+fn rows(
+    settings: &MergeSettings,
+    produced: &Produced,
+    emitted: Option<&report::Dataset>,
+) -> Result<Workload, String> {
     let reported = || PathBuf::from(&produced.schedule.dataset);
     let path = settings.dataset.clone().unwrap_or_else(reported);
     if path == Path::new("-") {
@@ -179,8 +183,9 @@ fn rows(settings: &MergeSettings, produced: &Produced, hash: &str) -> Result<Wor
     let workload = Dataset::open(&path, &settings.read)
         .map(Workload::new)
         .map_err(|error| error.to_string())?;
-    let found = describe_dataset(Some(&workload)).hash;
-    if found != hash || workload.rows() != produced.schedule.rows {
+    let found = describe_dataset(&workload).hash;
+    let same = emitted.is_some_and(|emitted| emitted.hash == found);
+    if !same || workload.rows() != produced.schedule.rows {
         return Err(format!("`{}` is not the emitted dataset", path.display()));
     }
     Ok(workload)
@@ -205,7 +210,7 @@ fn add_audit(report: &mut Report, audited: Audited) {
         };
         report.warnings.push(warning.notice());
     }
-    report.verdict = verdict;
+    report.verdict = Some(verdict);
     if let Some(merged) = &mut report.merged {
         merged.audited = true;
         merged.examined_rows = examined_rows;

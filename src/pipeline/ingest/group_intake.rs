@@ -81,7 +81,7 @@ impl GroupIntake {
         let decoder = &mut self.decoder;
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
         write_document_with(&envelope, &origin, &mut bytes, |writer| {
-            decoder.decode(payload, writer)
+            decoder.decode_own(payload, writer)
         })
         .map_err(|error| error.reason)?;
         self.count_numbers_as_text();

@@ -71,7 +71,7 @@ fn identity(report: &Report, page: &Page) -> String {
     let (run, topology) = (&report.run, &report.topology);
     let mut items = vec![format!("convoy {}", run.version), format!("run {}", run.id)];
     if report.consumed.is_none() {
-        items.push(format!("seed {}", run.seed));
+        items.extend(run.seed.map(|seed| format!("seed {seed}")));
     }
     items.extend(processes::part(report));
     if topology.broker == BackendKind::None {
@@ -96,15 +96,16 @@ fn pacing(report: &Report) -> Vec<String> {
     if delay.count == 0 {
         return vec!["nothing was measured".to_owned()];
     }
-    vec![
-        format!(
-            "{} readings/s emitted ({} in {} s)",
-            quantity::rate(summary.readings_emitted as f64 / summary.duration_s),
-            quantity::count(summary.readings_emitted),
-            quantity::significant(summary.duration_s),
+    let emitted = quantity::count(summary.readings_emitted);
+    let emitted = match summary.duration_s.filter(|duration| *duration > 0.0) {
+        Some(duration) => format!(
+            "{} readings/s emitted ({emitted} in {} s)",
+            quantity::rate(summary.readings_emitted as f64 / duration),
+            quantity::significant(duration),
         ),
-        named("publish delay p99", delay.p99_us),
-    ]
+        None => format!("{emitted} readings emitted"),
+    };
+    vec![emitted, named("publish delay p99", delay.p99_us)]
 }
 
 /// Returns the results that a reader looks for first.
@@ -124,11 +125,18 @@ fn results(report: &Report) -> Vec<String> {
         };
         return vec![format!("nothing was measured: {why}")];
     }
-    let stored = format!(
-        "{} records/s stored ({}/s)",
-        quantity::rate(summary.throughput_records_per_second),
-        quantity::bytes(summary.throughput_bytes_per_second)
+    let rates = (
+        summary.throughput_records_per_second,
+        summary.throughput_bytes_per_second,
     );
+    let stored = match rates {
+        (Some(records), Some(bytes)) => format!(
+            "{} records/s stored ({}/s)",
+            quantity::rate(records),
+            quantity::bytes(bytes)
+        ),
+        _ => format!("{} records stored", quantity::count(summary.records_stored)),
+    };
     latencies(stored, "end-to-end", latency, report)
 }
 
@@ -159,17 +167,20 @@ fn verdict(report: &Report, page: &Page) -> String {
     if !report.has_verdict() {
         return processes::account(report, page);
     }
-    let verdict = &report.verdict;
-    if report.status == Status::Invalid && verdict.clean() {
+    let audited = report.verdict.as_ref();
+    if report.status == Status::Invalid && audited.is_none_or(Verdict::clean) {
         let none = page.paint(Ink::Bad, "none");
         let line = format!("verdict: {none}, because the run failed before its audit");
         return page.paragraph(&line, 2);
     }
-    let unaudited = verdict.emitted == 0 || verdict.emitted < report.counters.emitted;
-    if report.status == Status::Interrupted && unaudited {
+    // Earlier versions wrote a verdict of zeros.
+    let emitted = report.counters.emitted;
+    let ended = |verdict: &&Verdict| verdict.emitted > 0 && verdict.emitted >= emitted;
+    let interrupted = report.status == Status::Interrupted;
+    let Some(verdict) = audited.filter(|verdict| !interrupted || ended(verdict)) else {
         return unaudited_counts(report, page);
-    }
-    let (ink, word) = verdict_word(report);
+    };
+    let (ink, word) = verdict_word(report, verdict);
     let line = format!("verdict, warm-up included: {}", page.paint(ink, word));
     let mut text = page.paragraph(&line, 2);
     let counts = verdict_counts(verdict)
@@ -223,8 +234,7 @@ fn indented(items: &[String], page: &Page) -> String {
     page.items(items, 2)
 }
 
-fn verdict_word(report: &Report) -> (Ink, &'static str) {
-    let verdict = &report.verdict;
+fn verdict_word(report: &Report, verdict: &Verdict) -> (Ink, &'static str) {
     if verdict.clean() && !report.compares_content() {
         (Ink::Caution, "counts match, content not compared")
     } else if verdict.clean() {

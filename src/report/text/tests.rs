@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::audit::Verdict;
 use crate::report::sample;
 use crate::report::text::write;
 use crate::report::topology::BackendKind;
@@ -52,10 +51,11 @@ fn clean_self_test_is_rendered() {
 #[test]
 fn run_with_a_missing_reading_is_invalid_in_the_first_line() {
     let mut report = sample::report();
-    report.verdict.stored -= 1;
-    report.verdict.missing = 1;
-    report.verdict.replayed = 12;
-    report.status = Status::new(&report.verdict, false);
+    let verdict = report.verdict.as_mut().unwrap();
+    verdict.stored -= 1;
+    verdict.missing = 1;
+    verdict.replayed = 12;
+    report.status = Status::new(verdict, false);
     let text = render(&report);
     assert!(text.lines().next().unwrap().ends_with("INVALID"), "{text}");
     assert!(text.contains("verdict, warm-up included: FAILED"), "{text}");
@@ -69,7 +69,7 @@ fn run_with_a_missing_reading_is_invalid_in_the_first_line() {
 fn run_that_failed_before_its_audit_has_no_verdict() {
     let mut report = sample::report();
     report.status = Status::Invalid;
-    report.verdict = Verdict::default();
+    report.verdict = None;
     let text = render(&report);
     assert!(text.contains("verdict: none"), "{text}");
 }
@@ -156,7 +156,7 @@ fn render_at(report: &Report, page: Page) -> String {
 
 fn reports() -> [Report; 4] {
     let mut failed = sample::report();
-    failed.verdict.missing = 3;
+    failed.verdict.as_mut().unwrap().missing = 3;
     failed.status = Status::Invalid;
     [
         sample::report(),
