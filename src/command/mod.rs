@@ -34,7 +34,7 @@ pub enum Command {
     /// `convoy report show`.
     ShowReport(ShowSettings),
     /// `convoy up`.
-    Up(UpSettings),
+    Up(Box<UpSettings>),
     /// `convoy dataset inspect`.
     InspectDataset(Box<InspectSettings>),
     /// `convoy dataset schema`.

@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use bson::Bson;
+use bson::{Bson, RawDocumentBuf};
 use convoy_mongodb_server::bson::{Decimal128, Doc, Value, Writer};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Error;
@@ -44,6 +44,22 @@ pub(super) struct ExactDecoder {
 
 /// Fields of an object in order. Names may repeat.
 struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+/// Converts a JSON object to a document with the same names and with exact numbers; extended JSON
+/// becomes the values that it stands for.
+pub fn exact_document(json: &[u8]) -> Result<RawDocumentBuf, String> {
+    let mut decoder = ExactDecoder {
+        extended: true,
+        ..ExactDecoder::default()
+    };
+    let mut bytes = Vec::with_capacity(json.len());
+    let mut writer = Writer::new(&mut bytes);
+    serde_json::from_slice(json)
+        .and_then(|Entries(fields)| decoder.fields(fields, 0, &mut writer, str::to_owned))
+        .map_err(|error| error.to_string())?;
+    writer.finish();
+    RawDocumentBuf::from_bytes(bytes).map_err(|error| error.to_string())
+}
 
 impl ExactDecoder {
     /// Appends the payload's fields.
@@ -264,7 +280,7 @@ mod tests {
         let decoded = decoder.decode(payload.as_bytes(), &mut writer);
         decoded.map_err(|error| error.to_string())?;
         writer.finish();
-        let raw = bson::RawDocumentBuf::from_bytes(bytes).unwrap();
+        let raw = RawDocumentBuf::from_bytes(bytes).unwrap();
         Ok((bson::Document::try_from(raw).unwrap(), decoder.as_text))
     }
 

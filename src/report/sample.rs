@@ -99,6 +99,7 @@ fn dataset() -> Dataset {
         rows: 2_000,
         columns: 171,
         bad_rows: 0,
+        first_bad_rows: Vec::new(),
         hash: "9f86d081884c7d65".to_owned(),
     }
 }

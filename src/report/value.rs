@@ -183,8 +183,24 @@ pub struct Dataset {
     /// Rows that were left out because they do not fit the header.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub bad_rows: u64,
+    /// The first of them, with places and reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first_bad_rows: Vec<BadRow>,
     /// Hash of the content, to tell whether two runs replayed the same rows.
     pub hash: String,
+}
+
+/// A row that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadRow {
+    /// Path of the file.
+    pub file: String,
+    /// Line of its start, from 1.
+    pub line: u64,
+    /// Offset of its first byte.
+    pub byte: u64,
+    /// Cause, as a clause.
+    pub reason: String,
 }
 
 #[expect(

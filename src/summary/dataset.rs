@@ -1,8 +1,20 @@
 //! Description of the dataset that was replayed.
 
-use crate::dataset;
+use crate::dataset::{self, FileAssumptions};
 use crate::pipeline::Workload;
-use crate::report::Dataset;
+use crate::report::{BadRow, Dataset};
+
+/// Bad rows that a report names.
+const FIRST_BAD_ROWS: usize = 5;
+
+fn bad_row(file: &FileAssumptions, bad: &dataset::BadRow) -> BadRow {
+    BadRow {
+        file: file.file.display().to_string(),
+        line: bad.line,
+        byte: bad.byte,
+        reason: bad.reason.clone(),
+    }
+}
 
 /// Returns files, size and hash of a workload's datasets.
 pub fn describe_dataset(workload: &Workload) -> Dataset {
@@ -22,6 +34,11 @@ pub fn describe_dataset(workload: &Workload) -> Dataset {
         bad_rows: datasets()
             .map(|dataset| dataset.assumptions().bad_rows())
             .sum(),
+        first_bad_rows: datasets()
+            .flat_map(|dataset| &dataset.assumptions().files)
+            .flat_map(|file| file.bad_rows.iter().map(|bad| bad_row(file, bad)))
+            .take(FIRST_BAD_ROWS)
+            .collect(),
         hash: format!("{hash:016x}"),
     }
 }

@@ -1,6 +1,6 @@
 //! Settings of the commands other than `simulate`, `produce` and `consume`.
 
-use crate::cli::args::{CleanArgs, DatasetCommandArgs, MergeArgs, ReportCommandArgs, UpArgs};
+use crate::cli::args::{CleanArgs, DatasetCommandArgs, MergeArgs, ReportCommandArgs, UpArgs, up};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
@@ -8,7 +8,7 @@ use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
 use crate::dataset::SchemaForm;
 use crate::settings::{
-    Access, CleanSettings, Format, GenerateSettings, InspectSettings, MergeSettings,
+    Access, CleanSettings, Format, GenerateSettings, InspectSettings, MergeSettings, Published,
     SchemaSettings, ShowSettings, UpSettings,
 };
 
@@ -33,6 +33,7 @@ fn merge(args: MergeArgs, origins: &Origins) -> Result<MergeSettings, Error> {
 }
 
 pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Error> {
+    let alone = args.command.is_empty();
     let access = if args.anonymous {
         Access::Anyone
     } else {
@@ -41,14 +42,26 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
             password: environment.password()?,
         }
     };
-    Ok(Command::Up(UpSettings {
-        broker_port: args.broker_port,
-        registry_port: args.registry_port,
-        store_port: args.store_port,
+    // Several commands may run at once.
+    let port = |given: Option<u16>, usual| given.unwrap_or(if alone { usual } else { 0 });
+    Ok(Command::Up(Box::new(UpSettings {
+        broker_port: port(args.broker_port, up::BROKER_PORT),
+        registry_port: port(args.registry_port, up::REGISTRY_PORT),
+        store_port: port(args.store_port, up::STORE_PORT),
         data_dir: args.data_dir,
         access,
         tls: args.tls,
-    }))
+        topics: args.content.topic,
+        load: args.content.load,
+        published: Published {
+            env_file: args.output.write_env,
+            ready_file: args.output.ready_file,
+            force: args.output.force,
+        },
+        command: args.command,
+        timeout: args.output.timeout,
+        exit_with_parent: args.output.exit_with_parent,
+    })))
 }
 
 pub(super) fn clean(args: &CleanArgs) -> Command {

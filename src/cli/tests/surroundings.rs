@@ -229,6 +229,7 @@ fn samples(option: &str) -> [&'static str; 2] {
     match option {
         "broker" => ["a:1", "b:2"],
         "rename" => ["a=b", "c=d"],
+        "load" => ["a.json:d.c", "b.json:d.c"],
         "faults" => ["broker-restart@1s", "store-restart@2s"],
         _ => ["a", "b"],
     }

@@ -6,7 +6,7 @@ use convoy_server_kit::SecretUri;
 
 use crate::audit::Verdict;
 use crate::command::report::case::build_case;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, ReadOptions};
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::Runtimes;
 use crate::pipeline::{self, Case, Workload, dead_letter_collection, verdict};
@@ -36,7 +36,8 @@ pub fn merge(
             [] => return Err(Error::NothingToAudit),
             producers => build_case(&report.run.id, producers)?,
         };
-        let rows = || rows(settings, producers[0], report.dataset.as_ref());
+        let read = read_options(settings, &saved);
+        let rows = || rows(settings, &read, producers[0], report.dataset.as_ref());
         let audited = audit(settings, store, &case, &report, rows)?;
         add_audit(&mut report, audited);
     }
@@ -169,9 +170,22 @@ fn audit(
     })
 }
 
+/// Returns how to read the emitted dataset: as the user says, else as its producers read it.
+fn read_options(settings: &MergeSettings, saved: &[SavedReport]) -> ReadOptions {
+    if settings.read != ReadOptions::default() {
+        return settings.read.clone();
+    }
+    let mut producing = saved.iter().filter(|it| it.report.produced.is_some());
+    let options = producing.next().map(|it| it.report.settings.clone());
+    options
+        .and_then(|options| serde_json::from_value(options).ok())
+        .unwrap_or_default()
+}
+
 /// Opens the emitted dataset; the error says why it is not available.
 fn rows(
     settings: &MergeSettings,
+    read: &ReadOptions,
     produced: &Produced,
     emitted: Option<&report::Dataset>,
 ) -> Result<Workload, String> {
@@ -180,7 +194,7 @@ fn rows(
     if path == Path::new("-") {
         return Err("the rows came from stdin".to_owned());
     }
-    let workload = Dataset::open(&path, &settings.read)
+    let workload = Dataset::open(&path, read)
         .map(Workload::new)
         .map_err(|error| error.to_string())?;
     let found = describe_dataset(&workload).hash;

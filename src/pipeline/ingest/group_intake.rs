@@ -175,6 +175,12 @@ impl Intake for GroupIntake {
         Ok(())
     }
 
+    /// A tombstone deletes a key in a compacted topic. No document has a key of its own, so there is
+    /// nothing to delete, and nothing is wrong with the record.
+    fn skips(&self, record: &Record) -> bool {
+        record.value.is_none() && record.headers.get(Envelope::HEADER).is_none()
+    }
+
     fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection> {
         let header = record.headers.get(Envelope::HEADER);
         let made = match header {

@@ -31,6 +31,7 @@ pub fn write(
         headline(report, page),
         stages::section(report, page),
         verdict(report, page),
+        bad_rows(report, page),
         faults.map_or_else(String::new, |it| faults::section(it, page)),
         thresholds(&report.thresholds, page),
         warnings(report, page),
@@ -207,6 +208,21 @@ fn verdict(report: &Report, page: &Page) -> String {
             format!("stored {}", quantity::count(count.stored)),
         ];
         text.push_str(&indented(&counts, page));
+    }
+    text
+}
+
+/// Returns how many rows were left out, and the first of them.
+fn bad_rows(report: &Report, page: &Page) -> String {
+    let Some(dataset) = report.dataset.as_ref().filter(|it| it.bad_rows > 0) else {
+        return String::new();
+    };
+    let label = page.paint(Ink::Caution, "bad rows left out:");
+    let mut text = page.paragraph(&format!("{label} {}", quantity::count(dataset.bad_rows)), 2);
+    for bad in &dataset.first_bad_rows {
+        let (file, line, byte) = (&bad.file, bad.line, bad.byte);
+        let line = format!("  `{file}`, line {line}, byte {byte}: {}", bad.reason);
+        text.push_str(&page.paragraph(&line, 4));
     }
     text
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::report::sample;
 use crate::report::text::write;
 use crate::report::topology::BackendKind;
-use crate::report::value::{Report, Status};
+use crate::report::value::{BadRow, Report, Status};
 use crate::report::warning::Warning;
 use crate::text::{Ink, Page};
 
@@ -63,6 +63,24 @@ fn run_with_a_missing_reading_is_invalid_in_the_first_line() {
         text.contains("replayed 12 (read again, stored once)"),
         "{text}"
     );
+}
+
+#[test]
+fn bad_rows_are_counted_and_the_first_are_named() {
+    let mut report = sample::report();
+    assert!(!render(&report).contains("bad rows"));
+    let dataset = report.dataset.as_mut().unwrap();
+    dataset.bad_rows = 1_200;
+    dataset.first_bad_rows = vec![BadRow {
+        file: "rows.csv".to_owned(),
+        line: 4,
+        byte: 37,
+        reason: "expected 3 fields as in the header, found 2".to_owned(),
+    }];
+    let text = render(&report);
+    assert!(text.contains("bad rows left out: 1,200\n"), "{text}");
+    let named = "  `rows.csv`, line 4, byte 37: expected 3 fields as in the header, found 2\n";
+    assert!(text.contains(named), "{text}");
 }
 
 #[test]
