@@ -143,7 +143,6 @@ async fn count_down(steps: &Interrupt, timeout: Duration) {
 
 /// Ends the process at once: removes temporary data and says what is lost.
 fn abort(terminal: &Terminal, reason: &str, report: Option<&Path>) {
-    kill_command();
     let mut text = format!("aborted: {reason}");
     if let Some(directory) = report {
         if directory.join("report.json").exists() {
@@ -171,6 +170,8 @@ fn abort(terminal: &Terminal, reason: &str, report: Option<&Path>) {
         text.push_str("; remove it with `convoy clean`");
     }
     terminal.failure(&text);
+    // Last: its end would end this process in order.
+    kill_command();
     end_process(ExitStatus::Interrupted);
 }
 

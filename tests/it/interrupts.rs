@@ -26,27 +26,27 @@ const TIMEOUT: &str = "--interrupt-timeout 4s";
 const BOUND: Duration = Duration::from_secs(20);
 
 /// A command with its stderr read line by line.
-pub struct Running {
+struct Running {
     child: Child,
     stderr: BufReader<ChildStderr>,
 }
 
 /// How a command ended after a signal.
-pub struct Ended {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
 }
 
 impl Running {
-    pub fn start(place: &Place, line: &str) -> Self {
+    fn start(place: &Place, line: &str) -> Self {
         let mut child = place.start(line);
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Self { child, stderr }
     }
 
     /// Waits for a line that starts with `start`.
-    pub fn until(mut self, start: &str) -> Self {
+    fn until(mut self, start: &str) -> Self {
         let mut said = String::new();
         loop {
             let mut line = String::new();
@@ -65,7 +65,7 @@ impl Running {
     }
 
     /// Waits for the end, which must come within the bound.
-    pub fn end(mut self) -> Ended {
+    fn end(mut self) -> Ended {
         let clock = RunClock::start();
         let mut stderr = String::new();
         self.stderr.read_to_string(&mut stderr).unwrap();

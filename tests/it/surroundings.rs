@@ -127,11 +127,11 @@ fn servers_are_named_before_anything_else_happens() {
         "{outcome}"
     );
     assert!(
-        at("broker: listening at 127.0.0.1:") < at("run"),
+        at("broker: listening at 127.0.0.1:") < at("audit"),
         "{outcome}"
     );
     assert!(
-        at("store: listening at mongodb://127.0.0.1:") < at("run"),
+        at("store: listening at mongodb://127.0.0.1:") < at("audit"),
         "{outcome}"
     );
 }

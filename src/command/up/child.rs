@@ -34,11 +34,12 @@ pub(super) struct Running {
     pid: Pid,
     /// Whether the command leads a process group of its own.
     leads: bool,
+    signals: Interruptions,
     ended: oneshot::Receiver<()>,
 }
 
 impl Running {
-    /// Starts the command with additional variables.
+    /// Starts the command with additional variables. Needs a tokio runtime.
     pub(super) fn start(
         program: &[OsString],
         variables: Vec<(&'static str, String)>,
@@ -49,6 +50,8 @@ impl Running {
             source,
         };
         let leads = !has_terminal();
+        // A signal may arrive as soon as the command runs.
+        let signals = Interruptions::register().map_err(Error::Runtime)?;
         let mut command = Command::new(name);
         command.args(arguments).envs(variables);
         if leads {
@@ -74,6 +77,7 @@ impl Running {
             child,
             pid,
             leads,
+            signals,
             ended,
         })
     }
@@ -88,14 +92,13 @@ impl Running {
         interrupt: &Interrupt,
         terminal: &Terminal,
     ) -> Result<ExitStatus, Error> {
-        let mut signals = Interruptions::register().map_err(Error::Runtime)?;
         let mut over = Box::pin(over);
         let (mut timed_out, mut killed) = (false, false);
         let mut grace = Box::pin(tokio::time::sleep(GRACE));
         loop {
             tokio::select! {
                 _ended = &mut self.ended => break,
-                signal = signals.next() => self.pass_on(signal),
+                signal = self.signals.next() => self.pass_on(signal),
                 () = &mut over, if !timed_out => {
                     timed_out = true;
                     terminal.say("the time is over: ending the command");
@@ -125,6 +128,11 @@ impl Running {
         let code = status.code().or_else(|| status.signal().map(|it| 128 + it));
         let code = code.and_then(|code| u8::try_from(code).ok());
         Ok(code.map_or(ExitStatus::Bug, ExitStatus::Command))
+    }
+
+    /// Asks the command to end.
+    pub(super) fn terminate(&self) {
+        self.signal(Signal::TERM);
     }
 
     /// Sends the command a signal that convoy got.

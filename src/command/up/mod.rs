@@ -191,6 +191,10 @@ impl Offer<'_> {
         }
         self.runtimes.block_on(async {
             let command = Running::start(&settings.command, env.variables())?;
+            if requested.is_cancelled() {
+                // The signal came before it could be passed on.
+                command.terminate();
+            }
             tokio::select! {
                 ended = Box::pin(command.finish(over, &self.interrupt, self.terminal)) => ended,
                 () = watching => unreachable!("the watch never ends"),
