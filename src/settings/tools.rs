@@ -34,6 +34,8 @@ pub struct UpSettings {
     pub timeout: Option<Duration>,
     /// Whether they end with the process that started convoy.
     pub exit_with_parent: bool,
+    /// Name of the replica set whose only member the store is; `None` is a standalone server.
+    pub replica_set: Option<String>,
 }
 
 /// Files that tell other programs of the servers.

@@ -8,13 +8,14 @@ use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
 use crate::dataset::SchemaForm;
 use crate::settings::{
-    Access, CleanSettings, Format, GenerateSettings, InspectSettings, MergeSettings, Published,
-    SchemaSettings, ShowSettings, UpSettings,
+    Access, CleanSettings, Format, GenerateSettings, InspectSettings, MergeSettings, PageSettings,
+    Published, SchemaSettings, ShowSettings, UpSettings,
 };
 
 pub(super) fn report(args: ReportCommandArgs, origins: &Origins) -> Result<Command, Error> {
     Ok(match args {
         ReportCommandArgs::Merge(args) => Command::MergeReports(Box::new(merge(*args, origins)?)),
+        ReportCommandArgs::Html { runs } => Command::WritePages(PageSettings { runs }),
         ReportCommandArgs::Show { report } => Command::ShowReport(ShowSettings { report }),
     })
 }
@@ -61,6 +62,7 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
         command: args.command,
         timeout: args.output.timeout,
         exit_with_parent: args.output.exit_with_parent,
+        replica_set: args.replica_set,
     })))
 }
 

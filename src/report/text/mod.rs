@@ -110,7 +110,7 @@ fn pacing(report: &Report) -> Vec<String> {
 }
 
 /// Returns the results that a reader looks for first.
-fn results(report: &Report) -> Vec<String> {
+pub(super) fn results(report: &Report) -> Vec<String> {
     let summary = &report.summary;
     if processes::publishes(report) {
         let acked = quantity::count(report.counters.acked);
@@ -174,11 +174,7 @@ fn verdict(report: &Report, page: &Page) -> String {
         let line = format!("verdict: {none}, because the run failed before its audit");
         return page.paragraph(&line, 2);
     }
-    // Earlier versions wrote a verdict of zeros.
-    let emitted = report.counters.emitted;
-    let ended = |verdict: &&Verdict| verdict.emitted > 0 && verdict.emitted >= emitted;
-    let interrupted = report.status == Status::Interrupted;
-    let Some(verdict) = audited.filter(|verdict| !interrupted || ended(verdict)) else {
+    let Some(verdict) = audited.filter(|verdict| ended(report, verdict)) else {
         return unaudited_counts(report, page);
     };
     let (ink, word) = verdict_word(report, verdict);
@@ -225,6 +221,42 @@ fn bad_rows(report: &Report, page: &Page) -> String {
         text.push_str(&page.paragraph(&line, 4));
     }
     text
+}
+
+/// Returns the verdict in one sentence.
+pub(super) fn verdict_sentence(report: &Report) -> (Ink, String) {
+    let audited = report.verdict.as_ref();
+    let without = |why: &str| (Ink::Caution, format!("No verdict: {why}"));
+    if report.topology.broker == BackendKind::None {
+        return without("only the pacer ran, and nothing was sent");
+    }
+    if !report.has_verdict() {
+        return without(
+            "this process saw only a part of the run; `convoy report merge` audits all",
+        );
+    }
+    if report.status == Status::Invalid && audited.is_none_or(Verdict::clean) {
+        return (
+            Ink::Bad,
+            "No verdict: the run failed before its audit".to_owned(),
+        );
+    }
+    let Some(verdict) = audited.filter(|verdict| ended(report, verdict)) else {
+        return without("the run was interrupted before its audit ended");
+    };
+    let (ink, word) = verdict_word(report, verdict);
+    let counts = verdict_counts(verdict).into_iter();
+    let counts: Vec<String> = counts
+        .filter(|(name, value)| ["emitted", "stored"].contains(name) || *value > 0)
+        .map(|(name, value)| format!("{name} {}", quantity::count(value)))
+        .collect();
+    (ink, format!("Verdict: {word} ({})", counts.join(", ")))
+}
+
+/// Returns whether the audit ended. Earlier versions wrote a verdict of zeros if it did not.
+fn ended(report: &Report, verdict: &Verdict) -> bool {
+    let all = verdict.emitted > 0 && verdict.emitted >= report.counters.emitted;
+    all || report.status != Status::Interrupted
 }
 
 /// Returns what is known of a run whose audit did not end.
