@@ -89,7 +89,7 @@ pub(super) enum CommandArgs {
     /// Run broker, Schema Registry and store for another program: until Ctrl-C, or around COMMAND.
     #[command(max_term_width = 100)]
     #[command(after_help = up::EXAMPLES, after_long_help = up::LONG_EXAMPLES)]
-    Up(UpArgs),
+    Up(Box<UpArgs>),
     /// Emit a fleet, or a part of it, into an existing broker.
     #[command(max_term_width = 100)]
     #[command(after_help = produce::EXAMPLES, after_long_help = produce::LONG_EXAMPLES)]
