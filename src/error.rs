@@ -19,6 +19,8 @@ pub enum ExitStatus {
     Bug,
     /// Interrupted by the user.
     Interrupted,
+    /// Exit code of the command that convoy ran.
+    Command(u8),
 }
 
 impl ExitStatus {
@@ -31,6 +33,7 @@ impl ExitStatus {
             Self::Environment => 3,
             Self::Bug => 4,
             Self::Interrupted => 130,
+            Self::Command(code) => code,
         }
     }
 
@@ -108,6 +111,26 @@ pub enum Error {
     /// A run of this name was emitted before, and its documents have its name.
     #[error("run `{run_id}` already exists: `{}`", path.display())]
     RunTaken { run_id: String, path: PathBuf },
+    /// The command of `convoy up` cannot be started.
+    #[error("cannot run `{command}`")]
+    StartCommand {
+        command: String,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file of another program would be overwritten.
+    #[error("`{}` exists, and convoy did not write it", path.display())]
+    Occupied { path: PathBuf },
+    /// Documents of a file cannot be stored.
+    #[error("cannot load `{}`: {reason}", path.display())]
+    Load { path: PathBuf, reason: String },
+    /// A topic of the data directory has another number of partitions than requested.
+    #[error("topic `{topic}` exists with {found} partitions, not {wanted}")]
+    TopicExists {
+        topic: String,
+        found: u32,
+        wanted: u32,
+    },
     #[error("failed to start threads")]
     Runtime(#[source] std::io::Error),
     #[error("{0}")]
@@ -173,6 +196,19 @@ impl Error {
             Self::NothingToAudit => {
                 Some("add the reports of `convoy produce`, or remove `--store`".to_owned())
             }
+            Self::StartCommand { .. } => {
+                Some("check the name of the command after `--`, and `PATH`".to_owned())
+            }
+            Self::Occupied { .. } => {
+                Some("pass the name of another file, or overwrite this one with `--force`".to_owned())
+            }
+            Self::Load { .. } => Some(
+                "pass a file with a JSON array of objects, or with one object per line: `--load FILE:DATABASE.COLLECTION`"
+                    .to_owned(),
+            ),
+            Self::TopicExists { topic, found, .. } => Some(format!(
+                "pass `--topic {topic}:{found}`, or another `--data-dir`"
+            )),
             Self::OpenFiles { .. } => Some(
                 "raise the limit with `ulimit -n 1024`, or in the settings of the service or the container"
                     .to_owned(),
@@ -201,12 +237,21 @@ impl Error {
 
     /// Returns the exit status of a process that fails with this error.
     pub fn exit_status(&self) -> ExitStatus {
+        /// Exit codes of shells for a command that does not exist, and for one that cannot be run.
+        const NOT_FOUND: u8 = 127;
+        const NOT_EXECUTABLE: u8 = 126;
         match self {
+            Self::StartCommand { source, .. } => ExitStatus::Command(match source.kind() {
+                ErrorKind::NotFound => NOT_FOUND,
+                _ => NOT_EXECUTABLE,
+            }),
             Self::OneTopic { .. }
             | Self::RunTaken { .. }
             | Self::FaultOutOfReach { .. }
             | Self::Merge(_)
             | Self::NothingToAudit
+            | Self::Occupied { .. }
+            | Self::TopicExists { .. }
             | Self::NothingToMerge => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Pipeline(error) if error.is_loss() => ExitStatus::Failed,
@@ -232,6 +277,7 @@ impl Error {
             | Self::Data(_)
             | Self::WriteFile { .. }
             | Self::OpenFiles { .. }
+            | Self::Load { .. }
             | Self::Stdout(_) => ExitStatus::Environment,
         }
     }

@@ -29,7 +29,7 @@
 //!        load ─▶ string_enum
 //!      broker ─▶ cause, containers, record, string_enum
 //!      record ─▶ dataset
-//!     dataset ─▶ string_enum, suggest
+//!     dataset ─▶ string_enum, suggest, text
 //!  containers ─▶ measure, platform
 //!    terminal ─▶ cause, measure, text
 //! ```

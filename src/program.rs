@@ -10,7 +10,7 @@ use crate::error::{Error, ExitStatus};
 use crate::host::{backend, interrupt, open_files};
 use crate::settings::Invocation;
 use crate::terminal::{Colors, ProgressMode, Terminal};
-use crate::text::Page;
+use crate::text::{Ink, Page};
 
 /// Runs convoy with the arguments and the environment of the process.
 pub fn main() -> ExitCode {
@@ -22,13 +22,16 @@ pub fn main() -> ExitCode {
 fn convoy() -> ExitStatus {
     // The provider of HTTP clients; only a second call could fail.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    let plain = Terminal::new(ProgressMode::Never, Colors::Never);
     let environment = Environment::new(std::env::vars_os(), Path::new("."));
     let colors = environment.colors();
     let terminal = |progress| Terminal::new(progress, colors);
     let (request, notes) = cli::parse(std::env::args_os(), environment);
     match request {
-        Ok(Request::Show(text)) => show(&text, &plain),
+        Ok(Request::Show(text)) => show(&text, &terminal(ProgressMode::Never)),
+        Ok(Request::Help(text)) => {
+            let terminal = terminal(ProgressMode::Never);
+            show(&help(&text, &terminal.page()), &terminal)
+        }
         Ok(Request::Run {
             command,
             invocation,
@@ -84,20 +87,26 @@ fn say(notes: &[String], terminal: &Terminal) {
 }
 
 fn show(text: &str, terminal: &Terminal) -> ExitStatus {
-    let text = with_wrapped_usage(text, &terminal.page());
     match terminal.data(|stdout| stdout.write_all(text.as_bytes())) {
         Ok(()) => ExitStatus::Success,
         Err(_closed) => ExitStatus::Environment,
     }
 }
 
-/// Wraps the line that clap does not wrap.
-fn with_wrapped_usage(text: &str, page: &Page) -> String {
+/// Wraps the line that clap does not wrap, and colors the headings.
+fn help(text: &str, page: &Page) -> String {
+    const USAGE: &str = "Usage:";
     let lines = text.split_inclusive('\n').map(|line| {
-        if line.starts_with("Usage: ") {
-            page.paragraph(line, "Usage: ".len())
-        } else {
-            line.to_owned()
+        if line.starts_with(USAGE) {
+            let usage = page.paragraph(line, USAGE.len() + 1);
+            return usage.replacen(USAGE, &page.paint(Ink::Strong, USAGE), 1);
+        }
+        match line.trim_end().strip_suffix(':') {
+            Some(heading) if !heading.is_empty() && !heading.starts_with(' ') => {
+                let heading = line.trim_end();
+                line.replacen(heading, &page.paint(Ink::Strong, heading), 1)
+            }
+            _ => line.to_owned(),
         }
     });
     lines.collect()
@@ -139,6 +148,17 @@ fn failed_thread(panic: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headings_of_help_are_colored() {
+        let text = "Runs.\n\nUsage: convoy up\n\nOptions:\n  --a  Any of:\n";
+        assert_eq!(help(text, &Page::default()), text);
+        let colored = help(text, &Page::new(Some(80), true));
+        let strong = |text: &str| Page::new(None, true).paint(Ink::Strong, text);
+        let (usage, options) = (strong("Usage:"), strong("Options:"));
+        let expected = format!("Runs.\n\n{usage} convoy up\n\n{options}\n  --a  Any of:\n");
+        assert_eq!(colored, expected);
+    }
 
     #[test]
     fn panic_of_a_thread_that_cannot_be_started_is_told_from_a_bug() {

@@ -56,8 +56,10 @@ pub enum Request {
         progress: ProgressMode,
         verbosity: Verbosity,
     },
-    /// Print a text on stdout: help, version, a completion script or a manual page.
+    /// Print a completion script or a manual page on stdout.
     Show(String),
+    /// Print help or the version on stdout.
+    Help(String),
 }
 
 /// Parses a command line, program name first, and returns notes about the environment, which may
@@ -75,7 +77,7 @@ pub fn parse(
 fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Request, Error> {
     let (args, origins) = match sources::parse(arguments, environment) {
         Ok(parsed) => parsed,
-        Err(Stop::Help) => return Ok(Request::Show(help::requested(arguments))),
+        Err(Stop::Help) => return Ok(Request::Help(help::requested(arguments))),
         Err(Stop::Error(error)) => return Err(error),
     };
     let (command, progress) = match resolve::command(args.command, &origins, environment)? {

@@ -8,7 +8,7 @@ use crate::dataset::TextEncoding;
 use crate::faults::Spec;
 use crate::load::Rate;
 use crate::record::{MAX_RUN_ID, is_run_id};
-use crate::settings::Encoding;
+use crate::settings::{Encoding, LoadFile, NewTopic};
 
 /// Longest duration of an option. Its nanoseconds fit 64 bits many times.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -152,6 +152,34 @@ pub(super) fn topic(text: &str) -> Result<String, String> {
 /// Parses the name of a topic in a list, which may have a space after its comma.
 pub(super) fn listed_topic(text: &str) -> Result<String, String> {
     topic(text.trim())
+}
+
+/// Parses `NAME` or `NAME:PARTITIONS`.
+pub(super) fn new_topic(text: &str) -> Result<NewTopic, String> {
+    let text = text.trim();
+    let (name, partitions) = match text.split_once(':') {
+        Some((name, partitions)) => (name, count(partitions)?),
+        None => (text, 1),
+    };
+    Ok(NewTopic {
+        name: topic(name)?,
+        partitions,
+    })
+}
+
+/// Parses `FILE:DATABASE.COLLECTION`.
+pub(super) fn load_file(text: &str) -> Result<LoadFile, String> {
+    let expected = || "expected FILE:DATABASE.COLLECTION".to_owned();
+    let (path, target) = text.trim().rsplit_once(':').ok_or_else(expected)?;
+    let (name, into) = target.split_once('.').ok_or_else(expected)?;
+    if path.is_empty() {
+        return Err(expected());
+    }
+    Ok(LoadFile {
+        path: path.into(),
+        database: database(name)?,
+        collection: collection(into)?,
+    })
 }
 
 /// Checks a fault plan, or a part of one. The parts are parsed together later.

@@ -52,8 +52,8 @@ pub fn run(
     let log = directory.latency_log(clock.unix_ms(started))?;
     let interrupt = interrupt::listen_in_run(&context, &directory, terminal, notice)?;
     let display = Arc::new(Display::new(terminal, phases(settings), clock, log).showing_lag());
-    display.phase(Phase::Preparing);
     say_servers(settings, terminal);
+    display.phase(Phase::Preparing);
     let registry = settings.registry.as_ref();
     let consumer = ConsumerSettings {
         storage: Arc::new(storage(settings)),

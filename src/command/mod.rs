@@ -37,7 +37,7 @@ pub enum Command {
     /// `convoy report html`.
     WritePages(PageSettings),
     /// `convoy up`.
-    Up(UpSettings),
+    Up(Box<UpSettings>),
     /// `convoy dataset inspect`.
     InspectDataset(Box<InspectSettings>),
     /// `convoy dataset schema`.

@@ -57,11 +57,11 @@ pub fn run(
     let expected = ExpectedPhases::new(load.warmup, load.bound);
     let display = Display::new(terminal, expected, clock, log).counting_acknowledged();
     let display = Arc::new(display);
-    display.phase(Phase::Preparing);
     terminal.say(external_broker_line(
         &settings.broker,
         &settings.origins.broker,
     ));
+    display.phase(Phase::Preparing);
     let broker = external::external_endpoint(&settings.broker)?;
     let registry = match (settings.producer.encoding, &settings.registry) {
         (Encoding::Confluent, Some(registry)) => Some(external::registry_client(registry)?),

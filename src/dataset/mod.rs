@@ -21,9 +21,9 @@ mod columns;
 mod decode;
 mod defect;
 mod error;
-mod evidence;
 #[cfg(test)]
 mod example;
+mod first_rows;
 mod generate;
 mod header;
 mod json_schema;
@@ -47,7 +47,7 @@ mod window;
 pub use assumptions::{Assumed, Assumptions, BadRow, Basis, Compression, FileAssumptions, Skipped};
 pub use columns::{
     CellAt, CellSyntax, ColumnFindings, DecimalPoint, Extent, Findings, MISSING_LABEL, Markers,
-    Note, Renamed, parse_date, write_date,
+    Note, Renamed, parse_date, significant_digits, write_date,
 };
 pub use defect::{Defect, Place};
 pub use error::{Binary, Error, Position};

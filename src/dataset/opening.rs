@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::dataset::assumptions::{Assumed, Basis};
 use crate::dataset::error::{Error, Position};
-use crate::dataset::evidence::{Delimiters, Sample, find_delimiter, looks_missing};
+use crate::dataset::first_rows::{Delimiters, Sample, find_delimiter, looks_missing};
 use crate::dataset::header::{comment_mark, locate, separator_line};
 use crate::dataset::lines::{Dialect, RecordEnd};
 use crate::dataset::options::{Delimiter, ReadOptions};

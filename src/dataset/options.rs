@@ -4,12 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use encoding_rs::Encoding;
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::string_enum::string_enum;
 
 /// How to read the files of a dataset. Unset options follow the evidence in each file.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ReadOptions {
     /// Byte between two fields.
     pub delimiter: Option<Delimiter>,
@@ -123,6 +125,13 @@ impl Serialize for Delimiter {
     }
 }
 
+impl<'de> Deserialize<'de> for Delimiter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
 /// Encoding of the text of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextEncoding(pub(super) &'static Encoding);
@@ -165,8 +174,15 @@ impl Serialize for TextEncoding {
     }
 }
 
+impl<'de> Deserialize<'de> for TextEncoding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
 /// Texts that mean that a value is missing: a list separated by commas.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NullValues(pub Vec<String>);
 
@@ -179,7 +195,7 @@ impl FromStr for NullValues {
 }
 
 /// New name of a column.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rename {
     /// Name in the header, or the name that convoy would give the field.
     pub from: String,
@@ -188,7 +204,7 @@ pub struct Rename {
 }
 
 /// New names of columns: a list of `OLD=NEW`, separated by commas.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Renames(pub Vec<Rename>);
 
@@ -247,6 +263,30 @@ mod tests {
             assert_eq!(encoding.to_string(), name);
         }
         assert!("confluent".parse::<TextEncoding>().is_err());
+    }
+
+    #[test]
+    fn options_are_read_back_from_a_report() {
+        let options = ReadOptions {
+            delimiter: Delimiter::new(b'\t'),
+            encoding: "latin1".parse().ok(),
+            no_header: Some(true),
+            comment: Some("#".to_owned()),
+            skip_rows: 3,
+            skip_repeated_headers: Some(false),
+            skip_units_row: Some(true),
+            on_bad_row: OnBadRow::DeadLetter,
+            null_values: ",na".parse().ok(),
+            decimal_comma: true,
+            rename: vec!["a.b=c,_id=id".parse().expect("it is a list")],
+            label: Some("class".to_owned()),
+        };
+        for options in [options, ReadOptions::default()] {
+            let mut written = serde_json::to_value(&options).expect("they are JSON");
+            written["vehicles"] = 50.into();
+            let read: ReadOptions = serde_json::from_value(written).expect("they are options");
+            assert_eq!(read, options);
+        }
     }
 
     #[test]

@@ -60,13 +60,8 @@ impl Requested {
     }
 }
 
-/// Decides the kinds, removes containers of killed runs, and pulls missing images.
-pub async fn settle(
-    settings: &SimulateSettings,
-    docker_env: &DockerEnv,
-    progress: Progress<'_>,
-) -> Result<Backends, Error> {
-    let backends = decide(settings, docker_env).await?;
+/// Removes containers of killed runs, and pulls missing images.
+pub async fn settle(backends: &Backends, progress: Progress<'_>) -> Result<(), Error> {
     if let Some(engine) = &backends.engine {
         if let Err(error) = sweep::sweep_own_containers(engine).await {
             tracing::warn!(%error, "failed to remove containers of killed runs");
@@ -75,7 +70,7 @@ pub async fn settle(
             pull(engine, image, progress).await?;
         }
     }
-    Ok(backends)
+    Ok(())
 }
 
 /// Decides the kinds, and changes nothing on this machine.

@@ -7,9 +7,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::error::{Error, ExitStatus};
 use crate::host::scratch;
@@ -24,6 +26,9 @@ const REMOVAL_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Whether containers of this process may be running.
 static CONTAINERS: AtomicBool = AtomicBool::new(false);
+
+/// Process of the command that this process runs, negative if it leads a process group; 0 if none.
+static COMMAND: AtomicI32 = AtomicI32::new(0);
 
 /// What an interruption ends.
 #[derive(Debug, Clone)]
@@ -62,11 +67,11 @@ pub fn listen(
         }
     };
     let listening = async move {
-        interruptions.next().await;
+        let _any = interruptions.next().await;
         steps.requested.cancel();
         terminal.say(notice());
         let reason = tokio::select! {
-            () = interruptions.next() => "interrupted twice".to_owned(),
+            _any = interruptions.next() => "interrupted twice".to_owned(),
             () = count_down(&steps, what.timeout) => {
                 format!("did not end within the interrupt timeout of {:?}", what.timeout)
             }
@@ -99,6 +104,31 @@ pub fn listen_in_run(
 /// Says that containers of this process may be running, which an abort leaves.
 pub fn containers_may_run() {
     CONTAINERS.store(true, Ordering::Relaxed);
+}
+
+/// Says that a command runs, which an abort kills, with its process group if it leads one.
+pub fn command_runs(pid: Pid, leads: bool) {
+    let pid = pid.as_raw_pid();
+    COMMAND.store(if leads { -pid } else { pid }, Ordering::Relaxed);
+}
+
+/// Says that the command has ended.
+pub fn command_ended() {
+    COMMAND.store(0, Ordering::Relaxed);
+}
+
+/// Kills the command, if one runs.
+fn kill_command() {
+    let command = COMMAND.load(Ordering::Relaxed);
+    let Some(pid) = Pid::from_raw(command.abs()) else {
+        return;
+    };
+    // It may have ended by itself.
+    let _killed = if command < 0 {
+        kill_process_group(pid, Signal::KILL)
+    } else {
+        kill_process(pid, Signal::KILL)
+    };
 }
 
 async fn count_down(steps: &Interrupt, timeout: Duration) {
@@ -140,6 +170,8 @@ fn abort(terminal: &Terminal, reason: &str, report: Option<&Path>) {
         text.push_str("; remove it with `convoy clean`");
     }
     terminal.failure(&text);
+    // Last: its end would end this process in order.
+    kill_command();
     end_process(ExitStatus::Interrupted);
 }
 

@@ -20,7 +20,7 @@ use crate::host::fail_points::FailPoints;
 use crate::host::interrupt;
 use crate::host::proxies;
 use crate::host::roles::Runtimes;
-use crate::host::servers::{Addresses, Servers, external_broker_line, external_store_line};
+use crate::host::servers::{Addresses, Servers, decided_lines};
 use crate::host::store::Store;
 use crate::pipeline::Endpoints;
 use crate::registry::{self, Client};
@@ -60,23 +60,32 @@ struct Provision<'a> {
 }
 
 impl Launch<'_> {
+    /// Decides which servers the run uses, and prints that.
+    pub(crate) async fn decide(&self, interrupted: &CancellationToken) -> Result<Backends, Error> {
+        let deciding = backend::decide(self.settings, self.docker_env);
+        let decided = interrupted.run_until_cancelled(Box::pin(deciding)).await;
+        let backends = decided.ok_or(Error::Interrupted)??;
+        let origins = self.origins(&backends);
+        for line in decided_lines(self.settings, &backends, &origins) {
+            (self.announce)(&line);
+        }
+        Ok(backends)
+    }
+
     /// Starts the servers concurrently. An interruption cancels the start.
-    pub(crate) async fn start(&self, interrupted: &CancellationToken) -> Result<Servers, Error> {
-        let settling = backend::settle(self.settings, self.docker_env, self.progress);
+    pub(crate) async fn start(
+        &self,
+        backends: Backends,
+        interrupted: &CancellationToken,
+    ) -> Result<Servers, Error> {
+        let settling = backend::settle(&backends, self.progress);
         let settled = interrupted.run_until_cancelled(Box::pin(settling)).await;
-        let backends = settled.ok_or(Error::Interrupted)??;
+        settled.ok_or(Error::Interrupted)??;
         if [backends.broker, backends.store].contains(&BackendKind::Container) {
             interrupt::containers_may_run();
         }
         if let Some(fail_points) = &self.fail_points {
             fail_points.check_reach(backends.broker, backends.store)?;
-        }
-        let origins = self.origins(&backends);
-        if let BrokerChoice::External(broker) = &self.settings.broker {
-            (self.announce)(&external_broker_line(broker, &origins.broker));
-        }
-        if let StoreChoice::External(uri) = &self.settings.store {
-            (self.announce)(&external_store_line(uri, &origins.store));
         }
         let embedded = [backends.broker, backends.store].contains(&BackendKind::Embedded);
         let data = embedded

@@ -18,7 +18,7 @@ use crate::host::store::Store;
 use crate::pipeline::{Endpoints, TerminatedServers};
 use crate::proxy::Proxy;
 use crate::report::{BackendKind, Durability};
-use crate::settings::ExternalBroker;
+use crate::settings::{BrokerChoice, ExternalBroker, ServerOrigins, SimulateSettings, StoreChoice};
 use crate::terminal::Terminal;
 
 /// Pause between two checks of the containers while requests fail.
@@ -41,15 +41,33 @@ impl Addresses {
     /// Prints the addresses of servers that convoy started; those of others are known earlier.
     pub(super) fn announce(&self, backends: &Backends, announce: Progress<'_>) {
         let servers = [
-            ("broker", backends.broker, &self.broker, &self.broker_origin),
-            ("store", backends.store, &self.store, &self.store_origin),
+            ("broker", backends.broker, &self.broker),
+            ("store", backends.store, &self.store),
         ];
-        for (server, kind, address, origin) in servers {
+        for (server, kind, address) in servers {
             if kind != BackendKind::External {
-                announce(&server_line(server, &format!("{kind} {address}"), origin));
+                announce(&format!("{server}: listening at {address}"));
             }
         }
     }
+}
+
+/// Names the broker and the store of a run before they start: by address if it is known, and by what
+/// chose them.
+pub(super) fn decided_lines(
+    settings: &SimulateSettings,
+    backends: &Backends,
+    origins: &ServerOrigins,
+) -> [String; 2] {
+    let broker = match &settings.broker {
+        BrokerChoice::External(broker) => external_broker_line(broker, &origins.broker),
+        _ => server_line("broker", &backends.broker.to_string(), &origins.broker),
+    };
+    let store = match &settings.store {
+        StoreChoice::External(uri) => external_store_line(uri, &origins.store),
+        _ => server_line("store", &backends.store.to_string(), &origins.store),
+    };
+    [broker, store]
 }
 
 /// Names a server by address, and the option or variable that chose it.

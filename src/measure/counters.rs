@@ -60,6 +60,8 @@ counters! {
     fetches_failed,
     /// Records stored that convoy did not write: topic, partition and offset identify them.
     without_envelope,
+    /// Records without a value, Kafka's deletions, that a group passed over.
+    tombstones,
     /// Records that name a schema, unchecked because no registry was given.
     schema_unchecked,
     /// Records whose latency starts at the wall clock of another machine or boot.

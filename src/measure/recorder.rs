@@ -80,21 +80,15 @@ impl Recording {
     }
 
     /// Returns the time from the first intended instant to the last durable write, in nanoseconds;
-    /// 0 if nothing was stored.
-    pub fn duration_ns(&self) -> u64 {
-        match (self.first_intended, self.last_stored) {
-            (Some(first), Some(last)) => last.saturating_sub(first),
-            _ => 0,
-        }
+    /// `None` if nothing was stored.
+    pub fn duration_ns(&self) -> Option<u64> {
+        Some(self.last_stored?.saturating_sub(self.first_intended?))
     }
 
-    /// Returns the time from the first fetch to the last durable write, in nanoseconds; 0 if nothing
-    /// was stored.
-    pub fn consuming_ns(&self) -> u64 {
-        match (self.first_fetched, self.last_stored) {
-            (Some(first), Some(last)) => last.saturating_sub(first),
-            _ => 0,
-        }
+    /// Returns the time from the first fetch to the last durable write, in nanoseconds; `None` if
+    /// nothing was stored.
+    pub fn consuming_ns(&self) -> Option<u64> {
+        Some(self.last_stored?.saturating_sub(self.first_fetched?))
     }
 
     /// Counts one measured record as stored. Instants are nanoseconds of the run's clock.

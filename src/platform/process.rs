@@ -1,14 +1,30 @@
 //! Identity of processes, boots and machines.
 
 use std::fs;
+use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, getppid, test_kill_process};
 
 use crate::platform::linux_file::linux_file;
 
 /// Index of the start time among the fields of `/proc/<pid>/stat` after the command's name.
 const START_FIELD: usize = 19;
+
+/// Interval between two looks at the parent.
+const PARENT_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Returns the process that started this one; another one if it has ended.
+pub fn parent() -> Option<Pid> {
+    getppid()
+}
+
+/// Waits until a process that was the parent has ended.
+pub async fn parent_ended(parent: Option<Pid>) {
+    while getppid() == parent {
+        tokio::time::sleep(PARENT_INTERVAL).await;
+    }
+}
 
 /// Returns whether a process has this id.
 pub fn is_running(pid: i32) -> bool {

@@ -31,7 +31,7 @@ impl Interruptions {
     }
 
     /// Waits for the next signal.
-    pub async fn next(&mut self) {
+    pub async fn next(&mut self) -> Number {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => hangup.recv().await,
@@ -39,9 +39,9 @@ impl Interruptions {
             }
         };
         tokio::select! {
-            _interrupted = self.interrupt.recv() => {}
-            _terminated = self.terminate.recv() => {}
-            _hung_up = hangup => {}
+            _interrupted = self.interrupt.recv() => Number::INT,
+            _terminated = self.terminate.recv() => Number::TERM,
+            _hung_up = hangup => Number::HUP,
         }
     }
 }

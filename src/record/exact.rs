@@ -10,12 +10,13 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use bson::Bson;
+use bson::{Bson, RawDocumentBuf};
 use convoy_mongodb_server::bson::{Decimal128, Doc, Value, Writer};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Error;
 use serde_json::value::RawValue;
 
+use crate::dataset::{parse_date, significant_digits};
 use crate::record::names::{stored_name, written_name};
 
 /// Maximum depth of a value. MongoDB rejects documents with more than 100 levels.
@@ -35,12 +36,30 @@ const SHORTEST: usize = 19;
 pub(super) struct ExactDecoder {
     /// Whether objects such as `{"$date": …}` become the value that they stand for.
     pub extended: bool,
+    /// Whether texts in the form of convoy's dates are dates.
+    pub own: bool,
     /// Numbers that became text.
     pub as_text: usize,
 }
 
 /// Fields of an object in order. Names may repeat.
 struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+/// Converts a JSON object to a document with the same names and with exact numbers; extended JSON
+/// becomes the values that it stands for.
+pub fn exact_document(json: &[u8]) -> Result<RawDocumentBuf, String> {
+    let mut decoder = ExactDecoder {
+        extended: true,
+        ..ExactDecoder::default()
+    };
+    let mut bytes = Vec::with_capacity(json.len());
+    let mut writer = Writer::new(&mut bytes);
+    serde_json::from_slice(json)
+        .and_then(|Entries(fields)| decoder.fields(fields, 0, &mut writer, str::to_owned))
+        .map_err(|error| error.to_string())?;
+    writer.finish();
+    RawDocumentBuf::from_bytes(bytes).map_err(|error| error.to_string())
+}
 
 impl ExactDecoder {
     /// Appends the payload's fields.
@@ -78,7 +97,14 @@ impl ExactDecoder {
             Some(b'{') => return self.object(key, json, depth, writer),
             Some(b'[') => return self.array(key, json, depth, writer),
             Some(b'-' | b'0'..=b'9') => self.number(key, json, writer),
-            Some(b'"') => writer.string(key, &serde_json::from_str::<String>(json)?),
+            Some(b'"') => {
+                let text: String = serde_json::from_str(json)?;
+                let own = self.own && depth == 0;
+                match own.then(|| parse_date(&text)).flatten() {
+                    Some(unix_ms) => writer.date_time(key, unix_ms),
+                    None => writer.string(key, &text),
+                }
+            }
             Some(b't') => writer.bool(key, true),
             Some(b'f') => writer.bool(key, false),
             _ => writer.null(key),
@@ -135,7 +161,7 @@ impl ExactDecoder {
 /// Returns the value of a JSON number; `None` if only text keeps it.
 fn exact(text: &str) -> Option<Value<'static>> {
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-    let digits = significant(mantissa);
+    let digits = digits_to_keep(mantissa);
     if mantissa.len() == text.len() && !text.contains('.') && text != "-0" {
         if let Ok(number) = text.parse::<i64>() {
             let small = i32::try_from(number).map(Value::Int32);
@@ -152,16 +178,14 @@ fn exact(text: &str) -> Option<Value<'static>> {
     Some(Value::Decimal128(Decimal128::from_bytes(number.bytes())))
 }
 
-/// Returns the number of digits from the first to the last that is not zero; of an integer, to its
-/// last digit.
-fn significant(mantissa: &str) -> usize {
-    let mantissa = mantissa.trim_start_matches(['-', '0', '.']);
-    let mantissa = if mantissa.contains('.') {
-        mantissa.trim_end_matches('0')
+/// Returns the digits that a type must keep: the significant ones, and of an integer also the zeros
+/// at its end.
+fn digits_to_keep(mantissa: &str) -> usize {
+    if mantissa.contains('.') {
+        significant_digits(mantissa)
     } else {
-        mantissa
-    };
-    mantissa.bytes().filter(u8::is_ascii_digit).count()
+        mantissa.trim_start_matches(['-', '0']).len()
+    }
 }
 
 /// Returns whether a payload may have a number that needs [`ExactDecoder`].
@@ -251,12 +275,12 @@ mod tests {
         let mut writer = Writer::new(&mut bytes);
         let mut decoder = ExactDecoder {
             extended,
-            as_text: 0,
+            ..ExactDecoder::default()
         };
         let decoded = decoder.decode(payload.as_bytes(), &mut writer);
         decoded.map_err(|error| error.to_string())?;
         writer.finish();
-        let raw = bson::RawDocumentBuf::from_bytes(bytes).unwrap();
+        let raw = RawDocumentBuf::from_bytes(bytes).unwrap();
         Ok((bson::Document::try_from(raw).unwrap(), decoder.as_text))
     }
 

@@ -19,6 +19,7 @@ pub use document::{
     write_document_with,
 };
 pub use envelope::{Emission, Envelope, EnvelopeError, MAX_RUN_ID, is_run_id};
+pub use exact::exact_document;
 pub use headers::{Header, Headers};
 pub use identity::{DocumentId, RunKey};
 pub use names::RESERVED_FIELDS;

@@ -1,7 +1,8 @@
 //! Decodes a payload into BSON fields with the types of its JSON values, without a schema.
 //!
 //! Payloads that convoy emits give the same fields as with their schema: integers have no decimal
-//! point, decimals always have a point or an exponent.
+//! point, decimals always have a point or an exponent, dates have the form of `2024-05-01T10:00:00.000Z`. Dates
+//! are recognised in payloads that convoy emitted only; the text of other producers stays text.
 //!
 //! No field is refused because of its name: dots, `$` and empty names are kept, `_id` and `_convoy`
 //! are renamed as `names` says, and a zero byte becomes `␀` (U+2400).
@@ -12,6 +13,7 @@ use std::fmt;
 use convoy_mongodb_server::bson::Writer;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
+use crate::dataset::parse_date;
 use crate::record::exact::{ExactDecoder, deeper, has_long_number};
 use crate::record::names::{stored_name, written_name};
 use crate::record::syntax::explain_syntax;
@@ -30,6 +32,9 @@ pub struct UntypedDecoder {
     /// and then no name can be repeated.
     names: Names,
     extended: bool,
+    /// Whether the payload is one that convoy emitted, so that texts in the form of its dates are
+    /// dates.
+    own: bool,
     as_text: usize,
 }
 
@@ -55,10 +60,31 @@ impl UntypedDecoder {
     /// Fails if the payload is not a JSON object, has a repeated field, or is nested too deep; discard
     /// the writer's bytes then.
     pub fn decode(&mut self, payload: &[u8], writer: &mut Writer<'_>) -> Result<(), DecodeError> {
+        self.own = false;
+        self.decode_either(payload, writer)
+    }
+
+    /// Appends the fields of a payload that convoy emitted, as [`Self::decode`] does. Dates in
+    /// convoy's form become dates.
+    pub fn decode_own(
+        &mut self,
+        payload: &[u8],
+        writer: &mut Writer<'_>,
+    ) -> Result<(), DecodeError> {
+        self.own = true;
+        self.decode_either(payload, writer)
+    }
+
+    fn decode_either(
+        &mut self,
+        payload: &[u8],
+        writer: &mut Writer<'_>,
+    ) -> Result<(), DecodeError> {
         let special = self.extended && payload.windows(2).any(|pair| pair == b"\"$");
         let decoded = if special || has_long_number(payload) {
             let mut exact = ExactDecoder {
                 extended: self.extended,
+                own: self.own,
                 as_text: 0,
             };
             let decoded = exact.decode(payload, writer);
@@ -78,8 +104,8 @@ impl UntypedDecoder {
         writer: &mut Writer<'_>,
     ) -> Result<(), serde_json::Error> {
         let mut json = serde_json::Deserializer::from_slice(payload);
-        let names = &mut self.names;
-        json.deserialize_map(Fields { names, writer })
+        let (names, own) = (&mut self.names, self.own);
+        json.deserialize_map(Fields { names, own, writer })
             .and_then(|()| json.end())
     }
 
@@ -126,6 +152,7 @@ impl Names {
 /// Visits the whole object.
 struct Fields<'n, 'w, 'b> {
     names: &'n mut Names,
+    own: bool,
     writer: &'w mut Writer<'b>,
 }
 
@@ -145,6 +172,7 @@ impl<'de> Visitor<'de> for Fields<'_, '_, '_> {
             map.next_value_seed(Field {
                 key: &stored_name(&self.names.listed[index_of_name]),
                 depth: 0,
+                own: self.own,
                 writer: self.writer,
             })?;
             index += 1;
@@ -188,7 +216,21 @@ impl Visitor<'_> for Name<'_> {
 struct Field<'k, 'w, 'b> {
     key: &'k str,
     depth: u32,
+    /// Whether the field is one of a row of convoy's.
+    own: bool,
     writer: &'w mut Writer<'b>,
+}
+
+impl<'k, 'w, 'b> Field<'k, 'w, 'b> {
+    /// A value within a field, which no row of convoy's has.
+    fn nested(key: &'k str, depth: u32, writer: &'w mut Writer<'b>) -> Self {
+        Self {
+            key,
+            depth,
+            own: false,
+            writer,
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Field<'_, '_, '_> {
@@ -227,7 +269,10 @@ impl<'de> Visitor<'de> for Field<'_, '_, '_> {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.writer.string(self.key, value);
+        match self.own.then(|| parse_date(value)).flatten() {
+            Some(unix_ms) => self.writer.date_time(self.key, unix_ms),
+            None => self.writer.string(self.key, value),
+        }
         Ok(())
     }
 
@@ -243,7 +288,7 @@ impl<'de> Visitor<'de> for Field<'_, '_, '_> {
             for index in 0_usize.. {
                 let key = digits.format(index);
                 if seq
-                    .next_element_seed(Field { key, depth, writer })?
+                    .next_element_seed(Field::nested(key, depth, writer))?
                     .is_none()
                 {
                     break;
@@ -260,7 +305,7 @@ impl<'de> Visitor<'de> for Field<'_, '_, '_> {
             while let Some(name) = map.next_key::<String>()? {
                 let name = written_name(&name).into_owned();
                 let key = name.as_str();
-                map.next_value_seed(Field { key, depth, writer })?;
+                map.next_value_seed(Field::nested(key, depth, writer))?;
                 if let Some(name) = seen.replace(name) {
                     let error = format!("a nested object contains field `{name}` twice");
                     return Err(A::Error::custom(error));
@@ -332,6 +377,46 @@ mod tests {
             "g": [1, []], "h": { "i": {} },
         };
         assert_eq!(document(payload), Ok(expected));
+    }
+
+    #[test]
+    fn dates_of_convoys_own_payloads_are_dates() {
+        const TEXT: &str = "2025-03-03T08:00:00.000Z";
+        let date = bson::DateTime::from_millis(1_740_988_800_000);
+        let other = [
+            "2025-03-03T08:00:00Z",
+            "2025-03-03",
+            "2025-13-03T08:00:00.000Z",
+        ];
+        // A long number takes another way through the decoder.
+        for number in ["1", "18446744073709551615"] {
+            let payload = format!(
+                r#"{{"n":{number},"at":"{TEXT}","in":["{TEXT}"],"a":"{}","b":"{}","c":"{}"}}"#,
+                other[0], other[1], other[2],
+            );
+            let own = |own: bool| {
+                let (mut bytes, mut decoder) = (Vec::new(), UntypedDecoder::default());
+                let mut writer = Writer::new(&mut bytes);
+                let decoded = if own {
+                    decoder.decode_own(payload.as_bytes(), &mut writer)
+                } else {
+                    decoder.decode(payload.as_bytes(), &mut writer)
+                };
+                decoded.unwrap();
+                writer.finish();
+                let raw = bson::RawDocumentBuf::from_bytes(bytes).unwrap();
+                bson::Document::try_from(raw).unwrap()
+            };
+            for (document, at) in [
+                (own(true), bson::Bson::from(date)),
+                (own(false), TEXT.into()),
+            ] {
+                assert_eq!(document.get("at"), Some(&at));
+                assert_eq!(document.get("in"), Some(&bson::bson!([TEXT])));
+                let others = ["a", "b", "c"].map(|name| document.get_str(name).unwrap());
+                assert_eq!(others, other);
+            }
+        }
     }
 
     #[test]

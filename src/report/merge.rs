@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::audit::Verdict;
 use crate::measure::{Counts, Histogram, Stages};
 use crate::record::HASHES_CONTENT;
 use crate::report::notice::Notice;
@@ -91,7 +90,7 @@ pub fn producers(saved: &[SavedReport]) -> Result<Vec<&Produced>, MergeError> {
         }
         let same = (produced.shards, &produced.topics) == (like.shards, &like.topics)
             && produced.schedule.same_as(&like.schedule)
-            && report.dataset.hash == others.report.dataset.hash;
+            && hash(report) == hash(&others.report);
         if !same {
             return Err(MergeError::OtherSchedule { path: path() });
         }
@@ -111,6 +110,11 @@ pub fn producers(saved: &[SavedReport]) -> Result<Vec<&Produced>, MergeError> {
         });
     }
     Ok(shards.into_values().collect())
+}
+
+/// Returns the hash of the dataset that was replayed.
+fn hash(report: &Report) -> Option<&str> {
+    report.dataset.as_ref().map(|dataset| dataset.hash.as_str())
 }
 
 /// Merges at least one report into one without a verdict.
@@ -143,7 +147,7 @@ pub fn merge(saved: &[SavedReport], command: String) -> Report {
         summary: summary(&reports, &stages),
         counters: counters(&reports),
         cpu: CpuPerRecord::default(),
-        verdict: Verdict::default(),
+        verdict: None,
         faults: None,
         findings: Vec::new(),
         thresholds: Vec::new(),
@@ -211,9 +215,13 @@ fn topology(reports: &[&Report], first: &Report, consumers: u32) -> Topology {
 fn summary(reports: &[&Report], stages: &Stages<Histogram>) -> Summary {
     let sum = |of: fn(&Summary) -> u64| reports.iter().map(|report| of(&report.summary)).sum();
     let records_stored: u64 = sum(|summary| summary.records_stored);
+    let bytes_of = |summary: &Summary| {
+        let duration = summary.duration_s?;
+        Some(summary.throughput_bytes_per_second? * duration)
+    };
     let bytes: f64 = reports
         .iter()
-        .map(|report| report.summary.throughput_bytes_per_second * report.summary.duration_s)
+        .filter_map(|report| bytes_of(&report.summary))
         .sum();
     let consumed = || reports.iter().filter_map(|report| report.consumed.as_ref());
     let first = consumed()
@@ -224,13 +232,10 @@ fn summary(reports: &[&Report], stages: &Stages<Histogram>) -> Summary {
         .max();
     let duration_s = first
         .zip(last)
-        .map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e3);
+        .map(|(first, last)| last.saturating_sub(first) as f64 / 1e3);
     let per_second = |amount: f64| {
-        if duration_s > 0.0 {
-            amount / duration_s
-        } else {
-            0.0
-        }
+        let duration = duration_s.filter(|duration| *duration > 0.0)?;
+        Some(amount / duration)
     };
     Summary {
         readings_emitted: sum(|summary| summary.readings_emitted),
@@ -313,8 +318,9 @@ mod tests {
         assert_eq!((latency.count, latency.p50_us), (3, Some(20)));
         assert!(latency.max_us >= Some(9_000));
         assert_eq!(merged.summary.records_stored, 3);
-        assert!((merged.summary.duration_s - 3.0).abs() < 1e-9);
-        assert!((merged.summary.throughput_records_per_second - 1.0).abs() < 1e-9);
+        assert!((merged.summary.duration_s.unwrap() - 3.0).abs() < 1e-9);
+        let throughput = merged.summary.throughput_records_per_second.unwrap();
+        assert!((throughput - 1.0).abs() < 1e-9);
         assert_eq!(merged.counters.stored, 2 * consumer().counters.stored);
         assert_eq!(merged.run.id, "night");
         assert!(!merged.has_verdict() && merged.passed());

@@ -48,5 +48,5 @@ pub use summary::{CpuPerRecord, Summary};
 pub use text::write as write_text;
 pub use threshold::{Threshold, ThresholdName};
 pub use topology::{BackendKind, Durability, Topology};
-pub use value::{Dataset, FORMAT_VERSION, Report, Run, Status, rfc3339};
+pub use value::{BadRow, Dataset, FORMAT_VERSION, Report, Run, Status, rfc3339};
 pub use warning::{Facts, Pace, Warning};

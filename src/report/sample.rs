@@ -22,7 +22,7 @@ pub(super) fn report() -> Report {
         status: Status::Complete,
         run: Run {
             id: "20261123-042804-7f3a".to_owned(),
-            seed: 42,
+            seed: Some(42),
             command: "convoy simulate --max-end-to-end-p99 250ms".to_owned(),
             version: "0.1.0".to_owned(),
             started_at: "2026-11-23T04:28:04.436Z".to_owned(),
@@ -34,8 +34,12 @@ pub(super) fn report() -> Report {
             store: "w: majority, j: true".to_owned(),
         },
         topology: topology(),
-        dataset: dataset(),
-        thresholds: vec![ThresholdName::MaxEndToEndP99Us.check(250_000.0, &summary, &verdict())],
+        dataset: Some(dataset()),
+        thresholds: vec![ThresholdName::MaxEndToEndP99Us.check(
+            250_000.0,
+            &summary,
+            Some(&verdict()),
+        )],
         summary,
         counters: Counts {
             emitted: 600,
@@ -54,7 +58,7 @@ pub(super) fn report() -> Report {
             broker_us: Some(2.2),
             store_us: None,
         },
-        verdict: verdict(),
+        verdict: Some(verdict()),
         faults: None,
         findings: Vec::new(),
         warnings: vec![
@@ -96,6 +100,7 @@ fn dataset() -> Dataset {
         rows: 2_000,
         columns: 171,
         bad_rows: 0,
+        first_bad_rows: Vec::new(),
         hash: "9f86d081884c7d65".to_owned(),
     }
 }
@@ -133,9 +138,9 @@ fn summary() -> Summary {
         startup_to_first_stored_ms: None,
         readings_emitted: 500,
         records_stored: 500,
-        throughput_records_per_second: 49.93,
-        throughput_bytes_per_second: 115_438.2,
-        duration_s: 10.014,
+        throughput_records_per_second: Some(49.93),
+        throughput_bytes_per_second: Some(115_438.2),
+        duration_s: Some(10.014),
         peak_resident_bytes: Some(48_300_032),
         stages: Stages {
             publish_delay: stage(61, 412, 1_804),
@@ -282,7 +287,7 @@ fn process() -> Report {
     report.run.id = "night".to_owned();
     report.topology.broker = BackendKind::External;
     report.topology.store = BackendKind::External;
-    report.verdict = Verdict::default();
+    report.verdict = None;
     report.thresholds.clear();
     report.warnings.clear();
     report

@@ -11,12 +11,13 @@ pub struct Summary {
     pub readings_emitted: u64,
     /// Records stored.
     pub records_stored: u64,
-    /// Records stored ÷ duration.
-    pub throughput_records_per_second: f64,
-    /// Payload bytes stored ÷ duration.
-    pub throughput_bytes_per_second: f64,
-    /// Last stored − first intended; of a consumer, last stored − first fetched.
-    pub duration_s: f64,
+    /// Records stored ÷ duration; `None` if nothing was measured.
+    pub throughput_records_per_second: Option<f64>,
+    /// Payload bytes stored ÷ duration; `None` if nothing was measured.
+    pub throughput_bytes_per_second: Option<f64>,
+    /// Last stored − first intended; of a consumer, last stored − first fetched. `None` if nothing
+    /// was measured.
+    pub duration_s: Option<f64>,
     /// From the start of the process to its first durable write; absent if nothing was stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup_to_first_stored_ms: Option<f64>,

@@ -37,16 +37,17 @@ pub struct Report {
     pub durability: Durability,
     /// Broker, store and topics.
     pub topology: Topology,
-    /// Dataset that was replayed.
-    pub dataset: Dataset,
+    /// Dataset that was replayed; `None` if the process emitted nothing.
+    pub dataset: Option<Dataset>,
     /// Measured results.
     pub summary: Summary,
     /// Events counted over the whole run, warm-up included.
     pub counters: Counts,
     /// CPU time per record.
     pub cpu: CpuPerRecord,
-    /// Outcome of all readings emitted, computed from the documents in the store.
-    pub verdict: Verdict,
+    /// Outcome of all readings emitted, computed from the documents in the store; `None` if no audit
+    /// ended.
+    pub verdict: Option<Verdict>,
     /// Injected faults. Measurements of a run with faults do not compare with those of others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub faults: Option<Faults>,
@@ -91,7 +92,7 @@ impl Report {
         verdict_holds && self.thresholds.iter().all(|threshold| threshold.passed)
     }
 
-    /// Returns whether the report has a verdict: that of a whole run, or of an audited merge.
+    /// Returns whether the report is one with a verdict: that of a whole run, or of an audited merge.
     pub fn has_verdict(&self) -> bool {
         match &self.merged {
             Some(merged) => merged.audited,
@@ -103,7 +104,8 @@ impl Report {
     pub fn verdict_holds(&self) -> bool {
         let limited = |threshold: &Threshold| threshold.name == ThresholdName::MaxDeadLetters;
         let allowed = self.thresholds.iter().any(limited);
-        self.verdict.clean() || (allowed && self.verdict.whole())
+        let verdict = self.verdict.as_ref();
+        verdict.is_some_and(|verdict| verdict.clean() || (allowed && verdict.whole()))
     }
 
     /// Returns whether the load had no schedule, so that its latencies mean nothing.
@@ -163,8 +165,8 @@ impl fmt::Display for Status {
 pub struct Run {
     /// Name of its directory under the output directory.
     pub id: String,
-    /// Seed of all random choices.
-    pub seed: u64,
+    /// Seed of all random choices; `None` if there were none.
+    pub seed: Option<u64>,
     /// Command line, secrets replaced.
     pub command: String,
     /// Version of convoy.
@@ -185,8 +187,24 @@ pub struct Dataset {
     /// Rows that were left out because they do not fit the header.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub bad_rows: u64,
+    /// The first of them, with places and reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first_bad_rows: Vec<BadRow>,
     /// Hash of the content, to tell whether two runs replayed the same rows.
     pub hash: String,
+}
+
+/// A row that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadRow {
+    /// Path of the file.
+    pub file: String,
+    /// Line of its start, from 1.
+    pub line: u64,
+    /// Offset of its first byte.
+    pub byte: u64,
+    /// Cause, as a clause.
+    pub reason: String,
 }
 
 #[expect(
@@ -221,17 +239,18 @@ mod tests {
     #[test]
     fn dead_letters_fail_a_run_unless_within_a_limit() {
         let mut report = crate::report::sample::report();
-        report.verdict.stored -= 3;
-        report.verdict.dead_lettered = 3;
-        report.verdict.labels.clear();
+        let verdict = report.verdict.as_mut().unwrap();
+        verdict.stored -= 3;
+        verdict.dead_lettered = 3;
+        verdict.labels.clear();
         assert!(!report.passed());
         for (limit, passes) in [(2.0, false), (3.0, true)] {
-            let (summary, verdict) = (&report.summary, &report.verdict);
+            let (summary, verdict) = (&report.summary, report.verdict.as_ref());
             let threshold = ThresholdName::MaxDeadLetters.check(limit, summary, verdict);
             report.thresholds = vec![threshold];
             assert_eq!(report.passed(), passes);
         }
-        report.verdict.missing = 1;
+        report.verdict.as_mut().unwrap().missing = 1;
         assert!(!report.passed());
     }
 

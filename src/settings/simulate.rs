@@ -80,7 +80,7 @@ pub struct SimulateSettings {
 
 impl SimulateSettings {
     /// Compares the results with every threshold.
-    pub fn thresholds(&self, summary: &Summary, verdict: &Verdict) -> Vec<Threshold> {
+    pub fn thresholds(&self, summary: &Summary, verdict: Option<&Verdict>) -> Vec<Threshold> {
         let p99 = self
             .max_end_to_end_p99
             .map(|limit| (ThresholdName::MaxEndToEndP99Us, limit.as_secs_f64() * 1e6));

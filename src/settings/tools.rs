@@ -1,5 +1,6 @@
 //! Settings of the commands that do not run a pipeline.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,9 +31,45 @@ pub struct UpSettings {
     pub auto_create: bool,
     /// How long a new group waits for more members.
     pub join_delay: Duration,
-
+    /// Topics to create.
+    pub topics: Vec<NewTopic>,
+    /// Documents to store.
+    pub load: Vec<LoadFile>,
+    pub published: Published,
+    /// Command to run, and to end with; empty to serve until interrupted.
+    pub command: Vec<OsString>,
+    /// Time after which the servers and the command end.
+    pub timeout: Option<Duration>,
+    /// Whether they end with the process that started convoy.
+    pub exit_with_parent: bool,
     /// Name of the replica set whose only member the store is; `None` is a standalone server.
     pub replica_set: Option<String>,
+}
+
+/// Files that tell other programs of the servers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Published {
+    /// File for the `.env`; `None` writes it to stdout.
+    pub env_file: Option<PathBuf>,
+    /// File that exists while the servers are ready.
+    pub ready_file: Option<PathBuf>,
+    /// Whether files of other programs may be overwritten.
+    pub force: bool,
+}
+
+/// A topic to create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTopic {
+    pub name: String,
+    pub partitions: u32,
+}
+
+/// A file of documents, and their collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadFile {
+    pub path: PathBuf,
+    pub database: String,
+    pub collection: String,
 }
 
 /// Authentication of the servers of `convoy up`.

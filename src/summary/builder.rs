@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::audit::Verdict;
 use crate::measure::Recording;
 use crate::pipeline::{Context, Workload};
 use crate::record::HASHES_CONTENT;
@@ -65,7 +64,7 @@ impl<'a> ReportBuilder<'a> {
             status,
             run: Run {
                 id: context.settings.run_id.clone(),
-                seed: 0,
+                seed: None,
                 command: invocation.line.clone(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 started_at: rfc3339(context.clock.epoch_unix_ms()),
@@ -74,11 +73,11 @@ impl<'a> ReportBuilder<'a> {
             machine: baseline.machine(),
             durability: Durability::default(),
             topology,
-            dataset: describe_dataset(*workload),
+            dataset: workload.map(describe_dataset),
             summary: summarize(recording),
             counters: context.counters.snapshot(),
             cpu: CpuPerRecord::default(),
-            verdict: Verdict::default(),
+            verdict: None,
             faults: None,
             findings: Vec::new(),
             thresholds: Vec::new(),

@@ -17,21 +17,18 @@ pub(super) fn summarize_consumer(recording: &Recording) -> Summary {
     summarize_over(recording, recording.consuming_ns())
 }
 
-fn summarize_over(recording: &Recording, duration_ns: u64) -> Summary {
-    let duration = Duration::from_nanos(duration_ns).as_secs_f64();
+fn summarize_over(recording: &Recording, duration_ns: Option<u64>) -> Summary {
+    let duration_s = duration_ns.map(|nanos| Duration::from_nanos(nanos).as_secs_f64());
     let per_second = |count: u64| {
-        if duration > 0.0 {
-            count as f64 / duration
-        } else {
-            0.0
-        }
+        let duration = duration_s.filter(|duration| *duration > 0.0)?;
+        Some(count as f64 / duration)
     };
     Summary {
         readings_emitted: 0,
         records_stored: recording.stored,
         throughput_records_per_second: per_second(recording.stored),
         throughput_bytes_per_second: per_second(recording.stored_bytes),
-        duration_s: duration,
+        duration_s,
         startup_to_first_stored_ms: None,
         peak_resident_bytes: machine::peak_resident_bytes(),
         stages: recording.stages.summary(),
@@ -70,11 +67,20 @@ mod tests {
     #[test]
     fn throughput_of_a_consumer_is_that_of_its_own_time() {
         let summary = summarize_consumer(&waiting());
-        let rate = summary.throughput_records_per_second;
+        let rate = summary.throughput_records_per_second.unwrap();
         assert!((395.0..405.0).contains(&rate), "{rate}");
-        assert!((4.9..5.1).contains(&summary.duration_s), "{summary:?}");
-        let nothing = summarize_consumer(&Recording::default());
-        assert!(nothing.duration_s.abs() < 1e-9, "{nothing:?}");
+        let duration = summary.duration_s.unwrap();
+        assert!((4.9..5.1).contains(&duration), "{summary:?}");
+    }
+
+    #[test]
+    fn nothing_measured_is_unknown_and_not_zero() {
+        let nothing = Recording::default();
+        for summary in [summarize(&nothing), summarize_consumer(&nothing)] {
+            assert_eq!(summary.duration_s, None);
+            assert_eq!(summary.throughput_records_per_second, None);
+            assert_eq!(summary.throughput_bytes_per_second, None);
+        }
     }
 
     #[test]

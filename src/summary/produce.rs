@@ -26,7 +26,7 @@ pub fn producer_report(
     let mut builder = ReportBuilder::new(process, status, topology, &produced.recording);
     builder.unlimited_rate = settings.load.target_rate().is_none();
     let report = &mut builder.report;
-    report.run.seed = settings.load.seed;
+    report.run.seed = Some(settings.load.seed);
     report.durability = Durability {
         broker: "acks=all, as the cluster is configured".to_owned(),
         store: String::new(),

@@ -19,7 +19,7 @@ pub fn simulate_report(
     cpu: &CpuUse,
     faults: Option<Faults>,
 ) -> Report {
-    let verdict = outcome.verdict.clone().unwrap_or_default();
+    let verdict = outcome.verdict.clone();
     let emitted = match &outcome.verdict {
         Some(verdict) => verdict.emitted,
         None => process.context.counters.snapshot().emitted,
@@ -59,14 +59,14 @@ pub fn null_sink_report(
     interrupted: bool,
     cpu: &CpuUse,
 ) -> Report {
-    let verdict = Verdict {
-        emitted,
-        ..Verdict::default()
+    let status = if interrupted {
+        Status::Interrupted
+    } else {
+        Status::Complete
     };
-    let status = Status::new(&verdict, interrupted);
     let none = BackendKind::None;
     let topology = topology::simulate(process.context, process.settings, none, none);
-    let mut builder = start(process, status, topology, recording, verdict);
+    let mut builder = start(process, status, topology, recording, None);
     // Of the measured part, as the rest of the summary.
     builder.report.summary.readings_emitted = recording.stored;
     builder.finish(cpu, emitted)
@@ -77,15 +77,16 @@ fn start<'a>(
     status: Status,
     topology: Topology,
     recording: &Recording,
-    verdict: Verdict,
+    verdict: Option<Verdict>,
 ) -> ReportBuilder<'a> {
     let load = &process.settings.load;
     let mut builder = ReportBuilder::new(process, status, topology, recording);
     builder.unlimited_rate = load.target_rate().is_none();
     builder.pace = measurements::pace(recording).filter(|_| !builder.unlimited_rate);
     let report = &mut builder.report;
-    report.run.seed = load.seed;
-    report.thresholds = process.settings.thresholds(&report.summary, &verdict);
+    report.run.seed = Some(load.seed);
+    let settings = process.settings;
+    report.thresholds = settings.thresholds(&report.summary, verdict.as_ref());
     report.verdict = verdict;
     builder
 }

@@ -22,6 +22,12 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// Formats a count of things: `1 row`, `2,000 rows`.
+pub fn plural(number: u64, thing: &str) -> String {
+    let end = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{end}", count(number))
+}
+
 /// Formats a rate per second.
 pub fn rate(per_second: f64) -> String {
     if per_second < 1_000.0 {
@@ -80,6 +86,12 @@ mod tests {
     fn counts_have_thousands_separators() {
         let shown = [0, 999, 1_000, 1_234_567].map(count);
         assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn one_thing_is_singular() {
+        let shown = [0, 1, 1_000].map(|number| plural(number, "row"));
+        assert_eq!(shown, ["0 rows", "1 row", "1,000 rows"]);
     }
 
     #[test]

@@ -243,6 +243,8 @@ fn invalid_fault_plan_is_rejected_before_the_start() {
     dataset rows · 3 rows · 3 columns: 1 integer, 1 decimal, 1 text
       rows.csv: delimiter `,`, header in line 1, UTF-8
       missing values: empty (1), `na` (1)
+    broker: external 127.0.0.1:1 (--broker)
+    store: embedded (--store)
     provisioning
     provisioning: injecting faults; repeat them with: convoy simulate --dataset rows.csv --progress never --vehicles 30 --rate 20 --warmup 0s --duration 2s --format json --broker 127.0.0.1:1 --store embedded --faults=broker-restart@1s --seed=42
     error: cannot inject `broker-restart` into this broker

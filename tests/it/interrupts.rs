@@ -177,6 +177,115 @@ fn servers_that_hang_delay_the_end_only_up_to_the_bound() {
 }
 
 #[test]
+fn drain_ends_within_the_bound_after_each_signal() {
+    for signal in SIGNALS {
+        let up = Up::alone("");
+        let place = Place::with_rows().file(".env", &up.env);
+        let line = format!(
+            "simulate --backend external --dataset rows.csv --progress never --warmup 0s \
+             --rate 20 --duration 1s {TIMEOUT}"
+        );
+        let running = Running::start(&place, &line).until("run: ");
+        kill_process(up.pid(), Signal::STOP).unwrap();
+        let ended = running.until("drain").signal(signal).end();
+        assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+        assert!(ended.stdout.contains("INTERRUPTED"), "{}", ended.stdout);
+        assert!(ended.stdout.contains("report.json"), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn signal_in_audit_or_report_costs_no_report() {
+    for signal in SIGNALS {
+        let place = Place::with_rows();
+        let line = "simulate --backend embedded --dataset rows.csv --progress never --warmup 0s \
+                    --vehicles 20 --rate max --records 1000";
+        let ended = Running::start(&place, line)
+            .until("audit")
+            .signal(signal)
+            .end();
+        // The audit may have ended before the signal.
+        let ends = [
+            (Some(130), "INTERRUPTED"),
+            (Some(130), "clean"),
+            (Some(0), "clean"),
+        ];
+        let expected =
+            |(code, word): &(Option<i32>, &str)| ended.code == *code && ended.stdout.contains(word);
+        assert!(
+            ends.iter().any(expected),
+            "{:?} {} {}",
+            ended.code,
+            ended.stdout,
+            ended.stderr
+        );
+        assert!(ended.stdout.contains("report.json"), "{}", ended.stdout);
+        assert_empty(place.temporary());
+    }
+}
+
+#[test]
+fn processes_that_share_a_run_end_in_order_after_each_signal() {
+    let up = Up::alone("");
+    for signal in SIGNALS {
+        let place = Place::with_rows().file(".env", &up.env);
+        let produce = format!("produce --topic shared {ENDLESS} --warmup 0s {TIMEOUT}");
+        let produced = Running::start(&place, &produce)
+            .until("run: ")
+            .signal(signal)
+            .end();
+        let consume = format!("consume --topic shared --progress never {TIMEOUT}");
+        let consumed = Running::start(&place, &consume)
+            .until("owns 4")
+            .signal(signal)
+            .end();
+        for ended in [produced, consumed] {
+            assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+            assert!(ended.stdout.contains("INTERRUPTED"), "{}", ended.stdout);
+            assert!(ended.stdout.contains("report.json"), "{}", ended.stdout);
+        }
+        assert_empty(place.temporary());
+    }
+}
+
+#[test]
+fn servers_stop_in_order_after_each_signal() {
+    for signal in SIGNALS {
+        let place = Place::empty();
+        let up = Up::start(&place, "");
+        let (code, stderr) = up.stop_by(signal);
+        assert_eq!(code, Some(0), "{stderr}");
+        assert_empty(place.temporary());
+    }
+}
+
+#[test]
+fn injected_faults_do_not_delay_the_end() {
+    let faults = [
+        "store-hang@1s+600s",
+        "broker-hang@1s+600s",
+        "broker-restart@1s,store-restart@2s",
+    ];
+    std::thread::scope(|scope| {
+        for (signal, faults) in SIGNALS.into_iter().zip(faults) {
+            scope.spawn(move || {
+                let place = Place::with_rows();
+                let line = format!(
+                    "simulate --backend embedded {ENDLESS} --warmup 0s {TIMEOUT} --faults {faults}"
+                );
+                // The second line comes when the faults have begun.
+                let running = Running::start(&place, &line).until("run: ").until("run: ");
+                let ended = running.signal(signal).end();
+                assert_eq!(ended.code, Some(130), "{faults}: {}", ended.stderr);
+                let report = &ended.stdout;
+                assert!(report.contains("INTERRUPTED"), "{faults}: {report}");
+                assert_empty(place.temporary());
+            });
+        }
+    });
+}
+
+#[test]
 fn second_signal_in_the_drain_says_what_is_lost() {
     let up = Up::alone("");
     let place = Place::with_rows().file(".env", &up.env);

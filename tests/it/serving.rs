@@ -78,8 +78,13 @@ impl Up {
     }
 
     /// Stops the servers by SIGTERM; returns the exit code and stderr.
-    pub fn stop(mut self) -> (Option<i32>, String) {
-        kill_process(self.pid(), Signal::TERM).unwrap();
+    pub fn stop(self) -> (Option<i32>, String) {
+        self.stop_by(Signal::TERM)
+    }
+
+    /// Stops the servers by a signal; returns the exit code and stderr.
+    pub fn stop_by(mut self, signal: Signal) -> (Option<i32>, String) {
+        kill_process(self.pid(), signal).unwrap();
         let mut stderr_text = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
         stderr.read_to_string(&mut stderr_text).unwrap();

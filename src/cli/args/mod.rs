@@ -8,7 +8,7 @@ mod produce;
 mod reading;
 mod report;
 mod simulate;
-mod up;
+pub(super) mod up;
 
 use std::path::PathBuf;
 
@@ -86,10 +86,10 @@ pub(super) enum CommandArgs {
     #[command(max_term_width = 100)]
     #[command(after_help = simulate::EXAMPLES, after_long_help = simulate::LONG_EXAMPLES)]
     Simulate(Box<SimulateArgs>),
-    /// Run broker, Schema Registry and store until Ctrl-C, and print a `.env` for clients.
+    /// Run broker, Schema Registry and store for another program: until Ctrl-C, or around COMMAND.
     #[command(max_term_width = 100)]
     #[command(after_help = up::EXAMPLES, after_long_help = up::LONG_EXAMPLES)]
-    Up(UpArgs),
+    Up(Box<UpArgs>),
     /// Emit a fleet, or a part of it, into an existing broker.
     #[command(max_term_width = 100)]
     #[command(after_help = produce::EXAMPLES, after_long_help = produce::LONG_EXAMPLES)]

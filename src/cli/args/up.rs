@@ -1,5 +1,6 @@
 //! Options of `convoy up`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,16 +8,26 @@ use clap::{ArgAction, Args};
 
 use crate::cli::args::groups::EnvFileArgs;
 use crate::cli::parse;
+use crate::settings::{LoadFile, NewTopic};
+
+/// Ports without COMMAND.
+pub const BROKER_PORT: u16 = 9092;
+pub const REGISTRY_PORT: u16 = 8081;
+pub const STORE_PORT: u16 = 27017;
 
 /// Shown after the short help.
 pub const EXAMPLES: &str = "\
 Examples:
   convoy up > up.env
-  convoy up --tls --data-dir data > up.env";
+  convoy up -- pytest";
 
 /// Shown after the long help.
 pub const LONG_EXAMPLES: &str = "\
 Examples:
+  Run tests with servers of their own, on free ports, and exit with their exit code:
+    $ convoy up -- pytest
+  The same with two topics, documents and at most ten minutes:
+    $ convoy up --topic orders:3,audit --load seed.json:shop.items --timeout 10m -- npm test
   Serve at the usual ports, for programs that read a `.env` file:
     $ convoy up > .env
   Keep the data and the password, and use free ports:
@@ -28,29 +39,32 @@ Examples:
   Behave as a cluster on which topics are created by hand, and groups wait for their members:
     $ convoy up --auto-create false --partitions 6 --join-delay 3s > .env
 
-All three servers require the user and the password of the printed `.env`. The password is the
-value of CONVOY_PASSWORD, else the one stored in the data directory, else a random one. The servers
-accept connections from this machine only.";
+COMMAND gets the variables of the `.env`, and stdout is its own. Signals reach both; a command that
+a signal ended gives 128 plus its number, one that ran longer than the timeout gives 124.
+
+All three servers require the user and the password of the `.env`. The password is the value of
+CONVOY_PASSWORD, else the one stored in the data directory, else a random one. The servers accept
+connections from this machine only.";
 
 /// Options as clap parses them.
 #[derive(Args)]
 pub struct UpArgs {
-    /// Port of the Kafka broker; 0 uses a free port.
-    #[arg(long, value_name = "PORT", default_value = "9092")]
+    /// Port of the Kafka broker; 0 uses a free port [default: 9092, or a free one with COMMAND].
+    #[arg(long, value_name = "PORT")]
     #[arg(value_parser = parse::port)]
-    pub broker_port: u16,
+    pub broker_port: Option<u16>,
 
-    /// Port of the Schema Registry; 0 uses a free port.
-    #[arg(long, value_name = "PORT", default_value = "8081")]
+    /// Port of the Schema Registry [default: 8081, or a free one with COMMAND].
+    #[arg(long, value_name = "PORT")]
     #[arg(value_parser = parse::port)]
-    pub registry_port: u16,
+    pub registry_port: Option<u16>,
 
-    /// Port of the MongoDB-compatible store; 0 uses a free port.
-    #[arg(long, value_name = "PORT", default_value = "27017")]
+    /// Port of the MongoDB-compatible store [default: 27017, or a free one with COMMAND].
+    #[arg(long, value_name = "PORT")]
     #[arg(value_parser = parse::port)]
-    pub store_port: u16,
+    pub store_port: Option<u16>,
 
-    /// Data directory of the servers [default: a temporary directory].
+    /// Data directory of the servers, as of `simulate` [default: a temporary directory].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
@@ -93,5 +107,60 @@ pub struct UpArgs {
     pub replica_set: Option<String>,
 
     #[command(flatten)]
+    pub content: ContentArgs,
+
+    #[command(flatten)]
+    pub output: LifetimeArgs,
+
+    #[command(flatten)]
     pub env_file: EnvFileArgs,
+
+    /// Command to run with the servers, and its arguments.
+    ///
+    /// It gets the variables of the `.env`. Its exit code is convoy's, and the servers end with it.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// What the servers start with.
+#[derive(Args)]
+#[command(next_help_heading = "Content")]
+pub struct ContentArgs {
+    /// Topics to create, separated by commas; one partition unless said otherwise.
+    #[arg(long, value_name = "NAME:PARTITIONS,…", value_delimiter = ',')]
+    #[arg(value_parser = parse::new_topic)]
+    pub topic: Vec<NewTopic>,
+
+    /// Files of documents to store: a JSON array, or one object per line; extended JSON is read.
+    #[arg(long, value_name = "FILE:DB.COLLECTION,…", value_delimiter = ',')]
+    #[arg(value_parser = parse::load_file)]
+    pub load: Vec<LoadFile>,
+}
+
+/// How other programs learn of the servers, and when these end.
+#[derive(Args)]
+#[command(next_help_heading = "Output and end")]
+pub struct LifetimeArgs {
+    /// Write the `.env` to this file, which only its owner can read, instead of to stdout.
+    ///
+    /// A file that convoy did not write is not overwritten.
+    #[arg(long, value_name = "FILE")]
+    pub write_env: Option<PathBuf>,
+
+    /// Create this file once the servers are ready, and remove it when they end.
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+
+    /// Overwrite files that convoy did not write.
+    #[arg(long, hide_short_help = true)]
+    pub force: bool,
+
+    /// End after this long; a command gets SIGTERM then, and SIGKILL 5 s later.
+    #[arg(long, value_name = "TIME")]
+    #[arg(value_parser = parse::span)]
+    pub timeout: Option<Duration>,
+
+    /// End when the process that started convoy has ended.
+    #[arg(long, hide_short_help = true)]
+    pub exit_with_parent: bool,
 }

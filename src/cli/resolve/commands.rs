@@ -1,6 +1,6 @@
 //! Settings of the commands other than `simulate`, `produce` and `consume`.
 
-use crate::cli::args::{CleanArgs, DatasetCommandArgs, MergeArgs, ReportCommandArgs, UpArgs};
+use crate::cli::args::{CleanArgs, DatasetCommandArgs, MergeArgs, ReportCommandArgs, UpArgs, up};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
@@ -9,7 +9,7 @@ use crate::command::Command;
 use crate::dataset::SchemaForm;
 use crate::settings::{
     Access, CleanSettings, Format, GenerateSettings, InspectSettings, MergeSettings, PageSettings,
-    SchemaSettings, ShowSettings, UpSettings,
+    Published, SchemaSettings, ShowSettings, UpSettings,
 };
 
 pub(super) fn report(args: ReportCommandArgs, origins: &Origins) -> Result<Command, Error> {
@@ -34,6 +34,7 @@ fn merge(args: MergeArgs, origins: &Origins) -> Result<MergeSettings, Error> {
 }
 
 pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Error> {
+    let alone = args.command.is_empty();
     let access = if args.anonymous {
         Access::Anyone
     } else {
@@ -42,10 +43,12 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
             password: environment.password()?,
         }
     };
-    Ok(Command::Up(UpSettings {
-        broker_port: args.broker_port,
-        registry_port: args.registry_port,
-        store_port: args.store_port,
+    // Several commands may run at once.
+    let port = |given: Option<u16>, usual| given.unwrap_or(if alone { usual } else { 0 });
+    Ok(Command::Up(Box::new(UpSettings {
+        broker_port: port(args.broker_port, up::BROKER_PORT),
+        registry_port: port(args.registry_port, up::REGISTRY_PORT),
+        store_port: port(args.store_port, up::STORE_PORT),
         data_dir: args.data_dir,
         repair: args.repair,
         access,
@@ -53,9 +56,18 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
         partitions: args.partitions,
         auto_create: args.auto_create,
         join_delay: args.join_delay,
-
+        topics: args.content.topic,
+        load: args.content.load,
+        published: Published {
+            env_file: args.output.write_env,
+            ready_file: args.output.ready_file,
+            force: args.output.force,
+        },
+        command: args.command,
+        timeout: args.output.timeout,
+        exit_with_parent: args.output.exit_with_parent,
         replica_set: args.replica_set,
-    }))
+    })))
 }
 
 pub(super) fn clean(args: &CleanArgs) -> Command {

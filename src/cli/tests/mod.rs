@@ -69,7 +69,7 @@ impl Place {
     fn command(&self, line: &str) -> Command {
         match self.request(line).unwrap() {
             Request::Run { command, .. } => command,
-            Request::Show(text) => panic!("{text}"),
+            Request::Show(text) | Request::Help(text) => panic!("{text}"),
         }
     }
 
@@ -262,7 +262,7 @@ fn counts_take_suffixes_in_flags_variables_and_scenarios() {
 fn verbosity_comes_from_quiet_and_verbose() {
     let verbosity = |place: &Place, line: &str| match place.request(line).unwrap() {
         Request::Run { verbosity, .. } => verbosity,
-        Request::Show(text) => panic!("{text}"),
+        Request::Show(text) | Request::Help(text) => panic!("{text}"),
     };
     let place = Place::empty();
     assert_eq!(verbosity(&place, "doctor"), Verbosity::Warnings);
@@ -429,7 +429,7 @@ fn recorded_command_line_is_quoted_and_without_secrets() {
             invocation.line,
             "convoy simulate --vehicles 5 --store 'mongodb://***@db.example/x'"
         ),
-        Request::Show(text) => panic!("{text}"),
+        Request::Show(text) | Request::Help(text) => panic!("{text}"),
     }
 }
 
@@ -595,7 +595,7 @@ fn help_and_version_are_printed_on_stdout() {
     for line in lines {
         let request = Place::empty().request(line).unwrap();
         assert!(
-            matches!(&request, Request::Show(text) if text.contains("convoy")),
+            matches!(&request, Request::Show(text) | Request::Help(text) if text.contains("convoy")),
             "{line}: {request:?}"
         );
     }

@@ -229,6 +229,7 @@ fn samples(option: &str) -> [&'static str; 2] {
     match option {
         "broker" => ["a:1", "b:2"],
         "rename" => ["a=b", "c=d"],
+        "load" => ["a.json:d.c", "b.json:d.c"],
         "faults" => ["broker-restart@1s", "store-restart@2s"],
         _ => ["a", "b"],
     }
@@ -281,7 +282,7 @@ fn lists_are_the_same_from_every_source() {
         let both = format!("{one},{two}");
         let by_flag = command(&Place::empty(), &format!("--{option} {both}"));
         assert!(
-            by_flag.contains(two.split(['@', '=']).next().unwrap()) || option == "faults",
+            by_flag.contains(two.split(['@', '=', ':']).next().unwrap()) || option == "faults",
             "{by_flag}"
         );
         let repeated = command(
@@ -299,7 +300,7 @@ fn lists_are_the_same_from_every_source() {
         if !(option == "broker" && ["simulate", "doctor"].contains(&path.trim())) {
             assert_eq!(by_flag, command(&place, ""), "{path} {variable} in `.env`");
         }
-        if path.trim() != "report merge" {
+        if !["report merge", "up"].contains(&path.trim()) {
             for value in [format!("'{both}'"), format!("['{one}', '{two}']")] {
                 let place = Place::empty().file("scenario.toml", format!("{option} = {value}\n"));
                 let from_scenario = command(&place, "--scenario scenario.toml");

@@ -1,7 +1,7 @@
 //! What was assumed about a dataset, in lines.
 
 use crate::dataset::{ColumnType, Compression, Dataset, FileAssumptions, Renamed, Skipped};
-use crate::report::quantity;
+use crate::text::quantity::{self, plural};
 
 /// Files, names and remarks that are listed at the start of a run.
 const LISTED: usize = 10;
@@ -149,9 +149,4 @@ fn renamed(renamed: &Renamed) -> String {
         Some(reason) => format!("column {column} `{from}` is field `{to}`: {reason}"),
         None => format!("column {column} `{from}` is field `{to}`, as `--rename` says"),
     }
-}
-
-pub fn plural(count: u64, thing: &str) -> String {
-    let end = if count == 1 { "" } else { "s" };
-    format!("{} {thing}{end}", quantity::count(count))
 }

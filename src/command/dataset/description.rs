@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::command::dataset::assumed;
 use crate::dataset::{Assumptions, ColumnFindings, Dataset};
-use crate::report::quantity;
+use crate::text::quantity::{self, plural};
 
 /// Width of the text.
 const WIDTH: usize = 80;
@@ -119,7 +119,7 @@ fn summary(text: &mut String, columns: &[ColumnFindings]) {
         let line = format!(
             "{} of {} have missing values: {} to {} of their rows",
             shares.len(),
-            assumed::plural(columns.len() as u64, "column"),
+            plural(columns.len() as u64, "column"),
             percent(least),
             percent(most)
         );
@@ -127,7 +127,7 @@ fn summary(text: &mut String, columns: &[ColumnFindings]) {
     }
     let (listed, rest) = columns.split_at(SUMMARY.min(columns.len()));
     table(text, listed);
-    let rest = assumed::plural(rest.len() as u64, "more column");
+    let rest = plural(rest.len() as u64, "more column");
     let _ = writeln!(text, "  … and {rest}: `--json` describes all");
 }
 

@@ -6,7 +6,7 @@ use convoy_server_kit::SecretUri;
 
 use crate::audit::Verdict;
 use crate::command::report::case::build_case;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, ReadOptions};
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::Runtimes;
 use crate::pipeline::{self, Case, Workload, dead_letter_collection, verdict};
@@ -36,7 +36,8 @@ pub fn merge(
             [] => return Err(Error::NothingToAudit),
             producers => build_case(&report.run.id, producers)?,
         };
-        let rows = || rows(settings, producers[0], &report.dataset.hash);
+        let read = read_options(settings, &saved);
+        let rows = || rows(settings, &read, producers[0], report.dataset.as_ref());
         let audited = audit(settings, store, &case, &report, rows)?;
         add_audit(&mut report, audited);
     }
@@ -169,18 +170,36 @@ fn audit(
     })
 }
 
+/// Returns how to read the emitted dataset: as the user says, else as its producers read it.
+fn read_options(settings: &MergeSettings, saved: &[SavedReport]) -> ReadOptions {
+    if settings.read != ReadOptions::default() {
+        return settings.read.clone();
+    }
+    let mut producing = saved.iter().filter(|it| it.report.produced.is_some());
+    let options = producing.next().map(|it| it.report.settings.clone());
+    options
+        .and_then(|options| serde_json::from_value(options).ok())
+        .unwrap_or_default()
+}
+
 /// Opens the emitted dataset; the error says why it is not available.
-fn rows(settings: &MergeSettings, produced: &Produced, hash: &str) -> Result<Workload, String> {
+fn rows(
+    settings: &MergeSettings,
+    read: &ReadOptions,
+    produced: &Produced,
+    emitted: Option<&report::Dataset>,
+) -> Result<Workload, String> {
     let reported = || PathBuf::from(&produced.schedule.dataset);
     let path = settings.dataset.clone().unwrap_or_else(reported);
     if path == Path::new("-") {
         return Err("the rows came from stdin".to_owned());
     }
-    let workload = Dataset::open(&path, &settings.read)
+    let workload = Dataset::open(&path, read)
         .map(Workload::new)
         .map_err(|error| error.to_string())?;
-    let found = describe_dataset(Some(&workload)).hash;
-    if found != hash || workload.rows() != produced.schedule.rows {
+    let found = describe_dataset(&workload).hash;
+    let same = emitted.is_some_and(|emitted| emitted.hash == found);
+    if !same || workload.rows() != produced.schedule.rows {
         return Err(format!("`{}` is not the emitted dataset", path.display()));
     }
     Ok(workload)
@@ -205,7 +224,7 @@ fn add_audit(report: &mut Report, audited: Audited) {
         };
         report.warnings.push(warning.notice());
     }
-    report.verdict = verdict;
+    report.verdict = Some(verdict);
     if let Some(merged) = &mut report.merged {
         merged.audited = true;
         merged.examined_rows = examined_rows;

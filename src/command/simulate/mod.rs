@@ -204,16 +204,10 @@ fn run_pipeline(
     interrupt: &Interrupt,
     terminal: &Terminal,
 ) -> Result<Ran, Error> {
-    display.phase(pipeline::Phase::Preparing);
     let tell = |line: &str| display.message(line);
     let settings = process.settings;
-    let injector = settings.faults.clone().map(|plan| {
-        tell(&format!(
-            "injecting faults; repeat them with: {}",
-            replay(process, &plan)
-        ));
-        Injector::new(plan, settings.load.seed, context.clock)
-    });
+    let injector = settings.faults.clone();
+    let injector = injector.map(|plan| Injector::new(plan, settings.load.seed, context.clock));
     let launch = Launch {
         settings,
         run_id: &context.settings.run_id,
@@ -225,7 +219,15 @@ fn run_pipeline(
         announce: &|line| terminal.say(line),
         runtimes,
     };
-    let mut servers = runtimes.block_on(launch.start(&interrupt.requested))?;
+    let backends = runtimes.block_on(launch.decide(&interrupt.requested))?;
+    display.phase(pipeline::Phase::Preparing);
+    if let Some(plan) = &settings.faults {
+        tell(&format!(
+            "injecting faults; repeat them with: {}",
+            replay(process, plan)
+        ));
+    }
+    let mut servers = runtimes.block_on(launch.start(backends, &interrupt.requested))?;
     let watching = servers.watch_space(|warning| terminal.say(warning));
     let running = Box::pin(run_on(
         &mut servers,

@@ -37,7 +37,7 @@ pub(super) struct EnvFile<'a> {
 
 impl EnvFile<'_> {
     /// Returns the variables for programs for Confluent Cloud and Atlas, then those for convoy.
-    fn variables(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn variables(&self) -> Vec<(&'static str, String)> {
         // Programs for Confluent Cloud always authenticate; the broker accepts any credentials.
         let (name, password) = self.user.map_or((ANYONE, ANYONE), |user| {
             (user.name.as_str(), user.password.reveal())
@@ -67,7 +67,7 @@ impl EnvFile<'_> {
         variables
     }
 
-    fn store_uri(&self) -> String {
+    pub(super) fn store_uri(&self) -> String {
         let user = self.user.map_or_else(String::new, |user| {
             let name = utf8_percent_encode(&user.name, &RESERVED);
             let password = utf8_percent_encode(user.password.reveal(), &RESERVED);

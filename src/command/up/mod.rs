@@ -1,16 +1,24 @@
 //! `convoy up`: runs a broker, a Schema Registry and a store for other programs until Ctrl-C.
 //!
 //! Stdout gets a `.env` only, with which programs for Confluent Cloud and MongoDB Atlas, and convoy
-//! itself, use these servers.
+//! itself, use these servers. With `-- COMMAND` the servers live as long as COMMAND, which gets the
+//! variables of the `.env`, and stdout is COMMAND's.
 //!
 //! | file | owns |
 //! |---|---|
 //! | `user.rs` | credentials: given, stored in the data directory, or random |
 //! | `env_file.rs` | the text of the `.env` |
+//! | `published.rs` | files that tell other programs of the servers |
+//! | `content.rs` | topics and documents that the servers start with |
+//! | `child.rs` | a command that runs with the servers |
 
+mod child;
+mod content;
 mod env_file;
+mod published;
 mod user;
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -21,27 +29,42 @@ use convoy_mongodb_server as store;
 use convoy_mongodb_server::MongoServer;
 use convoy_registry_server as registry;
 use convoy_registry_server::RegistryServer;
-use convoy_server_kit::User;
 use convoy_server_kit::tls::Authority;
+use convoy_server_kit::{SecretUri, User};
+use rustix::process::Pid;
 
+use self::child::Running;
+use self::content::Insert;
 use self::env_file::EnvFile;
+use self::published::ReadyFile;
+use crate::broker::{Mechanism, SecurityProtocol};
 use crate::error::{Error, ExitStatus};
 use crate::host::data_files;
 use crate::host::embedded::{self, DataPlace, loopback};
+use crate::host::external;
 use crate::host::interrupt::{self, Interruptible};
 use crate::host::open_files;
 use crate::host::roles::{Role, Runtimes};
 use crate::host::{space, sweep};
 use crate::measure::RunClock;
+use crate::pipeline::Interrupt;
+use crate::platform;
 use crate::run_id::new_run_id;
-use crate::settings::{Invocation, UpSettings};
+use crate::settings::{ExternalBroker, Invocation, UpSettings};
 use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
+use crate::text::quantity::plural;
 
 /// Printed when the user stops the servers.
 const STOPPING: &str = "stopping; interrupt again to abort";
 
+/// Printed when the user ends a command.
+const ENDING: &str = "interrupted: waiting for the command to end; interrupt again to kill it";
+
 /// Time to stop in order after an interruption.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// The same with a command, which has half of it.
+const STOP_COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The three servers.
 #[derive(Debug)]
@@ -61,6 +84,7 @@ pub fn run(
     invocation: &Invocation,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
+    let parent = platform::parent();
     let clock = RunClock::start();
     let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let log_filter = invocation.log_filter.as_deref();
@@ -72,13 +96,26 @@ pub fn run(
     if let Some(directory) = settings.data_dir.as_deref().filter(|_| settings.repair) {
         repair(directory, terminal)?;
     }
+    let published = &settings.published;
+    for path in [&published.env_file, &published.ready_file]
+        .into_iter()
+        .flatten()
+    {
+        published::check(path, published.force)?;
+    }
     let data = DataPlace::open(settings.data_dir.as_deref(), &run_id)?;
     let runtimes = Runtimes::start(&[Role::Broker, Role::Registry, Role::Store])?;
+    let runs_command = !settings.command.is_empty();
     let what = Interruptible {
-        timeout: STOP_TIMEOUT,
+        timeout: if runs_command {
+            STOP_COMMAND_TIMEOUT
+        } else {
+            STOP_TIMEOUT
+        },
         report: None,
     };
-    let interrupt = interrupt::listen(what, terminal, || STOPPING)?;
+    let notice = if runs_command { ENDING } else { STOPPING };
+    let interrupt = interrupt::listen(what, terminal, move || notice)?;
     let requested = &interrupt.requested;
     let user = user::credentials(&settings.access, &data, terminal)?;
     let starting = Box::pin(Serving::start(settings, user.as_ref(), &data, &runtimes));
@@ -87,21 +124,144 @@ pub fn run(
         runtimes.block_on(runtimes.starts_ended());
         return Ok(ExitStatus::Interrupted);
     };
-    let serving = serving?;
-    data.note_files()?;
-    terminal.say(serving.notice(user.as_ref(), &data));
-    if user.is_some() && env_file::keep_from_other_users() {
-        terminal.say("the file with the `.env` is now readable by its owner alone");
+    let offer = Offer {
+        settings,
+        serving: serving?,
+        user,
+        data,
+        runtimes,
+        interrupt,
+        parent,
+        terminal,
+    };
+    let ended = offer.run();
+    let (removed, runtimes) = (offer.data.is_temporary(), offer.runtimes);
+    let stopped = runtimes.block_on(offer.serving.stop(removed));
+    let status = ended?;
+    stopped.map(|()| status)
+}
+
+/// Running servers, and everything that is offered with them.
+struct Offer<'a> {
+    settings: &'a UpSettings,
+    serving: Serving,
+    user: Option<User>,
+    data: DataPlace,
+    runtimes: Runtimes,
+    interrupt: Interrupt,
+    /// The process that started this one.
+    parent: Option<Pid>,
+    terminal: &'a Terminal,
+}
+
+impl Offer<'_> {
+    /// Fills the servers, says where they are, and waits for the end.
+    fn run(&self) -> Result<ExitStatus, Error> {
+        self.data.note_files()?;
+        let requested = &self.interrupt.requested;
+        let filling = requested.run_until_cancelled(self.create_topics());
+        let filled = self.runtimes.block_on(Box::pin(filling)).transpose()?;
+        if filled.is_none() || !self.load()? {
+            return Ok(ExitStatus::Interrupted);
+        }
+        let env = self.serving.env_file(self.user.as_ref());
+        let (settings, published) = (self.settings, &self.settings.published);
+        if settings.command.is_empty() {
+            let notice = self.serving.notice(self.user.as_ref(), &self.data);
+            self.terminal.say(notice);
+        } else {
+            self.terminal.say(self.serving.line(&settings.command));
+        }
+        if let Some(path) = &published.env_file {
+            published::write(path, &env.to_string(), published.force)?;
+        } else if settings.command.is_empty() {
+            let text = env.to_string();
+            let printed = self
+                .terminal
+                .data(|stdout| stdout.write_all(text.as_bytes()));
+            printed.map_err(Error::Stdout)?;
+            if self.user.is_some() && env_file::keep_from_other_users() {
+                let line = "the file with the `.env` is now readable by its owner alone";
+                self.terminal.say(line);
+            }
+        }
+        let ready = published.ready_file.as_ref();
+        let ready = ready.map(|path| ReadyFile::write(path, published.force));
+        let _removed_at_the_end = ready.transpose()?;
+        let watching = space::watch(self.data.path(), |warning| self.terminal.say(warning));
+        let over = Box::pin(over(settings, self.parent));
+        if settings.command.is_empty() {
+            let waiting = requested.run_until_cancelled(async {
+                tokio::select! {
+                    () = watching => {}
+                    () = over => {}
+                }
+            });
+            self.runtimes.block_on(waiting);
+            return Ok(ExitStatus::Success);
+        }
+        self.runtimes.block_on(async {
+            let command = Running::start(&settings.command, env.variables())?;
+            if requested.is_cancelled() {
+                // The signal came before it could be passed on.
+                command.terminate();
+            }
+            tokio::select! {
+                ended = Box::pin(command.finish(over, &self.interrupt, self.terminal)) => ended,
+                () = watching => unreachable!("the watch never ends"),
+            }
+        })
     }
-    let env = serving.env_file(user.as_ref()).to_string();
-    let written = terminal.data(|stdout| stdout.write_all(env.as_bytes()));
-    if written.is_ok() {
-        let watching = space::watch(data.path(), |warning| terminal.say(warning));
-        runtimes.block_on(requested.run_until_cancelled(watching));
+
+    async fn create_topics(&self) -> Result<(), Error> {
+        let broker = self.serving.external_broker(self.user.as_ref());
+        let endpoint = external::external_endpoint(&broker)?;
+        content::create_topics(endpoint, &self.settings.topics).await
     }
-    runtimes.block_on(serving.stop(data.is_temporary()))?;
-    written.map_err(Error::Stdout)?;
-    Ok(ExitStatus::Success)
+
+    /// Stores the documents of all files. Returns false if interrupted.
+    fn load(&self) -> Result<bool, Error> {
+        let uri = SecretUri::new(self.serving.env_file(self.user.as_ref()).store_uri());
+        let requested = &self.interrupt.requested;
+        let insert = |insert: Insert<'_>| {
+            let inserting = requested.run_until_cancelled(Box::pin(insert.run()));
+            let inserted = self.runtimes.block_on(inserting);
+            inserted.unwrap_or_else(|| Err("interrupted".to_owned()))
+        };
+        for file in &self.settings.load {
+            let loaded = content::load(file, &uri, &insert);
+            if requested.is_cancelled() {
+                return Ok(false);
+            }
+            let documents = plural(loaded?, "document");
+            self.terminal.say(format_args!(
+                "loaded {documents} into `{}.{}`",
+                file.database, file.collection
+            ));
+        }
+        Ok(true)
+    }
+}
+
+/// Ends when the servers are to end without a signal: after the timeout, or with the parent.
+async fn over(settings: &UpSettings, parent: Option<Pid>) {
+    let timeout = async {
+        match settings.timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    };
+    let orphaned = async {
+        if settings.exit_with_parent {
+            platform::parent_ended(parent).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = timeout => {}
+        () = orphaned => {}
+    }
 }
 
 /// Repairs a data directory and says what was lost.
@@ -162,6 +322,35 @@ impl Serving {
             store,
             replica_set: settings.replica_set.clone(),
         })
+    }
+
+    /// Returns the line for stderr with a command.
+    fn line(&self, command: &[OsString]) -> String {
+        let name = command.first().map(|name| name.to_string_lossy());
+        format!(
+            "broker {}, registry {}, store {}: running `{}`",
+            self.broker.address(),
+            self.registry.address(),
+            self.store.address(),
+            name.unwrap_or_default()
+        )
+    }
+
+    /// Returns the broker as clients connect to it.
+    fn external_broker(&self, user: Option<&User>) -> ExternalBroker {
+        let encrypted = self.authority.is_some();
+        ExternalBroker {
+            bootstrap: vec![self.broker.address().to_string()],
+            credentials: user.cloned(),
+            security_protocol: match (encrypted, user.is_some()) {
+                (true, true) => SecurityProtocol::SaslSsl,
+                (true, false) => SecurityProtocol::Ssl,
+                (false, true) => SecurityProtocol::SaslPlaintext,
+                (false, false) => SecurityProtocol::Plaintext,
+            },
+            sasl_mechanism: Mechanism::Plain,
+            ca_file: self.authority.as_ref().map(|it| it.ca_file().to_owned()),
+        }
     }
 
     /// Returns the lines for stderr.

@@ -26,6 +26,6 @@ pub use names::Renamed;
 pub(in crate::dataset) use names::{RenameError, field_names};
 pub use notes::Note;
 pub(in crate::dataset) use notes::Notes;
-pub use number::DecimalPoint;
+pub use number::{DecimalPoint, significant_digits};
 pub use syntax::CellSyntax;
 pub(in crate::dataset) use syntax::label;

@@ -9,6 +9,7 @@ use crate::dataset::columns::cell::Class;
 use crate::dataset::columns::evidence::{CellAt, Evidence, NUMBERS, Remembered};
 use crate::dataset::columns::number::{DecimalPoint, Obstacle, obstacle};
 use crate::dataset::schema::ColumnType;
+use crate::text::quantity::plural;
 
 /// A remark about one column, with the first cells that it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -204,14 +205,6 @@ const ALL: [Class; 12] = [
     Class::LikeCode,
     Class::Text,
 ];
-
-fn plural(count: u64, thing: &str) -> String {
-    if count == 1 {
-        format!("1 {thing}")
-    } else {
-        format!("{count} {thing}s")
-    }
-}
 
 impl fmt::Display for Note {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

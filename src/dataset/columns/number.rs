@@ -140,6 +140,12 @@ pub fn is_exact(text: &str, value: f64) -> bool {
     }
 }
 
+/// Returns how many digits of a number are significant: those from the first to the last that is not
+/// zero.
+pub fn significant_digits(text: &str) -> usize {
+    significant(text).1
+}
+
 /// Returns the significant digits of a number, and how many there are.
 fn significant(text: &str) -> (impl Iterator<Item = u8>, usize) {
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();

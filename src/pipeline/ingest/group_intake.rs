@@ -81,7 +81,7 @@ impl GroupIntake {
         let decoder = &mut self.decoder;
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
         write_document_with(&envelope, &origin, &mut bytes, |writer| {
-            decoder.decode(payload, writer)
+            decoder.decode_own(payload, writer)
         })
         .map_err(|error| error.reason)?;
         self.count_numbers_as_text();
@@ -173,6 +173,12 @@ impl Intake for GroupIntake {
             schemas.validate(records.iter().filter_map(framed)).await;
         }
         Ok(())
+    }
+
+    /// A tombstone deletes a key in a compacted topic. No document has a key of its own, so there is
+    /// nothing to delete, and nothing is wrong with the record.
+    fn skips(&self, record: &Record) -> bool {
+        record.value.is_none() && record.headers.get(Envelope::HEADER).is_none()
     }
 
     fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection> {

@@ -30,6 +30,11 @@ pub trait Intake: fmt::Debug + Send + 'static {
     /// Fails if the schema registry does not respond in time.
     fn prepare(&mut self, records: &[Record]) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// Returns whether a record needs neither a document nor a dead letter.
+    fn skips(&self, _record: &Record) -> bool {
+        false
+    }
+
     /// Returns the document of a record that was prepared for and fetched at a time.
     fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection>;
 }

@@ -139,6 +139,8 @@ impl<I: Intake> PartitionConsumer<I> {
                     position,
                     self.progress.as_deref(),
                 ) => records,
+                // The writer has failed, and no later record would tell.
+                () = self.output.closed() => return Ok(()),
                 // A fetch can be dropped: if the end is reached, its connection is not used again.
                 changed = self.end.changed() => match changed {
                     Ok(()) => continue,
@@ -208,6 +210,10 @@ impl<I: Intake> PartitionConsumer<I> {
                     expected: jump.expected,
                     found: jump.found,
                 })?;
+            if self.intake.skips(&record) {
+                self.context.counters.tombstones.add(1);
+                continue;
+            }
             match self.intake.document(&record, fetched) {
                 Ok(ready) => fetch.documents.push(ready),
                 Err(rejection) => fetch.poison.push(Poison { record, rejection }),

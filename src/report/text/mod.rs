@@ -31,6 +31,7 @@ pub fn write(
         headline(report, page),
         stages::section(report, page),
         verdict(report, page),
+        bad_rows(report, page),
         faults.map_or_else(String::new, |it| faults::section(it, page)),
         thresholds(&report.thresholds, page),
         warnings(report, page),
@@ -85,7 +86,7 @@ fn identity(report: &Report, page: &Page) -> String {
     let (run, topology) = (&report.run, &report.topology);
     let mut items = vec![format!("convoy {}", run.version), format!("run {}", run.id)];
     if report.consumed.is_none() {
-        items.push(format!("seed {}", run.seed));
+        items.extend(run.seed.map(|seed| format!("seed {seed}")));
     }
     items.extend(processes::part(report));
     if topology.broker == BackendKind::None {
@@ -110,15 +111,16 @@ fn pacing(report: &Report) -> Vec<String> {
     if delay.count == 0 {
         return vec!["nothing was measured".to_owned()];
     }
-    vec![
-        format!(
-            "{} readings/s emitted ({} in {} s)",
-            quantity::rate(summary.readings_emitted as f64 / summary.duration_s),
-            quantity::count(summary.readings_emitted),
-            quantity::significant(summary.duration_s),
+    let emitted = quantity::count(summary.readings_emitted);
+    let emitted = match summary.duration_s.filter(|duration| *duration > 0.0) {
+        Some(duration) => format!(
+            "{} readings/s emitted ({emitted} in {} s)",
+            quantity::rate(summary.readings_emitted as f64 / duration),
+            quantity::significant(duration),
         ),
-        named("publish delay p99", delay.p99_us),
-    ]
+        None => format!("{emitted} readings emitted"),
+    };
+    vec![emitted, named("publish delay p99", delay.p99_us)]
 }
 
 /// Returns the results that a reader looks for first.
@@ -138,11 +140,18 @@ pub(super) fn results(report: &Report) -> Vec<String> {
         };
         return vec![format!("nothing was measured: {why}")];
     }
-    let stored = format!(
-        "{} records/s stored ({}/s)",
-        quantity::rate(summary.throughput_records_per_second),
-        quantity::bytes(summary.throughput_bytes_per_second)
+    let rates = (
+        summary.throughput_records_per_second,
+        summary.throughput_bytes_per_second,
     );
+    let stored = match rates {
+        (Some(records), Some(bytes)) => format!(
+            "{} records/s stored ({}/s)",
+            quantity::rate(records),
+            quantity::bytes(bytes)
+        ),
+        _ => format!("{} records stored", quantity::count(summary.records_stored)),
+    };
     latencies(stored, "end-to-end", latency, report)
 }
 
@@ -173,16 +182,16 @@ fn verdict(report: &Report, page: &Page) -> String {
     if !report.has_verdict() {
         return processes::account(report, page);
     }
-    let verdict = &report.verdict;
-    if report.status == Status::Invalid && verdict.clean() {
+    let audited = report.verdict.as_ref();
+    if report.status == Status::Invalid && audited.is_none_or(Verdict::clean) {
         let none = page.paint(Ink::Bad, "none");
         let line = format!("verdict: {none}, because the run failed before its audit");
         return page.paragraph(&line, 2);
     }
-    if report.status == Status::Interrupted && unaudited(report) {
+    let Some(verdict) = audited.filter(|verdict| ended(report, verdict)) else {
         return unaudited_counts(report, page);
-    }
-    let (ink, word) = verdict_word(report);
+    };
+    let (ink, word) = verdict_word(report, verdict);
     let line = format!("verdict, warm-up included: {}", page.paint(ink, word));
     let mut text = page.paragraph(&line, 2);
     let counts = verdict_counts(verdict)
@@ -213,9 +222,24 @@ fn verdict(report: &Report, page: &Page) -> String {
     text
 }
 
+/// Returns how many rows were left out, and the first of them.
+fn bad_rows(report: &Report, page: &Page) -> String {
+    let Some(dataset) = report.dataset.as_ref().filter(|it| it.bad_rows > 0) else {
+        return String::new();
+    };
+    let label = page.paint(Ink::Caution, "bad rows left out:");
+    let mut text = page.paragraph(&format!("{label} {}", quantity::count(dataset.bad_rows)), 2);
+    for bad in &dataset.first_bad_rows {
+        let (file, line, byte) = (&bad.file, bad.line, bad.byte);
+        let line = format!("  `{file}`, line {line}, byte {byte}: {}", bad.reason);
+        text.push_str(&page.paragraph(&line, 4));
+    }
+    text
+}
+
 /// Returns the verdict in one sentence.
 pub(super) fn verdict_sentence(report: &Report) -> (Ink, String) {
-    let verdict = &report.verdict;
+    let audited = report.verdict.as_ref();
     let without = |why: &str| (Ink::Caution, format!("No verdict: {why}"));
     if report.topology.broker == BackendKind::None {
         return without("only the pacer ran, and nothing was sent");
@@ -225,16 +249,16 @@ pub(super) fn verdict_sentence(report: &Report) -> (Ink, String) {
             "this process saw only a part of the run; `convoy report merge` audits all",
         );
     }
-    if report.status == Status::Invalid && verdict.clean() {
+    if report.status == Status::Invalid && audited.is_none_or(Verdict::clean) {
         return (
             Ink::Bad,
             "No verdict: the run failed before its audit".to_owned(),
         );
     }
-    if report.status == Status::Interrupted && unaudited(report) {
+    let Some(verdict) = audited.filter(|verdict| ended(report, verdict)) else {
         return without("the run was interrupted before its audit ended");
-    }
-    let (ink, word) = verdict_word(report);
+    };
+    let (ink, word) = verdict_word(report, verdict);
     let counts = verdict_counts(verdict).into_iter();
     let counts: Vec<String> = counts
         .filter(|(name, value)| ["emitted", "stored"].contains(name) || *value > 0)
@@ -243,9 +267,10 @@ pub(super) fn verdict_sentence(report: &Report) -> (Ink, String) {
     (ink, format!("Verdict: {word} ({})", counts.join(", ")))
 }
 
-/// Returns whether the run ended before its audit.
-fn unaudited(report: &Report) -> bool {
-    report.verdict.emitted == 0 || report.verdict.emitted < report.counters.emitted
+/// Returns whether the audit ended. Earlier versions wrote a verdict of zeros if it did not.
+fn ended(report: &Report, verdict: &Verdict) -> bool {
+    let all = verdict.emitted > 0 && verdict.emitted >= report.counters.emitted;
+    all || report.status != Status::Interrupted
 }
 
 /// Returns what is known of a run whose audit did not end.
@@ -271,8 +296,7 @@ fn indented(items: &[String], page: &Page) -> String {
     page.items(items, 2)
 }
 
-fn verdict_word(report: &Report) -> (Ink, &'static str) {
-    let verdict = &report.verdict;
+fn verdict_word(report: &Report, verdict: &Verdict) -> (Ink, &'static str) {
     if verdict.clean() && !report.compares_content() {
         (Ink::Caution, "counts match, content not compared")
     } else if verdict.clean() {

@@ -67,6 +67,7 @@ pub(super) fn account(report: &Report, page: &Page) -> String {
             ("replayed", counters.replayed),
             ("producer-duplicated", counters.producer_duplicated),
             ("conflicting", counters.conflicting),
+            ("tombstones skipped", counters.tombstones),
             ("dead-lettered", counters.dead_lettered),
             ("dead letters stored", counters.dead_letters_replayed),
             ("dead letters kept", counters.dead_letters_kept),

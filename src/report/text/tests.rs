@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::audit::Verdict;
 use crate::report::sample;
 use crate::report::text::write;
 use crate::report::topology::BackendKind;
-use crate::report::value::{Report, Status};
+use crate::report::value::{BadRow, Report, Status};
 use crate::report::warning::Warning;
 use crate::text::{Ink, Page};
 
@@ -52,10 +51,11 @@ fn clean_self_test_is_rendered() {
 #[test]
 fn run_with_a_missing_reading_is_invalid_in_the_first_line() {
     let mut report = sample::report();
-    report.verdict.stored -= 1;
-    report.verdict.missing = 1;
-    report.verdict.replayed = 12;
-    report.status = Status::new(&report.verdict, false);
+    let verdict = report.verdict.as_mut().unwrap();
+    verdict.stored -= 1;
+    verdict.missing = 1;
+    verdict.replayed = 12;
+    report.status = Status::new(verdict, false);
     let text = render(&report);
     assert!(text.lines().next().unwrap().ends_with("INVALID"), "{text}");
     assert!(text.contains("verdict, warm-up included: FAILED"), "{text}");
@@ -66,10 +66,28 @@ fn run_with_a_missing_reading_is_invalid_in_the_first_line() {
 }
 
 #[test]
+fn bad_rows_are_counted_and_the_first_are_named() {
+    let mut report = sample::report();
+    assert!(!render(&report).contains("bad rows"));
+    let dataset = report.dataset.as_mut().unwrap();
+    dataset.bad_rows = 1_200;
+    dataset.first_bad_rows = vec![BadRow {
+        file: "rows.csv".to_owned(),
+        line: 4,
+        byte: 37,
+        reason: "expected 3 fields as in the header, found 2".to_owned(),
+    }];
+    let text = render(&report);
+    assert!(text.contains("bad rows left out: 1,200\n"), "{text}");
+    let named = "  `rows.csv`, line 4, byte 37: expected 3 fields as in the header, found 2\n";
+    assert!(text.contains(named), "{text}");
+}
+
+#[test]
 fn run_that_failed_before_its_audit_has_no_verdict() {
     let mut report = sample::report();
     report.status = Status::Invalid;
-    report.verdict = Verdict::default();
+    report.verdict = None;
     let text = render(&report);
     assert!(text.contains("verdict: none"), "{text}");
 }
@@ -156,7 +174,7 @@ fn render_at(report: &Report, page: Page) -> String {
 
 fn reports() -> [Report; 4] {
     let mut failed = sample::report();
-    failed.verdict.missing = 3;
+    failed.verdict.as_mut().unwrap().missing = 3;
     failed.status = Status::Invalid;
     [
         sample::report(),
