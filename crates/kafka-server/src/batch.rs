@@ -6,7 +6,8 @@
 //! 12 partition leader epoch i32 ◀ set by the broker on append, outside the checksum
 //! 16 magic                i8     2
 //! 17 crc                  u32    CRC-32C of the bytes from 21 to the end
-//! 21 attributes           i16    0–2 codec, 3 timestamp type, 4 transactional, 5 control
+//! 21 attributes           i16    0–2 codec, 3 timestamp type, 4 transactional, 5 control,
+//!                                   6 the base timestamp is a deadline (compaction)
 //! 23 last offset delta    i32
 //! 27 base timestamp       i64
 //! 35 max timestamp        i64
@@ -41,6 +42,7 @@ const CODEC_MASK: i16 = 0b0000_0111;
 const LOG_APPEND_TIME: i16 = 0b0000_1000;
 const TRANSACTIONAL: i16 = 0b0001_0000;
 const CONTROL: i16 = 0b0010_0000;
+const DELETE_HORIZON: i16 = 0b0100_0000;
 
 /// A batch is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +111,34 @@ impl Header {
         };
         header.set_max_timestamp(timestamp, record);
         header
+    }
+
+    /// Returns the header with another base offset.
+    #[must_use]
+    pub fn at(mut self, base_offset: i64) -> Self {
+        self.base_offset = base_offset;
+        self
+    }
+
+    /// Returns the header of the batch after compaction dropped all its records.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        let mut header = *self;
+        header.attributes &= !(CODEC_MASK | TRANSACTIONAL | DELETE_HORIZON);
+        header.records = 0;
+        header.total_bytes = HEADER_BYTES;
+        header.set_max_timestamp(crate::records::NO_TIMESTAMP, &[]);
+        header
+    }
+
+    /// Returns the time after which compaction drops the tombstones in the batch, or the marker.
+    pub fn delete_horizon(&self) -> Option<i64> {
+        (self.attributes & DELETE_HORIZON != 0).then_some(self.base_timestamp)
+    }
+
+    /// Makes the base timestamp that time. The checksum is not updated.
+    pub fn set_delete_horizon(&mut self) {
+        self.attributes |= DELETE_HORIZON;
     }
 
     /// Reads a header from the first [`HEADER_BYTES`] of a batch; checks only length and format.
@@ -213,8 +243,21 @@ impl Header {
     }
 }
 
-/// Checks that `bytes` are exactly one valid batch, and returns its header.
+/// Checks that `bytes` are exactly one valid batch, as producers send it, and returns its header.
 pub fn check(bytes: &[u8]) -> Result<Header, Error> {
+    let header = check_stored(bytes)?;
+    let offsets = i64::from(header.last_offset_delta).saturating_add(1);
+    if header.records < 1 || i64::from(header.records) != offsets {
+        return Err(Error::Count {
+            records: header.records,
+            offsets,
+        });
+    }
+    Ok(header)
+}
+
+/// Checks that `bytes` are exactly one valid batch, from which compaction may have dropped records.
+pub fn check_stored(bytes: &[u8]) -> Result<Header, Error> {
     let header = Header::parse(bytes)?;
     let missing = header.total_bytes.saturating_sub(bytes.len());
     if missing > 0 {
@@ -232,7 +275,7 @@ pub fn check(bytes: &[u8]) -> Result<Header, Error> {
         });
     }
     let offsets = i64::from(header.last_offset_delta).saturating_add(1);
-    if header.records < 1 || i64::from(header.records) != offsets {
+    if header.records < 0 || i64::from(header.records) > offsets {
         return Err(Error::Count {
             records: header.records,
             offsets,

@@ -272,18 +272,21 @@ impl Cluster {
         })
     }
 
-    /// Applies the retention of all topics; `now` is in milliseconds since 1970.
-    pub fn apply_retention(&self, now: u64) {
+    /// Removes and compacts the old records of all topics; `now` is in milliseconds since 1970.
+    pub fn clean_up(&self, now: u64) {
         for topic in self.topics() {
-            let retention = topic.config().retention;
+            let config = topic.config();
             for partition in topic.partitions() {
-                let applied = partition.log().apply_retention(retention, now);
-                if let Err(error) = applied {
+                let rolled = partition.log().roll_if_older(config.segment_ms, now);
+                let retained = partition.log().apply_retention(config.retention, now);
+                let compacted = match config.compaction {
+                    Some(compaction) => partition.compact(compaction, now),
+                    None => Ok(()),
+                };
+                if let Err(error) = rolled.and(retained).and(compacted) {
                     let reason = &error as &dyn std::error::Error;
-                    warn!(
-                        topic = topic.name(),
-                        reason, "failed to remove old segments"
-                    );
+                    let topic = topic.name();
+                    warn!(topic, reason, "failed to remove or compact old records");
                 }
             }
         }

@@ -242,7 +242,7 @@ async fn expire_transactions(cluster: &Cluster) {
 /// Applies retention and, with a data directory, syncs the logs.
 async fn upkeep(cluster: &Arc<Cluster>) {
     let retaining = Arc::clone(cluster);
-    let removed = tokio::task::spawn_blocking(move || retaining.apply_retention(unix_ms()));
+    let removed = tokio::task::spawn_blocking(move || retaining.clean_up(unix_ms()));
     // The panic hook reports a panic; the next round follows anyway.
     let _panicked = removed.await;
     if cluster.settings().data_dir.is_some()

@@ -231,7 +231,7 @@ fn demands(config: &TopicConfig, now: i64) -> Demands {
         }
     };
     Demands {
-        key: config.key_required,
+        key: config.compaction.is_some(),
         timestamps,
     }
 }

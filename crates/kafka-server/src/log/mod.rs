@@ -12,6 +12,9 @@
 //! the log after the last valid batch.
 
 mod checkpoint;
+mod compacting;
+mod compaction;
+mod epoch;
 mod error;
 mod history;
 mod index;
@@ -20,13 +23,17 @@ mod partition_log;
 mod producers;
 mod recovery;
 mod segment;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod transactions;
+mod varint;
 
+pub use compaction::Pass;
+pub use epoch::{LEADER_EPOCH, check_epoch};
 pub use error::Error;
 pub use marker::{COORDINATOR_EPOCH, Marker};
-pub use partition_log::{LEADER_EPOCH, Log, Timed, check_epoch};
+pub use partition_log::{Log, Timed};
 pub use producers::{Active, Error as SequenceError};
 pub use segment::{Bounds, Slice};
 pub use transactions::{Aborted, Error as TransactionError};

@@ -4,41 +4,31 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kafka_protocol::error::ResponseError;
-
 use crate::batch::{HEADER_BYTES, Header};
 use crate::config::Retention;
 use crate::files;
 use crate::log::checkpoint::Checkpoint;
+use crate::log::epoch::LEADER_EPOCH;
 use crate::log::error::Error;
 use crate::log::history::History;
 use crate::log::marker::Marker;
 use crate::log::recovery::{recover, remove};
 use crate::log::segment::{Bounds, Segment, Slice};
+use crate::log::swap;
 use crate::records;
-
-/// The leader epoch of every partition: there is one broker, and it never gives up leadership.
-pub const LEADER_EPOCH: i32 = 0;
-
-/// Checks the current epoch as far as a client knows; -1 if unknown.
-pub fn check_epoch(known: i32) -> Result<(), ResponseError> {
-    if known > LEADER_EPOCH {
-        Err(ResponseError::UnknownLeaderEpoch)
-    } else {
-        Ok(())
-    }
-}
 
 /// The log of one partition.
 #[derive(Debug)]
 pub struct Log {
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
     /// In order of offset, never empty; the last one is appended to.
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
     start_offset: i64,
-    synced_offset: i64,
-    segment_bytes: u64,
-    history: History,
+    pub(super) synced_offset: i64,
+    pub(super) segment_bytes: u64,
+    pub(super) history: History,
+    /// Records before this offset were compacted.
+    pub(super) compacted_to: i64,
     /// Whether segments were created since the directory was synced.
     new_files: bool,
     /// Whether a failed write could not be undone: the end of the file is unknown until the next
@@ -82,6 +72,7 @@ impl Log {
     /// Opens the log in a directory; creates both if they do not exist.
     pub fn open(directory: PathBuf, segment_bytes: u64) -> Result<Self, Error> {
         fs::create_dir_all(&directory).map_err(|source| Error::open(&directory, source))?;
+        swap::finish(&directory)?;
         let checkpoint = Checkpoint::load(&directory)?;
         let mut history = History::default();
         let mut segments = recover(&directory, checkpoint.synced_offset, &mut history)?;
@@ -95,6 +86,7 @@ impl Log {
             synced_offset: 0,
             segment_bytes,
             history,
+            compacted_to: 0,
             new_files: true,
             failed: false,
         };
@@ -344,6 +336,17 @@ impl Log {
         self.active().truncate(offset)?;
         self.start_offset = self.start_offset.min(self.next_offset());
         Ok(())
+    }
+
+    /// Starts the next segment if the first record of the last one is older than `milliseconds`;
+    /// `now` is in milliseconds since 1970.
+    pub fn roll_if_older(&mut self, milliseconds: u64, now: u64) -> Result<(), Error> {
+        let first = self.active().first_timestamp();
+        let first = first.map(|first| u64::try_from(first).unwrap_or(0));
+        match first {
+            Some(first) if first.saturating_add(milliseconds) < now => self.roll(),
+            _ => Ok(()),
+        }
     }
 
     fn roll(&mut self) -> Result<(), Error> {

@@ -17,6 +17,7 @@ pub struct Segment {
     base_offset: i64,
     next_offset: i64,
     max_timestamp: i64,
+    first_timestamp: Option<i64>,
     bytes: u64,
     index: Index,
     file: Arc<File>,
@@ -96,6 +97,7 @@ impl Segment {
             base_offset,
             next_offset: base_offset,
             max_timestamp: i64::MIN,
+            first_timestamp: None,
             bytes: 0,
             index: Index::default(),
             file: Arc::new(file),
@@ -124,9 +126,19 @@ impl Segment {
         self.bytes
     }
 
+    /// Returns the highest timestamp of the first batch; `None` if the segment is empty.
+    pub fn first_timestamp(&self) -> Option<i64> {
+        self.first_timestamp
+    }
+
     /// Returns the file, to be synced without locking the log.
     pub fn file(&self) -> Arc<File> {
         Arc::clone(&self.file)
+    }
+
+    /// Notes that the file was renamed.
+    pub fn set_path(&mut self, path: PathBuf) {
+        self.path = path;
     }
 
     pub fn path(&self) -> &Path {
@@ -211,6 +223,9 @@ impl Segment {
         }
         let (position, header) = self.locate(offset)?;
         self.truncate_file(position)?;
+        if position == 0 {
+            self.first_timestamp = None;
+        }
         self.index.truncate(position);
         self.bytes = position;
         self.next_offset = header.base_offset;
@@ -239,6 +254,7 @@ impl Segment {
             .saturating_add(i64::from(header.last_offset_delta))
             .saturating_add(1);
         self.max_timestamp = self.max_timestamp.max(header.max_timestamp);
+        self.first_timestamp.get_or_insert(header.max_timestamp);
     }
 
     /// Reads headers from an entry on until one matches.
@@ -299,7 +315,7 @@ impl Segment {
             self.file
                 .read_exact_at(body, self.bytes)
                 .map_err(|source| Error::read(&self.path, source))?;
-            if batch::check(body).is_err() {
+            if batch::check_stored(body).is_err() {
                 return Ok(None);
             }
         }
@@ -311,6 +327,52 @@ impl Slice {
     /// Reads the batches into a buffer of the same size.
     pub fn read(&self, into: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(into, self.position)
+    }
+}
+
+/// Reads the batches of a segment in order.
+pub struct Reader<'a> {
+    file: &'a File,
+    path: &'a Path,
+    position: u64,
+    end: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// Starts at the first batch; `bytes` is the size of the segment, `path` names it in errors.
+    pub fn new(file: &'a File, path: &'a Path, bytes: u64) -> Self {
+        Self {
+            file,
+            path,
+            position: 0,
+            end: bytes,
+        }
+    }
+
+    /// Returns the next batch with its header.
+    pub fn next_batch(&mut self) -> Result<Option<(Header, Vec<u8>)>, Error> {
+        if self.position >= self.end {
+            return Ok(None);
+        }
+        let read = |source| Error::read(self.path, source);
+        let corrupt = || Error::corrupt(self.path, self.position);
+        let mut head = [0; HEADER_BYTES];
+        self.file
+            .read_exact_at(&mut head, self.position)
+            .map_err(read)?;
+        let header = Header::parse(&head).map_err(|_| corrupt())?;
+        if header.total_bytes as u64 > self.end - self.position {
+            return Err(corrupt());
+        }
+        let mut bytes = vec![0; header.total_bytes];
+        self.file
+            .read_exact_at(&mut bytes, self.position)
+            .map_err(read)?;
+        if batch::check_stored(&bytes).is_err() {
+            return Err(corrupt());
+        }
+        self.position += header.total_bytes as u64;
+        Ok(Some((header, bytes)))
     }
 }
 
