@@ -4,6 +4,7 @@
 //!  <data>/lock                locked by the one server that uses the directory
 //!        /cluster.json        id of the cluster
 //!        /producer-ids        first id that was not yet reserved
+//!        /broker.json         settings of the broker that clients altered
 //!        /groups.journal      members and offsets of groups
 //!        /transactions.journal  transactional ids and open transactions
 //!        /topics/<topic>/…    topic.json and one directory per partition
@@ -24,7 +25,8 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::auth::Credentials;
-use crate::config::Overrides;
+use crate::broker_config::{BrokerConfig, Layer};
+use crate::config::{Overrides, TopicConfig};
 use crate::error::Error;
 use crate::faults::FaultPlan;
 use crate::files;
@@ -51,6 +53,7 @@ pub struct Cluster {
     groups: Coordinator,
     transactions: transactions::Coordinator,
     producer_ids: ProducerIds,
+    broker_config: RwLock<BrokerConfig>,
     directory: PathBuf,
     topics: RwLock<Topics>,
     _lock: File,
@@ -91,6 +94,8 @@ impl Cluster {
             transactions::Coordinator::open(&directory).map_err(Error::transactions)?;
         let producer_ids =
             ProducerIds::open(&directory).map_err(|source| Error::directory(&directory, source))?;
+        let broker_config = BrokerConfig::load(&directory)
+            .map_err(|source| Error::directory(&directory, source))?;
         let own_address = || (address.ip().to_string(), address.port());
         let cluster = Self {
             advertised: settings.advertised.clone().unwrap_or_else(own_address),
@@ -100,6 +105,7 @@ impl Cluster {
             groups,
             transactions,
             producer_ids,
+            broker_config: RwLock::new(broker_config),
             directory,
             topics: RwLock::default(),
             _lock: lock,
@@ -267,9 +273,48 @@ impl Cluster {
         let mut description = topic.description();
         description.configs.clone_from(&overrides);
         change_topic(topic, &description, || {
-            topic.configure(overrides, &self.settings);
+            let config = self.topic_config(&overrides);
+            topic.configure(overrides, config);
             Ok(())
         })
+    }
+
+    /// Returns the settings of the broker that clients altered.
+    pub fn broker_config(&self) -> BrokerConfig {
+        let config = self.broker_config.read();
+        config.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces settings of the broker, which are the defaults of topics. The caller has checked
+    /// them.
+    pub fn configure_broker(
+        &self,
+        layer: Layer,
+        overrides: Overrides,
+    ) -> Result<(), ResponseError> {
+        let topics = self.write();
+        let mut changed = self.broker_config();
+        changed.set_layer(layer, overrides);
+        changed.save(&self.directory).map_err(|error| {
+            warn!(%error, "failed to store the settings of the broker");
+            ResponseError::KafkaStorageError
+        })?;
+        *self
+            .broker_config
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = changed;
+        for topic in topics.by_name.values() {
+            let overrides = topic.overrides();
+            let config = self.topic_config(&overrides);
+            topic.configure(overrides, config);
+        }
+        Ok(())
+    }
+
+    /// Returns the settings of a topic that have an effect.
+    fn topic_config(&self, overrides: &Overrides) -> TopicConfig {
+        let combined = self.broker_config().combine(overrides);
+        TopicConfig::new(&combined, &self.settings)
     }
 
     /// Removes and compacts the old records of all topics; `now` is in milliseconds since 1970.
@@ -353,7 +398,8 @@ impl Cluster {
                 continue;
             };
             let description = Description::load(&path)?;
-            let topic = Topic::open(path.clone(), name, &description, &self.settings)?;
+            let config = self.topic_config(&description.configs);
+            let topic = Topic::open(path.clone(), name, &description, config)?;
             topics.insert(&Arc::new(topic));
         }
         Ok(())
@@ -366,7 +412,8 @@ impl Cluster {
         description.save(&staged)?;
         let path = self.topic_directory(name);
         fs::rename(&staged, &path).map_err(|source| Error::directory(&path, source))?;
-        Ok(Topic::open(path, name, description, &self.settings)?)
+        let config = self.topic_config(&description.configs);
+        Ok(Topic::open(path, name, description, config)?)
     }
 
     fn topic_directory(&self, name: &str) -> PathBuf {

@@ -150,6 +150,10 @@ const fn known(name: &'static str, kind: Kind, default: &'static str) -> Known {
 pub enum Error {
     #[error("`{name}` is not a setting of topics")]
     Unknown { name: String },
+    #[error("`{name}` is not a setting of the broker that can be altered")]
+    NotAlterable { name: String },
+    #[error("`{name}` cannot be altered while the broker runs")]
+    ReadOnly { name: String },
     #[error("invalid value `{value}` for `{name}`")]
     Value { name: String, value: String },
     #[error("`{MIN_COMPACTION_LAG_MS}` exceeds `{MAX_COMPACTION_LAG_MS}`")]
@@ -262,6 +266,11 @@ impl Known {
             Default::SegmentBytes => settings.segment_bytes.to_string(),
             Default::MaxBatchBytes => settings.max_batch_bytes.to_string(),
         }
+    }
+
+    /// Whether the default is one of the settings that the server was started with.
+    pub fn is_started(&self) -> bool {
+        matches!(self.default, Default::SegmentBytes | Default::MaxBatchBytes)
     }
 
     fn check(&self, value: &str) -> Result<(), Error> {

@@ -18,7 +18,7 @@ const MAX_IDS: usize = 50_000;
 const MAX_ID_BYTES: usize = 16 * 1024 * 1024;
 
 /// Milliseconds that an unused transactional id is kept, as in Kafka: seven days.
-const UNUSED_KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+pub const UNUSED_KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 
 #[derive(Debug)]
 pub struct Book {
