@@ -126,6 +126,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// Files of a data directory are damaged or missing.
+    #[error(transparent)]
+    Data(#[from] convoy_server_kit::disk::Error),
     #[error("failed to write `{}`", path.display())]
     WriteFile {
         path: PathBuf,
@@ -184,6 +187,7 @@ impl Error {
             Self::Scratch { .. } => {
                 Some("set `TMPDIR` to a writable directory, or pass `--data-dir DIR`".to_owned())
             }
+            Self::Data(error) => Some(error.hint().to_owned()),
             Self::KeepPassword { .. } => {
                 Some("pass a writable `--data-dir`, or set `CONVOY_PASSWORD`".to_owned())
             }
@@ -225,6 +229,7 @@ impl Error {
             | Self::Runtime(_)
             | Self::Scratch { .. }
             | Self::KeepPassword { .. }
+            | Self::Data(_)
             | Self::WriteFile { .. }
             | Self::OpenFiles { .. }
             | Self::Stdout(_) => ExitStatus::Environment,

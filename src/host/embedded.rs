@@ -11,6 +11,7 @@ use convoy_registry_server as registry;
 use convoy_registry_server::RegistryServer;
 
 use crate::error::Error;
+use crate::host::data_files;
 use crate::host::roles::{Role, Runtimes};
 use crate::host::scratch::Scratch;
 
@@ -61,6 +62,7 @@ impl DataPlace {
     /// Uses the directory that the user names, or creates a temporary one.
     pub fn open(named: Option<&Path>, run_id: &str) -> Result<Self, Error> {
         if let Some(named) = named {
+            data_files::open(named)?;
             return Ok(Self {
                 path: named.to_owned(),
                 scratch: None,
@@ -85,6 +87,14 @@ impl DataPlace {
     /// Returns the directory of all servers.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Notes which servers have data in a named directory, so that it is missed if it is gone.
+    pub fn note_files(&self) -> Result<(), Error> {
+        if self.is_temporary() {
+            return Ok(());
+        }
+        data_files::note(&self.path)
     }
 
     /// Returns whether the data is removed when this value is dropped.

@@ -9,6 +9,7 @@
 
 pub mod backend;
 mod broker;
+pub mod data_files;
 pub mod embedded;
 pub mod external;
 mod fail_points;

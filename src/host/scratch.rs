@@ -4,8 +4,9 @@
 //! ends, however it ends, and containers that share the directory see it too. A directory without a
 //! lock file is never removed.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -39,7 +40,7 @@ impl Scratch {
     /// Creates the directory of a run in `parent`.
     pub fn create(parent: &Path, run_id: &str) -> io::Result<Self> {
         let path = parent.join(format!("{PREFIX}{run_id}"));
-        fs::create_dir(&path)?;
+        DirBuilder::new().mode(0o700).create(&path)?;
         match lock(&path) {
             Ok(lock) => {
                 live_directories().push(path.clone());

@@ -18,6 +18,8 @@ pub struct UpSettings {
     pub store_port: u16,
     /// Data directory of the servers; `None` is a temporary directory.
     pub data_dir: Option<PathBuf>,
+    /// Whether a damaged data directory is repaired first.
+    pub repair: bool,
     pub access: Access,
     /// Whether broker and store use TLS, with certificates of a private CA.
     pub tls: bool,

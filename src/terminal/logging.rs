@@ -4,11 +4,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use convoy_server_kit::disk;
 use tracing::callsite::Identifier;
 use tracing::{Event, Level, Subscriber, warn};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
@@ -38,6 +39,13 @@ const MAX_REPEATS: u32 = 3;
 /// Default filter of the log file.
 const FILE_FILTER: &str = "info,convoy=debug";
 
+/// Creates a log file, which may hold names of topics and databases, for its owner alone.
+fn create(directory: &Path, path: &Path) -> io::Result<File> {
+    disk::create_directory(directory)?;
+    let mut options = disk::options();
+    options.write(true).create(true).truncate(true).open(path)
+}
+
 /// Starts logging to stderr and to the file `directory/<run-id>.log`.
 ///
 /// Returns the path of the file, or `None` if it cannot be created. `filter` replaces the default
@@ -49,7 +57,7 @@ pub fn start_logging(
     filter: Option<&str>,
 ) -> Option<PathBuf> {
     let path = directory.join(format!("{run_id}.log"));
-    let opened = fs::create_dir_all(directory).and_then(|()| File::create(&path));
+    let opened = create(directory, &path);
     let (file, failure) = match opened {
         Ok(file) => (Some(file), None),
         Err(error) => (None, Some(error)),

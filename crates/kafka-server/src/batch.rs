@@ -33,6 +33,9 @@ pub const HEADER_BYTES: usize = 61;
 /// Bytes of base offset and batch length, which the batch length excludes.
 pub const LENGTH_PREFIX_BYTES: usize = 12;
 
+/// The leader epoch, in whose place the log keeps a checksum of what the batch's own leaves out.
+const SEAL: std::ops::Range<usize> = 12..16;
+
 /// First byte that the checksum covers.
 const CHECKSUMMED_FROM: usize = 21;
 
@@ -216,7 +219,30 @@ impl Header {
         self.crc = crc32c::crc32c_append(crc32c::crc32c(covered), body);
     }
 
-    /// Returns the bytes of the header as the log stores them.
+    /// Returns the bytes of the header as the log stores them: sealed, so that damage to the offset
+    /// and the length is noticed too.
+    pub fn encode_sealed(&self, base_offset: i64) -> [u8; HEADER_BYTES] {
+        let mut bytes = self.encode(base_offset, 0);
+        let seal = seal(&bytes).to_be_bytes();
+        if let Some(place) = bytes.get_mut(SEAL) {
+            place.copy_from_slice(&seal);
+        }
+        bytes
+    }
+
+    /// Reads a header that the log stores.
+    pub fn parse_sealed(bytes: &[u8]) -> Result<Self, Error> {
+        let header = Self::parse(bytes)?;
+        let stated = u32::from_be_bytes(Fields { bytes }.at(SEAL.start)?);
+        let actual = seal(bytes);
+        if stated == actual {
+            Ok(header)
+        } else {
+            Err(Error::Checksum { stated, actual })
+        }
+    }
+
+    /// Returns the bytes of the header.
     pub fn encode(&self, base_offset: i64, leader_epoch: i32) -> [u8; HEADER_BYTES] {
         let length = self.total_bytes.saturating_sub(LENGTH_PREFIX_BYTES);
         let length = i32::try_from(length).unwrap_or(i32::MAX);
@@ -241,6 +267,65 @@ impl Header {
         }
         bytes
     }
+}
+
+/// Checks the seals of stored batches and gives them back their leader epoch; with `in_full`, checks
+/// their records as well. Returns the position of a damaged batch as an error.
+pub fn unseal(mut batches: &mut [u8], leader_epoch: i32, in_full: bool) -> Result<(), usize> {
+    let mut position = 0_usize;
+    while !batches.is_empty() {
+        let header = Header::parse_sealed(batches).map_err(|_damaged| position)?;
+        let split = batches.split_at_mut_checked(header.total_bytes);
+        let (batch, rest) = split.ok_or(position)?;
+        let records = batch.get(CHECKSUMMED_FROM..).unwrap_or_default();
+        if in_full && crc32c::crc32c(records) != header.crc {
+            return Err(position);
+        }
+        if let Some(place) = batch.get_mut(SEAL) {
+            place.copy_from_slice(&leader_epoch.to_be_bytes());
+        }
+        position = position.saturating_add(header.total_bytes);
+        batches = rest;
+    }
+    Ok(())
+}
+
+/// Returns the checksum of the fields that a batch's own checksum leaves out, and of that checksum.
+fn seal(bytes: &[u8]) -> u32 {
+    let before = bytes.get(..SEAL.start).unwrap_or_default();
+    let after = bytes.get(SEAL.end..CHECKSUMMED_FROM).unwrap_or_default();
+    crc32c::crc32c_append(crc32c::crc32c(before), after)
+}
+
+/// Returns the sealed header of a whole batch whose header on disk is damaged; `None` if the rest of
+/// the batch does not prove it. `expected` is the offset after the batch before.
+pub fn mend_header(batch: &[u8], expected: i64) -> Option<[u8; HEADER_BYTES]> {
+    let length = batch.len().checked_sub(LENGTH_PREFIX_BYTES)?;
+    let length = i32::try_from(length).ok()?.to_be_bytes();
+    let crc = crc32c::crc32c(batch.get(CHECKSUMMED_FROM..)?).to_be_bytes();
+    let stored = batch.first_chunk::<HEADER_BYTES>()?;
+    for base_offset in [stored.first_chunk().copied()?, expected.to_be_bytes()] {
+        let mut mended = *stored;
+        let fields = base_offset
+            .into_iter()
+            .chain(length)
+            .chain(stored.get(SEAL)?.iter().copied())
+            .chain(MAGIC.to_be_bytes())
+            .chain(crc);
+        for (to, from) in mended.iter_mut().zip(fields) {
+            *to = from;
+        }
+        let sealed = Header::parse(&mended).ok()?;
+        let sealed = sealed.encode_sealed(i64::from_be_bytes(base_offset));
+        // Everything but the seal is as it was, or the seal proves what was changed.
+        let only_seal = base_offset == expected.to_be_bytes()
+            && stored.get(..SEAL.start) == sealed.get(..SEAL.start)
+            && stored.get(SEAL.end..) == sealed.get(SEAL.end..);
+        if sealed == mended || only_seal {
+            return Some(sealed);
+        }
+    }
+    None
 }
 
 /// Checks that `bytes` are exactly one valid batch, as producers send it, and returns its header.

@@ -8,17 +8,16 @@
 //!
 //! - <https://kafka.apache.org/documentation/#dynamicbrokerconfigs>
 
-use std::fs;
 use std::io;
-use std::path::Path;
 
+use convoy_server_kit::disk;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Error, Known, Overrides};
-use crate::files;
 use crate::settings::Settings;
+use crate::storage::Storage;
 
-const FILE_NAME: &str = "broker.json";
+pub const FILE_NAME: &str = "broker.json";
 
 /// Settings of the broker with the settings of topics that they are the defaults of.
 const ALTERABLE: &[(&str, &str)] = &[
@@ -109,17 +108,23 @@ pub enum Origin {
 
 impl BrokerConfig {
     /// Reads the settings of a data directory.
-    pub fn load(directory: &Path) -> io::Result<Self> {
-        match fs::read(directory.join(FILE_NAME)) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(error),
-        }
+    pub fn load(storage: &Storage) -> Result<Self, disk::Error> {
+        let path = storage.path(FILE_NAME);
+        let lost = "the altered settings of the broker would be lost";
+        let Some(text) = disk::load_sealed(&path, lost)? else {
+            return Ok(Self::default());
+        };
+        serde_json::from_str(&text).map_err(|_| disk::Error::Damaged {
+            path,
+            offset: 0,
+            lost: lost.to_owned(),
+        })
     }
 
-    pub fn save(&self, directory: &Path) -> io::Result<()> {
-        let bytes = serde_json::to_vec_pretty(self)?;
-        files::replace(&directory.join(FILE_NAME), &bytes)
+    pub fn save(&self, storage: &Storage) -> io::Result<()> {
+        let path = storage.path(FILE_NAME);
+        disk::save_sealed(&path, &serde_json::to_string_pretty(self)?)?;
+        storage.add_once(&path)
     }
 
     pub fn layer(&self, layer: Layer) -> &Overrides {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  <data>/lock                locked by the one server that uses the directory
+//!        /files               the list of all files below
 //!        /cluster.json        id of the cluster
 //!        /producer-ids        first id that was not yet reserved
 //!        /broker.json         settings of the broker that clients altered
@@ -11,37 +12,46 @@
 //!        /staging/…           topics that are being created or deleted; emptied on start
 //! ```
 
+mod configuration;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use convoy_server_kit::disk;
 use kafka_protocol::error::ResponseError;
-use rustix::fs::{FlockOperation, flock};
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::auth::Credentials;
-use crate::broker_config::{BrokerConfig, Layer};
-use crate::config::{Overrides, TopicConfig};
+use crate::broker_config::BrokerConfig;
+use crate::config::Overrides;
 use crate::error::Error;
 use crate::faults::FaultPlan;
-use crate::files;
 use crate::group::Coordinator;
 use crate::log;
 use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
 use crate::settings::Settings;
+use crate::storage::Storage;
 use crate::topic::{self, Description, Topic};
 use crate::transactions::{self, Located};
 
 /// Id of the only broker.
 pub const NODE_ID: i32 = 1;
 
-/// Limit on the partitions of all topics together: each needs an open file.
+/// Name of the file with the id of the cluster.
+pub const CLUSTER_FILE: &str = "cluster.json";
+
+/// Name of the directory of the topics.
+pub const TOPICS: &str = "topics";
+
+/// Limit on the partitions of all topics together.
 const MAX_PARTITIONS: i32 = 4_000;
 
 #[derive(Debug)]
@@ -55,6 +65,7 @@ pub struct Cluster {
     producer_ids: ProducerIds,
     broker_config: RwLock<BrokerConfig>,
     directory: PathBuf,
+    storage: Arc<Storage>,
     topics: RwLock<Topics>,
     _lock: File,
 }
@@ -81,21 +92,20 @@ impl Cluster {
         address: SocketAddr,
     ) -> Result<Self, Error> {
         let lock = lock(&directory)?;
-        let id = cluster_id(&directory)?;
+        let storage = Storage::open(&directory, || is_new(&directory)).map_err(Error::disk)?;
+        let id = cluster_id(&storage)?;
         let staging = directory.join("staging");
         if staging.exists() {
             fs::remove_dir_all(&staging).map_err(|source| Error::directory(&staging, source))?;
         }
         create_dir(&staging)?;
-        create_dir(&directory.join("topics"))?;
+        create_dir(&directory.join(TOPICS))?;
         let groups =
-            Coordinator::open(&directory, settings.group_join_delay).map_err(Error::groups)?;
+            Coordinator::open(&storage, settings.group_join_delay).map_err(Error::groups)?;
         let transactions =
-            transactions::Coordinator::open(&directory).map_err(Error::transactions)?;
-        let producer_ids =
-            ProducerIds::open(&directory).map_err(|source| Error::directory(&directory, source))?;
-        let broker_config = BrokerConfig::load(&directory)
-            .map_err(|source| Error::directory(&directory, source))?;
+            transactions::Coordinator::open(&storage).map_err(Error::transactions)?;
+        let producer_ids = ProducerIds::open(&storage).map_err(Error::disk)?;
+        let broker_config = BrokerConfig::load(&storage).map_err(Error::disk)?;
         let own_address = || (address.ip().to_string(), address.port());
         let cluster = Self {
             advertised: settings.advertised.clone().unwrap_or_else(own_address),
@@ -107,10 +117,12 @@ impl Cluster {
             producer_ids,
             broker_config: RwLock::new(broker_config),
             directory,
+            storage,
             topics: RwLock::default(),
             _lock: lock,
         };
         cluster.open_topics()?;
+        cluster.storage.start().map_err(Error::disk)?;
         cluster.recover_transactions();
         Ok(cluster)
     }
@@ -263,80 +275,6 @@ impl Cluster {
         change_topic(topic, &description, || topic.grow(count))
     }
 
-    /// Replaces the settings of a topic. The caller has checked them.
-    pub fn configure_topic(
-        &self,
-        topic: &Topic,
-        overrides: Overrides,
-    ) -> Result<(), ResponseError> {
-        let _topics = self.write();
-        let mut description = topic.description();
-        description.configs.clone_from(&overrides);
-        change_topic(topic, &description, || {
-            let config = self.topic_config(&overrides);
-            topic.configure(overrides, config);
-            Ok(())
-        })
-    }
-
-    /// Returns the settings of the broker that clients altered.
-    pub fn broker_config(&self) -> BrokerConfig {
-        let config = self.broker_config.read();
-        config.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Replaces settings of the broker, which are the defaults of topics. The caller has checked
-    /// them.
-    pub fn configure_broker(
-        &self,
-        layer: Layer,
-        overrides: Overrides,
-    ) -> Result<(), ResponseError> {
-        let topics = self.write();
-        let mut changed = self.broker_config();
-        changed.set_layer(layer, overrides);
-        changed.save(&self.directory).map_err(|error| {
-            warn!(%error, "failed to store the settings of the broker");
-            ResponseError::KafkaStorageError
-        })?;
-        *self
-            .broker_config
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = changed;
-        for topic in topics.by_name.values() {
-            let overrides = topic.overrides();
-            let config = self.topic_config(&overrides);
-            topic.configure(overrides, config);
-        }
-        Ok(())
-    }
-
-    /// Returns the settings of a topic that have an effect.
-    fn topic_config(&self, overrides: &Overrides) -> TopicConfig {
-        let combined = self.broker_config().combine(overrides);
-        TopicConfig::new(&combined, &self.settings)
-    }
-
-    /// Removes and compacts the old records of all topics; `now` is in milliseconds since 1970.
-    pub fn clean_up(&self, now: u64) {
-        for topic in self.topics() {
-            let config = topic.config();
-            for partition in topic.partitions() {
-                let rolled = partition.log().roll_if_older(config.segment_ms, now);
-                let retained = partition.log().apply_retention(config.retention, now);
-                let compacted = match config.compaction {
-                    Some(compaction) => partition.compact(compaction, now),
-                    None => Ok(()),
-                };
-                if let Err(error) = rolled.and(retained).and(compacted) {
-                    let reason = &error as &dyn std::error::Error;
-                    let topic = topic.name();
-                    warn!(topic, reason, "failed to remove or compact old records");
-                }
-            }
-        }
-    }
-
     pub fn delete_topic(&self, topic: &Topic) -> Result<(), ResponseError> {
         let mut topics = self.write();
         if topics.by_id.remove(&topic.id()).is_none() {
@@ -351,7 +289,11 @@ impl Cluster {
         let staged = self
             .staging()
             .join(format!("{}-{}", topic.name(), topic.id().simple()));
-        let removed = fs::rename(path, &staged).and_then(|()| fs::remove_dir_all(&staged));
+        let removed = self
+            .storage
+            .take_off_folder(path)
+            .and_then(|()| fs::rename(path, &staged))
+            .and_then(|()| fs::remove_dir_all(&staged));
         removed.map_err(|error| {
             warn!(path = %path.display(), %error, "failed to remove the files of a topic");
             ResponseError::KafkaStorageError
@@ -383,8 +325,13 @@ impl Cluster {
         self.transactions.recover(self, &located);
     }
 
+    /// Notes how long the files are, all of them synced: no connection appends to them any more.
+    pub fn close(&self) -> Result<(), Error> {
+        self.storage.stop().map_err(Error::disk)
+    }
+
     fn open_topics(&self) -> Result<(), Error> {
-        let directory = self.directory.join("topics");
+        let directory = self.directory.join(TOPICS);
         let entries =
             fs::read_dir(&directory).map_err(|source| Error::directory(&directory, source))?;
         let mut topics = self.write();
@@ -397,9 +344,17 @@ impl Cluster {
                 warn!(path = %path.display(), "ignored an unexpected entry in the topics directory");
                 continue;
             };
+            if !path.is_dir() {
+                warn!(path = %path.display(), "ignored a file in the topics directory");
+                continue;
+            }
+            let belongs = self.storage.admit_folder(&path, topic::FILE_NAME);
+            if !belongs.map_err(Error::disk)? {
+                continue;
+            }
             let description = Description::load(&path)?;
             let config = self.topic_config(&description.configs);
-            let topic = Topic::open(path.clone(), name, &description, config)?;
+            let topic = Topic::open(path.clone(), name, &description, config, &self.storage)?;
             topics.insert(&Arc::new(topic));
         }
         Ok(())
@@ -411,13 +366,15 @@ impl Cluster {
         create_dir(&staged)?;
         description.save(&staged)?;
         let path = self.topic_directory(name);
-        fs::rename(&staged, &path).map_err(|source| Error::directory(&path, source))?;
+        fs::rename(&staged, &path)
+            .and_then(|()| self.storage.add(&path.join(topic::FILE_NAME)))
+            .map_err(|source| Error::directory(&path, source))?;
         let config = self.topic_config(&description.configs);
-        Ok(Topic::open(path, name, description, config)?)
+        Ok(Topic::open(path, name, description, config, &self.storage)?)
     }
 
     fn topic_directory(&self, name: &str) -> PathBuf {
-        self.directory.join("topics").join(name)
+        self.directory.join(TOPICS).join(name)
     }
 
     fn staging(&self) -> PathBuf {
@@ -467,34 +424,47 @@ fn change_topic(
 }
 
 /// Locks a data directory until the file is closed.
-fn lock(directory: &Path) -> Result<File, Error> {
-    create_dir(directory)?;
-    let path = directory.join("lock");
-    let file = File::create(&path).map_err(|source| Error::directory(&path, source))?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|errno| Error::Locked {
+pub fn lock(directory: &Path) -> Result<File, Error> {
+    let locked = disk::lock_directory(directory, "lock");
+    let locked = locked.map_err(|source| Error::directory(directory, source))?;
+    locked.ok_or_else(|| Error::Locked {
         directory: directory.to_owned(),
-        source: errno.into(),
-    })?;
-    Ok(file)
+    })
+}
+
+/// Whether a directory without a list has no data either.
+fn is_new(directory: &Path) -> Result<bool, disk::Error> {
+    let path = directory.join(CLUSTER_FILE);
+    match fs::read(&path) {
+        // A file without a checksum is one of an earlier format.
+        Ok(bytes) if bytes.starts_with(b"\"") && bytes.ends_with(b"\"") => {
+            Err(disk::Error::Old { path })
+        }
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(source) => Err(disk::Error::read(&path, source)),
+    }
 }
 
 /// Returns the id of the cluster; a new directory gets a random one.
-fn cluster_id(directory: &Path) -> Result<String, Error> {
-    let path = directory.join("cluster.json");
-    if path.exists() {
-        return fs::read(&path)
-            .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
-            .map_err(|source| Error::directory(&path, source));
+fn cluster_id(storage: &Storage) -> Result<String, Error> {
+    let path = storage.path(CLUSTER_FILE);
+    let lost = "the id of the cluster would be lost";
+    if let Some(text) = disk::load_sealed(&path, lost).map_err(Error::disk)? {
+        let read = serde_json::from_str(&text).map_err(io::Error::from);
+        let known = read.and_then(|id| storage.add_once(&path).map(|()| id));
+        return known.map_err(|source| Error::directory(&path, source));
     }
     let bytes: [u8; 16] = rand::random();
     let id = URL_SAFE_NO_PAD.encode(bytes);
-    serde_json::to_vec(&id)
-        .map_err(std::io::Error::from)
-        .and_then(|json| files::replace(&path, &json))
+    serde_json::to_string(&id)
+        .map_err(io::Error::from)
+        .and_then(|json| disk::save_sealed(&path, &json))
+        .and_then(|()| storage.add_once(&path))
         .map_err(|source| Error::directory(&path, source))?;
     Ok(id)
 }
 
 fn create_dir(path: &Path) -> Result<(), Error> {
-    fs::create_dir_all(path).map_err(|source| Error::directory(path, source))
+    disk::create_directory(path).map_err(|source| Error::directory(path, source))
 }

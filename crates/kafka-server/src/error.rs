@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use convoy_server_kit as kit;
+use convoy_server_kit::disk;
 
 use crate::{journal, log, topic};
 
@@ -40,9 +41,6 @@ pub enum Error {
     Locked {
         /// The data directory.
         directory: PathBuf,
-        /// The operating system's error.
-        #[source]
-        source: io::Error,
     },
     /// Stored topics, groups or records cannot be read or written.
     #[error(transparent)]
@@ -80,6 +78,13 @@ enum Storage {
         #[source]
         source: journal::Error,
     },
+    #[error("failed to repair the broker's logs")]
+    Repair {
+        #[source]
+        source: log::Error,
+    },
+    #[error(transparent)]
+    Disk(disk::Error),
     #[error("failed to sync the broker's logs")]
     Sync {
         #[source]
@@ -126,6 +131,14 @@ impl Error {
         Self::Storage(StorageError(Storage::Transactions { source }))
     }
 
+    pub(crate) fn disk(source: disk::Error) -> Self {
+        Self::Storage(StorageError(Storage::Disk(source)))
+    }
+
+    pub(crate) fn log(source: log::Error) -> Self {
+        Self::Storage(StorageError(Storage::Repair { source }))
+    }
+
     pub(crate) fn sync(source: log::Error) -> Self {
         Self::Storage(StorageError(Storage::Sync { source }))
     }
@@ -136,17 +149,14 @@ impl Storage {
         match self {
             Self::Topics { source } => match source {
                 topic::Error::Partition { source, .. } => source.hint(),
+                topic::Error::Storage(error) => error.hint(),
                 topic::Error::Description { .. } => {
-                    "restore the file, or remove the directory of the topic to start without it"
+                    "check the disk and the permissions of the data directory"
                 }
             },
-            Self::Groups { .. } => {
-                "check the disk; removing the file deletes all committed offsets"
-            }
-            Self::Transactions { .. } => {
-                "check the disk; removing the file aborts all open transactions"
-            }
-            Self::Sync { source } => source.hint(),
+            Self::Groups { source } | Self::Transactions { source } => source.hint(),
+            Self::Disk(error) => error.hint(),
+            Self::Repair { source } | Self::Sync { source } => source.hint(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use crate::group::{self, Coordinator};
 use crate::log::Log;
 use crate::records::{self, Demands};
 use crate::settings::Settings;
+use crate::storage::Storage;
 
 /// The decoders of this crate.
 pub const TARGETS: &[Target] = &[
@@ -135,19 +136,21 @@ fn login(bytes: &[u8]) {
 #[derive(Debug)]
 struct DataDirectory {
     directory: TempDir,
+    storage: Arc<Storage>,
 }
 
 impl DataDirectory {
     fn start() -> Self {
         let directory = tempfile::tempdir().expect("there is a place for temporary files");
-        Self { directory }
+        let storage = Storage::at(directory.path());
+        Self { directory, storage }
     }
 
     /// Opens a log whose only segment has these bytes.
     fn log(&self, bytes: &[u8]) {
         let directory = self.directory.path();
         fs::write(directory.join("00000000000000000000.log"), bytes).expect("there is room");
-        match Log::open(directory.to_owned(), SEGMENT_BYTES) {
+        match Log::open(directory.to_owned(), SEGMENT_BYTES, &self.storage) {
             Ok(log) => {
                 assert!(log.bytes() <= bytes.len() as u64, "nothing is added");
                 let _found = log
@@ -162,8 +165,8 @@ impl DataDirectory {
     fn group_journal(&self, bytes: &[u8]) {
         let directory = self.directory.path();
         fs::write(directory.join("groups.journal"), bytes).expect("there is room");
-        let _groups =
-            Coordinator::open(directory, Duration::ZERO).inspect_err(|error| format_error(error));
+        let _groups = Coordinator::open(&self.storage, Duration::ZERO)
+            .inspect_err(|error| format_error(error));
     }
 }
 

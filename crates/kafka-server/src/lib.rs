@@ -66,19 +66,21 @@ mod connection;
 mod ending;
 mod error;
 mod faults;
-mod files;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod group;
 mod journal;
 mod log;
+mod open_files;
 mod partition;
 mod producer_ids;
 mod records;
+mod repair;
 mod reply;
 mod server;
 mod settings;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod topic;
@@ -86,10 +88,18 @@ mod transactions;
 mod watchers;
 mod wire;
 
+/// Kafka's protocol from untrusted bytes, for clients as well: frames and fields, all bounded.
+pub mod protocol {
+    pub use crate::frame::{Error as FrameError, Input};
+    pub use crate::wire::{Error as FieldError, Reader};
+}
+
+pub use convoy_server_kit::disk::Loss;
 #[cfg(feature = "tls")]
 pub use convoy_server_kit::tls;
 pub use convoy_server_kit::{FaultHook, Limits, Secret, User};
 pub use error::{Error, StorageError};
 pub use faults::{Fault, FaultPlan, Moment};
+pub use repair::repair;
 pub use server::KafkaServer;
 pub use settings::Settings;

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::batch::Header;
 use crate::config::Compaction;
 use crate::log::{self, Aborted, Bounds, Log, Marker, Slice};
+use crate::storage::Storage;
 use crate::watchers::Watchers;
 
 #[derive(Debug)]
@@ -78,9 +80,13 @@ pub struct Found {
 }
 
 impl Partition {
-    pub fn open(directory: PathBuf, segment_bytes: u64) -> Result<Self, log::Error> {
+    pub fn open(
+        directory: PathBuf,
+        segment_bytes: u64,
+        storage: &Arc<Storage>,
+    ) -> Result<Self, log::Error> {
         Ok(Self {
-            log: Mutex::new(Log::open(directory, segment_bytes)?),
+            log: Mutex::new(Log::open(directory, segment_bytes, storage)?),
             watchers: Watchers::default(),
             deleted: AtomicBool::new(false),
             syncing: tokio::sync::Mutex::new(()),
@@ -121,7 +127,12 @@ impl Partition {
 
     /// Compacts what is due; `now` is in milliseconds since 1970. Takes long: the log is locked only
     /// for moments.
-    pub fn compact(&self, compaction: Compaction, now: u64) -> Result<(), log::Error> {
+    pub fn compact(
+        &self,
+        compaction: Compaction,
+        now: u64,
+        stopping: &CancellationToken,
+    ) -> Result<(), log::Error> {
         let unsynced = self.log().unsynced();
         if let Some(unsynced) = unsynced {
             unsynced.sync()?;
@@ -131,9 +142,9 @@ impl Partition {
         let Some(plan) = plan else {
             return Ok(());
         };
-        let mut pass = log::Pass::start(plan, now)?;
+        let mut pass = log::Pass::start(plan, now, stopping)?;
         for group in pass.groups() {
-            if self.deleted() {
+            if self.deleted() || stopping.is_cancelled() {
                 return Ok(());
             }
             let replaced = match pass.rewrite(group)? {

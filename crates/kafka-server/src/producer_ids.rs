@@ -1,13 +1,14 @@
 //! Ids for idempotent producers, each assigned once in the life of a data directory.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::files;
+use convoy_server_kit::disk;
 
-const FILE_NAME: &str = "producer-ids";
+use crate::storage::Storage;
+
+pub const FILE_NAME: &str = "producer-ids";
 
 /// Ids reserved on disk at once; a restart skips the unassigned rest.
 const BLOCK: i64 = 1_000;
@@ -15,6 +16,7 @@ const BLOCK: i64 = 1_000;
 #[derive(Debug)]
 pub struct ProducerIds {
     path: PathBuf,
+    storage: Arc<Storage>,
     block: Mutex<Block>,
 }
 
@@ -26,15 +28,20 @@ struct Block {
 
 impl ProducerIds {
     /// Continues after the last block that was reserved in a data directory.
-    pub fn open(directory: &Path) -> io::Result<Self> {
-        let path = directory.join(FILE_NAME);
-        let next = match fs::read_to_string(&path) {
-            Ok(text) => text.trim().parse().map_err(io::Error::other)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-            Err(error) => return Err(error),
+    pub fn open(storage: &Arc<Storage>) -> Result<Self, disk::Error> {
+        let path = storage.path(FILE_NAME);
+        let lost = "the producer ids that are in use would be lost";
+        let next = match disk::load_sealed(&path, lost)? {
+            None => 0,
+            Some(text) => text.trim().parse().map_err(|_| disk::Error::Damaged {
+                path: path.clone(),
+                offset: 0,
+                lost: lost.to_owned(),
+            })?,
         };
         Ok(Self {
             path,
+            storage: Arc::clone(storage),
             block: Mutex::new(Block { next, end: next }),
         })
     }
@@ -44,7 +51,8 @@ impl ProducerIds {
         let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
         if block.next == block.end {
             let end = block.end + BLOCK;
-            files::replace(&self.path, format!("{end}\n").as_bytes())?;
+            disk::save_sealed(&self.path, &end.to_string())?;
+            self.storage.add_once(&self.path)?;
             block.end = end;
         }
         let id = block.next;
@@ -62,7 +70,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..3 {
-            let ids = ProducerIds::open(directory.path()).unwrap();
+            let storage = Storage::open(directory.path(), || Ok(true)).unwrap();
+            let ids = ProducerIds::open(&storage).unwrap();
             for _ in 0..1_500 {
                 assert!(seen.insert(ids.next().unwrap()));
             }

@@ -1,20 +1,20 @@
 //! A topic: identity, partitions, and the file that describes it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use convoy_server_kit::disk;
 use kafka_protocol::error::ResponseError;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::config::{Overrides, TopicConfig};
-use crate::files;
 use crate::log::{self, SequenceError, TransactionError};
 use crate::partition::Partition;
+use crate::storage::Storage;
 
-const FILE_NAME: &str = "topic.json";
+pub const FILE_NAME: &str = "topic.json";
 
 /// Kafka's limit: the name becomes the name of a directory.
 const MAX_NAME_BYTES: usize = 249;
@@ -24,6 +24,7 @@ pub struct Topic {
     name: String,
     id: Uuid,
     directory: PathBuf,
+    storage: Arc<Storage>,
     partitions: RwLock<Vec<Arc<Partition>>>,
     configured: RwLock<Configured>,
 }
@@ -73,6 +74,8 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[error(transparent)]
+    Storage(#[from] disk::Error),
     #[error("failed to open partition {partition} of topic `{topic}`")]
     Partition {
         topic: String,
@@ -96,17 +99,25 @@ impl Description {
     /// Reads the description in the directory of a topic.
     pub fn load(directory: &Path) -> Result<Self, Error> {
         let path = directory.join(FILE_NAME);
-        fs::read(&path)
-            .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
-            .map_err(|source| Error::Description { path, source })
+        let lost = "the id and the settings of the topic would be lost";
+        let damaged = || disk::Error::Damaged {
+            path: path.clone(),
+            offset: 0,
+            lost: lost.to_owned(),
+        };
+        let text = disk::load_sealed(&path, lost)?.ok_or_else(|| disk::Error::Missing {
+            path: path.clone(),
+            lost: lost.to_owned(),
+        })?;
+        Ok(serde_json::from_str(&text).map_err(|_| damaged())?)
     }
 
     /// Writes the description into the directory of a topic; replaces an older one atomically.
     pub fn save(&self, directory: &Path) -> Result<(), Error> {
         let path = directory.join(FILE_NAME);
-        serde_json::to_vec_pretty(self)
+        serde_json::to_string_pretty(self)
             .map_err(std::io::Error::from)
-            .and_then(|bytes| files::replace(&path, &bytes))
+            .and_then(|text| disk::save_sealed(&path, &text))
             .map_err(|source| Error::Description { path, source })
     }
 }
@@ -118,12 +129,14 @@ impl Topic {
         name: &str,
         description: &Description,
         config: TopicConfig,
+        storage: &Arc<Storage>,
     ) -> Result<Self, Error> {
         let overrides = description.configs.clone();
         let topic = Self {
             name: name.to_owned(),
             id: description.id.0,
             directory,
+            storage: Arc::clone(storage),
             partitions: RwLock::default(),
             configured: RwLock::new(Configured { overrides, config }),
         };
@@ -137,15 +150,13 @@ impl Topic {
         let mut opened = Vec::new();
         for partition in self.partition_count()..count {
             let directory = self.directory.join(partition.to_string());
-            let partition = Partition::open(directory, segment_bytes).map_err(|source| {
-                let topic = self.name.clone();
-                Error::Partition {
-                    topic,
-                    partition,
-                    source,
-                }
+            let log = Partition::open(directory, segment_bytes, &self.storage);
+            let log = log.map_err(|source| Error::Partition {
+                topic: self.name.clone(),
+                partition,
+                source,
             })?;
-            opened.push(Arc::new(partition));
+            opened.push(Arc::new(log));
         }
         self.partitions
             .write()
@@ -223,6 +234,11 @@ impl Topic {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the settings of a topic that has none of its own.
+pub fn no_overrides() -> Overrides {
+    Overrides::default()
 }
 
 /// Checks a name as Kafka does: letters, digits, dot, underscore and hyphen.

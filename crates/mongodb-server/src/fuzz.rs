@@ -83,13 +83,13 @@ pub fn login(bytes: &[u8]) {
     }
 }
 
-/// Decodes a record of the log, whatever its checksum.
+/// Decodes a tag and a body of the log, whatever their checksums.
 pub fn record(bytes: &[u8]) {
-    if let Some((header, body)) = bytes.split_first_chunk()
-        && let Some(header) = engine::Header::read(header)
+    if let Some((tag, body)) = bytes.split_first_chunk()
+        && let Some(about) = engine::About::read(tag)
     {
-        header.fits(0, body);
-        let _change = engine::read_body(header.kind, body);
+        let _ids = engine::proven_ids(about, body);
+        let _change = engine::read_body(about.kind, body);
     }
 }
 

@@ -83,9 +83,10 @@ mod server;
 mod settings;
 mod upkeep;
 
+pub use convoy_server_kit::disk::Loss;
 pub use convoy_server_kit::{FaultHook, Limits, Secret, User};
 pub use faults::{ErrorReply, Fault, FaultPlan, Interruption, Moment};
-pub use server::{Error, MongoServer, StorageError};
+pub use server::{Error, MongoServer, StorageError, repair};
 pub use settings::Settings;
 
 #[cfg(test)]

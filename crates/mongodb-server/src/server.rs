@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use convoy_server_kit as kit;
+use convoy_server_kit::disk::Loss;
 use convoy_server_kit::scram::{CredentialStore, Hash, Scheme};
 use convoy_server_kit::{RunClock, Server, User};
 use tempfile::TempDir;
@@ -44,6 +45,9 @@ pub enum Error {
     /// The documents cannot be opened.
     #[error("failed to open the data directory of the document store")]
     Open(#[source] StorageError),
+    /// A damaged data directory cannot be repaired.
+    #[error("failed to repair the data directory of the document store")]
+    Repair(#[source] StorageError),
     /// The documents could not be synced to disk.
     #[error("failed to sync the documents to disk")]
     Flush(#[source] StorageError),
@@ -62,7 +66,9 @@ impl Error {
     pub fn hint(&self) -> String {
         match self {
             Self::Listen(error) => error.hint(),
-            Self::Open(StorageError(error)) | Self::Flush(StorageError(error)) => error.hint(),
+            Self::Open(StorageError(error))
+            | Self::Repair(StorageError(error))
+            | Self::Flush(StorageError(error)) => error.hint(),
             Self::TemporaryDirectory(_) => "set TMPDIR to a writable directory".to_owned(),
             Self::Unprotected { .. } => {
                 "listen on 127.0.0.1, or name a user and a password".to_owned()
@@ -71,6 +77,13 @@ impl Error {
             Self::Panicked => "please report this".to_owned(),
         }
     }
+}
+
+/// Keeps what is whole of a damaged data directory and puts the rest into its folder `damaged`.
+///
+/// Returns what was lost, file by file. Blocks on the disk; no server may use the directory.
+pub fn repair(data_dir: &Path) -> Result<Vec<Loss>, Error> {
+    Engine::repair(data_dir).map_err(|error| Error::Repair(StorageError(error)))
 }
 
 /// A running server. Dropping it cuts its connections; [`stop`](Self::stop) waits for them.

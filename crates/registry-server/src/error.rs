@@ -1,6 +1,8 @@
 //! Errors of the server and their hints.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use convoy_server_kit::disk;
 
 /// The server could not be started or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -28,18 +30,18 @@ pub enum Error {
         /// Path of the journal.
         path: PathBuf,
     },
-    /// The journal is corrupt before its end, which a crash cannot cause.
-    #[error("the schema registry's journal `{}` is corrupt at byte {byte}", path.display())]
-    JournalCorrupt {
-        /// Path of the journal.
-        path: PathBuf,
-        /// Offset of the first corrupt frame, in bytes.
-        byte: u64,
-    },
+    /// The data is damaged, incomplete or in another format.
+    #[error(transparent)]
+    Storage(StorageError),
     /// Some connections did not close in time when the server stopped.
     #[error("connections of the schema registry did not close in time")]
     Busy,
 }
+
+/// The data is damaged, incomplete or in another format.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StorageError(disk::Error);
 
 impl Error {
     /// Returns a hint for the user.
@@ -48,11 +50,20 @@ impl Error {
             Self::Listen { source } => return source.hint(),
             Self::Journal { .. } => "check the permissions and the disk of the data directory",
             Self::JournalInUse { .. } => "give every registry its own data directory",
-            Self::JournalCorrupt { .. } => {
-                "restore the file from a backup, or move it away to start with an empty registry"
-            }
+            Self::Storage(StorageError(error)) => error.hint(),
             Self::Busy => "disconnect clients before the registry stops",
         };
         hint.to_owned()
+    }
+
+    pub(crate) fn storage(error: disk::Error) -> Self {
+        Self::Storage(StorageError(error))
+    }
+
+    pub(crate) fn journal(path: &Path, source: std::io::Error) -> Self {
+        Self::Journal {
+            path: path.to_owned(),
+            source,
+        }
     }
 }

@@ -1,76 +1,96 @@
 //! The journal: every change is appended and synced before it is acknowledged.
 //!
 //! ```text
-//!  file  = "convoy registry 1\n" frame*
-//!  frame = length (u32) | CRC-32C of the payload (u32) | payload        little-endian
+//!  <data>/lock               locked by the one server that uses the directory
+//!        /files              the list of the files that belong to the directory
+//!        /registry.journal   frames of [`disk`](convoy_server_kit::disk)
 //! ```
 //!
 //! A payload is a JSON array of entries that apply together.
 
 #![warn(clippy::indexing_slicing)]
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
-use tracing::warn;
+use convoy_server_kit::disk::{self, FileHeader, FileList, Format, Kind, Loss, Unreadable};
 
 use crate::error::Error;
 use crate::state::Entry;
 
-const MAGIC: &[u8] = b"convoy registry 1\n";
-const FRAME_HEADER: usize = 8;
+/// Name of the journal in the data directory.
+pub(super) const FILE_NAME: &str = "registry.journal";
+
+const LOCK: &str = "lock";
+
+const KIND: Kind = Kind {
+    format: Format {
+        magic: *b"CONVOYR",
+        version: b'2',
+        earlier: &[b"convoy registry 1"],
+    },
+    unit: "changes",
+};
 
 /// A journal on disk, or none.
 #[derive(Debug)]
 pub(super) struct Journal {
-    file: Option<File>,
+    kept: Option<Kept>,
     /// After [`Journal::close`]; appending fails.
     closed: bool,
-    /// Length of the complete frames, in bytes.
-    end: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    path: PathBuf,
+    journal: disk::Journal,
+    files: FileList,
+    _lock: File,
 }
 
 impl Journal {
     /// Returns a journal that keeps nothing.
     pub(super) fn in_memory() -> Self {
         Self {
-            file: None,
+            kept: None,
             closed: false,
-            end: 0,
         }
     }
 
-    /// Opens or creates a journal and reads it. A torn frame at its end is truncated.
-    pub(super) fn open(path: &Path) -> Result<(Self, Vec<Entry>), Error> {
-        let failed = |source| Error::Journal {
-            path: path.to_owned(),
-            source,
+    /// Opens or creates the journal of a data directory and reads it. A torn frame at its end is
+    /// truncated.
+    pub(super) fn open(directory: &Path) -> Result<(Self, Vec<Entry>), Error> {
+        let lock = lock(directory)?;
+        let path = directory.join(FILE_NAME);
+        let files = FileList::open(directory, || is_new(&path)).map_err(Error::storage)?;
+        let check = files.check(|_name| "all schemas would be lost".to_owned());
+        check.map_err(Error::storage)?;
+        let mut entries = Vec::new();
+        let replay = |payload: &[u8]| match serde_json::from_slice::<Vec<Entry>>(payload) {
+            Ok(more) => {
+                entries.extend(more);
+                true
+            }
+            Err(_) => false,
         };
-        let file = open_locked(path)?;
-        let mut bytes = Vec::new();
-        (&file).read_to_end(&mut bytes).map_err(failed)?;
-        let mut journal = Self {
-            file: Some(file),
+        let journal = disk::Journal::open(&path, KIND, files.mark(FILE_NAME), replay);
+        let journal = journal.map_err(Error::storage)?;
+        let failed = |source| Error::journal(&path, source);
+        if !files.contains(FILE_NAME) {
+            files.add(&[FILE_NAME]).map_err(failed)?;
+        }
+        files.start().map_err(failed)?;
+        let kept = Kept {
+            path,
+            journal,
+            files,
+            _lock: lock,
+        };
+        let journal = Self {
+            kept: Some(kept),
             closed: false,
-            end: 0,
         };
-        if bytes.len() <= MAGIC.len() && MAGIC.starts_with(&bytes) {
-            journal.start(path).map_err(failed)?;
-            return Ok((journal, Vec::new()));
-        }
-        let corrupt = |byte: usize| Error::JournalCorrupt {
-            path: path.to_owned(),
-            byte: byte as u64,
-        };
-        let (entries, end) = read(&bytes).map_err(corrupt)?;
-        if end < bytes.len() {
-            let torn = bytes.len() - end;
-            warn!(path = %path.display(), bytes = torn, "truncated a torn frame at the end of the journal");
-        }
-        journal.end = end as u64;
-        journal.truncate().map_err(failed)?;
         Ok((journal, entries))
     }
 
@@ -79,115 +99,80 @@ impl Journal {
         if self.closed {
             return Err(io::Error::other("the registry is stopping"));
         }
-        let Some(file) = &mut self.file else {
+        let Some(kept) = &mut self.kept else {
             return Ok(());
         };
         let payload = serde_json::to_vec(entries)?;
-        let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
-        let mut frame = Vec::with_capacity(FRAME_HEADER + payload.len());
-        frame.extend_from_slice(&length.to_le_bytes());
-        frame.extend_from_slice(&crc32c::crc32c(&payload).to_le_bytes());
-        frame.extend_from_slice(&payload);
-        if let Err(error) = file.write_all(&frame).and_then(|()| file.sync_data()) {
-            // A complete frame must not follow a partial one.
-            self.truncate()?;
-            return Err(error);
-        }
-        self.end += frame.len() as u64;
-        Ok(())
+        let entry = disk::Entry {
+            bytes: &payload,
+            units: entries.len() as u64,
+        };
+        kept.journal.append_durably(&[entry])
     }
 
-    /// Closes the file, which releases its lock. Appending fails from now on.
-    pub(super) fn close(&mut self) {
-        self.file = None;
+    /// Notes that everything is on disk and closes the files, which releases the lock. Appending
+    /// fails from now on.
+    pub(super) fn close(&mut self) -> Result<(), Error> {
         self.closed = true;
-    }
-
-    /// Writes the header of a new journal.
-    fn start(&mut self, path: &Path) -> io::Result<()> {
-        self.truncate()?;
-        if let Some(file) = &mut self.file {
-            file.write_all(MAGIC)?;
-            file.sync_all()?;
-        }
-        self.end = MAGIC.len() as u64;
-        // The file's name is durable only after its folder is synced.
-        path.parent()
-            .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-    }
-
-    /// Removes everything after the complete frames.
-    fn truncate(&mut self) -> io::Result<()> {
-        let Some(file) = &mut self.file else {
+        let Some(kept) = self.kept.take() else {
             return Ok(());
         };
-        file.set_len(self.end)?;
-        file.seek(SeekFrom::Start(self.end))?;
-        file.sync_all()
+        let lengths = [(FILE_NAME.to_owned(), kept.journal.end())];
+        let stopped = kept.files.stop(&lengths);
+        stopped.map_err(|source| Error::journal(&kept.path, source))
     }
 }
 
-fn open_locked(path: &Path) -> Result<File, Error> {
-    let failed = |source| Error::Journal {
-        path: path.to_owned(),
-        source,
+/// Keeps what is whole of a damaged data directory; returns what was lost.
+pub(super) fn repair(directory: &Path) -> Result<Vec<Loss>, Error> {
+    if !directory.exists() {
+        return Ok(Vec::new());
+    }
+    let _lock = lock(directory)?;
+    let path = directory.join(FILE_NAME);
+    let journal = disk::repair_journal(&path, directory, KIND).map_err(Error::storage)?;
+    let describe = |_name: &str| "all schemas".to_owned();
+    let found = || {
+        let there = path.exists().then(|| FILE_NAME.to_owned());
+        there.into_iter().collect()
     };
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let mut options = OpenOptions::new();
-    let options = options.read(true).write(true).create(true).truncate(false);
-    let file = options.open(path).map_err(failed)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::JournalInUse {
-            path: PathBuf::from(path),
+    let mut losses = disk::repair_list(directory, describe, found).map_err(Error::storage)?;
+    losses.extend(journal);
+    Ok(losses)
+}
+
+fn lock(directory: &Path) -> Result<File, Error> {
+    let locked = disk::lock_directory(directory, LOCK);
+    let locked = locked.map_err(|source| Error::journal(&directory.join(LOCK), source))?;
+    locked.ok_or_else(|| Error::JournalInUse {
+        path: directory.to_owned(),
+    })
+}
+
+/// Whether a directory without a list has no journal either.
+fn is_new(path: &Path) -> Result<bool, disk::Error> {
+    let mut bytes = Vec::new();
+    match disk::options().read(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(source) => return Err(disk::Error::read(path, source)),
+        Ok(file) => file
+            .take(disk::FILE_HEADER_BYTES as u64)
+            .read_to_end(&mut bytes)
+            .map_err(|source| disk::Error::read(path, source))?,
+    };
+    match FileHeader::read(&bytes, &KIND.format) {
+        Err(Unreadable::Earlier) => Err(disk::Error::Old {
+            path: path.to_owned(),
         }),
-        Err(error) => Err(failed(error.into())),
+        // The machine stopped while the first start created its files.
+        _ => Ok(bytes.is_empty()),
     }
-}
-
-/// Reads all frames. Returns their entries and the end of the last complete frame, or the offset of a
-/// corrupt frame that a crash cannot have torn, because others follow.
-pub(super) fn read(bytes: &[u8]) -> Result<(Vec<Entry>, usize), usize> {
-    let mut rest = bytes.strip_prefix(MAGIC).ok_or(0_usize)?;
-    let mut entries = Vec::new();
-    loop {
-        let at = bytes.len() - rest.len();
-        let Some((frame, after)) = split_frame(rest) else {
-            return Ok((entries, at));
-        };
-        match frame_entries(frame) {
-            Some(more) => entries.extend(more),
-            // Blocks that were allocated but never written read as zeros.
-            None if after.is_empty() || rest.iter().all(|&byte| byte == 0) => {
-                return Ok((entries, at));
-            }
-            None => return Err(at),
-        }
-        rest = after;
-    }
-}
-
-/// Splits off a frame with its header, if it is complete.
-fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let length = u32::from_le_bytes(*bytes.first_chunk()?);
-    let length = usize::try_from(length).ok()?.checked_add(FRAME_HEADER)?;
-    bytes.split_at_checked(length)
-}
-
-fn frame_entries(frame: &[u8]) -> Option<Vec<Entry>> {
-    let (header, payload) = frame.split_first_chunk::<FRAME_HEADER>()?;
-    let crc = u32::from_le_bytes(*header.last_chunk()?);
-    let intact = crc32c::crc32c(payload) == crc && !payload.is_empty();
-    intact
-        .then(|| serde_json::from_slice(payload).ok())
-        .flatten()
 }
 
 #[cfg(test)]
-#[expect(clippy::indexing_slicing, reason = "tests panic")]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::state::Mode;
 
@@ -198,67 +183,90 @@ mod tests {
         }
     }
 
-    /// A journal of three frames and the offsets at which they end.
-    fn journal(path: &Path) -> Vec<u64> {
-        let (mut journal, entries) = Journal::open(path).expect("creates a journal");
+    /// Writes three entries and stops in order.
+    fn write(directory: &Path) {
+        let (mut journal, entries) = Journal::open(directory).expect("creates a journal");
         assert_eq!(entries, []);
-        ["a", "b", "c"]
-            .into_iter()
-            .map(|subject| {
-                journal.append(&[entry(subject)]).expect("appends");
-                journal.end
-            })
-            .collect()
+        for subject in ["a", "b", "c"] {
+            journal.append(&[entry(subject)]).expect("appends");
+        }
+        journal.close().expect("closes");
+    }
+
+    fn read(directory: &Path) -> Result<Vec<Entry>, Error> {
+        Journal::open(directory).map(|(_journal, entries)| entries)
     }
 
     #[test]
-    fn journal_truncated_anywhere_recovers_its_complete_frames() {
+    fn journal_continues_after_a_restart() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("data/registry.journal");
-        let ends = journal(&path);
+        write(folder.path());
+        let (mut journal, entries) = Journal::open(folder.path()).expect("opens");
+        assert_eq!(entries, ["a", "b", "c"].map(entry));
+        journal.append(&[entry("d")]).expect("appends");
+        drop(journal);
+        let entries = read(folder.path()).expect("opens after a kill");
+        assert_eq!(entries, ["a", "b", "c", "d"].map(entry));
+    }
+
+    #[test]
+    fn journal_that_was_stopped_in_order_is_never_truncated() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        write(folder.path());
+        let path = folder.path().join(FILE_NAME);
         let whole = fs::read(&path).expect("reads");
-        for cut in 0..=whole.len() {
-            fs::write(&path, &whole[..cut]).expect("writes");
-            let complete = ends.iter().filter(|&&end| end <= cut as u64).count();
-            let (mut journal, entries) = Journal::open(&path).expect("a torn tail is truncated");
-            let expected = ["a", "b", "c"][..complete]
-                .iter()
-                .map(|subject| entry(subject));
-            assert_eq!(entries, expected.collect::<Vec<_>>(), "cut at {cut}");
-            journal.append(&[entry("d")]).expect("appends");
-            drop(journal);
-            let (_journal, entries) = Journal::open(&path).expect("it was repaired");
-            assert_eq!(entries.last(), Some(&entry("d")), "cut at {cut}");
-            assert_eq!(entries.len(), complete + 1);
+        for cut in 0..whole.len() {
+            fs::write(&path, whole.get(..cut).expect("a part")).expect("writes");
+            let error = read(folder.path()).expect_err("it is damaged");
+            assert!(matches!(error, Error::Storage(_)), "cut at {cut}: {error}");
+            let length = fs::metadata(&path).expect("is there").len();
+            assert_eq!(length, cut as u64, "nothing changes");
         }
     }
 
     #[test]
-    fn trailing_zeros_are_truncated_and_corruption_before_the_end_is_an_error() {
+    fn repair_keeps_the_changes_on_both_sides_of_the_damage() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("registry.journal");
-        let ends = journal(&path);
-        let whole = fs::read(&path).expect("reads");
-        let mut zeros = whole.clone();
-        zeros.extend([0; 100]);
-        fs::write(&path, &zeros).expect("writes");
-        assert_eq!(Journal::open(&path).expect("it is torn").1.len(), 3);
-        let first = usize::try_from(ends[0]).expect("it is short");
-        for (byte, error_at) in [(0, 0), (first - 1, MAGIC.len() as u64)] {
-            let mut corrupt = whole.clone();
-            corrupt[byte] ^= 1;
-            fs::write(&path, &corrupt).expect("writes");
-            let error = Journal::open(&path).expect_err("it is corrupt");
-            assert!(matches!(error, Error::JournalCorrupt { byte, .. } if byte == error_at));
+        write(folder.path());
+        assert_eq!(repair(folder.path()).expect("repairs"), []);
+        let path = folder.path().join(FILE_NAME);
+        let mut bytes = fs::read(&path).expect("reads");
+        let middle = bytes.len() / 2 + 20;
+        *bytes.get_mut(middle).expect("a byte") ^= 1;
+        fs::write(&path, &bytes).expect("writes");
+        let error = read(folder.path()).expect_err("it is damaged");
+        assert!(error.to_string().contains("1 change"), "{error}");
+        let losses = repair(folder.path()).expect("repairs");
+        assert_eq!(losses.len(), 1);
+        let entries = read(folder.path()).expect("it was repaired");
+        assert_eq!(entries, ["a", "c"].map(entry));
+    }
+
+    #[test]
+    fn missing_files_and_an_old_format_are_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join(FILE_NAME);
+        fs::write(&path, "convoy registry 1\n").expect("writes");
+        let error = read(folder.path()).expect_err("it is old");
+        assert!(error.to_string().contains("older convoy"), "{error}");
+        fs::remove_file(&path).expect("removes");
+        for missing in [FILE_NAME, disk::LIST_FILE] {
+            write(folder.path());
+            fs::remove_file(folder.path().join(missing)).expect("removes");
+            let error = read(folder.path()).expect_err("it is missing");
+            assert!(error.to_string().contains("is missing"), "{error}");
+            repair(folder.path()).expect("repairs");
+            drop(read(folder.path()).expect("it was repaired"));
+            fs::remove_file(&path).expect("removes");
+            fs::remove_file(folder.path().join(disk::LIST_FILE)).expect("removes");
         }
     }
 
     #[test]
     fn journal_is_used_by_one_registry_at_a_time() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("registry.journal");
-        let (_journal, _) = Journal::open(&path).expect("creates a journal");
-        let error = Journal::open(&path).expect_err("it is in use");
+        let (_journal, _) = Journal::open(folder.path()).expect("creates a journal");
+        let error = Journal::open(folder.path()).expect_err("it is in use");
         assert!(matches!(error, Error::JournalInUse { .. }));
     }
 }

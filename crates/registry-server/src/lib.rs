@@ -68,11 +68,12 @@ mod server;
 mod settings;
 mod state;
 
+pub use convoy_server_kit::disk::Loss;
 pub use convoy_server_kit::{Limits, Secret, User};
 
-pub use crate::error::Error;
+pub use crate::error::{Error, StorageError};
 pub use crate::schema::{Reference, Schema, SchemaType};
-pub use crate::server::RegistryServer;
+pub use crate::server::{RegistryServer, repair};
 pub use crate::settings::Settings;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use convoy_server_kit::disk::Loss;
 use convoy_server_kit::{self as kit, Server, Users};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -11,11 +12,8 @@ use tracing::warn;
 use crate::api::Service;
 use crate::error::Error;
 use crate::http::Frontend;
-use crate::journal::Journal;
+use crate::journal::{self, Journal};
 use crate::settings::Settings;
-
-/// Name of the journal in the data directory.
-const JOURNAL: &str = "registry.journal";
 
 /// A running Schema Registry. Dropping it closes its connections without waiting for them.
 #[derive(Debug)]
@@ -94,19 +92,26 @@ impl RegistryServer {
             Some(serving) => serving.server.stop().await,
             None => true,
         };
-        close(Arc::clone(&self.service)).await;
+        close(Arc::clone(&self.service)).await?;
         if closed { Ok(()) } else { Err(Error::Busy) }
     }
 
     async fn serve_again(&mut self) -> Result<(), Error> {
         if let Some(data_dir) = self.settings.data_dir.as_deref() {
-            close(Arc::clone(&self.service)).await;
+            close(Arc::clone(&self.service)).await?;
             self.service = Arc::new(open(Some(data_dir)).await?);
         }
         let serving = Serving::start(&self.settings, self.address, &self.service).await?;
         self.serving = Some(serving);
         Ok(())
     }
+}
+
+/// Keeps what is whole of a damaged data directory and puts the rest into its folder `damaged`.
+///
+/// Returns what was lost, file by file. Blocks on the disk; no server may use the directory.
+pub fn repair(data_dir: &Path) -> Result<Vec<Loss>, Error> {
+    journal::repair(data_dir)
 }
 
 impl Serving {
@@ -133,9 +138,9 @@ impl Serving {
 
 /// Opens the journal of a data directory, or one in memory.
 async fn open(data_dir: Option<&Path>) -> Result<Service, Error> {
-    let path = data_dir.map(|data_dir| data_dir.join(JOURNAL));
-    let opened = tokio::task::spawn_blocking(move || match path {
-        Some(path) => Journal::open(&path),
+    let directory = data_dir.map(Path::to_owned);
+    let opened = tokio::task::spawn_blocking(move || match directory {
+        Some(directory) => Journal::open(&directory),
         None => Ok((Journal::in_memory(), Vec::new())),
     });
     let (journal, entries) = opened.await.expect("opening a journal does not panic")?;
@@ -143,7 +148,7 @@ async fn open(data_dir: Option<&Path>) -> Result<Service, Error> {
 }
 
 /// Waits for a change that is being written and closes the journal, which releases its lock.
-async fn close(service: Arc<Service>) {
+async fn close(service: Arc<Service>) -> Result<(), Error> {
     let closed = tokio::task::spawn_blocking(move || service.close()).await;
-    closed.expect("closing a journal does not panic");
+    closed.expect("closing a journal does not panic")
 }

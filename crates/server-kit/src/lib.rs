@@ -47,6 +47,8 @@
 //! ```
 
 mod clock;
+#[cfg(feature = "disk")]
+pub mod disk;
 mod fault_hook;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;

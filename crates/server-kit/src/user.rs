@@ -45,7 +45,7 @@ impl Users {
         let users = users.into_iter().map(|user| (user.name, user.password));
         Self {
             passwords: users.collect(),
-            decoy: Secret::default(),
+            decoy: Secret::new("decoy"),
         }
     }
 

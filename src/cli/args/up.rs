@@ -20,6 +20,8 @@ Examples:
     $ convoy up > .env
   Keep the data and the password, and use free ports:
     $ convoy up --data-dir data --broker-port 0 --registry-port 0 --store-port 0
+  Start after a damaged file stopped the start, without what is lost:
+    $ convoy up --data-dir data --repair > .env
   Serve programs that use `SASL_SSL`, such as programs for Confluent Cloud:
     $ convoy up --tls > .env
 
@@ -48,6 +50,11 @@ pub struct UpArgs {
     /// Data directory of the servers [default: a temporary directory].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+
+    /// Repair a damaged data directory first: keep what is whole, put the rest into `damaged`
+    /// folders, and say what was lost.
+    #[arg(long, requires = "data_dir")]
+    pub repair: bool,
 
     /// User name that clients must use.
     #[arg(long, value_name = "NAME", default_value = "convoy")]

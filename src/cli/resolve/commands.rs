@@ -46,6 +46,7 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
         registry_port: args.registry_port,
         store_port: args.store_port,
         data_dir: args.data_dir,
+        repair: args.repair,
         access,
         tls: args.tls,
     }))

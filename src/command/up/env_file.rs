@@ -6,6 +6,7 @@ use std::path::Path;
 
 use convoy_server_kit::User;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rustix::fs::{FileType, Mode, fchmod, fstat};
 
 /// Everything but the unreserved characters of RFC 3986.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC
@@ -90,6 +91,19 @@ impl fmt::Display for EnvFile<'_> {
         let mut variables = self.variables().into_iter();
         variables.try_for_each(|(name, value)| writeln!(formatter, "{name}={}", quote(&value)))
     }
+}
+
+/// Makes the file that stdout is, if it is one, readable by its owner alone; returns whether other
+/// users could read it.
+pub(super) fn keep_from_other_users() -> bool {
+    let stdout = std::io::stdout();
+    let Ok(stat) = fstat(&stdout) else {
+        return false;
+    };
+    let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    let others = Mode::RWXG | Mode::RWXO;
+    let shared = Mode::from_raw_mode(stat.st_mode).intersects(others);
+    regular && shared && fchmod(&stdout, Mode::RUSR | Mode::WUSR).is_ok()
 }
 
 /// Quotes a value for a `.env` if it contains special characters.

@@ -26,6 +26,7 @@ use convoy_server_kit::tls::Authority;
 
 use self::env_file::EnvFile;
 use crate::error::{Error, ExitStatus};
+use crate::host::data_files;
 use crate::host::embedded::{self, DataPlace, loopback};
 use crate::host::interrupt::{self, Interruptible};
 use crate::host::open_files;
@@ -66,6 +67,9 @@ pub fn run(
     if let Some(warning) = open_files::allow_clients()? {
         terminal.say(warning);
     }
+    if let Some(directory) = settings.data_dir.as_deref().filter(|_| settings.repair) {
+        repair(directory, terminal)?;
+    }
     let data = DataPlace::open(settings.data_dir.as_deref(), &run_id)?;
     let runtimes = Runtimes::start(&[Role::Broker, Role::Registry, Role::Store])?;
     let what = Interruptible {
@@ -74,7 +78,7 @@ pub fn run(
     };
     let interrupt = interrupt::listen(what, terminal, || STOPPING)?;
     let requested = &interrupt.requested;
-    let user = user::credentials(&settings.access, &data)?;
+    let user = user::credentials(&settings.access, &data, terminal)?;
     let starting = Box::pin(Serving::start(settings, user.as_ref(), &data, &runtimes));
     let started = runtimes.block_on(requested.run_until_cancelled(starting));
     let Some(serving) = started else {
@@ -82,7 +86,11 @@ pub fn run(
         return Ok(ExitStatus::Interrupted);
     };
     let serving = serving?;
+    data.note_files()?;
     terminal.say(serving.notice(user.as_ref(), &data));
+    if user.is_some() && env_file::keep_from_other_users() {
+        terminal.say("the file with the `.env` is now readable by its owner alone");
+    }
     let env = serving.env_file(user.as_ref()).to_string();
     let written = terminal.data(|stdout| stdout.write_all(env.as_bytes()));
     if written.is_ok() {
@@ -92,6 +100,19 @@ pub fn run(
     runtimes.block_on(serving.stop(data.is_temporary()))?;
     written.map_err(Error::Stdout)?;
     Ok(ExitStatus::Success)
+}
+
+/// Repairs a data directory and says what was lost.
+fn repair(directory: &Path, terminal: &Terminal) -> Result<(), Error> {
+    let losses = data_files::repair(directory)?;
+    for loss in &losses {
+        tracing::info!(%loss, "repaired a file");
+        terminal.say(loss.to_string());
+    }
+    if losses.is_empty() {
+        terminal.say(format!("nothing to repair in `{}`", directory.display()));
+    }
+    Ok(())
 }
 
 impl Serving {

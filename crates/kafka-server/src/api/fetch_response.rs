@@ -1,5 +1,7 @@
 //! The response of [`fetch`](crate::api::fetch): fields are encoded here, batches are read in place.
 
+use std::io;
+
 use bytes::{BufMut, BytesMut};
 use kafka_protocol::error::ResponseError;
 use tracing::warn;
@@ -178,7 +180,10 @@ impl Fields {
         output.resize(from + bytes, 0);
         slice.read(&mut output[from..]).map_err(|error| {
             warn!(%error, "failed to read a log");
-            ResponseError::KafkaStorageError
+            match error.kind() {
+                io::ErrorKind::InvalidData => ResponseError::CorruptMessage,
+                _ => ResponseError::KafkaStorageError,
+            }
         })
     }
 

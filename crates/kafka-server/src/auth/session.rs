@@ -80,9 +80,8 @@ impl Session {
         let chosen = offered.find(|(name, _)| *name == mechanism);
         let (_, mechanism) = *chosen.ok_or(ResponseError::UnsupportedSaslMechanism)?;
         self.bare_tokens = bare_tokens;
-        if self.open || !self.authenticated() {
-            self.state = State::Chosen(mechanism);
-        }
+        // Also on a connection that is logged in: it has access again after this login.
+        self.state = State::Chosen(mechanism);
         Ok(())
     }
 
@@ -102,11 +101,7 @@ impl Session {
     /// Processes a token of the client and returns the token to answer with.
     pub fn step(&mut self, token: &[u8], credentials: &Credentials) -> Result<Vec<u8>, Error> {
         match std::mem::replace(&mut self.state, State::Fresh) {
-            State::Fresh => Err(Error::Sequence),
-            State::Authenticated => {
-                self.state = State::Authenticated;
-                Ok(Vec::new())
-            }
+            State::Fresh | State::Authenticated => Err(Error::Sequence),
             State::Chosen(Mechanism::Plain) => {
                 if !self.open {
                     check_plain(token, credentials)?;
@@ -188,6 +183,20 @@ mod tests {
         assert!(!session.permits(ApiKey::Metadata));
         session.step(b"\0driver\0pass word", &users).unwrap();
         assert!(session.permits(ApiKey::Metadata));
+    }
+
+    #[test]
+    fn login_of_a_connection_that_is_logged_in_is_a_real_login() {
+        let users = users();
+        for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            let mut session = Session::new(&users);
+            session.choose("PLAIN", false).unwrap();
+            session.step(b"\0driver\0pass word", &users).unwrap();
+            session.choose(mechanism, false).unwrap();
+            assert!(!session.permits(ApiKey::Metadata));
+            assert!(session.step(b"\0driver\0wrong", &users).is_err());
+            assert!(!session.permits(ApiKey::Metadata));
+        }
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The coordinator of all groups: locking, waiting requests, deadlines, the journal.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use convoy_server_kit::RunClock;
@@ -16,6 +15,7 @@ use crate::group::description::{Description, Listing};
 use crate::group::journal::{self, Entry, Journal};
 use crate::group::membership::{Identity, Join, Membership, Sync};
 use crate::group::offsets::{Committed, Offsets};
+use crate::storage::Storage;
 
 /// Limit on the number of groups.
 const MAX_GROUPS: usize = 100_000;
@@ -53,10 +53,13 @@ pub(super) struct Group {
 
 impl Coordinator {
     /// Opens the groups of a data directory. A new group waits `join_delay` for more members.
-    pub fn open(directory: &Path, join_delay: Duration) -> Result<Self, crate::journal::Error> {
+    pub fn open(
+        storage: &Arc<Storage>,
+        join_delay: Duration,
+    ) -> Result<Self, crate::journal::Error> {
         let clock = RunClock::start();
         let join_delay = u64::try_from(join_delay.as_nanos()).unwrap_or(u64::MAX);
-        let (journal, stored) = journal::open(directory)?;
+        let (journal, stored) = journal::open(storage)?;
         let restore = |(id, stored): (String, journal::StoredGroup)| {
             let membership = match stored.snapshot {
                 Some(snapshot) => Membership::restore(snapshot, clock.now(), join_delay),

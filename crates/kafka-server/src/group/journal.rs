@@ -1,13 +1,14 @@
 //! Groups on disk: the entries of their [`Journal`](crate::journal::Journal).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::group::membership::Snapshot;
 use crate::group::offsets::{Committed, Offsets};
 use crate::journal::{self, Error};
+use crate::storage::Storage;
 
 const FILE_NAME: &str = "groups.journal";
 
@@ -46,9 +47,9 @@ pub struct StoredGroup {
 }
 
 /// Opens the journal of a data directory and returns the groups in it.
-pub fn open(directory: &Path) -> Result<(Journal, BTreeMap<String, StoredGroup>), Error> {
+pub fn open(storage: &Arc<Storage>) -> Result<(Journal, BTreeMap<String, StoredGroup>), Error> {
     let mut groups = BTreeMap::new();
-    let journal = Journal::open(directory.join(FILE_NAME), |entry| apply(&mut groups, entry))?;
+    let journal = Journal::open(storage, FILE_NAME, |entry| apply(&mut groups, entry))?;
     Ok((journal, groups))
 }
 
@@ -109,22 +110,22 @@ mod tests {
     #[test]
     fn last_commit_wins_also_after_a_rewrite() {
         let directory = tempfile::tempdir().unwrap();
-        let (mut journal, groups) = open(directory.path()).unwrap();
+        let (mut journal, groups) = open(&Storage::at(directory.path())).unwrap();
         assert!(groups.is_empty());
         journal.append(&[committed(0, 1), committed(1, 5)]).unwrap();
         journal.append(&[committed(0, 2)]).unwrap();
-        let (mut journal, groups) = open(directory.path()).unwrap();
+        let (mut journal, groups) = open(&Storage::at(directory.path())).unwrap();
         assert_eq!((offset(&groups, 0), offset(&groups, 1)), (Some(2), Some(5)));
         journal.rewrite([committed(0, 2)].into_iter()).unwrap();
         journal.append(&[committed(1, 7)]).unwrap();
-        let (_, groups) = open(directory.path()).unwrap();
+        let (_, groups) = open(&Storage::at(directory.path())).unwrap();
         assert_eq!((offset(&groups, 0), offset(&groups, 1)), (Some(2), Some(7)));
     }
 
     #[test]
     fn deletions_are_replayed() {
         let directory = tempfile::tempdir().unwrap();
-        let (mut journal, _) = open(directory.path()).unwrap();
+        let (mut journal, _) = open(&Storage::at(directory.path())).unwrap();
         let deleted = Entry::OffsetDeleted {
             group: "readers".to_owned(),
             topic: "sensor".to_owned(),
@@ -133,18 +134,18 @@ mod tests {
         journal
             .append(&[committed(0, 1), committed(1, 1), deleted])
             .unwrap();
-        let (mut journal, groups) = open(directory.path()).unwrap();
+        let (mut journal, groups) = open(&Storage::at(directory.path())).unwrap();
         assert_eq!((offset(&groups, 0), offset(&groups, 1)), (None, Some(1)));
         let group = "readers".to_owned();
         journal.append(&[Entry::GroupDeleted { group }]).unwrap();
-        assert!(open(directory.path()).unwrap().1.is_empty());
+        assert!(open(&Storage::at(directory.path())).unwrap().1.is_empty());
     }
 
     proptest! {
         #[test]
         fn truncated_journal_keeps_its_complete_entries(cut: prop::sample::Index) {
             let directory = tempfile::tempdir().unwrap();
-            let (mut journal, _) = open(directory.path()).unwrap();
+            let (mut journal, _) = open(&Storage::at(directory.path())).unwrap();
             let mut ends = vec![0];
             for number in 0..5 {
                 journal.append(&[committed(number, 1)]).unwrap();
@@ -154,12 +155,12 @@ mod tests {
             drop(journal);
             let file = OpenOptions::new().write(true).open(directory.path().join(FILE_NAME));
             file.unwrap().set_len(cut).unwrap();
-            let (mut journal, groups) = open(directory.path()).unwrap();
+            let (mut journal, groups) = open(&Storage::at(directory.path())).unwrap();
             let whole = ends.iter().filter(|end| **end > 0 && **end <= cut).count();
             let kept = (0..5).filter(|number| offset(&groups, *number).is_some()).count();
             prop_assert_eq!(kept, whole);
             journal.append(&[committed(9, 9)]).unwrap();
-            let (_, groups) = open(directory.path()).unwrap();
+            let (_, groups) = open(&Storage::at(directory.path())).unwrap();
             prop_assert_eq!(offset(&groups, 9), Some(9));
         }
     }

@@ -1,13 +1,13 @@
 //! The two offsets of a log that its segments do not hold: the start offset and the synced offset.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
-use crate::files;
-use crate::log::error::Error;
+use convoy_server_kit::disk;
 
-const FILE_NAME: &str = "checkpoint";
+use crate::log::error::Error;
+use crate::storage::Storage;
+
+pub const FILE_NAME: &str = "checkpoint";
 
 /// A file beside the segments with one line: `start synced`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,10 +22,9 @@ impl Checkpoint {
     /// Reads the checkpoint of a log; without a file, both offsets are zero.
     pub fn load(directory: &Path) -> Result<Self, Error> {
         let path = directory.join(FILE_NAME);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(Error::read(&path, source)),
+        let lost = "the start offset of the partition would be lost";
+        let Some(text) = disk::load_sealed(&path, lost)? else {
+            return Ok(Self::default());
         };
         let mut numbers = text.split_whitespace().map(str::parse);
         match (numbers.next(), numbers.next()) {
@@ -38,9 +37,10 @@ impl Checkpoint {
     }
 
     /// Replaces the checkpoint of a log atomically.
-    pub fn save(&self, directory: &Path) -> Result<(), Error> {
+    pub fn save(&self, directory: &Path, storage: &Storage) -> Result<(), Error> {
         let path = directory.join(FILE_NAME);
         let text = format!("{} {}\n", self.start_offset, self.synced_offset);
-        files::replace(&path, text.as_bytes()).map_err(|source| Error::write(&path, source))
+        let saved = disk::save_sealed(&path, &text).and_then(|()| storage.add_once(&path));
+        saved.map_err(|source| Error::write(&path, source))
     }
 }

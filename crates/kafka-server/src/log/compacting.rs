@@ -1,5 +1,7 @@
 //! Which segments of a log are compacted, and their replacement.
 
+use std::sync::Arc;
+
 use crate::config::Compaction;
 use crate::log::compaction::{Closed, Done, Plan};
 use crate::log::error::Error;
@@ -36,6 +38,7 @@ impl Log {
         }
         Some(Plan {
             directory: self.directory.clone(),
+            storage: Arc::clone(&self.storage),
             segments: segments.into_iter().map(Closed::of).collect(),
             dirty_from: self.compacted_to,
             aborted: self.history.transactions.aborted().to_vec(),
@@ -64,8 +67,15 @@ impl Log {
             swap::discard(segment.path());
             return Ok(false);
         }
-        let path = swap::commit(&self.directory, Range { base, end }, segment.path())?;
-        segment.set_path(path);
+        let range_of_offsets = Range { base, end };
+        let storage = &self.storage;
+        for replaced in present {
+            // Readers of the old file must not find the new one under its name.
+            let kept = replaced.file().keep_open();
+            kept.map_err(|source| Error::open(replaced.path(), source))?;
+        }
+        let path = swap::commit(&self.directory, range_of_offsets, segment.path(), storage)?;
+        segment.set_file(storage.lazy_file(path));
         self.segments.splice(range, [segment]);
         Ok(true)
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use convoy_server_kit::disk;
+
 use crate::log::producers::Error as SequenceError;
 use crate::log::transactions::Error as TransactionError;
 
@@ -51,6 +53,9 @@ pub enum Error {
         /// End of the valid part.
         position: u64,
     },
+    /// A file is damaged, missing or in another format.
+    #[error(transparent)]
+    Storage(#[from] disk::Error),
     /// An earlier write failed and could not be undone.
     #[error("the log in `{directory}` is read-only after a partial write")]
     Failed { directory: PathBuf },
@@ -66,8 +71,8 @@ pub enum Error {
         #[source]
         source: TransactionError,
     },
-    /// The task that synced the log panicked.
-    #[error("syncing a log was interrupted")]
+    /// The task that synced the log panicked, or the server stops.
+    #[error("the upkeep of a log was interrupted")]
     Interrupted,
     /// The offset is below the start offset or above the next offset.
     #[error("offset {offset} is not between {start} and {next}")]
@@ -91,6 +96,7 @@ impl Error {
             Self::Read { .. } | Self::Corrupt { .. } => {
                 "check the disk; remove the directory of the topic to start without its records"
             }
+            Self::Storage(error) => error.hint(),
             Self::Sequence { .. } | Self::Transaction { .. } => {
                 "restart the producer, so that it gets a new id"
             }

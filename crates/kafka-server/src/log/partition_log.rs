@@ -1,26 +1,28 @@
 //! The log of one partition: its segments in order, its start and its synced offset.
 
-use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use convoy_server_kit::disk;
+
 use crate::batch::{HEADER_BYTES, Header};
 use crate::config::Retention;
-use crate::files;
 use crate::log::checkpoint::Checkpoint;
-use crate::log::epoch::LEADER_EPOCH;
 use crate::log::error::Error;
 use crate::log::history::History;
 use crate::log::marker::Marker;
 use crate::log::recovery::{recover, remove};
 use crate::log::segment::{Bounds, Segment, Slice};
 use crate::log::swap;
+use crate::open_files::LazyFile;
 use crate::records;
+use crate::storage::Storage;
 
 /// The log of one partition.
 #[derive(Debug)]
 pub struct Log {
     pub(super) directory: PathBuf,
+    pub(super) storage: Arc<Storage>,
     /// In order of offset, never empty; the last one is appended to.
     pub(super) segments: Vec<Segment>,
     start_offset: i64,
@@ -39,7 +41,7 @@ pub struct Log {
 /// Files to sync; afterwards call [`Log::mark_synced`].
 #[derive(Debug)]
 pub struct Unsynced {
-    files: Vec<Arc<File>>,
+    files: Vec<Arc<LazyFile>>,
     /// Set if the directory has new files since its last sync.
     directory: Option<PathBuf>,
     /// Records before this offset are durable after the sync.
@@ -49,9 +51,12 @@ pub struct Unsynced {
 impl Unsynced {
     /// Syncs the files, which may take long; the log does not have to be locked.
     pub fn sync(&self) -> Result<(), Error> {
-        let files = self.files.iter().try_for_each(|file| file.sync_data());
+        let files = self
+            .files
+            .iter()
+            .try_for_each(|file| file.get()?.sync_data());
         let directory = || match &self.directory {
-            Some(directory) => files::sync_directory(directory),
+            Some(directory) => disk::sync_directory(directory),
             None => Ok(()),
         };
         files
@@ -70,17 +75,25 @@ pub struct Timed {
 
 impl Log {
     /// Opens the log in a directory; creates both if they do not exist.
-    pub fn open(directory: PathBuf, segment_bytes: u64) -> Result<Self, Error> {
-        fs::create_dir_all(&directory).map_err(|source| Error::open(&directory, source))?;
-        swap::finish(&directory)?;
+    pub fn open(
+        directory: PathBuf,
+        segment_bytes: u64,
+        storage: &Arc<Storage>,
+    ) -> Result<Self, Error> {
+        let created = disk::create_directory(&directory);
+        created.map_err(|source| Error::open(&directory, source))?;
+        swap::finish(&directory, storage)?;
         let checkpoint = Checkpoint::load(&directory)?;
         let mut history = History::default();
-        let mut segments = recover(&directory, checkpoint.synced_offset, &mut history)?;
+        let synced = checkpoint.synced_offset;
+        let mut segments = recover(&directory, synced, storage, &mut history)?;
         if segments.is_empty() {
-            segments.push(Segment::create(&directory, checkpoint.start_offset)?);
+            let first = checkpoint.start_offset;
+            segments.push(Segment::create(&directory, first, storage)?);
         }
         let mut log = Self {
             directory,
+            storage: Arc::clone(storage),
             segments,
             start_offset: 0,
             synced_offset: 0,
@@ -166,7 +179,7 @@ impl Log {
         if active.bytes() > 0 && active.bytes() + bytes.len() as u64 > segment_bytes {
             self.roll()?;
         }
-        let appended = self.active().append(header, bytes, LEADER_EPOCH);
+        let appended = self.active().append(header, bytes);
         if let Err(Error::Truncate { .. }) = appended {
             self.failed = true;
         }
@@ -189,7 +202,12 @@ impl Log {
         if offset == self.next_offset() || offset >= bounds.before {
             return Ok(None);
         }
-        self.segment_of(offset).slice(offset, bounds).map(Some)
+        let segment = self.segment_of(offset);
+        if segment.bytes() == 0 {
+            // The last records were lost, and a repair left a gap before the next offset.
+            return Ok(None);
+        }
+        segment.slice(offset, bounds).map(Some)
     }
 
     /// Returns the first record at or after a timestamp; the first of its batch if the records
@@ -243,7 +261,7 @@ impl Log {
         let keep_from = self.segments[..self.segments.len() - 1]
             .partition_point(|segment| segment.next_offset() <= self.start_offset);
         for segment in self.segments.drain(..keep_from) {
-            remove(segment.path())?;
+            remove(&self.storage, segment.path())?;
         }
         Ok(())
     }
@@ -316,7 +334,7 @@ impl Log {
             start_offset: self.start_offset,
             synced_offset: self.synced_offset,
         }
-        .save(&self.directory)
+        .save(&self.directory, &self.storage)
     }
 
     /// Loses all unsynced records, as a crash of the machine may; returns the number of lost
@@ -330,8 +348,9 @@ impl Log {
     /// Truncates the log before the batch that holds `offset`.
     fn truncate(&mut self, offset: i64) -> Result<(), Error> {
         while self.segments.len() > 1 && self.active().base_offset() >= offset {
-            remove(self.active().path())?;
-            self.segments.pop();
+            if let Some(removed) = self.segments.pop() {
+                remove(&self.storage, removed.path())?;
+            }
         }
         self.active().truncate(offset)?;
         self.start_offset = self.start_offset.min(self.next_offset());
@@ -350,7 +369,7 @@ impl Log {
     }
 
     fn roll(&mut self) -> Result<(), Error> {
-        let segment = Segment::create(&self.directory, self.next_offset())?;
+        let segment = Segment::create(&self.directory, self.next_offset(), &self.storage)?;
         self.segments.push(segment);
         self.new_files = true;
         Ok(())
@@ -363,9 +382,10 @@ impl Log {
     }
 
     fn segment_of(&self, offset: i64) -> &Segment {
-        let following = self
+        // The last offsets of a segment may be missing: the next segment goes on after them.
+        let within = self
             .segments
-            .partition_point(|segment| segment.base_offset() <= offset);
-        &self.segments[following.saturating_sub(1)]
+            .partition_point(|segment| segment.next_offset() <= offset);
+        &self.segments[within.min(self.segments.len() - 1)]
     }
 }

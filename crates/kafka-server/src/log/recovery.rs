@@ -1,46 +1,85 @@
-//! Recovery of a log after a crash: torn batches are found and removed.
+//! Recovery of a log after a crash: a torn end is found and cut off; other damage is an error.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use convoy_server_kit::disk;
 use tracing::warn;
 
 use crate::log::error::Error;
 use crate::log::history::History;
+use crate::log::salvage::{self, Part};
 use crate::log::segment::Segment;
+use crate::storage::Storage;
 
-/// Opens the segments of a directory in order, and truncates them after the last valid batch.
+/// Opens the segments of a directory in order.
 pub fn recover(
     directory: &Path,
     synced_offset: i64,
+    storage: &Storage,
     history: &mut History,
 ) -> Result<Vec<Segment>, Error> {
-    let files = segment_files(directory)?;
-    let mut segments: Vec<Segment> = Vec::with_capacity(files.len());
-    let mut torn_before = false;
-    for (base_offset, path) in files {
-        if torn_before {
-            warn!(path = %path.display(), "removed a segment after a torn one");
-            remove(&path)?;
-            continue;
+    let mut files = Vec::new();
+    for (base_offset, path) in segment_files(directory)? {
+        if storage.admit(&path)? {
+            files.push((base_offset, path));
         }
-        let (mut segment, torn) = Segment::open(path, base_offset, synced_offset, history)?;
-        if torn > 0 && segment.next_offset() < synced_offset {
-            return Err(Error::corrupt(segment.path(), segment.bytes()));
+    }
+    let count = files.len();
+    let mut segments: Vec<Segment> = Vec::with_capacity(count);
+    for (index, (base_offset, path)) in files.into_iter().enumerate() {
+        let last = index + 1 == count;
+        let opened = Segment::open(path, base_offset, synced_offset, storage, history)?;
+        let (mut segment, left) = opened;
+        let before = segments.last().map_or(0, Segment::next_offset);
+        if before > base_offset {
+            return Err(Error::corrupt(segment.path(), 0));
         }
-        if torn > 0 {
-            warn!(
-                path = %segment.path().display(),
-                bytes = torn,
-                next_offset = segment.next_offset(),
-                "truncated a segment with a torn tail"
-            );
-            segment.truncate_torn()?;
-            torn_before = true;
+        if left > 0 {
+            stop_at_end(&mut segment, synced_offset, last, storage)?;
+        }
+        if last && segment.next_offset() < synced_offset {
+            let lost = salvage::range(segment.next_offset(), Some(synced_offset));
+            return Err(Error::Storage(disk::Error::Damaged {
+                path: segment.path().to_owned(),
+                offset: segment.bytes(),
+                lost: format!("{lost} would be lost"),
+            }));
         }
         segments.push(segment);
     }
     Ok(segments)
+}
+
+/// Cuts off a torn end after the last valid batch; anything else is damage.
+fn stop_at_end(
+    segment: &mut Segment,
+    synced_offset: i64,
+    last: bool,
+    storage: &Storage,
+) -> Result<(), Error> {
+    let path = segment.path().to_owned();
+    let bytes = fs::read(&path).map_err(|source| Error::read(&path, source))?;
+    let at = usize::try_from(segment.bytes()).unwrap_or(usize::MAX);
+    let next_offset = segment.next_offset();
+    let parts = salvage::parts(&bytes, at, next_offset);
+    let mark = storage.mark(&path);
+    let synced = mark.clean || segment.bytes() < mark.synced || next_offset < synced_offset;
+    if last && !synced && matches!(parts.as_slice(), [Part::Lost { torn: true, .. }]) {
+        warn!(
+            path = %path.display(),
+            bytes = bytes.len() - at,
+            next_offset,
+            "cut off a torn end"
+        );
+        return segment.truncate_torn();
+    }
+    let end = last
+        .then_some(synced_offset)
+        .filter(|end| *end > next_offset);
+    let lost = salvage::describe(&parts, next_offset, end);
+    let offset = segment.bytes();
+    Err(Error::Storage(disk::Error::Damaged { path, offset, lost }))
 }
 
 /// Returns base offset and path of every segment file, in order.
@@ -63,6 +102,8 @@ pub fn segment_files(directory: &Path) -> Result<Vec<(i64, PathBuf)>, Error> {
     Ok(files)
 }
 
-pub fn remove(path: &Path) -> Result<(), Error> {
-    fs::remove_file(path).map_err(|source| Error::remove(path, source))
+pub fn remove(storage: &Storage, path: &Path) -> Result<(), Error> {
+    storage
+        .remove(path)
+        .map_err(|source| Error::remove(path, source))
 }

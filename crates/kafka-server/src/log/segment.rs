@@ -1,15 +1,20 @@
 //! One append-only file of a partition's log, named after its first offset.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use convoy_server_kit::disk;
+
 use crate::batch::{self, HEADER_BYTES, Header};
+use crate::log::epoch::LEADER_EPOCH;
 use crate::log::error::Error;
 use crate::log::history::History;
 use crate::log::index::{Entry, Index};
+use crate::open_files::LazyFile;
+use crate::storage::Storage;
 
 /// A segment file, with offsets, timestamps and index of its batches.
 #[derive(Debug)]
@@ -20,15 +25,19 @@ pub struct Segment {
     first_timestamp: Option<i64>,
     bytes: u64,
     index: Index,
-    file: Arc<File>,
-    path: PathBuf,
+    file: Arc<LazyFile>,
+    /// Batches before this position were not checked when the segment was opened; they are when
+    /// they are read.
+    unchecked_before: u64,
 }
 
 /// Consecutive batches in a segment file, to be read without locking the log.
 #[derive(Debug, Clone)]
 pub struct Slice {
-    file: Arc<File>,
+    file: Arc<LazyFile>,
     position: u64,
+    /// Whether the checksums have to be computed.
+    unchecked: bool,
     /// Total size of the batches.
     pub bytes: usize,
     /// All records of the batches are before this offset.
@@ -46,40 +55,46 @@ pub struct Bounds {
 }
 
 impl Segment {
-    pub fn create(directory: &Path, base_offset: i64) -> Result<Self, Error> {
+    pub fn create(directory: &Path, base_offset: i64, storage: &Storage) -> Result<Self, Error> {
         let path = directory.join(format!("{base_offset:020}.log"));
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create_new(true)
-            .open(&path)
+        let mut options = disk::options();
+        let created = options.append(true).create_new(true).open(&path);
+        created
+            .and_then(|_closed| storage.add(&path))
             .map_err(|source| Error::open(&path, source))?;
-        Ok(Self::empty(base_offset, file, path))
+        Ok(Self::empty(base_offset, storage.lazy_file(path)))
     }
 
     /// Opens an existing segment up to its last valid batch; also returns the number of bytes after
     /// that batch.
     ///
-    /// Of batches before `synced_offset` only the headers are read; later batches may be torn, so
-    /// their checksums are computed.
+    /// The checksums of batches before `synced_offset` are computed as far as `storage` has time
+    /// for it; later batches may be torn, so theirs are always computed.
     pub fn open(
         path: PathBuf,
         base_offset: i64,
         synced_offset: i64,
+        storage: &Storage,
         history: &mut History,
     ) -> Result<(Self, u64), Error> {
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .open(&path)
-            .map_err(|source| Error::open(&path, source))?;
+        let mut segment = Self::empty(base_offset, storage.lazy_file(path));
+        let file = segment.open_file()?;
         let length = file
             .metadata()
-            .map_err(|source| Error::open(&path, source))?
+            .map_err(|source| Error::open(segment.path(), source))?
             .len();
-        let mut segment = Self::empty(base_offset, file, path);
         let mut body = Vec::new();
-        while let Some(header) = segment.next_valid_batch(length, synced_offset, &mut body)? {
+        loop {
+            let check = |header: &Header| {
+                header.next_offset() > synced_offset || storage.may_check(header.total_bytes as u64)
+            };
+            let next = segment.next_valid_batch(&file, length, check, &mut body)?;
+            let Some((header, checked)) = next else {
+                break;
+            };
+            if !checked {
+                segment.unchecked_before = segment.bytes + header.total_bytes as u64;
+            }
             if header.control() {
                 let bytes = segment.read_batch(segment.bytes, &header)?;
                 history.note_control(&header, &bytes, header.base_offset);
@@ -92,7 +107,7 @@ impl Segment {
         Ok((segment, torn))
     }
 
-    fn empty(base_offset: i64, file: File, path: PathBuf) -> Self {
+    fn empty(base_offset: i64, file: LazyFile) -> Self {
         Self {
             base_offset,
             next_offset: base_offset,
@@ -101,7 +116,7 @@ impl Segment {
             bytes: 0,
             index: Index::default(),
             file: Arc::new(file),
-            path,
+            unchecked_before: 0,
         }
     }
 
@@ -132,29 +147,35 @@ impl Segment {
     }
 
     /// Returns the file, to be synced without locking the log.
-    pub fn file(&self) -> Arc<File> {
+    pub fn file(&self) -> Arc<LazyFile> {
         Arc::clone(&self.file)
     }
 
     /// Notes that the file was renamed.
-    pub fn set_path(&mut self, path: PathBuf) {
-        self.path = path;
+    pub fn set_file(&mut self, file: LazyFile) {
+        self.file = Arc::new(file);
     }
 
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
+    }
+
+    fn open_file(&self) -> Result<Arc<File>, Error> {
+        let opened = self.file.get();
+        opened.map_err(|source| Error::open(self.path(), source))
     }
 
     /// Appends one batch, which gets the next offsets.
     ///
     /// A partial write is undone, so that the file ends with a whole batch.
-    pub fn append(&mut self, header: &Header, bytes: &[u8], epoch: i32) -> Result<i64, Error> {
+    pub fn append(&mut self, header: &Header, bytes: &[u8]) -> Result<i64, Error> {
         let base_offset = self.next_offset;
-        let head = header.encode(base_offset, epoch);
+        let head = header.encode_sealed(base_offset);
         let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
-        if let Err(source) = write_all(&self.file, &head, body) {
+        let file = self.open_file()?;
+        if let Err(source) = write_all(&file, &head, body) {
             self.truncate_file(self.bytes)?;
-            return Err(Error::write(&self.path, source));
+            return Err(Error::write(self.path(), source));
         }
         self.note(header, base_offset);
         Ok(base_offset)
@@ -187,6 +208,7 @@ impl Segment {
         Ok(Slice {
             file: Arc::clone(&self.file),
             position,
+            unchecked: position < self.unchecked_before,
             bytes,
             end_offset: self
                 .index
@@ -199,7 +221,7 @@ impl Segment {
     pub fn locate(&self, offset: i64) -> Result<(u64, Header), Error> {
         let from = self.index.at_or_before_offset(offset);
         self.walk(from, |header| header.next_offset() > offset)?
-            .ok_or_else(|| Error::corrupt(&self.path, self.bytes))
+            .ok_or_else(|| Error::corrupt(self.path(), self.bytes))
     }
 
     /// Returns position and header of the first batch with a timestamp at or after the given one.
@@ -210,9 +232,11 @@ impl Segment {
 
     pub fn read_batch(&self, position: u64, header: &Header) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; header.total_bytes];
-        self.file
+        self.open_file()?
             .read_exact_at(&mut bytes, position)
-            .map_err(|source| Error::read(&self.path, source))?;
+            .map_err(|source| Error::read(self.path(), source))?;
+        batch::unseal(&mut bytes, LEADER_EPOCH, position < self.unchecked_before)
+            .map_err(|_damaged| Error::corrupt(self.path(), position))?;
         Ok(bytes)
     }
 
@@ -238,9 +262,8 @@ impl Segment {
     }
 
     fn truncate_file(&self, bytes: u64) -> Result<(), Error> {
-        self.file
-            .set_len(bytes)
-            .map_err(|source| Error::truncate(&self.path, source))
+        let cut = self.open_file()?.set_len(bytes);
+        cut.map_err(|source| Error::truncate(self.path(), source))
     }
 
     fn note(&mut self, header: &Header, base_offset: i64) {
@@ -264,8 +287,9 @@ impl Segment {
         wanted: impl Fn(&Header) -> bool,
     ) -> Result<Option<(u64, Header)>, Error> {
         let mut position = from.map_or(0, |entry| entry.position);
+        let file = self.open_file()?;
         while position < self.bytes {
-            let header = self.header_at(position)?;
+            let header = self.header_at(&file, position)?;
             if wanted(&header) {
                 return Ok(Some((position, header)));
             }
@@ -275,8 +299,9 @@ impl Segment {
     }
 
     fn last_end_within(&self, mut position: u64, limit: u64) -> Result<u64, Error> {
+        let file = self.open_file()?;
         loop {
-            let next = position + self.header_at(position)?.total_bytes as u64;
+            let next = position + self.header_at(&file, position)?.total_bytes as u64;
             if next > limit {
                 return Ok(position);
             }
@@ -284,66 +309,75 @@ impl Segment {
         }
     }
 
-    fn header_at(&self, position: u64) -> Result<Header, Error> {
+    fn header_at(&self, file: &File, position: u64) -> Result<Header, Error> {
         let mut bytes = [0; HEADER_BYTES];
-        self.file
-            .read_exact_at(&mut bytes, position)
-            .map_err(|source| Error::read(&self.path, source))?;
-        Header::parse(&bytes).map_err(|_| Error::corrupt(&self.path, position))
+        file.read_exact_at(&mut bytes, position)
+            .map_err(|source| Error::read(self.path(), source))?;
+        Header::parse_sealed(&bytes).map_err(|_| Error::corrupt(self.path(), position))
     }
 
-    /// Returns the header of the next batch; `None` if the file ends or the batch is not valid.
+    /// Returns the header of the next batch, and whether `check` had its checksum computed; `None`
+    /// if the file ends or the batch is not valid.
     fn next_valid_batch(
         &self,
+        file: &File,
         length: u64,
-        synced_offset: i64,
+        check: impl Fn(&Header) -> bool,
         body: &mut Vec<u8>,
-    ) -> Result<Option<Header>, Error> {
+    ) -> Result<Option<(Header, bool)>, Error> {
         let left = length - self.bytes;
         if left < HEADER_BYTES as u64 {
             return Ok(None);
         }
-        let Ok(header) = self.header_at(self.bytes) else {
+        let Ok(header) = self.header_at(file, self.bytes) else {
             return Ok(None);
         };
         let in_order = header.base_offset >= self.next_offset && header.last_offset_delta >= 0;
         if !in_order || header.total_bytes as u64 > left {
             return Ok(None);
         }
-        if header.next_offset() > synced_offset {
+        let checked = check(&header);
+        if checked {
             body.resize(header.total_bytes, 0);
-            self.file
-                .read_exact_at(body, self.bytes)
-                .map_err(|source| Error::read(&self.path, source))?;
-            if batch::check_stored(body).is_err() {
+            file.read_exact_at(body, self.bytes)
+                .map_err(|source| Error::read(self.path(), source))?;
+            if batch::unseal(body, LEADER_EPOCH, true).is_err() {
                 return Ok(None);
             }
         }
-        Ok(Some(header))
+        Ok(Some((header, checked)))
     }
 }
 
 impl Slice {
-    /// Reads the batches into a buffer of the same size.
+    /// Reads the batches into a buffer of the same size, as clients get them.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidData`] if a batch is not what was written.
     pub fn read(&self, into: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(into, self.position)
+        self.file.get()?.read_exact_at(into, self.position)?;
+        batch::unseal(into, LEADER_EPOCH, self.unchecked).map_err(|position| {
+            let position = self.position + position as u64;
+            let path = self.file.path().display();
+            let message = format!("`{path}` is damaged at byte {position}");
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        })
     }
 }
 
 /// Reads the batches of a segment in order.
 pub struct Reader<'a> {
-    file: &'a File,
-    path: &'a Path,
+    file: &'a LazyFile,
     position: u64,
     end: u64,
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at the first batch; `bytes` is the size of the segment, `path` names it in errors.
-    pub fn new(file: &'a File, path: &'a Path, bytes: u64) -> Self {
+    /// Starts at the first batch; `bytes` is the size of the segment.
+    pub fn new(file: &'a LazyFile, bytes: u64) -> Self {
         Self {
             file,
-            path,
             position: 0,
             end: bytes,
         }
@@ -354,23 +388,20 @@ impl<'a> Reader<'a> {
         if self.position >= self.end {
             return Ok(None);
         }
-        let read = |source| Error::read(self.path, source);
-        let corrupt = || Error::corrupt(self.path, self.position);
+        let path = self.file.path();
+        let read = |source| Error::read(path, source);
+        let corrupt = || Error::corrupt(path, self.position);
+        let file = self.file.get().map_err(read)?;
         let mut head = [0; HEADER_BYTES];
-        self.file
-            .read_exact_at(&mut head, self.position)
-            .map_err(read)?;
-        let header = Header::parse(&head).map_err(|_| corrupt())?;
+        file.read_exact_at(&mut head, self.position).map_err(read)?;
+        let header = Header::parse_sealed(&head).map_err(|_| corrupt())?;
         if header.total_bytes as u64 > self.end - self.position {
             return Err(corrupt());
         }
         let mut bytes = vec![0; header.total_bytes];
-        self.file
-            .read_exact_at(&mut bytes, self.position)
+        file.read_exact_at(&mut bytes, self.position)
             .map_err(read)?;
-        if batch::check_stored(&bytes).is_err() {
-            return Err(corrupt());
-        }
+        batch::unseal(&mut bytes, LEADER_EPOCH, true).map_err(|_position| corrupt())?;
         self.position += header.total_bytes as u64;
         Ok(Some((header, bytes)))
     }

@@ -8,9 +8,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::files;
+use convoy_server_kit::disk;
+
 use crate::log::error::Error;
-use crate::log::recovery::{remove, segment_files};
+use crate::log::recovery::segment_files;
+use crate::storage::Storage;
 
 /// A new file whose offsets are from `base` to before `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +22,21 @@ pub struct Range {
 }
 
 /// Makes `cleaned`, which is synced, the only segment in its range; returns its path.
-pub fn commit(directory: &Path, range: Range, cleaned: &Path) -> Result<PathBuf, Error> {
+pub fn commit(
+    directory: &Path,
+    range: Range,
+    cleaned: &Path,
+    storage: &Storage,
+) -> Result<PathBuf, Error> {
     let Range { base, end } = range;
     let swap = directory.join(format!("{base:020}.{end:020}.swap"));
     rename(cleaned, &swap)?;
     sync(directory)?;
-    complete(directory, range, &swap)
+    complete(directory, range, &swap, storage)
 }
 
 /// Finishes the swaps that a kill interrupted, and removes files that were not complete.
-pub fn finish(directory: &Path) -> Result<(), Error> {
+pub fn finish(directory: &Path, storage: &Storage) -> Result<(), Error> {
     let entries = fs::read_dir(directory).map_err(|source| Error::open(directory, source))?;
     for entry in entries {
         let path = entry
@@ -37,9 +44,9 @@ pub fn finish(directory: &Path) -> Result<(), Error> {
             .path();
         let extension = path.extension().and_then(|extension| extension.to_str());
         if extension == Some("cleaned") {
-            remove(&path)?;
+            fs::remove_file(&path).map_err(|source| Error::remove(&path, source))?;
         } else if let Some(range) = range_of(&path) {
-            complete(directory, range, &path)?;
+            complete(directory, range, &path, storage)?;
         }
     }
     Ok(())
@@ -51,14 +58,23 @@ pub fn discard(cleaned: &Path) {
     let _left = fs::remove_file(cleaned);
 }
 
-fn complete(directory: &Path, range: Range, swap: &Path) -> Result<PathBuf, Error> {
+fn complete(
+    directory: &Path,
+    range: Range,
+    swap: &Path,
+    storage: &Storage,
+) -> Result<PathBuf, Error> {
     let Range { base, end } = range;
     for (offset, path) in segment_files(directory)? {
         if offset > base && offset < end {
-            remove(&path)?;
+            let removed = storage.remove(&path);
+            removed.map_err(|source| Error::remove(&path, source))?;
         }
     }
     let path = directory.join(format!("{base:020}.log"));
+    // The list must not expect the length of the file before.
+    let listed = storage.add(&path);
+    listed.map_err(|source| Error::write(&path, source))?;
     rename(swap, &path)?;
     sync(directory)?;
     Ok(path)
@@ -79,5 +95,5 @@ fn rename(from: &Path, to: &Path) -> Result<(), Error> {
 }
 
 fn sync(directory: &Path) -> Result<(), Error> {
-    files::sync_directory(directory).map_err(|source| Error::Sync { source })
+    disk::sync_directory(directory).map_err(|source| Error::Sync { source })
 }

@@ -1,7 +1,6 @@
 //! A log on a real file system: append, read, truncate, recover.
 
 use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -10,10 +9,16 @@ use crate::batch::tests::{Producer, batch, batch_of_producer};
 use crate::batch::{self, Header};
 use crate::config::Retention;
 use crate::log::recovery::segment_files;
-use crate::log::{Bounds, Error, Log, Timed};
+use crate::log::{Bounds, Error, Log, Timed, repair};
+use crate::storage::Storage;
 
 fn open(directory: &Path) -> Log {
-    Log::open(directory.to_owned(), 4_000).unwrap()
+    Log::open(directory.to_owned(), 4_000, &Storage::at(directory)).unwrap()
+}
+
+/// Opens a log of one segment.
+fn open_one(directory: &Path) -> Log {
+    Log::open(directory.to_owned(), u64::MAX, &Storage::at(directory)).unwrap()
 }
 
 fn append(log: &mut Log, records: i32, timestamp: i64) -> i64 {
@@ -225,8 +230,13 @@ fn corruption_of_a_synced_segment_is_an_error() {
         .unwrap()
         .set_len(1_000)
         .unwrap();
-    let error = Log::open(directory.path().to_owned(), 4_000).unwrap_err();
-    assert!(matches!(error, Error::Corrupt { .. }));
+    let error = Log::open(
+        directory.path().to_owned(),
+        4_000,
+        &Storage::at(directory.path()),
+    )
+    .unwrap_err();
+    assert!(matches!(error, Error::Storage(_)));
 }
 
 proptest! {
@@ -238,7 +248,7 @@ proptest! {
         cut: prop::sample::Index,
     ) {
         let directory = tempfile::tempdir().unwrap();
-        let mut log = Log::open(directory.path().to_owned(), u64::MAX).unwrap();
+        let mut log = open_one(directory.path());
         let mut next_offsets = vec![0];
         for count in records {
             append(&mut log, count, 0);
@@ -249,22 +259,103 @@ proptest! {
         let length = std::fs::metadata(&path).unwrap().len();
         let cut = cut.index(usize::try_from(length).unwrap() + 1);
         OpenOptions::new().write(true).open(&path).unwrap().set_len(cut as u64).unwrap();
-        let log = Log::open(directory.path().to_owned(), u64::MAX).unwrap();
+        let log = open_one(directory.path());
         prop_assert_eq!(log.next_offset(), next_offsets[cut / 161]);
         prop_assert_eq!(read(&log, 0).len(), cut / 161);
     }
 
     #[test]
-    fn garbage_after_the_last_batch_is_removed(garbage in proptest::collection::vec(any::<u8>(), 1..300)) {
+    fn torn_end_is_cut_off(part: prop::sample::Index, zeros in 0_usize..300) {
         let directory = tempfile::tempdir().unwrap();
         let mut log = open(directory.path());
         append(&mut log, 2, 0);
+        append(&mut log, 1, 0);
         drop(log);
         let path = last_segment(directory.path());
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(&garbage).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let second = bytes.len() / 2;
+        if zeros > 0 {
+            bytes.truncate(second);
+            bytes.resize(second + zeros, 0);
+        } else {
+            bytes.truncate(second + part.index(second));
+        }
+        std::fs::write(&path, bytes).unwrap();
         let mut log = open(directory.path());
         prop_assert_eq!(log.next_offset(), 2);
         prop_assert_eq!(append(&mut log, 1, 0), 2);
         prop_assert_eq!(read(&log, 0).len(), 2);
     }
+
+    #[test]
+    fn every_changed_byte_is_refused_and_repaired_with_the_loss_named(
+        byte: prop::sample::Index, file: prop::sample::Index, change in 1_u8..
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = open(directory.path());
+        for number in 0..60 {
+            append(&mut log, 2, number);
+        }
+        log.mark_synced(120);
+        log.save_checkpoint().unwrap();
+        let before = read(&log, 0);
+        drop(log);
+        let segments = segment_files(directory.path()).unwrap();
+        let (_, path) = &segments[file.index(segments.len())];
+        let mut bytes = std::fs::read(path).unwrap();
+        let byte = byte.index(bytes.len());
+        bytes[byte] ^= change;
+        std::fs::write(path, &bytes).unwrap();
+
+        let storage = Storage::at(directory.path());
+        let error = Log::open(directory.path().to_owned(), 4_000, &storage).unwrap_err();
+        prop_assert!(error.to_string().contains(&path.display().to_string()), "{}", error);
+        prop_assert_eq!(&std::fs::read(path).unwrap(), &bytes, "nothing changes");
+
+        let losses = repair(directory.path(), directory.path()).unwrap();
+        let mut log = open(directory.path());
+        let after = read(&log, 0);
+        for header in &after {
+            prop_assert!(before.contains(header));
+        }
+        prop_assert_eq!(log.next_offset(), 120);
+        prop_assert_eq!(append(&mut log, 1, 60), 120);
+        let named: Vec<_> = losses.iter().map(|loss| loss.lost.clone()).collect();
+        if after.len() == before.len() {
+            prop_assert_eq!(named, ["nothing"]);
+        } else {
+            let gone = before.iter().find(|header| !after.contains(header)).unwrap();
+            let first = gone.base_offset;
+            let expected = format!("the records at offsets {first} to {} (2)", first + 1);
+            prop_assert!(named.contains(&expected), "{:?}", named);
+            prop_assert_eq!(after.len() + 1, before.len());
+        }
+    }
+}
+
+#[test]
+fn damage_that_a_start_did_not_look_for_is_not_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = open_one(directory.path());
+    append(&mut log, 1, 0);
+    append(&mut log, 1, 0);
+    log.mark_synced(2);
+    log.save_checkpoint().unwrap();
+    drop(log);
+    let path = last_segment(directory.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let storage = Storage::at(directory.path());
+    assert!(
+        storage.may_check(1024 * 1024 * 1024),
+        "there is no more time"
+    );
+    let log = Log::open(directory.path().to_owned(), u64::MAX, &storage).unwrap();
+    let slice = log.slice(0, within(10_000, true)).unwrap().unwrap();
+    let error = slice.read(&mut vec![0; slice.bytes]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+    let whole = log.slice(0, within(161, true)).unwrap().unwrap();
+    whole.read(&mut vec![0; whole.bytes]).unwrap();
 }

@@ -1,12 +1,12 @@
 //! The coordinator of all transactions: locking, requests, timeouts.
 
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kafka_protocol::error::ResponseError;
 
 use crate::group::Offsets;
 use crate::journal::Error;
+use crate::storage::Storage;
 use crate::transactions::book::{Book, now};
 use crate::transactions::effects::Effects;
 use crate::transactions::journal::{self, Entry};
@@ -28,8 +28,8 @@ pub struct Coordinator {
 
 impl Coordinator {
     /// Opens the transactional ids of a data directory.
-    pub fn open(directory: &Path) -> Result<Self, Error> {
-        let (journal, by_id) = journal::open(directory)?;
+    pub fn open(storage: &Arc<Storage>) -> Result<Self, Error> {
+        let (journal, by_id) = journal::open(storage)?;
         Ok(Self {
             book: Mutex::new(Book::new(by_id, journal)),
         })

@@ -1,12 +1,13 @@
 //! Transactional ids on disk: the entries of their [`Journal`](crate::journal::Journal).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::group::{Committed, Offsets};
 use crate::journal::{self, Error};
+use crate::storage::Storage;
 use crate::transactions::transaction::{Header, Partitions, Transaction};
 
 const FILE_NAME: &str = "transactions.journal";
@@ -39,9 +40,9 @@ pub struct Offset {
 }
 
 /// Opens the journal of a data directory and returns the transactional ids in it.
-pub fn open(directory: &Path) -> Result<(Journal, BTreeMap<String, Transaction>), Error> {
+pub fn open(storage: &Arc<Storage>) -> Result<(Journal, BTreeMap<String, Transaction>), Error> {
     let mut transactions = BTreeMap::new();
-    let journal = Journal::open(directory.join(FILE_NAME), |entry| {
+    let journal = Journal::open(storage, FILE_NAME, |entry| {
         apply(&mut transactions, entry);
     })?;
     Ok((journal, transactions))

@@ -68,8 +68,17 @@ pub fn has_index(state: &State, spec: &IndexSpec) -> Result<bool, CommandError> 
     }
 }
 
+/// Writes a collection's description to the log.
+pub fn log_entry(log: &Log, collection: &Collection) -> Result<(), Error> {
+    let entry = collection.with_state(|state| entry(collection, state));
+    let id = collection.id().0.to_le_bytes();
+    let parts = [IoSlice::new(&id), IoSlice::new(&entry)];
+    log.append(RecordKind::Catalog, &parts)?;
+    Ok(())
+}
+
 /// Returns a collection's description as a document.
-pub fn entry(collection: &Collection, state: &State) -> Vec<u8> {
+fn entry(collection: &Collection, state: &State) -> Vec<u8> {
     let mut indexes = ArrayBuilder::default();
     for index in &state.indexes {
         indexes.push_doc(index.spec().document());

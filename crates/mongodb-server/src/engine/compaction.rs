@@ -19,7 +19,7 @@ use crate::engine::error::Error;
 use crate::engine::locks::write;
 use crate::engine::log::Log;
 use crate::engine::record::{Change, CollectionId, Placed, RecordId, RecordKind};
-use crate::engine::recovery::{self, Replayed};
+use crate::engine::recovery::{self, End, Replayed};
 use crate::engine::segment::{Location, Segment, Segments};
 use crate::engine::store::Engine;
 
@@ -81,7 +81,7 @@ impl Emptying<'_> {
     fn run(&self, segment: &Segment) -> Result<(), Error> {
         let mut outcome = Ok(());
         let mut described = Vec::new();
-        recovery::read_segment(segment, false, &mut |record| {
+        recovery::read_segment(segment, End::Whole, &mut |record| {
             if outcome.is_ok() {
                 outcome = self.copy(record, &mut described);
             }

@@ -4,6 +4,8 @@ use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 
+use convoy_server_kit::disk;
+
 use crate::error::{Code, CommandError};
 
 /// Documents cannot be read or written.
@@ -33,13 +35,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// A file does not hold what was written to it.
-    #[error("`{path}` is damaged at byte {offset}")]
-    Damaged {
-        path: PathBuf,
-        /// Offset of the first record with a wrong checksum.
-        offset: u64,
-    },
+    /// The files are damaged, incomplete or in another format.
+    #[error(transparent)]
+    Storage(#[from] disk::Error),
     /// An earlier write failed, so that the contents of the disk are unknown.
     #[error("the log of the document store is read-only after a failed write")]
     Failed,
@@ -60,9 +58,7 @@ impl Error {
             Self::Read { .. } | Self::Write { .. } => {
                 "check the disk and its permissions".to_owned()
             }
-            Self::Damaged { .. } => {
-                "restore the directory from a backup, or start with an empty one".to_owned()
-            }
+            Self::Storage(error) => error.hint().to_owned(),
             Self::Closed => "start the server again".to_owned(),
             Self::Failed => {
                 "restart the server: documents that were acknowledged as durable are kept"

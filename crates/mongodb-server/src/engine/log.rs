@@ -4,10 +4,13 @@ use std::io::{IoSlice, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
+use convoy_server_kit::disk::FileList;
+
 use crate::engine::error::Error;
 use crate::engine::locks::{lock, read, write};
 use crate::engine::record::{self, Header, RecordKind};
-use crate::engine::segment::{Location, PREFIX_BYTES, Segment, Segments};
+use crate::engine::recovery::Recovered;
+use crate::engine::segment::{Location, PREFIX_BYTES, Segment, Segments, segment_name};
 
 /// Bytes after which a new segment begins: small enough to reclaim, large enough to keep the number
 /// of open files low.
@@ -42,6 +45,7 @@ impl Appended {
 #[derive(Debug)]
 pub struct Log {
     directory: PathBuf,
+    files: FileList,
     segment_bytes: u32,
     segments: RwLock<Arc<Segments>>,
     writer: Mutex<Writer>,
@@ -99,24 +103,25 @@ impl Log {
     pub fn resume(
         directory: &Path,
         segment_bytes: u32,
-        mut segments: Segments,
-        length: u32,
+        recovered: Recovered,
+        files: FileList,
     ) -> Result<Self, Error> {
-        let (segment, length) = match segments.last_key_value() {
-            Some((_, last)) => {
-                let last = Arc::clone(last);
-                last.sync()?;
-                seek(&last, length)?;
-                (last, length)
-            }
-            None => (
-                Arc::new(Segment::create(directory, 1)?),
-                record_offset(PREFIX_BYTES),
-            ),
+        let (mut segments, length) = (recovered.segments, recovered.length);
+        let (segment, length) = if let Some((_, last)) = segments.last_key_value() {
+            let last = Arc::clone(last);
+            last.sync()?;
+            seek(&last, length)?;
+            (last, length)
+        } else {
+            let segment = create(directory, 1, &files)?;
+            (segment, record_offset(PREFIX_BYTES))
         };
+        let started = files.start();
+        started.map_err(|source| segment.write_error(source))?;
         segments.insert(segment.number(), Arc::clone(&segment));
         Ok(Self {
             directory: directory.to_owned(),
+            files,
             segment_bytes,
             segments: RwLock::new(Arc::new(segments)),
             writer: Mutex::new(Writer {
@@ -148,15 +153,14 @@ impl Log {
         if end > self.segment_bytes && writer.length > record_offset(PREFIX_BYTES) {
             self.rotate(&mut writer)?;
         }
-        let header = Header::new(kind, writer.durable, writer.segment.salt(), parts);
-        let header_bytes = header.bytes();
+        let header = Header::new(kind, parts);
+        let header_bytes = header.bytes(writer.segment.salt());
         let mut slices = Vec::with_capacity(parts.len() + 1);
         slices.push(IoSlice::new(&header_bytes));
         slices.extend(parts.iter().map(|part| IoSlice::new(part)));
         if let Err(source) = writer.segment.write_all(&mut slices) {
-            // The next record overwrites a partial one, or it is cut off as a torn tail. If the
-            // position cannot be restored, no further write is possible.
-            if seek(&writer.segment, writer.length).is_err() {
+            // If a partial record cannot be removed, no further write is possible.
+            if cut(&writer.segment, writer.length).is_err() {
                 writer.state = State::Failed;
             }
             return Err(writer.segment.write_error(source));
@@ -249,17 +253,29 @@ impl Log {
         };
         *segments = Arc::new(fewer);
         drop(segments);
+        let taken_off = self.files.remove(&segment_name(number));
+        taken_off.map_err(|source| removed.write_error(source))?;
         std::fs::remove_file(removed.path()).map_err(|source| removed.write_error(source))
     }
 
-    /// Syncs everything to disk; takes no more writes.
+    /// Syncs everything to disk and notes how long the files are; takes no more writes.
     pub fn close(&self) -> Result<(), Error> {
         let mut writer = lock(&self.writer);
-        if writer.state == State::Open {
+        let open = writer.state == State::Open;
+        if open {
             writer.state = State::Closed;
         }
         drop(writer);
-        self.sync_all()
+        self.sync_all()?;
+        if !open {
+            return Ok(());
+        }
+        let mut lengths = Vec::new();
+        for (number, segment) in self.segments().iter() {
+            lengths.push((segment_name(*number), segment.size()?));
+        }
+        let stopped = self.files.stop(&lengths);
+        stopped.map_err(|source| self.directory_error(source))
     }
 
     /// Cuts off what is not known to be on disk, and takes no more writes; returns the number of
@@ -306,7 +322,7 @@ impl Log {
             return Err(error);
         }
         let number = writer.segment.number() + 1;
-        let segment = Arc::new(Segment::create(&self.directory, number)?);
+        let segment = create(&self.directory, number, &self.files)?;
         let mut segments = write(&self.segments);
         let mut more = Segments::clone(&segments);
         more.insert(number, Arc::clone(&segment));
@@ -318,6 +334,20 @@ impl Log {
         writer.durable_records = writer.records;
         Ok(())
     }
+}
+
+fn create(directory: &Path, number: u32, files: &FileList) -> Result<Arc<Segment>, Error> {
+    let segment = Segment::create(directory, number)?;
+    let added = files.add(&[segment_name(number)]);
+    added.map_err(|source| segment.write_error(source))?;
+    Ok(Arc::new(segment))
+}
+
+/// Removes everything after `offset`, and continues there.
+fn cut(segment: &Segment, offset: u32) -> Result<(), Error> {
+    let cut = segment.file().set_len(u64::from(offset));
+    cut.map_err(|source| segment.write_error(source))?;
+    seek(segment, offset)
 }
 
 fn seek(segment: &Segment, offset: u32) -> Result<(), Error> {

@@ -13,6 +13,7 @@
 mod catalog;
 mod collection;
 mod compaction;
+mod damage;
 mod error;
 mod index;
 mod index_spec;
@@ -23,6 +24,7 @@ mod plan;
 mod record;
 mod records;
 mod recovery;
+mod repair;
 mod replay;
 mod scan;
 mod segment;
@@ -41,10 +43,12 @@ pub use namespace::{Namespace, check_database};
 pub use plan::{Hint, Plan, Usage, plan};
 pub use record::RecordId;
 #[cfg(feature = "fuzzing")]
-pub use record::{Header, read_body};
+pub use record::{About, proven_ids, read_body};
 pub use scan::{Row, Scan, Source, Stored};
 pub use store::Engine;
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod plan_tests;
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Records of the log: one per change, with a checksum.
 //!
 //! ```text
-//! segment := magic 8, number u32, salt u32, record*
-//! record  := crc32c u32, length u32, durable u32, kind u8, body    length counts the body alone
+//! segment := header, record*             of frames, see `convoy_server_kit::disk`
+//! record  := header, body                the header's tag says what the body is about
+//! tag     := kind u8, count u24, collection u32, id u64
 //!
 //! insert  := collection u32, first id u64, document*               ids follow each other
 //! put     := collection u32, (id u64, document)*                   updated, or moved by compaction
@@ -11,17 +12,19 @@
 //! drop    := collection u32
 //! ```
 //!
-//! `durable` is the part of the segment that was known to be on disk when the record was written.
-//! After a crash it tells a torn tail, which was never durable, from damage to durable records.
+//! `count` is the number of documents, and `id` that of the only one; of several in a put or delete,
+//! it is the checksum of their ids. So damage to a body does not hide which documents it was about.
 
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::io::IoSlice;
 
+use convoy_server_kit::disk::{FRAME_HEADER_BYTES, FrameHeader, TAG_BYTES, Tag};
+
 use crate::bson::{Doc, validate};
 
 /// Bytes before a record's body.
-pub const HEADER_BYTES: usize = 13;
+pub const HEADER_BYTES: usize = FRAME_HEADER_BYTES;
 
 /// Bytes before the documents of a batch: collection and first id.
 pub const INSERT_PREFIX_BYTES: usize = 12;
@@ -82,71 +85,145 @@ impl RecordKind {
 /// The fixed part of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Checksum of everything after it, started with the segment's salt.
-    pub checksum: u32,
-    /// Bytes of the body.
-    pub length: u32,
-    /// Length of the segment that was on disk before.
-    pub durable: u32,
+    frame: FrameHeader,
     pub kind: RecordKind,
 }
 
 impl Header {
     /// Returns the header of a body that comes in parts.
-    pub fn new(kind: RecordKind, durable: u32, salt: u32, parts: &[IoSlice<'_>]) -> Self {
-        let length = parts.iter().map(|part| part.len()).sum::<usize>();
-        let mut header = Self {
-            checksum: 0,
-            length: u32::try_from(length).unwrap_or(u32::MAX),
-            durable,
+    pub fn new(kind: RecordKind, parts: &[IoSlice<'_>]) -> Self {
+        let tag = About::of(kind, parts).tag();
+        Self {
+            frame: FrameHeader::of(tag, parts),
             kind,
-        };
-        let seed = crc32c::crc32c_append(salt, &header.checked_bytes());
-        header.checksum = parts
-            .iter()
-            .fold(seed, |sum, part| crc32c::crc32c_append(sum, part));
-        header
+        }
     }
 
-    /// Reads a header; `None` if its kind or length is invalid.
-    pub fn read(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
-        let (checksum, rest) = bytes.split_first_chunk()?;
-        let (length, rest) = rest.split_first_chunk()?;
-        let (durable, rest) = rest.split_first_chunk()?;
-        let header = Self {
-            checksum: u32::from_le_bytes(*checksum),
-            length: u32::from_le_bytes(*length),
-            durable: u32::from_le_bytes(*durable),
-            kind: RecordKind::from_byte(*rest.first()?)?,
-        };
-        (header.body_len() <= MAX_BODY_BYTES).then_some(header)
+    /// Reads a header; `None` if it is damaged.
+    pub fn read(bytes: &[u8; HEADER_BYTES], salt: u32) -> Option<Self> {
+        Self::from_frame(FrameHeader::read(bytes, salt)?)
+    }
+
+    /// Returns the header of a frame; `None` if it is not one of this log.
+    pub fn from_frame(frame: FrameHeader) -> Option<Self> {
+        let about = About::read(&frame.tag)?;
+        (frame.size() <= MAX_BODY_BYTES).then_some(Self {
+            frame,
+            kind: about.kind,
+        })
     }
 
     /// Returns the bytes of the header.
-    pub fn bytes(&self) -> [u8; HEADER_BYTES] {
-        let mut bytes = [0; HEADER_BYTES];
-        let (checksum, rest) = bytes.split_at_mut(4);
-        checksum.copy_from_slice(&self.checksum.to_le_bytes());
-        rest.copy_from_slice(&self.checked_bytes());
-        bytes
+    pub fn bytes(&self, salt: u32) -> [u8; HEADER_BYTES] {
+        self.frame.bytes(salt)
     }
 
     /// Returns whether the checksum matches the body.
-    pub fn fits(&self, salt: u32, body: &[u8]) -> bool {
-        let seed = crc32c::crc32c_append(salt, &self.checked_bytes());
-        crc32c::crc32c_append(seed, body) == self.checksum
+    pub fn fits(&self, body: &[u8]) -> bool {
+        self.frame.fits(body)
     }
 
     /// Returns the length of the body.
     pub fn body_len(&self) -> usize {
-        usize::try_from(self.length).unwrap_or(usize::MAX)
+        self.frame.size()
+    }
+}
+
+/// What a record is about: known from its header alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    pub kind: RecordKind,
+    /// Number of documents.
+    pub count: u32,
+    pub collection: CollectionId,
+    /// Number of the first inserted or the only other document, else the checksum of all ids.
+    pub id: u64,
+}
+
+impl About {
+    fn of(kind: RecordKind, parts: &[IoSlice<'_>]) -> Self {
+        // The collection, then the id of the first document; either may end a part.
+        let mut start = [0; INSERT_PREFIX_BYTES];
+        let bytes = parts.iter().take(2).flat_map(|part| part.iter());
+        for (to, from) in start.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        let rest = parts.get(1..).unwrap_or_default();
+        let single = parts.first().is_some_and(|first| first.len() > 4);
+        let count = match kind {
+            RecordKind::Insert => rest.len(),
+            RecordKind::Put if single => 1,
+            RecordKind::Put => rest.len() / 2,
+            RecordKind::Delete => rest.iter().map(|part| part.len()).sum::<usize>() / 8,
+            RecordKind::Catalog | RecordKind::Drop => 0,
+        };
+        let (collection, id) = start.split_first_chunk().unwrap_or((&[0; 4], &[]));
+        let first = id.first_chunk().copied().map_or(0, u64::from_le_bytes);
+        let id = match kind {
+            RecordKind::Put if count > 1 => {
+                let ids = rest.iter().step_by(2);
+                let sum = ids.fold(0, |sum, id| crc32c::crc32c_append(sum, id));
+                u64::from(sum)
+            }
+            RecordKind::Delete if count > 1 => {
+                let sum = rest
+                    .iter()
+                    .fold(0, |sum, ids| crc32c::crc32c_append(sum, ids));
+                u64::from(sum)
+            }
+            RecordKind::Insert | RecordKind::Put | RecordKind::Delete => first,
+            RecordKind::Catalog | RecordKind::Drop => 0,
+        };
+        Self {
+            kind,
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            collection: CollectionId(u32::from_le_bytes(*collection)),
+            id,
+        }
     }
 
-    fn checked_bytes(&self) -> [u8; HEADER_BYTES - 4] {
-        let [l0, l1, l2, l3] = self.length.to_le_bytes();
-        let [d0, d1, d2, d3] = self.durable.to_le_bytes();
-        [l0, l1, l2, l3, d0, d1, d2, d3, self.kind as u8]
+    /// Reads a tag; `None` if its kind is unknown.
+    pub fn read(tag: &Tag) -> Option<Self> {
+        let [kind, a, b, c, rest @ ..] = *tag;
+        let (collection, id) = rest.split_first_chunk()?;
+        Some(Self {
+            kind: RecordKind::from_byte(kind)?,
+            count: u32::from_le_bytes([a, b, c, 0]),
+            collection: CollectionId(u32::from_le_bytes(*collection)),
+            id: u64::from_le_bytes(*id.first_chunk()?),
+        })
     }
+
+    fn tag(self) -> Tag {
+        let mut tag = [0; TAG_BYTES];
+        let [a, b, c, more] = self.count.to_le_bytes();
+        let count = if more == 0 { [a, b, c] } else { [u8::MAX; 3] };
+        let bytes = std::iter::once(self.kind as u8)
+            .chain(count)
+            .chain(self.collection.0.to_le_bytes())
+            .chain(self.id.to_le_bytes());
+        for (to, from) in tag.iter_mut().zip(bytes) {
+            *to = from;
+        }
+        tag
+    }
+}
+
+/// Returns the ids of the documents of a damaged put or delete; `None` if they are damaged too.
+pub fn proven_ids(about: About, body: &[u8]) -> Option<Vec<RecordId>> {
+    if about.count == 1 {
+        return Some(vec![RecordId(about.id)]);
+    }
+    let (_collection, rest) = body.split_first_chunk::<4>()?;
+    let ids = match about.kind {
+        RecordKind::Put => read_put(rest)?.iter().map(|placed| placed.id).collect(),
+        RecordKind::Delete => read_ids(rest)?,
+        _ => return None,
+    };
+    let sum = ids
+        .iter()
+        .fold(0, |sum, id| crc32c::crc32c_append(sum, &id.0.to_le_bytes()));
+    (u64::from(sum) == about.id).then_some(ids)
 }
 
 /// A decoded body.

@@ -2,18 +2,22 @@
 //!
 //! Every record of every segment is checked. The last segment may end in a record that was being
 //! written when the process or the machine stopped: it is cut off and logged. Any other record with
-//! a wrong checksum is damage: the directory does not open.
+//! a wrong checksum is damage, and a segment that is missing is missed: the directory does not open.
 
 use std::fs::File;
-use std::io::{BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, Read as _};
+use std::path::Path;
 use std::sync::Arc;
 
+use convoy_server_kit::disk::{self, FileList, Mark, Piece, Pieces};
 use tracing::warn;
 
+use crate::engine::damage::{self, Damage};
 use crate::engine::error::Error;
 use crate::engine::record::{self, Change, CollectionId, HEADER_BYTES, Header};
-use crate::engine::segment::{PREFIX_BYTES, Segment, Segments};
+use crate::engine::segment::{
+    PREFIX_BYTES, Segment, Segments, segment_name, segment_number, segment_path,
+};
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 1024 * 1024;
@@ -38,38 +42,98 @@ pub struct Recovered {
     pub length: u32,
 }
 
+/// Opens the list of a directory's files.
+pub fn list(directory: &Path) -> Result<FileList, Error> {
+    let is_new = || {
+        let read = |source| disk::Error::read(directory, source);
+        let mut is_new = true;
+        for number in segment_numbers(directory).map_err(read)? {
+            is_new &= match Segment::open(directory, number) {
+                Err(Error::Storage(error @ disk::Error::Old { .. })) => return Err(error),
+                // The machine stopped while the first start created its files.
+                opened => matches!(opened, Ok(None)),
+            };
+        }
+        Ok(is_new)
+    };
+    let files = FileList::open(directory, is_new)?;
+    files.check(|_name| damage::MISSING.to_owned())?;
+    Ok(files)
+}
+
 /// Opens all segments of a directory and passes their records to `replay` in order.
 pub fn recover(
     directory: &Path,
+    files: &FileList,
     mut replay: impl FnMut(&Replayed<'_>),
 ) -> Result<Recovered, Error> {
-    let numbers = segment_numbers(directory)?;
+    let numbers = listed_numbers(directory, files)?;
     let mut segments = Segments::new();
     let mut length = 0;
     for (index, &number) in numbers.iter().enumerate() {
         let last = index + 1 == numbers.len();
+        let name = segment_name(number);
+        let path = segment_path(directory, number);
         let Some(segment) = Segment::open(directory, number)? else {
-            let path = crate::engine::segment::segment_path(directory, number);
-            if !last {
-                return Err(Error::Damaged { path, offset: 0 });
+            if !last || files.contains(&name) {
+                return Err(Error::Storage(disk::Error::Damaged {
+                    path,
+                    offset: 0,
+                    lost: damage::MISSING.to_owned(),
+                }));
             }
             warn!(path = %path.display(), "removed an incomplete segment");
-            std::fs::remove_file(&path).map_err(|source| Error::Write { path, source })?;
+            remove(&path)?;
             break;
         };
-        length = read_segment(&segment, last, &mut replay)?;
+        let end = if last {
+            End::Torn(files.mark(&name))
+        } else {
+            End::Whole
+        };
+        length = read_segment(&segment, end, &mut replay)?;
+        if !files.contains(&name) {
+            let added = files.add(&[name]);
+            added.map_err(|source| segment.write_error(source))?;
+        }
         segments.insert(number, Arc::new(segment));
     }
-    if let Some((_, last)) = segments.last_key_value() {
-        length = u32::try_from(last.size()?).unwrap_or(u32::MAX);
-    }
     Ok(Recovered { segments, length })
+}
+
+/// Returns the numbers of the segments that belong to a directory, in order; finishes removals.
+fn listed_numbers(directory: &Path, files: &FileList) -> Result<Vec<u32>, Error> {
+    let failed = |source| Error::Directory {
+        path: directory.to_owned(),
+        source,
+    };
+    let mut numbers = Vec::new();
+    for number in segment_numbers(directory).map_err(failed)? {
+        let (name, path) = (segment_name(number), segment_path(directory, number));
+        if files.is_removed(&name) {
+            remove(&path)?;
+        } else if files.is_clean() && !files.contains(&name) {
+            return Err(Error::Storage(disk::Error::Foreign { path }));
+        } else {
+            numbers.push(number);
+        }
+    }
+    Ok(numbers)
+}
+
+/// How a segment may end.
+#[derive(Debug, Clone, Copy)]
+pub enum End {
+    /// With a whole record.
+    Whole,
+    /// With a torn record, after what is known to be synced.
+    Torn(Mark),
 }
 
 /// Reads the records of a segment; returns the offset after the last valid one.
 pub fn read_segment(
     segment: &Segment,
-    last: bool,
+    end: End,
     replay: &mut impl FnMut(&Replayed<'_>),
 ) -> Result<u32, Error> {
     let read_error = |source| Error::Read {
@@ -79,9 +143,9 @@ pub fn read_segment(
     let size = u32::try_from(segment.size()?).unwrap_or(u32::MAX);
     let file = File::open(segment.path()).map_err(read_error)?;
     let mut reader = BufReader::with_capacity(READ_BYTES, file);
-    std::io::copy(
+    io::copy(
         &mut (&mut reader).take(PREFIX_BYTES as u64),
-        &mut std::io::sink(),
+        &mut io::sink(),
     )
     .map_err(read_error)?;
     let mut offset = u32::try_from(PREFIX_BYTES).unwrap_or_default();
@@ -91,7 +155,7 @@ pub fn read_segment(
         let header = valid.map_err(read_error)?;
         let record = header.and_then(|header| record::read_body(header.kind, &body));
         let Some((collection, change)) = record else {
-            cut_tail(segment, offset, last)?;
+            stop_at(segment, offset, end)?;
             break;
         };
         if matches!(change, Change::Delete(_) | Change::Drop) {
@@ -115,88 +179,72 @@ fn record_bytes(body: usize) -> u64 {
 
 /// Reads one record of at most `left` bytes; `None` if it is not valid.
 fn read_record(
-    reader: &mut impl std::io::Read,
+    reader: &mut impl io::Read,
     left: u32,
     salt: u32,
     body: &mut Vec<u8>,
-) -> std::io::Result<Option<Header>> {
+) -> io::Result<Option<Header>> {
     let left = usize::try_from(left).unwrap_or(usize::MAX);
     let mut bytes = [0; HEADER_BYTES];
     if left < HEADER_BYTES {
         return Ok(None);
     }
     reader.read_exact(&mut bytes)?;
-    let Some(header) = Header::read(&bytes) else {
+    let Some(header) = Header::read(&bytes, salt) else {
         return Ok(None);
     };
     if header.body_len() > left - HEADER_BYTES {
         return Ok(None);
     }
     body.clear();
-    reader.take(u64::from(header.length)).read_to_end(body)?;
-    Ok(header.fits(salt, body).then_some(header))
+    reader.take(header.body_len() as u64).read_to_end(body)?;
+    Ok(header.fits(body).then_some(header))
 }
 
-/// Cuts off everything after `offset`, unless it was durable.
-fn cut_tail(segment: &Segment, offset: u32, last: bool) -> Result<(), Error> {
-    let damaged = Error::Damaged {
-        path: segment.path().to_owned(),
+/// Cuts off a torn end at `offset`, where no whole record begins; anything else is damage.
+fn stop_at(segment: &Segment, offset: u32, end: End) -> Result<(), Error> {
+    let path = segment.path();
+    let bytes = std::fs::read(path).map_err(|source| disk::Error::read(path, source))?;
+    let at = usize::try_from(offset).unwrap_or(usize::MAX);
+    let mut pieces = Pieces::new(&bytes, at, segment.salt());
+    let first = pieces.next();
+    if let (Some(Piece::Lost(lost)), End::Torn(mark)) = (&first, end)
+        && lost.torn
+        && !mark.clean
+        && u64::from(offset) >= mark.synced
+    {
+        let torn = bytes.len() - at;
+        warn!(path = %path.display(), offset, bytes = torn, "cut off a torn end");
+        let cut = segment.file().set_len(u64::from(offset));
+        return cut.map_err(|source| segment.write_error(source));
+    }
+    let (mut damage, mut behind) = (Damage::default(), 0_u64);
+    for piece in first.into_iter().chain(pieces) {
+        match piece {
+            Piece::Whole { at: start, .. } => behind += u64::from(start > at),
+            Piece::Lost(lost) => damage.add(&lost),
+        }
+    }
+    let behind = match behind {
+        0 => "",
+        _ => "; the records after it are whole",
+    };
+    Err(Error::Storage(disk::Error::Damaged {
+        path: path.to_owned(),
         offset: u64::from(offset),
-    };
-    if !last || promised_beyond(segment, offset)? {
-        return Err(damaged);
-    }
-    let size = segment.size()?;
-    warn!(
-        path = %segment.path().display(),
-        offset,
-        bytes = size.saturating_sub(u64::from(offset)),
-        "cut off the torn end of the log"
-    );
-    segment
-        .file()
-        .set_len(u64::from(offset))
-        .map_err(|source| segment.write_error(source))
+        lost: format!("{damage} would be lost{behind}"),
+    }))
 }
 
-/// Returns whether a valid record after `offset` says that more than `offset` was durable.
-fn promised_beyond(segment: &Segment, offset: u32) -> Result<bool, Error> {
-    let read_error = |source| Error::Read {
-        path: segment.path().to_owned(),
-        source,
-    };
-    let mut file = File::open(segment.path()).map_err(read_error)?;
-    let mut tail = Vec::new();
-    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(u64::from(offset)))
-        .map_err(read_error)?;
-    file.read_to_end(&mut tail).map_err(read_error)?;
-    for start in 0..tail.len() {
-        let Some((bytes, rest)) = tail[start..].split_first_chunk() else {
-            break;
-        };
-        let Some(header) = Header::read(bytes).filter(|header| header.durable > offset) else {
-            continue;
-        };
-        let body = rest.get(..header.body_len());
-        if body.is_some_and(|body| header.fits(segment.salt(), body)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+fn remove(path: &Path) -> Result<(), Error> {
+    std::fs::remove_file(path).map_err(|source| disk::Error::write(path, source).into())
 }
 
-fn segment_numbers(directory: &Path) -> Result<Vec<u32>, Error> {
-    let directory_error = |source| Error::Directory {
-        path: directory.to_owned(),
-        source,
-    };
+/// Returns the numbers of all segments in a directory, in order.
+pub fn segment_numbers(directory: &Path) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(directory_error)? {
-        let path: PathBuf = entry.map_err(directory_error)?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str());
-        if path.extension().is_some_and(|extension| extension == "log") {
-            numbers.extend(stem.and_then(|stem| stem.parse::<u32>().ok()));
-        }
+    for entry in std::fs::read_dir(directory)? {
+        numbers.extend(segment_number(&entry?.path()));
     }
     numbers.sort_unstable();
     Ok(numbers)

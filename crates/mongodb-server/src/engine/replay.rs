@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use crate::bson::{Doc, Key, Value};
-use crate::engine::catalog::{Catalog, log_drop};
+use crate::engine::catalog::{Catalog, log_drop, log_entry};
 use crate::engine::collection::{Collection, CollectionOptions, read_document};
 use crate::engine::error::Error;
 use crate::engine::index::Index;
@@ -34,17 +34,13 @@ struct Found {
 pub fn open(directory: &Path, segment_bytes: u32) -> Result<(Catalog, Log), Error> {
     let mut found = BTreeMap::<CollectionId, Found>::new();
     let mut sequence = 0;
-    let recovered = recovery::recover(directory, |record| {
+    let files = recovery::list(directory)?;
+    let recovered = recovery::recover(directory, &files, |record| {
         sequence += 1;
         let collection = found.entry(record.collection).or_default();
         collection.take_in(record, sequence);
     })?;
-    let log = Log::resume(
-        directory,
-        segment_bytes,
-        recovered.segments,
-        recovered.length,
-    )?;
+    let log = Log::resume(directory, segment_bytes, recovered, files)?;
     let catalog = build(&log, found)?;
     Ok((catalog, log))
 }
@@ -91,10 +87,8 @@ fn build(log: &Log, mut found: BTreeMap<CollectionId, Found>) -> Result<Catalog,
         let named = collection.entry.as_ref().and_then(|(sequence, entry)| {
             Some((read_namespace(Doc::new(entry))?, (*sequence, id)))
         });
-        let Some((name, holder)) = named else {
-            orphans.push(id);
-            continue;
-        };
+        // A repair could not keep its description. Its documents are whole.
+        let (name, holder) = named.unwrap_or_else(|| (nameless(id), (0, id)));
         match by_name.get(&name).copied() {
             Some(other) if other > holder => orphans.push(id),
             Some((_, other)) => {
@@ -110,7 +104,12 @@ fn build(log: &Log, mut found: BTreeMap<CollectionId, Found>) -> Result<Catalog,
         let Some(found) = found.remove(&id) else {
             continue;
         };
+        let described = found.entry.is_some();
         let collection = rebuild(log, id, &namespace, found)?;
+        if !described {
+            warn!(%namespace, "named a collection that has no description");
+            log_entry(log, &collection)?;
+        }
         catalog.collections.insert(namespace, Arc::new(collection));
     }
     for id in orphans {
@@ -164,6 +163,14 @@ fn rebuild(
     state.records = found.records;
     drop(guard);
     Ok(collection)
+}
+
+/// Returns the name of a collection that has no description.
+fn nameless(id: CollectionId) -> Namespace {
+    Namespace {
+        database: "recovered".to_owned(),
+        collection: format!("collection-{}", id.0),
+    }
 }
 
 fn read_namespace(entry: Doc<'_>) -> Option<Namespace> {

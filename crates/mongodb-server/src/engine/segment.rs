@@ -1,7 +1,7 @@
 //! One file of the log.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, IoSlice, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
+use convoy_server_kit::disk::{self, FileHeader, Format, Unreadable};
 
 use crate::engine::error::Error;
 
-/// First bytes of every segment.
-const MAGIC: [u8; 8] = *b"CONVOYS1";
+/// The format of segments.
+pub const FORMAT: Format = Format {
+    magic: *b"CONVOYS",
+    version: b'2',
+    earlier: &[b"CONVOYS1"],
+};
 
 /// Bytes before the first record.
-pub const PREFIX_BYTES: usize = 16;
+pub const PREFIX_BYTES: usize = disk::FILE_HEADER_BYTES;
 
 /// The location of a document. A length of zero means that there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -56,21 +61,21 @@ impl Segment {
     /// Creates an empty segment and syncs it to disk.
     pub fn create(directory: &Path, number: u32) -> Result<Self, Error> {
         let path = segment_path(directory, number);
-        let salt = rand::random();
+        let header = FileHeader::new(number);
         let written = || {
-            let mut file = OpenOptions::new()
+            let mut file = disk::options()
                 .read(true)
                 .write(true)
                 .create_new(true)
                 .open(&path)?;
-            file.write_all(&prefix(number, salt))?;
+            file.write_all(&header.bytes(&FORMAT))?;
             file.sync_all()?;
             // The name of a new file is durable after its directory was synced.
             File::open(directory)?.sync_all()?;
             Ok(file)
         };
         match written() {
-            Ok(file) => Ok(Self::new(number, salt, path, file)),
+            Ok(file) => Ok(Self::new(header, path, file)),
             Err(source) => Err(Error::Write { path, source }),
         }
     }
@@ -78,34 +83,32 @@ impl Segment {
     /// Opens a segment; `None` if its first bytes were not written.
     pub fn open(directory: &Path, number: u32) -> Result<Option<Self>, Error> {
         let path = segment_path(directory, number);
+        let read_error = |source| disk::Error::read(&path, source);
+        let mut options = disk::options();
+        let file = options.read(true).write(true).open(&path);
+        let file = file.map_err(read_error)?;
+        let length = file.metadata().map_err(read_error)?.len();
         let mut bytes = [0; PREFIX_BYTES];
-        let mut opened = || {
-            let file = OpenOptions::new().read(true).write(true).open(&path)?;
-            if file.metadata()?.len() < PREFIX_BYTES as u64 {
-                return Ok(None);
-            }
-            file.read_exact_at(&mut bytes, 0)?;
-            Ok(Some(file))
-        };
-        let Some(file) = opened().map_err(|source| Error::Read {
-            path: path.clone(),
-            source,
-        })?
-        else {
-            return Ok(None);
-        };
-        let [.., a, b, c, d] = bytes;
-        let salt = u32::from_le_bytes([a, b, c, d]);
-        if bytes != prefix(number, salt) {
-            return Err(Error::Damaged { path, offset: 0 });
+        if length >= PREFIX_BYTES as u64 {
+            file.read_exact_at(&mut bytes, 0).map_err(read_error)?;
         }
-        Ok(Some(Self::new(number, salt, path, file)))
+        if bytes == [0; PREFIX_BYTES] {
+            return Ok(None);
+        }
+        match FileHeader::read(&bytes, &FORMAT) {
+            Ok(header) if header.number == number => Ok(Some(Self::new(header, path, file))),
+            read => {
+                let why = read.err().unwrap_or(Unreadable::Damaged);
+                let lost = "the documents in it would be lost, unless it is repaired".to_owned();
+                Err(disk::Error::unreadable(&path, why, FORMAT.version, lost).into())
+            }
+        }
     }
 
-    fn new(number: u32, salt: u32, path: PathBuf, file: File) -> Self {
+    fn new(header: FileHeader, path: PathBuf, file: File) -> Self {
         Self {
-            number,
-            salt,
+            number: header.number,
+            salt: header.salt,
             path,
             file,
             live: AtomicU64::new(0),
@@ -208,15 +211,18 @@ impl Segment {
     }
 }
 
-/// Returns the name of a segment's file.
+/// Returns the path of a segment's file.
 pub fn segment_path(directory: &Path, number: u32) -> PathBuf {
-    directory.join(format!("{number:08}.log"))
+    directory.join(segment_name(number))
 }
 
-fn prefix(number: u32, salt: u32) -> [u8; PREFIX_BYTES] {
-    let mut bytes = [0; PREFIX_BYTES];
-    bytes[..8].copy_from_slice(&MAGIC);
-    bytes[8..12].copy_from_slice(&number.to_le_bytes());
-    bytes[12..].copy_from_slice(&salt.to_le_bytes());
-    bytes
+/// Returns the name of a segment's file.
+pub fn segment_name(number: u32) -> String {
+    format!("{number:08}.log")
+}
+
+/// Returns the number of a segment's file; `None` if the file is none.
+pub fn segment_number(path: &Path) -> Option<u32> {
+    let name = path.file_name()?.to_str()?;
+    name.strip_suffix(".log")?.parse().ok()
 }

@@ -1,21 +1,21 @@
 //! The documents of a data directory: all collections and the log that they share.
 
-use std::fs::{File, OpenOptions};
-use std::io::IoSlice;
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
+use convoy_server_kit::disk::{self, Loss};
 use rustix::fs::FlockOperation;
 
-use crate::engine::catalog::{Catalog, entry, has_index, log_drop, not_found, random_uuid};
+use crate::engine::catalog::{Catalog, has_index, log_drop, log_entry, not_found, random_uuid};
 use crate::engine::collection::{Collection, CollectionOptions};
 use crate::engine::error::{ChangeError, Error};
 use crate::engine::index_spec::IndexSpec;
 use crate::engine::locks::{read, write};
 use crate::engine::log::{Log, SEGMENT_BYTES};
 use crate::engine::namespace::Namespace;
-use crate::engine::record::{CollectionId, RecordKind};
-use crate::engine::replay;
+use crate::engine::record::CollectionId;
+use crate::engine::{repair, replay};
 use crate::error::{Code, CommandError};
 
 /// Name of the file that is locked while a directory is in use.
@@ -34,6 +34,15 @@ impl Engine {
     /// Opens a directory and reads its log; creates the directory if it does not exist.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         Self::open_with(directory, SEGMENT_BYTES)
+    }
+
+    /// Keeps what is whole of a damaged directory; returns what was lost.
+    pub fn repair(directory: &Path) -> Result<Vec<Loss>, Error> {
+        if !directory.exists() {
+            return Ok(Vec::new());
+        }
+        let _lock = lock_directory(directory)?;
+        repair::repair(directory)
     }
 
     /// Opens a directory with segments of a given size.
@@ -248,31 +257,17 @@ impl Engine {
 
     /// Writes a collection's description to the log, with the catalog locked.
     fn log_entry(&self, collection: &Collection) -> Result<(), Error> {
-        let entry = collection.with_state(|state| entry(collection, state));
-        let id = collection.id().0.to_le_bytes();
-        let parts = [IoSlice::new(&id), IoSlice::new(&entry)];
-        self.log.append(RecordKind::Catalog, &parts)?;
-        Ok(())
+        log_entry(&self.log, collection)
     }
 }
 
 fn lock_directory(directory: &Path) -> Result<File, Error> {
-    let failed = |source| Error::Directory {
+    let locked = disk::lock_directory(directory, LOCK_FILE);
+    let locked = locked.map_err(|source| Error::Directory {
         path: directory.to_owned(),
         source,
-    };
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(directory.join(LOCK_FILE))
-        .map_err(failed)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::InUse {
-            path: directory.to_owned(),
-        }),
-        Err(errno) => Err(failed(errno.into())),
-    }
+    })?;
+    locked.ok_or_else(|| Error::InUse {
+        path: directory.to_owned(),
+    })
 }

@@ -11,6 +11,7 @@ use crate::api::reply::{Change, Reply};
 use crate::api::request::{Query, Request, percent_decoded};
 use crate::api::view::View;
 use crate::checker::Checker;
+use crate::error::Error;
 use crate::journal::Journal;
 use crate::state::{Entry, State};
 
@@ -53,9 +54,9 @@ impl Service {
     }
 
     /// Closes the journal; changes fail from now on.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self) -> Result<(), Error> {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        journal.close();
+        journal.close()
     }
 
     // Entries are applied only after they are in the journal, all at once. A panic therefore leaves

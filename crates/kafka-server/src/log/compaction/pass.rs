@@ -1,21 +1,24 @@
 //! One pass over the closed segments of a log. The log is not locked during it.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use convoy_server_kit::disk;
+use tokio_util::sync::CancellationToken;
 
 use crate::batch::{HEADER_BYTES, Header};
 use crate::log::compaction::keys::{Keys, MAX_KEYS};
 use crate::log::compaction::record;
 use crate::log::compaction::rewrite::{Fate, Rewriter};
-use crate::log::epoch::LEADER_EPOCH;
 use crate::log::error::Error;
 use crate::log::history::History;
 use crate::log::segment::{Reader, Segment};
 use crate::log::swap;
 use crate::log::transactions::Aborted;
+use crate::open_files::LazyFile;
+use crate::storage::Storage;
 
 /// A closed segment, as it was when the pass was planned.
 #[derive(Debug, Clone)]
@@ -23,8 +26,7 @@ pub struct Closed {
     base_offset: i64,
     next_offset: i64,
     bytes: u64,
-    file: Arc<File>,
-    path: PathBuf,
+    file: Arc<LazyFile>,
 }
 
 impl Closed {
@@ -34,7 +36,6 @@ impl Closed {
             next_offset: segment.next_offset(),
             bytes: segment.bytes(),
             file: segment.file(),
-            path: segment.path().to_owned(),
         }
     }
 }
@@ -49,6 +50,7 @@ impl PartialEq for Closed {
 #[derive(Debug)]
 pub struct Plan {
     pub directory: PathBuf,
+    pub storage: Arc<Storage>,
     /// In order of offset, never empty.
     pub segments: Vec<Closed>,
     /// Records from here on have not been compacted.
@@ -73,6 +75,7 @@ pub struct Done {
 #[derive(Debug)]
 pub struct Pass {
     plan: Plan,
+    stopping: CancellationToken,
     keys: Keys,
     /// End of the records whose keys are known.
     end: i64,
@@ -83,17 +86,27 @@ pub struct Pass {
 
 impl Pass {
     /// Reads the keys of all records that were not compacted; `now` is in milliseconds since 1970.
-    pub fn start(plan: Plan, now: u64) -> Result<Self, Error> {
-        Self::start_with(plan, now, MAX_KEYS)
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`] once `stopping` is cancelled, as in [`rewrite`](Self::rewrite).
+    pub fn start(plan: Plan, now: u64, stopping: &CancellationToken) -> Result<Self, Error> {
+        Self::start_with(plan, now, MAX_KEYS, stopping)
     }
 
-    pub fn start_with(plan: Plan, now: u64, max_keys: usize) -> Result<Self, Error> {
+    pub(super) fn start_with(
+        plan: Plan,
+        now: u64,
+        max_keys: usize,
+        stopping: &CancellationToken,
+    ) -> Result<Self, Error> {
         let mut aborted: HashMap<i64, Vec<Aborted>> = HashMap::new();
         for transaction in &plan.aborted {
             let of_producer = aborted.entry(transaction.producer_id).or_default();
             of_producer.push(*transaction);
         }
         let mut pass = Self {
+            stopping: stopping.clone(),
             keys: Keys::new(max_keys),
             end: plan.dirty_from,
             aborted,
@@ -145,7 +158,9 @@ impl Pass {
             Ok(true) => {
                 let base_offset = first.base_offset;
                 let mut unused = History::default();
-                let (segment, _torn) = Segment::open(path, base_offset, i64::MAX, &mut unused)?;
+                let storage = &self.plan.storage;
+                let (segment, _torn) =
+                    Segment::open(path, base_offset, i64::MIN, storage, &mut unused)?;
                 Ok(Some(Done {
                     replaced: segments,
                     segment,
@@ -162,14 +177,22 @@ impl Pass {
         }
     }
 
+    fn check_running(&self) -> Result<(), Error> {
+        if self.stopping.is_cancelled() {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+
     fn read_keys(&mut self) -> Result<(), Error> {
         let segments = self.plan.segments.clone();
         for segment in &segments {
             if segment.next_offset <= self.plan.dirty_from {
                 continue;
             }
-            let mut reader = Reader::new(&segment.file, &segment.path, segment.bytes);
+            let mut reader = Reader::new(&segment.file, segment.bytes);
             while let Some((header, bytes)) = reader.next_batch()? {
+                self.check_running()?;
                 let is_known = header.next_offset() <= self.plan.dirty_from;
                 let fits = is_known || self.note(&header, &bytes);
                 // A first batch that does not fit is passed over: its records stay.
@@ -212,7 +235,7 @@ impl Pass {
     /// Writes what stays of the segments; returns whether anything changed.
     fn write(&mut self, segments: &[Closed], path: &Path) -> Result<bool, Error> {
         let failed = |source| Error::write(path, source);
-        let file = File::create(path).map_err(failed)?;
+        let file = disk::create_anew(path).map_err(failed)?;
         let mut output = BufWriter::new(&file);
         let mut rewriter = Rewriter {
             keys: &self.keys,
@@ -226,8 +249,9 @@ impl Pass {
         let mut changed = segments.len() > 1;
         let last_offset = segments.last().map_or(0, |segment| segment.next_offset);
         for segment in segments {
-            let mut reader = Reader::new(&segment.file, &segment.path, segment.bytes);
+            let mut reader = Reader::new(&segment.file, segment.bytes);
             while let Some((header, bytes)) = reader.next_batch()? {
+                self.check_running()?;
                 let mut fate = rewriter.decide(&header, &bytes).map_err(failed)?;
                 if fate == Fate::Dropped && header.next_offset() >= last_offset {
                     fate = Fate::Rewritten(header.emptied(), Vec::new());
@@ -237,9 +261,14 @@ impl Pass {
                 }
                 match fate {
                     Fate::Dropped => {}
-                    Fate::Unchanged => output.write_all(&bytes).map_err(failed)?,
+                    Fate::Unchanged => {
+                        let head = header.encode_sealed(header.base_offset);
+                        let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
+                        output.write_all(&head).map_err(failed)?;
+                        output.write_all(body).map_err(failed)?;
+                    }
                     Fate::Rewritten(header, body) => {
-                        let head = header.encode(header.base_offset, LEADER_EPOCH);
+                        let head = header.encode_sealed(header.base_offset);
                         output.write_all(&head).map_err(failed)?;
                         output.write_all(&body).map_err(failed)?;
                     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use kafka_protocol::records::RecordBatchDecoder;
 use proptest::prelude::*;
+use tokio_util::sync::CancellationToken;
 
 use crate::batch;
 use crate::batch::tests::{Producer, batch_of_producer, transactional_batch};
@@ -13,9 +14,10 @@ use crate::codec::tests::compress;
 use crate::config::Compaction;
 use crate::log::compaction::record::{decompress, parse};
 use crate::log::recovery::segment_files;
-use crate::log::swap::{self, Range};
+use crate::log::swap::Range;
 use crate::log::{Bounds, Log, Marker, Pass};
 use crate::records::tests::record;
+use crate::storage::Storage;
 
 const SEGMENT_BYTES: u64 = 1_200;
 
@@ -35,7 +37,7 @@ const EVERYTHING: Bounds = Bounds {
 const NOW: u64 = 1_700_000_000_000;
 
 fn open(directory: &Path) -> Log {
-    Log::open(directory.to_owned(), SEGMENT_BYTES).unwrap()
+    Log::open(directory.to_owned(), SEGMENT_BYTES, &Storage::at(directory)).unwrap()
 }
 
 /// Key and value of each record.
@@ -74,7 +76,7 @@ fn compact_with(log: &mut Log, compaction: Compaction, now: u64, max_keys: usize
     let Some(plan) = log.plan_compaction(compaction, now) else {
         return false;
     };
-    let mut pass = Pass::start_with(plan, now, max_keys).unwrap();
+    let mut pass = Pass::start_with(plan, now, max_keys, &CancellationToken::new()).unwrap();
     for group in pass.groups() {
         if let Some(done) = pass.rewrite(group).unwrap() {
             assert!(log.replace(done).unwrap());
@@ -356,7 +358,7 @@ fn interrupted_swap_is_finished_and_incomplete_files_are_removed() {
     roll(&mut log);
     log.mark_synced(log.next_offset());
     let plan = log.plan_compaction(EAGER, NOW).unwrap();
-    let mut pass = Pass::start_with(plan, NOW, 10).unwrap();
+    let mut pass = Pass::start_with(plan, NOW, 10, &CancellationToken::new()).unwrap();
     let group = pass.groups().remove(0);
     let done = pass.rewrite(group).unwrap().unwrap();
     let before = values(&log);
@@ -379,7 +381,6 @@ fn interrupted_swap_is_finished_and_incomplete_files_are_removed() {
         values.iter().cloned().collect()
     };
     assert_eq!(last(&values(&log)), last(&before));
-    assert_eq!(swap::finish(directory.path()).ok(), Some(()));
 }
 
 #[test]
@@ -406,7 +407,7 @@ fn changed_segments_are_not_replaced() {
     }
     roll(&mut log);
     let plan = log.plan_compaction(EAGER, NOW).unwrap();
-    let mut pass = Pass::start_with(plan, NOW, 10).unwrap();
+    let mut pass = Pass::start_with(plan, NOW, 10, &CancellationToken::new()).unwrap();
     let group = pass.groups().remove(0);
     let done = pass.rewrite(group).unwrap().unwrap();
     log.advance_start(40).unwrap();

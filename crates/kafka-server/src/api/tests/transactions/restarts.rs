@@ -1,5 +1,7 @@
 //! Transactions across kills: what is committed stays, what is not does not appear.
 
+use convoy_server_kit::disk::FILE_HEADER_BYTES;
+
 use super::*;
 
 /// A decided end whose markers are still missing is what a kill leaves behind.
@@ -90,7 +92,8 @@ fn transaction_that_the_coordinator_does_not_know_is_aborted_on_start() {
     client.add(&fixture, &[0]);
     client.send(&fixture, 0, "orphan");
     let journal = fixture.cluster.directory().join("transactions.journal");
-    std::fs::remove_file(journal).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(journal);
+    file.unwrap().set_len(FILE_HEADER_BYTES as u64).unwrap();
     let fixture = fixture.reopen();
     assert!(isolation::committed(&fixture, 0, 0).is_empty());
     assert_eq!(isolation::offsets(&fixture, 0).stable, 2);
