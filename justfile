@@ -73,6 +73,10 @@ soak:
 crash:
     cargo test --locked --test it -- --ignored --nocapture crash::
 
+# Change a random byte at rest five hundred times in the files of each server (minutes).
+damage:
+    CONVOY_FLIPS=500 cargo test --locked -p convoy-kafka-server -p convoy-mongodb-server -p convoy-registry-server every_changed_byte
+
 # Stall the store for a minute at 5,000 readings per second (minutes, release build).
 stall:
     cargo test --locked --release --test it -- --ignored --nocapture minute_without_the_store

@@ -22,11 +22,8 @@
 use std::io::{self, BufRead};
 use std::ops::RangeInclusive;
 
-use crate::batch::Header;
+use crate::batch::{Header, NO_TIMESTAMP};
 use crate::codec;
-
-/// A record without a timestamp.
-pub const NO_TIMESTAMP: i64 = -1;
 
 /// Refused records that one response names.
 const MAX_REFUSED: usize = 1_000;

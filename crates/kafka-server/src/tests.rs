@@ -2,6 +2,7 @@
 
 mod access;
 mod bytes;
+mod damage;
 #[cfg(feature = "tls")]
 mod encryption;
 

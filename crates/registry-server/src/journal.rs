@@ -243,6 +243,42 @@ mod tests {
     }
 
     #[test]
+    fn every_changed_byte_is_refused_and_repaired_with_the_loss_named() {
+        // All bytes with `CONVOY_FLIPS`, else a part of them.
+        let step = if std::env::var_os("CONVOY_FLIPS").is_some() {
+            1
+        } else {
+            13
+        };
+        for name in [FILE_NAME, disk::LIST_FILE] {
+            let mut byte = 0;
+            loop {
+                let folder = tempfile::tempdir().expect("a temporary folder");
+                write(folder.path());
+                let path = folder.path().join(name);
+                let mut bytes = fs::read(&path).expect("reads");
+                let Some(changed) = bytes.get_mut(byte) else {
+                    break;
+                };
+                *changed ^= 0x11;
+                fs::write(&path, &bytes).expect("writes");
+                let error = read(folder.path()).expect_err("it is damaged");
+                assert!(error.to_string().contains(name), "{byte}: {error}");
+                assert_eq!(fs::read(&path).expect("reads"), bytes, "nothing changes");
+                let losses = repair(folder.path()).expect("repairs");
+                let entries = read(folder.path()).expect("it was repaired");
+                let lost = ["a", "b", "c"].map(entry);
+                let lost = lost.iter().filter(|entry| !entries.contains(entry)).count();
+                assert_eq!(entries.len() + lost, 3, "nothing is invented");
+                let named = losses.iter().any(|loss| loss.lost.starts_with("1 change"));
+                assert_eq!(named, lost == 1, "{name} at {byte}: {losses:?}");
+                assert!(lost < 2);
+                byte += step;
+            }
+        }
+    }
+
+    #[test]
     fn missing_files_and_an_old_format_are_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join(FILE_NAME);

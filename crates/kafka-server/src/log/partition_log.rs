@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use convoy_server_kit::disk;
+use tracing::info;
 
 use crate::batch::{HEADER_BYTES, Header};
 use crate::config::Retention;
@@ -290,6 +291,11 @@ impl Log {
             }
             kept_bytes = rest;
             start = start.max(segment.next_offset());
+        }
+        if start > self.start_offset {
+            let (directory, from) = (self.directory.display(), self.start_offset);
+            let freed = self.bytes().saturating_sub(kept_bytes);
+            info!(%directory, from, to = start - 1, bytes = freed, "retention removed old records");
         }
         self.advance_start(start)
     }

@@ -4,11 +4,11 @@ use crate::aggregation::{
     EmptyDocuments, GivenDocuments, SourceSpec, Stage, StageSpec, build, parse_pipeline,
 };
 use crate::bson::{Builder, Doc};
-use crate::command::cursors::Batch;
+use crate::command::cursors::{Batch, Cursor};
 use crate::command::explain::explain_aggregate;
 use crate::command::find::{FIRST_BATCH, reply};
-use crate::command::query::{Selection, parse_hint, push_down};
-use crate::command::{Call, Client, Shared, diagnostics, statistics};
+use crate::command::query::{Selection, context, parse_hint, push_down};
+use crate::command::{Call, Client, Shared, change_stream, cursor, diagnostics, statistics};
 use crate::engine::{Namespace, Row};
 use crate::error::{Code, CommandError};
 
@@ -53,6 +53,17 @@ pub fn aggregate(
             "The 'cursor' option is required, except for aggregate with the explain argument",
         ));
     };
+    let batch = Batch {
+        documents: batch_size(options)?.unwrap_or(FIRST_BATCH),
+        single: false,
+        forever: false,
+    };
+    if change_stream::is_stream(pipeline) {
+        let (stage, tail) = change_stream::open(shared, call, &namespace, pipeline)?;
+        let context = context(shared, call)?;
+        let cursor = Cursor::new(stage, context.now_ms).tailing(Some(tail));
+        return cursor::open(shared, &context, &namespace.to_string(), cursor, batch);
+    }
     let stages = parse_pipeline(pipeline)?;
     let mut selection = Selection {
         hint: parse_hint(call.value("hint"))?,
@@ -66,11 +77,6 @@ pub fn aggregate(
             return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
         }
         _ => source(shared, &namespace, selection, &rest)?,
-    };
-    let batch = Batch {
-        documents: batch_size(options)?.unwrap_or(FIRST_BATCH),
-        single: false,
-        forever: false,
     };
     reply(shared, call, &namespace, build(rest, source), batch)
 }

@@ -19,6 +19,7 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
         deadline: None,
         stopping: shared.stopping.clone(),
     };
+    let writer = shared.engine.writer();
     let mut count = 0;
     for collection in shared.engine.collections() {
         let (namespace, specs) = collection.with_state(|state| {
@@ -30,7 +31,7 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
             .filter_map(|spec| expired(spec, context.now_ms))
         {
             let selection = Selection::new(filter);
-            count += remove(shared, &namespace, &context, selection, None)?.0;
+            count += remove(shared, &namespace, &context, selection, None, writer)?.0;
         }
     }
     Ok(count)

@@ -3,7 +3,7 @@
 use crate::aggregation::{Project, Stage};
 use crate::bson::{Builder, Doc};
 use crate::command::cursor;
-use crate::command::cursors::Batch;
+use crate::command::cursors::{Batch, Cursor};
 use crate::command::query::{Selection, context, parse_hint};
 use crate::command::{Call, Client, Shared};
 use crate::engine::Namespace;
@@ -85,7 +85,8 @@ pub fn reply(
     batch: Batch,
 ) -> Result<Builder, CommandError> {
     let context = context(shared, call)?;
-    cursor::open(shared, &context, &namespace.to_string(), stage, batch)
+    let cursor = Cursor::new(stage, context.now_ms);
+    cursor::open(shared, &context, &namespace.to_string(), cursor, batch)
 }
 
 /// Reads filter, sort, skip, limit and hint.

@@ -8,6 +8,7 @@
 mod aggregate;
 mod arguments;
 mod catalog;
+mod change_stream;
 mod client;
 mod count;
 mod counters;
@@ -28,6 +29,8 @@ mod limits;
 mod missing;
 mod query;
 mod read_concern;
+mod replica_set;
+mod retry;
 mod sasl;
 mod sessions;
 mod shared;

@@ -3,13 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use crate::batch::{HEADER_BYTES, Header};
+use crate::batch::{HEADER_BYTES, Header, NO_TIMESTAMP};
 use crate::codec;
 use crate::log::compaction::keys::Keys;
 use crate::log::compaction::record::{self, Record};
 use crate::log::marker::Marker;
 use crate::log::transactions::Aborted;
-use crate::records::NO_TIMESTAMP;
 
 /// Decides batch by batch, in order of offset.
 #[derive(Debug)]
