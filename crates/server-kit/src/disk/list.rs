@@ -295,17 +295,22 @@ pub fn repair(
     let path = directory.join(FILE_NAME);
     let written = |source| Error::write(&path, source);
     let mut losses = Vec::new();
-    let rebuilt = match journal::repair(&path, directory, KIND)? {
-        Some(loss) => {
-            losses.push(loss);
-            true
-        }
-        None => !path.exists(),
+    let damaged = journal::repair(&path, directory, KIND)?;
+    let found = if damaged.is_some() || !path.exists() {
+        found()
+    } else {
+        Vec::new()
     };
-    let list = FileList::open(directory, || Ok(true))?;
-    if rebuilt {
-        list.add(&found()).map_err(written)?;
+    if damaged.is_none() && !found.is_empty() {
+        losses.push(Loss {
+            lost: "nothing: the list has the files that are there".to_owned(),
+            path: path.clone(),
+            aside: Vec::new(),
+        });
     }
+    losses.extend(damaged);
+    let list = FileList::open(directory, || Ok(true))?;
+    list.add(&found).map_err(written)?;
     for name in list.names() {
         let path = directory.join(&name);
         if path.exists() {
