@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
-use crate::command::{Call, Client, Shared, cursor};
-use crate::engine::{
-    Collection, CollectionOptions, IndexSpec, Namespace, check_database, not_found, uuid_value,
-};
+use crate::command::{Call, Client, Shared, collection_options, cursor};
+use crate::engine::{Collection, IndexSpec, Namespace, check_database, not_found, uuid_value};
 use crate::error::{Code, CommandError};
 use crate::query::Filter;
 
@@ -20,14 +18,11 @@ const HARMLESS_OPTIONS: &[&str] = &[
 
 /// Options of `create` that this server does not have.
 const UNSUPPORTED_OPTIONS: &[&str] = &[
-    "capped",
     "timeseries",
     "viewOn",
     "pipeline",
-    "validator",
     "clusteredIndex",
     "expireAfterSeconds",
-    "changeStreamPreAndPostImages",
     "encryptedFields",
 ];
 
@@ -37,35 +32,21 @@ pub fn create(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
-    let sizes = [
-        "size",
-        "max",
-        "validationLevel",
-        "validationAction",
-        "collation",
-    ];
-    call.only(&[HARMLESS_OPTIONS, UNSUPPORTED_OPTIONS, &sizes].concat())?;
+    let stored = collection_options::STORED;
+    call.only(
+        &[
+            HARMLESS_OPTIONS,
+            UNSUPPORTED_OPTIONS,
+            stored,
+            &["collation"],
+        ]
+        .concat(),
+    )?;
     call.refuse(UNSUPPORTED_OPTIONS)?;
     let namespace = call.namespace()?;
-    for (name, known) in [
-        ("validationLevel", ["off", "strict", "moderate"].as_slice()),
-        ("validationAction", &["error", "warn"]),
-    ] {
-        if let Some(value) = call.text(name)?
-            && !known.contains(&value.as_str())
-        {
-            return Err(CommandError::bad_value(format!(
-                "Enumeration value '{value}' for field 'create.{name}' is not a valid value."
-            )));
-        }
-    }
-    match shared
-        .engine
-        .create(&namespace, CollectionOptions::default())
-    {
-        Ok(_) => Ok(Builder::new()),
-        Err(error) => Err(error.into()),
-    }
+    let options = collection_options::read(call)?;
+    shared.engine.create(&namespace, options)?;
+    Ok(Builder::new())
 }
 
 /// `drop`

@@ -5,7 +5,7 @@ use crate::bson::{Builder, Doc};
 use crate::command::cursor;
 use crate::command::cursors::{Batch, Cursor};
 use crate::command::query::{Selection, context, parse_hint};
-use crate::command::{Call, Client, Shared};
+use crate::command::{Call, Client, Shared, tailable};
 use crate::engine::Namespace;
 use crate::error::CommandError;
 use crate::query::{Filter, Projection, SortSpec};
@@ -52,16 +52,16 @@ pub fn find(
         "let",
         "ntoreturn",
     ])?;
-    if call.flag("tailable")?.unwrap_or(false) {
-        let message = "tailable cursor requested on non capped collection";
-        return Err(CommandError::bad_value(message));
-    }
     let namespace = call.namespace()?;
     let selection = selection(call)?;
+    let tail = tailable::tail(call, &selection)?;
     let projection = projection(call)?.map(|known| known.of_query(&selection.filter));
     let single = call.flag("singleBatch")?.unwrap_or(false);
     let batch_size = call.natural("batchSize")?;
-    let mut stage = selection.into_stage(shared, &namespace)?;
+    let (mut stage, tail) = match tail {
+        Some(tail) => tailable::open(shared, &namespace, selection, tail)?,
+        None => (selection.into_stage(shared, &namespace)?, None),
+    };
     if let Some(projection) = projection {
         stage = Box::new(Project {
             input: stage,
@@ -73,7 +73,9 @@ pub fn find(
         single,
         forever: call.flag("noCursorTimeout")?.unwrap_or(false),
     };
-    reply(shared, call, &namespace, stage, batch)
+    let context = context(shared, call)?;
+    let cursor = Cursor::new(stage, context.now_ms).tailing(tail);
+    cursor::open(shared, &context, &namespace.to_string(), cursor, batch)
 }
 
 /// Returns the reply with a query's first batch.

@@ -13,20 +13,23 @@ mod path;
 mod position;
 mod projection;
 mod regex;
+mod schema;
 mod slice;
 mod sort;
 mod tuples;
 mod update;
+mod violation;
 
 pub use decimal::whole_i64 as whole_decimal;
 pub use direction::Direction;
 pub use expression::{Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
-pub use filter::{Comparison, Filter, Test};
+pub use filter::{Choices, Comparison, Filter, Test};
 pub use path::{Part, Path, array_index};
 pub use projection::Projection;
 pub use sort::SortSpec;
 pub use tuples::{Tuples, encode_tuple};
 pub use update::{Update, UpdateContext, set_field};
+pub use violation::explain_violation;
 
 #[cfg(test)]
 mod filter_tests;
