@@ -6,7 +6,8 @@
 //! 12 partition leader epoch i32 ◀ set by the broker on append, outside the checksum
 //! 16 magic                i8     2
 //! 17 crc                  u32    CRC-32C of the bytes from 21 to the end
-//! 21 attributes           i16    0–2 codec, 3 timestamp type, 4 transactional, 5 control
+//! 21 attributes           i16    0–2 codec, 3 timestamp type, 4 transactional, 5 control,
+//!                                   6 the base timestamp is a deadline (compaction)
 //! 23 last offset delta    i32
 //! 27 base timestamp       i64
 //! 35 max timestamp        i64
@@ -26,6 +27,9 @@
     warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
+/// The timestamp of a record without one.
+pub const NO_TIMESTAMP: i64 = -1;
+
 /// Bytes of a batch before its records.
 pub const HEADER_BYTES: usize = 61;
 
@@ -44,6 +48,7 @@ const CODEC_MASK: i16 = 0b0000_0111;
 const LOG_APPEND_TIME: i16 = 0b0000_1000;
 const TRANSACTIONAL: i16 = 0b0001_0000;
 const CONTROL: i16 = 0b0010_0000;
+const DELETE_HORIZON: i16 = 0b0100_0000;
 
 /// A batch is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +117,34 @@ impl Header {
         };
         header.set_max_timestamp(timestamp, record);
         header
+    }
+
+    /// Returns the header with another base offset.
+    #[must_use]
+    pub fn at(mut self, base_offset: i64) -> Self {
+        self.base_offset = base_offset;
+        self
+    }
+
+    /// Returns the header of the batch after compaction dropped all its records.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        let mut header = *self;
+        header.attributes &= !(CODEC_MASK | TRANSACTIONAL | DELETE_HORIZON);
+        header.records = 0;
+        header.total_bytes = HEADER_BYTES;
+        header.set_max_timestamp(NO_TIMESTAMP, &[]);
+        header
+    }
+
+    /// Returns the time after which compaction drops the tombstones in the batch, or the marker.
+    pub fn delete_horizon(&self) -> Option<i64> {
+        (self.attributes & DELETE_HORIZON != 0).then_some(self.base_timestamp)
+    }
+
+    /// Makes the base timestamp that time. The checksum is not updated.
+    pub fn set_delete_horizon(&mut self) {
+        self.attributes |= DELETE_HORIZON;
     }
 
     /// Reads a header from the first [`HEADER_BYTES`] of a batch; checks only length and format.
@@ -298,8 +331,21 @@ pub fn mend_header(batch: &[u8], expected: i64) -> Option<[u8; HEADER_BYTES]> {
     None
 }
 
-/// Checks that `bytes` are exactly one valid batch, and returns its header.
+/// Checks that `bytes` are exactly one valid batch, as producers send it, and returns its header.
 pub fn check(bytes: &[u8]) -> Result<Header, Error> {
+    let header = check_stored(bytes)?;
+    let offsets = i64::from(header.last_offset_delta).saturating_add(1);
+    if header.records < 1 || i64::from(header.records) != offsets {
+        return Err(Error::Count {
+            records: header.records,
+            offsets,
+        });
+    }
+    Ok(header)
+}
+
+/// Checks that `bytes` are exactly one valid batch, from which compaction may have dropped records.
+pub fn check_stored(bytes: &[u8]) -> Result<Header, Error> {
     let header = Header::parse(bytes)?;
     let missing = header.total_bytes.saturating_sub(bytes.len());
     if missing > 0 {
@@ -317,7 +363,7 @@ pub fn check(bytes: &[u8]) -> Result<Header, Error> {
         });
     }
     let offsets = i64::from(header.last_offset_delta).saturating_add(1);
-    if header.records < 1 || i64::from(header.records) != offsets {
+    if header.records < 0 || i64::from(header.records) > offsets {
         return Err(Error::Count {
             records: header.records,
             offsets,
@@ -347,136 +393,4 @@ impl Fields<'_> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Returns a valid batch whose records are `body`.
-    pub(crate) fn batch(records: i32, timestamp: i64, body: &[u8]) -> Vec<u8> {
-        batch_of_producer(records, timestamp, body, &Producer(-1, -1, -1))
-    }
-
-    /// The producer's id, its epoch and the sequence number of the first record.
-    pub(crate) struct Producer(pub i64, pub i16, pub i32);
-
-    /// Returns a valid batch of an idempotent producer.
-    pub(crate) fn batch_of_producer(
-        records: i32,
-        timestamp: i64,
-        body: &[u8],
-        producer: &Producer,
-    ) -> Vec<u8> {
-        let Producer(id, epoch, sequence) = producer;
-        let mut checked = Vec::new();
-        checked.extend(0_i16.to_be_bytes());
-        checked.extend((records - 1).to_be_bytes());
-        checked.extend(timestamp.to_be_bytes());
-        checked.extend(timestamp.to_be_bytes());
-        checked.extend(id.to_be_bytes());
-        checked.extend(epoch.to_be_bytes());
-        checked.extend(sequence.to_be_bytes());
-        checked.extend(records.to_be_bytes());
-        checked.extend(body);
-        let mut bytes = Vec::new();
-        bytes.extend(0_i64.to_be_bytes());
-        bytes.extend(i32::try_from(checked.len() + 9).unwrap().to_be_bytes());
-        bytes.extend((-1_i32).to_be_bytes());
-        bytes.push(2);
-        bytes.extend(crc32c::crc32c(&checked).to_be_bytes());
-        bytes.extend(checked);
-        bytes
-    }
-
-    /// Returns a valid batch of a transactional producer.
-    pub(crate) fn transactional_batch(
-        records: i32,
-        timestamp: i64,
-        body: &[u8],
-        producer: &Producer,
-    ) -> Vec<u8> {
-        let mut bytes = batch_of_producer(records, timestamp, body, producer);
-        bytes[22] |= TRANSACTIONAL.to_be_bytes()[1];
-        let crc = crc32c::crc32c(&bytes[CHECKSUMMED_FROM..]);
-        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
-        bytes
-    }
-
-    #[test]
-    fn valid_batch_passes_and_reports_its_offsets() {
-        let bytes = batch(3, 77, b"opaque");
-        let header = check(&bytes).unwrap();
-        assert_eq!(header.next_offset(), 3);
-        assert_eq!(header.max_timestamp, 77);
-        assert_eq!(header.total_bytes, bytes.len());
-    }
-
-    #[test]
-    fn encoded_header_keeps_the_checksum_valid() {
-        let mut bytes = batch(3, 77, b"opaque");
-        let sent = bytes.clone();
-        let header = check(&bytes).unwrap();
-        bytes[..HEADER_BYTES].copy_from_slice(&header.encode(1_000, 4));
-        assert_eq!(check(&bytes).unwrap().next_offset(), 1_003);
-        assert_eq!(bytes[16..], sent[16..]);
-    }
-
-    #[test]
-    fn replaced_timestamps_keep_the_checksum_valid() {
-        let mut bytes = batch(3, 77, b"opaque");
-        let mut header = check(&bytes).unwrap();
-        header.set_log_append_time(99, b"opaque");
-        bytes[..HEADER_BYTES].copy_from_slice(&header.encode(0, 0));
-        let stored = check(&bytes).unwrap();
-        assert_eq!((stored.max_timestamp, stored.log_append_time()), (99, true));
-    }
-
-    #[test]
-    fn old_message_format_is_rejected() {
-        let mut bytes = batch(1, 0, b"");
-        bytes[16] = 1;
-        assert_eq!(check(&bytes), Err(Error::Magic { magic: 1 }));
-    }
-
-    #[test]
-    fn record_count_that_contradicts_the_offsets_is_rejected() {
-        let mut bytes = batch(2, 0, b"");
-        bytes[57..61].copy_from_slice(&5_i32.to_be_bytes());
-        let crc = crc32c::crc32c(&bytes[21..]);
-        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
-        assert_eq!(
-            check(&bytes),
-            Err(Error::Count {
-                records: 5,
-                offsets: 2
-            })
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn truncated_batch_is_rejected(body in proptest::collection::vec(any::<u8>(), 0..64), cut in 0_usize..100) {
-            let bytes = batch(1, 0, &body);
-            let cut = cut % bytes.len();
-            prop_assert!(check(&bytes[..cut]).is_err());
-        }
-
-        #[test]
-        fn changed_byte_is_detected_except_in_the_brokers_own_fields(
-            body in proptest::collection::vec(any::<u8>(), 0..64),
-            at: prop::sample::Index,
-            flip in 1_u8..=255,
-        ) {
-            let mut bytes = batch(1, 0, &body);
-            let at = at.index(bytes.len());
-            bytes[at] ^= flip;
-            let outside_the_checksum = at < 8 || (12..16).contains(&at);
-            prop_assert_eq!(check(&bytes).is_ok(), outside_the_checksum);
-        }
-
-        #[test]
-        fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
-            let _outcome = check(&bytes);
-        }
-    }
-}
+pub mod tests;

@@ -5,11 +5,14 @@
 //!        /files               the list of all files below
 //!        /cluster.json        id of the cluster
 //!        /producer-ids        first id that was not yet reserved
+//!        /broker.json         settings of the broker that clients altered
 //!        /groups.journal      members and offsets of groups
 //!        /transactions.journal  transactional ids and open transactions
 //!        /topics/<topic>/…    topic.json and one directory per partition
 //!        /staging/…           topics that are being created or deleted; emptied on start
 //! ```
+
+mod configuration;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -26,6 +29,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::auth::Credentials;
+use crate::broker_config::BrokerConfig;
 use crate::config::Overrides;
 use crate::error::Error;
 use crate::faults::FaultPlan;
@@ -59,6 +63,7 @@ pub struct Cluster {
     groups: Coordinator,
     transactions: transactions::Coordinator,
     producer_ids: ProducerIds,
+    broker_config: RwLock<BrokerConfig>,
     directory: PathBuf,
     storage: Arc<Storage>,
     topics: RwLock<Topics>,
@@ -100,6 +105,7 @@ impl Cluster {
         let transactions =
             transactions::Coordinator::open(&storage).map_err(Error::transactions)?;
         let producer_ids = ProducerIds::open(&storage).map_err(Error::disk)?;
+        let broker_config = BrokerConfig::load(&storage).map_err(Error::disk)?;
         let own_address = || (address.ip().to_string(), address.port());
         let cluster = Self {
             advertised: settings.advertised.clone().unwrap_or_else(own_address),
@@ -109,6 +115,7 @@ impl Cluster {
             groups,
             transactions,
             producer_ids,
+            broker_config: RwLock::new(broker_config),
             directory,
             storage,
             topics: RwLock::default(),
@@ -268,38 +275,6 @@ impl Cluster {
         change_topic(topic, &description, || topic.grow(count))
     }
 
-    /// Replaces the settings of a topic. The caller has checked them.
-    pub fn configure_topic(
-        &self,
-        topic: &Topic,
-        overrides: Overrides,
-    ) -> Result<(), ResponseError> {
-        let _topics = self.write();
-        let mut description = topic.description();
-        description.configs.clone_from(&overrides);
-        change_topic(topic, &description, || {
-            topic.configure(overrides, &self.settings);
-            Ok(())
-        })
-    }
-
-    /// Applies the retention of all topics; `now` is in milliseconds since 1970.
-    pub fn apply_retention(&self, now: u64) {
-        for topic in self.topics() {
-            let retention = topic.config().retention;
-            for partition in topic.partitions() {
-                let applied = partition.log().apply_retention(retention, now);
-                if let Err(error) = applied {
-                    let reason = &error as &dyn std::error::Error;
-                    warn!(
-                        topic = topic.name(),
-                        reason, "failed to remove old segments"
-                    );
-                }
-            }
-        }
-    }
-
     pub fn delete_topic(&self, topic: &Topic) -> Result<(), ResponseError> {
         let mut topics = self.write();
         if topics.by_id.remove(&topic.id()).is_none() {
@@ -378,13 +353,8 @@ impl Cluster {
                 continue;
             }
             let description = Description::load(&path)?;
-            let topic = Topic::open(
-                path.clone(),
-                name,
-                &description,
-                &self.settings,
-                &self.storage,
-            )?;
+            let config = self.topic_config(&description.configs);
+            let topic = Topic::open(path.clone(), name, &description, config, &self.storage)?;
             topics.insert(&Arc::new(topic));
         }
         Ok(())
@@ -399,14 +369,8 @@ impl Cluster {
         fs::rename(&staged, &path)
             .and_then(|()| self.storage.add(&path.join(topic::FILE_NAME)))
             .map_err(|source| Error::directory(&path, source))?;
-        let storage = &self.storage;
-        Ok(Topic::open(
-            path,
-            name,
-            description,
-            &self.settings,
-            storage,
-        )?)
+        let config = self.topic_config(&description.configs);
+        Ok(Topic::open(path, name, description, config, &self.storage)?)
     }
 
     fn topic_directory(&self, name: &str) -> PathBuf {

@@ -1,11 +1,11 @@
-//! Decompresses the records of a batch, as a stream with a limit.
+//! Compresses the records of a batch, and decompresses them as a stream with a limit.
 //!
 //! # References
 //!
 //! - <https://kafka.apache.org/documentation/#recordbatch>
 //! - <https://github.com/xerial/snappy-java>: the frames around Snappy blocks that Java clients write
 
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 
 pub const NONE: i16 = 0;
 pub const GZIP: i16 = 1;
@@ -35,6 +35,31 @@ pub fn reader(codec: i16, compressed: &[u8]) -> io::Result<Box<dyn BufRead + '_>
     };
     let limited = decoder.take(MAX_BYTES.saturating_add(1));
     Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, limited)))
+}
+
+/// Compresses the records of a batch; Snappy without frames, which all clients read.
+pub fn compress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    match codec {
+        NONE => Ok(bytes.to_vec()),
+        GZIP => {
+            let level = flate2::Compression::default();
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+            encoder.write_all(bytes)?;
+            encoder.finish()
+        }
+        SNAPPY => Ok(snap::raw::Encoder::new().compress_vec(bytes)?),
+        LZ4 => {
+            // Java clients read only blocks that do not depend on each other.
+            let mut encoder = lz4::EncoderBuilder::new()
+                .block_mode(lz4::BlockMode::Independent)
+                .build(Vec::new())?;
+            encoder.write_all(bytes)?;
+            let (compressed, finished) = encoder.finish();
+            finished.map(|()| compressed)
+        }
+        ZSTD => zstd::encode_all(bytes, zstd::DEFAULT_COMPRESSION_LEVEL),
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
 }
 
 fn decompress_snappy(compressed: &[u8]) -> io::Result<Vec<u8>> {
@@ -79,8 +104,6 @@ fn decompress_block(block: &[u8], records: &mut Vec<u8>) -> io::Result<()> {
 
 #[cfg(test)]
 pub mod tests {
-    use std::io::Write;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -148,6 +171,8 @@ pub mod tests {
             bytes in proptest::collection::vec(any::<u8>(), 0..2_000),
         ) {
             prop_assert_eq!(&decompress(codec, &compress(codec, &bytes)).unwrap(), &bytes);
+            let own = super::compress(codec, &bytes).unwrap();
+            prop_assert_eq!(&decompress(codec, &own).unwrap(), &bytes);
             prop_assert_eq!(&decompress(SNAPPY, &compress_xerial(&bytes)).unwrap(), &bytes);
         }
 

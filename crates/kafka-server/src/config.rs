@@ -59,6 +59,9 @@ const TIMESTAMP_TYPE: &str = "message.timestamp.type";
 const TIMESTAMP_AFTER_MAX_MS: &str = "message.timestamp.after.max.ms";
 const TIMESTAMP_BEFORE_MAX_MS: &str = "message.timestamp.before.max.ms";
 
+const SEGMENT_MS: &str = "segment.ms";
+const DELETE_RETENTION_MS: &str = "delete.retention.ms";
+const DIRTY_RATIO: &str = "min.cleanable.dirty.ratio";
 const MIN_COMPACTION_LAG_MS: &str = "min.compaction.lag.ms";
 const MAX_COMPACTION_LAG_MS: &str = "max.compaction.lag.ms";
 
@@ -96,7 +99,7 @@ const KNOWN: &[Known] = &[
     known("compression.lz4.level", Kind::Level(&[1..=17]), "9"),
     known("compression.type", Kind::Choice(COMPRESSION), "producer"),
     known("compression.zstd.level", Kind::Level(&[-131_072..=22]), "3"),
-    known("delete.retention.ms", Kind::Long(0), "86400000"),
+    known(DELETE_RETENTION_MS, Kind::Long(0), "86400000"),
     known("file.delete.delay.ms", Kind::Long(0), "60000"),
     known("flush.messages", Kind::Long(1), "9223372036854775807"),
     known("flush.ms", Kind::Long(0), "9223372036854775807"),
@@ -121,7 +124,7 @@ const KNOWN: &[Known] = &[
         Kind::Choice(&["CreateTime", LOG_APPEND_TIME]),
         "CreateTime",
     ),
-    known("min.cleanable.dirty.ratio", Kind::Ratio, "0.5"),
+    known(DIRTY_RATIO, Kind::Ratio, "0.5"),
     known(MIN_COMPACTION_LAG_MS, Kind::Long(0), "0"),
     known(MIN_INSYNC_REPLICAS, Kind::Int(1), "1"),
     known("preallocate", Kind::Boolean, "false"),
@@ -130,7 +133,7 @@ const KNOWN: &[Known] = &[
     known("remote.storage.enable", Kind::Disabled, "false"),
     known("segment.index.bytes", Kind::Int(4), "10485760"),
     known("segment.jitter.ms", Kind::Long(0), "0"),
-    known("segment.ms", Kind::Long(1), "604800000"),
+    known(SEGMENT_MS, Kind::Long(1), "604800000"),
     known("unclean.leader.election.enable", Kind::Boolean, "false"),
 ];
 
@@ -147,6 +150,10 @@ const fn known(name: &'static str, kind: Kind, default: &'static str) -> Known {
 pub enum Error {
     #[error("`{name}` is not a setting of topics")]
     Unknown { name: String },
+    #[error("`{name}` is not a setting of the broker that can be altered")]
+    NotAlterable { name: String },
+    #[error("`{name}` cannot be altered while the broker runs")]
+    ReadOnly { name: String },
     #[error("invalid value `{value}` for `{name}`")]
     Value { name: String, value: String },
     #[error("`{MIN_COMPACTION_LAG_MS}` exceeds `{MAX_COMPACTION_LAG_MS}`")]
@@ -163,11 +170,31 @@ pub struct TopicConfig {
     pub segment_bytes: u64,
     pub max_batch_bytes: usize,
     pub retention: Retention,
-    /// Whether each record needs a key: the topic is compacted.
-    pub key_required: bool,
+    /// Milliseconds after which a partition starts a new segment.
+    pub segment_ms: u64,
+    /// Set if the topic is compacted: each record then needs a key.
+    pub compaction: Option<Compaction>,
     pub timestamps: Timestamps,
     /// Replicas that must have a record before it is acknowledged to all.
     pub min_insync_replicas: u64,
+}
+
+/// When and how a topic is compacted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compaction {
+    /// Part of the bytes that were not compacted, in millionths, above which compaction starts.
+    pub dirty_ratio: u64,
+    /// Milliseconds that a record is not compacted.
+    pub min_lag_ms: u64,
+    /// Milliseconds after which a record is compacted whatever the ratio.
+    pub max_lag_ms: u64,
+    /// Milliseconds that tombstones and markers are kept.
+    pub delete_retention_ms: u64,
+}
+
+impl Compaction {
+    /// A ratio of one, in millionths.
+    pub const WHOLE: u32 = 1_000_000;
 }
 
 /// The timestamps that a topic takes.
@@ -214,12 +241,17 @@ impl TopicConfig {
             max_batch_bytes: number(MAX_MESSAGE_BYTES)
                 .and_then(|bytes| usize::try_from(bytes).ok())
                 .unwrap_or(settings.max_batch_bytes),
-            // Compaction is not supported: a compacted topic keeps all its records.
             retention: Retention {
                 milliseconds: number(RETENTION_MS).filter(|_| !keeps_all),
                 bytes: number(RETENTION_BYTES).filter(|_| !keeps_all),
             },
-            key_required: compacted,
+            segment_ms: number(SEGMENT_MS).unwrap_or(u64::MAX),
+            compaction: compacted.then(|| Compaction {
+                dirty_ratio: ratio(overrides.get(DIRTY_RATIO).map_or("0.5", String::as_str)),
+                min_lag_ms: number(MIN_COMPACTION_LAG_MS).unwrap_or(0),
+                max_lag_ms: number(MAX_COMPACTION_LAG_MS).unwrap_or(u64::MAX),
+                delete_retention_ms: number(DELETE_RETENTION_MS).unwrap_or(86_400_000),
+            }),
             timestamps,
             min_insync_replicas: number(MIN_INSYNC_REPLICAS).unwrap_or(1),
         }
@@ -234,6 +266,11 @@ impl Known {
             Default::SegmentBytes => settings.segment_bytes.to_string(),
             Default::MaxBatchBytes => settings.max_batch_bytes.to_string(),
         }
+    }
+
+    /// Whether the default is one of the settings that the server was started with.
+    pub fn is_started(&self) -> bool {
+        matches!(self.default, Default::SegmentBytes | Default::MaxBatchBytes)
     }
 
     fn check(&self, value: &str) -> Result<(), Error> {
@@ -273,6 +310,18 @@ impl Kind {
     pub fn is_list(self) -> bool {
         matches!(self, Self::List(_) | Self::Replicas)
     }
+}
+
+/// Returns a checked decimal between 0 and 1 in millionths.
+fn ratio(text: &str) -> u64 {
+    let (whole, digits) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let digits = format!("{digits:0<6}");
+    let whole: u64 = whole.parse().unwrap_or(0);
+    let part: u64 = digits
+        .get(..6)
+        .and_then(|six| six.parse().ok())
+        .unwrap_or(0);
+    whole * u64::from(Compaction::WHOLE) + part
 }
 
 /// Whether the text is `*`, or pairs of partition and broker.

@@ -58,6 +58,7 @@
 mod api;
 mod auth;
 mod batch;
+mod broker_config;
 mod cluster;
 mod codec;
 mod config;

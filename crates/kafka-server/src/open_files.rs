@@ -38,6 +38,8 @@ struct Slot {
     file: Mutex<Option<Arc<File>>>,
     /// Whether the file was used since it was last looked at.
     used: AtomicBool,
+    /// Whether another file has taken the name, so that this one must stay open.
+    kept: AtomicBool,
 }
 
 impl Default for OpenFiles {
@@ -78,7 +80,9 @@ impl OpenFiles {
     /// Closes all files that no one uses at the moment.
     fn close_all(&self) {
         for slot in lock(&self.open).drain(..) {
-            if let Some(slot) = slot.upgrade() {
+            if let Some(slot) = slot.upgrade()
+                && !slot.kept.load(Ordering::Acquire)
+            {
                 lock(&slot.file).take();
             }
         }
@@ -88,7 +92,7 @@ impl OpenFiles {
 impl Slot {
     /// Returns false if the file stays open.
     fn close_if_unused(&self) -> bool {
-        if self.used.swap(false, Ordering::Relaxed) {
+        if self.kept.load(Ordering::Acquire) || self.used.swap(false, Ordering::Relaxed) {
             return false;
         }
         match self.file.try_lock() {
@@ -114,6 +118,12 @@ impl LazyFile {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Keeps the file open until it is dropped, because another one takes its name.
+    pub fn keep_open(&self) -> io::Result<()> {
+        self.slot.kept.store(true, Ordering::Release);
+        self.get().map(|_file| ())
     }
 
     /// Returns the file, open for reading and appending.

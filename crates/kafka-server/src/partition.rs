@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::batch::Header;
+use crate::config::Compaction;
 use crate::log::{self, Aborted, Bounds, Log, Marker, Slice};
 use crate::storage::Storage;
 use crate::watchers::Watchers;
@@ -121,6 +123,40 @@ impl Partition {
             slice,
             aborted,
         })
+    }
+
+    /// Compacts what is due; `now` is in milliseconds since 1970. Takes long: the log is locked only
+    /// for moments.
+    pub fn compact(
+        &self,
+        compaction: Compaction,
+        now: u64,
+        stopping: &CancellationToken,
+    ) -> Result<(), log::Error> {
+        let unsynced = self.log().unsynced();
+        if let Some(unsynced) = unsynced {
+            unsynced.sync()?;
+            self.log().mark_synced(unsynced.offset);
+        }
+        let plan = self.log().plan_compaction(compaction, now);
+        let Some(plan) = plan else {
+            return Ok(());
+        };
+        let mut pass = log::Pass::start(plan, now, stopping)?;
+        for group in pass.groups() {
+            if self.deleted() || stopping.is_cancelled() {
+                return Ok(());
+            }
+            let replaced = match pass.rewrite(group)? {
+                Some(done) => self.log().replace(done)?,
+                None => true,
+            };
+            if !replaced {
+                return Ok(());
+            }
+        }
+        self.log().mark_compacted(pass.end());
+        Ok(())
     }
 
     /// Ends the transaction of a producer, unless it was not admitted or has ended already.

@@ -22,11 +22,8 @@
 use std::io::{self, BufRead};
 use std::ops::RangeInclusive;
 
-use crate::batch::Header;
+use crate::batch::{Header, NO_TIMESTAMP};
 use crate::codec;
-
-/// A record without a timestamp.
-pub const NO_TIMESTAMP: i64 = -1;
 
 /// Refused records that one response names.
 const MAX_REFUSED: usize = 1_000;
@@ -85,7 +82,11 @@ pub enum Error {
 pub fn check(header: &Header, body: &[u8], demands: &Demands) -> Result<i64, Error> {
     let mut refused = Vec::new();
     let mut highest = NO_TIMESTAMP;
+    let mut misplaced = None;
     each(header, body, |index, record| {
+        if record.offset != i64::from(index) {
+            misplaced = misplaced.or(Some(index));
+        }
         let reason = demands.refuse(record);
         if let Some(reason) = reason.filter(|_| refused.len() < MAX_REFUSED) {
             refused.push(Refused { index, reason });
@@ -93,6 +94,12 @@ pub fn check(header: &Header, body: &[u8], demands: &Demands) -> Result<i64, Err
         highest = highest.max(record.timestamp);
         true
     })?;
+    if let Some(index) = misplaced {
+        return Err(Error::Field {
+            index,
+            field: "offset",
+        });
+    }
     if refused.is_empty() {
         Ok(highest)
     } else {
@@ -107,9 +114,9 @@ pub fn first_at_or_after(
     timestamp: i64,
 ) -> Result<Option<(i64, i64)>, Error> {
     let mut found = None;
-    each(header, body, |index, record| {
+    each(header, body, |_index, record| {
         if record.timestamp >= timestamp {
-            let offset = header.base_offset.saturating_add(i64::from(index));
+            let offset = header.base_offset.saturating_add(record.offset);
             found = Some((offset, record.timestamp));
         }
         found.is_none()
@@ -121,6 +128,8 @@ pub fn first_at_or_after(
 #[derive(Debug, Clone, Copy)]
 struct Record {
     timestamp: i64,
+    /// From the base offset of the batch.
+    offset: i64,
     has_key: bool,
 }
 
@@ -198,9 +207,7 @@ impl<R: BufRead> Fields<'_, R> {
         let since = self.varint("timestamp", 64)?;
         let timestamp = header.base_timestamp.checked_add(since);
         let timestamp = timestamp.ok_or_else(|| self.invalid("timestamp"))?;
-        if self.varint("offset", 32)? != i64::from(self.index) {
-            return Err(self.invalid("offset"));
-        }
+        let offset = self.varint("offset", 32)?;
         let has_key = self.nullable_bytes("key")?;
         self.nullable_bytes("value")?;
         let headers = self.length("number of headers")?;
@@ -216,7 +223,11 @@ impl<R: BufRead> Fields<'_, R> {
         if self.left != 0 {
             return Err(self.invalid("length"));
         }
-        Ok(Record { timestamp, has_key })
+        Ok(Record {
+            timestamp,
+            offset,
+            has_key,
+        })
     }
 
     /// Skips bytes with a length, which is -1 for null; returns whether they are not null.

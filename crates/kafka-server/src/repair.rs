@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use convoy_server_kit::disk::{self, Loss};
 use convoy_server_kit::unix_ms;
 
+use crate::broker_config;
 use crate::cluster::{CLUSTER_FILE, TOPICS, lock};
 use crate::error::Error;
 use crate::producer_ids;
@@ -57,6 +58,8 @@ impl Repair<'_> {
     fn small_files(&self) -> Result<Vec<Loss>, Error> {
         let mut losses = Vec::new();
         losses.extend(self.drop_damaged(&self.data.join(CLUSTER_FILE), describe(CLUSTER_FILE))?);
+        let broker = broker_config::FILE_NAME;
+        losses.extend(self.drop_damaged(&self.data.join(broker), describe(broker))?);
         let path = self.data.join(producer_ids::FILE_NAME);
         let known = self.data.join(CLUSTER_FILE).exists();
         let damaged = self.drop_damaged(&path, String::new())?;

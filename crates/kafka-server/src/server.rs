@@ -221,16 +221,18 @@ impl KafkaServer {
 /// Runs what no request triggers: deadlines of groups, retention and syncs.
 async fn keep_time(cluster: Arc<Cluster>, stopping: CancellationToken) {
     let upkeep = async {
-        loop {
-            tokio::time::sleep(cluster.settings().upkeep_interval).await;
-            upkeep(&cluster).await;
+        let interval = cluster.settings().upkeep_interval;
+        // A round that has begun ends before the server does: it replaces files.
+        while stopping
+            .run_until_cancelled(tokio::time::sleep(interval))
+            .await
+            .is_some()
+        {
+            upkeep(&cluster, &stopping).await;
         }
     };
-    tokio::select! {
-        () = cluster.groups().keep_time(&stopping) => {}
-        () = upkeep => {}
-        () = expire_transactions(&cluster) => {}
-    }
+    let transactions = stopping.run_until_cancelled(expire_transactions(&cluster));
+    tokio::join!(cluster.groups().keep_time(&stopping), upkeep, transactions);
 }
 
 /// Aborts transactions beyond their timeouts.
@@ -242,10 +244,10 @@ async fn expire_transactions(cluster: &Cluster) {
     }
 }
 
-/// Applies retention and, with a data directory, syncs the logs.
-async fn upkeep(cluster: &Arc<Cluster>) {
-    let retaining = Arc::clone(cluster);
-    let removed = tokio::task::spawn_blocking(move || retaining.apply_retention(unix_ms()));
+/// Applies retention, compacts and, with a data directory, syncs the logs.
+async fn upkeep(cluster: &Arc<Cluster>, stopping: &CancellationToken) {
+    let (cleaning, until) = (Arc::clone(cluster), stopping.clone());
+    let removed = tokio::task::spawn_blocking(move || cleaning.clean_up(unix_ms(), &until));
     // The panic hook reports a panic; the next round follows anyway.
     let _panicked = removed.await;
     if cluster.settings().data_dir.is_some()

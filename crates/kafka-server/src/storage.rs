@@ -165,6 +165,7 @@ pub fn describe(name: &str) -> String {
     match parts.as_slice() {
         ["cluster.json"] => "the id of the cluster".to_owned(),
         ["producer-ids"] => "the producer ids that are in use".to_owned(),
+        ["broker.json"] => "the altered settings of the broker".to_owned(),
         ["groups.journal"] => "the members and offsets of all consumer groups".to_owned(),
         ["transactions.journal"] => "the state of all transactions".to_owned(),
         ["topics", topic, "topic.json"] => {

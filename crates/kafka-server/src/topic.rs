@@ -12,7 +12,6 @@ use uuid::Uuid;
 use crate::config::{Overrides, TopicConfig};
 use crate::log::{self, SequenceError, TransactionError};
 use crate::partition::Partition;
-use crate::settings::Settings;
 use crate::storage::Storage;
 
 pub const FILE_NAME: &str = "topic.json";
@@ -129,11 +128,10 @@ impl Topic {
         directory: PathBuf,
         name: &str,
         description: &Description,
-        settings: &Settings,
+        config: TopicConfig,
         storage: &Arc<Storage>,
     ) -> Result<Self, Error> {
         let overrides = description.configs.clone();
-        let config = TopicConfig::new(&overrides, settings);
         let topic = Self {
             name: name.to_owned(),
             id: description.id.0,
@@ -177,9 +175,8 @@ impl Topic {
         self.configured().overrides.clone()
     }
 
-    /// Replaces the settings of the topic itself. The caller has checked them.
-    pub fn configure(&self, overrides: Overrides, settings: &Settings) {
-        let config = TopicConfig::new(&overrides, settings);
+    /// Replaces the settings of the topic itself, and those that have an effect.
+    pub fn configure(&self, overrides: Overrides, config: TopicConfig) {
         for partition in self.partitions() {
             partition.log().set_segment_bytes(config.segment_bytes);
         }

@@ -1,4 +1,4 @@
-//! `AlterConfigs`: replaces all settings of topics.
+//! `AlterConfigs`: replaces all settings of topics and of the broker.
 //!
 //! # References
 //!
@@ -10,10 +10,10 @@ use kafka_protocol::messages::alter_configs_response::{
 
 use crate::api::alteration::Alteration;
 use crate::api::refusal::Refusal;
-use crate::api::resource::Resource;
+use crate::api::resource::{Owner, Resource};
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
-use crate::config::Overrides;
+use crate::config::{self, Overrides};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
 
@@ -30,8 +30,8 @@ pub fn decode<'a>(reader: &mut Reader<'a>, _version: i16) -> Result<Request<'a>,
 }
 
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
-    let replace = |settings: &[Setting<'_>], overrides: &mut Overrides| {
-        *overrides = collect(settings);
+    let replace = |owner: Owner<'_>, settings: &[Setting<'_>], overrides: &mut Overrides| {
+        *overrides = collect(owner, settings)?;
         Ok(())
     };
     let responses = request.apply(cluster, replace);
@@ -39,11 +39,15 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
     reply.send(&AlterConfigsResponse::default().with_responses(responses.collect()))
 }
 
-fn collect(settings: &[Setting<'_>]) -> Overrides {
-    let set = settings
-        .iter()
-        .filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?.to_owned())));
-    set.collect()
+fn collect(owner: Owner<'_>, settings: &[Setting<'_>]) -> Result<Overrides, config::Error> {
+    let mut overrides = Overrides::new();
+    for (name, value) in settings {
+        let known = owner.find(name)?;
+        if let Some(value) = value {
+            overrides.insert(known.name.to_owned(), (*value).to_owned());
+        }
+    }
+    Ok(overrides)
 }
 
 fn describe(resource: &Resource<'_>, altered: Result<(), Refusal>) -> AlterConfigsResourceResponse {

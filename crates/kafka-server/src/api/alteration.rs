@@ -1,7 +1,7 @@
 //! The common part of `AlterConfigs` and `IncrementalAlterConfigs`.
 
 use crate::api::refusal::Refusal;
-use crate::api::resource::Resource;
+use crate::api::resource::{Owner, Resource};
 use crate::cluster::Cluster;
 use crate::config::{self, Overrides};
 use crate::wire::{self, Reader};
@@ -42,11 +42,11 @@ impl<'a, C> Alteration<'a, C> {
     pub fn apply<'r>(
         &'r self,
         cluster: &'r Cluster,
-        apply: impl Fn(&[C], &mut Overrides) -> Result<(), config::Error> + 'r,
+        apply: impl Fn(Owner<'_>, &[C], &mut Overrides) -> Result<(), config::Error> + 'r,
     ) -> impl Iterator<Item = (&'r Resource<'a>, Result<(), Refusal>)> {
         self.resources.iter().map(move |(resource, changes)| {
-            let altered = resource.alter(cluster, self.validate_only, |overrides| {
-                apply(changes, overrides)
+            let altered = resource.alter(cluster, self.validate_only, |owner, overrides| {
+                apply(owner, changes, overrides)
             });
             (resource, altered)
         })

@@ -14,7 +14,7 @@ use kafka_protocol::messages::create_topics_response::{
 };
 use uuid::Uuid;
 
-use crate::api::describe_configs::{SOURCE_DEFAULT, SOURCE_TOPIC};
+use crate::api::describe_configs::{SOURCE_TOPIC, default_of};
 use crate::api::refusal::Refusal;
 use crate::api::resource::check_assignment;
 use crate::api::str_bytes::str_bytes;
@@ -151,15 +151,12 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
 }
 
 fn describe(cluster: &Cluster, overrides: &Overrides) -> Vec<CreatableTopicConfigs> {
+    let broker = cluster.broker_config();
     let setting = |known: &config::Known| {
-        let own = overrides.get(known.name);
-        let source = if own.is_some() {
-            SOURCE_TOPIC
-        } else {
-            SOURCE_DEFAULT
+        let (value, source) = match overrides.get(known.name) {
+            Some(value) => (value.clone(), SOURCE_TOPIC),
+            None => default_of(&broker, known, cluster.settings()),
         };
-        let value = own.cloned();
-        let value = value.unwrap_or_else(|| known.default_value(cluster.settings()));
         CreatableTopicConfigs::default()
             .with_name(str_bytes(known.name))
             .with_value(Some(str_bytes(&value)))

@@ -12,13 +12,20 @@ use kafka_protocol::messages::describe_configs_response::{
 use crate::api::refusal::Refusal;
 use crate::api::resource::{Owner, Resource};
 use crate::api::str_bytes::str_bytes;
-use crate::cluster::{Cluster, TopicRef};
-use crate::config::{self, Kind};
+use crate::broker_config::{self, BrokerConfig, Layer, Origin};
+use crate::cluster::{Cluster, NODE_ID, TopicRef};
+use crate::config::{self, Kind, Known, Overrides};
 use crate::reply::{Error, Reply};
+use crate::settings::Settings;
+use crate::transactions::{MAX_TIMEOUT_MS, UNUSED_KEPT_MS};
 use crate::wire::{self, Reader};
 
 /// Set for the topic.
 pub const SOURCE_TOPIC: i8 = 1;
+/// Altered for this broker.
+const SOURCE_DYNAMIC_BROKER: i8 = 2;
+/// Altered for all brokers.
+const SOURCE_DYNAMIC_DEFAULT: i8 = 3;
 /// Set when the broker started.
 const SOURCE_BROKER: i8 = 4;
 /// Not set.
@@ -95,61 +102,97 @@ fn find(cluster: &Cluster, resource: &Resource<'_>) -> Result<Vec<Setting>, Refu
     match resource.owner()? {
         Owner::Topic(name) => {
             let overrides = cluster.topic(TopicRef::Name(name))?.overrides();
-            let setting = |known: &config::Known| {
-                let own = overrides.get(known.name).cloned();
-                Setting {
-                    name: known.name,
-                    source: if own.is_some() {
-                        SOURCE_TOPIC
-                    } else {
-                        SOURCE_DEFAULT
-                    },
-                    value: own.unwrap_or_else(|| known.default_value(cluster.settings())),
-                    kind: type_of(known.kind),
-                    read_only: false,
-                }
-            };
-            Ok(config::all().iter().map(setting).collect())
+            Ok(topic_settings(cluster, &overrides))
         }
-        Owner::Broker => Ok(broker_settings(cluster)),
+        Owner::Broker(layer) => Ok(broker_settings(cluster, layer)),
     }
 }
 
-fn broker_settings(cluster: &Cluster) -> Vec<Setting> {
-    let settings = cluster.settings();
-    let setting = |name, value, kind| Setting {
+fn topic_settings(cluster: &Cluster, overrides: &Overrides) -> Vec<Setting> {
+    let broker = cluster.broker_config();
+    let setting = |known: &Known| {
+        let (value, source) = match overrides.get(known.name) {
+            Some(value) => (value.clone(), SOURCE_TOPIC),
+            None => default_of(&broker, known, cluster.settings()),
+        };
+        Setting {
+            name: known.name,
+            value,
+            source,
+            kind: type_of(known.kind),
+            read_only: false,
+        }
+    };
+    config::all().iter().map(setting).collect()
+}
+
+/// Returns the value and its source for a topic that does not set it.
+pub fn default_of(broker: &BrokerConfig, known: &Known, settings: &Settings) -> (String, i8) {
+    let (value, origin) = broker.default_of(known, settings);
+    let source = match origin {
+        Origin::Altered(Layer::Own) => SOURCE_DYNAMIC_BROKER,
+        Origin::Altered(Layer::Everywhere) => SOURCE_DYNAMIC_DEFAULT,
+        Origin::Started | Origin::Default => SOURCE_DEFAULT,
+    };
+    (value, source)
+}
+
+/// Returns all settings of the broker, or the altered ones that are the defaults of all brokers.
+fn broker_settings(cluster: &Cluster, layer: Layer) -> Vec<Setting> {
+    let broker = cluster.broker_config();
+    let alterable = broker_config::alterable().map(|(name, known)| {
+        let (value, mut source) = default_of(&broker, known, cluster.settings());
+        if source == SOURCE_DEFAULT && known.is_started() {
+            source = SOURCE_BROKER;
+        }
+        Setting {
+            name,
+            value,
+            source,
+            kind: type_of(known.kind),
+            read_only: false,
+        }
+    });
+    if layer == Layer::Everywhere {
+        let altered = |setting: &Setting| setting.source == SOURCE_DYNAMIC_DEFAULT;
+        return alterable.filter(altered).collect();
+    }
+    let fixed = broker_config::READ_ONLY.iter();
+    let fixed = fixed.filter_map(|name| fixed_setting(cluster.settings(), name));
+    let mut settings: Vec<Setting> = alterable.chain(fixed).collect();
+    settings.sort_unstable_by_key(|setting| setting.name);
+    settings
+}
+
+/// Returns a setting that is fixed while the broker runs.
+fn fixed_setting(settings: &Settings, name: &'static str) -> Option<Setting> {
+    let (value, kind) = match name {
+        "auto.create.topics.enable" => (settings.auto_create_topics.to_string(), TYPE_BOOLEAN),
+        "broker.id" | "node.id" => (NODE_ID.to_string(), TYPE_INT),
+        "connections.max.idle.ms" => (settings.limits.idle.as_millis().to_string(), TYPE_LONG),
+        "default.replication.factor" => ("1".to_owned(), TYPE_INT),
+        "fetch.max.bytes" => (settings.max_fetch_bytes.to_string(), TYPE_INT),
+        "group.initial.rebalance.delay.ms" => {
+            (settings.group_join_delay.as_millis().to_string(), TYPE_INT)
+        }
+        "group.max.session.timeout.ms" => ("1800000".to_owned(), TYPE_INT),
+        "group.min.session.timeout.ms" => {
+            let shortest = settings.group_min_session_timeout.as_millis();
+            (shortest.to_string(), TYPE_INT)
+        }
+        "num.partitions" => (settings.default_partitions.to_string(), TYPE_INT),
+        "socket.request.max.bytes" => (settings.limits.frame_bytes.to_string(), TYPE_INT),
+        "transaction.max.timeout.ms" => (MAX_TIMEOUT_MS.to_string(), TYPE_INT),
+        "transactional.id.expiration.ms" => (UNUSED_KEPT_MS.to_string(), TYPE_INT),
+        _ => return None,
+    };
+    Some(Setting {
         name,
         value,
         source: SOURCE_BROKER,
         kind,
         read_only: true,
-    };
-    let partitions = settings.default_partitions.to_string();
-    let auto_create = settings.auto_create_topics.to_string();
-    let frame_bytes = settings.limits.frame_bytes.to_string();
-    let idle_ms = settings.limits.idle.as_millis().to_string();
-    vec![
-        setting("auto.create.topics.enable", auto_create, TYPE_BOOLEAN),
-        setting("connections.max.idle.ms", idle_ms, TYPE_LONG),
-        setting("default.replication.factor", "1".to_owned(), TYPE_INT),
-        setting(
-            "fetch.max.bytes",
-            settings.max_fetch_bytes.to_string(),
-            TYPE_INT,
-        ),
-        setting(
-            "log.segment.bytes",
-            settings.segment_bytes.to_string(),
-            TYPE_INT,
-        ),
-        setting(
-            "message.max.bytes",
-            settings.max_batch_bytes.to_string(),
-            TYPE_INT,
-        ),
-        setting("num.partitions", partitions, TYPE_INT),
-        setting("socket.request.max.bytes", frame_bytes, TYPE_INT),
-    ]
+    })
 }
 
 fn describe(

@@ -1,4 +1,4 @@
-//! `IncrementalAlterConfigs`: changes single settings of topics.
+//! `IncrementalAlterConfigs`: changes single settings of topics and of the broker.
 //!
 //! # References
 //!
@@ -11,7 +11,7 @@ use kafka_protocol::messages::incremental_alter_configs_response::{
 
 use crate::api::alteration::Alteration;
 use crate::api::refusal::Refusal;
-use crate::api::resource::Resource;
+use crate::api::resource::{Owner, Resource};
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::config::{self, Overrides};
@@ -45,8 +45,13 @@ pub fn decode<'a>(reader: &mut Reader<'a>, _version: i16) -> Result<Request<'a>,
 }
 
 impl Change<'_> {
-    fn apply(&self, overrides: &mut Overrides, settings: &Settings) -> Result<(), config::Error> {
-        let setting = config::find(self.name)?;
+    fn apply(
+        &self,
+        owner: Owner<'_>,
+        overrides: &mut Overrides,
+        settings: &Settings,
+    ) -> Result<(), config::Error> {
+        let setting = owner.find(self.name)?;
         let name = setting.name;
         let value = self.value.unwrap_or_default();
         let words = |list: &str| -> Vec<String> {
@@ -94,10 +99,10 @@ impl Change<'_> {
 
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let settings = cluster.settings();
-    let change = |changes: &[Change<'_>], overrides: &mut Overrides| {
+    let change = |owner: Owner<'_>, changes: &[Change<'_>], overrides: &mut Overrides| {
         changes
             .iter()
-            .try_for_each(|change| change.apply(overrides, settings))
+            .try_for_each(|change| change.apply(owner, overrides, settings))
     };
     let responses = request.apply(cluster, change);
     let responses = responses.map(|(resource, altered)| describe(resource, altered));

@@ -16,11 +16,11 @@ use crate::api::client::Client;
 use crate::api::next::Next;
 use crate::api::refusal::Refusal;
 use crate::api::str_bytes::str_bytes;
-use crate::batch::{self, HEADER_BYTES, Header};
+use crate::batch::{self, HEADER_BYTES, Header, NO_TIMESTAMP};
 use crate::cluster::{Cluster, TopicRef};
 use crate::config::{Timestamps, TopicConfig};
 use crate::faults::{FaultDecision, Moment, inject};
-use crate::records::{self, Demands, NO_TIMESTAMP, Reason, Refused};
+use crate::records::{self, Demands, Reason, Refused};
 use crate::reply::{Error, Reply};
 use crate::topic::{Topic, log_error_code};
 use crate::wire::{self, Reader};
@@ -231,7 +231,7 @@ fn demands(config: &TopicConfig, now: i64) -> Demands {
         }
     };
     Demands {
-        key: config.key_required,
+        key: config.compaction.is_some(),
         timestamps,
     }
 }

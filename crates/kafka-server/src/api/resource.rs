@@ -3,8 +3,9 @@
 use kafka_protocol::error::ResponseError;
 
 use crate::api::refusal::Refusal;
+use crate::broker_config::{self, Layer};
 use crate::cluster::{Cluster, NODE_ID, TopicRef};
-use crate::config::{self, Overrides};
+use crate::config::{self, Known, Overrides};
 use crate::wire::{self, Reader};
 
 const TOPIC: i8 = 2;
@@ -24,7 +25,8 @@ pub struct Resource<'a> {
 pub enum Owner<'a> {
     /// A topic, which may not exist.
     Topic(&'a str),
-    Broker,
+    /// This broker, or all brokers.
+    Broker(Layer),
 }
 
 impl<'a> Resource<'a> {
@@ -40,7 +42,8 @@ impl<'a> Resource<'a> {
         match self.kind {
             TOPIC => Ok(Owner::Topic(self.name)),
             // An empty name stands for the defaults of all brokers.
-            BROKER if self.name.is_empty() || self.name == NODE_ID.to_string() => Ok(Owner::Broker),
+            BROKER if self.name.is_empty() => Ok(Owner::Broker(Layer::Everywhere)),
+            BROKER if self.name == NODE_ID.to_string() => Ok(Owner::Broker(Layer::Own)),
             BROKER => Err(Refusal::new(
                 ResponseError::InvalidRequest,
                 "unknown broker id: this broker is the only one",
@@ -52,27 +55,47 @@ impl<'a> Resource<'a> {
         }
     }
 
-    /// Changes the settings of a topic. Those of the broker cannot be changed while it runs.
+    /// Changes the settings of a topic or the broker; `change` gets the owner, which knows the names
+    /// of its settings.
     pub fn alter(
         &self,
         cluster: &Cluster,
         validate_only: bool,
-        change: impl FnOnce(&mut Overrides) -> Result<(), config::Error>,
+        change: impl FnOnce(Owner<'_>, &mut Overrides) -> Result<(), config::Error>,
     ) -> Result<(), Refusal> {
-        let Owner::Topic(name) = self.owner()? else {
-            return Err(Refusal::new(
-                ResponseError::InvalidRequest,
-                "the broker's settings cannot be changed while it runs",
-            ));
+        let owner = self.owner()?;
+        let topic = match owner {
+            Owner::Topic(name) => Some(cluster.topic(TopicRef::Name(name))?),
+            Owner::Broker(_) => None,
         };
-        let topic = cluster.topic(TopicRef::Name(name))?;
-        let mut overrides = topic.overrides();
-        change(&mut overrides)?;
+        let mut overrides = match owner {
+            Owner::Broker(layer) => cluster.broker_config().layer(layer).clone(),
+            Owner::Topic(_) => topic
+                .as_ref()
+                .map(|topic| topic.overrides())
+                .unwrap_or_default(),
+        };
+        change(owner, &mut overrides)?;
         config::check(&overrides)?;
-        if !validate_only {
-            cluster.configure_topic(&topic, overrides)?;
+        if validate_only {
+            return Ok(());
+        }
+        match (owner, topic) {
+            (Owner::Broker(layer), _) => cluster.configure_broker(layer, overrides)?,
+            (Owner::Topic(_), Some(topic)) => cluster.configure_topic(&topic, overrides)?,
+            (Owner::Topic(_), None) => {}
         }
         Ok(())
+    }
+}
+
+impl Owner<'_> {
+    /// Returns a setting; one of the broker as the setting of topics that it is the default of.
+    pub fn find(self, name: &str) -> Result<&'static Known, config::Error> {
+        match self {
+            Self::Topic(_) => config::find(name),
+            Self::Broker(_) => broker_config::find(name),
+        }
     }
 }
 
@@ -90,6 +113,10 @@ pub fn check_assignment(brokers: &[i32]) -> Result<(), Refusal> {
 
 impl From<config::Error> for Refusal {
     fn from(error: config::Error) -> Self {
-        Self::new(ResponseError::InvalidConfig, &error.to_string())
+        let code = match error {
+            config::Error::ReadOnly { .. } => ResponseError::InvalidRequest,
+            _ => ResponseError::InvalidConfig,
+        };
+        Self::new(code, &error.to_string())
     }
 }

@@ -71,8 +71,8 @@ pub enum Error {
         #[source]
         source: TransactionError,
     },
-    /// The task that synced the log panicked.
-    #[error("syncing a log was interrupted")]
+    /// The task that synced the log panicked, or the server stops.
+    #[error("the upkeep of a log was interrupted")]
     Interrupted,
     /// The offset is below the start offset or above the next offset.
     #[error("offset {offset} is not between {start} and {next}")]

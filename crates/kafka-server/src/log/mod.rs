@@ -13,6 +13,9 @@
 //! is cut off. Any other damage is an error, and [`repair`] keeps what is whole.
 
 mod checkpoint;
+mod compacting;
+mod compaction;
+mod epoch;
 mod error;
 mod history;
 mod index;
@@ -23,14 +26,18 @@ mod recovery;
 mod repair;
 mod salvage;
 mod segment;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod transactions;
+mod varint;
 
+pub use compaction::Pass;
+pub use epoch::{LEADER_EPOCH, check_epoch};
 pub use error::Error;
 pub use marker::{COORDINATOR_EPOCH, Marker};
-pub use partition_log::{Log, Timed, check_epoch};
+pub use partition_log::{Log, Timed};
 pub use producers::{Active, Error as SequenceError};
 pub use repair::repair;
-pub use segment::{Bounds, LEADER_EPOCH, Slice};
+pub use segment::{Bounds, Slice};
 pub use transactions::{Aborted, Error as TransactionError};

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use convoy_server_kit::disk;
-use kafka_protocol::error::ResponseError;
 use tracing::info;
 
 use crate::batch::{HEADER_BYTES, Header};
@@ -14,31 +13,25 @@ use crate::log::error::Error;
 use crate::log::history::History;
 use crate::log::marker::Marker;
 use crate::log::recovery::{recover, remove};
-use crate::log::segment::{Bounds, LEADER_EPOCH, Segment, Slice};
+use crate::log::segment::{Bounds, Segment, Slice};
+use crate::log::swap;
 use crate::open_files::LazyFile;
 use crate::records;
 use crate::storage::Storage;
 
-/// Checks the current epoch as far as a client knows; -1 if unknown.
-pub fn check_epoch(known: i32) -> Result<(), ResponseError> {
-    if known > LEADER_EPOCH {
-        Err(ResponseError::UnknownLeaderEpoch)
-    } else {
-        Ok(())
-    }
-}
-
 /// The log of one partition.
 #[derive(Debug)]
 pub struct Log {
-    directory: PathBuf,
-    storage: Arc<Storage>,
+    pub(super) directory: PathBuf,
+    pub(super) storage: Arc<Storage>,
     /// In order of offset, never empty; the last one is appended to.
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
     start_offset: i64,
-    synced_offset: i64,
-    segment_bytes: u64,
-    history: History,
+    pub(super) synced_offset: i64,
+    pub(super) segment_bytes: u64,
+    pub(super) history: History,
+    /// Records before this offset were compacted.
+    pub(super) compacted_to: i64,
     /// Whether segments were created since the directory was synced.
     new_files: bool,
     /// Whether a failed write could not be undone: the end of the file is unknown until the next
@@ -90,6 +83,7 @@ impl Log {
     ) -> Result<Self, Error> {
         let created = disk::create_directory(&directory);
         created.map_err(|source| Error::open(&directory, source))?;
+        swap::finish(&directory, storage)?;
         let checkpoint = Checkpoint::load(&directory)?;
         let mut history = History::default();
         let synced = checkpoint.synced_offset;
@@ -106,6 +100,7 @@ impl Log {
             synced_offset: 0,
             segment_bytes,
             history,
+            compacted_to: 0,
             new_files: true,
             failed: false,
         };
@@ -366,6 +361,17 @@ impl Log {
         self.active().truncate(offset)?;
         self.start_offset = self.start_offset.min(self.next_offset());
         Ok(())
+    }
+
+    /// Starts the next segment if the first record of the last one is older than `milliseconds`;
+    /// `now` is in milliseconds since 1970.
+    pub fn roll_if_older(&mut self, milliseconds: u64, now: u64) -> Result<(), Error> {
+        let first = self.active().first_timestamp();
+        let first = first.map(|first| u64::try_from(first).unwrap_or(0));
+        match first {
+            Some(first) if first.saturating_add(milliseconds) < now => self.roll(),
+            _ => Ok(()),
+        }
     }
 
     fn roll(&mut self) -> Result<(), Error> {

@@ -114,6 +114,14 @@ impl Producers {
         }
     }
 
+    /// Returns the offset of the last batch of each producer.
+    pub fn last_batches(&self) -> HashMap<i64, i64> {
+        let producers = self.by_id.iter();
+        producers
+            .map(|(id, producer)| (*id, producer.last_offset))
+            .collect()
+    }
+
     /// Returns the epoch of a producer.
     pub fn epoch(&self, id: i64) -> Option<i16> {
         self.by_id.get(&id).map(|producer| producer.epoch)

@@ -9,14 +9,12 @@ use std::sync::Arc;
 use convoy_server_kit::disk;
 
 use crate::batch::{self, HEADER_BYTES, Header};
+use crate::log::epoch::LEADER_EPOCH;
 use crate::log::error::Error;
 use crate::log::history::History;
 use crate::log::index::{Entry, Index};
 use crate::open_files::LazyFile;
 use crate::storage::Storage;
-
-/// The leader epoch of every partition: there is one broker, and it never gives up leadership.
-pub const LEADER_EPOCH: i32 = 0;
 
 /// A segment file, with offsets, timestamps and index of its batches.
 #[derive(Debug)]
@@ -24,6 +22,7 @@ pub struct Segment {
     base_offset: i64,
     next_offset: i64,
     max_timestamp: i64,
+    first_timestamp: Option<i64>,
     bytes: u64,
     index: Index,
     file: Arc<LazyFile>,
@@ -113,6 +112,7 @@ impl Segment {
             base_offset,
             next_offset: base_offset,
             max_timestamp: i64::MIN,
+            first_timestamp: None,
             bytes: 0,
             index: Index::default(),
             file: Arc::new(file),
@@ -141,9 +141,19 @@ impl Segment {
         self.bytes
     }
 
+    /// Returns the highest timestamp of the first batch; `None` if the segment is empty.
+    pub fn first_timestamp(&self) -> Option<i64> {
+        self.first_timestamp
+    }
+
     /// Returns the file, to be synced without locking the log.
     pub fn file(&self) -> Arc<LazyFile> {
         Arc::clone(&self.file)
+    }
+
+    /// Notes that the file was renamed.
+    pub fn set_file(&mut self, file: LazyFile) {
+        self.file = Arc::new(file);
     }
 
     pub fn path(&self) -> &Path {
@@ -237,6 +247,9 @@ impl Segment {
         }
         let (position, header) = self.locate(offset)?;
         self.truncate_file(position)?;
+        if position == 0 {
+            self.first_timestamp = None;
+        }
         self.index.truncate(position);
         self.bytes = position;
         self.next_offset = header.base_offset;
@@ -264,6 +277,7 @@ impl Segment {
             .saturating_add(i64::from(header.last_offset_delta))
             .saturating_add(1);
         self.max_timestamp = self.max_timestamp.max(header.max_timestamp);
+        self.first_timestamp.get_or_insert(header.max_timestamp);
     }
 
     /// Reads headers from an entry on until one matches.
@@ -349,6 +363,47 @@ impl Slice {
             let message = format!("`{path}` is damaged at byte {position}");
             io::Error::new(io::ErrorKind::InvalidData, message)
         })
+    }
+}
+
+/// Reads the batches of a segment in order.
+pub struct Reader<'a> {
+    file: &'a LazyFile,
+    position: u64,
+    end: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// Starts at the first batch; `bytes` is the size of the segment.
+    pub fn new(file: &'a LazyFile, bytes: u64) -> Self {
+        Self {
+            file,
+            position: 0,
+            end: bytes,
+        }
+    }
+
+    /// Returns the next batch with its header.
+    pub fn next_batch(&mut self) -> Result<Option<(Header, Vec<u8>)>, Error> {
+        if self.position >= self.end {
+            return Ok(None);
+        }
+        let path = self.file.path();
+        let read = |source| Error::read(path, source);
+        let corrupt = || Error::corrupt(path, self.position);
+        let file = self.file.get().map_err(read)?;
+        let mut head = [0; HEADER_BYTES];
+        file.read_exact_at(&mut head, self.position).map_err(read)?;
+        let header = Header::parse_sealed(&head).map_err(|_| corrupt())?;
+        if header.total_bytes as u64 > self.end - self.position {
+            return Err(corrupt());
+        }
+        let mut bytes = vec![0; header.total_bytes];
+        file.read_exact_at(&mut bytes, self.position)
+            .map_err(read)?;
+        batch::unseal(&mut bytes, LEADER_EPOCH, true).map_err(|_position| corrupt())?;
+        self.position += header.total_bytes as u64;
+        Ok(Some((header, bytes)))
     }
 }
 

@@ -82,7 +82,10 @@ impl Transactions {
 
     /// Remembers an appended batch of records.
     pub fn note(&mut self, header: &Header, base_offset: i64) {
-        if header.transactional() && !self.open.contains_key(&header.producer_id) {
+        if header.transactional()
+            && header.records > 0
+            && !self.open.contains_key(&header.producer_id)
+        {
             self.open.insert(header.producer_id, base_offset);
             self.open_from.insert(base_offset, header.producer_id);
         }
@@ -125,6 +128,16 @@ impl Transactions {
             }
         }
         found
+    }
+
+    /// Returns all aborted transactions in order of their markers.
+    pub fn aborted(&self) -> &[Aborted] {
+        &self.aborted
+    }
+
+    /// Forgets aborted transactions whose records and markers compaction has seen.
+    pub fn forget_compacted(&mut self, end: i64) {
+        self.aborted.retain(|entry| entry.marker >= end);
     }
 
     /// Returns the first offset of the producer's open transaction.

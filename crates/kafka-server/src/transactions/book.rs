@@ -18,7 +18,7 @@ const MAX_IDS: usize = 50_000;
 const MAX_ID_BYTES: usize = 16 * 1024 * 1024;
 
 /// Milliseconds that an unused transactional id is kept, as in Kafka: seven days.
-const UNUSED_KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+pub const UNUSED_KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 
 #[derive(Debug)]
 pub struct Book {
@@ -28,6 +28,8 @@ pub struct Book {
     /// Ids with open transactions by the groups whose offsets they commit.
     pub(super) by_group: BTreeMap<String, BTreeSet<String>>,
     id_bytes: usize,
+    /// Memory of the offsets of all transactions, about.
+    pub(super) pending_bytes: usize,
     /// Partitions of all transactions.
     pub(super) partition_count: usize,
     journal: Journal,
@@ -43,6 +45,7 @@ impl Book {
         let mut book = Self {
             open: BTreeSet::new(),
             by_group: BTreeMap::new(),
+            pending_bytes: by_id.values().map(|it| it.pending_bytes).sum(),
             partition_count: by_id.values().map(Transaction::partition_count).sum(),
             id_bytes: by_id.keys().map(String::len).sum(),
             by_id,
@@ -125,8 +128,10 @@ impl Book {
             }
         }
         self.partition_count -= transaction.partition_count();
+        self.pending_bytes -= transaction.pending_bytes;
         transaction.advance(header);
         self.partition_count += transaction.partition_count();
+        self.pending_bytes += transaction.pending_bytes;
         self.rewrite_if_due();
         Ok(())
     }
@@ -212,7 +217,7 @@ impl Book {
         })
     }
 
-    fn rewrite_if_due(&mut self) {
+    pub(super) fn rewrite_if_due(&mut self) {
         if !self.journal.is_rewrite_due() {
             return;
         }

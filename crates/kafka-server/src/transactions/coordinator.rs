@@ -10,13 +10,16 @@ use crate::storage::Storage;
 use crate::transactions::book::{Book, now};
 use crate::transactions::effects::Effects;
 use crate::transactions::journal::{self, Entry};
-use crate::transactions::transaction::{Header, Partitions, Producer, Transaction};
+use crate::transactions::transaction::{Header, Partitions, Producer, Transaction, bytes_of};
 
 /// Longest timeout of a transaction: Kafka's default of `transaction.max.timeout.ms`.
 pub const MAX_TIMEOUT_MS: i32 = 900_000;
 
 /// Limit on the partitions of all transactions together.
 const MAX_PARTITIONS: usize = 200_000;
+
+/// Limit on the memory of the offsets of all transactions together.
+const MAX_PENDING_BYTES: usize = 64 * 1024 * 1024;
 
 /// Limit on the groups of one transaction.
 const MAX_GROUPS: usize = 1_000;
@@ -113,6 +116,7 @@ impl Coordinator {
             let added = transaction.add_partitions(partitions);
             book.partition_count += added;
         }
+        book.rewrite_if_due();
         Ok(())
     }
 
@@ -259,14 +263,21 @@ impl Book {
         group: &str,
         offsets: &Offsets,
     ) -> Result<(), ResponseError> {
+        let bytes = bytes_of(group, offsets);
+        if self.pending_bytes.saturating_add(bytes) > MAX_PENDING_BYTES {
+            return Err(ResponseError::CoordinatorNotAvailable);
+        }
         self.write(&[Entry::Offsets {
             id: id.to_owned(),
             group: group.to_owned(),
             offsets: journal::list(offsets),
         }])?;
         if let Some(transaction) = self.by_id.get_mut(id) {
+            self.pending_bytes -= transaction.pending_bytes;
             transaction.add_offsets(group, offsets);
+            self.pending_bytes += transaction.pending_bytes;
         }
+        self.rewrite_if_due();
         Ok(())
     }
 }

@@ -21,7 +21,8 @@ mod journal;
 mod recovery;
 mod transaction;
 
-pub use coordinator::Coordinator;
+pub use book::UNUSED_KEPT_MS;
+pub use coordinator::{Coordinator, MAX_TIMEOUT_MS};
 pub use effects::Effects;
 pub use recovery::Located;
 pub use transaction::{Header, Partitions, Producer, State, Transaction};

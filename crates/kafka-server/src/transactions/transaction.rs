@@ -71,6 +71,23 @@ pub struct Transaction {
     pub partitions: Partitions,
     /// Offsets to commit with the transaction.
     pub pending: PendingOffsets,
+    /// Memory of these offsets, about.
+    pub pending_bytes: usize,
+}
+
+/// Memory of a group or an offset beside its texts, about.
+const ENTRY_BYTES: usize = 100;
+
+/// Returns the memory of offsets of a group, about.
+pub fn bytes_of(group: &str, offsets: &Offsets) -> usize {
+    let mut bytes = ENTRY_BYTES + group.len();
+    for (topic, partitions) in offsets.iter() {
+        bytes += topic.len();
+        for committed in partitions.values() {
+            bytes += ENTRY_BYTES + committed.metadata.as_ref().map_or(0, String::len);
+        }
+    }
+    bytes
 }
 
 impl State {
@@ -247,6 +264,7 @@ impl Transaction {
             header,
             partitions: Partitions::new(),
             pending: PendingOffsets::new(),
+            pending_bytes: 0,
         }
     }
 
@@ -257,6 +275,7 @@ impl Transaction {
         }
         if !header.state.is_open() {
             self.pending.clear();
+            self.pending_bytes = 0;
         }
         self.header = header;
     }
@@ -295,5 +314,7 @@ impl Transaction {
                 pending.commit(topic, *index, committed.clone());
             }
         }
+        let bytes = self.pending.iter();
+        self.pending_bytes = bytes.map(|(group, offsets)| bytes_of(group, offsets)).sum();
     }
 }

@@ -91,6 +91,97 @@ fn settings_are_changed_singly_and_replaced_together() {
     }
 }
 
+fn change_broker(
+    fixture: &Fixture,
+    broker: &str,
+    name: &str,
+    value: Option<&str>,
+) -> (i16, String) {
+    let config = incremental_alter_configs_request::AlterableConfig::default()
+        .with_name(text(name))
+        .with_config_operation(i8::from(value.is_none()))
+        .with_value(value.map(text));
+    let resource = incremental_alter_configs_request::AlterConfigsResource::default()
+        .with_resource_type(BROKER)
+        .with_resource_name(text(broker))
+        .with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    let response = fixture.call(&request, 1).responses.remove(0);
+    let message = response.error_message.unwrap_or_default().to_string();
+    (response.error_code, message)
+}
+
+fn found(settings: Vec<(String, String, i8)>, name: &str) -> Option<(String, i8)> {
+    let found = settings.into_iter().find(|(known, ..)| known == name);
+    found.map(|(_, value, source)| (value, source))
+}
+
+#[test]
+fn settings_of_the_broker_are_the_defaults_of_topics() {
+    let fixture = Fixture::new();
+    let name = "log.retention.ms";
+    let of_broker = |fixture: &Fixture, broker| found(describe(fixture, BROKER, broker, 4), name);
+    assert_eq!(of_broker(&fixture, "1"), Some(("604800000".to_owned(), 5)));
+    assert_eq!(of_broker(&fixture, ""), None);
+    assert_eq!(change_broker(&fixture, "", name, Some("7")).0, 0);
+    assert_eq!(of_broker(&fixture, ""), Some(("7".to_owned(), 3)));
+    assert_eq!(of_broker(&fixture, "1"), Some(("7".to_owned(), 3)));
+    assert_eq!(retention(&fixture), ("7".to_owned(), 3));
+    assert_eq!(change_broker(&fixture, "1", name, Some("8")).0, 0);
+    assert_eq!(of_broker(&fixture, "1"), Some(("8".to_owned(), 2)));
+    let fixture = fixture.reopen();
+    assert_eq!(retention(&fixture), ("8".to_owned(), 2));
+    let topic = fixture.cluster.topic(TopicRef::Name("known")).unwrap();
+    assert_eq!(topic.config().retention.milliseconds, Some(8));
+    change(&fixture, "retention.ms", 0, Some("9"), 1);
+    assert_eq!(retention(&fixture), ("9".to_owned(), 1));
+    assert_eq!(topic.config().retention.milliseconds, Some(9));
+    change(&fixture, "retention.ms", 1, None, 1);
+    change_broker(&fixture, "1", name, None);
+    change_broker(&fixture, "", name, None);
+    assert_eq!(retention(&fixture), ("604800000".to_owned(), 5));
+}
+
+#[test]
+fn every_alterable_setting_of_the_broker_can_be_set_to_its_value() {
+    let fixture = Fixture::new();
+    for (name, value, _) in describe(&fixture, BROKER, "1", 4) {
+        let read_only = crate::broker_config::READ_ONLY.contains(&&name[..]);
+        let code = change_broker(&fixture, "1", &name, Some(&value)).0;
+        assert_eq!(code, if read_only { 42 } else { 0 }, "{name}={value}");
+    }
+    assert_eq!(describe(&fixture, BROKER, "", 4).len(), 0);
+}
+
+#[test]
+fn settings_that_the_broker_does_not_alter_are_named() {
+    let fixture = Fixture::new();
+    let refused = |name, value| change_broker(&fixture, "1", name, Some(value));
+    let (code, message) = refused("num.partitions", "3");
+    assert_eq!(code, 42);
+    assert_eq!(
+        message,
+        "`num.partitions` cannot be altered while the broker runs"
+    );
+    let (code, message) = refused("no.such", "3");
+    assert_eq!(code, 40);
+    assert!(message.starts_with("`no.such` is not a setting of the broker"));
+    assert_eq!(refused("retention.ms", "3").0, 40, "a topic's name");
+    assert_eq!(refused("log.retention.ms", "soon").0, 40);
+    let other = change_broker(&fixture, "2", "log.retention.ms", Some("3"));
+    assert_eq!(other.0, 42);
+    let config = alter_configs_request::AlterableConfig::default()
+        .with_name(text("message.max.bytes"))
+        .with_value(Some(text("1000")));
+    let resource = alter_configs_request::AlterConfigsResource::default()
+        .with_resource_type(BROKER)
+        .with_resource_name(text("1"))
+        .with_configs(vec![config]);
+    let request = AlterConfigsRequest::default().with_resources(vec![resource]);
+    assert_eq!(fixture.call(&request, 2).responses[0].error_code, 0);
+    assert_eq!(produce(&fixture, 7, filled(100, 5)).0, 10);
+}
+
 #[test]
 fn words_are_appended_to_lists_and_subtracted_from_them() {
     let (append, subtract) = (2, 3);

@@ -151,6 +151,28 @@ fn members_and_generations_that_the_group_does_not_know_are_refused() {
 }
 
 #[test]
+fn memory_of_offsets_is_limited_for_all_transactions_together() {
+    let fixture = Fixture::new();
+    let client = Client::init(&fixture, ID);
+    let groups = 1_100;
+    let name = |number: i32| format!("{number:0>32000}");
+    let codes: Vec<i16> = (0..groups)
+        .map(|number| client.add_group(&fixture, &name(number), 4))
+        .collect();
+    let refused = codes.iter().position(|code| *code != 0).unwrap();
+    assert_eq!(codes[refused], 48, "a thousand groups of one transaction");
+    let others: Vec<Client> = ["b", "c", "d"].map(|id| Client::init(&fixture, id)).into();
+    let mut codes = (0..groups).flat_map(|number| {
+        let others = others.iter();
+        let added = others.map(|client| client.add_group(&fixture, &name(number), 4));
+        added.collect::<Vec<_>>()
+    });
+    assert_eq!(codes.find(|code| *code != 0), Some(15));
+    assert_eq!(client.end(&fixture, false), 0);
+    assert_eq!(others[0].add_group(&fixture, "more", 4), 0);
+}
+
+#[test]
 fn offsets_survive_a_restart_within_and_after_the_transaction() {
     let fixture = Fixture::new();
     let client = Client::init(&fixture, ID);
