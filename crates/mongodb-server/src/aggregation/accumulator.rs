@@ -6,7 +6,7 @@ use crate::aggregation::distinct::Distinct;
 use crate::aggregation::ranking::{Ranked, Ranking};
 use crate::bson::{ArrayBuilder, Builder, Element, Value, order};
 use crate::error::CommandError;
-use crate::query::{Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
+use crate::query::{Environment, Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
 
 /// A compiled accumulator.
 #[derive(Debug, Clone)]
@@ -48,7 +48,11 @@ pub enum State {
 
 impl Accumulator {
     /// Compiles the accumulator of a field, such as `{ $sum: … }`.
-    pub fn parse(field: &str, spec: &Value<'_>) -> Result<Self, CommandError> {
+    pub fn parse(
+        field: &str,
+        spec: &Value<'_>,
+        environment: &Environment,
+    ) -> Result<Self, CommandError> {
         let operator = only_element(spec).ok_or_else(|| {
             let message = format!("The field '{field}' must be an accumulator object");
             CommandError::location(40_234, message)
@@ -59,7 +63,7 @@ impl Accumulator {
             return Self::parse_count(&value);
         }
         if Ranking::is_known(name) {
-            let (ranking, argument) = Ranking::parse(name, &value)?;
+            let (ranking, argument) = Ranking::parse(name, &value, environment)?;
             let kind = Kind::Ranking(Box::new(ranking));
             return Ok(Self { kind, argument });
         }
@@ -68,7 +72,7 @@ impl Accumulator {
             let message = format!("The {name} accumulator is a unary operator");
             return Err(CommandError::location(40_237, message));
         }
-        let argument = Expression::parse(&value)?;
+        let argument = Expression::parse_in(&value, environment)?;
         Ok(Self { kind, argument })
     }
 

@@ -10,7 +10,7 @@ use crate::aggregation::stage::{Context, Stage};
 use crate::bson::{Builder, Key, Value};
 use crate::engine::Row;
 use crate::error::CommandError;
-use crate::query::{Expression, Scope, null_if_missing};
+use crate::query::{Environment, Expression, Scope, null_if_missing};
 
 /// A compiled `$group`.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ struct Gathered {
 
 impl GroupSpec {
     /// Compiles the argument of the stage.
-    pub fn parse(spec: &Value<'_>) -> Result<Self, CommandError> {
+    pub fn parse(spec: &Value<'_>, environment: &Environment) -> Result<Self, CommandError> {
         let doc = spec.as_document().ok_or_else(|| {
             let message = "a group's fields must be specified in an object";
             CommandError::location(15_947, message)
@@ -56,10 +56,11 @@ impl GroupSpec {
                 let message = format!("The field name '{name}' cannot be an operator name");
                 return Err(CommandError::location(40_236, message));
             }
-            fields.push((name.to_owned(), Accumulator::parse(name, &element.value())?));
+            let accumulator = Accumulator::parse(name, &element.value(), environment)?;
+            fields.push((name.to_owned(), accumulator));
         }
         Ok(Self {
-            id: Expression::parse(&id)?,
+            id: Expression::parse_in(&id, environment)?,
             fields,
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
-use crate::command::{Call, Client, Shared, cursor};
+use crate::command::{Call, Client, Shared, cursor, time_series, view};
 use crate::engine::{
     Collection, CollectionOptions, IndexSpec, Namespace, check_database, not_found, uuid_value,
 };
@@ -21,12 +21,8 @@ const HARMLESS_OPTIONS: &[&str] = &[
 /// Options of `create` that this server does not have.
 const UNSUPPORTED_OPTIONS: &[&str] = &[
     "capped",
-    "timeseries",
-    "viewOn",
-    "pipeline",
     "validator",
     "clusteredIndex",
-    "expireAfterSeconds",
     "changeStreamPreAndPostImages",
     "encryptedFields",
 ];
@@ -43,10 +39,16 @@ pub fn create(
         "validationLevel",
         "validationAction",
         "collation",
+        "timeseries",
+        "viewOn",
+        "pipeline",
+        "expireAfterSeconds",
     ];
     call.only(&[HARMLESS_OPTIONS, UNSUPPORTED_OPTIONS, &sizes].concat())?;
-    call.refuse(UNSUPPORTED_OPTIONS)?;
     let namespace = call.namespace()?;
+    let view = view::options(shared, call, &namespace)?;
+    let series = time_series::options(call)?;
+    call.refuse(UNSUPPORTED_OPTIONS)?;
     for (name, known) in [
         ("validationLevel", ["off", "strict", "moderate"].as_slice()),
         ("validationAction", &["error", "warn"]),
@@ -59,13 +61,21 @@ pub fn create(
             )));
         }
     }
-    match shared
-        .engine
-        .create(&namespace, CollectionOptions::default())
-    {
-        Ok(_) => Ok(Builder::new()),
-        Err(error) => Err(error.into()),
+    if let Some(view) = view {
+        shared.engine.create(&namespace, view)?;
+        return Ok(Builder::new());
     }
+    if let Some(options) = series {
+        let collection = shared.engine.create(&namespace, options)?;
+        if let Some(index) = time_series::default_index(&collection)? {
+            shared.engine.create_index(&collection, &index)?;
+        }
+        return Ok(Builder::new());
+    }
+    shared
+        .engine
+        .create(&namespace, CollectionOptions::default())?;
+    Ok(Builder::new())
 }
 
 /// `drop`
@@ -118,6 +128,7 @@ pub fn rename_collection(
     let to = call.text("to")?.ok_or_else(|| call.missing("to"))?;
     let drop_target = call.flag("dropTarget")?.unwrap_or(false);
     let (from, to) = (Namespace::parse(&from)?, Namespace::parse(&to)?);
+    view::check_rename(shared, &from, &to)?;
     shared.engine.rename(&from, &to, drop_target)?;
     Ok(Builder::new())
 }
@@ -144,7 +155,7 @@ pub fn list_collections(
             entries.push_built(
                 Builder::new()
                     .string("name", &namespace.collection)
-                    .string("type", "collection"),
+                    .with("type", &Doc::new(&full).get("type").unwrap_or(Value::Null)),
             );
         } else {
             entries.push_doc(Doc::new(&full));
@@ -156,6 +167,16 @@ pub fn list_collections(
 
 fn describe(namespace: &Namespace, collection: &Collection) -> Vec<u8> {
     let options = collection.with_state(|state| state.options.clone());
+    let (view, series) = (options.is_view(), options.is_time_series());
+    if view || series {
+        let options = options.0.as_deref().map_or(Doc::EMPTY, Doc::new);
+        return Builder::new()
+            .string("name", &namespace.collection)
+            .string("type", if view { "view" } else { "timeseries" })
+            .raw_document("options", options)
+            .document("info", Builder::new().bool("readOnly", view))
+            .finish();
+    }
     let info = Builder::new()
         .bool("readOnly", false)
         .with("uuid", &uuid_value(&collection.uuid()));

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use crate::aggregation::{Selection, select};
 use crate::bson::{ArrayBuilder, Builder, Doc, Key, Kind, MAX_DOCUMENT_BYTES, Value};
-use crate::command::query::{Selection, context, parse_hint};
+use crate::command::query::{context, parse_hint};
 use crate::command::{Call, Client, Shared};
 use crate::error::CommandError;
 use crate::query::{Filter, Path};
@@ -27,7 +28,8 @@ pub fn count(
         hint: parse_hint(call.value("hint"))?,
         ..Selection::new(filter)
     };
-    if selection.filter.is_all() && selection.hint.is_none() {
+    let view = shared.engine.is_view(&namespace);
+    if selection.filter.is_all() && selection.hint.is_none() && !view {
         let collection = shared.engine.collection(&namespace);
         let all = collection.map_or(0, |known| known.with_state(|state| state.records.len()));
         let skip = usize::try_from(selection.skip).unwrap_or(usize::MAX);
@@ -38,7 +40,7 @@ pub fn count(
         return Ok(Builder::new().count("n", counted));
     }
     let context = context(shared, call)?;
-    let mut stage = selection.into_stage(shared, &namespace)?;
+    let mut stage = select(&context, &namespace, selection)?;
     let mut counted = 0;
     while stage.next(&context)?.is_some() {
         counted += 1;
@@ -63,7 +65,7 @@ pub fn distinct(
         )?)
     };
     let context = context(shared, call)?;
-    let mut stage = selection.into_stage(shared, &namespace)?;
+    let mut stage = select(&context, &namespace, selection)?;
     let mut values = BTreeMap::new();
     let mut bytes = 0;
     while let Some(row) = stage.next(&context)? {

@@ -1,14 +1,14 @@
 //! `find`
 
-use crate::aggregation::{Project, Stage};
+use crate::aggregation::{Context, Project, Selection, Stage, select};
 use crate::bson::{Builder, Doc};
 use crate::command::cursor;
 use crate::command::cursors::Batch;
-use crate::command::query::{Selection, context, parse_hint};
+use crate::command::query::{context, environment, parse_hint};
 use crate::command::{Call, Client, Shared};
 use crate::engine::Namespace;
 use crate::error::CommandError;
-use crate::query::{Filter, Projection, SortSpec};
+use crate::query::{Environment, Filter, Projection, SortSpec};
 
 /// Documents of a first batch unless the client sets `batchSize`.
 pub const FIRST_BATCH: u64 = 101;
@@ -44,24 +44,20 @@ pub fn find(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;
-    call.refuse(&[
-        "max",
-        "min",
-        "returnKey",
-        "showRecordId",
-        "let",
-        "ntoreturn",
-    ])?;
+    call.refuse(&["max", "min", "returnKey", "showRecordId", "ntoreturn"])?;
     if call.flag("tailable")?.unwrap_or(false) {
         let message = "tailable cursor requested on non capped collection";
         return Err(CommandError::bad_value(message));
     }
     let namespace = call.namespace()?;
-    let selection = selection(call)?;
-    let projection = projection(call)?.map(|known| known.of_query(&selection.filter));
+    let context = context(shared, call)?;
+    let environment = environment(call, context.now_ms)?;
+    let selection = selection(call, &environment)?;
+    let projection = projection(call, &environment)?;
+    let projection = projection.map(|known| known.of_query(&selection.filter));
     let single = call.flag("singleBatch")?.unwrap_or(false);
     let batch_size = call.natural("batchSize")?;
-    let mut stage = selection.into_stage(shared, &namespace)?;
+    let mut stage = select(&context, &namespace, selection)?;
     if let Some(projection) = projection {
         stage = Box::new(Project {
             input: stage,
@@ -73,24 +69,24 @@ pub fn find(
         single,
         forever: call.flag("noCursorTimeout")?.unwrap_or(false),
     };
-    reply(shared, call, &namespace, stage, batch)
+    reply(shared, &context, &namespace, stage, batch)
 }
 
 /// Returns the reply with a query's first batch.
 pub fn reply(
     shared: &Shared,
-    call: &Call<'_>,
+    context: &Context,
     namespace: &Namespace,
     stage: Box<dyn Stage>,
     batch: Batch,
 ) -> Result<Builder, CommandError> {
-    let context = context(shared, call)?;
-    cursor::open(shared, &context, &namespace.to_string(), stage, batch)
+    cursor::open(shared, context, &namespace.to_string(), stage, batch)
 }
 
 /// Reads filter, sort, skip, limit and hint.
-pub fn selection(call: &Call<'_>) -> Result<Selection, CommandError> {
-    let filter = Filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
+pub fn selection(call: &Call<'_>, environment: &Environment) -> Result<Selection, CommandError> {
+    let filter = call.document("filter")?.unwrap_or(Doc::EMPTY);
+    let filter = Filter::parse_in(filter, environment)?;
     let limit = call.natural("limit")?.filter(|&limit| limit > 0);
     Ok(Selection {
         filter,
@@ -110,7 +106,10 @@ pub fn parse_sort(sort: Option<Doc<'_>>) -> Result<SortSpec, CommandError> {
     }
 }
 
-fn projection(call: &Call<'_>) -> Result<Option<Projection>, CommandError> {
+fn projection(
+    call: &Call<'_>,
+    environment: &Environment,
+) -> Result<Option<Projection>, CommandError> {
     let projection = call.document("projection")?.unwrap_or(Doc::EMPTY);
-    Projection::parse_find(projection)
+    Projection::parse_find(projection, environment)
 }

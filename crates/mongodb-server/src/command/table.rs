@@ -6,7 +6,7 @@ use crate::command::client::Client;
 use crate::command::shared::Shared;
 use crate::command::{
     aggregate, catalog, count, cursor, delete, diagnostics, explain, find, find_and_modify,
-    generic, handshake, indexes, insert, missing, sasl, sessions, statistics, update,
+    generic, handshake, indexes, insert, missing, sasl, sessions, statistics, update, view,
 };
 use crate::engine::check_database;
 use crate::error::{Code, CommandError};
@@ -133,6 +133,7 @@ fn run(
         ));
     }
     generic::check(&call)?;
+    view::check(shared, &call)?;
     shared.counters.count(call.name);
     let reply = run(shared, client, &call)?;
     Ok(match &fault.write_concern_error {

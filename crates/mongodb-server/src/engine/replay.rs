@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::bson::{Doc, Key, Value};
+use crate::bson::{Doc, Value};
 use crate::engine::catalog::{Catalog, log_drop};
 use crate::engine::collection::{Collection, CollectionOptions, read_document};
 use crate::engine::error::Error;
@@ -151,7 +151,7 @@ fn rebuild(
         let bytes = read_document(log, location)?;
         let doc = Doc::new(&bytes);
         let value = doc.get("_id").unwrap_or(Value::Null);
-        ids.push((Key::of(&value), id));
+        ids.push((state.options.id_key(&value, id), id));
         for index in &mut state.indexes {
             match index.keys(doc) {
                 Ok(keys) => index.insert(keys, id),

@@ -11,6 +11,7 @@ use crate::engine::catalog::{Catalog, entry, has_index, log_drop, not_found, ran
 use crate::engine::collection::{Collection, CollectionOptions};
 use crate::engine::error::{ChangeError, Error};
 use crate::engine::index_spec::IndexSpec;
+use crate::engine::kind::{TimeSeries, View};
 use crate::engine::locks::{read, write};
 use crate::engine::log::{Log, SEGMENT_BYTES};
 use crate::engine::namespace::Namespace;
@@ -76,6 +77,24 @@ impl Engine {
             .collections
             .get(namespace)
             .map(Arc::clone)
+    }
+
+    /// Returns a view, if a name is that of one.
+    pub fn view(&self, namespace: &Namespace) -> Option<View> {
+        let collection = self.collection(namespace)?;
+        collection.with_state(|state| state.options.view(&namespace.database))
+    }
+
+    /// Returns whether a name is that of a view.
+    pub fn is_view(&self, namespace: &Namespace) -> bool {
+        let collection = self.collection(namespace);
+        collection.is_some_and(|known| known.with_state(|state| state.options.is_view()))
+    }
+
+    /// Returns a time series collection, if a name is that of one.
+    pub fn time_series(&self, namespace: &Namespace) -> Option<TimeSeries> {
+        let collection = self.collection(namespace)?;
+        collection.with_state(|state| state.options.time_series())
     }
 
     /// Returns a collection; creates it if it does not exist.

@@ -1,6 +1,6 @@
 //! Checks every document and every index key of a collection.
 
-use crate::bson::{Doc, Key, Value, validate};
+use crate::bson::{Doc, Value, validate};
 use crate::engine::collection::{Collection, read_document};
 use crate::engine::error::Error;
 use crate::engine::index_spec::ID_INDEX;
@@ -40,7 +40,8 @@ impl Collection {
                 continue;
             }
             let doc = Doc::new(&bytes);
-            let key = Key::of(&doc.get("_id").unwrap_or(Value::Null));
+            let value = doc.get("_id").unwrap_or(Value::Null);
+            let key = state.options.id_key(&value, id);
             if state.by_id.get(&key) != Some(&id) {
                 report.note(format!("document {} is not found by its _id", id.0));
             }

@@ -4,6 +4,7 @@
 
 mod decimal;
 mod direction;
+mod environment;
 mod expression;
 mod filter;
 mod number;
@@ -20,8 +21,11 @@ mod update;
 
 pub use decimal::whole_i64 as whole_decimal;
 pub use direction::Direction;
-pub use expression::{Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
-pub use filter::{Comparison, Filter, Test};
+pub use environment::Environment;
+pub use expression::{
+    Expression, Scope, Sum, check_variable, is_missing, merge_into, null_if_missing,
+};
+pub use filter::{Choices, Comparison, Filter, Test};
 pub use path::{Part, Path, array_index};
 pub use projection::Projection;
 pub use sort::SortSpec;

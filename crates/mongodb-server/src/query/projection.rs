@@ -295,11 +295,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::query::environment::Environment;
     use crate::query::strategies::{document, name, path};
 
     fn project(doc: &[u8], spec: Builder) -> Vec<u8> {
         let spec = spec.finish();
-        let projection = Projection::parse_project(Doc::new(&spec)).expect("a valid projection");
+        let projection = Projection::parse_project(Doc::new(&spec), &Environment::default())
+            .expect("a valid projection");
         projection.apply(Doc::new(doc), 0).expect("no expressions")
     }
 

@@ -349,6 +349,7 @@ mod tests {
     use convoy_server_kit::RunClock;
 
     use super::*;
+    use crate::query::environment::Environment;
 
     /// Returns a `$reduce` whose value doubles with each of 60 elements: to an exabyte.
     fn doubling(function: &str) -> Expression {
@@ -363,7 +364,11 @@ mod tests {
             .raw_document("in", Doc::new(&inner))
             .finish();
         let reduce = Builder::new().raw_document("$reduce", Doc::new(&reduce));
-        Expression::parse(&Value::Document(reduce.finish().into())).expect("a valid expression")
+        Expression::parse_in(
+            &Value::Document(reduce.finish().into()),
+            &Environment::default(),
+        )
+        .expect("a valid expression")
     }
 
     #[test]

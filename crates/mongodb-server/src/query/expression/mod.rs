@@ -43,6 +43,7 @@ mod values;
 
 pub use node::Expression;
 pub use object::merge_into;
+pub use parse_special::check_variable;
 pub use scope::Scope;
 pub use sum::Sum;
 pub use values::{is_missing, null_if_missing};
