@@ -3,10 +3,13 @@
 use std::cmp::Ordering;
 
 use crate::aggregation::distinct::Distinct;
-use crate::aggregation::ranking::{Ranked, Ranking};
-use crate::bson::{ArrayBuilder, Builder, Element, Value, order};
+use crate::aggregation::ranking::{Ranked, Ranking, RankingOrder};
+use crate::bson::{ArrayBuilder, Builder, Doc, Element, Value, order};
 use crate::error::CommandError;
-use crate::query::{Environment, Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
+use crate::query::{
+    Environment, Expression, Names, Percentiles, Scope, Sum, is_missing, merge_into,
+    null_if_missing, parse_percentiles, ranked,
+};
 
 /// A compiled accumulator.
 #[derive(Debug, Clone)]
@@ -15,8 +18,9 @@ pub struct Accumulator {
     argument: Expression,
 }
 
+/// What an accumulator computes.
 #[derive(Debug, Clone)]
-enum Kind {
+pub enum Kind {
     Sum,
     Average,
     /// `$min` (less) or `$max` (greater)
@@ -32,10 +36,12 @@ enum Kind {
     },
     /// `$firstN`, `$topN`, `$maxN` and the like.
     Ranking(Box<Ranking>),
+    /// `$percentile`, `$median`
+    Percentiles(Percentiles),
 }
 
 /// The state of an accumulator for one group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum State {
     Sum(Sum),
     Value(Option<Value<'static>>),
@@ -44,6 +50,7 @@ pub enum State {
     Fields(Vec<(String, Value<'static>)>),
     Numbers { count: f64, mean: f64, squares: f64 },
     Ranked { values: Vec<Ranked>, limit: usize },
+    Sorted(Vec<f64>),
 }
 
 impl Accumulator {
@@ -67,6 +74,11 @@ impl Accumulator {
             let kind = Kind::Ranking(Box::new(ranking));
             return Ok(Self { kind, argument });
         }
+        if matches!(name, "$percentile" | "$median") {
+            let (percentiles, argument) = parse_percentiles(name, &value, Names::of(environment))?;
+            let kind = Kind::Percentiles(percentiles);
+            return Ok(Self { kind, argument });
+        }
         let kind = Kind::parse(name)?;
         if value.as_array().is_some() && !matches!(kind, Kind::Push | Kind::AddToSet) {
             let message = format!("The {name} accumulator is a unary operator");
@@ -87,6 +99,26 @@ impl Accumulator {
         })
     }
 
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Returns the expression for the value of a document.
+    pub fn argument(&self) -> &Expression {
+        &self.argument
+    }
+
+    /// Returns the key that the values are sorted by; empty if they are not.
+    pub fn sort_key(&self, doc: Doc<'_>) -> Result<Vec<u8>, CommandError> {
+        let mut key = Vec::new();
+        if let Kind::Ranking(ranking) = &self.kind
+            && let RankingOrder::Fields(sort) = &ranking.order
+        {
+            sort.encode(doc, &mut key)?;
+        }
+        Ok(key)
+    }
+
     /// Returns whether the result depends on the number of documents only.
     pub fn only_counts(&self) -> bool {
         matches!(self.kind, Kind::Sum) && self.argument.as_constant().is_some()
@@ -105,6 +137,7 @@ impl Accumulator {
                 mean: 0.0,
                 squares: 0.0,
             },
+            Kind::Percentiles(_) => State::Sorted(Vec::new()),
             Kind::Ranking(ranking) => State::Ranked {
                 values: Vec::new(),
                 limit: ranking.limit(id, now_ms)?,
@@ -149,6 +182,12 @@ impl Accumulator {
                     *squares += delta * (number - *mean);
                 }
             }
+            (_, State::Sorted(numbers)) => {
+                if let Some(number) = ranked(&value) {
+                    numbers.push(number);
+                    return Ok(size_of::<f64>());
+                }
+            }
             (Kind::Ranking(ranking), State::Ranked { values, limit }) => {
                 return ranking.add(values, *limit, value, scope.root);
             }
@@ -181,6 +220,7 @@ impl Accumulator {
                 }
             }
             (Kind::Ranking(ranking), State::Ranked { values, .. }) => ranking.finish(values),
+            (Kind::Percentiles(percentiles), State::Sorted(numbers)) => percentiles.of(numbers),
             _ => Value::Null,
         }
     }

@@ -1,6 +1,8 @@
 //! Builds the stages of a compiled pipeline.
 
+use crate::aggregation::bucket_auto::BucketAuto;
 use crate::aggregation::check_size::CheckSize;
+use crate::aggregation::densify::Densify;
 use crate::aggregation::graph_lookup::GraphLookup;
 use crate::aggregation::group::Group;
 use crate::aggregation::lookup::Lookup;
@@ -16,6 +18,7 @@ use crate::aggregation::stage::{Context, Stage, drain};
 use crate::aggregation::stages::{Count, Limit, Skip, Step, Steps};
 use crate::aggregation::union_with::UnionWith;
 use crate::aggregation::unwind::Unwind;
+use crate::aggregation::window::SetWindowFields;
 use crate::bson::{ArrayBuilder, Builder, Doc};
 use crate::engine::{Namespace, Row};
 use crate::error::{Code, CommandError};
@@ -147,6 +150,14 @@ fn build_stage(stage: StageSpec, limit: Option<u64>, input: Box<dyn Stage>) -> B
         | StageSpec::Merge(_) => input,
         StageSpec::Lookup(spec) => checked(Box::new(Lookup::new(input, *spec, open, build))),
         StageSpec::GraphLookup(spec) => checked(Box::new(GraphLookup::new(input, *spec, open))),
+        StageSpec::BucketAuto(spec) => checked(Box::new(BucketAuto::new(input, *spec))),
+        StageSpec::SetWindowFields(spec) => {
+            checked(Box::new(SetWindowFields::new(input, *spec)))
+        }
+        StageSpec::Densify(spec) => {
+            let sorted = Sort::new(input, spec.order(), None);
+            Box::new(Densify::new(Box::new(sorted), *spec))
+        }
         StageSpec::UnionWith(spec) => Box::new(UnionWith::new(input, spec, open)),
         StageSpec::Facet(facets) => checked(Box::new(Facet {
             input: Some(input),

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use crate::aggregation::join::{Join, values_at};
 use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::opener::OpenPipeline;
 use crate::aggregation::put::put;
 use crate::aggregation::spec::GraphLookupSpec;
-use crate::aggregation::stage::{Context, OpenPipeline, Stage};
+use crate::aggregation::stage::{Context, Stage};
 use crate::bson::{ArrayBuilder, Doc, Key, Value};
 use crate::engine::Row;
 use crate::error::CommandError;

@@ -9,9 +9,10 @@ use std::ops::ControlFlow;
 
 use crate::aggregation::held::Held;
 use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::opener::OpenPipeline;
 use crate::aggregation::selection::Selection;
 use crate::aggregation::spec::StageSpec;
-use crate::aggregation::stage::{Context, OpenPipeline, drain};
+use crate::aggregation::stage::{Context, drain};
 use crate::bson::{Doc, Element, Key, Kind, Value};
 use crate::engine::{Namespace, Row, Source};
 use crate::error::CommandError;

@@ -2,12 +2,13 @@
 
 use crate::aggregation::join::{Join, values_at};
 use crate::aggregation::memory::MEMORY_LIMIT;
+use crate::aggregation::opener::{AppendStages, OpenPipeline};
 use crate::aggregation::parse::parse_pipeline;
 use crate::aggregation::pipeline_scope::{PipelineScope, Place};
 use crate::aggregation::put::put;
 use crate::aggregation::rows::GivenDocuments;
 use crate::aggregation::spec::{LookupSpec, StageSpec, SubPipeline};
-use crate::aggregation::stage::{AppendStages, Context, OpenPipeline, Stage, drain};
+use crate::aggregation::stage::{Context, Stage, drain};
 use crate::bson::{ArrayBuilder, Doc, Value};
 use crate::engine::Row;
 use crate::error::CommandError;

@@ -7,17 +7,20 @@
 //! ```
 //!
 //! A stage computes a document only when the next stage asks for it, so a cursor over millions of
-//! documents holds one batch of them. `$group`, `$sort`, `$sample` and `$facet` hold more, up to a
-//! limit.
+//! documents holds one batch of them. Stages that need all documents, such as `$group`, `$sort` or
+//! `$setWindowFields`, hold more, up to a limit.
 //!
 //! # References
 //!
 //! <https://www.mongodb.com/docs/manual/reference/operator/aggregation-pipeline/>
 
 mod accumulator;
+mod bucket_auto;
 mod build;
 mod check_size;
+mod densify;
 mod distinct;
+mod granularity;
 mod graph_lookup;
 mod group;
 mod held;
@@ -25,7 +28,9 @@ mod involved;
 mod join;
 mod lookup;
 mod memory;
+mod opener;
 mod parse;
+mod parse_gaps;
 mod parse_lookup;
 mod parse_output;
 mod pipeline_scope;
@@ -42,6 +47,7 @@ mod stage;
 mod stages;
 mod union_with;
 mod unwind;
+mod window;
 
 pub use build::{build, select};
 pub use involved::involved;

@@ -1,12 +1,15 @@
 //! Compiles pipelines.
 
+use crate::aggregation::bucket_auto::BucketAutoSpec;
 use crate::aggregation::group::GroupSpec;
+use crate::aggregation::parse_gaps::{parse_densify, parse_fill};
 use crate::aggregation::parse_lookup::{parse_graph_lookup, parse_lookup, parse_union};
 use crate::aggregation::parse_output::{parse_merge, parse_out};
 use crate::aggregation::pipeline_scope::{MAX_DEPTH, PipelineScope, Place};
 use crate::aggregation::shorthand;
 use crate::aggregation::spec::{SourceSpec, StageSpec};
 use crate::aggregation::unwind::UnwindSpec;
+use crate::aggregation::window::parse_window_fields;
 use crate::bson::{Doc, Value};
 use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
 use crate::query::{Expression, Filter, Projection, Scope, SortSpec};
@@ -169,6 +172,14 @@ fn parse_stage(
             let spec = document_argument(name, argument, 40_201)?;
             return shorthand::parse_bucket(spec, environment, stages);
         }
+        "$bucketAuto" => {
+            StageSpec::BucketAuto(Box::new(BucketAutoSpec::parse(argument, environment)?))
+        }
+        "$setWindowFields" => {
+            StageSpec::SetWindowFields(Box::new(parse_window_fields(argument, environment)?))
+        }
+        "$densify" => StageSpec::Densify(Box::new(parse_densify(argument)?)),
+        "$fill" => return parse_fill(argument, environment, stages),
         "$facet" => {
             let spec = document_argument(name, argument, 40_169)?;
             StageSpec::Facet(parse_facet(spec, scope)?)
@@ -194,9 +205,6 @@ fn parse_stage(
 
 /// Stages that MongoDB has and this server does not.
 const UNSUPPORTED: &[&str] = &[
-    "$bucketAuto",
-    "$densify",
-    "$fill",
     "$geoNear",
     "$listLocalSessions",
     "$listSearchIndexes",
@@ -204,7 +212,6 @@ const UNSUPPORTED: &[&str] = &[
     "$planCacheStats",
     "$redact",
     "$search",
-    "$setWindowFields",
     "$vectorSearch",
     "$listSampledQueries",
     "$searchMeta",

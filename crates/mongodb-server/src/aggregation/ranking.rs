@@ -11,16 +11,16 @@ use crate::query::{Environment, Expression, Scope, SortSpec, null_if_missing};
 pub struct Ranking {
     /// Maximum number of values: computed from the key of the group.
     count: Expression,
-    order: RankingOrder,
+    pub order: RankingOrder,
     /// Whether to keep the last values in the order instead of the first.
-    last: bool,
+    pub last: bool,
     /// Whether the result is one value instead of an array.
-    single: bool,
+    pub single: bool,
 }
 
 /// The order of the values.
 #[derive(Debug, Clone)]
-enum RankingOrder {
+pub enum RankingOrder {
     /// `$firstN`, `$lastN`
     Arrival,
     /// `$top`, `$topN`, `$bottom`, `$bottomN`
@@ -30,7 +30,7 @@ enum RankingOrder {
 }
 
 /// A value with its sort key, which is empty unless the order is by fields.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ranked {
     key: Vec<u8>,
     value: Value<'static>,

@@ -1,7 +1,10 @@
 //! Compiled stages.
 
+use crate::aggregation::bucket_auto::BucketAutoSpec;
+use crate::aggregation::densify::DensifySpec;
 use crate::aggregation::group::GroupSpec;
 use crate::aggregation::unwind::UnwindSpec;
+use crate::aggregation::window::WindowSpec;
 use crate::engine::Namespace;
 use crate::query::{Environment, Expression, Filter, Path, Projection, SortSpec};
 
@@ -38,6 +41,12 @@ pub enum StageSpec {
     GraphLookup(Box<GraphLookupSpec>),
     /// `$unionWith`
     UnionWith(UnionSpec),
+    /// `$setWindowFields`
+    SetWindowFields(Box<WindowSpec>),
+    /// `$bucketAuto`
+    BucketAuto(Box<BucketAutoSpec>),
+    /// `$densify`
+    Densify(Box<DensifySpec>),
     /// `$out`
     Out(OutSpec),
     /// `$merge`

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use convoy_server_kit::RunClock;
 use tokio_util::sync::CancellationToken;
 
-use crate::aggregation::spec::StageSpec;
-use crate::engine::{Engine, Namespace, Row, Scan};
+use crate::engine::{Engine, Row, Scan};
 use crate::error::{Code, CommandError};
 
 /// A stage of an aggregation pipeline.
@@ -14,13 +13,6 @@ pub trait Stage: Send {
     /// Returns the next document; `None` after the last one.
     fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError>;
 }
-
-/// Opens a pipeline on a collection or view, for a stage that reads another collection.
-pub type OpenPipeline =
-    fn(&Context, &Namespace, Vec<StageSpec>) -> Result<Box<dyn Stage>, CommandError>;
-
-/// Appends stages to an input, for a stage that runs a pipeline on its own documents.
-pub type AppendStages = fn(Vec<StageSpec>, Box<dyn Stage>) -> Box<dyn Stage>;
 
 /// The store, the time and the limits of a query.
 #[derive(Debug, Clone)]

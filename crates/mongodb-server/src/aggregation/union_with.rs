@@ -1,7 +1,8 @@
 //! `$unionWith`: the documents of the pipeline, then those of another one.
 
+use crate::aggregation::opener::OpenPipeline;
 use crate::aggregation::spec::UnionSpec;
-use crate::aggregation::stage::{Context, OpenPipeline, Stage};
+use crate::aggregation::stage::{Context, Stage};
 use crate::engine::Row;
 use crate::error::CommandError;
 

@@ -21,11 +21,13 @@ mod update;
 
 pub use decimal::whole_i64 as whole_decimal;
 pub use direction::Direction;
-pub use environment::Environment;
+pub use environment::{Environment, Names};
 pub use expression::{
-    Expression, Scope, Sum, check_variable, is_missing, merge_into, null_if_missing,
+    DateUnit, Expression, Percentiles, Scope, Sum, check_variable, is_missing, merge_into,
+    null_if_missing, parse_percentiles, ranked,
 };
 pub use filter::{Choices, Comparison, Filter, Test};
+pub use number::{difference_of, product_of, quotient_of, sum_of};
 pub use path::{Part, Path, array_index};
 pub use projection::Projection;
 pub use sort::SortSpec;

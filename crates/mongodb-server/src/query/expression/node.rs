@@ -2,6 +2,7 @@
 
 use crate::bson::Value;
 use crate::query::expression::function::Function;
+use crate::query::expression::percentiles::Percentiles;
 
 /// A compiled expression.
 #[derive(Debug, Clone)]
@@ -87,6 +88,8 @@ pub enum SpecialForm {
         on_error: Option<Expression>,
         on_null: Option<Expression>,
     },
+    /// `$percentile`, `$median`
+    Percentiles(Percentiles, Expression),
     /// `$reduce`, with the variables `this` and `value`.
     Reduce {
         input: Expression,
@@ -190,6 +193,7 @@ impl SpecialForm {
                 on_null,
                 ..
             } => arguments.iter().chain(on_error).chain(on_null).collect(),
+            Self::Percentiles(_, input) => vec![input],
             Self::Reduce {
                 input,
                 initial,

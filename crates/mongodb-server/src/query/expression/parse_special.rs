@@ -4,6 +4,7 @@ use crate::bson::{Doc, Value};
 use crate::error::CommandError;
 use crate::query::environment::Names;
 use crate::query::expression::node::{Expression, SpecialForm};
+use crate::query::expression::parse_percentiles::parse_percentiles;
 
 /// Compiles a special form; `None` if `name` is not the name of one.
 pub fn parse(
@@ -51,6 +52,10 @@ pub fn parse(
                 limit: arguments.optional("limit", variables)?,
                 name: element,
             }
+        }
+        "$percentile" | "$median" => {
+            let (percentiles, input) = parse_percentiles(name, argument, variables)?;
+            SpecialForm::Percentiles(percentiles, input)
         }
         "$reduce" => {
             let arguments = NamedArguments::new(name, argument, &["input", "initialValue", "in"])?;
