@@ -6,6 +6,7 @@ mod error;
 mod failure;
 mod spec;
 mod tls;
+pub mod wire;
 
 pub use client::{BATCH_BYTES, Batch, Connector, Fetched, Partition, ProduceOutcome, Record};
 pub use error::{Error, request_hint as hint};

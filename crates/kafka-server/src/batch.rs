@@ -91,6 +91,26 @@ pub struct Header {
 }
 
 impl Header {
+    /// Returns the header of a control batch of one record, with its checksum.
+    pub fn of_marker(producer_id: i64, producer_epoch: i16, timestamp: i64, record: &[u8]) -> Self {
+        let mut header = Self {
+            base_offset: 0,
+            total_bytes: HEADER_BYTES.saturating_add(record.len()),
+            magic: MAGIC,
+            crc: 0,
+            attributes: TRANSACTIONAL | CONTROL,
+            last_offset_delta: 0,
+            base_timestamp: timestamp,
+            max_timestamp: timestamp,
+            producer_id,
+            producer_epoch,
+            base_sequence: -1,
+            records: 1,
+        };
+        header.set_max_timestamp(timestamp, record);
+        header
+    }
+
     /// Reads a header from the first [`HEADER_BYTES`] of a batch; checks only length and format.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let field = Fields { bytes };
@@ -280,6 +300,20 @@ pub(super) mod tests {
         bytes.push(2);
         bytes.extend(crc32c::crc32c(&checked).to_be_bytes());
         bytes.extend(checked);
+        bytes
+    }
+
+    /// Returns a valid batch of a transactional producer.
+    pub(crate) fn transactional_batch(
+        records: i32,
+        timestamp: i64,
+        body: &[u8],
+        producer: &Producer,
+    ) -> Vec<u8> {
+        let mut bytes = batch_of_producer(records, timestamp, body, producer);
+        bytes[22] |= TRANSACTIONAL.to_be_bytes()[1];
+        let crc = crc32c::crc32c(&bytes[CHECKSUMMED_FROM..]);
+        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
         bytes
     }
 

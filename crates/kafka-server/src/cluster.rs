@@ -5,6 +5,7 @@
 //!        /cluster.json        id of the cluster
 //!        /producer-ids        first id that was not yet reserved
 //!        /groups.journal      members and offsets of groups
+//!        /transactions.journal  transactional ids and open transactions
 //!        /topics/<topic>/…    topic.json and one directory per partition
 //!        /staging/…           topics that are being created or deleted; emptied on start
 //! ```
@@ -33,6 +34,7 @@ use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
 use crate::settings::Settings;
 use crate::topic::{self, Description, Topic};
+use crate::transactions::{self, Located};
 
 /// Id of the only broker.
 pub const NODE_ID: i32 = 1;
@@ -47,6 +49,7 @@ pub struct Cluster {
     advertised: (String, u16),
     credentials: Credentials,
     groups: Coordinator,
+    transactions: transactions::Coordinator,
     producer_ids: ProducerIds,
     directory: PathBuf,
     topics: RwLock<Topics>,
@@ -84,6 +87,8 @@ impl Cluster {
         create_dir(&directory.join("topics"))?;
         let groups =
             Coordinator::open(&directory, settings.group_join_delay).map_err(Error::groups)?;
+        let transactions =
+            transactions::Coordinator::open(&directory).map_err(Error::transactions)?;
         let producer_ids =
             ProducerIds::open(&directory).map_err(|source| Error::directory(&directory, source))?;
         let own_address = || (address.ip().to_string(), address.port());
@@ -93,12 +98,14 @@ impl Cluster {
             settings,
             id,
             groups,
+            transactions,
             producer_ids,
             directory,
             topics: RwLock::default(),
             _lock: lock,
         };
         cluster.open_topics()?;
+        cluster.recover_transactions();
         Ok(cluster)
     }
 
@@ -130,6 +137,10 @@ impl Cluster {
 
     pub fn groups(&self) -> &Coordinator {
         &self.groups
+    }
+
+    pub fn transactions(&self) -> &transactions::Coordinator {
+        &self.transactions
     }
 
     /// Returns a producer id that no other producer has.
@@ -307,6 +318,21 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// Continues or ends the transactions that were open when the server ended.
+    fn recover_transactions(&self) {
+        let mut located = Vec::new();
+        for topic in self.topics() {
+            for (index, partition) in (0..).zip(topic.partitions()) {
+                located.push(Located {
+                    topic: topic.name().to_owned(),
+                    index,
+                    partition,
+                });
+            }
+        }
+        self.transactions.recover(self, &located);
     }
 
     fn open_topics(&self) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use convoy_server_kit as kit;
 
-use crate::{group, log, topic};
+use crate::{journal, log, topic};
 
 /// A server could not be started, synced or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,12 @@ enum Storage {
     #[error("failed to open the broker's consumer groups")]
     Groups {
         #[source]
-        source: group::JournalError,
+        source: journal::Error,
+    },
+    #[error("failed to open the broker's transactions")]
+    Transactions {
+        #[source]
+        source: journal::Error,
     },
     #[error("failed to sync the broker's logs")]
     Sync {
@@ -113,8 +118,12 @@ impl Error {
         }
     }
 
-    pub(crate) fn groups(source: group::JournalError) -> Self {
+    pub(crate) fn groups(source: journal::Error) -> Self {
         Self::Storage(StorageError(Storage::Groups { source }))
+    }
+
+    pub(crate) fn transactions(source: journal::Error) -> Self {
+        Self::Storage(StorageError(Storage::Transactions { source }))
     }
 
     pub(crate) fn sync(source: log::Error) -> Self {
@@ -133,6 +142,9 @@ impl Storage {
             },
             Self::Groups { .. } => {
                 "check the disk; removing the file deletes all committed offsets"
+            }
+            Self::Transactions { .. } => {
+                "check the disk; removing the file aborts all open transactions"
             }
             Self::Sync { source } => source.hint(),
         }

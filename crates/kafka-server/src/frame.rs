@@ -12,6 +12,7 @@ use std::io;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+/// Bytes of the length before each frame.
 pub const LENGTH_BYTES: usize = 4;
 
 /// Bytes of one read if the length of the frame is not known yet.
@@ -20,7 +21,9 @@ const READ_BYTES: usize = 64 * 1024;
 /// A larger buffer is freed once it is empty.
 const RETAINED_BYTES: usize = 8 * 1024 * 1024;
 
+/// A length is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages describe variants and fields")]
 pub enum Error {
     /// The length is negative or above the limit.
     #[error("frame length {length} is not between 0 and {limit}")]

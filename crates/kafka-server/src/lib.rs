@@ -62,6 +62,7 @@ mod cluster;
 mod codec;
 mod config;
 mod connection;
+mod ending;
 mod error;
 mod faults;
 mod files;
@@ -69,6 +70,7 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod group;
+mod journal;
 mod log;
 mod partition;
 mod producer_ids;
@@ -79,8 +81,15 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod transactions;
 mod watchers;
 mod wire;
+
+/// Kafka's protocol from untrusted bytes, for clients as well: frames and fields, all bounded.
+pub mod protocol {
+    pub use crate::frame::{Error as FrameError, Input};
+    pub use crate::wire::{Error as FieldError, Reader};
+}
 
 #[cfg(feature = "tls")]
 pub use convoy_server_kit::tls;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::batch::Header;
-use crate::log::{self, Log, Slice};
+use crate::log::{self, Aborted, Bounds, Log, Marker, Slice};
 use crate::watchers::Watchers;
 
 #[derive(Debug)]
@@ -25,14 +25,55 @@ pub struct Offsets {
     pub start: i64,
     /// Offset of the next record: the high watermark.
     pub next: i64,
+    /// Offset before which every transaction has ended.
+    pub stable: i64,
+}
+
+/// Which records a client reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// All records.
+    ReadUncommitted,
+    /// Records before the last stable offset; the client skips those of aborted transactions.
+    ReadCommitted,
+}
+
+impl Isolation {
+    /// Reads the isolation level of a request.
+    pub fn from_level(level: i8) -> Self {
+        if level == 1 {
+            Self::ReadCommitted
+        } else {
+            Self::ReadUncommitted
+        }
+    }
+
+    /// Returns the end of what can be read.
+    pub fn end(self, offsets: Offsets) -> i64 {
+        match self {
+            Self::ReadUncommitted => offsets.next,
+            Self::ReadCommitted => offsets.stable,
+        }
+    }
+}
+
+/// How much a client reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    pub max_bytes: usize,
+    /// Whether the first batch is returned whatever its size.
+    pub first_regardless: bool,
+    pub isolation: Isolation,
 }
 
 /// The result of reading a partition.
 #[derive(Debug)]
 pub struct Found {
     pub offsets: Offsets,
-    /// `None` at the end of the log.
+    /// `None` at the end of what can be read.
     pub slice: Option<Slice>,
+    /// Aborted transactions with records in the slice; `None` unless only committed ones are read.
+    pub aborted: Option<Vec<Aborted>>,
 }
 
 impl Partition {
@@ -53,18 +94,38 @@ impl Partition {
     }
 
     /// Returns batches from an offset on, and the readable range.
-    pub fn find(
-        &self,
-        offset: i64,
-        max_bytes: usize,
-        first_regardless: bool,
-    ) -> Result<Found, log::Error> {
+    pub fn find(&self, offset: i64, reading: Reading) -> Result<Found, log::Error> {
         let log = self.log();
-        let slice = log.slice(offset, max_bytes, first_regardless)?;
+        let offsets = offsets(&log);
+        let bounds = Bounds {
+            max_bytes: reading.max_bytes,
+            first_regardless: reading.first_regardless,
+            before: reading.isolation.end(offsets),
+        };
+        let slice = log.slice(offset, bounds)?;
+        let aborted = match (reading.isolation, &slice) {
+            (Isolation::ReadUncommitted, _) => None,
+            (Isolation::ReadCommitted, None) => Some(Vec::new()),
+            (Isolation::ReadCommitted, Some(slice)) => {
+                let end = slice.end_offset.min(bounds.before);
+                Some(log.history().transactions.aborted_between(offset, end))
+            }
+        };
         Ok(Found {
-            offsets: offsets(&log),
+            offsets,
             slice,
+            aborted,
         })
+    }
+
+    /// Ends the transaction of a producer, unless it was not admitted or has ended already.
+    pub fn end_transaction(&self, marker: &Marker) -> Result<(), log::Error> {
+        let mut log = self.log();
+        if log.history().transactions.is_admitted(marker.producer_id) {
+            log.append_marker(marker)?;
+            self.watchers.wake();
+        }
+        Ok(())
     }
 
     pub fn offsets(&self) -> Offsets {
@@ -120,6 +181,7 @@ fn offsets(log: &Log) -> Offsets {
     Offsets {
         start: log.start_offset(),
         next: log.next_offset(),
+        stable: log.stable_offset(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use convoy_server_kit::{Server, bind, unix_ms};
 use tempfile::TempDir;
@@ -16,6 +17,9 @@ use crate::cluster::TopicRef;
 use crate::connection;
 use crate::error::Error;
 use crate::settings::Settings;
+
+/// Interval of checks of the timeouts of transactions.
+const TRANSACTION_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A running server. Dropping it ends its connections; [`stop`](Self::stop) waits for them.
 #[derive(Debug)]
@@ -222,6 +226,16 @@ async fn keep_time(cluster: Arc<Cluster>, stopping: CancellationToken) {
     tokio::select! {
         () = cluster.groups().keep_time(&stopping) => {}
         () = upkeep => {}
+        () = expire_transactions(&cluster) => {}
+    }
+}
+
+/// Aborts transactions beyond their timeouts.
+async fn expire_transactions(cluster: &Cluster) {
+    loop {
+        tokio::time::sleep(TRANSACTION_CHECK_INTERVAL).await;
+        let now = i64::try_from(unix_ms()).unwrap_or(i64::MAX);
+        cluster.transactions().expire(cluster, now);
     }
 }
 

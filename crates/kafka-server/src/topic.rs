@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::config::{Overrides, TopicConfig};
 use crate::files;
-use crate::log::{self, SequenceError};
+use crate::log::{self, SequenceError, TransactionError};
 use crate::partition::Partition;
 use crate::settings::Settings;
 
@@ -267,6 +267,12 @@ pub fn log_error_code(error: &log::Error) -> ResponseError {
         log::Error::Sequence { source } => match source {
             SequenceError::Fenced { .. } => ResponseError::InvalidProducerEpoch,
             SequenceError::OutOfOrder { .. } => ResponseError::OutOfOrderSequenceNumber,
+        },
+        log::Error::Transaction { source } => match source {
+            TransactionError::Fenced { .. } => ResponseError::InvalidProducerEpoch,
+            TransactionError::NotOpen { .. } | TransactionError::Outside { .. } => {
+                ResponseError::InvalidTxnState
+            }
         },
         _ => {
             warn!(error = error as &dyn std::error::Error, "a log failed");

@@ -1,7 +1,7 @@
-//! Reads request fields from untrusted bytes.
+//! Reads the fields of requests and responses from untrusted bytes.
 //!
 //! A count on the wire never sizes an allocation: it is compared with the remaining bytes, then with
-//! the limit on elements of one request, and memory grows only as elements are decoded.
+//! the limit on elements of one message, and memory grows only as elements are decoded.
 //!
 //! # References
 //!
@@ -15,17 +15,19 @@
 
 use std::ops::Range;
 
-/// Limit on the elements of all arrays in one request. Bytes alone do not bound memory: a small
+/// Limit on the elements of all arrays in one message. Bytes alone do not bound memory: a small
 /// element on the wire is larger in memory.
 const MAX_ELEMENTS: usize = 250_000;
 
 /// Limit on the elements that are allocated before they are decoded.
 const MAX_RESERVED: usize = 1_024;
 
+/// A message is not valid. Positions count from the start of the bytes that were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages describe variants and fields")]
 pub enum Error {
-    /// The request ends within a field.
-    #[error("the request is {missing} bytes too short for the field at byte {position}")]
+    /// The message ends within a field.
+    #[error("the message is {missing} bytes too short for the field at byte {position}")]
     Truncated { position: usize, missing: usize },
     /// A variable-length integer has more than 32 bits.
     #[error("the integer at byte {position} has more than 32 bits")]
@@ -35,11 +37,11 @@ pub enum Error {
     Length { position: usize, length: i64 },
     #[error("the string at byte {position} is not valid UTF-8")]
     Utf8 { position: usize },
-    #[error("the request has more than {MAX_ELEMENTS} array elements")]
+    #[error("the message has more than {MAX_ELEMENTS} array elements")]
     TooManyElements,
 }
 
-/// Decodes one request from start to end.
+/// Decodes one message from start to end.
 ///
 /// Strings, byte fields and arrays have classic lengths until
 /// [`set_flexible`](Self::set_flexible), and compact lengths afterwards.
@@ -52,6 +54,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Starts at the first byte, with classic lengths.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
@@ -66,10 +69,12 @@ impl<'a> Reader<'a> {
         self.flexible = flexible;
     }
 
+    /// Returns the number of bytes that were not read yet.
     pub fn remaining(&self) -> usize {
         self.bytes.len().saturating_sub(self.position)
     }
 
+    /// Reads a signed byte.
     pub fn i8(&mut self) -> Result<i8, Error> {
         self.fixed().map(i8::from_be_bytes)
     }
@@ -79,18 +84,22 @@ impl<'a> Reader<'a> {
         self.i8().map(|value| value != 0)
     }
 
+    /// Reads two bytes.
     pub fn i16(&mut self) -> Result<i16, Error> {
         self.fixed().map(i16::from_be_bytes)
     }
 
+    /// Reads four bytes.
     pub fn i32(&mut self) -> Result<i32, Error> {
         self.fixed().map(i32::from_be_bytes)
     }
 
+    /// Reads eight bytes.
     pub fn i64(&mut self) -> Result<i64, Error> {
         self.fixed().map(i64::from_be_bytes)
     }
 
+    /// Reads a UUID, such as the id of a topic.
     pub fn uuid(&mut self) -> Result<uuid::Uuid, Error> {
         self.fixed().map(uuid::Uuid::from_bytes)
     }
@@ -104,6 +113,7 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Reads a string, or null.
     pub fn nullable_string(&mut self) -> Result<Option<&'a str>, Error> {
         let length = if self.flexible {
             self.compact_length()?
@@ -124,6 +134,7 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Reads bytes, or null.
     pub fn nullable_bytes(&mut self) -> Result<Option<&'a [u8]>, Error> {
         let range = self.nullable_bytes_range()?;
         Ok(range.map(|range| self.bytes.get(range).unwrap_or_default()))
@@ -141,6 +152,7 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Reads an array, or null.
     pub fn nullable_array<T>(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<T, Error>,

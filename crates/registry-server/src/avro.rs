@@ -140,7 +140,7 @@ impl Schema {
 }
 
 impl Primitive {
-    fn from_name(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "null" => Self::Null,
             "boolean" => Self::Boolean,
@@ -382,7 +382,7 @@ fn simple_name(field: &Value) -> Result<&str, String> {
     }
 }
 
-fn qualified(name: &str, namespace: &str) -> String {
+pub(super) fn qualified(name: &str, namespace: &str) -> String {
     if namespace.is_empty() || name.contains('.') {
         name.trim_start_matches('.').to_owned()
     } else {
@@ -390,7 +390,7 @@ fn qualified(name: &str, namespace: &str) -> String {
     }
 }
 
-fn namespace_of(full: &str) -> &str {
+pub(super) fn namespace_of(full: &str) -> &str {
     full.rsplit_once('.').map_or("", |(namespace, _)| namespace)
 }
 

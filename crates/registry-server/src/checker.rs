@@ -4,7 +4,7 @@
 //! A schema of one client must neither block the others nor end the process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -26,6 +26,21 @@ pub(super) struct Checker {
     deadline: Duration,
 }
 
+/// Tells a check that its result is no longer waited for. A check that can take long asks now and
+/// then.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Deadline(Arc<AtomicBool>);
+
+impl Deadline {
+    pub(super) fn passed(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn pass(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A check without a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum CheckError {
@@ -45,18 +60,20 @@ impl Checker {
         }
     }
 
-    /// Runs a check and returns its result. After the deadline the check keeps running, without a
-    /// caller.
+    /// Runs a check and returns its result. A check that does not end at its deadline keeps running,
+    /// without a caller.
     pub(super) fn run<T, F>(&self, check: F) -> Result<T, CheckError>
     where
         T: Send + 'static,
-        F: FnOnce() -> T + Send + 'static,
+        F: FnOnce(&Deadline) -> T + Send + 'static,
     {
         let slot = Slot::take(&self.running).ok_or(CheckError::Busy)?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let builder = thread::Builder::new().stack_size(STACK_BYTES);
+        let deadline = Deadline::default();
+        let told = deadline.clone();
         let started = builder.spawn(move || {
-            let result = check();
+            let result = check(&told);
             drop(slot);
             // After the deadline there is no receiver.
             drop(sender.send(result));
@@ -65,7 +82,10 @@ impl Checker {
         receiver
             .recv_timeout(self.deadline)
             .map_err(|missing| match missing {
-                mpsc::RecvTimeoutError::Timeout => CheckError::Timeout,
+                mpsc::RecvTimeoutError::Timeout => {
+                    deadline.pass();
+                    CheckError::Timeout
+                }
                 mpsc::RecvTimeoutError::Disconnected => CheckError::Failed,
             })
     }
@@ -102,12 +122,12 @@ mod tests {
     #[test]
     fn a_check_ends_with_its_result_or_at_its_deadline() {
         let patient = checker(Duration::from_secs(60));
-        assert_eq!(patient.run(|| 7), Ok(7));
-        let failed = patient.run(|| assert_eq!(1, 2, "expected panic"));
+        assert_eq!(patient.run(|_| 7), Ok(7));
+        let failed = patient.run(|_| assert_eq!(1, 2, "expected panic"));
         assert_eq!(failed, Err(CheckError::Failed));
         let (finish, wait) = mpsc::channel::<()>();
         let hasty = checker(Duration::from_millis(10));
-        let stuck = hasty.run(move || wait.recv().is_ok());
+        let stuck = hasty.run(move |_| wait.recv().is_ok());
         assert_eq!(stuck, Err(CheckError::Timeout));
         drop(finish);
     }
@@ -119,10 +139,10 @@ mod tests {
         let wait = Arc::new(std::sync::Mutex::new(wait));
         for _ in 0..MAX_RUNNING {
             let wait = Arc::clone(&wait);
-            let stuck = checker.run(move || drop(wait.lock().map(|wait| wait.recv())));
+            let stuck = checker.run(move |_| drop(wait.lock().map(|wait| wait.recv())));
             assert_eq!(stuck, Err(CheckError::Timeout));
         }
-        assert_eq!(checker.run(|| 7), Err(CheckError::Busy));
+        assert_eq!(checker.run(|_| 7), Err(CheckError::Busy));
         drop(finish);
         while checker.running.load(Ordering::Relaxed) > 0 {
             thread::yield_now();
@@ -131,6 +151,6 @@ mod tests {
             deadline: DEADLINE,
             ..checker
         };
-        assert_eq!(patient.run(|| 7), Ok(7));
+        assert_eq!(patient.run(|_| 7), Ok(7));
     }
 }

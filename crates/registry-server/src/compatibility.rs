@@ -2,23 +2,18 @@
 //!
 //! Avro has its own rules of schema resolution.
 //!
-//! For JSON Schema the rule is containment: a reader can read a writer's data if the reader's schema
-//! accepts every value that the writer's schema accepts. `jsonschema` decides this. If it cannot
-//! decide, the schemas count as incompatible, so that "compatible" is always proved. As in
-//! Confluent's registry, a required property of the reader may be missing if it has a default.
+//! For JSON Schema the rules are those of Confluent's registry: see [`crate::json_schema`].
 
 mod resolution;
 
-use jsonschema::canonical::{self, CanonicalSchema, Containment};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::avro;
-use crate::parse::{References, draft};
+use crate::checker::Deadline;
+use crate::json_schema::{self, Document};
+use crate::parse::References;
 use crate::schema::SchemaType;
-
-/// Maximum length of the rejected values in a message, in characters.
-const MAX_SHOWN: usize = 400;
 
 /// Compatibility level of a subject.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +41,19 @@ pub(super) struct Compared {
 }
 
 impl Level {
+    /// Returns the name on the wire.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Backward => "BACKWARD",
+            Self::BackwardTransitive => "BACKWARD_TRANSITIVE",
+            Self::Forward => "FORWARD",
+            Self::ForwardTransitive => "FORWARD_TRANSITIVE",
+            Self::Full => "FULL",
+            Self::FullTransitive => "FULL_TRANSITIVE",
+        }
+    }
+
     /// Returns whether a new schema is compared with all versions, not only the latest.
     pub(super) fn transitive(self) -> bool {
         matches!(
@@ -69,7 +77,12 @@ impl Level {
     }
 
     /// Returns the reasons why a new schema is not compatible with an old one, if any.
-    pub(super) fn incompatibilities(self, new: &Compared, old: &Compared) -> Vec<String> {
+    pub(super) fn incompatibilities(
+        self,
+        new: &Compared,
+        old: &Compared,
+        deadline: &Deadline,
+    ) -> Vec<String> {
         if self == Self::None || same(new, old) {
             return Vec::new();
         }
@@ -81,8 +94,12 @@ impl Level {
             SchemaType::Avro => reads_avro,
             SchemaType::Json => reads_json,
         };
-        let backward = self.backward().then(|| reads(new, old, "new", "old"));
-        let forward = self.forward().then(|| reads(old, new, "old", "new"));
+        let backward = self
+            .backward()
+            .then(|| reads(new, old, ["new", "old"], deadline));
+        let forward = self
+            .forward()
+            .then(|| reads(old, new, ["old", "new"], deadline));
         [backward, forward]
             .into_iter()
             .flatten()
@@ -100,8 +117,8 @@ fn same(new: &Compared, old: &Compared) -> bool {
 fn reads_avro(
     reader: &Compared,
     writer: &Compared,
-    reader_name: &str,
-    writer_name: &str,
+    [reader_name, writer_name]: [&str; 2],
+    _deadline: &Deadline,
 ) -> Vec<String> {
     let parse = |schema: &Compared| {
         let text = serde_json::from_str(&schema.text).map_err(|error| error.to_string());
@@ -121,85 +138,28 @@ fn reads_avro(
 fn reads_json(
     reader: &Compared,
     writer: &Compared,
-    reader_name: &str,
-    writer_name: &str,
+    [reader_name, _]: [&str; 2],
+    deadline: &Deadline,
 ) -> Vec<String> {
-    let undecided = || {
-        let text = format!(
-            "cannot prove that the {reader_name} schema accepts every value that the {writer_name} \
-             schema accepts"
-        );
-        vec![text]
+    let parse = |schema: &Compared| serde_json::from_str::<Value>(&schema.text);
+    let (reading, writing) = match (parse(reader), parse(writer)) {
+        (Ok(reading), Ok(writing)) => (reading, writing),
+        (Err(error), _) | (_, Err(error)) => return vec![error.to_string()],
     };
-    let (Some(mut reading), Some(writing)) = (json(reader), json(writer)) else {
-        return undecided();
+    let reading = Document {
+        schema: &reading,
+        references: &reader.references,
     };
-    defaults_make_optional(&mut reading);
-    // Schemas can be compared only by the rules of the same draft.
-    let draft = draft(&reading);
-    let canonical = |schema: &Value, references: &References| {
-        canonical::options()
-            .with_draft(draft)
-            .should_validate_formats(false)
-            .with_retriever(references.resolved_in(schema))
-            .canonicalize(schema)
-            .ok()
+    let writing = Document {
+        schema: &writing,
+        references: &writer.references,
     };
-    let reading = canonical(&reading, &reader.references);
-    let writing = canonical(&writing, &writer.references);
-    let (Some(reading), Some(writing)) = (reading, writing) else {
-        return undecided();
-    };
-    match reading.covers(&writing) {
-        Ok(Containment::Yes) => Vec::new(),
-        Ok(Containment::No) => {
-            let rejected = rejected_values(&writing, &reading);
-            let text = format!(
-                "the {reader_name} schema rejects values that the {writer_name} schema accepts{rejected}"
-            );
-            vec![text]
+    match json_schema::findings(reading, writing, deadline) {
+        Ok(findings) => {
+            let messages = findings.iter().map(|finding| finding.message(reader_name));
+            messages.collect()
         }
-        Ok(Containment::Unknown) | Err(_) => undecided(),
-    }
-}
-
-fn json(schema: &Compared) -> Option<Value> {
-    serde_json::from_str(&schema.text).ok()
-}
-
-/// Describes the values of a writer that a reader rejects, if that is known.
-fn rejected_values(writing: &CanonicalSchema, reading: &CanonicalSchema) -> String {
-    let Ok(rejected) = writing.subtract(reading) else {
-        return String::new();
-    };
-    let mut rejected = rejected.to_json_schema();
-    if let Some(keywords) = rejected.as_object_mut() {
-        keywords.remove("$schema");
-    }
-    let text = rejected.to_string();
-    let cut = text.char_indices().nth(MAX_SHOWN);
-    match cut {
-        None => format!(": {text}"),
-        Some((end, _)) => format!(": {}…", text.get(..end).unwrap_or_default()),
-    }
-}
-
-/// Removes properties with a default from `required`.
-fn defaults_make_optional(schema: &mut Value) {
-    match schema {
-        Value::Array(parts) => parts.iter_mut().for_each(defaults_make_optional),
-        Value::Object(parts) => {
-            let has_default = |name: &Value, properties: &Value| {
-                let property = name.as_str().and_then(|name| properties.get(name));
-                property.is_some_and(|property| property.get("default").is_some())
-            };
-            let properties = parts.get("properties").cloned().unwrap_or_default();
-            if let Some(Value::Array(required)) = parts.get_mut("required") {
-                required.retain(|name| !has_default(name, &properties));
-            }
-            parts.values_mut().for_each(defaults_make_optional);
-        }
-        _ => {}
+        Err(error) => vec![format!("the schemas cannot be compared: {error}")],
     }
 }
 

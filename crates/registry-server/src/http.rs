@@ -1,6 +1,7 @@
 //! HTTP/1.1: connections, authentication and limits. Routes are in [`crate::api`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use convoy_server_kit::{Limits, Users};
 use http_body_util::{BodyExt, Full, Limited};
@@ -17,16 +18,22 @@ use tracing::debug;
 
 use crate::api::{self, Reply, Service};
 use crate::authorization;
+use crate::connections::{Connection, Connections};
+use crate::origin::{self, Foreign};
 
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
 /// Approximate limit of a request line and its headers: hyper may accept one more read.
 const MAX_HEAD: usize = 64 << 10;
 
+/// How long a new connection may take to send its first request.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+
 /// Serves HTTP connections.
 #[derive(Debug)]
 pub(super) struct Frontend {
     service: Arc<Service>,
+    connections: Arc<Connections>,
     users: Users,
     limits: Limits,
     /// Closes connections without finishing their requests.
@@ -36,6 +43,7 @@ pub(super) struct Frontend {
 /// A request that does not reach the API.
 enum Rejection {
     Unauthorized,
+    Foreign(Foreign),
     BodyTooLarge,
     BodyTimeout,
     BodyIncomplete,
@@ -51,6 +59,7 @@ impl Frontend {
     ) -> Self {
         Self {
             service,
+            connections: Arc::new(Connections::new(limits.connections)),
             users,
             limits,
             cut,
@@ -62,23 +71,33 @@ impl Frontend {
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, stopping: CancellationToken) {
         let idle = self.limits.idle;
         let cut = self.cut.clone();
+        let Some(place) = self.connections.enter().await else {
+            return;
+        };
+        let connection = Arc::clone(&place.connection);
+        let answering = Arc::clone(&connection);
         let respond = service_fn(move |request| {
-            let frontend = Arc::clone(&self);
-            async move { Ok::<_, std::convert::Infallible>(frontend.respond(request).await) }
+            let (frontend, connection) = (Arc::clone(&self), Arc::clone(&answering));
+            async move {
+                let _busy = connection.busy();
+                Ok::<_, std::convert::Infallible>(frontend.respond(request, &connection).await)
+            }
         });
-        let connection = http1::Builder::new()
+        let serving = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(idle)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), respond);
-        let mut connection = std::pin::pin!(connection);
+        let mut serving = std::pin::pin!(serving);
         let ended = tokio::select! {
             biased;
             () = cut.cancelled() => return,
-            ended = connection.as_mut() => ended,
+            ended = serving.as_mut() => ended,
+            () = silent(&connection, idle.min(FIRST_REQUEST)) => return,
+            () = connection.evicted() => return,
             () = stopping.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+                serving.as_mut().graceful_shutdown();
+                serving.await
             }
         };
         if let Err(error) = ended {
@@ -86,15 +105,25 @@ impl Frontend {
         }
     }
 
-    async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        match self.reply(request).await {
+    async fn respond(
+        &self,
+        request: Request<Incoming>,
+        connection: &Connection,
+    ) -> Response<Full<Bytes>> {
+        match self.reply(request, connection).await {
             Ok(reply) => response(reply),
             Err(rejection) => rejection.response(),
         }
     }
 
-    async fn reply(&self, request: Request<Incoming>) -> Result<Reply, Rejection> {
+    async fn reply(
+        &self,
+        request: Request<Incoming>,
+        connection: &Connection,
+    ) -> Result<Reply, Rejection> {
+        origin::check(request.method(), request.headers()).map_err(Rejection::Foreign)?;
         self.authorize(&request)?;
+        connection.trust();
         let (head, body) = request.into_parts();
         let body = Limited::new(body, self.limits.frame_bytes).collect();
         let body = tokio::time::timeout(self.limits.idle, body).await;
@@ -128,10 +157,30 @@ impl Frontend {
     }
 }
 
+/// Returns when a connection has sent no request that was authorized within a time.
+async fn silent(connection: &Connection, within: Duration) {
+    tokio::time::sleep(within).await;
+    if connection.is_trusted() || connection.is_busy() {
+        std::future::pending::<()>().await;
+    }
+}
+
 impl Rejection {
     fn response(self) -> Response<Full<Bytes>> {
         let (status, message) = match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::Foreign(Foreign::Host) => (
+                StatusCode::FORBIDDEN,
+                "The host of the request is not a name of this machine",
+            ),
+            Self::Foreign(Foreign::Origin) => (
+                StatusCode::FORBIDDEN,
+                "Requests of web pages are not allowed",
+            ),
+            Self::Foreign(Foreign::MediaType) => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "HTTP 415 Unsupported Media Type",
+            ),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
             Self::BodyTimeout => (
                 StatusCode::REQUEST_TIMEOUT,

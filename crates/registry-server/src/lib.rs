@@ -49,19 +49,23 @@
 //!
 //! Confluent's [Schema Registry API](https://docs.confluent.io/platform/current/schema-registry/develop/api.html).
 //! Served: subjects, versions, schemas by id, lookup, soft and permanent deletion, compatibility
-//! levels and checks, modes, references, contexts (one). Not served: Protobuf, `IMPORT` mode,
-//! exporters, data contracts, TLS.
+//! levels and checks, modes, references, contexts (one). Not served: Protobuf, exporters,
+//! data contracts, TLS.
 
 mod api;
 mod authorization;
 mod avro;
+mod canonical;
 mod checker;
 mod compatibility;
+mod connections;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod http;
 mod journal;
+mod json_schema;
+mod origin;
 mod parse;
 mod schema;
 mod server;

@@ -9,7 +9,7 @@ use crate::avro;
 use crate::schema::SchemaType;
 
 /// Base URI of schemas without a URI of their own.
-const BASE: &str = "json-schema:///";
+pub(super) const BASE: &str = "json-schema:///";
 
 /// Documents that a schema refers to, by the names it uses.
 #[derive(Debug, Clone, Default, PartialEq)]

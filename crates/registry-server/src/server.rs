@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use convoy_server_kit::{self as kit, Server, Users};
+use convoy_server_kit::{self as kit, Limits, Server, Users};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -16,6 +16,9 @@ use crate::settings::Settings;
 
 /// Name of the journal in the data directory.
 const JOURNAL: &str = "registry.journal";
+
+/// Number of connections that are accepted while no place is free.
+const BEYOND_THE_LIMIT: usize = 64;
 
 /// A running Schema Registry. Dropping it closes its connections without waiting for them.
 #[derive(Debug)]
@@ -125,7 +128,12 @@ impl Serving {
             cut.clone(),
         ));
         let handle = move |stream, stopping| Arc::clone(&frontend).serve(stream, stopping);
-        let server = Server::start(listener, settings.limits, handle)
+        // A connection beyond the limit is accepted, so that an idle one can be closed for it.
+        let limits = Limits {
+            connections: settings.limits.connections + BEYOND_THE_LIMIT,
+            ..settings.limits
+        };
+        let server = Server::start(listener, limits, handle)
             .map_err(|source| listen(kit::Error::Bind { address, source }))?;
         Ok(Self { server, cut })
     }

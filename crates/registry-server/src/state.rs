@@ -3,9 +3,11 @@
 //! Every change is an [`Entry`]. The journal holds all of them, and replaying it restores the state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::canonical;
 use crate::compatibility::Level;
 use crate::schema::{Reference, Schema};
 
@@ -54,12 +56,15 @@ pub(super) enum Mode {
     /// Like `ReadOnly`, and overrides the modes of subjects.
     #[serde(rename = "READONLY_OVERRIDE")]
     ReadOnlyOverride,
+    /// Schemas are registered with the ids and versions that they have elsewhere.
+    #[serde(rename = "IMPORT")]
+    Import,
 }
 
 /// State of the registry.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct State {
-    schemas: BTreeMap<u32, Schema>,
+    schemas: BTreeMap<u32, Arc<Schema>>,
     /// Ids by the identity of their schemas.
     ids: BTreeMap<String, u32>,
     last_id: u32,
@@ -104,7 +109,7 @@ impl State {
             Entry::Schema { id, schema } => {
                 self.last_id = self.last_id.max(id);
                 self.ids.insert(identity(&schema), id);
-                self.schemas.insert(id, schema);
+                self.schemas.insert(id, Arc::new(schema));
             }
             Entry::Version {
                 subject,
@@ -158,10 +163,10 @@ impl State {
 
     /// Returns a schema by its id.
     pub(super) fn schema(&self, id: u32) -> Option<&Schema> {
-        self.schemas.get(&id)
+        self.schemas.get(&id).map(Arc::as_ref)
     }
 
-    /// Returns the id of an equal schema, ignoring white space and the order of keys.
+    /// Returns the id of the schema with the same canonical text and references.
     pub(super) fn id_of(&self, schema: &Schema) -> Option<u32> {
         self.ids.get(&identity(schema)).copied()
     }
@@ -207,16 +212,23 @@ impl State {
         })
     }
 
-    /// Returns the ids of the live schemas that refer to a version.
-    pub(super) fn referrers(&self, subject: &str, number: u32) -> Vec<u32> {
+    /// Returns the ids of the visible schemas that refer to a version.
+    pub(super) fn referrers(&self, subject: &str, number: u32, visible: Visible) -> Vec<u32> {
         let refers =
             |reference: &Reference| reference.subject == subject && reference.version == number;
         self.schemas
             .iter()
             .filter(|(_, schema)| schema.references.iter().any(refers))
-            .filter(|&(&id, _)| self.uses(id, Visible::Live).next().is_some())
+            .filter(|&(&id, _)| self.uses(id, visible).next().is_some())
             .map(|(&id, _)| id)
             .collect()
+    }
+
+    /// Returns the contexts: the default one, and those in the names of subjects.
+    pub(super) fn contexts(&self) -> BTreeSet<&str> {
+        let named = self.subjects.keys();
+        let named = named.filter_map(|subject| subject.strip_prefix(':')?.split_once(':'));
+        named.map(|(context, _)| context).chain(["."]).collect()
     }
 
     /// Returns the level that is set for a subject, or globally if `subject` is `None`.
@@ -240,7 +252,9 @@ impl State {
         let global = self.own_mode(None).unwrap_or_default();
         match global {
             Mode::ReadOnlyOverride => global,
-            Mode::Writable | Mode::ReadOnly => self.own_mode(Some(subject)).unwrap_or(global),
+            Mode::Writable | Mode::ReadOnly | Mode::Import => {
+                self.own_mode(Some(subject)).unwrap_or(global)
+            }
         }
     }
 }
@@ -254,8 +268,8 @@ fn set<T>(all: &mut BTreeMap<Option<String>, T>, subject: Option<String>, value:
 
 /// Key that equal schemas share.
 fn identity(schema: &Schema) -> String {
-    let value: Result<serde_json::Value, _> = serde_json::from_str(&schema.text);
-    let text = value.map_or_else(|_not_json| schema.text.clone(), |value| value.to_string());
+    // A journal may hold texts that are not canonical.
+    let text = canonical::text(schema.kind, &schema.text, false);
     let references = serde_json::to_string(&schema.references).unwrap_or_default();
     [schema.kind.name(), text.as_str(), references.as_str()].join("\n")
 }
@@ -295,12 +309,12 @@ mod tests {
     }
 
     #[test]
-    fn white_space_and_the_order_of_keys_are_ignored() {
+    fn blanks_are_ignored() {
         let mut state = State::default();
         for entry in registered("a", 1, 1, r#"{"type":"object","title":"x"}"#) {
             state.apply(entry);
         }
-        let same = Schema::json(r#"{ "title": "x", "type": "object" }"#.to_owned());
+        let same = Schema::json(r#"{ "type": "object", "title": "x" }"#.to_owned());
         assert_eq!(state.id_of(&same), Some(1));
         let other = Schema {
             kind: crate::SchemaType::Avro,

@@ -37,7 +37,7 @@ func main() {
 		{"every codec keeps the values", everyCodec},
 		{"group shares partitions and resumes at its committed offsets", group},
 		{"topics, configurations and groups are administered", administer},
-		{"transactions are rejected", transactions},
+		{"transactions move records and offsets exactly once", transactions},
 	}
 	for _, check := range checks {
 		ctx, cancel := context.WithTimeout(context.Background(), deadline)
@@ -52,6 +52,15 @@ func main() {
 
 // connect returns a client; without a mechanism it authenticates by PLAIN.
 func connect(mechanism sasl.Mechanism, more ...kgo.Opt) *kgo.Client {
+	client, err := kgo.NewClient(append(options(mechanism), more...)...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client
+}
+
+// options returns the address and the credentials; without a mechanism those of PLAIN.
+func options(mechanism sasl.Mechanism) []kgo.Opt {
 	if mechanism == nil {
 		mechanism = plain.Auth{User: user(), Pass: password()}.AsMechanism()
 	}
@@ -66,11 +75,7 @@ func connect(mechanism sasl.Mechanism, more ...kgo.Opt) *kgo.Client {
 		dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second}, Config: &tls.Config{RootCAs: trusted}}
 		options = append(options, kgo.Dialer(dialer.DialContext))
 	}
-	client, err := kgo.NewClient(append(options, more...)...)
-	if err != nil {
-		log.Fatal(err)
-	}
-	return client
+	return options
 }
 
 func user() string     { return os.Getenv("API_KEY") }
@@ -238,15 +243,69 @@ func administer(ctx context.Context) error {
 	return err
 }
 
+// transactions moves records from one topic to another; every third transaction aborts.
 func transactions(ctx context.Context) error {
-	client := connect(nil, kgo.TransactionalID(unique("transaction")), kgo.RetryTimeout(5*time.Second))
-	defer client.Close()
-	err := client.BeginTransaction()
-	if err == nil {
-		err = client.ProduceSync(ctx, &kgo.Record{Topic: "rejected", Value: []byte("x")}).FirstErr()
+	source, target, group := unique("source"), unique("target"), unique("movers")
+	plain := connect(nil)
+	defer plain.Close()
+	admin := kadm.NewClient(plain)
+	if _, err := admin.CreateTopics(ctx, partitions, 1, nil, source, target); err != nil {
+		return err
 	}
-	if !strings.Contains(fmt.Sprint(err), kerr.TransactionalIDAuthorizationFailed.Message) {
-		return fmt.Errorf("got %v", err)
+	for number := range records {
+		record := &kgo.Record{Topic: source, Value: fmt.Appendf(nil, "%d", number)}
+		plain.Produce(ctx, record, nil)
+	}
+	if err := plain.Flush(ctx); err != nil {
+		return err
+	}
+	if err := move(ctx, source, target, group); err != nil {
+		return err
+	}
+	reader := connect(nil, kgo.ConsumeTopics(target), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	defer reader.Close()
+	seen := make(map[string]bool)
+	for len(seen) < records {
+		fetches := reader.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return err
+		}
+		for _, record := range fetches.Records() {
+			if seen[string(record.Value)] {
+				return fmt.Errorf("%s was moved twice", record.Value)
+			}
+			seen[string(record.Value)] = true
+		}
+	}
+	return nil
+}
+
+func move(ctx context.Context, source, target, group string) error {
+	session, err := kgo.NewGroupTransactSession(append(options(nil),
+		kgo.TransactionalID(unique("mover")), kgo.ConsumerGroup(group), kgo.ConsumeTopics(source),
+		kgo.RequireStableFetchOffsets(), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for moved, round := 0, 0; moved < records; round++ {
+		fetches := session.PollRecords(ctx, records/10)
+		if err := fetches.Err(); err != nil {
+			return err
+		}
+		if err := session.Begin(); err != nil {
+			return err
+		}
+		for _, record := range fetches.Records() {
+			session.Produce(ctx, &kgo.Record{Topic: target, Value: record.Value}, nil)
+		}
+		committed, err := session.End(ctx, kgo.TransactionEndTry(round%3 != 2))
+		if err != nil {
+			return err
+		}
+		if committed {
+			moved += fetches.NumRecords()
+		}
 	}
 	return nil
 }

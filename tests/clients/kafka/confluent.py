@@ -346,17 +346,116 @@ def access_control_lists_are_rejected(address):
     raise AssertionError("created an access control list")
 
 
-def transactions_are_rejected_at_once(address):
-    producer = Producer({"bootstrap.servers": address, "transactional.id": unique("transaction")})
-    started = time.monotonic()
+def transactional(address, name, **config):
+    """Returns a producer that may begin transactions."""
+    producer = Producer({"bootstrap.servers": address, "transactional.id": name, **config})
+    producer.init_transactions(SECONDS)
+    return producer
+
+
+def committed_values(address, topic, count, level="read_committed"):
+    """Reads `count` values from the start of a topic."""
+    config = {"group.id": unique("readers"), "auto.offset.reset": "earliest", "isolation.level": level}
+    consumer = Consumer({"bootstrap.servers": address, **config})
+    consumer.subscribe([topic])
+    values = []
+
+    def enough():
+        message = consumer.poll(1)
+        if message is not None and message.error() is None:
+            values.append(message.value().decode())
+        return len(values) >= count
+
+    until(enough, f"{count} values")
+    extra = consumer.poll(1)
+    consumer.close()
+    expect(extra, None, "values after the last committed one")
+    return sorted(values)
+
+
+def transactions_commit_and_abort(address):
+    topic = create(address, partitions=3)
+    producer = transactional(address, unique("transaction"))
+    kept = []
+    for round in range(6):
+        producer.begin_transaction()
+        for number in range(20):
+            value = f"{round}-{number}"
+            producer.produce(topic, value, key=value)
+            if round % 3 != 1:
+                kept.append(value)
+        if round % 3 == 1:
+            producer.flush(SECONDS)
+            producer.abort_transaction(SECONDS)
+        else:
+            producer.commit_transaction(SECONDS)
+    expect(committed_values(address, topic, len(kept)), sorted(kept), "committed values")
+    all_values = committed_values(address, topic, 120, "read_uncommitted")
+    expect(len(all_values), 120, "values with the aborted ones")
+
+
+def open_transaction_is_not_read(address):
+    topic = create(address)
+    producer = transactional(address, unique("transaction"))
+    producer.begin_transaction()
+    producer.produce(topic, "open")
+    producer.flush(SECONDS)
+    consumer = Consumer({"bootstrap.servers": address, "group.id": unique("readers")})
+    partition = TopicPartition(topic, 0)
+    expect(consumer.get_watermark_offsets(partition, SECONDS), (0, 0), "stable offsets")
+    producer.commit_transaction(SECONDS)
+    expect(consumer.get_watermark_offsets(partition, SECONDS), (0, 2), "stable offsets")
+    consumer.close()
+    expect(committed_values(address, topic, 1), ["open"], "values")
+
+
+def new_instance_fences_the_old_one(address):
+    topic, name = create(address), unique("transaction")
+    old = transactional(address, name)
+    old.begin_transaction()
+    old.produce(topic, "lost")
+    old.flush(SECONDS)
+    new = transactional(address, name)
+    new.begin_transaction()
+    new.produce(topic, "kept")
+    new.commit_transaction(SECONDS)
     try:
-        producer.init_transactions(SECONDS)
+        old.commit_transaction(SECONDS)
+        raise AssertionError("the old instance committed")
     except KafkaException as error:
-        code = error.args[0].code()
-        expect(code, KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "error")
-        expect(time.monotonic() - started < SECONDS / 2, True, "rejected at once")
-        return
-    raise AssertionError("began a transaction")
+        expect(error.args[0].fatal(), True, "a fatal error")
+    expect(committed_values(address, topic, 1), ["kept"], "values")
+
+
+def offsets_are_committed_with_the_transaction(address):
+    source, target = create(address), create(address)
+    produce(address, source, 100)
+    group = unique("readers")
+    config = {"group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    consumer = Consumer({"bootstrap.servers": address, **config})
+    consumer.subscribe([source])
+    producer = transactional(address, unique("transaction"))
+    moved = aborts = 0
+    while moved < 100:
+        messages = consumer.consume(10, SECONDS)
+        producer.begin_transaction()
+        for message in messages:
+            producer.produce(target, message.value())
+        positions = consumer.position(consumer.assignment())
+        metadata = consumer.consumer_group_metadata()
+        producer.send_offsets_to_transaction(positions, metadata, SECONDS)
+        if aborts < 2 and moved >= 20 * (aborts + 1):
+            aborts += 1
+            producer.abort_transaction(SECONDS)
+            for partition in consumer.committed(consumer.assignment(), SECONDS):
+                consumer.seek(partition)
+        else:
+            producer.commit_transaction(SECONDS)
+            moved += len(messages)
+    committed = consumer.committed([TopicPartition(source, 0)], SECONDS)[0].offset
+    consumer.close()
+    expect(committed, 100, "committed offset")
+    expect(len(committed_values(address, target, 100)), 100, "values")
 
 
 if __name__ == "__main__":
@@ -375,5 +474,8 @@ if __name__ == "__main__":
         unknown_topic_is_created_by_a_produce_request,
         invalid_topic_name_is_rejected_at_once,
         access_control_lists_are_rejected,
-        transactions_are_rejected_at_once,
+        transactions_commit_and_abort,
+        open_transaction_is_not_read,
+        new_instance_fences_the_old_one,
+        offsets_are_committed_with_the_transaction,
     )

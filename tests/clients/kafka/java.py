@@ -257,6 +257,35 @@ def performance_tool_finishes(address):
     expect(offsets(address, topic), 50_000, "records stored")
 
 
+def transactional_performance_tool_commits(address):
+    topic = create(address)
+    arguments = ["--topic", topic, "--num-records", "20000", "--record-size", "200"]
+    arguments += ["--transactional-id", unique("perf"), "--transaction-duration-ms", "100"]
+    arguments += ["--throughput", "-1", "--producer-props", f"bootstrap.servers={address}"]
+    report = tool("ProducerPerformance", *arguments)
+    expect(bool(re.search(r"20000 records sent", report)), True, "20,000 records sent")
+    read = consume(address, topic, 20_000, "--isolation-level", "read_committed")
+    expect(len(read.splitlines()), 20_000, "committed records")
+    expect(offsets(address, topic) > 20_000, True, "markers stored")
+
+
+def transactions_are_listed_described_and_their_producers_known(address):
+    topic, name = create(address), unique("listed")
+    arguments = ["--topic", topic, "--num-records", "10", "--record-size", "200"]
+    arguments += ["--transactional-id", name, "--transaction-duration-ms", "100"]
+    arguments += ["--throughput", "-1", "--producer-props", f"bootstrap.servers={address}"]
+    tool("ProducerPerformance", *arguments)
+    server = ["--bootstrap-server", address]
+    expect(name in tool("TransactionsCommand", *server, "list"), True, "the id is listed")
+    described = tool("TransactionsCommand", *server, "describe", "--transactional-id", name)
+    expect("CompleteCommit" in described, True, "the state is described")
+    partition = ["--topic", topic, "--partition", "0"]
+    producers = tool("TransactionsCommand", *server, "describe-producers", *partition)
+    expect(len(producers.strip().splitlines()), 2, "a heading and a producer")
+    found = tool("TransactionsCommand", *server, "find-hanging", "--topic", topic)
+    expect(len(found.strip().splitlines()), 1, "only a heading")
+
+
 def offsets(address, topic):
     line = tool("GetOffsetShell", "--bootstrap-server", address, "--topic", topic).strip()
     return int(line.rsplit(":", 1)[1])
@@ -277,4 +306,6 @@ if __name__ == "__main__":
         access_control_lists_are_rejected,
         log_directory_is_described,
         performance_tool_finishes,
+        transactional_performance_tool_commits,
+        transactions_are_listed_described_and_their_producers_known,
     )

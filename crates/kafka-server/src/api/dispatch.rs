@@ -9,13 +9,15 @@ use crate::api::error::Error;
 use crate::api::next::Next;
 use crate::api::supported::find;
 use crate::api::{
-    acls, alter_configs, api_versions, create_partitions, create_topics, delete_groups,
-    delete_records, delete_topics, describe_client_quotas, describe_cluster, describe_configs,
-    describe_groups, describe_log_dirs, describe_quorum, describe_topic_partitions,
-    describe_user_scram_credentials, elect_leaders, fetch, find_coordinator, heartbeat,
+    acls, add_offsets_to_txn, add_partitions_to_txn, alter_configs, api_versions,
+    create_partitions, create_topics, delete_groups, delete_records, delete_topics,
+    describe_client_quotas, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
+    describe_producers, describe_quorum, describe_topic_partitions, describe_transactions,
+    describe_user_scram_credentials, elect_leaders, end_txn, fetch, find_coordinator, heartbeat,
     incremental_alter_configs, init_producer_id, join_group, leave_group, list_groups,
-    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
-    offset_fetch, offset_for_leader_epoch, produce, sasl_authenticate, sasl_handshake, sync_group,
+    list_offsets, list_partition_reassignments, list_transactions, metadata, offset_commit,
+    offset_delete, offset_fetch, offset_for_leader_epoch, produce, sasl_authenticate,
+    sasl_handshake, sync_group, txn_offset_commit, write_txn_markers,
 };
 use crate::auth::Session;
 use crate::cluster::Cluster;
@@ -196,6 +198,42 @@ fn answer_at_once(call: Call<'_>) -> Result<(), Error> {
         ApiKey::OffsetForLeaderEpoch => call.respond(
             offset_for_leader_epoch::Request::decode,
             offset_for_leader_epoch::answer,
+        ),
+        _ => answer_in_transaction(call),
+    }
+}
+
+/// Answers a request about transactions.
+fn answer_in_transaction(call: Call<'_>) -> Result<(), Error> {
+    match call.api {
+        ApiKey::AddPartitionsToTxn => call.respond(
+            add_partitions_to_txn::Request::decode,
+            add_partitions_to_txn::answer,
+        ),
+        ApiKey::AddOffsetsToTxn => call.respond(
+            add_offsets_to_txn::Request::decode,
+            add_offsets_to_txn::answer,
+        ),
+        ApiKey::TxnOffsetCommit => call.respond(
+            txn_offset_commit::Request::decode,
+            txn_offset_commit::answer,
+        ),
+        ApiKey::EndTxn => call.respond(end_txn::Request::decode, end_txn::answer),
+        ApiKey::WriteTxnMarkers => call.respond(
+            write_txn_markers::Request::decode,
+            write_txn_markers::answer,
+        ),
+        ApiKey::DescribeTransactions => call.respond(
+            describe_transactions::Request::decode,
+            describe_transactions::answer,
+        ),
+        ApiKey::ListTransactions => call.respond(
+            list_transactions::Request::decode,
+            list_transactions::answer,
+        ),
+        ApiKey::DescribeProducers => call.respond(
+            describe_producers::Request::decode,
+            describe_producers::answer,
         ),
         _ => answer_for_one_node(call),
     }

@@ -20,7 +20,7 @@ use crate::api::next::Next;
 use crate::cluster::{Cluster, TopicRef};
 use crate::faults::{FaultDecision, Moment, inject};
 use crate::log::check_epoch;
-use crate::partition::{Found, Partition, Watch};
+use crate::partition::{Found, Isolation, Partition, Reading, Watch};
 use crate::reply::Reply;
 use crate::topic::log_error_code;
 use crate::wire::{self, Reader};
@@ -36,6 +36,7 @@ pub struct Request<'a> {
     pub min_bytes: i32,
     /// Limit on the bytes of batches in the response.
     pub max_bytes: i32,
+    pub isolation: Isolation,
     pub session_id: i32,
     /// 0 opens a session, -1 declines one.
     pub session_epoch: i32,
@@ -66,7 +67,7 @@ impl<'a> Request<'a> {
         let max_wait_ms = reader.i32()?;
         let min_bytes = reader.i32()?;
         let max_bytes = reader.i32()?;
-        let _isolation_level = reader.i8()?;
+        let isolation = Isolation::from_level(reader.i8()?);
         let (session_id, session_epoch) = if version >= 7 {
             (reader.i32()?, reader.i32()?)
         } else {
@@ -93,6 +94,7 @@ impl<'a> Request<'a> {
             max_wait_ms,
             min_bytes,
             max_bytes,
+            isolation,
             session_id,
             session_epoch,
             topics,
@@ -133,6 +135,7 @@ fn topic_ref<'a>(reader: &mut Reader<'a>, version: i16) -> Result<TopicRef<'a>, 
 /// A partition to read, or why it cannot be read.
 struct Source {
     wanted: Wanted,
+    isolation: Isolation,
     partition: Result<Arc<Partition>, ResponseError>,
 }
 
@@ -224,6 +227,7 @@ fn resolve<'a>(cluster: &Cluster, request: &Request<'a>) -> Vec<(TopicRef<'a>, V
         let topic = cluster.topic(wanted.topic);
         let sources = wanted.partitions.iter().map(|wanted| Source {
             wanted: *wanted,
+            isolation: request.isolation,
             partition: topic
                 .as_ref()
                 .map_err(|error| *error)
@@ -262,15 +266,20 @@ fn find<'a>(sources: &[(TopicRef<'a>, Vec<Source>)], limit: usize) -> Findings<'
 }
 
 impl Source {
-    fn find(&self, left: usize, first: bool) -> Result<Found, ResponseError> {
+    fn find(&self, left: usize, first_regardless: bool) -> Result<Found, ResponseError> {
         let partition = self.partition.as_ref().map_err(|error| *error)?;
         check_epoch(self.wanted.current_epoch)?;
         if partition.deleted() {
             return Err(ResponseError::UnknownTopicOrPartition);
         }
         let wanted = usize::try_from(self.wanted.max_bytes).unwrap_or(0);
+        let reading = Reading {
+            max_bytes: wanted.min(left),
+            first_regardless,
+            isolation: self.isolation,
+        };
         partition
-            .find(self.wanted.offset, wanted.min(left), first)
+            .find(self.wanted.offset, reading)
             .map_err(|error| log_error_code(&error))
     }
 }

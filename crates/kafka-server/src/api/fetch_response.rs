@@ -5,7 +5,7 @@ use kafka_protocol::error::ResponseError;
 use tracing::warn;
 
 use crate::cluster::TopicRef;
-use crate::log::Slice;
+use crate::log::{Aborted, Slice};
 use crate::partition::{Found, Offsets};
 use crate::reply::Reply;
 
@@ -104,7 +104,7 @@ impl Fields {
         let written = match &finding.found {
             Err(error) => Err(*error),
             Ok(found) => {
-                self.partition_head(output, finding.partition, Ok(found.offsets));
+                self.partition_head(output, finding.partition, Ok(found));
                 self.records(output, found.slice.as_ref())
             }
         };
@@ -120,30 +120,51 @@ impl Fields {
         self,
         output: &mut BytesMut,
         partition: i32,
-        offsets: Result<Offsets, ResponseError>,
+        found: Result<&Found, ResponseError>,
     ) {
-        let (error, offsets) = match offsets {
-            Ok(offsets) => (0, offsets),
-            Err(error) => (
-                error.code(),
-                Offsets {
+        let (error, offsets, aborted) = match found {
+            Ok(found) => (0, found.offsets, found.aborted.as_deref()),
+            Err(error) => {
+                let unknown = Offsets {
                     start: -1,
                     next: -1,
-                },
-            ),
+                    stable: -1,
+                };
+                (error.code(), unknown, None)
+            }
         };
-        let last_stable_offset = offsets.next;
         output.put_i32(partition);
         output.put_i16(error);
         output.put_i64(offsets.next);
-        output.put_i64(last_stable_offset);
+        output.put_i64(offsets.stable);
         if self.version >= 5 {
             output.put_i64(offsets.start);
         }
-        let aborted_transactions = 0;
-        self.length(output, aborted_transactions);
+        self.aborted(output, aborted);
         if self.version >= 11 {
             output.put_i32(NO_REPLICA);
+        }
+    }
+
+    /// Writes the aborted transactions; null unless only committed records are read.
+    fn aborted(self, output: &mut BytesMut, aborted: Option<&[Aborted]>) {
+        let Some(aborted) = aborted else {
+            return self.null(output);
+        };
+        self.length(output, aborted.len());
+        for transaction in aborted {
+            output.put_i64(transaction.producer_id);
+            output.put_i64(transaction.first);
+            self.no_tags(output);
+        }
+    }
+
+    /// Writes the length of a byte field or an array that is null.
+    fn null(self, output: &mut BytesMut) {
+        if self.flexible {
+            output.put_u8(0);
+        } else {
+            output.put_i32(-1);
         }
     }
 

@@ -1,4 +1,4 @@
-//! `FindCoordinator`: the only broker coordinates all groups; transactions are not supported.
+//! `FindCoordinator`: the only broker coordinates all groups and transactions.
 //!
 //! # References
 //!
@@ -9,7 +9,6 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::BrokerId;
 use kafka_protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
 
-use crate::api::refusal::NO_TRANSACTIONS;
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, NODE_ID};
 use crate::reply::{Error, Reply};
@@ -45,11 +44,7 @@ impl<'a> Request<'a> {
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let version = reply.version();
     let refusal = match request.key_type {
-        GROUP => None,
-        TRANSACTION => Some((
-            ResponseError::TransactionalIdAuthorizationFailed,
-            NO_TRANSACTIONS,
-        )),
+        GROUP | TRANSACTION => None,
         _ => Some((ResponseError::InvalidRequest, "unknown coordinator type")),
     };
     let (host, port) = cluster.advertised();

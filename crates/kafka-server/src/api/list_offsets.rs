@@ -13,7 +13,8 @@ use kafka_protocol::messages::list_offsets_response::{
 
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::{Cluster, TopicRef};
-use crate::log::{LEADER_EPOCH, Timed, check_epoch};
+use crate::log::{self, LEADER_EPOCH, Timed, check_epoch};
+use crate::partition::Isolation;
 use crate::reply::{Error, Reply};
 use crate::topic::log_error_code;
 use crate::wire::{self, Reader};
@@ -28,6 +29,7 @@ const LATEST_TIERED: i64 = -5;
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
+    pub isolation: Isolation,
     pub topics: Vec<(&'a str, Vec<Wanted>)>,
 }
 
@@ -43,9 +45,7 @@ pub struct Wanted {
 impl<'a> Request<'a> {
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let _replica_id = reader.i32()?;
-        if version >= 2 {
-            let _isolation_level = reader.i8()?;
-        }
+        let level = if version >= 2 { reader.i8()? } else { 0 };
         let topics = reader.array(|reader| {
             let name = reader.string()?;
             let partitions = reader.array(|reader| Wanted::decode(reader, version))?;
@@ -56,7 +56,10 @@ impl<'a> Request<'a> {
             let _timeout_ms = reader.i32()?;
         }
         reader.tags()?;
-        Ok(Self { topics })
+        Ok(Self {
+            isolation: Isolation::from_level(level),
+            topics,
+        })
     }
 }
 
@@ -77,9 +80,10 @@ impl Wanted {
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let version = reply.version();
     let topics = request.topics.iter().map(|(name, partitions)| {
-        let partitions = partitions
-            .iter()
-            .map(|wanted| describe(wanted.partition, find(cluster, name, *wanted), version));
+        let partitions = partitions.iter().map(|wanted| {
+            let found = find(cluster, name, *wanted, request.isolation);
+            describe(wanted.partition, found, version)
+        });
         ListOffsetsTopicResponse::default()
             .with_name(TopicName(str_bytes(name)))
             .with_partitions(partitions.collect())
@@ -88,7 +92,12 @@ pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Res
     reply.send(&response)
 }
 
-fn find(cluster: &Cluster, topic: &str, wanted: Wanted) -> Result<Option<Timed>, ResponseError> {
+fn find(
+    cluster: &Cluster,
+    topic: &str,
+    wanted: Wanted,
+    isolation: Isolation,
+) -> Result<Option<Timed>, ResponseError> {
     let partition = cluster.partition(TopicRef::Name(topic), wanted.partition)?;
     check_epoch(wanted.current_epoch)?;
     let offsets = partition.offsets();
@@ -98,18 +107,16 @@ fn find(cluster: &Cluster, topic: &str, wanted: Wanted) -> Result<Option<Timed>,
             timestamp: -1,
         }))
     };
+    let readable = |found: Result<Option<Timed>, log::Error>| match found {
+        Ok(found) => Ok(found.filter(|timed| timed.offset < isolation.end(offsets))),
+        Err(error) => Err(log_error_code(&error)),
+    };
     match wanted.timestamp {
-        LATEST => untimed(offsets.next),
+        LATEST => untimed(isolation.end(offsets)),
         EARLIEST | EARLIEST_LOCAL => untimed(offsets.start),
         LATEST_TIERED => Ok(None),
-        MAX_TIMESTAMP => partition
-            .log()
-            .find_max_timestamp()
-            .map_err(|error| log_error_code(&error)),
-        timestamp if timestamp >= 0 => partition
-            .log()
-            .find_timestamp(timestamp)
-            .map_err(|error| log_error_code(&error)),
+        MAX_TIMESTAMP => readable(partition.log().find_max_timestamp()),
+        timestamp if timestamp >= 0 => readable(partition.log().find_timestamp(timestamp)),
         _ => Err(ResponseError::InvalidRequest),
     }
 }

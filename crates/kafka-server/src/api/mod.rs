@@ -12,6 +12,8 @@
 //! - <https://kafka.apache.org/protocol#protocol_messages>
 
 mod acls;
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_configs;
 mod alteration;
 mod api_versions;
@@ -26,12 +28,16 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod describe_user_scram_credentials;
 mod dispatch;
 mod elect_leaders;
+mod end_txn;
 mod error;
+mod fencing;
 mod fetch;
 mod fetch_response;
 mod find_coordinator;
@@ -43,6 +49,7 @@ mod leave_group;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod next;
 mod offset_commit;
@@ -60,6 +67,8 @@ mod supported;
 mod sync_group;
 #[cfg(test)]
 mod tests;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 pub use client::Client;
 pub use dispatch::answer;

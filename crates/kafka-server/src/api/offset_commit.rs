@@ -53,7 +53,8 @@ impl<'a> Request<'a> {
         }
         let topics = reader.array(|reader| {
             let name = reader.string()?;
-            let partitions = reader.array(|reader| PartitionOffset::decode(reader, version))?;
+            let with_epoch = version >= 6;
+            let partitions = reader.array(|reader| PartitionOffset::decode(reader, with_epoch))?;
             reader.tags()?;
             Ok((name, partitions))
         })?;
@@ -68,10 +69,11 @@ impl<'a> Request<'a> {
 }
 
 impl<'a> PartitionOffset<'a> {
-    fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
+    /// Decodes one offset; `with_epoch` if the version has the leader epoch.
+    pub fn decode(reader: &mut Reader<'a>, with_epoch: bool) -> Result<Self, wire::Error> {
         let partition = reader.i32()?;
         let offset = reader.i64()?;
-        let leader_epoch = if version >= 6 { reader.i32()? } else { -1 };
+        let leader_epoch = if with_epoch { reader.i32()? } else { -1 };
         let metadata = reader.nullable_string()?;
         reader.tags()?;
         Ok(Self {
@@ -82,7 +84,7 @@ impl<'a> PartitionOffset<'a> {
         })
     }
 
-    fn check(&self, cluster: &Cluster, topic: &str) -> Result<Committed, ResponseError> {
+    pub fn check(&self, cluster: &Cluster, topic: &str) -> Result<Committed, ResponseError> {
         cluster.partition(TopicRef::Name(topic), self.partition)?;
         if self
             .metadata

@@ -14,7 +14,7 @@ use kafka_protocol::messages::produce_response::{
 
 use crate::api::client::Client;
 use crate::api::next::Next;
-use crate::api::refusal::{NO_TRANSACTIONS, Refusal};
+use crate::api::refusal::Refusal;
 use crate::api::str_bytes::str_bytes;
 use crate::batch::{self, HEADER_BYTES, Header};
 use crate::cluster::{Cluster, TopicRef};
@@ -200,8 +200,14 @@ fn check(request: &Request<'_>, topic: &Topic, bytes: &[u8]) -> Result<Header, F
         let message = "a producer may not set the timestamp type to LogAppendTime";
         return Err(Refusal::new(ResponseError::InvalidTimestamp, message).into());
     }
-    if header.transactional() || request.transactional_id.is_some() {
-        return Err(Refusal::new(ResponseError::InvalidTxnState, NO_TRANSACTIONS).into());
+    if header.transactional() && request.transactional_id.is_none() {
+        let message = "a transactional batch needs a transactional id in its request";
+        let code = ResponseError::TransactionalIdAuthorizationFailed;
+        return Err(Refusal::new(code, message).into());
+    }
+    if header.producer_id >= 0 && header.base_sequence < 0 {
+        let message = "a batch with a producer id needs a sequence number";
+        return Err(Refusal::new(ResponseError::InvalidRecord, message).into());
     }
     let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
     let now = i64::try_from(unix_ms()).unwrap_or(i64::MAX);

@@ -2,9 +2,6 @@
 
 use kafka_protocol::error::ResponseError;
 
-/// Message for clients that ask for transactions.
-pub const NO_TRANSACTIONS: &str = "transactions are not supported by this broker";
-
 /// An error for a part of a request: a code for the client, a message for its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {

@@ -24,6 +24,11 @@ pub const SUPPORTED: &[Supported] = &[
     Supported::new(ApiKey::DeleteRecords, 0, 2),
     Supported::new(ApiKey::InitProducerId, 0, 5),
     Supported::new(ApiKey::OffsetForLeaderEpoch, 2, 4),
+    Supported::new(ApiKey::AddPartitionsToTxn, 0, 3),
+    Supported::new(ApiKey::AddOffsetsToTxn, 0, 4),
+    Supported::new(ApiKey::EndTxn, 0, 4),
+    Supported::new(ApiKey::WriteTxnMarkers, 1, 1),
+    Supported::new(ApiKey::TxnOffsetCommit, 0, 4),
     Supported::new(ApiKey::DescribeAcls, 1, 3),
     Supported::new(ApiKey::CreateAcls, 1, 3),
     Supported::new(ApiKey::DeleteAcls, 1, 3),
@@ -41,6 +46,9 @@ pub const SUPPORTED: &[Supported] = &[
     Supported::new(ApiKey::DescribeUserScramCredentials, 0, 0),
     Supported::new(ApiKey::DescribeQuorum, 0, 2),
     Supported::new(ApiKey::DescribeCluster, 0, 2),
+    Supported::new(ApiKey::DescribeProducers, 0, 0),
+    Supported::new(ApiKey::DescribeTransactions, 0, 0),
+    Supported::new(ApiKey::ListTransactions, 0, 1),
     Supported::new(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 

@@ -29,34 +29,34 @@ const MAX_SLEEP: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Coordinator {
     groups: Mutex<Groups>,
-    clock: RunClock,
-    join_delay: u64,
+    pub(super) clock: RunClock,
+    pub(super) join_delay: u64,
     /// Notified when a deadline may have moved closer.
     changed: Notify,
 }
 
 #[derive(Debug)]
-struct Groups {
-    by_id: BTreeMap<String, Group>,
+pub(super) struct Groups {
+    pub(super) by_id: BTreeMap<String, Group>,
     waiting: HashMap<Ticket, oneshot::Sender<Answer>>,
     next_ticket: Ticket,
     journal: Journal,
 }
 
 #[derive(Debug)]
-struct Group {
-    membership: Membership,
-    offsets: Offsets,
+pub(super) struct Group {
+    pub(super) membership: Membership,
+    pub(super) offsets: Offsets,
     /// When the timekeeper first found neither members nor offsets.
     unused_since: Option<u64>,
 }
 
 impl Coordinator {
     /// Opens the groups of a data directory. A new group waits `join_delay` for more members.
-    pub fn open(directory: &Path, join_delay: Duration) -> Result<Self, journal::Error> {
+    pub fn open(directory: &Path, join_delay: Duration) -> Result<Self, crate::journal::Error> {
         let clock = RunClock::start();
         let join_delay = u64::try_from(join_delay.as_nanos()).unwrap_or(u64::MAX);
-        let (journal, stored) = Journal::open(directory)?;
+        let (journal, stored) = journal::open(directory)?;
         let restore = |(id, stored): (String, journal::StoredGroup)| {
             let membership = match stored.snapshot {
                 Some(snapshot) => Membership::restore(snapshot, clock.now(), join_delay),
@@ -321,13 +321,13 @@ impl Coordinator {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Groups> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Groups> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Groups {
-    fn create(&mut self, id: &str, join_delay: u64) -> Result<(), ResponseError> {
+    pub(super) fn create(&mut self, id: &str, join_delay: u64) -> Result<(), ResponseError> {
         if self.by_id.contains_key(id) {
             return Ok(());
         }
@@ -355,7 +355,11 @@ impl Groups {
     }
 
     /// Changes a group, delivers the resulting answers and stores a snapshot if it changed.
-    fn update<T>(&mut self, id: &str, change: impl FnOnce(&mut Group) -> T) -> Option<T> {
+    pub(super) fn update<T>(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut Group) -> T,
+    ) -> Option<T> {
         let group = self.by_id.get_mut(id)?;
         let result = change(group);
         let answers = group.membership.take_answers();
@@ -392,7 +396,7 @@ impl Groups {
         Ok(())
     }
 
-    fn write(&mut self, entries: &[Entry]) -> Result<(), ResponseError> {
+    pub(super) fn write(&mut self, entries: &[Entry]) -> Result<(), ResponseError> {
         self.journal.append(entries).map_err(|error| {
             let reason = &error as &dyn std::error::Error;
             warn!(reason, "failed to write the groups' journal");
@@ -400,7 +404,7 @@ impl Groups {
         })
     }
 
-    fn rewrite_if_due(&mut self) {
+    pub(super) fn rewrite_if_due(&mut self) {
         if !self.journal.is_rewrite_due() {
             return;
         }

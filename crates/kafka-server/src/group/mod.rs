@@ -14,13 +14,13 @@ mod journal;
 mod member;
 mod membership;
 mod offsets;
+mod transactional;
 
 pub use answer::{Joined, Refused};
 pub use coordinator::Coordinator;
 pub use description::Listing;
-pub use journal::Error as JournalError;
 #[cfg(feature = "fuzzing")]
 pub use member::subscribed_topics;
 pub use member::{Profile, Protocol};
 pub use membership::{Identity, Join, Sync};
-pub use offsets::Committed;
+pub use offsets::{Committed, Offsets};

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::log::producers::Error as SequenceError;
+use crate::log::transactions::Error as TransactionError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -59,6 +60,12 @@ pub enum Error {
         #[source]
         source: SequenceError,
     },
+    /// A batch does not belong to an open transaction.
+    #[error("a batch is outside its transaction")]
+    Transaction {
+        #[source]
+        source: TransactionError,
+    },
     /// The task that synced the log panicked.
     #[error("syncing a log was interrupted")]
     Interrupted,
@@ -84,7 +91,9 @@ impl Error {
             Self::Read { .. } | Self::Corrupt { .. } => {
                 "check the disk; remove the directory of the topic to start without its records"
             }
-            Self::Sequence { .. } => "restart the producer, so that it gets a new id",
+            Self::Sequence { .. } | Self::Transaction { .. } => {
+                "restart the producer, so that it gets a new id"
+            }
             Self::OutOfRange { .. } => "read from the earliest or the latest offset",
         }
     }

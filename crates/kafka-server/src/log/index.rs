@@ -45,6 +45,14 @@ impl Index {
         )
     }
 
+    /// Returns the offset of the first entry at or after a position.
+    pub fn offset_from_position(&self, position: u64) -> Option<i64> {
+        let following = self
+            .entries
+            .partition_point(|entry| entry.position < position);
+        self.entries.get(following).map(|entry| entry.offset)
+    }
+
     /// Returns the last entry before which every timestamp is lower.
     pub fn before_timestamp(&self, timestamp: i64) -> Option<Entry> {
         self.before(

@@ -13,15 +13,20 @@
 
 mod checkpoint;
 mod error;
+mod history;
 mod index;
+mod marker;
 mod partition_log;
 mod producers;
 mod recovery;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 pub use error::Error;
+pub use marker::{COORDINATOR_EPOCH, Marker};
 pub use partition_log::{LEADER_EPOCH, Log, Timed, check_epoch};
-pub use producers::Error as SequenceError;
-pub use segment::Slice;
+pub use producers::{Active, Error as SequenceError};
+pub use segment::{Bounds, Slice};
+pub use transactions::{Aborted, Error as TransactionError};

@@ -11,9 +11,10 @@ use crate::config::Retention;
 use crate::files;
 use crate::log::checkpoint::Checkpoint;
 use crate::log::error::Error;
-use crate::log::producers::Producers;
+use crate::log::history::History;
+use crate::log::marker::Marker;
 use crate::log::recovery::{recover, remove};
-use crate::log::segment::{Segment, Slice};
+use crate::log::segment::{Bounds, Segment, Slice};
 use crate::records;
 
 /// The leader epoch of every partition: there is one broker, and it never gives up leadership.
@@ -37,7 +38,7 @@ pub struct Log {
     start_offset: i64,
     synced_offset: i64,
     segment_bytes: u64,
-    producers: Producers,
+    history: History,
     /// Whether segments were created since the directory was synced.
     new_files: bool,
     /// Whether a failed write could not be undone: the end of the file is unknown until the next
@@ -82,8 +83,8 @@ impl Log {
     pub fn open(directory: PathBuf, segment_bytes: u64) -> Result<Self, Error> {
         fs::create_dir_all(&directory).map_err(|source| Error::open(&directory, source))?;
         let checkpoint = Checkpoint::load(&directory)?;
-        let mut producers = Producers::default();
-        let mut segments = recover(&directory, checkpoint.synced_offset, &mut producers)?;
+        let mut history = History::default();
+        let mut segments = recover(&directory, checkpoint.synced_offset, &mut history)?;
         if segments.is_empty() {
             segments.push(Segment::create(&directory, checkpoint.start_offset)?);
         }
@@ -93,13 +94,15 @@ impl Log {
             start_offset: 0,
             synced_offset: 0,
             segment_bytes,
-            producers,
+            history,
             new_files: true,
             failed: false,
         };
         let first = log.segments.first().map_or(0, Segment::base_offset);
         log.start_offset = checkpoint.start_offset.clamp(first, log.next_offset());
         log.synced_offset = checkpoint.synced_offset.min(log.next_offset());
+        let start_offset = log.start_offset;
+        log.history.transactions.forget_before(start_offset);
         Ok(log)
     }
 
@@ -127,10 +130,42 @@ impl Log {
     ///
     /// A batch that an idempotent producer retries is appended once.
     pub fn append(&mut self, header: &Header, bytes: &[u8]) -> Result<i64, Error> {
-        let sequence = self.producers.check(header);
+        let sequence = self.history.producers.check(header);
         if let Some(base_offset) = sequence.map_err(|source| Error::Sequence { source })? {
             return Ok(base_offset);
         }
+        let within = self.history.transactions.check(header);
+        within.map_err(|source| Error::Transaction { source })?;
+        let base_offset = self.write(header, bytes)?;
+        self.history.note(header, base_offset);
+        Ok(base_offset)
+    }
+
+    /// Ends the transaction of a producer; returns the offset of the marker.
+    pub fn append_marker(&mut self, marker: &Marker) -> Result<i64, Error> {
+        let (header, bytes) = marker.encode();
+        let base_offset = self.write(&header, &bytes)?;
+        self.history.note_control(&header, &bytes, base_offset);
+        Ok(base_offset)
+    }
+
+    /// Returns what the batches tell of their producers.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Permits transactional batches of a producer until its next marker.
+    pub fn admit(&mut self, producer_id: i64, epoch: i16) {
+        self.history.transactions.admit(producer_id, epoch);
+    }
+
+    /// Returns the offset before which every transaction has ended.
+    pub fn stable_offset(&self) -> i64 {
+        let stable = self.history.transactions.last_stable(self.next_offset());
+        stable.max(self.start_offset)
+    }
+
+    fn write(&mut self, header: &Header, bytes: &[u8]) -> Result<i64, Error> {
         if self.failed {
             return Err(Error::failed(&self.directory));
         }
@@ -140,25 +175,18 @@ impl Log {
             self.roll()?;
         }
         let appended = self.active().append(header, bytes, LEADER_EPOCH);
-        match &appended {
-            Ok(base_offset) => self.producers.note(header, *base_offset),
-            Err(Error::Truncate { .. }) => self.failed = true,
-            Err(_) => {}
+        if let Err(Error::Truncate { .. }) = appended {
+            self.failed = true;
         }
         appended
     }
 
-    /// Returns whole batches from `offset` on; `None` at the end of the log.
+    /// Returns whole batches from `offset` on; `None` at the end of the log and of the bounds.
     ///
     /// # Errors
     ///
     /// [`Error::OutOfRange`] before the start and after the end of the log.
-    pub fn slice(
-        &self,
-        offset: i64,
-        max_bytes: usize,
-        first_regardless: bool,
-    ) -> Result<Option<Slice>, Error> {
+    pub fn slice(&self, offset: i64, bounds: Bounds) -> Result<Option<Slice>, Error> {
         if offset < self.start_offset || offset > self.next_offset() {
             return Err(Error::OutOfRange {
                 offset,
@@ -166,12 +194,10 @@ impl Log {
                 next: self.next_offset(),
             });
         }
-        if offset == self.next_offset() {
+        if offset == self.next_offset() || offset >= bounds.before {
             return Ok(None);
         }
-        self.segment_of(offset)
-            .slice(offset, max_bytes, first_regardless)
-            .map(Some)
+        self.segment_of(offset).slice(offset, bounds).map(Some)
     }
 
     /// Returns the first record at or after a timestamp; the first of its batch if the records
@@ -219,6 +245,7 @@ impl Log {
         }
         if offset > self.start_offset {
             self.start_offset = offset;
+            self.history.transactions.forget_before(offset);
             self.save_checkpoint()?;
         }
         let keep_from = self.segments[..self.segments.len() - 1]

@@ -33,8 +33,21 @@ pub struct Producers {
 #[derive(Debug)]
 struct Producer {
     epoch: i16,
-    /// The last batches, oldest first; never empty.
+    /// The last batches of this epoch, oldest first.
     batches: VecDeque<Sent>,
+    last_offset: i64,
+    last_timestamp: i64,
+}
+
+/// A producer, for administrators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Active {
+    pub id: i64,
+    pub epoch: i16,
+    /// -1 if the producer has sent nothing in this epoch.
+    pub last_sequence: i32,
+    /// Milliseconds since 1970.
+    pub last_timestamp: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +83,11 @@ impl Producers {
             .or_insert_with(|| Producer {
                 epoch: header.producer_epoch,
                 batches: VecDeque::with_capacity(REMEMBERED_BATCHES),
+                last_offset: base_offset,
+                last_timestamp: header.max_timestamp,
             });
+        producer.last_offset = base_offset;
+        producer.last_timestamp = header.max_timestamp;
         if producer.epoch != header.producer_epoch {
             producer.epoch = header.producer_epoch;
             producer.batches.clear();
@@ -85,13 +102,41 @@ impl Producers {
         });
     }
 
+    /// Remembers a transaction marker: a newer epoch fences the older ones.
+    pub fn note_marker(&mut self, id: i64, epoch: i16, timestamp: i64) {
+        let Some(producer) = self.by_id.get_mut(&id) else {
+            return;
+        };
+        producer.last_timestamp = timestamp;
+        if epoch > producer.epoch {
+            producer.epoch = epoch;
+            producer.batches.clear();
+        }
+    }
+
+    /// Returns the epoch of a producer.
+    pub fn epoch(&self, id: i64) -> Option<i16> {
+        self.by_id.get(&id).map(|producer| producer.epoch)
+    }
+
+    /// Returns all producers in order of id.
+    pub fn list(&self) -> Vec<Active> {
+        let active = |(id, producer): (&i64, &Producer)| Active {
+            id: *id,
+            epoch: producer.epoch,
+            last_sequence: producer.batches.back().map_or(-1, |sent| sent.last),
+            last_timestamp: producer.last_timestamp,
+        };
+        let mut producers: Vec<Active> = self.by_id.iter().map(active).collect();
+        producers.sort_unstable_by_key(|producer| producer.id);
+        producers
+    }
+
     fn forget_oldest(&mut self) {
-        let last_offset =
-            |producer: &Producer| producer.batches.back().map(|sent| sent.base_offset);
         let oldest = self
             .by_id
             .iter()
-            .min_by_key(|(_, producer)| last_offset(producer));
+            .min_by_key(|(_, producer)| producer.last_offset);
         if let Some(id) = oldest.map(|(id, _)| *id) {
             self.by_id.remove(&id);
         }
@@ -218,5 +263,16 @@ mod tests {
     fn sequence_wraps_to_zero() {
         let producers = producers(&[(0, i32::MAX - 1, 2)]);
         assert_eq!(producers.check(&header(0, 0, 1)), Ok(None));
+    }
+
+    #[test]
+    fn marker_of_a_newer_epoch_fences_the_older_one() {
+        let mut producers = producers(&[(0, 0, 3)]);
+        producers.note_marker(7, 0, 5);
+        assert_eq!(producers.check(&header(0, 3, 1)), Ok(None));
+        producers.note_marker(7, 1, 5);
+        assert!(producers.check(&header(0, 3, 1)).is_err());
+        assert_eq!(producers.check(&header(1, 0, 1)), Ok(None));
+        assert_eq!(producers.list()[0].last_sequence, -1);
     }
 }

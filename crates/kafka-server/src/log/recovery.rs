@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use tracing::warn;
 
 use crate::log::error::Error;
-use crate::log::producers::Producers;
+use crate::log::history::History;
 use crate::log::segment::Segment;
 
 /// Opens the segments of a directory in order, and truncates them after the last valid batch.
 pub fn recover(
     directory: &Path,
     synced_offset: i64,
-    producers: &mut Producers,
+    history: &mut History,
 ) -> Result<Vec<Segment>, Error> {
     let files = segment_files(directory)?;
     let mut segments: Vec<Segment> = Vec::with_capacity(files.len());
@@ -24,7 +24,7 @@ pub fn recover(
             remove(&path)?;
             continue;
         }
-        let (mut segment, torn) = Segment::open(path, base_offset, synced_offset, producers)?;
+        let (mut segment, torn) = Segment::open(path, base_offset, synced_offset, history)?;
         if torn > 0 && segment.next_offset() < synced_offset {
             return Err(Error::corrupt(segment.path(), segment.bytes()));
         }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::batch::{self, HEADER_BYTES, Header};
 use crate::log::error::Error;
+use crate::log::history::History;
 use crate::log::index::{Entry, Index};
-use crate::log::producers::Producers;
 
 /// A segment file, with offsets, timestamps and index of its batches.
 #[derive(Debug)]
@@ -30,6 +30,18 @@ pub struct Slice {
     position: u64,
     /// Total size of the batches.
     pub bytes: usize,
+    /// All records of the batches are before this offset.
+    pub end_offset: i64,
+}
+
+/// Which batches a slice may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    pub max_bytes: usize,
+    /// Whether the first batch is returned whatever its size.
+    pub first_regardless: bool,
+    /// Only batches before this offset, which is that of a batch or the end of the log.
+    pub before: i64,
 }
 
 impl Segment {
@@ -53,7 +65,7 @@ impl Segment {
         path: PathBuf,
         base_offset: i64,
         synced_offset: i64,
-        producers: &mut Producers,
+        history: &mut History,
     ) -> Result<(Self, u64), Error> {
         let file = OpenOptions::new()
             .read(true)
@@ -67,8 +79,13 @@ impl Segment {
         let mut segment = Self::empty(base_offset, file, path);
         let mut body = Vec::new();
         while let Some(header) = segment.next_valid_batch(length, synced_offset, &mut body)? {
+            if header.control() {
+                let bytes = segment.read_batch(segment.bytes, &header)?;
+                history.note_control(&header, &bytes, header.base_offset);
+            } else {
+                history.note(&header, header.base_offset);
+            }
             segment.note(&header, header.base_offset);
-            producers.note(&header, header.base_offset);
         }
         let torn = length - segment.bytes;
         Ok((segment, torn))
@@ -131,21 +148,20 @@ impl Segment {
         Ok(base_offset)
     }
 
-    /// Returns whole batches, starting with the one that holds `offset`: at most `max_bytes`, unless
-    /// the first alone is larger and `first_regardless` is set.
-    pub fn slice(
-        &self,
-        offset: i64,
-        max_bytes: usize,
-        first_regardless: bool,
-    ) -> Result<Slice, Error> {
+    /// Returns whole batches, starting with the one that holds `offset`, which is within the bounds.
+    pub fn slice(&self, offset: i64, bounds: Bounds) -> Result<Slice, Error> {
         let (position, first) = self.locate(offset)?;
-        let limit = position.saturating_add(max_bytes as u64);
+        let last = if bounds.before >= self.next_offset {
+            self.bytes
+        } else {
+            self.locate(bounds.before)?.0
+        };
+        let limit = position.saturating_add(bounds.max_bytes as u64).min(last);
         let end = if limit >= self.bytes {
             self.bytes
-        } else if first.total_bytes > max_bytes {
+        } else if first.total_bytes > bounds.max_bytes {
             position
-                + if first_regardless {
+                + if bounds.first_regardless {
                     first.total_bytes as u64
                 } else {
                     0
@@ -160,6 +176,10 @@ impl Segment {
             file: Arc::clone(&self.file),
             position,
             bytes,
+            end_offset: self
+                .index
+                .offset_from_position(end)
+                .unwrap_or(self.next_offset),
         })
     }
 

@@ -10,7 +10,7 @@ use crate::batch::tests::{Producer, batch, batch_of_producer};
 use crate::batch::{self, Header};
 use crate::config::Retention;
 use crate::log::recovery::segment_files;
-use crate::log::{Error, Log, Timed};
+use crate::log::{Bounds, Error, Log, Timed};
 
 fn open(directory: &Path) -> Log {
     Log::open(directory.to_owned(), 4_000).unwrap()
@@ -22,10 +22,18 @@ fn append(log: &mut Log, records: i32, timestamp: i64) -> i64 {
     log.append(&header, &bytes).unwrap()
 }
 
+fn within(max_bytes: usize, first_regardless: bool) -> Bounds {
+    Bounds {
+        max_bytes,
+        first_regardless,
+        before: i64::MAX,
+    }
+}
+
 /// Returns the headers of all batches from an offset on.
 fn read(log: &Log, mut offset: i64) -> Vec<Header> {
     let mut headers = Vec::new();
-    while let Some(slice) = log.slice(offset, 1_000, true).unwrap() {
+    while let Some(slice) = log.slice(offset, within(1_000, true)).unwrap() {
         let mut bytes = vec![0; slice.bytes];
         slice.read(&mut bytes).unwrap();
         let mut rest = &bytes[..];
@@ -76,8 +84,8 @@ fn batch_beyond_the_limit_is_returned_only_on_request() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     append(&mut log, 1, 0);
-    assert_eq!(log.slice(0, 10, false).unwrap().unwrap().bytes, 0);
-    assert_eq!(log.slice(0, 10, true).unwrap().unwrap().bytes, 161);
+    assert_eq!(log.slice(0, within(10, false)).unwrap().unwrap().bytes, 0);
+    assert_eq!(log.slice(0, within(10, true)).unwrap().unwrap().bytes, 161);
 }
 
 #[test]
@@ -85,10 +93,10 @@ fn offsets_outside_the_log_are_out_of_range() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(directory.path());
     append(&mut log, 2, 0);
-    assert!(log.slice(2, 100, true).unwrap().is_none());
+    assert!(log.slice(2, within(100, true)).unwrap().is_none());
     for offset in [-1, 3] {
         assert!(matches!(
-            log.slice(offset, 100, true),
+            log.slice(offset, within(100, true)),
             Err(Error::OutOfRange { .. })
         ));
     }

@@ -8,6 +8,7 @@ use crate::api::refusal::Refusal;
 use crate::api::reply::Reply;
 use crate::api::request::{Query, VersionId};
 use crate::api::view::View;
+use crate::checker::CheckError;
 use crate::compatibility::Compared;
 use crate::parse::References;
 use crate::schema::{Reference, Schema};
@@ -23,7 +24,10 @@ impl View<'_> {
         query: Query<'_>,
         body: &[u8],
     ) -> Result<Reply, Refusal> {
-        let schema = self.parse_schema(body)?;
+        let schema = match self.parse_schema(query, body) {
+            Ok(schema) => schema,
+            Err(refusal) => return invalid(refusal, query),
+        };
         let incompatibilities = self.incompatibilities(subject, &schema)?;
         verdict(&incompatibilities, query)
     }
@@ -35,16 +39,25 @@ impl View<'_> {
         query: Query<'_>,
         body: &[u8],
     ) -> Result<Reply, Refusal> {
-        let schema = self.parse_schema(body)?;
-        let incompatibilities = match self.find_version(subject, version, Visible::Live) {
-            Ok((_, version)) => self.incompatibilities_with(subject, &schema, version)?,
+        let found = match self.find_version(subject, version, Visible::Live) {
+            Ok((number, version)) => Some((number, version)),
             // A first version is always compatible: tools check before the subject exists.
-            Err(Refusal::NoSuchSubject { .. } | Refusal::NoSuchVersion { .. })
-                if VersionId::parse(version)? == VersionId::Latest =>
-            {
-                Vec::new()
+            Err(Refusal::NoSuchSubject { .. } | Refusal::NoSuchVersion { .. }) => {
+                if VersionId::parse(version)? != VersionId::Latest {
+                    let version = version.to_owned();
+                    return Err(Refusal::NoSuchVersion { version });
+                }
+                None
             }
             Err(refusal) => return Err(refusal),
+        };
+        let schema = match self.parse_schema(query, body) {
+            Ok(schema) => schema,
+            Err(refusal) => return invalid(refusal, query),
+        };
+        let incompatibilities = match found {
+            Some(version) => self.incompatibilities_with(subject, &schema, &[version])?,
+            None => Vec::new(),
         };
         verdict(&incompatibilities, query)
     }
@@ -59,29 +72,43 @@ impl View<'_> {
         if !self.state.level(subject).transitive() {
             versions.drain(..versions.len().saturating_sub(1));
         }
-        for (number, version) in versions.into_iter().rev() {
-            let incompatibilities = self.incompatibilities_with(subject, new, version)?;
-            if !incompatibilities.is_empty() {
-                let of_version = |text| format!("version {number}: {text}");
-                return Ok(incompatibilities.into_iter().map(of_version).collect());
-            }
-        }
-        Ok(Vec::new())
+        versions.reverse();
+        self.incompatibilities_with(subject, new, &versions)
     }
 
+    /// Compares a schema with versions until one is not compatible. One deadline holds for all.
     fn incompatibilities_with(
         &self,
         subject: &str,
         new: &Schema,
-        old: Version,
+        versions: &[(u32, Version)],
     ) -> Result<Vec<String>, Refusal> {
-        let old = self.state.schema(old.id).ok_or(Refusal::NoSuchSchema)?;
-        let (new, old) = (self.compared(new)?, self.compared(old)?);
         let level = self.state.level(subject);
-        let compared = self
-            .checker
-            .run(move || level.incompatibilities(&new, &old));
-        Ok(compared.unwrap_or_else(|error| vec![error.to_string()]))
+        let new = self.compared(new)?;
+        let mut others = Vec::new();
+        for (number, Version { id, .. }) in versions {
+            let schema = self.state.schema(*id).ok_or(Refusal::NoSuchSchema)?;
+            others.push((*number, self.compared(schema)?));
+        }
+        let compared = self.checker.run(move |deadline| {
+            let found = others.iter().find_map(|(number, old)| {
+                let mut found = level.incompatibilities(&new, old, deadline);
+                if found.is_empty() {
+                    return None;
+                }
+                found.extend([
+                    format!("{{oldSchemaVersion: {number}}}"),
+                    format!("{{oldSchema: '{}'}}", old.text),
+                    format!("{{compatibility: '{}'}}", level.name()),
+                ]);
+                Some(found)
+            });
+            found.unwrap_or_default()
+        });
+        compared.or_else(|error| match error {
+            CheckError::Busy => Err(Refusal::Busy),
+            CheckError::Timeout | CheckError::Failed => Ok(vec![error.to_string()]),
+        })
     }
 
     fn compared(&self, schema: &Schema) -> Result<Compared, Refusal> {
@@ -133,6 +160,16 @@ impl View<'_> {
             self.collect(&schema.references, depth, found)?;
         }
         Ok(())
+    }
+}
+
+/// Returns the verdict on a schema that is invalid.
+fn invalid(refusal: Refusal, query: Query<'_>) -> Result<Reply, Refusal> {
+    match refusal {
+        Refusal::InvalidSchema { .. } if query.flag("verbose") => {
+            verdict(&[refusal.to_string()], query)
+        }
+        other => Err(other),
     }
 }
 

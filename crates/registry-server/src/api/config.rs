@@ -9,7 +9,7 @@ use crate::api::reply::{Change, Reply};
 use crate::api::request::{Query, parse};
 use crate::api::view::View;
 use crate::compatibility::Level;
-use crate::state::{Entry, Mode};
+use crate::state::{Entry, Mode, Visible};
 
 #[derive(Deserialize)]
 struct LevelBody {
@@ -34,7 +34,7 @@ impl View<'_> {
     }
 
     pub(super) fn reset_level(&self, subject: Option<&str>) -> Result<Change, Refusal> {
-        let level = self.own_level(subject)?;
+        let level = self.own_level(subject).map_err(no_subject)?;
         let entry = Entry::Level {
             subject: subject.map(str::to_owned),
             level: None,
@@ -50,8 +50,21 @@ impl View<'_> {
         Reply::ok(&json!({ "mode": mode }))
     }
 
+    pub(super) fn set_mode(
+        &self,
+        subject: Option<&str>,
+        query: Query<'_>,
+        body: &[u8],
+    ) -> Result<Change, Refusal> {
+        let body: ModeBody = parse(body)?;
+        let mode: Option<Mode> = body.mode.as_ref().and_then(uppercase);
+        let mode = mode.ok_or(Refusal::InvalidMode)?;
+        let entries = self.mode_entries(subject, mode, query)?;
+        Change::new(entries, &json!({ "mode": mode }))
+    }
+
     pub(super) fn reset_mode(&self, subject: Option<&str>) -> Result<Change, Refusal> {
-        let mode = self.own_mode(subject)?;
+        let mode = self.own_mode(subject).map_err(no_subject)?;
         let entry = Entry::Mode {
             subject: subject.map(str::to_owned),
             mode: None,
@@ -68,6 +81,38 @@ impl View<'_> {
                 subject: subject.to_owned(),
             }),
         }
+    }
+
+    /// Returns the entries that turn a mode on. Schemas are imported only where there are none, so
+    /// that their ids and versions are free; softly deleted versions are removed for good.
+    fn mode_entries(
+        &self,
+        subject: Option<&str>,
+        mode: Mode,
+        query: Query<'_>,
+    ) -> Result<Vec<Entry>, Refusal> {
+        let set = Entry::Mode {
+            subject: subject.map(str::to_owned),
+            mode: Some(mode),
+        };
+        let already = match subject {
+            Some(subject) => self.state.mode(subject),
+            None => self.state.own_mode(None).unwrap_or_default(),
+        };
+        if mode != Mode::Import || already == Mode::Import || query.flag("force") {
+            return Ok(vec![set]);
+        }
+        let mut entries = Vec::new();
+        let named = |name: &&str| subject.is_none_or(|subject| subject == *name);
+        for name in self.state.subjects(Visible::All).filter(named) {
+            if self.state.versions(name, Visible::Live).next().is_some() {
+                return Err(Refusal::NotEmpty);
+            }
+            let versions: Vec<u32> = self.numbers(name, Visible::All);
+            entries.push(self.deleted(name, &versions, true)?);
+        }
+        entries.push(set);
+        Ok(entries)
     }
 
     /// Returns the mode of a subject without the global one, or the global one.
@@ -94,15 +139,14 @@ pub(super) fn set_level(subject: Option<&str>, body: &[u8]) -> Result<Change, Re
     Change::new(vec![entry], &json!({ "compatibility": level }))
 }
 
-pub(super) fn set_mode(subject: Option<&str>, body: &[u8]) -> Result<Change, Refusal> {
-    let body: ModeBody = parse(body)?;
-    let mode: Option<Mode> = body.mode.as_ref().and_then(uppercase);
-    let mode = mode.ok_or(Refusal::InvalidMode)?;
-    let entry = Entry::Mode {
-        subject: subject.map(str::to_owned),
-        mode: Some(mode),
-    };
-    Change::new(vec![entry], &json!({ "mode": mode }))
+/// What is reset must be there: as in Confluent's registry, the refusal names the subject.
+fn no_subject(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::NoLevel { subject } | Refusal::NoMode { subject } => {
+            Refusal::NoSuchSubject { subject }
+        }
+        other => other,
+    }
 }
 
 /// Parses a name in upper or lower case.

@@ -18,13 +18,13 @@ pub(super) enum Refusal {
     #[error("Schema not found")]
     NoSuchSchema,
     #[error("Schema {id} not found")]
-    NoSuchId { id: String },
-    #[error("Subject '{subject}' was soft deleted. Set permanent=true to delete permanently")]
+    NoSuchId { id: u32 },
+    #[error("Subject '{subject}' was soft deleted.Set permanent=true to delete permanently")]
     SubjectSoftDeleted { subject: String },
     #[error("Subject '{subject}' was not deleted first before being permanently deleted")]
     SubjectNotSoftDeleted { subject: String },
     #[error(
-        "Subject '{subject}' Version {version} was soft deleted. Set permanent=true to delete \
+        "Subject '{subject}' Version {version} was soft deleted.Set permanent=true to delete \
          permanently"
     )]
     VersionSoftDeleted { subject: String, version: u32 },
@@ -39,7 +39,7 @@ pub(super) enum Refusal {
     NoMode { subject: String },
     #[error(
         "Schema being registered is incompatible with an earlier schema for subject \
-         \"{subject}\", details: [{}]", incompatibilities.join("; ")
+         \"{subject}\", details: [{}]", incompatibilities.join(", ")
     )]
     Incompatible {
         subject: String,
@@ -57,14 +57,24 @@ pub(super) enum Refusal {
          backward_transitive, forward_transitive, and full_transitive"
     )]
     InvalidLevel,
-    #[error("Invalid mode. Valid values are READWRITE, READONLY, READONLY_OVERRIDE")]
+    #[error("Invalid mode. Valid values are READWRITE, READONLY, READONLY_OVERRIDE, IMPORT")]
     InvalidMode,
     #[error("Subject {subject} is in read-only mode")]
     ReadOnly { subject: String },
     #[error("Subject {subject} is not in import mode")]
     NotImporting { subject: String },
+    #[error("Subject {subject} is not in read-write mode")]
+    Importing { subject: String },
+    #[error("Cannot import since found existing subjects")]
+    NotEmpty,
+    #[error("Overwrite new schema with id {id} is not permitted.")]
+    IdInUse { id: u32 },
+    #[error("The specified subject '{subject}' is not a valid subject.")]
+    InvalidSubject { subject: String },
     #[error("One or more references exist to the schema {{subject={subject},version={version}}}.")]
     Referenced { subject: String, version: u32 },
+    #[error("Operation timed out: too many schemas are being checked at the same time")]
+    Busy,
     #[error("Error while writing to the journal: {source}")]
     Store { source: io::Error },
 }
@@ -90,9 +100,15 @@ impl Refusal {
             Self::InvalidVersion { .. } => (422, 42_202),
             Self::InvalidLevel => (422, 42_203),
             Self::InvalidMode => (422, 42_204),
-            Self::ReadOnly { .. } | Self::NotImporting { .. } => (422, 42_205),
+            Self::ReadOnly { .. }
+            | Self::NotImporting { .. }
+            | Self::Importing { .. }
+            | Self::NotEmpty
+            | Self::IdInUse { .. } => (422, 42_205),
+            Self::InvalidSubject { .. } => (422, 42_208),
             Self::Referenced { .. } => (422, 42_206),
             Self::Store { .. } => (500, 50_001),
+            Self::Busy => (500, 50_002),
         }
     }
 }

@@ -53,14 +53,21 @@ impl Query<'_> {
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
+    /// Returns the versions selected by `deleted`.
+    pub(super) fn with_deleted(self) -> Visible {
+        if self.flag("deleted") {
+            Visible::All
+        } else {
+            Visible::Live
+        }
+    }
+
     /// Returns the versions selected by `deleted` and `deletedOnly`.
     pub(super) fn visible(self) -> Visible {
         if self.flag("deletedOnly") {
             Visible::Deleted
-        } else if self.flag("deleted") {
-            Visible::All
         } else {
-            Visible::Live
+            self.with_deleted()
         }
     }
 }

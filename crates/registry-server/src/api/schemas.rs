@@ -10,8 +10,16 @@ use crate::schema::Schema;
 use crate::state::Visible;
 
 impl View<'_> {
-    pub(super) fn schema_by_id(&self, id: &str) -> Result<Reply, Refusal> {
-        Reply::ok(self.find_id(id)?.1)
+    pub(super) fn schema_by_id(&self, id: &str, query: Query<'_>) -> Result<Reply, Refusal> {
+        let (_, schema) = self.find_id(id)?;
+        if !query.flag("fetchMaxId") {
+            return Reply::ok(schema);
+        }
+        let mut described = serde_json::to_value(schema).map_err(|error| Refusal::Store {
+            source: error.into(),
+        })?;
+        described["maxId"] = json!(self.state.next_id() - 1);
+        Reply::ok(&described)
     }
 
     pub(super) fn text_by_id(&self, id: &str) -> Result<Reply, Refusal> {
@@ -57,10 +65,11 @@ impl View<'_> {
     }
 
     fn find_id(&self, id: &str) -> Result<(u32, &Schema), Refusal> {
-        let found = id
-            .parse()
-            .ok()
-            .and_then(|id| Some((id, self.state.schema(id)?)));
-        found.ok_or_else(|| Refusal::NoSuchId { id: id.to_owned() })
+        // What is not a number is not a path of the API.
+        let id = id.parse().map_err(|_not_an_id| Refusal::NoSuchPath)?;
+        let found = self.state.schema(id);
+        found
+            .map(|schema| (id, schema))
+            .ok_or(Refusal::NoSuchId { id })
     }
 }

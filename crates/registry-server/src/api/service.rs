@@ -1,6 +1,6 @@
 //! Routes, and the locks around the state and the journal.
 
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hyper::Method;
 use serde_json::json;
@@ -14,11 +14,14 @@ use crate::checker::Checker;
 use crate::journal::Journal;
 use crate::state::{Entry, State};
 
+/// How often a change is decided without a lock.
+const ATTEMPTS_WITHOUT_LOCK: usize = 3;
+
 /// Handles requests: changes one at a time, reads concurrently.
 #[derive(Debug)]
 pub(crate) struct Service {
-    state: RwLock<State>,
-    /// A change holds it from its first read of the state until it is applied.
+    /// Replaced by each change, so that a request that checks a schema for seconds blocks no other.
+    state: RwLock<Arc<State>>,
     journal: Mutex<Journal>,
     checker: Checker,
 }
@@ -31,7 +34,7 @@ impl Service {
             state.apply(entry);
         }
         Self {
-            state: RwLock::new(state),
+            state: RwLock::new(Arc::new(state)),
             journal: Mutex::new(journal),
             checker: Checker::new(),
         }
@@ -61,23 +64,53 @@ impl Service {
     // Entries are applied only after they are in the journal, all at once. A panic therefore leaves
     // a consistent state, and a poisoned lock can still be used.
 
-    fn view<T>(&self, read: impl FnOnce(View<'_>) -> T) -> T {
+    fn snapshot(&self) -> Arc<State> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&state)
+    }
+
+    fn view<T>(&self, read: impl FnOnce(View<'_>) -> T) -> T {
+        self.view_of(&self.snapshot(), read)
+    }
+
+    fn view_of<T>(&self, state: &State, read: impl FnOnce(View<'_>) -> T) -> T {
         read(View {
-            state: &state,
+            state,
             checker: &self.checker,
         })
     }
 
+    /// Decides without a lock, because that can take seconds, and again if another change came in
+    /// between; the last attempt holds the lock.
     fn change(
         &self,
-        decide: impl FnOnce(View<'_>) -> Result<Change, Refusal>,
+        decide: impl Fn(View<'_>) -> Result<Change, Refusal>,
     ) -> Result<Reply, Refusal> {
+        for _ in 0..ATTEMPTS_WITHOUT_LOCK {
+            let seen = self.snapshot();
+            let change = self.view_of(&seen, &decide)?;
+            let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+            if Arc::ptr_eq(&seen, &self.snapshot()) {
+                drop(seen);
+                return self.apply(&mut journal, change);
+            }
+        }
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        let Change { entries, reply } = self.view(decide)?;
+        let change = self.view(decide)?;
+        self.apply(&mut journal, change)
+    }
+
+    /// Applies a change; the journal's lock is held since the change was found to be still right.
+    fn apply(&self, journal: &mut Journal, change: Change) -> Result<Reply, Refusal> {
+        let Change { entries, reply } = change;
+        if entries.is_empty() {
+            return Ok(reply);
+        }
         let written = journal.append(&entries);
         written.map_err(|source| Refusal::Store { source })?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        // Copied only while a request still reads the state before.
+        let state = Arc::make_mut(&mut state);
         for entry in entries {
             state.apply(entry);
         }
@@ -100,11 +133,11 @@ impl View<'_> {
             }
             ["schemas"] => self.list_schemas(query),
             ["schemas", "types"] => Reply::ok(&json!(["JSON", "AVRO"])),
-            ["schemas", "ids", id] => self.schema_by_id(id),
+            ["schemas", "ids", id] => self.schema_by_id(id, query),
             ["schemas", "ids", id, "schema"] => self.text_by_id(id),
             ["schemas", "ids", id, "subjects"] => self.subjects_by_id(id, query),
             ["schemas", "ids", id, "versions"] => self.versions_by_id(id, query),
-            ["contexts"] => Reply::ok(&json!(["."])),
+            ["contexts"] => Reply::ok(&query.page(self.state.contexts().into_iter())),
             ["config"] => self.level(None, query),
             ["config", subject] => self.level(Some(subject), query),
             ["mode"] => self.mode(None, query),
@@ -137,11 +170,13 @@ impl View<'_> {
     fn change(&self, path: &[&str], request: &Request) -> Result<Change, Refusal> {
         let (query, body) = (Query(&request.query), request.body.as_slice());
         match (&request.method, path) {
-            (&Method::POST, ["subjects", subject, "versions"]) => self.register(subject, body),
+            (&Method::POST, ["subjects", subject, "versions"]) => {
+                self.register(subject, query, body)
+            }
             (&Method::PUT, ["config"]) => config::set_level(None, body),
             (&Method::PUT, ["config", subject]) => config::set_level(Some(subject), body),
-            (&Method::PUT, ["mode"]) => config::set_mode(None, body),
-            (&Method::PUT, ["mode", subject]) => config::set_mode(Some(subject), body),
+            (&Method::PUT, ["mode"]) => self.set_mode(None, query, body),
+            (&Method::PUT, ["mode", subject]) => self.set_mode(Some(subject), query, body),
             (&Method::DELETE, ["config"]) => self.reset_level(None),
             (&Method::DELETE, ["config", subject]) => self.reset_level(Some(subject)),
             (&Method::DELETE, ["mode"]) => self.reset_mode(None),

@@ -7,6 +7,8 @@ use crate::api::refusal::Refusal;
 use crate::api::reply::{Change, Reply};
 use crate::api::request::{Query, VersionId, parse};
 use crate::api::view::View;
+use crate::canonical;
+use crate::checker::CheckError;
 use crate::parse::check;
 use crate::schema::{Reference, Schema, SchemaType};
 use crate::state::{Entry, Mode, Version, Visible};
@@ -47,10 +49,22 @@ impl View<'_> {
     }
 
     pub(super) fn list_versions(&self, subject: &str, query: Query<'_>) -> Result<Reply, Refusal> {
-        let versions = self.numbers(subject, query.visible());
-        if versions.is_empty() {
+        let known = match query.visible() {
+            Visible::Live => Visible::Live,
+            Visible::All | Visible::Deleted => Visible::All,
+        };
+        if self.numbers(subject, known).is_empty() {
             return Err(no_subject(subject));
         }
+        if query.flag("deletedAsNegative") {
+            let versions = self.state.versions(subject, Visible::All);
+            let versions = versions.map(|(number, version)| {
+                let sign = if version.deleted { -1 } else { 1 };
+                sign * i64::from(number)
+            });
+            return Reply::ok(&query.page(versions));
+        }
+        let versions = self.numbers(subject, query.visible());
         Reply::ok(&query.page(versions.into_iter()))
     }
 
@@ -60,7 +74,7 @@ impl View<'_> {
         version: &str,
         query: Query<'_>,
     ) -> Result<Reply, Refusal> {
-        let (number, version) = self.find_version(subject, version, query.visible())?;
+        let (number, version) = self.find_version(subject, version, query.with_deleted())?;
         Reply::ok(&self.registered(subject, number, version)?)
     }
 
@@ -70,7 +84,7 @@ impl View<'_> {
         version: &str,
         query: Query<'_>,
     ) -> Result<Reply, Refusal> {
-        let (_, version) = self.find_version(subject, version, query.visible())?;
+        let (_, version) = self.find_version(subject, version, query.with_deleted())?;
         let schema = self.state.schema(version.id).ok_or(Refusal::NoSuchSchema)?;
         Ok(Reply {
             status: 200,
@@ -85,46 +99,105 @@ impl View<'_> {
         query: Query<'_>,
     ) -> Result<Reply, Refusal> {
         let (number, _) = self.find_version(subject, version, Visible::All)?;
-        let referrers = self.state.referrers(subject, number);
+        let visible = query.with_deleted();
+        let referrers = self.state.referrers(subject, number, visible);
         Reply::ok(&query.page(referrers.into_iter()))
     }
 
-    pub(super) fn register(&self, subject: &str, body: &[u8]) -> Result<Change, Refusal> {
-        let schema = self.parse_schema(body)?;
-        self.check_writable(subject)?;
+    pub(super) fn register(
+        &self,
+        subject: &str,
+        query: Query<'_>,
+        body: &[u8],
+    ) -> Result<Change, Refusal> {
+        check_name(subject)?;
         let numbers: Numbers = parse(body)?;
-        if numbers.id.is_some_and(|id| id > 0) {
-            let subject = subject.to_owned();
-            return Err(Refusal::NotImporting { subject });
-        }
+        let wanted_id = numbers.id.and_then(|id| u32::try_from(id).ok());
+        let wanted_version = numbers.version.filter(|version| *version > 0);
+        self.check_registrable(subject, wanted_id.is_some())?;
+        let schema = self.parse_schema(query, body)?;
         let known = self.state.id_of(&schema);
+        let known = known.filter(|known| wanted_id.is_none_or(|wanted| wanted == *known));
         let mut live = self.state.versions(subject, Visible::Live);
-        if let Some((_, version)) = live.find(|(_, version)| Some(version.id) == known) {
+        if wanted_version.is_none()
+            && let Some((_, version)) = live.find(|(_, version)| Some(version.id) == known)
+        {
             return Change::new(Vec::new(), &json!({ "id": version.id }));
         }
-        let incompatibilities = self.incompatibilities(subject, &schema)?;
-        if !incompatibilities.is_empty() {
-            return Err(Refusal::Incompatible {
-                subject: subject.to_owned(),
-                incompatibilities,
-            });
+        let importing = wanted_id.is_some();
+        if !importing {
+            self.check_compatible(subject, &schema)?;
         }
-        let id = known.unwrap_or_else(|| self.state.next_id());
-        let last = self.state.versions(subject, Visible::All).next_back();
-        let version = last.map_or(1, |(number, _)| number + 1);
-        let wanted = numbers.version.filter(|wanted| *wanted > 0);
-        if wanted.is_some_and(|wanted| wanted != i64::from(version)) {
-            let reason = "the version does not follow the previous one".to_owned();
-            return Err(Refusal::InvalidSchema { reason });
+        let version = self.next_version(subject, wanted_version, importing)?;
+        let id = wanted_id.or(known).unwrap_or_else(|| self.state.next_id());
+        if self.state.schema(id).is_some_and(|other| *other != schema) {
+            return Err(Refusal::IdInUse { id });
         }
-        let version = Entry::Version {
+        let new = known.is_none().then_some(Entry::Schema { id, schema });
+        let added = Entry::Version {
             subject: subject.to_owned(),
             version,
             id,
         };
-        let new = known.is_none().then_some(Entry::Schema { id, schema });
-        let entries = new.into_iter().chain([version]).collect();
+        let replaced = self.replaced(subject, id, version);
+        let entries = new.into_iter().chain([added]).chain(replaced).collect();
         Change::new(entries, &json!({ "id": id }))
+    }
+
+    fn check_compatible(&self, subject: &str, schema: &Schema) -> Result<(), Refusal> {
+        let incompatibilities = self.incompatibilities(subject, schema)?;
+        if incompatibilities.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::Incompatible {
+            subject: subject.to_owned(),
+            incompatibilities,
+        })
+    }
+
+    /// Returns the number of a new version. An imported one may leave a gap.
+    fn next_version(
+        &self,
+        subject: &str,
+        wanted: Option<i64>,
+        importing: bool,
+    ) -> Result<u32, Refusal> {
+        let last = self.state.versions(subject, Visible::All).next_back();
+        let next = last.map_or(1, |(number, _)| number + 1);
+        match wanted {
+            None => Ok(next),
+            Some(wanted) if wanted == i64::from(next) => Ok(next),
+            Some(wanted) if importing => {
+                let wanted = wanted.to_string();
+                match VersionId::parse(&wanted)? {
+                    VersionId::Number(number) => Ok(number),
+                    VersionId::Latest => Ok(next),
+                }
+            }
+            Some(_) => {
+                let reason = "Version is not one more than previous version".to_owned();
+                Err(Refusal::InvalidSchema { reason })
+            }
+        }
+    }
+
+    /// Returns the removal of the softly deleted versions that a new version of the same schema
+    /// replaces.
+    fn replaced(&self, subject: &str, id: u32, version: u32) -> Option<Entry> {
+        let deleted = self.state.versions(subject, Visible::Deleted);
+        let versions: Vec<u32> = deleted
+            .filter(|(number, deleted)| deleted.id == id && *number < version)
+            .map(|(number, _)| number)
+            .filter(|number| {
+                let referrers = self.state.referrers(subject, *number, Visible::All);
+                referrers.is_empty()
+            })
+            .collect();
+        (!versions.is_empty()).then(|| Entry::Deleted {
+            subject: subject.to_owned(),
+            versions,
+            permanently: true,
+        })
     }
 
     pub(super) fn lookup(
@@ -133,11 +206,11 @@ impl View<'_> {
         query: Query<'_>,
         body: &[u8],
     ) -> Result<Reply, Refusal> {
-        let visible = query.visible();
+        let visible = query.with_deleted();
+        let schema = self.parse_schema(query, body)?;
         if self.numbers(subject, visible).is_empty() {
             return Err(no_subject(subject));
         }
-        let schema = self.parse_schema(body)?;
         let known = self.state.id_of(&schema).ok_or(Refusal::NoSuchSchema)?;
         let mut versions = self.state.versions(subject, visible).rev();
         let found = versions.find(|(_, version)| version.id == known);
@@ -167,8 +240,18 @@ impl View<'_> {
             (false, false, false) => live,
             (true, true, false) => all,
         };
-        let deleted = self.deleted(subject, &versions, permanently)?;
-        Change::new(vec![deleted], &versions)
+        let mut entries = vec![self.deleted(subject, &versions, permanently)?];
+        if permanently {
+            // A subject of the same name starts anew.
+            let subject = Some(subject.to_owned());
+            let (level, mode) = (None, None);
+            entries.push(Entry::Level {
+                subject: subject.clone(),
+                level,
+            });
+            entries.push(Entry::Mode { subject, mode });
+        }
+        Change::new(entries, &versions)
     }
 
     pub(super) fn delete_version(
@@ -201,7 +284,8 @@ impl View<'_> {
         Change::new(vec![deleted], &number)
     }
 
-    fn deleted(
+    /// Returns the deletion of versions to which no other schema refers.
+    pub(super) fn deleted(
         &self,
         subject: &str,
         versions: &[u32],
@@ -209,7 +293,8 @@ impl View<'_> {
     ) -> Result<Entry, Refusal> {
         let subject = subject.to_owned();
         for &version in versions {
-            if !self.state.referrers(&subject, version).is_empty() {
+            let referrers = self.state.referrers(&subject, version, Visible::Live);
+            if !referrers.is_empty() {
                 return Err(Refusal::Referenced { subject, version });
             }
         }
@@ -221,7 +306,7 @@ impl View<'_> {
     }
 
     /// Parses and checks the schema of a request.
-    pub(super) fn parse_schema(&self, body: &[u8]) -> Result<Schema, Refusal> {
+    pub(super) fn parse_schema(&self, query: Query<'_>, body: &[u8]) -> Result<Schema, Refusal> {
         let invalid = |reason: String| Refusal::InvalidSchema { reason };
         let body: SchemaBody = parse(body)?;
         let kind = match body.schema_type.as_deref() {
@@ -233,16 +318,28 @@ impl View<'_> {
             return Err(invalid("rule sets are not supported".to_owned()));
         }
         let text = body.schema.filter(|text| !text.trim().is_empty());
-        let schema = Schema {
+        let mut schema = Schema {
             text: text.ok_or_else(|| invalid("the schema is empty".to_owned()))?,
             kind,
             references: self.references(body.references.unwrap_or_default())?,
         };
         let references = self.resolve(&schema)?;
-        let text = schema.text.clone();
-        let checked = self.checker.run(move || check(kind, &text, &references));
-        let checked = checked.unwrap_or_else(|error| Err(error.to_string()));
-        checked.map_err(|reason| invalid(format!("of type {}, details: {reason}", kind.name())))?;
+        let (text, normalize) = (schema.text, query.flag("normalize"));
+        let checked = self.checker.run(move |_| {
+            check(kind, &text, &references)?;
+            Ok(canonical::text(kind, &text, normalize))
+        });
+        let checked = match checked {
+            Ok(checked) => checked,
+            Err(CheckError::Busy) => return Err(Refusal::Busy),
+            Err(error @ (CheckError::Timeout | CheckError::Failed)) => Err(error.to_string()),
+        };
+        let of_type = |reason| invalid(format!("of type {}, details: {reason}", kind.name()));
+        schema.text = checked.map_err(of_type)?;
+        if normalize {
+            schema.references.sort();
+            schema.references.dedup();
+        }
         Ok(schema)
     }
 
@@ -282,12 +379,13 @@ impl View<'_> {
         visible: Visible,
     ) -> Result<(u32, Version), Refusal> {
         let wanted = VersionId::parse(version)?;
-        if self.state.versions(subject, Visible::All).next().is_none() {
+        if self.state.versions(subject, visible).next().is_none() {
             return Err(no_subject(subject));
         }
         let mut versions = self.state.versions(subject, visible);
         let found = match wanted {
-            VersionId::Latest => versions.next_back(),
+            // The latest version is never a deleted one.
+            VersionId::Latest => self.state.versions(subject, Visible::Live).next_back(),
             VersionId::Number(wanted) => versions.find(|&(number, _)| number == wanted),
         };
         found.ok_or_else(|| Refusal::NoSuchVersion {
@@ -315,19 +413,42 @@ impl View<'_> {
         Ok(described)
     }
 
-    fn numbers(&self, subject: &str, visible: Visible) -> Vec<u32> {
+    pub(super) fn numbers(&self, subject: &str, visible: Visible) -> Vec<u32> {
         let versions = self.state.versions(subject, visible);
         versions.map(|(number, _)| number).collect()
     }
 
+    /// Returns whether schemas can be deleted.
     fn check_writable(&self, subject: &str) -> Result<(), Refusal> {
         match self.state.mode(subject) {
-            Mode::Writable => Ok(()),
+            Mode::Writable | Mode::Import => Ok(()),
             Mode::ReadOnly | Mode::ReadOnlyOverride => Err(Refusal::ReadOnly {
                 subject: subject.to_owned(),
             }),
         }
     }
+
+    /// Returns whether a schema can be registered, with an id of its own or without.
+    fn check_registrable(&self, subject: &str, with_id: bool) -> Result<(), Refusal> {
+        self.check_writable(subject)?;
+        let importing = self.state.mode(subject) == Mode::Import;
+        let subject = subject.to_owned();
+        match (importing, with_id) {
+            (true, true) | (false, false) => Ok(()),
+            (false, true) => Err(Refusal::NotImporting { subject }),
+            (true, false) => Err(Refusal::Importing { subject }),
+        }
+    }
+}
+
+/// Checks the name of a new subject.
+fn check_name(subject: &str) -> Result<(), Refusal> {
+    let reserved = matches!(subject, "__GLOBAL" | "__EMPTY");
+    if reserved || subject.chars().any(char::is_control) {
+        let subject = subject.to_owned();
+        return Err(Refusal::InvalidSubject { subject });
+    }
+    Ok(())
 }
 
 fn no_subject(subject: &str) -> Refusal {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::tests::{LIMITS, settings, start, start_with};
+use crate::tests::{LIMITS, Server, settings, start, start_with};
 
 #[tokio::test]
 async fn bodies_and_heads_are_limited_and_torn_requests_affect_no_others() {
@@ -113,4 +113,63 @@ async fn hostile_schemas_do_not_stop_the_server() {
         }
     }
     assert_eq!(server.get("/").await, (200, json!({})));
+}
+
+/// Sends a head and returns the status of the response.
+async fn status(server: &Server, head: &str) -> String {
+    let mut stream = TcpStream::connect(server.registry.address())
+        .await
+        .expect("connects");
+    stream.write_all(head.as_bytes()).await.expect("writes");
+    let mut reply = String::new();
+    drop(stream.read_to_string(&mut reply).await);
+    reply.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn web_pages_can_neither_read_nor_change_schemas() {
+    let server = start().await;
+    let end = "Connection: close\r\nContent-Length: 2\r\n\r\n{}";
+    for (head, expected) in [
+        ("GET /subjects HTTP/1.1\r\nHost: evil.example:8081", "403"),
+        (
+            "GET /subjects HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example",
+            "403",
+        ),
+        (
+            "DELETE /subjects/s HTTP/1.1\r\nHost: localhost\r\nOrigin: null",
+            "403",
+        ),
+        (
+            "POST /subjects/s/versions HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain",
+            "415",
+        ),
+        ("GET /subjects HTTP/1.1\r\nHost: localhost", "200"),
+    ] {
+        assert_eq!(
+            status(&server, &format!("{head}\r\n{end}")).await,
+            expected,
+            "{head}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn idle_connections_do_not_keep_others_out() {
+    let limits = Limits {
+        connections: 3,
+        idle: Duration::from_secs(600),
+        ..LIMITS
+    };
+    let server = start_with(settings().with_limits(limits)).await;
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(server.registry.address())
+            .await
+            .expect("connects");
+        drop(stream.write_all(b"GET / HT").await);
+        idle.push(stream);
+    }
+    let answered = tokio::time::timeout(Duration::from_secs(10), server.get("/"));
+    assert_eq!(answered.await.expect("it is answered"), (200, json!({})));
 }

@@ -3,6 +3,8 @@
 mod api;
 mod connection;
 mod lifecycle;
+mod modes;
+mod versions;
 
 use std::time::Duration;
 

@@ -1,10 +1,11 @@
-//! The server's side of SCRAM: the client proves that it knows the password without sending it.
+//! Both sides of SCRAM: the client proves that it knows the password without sending it.
 //!
 //! ```text
-//!  client  n,,n=user,r=<nonce>
-//!  server                       r=<nonce><more>,s=<salt>,i=<iterations>     Exchange::begin
-//!  client  c=biws,r=<nonce><more>,p=<proof>
-//!  server                       v=<signature>                               Exchange::finish
+//!  client  n,,n=user,r=<nonce>                                    ClientExchange::begin
+//!  server     r=<nonce><more>,s=<salt>,i=<iterations>             Exchange::begin
+//!  client  c=biws,r=<nonce><more>,p=<proof>                       ClientExchange::prove
+//!  server     v=<signature>                                       Exchange::finish
+//!  client                                                         ServerProof::verify
 //! ```
 //!
 //! A [`Scheme`] is a hash with a number of iterations and the length of the salt, a
@@ -19,11 +20,13 @@
 //!
 //! RFC 5802 (SCRAM), RFC 7677 (SCRAM-SHA-256)
 
+mod client;
 mod credentials;
 mod exchange;
 mod hash;
 mod scheme;
 
+pub use client::{ClientError, ClientExchange, ServerProof};
 pub use credentials::CredentialStore;
 pub use exchange::{Authenticated, Error, Exchange};
 pub use hash::Hash;

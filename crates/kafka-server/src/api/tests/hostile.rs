@@ -167,6 +167,58 @@ fn one_node_requests(corpus: &mut Vec<Bytes>) {
     );
 }
 
+fn transaction_requests(corpus: &mut Vec<Bytes>) {
+    let id = || TransactionalId(text("id"));
+    add(
+        corpus,
+        &InitProducerIdRequest::default()
+            .with_transactional_id(Some(id()))
+            .with_transaction_timeout_ms(1_000),
+    );
+    let topic = add_partitions_to_txn_request::AddPartitionsToTxnTopic::default()
+        .with_name(topic_name("known"))
+        .with_partitions(vec![0]);
+    let partitions = AddPartitionsToTxnRequest::default()
+        .with_v3_and_below_transactional_id(id())
+        .with_v3_and_below_topics(vec![topic]);
+    add(corpus, &partitions);
+    let offsets = AddOffsetsToTxnRequest::default().with_transactional_id(id());
+    add(corpus, &offsets.with_group_id(group()));
+    let partition = txn_offset_commit_request::TxnOffsetCommitRequestPartition::default()
+        .with_committed_metadata(Some(text("note")));
+    let topic = txn_offset_commit_request::TxnOffsetCommitRequestTopic::default()
+        .with_name(topic_name("known"))
+        .with_partitions(vec![partition]);
+    let commit = TxnOffsetCommitRequest::default()
+        .with_transactional_id(id())
+        .with_group_id(group())
+        .with_topics(vec![topic]);
+    add(corpus, &commit);
+    add(
+        corpus,
+        &EndTxnRequest::default().with_transactional_id(id()),
+    );
+    let topic = write_txn_markers_request::WritableTxnMarkerTopic::default()
+        .with_name(topic_name("known"))
+        .with_partition_indexes(vec![0]);
+    let marker = write_txn_markers_request::WritableTxnMarker::default().with_topics(vec![topic]);
+    add(
+        corpus,
+        &WriteTxnMarkersRequest::default().with_markers(vec![marker]),
+    );
+    let described = DescribeTransactionsRequest::default().with_transactional_ids(vec![id()]);
+    add(corpus, &described);
+    let listed = ListTransactionsRequest::default().with_state_filters(vec![text("Ongoing")]);
+    add(corpus, &listed);
+    let topic = describe_producers_request::TopicRequest::default()
+        .with_name(topic_name("known"))
+        .with_partition_indexes(vec![0]);
+    add(
+        corpus,
+        &DescribeProducersRequest::default().with_topics(vec![topic]),
+    );
+}
+
 fn group_requests(corpus: &mut Vec<Bytes>) {
     let protocol = join_group_request::JoinGroupRequestProtocol::default()
         .with_name(text("range"))
@@ -238,6 +290,7 @@ fn corpus() -> Vec<Bytes> {
     topic_requests(&mut corpus);
     group_requests(&mut corpus);
     one_node_requests(&mut corpus);
+    transaction_requests(&mut corpus);
     add(&mut corpus, &ApiVersionsRequest::default());
     add(&mut corpus, &DescribeClusterRequest::default());
     add(&mut corpus, &InitProducerIdRequest::default());

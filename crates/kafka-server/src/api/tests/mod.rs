@@ -6,6 +6,7 @@ mod hostile;
 mod one_node;
 mod produced;
 mod topics;
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -32,25 +33,36 @@ const CORRELATION_ID: i32 = 4_711;
 
 struct Fixture {
     cluster: Cluster,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Fixture {
     /// Opens a cluster with one topic, `known`, of two partitions.
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let fixture = Self::open(tempfile::tempdir().unwrap());
+        let created = fixture.cluster.create_topic("known", 2, BTreeMap::new());
+        created.unwrap();
+        fixture
+    }
+
+    fn open(directory: TempDir) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
         let path = directory.path().to_owned();
         let settings = Settings {
             group_join_delay: Duration::ZERO,
             ..Settings::default()
         };
-        let cluster = Cluster::open(settings, path, address).unwrap();
-        cluster.create_topic("known", 2, BTreeMap::new()).unwrap();
         Self {
-            cluster,
-            _directory: directory,
+            cluster: Cluster::open(settings, path, address).unwrap(),
+            directory,
         }
+    }
+
+    /// Opens the cluster again, as after a kill: nothing is flushed or told before.
+    fn reopen(self) -> Self {
+        let Self { cluster, directory } = self;
+        drop(cluster);
+        Self::open(directory)
     }
 
     fn topic_id(&self) -> Uuid {
@@ -118,6 +130,8 @@ fn call_with_defaults<R: Request + Default>(fixture: &Fixture) {
 #[test]
 fn empty_requests_are_answered_in_every_version() {
     let fixture = Fixture::new();
+    call_with_defaults::<AddOffsetsToTxnRequest>(&fixture);
+    call_with_defaults::<AddPartitionsToTxnRequest>(&fixture);
     call_with_defaults::<AlterConfigsRequest>(&fixture);
     call_with_defaults::<CreateAclsRequest>(&fixture);
     call_with_defaults::<CreatePartitionsRequest>(&fixture);
@@ -132,11 +146,14 @@ fn empty_requests_are_answered_in_every_version() {
     call_with_defaults::<DescribeConfigsRequest>(&fixture);
     call_with_defaults::<DescribeGroupsRequest>(&fixture);
     call_with_defaults::<DescribeLogDirsRequest>(&fixture);
+    call_with_defaults::<DescribeProducersRequest>(&fixture);
     call_with_defaults::<DescribeQuorumRequest>(&fixture);
     call_with_defaults::<DescribeTopicPartitionsRequest>(&fixture);
+    call_with_defaults::<DescribeTransactionsRequest>(&fixture);
     call_with_defaults::<DescribeUserScramCredentialsRequest>(&fixture);
     call_with_defaults::<ElectLeadersRequest>(&fixture);
     call_with_defaults::<ListPartitionReassignmentsRequest>(&fixture);
+    call_with_defaults::<EndTxnRequest>(&fixture);
     call_with_defaults::<FetchRequest>(&fixture);
     call_with_defaults::<FindCoordinatorRequest>(&fixture);
     call_with_defaults::<HeartbeatRequest>(&fixture);
@@ -146,12 +163,15 @@ fn empty_requests_are_answered_in_every_version() {
     call_with_defaults::<LeaveGroupRequest>(&fixture);
     call_with_defaults::<ListGroupsRequest>(&fixture);
     call_with_defaults::<ListOffsetsRequest>(&fixture);
+    call_with_defaults::<ListTransactionsRequest>(&fixture);
     call_with_defaults::<MetadataRequest>(&fixture);
     call_with_defaults::<OffsetCommitRequest>(&fixture);
     call_with_defaults::<OffsetDeleteRequest>(&fixture);
     call_with_defaults::<OffsetFetchRequest>(&fixture);
     call_with_defaults::<OffsetForLeaderEpochRequest>(&fixture);
     call_with_defaults::<SyncGroupRequest>(&fixture);
+    call_with_defaults::<TxnOffsetCommitRequest>(&fixture);
+    call_with_defaults::<WriteTxnMarkersRequest>(&fixture);
 }
 
 fn versions<R: Request>() -> std::ops::RangeInclusive<i16> {

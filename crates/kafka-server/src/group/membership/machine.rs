@@ -115,6 +115,21 @@ impl Membership {
         }
     }
 
+    /// Checks that a member may commit offsets with a transaction. Old clients name no member.
+    pub fn check_transactional_commit(
+        &mut self,
+        now: u64,
+        identity: Identity<'_>,
+        generation: i32,
+    ) -> Result<(), ResponseError> {
+        let anonymous = identity.member.is_empty() && identity.instance.is_none();
+        if generation < 0 && (anonymous || self.members.is_empty()) {
+            return Ok(());
+        }
+        self.check_member(identity, generation)?.touch(now);
+        Ok(())
+    }
+
     /// Removes a member.
     pub fn leave(&mut self, now: u64, identity: Identity<'_>) -> Result<(), ResponseError> {
         let named = identity.instance.and_then(|name| self.instance(name));
