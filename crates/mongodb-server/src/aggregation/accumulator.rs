@@ -60,6 +60,23 @@ impl Accumulator {
         spec: &Value<'_>,
         environment: &Environment,
     ) -> Result<Self, CommandError> {
+        let parsed = Self::parse_window(field, spec, environment)?;
+        if let Some(operator) = only_element(spec)
+            && operator.kind() == crate::bson::Kind::Array
+            && !matches!(parsed.kind, Kind::Push | Kind::AddToSet)
+        {
+            let message = format!("The {} accumulator is a unary operator", operator.name());
+            return Err(CommandError::location(40_237, message));
+        }
+        Ok(parsed)
+    }
+
+    /// Compiles the accumulator of a window, whose argument may be an array.
+    pub fn parse_window(
+        field: &str,
+        spec: &Value<'_>,
+        environment: &Environment,
+    ) -> Result<Self, CommandError> {
         let operator = only_element(spec).ok_or_else(|| {
             let message = format!("The field '{field}' must be an accumulator object");
             CommandError::location(40_234, message)
@@ -80,10 +97,6 @@ impl Accumulator {
             return Ok(Self { kind, argument });
         }
         let kind = Kind::parse(name)?;
-        if value.as_array().is_some() && !matches!(kind, Kind::Push | Kind::AddToSet) {
-            let message = format!("The {name} accumulator is a unary operator");
-            return Err(CommandError::location(40_237, message));
-        }
         let argument = Expression::parse_in(&value, environment)?;
         Ok(Self { kind, argument })
     }

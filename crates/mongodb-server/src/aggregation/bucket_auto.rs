@@ -68,7 +68,9 @@ impl BucketAutoSpec {
                         );
                         return Err(failed(40_244, message));
                     }
-                    output = value.into_owned();
+                    if value.as_document().is_some_and(|fields| !fields.is_empty()) {
+                        output = value.into_owned();
+                    }
                 }
                 "granularity" => {
                     let name = value.as_str().ok_or_else(|| {

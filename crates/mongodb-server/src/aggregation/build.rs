@@ -1,7 +1,7 @@
 //! Builds the stages of a compiled pipeline.
 
 use crate::aggregation::bucket_auto::BucketAuto;
-use crate::aggregation::check_size::CheckSize;
+use crate::aggregation::check_size::{CheckDepth, CheckSize};
 use crate::aggregation::densify::Densify;
 use crate::aggregation::graph_lookup::GraphLookup;
 use crate::aggregation::group::Group;
@@ -35,6 +35,10 @@ pub fn open(
             let rows: Vec<Row> = documents.iter().cloned().map(Row::computed).collect();
             let rows = rows.into_iter();
             return Ok(build(stages, Box::new(GivenDocuments { rows })));
+        }
+        Some(StageSpec::Source(SourceSpec::CurrentOperations)) => {
+            let message = "$currentOp must be run against the 'admin' database with {aggregate: 1}";
+            return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
         }
         Some(StageSpec::Source(_)) => {
             let what = "statistics of the server in a pipeline within another one";
@@ -89,6 +93,9 @@ fn resolve(
 
 /// Appends stages to an input.
 pub fn build(stages: Vec<StageSpec>, mut input: Box<dyn Stage>) -> Box<dyn Stage> {
+    let joins =
+        |stage: &StageSpec| matches!(stage, StageSpec::Lookup(_) | StageSpec::GraphLookup(_));
+    let joined = stages.iter().any(joins);
     let mut stages = stages.into_iter().peekable();
     let mut steps = Vec::new();
     while let Some(stage) = stages.next() {
@@ -107,7 +114,11 @@ pub fn build(stages: Vec<StageSpec>, mut input: Box<dyn Stage>) -> Box<dyn Stage
         };
         input = build_stage(*stage, limit, input);
     }
-    with_steps(steps, input)
+    let input = with_steps(steps, input);
+    if joined {
+        return checked(input);
+    }
+    input
 }
 
 fn with_steps(steps: Vec<Step>, input: Box<dyn Stage>) -> Box<dyn Stage> {
@@ -148,8 +159,8 @@ fn build_stage(stage: StageSpec, limit: Option<u64>, input: Box<dyn Stage>) -> B
         // The command writes the documents.
         | StageSpec::Out(_)
         | StageSpec::Merge(_) => input,
-        StageSpec::Lookup(spec) => checked(Box::new(Lookup::new(input, *spec, open, build))),
-        StageSpec::GraphLookup(spec) => checked(Box::new(GraphLookup::new(input, *spec, open))),
+        StageSpec::Lookup(spec) => deep(Box::new(Lookup::new(input, *spec, open, build))),
+        StageSpec::GraphLookup(spec) => deep(Box::new(GraphLookup::new(input, *spec, open))),
         StageSpec::BucketAuto(spec) => checked(Box::new(BucketAuto::new(input, *spec))),
         StageSpec::SetWindowFields(spec) => {
             checked(Box::new(SetWindowFields::new(input, *spec)))
@@ -164,6 +175,10 @@ fn build_stage(stage: StageSpec, limit: Option<u64>, input: Box<dyn Stage>) -> B
             facets,
         })),
     }
+}
+
+fn deep(input: Box<dyn Stage>) -> Box<dyn Stage> {
+    Box::new(CheckDepth { input })
 }
 
 fn checked(input: Box<dyn Stage>) -> Box<dyn Stage> {

@@ -6,7 +6,7 @@ use crate::aggregation::spec::{
 };
 use crate::bson::{Doc, Element, Value};
 use crate::engine::Namespace;
-use crate::error::CommandError;
+use crate::error::{Code, CommandError};
 use crate::query::{Environment, Expression, Filter, Path, check_variable};
 
 /// Compiles a pipeline.
@@ -27,23 +27,11 @@ pub fn parse_lookup(
             "the $lookup stage specification must be an object, but found {kind}"
         ))
     })?;
-    let mut texts = Texts::default();
-    let mut variables = None;
-    let mut pipeline = None;
-    for element in doc.elements() {
-        let value = element.value();
-        match element.name() {
-            "let" => variables = Some(value),
-            "pipeline" => pipeline = Some(value),
-            "from" if value.as_document().is_some() => {
-                return Err(failed(format!(
-                    "$lookup argument 'from: {value}' must be a string, is type object"
-                )));
-            }
-            "from" | "as" | "localField" | "foreignField" => texts.read("$lookup", element)?,
-            name => return Err(failed(format!("unknown argument to $lookup: {name}"))),
-        }
-    }
+    let Given {
+        texts,
+        variables,
+        pipeline,
+    } = read_lookup(doc)?;
     let field = texts
         .get("as")
         .ok_or_else(|| failed("must specify 'as' field for a $lookup"))?;
@@ -69,14 +57,29 @@ pub fn parse_lookup(
         return Err(failed(message));
     }
     let variables = match variables {
-        Some(variables) => parse_variables("$lookup", &variables, scope.environment)?,
+        Some(variables) => {
+            let doc = variables.as_document().ok_or_else(|| {
+                let kind = variables.kind().alias();
+                failed(format!(
+                    "$lookup argument 'let: {variables}' must be an object, is type {kind}"
+                ))
+            })?;
+            parse_variables(doc, scope.environment)?
+        }
         None => Vec::new(),
     };
     let pipeline = pipeline
         .map(|pipeline| parse_sub_pipeline(&pipeline, &variables, scope, parse))
         .transpose()?;
+    let documents = pipeline
+        .as_ref()
+        .is_some_and(|pipeline| begins_with_documents(&pipeline.stages));
     let from = match texts.get("from") {
-        Some(from) => Namespace::new(scope.database, from)?,
+        Some(_) if documents => {
+            let message = "'from' must be omitted if the pipeline begins with $documents";
+            return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
+        }
+        Some(from) => foreign(scope.database, from)?,
         None => without_collection(pipeline.as_ref(), scope.database, "$lookup")?,
     };
     Ok(LookupSpec {
@@ -88,24 +91,49 @@ pub fn parse_lookup(
     })
 }
 
+/// The arguments of `$lookup` as they are given.
+struct Given<'a> {
+    texts: Texts,
+    variables: Option<Value<'a>>,
+    pipeline: Option<Value<'a>>,
+}
+
+fn read_lookup(doc: Doc<'_>) -> Result<Given<'_>, CommandError> {
+    let mut texts = Texts::default();
+    let mut variables = None;
+    let mut pipeline = None;
+    for element in doc.elements() {
+        let value = element.value();
+        match element.name() {
+            "let" => variables = Some(value),
+            "pipeline" => pipeline = Some(value),
+            "from" if value.as_document().is_some() => {
+                return Err(failed(format!(
+                    "$lookup argument 'from: {value}' must be a string, is type object"
+                )));
+            }
+            "from" | "as" | "localField" | "foreignField" => texts.read("$lookup", element)?,
+            name => return Err(failed(format!("unknown argument to $lookup: {name}"))),
+        }
+    }
+    Ok(Given {
+        texts,
+        variables,
+        pipeline,
+    })
+}
+
 /// Compiles `let`: variables that are computed from each document.
 pub fn parse_variables(
-    stage: &str,
-    variables: &Value<'_>,
+    variables: Doc<'_>,
     environment: &Environment,
 ) -> Result<Vec<(String, Expression)>, CommandError> {
-    let doc = variables.as_document().ok_or_else(|| {
-        let kind = variables.kind().alias();
-        failed(format!(
-            "{stage} argument 'let: {variables}' must be an object, is type {kind}"
-        ))
-    })?;
     let variable = |element: Element<'_>| {
         check_variable(element.name())?;
         let expression = Expression::parse_in(&element.value(), environment)?;
         Ok((element.name().to_owned(), expression))
     };
-    doc.elements().map(variable).collect()
+    variables.elements().map(variable).collect()
 }
 
 fn parse_sub_pipeline(
@@ -150,6 +178,17 @@ fn without_collection(
     Ok(nowhere(database))
 }
 
+/// Returns the name of a collection to read, which need not exist and so may be any.
+fn foreign(database: &str, name: &str) -> Result<Namespace, CommandError> {
+    if name.is_empty() || name.contains('\0') {
+        return Namespace::new(database, name);
+    }
+    Ok(Namespace {
+        database: database.to_owned(),
+        collection: name.to_owned(),
+    })
+}
+
 fn begins_with_documents(stages: &[StageSpec]) -> bool {
     matches!(
         stages.first(),
@@ -173,7 +212,7 @@ pub fn parse_union(
     let doc = match argument {
         Value::String(name) => {
             return Ok(UnionSpec {
-                from: Namespace::new(scope.database, name)?,
+                from: foreign(scope.database, name)?,
                 stages: Vec::new(),
             });
         }
@@ -189,7 +228,7 @@ pub fn parse_union(
     let mut stages = Vec::new();
     for element in doc.elements() {
         match (element.name(), element.value()) {
-            ("coll", Value::String(name)) => from = Some(Namespace::new(scope.database, &name)?),
+            ("coll", Value::String(name)) => from = Some(foreign(scope.database, &name)?),
             ("pipeline", Value::Array(pipeline)) => {
                 stages = parse(Doc::new(&pipeline), scope.within(Place::Union))?;
             }
@@ -281,7 +320,7 @@ pub fn parse_graph_lookup(
         ));
     };
     Ok(GraphLookupSpec {
-        from: Namespace::new(scope.database, from)?,
+        from: foreign(scope.database, from)?,
         field,
         start,
         connect_from,
@@ -344,7 +383,11 @@ pub fn parse_path(path: &str) -> Result<Path, CommandError> {
         };
         return Err(CommandError::location(number, message));
     }
-    if path.split('.').any(|part| part.starts_with('$')) {
+    let reference = |part: &str| matches!(part, "$id" | "$ref" | "$db");
+    if path
+        .split('.')
+        .any(|part| part.starts_with('$') && !reference(part))
+    {
         return Err(CommandError::location(
             16_410,
             "FieldPath field names may not start with '$'. Consider using $getField or $setField.",

@@ -1,10 +1,10 @@
 //! Compiles stages that write to a collection: `$out` and `$merge`.
 
-use crate::aggregation::parse_lookup::parse_variables;
+use crate::aggregation::parse_lookup::{parse_path, parse_variables};
 use crate::aggregation::pipeline_scope::PipelineScope;
 use crate::aggregation::spec::{MergeSpec, OutSpec, WhenMatched, WhenUnmatched};
 use crate::bson::{Doc, Value};
-use crate::engine::Namespace;
+use crate::engine::{Namespace, check_database};
 use crate::error::{Code, CommandError};
 use crate::query::{Expression, Path, Update};
 
@@ -13,7 +13,7 @@ pub fn parse_out(argument: &Value<'_>, scope: PipelineScope<'_>) -> Result<OutSp
     let doc = match argument {
         Value::String(name) => {
             return Ok(OutSpec {
-                target: Namespace::new(scope.database, name)?,
+                target: out_target(scope.database, name)?,
                 time_series: None,
             });
         }
@@ -29,6 +29,7 @@ pub fn parse_out(argument: &Value<'_>, scope: PipelineScope<'_>) -> Result<OutSp
     for element in doc.elements() {
         let value = element.value();
         match (element.name(), &value) {
+            ("db" | "coll" | "timeseries", value) if value.is_nullish() => {}
             ("db", Value::String(name)) => database = Some(name.to_string()),
             ("coll", Value::String(name)) => collection = Some(name.to_string()),
             ("timeseries", Value::Document(options)) => time_series = Some(options.to_vec()),
@@ -38,15 +39,52 @@ pub fn parse_out(argument: &Value<'_>, scope: PipelineScope<'_>) -> Result<OutSp
             (name, _) => return Err(unknown("$out", name)),
         }
     }
-    let (Some(database), Some(collection)) = (database, collection) else {
-        let message =
-            "If an object is passed to $out it must have exactly 2 fields: 'db' and 'coll'";
-        return Err(CommandError::location(16_994, message));
+    let missing = |name: &str| {
+        let message = format!("BSON field '$out.{name}' is missing but a required field");
+        CommandError::location(40_414, message)
     };
+    let database = database.ok_or_else(|| missing("db"))?;
+    let collection = collection.ok_or_else(|| missing("coll"))?;
     Ok(OutSpec {
-        target: Namespace::new(&database, &collection)?,
+        target: out_target(&database, &collection)?,
         time_series,
     })
+}
+
+/// Returns a collection that `$out` may replace.
+fn out_target(database: &str, collection: &str) -> Result<Namespace, CommandError> {
+    if matches!(database, "admin" | "config" | "local") {
+        let message = format!("Can't $out to internal database: {database}");
+        return Err(CommandError::location(31_321, message));
+    }
+    if collection.starts_with("system.") {
+        let message = format!("Can't $out to special collection: {collection}");
+        return Err(CommandError::location(17_385, message));
+    }
+    check_database(database)?;
+    Namespace::new(database, collection).map_err(|_invalid| {
+        CommandError::new(
+            Code::ILLEGAL_OPERATION,
+            format!("Invalid $out target namespace, {database}.{collection}"),
+        )
+    })
+}
+
+/// Returns a collection that `$merge` may write to.
+fn merge_target(database: &str, collection: &str) -> Result<Namespace, CommandError> {
+    if matches!(database, "admin" | "config" | "local") {
+        let message = format!("$merge cannot write to the internal database: {database}");
+        return Err(CommandError::location(31_320, message));
+    }
+    if collection.starts_with("system.") {
+        let message = format!("$merge cannot write to the special collection: {collection}");
+        return Err(CommandError::location(31_319, message));
+    }
+    if collection.is_empty() {
+        let message = format!("Invalid $merge target namespace: '{database}.'");
+        return Err(CommandError::location(5_786_800, message));
+    }
+    Namespace::new(database, collection)
 }
 
 /// Compiles `$merge`.
@@ -67,7 +105,7 @@ pub fn parse_merge(
     };
     let doc = match argument {
         Value::String(name) => {
-            spec.target = Namespace::new(scope.database, name)?;
+            spec.target = merge_target(scope.database, name)?;
             return Ok(spec);
         }
         Value::Document(bytes) => Doc::new(bytes),
@@ -81,6 +119,7 @@ pub fn parse_merge(
     for element in doc.elements() {
         let value = element.value();
         match element.name() {
+            "on" | "whenMatched" | "whenNotMatched" | "let" if value.is_nullish() => {}
             "into" => spec.target = parse_target(&value, scope)?,
             "on" => spec.on = parse_on(&value)?,
             "whenMatched" => spec.matched = parse_matched(&value)?,
@@ -99,7 +138,10 @@ pub fn parse_merge(
             let message = format!("Cannot use 'let' variables with 'whenMatched: {mode}' mode");
             return Err(CommandError::location(51_199, message));
         };
-        let given = parse_variables("$merge", &variables, scope.environment)?;
+        let doc = variables
+            .as_document()
+            .ok_or_else(|| wrong_type("$merge", "let", &variables))?;
+        let given = parse_variables(doc, scope.environment)?;
         let new = given.iter().find(|(name, _)| name == "new");
         if new.is_some_and(|(_, new)| !new.is_root()) {
             let message =
@@ -122,7 +164,11 @@ fn check_pipeline(spec: &MergeSpec) -> Result<(), CommandError> {
     for (name, _) in &spec.variables {
         environment.declare(name);
     }
-    Update::parse_pipeline(Doc::new(pipeline), &environment).map(|_| ())
+    match Update::parse_pipeline(Doc::new(pipeline), &environment) {
+        // A stage that an update may not have counts only when there is a document to update.
+        Err(error) if error.code() != Code::INVALID_OPTIONS => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn check_modes(spec: &MergeSpec) -> Result<(), CommandError> {
@@ -160,7 +206,7 @@ fn mode_name(mode: &WhenMatched) -> &'static str {
 
 fn parse_target(into: &Value<'_>, scope: PipelineScope<'_>) -> Result<Namespace, CommandError> {
     let doc = match into {
-        Value::String(name) => return Namespace::new(scope.database, name),
+        Value::String(name) => return merge_target(scope.database, name),
         Value::Document(bytes) => Doc::new(bytes),
         other => {
             let kind = other.kind().alias();
@@ -174,19 +220,21 @@ fn parse_target(into: &Value<'_>, scope: PipelineScope<'_>) -> Result<Namespace,
     let mut collection = None;
     for element in doc.elements() {
         match (element.name(), element.value()) {
+            ("db", value) if value.is_nullish() => {}
+            ("db", Value::String(name)) if name.is_empty() => {}
             ("db", Value::String(name)) => database = name.into_owned(),
+            ("coll", value) if value.is_nullish() => {}
             ("coll", Value::String(name)) => collection = Some(name.into_owned()),
             (name @ ("db" | "coll"), value) => return Err(wrong_type("$merge.into", name, &value)),
             (name, _) => return Err(unknown("$merge.into", name)),
         }
     }
     let collection = collection.ok_or_else(|| {
-        CommandError::location(
-            51_178,
-            "$merge 'into' field must specify a 'coll' that is not empty, null or undefined",
-        )
+        let message =
+            "$merge 'into' field must specify a 'coll' that is not empty, null or undefined";
+        CommandError::location(5_786_801, message)
     })?;
-    Namespace::new(&database, &collection)
+    merge_target(&database, &collection)
 }
 
 fn parse_on(on: &Value<'_>) -> Result<Vec<Path>, CommandError> {
@@ -198,7 +246,7 @@ fn parse_on(on: &Value<'_>) -> Result<Vec<Path>, CommandError> {
         CommandError::location(51_186, message)
     };
     match on {
-        Value::String(name) => Ok(vec![Path::new(name)]),
+        Value::String(name) => Ok(vec![parse_path(name)?]),
         Value::Array(names) => {
             let mut paths = Vec::new();
             for name in Doc::new(names).values() {
@@ -208,7 +256,7 @@ fn parse_on(on: &Value<'_>) -> Result<Vec<Path>, CommandError> {
                         format!("$merge 'on' array elements must be strings, but found {kind}");
                     CommandError::location(51_134, message)
                 })?;
-                let path = Path::new(name);
+                let path = parse_path(name)?;
                 if paths.contains(&path) {
                     let message =
                         format!("Found a duplicate field in the $merge.on list: '{name}'");
@@ -267,7 +315,7 @@ fn unknown_mode(field: &str, mode: &str) -> CommandError {
 
 fn wrong_type(stage: &str, name: &str, value: &Value<'_>) -> CommandError {
     let kind = value.kind().alias();
-    let expected = if name == "timeseries" {
+    let expected = if matches!(name, "timeseries" | "let") {
         "object"
     } else {
         "string"

@@ -74,6 +74,7 @@ pub fn aggregate(
         _ => source(&context, &namespace, selection, &rest)?,
     };
     if let Some(target) = target {
+        check_read_concern(call, &target)?;
         let concern = WriteConcern::parse(call)?;
         let mut stage = build(rest, source);
         let position = match target {
@@ -93,6 +94,22 @@ pub fn aggregate(
         forever: false,
     };
     reply(shared, &context, &namespace, build(rest, source), batch)
+}
+
+/// Rejects a pipeline that writes what it may have to read again.
+fn check_read_concern(call: &Call<'_>, target: &StageSpec) -> Result<(), CommandError> {
+    let concern = call.document("readConcern")?.unwrap_or(Doc::EMPTY);
+    let level = concern.get("level");
+    if level.is_some_and(|level| level.as_str() == Some("linearizable")) {
+        let name = if matches!(target, StageSpec::Out(_)) {
+            "$out"
+        } else {
+            "$merge"
+        };
+        let message = format!("{name} cannot be used with a 'linearizable' read concern level");
+        return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+    }
+    Ok(())
 }
 
 fn batch_size(options: Doc<'_>) -> Result<Option<u64>, CommandError> {

@@ -1,10 +1,12 @@
 //! `explain`: how a query is answered, without its answer.
 
-use crate::aggregation::{Context, PipelineScope, Selection, Stage, parse_pipeline, push_down};
+use crate::aggregation::{
+    Context, PipelineScope, Selection, Stage, StageSpec, parse_pipeline, push_down,
+};
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::find;
 use crate::command::query::{context, environment, parse_hint};
-use crate::command::{Call, Client, Shared, limits};
+use crate::command::{Call, Client, Shared, limits, merge};
 use crate::engine::{Namespace, Plan, Scan, Source, Usage};
 use crate::error::{Code, CommandError};
 use crate::query::Filter;
@@ -78,6 +80,9 @@ fn explain_command(
                 ..Selection::default()
             };
             let stages = parse_pipeline(pipeline, PipelineScope::new(call.database, &environment))?;
+            if let Some(StageSpec::Merge(spec)) = stages.last() {
+                merge::check_target(shared, spec)?;
+            }
             let all = stages.len();
             let pushed = all - push_down(stages, &mut selection).len();
             later_stages = pipeline

@@ -1,14 +1,16 @@
 //! `$merge`: writes the documents of a pipeline into a collection, each by its own.
 
 use crate::aggregation::{Context, MergeSpec, Selection, Spool, Stage, WhenMatched, WhenUnmatched};
-use crate::bson::{Builder, Doc, Kind, ObjectId, Value};
+use crate::bson::{Builder, Doc, Element, Kind, ObjectId, Value};
 use crate::command::Shared;
 use crate::command::insert::insert_all;
 use crate::command::update::check_updated;
-use crate::engine::{Change, Changed, Position, State};
+use crate::engine::{Change, Changed, Position, Row, State};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
-use crate::query::{Environment, Filter, Path, Scope, Test, Update, UpdateContext};
+use crate::query::{
+    Environment, Filter, Path, Scope, Test, Update, UpdateContext, is_missing, set_field,
+};
 
 /// A document that is merged, and what is needed for it.
 struct Merging<'m> {
@@ -17,6 +19,7 @@ struct Merging<'m> {
     spec: &'m MergeSpec,
     /// The fields that identify a document.
     on: Vec<Path>,
+    nulls: Nulls,
 }
 
 /// Merges all documents into the target; returns the position up to which the log must be synced.
@@ -31,33 +34,58 @@ pub fn merge(
     } else {
         spec.on.clone()
     };
-    check_target(shared, spec, &on)?;
+    let nulls = check_target(shared, spec)?;
     let merging = Merging {
         shared,
         context,
         spec,
         on,
+        nulls,
     };
-    // All documents are computed first: the pipeline may read the collection that it writes to.
-    let mut position = Position::default();
+    // All documents are computed and checked first: the pipeline may read the collection that it
+    // writes to.
     let mut rows = Spool::new("$merge");
     while let Some(row) = stage.next(context)? {
-        rows.push(row)?;
+        let document = merging.prepare(row.doc())?;
+        merging.filter(Doc::new(&document))?;
+        rows.push(Row::computed(document))?;
     }
+    let mut position = Position::default();
+    let mut failure = None;
     for row in rows.into_rows() {
         context.check()?;
-        position = position.max(merging.write(row?.doc())?);
+        match merging.write(row?.doc()) {
+            Ok(reached) => position = position.max(reached),
+            // The others are written nevertheless.
+            Err(error) => {
+                failure.get_or_insert(error);
+            }
+        }
     }
-    Ok(position)
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(position),
+    }
+}
+
+/// Whether the fields that identify a document may be null or missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nulls {
+    Allowed,
+    /// Documents without the fields are not in the index.
+    Rejected,
 }
 
 /// Rejects a target that cannot be merged into.
-fn check_target(shared: &Shared, spec: &MergeSpec, on: &[Path]) -> Result<(), CommandError> {
+pub fn check_target(shared: &Shared, spec: &MergeSpec) -> Result<Nulls, CommandError> {
+    let on = &spec.on;
+    let by_id = on.is_empty() || is_id(on);
     let Some(collection) = shared.engine.collection(&spec.target) else {
-        if is_id(on) {
-            return Ok(());
-        }
-        return Err(no_unique_index());
+        return if by_id {
+            Ok(Nulls::Allowed)
+        } else {
+            Err(no_unique_index())
+        };
     };
     collection.with_state(|state| {
         if state.options.is_view() {
@@ -77,10 +105,10 @@ fn check_target(shared: &Shared, spec: &MergeSpec, on: &[Path]) -> Result<(), Co
                 message,
             ));
         }
-        if is_id(on) || has_unique_index(state, on) {
-            return Ok(());
+        if by_id {
+            return Ok(Nulls::Allowed);
         }
-        Err(no_unique_index())
+        unique_index(state, on).ok_or_else(no_unique_index)
     })
 }
 
@@ -88,16 +116,23 @@ fn is_id(on: &[Path]) -> bool {
     matches!(on, [only] if only.as_str() == "_id")
 }
 
-/// Returns whether a unique index has exactly these fields, in any order.
-fn has_unique_index(state: &State, on: &[Path]) -> bool {
-    state.indexes.iter().any(|index| {
+/// Looks for a unique index that has exactly these fields, in any order.
+fn unique_index(state: &State, on: &[Path]) -> Option<Nulls> {
+    let mut found = None;
+    for index in &state.indexes {
         let spec = index.spec();
         let same = spec.fields.len() == on.len()
             && on
                 .iter()
                 .all(|path| spec.fields.iter().any(|(known, _)| known == path));
-        same && spec.unique && spec.partial.is_none()
-    })
+        if same && spec.unique && spec.partial.is_none() {
+            if !spec.sparse {
+                return Some(Nulls::Allowed);
+            }
+            found = Some(Nulls::Rejected);
+        }
+    }
+    found
 }
 
 fn no_unique_index() -> CommandError {
@@ -106,14 +141,25 @@ fn no_unique_index() -> CommandError {
 }
 
 impl Merging<'_> {
+    /// Returns a document with all fields that identify it: a new `_id`, or null.
+    fn prepare(&self, doc: Doc<'_>) -> Result<Vec<u8>, CommandError> {
+        let mut document = doc.bytes().to_vec();
+        for path in &self.on {
+            if path.get(Doc::new(&document)).is_some() {
+                continue;
+            }
+            if path.as_str() == "_id" {
+                let with_id = Builder::new().with("_id", &Value::ObjectId(ObjectId::generate()));
+                document = with_id.extended(Doc::new(&document)).finish();
+            } else if self.nulls == Nulls::Allowed {
+                document = set_field(Doc::new(&document), path, Some(&Value::Null))?;
+            }
+        }
+        Ok(document)
+    }
+
     /// Writes one document.
     fn write(&self, doc: Doc<'_>) -> Result<Position, CommandError> {
-        let mut given = None;
-        if doc.element("_id").is_none() && self.on.iter().any(|path| path.as_str() == "_id") {
-            let with_id = Builder::new().with("_id", &Value::ObjectId(ObjectId::generate()));
-            given = Some(with_id.extended(doc).finish());
-        }
-        let doc = given.as_deref().map_or(doc, Doc::new);
         let filter = self.filter(doc)?;
         if self.spec.matched == WhenMatched::Fail {
             return self.insert(doc);
@@ -133,7 +179,13 @@ impl Merging<'_> {
                 }
                 WhenUnmatched::Insert => {}
             }
-            match self.insert(doc) {
+            let ordered = matches!(
+                self.spec.matched,
+                WhenMatched::Merge | WhenMatched::KeepExisting
+            );
+            let sorted = ordered.then(|| self.sorted(doc));
+            let inserted = self.insert(sorted.as_deref().map_or(doc, Doc::new));
+            match inserted {
                 // Another command has inserted it meanwhile.
                 Err(error) if error.code() == Code::DUPLICATE_KEY && self.exists(&filter)? => {}
                 outcome => return outcome,
@@ -141,23 +193,44 @@ impl Merging<'_> {
         }
     }
 
+    /// Returns a document as an upsert writes it: what identifies it, then the others by name.
+    fn sorted(&self, doc: Doc<'_>) -> Vec<u8> {
+        let mut sorted = Builder::new();
+        let first = |name: &[u8]| {
+            let mut heads = self.on.iter().filter_map(|path| path.parts().first());
+            name == b"_id" || heads.any(|part| part.name().as_bytes() == name)
+        };
+        let mut others: Vec<_> = doc.elements().collect();
+        others.sort_by_key(|element| {
+            let name = element.name_bytes();
+            (name != b"_id", !first(name), name)
+        });
+        for element in others {
+            sorted.push_element(element);
+        }
+        sorted.finish()
+    }
+
     /// Returns the filter of the documents that a document is merged with.
     fn filter(&self, doc: Doc<'_>) -> Result<Filter, CommandError> {
         let test = |path: &Path| {
             let element = path.get(doc);
-            let unusable = element.is_none_or(|element| {
-                matches!(element.kind(), Kind::Null | Kind::Undefined | Kind::Array)
-            });
+            let kind = element.map_or(Kind::Undefined, Element::kind);
+            let nullish = matches!(kind, Kind::Null | Kind::Undefined);
             match element {
-                Some(element) if !unusable => Ok(Filter::Field {
+                _ if kind == Kind::Array => Err(CommandError::location(
+                    51_185,
+                    format!("$merge write error: 'on' field '{path}' cannot be an array"),
+                )),
+                Some(element) if !nullish || self.nulls == Nulls::Allowed => Ok(Filter::Field {
                     path: path.clone(),
                     test: Test::Equal(element.value().into_owned()),
                 }),
                 _ => Err(CommandError::location(
                     51_132,
                     format!(
-                        "$merge write error: 'on' field '{path}' cannot be missing, null, undefined \
-                         or an array"
+                        "$merge write error: 'on' field '{path}' cannot be missing, null or \
+                         undefined if supporting index is sparse"
                     ),
                 )),
             }
@@ -251,7 +324,10 @@ impl Merging<'_> {
         let scope = Scope::new(doc, self.context.now_ms);
         let mut environment = self.spec.environment.clone();
         for (name, expression) in &self.spec.variables {
-            environment.define(name, expression.evaluate(&scope)?);
+            let value = expression.evaluate(&scope)?;
+            if !is_missing(&value) {
+                environment.define(name, value);
+            }
         }
         Ok(environment)
     }

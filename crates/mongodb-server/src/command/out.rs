@@ -78,8 +78,13 @@ fn description(
         return Err(CommandError::location(17_152, message));
     }
     if given.is_some_and(|given| given.time_series() != options.time_series()) {
-        let message = "$out cannot change the time series options of an existing collection";
-        return Err(CommandError::location(7_406_103, message));
+        return Err(if options.is_time_series() {
+            let message = "$out cannot change the time series options of an existing collection";
+            CommandError::location(7_406_103, message)
+        } else {
+            let message = "$out with timeseries options needs a time series collection";
+            CommandError::location(7_268_700, message)
+        });
     }
     Ok((options, indexes))
 }

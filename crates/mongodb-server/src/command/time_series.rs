@@ -65,7 +65,9 @@ pub fn options(call: &Call<'_>) -> Result<Option<CollectionOptions>, CommandErro
 pub fn parse(options: Doc<'_>) -> Result<Builder, CommandError> {
     let mut given = Given::default();
     for option in options.elements() {
-        given.read(option)?;
+        if !option.value().is_nullish() {
+            given.read(option)?;
+        }
     }
     let time_field = given.time_field.as_deref().ok_or_else(|| {
         let message = "BSON field 'create.timeseries.timeField' is missing but a required field";
@@ -162,7 +164,13 @@ fn span(option: Element<'_>) -> Result<i64, CommandError> {
         return Err(wrong_type(option, "int"));
     }
     let name = option.name();
-    let seconds = value.as_f64().unwrap_or_default().trunc();
+    let seconds = match value {
+        Value::Decimal128(number) => {
+            let whole = crate::query::whole_decimal(number);
+            whole.map_or_else(|| number.to_f64(), |whole| whole as f64)
+        }
+        _ => value.as_f64().unwrap_or_default().trunc(),
+    };
     let bound = |what: &str| {
         let message = format!("BSON field '{name}' value must be {what}, actual value '{value}'");
         CommandError::location(51_024, message)

@@ -56,7 +56,11 @@ pub fn check(shared: &Shared, call: &Call<'_>) -> Result<(), CommandError> {
     let what = if view {
         "view, not a collection"
     } else if series && find_and_modify {
-        "timeseries collection"
+        if call.flag("remove")?.unwrap_or(false) {
+            return Ok(());
+        }
+        let message = "Cannot perform an update on a time-series collection by findAndModify";
+        return Err(CommandError::new(Code::INVALID_OPTIONS, message));
     } else {
         return Ok(());
     };

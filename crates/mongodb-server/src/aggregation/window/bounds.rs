@@ -7,8 +7,19 @@ use crate::bson::{Doc, Value, order};
 use crate::error::CommandError;
 use crate::query::{DateUnit, Direction, SortSpec, sum_of};
 
+/// Whether a stage says in which order its documents are; it may name no fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    Given,
+    Missing,
+}
+
 /// Compiles `window`.
-pub fn parse_bounds(window: &Value<'_>, sort: &SortSpec) -> Result<Bounds, CommandError> {
+pub fn parse_bounds(
+    window: &Value<'_>,
+    sort: &SortSpec,
+    order: Order,
+) -> Result<Bounds, CommandError> {
     let doc = window
         .as_document()
         .ok_or_else(|| failed("'window' field must be an object"))?;
@@ -34,7 +45,7 @@ pub fn parse_bounds(window: &Value<'_>, sort: &SortSpec) -> Result<Bounds, Comma
                     "Window bounds can only specify 'unit' with range-based bounds.",
                 ));
             }
-            parse_documents(&documents, sort)
+            parse_documents(&documents, order)
         }
         (None, Some(range)) => parse_range(&range, unit.as_ref(), sort),
         (None, None) if unit.is_some() => Err(failed(
@@ -56,7 +67,7 @@ fn pair(bounds: &Value<'_>) -> Result<[Value<'static>; 2], CommandError> {
         .map_err(|_other| failed("Window bounds must be a 2-element array"))
 }
 
-fn parse_documents(bounds: &Value<'_>, sort: &SortSpec) -> Result<Bounds, CommandError> {
+fn parse_documents(bounds: &Value<'_>, given: Order) -> Result<Bounds, CommandError> {
     let read = |edge: Value<'static>| match edge.as_str() {
         Some("unbounded") => Ok(Edge::Unbounded),
         Some("current") => Ok(Edge::At(0)),
@@ -75,7 +86,7 @@ fn parse_documents(bounds: &Value<'_>, sort: &SortSpec) -> Result<Bounds, Comman
     {
         return Err(inverted(&Value::Int64(*lower), &Value::Int64(*upper)));
     }
-    if sort.is_empty() && (lower != Edge::Unbounded || upper != Edge::Unbounded) {
+    if given == Order::Missing && (lower != Edge::Unbounded || upper != Edge::Unbounded) {
         let message = "Document-based bounds require a sortBy";
         return Err(CommandError::location(5_339_901, message));
     }

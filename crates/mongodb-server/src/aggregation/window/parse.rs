@@ -2,7 +2,7 @@
 
 use crate::aggregation::accumulator::Accumulator;
 use crate::aggregation::parse_lookup::parse_path;
-use crate::aggregation::window::bounds::parse_bounds;
+use crate::aggregation::window::bounds::{Order, parse_bounds};
 use crate::aggregation::window::series::{parse_moving_average, parse_rate, parse_shift};
 use crate::aggregation::window::spec::{Bounds, Output, WindowFunction, WindowSpec};
 use crate::bson::{Builder, Doc, Element, Value};
@@ -50,12 +50,17 @@ pub fn parse_window_fields(
         sort: SortSpec::default(),
         outputs: Vec::new(),
     };
+    let mut order = Order::Missing;
     let mut output = None;
     for element in doc.elements() {
         let value = element.value();
         match element.name() {
+            "partitionBy" | "sortBy" | "output" if value.is_nullish() => {}
             "partitionBy" => spec.partition = Some(Expression::parse_in(&value, environment)?),
-            "sortBy" => spec.sort = SortSpec::parse(document(element)?)?,
+            "sortBy" => {
+                spec.sort = SortSpec::parse(document(element)?)?;
+                order = Order::Given;
+            }
             "output" => output = Some(value),
             name => {
                 let message = format!("BSON field '$setWindowFields.{name}' is an unknown field.");
@@ -80,7 +85,7 @@ pub fn parse_window_fields(
             let message = format!("specification contains two conflicting paths: {path}");
             return Err(CommandError::location(40_176, message));
         }
-        let function = parse_function(field, &spec.sort, environment)?;
+        let function = parse_function(field, &spec.sort, order, environment)?;
         spec.outputs.push(Output { path, function });
     }
     Ok(spec)
@@ -102,6 +107,7 @@ fn document(element: Element<'_>) -> Result<Doc<'_>, CommandError> {
 fn parse_function(
     field: Element<'_>,
     sort: &SortSpec,
+    order: Order,
     environment: &Environment,
 ) -> Result<WindowFunction, CommandError> {
     let value = field.value();
@@ -113,11 +119,11 @@ fn parse_function(
     let name = function.name();
     let argument = function.value();
     let bounds = window
-        .map(|window| parse_bounds(&window, sort))
+        .map(|window| parse_bounds(&window, sort, order))
         .transpose()?;
     match name {
         "$rank" | "$denseRank" | "$documentNumber" => {
-            check_rank(name, &argument, bounds.is_some(), sort)?;
+            check_rank(name, &argument, sort)?;
             return Ok(match name {
                 "$rank" => WindowFunction::Rank,
                 "$denseRank" => WindowFunction::DenseRank,
@@ -150,7 +156,7 @@ fn parse_function(
         }
         "$covariancePop" | "$covarianceSamp" => {
             return Ok(WindowFunction::Covariance {
-                pair: parse_pair(name, &argument, environment)?,
+                pair: Expression::parse_in(&argument, environment)?,
                 sample: name == "$covarianceSamp",
                 bounds: bounds.unwrap_or_else(Bounds::all),
             });
@@ -159,7 +165,8 @@ fn parse_function(
         _ => return Err(failed(format!("Unrecognized window function, {name}"))),
     }
     let only = Builder::new().with(name, &argument).finish();
-    let accumulator = Accumulator::parse(field.name(), &Value::Document(only.into()), environment)?;
+    let accumulator =
+        Accumulator::parse_window(field.name(), &Value::Document(only.into()), environment)?;
     let bounds = bounds.unwrap_or_else(Bounds::all);
     Ok(WindowFunction::Accumulate(accumulator, bounds))
 }
@@ -168,6 +175,11 @@ fn parse_function(
 fn split(doc: Doc<'_>) -> Result<(Element<'_>, Option<Value<'_>>), CommandError> {
     let mut function = None;
     let mut window = None;
+    let ranks = |name: &str| matches!(name, "$rank" | "$denseRank" | "$documentNumber");
+    if doc.elements().any(|element| ranks(element.name())) && doc.len() > 1 {
+        let message = "Rank style window functions take no other arguments";
+        return Err(CommandError::location(5_371_601, message));
+    }
     for element in doc.elements() {
         match element.name() {
             "window" => window = Some(element.value()),
@@ -189,16 +201,7 @@ fn split(doc: Doc<'_>) -> Result<(Element<'_>, Option<Value<'_>>), CommandError>
     Ok((function, window))
 }
 
-fn check_rank(
-    name: &str,
-    argument: &Value<'_>,
-    window: bool,
-    sort: &SortSpec,
-) -> Result<(), CommandError> {
-    if window {
-        let message = "Rank style window functions take no other arguments";
-        return Err(CommandError::location(5_371_601, message));
-    }
+fn check_rank(name: &str, argument: &Value<'_>, sort: &SortSpec) -> Result<(), CommandError> {
     if argument.as_document().is_none_or(|doc| !doc.is_empty()) {
         let message = format!("{name} must be specified with '{{}}' as the value");
         return Err(CommandError::location(5_371_603, message));
@@ -210,22 +213,6 @@ fn check_rank(
         return Err(CommandError::location(5_371_602, message));
     }
     Ok(())
-}
-
-fn parse_pair(
-    name: &str,
-    argument: &Value<'_>,
-    environment: &Environment,
-) -> Result<[Expression; 2], CommandError> {
-    let items = argument.as_array().map(|array| {
-        let items = array.values();
-        let items = items.map(|item| Expression::parse_in(&item, environment));
-        items.collect::<Result<Vec<_>, _>>()
-    });
-    let items = items.transpose()?.unwrap_or_default();
-    items
-        .try_into()
-        .map_err(|_other| failed(format!("{name} needs an array of exactly two expressions")))
 }
 
 fn failed(message: impl Into<String>) -> CommandError {

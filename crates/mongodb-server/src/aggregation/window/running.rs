@@ -111,14 +111,15 @@ impl Running {
                 return accumulate(accumulator, partition, windows, context);
             }
             WindowFunction::Covariance {
-                pair: [left, right],
+                pair,
                 sample,
                 bounds,
             } => {
-                let left = partition.values(left, context)?;
-                let right = partition.values(right, context)?;
-                let pairs = left.into_iter().zip(right);
-                let items = pairs.map(|(left, right)| Item::pair(left, &right));
+                let pairs = partition.values(pair, context)?;
+                let items = pairs.into_iter().map(|value| Item {
+                    value,
+                    key: Vec::new(),
+                });
                 let windows = partition.windows(bounds)?;
                 return Ok(Windows::running(
                     covariance(*sample),

@@ -191,7 +191,10 @@ pub fn moving_average(values: &[Value<'static>], alpha: &Alpha) -> Vec<Value<'st
     for value in values {
         if value.is_number() {
             current = Some(match current.take() {
-                None => value.clone(),
+                None => match value {
+                    Value::Decimal128(_) => value.clone(),
+                    number => Value::Double(number.as_f64().unwrap_or_default()),
+                },
                 Some(before) => {
                     let is_decimal = |value: &Value<'_>| matches!(value, Value::Decimal128(_));
                     let alpha = alpha(is_decimal(value) || is_decimal(&before));

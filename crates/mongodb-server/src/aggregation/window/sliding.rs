@@ -80,19 +80,6 @@ pub struct Covariance {
     products: Sum,
 }
 
-impl Item {
-    /// Returns two values as one.
-    pub fn pair(left: Value<'static>, right: &Value<'static>) -> Self {
-        let pair: ArrayBuilder = [null_if_missing(left), null_if_missing(right.clone())]
-            .into_iter()
-            .collect();
-        Self {
-            value: pair.into_value(),
-            key: Vec::new(),
-        }
-    }
-}
-
 /// Returns the state of `$covariancePop`, or of `$covarianceSamp` for a sample.
 pub fn covariance(sample: bool) -> Sliding {
     Sliding::Covariance(Covariance {
@@ -310,7 +297,7 @@ impl Moments {
 
     fn result(&self) -> Value<'static> {
         if self.not_finite > 0 {
-            return Value::Double(f64::NAN);
+            return Value::Null;
         }
         let divisor = if self.sample {
             self.count - 1

@@ -27,7 +27,8 @@ pub enum WindowFunction {
     Accumulate(Accumulator, Bounds),
     /// `$covariancePop`, `$covarianceSamp` of two expressions over a window.
     Covariance {
-        pair: [Expression; 2],
+        /// An array of two numbers.
+        pair: Expression,
         sample: bool,
         bounds: Bounds,
     },

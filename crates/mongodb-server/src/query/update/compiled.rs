@@ -209,12 +209,13 @@ fn overlaid(doc: Doc<'_>, overlay: Doc<'_>) -> Vec<u8> {
         let mut same = set.filter(|new| new.name_bytes() == element.name_bytes());
         builder.push_element(same.next().unwrap_or(element));
     }
-    for element in overlay.elements() {
-        let known = doc.elements();
-        let mut same = known.filter(|old| old.name_bytes() == element.name_bytes());
-        if same.next().is_none() {
-            builder.push_element(element);
-        }
+    // New fields are in the order of their names.
+    let known = |name: &[u8]| doc.elements().any(|old| old.name_bytes() == name);
+    let mut new: Vec<_> = overlay.elements().collect();
+    new.retain(|element| !known(element.name_bytes()));
+    new.sort_by_key(|element| element.name_bytes());
+    for element in new {
+        builder.push_element(element);
     }
     builder.finish()
 }
