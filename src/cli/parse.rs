@@ -190,6 +190,15 @@ pub(super) fn user(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Reads the name of a replica set, which is part of connection strings.
+pub(super) fn replica_set(text: &str) -> Result<String, String> {
+    let allowed = |symbol: char| symbol.is_ascii_alphanumeric() || "-_.".contains(symbol);
+    if text.is_empty() || text.len() > 64 || !text.chars().all(allowed) {
+        return Err("expected at most 64 letters, digits, `-`, `_` and `.`".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,8 @@ mod workload;
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
     CleanSettings, ConsumeSettings, GenerateSettings, InspectSettings, Invocation, ManualSettings,
-    MergeSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings, UpSettings,
+    MergeSettings, PageSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings,
+    UpSettings,
 };
 use crate::terminal::Terminal;
 
@@ -33,6 +34,8 @@ pub enum Command {
     MergeReports(Box<MergeSettings>),
     /// `convoy report show`.
     ShowReport(ShowSettings),
+    /// `convoy report html`.
+    WritePages(PageSettings),
     /// `convoy up`.
     Up(UpSettings),
     /// `convoy dataset inspect`.
@@ -60,6 +63,7 @@ pub fn run(
         Command::Produce(settings) => produce::run(settings, invocation, terminal),
         Command::Consume(settings) => consume::run(settings, invocation, terminal),
         Command::MergeReports(settings) => report::merge(settings, invocation, terminal),
+        Command::WritePages(settings) => report::write_pages(settings, terminal),
         Command::ShowReport(settings) => report::show(settings, terminal),
         Command::Up(settings) => up::run(settings, invocation, terminal),
         Command::InspectDataset(settings) => dataset::inspect(settings, terminal),

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::report::html::History;
 use crate::report::latency_log::LatencyLog;
 use crate::report::value::{FORMAT_VERSION, Report};
-use crate::report::{csv, json};
+use crate::report::{csv, html, json};
 
 /// Failure to write or read the files of a report.
 #[expect(missing_docs, reason = "each message shows what its fields are")]
@@ -117,37 +118,63 @@ impl RunDirectory {
         latency_log: Option<LatencyLog<PartialFile>>,
     ) -> Result<Vec<PathBuf>, Error> {
         let mut written = vec![
-            self.write_file("report.json", |file| json::write(report, file)),
-            self.write_file("intervals.csv", |file| csv::write(&report.intervals, file)),
+            write_file(&self.path, "report.json", |file| json::write(report, file)),
+            write_file(&self.path, "intervals.csv", |file| {
+                csv::write(&report.intervals, file)
+            }),
         ];
+        let mut history = History::default();
         if let Some(log) = latency_log {
             let path = self.path.join("latency.hdr");
             let completed = log.finish().and_then(|file| file.complete(&path));
             written.push(match completed {
-                Ok(()) => Ok(path),
+                Ok(()) => read_history(&path).map(|read| {
+                    history = read;
+                    path
+                }),
                 Err(source) => Err(Error::File { path, source }),
             });
         }
+        written.push(write_page(&self.path, report, &history));
         written.into_iter().collect()
     }
+}
 
-    fn write_file(
-        &self,
-        name: &str,
-        write: impl FnOnce(&mut PartialFile) -> io::Result<()>,
-    ) -> Result<PathBuf, Error> {
-        let path = self.path.join(name);
-        PartialFile::create(&self.path)
-            .and_then(|mut file| {
-                write(&mut file)?;
-                file.complete(&path)
-            })
-            .map_err(|source| Error::File {
-                path: path.clone(),
-                source,
-            })?;
-        Ok(path)
-    }
+/// Writes `report.html` and returns its path.
+pub fn write_page(directory: &Path, report: &Report, history: &History) -> Result<PathBuf, Error> {
+    write_file(directory, "report.html", |file| {
+        html::write(report, history, file)
+    })
+}
+
+fn write_file(
+    directory: &Path,
+    name: &str,
+    write: impl FnOnce(&mut PartialFile) -> io::Result<()>,
+) -> Result<PathBuf, Error> {
+    let path = directory.join(name);
+    PartialFile::create(directory)
+        .and_then(|mut file| {
+            write(&mut file)?;
+            file.complete(&path)
+        })
+        .map_err(|source| Error::File {
+            path: path.clone(),
+            source,
+        })?;
+    Ok(path)
+}
+
+/// Reads the latencies of a run over time.
+pub fn read_history(path: &Path) -> Result<History, Error> {
+    let log = fs::read(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    History::read(&log).map_err(|reason| Error::NotALog {
+        path: path.to_owned(),
+        reason,
+    })
 }
 
 impl Drop for RunDirectory {
@@ -237,7 +264,7 @@ mod tests {
         assert_eq!(written[0], output.path().join("run-1/report.json"));
         assert_eq!(
             names(directory.path()),
-            ["intervals.csv", "latency.hdr", "report.json"]
+            ["intervals.csv", "latency.hdr", "report.html", "report.json"]
         );
         let read: Report = serde_json::from_slice(&fs::read(&written[0]).unwrap()).unwrap();
         assert_eq!(read, sample::report());

@@ -73,7 +73,28 @@ impl<W: Write> LatencyLog<W> {
 
 /// Reads a log; the error says what is wrong with it.
 pub fn read(log: &[u8]) -> Result<Stages<Histogram>, String> {
-    let mut stages: Stages<Histogram> = Stages::default();
+    let mut stages = Stages::default();
+    each(log, |_start_s, stage, values| {
+        add(&mut stages, stage, &values)
+    })?;
+    Ok(stages)
+}
+
+/// Adds values in microseconds to the histogram of a stage.
+pub fn add(
+    stages: &mut Stages<Histogram>,
+    stage: Stage,
+    values: &hdrhistogram::Histogram<u64>,
+) -> Result<(), String> {
+    let added = stages.get_mut(stage).add_values(values);
+    added.map_err(|_| "a value is above one hour".to_owned())
+}
+
+/// Hands over each histogram of a log, with its start in seconds and its stage.
+pub fn each(
+    log: &[u8],
+    mut take: impl FnMut(f64, Stage, hdrhistogram::Histogram<u64>) -> Result<(), String>,
+) -> Result<(), String> {
     let mut deserializer = Deserializer::new();
     for entry in IntervalLogIterator::new(log) {
         let LogEntry::Interval(interval) =
@@ -95,12 +116,9 @@ pub fn read(log: &[u8]) -> Result<Stages<Histogram>, String> {
         let values: hdrhistogram::Histogram<u64> = deserializer
             .deserialize(&mut bytes.as_slice())
             .map_err(|error| error.to_string())?;
-        stages
-            .get_mut(stage)
-            .add_values(&values)
-            .map_err(|_| "a value is above one hour".to_owned())?;
+        take(interval.start_timestamp().as_secs_f64(), stage, values)?;
     }
-    Ok(stages)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`write_text`] | stdout | people |
 //! | [`write_json`] | `report.json` | programs, comparison, a re-run |
+//! | `html` | `report.html` | people: charts, and everything to repeat the run |
 //! | `csv` | `intervals.csv` | plots of the run over time |
 //! | [`LatencyLog`] | `latency.hdr` | every histogram, for HdrHistogram tools |
 
@@ -14,6 +15,7 @@ mod csv;
 mod failure;
 pub mod faults;
 mod files;
+mod html;
 mod json;
 mod latency_log;
 mod machine;
@@ -39,7 +41,7 @@ pub use machine::{BuildProfile, Machine};
 pub use merge::{MergeError, merge, producers};
 pub use notice::Notice;
 pub use processes::{Consumed, Lag, Merged, Ownership, PartitionLag, Produced, Schedule};
-pub use saved::{SavedReport, read_report};
+pub use saved::{SavedReport, read_report, rebuild_page};
 pub use summary::{CpuPerRecord, Summary};
 pub use text::write as write_text;
 pub use threshold::{Threshold, ThresholdName};

@@ -1,12 +1,14 @@
-//! Reading of saved reports: `report.json` and the histograms in `latency.hdr`.
+//! Reading of saved reports: `report.json` and the histograms in `latency.hdr`, or `report.html`,
+//! which has both.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::measure::{Histogram, Stage, Stages};
-use crate::report::files::Error;
-use crate::report::latency_log;
+use crate::report::files::{Error, read_history, write_page};
 use crate::report::value::{FORMAT_VERSION, Report};
+use crate::report::{html, latency_log};
 
 /// A report read from disk.
 #[derive(Debug)]
@@ -19,17 +21,46 @@ pub struct SavedReport {
     pub stages: Stages<Histogram>,
 }
 
-/// Reads a report from its `report.json` or the directory that holds it.
+/// Reads a file that is part of a report.
+fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Returns data of a page, or a file that is no page as it is.
+fn embedded(
+    path: &Path,
+    find: impl Fn(&[u8]) -> Option<io::Result<Vec<u8>>>,
+    file: Vec<u8>,
+) -> Result<Vec<u8>, Error> {
+    if !html::is_page(&file) {
+        return Ok(file);
+    }
+    let absent = || io::Error::other("the page has no data of a run");
+    let found = find(&file).unwrap_or_else(|| Err(absent()));
+    found.map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads a report from its `report.json`, its `report.html` or the directory that holds them.
 pub fn read_report(named: &Path) -> Result<(PathBuf, Report), Error> {
     let path = if named.is_dir() {
-        named.join("report.json")
+        let json = named.join("report.json");
+        let page = named.join("report.html");
+        if page.exists() && !json.exists() {
+            page
+        } else {
+            json
+        }
     } else {
         named.to_owned()
     };
-    let bytes = fs::read(&path).map_err(|source| Error::Read {
-        path: path.clone(),
-        source,
-    })?;
+    let bytes = read_file(&path)?;
+    let bytes = embedded(&path, html::report_of, bytes)?;
     let report: Report = serde_json::from_slice(&bytes).map_err(|source| Error::NotAReport {
         path: path.clone(),
         source,
@@ -47,11 +78,15 @@ impl SavedReport {
     /// Reads a report and its histograms.
     pub fn read(named: &Path) -> Result<Self, Error> {
         let (path, report) = read_report(named)?;
-        let log = path.with_file_name("latency.hdr");
-        let text = fs::read(&log).map_err(|source| Error::Read {
-            path: log.clone(),
-            source,
-        })?;
+        let file = read_file(&path)?;
+        let (log, text) = if html::is_page(&file) {
+            let log = embedded(&path, html::latencies_of, file)?;
+            (path.clone(), log)
+        } else {
+            let log = path.with_file_name("latency.hdr");
+            let text = read_file(&log)?;
+            (log, text)
+        };
         let mut stages =
             latency_log::read(&text).map_err(|reason| Error::NotALog { path: log, reason })?;
         for stage in Stage::ALL {
@@ -67,4 +102,18 @@ impl SavedReport {
             stages,
         })
     }
+}
+
+/// Writes the page of a saved run again, beside its `report.json`. Returns its path.
+pub fn rebuild_page(named: &Path) -> Result<PathBuf, Error> {
+    let (json, report) = read_report(named)?;
+    let directory = json.parent().unwrap_or(Path::new("")).to_owned();
+    let log = directory.join("latency.hdr");
+    // A run that was never measured has no log.
+    let history = if log.exists() {
+        read_history(&log)?
+    } else {
+        html::History::default()
+    };
+    write_page(&directory, &report, &history)
 }

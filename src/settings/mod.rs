@@ -21,7 +21,7 @@ pub use groups::{PublishSettings, ReportSettings, WriterSettings};
 pub use invocation::Invocation;
 pub use load::LoadSettings;
 pub use produce::ProduceSettings;
-pub use report::{MergeSettings, ShowSettings};
+pub use report::{MergeSettings, PageSettings, ShowSettings};
 pub use servers::{BrokerChoice, ExternalBroker, ExternalRegistry, ServerOrigins, StoreChoice};
 pub use simulate::SimulateSettings;
 pub use tools::{

@@ -34,3 +34,10 @@ pub struct ShowSettings {
     /// A report, or a directory with one.
     pub report: PathBuf,
 }
+
+/// Settings of `convoy report html`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageSettings {
+    /// Directories of runs, or their reports.
+    pub runs: Vec<PathBuf>,
+}

@@ -21,6 +21,8 @@ pub struct UpSettings {
     pub access: Access,
     /// Whether broker and store use TLS, with certificates of a private CA.
     pub tls: bool,
+    /// Name of the replica set whose only member the store is; `None` is a standalone server.
+    pub replica_set: Option<String>,
 }
 
 /// Authentication of the servers of `convoy up`.

@@ -10,7 +10,7 @@ const SCREEN: usize = 40;
 const WIDTH: usize = 100;
 
 /// Every subcommand, and convoy itself.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "",
     "simulate",
     "up",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 17] = [
     "report",
     "report merge",
     "report show",
+    "report html",
     "dataset",
     "dataset inspect",
     "dataset schema",

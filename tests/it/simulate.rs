@@ -74,10 +74,31 @@ fn clean_run_reports_on_stdout_and_in_files() {
     let run = place.path("runs").join(&runs[0]);
     assert_eq!(
         entries(&run),
-        ["intervals.csv", "latency.hdr", "report.json"]
+        ["intervals.csv", "latency.hdr", "report.html", "report.json"]
     );
     let log = place.path("logs").join(format!("{}.log", runs[0]));
     assert!(log.exists(), "{}", log.display());
+}
+
+#[test]
+fn page_alone_shows_the_report_and_is_written_again_from_the_other_files() {
+    let place = Place::with_rows();
+    let outcome = place.convoy(SHORT);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let run = place.path("runs").join(&entries(&place.path("runs"))[0]);
+    let page = fs::read(run.join("report.html")).unwrap();
+    fs::write(place.path("copy.html"), &page).unwrap();
+    let shown = place.convoy("report show copy.html");
+    assert_eq!(shown.code, 0, "{shown}");
+    assert!(
+        shown.stdout.contains("verdict, warm-up included: clean"),
+        "{shown}"
+    );
+
+    fs::remove_file(run.join("report.html")).unwrap();
+    let rebuilt = place.convoy(&format!("report html {}", run.display()));
+    assert_eq!(rebuilt.code, 0, "{rebuilt}");
+    assert_eq!(fs::read(run.join("report.html")).unwrap(), page);
 }
 
 #[test]

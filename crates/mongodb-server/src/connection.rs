@@ -3,6 +3,8 @@
 //! Commands run on threads that may block, one at a time per connection, so that a long scan or a
 //! sync to disk does not delay other connections.
 
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +87,8 @@ pub struct Connection<S> {
     pub id: i32,
     /// The socket, or TLS over it.
     pub stream: S,
+    /// The address that the client connected to.
+    pub local: Option<SocketAddr>,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
     /// Limits of the client.
@@ -135,6 +139,7 @@ impl Connection<TcpStream> {
                 let connection = Connection {
                     id,
                     stream,
+                    local: self.local,
                     stopping: self.stopping,
                     limits: self.limits,
                     shared: self.shared,
@@ -153,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         let shared = Arc::clone(&self.shared);
         let _open = shared.counters.open();
         let id = self.id;
-        let mut client = Client::new(id);
+        let mut client = Client::new(id, self.local);
         let mut buffer = Vec::new();
         loop {
             match self.answer(&mut client, &mut buffer).await {
@@ -189,15 +194,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         let after = fault.after;
         self.interrupt(fault.before).await?;
 
-        let shared = Arc::clone(&self.shared);
-        let mut taken = std::mem::replace(client, Client::new(client.id));
-        let run = move || {
-            let reply = run(&shared, &mut taken, &fault, &frame);
-            (reply, taken, frame.body)
-        };
-        let done = tokio::task::spawn_blocking(run).await;
-        let (reply, returned, body) = done.map_err(|_panic| Ended::Panicked)?;
-        *client = returned;
+        let run = Run { fault, frame };
+        let (run, reply) = self.run_patiently(client, run).await?;
+        let body = run.frame.body;
         if body.capacity() <= KEPT_BUFFER {
             *buffer = body;
         }
@@ -206,6 +205,55 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
             Some(reply) => self.send(&reply).await,
             None => Ok(()),
         }
+    }
+
+    /// Runs a command. One that waits for documents is run again when there are changes, until it
+    /// finds some or its time is over.
+    async fn run_patiently(
+        &self,
+        client: &mut Client,
+        run: Run,
+    ) -> Result<(Run, Result<Option<Reply>, frame::Error>), Ended> {
+        let began = self.shared.clock.now();
+        let shared = Arc::clone(&self.shared);
+        let (mut run, mut reply) = self.run_once(client, run).await?;
+        while let Some(wait) = client.wait.take() {
+            let waited = Duration::from_nanos(shared.clock.now().saturating_sub(began));
+            let Some(left) = wait.checked_sub(waited).filter(|left| !left.is_zero()) else {
+                break;
+            };
+            let mut changed = pin!(shared.engine.log().changes().notified());
+            // Changes between the last try and this line are found by the next try.
+            changed.as_mut().enable();
+            (run, reply) = self.run_once(client, run).await?;
+            if client.wait.is_none() {
+                break;
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => break,
+                () = tokio::time::sleep(left) => {}
+                () = changed => {}
+            }
+        }
+        client.wait = None;
+        Ok((run, reply))
+    }
+
+    async fn run_once(
+        &self,
+        client: &mut Client,
+        run: Run,
+    ) -> Result<(Run, Result<Option<Reply>, frame::Error>), Ended> {
+        let shared = Arc::clone(&self.shared);
+        let mut taken = std::mem::replace(client, Client::new(client.id, self.local));
+        let work = move || {
+            let reply = run_command(&shared, &mut taken, &run.fault, &run.frame);
+            (run, reply, taken)
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        let (run, reply, returned) = done.map_err(|_panic| Ended::Panicked)?;
+        *client = returned;
+        Ok((run, reply))
     }
 
     async fn read_frame<'m>(
@@ -287,8 +335,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
     }
 }
 
+/// A command to run.
+struct Run {
+    fault: Fault,
+    frame: Frame,
+}
+
 /// Runs a command; `None` if the client expects no reply.
-fn run(
+fn run_command(
     shared: &Shared,
     client: &mut Client,
     fault: &Fault,

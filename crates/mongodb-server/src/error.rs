@@ -27,6 +27,8 @@ impl Code {
     pub const NAMESPACE_NOT_FOUND: Self = Self::new(26, "NamespaceNotFound");
     pub const INDEX_NOT_FOUND: Self = Self::new(27, "IndexNotFound");
     pub const PATH_NOT_VIABLE: Self = Self::new(28, "PathNotViable");
+    pub const ALREADY_INITIALIZED: Self = Self::new(23, "AlreadyInitialized");
+    pub const LOCK_TIMEOUT: Self = Self::new(24, "LockTimeout");
     pub const CONFLICTING_UPDATE_OPERATORS: Self = Self::new(40, "ConflictingUpdateOperators");
     pub const CURSOR_NOT_FOUND: Self = Self::new(43, "CursorNotFound");
     pub const NAMESPACE_EXISTS: Self = Self::new(48, "NamespaceExists");
@@ -47,6 +49,15 @@ impl Code {
     pub const CANNOT_INDEX_PARALLEL_ARRAYS: Self = Self::new(171, "CannotIndexParallelArrays");
     pub const QUERY_PLAN_KILLED: Self = Self::new(175, "QueryPlanKilled");
     pub const INVALID_PIPELINE_OPERATOR: Self = Self::new(168, "InvalidPipelineOperator");
+    pub const INCOMPLETE_TRANSACTION_HISTORY: Self = Self::new(217, "IncompleteTransactionHistory");
+    pub const TRANSACTION_TOO_OLD: Self = Self::new(225, "TransactionTooOld");
+    pub const TOO_MANY_SESSIONS: Self = Self::new(261, "TooManyLogicalSessions");
+    pub const INVALID_RESUME_TOKEN: Self = Self::new(260, "InvalidResumeToken");
+    pub const NOT_IN_TRANSACTION: Self = Self::new(263, "OperationNotSupportedInTransaction");
+    pub const CHANGE_STREAM_FATAL: Self = Self::new(280, "ChangeStreamFatalError");
+    pub const CHANGE_STREAM_HISTORY_LOST: Self = Self::new(286, "ChangeStreamHistoryLost");
+    pub const NO_MATCHING_DOCUMENT: Self = Self::new(47, "NoMatchingDocument");
+    pub const UNSATISFIABLE_WRITE_CONCERN: Self = Self::new(100, "UnsatisfiableWriteConcern");
     pub const INVALID_INDEX_SPECIFICATION: Self = Self::new(197, "InvalidIndexSpecificationOption");
     pub const CONVERSION_FAILURE: Self = Self::new(241, "ConversionFailure");
     pub const NOT_IMPLEMENTED: Self = Self::new(238, "NotImplemented");
@@ -116,6 +127,23 @@ impl CommandError {
     pub fn with_details(mut self, details: Vec<u8>) -> Self {
         self.details = Some(details);
         self
+    }
+
+    /// Adds a label, by which drivers decide what to do.
+    #[must_use]
+    pub fn labelled(self, label: &str) -> Self {
+        let details = Builder::new().extended(self.details());
+        let details = details.strings("errorLabels", &[label]).finish();
+        self.with_details(details)
+    }
+
+    /// Returns whether a driver retries a numbered write after the error.
+    pub fn is_retryable(&self) -> bool {
+        // Network errors, stepping down, shutting down, and time limits.
+        const RETRYABLE: &[i32] = &[
+            6, 7, 89, 91, 134, 189, 262, 9001, 10_107, 11_600, 11_602, 13_435, 13_436,
+        ];
+        RETRYABLE.contains(&self.code.number)
     }
 
     pub fn code(&self) -> Code {

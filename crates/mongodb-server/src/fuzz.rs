@@ -183,7 +183,8 @@ impl Commands {
                 engine: Arc::new(engine),
                 cursors: Cursors::default(),
                 clock: RunClock::start(),
-                address: "127.0.0.1:27017".to_owned(),
+                address: ([127, 0, 0, 1], 27_017).into(),
+                replica_set: None,
                 counters: Counters::default(),
                 stopping: CancellationToken::new(),
                 crashed: CancellationToken::new(),
@@ -248,7 +249,7 @@ impl Commands {
         let Ok(request) = Request::read(header, &header_bytes, body) else {
             return;
         };
-        let mut client = Client::new(1);
+        let mut client = Client::new(1, None);
         let reply = command::execute(&self.shared, &mut client, &request, &Fault::default());
         assert!(validate::document(&reply).is_ok(), "the reply is BSON");
     }

@@ -1,8 +1,9 @@
 //! A MongoDB server in this process, for tests and tools: real wire protocol, real files, no
 //! installation.
 //!
-//! [`MongoServer`] serves MongoDB's drivers and shells as a standalone server of version 7.0 does, on
-//! a free port of the loopback interface by default. Documents are kept in an append-only log on
+//! [`MongoServer`] serves MongoDB's drivers and shells as a standalone server of version 7.0 does, or
+//! as the only member of a replica set ([`Settings::with_replica_set`]), on a free port of the
+//! loopback interface by default. Documents are kept in an append-only log on
 //! disk: in a temporary directory, or in a named one where they survive. Tests can
 //! [restart](MongoServer::restart) and [crash](MongoServer::crash) the server, and inject
 //! [faults](Fault) into single commands.
@@ -12,6 +13,7 @@
 //!            TLS, limits   OP_MSG   one file     stages         │
 //!            fault hook    BSON     per family      └───────────┴─▶ engine ─▶ log files
 //!                                                                indexes, plans, recovery
+//!                 change_stream ◀────────────────────────────────────── oplog
 //! ```
 //!
 //! # Example
@@ -57,8 +59,8 @@
 //!
 //! # Limits
 //!
-//! Documents have at most 16 MiB and 100 levels, messages 48 MB. There are no replicas, transactions,
-//! change streams or capped collections, and no text, geospatial, hashed or
+//! Documents have at most 16 MiB and 100 levels, messages 48 MB. There are no transactions or capped
+//! collections, and no text, geospatial, hashed or
 //! wildcard indexes. A command, stage, operator or option that MongoDB has and this server does not is
 //! rejected by name; an unknown one is rejected with MongoDB's own error. Nothing is ignored
 //! silently.
@@ -70,6 +72,7 @@
 
 mod aggregation;
 pub mod bson;
+mod change_stream;
 mod command;
 mod connection;
 mod engine;

@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use convoy_server_kit as kit;
 use convoy_server_kit::scram::{CredentialStore, Hash, Scheme};
-use convoy_server_kit::{RunClock, Server, User};
+use convoy_server_kit::{RunClock, Server};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
 use crate::command::{Counters, Cursors, Shared};
 use crate::connection::{Connection, FrameMemory};
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, OplogSettings, SEGMENT_BYTES};
 use crate::settings::Settings;
 use crate::upkeep;
 
@@ -163,7 +164,10 @@ impl MongoServer {
 
     /// Returns the connection string for drivers: `mongodb://127.0.0.1:49152`, without credentials.
     pub fn uri(&self) -> String {
-        format!("mongodb://{}", self.address)
+        match &self.settings.replica_set {
+            Some(name) => format!("mongodb://{}/?replicaSet={name}", self.address),
+            None => format!("mongodb://{}", self.address),
+        }
     }
 
     /// Returns the directory that holds the documents.
@@ -184,14 +188,15 @@ impl Serving {
         directory: &Path,
         address: SocketAddr,
     ) -> Result<Self, Error> {
-        let (engine, credentials) = open(directory, &settings.users).await?;
+        let (engine, credentials) = open(directory, settings).await?;
         let listener = kit::bind(address).await.map_err(Error::Listen)?;
         let address = listener.local_addr().map_err(Error::Socket)?;
         let shared = Arc::new(Shared {
             engine: Arc::new(engine),
             cursors: Cursors::default(),
             clock: RunClock::start(),
-            address: address.to_string(),
+            address,
+            replica_set: settings.replica_set.clone(),
             counters: Counters::default(),
             stopping: CancellationToken::new(),
             crashed: CancellationToken::new(),
@@ -235,10 +240,13 @@ impl Serving {
     }
 }
 
-async fn open(directory: &Path, users: &[User]) -> Result<(Engine, CredentialStore), Error> {
-    let (directory, users) = (directory.to_owned(), users.to_vec());
+async fn open(directory: &Path, settings: &Settings) -> Result<(Engine, CredentialStore), Error> {
+    let (directory, users) = (directory.to_owned(), settings.users.clone());
+    let bytes = settings.oplog_bytes;
+    let oplog = settings.replica_set.as_ref();
+    let oplog = oplog.map(|_name| OplogSettings { bytes });
     let opened = blocking(move || {
-        let engine = Engine::open(&directory)?;
+        let engine = Engine::open_with(&directory, SEGMENT_BYTES, oplog)?;
         Ok((engine, CredentialStore::new(SCRAM, &users)))
     });
     let opened = opened.await?;
@@ -256,10 +264,11 @@ fn listen(
     #[cfg(feature = "tls")]
     let tls = settings.tls.clone();
     let shared = Arc::clone(shared);
-    let handle = move |stream, stopping| {
+    let handle = move |stream: TcpStream, stopping| {
         let id = connections.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let connection = Connection {
             id,
+            local: stream.local_addr().ok(),
             stream,
             stopping,
             limits,

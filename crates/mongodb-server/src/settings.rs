@@ -39,6 +39,10 @@ pub struct Settings {
     /// Certificate and key for TLS; clients without TLS are served as well.
     #[cfg(feature = "tls")]
     pub tls: Option<Arc<ServerConfig>>,
+    /// Name of the replica set whose only member the server is; `None` for a standalone server.
+    pub replica_set: Option<String>,
+    /// Size in bytes of a replica set's oplog: how far back change streams and retries reach.
+    pub oplog_bytes: u64,
     /// What goes wrong on purpose, for tests; nothing if `None`.
     pub faults: Option<Arc<FaultPlan>>,
 }
@@ -73,6 +77,13 @@ impl Settings {
         self
     }
 
+    /// Makes the server the only member of a replica set, with change streams and retryable writes.
+    #[must_use]
+    pub fn with_replica_set(mut self, name: impl Into<String>) -> Self {
+        self.replica_set = Some(name.into());
+        self
+    }
+
     /// Sets what goes wrong on purpose.
     #[must_use]
     pub fn with_faults(mut self, faults: Arc<FaultPlan>) -> Self {
@@ -95,6 +106,8 @@ impl Default for Settings {
             users: Vec::new(),
             #[cfg(feature = "tls")]
             tls: None,
+            replica_set: None,
+            oplog_bytes: 128 * 1024 * 1024,
             faults: None,
         }
     }

@@ -47,6 +47,9 @@ pub async fn run(shared: Arc<Shared>, stopping: CancellationToken) {
 
 fn clean_up(shared: &Shared) -> Result<(), Error> {
     shared.cursors.reap(shared.clock.now());
+    if let Some(oplog) = shared.engine.oplog() {
+        oplog.sessions().reap(shared.clock.now());
+    }
     match expire(shared) {
         Ok(0) => {}
         Ok(count) => debug!(count, "removed expired documents"),

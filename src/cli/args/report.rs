@@ -12,6 +12,7 @@ use crate::cli::parse;
 pub const EXAMPLES: &str = "\
 Examples:
   convoy report show runs/20261128-231537-26a0
+  convoy report html runs/20261128-231537-26a0
   convoy report merge runs/night-* --store mongodb://mongo:27017";
 
 const MERGE_EXAMPLES: &str = "\
@@ -26,16 +27,28 @@ Examples:
   convoy report show runs/20261128-231537-26a0
   convoy report show runs/20261128-231537-26a0/report.json";
 
+const HTML_EXAMPLES: &str = "\
+Examples:
+  convoy report html runs/20261128-231537-26a0
+  convoy report html runs/*";
+
 /// Commands for reports.
 #[derive(Subcommand)]
 pub enum ReportCommandArgs {
+    /// Write `report.html` into each run's directory again, from its other files.
+    #[command(max_term_width = 100, after_help = HTML_EXAMPLES)]
+    Html {
+        /// Directory of a run, or its `report.json`.
+        #[arg(value_name = "RUN", required = true)]
+        runs: Vec<PathBuf>,
+    },
     /// Join the reports of one run's processes; with `--store`, audit all documents of the run.
     #[command(max_term_width = 100, after_help = MERGE_EXAMPLES)]
     Merge(Box<MergeArgs>),
     /// Show the report of an earlier run.
     #[command(max_term_width = 100, after_help = SHOW_EXAMPLES)]
     Show {
-        /// File `report.json`, or the directory that contains it.
+        /// File `report.json` or `report.html`, or the directory that contains them.
         #[arg(value_name = "REPORT", default_value = ".")]
         report: PathBuf,
     },

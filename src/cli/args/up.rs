@@ -62,6 +62,12 @@ pub struct UpArgs {
     #[arg(long)]
     pub tls: bool,
 
+    /// Make the store a replica set of one, with change streams and retryable writes [default NAME:
+    /// rs0].
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "rs0")]
+    #[arg(value_parser = parse::replica_set)]
+    pub replica_set: Option<String>,
+
     #[command(flatten)]
     pub env_file: EnvFileArgs,
 }

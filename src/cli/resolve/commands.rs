@@ -8,13 +8,14 @@ use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
 use crate::dataset::SchemaForm;
 use crate::settings::{
-    Access, CleanSettings, Format, GenerateSettings, InspectSettings, MergeSettings,
+    Access, CleanSettings, Format, GenerateSettings, InspectSettings, MergeSettings, PageSettings,
     SchemaSettings, ShowSettings, UpSettings,
 };
 
 pub(super) fn report(args: ReportCommandArgs, origins: &Origins) -> Result<Command, Error> {
     Ok(match args {
         ReportCommandArgs::Merge(args) => Command::MergeReports(Box::new(merge(*args, origins)?)),
+        ReportCommandArgs::Html { runs } => Command::WritePages(PageSettings { runs }),
         ReportCommandArgs::Show { report } => Command::ShowReport(ShowSettings { report }),
     })
 }
@@ -48,6 +49,7 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
         data_dir: args.data_dir,
         access,
         tls: args.tls,
+        replica_set: args.replica_set,
     }))
 }
 

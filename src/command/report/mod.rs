@@ -1,8 +1,10 @@
-//! `convoy report`: shows saved reports again, or merges those of single processes.
+//! `convoy report`: shows saved reports again, writes their pages, or merges those of single processes.
 
 mod case;
+mod html;
 mod merge;
 
+pub use html::write_pages;
 pub use merge::merge;
 
 use crate::error::{Error, ExitStatus};

@@ -26,6 +26,8 @@ pub(super) struct EnvFile<'a> {
     pub broker: SocketAddr,
     pub registry: SocketAddr,
     pub store: SocketAddr,
+    /// Name of the store's replica set, if it is one.
+    pub replica_set: Option<&'a str>,
     /// CA certificate, with TLS.
     pub ca_file: Option<&'a Path>,
     /// The only user; `None` if authentication is disabled.
@@ -76,7 +78,9 @@ impl EnvFile<'_> {
             let file = utf8_percent_encode(&file, &PATH);
             format!("tls=true&tlsCAFile={file}")
         });
-        let options: Vec<String> = authentication.into_iter().chain(encryption).collect();
+        let replica_set = self.replica_set.map(|name| format!("replicaSet={name}"));
+        let options = [authentication, replica_set, encryption];
+        let options: Vec<String> = options.into_iter().flatten().collect();
         let store = self.store;
         if options.is_empty() {
             return format!("mongodb://{user}{store}");
@@ -124,6 +128,7 @@ mod tests {
             broker: at(9092),
             registry: at(8081),
             store: at(27017),
+            replica_set: None,
             ca_file,
             user,
         };
@@ -165,6 +170,24 @@ mod tests {
         CONVOY_SECURITY_PROTOCOL=sasl_ssl
         CONVOY_SASL_MECHANISM=plain
         ");
+    }
+
+    #[test]
+    fn replica_set_is_named_in_the_uri() {
+        let user = User::new("convoy", Secret::new("secret"));
+        let at = SocketAddr::from(([127, 0, 0, 1], 27017));
+        let file = EnvFile {
+            broker: at,
+            registry: at,
+            store: at,
+            replica_set: Some("rs0"),
+            ca_file: None,
+            user: Some(&user),
+        };
+        assert_eq!(
+            file.store_uri(),
+            "mongodb://convoy:secret@127.0.0.1:27017/?authSource=admin&replicaSet=rs0"
+        );
     }
 
     #[test]

@@ -50,6 +50,8 @@ struct Serving {
     authority: Option<Authority>,
     registry: RegistryServer,
     store: MongoServer,
+    /// Name of the store's replica set, if it is one.
+    replica_set: Option<String>,
 }
 
 /// Serves until interrupted.
@@ -118,6 +120,7 @@ impl Serving {
             .with_data_dir(data.of("store"));
         store.users = user.cloned().into_iter().collect();
         store.tls = tls;
+        store.replica_set.clone_from(&settings.replica_set);
         let at = |flag| move |error| name_port(flag, error);
         let broker = embedded::start_broker(broker, runtimes)
             .await
@@ -133,6 +136,7 @@ impl Serving {
             authority,
             registry,
             store,
+            replica_set: settings.replica_set.clone(),
         })
     }
 
@@ -146,6 +150,12 @@ impl Serving {
             self.store.address(),
             self.authority.as_ref().map_or("", |_| " (TLS optional)"),
         );
+        if let Some(name) = &self.replica_set {
+            let _ = writeln!(
+                notice,
+                "replica set:     {name} (the store is its only member)"
+            );
+        }
         let _ = match user {
             Some(user) => writeln!(
                 notice,
@@ -178,6 +188,7 @@ impl Serving {
             broker: self.broker.address(),
             registry: self.registry.address(),
             store: self.store.address(),
+            replica_set: self.replica_set.as_deref(),
             ca_file: self.authority.as_ref().map(Authority::ca_file),
             user,
         }

@@ -108,7 +108,7 @@ fn pacing(report: &Report) -> Vec<String> {
 }
 
 /// Returns the results that a reader looks for first.
-fn results(report: &Report) -> Vec<String> {
+pub(super) fn results(report: &Report) -> Vec<String> {
     let summary = &report.summary;
     if processes::publishes(report) {
         let acked = quantity::count(report.counters.acked);
@@ -165,8 +165,7 @@ fn verdict(report: &Report, page: &Page) -> String {
         let line = format!("verdict: {none}, because the run failed before its audit");
         return page.paragraph(&line, 2);
     }
-    let unaudited = verdict.emitted == 0 || verdict.emitted < report.counters.emitted;
-    if report.status == Status::Interrupted && unaudited {
+    if report.status == Status::Interrupted && unaudited(report) {
         return unaudited_counts(report, page);
     }
     let (ink, word) = verdict_word(report);
@@ -198,6 +197,41 @@ fn verdict(report: &Report, page: &Page) -> String {
         text.push_str(&indented(&counts, page));
     }
     text
+}
+
+/// Returns the verdict in one sentence.
+pub(super) fn verdict_sentence(report: &Report) -> (Ink, String) {
+    let verdict = &report.verdict;
+    let without = |why: &str| (Ink::Caution, format!("No verdict: {why}"));
+    if report.topology.broker == BackendKind::None {
+        return without("only the pacer ran, and nothing was sent");
+    }
+    if !report.has_verdict() {
+        return without(
+            "this process saw only a part of the run; `convoy report merge` audits all",
+        );
+    }
+    if report.status == Status::Invalid && verdict.clean() {
+        return (
+            Ink::Bad,
+            "No verdict: the run failed before its audit".to_owned(),
+        );
+    }
+    if report.status == Status::Interrupted && unaudited(report) {
+        return without("the run was interrupted before its audit ended");
+    }
+    let (ink, word) = verdict_word(report);
+    let counts = verdict_counts(verdict).into_iter();
+    let counts: Vec<String> = counts
+        .filter(|(name, value)| ["emitted", "stored"].contains(name) || *value > 0)
+        .map(|(name, value)| format!("{name} {}", quantity::count(value)))
+        .collect();
+    (ink, format!("Verdict: {word} ({})", counts.join(", ")))
+}
+
+/// Returns whether the run ended before its audit.
+fn unaudited(report: &Report) -> bool {
+    report.verdict.emitted == 0 || report.verdict.emitted < report.counters.emitted
 }
 
 /// Returns what is known of a run whose audit did not end.

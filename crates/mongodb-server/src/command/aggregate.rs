@@ -5,12 +5,14 @@ use crate::aggregation::{
     StageSpec, build, parse_pipeline, push_down, select,
 };
 use crate::bson::{ArrayBuilder, Builder, Doc};
-use crate::command::cursors::Batch;
+use crate::command::cursors::{Batch, Cursor};
 use crate::command::explain::explain_aggregate;
 use crate::command::find::{FIRST_BATCH, reply};
 use crate::command::query::{context, environment, parse_hint};
 use crate::command::write_concern::WriteConcern;
-use crate::command::{Call, Client, Shared, cursor, diagnostics, merge, out, statistics};
+use crate::command::{
+    Call, Client, Shared, change_stream, cursor, diagnostics, merge, out, statistics,
+};
 use crate::engine::{Namespace, Position, Row};
 use crate::error::{Code, CommandError};
 
@@ -55,9 +57,19 @@ pub fn aggregate(
             "The 'cursor' option is required, except for aggregate with the explain argument",
         ));
     };
+    let batch = Batch {
+        documents: batch_size(options)?.unwrap_or(FIRST_BATCH),
+        single: false,
+        forever: false,
+    };
     let context = context(shared, call)?;
     let environment = environment(call, context.now_ms)?;
     let scope = PipelineScope::new(call.database, &environment);
+    if change_stream::is_stream(pipeline) {
+        let (stage, tail) = change_stream::open(shared, call, &namespace, pipeline, scope)?;
+        let cursor = Cursor::new(stage, context.now_ms).tailing(Some(tail));
+        return cursor::open(shared, &context, &namespace.to_string(), cursor, batch);
+    }
     let mut stages = parse_pipeline(pipeline, scope)?;
     let target = stages.pop_if(|last| matches!(last, StageSpec::Out(_) | StageSpec::Merge(_)));
     let mut selection = Selection {
@@ -88,11 +100,6 @@ pub fn aggregate(
             ArrayBuilder::default(),
         ));
     }
-    let batch = Batch {
-        documents: batch_size(options)?.unwrap_or(FIRST_BATCH),
-        single: false,
-        forever: false,
-    };
     reply(shared, &context, &namespace, build(rest, source), batch)
 }
 

@@ -22,6 +22,8 @@ const GENERIC: &[&str] = &[
     "apiStrict",
     "apiDeprecationErrors",
     "autocommit",
+    "startTransaction",
+    "txnNumber",
     "rawData",
 ];
 
@@ -42,6 +44,8 @@ pub struct Call<'a> {
     pub body: Doc<'a>,
     /// The command's database.
     pub database: &'a str,
+    /// On a replica set, the time of the last change.
+    pub cluster_time: Option<u64>,
     /// What goes wrong with the command.
     pub fault: &'a Fault,
     sequences: &'a [(&'a str, &'a [u8])],
@@ -63,6 +67,7 @@ impl<'a> Call<'a> {
             name: first.name(),
             body,
             database,
+            cluster_time: None,
             fault: &NO_FAULT,
             sequences: &request.sequences,
         };
@@ -86,6 +91,7 @@ impl<'a> Call<'a> {
             name,
             body,
             database: self.database,
+            cluster_time: self.cluster_time,
             fault: self.fault,
             sequences: &[],
         }

@@ -1,16 +1,25 @@
 //! State of one connection's client between commands.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use convoy_server_kit::scram::Exchange;
+
+use crate::command::shared::Shared;
 
 /// What is known of a connection's client.
 #[derive(Debug)]
 pub struct Client {
     /// Number of the connection.
     pub id: i32,
+    /// The address that the client connected to.
+    pub local: Option<SocketAddr>,
     /// Name of the user that logged in.
     pub user: Option<String>,
     /// The login under way.
     pub login: Option<Login>,
+    /// How long the last command may wait for documents, if it found none.
+    pub wait: Option<Duration>,
 }
 
 /// A login under way.
@@ -32,11 +41,21 @@ pub enum Login {
 
 impl Client {
     /// Returns the state of a new connection.
-    pub fn new(id: i32) -> Self {
+    pub fn new(id: i32, local: Option<SocketAddr>) -> Self {
         Self {
             id,
+            local,
             user: None,
             login: None,
+            wait: None,
         }
+    }
+
+    /// Returns the address of the server as this client reaches it: a server that listens on all
+    /// addresses has no other one.
+    pub fn host(&self, shared: &Shared) -> String {
+        let anywhere = shared.address.ip().is_unspecified();
+        let reached = self.local.filter(|_| anywhere);
+        reached.unwrap_or(shared.address).to_string()
     }
 }

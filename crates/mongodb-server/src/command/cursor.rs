@@ -1,24 +1,33 @@
 //! `getMore` and `killCursors`, and the first batch of every query.
 
-use crate::aggregation::{Context, Stage};
+use std::time::Duration;
+
+use crate::aggregation::Context;
 use crate::bson::{ArrayBuilder, Builder, Kind, Value};
 use crate::command::arguments::Call;
 use crate::command::client::Client;
-use crate::command::cursors::{Batch, Cursor, Entry};
+use crate::command::cursors::{Batch, Cursor, Entry, Filled};
 use crate::command::query::context;
 use crate::command::shared::Shared;
-use crate::error::CommandError;
+use crate::error::{Code, CommandError};
+
+/// Longest time that `getMore` waits for documents; the client may ask again.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Time that `getMore` waits for documents if the client names none.
+const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 
 /// Returns the reply with a query's first batch; opens a cursor if there are more documents.
 pub fn open(
     shared: &Shared,
     context: &Context,
     namespace: &str,
-    stage: Box<dyn Stage>,
+    cursor: Cursor,
     batch: Batch,
 ) -> Result<Builder, CommandError> {
-    let keep = |cursor, more: bool| {
-        if !more || batch.single {
+    let tails = cursor.tails();
+    let keep = |cursor, filled: Filled| {
+        if !filled.more || batch.single {
             return Ok(0);
         }
         shared.cursors.add(Entry {
@@ -26,15 +35,10 @@ pub fn open(
             cursor: Some(cursor),
             used: shared.clock.now(),
             forever: batch.forever,
+            tails,
         })
     };
-    Cursor::new(stage, context.now_ms).answer(
-        context,
-        "firstBatch",
-        batch.documents,
-        namespace,
-        keep,
-    )
+    cursor.answer(context, "firstBatch", batch.documents, namespace, keep)
 }
 
 /// Returns the reply with all documents of a result.
@@ -49,7 +53,7 @@ pub fn complete(namespace: &str, documents: ArrayBuilder) -> Builder {
 /// `getMore`
 pub fn get_more(
     shared: &Shared,
-    _client: &mut Client,
+    client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&[
@@ -70,10 +74,21 @@ pub fn get_more(
         .ok_or_else(|| call.missing("collection"))?;
     let namespace = format!("{}.{collection}", call.database);
     let size = call.natural("batchSize")?.filter(|&size| size > 0);
-    let context = context(shared, call)?;
+    let mut context = context(shared, call)?;
     let cursor = shared.cursors.take(id, &namespace)?;
-    let keep = |cursor, more: bool| {
-        if more {
+    let tails = cursor.tails();
+    let wait = if cursor.awaits() {
+        // The client says how long to wait, not how long the query may take.
+        context.deadline = None;
+        let asked = call.natural("maxTimeMS")?.filter(|&asked| asked > 0);
+        let asked = asked.map_or(DEFAULT_WAIT, Duration::from_millis);
+        Some(asked.min(LONGEST_WAIT))
+    } else {
+        None
+    };
+    let keep = |cursor, filled: Filled| {
+        if filled.more {
+            client.wait = wait.filter(|_| filled.empty);
             shared.cursors.put_back(id, cursor, shared.clock.now());
             return Ok(id);
         }
@@ -82,8 +97,12 @@ pub fn get_more(
     };
     let documents = size.unwrap_or(u64::MAX);
     let answered = cursor.answer(&context, "nextBatch", documents, &namespace, keep);
-    answered.inspect_err(|_| {
+    answered.map_err(|error| {
         shared.cursors.remove(id);
+        if tails && error.code() == Code::INTERRUPTED_AT_SHUTDOWN {
+            return error.labelled("ResumableChangeStreamError");
+        }
+        error
     })
 }
 
@@ -116,6 +135,8 @@ pub fn kill_cursors(
             _ => unknown.push(&value),
         }
     }
+    // One of them may be waiting for documents.
+    shared.engine.log().changes().notify_waiters();
     Ok(Builder::new()
         .array("cursorsKilled", killed)
         .array("cursorsNotFound", unknown)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::aggregation::{Context, Stage};
 use crate::bson::{Builder, Kind, MAX_DOCUMENT_BYTES, Value};
+use crate::change_stream::Progress;
 use crate::engine::{Row, lock};
 use crate::error::{Code, CommandError};
 
@@ -14,6 +15,9 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// Cursors open at once; each holds what its query has read ahead.
 const MAX_CURSORS: usize = 10_000;
+
+/// Cursors of change streams and of tailable queries open at once.
+const MAX_TAILS: usize = 1_000;
 
 /// Bytes of the largest batch: a reply must stay below the limit of a message.
 const BATCH_BYTES: usize = MAX_DOCUMENT_BYTES;
@@ -31,6 +35,8 @@ pub struct Entry {
     /// Last use, on the server's clock.
     pub used: u64,
     pub forever: bool,
+    /// Whether the query waits for documents to come.
+    pub tails: bool,
 }
 
 /// A query and the document that it read ahead.
@@ -40,6 +46,40 @@ pub struct Cursor {
     now_ms: i64,
     /// The document that did not fit into the last batch.
     pending: Option<Row>,
+    /// Set for a query that waits for documents to come.
+    tail: Option<Tail>,
+}
+
+/// How a cursor waits for documents to come.
+#[derive(Debug, Clone)]
+pub struct Tail {
+    /// Whether `getMore` waits if there are none.
+    pub awaits: bool,
+    /// How far a change stream has read.
+    progress: Option<Progress>,
+}
+
+impl Tail {
+    /// Returns the tail of a change stream.
+    pub fn stream(progress: Progress) -> Self {
+        Self {
+            awaits: true,
+            progress: Some(progress),
+        }
+    }
+
+    fn ended(&self) -> bool {
+        self.progress.as_ref().is_some_and(Progress::ended)
+    }
+}
+
+/// A batch that was written.
+#[derive(Debug, Clone, Copy)]
+pub struct Filled {
+    /// Whether there may be more documents.
+    pub more: bool,
+    /// Whether there are none in the batch.
+    pub empty: bool,
 }
 
 /// Options of a first batch.
@@ -66,47 +106,86 @@ impl Cursor {
             stage,
             now_ms,
             pending: None,
+            tail: None,
         }
     }
 
-    /// Writes documents into an array, up to `documents` and the size of a batch. Returns whether
-    /// there may be more.
+    /// Makes the cursor wait for documents to come.
+    #[must_use]
+    pub fn tailing(self, tail: Option<Tail>) -> Self {
+        Self { tail, ..self }
+    }
+
+    /// Returns whether the query waits for documents to come.
+    pub fn tails(&self) -> bool {
+        self.tail.is_some()
+    }
+
+    /// Returns whether `getMore` waits if there are no documents.
+    pub fn awaits(&self) -> bool {
+        self.tail.as_ref().is_some_and(|tail| tail.awaits)
+    }
+
+    /// Writes documents into an array, up to `documents` and the size of a batch.
     fn fill(
         &mut self,
         context: &Context,
         documents: u64,
         batch: &mut Builder,
-    ) -> Result<bool, CommandError> {
+        last: &mut Option<Row>,
+    ) -> Result<Filled, CommandError> {
         let mut digits = itoa::Buffer::new();
         for index in 0..documents {
             let next = match self.pending.take() {
                 Some(row) => Some(row),
                 None => self.stage.next(context)?,
             };
+            let empty = index == 0;
             let Some(row) = next else {
-                return Ok(false);
+                *last = None;
+                let more = self.tail.as_ref().is_some_and(|tail| !tail.ended());
+                return Ok(Filled { more, empty });
             };
-            if index > 0 && batch.len() + row.document.len() > BATCH_BYTES {
+            if !empty && batch.len() + row.document.len() > BATCH_BYTES {
                 self.pending = Some(row);
-                return Ok(true);
+                return Ok(Filled { more: true, empty });
             }
             let name = digits.format(index).as_bytes();
             batch.push_raw(Kind::Document, name, &row.document);
+            if self.tail.is_some() {
+                *last = Some(row);
+            }
+        }
+        let empty = documents == 0;
+        if let Some(tail) = &self.tail {
+            let more = !tail.ended();
+            return Ok(Filled { more, empty });
         }
         // Reading ahead saves the client a `getMore` that returns nothing.
         self.pending = self.stage.next(context)?;
-        Ok(self.pending.is_some())
+        let more = self.pending.is_some();
+        Ok(Filled { more, empty })
     }
 
-    /// Returns the reply with a batch. `keep` gets the cursor and whether there may be more
-    /// documents, and returns the id of the open cursor, or zero.
+    /// Returns the token from which a change stream can be resumed after a batch that ends with an
+    /// event; without one, after everything that was read.
+    fn token(&self, last: Option<&Row>) -> Option<Vec<u8>> {
+        let progress = self.tail.as_ref()?.progress.as_ref()?;
+        match last.and_then(|event| event.doc().get("_id")) {
+            Some(Value::Document(token)) => Some(token.into_owned()),
+            _ => Some(progress.mark()),
+        }
+    }
+
+    /// Returns the reply with a batch. `keep` gets the cursor and what was written, and returns the id
+    /// of the open cursor, or zero.
     pub fn answer(
         mut self,
         context: &Context,
         batch: &str,
         documents: u64,
         namespace: &str,
-        keep: impl FnOnce(Self, bool) -> Result<i64, CommandError>,
+        keep: impl FnOnce(Self, Filled) -> Result<i64, CommandError>,
     ) -> Result<Builder, CommandError> {
         let mut reply = Builder::new();
         let context = &Context {
@@ -114,9 +193,13 @@ impl Cursor {
             ..context.clone()
         };
         reply.nest(Kind::Document, "cursor", |reply| {
-            let fill = |batch: &mut Builder| self.fill(context, documents, batch);
-            let more = reply.nest(Kind::Array, batch, fill)?;
-            reply.push("id", &Value::Int64(keep(self, more)?));
+            let mut last = None;
+            let fill = |batch: &mut Builder| self.fill(context, documents, batch, &mut last);
+            let filled = reply.nest(Kind::Array, batch, fill)?;
+            if let Some(token) = self.token(last.as_ref()) {
+                reply.push("postBatchResumeToken", &Value::Document(token.into()));
+            }
+            reply.push("id", &Value::Int64(keep(self, filled)?));
             reply.push("ns", &Value::from(namespace));
             Ok::<_, CommandError>(())
         })?;
@@ -142,6 +225,11 @@ impl Cursors {
         let mut open = lock(&self.open);
         if open.len() >= MAX_CURSORS {
             let message = format!("{MAX_CURSORS} cursors are open already");
+            return Err(CommandError::location(8_023_700, message));
+        }
+        if entry.tails && open.values().filter(|entry| entry.tails).count() >= MAX_TAILS {
+            let message =
+                format!("{MAX_TAILS} change streams and tailable cursors are open already");
             return Err(CommandError::location(8_023_700, message));
         }
         loop {

@@ -4,10 +4,11 @@ use crate::aggregation::{Context, Selection};
 use crate::bson::{Builder, Doc};
 use crate::command::insert::with_errors;
 use crate::command::query::{context, environment, parse_hint};
+use crate::command::retry::Retryable;
 use crate::command::statement::Statement;
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
-use crate::engine::{Change, Changed, Namespace, Position};
+use crate::engine::{Change, Changed, Namespace, Position, Writer};
 use crate::error::CommandError;
 use crate::query::{Environment, Filter};
 
@@ -31,10 +32,27 @@ pub fn delete(
     let statements = call.documents("deletes")?;
     let statements = statements.into_iter().map(read_statement);
     let statements = statements.collect::<Result<Vec<_>, _>>()?;
+    let mut retryable = Retryable::begin(shared, call)?;
+    if statements.iter().any(|deletion| deletion.limit.is_none()) {
+        retryable.refuse("Cannot use retryable writes with limit=0")?;
+    }
     for (index, statement) in statements.into_iter().enumerate() {
+        if retryable.executed(index)?.is_some() {
+            count += 1;
+            continue;
+        }
+        let statements = retryable.statements(&[index]);
+        let writer = retryable.writer(&statements, None);
         let outcome = match call.fault.write_error(index) {
             Some(error) => Err(error),
-            None => delete_some(shared, &namespace, &context, &environment, statement),
+            None => delete_some(
+                shared,
+                &namespace,
+                &context,
+                &environment,
+                statement,
+                writer,
+            ),
         };
         match outcome {
             Ok((deleted, reached)) => {
@@ -50,7 +68,8 @@ pub fn delete(
         }
     }
     concern.wait(&shared.engine, position)?;
-    Ok(with_errors(Builder::new().count("n", count), &errors))
+    let reply = retryable.describe(Builder::new().count("n", count));
+    Ok(with_errors(reply, &errors))
 }
 
 /// A statement with its limit.
@@ -89,6 +108,7 @@ fn delete_some(
     context: &Context,
     environment: &Environment,
     deletion: Deletion<'_>,
+    writer: Writer<'_>,
 ) -> Result<(usize, Position), CommandError> {
     let Deletion { statement, limit } = deletion;
     let filter = Filter::parse_in(statement.required_document("q")?, environment)?;
@@ -96,7 +116,7 @@ fn delete_some(
         hint: parse_hint(statement.value("hint"))?,
         ..Selection::new(filter)
     };
-    remove(shared, namespace, context, selection, limit)
+    remove(shared, namespace, context, selection, limit, writer)
 }
 
 /// Removes documents. Each is tested again while its collection is locked.
@@ -106,6 +126,7 @@ pub fn remove(
     context: &Context,
     selection: Selection,
     limit: Option<usize>,
+    writer: Writer<'_>,
 ) -> Result<(usize, Position), CommandError> {
     let Some(collection) = shared.engine.collection(namespace) else {
         return Ok((0, Position::default()));
@@ -118,7 +139,7 @@ pub fn remove(
         && let Some(row) = stage.next(context)?
     {
         let Some((id, _)) = row.origin else { continue };
-        let changed = collection.change(shared.engine.log(), id, |doc| {
+        let changed = collection.change(writer, id, |doc| {
             Ok(if filter.test(doc)? {
                 Change::Remove
             } else {

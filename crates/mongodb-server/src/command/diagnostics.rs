@@ -4,13 +4,13 @@ use convoy_server_kit::unix_ms;
 
 use crate::bson::{ArrayBuilder, Builder, Value};
 use crate::command::limits::VERSION;
-use crate::command::{Call, Client, Shared};
+use crate::command::{Call, Client, Shared, replica_set};
 use crate::error::{Code, CommandError};
 
 /// `serverStatus`
 pub fn server_status(
     shared: &Shared,
-    _client: &mut Client,
+    client: &mut Client,
     _call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let milliseconds = shared.clock.now() / 1_000_000;
@@ -23,8 +23,8 @@ pub fn server_status(
     let open = i64::try_from(shared.cursors.len()).unwrap_or(i64::MAX);
     let open = Builder::new().int64("total", open);
     let cursors = Builder::new().document("open", open);
-    Ok(Builder::new()
-        .string("host", &shared.address)
+    let status = Builder::new()
+        .string("host", &shared.address.to_string())
         .string("version", &VERSION.map(|part| part.to_string()).join("."))
         .string("process", "convoy")
         .with("pid", &Value::Int64(i64::from(std::process::id())))
@@ -37,7 +37,11 @@ pub fn server_status(
         .document("globalLock", global_lock())
         .document("mem", memory())
         .document("storageEngine", storage)
-        .document("metrics", Builder::new().document("cursor", cursors)))
+        .document("metrics", Builder::new().document("cursor", cursors));
+    Ok(match replica_set::status(shared, client) {
+        Some(repl) => status.document("repl", repl),
+        None => status,
+    })
 }
 
 /// Returns `globalLock` of `serverStatus`: no operation is queued, since none locks the whole server.
@@ -91,7 +95,7 @@ pub fn current_operations(
 pub fn current_operation(shared: &Shared, client: &Client, call: &Call<'_>) -> Builder {
     Builder::new()
         .string("type", "op")
-        .string("host", &shared.address)
+        .string("host", &shared.address.to_string())
         .int32("connectionId", client.id)
         .bool("active", true)
         .string("op", "command")
@@ -201,16 +205,6 @@ pub fn get_log(
             format!("no RamLog named: {}", name.unwrap_or_default()),
         )),
     }
-}
-
-/// `replSetGetStatus` of a standalone server.
-pub fn replica_set_status(
-    _shared: &Shared,
-    _client: &mut Client,
-    _call: &Call<'_>,
-) -> Result<Builder, CommandError> {
-    let message = "not running with --replSet";
-    Err(CommandError::new(Code::NO_REPLICATION_ENABLED, message))
 }
 
 /// `isdbgrid`: whether this is a router of a sharded cluster.

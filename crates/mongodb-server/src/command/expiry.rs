@@ -18,6 +18,7 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
         deadline: None,
         stopping: shared.stopping.clone(),
     };
+    let writer = shared.engine.writer();
     let mut count = 0;
     for collection in shared.engine.collections() {
         let (namespace, specs, series) = collection.with_state(|state| {
@@ -33,7 +34,7 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
         let indexed = indexed.filter_map(|spec| expired(spec, context.now_ms));
         for filter in indexed.chain(old) {
             let selection = Selection::new(filter);
-            count += remove(shared, &namespace, &context, selection, None)?.0;
+            count += remove(shared, &namespace, &context, selection, None, writer)?.0;
         }
     }
     Ok(count)

@@ -113,7 +113,7 @@ fn explain_command(
     let explained = with_stages(explained, &later_stages);
     let version = limits::VERSION.map(|part| part.to_string()).join(".");
     let server = Builder::new()
-        .string("host", &shared.address)
+        .string("host", &shared.address.to_string())
         .string("version", &version);
     Ok(Builder::new()
         .string("explainVersion", "1")

@@ -3,7 +3,7 @@
 use crate::aggregation::{Context, Project, Selection, Stage, select};
 use crate::bson::{Builder, Doc};
 use crate::command::cursor;
-use crate::command::cursors::Batch;
+use crate::command::cursors::{Batch, Cursor};
 use crate::command::query::{context, environment, parse_hint};
 use crate::command::{Call, Client, Shared};
 use crate::engine::Namespace;
@@ -80,7 +80,8 @@ pub fn reply(
     stage: Box<dyn Stage>,
     batch: Batch,
 ) -> Result<Builder, CommandError> {
-    cursor::open(shared, context, &namespace.to_string(), stage, batch)
+    let cursor = Cursor::new(stage, context.now_ms);
+    cursor::open(shared, context, &namespace.to_string(), cursor, batch)
 }
 
 /// Reads filter, sort, skip, limit and hint.

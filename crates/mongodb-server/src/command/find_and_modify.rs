@@ -4,10 +4,11 @@ use crate::aggregation::{Context, Selection};
 use crate::bson::{Builder, Doc, Value};
 use crate::command::find::parse_sort;
 use crate::command::query::{context, environment, parse_hint};
-use crate::command::update::{check_updated, now_ms, parse_update, upsert};
+use crate::command::retry::{Executed, Retryable};
+use crate::command::update::{changed, check_updated, now_ms, parse_update, upsert};
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
-use crate::engine::{Change, Changed, Collection, Namespace, Position, RecordId};
+use crate::engine::{Change, Changed, Collection, Image, Namespace, Position, RecordId, Writer};
 use crate::error::CommandError;
 use crate::query::{Environment, Filter, Projection, Update, UpdateContext};
 
@@ -36,7 +37,26 @@ struct Outcome {
     before: Option<Vec<u8>>,
     after: Option<Vec<u8>>,
     upserted: Option<Value<'static>>,
+    /// Whether a document was found.
+    found: bool,
     position: Position,
+}
+
+impl Outcome {
+    /// Returns the outcome of an earlier try.
+    fn of(executed: &Executed) -> Self {
+        let upserted = executed.upserted();
+        Self {
+            before: executed.document("image"),
+            after: match upserted {
+                Some(_) => executed.document("o"),
+                None => executed.document("image"),
+            },
+            upserted,
+            found: executed.found(),
+            position: Position::default(),
+        }
+    }
 }
 
 /// `findAndModify`
@@ -66,9 +86,22 @@ pub fn find_and_modify(
     if let Some(error) = call.fault.write_error(0) {
         return Err(error);
     }
-    let outcome = run(shared, &namespace, &context, selection, &action)?;
+    let mut retryable = Retryable::begin(shared, call)?;
+    let outcome = if let Some(executed) = retryable.executed(0)? {
+        Outcome::of(&executed)
+    } else {
+        let image = if returns_new {
+            Image::After
+        } else {
+            Image::Before
+        };
+        let statements = retryable.statements(&[0]);
+        let writer = retryable.writer(&statements, Some(image));
+        run(shared, &namespace, &context, selection, &action, writer)?
+    };
     concern.wait(&shared.engine, outcome.position)?;
-    reply(&outcome, &action, returns_new, projection.as_ref())
+    let reply = reply(&outcome, &action, returns_new, projection.as_ref())?;
+    Ok(retryable.describe(reply))
 }
 
 fn parse_action(call: &Call<'_>, environment: &Environment) -> Result<Action, CommandError> {
@@ -110,6 +143,7 @@ fn run(
     context: &Context,
     selection: Selection,
     action: &Action,
+    writer: Writer<'_>,
 ) -> Result<Outcome, CommandError> {
     let filter = selection.filter.clone();
     if let Some(collection) = shared.engine.collection(namespace) {
@@ -117,7 +151,7 @@ fn run(
         // Another command may change the document first; then the next one is tried.
         while let Some(row) = stage.next(context)? {
             let Some((id, _)) = row.origin else { continue };
-            if let Some(outcome) = change(shared, &collection, id, &filter, action)? {
+            if let Some(outcome) = change(writer, &collection, id, &filter, action)? {
                 return Ok(outcome);
             }
         }
@@ -127,7 +161,7 @@ fn run(
             update,
             upsert: true,
         } => {
-            let inserted = upsert(shared, namespace, update, &filter, context.now_ms)?;
+            let inserted = upsert(shared, namespace, update, &filter, context.now_ms, writer)?;
             Ok(Outcome {
                 after: Some(inserted.document),
                 upserted: Some(inserted.id),
@@ -141,7 +175,7 @@ fn run(
 
 /// Changes one document; `None` if it does not match any more.
 fn change(
-    shared: &Shared,
+    writer: Writer<'_>,
     collection: &Collection,
     id: RecordId,
     filter: &Filter,
@@ -152,24 +186,26 @@ fn change(
         inserting: false,
         position: None,
     };
-    let changed = collection.change(shared.engine.log(), id, |doc| {
+    let outcome = collection.change(writer, id, |doc| {
         if !filter.test(doc)? {
             return Ok(Change::Skip);
         }
         match action {
             Action::Remove => Ok(Change::Remove),
             Action::Update { update, .. } => {
-                let after = update.apply(doc, update_context.for_document(update, filter, doc))?;
+                let update_context = update_context.for_document(update, filter, doc);
+                let after = update.apply(doc, update_context)?;
                 check_updated(&after)?;
-                Ok(Change::Replace(after))
+                Ok(changed(writer, update, doc, after, update_context))
             }
         }
     })?;
-    Ok(match changed {
+    Ok(match outcome {
         Changed::No => None,
         Changed::Unchanged(document) => Some(Outcome {
             before: Some(document.to_vec()),
             after: Some(document.to_vec()),
+            found: true,
             ..Outcome::default()
         }),
         Changed::Replaced {
@@ -179,11 +215,13 @@ fn change(
         } => Some(Outcome {
             before: Some(before.to_vec()),
             after: Some(after),
+            found: true,
             position,
             ..Outcome::default()
         }),
         Changed::Removed { before, position } => Some(Outcome {
             before: Some(before.to_vec()),
+            found: true,
             position,
             ..Outcome::default()
         }),
@@ -196,7 +234,7 @@ fn reply(
     returns_new: bool,
     projection: Option<&Projection>,
 ) -> Result<Builder, CommandError> {
-    let found = outcome.before.is_some();
+    let found = outcome.found;
     let changed = usize::from(found || outcome.upserted.is_some());
     let mut last = Builder::new().count("n", changed);
     if matches!(action, Action::Update { .. }) {

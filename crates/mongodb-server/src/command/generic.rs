@@ -79,6 +79,15 @@ pub fn check(call: &Call<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// Returns the error of a write concern that was not met, though the write was done.
+pub fn unmet_write_concern(call: &Call<'_>) -> Result<Option<CommandError>, CommandError> {
+    let given = call.cluster_time.is_some() && call.value("writeConcern").is_some();
+    if given && WRITES.contains(&call.name) {
+        return WriteConcern::parse(call).map(WriteConcern::unmet);
+    }
+    Ok(None)
+}
+
 /// Rejects a time limit that is no whole number of milliseconds in 32 bits.
 fn check_time_limit(call: &Call<'_>) -> Result<(), CommandError> {
     let Some(limit) = call.value("maxTimeMS") else {

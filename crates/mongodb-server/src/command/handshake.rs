@@ -6,7 +6,7 @@ use crate::bson::{ArrayBuilder, Builder, Doc, MAX_DOCUMENT_BYTES, Value};
 use crate::command::limits::{
     MAX_MESSAGE_BYTES, MAX_WRITE_BATCH, SESSION_TIMEOUT_MINUTES, VERSION,
 };
-use crate::command::{Call, Client, Shared, sasl};
+use crate::command::{Call, Client, Shared, replica_set, sasl};
 use crate::engine::{random_uuid, uuid_value};
 use crate::error::CommandError;
 
@@ -33,7 +33,8 @@ pub fn is_master(
     Ok(describe(reply, shared, client, call))
 }
 
-/// Describes a standalone server; drivers then do not number their writes.
+/// Describes the server: a standalone one, unless it is a replica set. Drivers number their writes
+/// for replica sets only.
 fn describe(mut reply: Builder, shared: &Shared, client: &mut Client, call: &Call<'_>) -> Builder {
     let now = Value::DateTime(i64::try_from(unix_ms()).unwrap_or(i64::MAX));
     if call.body.element("saslSupportedMechs").is_some() && !shared.credentials.is_empty() {
@@ -45,7 +46,7 @@ fn describe(mut reply: Builder, shared: &Shared, client: &mut Client, call: &Cal
     {
         reply = reply.document("speculativeAuthenticate", started);
     }
-    reply
+    replica_set::describe(reply, shared, client)
         .count("maxBsonObjectSize", MAX_DOCUMENT_BYTES)
         .int32("maxMessageSizeBytes", MAX_MESSAGE_BYTES)
         .count("maxWriteBatchSize", MAX_WRITE_BATCH)

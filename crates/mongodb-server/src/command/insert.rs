@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use convoy_server_kit::unix_ms;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, MAX_DOCUMENT_BYTES, ObjectId, Value};
+use crate::command::retry::Retryable;
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared, time_series};
-use crate::engine::{Inserted, Namespace};
+use crate::engine::{Inserted, Namespace, Retry, Writer};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
 
@@ -26,9 +27,24 @@ pub fn insert(
     let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let documents = call.documents("documents")?;
-    let inserted = insert_all(shared, &namespace, &documents, ordered, call.fault)?;
+    let mut retryable = Retryable::begin(shared, call)?;
+    let mut pending = Vec::with_capacity(documents.len());
+    let mut places = Vec::new();
+    for (index, document) in documents.iter().enumerate() {
+        if retryable.executed(index)?.is_none() {
+            pending.push(*document);
+            places.push(index);
+        }
+    }
+    let statements = retryable.statements(&places);
+    let writer = retryable.writer(&statements, None);
+    let mut inserted = insert_all(shared, &namespace, &pending, ordered, call.fault, writer)?;
+    for (index, _) in &mut inserted.errors {
+        *index = places.get(*index).copied().unwrap_or(*index);
+    }
     concern.wait(&shared.engine, inserted.position)?;
-    let reply = Builder::new().count("n", inserted.count);
+    let done = documents.len() - pending.len();
+    let reply = retryable.describe(Builder::new().count("n", inserted.count + done));
     Ok(with_errors(reply, &inserted.errors))
 }
 
@@ -39,6 +55,7 @@ pub fn insert_all(
     documents: &[Doc<'_>],
     ordered: bool,
     fault: &Fault,
+    writer: Writer<'_>,
 ) -> Result<Inserted, CommandError> {
     let series = shared.engine.time_series(namespace);
     let mut prepared = Vec::with_capacity(documents.len());
@@ -60,7 +77,22 @@ pub fn insert_all(
         }
     }
     let ready: Vec<Doc<'_>> = prepared.iter().map(|(_, bytes)| Doc::new(bytes)).collect();
-    let mut inserted = insert_ready(shared, namespace, &ready, ordered)?;
+    let statements = match &writer.retry {
+        Some(retry) => {
+            let known = prepared
+                .iter()
+                .map(|(index, _)| retry.statements.get(*index));
+            known
+                .map(|known| known.copied().unwrap_or_default())
+                .collect()
+        }
+        None => Vec::new(),
+    };
+    let retry = writer.retry.map(|retry| Retry {
+        statements: &statements,
+        ..retry
+    });
+    let mut inserted = insert_ready(shared, namespace, &ready, ordered, writer.of(retry))?;
     for (index, _) in &mut inserted.errors {
         *index = prepared
             .get(*index)
@@ -79,13 +111,14 @@ fn insert_ready(
     namespace: &Namespace,
     documents: &[Doc<'_>],
     ordered: bool,
+    writer: Writer<'_>,
 ) -> Result<Inserted, CommandError> {
     if documents.is_empty() {
         return Ok(Inserted::default());
     }
     loop {
         let collection = shared.engine.collection_or_create(namespace)?;
-        if let Some(inserted) = collection.insert(shared.engine.log(), documents, ordered)? {
+        if let Some(inserted) = collection.insert(writer, documents, ordered)? {
             return Ok(inserted);
         }
     }

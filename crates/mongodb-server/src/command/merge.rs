@@ -4,7 +4,7 @@ use crate::aggregation::{Context, MergeSpec, Selection, Spool, Stage, WhenMatche
 use crate::bson::{Builder, Doc, Element, Kind, ObjectId, Value};
 use crate::command::Shared;
 use crate::command::insert::insert_all;
-use crate::command::update::check_updated;
+use crate::command::update::{changed, check_updated};
 use crate::engine::{Change, Changed, Position, Row, State};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
@@ -241,7 +241,9 @@ impl Merging<'_> {
 
     fn insert(&self, doc: Doc<'_>) -> Result<Position, CommandError> {
         let target = &self.spec.target;
-        let mut inserted = insert_all(self.shared, target, &[doc], true, &Fault::default())?;
+        let writer = self.shared.engine.writer();
+        let mut inserted =
+            insert_all(self.shared, target, &[doc], true, &Fault::default(), writer)?;
         match inserted.errors.pop() {
             Some((_, error)) => Err(error),
             None => Ok(inserted.position),
@@ -264,20 +266,25 @@ impl Merging<'_> {
         let mut stage = Selection::new(filter.clone()).into_stage(engine, &self.spec.target)?;
         while let Some(row) = stage.next(self.context)? {
             let Some((id, _)) = row.origin else { continue };
-            let changed = collection.change(engine.log(), id, |before| {
+            let writer = engine.writer();
+            let outcome = collection.change(writer, id, |before| {
                 if !filter.test(before)? {
                     return Ok(Change::Skip);
                 }
-                match &update {
-                    Some(update) => {
-                        let after = self.apply(update, before)?;
-                        check_updated(&after)?;
-                        Ok(Change::Replace(after))
-                    }
-                    None => Ok(Change::Replace(before.bytes().to_vec())),
-                }
+                let Some(update) = &update else {
+                    return Ok(Change::Replace(before.bytes().to_vec()));
+                };
+                let after = self.apply(update, before)?;
+                check_updated(&after)?;
+                Ok(changed(
+                    writer,
+                    update,
+                    before,
+                    after,
+                    self.update_context(),
+                ))
             })?;
-            match changed {
+            match outcome {
                 Changed::No | Changed::Removed { .. } => {}
                 Changed::Unchanged(_) => return Ok(Some(Position::default())),
                 Changed::Replaced { position, .. } => return Ok(Some(position)),
@@ -287,12 +294,7 @@ impl Merging<'_> {
     }
 
     fn apply(&self, update: &Update, before: Doc<'_>) -> Result<Vec<u8>, CommandError> {
-        let context = UpdateContext {
-            now_ms: self.context.now_ms,
-            inserting: false,
-            position: None,
-        };
-        update.apply(before, context).map_err(|error| {
+        update.apply(before, self.update_context()).map_err(|error| {
             if error.code() != Code::IMMUTABLE_FIELD {
                 return error;
             }
@@ -304,6 +306,14 @@ impl Merging<'_> {
                 ),
             )
         })
+    }
+
+    fn update_context(&self) -> UpdateContext {
+        UpdateContext {
+            now_ms: self.context.now_ms,
+            inserting: false,
+            position: None,
+        }
     }
 
     /// Returns the update of the document that matches; `None` if it is kept.

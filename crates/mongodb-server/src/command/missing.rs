@@ -37,8 +37,6 @@ const MISSING: &[&str] = &[
     "planCacheClear",
     "profile",
     "reIndex",
-    "replSetGetConfig",
-    "replSetInitiate",
     "replSetReconfig",
     "replSetStepDown",
     "revokeRolesFromUser",

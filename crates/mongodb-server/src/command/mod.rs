@@ -8,6 +8,7 @@
 mod aggregate;
 mod arguments;
 mod catalog;
+mod change_stream;
 mod client;
 mod count;
 mod counters;
@@ -30,6 +31,8 @@ mod missing;
 mod out;
 mod query;
 mod read_concern;
+mod replica_set;
+mod retry;
 mod sasl;
 mod sessions;
 mod shared;

@@ -110,7 +110,14 @@ fn write_all(
             return Ok(position);
         }
         let documents: Vec<Doc<'_>> = rows.iter().map(|row| row.doc()).collect();
-        let mut inserted = insert_all(shared, target, &documents, true, &Fault::default())?;
+        let mut inserted = insert_all(
+            shared,
+            target,
+            &documents,
+            true,
+            &Fault::default(),
+            shared.engine.writer(),
+        )?;
         if let Some((_, error)) = inserted.errors.pop() {
             return Err(error);
         }

@@ -3,6 +3,7 @@
 //! There is one copy of the data, and a read returns the last write: every level that a standalone
 //! server can have is met. Snapshots across several reads do not exist.
 
+use crate::bson::Value;
 use crate::command::Call;
 use crate::error::{Code, CommandError};
 
@@ -16,6 +17,12 @@ pub fn check(call: &Call<'_>) -> Result<(), CommandError> {
         match (element.name(), value.as_str()) {
             ("level", Some("local" | "available" | "majority" | "linearizable"))
             | ("provenance", _) => {}
+            ("level", Some("snapshot")) | ("atClusterTime", _) if call.cluster_time.is_some() => {
+                return Err(CommandError::unsupported("snapshot reads"));
+            }
+            ("afterClusterTime", _) if call.cluster_time.is_some() => {
+                check_time(&value, call.cluster_time)?;
+            }
             ("level", Some("snapshot")) | ("atClusterTime" | "afterClusterTime", _) => {
                 return Err(CommandError::new(
                     Code::NOT_A_REPLICA_SET,
@@ -36,4 +43,28 @@ pub fn check(call: &Call<'_>) -> Result<(), CommandError> {
         }
     }
     Ok(())
+}
+
+/// Rejects a time after the last change: no later change will be waited for.
+fn check_time(value: &Value<'_>, last: Option<u64>) -> Result<(), CommandError> {
+    let Value::Timestamp(time) = *value else {
+        let kind = value.kind().alias();
+        return Err(CommandError::type_mismatch(format!(
+            "BSON field 'readConcern.afterClusterTime' is the wrong type '{kind}', expected type \
+             'timestamp'"
+        )));
+    };
+    let last = last.unwrap_or_default();
+    if time <= last {
+        return Ok(());
+    }
+    Err(CommandError::new(
+        Code::INVALID_OPTIONS,
+        format!(
+            "readConcern afterClusterTime value must not be greater than the current clusterTime. \
+             Requested clusterTime: {}; current clusterTime: {}",
+            Value::Timestamp(time),
+            Value::Timestamp(last)
+        ),
+    ))
 }

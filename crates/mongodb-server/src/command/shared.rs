@@ -1,5 +1,6 @@
 //! State that all connections of a server share.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use convoy_server_kit::RunClock;
@@ -20,8 +21,10 @@ pub struct Shared {
     pub cursors: Cursors,
     /// Time since the server started.
     pub clock: RunClock,
-    /// The server's address, as `host:port`.
-    pub address: String,
+    /// The address that the server listens on.
+    pub address: SocketAddr,
+    /// The name of the replica set, if the server is one.
+    pub replica_set: Option<String>,
     /// Counters of commands and connections.
     pub counters: Counters,
     /// Cancelled when the server stops; commands then end early.

@@ -97,7 +97,7 @@ pub fn rows(
             let totals = Totals::new(&collection);
             let mut stats = Builder::new()
                 .string("ns", &namespace.to_string())
-                .string("host", &shared.address)
+                .string("host", &shared.address.to_string())
                 .with("localTime", &now);
             if let Some(scale) = storage_scale {
                 stats = stats.document("storageStats", totals.describe(namespace, scale));
@@ -116,7 +116,7 @@ pub fn rows(
                 let stats = Builder::new()
                     .string("name", &spec.name)
                     .raw_document("key", Doc::new(&spec.key_pattern()))
-                    .string("host", &shared.address)
+                    .string("host", &shared.address.to_string())
                     .document("accesses", accesses)
                     .raw_document("spec", spec.document());
                 Row::computed(stats.finish())

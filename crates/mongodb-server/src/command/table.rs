@@ -6,9 +6,10 @@ use crate::command::client::Client;
 use crate::command::shared::Shared;
 use crate::command::{
     aggregate, catalog, count, cursor, delete, diagnostics, explain, find, find_and_modify,
-    generic, handshake, indexes, insert, missing, sasl, sessions, statistics, update, view,
+    generic, handshake, indexes, insert, missing, replica_set, sasl, sessions, statistics, update,
+    view,
 };
-use crate::engine::check_database;
+use crate::engine::{Oplog, check_database};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
 use crate::frame::Request;
@@ -75,7 +76,9 @@ const COMMANDS: &[(&str, Run)] = &[
     ("logout", sasl::logout),
     ("ping", handshake::ok),
     ("rolesInfo", diagnostics::roles_info),
-    ("replSetGetStatus", diagnostics::replica_set_status),
+    ("replSetGetConfig", replica_set::get_config),
+    ("replSetGetStatus", replica_set::get_status),
+    ("replSetInitiate", replica_set::initiate),
     ("refreshSessions", sessions::end_sessions),
     ("renameCollection", catalog::rename_collection),
     ("saslContinue", sasl::sasl_continue),
@@ -94,10 +97,18 @@ pub fn execute(
     request: &Request<'_>,
     fault: &Fault,
 ) -> Vec<u8> {
-    match run(shared, client, request, fault) {
-        Ok(reply) => reply.double("ok", 1.0).finish(),
-        Err(error) => error.reply().finish(),
-    }
+    let reply = match run(shared, client, request, fault) {
+        Ok(reply) => reply.double("ok", 1.0),
+        Err(error) => {
+            let numbered = request.command.element("txnNumber").is_some();
+            if numbered && shared.replica_set.is_some() && error.is_retryable() {
+                error.labelled("RetryableWriteError").reply()
+            } else {
+                error.reply()
+            }
+        }
+    };
+    replica_set::with_times(reply, shared).finish()
 }
 
 fn run(
@@ -116,12 +127,8 @@ fn run(
     if let Some(refusal) = &fault.rejection {
         return Err(refusal.to_command_error());
     }
-    if call.body.element("txnNumber").is_some() || call.body.element("startTransaction").is_some() {
-        return Err(CommandError::new(
-            Code::ILLEGAL_OPERATION,
-            "Transaction numbers are only allowed on a replica set member or mongos",
-        ));
-    }
+    call.cluster_time = shared.engine.oplog().map(Oplog::last);
+    sessions::check_transaction(&call)?;
     let found = COMMANDS.iter().find(|(name, _)| *name == call.name);
     let Some((_, run)) = found else {
         return Err(missing::refuse(call.name));
@@ -134,8 +141,12 @@ fn run(
     }
     generic::check(&call)?;
     view::check(shared, &call)?;
+    replica_set::protect_oplog(&call)?;
     shared.counters.count(call.name);
-    let reply = run(shared, client, &call)?;
+    let mut reply = run(shared, client, &call)?;
+    if let Some(unmet) = generic::unmet_write_concern(&call)? {
+        reply = reply.document("writeConcernError", unmet.write_concern_error());
+    }
     Ok(match &fault.write_concern_error {
         Some(error) => reply.document(
             "writeConcernError",

@@ -6,10 +6,11 @@ use crate::aggregation::{Context, Selection};
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, validate};
 use crate::command::insert::{check_size, insert_all, with_errors};
 use crate::command::query::{context, environment, parse_hint};
+use crate::command::retry::Retryable;
 use crate::command::statement::Statement;
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared, time_series};
-use crate::engine::{Change, Changed, Collection, Log, Namespace, Position, RecordId};
+use crate::engine::{Change, Changed, Collection, Namespace, Position, RecordId, Writer};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
 use crate::query::{Environment, Filter, Update, UpdateContext};
@@ -47,10 +48,33 @@ pub fn update(
     let statements = call.documents("updates")?;
     let statements = statements.into_iter().map(read_statement);
     let statements = statements.collect::<Result<Vec<_>, _>>()?;
+    let mut retryable = Retryable::begin(shared, call)?;
+    if statements.iter().any(|statement| statement.flag("multi")) {
+        retryable.refuse("Cannot use retryable writes with multi=true")?;
+    }
     for (index, statement) in statements.into_iter().enumerate() {
+        if let Some(executed) = retryable.executed(index)? {
+            total.matched += 1;
+            match executed.upserted() {
+                Some(id) => {
+                    upserted.push_built(Builder::new().count("index", index).with("_id", &id));
+                }
+                None => total.modified += 1,
+            }
+            continue;
+        }
+        let statements = retryable.statements(&[index]);
+        let writer = retryable.writer(&statements, None);
         let outcome = match call.fault.write_error(index) {
             Some(error) => Err(error),
-            None => update_some(shared, &namespace, &context, &environment, statement),
+            None => update_some(
+                shared,
+                &namespace,
+                &context,
+                &environment,
+                statement,
+                writer,
+            ),
         };
         match outcome {
             Ok(updated) => {
@@ -74,6 +98,7 @@ pub fn update(
     let mut reply = Builder::new()
         .count("n", total.matched)
         .count("nModified", total.modified);
+    reply = retryable.describe(reply);
     if !upserted.is_empty() {
         reply = reply.array("upserted", upserted);
     }
@@ -117,6 +142,7 @@ fn update_some(
     context: &Context,
     environment: &Environment,
     statement: Statement<'_>,
+    writer: Writer<'_>,
 ) -> Result<Updated, CommandError> {
     let multi = statement.flag("multi");
     let update = parse_update(
@@ -140,11 +166,13 @@ fn update_some(
         time_series::check_update(&series, &statement)?;
     }
     let filter = selection.filter.clone();
-    let updated = modify(shared, namespace, context, selection, &update, multi)?;
+    let updated = modify(
+        shared, namespace, context, selection, &update, multi, writer,
+    )?;
     if updated.matched > 0 || !statement.flag("upsert") {
         return Ok(updated);
     }
-    let upserted = upsert(shared, namespace, &update, &filter, context.now_ms)?;
+    let upserted = upsert(shared, namespace, &update, &filter, context.now_ms, writer)?;
     Ok(Updated {
         upserted: Some(upserted.id),
         position: upserted.position,
@@ -177,6 +205,7 @@ fn modify(
     selection: Selection,
     update: &Update,
     multi: bool,
+    writer: Writer<'_>,
 ) -> Result<Updated, CommandError> {
     let mut updated = Updated::default();
     let Some(collection) = shared.engine.collection(namespace) else {
@@ -184,7 +213,7 @@ fn modify(
     };
     let filter = selection.filter.clone();
     let modification = Modification {
-        log: shared.engine.log(),
+        writer,
         collection: &collection,
         filter: &filter,
         update,
@@ -215,7 +244,7 @@ fn modify(
 
 /// An update of a collection's documents.
 struct Modification<'m> {
-    log: &'m Log,
+    writer: Writer<'m>,
     collection: &'m Collection,
     filter: &'m Filter,
     update: &'m Update,
@@ -225,14 +254,14 @@ struct Modification<'m> {
 impl Modification<'_> {
     /// Changes one document; false if it does not match any more.
     fn apply(&self, id: RecordId, updated: &mut Updated) -> Result<bool, CommandError> {
-        let changed = self.collection.change(self.log, id, |doc| {
+        let changed = self.collection.change(self.writer, id, |doc| {
             if !self.filter.test(doc)? {
                 return Ok(Change::Skip);
             }
             let context = self.context.for_document(self.update, self.filter, doc);
             let after = self.update.apply(doc, context)?;
             check_updated(&after)?;
-            Ok(Change::Replace(after))
+            Ok(changed(self.writer, self.update, doc, after, context))
         })?;
         match changed {
             Changed::No | Changed::Removed { .. } => return Ok(false),
@@ -251,6 +280,22 @@ impl Modification<'_> {
     }
 }
 
+/// Returns the change of a document by an update, with what the oplog says of it.
+pub fn changed(
+    writer: Writer<'_>,
+    update: &Update,
+    before: Doc<'_>,
+    after: Vec<u8>,
+    context: UpdateContext,
+) -> Change {
+    if update.is_replacement() {
+        return Change::Replace(after);
+    }
+    let described = writer.oplog.is_some();
+    let description = described.then(|| update.describe(before, Doc::new(&after), context));
+    Change::Update { after, description }
+}
+
 /// A document that was inserted because none matched.
 #[derive(Debug)]
 pub struct Upserted {
@@ -267,11 +312,12 @@ pub fn upsert(
     update: &Update,
     filter: &Filter,
     now_ms: i64,
+    writer: Writer<'_>,
 ) -> Result<Upserted, CommandError> {
     let document = update.insertion(filter, now_ms)?;
     check_updated(&document)?;
     let doc = Doc::new(&document);
-    let mut inserted = insert_all(shared, namespace, &[doc], true, &Fault::default())?;
+    let mut inserted = insert_all(shared, namespace, &[doc], true, &Fault::default(), writer)?;
     if let Some((_, error)) = inserted.errors.pop() {
         return Err(error);
     }

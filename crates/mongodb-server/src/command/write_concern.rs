@@ -7,19 +7,23 @@ use crate::engine::{Engine, Position};
 use crate::error::{Code, CommandError};
 use crate::query::whole_decimal;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WriteConcern {
     /// Whether the log must be synced first.
     journal: bool,
+    /// Whether it asks for more members than the replica set has.
+    unmet: bool,
 }
 
 impl WriteConcern {
     /// Reads the argument of a command.
     pub fn parse(call: &Call<'_>) -> Result<Self, CommandError> {
         let Some(concern) = call.document("writeConcern")? else {
-            return Ok(Self { journal: false });
+            return Ok(Self::default());
         };
+        let replicated = call.cluster_time.is_some();
         let mut journal = false;
+        let mut unmet = false;
         for element in concern.elements() {
             let value = element.value();
             match element.name() {
@@ -30,7 +34,15 @@ impl WriteConcern {
                     let name = format!("writeConcern.{name}");
                     return Err(call.wrong_type(&name, value.kind(), "bool"));
                 }
-                "w" => journal |= is_majority(&value)?,
+                "w" => match needs(&value)? {
+                    Needs::Own => {}
+                    Needs::Majority => journal = true,
+                    Needs::More if replicated => unmet = true,
+                    Needs::More => {
+                        let message = "cannot use 'w' > 1 when a host is not replicated";
+                        return Err(CommandError::bad_value(message));
+                    }
+                },
                 "wtimeout" | "wtimeoutMS" => check_timeout(&value)?,
                 "j" | "fsync" | "provenance" => {}
                 name => {
@@ -39,7 +51,14 @@ impl WriteConcern {
                 }
             }
         }
-        Ok(Self { journal })
+        Ok(Self { journal, unmet })
+    }
+
+    /// Returns the error of a write concern that a replica set of one cannot meet.
+    pub fn unmet(self) -> Option<CommandError> {
+        let message = "Not enough data-bearing nodes";
+        let error = || CommandError::new(Code::UNSATISFIABLE_WRITE_CONCERN, message);
+        self.unmet.then(error)
     }
 
     /// Waits until a write is as durable as requested.
@@ -51,11 +70,19 @@ impl WriteConcern {
     }
 }
 
-/// Reads `w`. The majority of a standalone server is its own disk.
-fn is_majority(value: &Value<'_>) -> Result<bool, CommandError> {
+/// Which members must have a write.
+#[derive(Debug, Clone, Copy)]
+enum Needs {
+    Own,
+    Majority,
+    More,
+}
+
+/// Reads `w`. The majority of a single server is its own disk.
+fn needs(value: &Value<'_>) -> Result<Needs, CommandError> {
     if let Some(mode) = value.as_str() {
         return if mode == "majority" {
-            Ok(true)
+            Ok(Needs::Majority)
         } else if mode.is_empty() {
             Err(CommandError::bad_value("w must not be an empty string"))
         } else {
@@ -74,10 +101,8 @@ fn is_majority(value: &Value<'_>) -> Result<bool, CommandError> {
         other => other.as_i64(),
     };
     match nodes {
-        Some(0 | 1) => Ok(false),
-        Some(2..=50) => Err(CommandError::bad_value(
-            "cannot use 'w' > 1 when a host is not replicated",
-        )),
+        Some(0 | 1) => Ok(Needs::Own),
+        Some(2..=50) => Ok(Needs::More),
         Some(_) => Err(CommandError::failed_to_parse(
             "w has to be a non-negative number and not greater than 50",
         )),

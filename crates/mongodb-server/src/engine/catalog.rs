@@ -5,13 +5,14 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, subtype};
-use crate::engine::collection::{Collection, State};
+use crate::engine::collection::Collection;
 use crate::engine::error::Error;
 use crate::engine::index::Index;
 use crate::engine::index_spec::IndexSpec;
 use crate::engine::log::Log;
 use crate::engine::namespace::Namespace;
 use crate::engine::record::{CollectionId, RecordKind};
+use crate::engine::state::State;
 use crate::error::{Code, CommandError};
 
 /// Collections by name.

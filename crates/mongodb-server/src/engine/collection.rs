@@ -1,23 +1,25 @@
 //! The documents of one collection: unique by `_id`, found by indexes, changed one at a time.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::io::IoSlice;
-use std::sync::RwLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 
 use crate::bson::{Doc, Key, Value};
 use crate::engine::error::{ChangeError, Error};
-use crate::engine::index::{self, Index, Keys};
-use crate::engine::index_spec::{ID_INDEX, IndexSpec};
+use crate::engine::index::Index;
+use crate::engine::index_spec::IndexSpec;
 use crate::engine::locks::{read, write};
 use crate::engine::log::{Appended, Log, Position};
 use crate::engine::namespace::Namespace;
+use crate::engine::oplog::{Entry, Subject};
 use crate::engine::record::{self, BATCH_BYTES, CollectionId, RecordId, RecordKind};
-use crate::engine::records::Records;
+use crate::engine::rules::CollectionOptions;
 use crate::engine::segment::Location;
+use crate::engine::state::{State, admit_keys};
+use crate::engine::writer::Writer;
 use crate::error::CommandError;
 
 /// A collection. It is shared, and empty after it was dropped.
@@ -25,48 +27,8 @@ use crate::error::CommandError;
 pub struct Collection {
     id: CollectionId,
     uuid: [u8; 16],
-    pub(super) state: RwLock<State>,
+    pub(super) state: Arc<RwLock<State>>,
 }
-
-/// The part of a collection that changes.
-#[derive(Debug)]
-pub struct State {
-    pub namespace: Namespace,
-    /// Options of `create`, as `listCollections` shows them.
-    pub options: CollectionOptions,
-    /// Locations of the documents.
-    pub records: Records,
-    /// Documents by `_id`.
-    pub by_id: BTreeMap<Key, RecordId>,
-    /// All other indexes.
-    pub indexes: Vec<Index>,
-    pub next: RecordId,
-    pub dropped: bool,
-    /// Number of queries that used the index on `_id`.
-    pub id_uses: AtomicU64,
-}
-
-impl State {
-    /// Returns the counter of the queries that used an index.
-    fn uses_of(&self, index: &str) -> Option<&AtomicU64> {
-        if index == ID_INDEX {
-            return Some(&self.id_uses);
-        }
-        let found = self.indexes.iter().find(|known| known.spec().name == index);
-        found.map(Index::uses)
-    }
-
-    /// Counts a query that uses an index.
-    pub fn count_use(&self, index: &str) {
-        if let Some(uses) = self.uses_of(index) {
-            uses.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Options of `create`: a document.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CollectionOptions(pub Option<Vec<u8>>);
 
 /// The outcome of a batch of inserts.
 #[derive(Debug, Default)]
@@ -86,6 +48,13 @@ pub enum Change {
     Skip,
     /// Replace it; the `_id` stays the same.
     Replace(Vec<u8>),
+    /// Change it.
+    Update {
+        /// The document after the change; the `_id` stays the same.
+        after: Vec<u8>,
+        /// The `updateDescription` of a change event, if one is wanted.
+        description: Option<Vec<u8>>,
+    },
     /// Remove it.
     Remove,
 }
@@ -115,6 +84,14 @@ pub enum Changed {
     },
 }
 
+/// A document's change.
+struct Replacement<'r> {
+    before: Doc<'r>,
+    after: Doc<'r>,
+    /// The `updateDescription` of its event; `None` if it was replaced.
+    description: Option<&'r [u8]>,
+}
+
 impl Collection {
     pub fn new(
         id: CollectionId,
@@ -125,16 +102,7 @@ impl Collection {
         Self {
             id,
             uuid,
-            state: RwLock::new(State {
-                namespace,
-                options,
-                records: Records::default(),
-                by_id: BTreeMap::new(),
-                indexes: Vec::new(),
-                next: RecordId(1),
-                dropped: false,
-                id_uses: AtomicU64::new(0),
-            }),
+            state: Arc::new(RwLock::new(State::new(namespace, options))),
         }
     }
 
@@ -164,7 +132,7 @@ impl Collection {
     /// `None` if the collection was dropped.
     pub fn insert(
         &self,
-        log: &Log,
+        writer: Writer<'_>,
         documents: &[Doc<'_>],
         ordered: bool,
     ) -> Result<Option<Inserted>, Error> {
@@ -175,10 +143,16 @@ impl Collection {
         }
         let first = state.next;
         let mut accepted = Vec::with_capacity(documents.len().min(1_024));
+        let mut places = Vec::new();
         let mut inserted = Inserted::default();
         for (index, &document) in documents.iter().enumerate() {
             match state.admit(document, first.offset(accepted.len())) {
-                Ok(()) => accepted.push(document),
+                Ok(()) => {
+                    accepted.push(document);
+                    if writer.retry.is_some() {
+                        places.push(index);
+                    }
+                }
                 Err(error) => {
                     inserted.errors.push((index, error));
                     if ordered {
@@ -190,8 +164,9 @@ impl Collection {
         let mut appended = 0;
         for batch in batches(&accepted) {
             let id = first.offset(appended);
-            match append_insert(log, self.id, id, batch) {
-                Ok(record) => inserted.position = state.place(log, &record, id, batch),
+            let places = places.get(appended..).unwrap_or_default();
+            match self.append_insert(writer, state, id, batch, places) {
+                Ok(record) => inserted.position = state.place(writer.log, &record, id, batch),
                 Err(error) => {
                     state.retract(&accepted[appended..], id);
                     state.next = id;
@@ -205,10 +180,35 @@ impl Collection {
         Ok(Some(inserted))
     }
 
+    /// Appends a batch from the buffer of the client's message, without a copy. `places` are the
+    /// documents' places in the write, if it can be retried.
+    fn append_insert(
+        &self,
+        writer: Writer<'_>,
+        state: &State,
+        first: RecordId,
+        batch: &[Doc<'_>],
+        places: &[usize],
+    ) -> Result<Appended, Error> {
+        let prefix = record::insert_prefix(self.id, first);
+        let mut parts = vec![IoSlice::new(&prefix)];
+        parts.extend(batch.iter().map(|document| IoSlice::new(document.bytes())));
+        let mut entries = Vec::new();
+        if writer.records(&state.namespace) {
+            let subject = self.subject(state);
+            let retry = writer.retry.as_ref();
+            entries.extend(batch.iter().enumerate().map(|(index, &document)| {
+                let place = places.get(index).copied().unwrap_or(index);
+                Entry::insert(subject, document, retry, place)
+            }));
+        }
+        writer.append(RecordKind::Insert, &parts, entries)
+    }
+
     /// Changes a document as `decide` says, with the collection locked.
     pub fn change(
         &self,
-        log: &Log,
+        writer: Writer<'_>,
         id: RecordId,
         decide: impl FnOnce(Doc<'_>) -> Result<Change, CommandError>,
     ) -> Result<Changed, ChangeError> {
@@ -217,23 +217,110 @@ impl Collection {
         let Some(location) = state.records.get(id).filter(|_| !state.dropped) else {
             return Ok(Changed::No);
         };
-        let before = read_document(log, location)?;
+        let before = read_document(writer.log, location)?;
         let doc = Doc::new(&before);
-        match decide(doc)? {
-            Change::Skip => Ok(Changed::No),
-            Change::Replace(after) if after == before => Ok(Changed::Unchanged(before)),
-            Change::Replace(after) => {
-                let position = state.replace(log, self.id, id, doc, Doc::new(&after))?;
-                Ok(Changed::Replaced {
-                    before,
-                    after,
-                    position,
-                })
-            }
+        let (after, description) = match decide(doc)? {
+            Change::Skip => return Ok(Changed::No),
             Change::Remove => {
-                let position = state.remove(log, self.id, id, doc)?;
-                Ok(Changed::Removed { before, position })
+                let position = self.remove(writer, state, id, doc)?;
+                return Ok(Changed::Removed { before, position });
             }
+            Change::Replace(after) => (after, None),
+            Change::Update { after, description } => (after, description),
+        };
+        if after == before {
+            return Ok(Changed::Unchanged(before));
+        }
+        let replacement = Replacement {
+            before: doc,
+            after: Doc::new(&after),
+            description: description.as_deref(),
+        };
+        let position = self.replace(writer, state, id, &replacement)?;
+        Ok(Changed::Replaced {
+            before,
+            after,
+            position,
+        })
+    }
+
+    fn replace(
+        &self,
+        writer: Writer<'_>,
+        state: &mut State,
+        id: RecordId,
+        change: &Replacement<'_>,
+    ) -> Result<Position, ChangeError> {
+        let after = change.after;
+        let namespace = state.namespace.to_string();
+        let new_keys = admit_keys(&state.indexes, after, id, &namespace)?;
+        let entries = if writer.records(&state.namespace) {
+            vec![Entry::update(
+                self.subject(state),
+                change.before,
+                after,
+                change.description,
+                writer.retry.as_ref(),
+            )]
+        } else {
+            Vec::new()
+        };
+        let prefix = record::insert_prefix(self.id, id);
+        let parts = [IoSlice::new(&prefix), IoSlice::new(after.bytes())];
+        let record = writer.append(RecordKind::Put, &parts, entries)?;
+        for (index, keys) in state.indexes.iter_mut().zip(new_keys) {
+            if let Ok(old) = index.keys(change.before) {
+                index.remove(&old, id);
+            }
+            index.insert(keys, id);
+        }
+        let moved = record.locate(PUT_PREFIX_BYTES, after.bytes().len());
+        if let Some(previous) = state.records.set(id, moved) {
+            writer.log.release(previous);
+        }
+        writer.log.retain(moved);
+        Ok(record.position)
+    }
+
+    fn remove(
+        &self,
+        writer: Writer<'_>,
+        state: &mut State,
+        id: RecordId,
+        doc: Doc<'_>,
+    ) -> Result<Position, Error> {
+        let entries = if writer.records(&state.namespace) {
+            let retry = writer.retry.as_ref();
+            vec![Entry::remove(self.subject(state), doc, retry)]
+        } else {
+            Vec::new()
+        };
+        let (collection, record) = (self.id.0.to_le_bytes(), id.0.to_le_bytes());
+        let parts = [IoSlice::new(&collection), IoSlice::new(&record)];
+        let appended = writer.append(RecordKind::Delete, &parts, entries)?;
+        state.forget_keys(doc, id);
+        if let Some(location) = state.records.remove(id) {
+            writer.log.release(location);
+        }
+        Ok(appended.position)
+    }
+
+    /// Returns what the oplog says of the collection.
+    fn subject<'s>(&self, state: &'s State) -> Subject<'s> {
+        Subject {
+            namespace: &state.namespace,
+            uuid: self.uuid,
+            images: state.rules.images,
+        }
+    }
+
+    /// Returns the document with an `_id`.
+    pub fn find(&self, log: &Log, id: &Value<'_>) -> Result<Option<Bytes>, Error> {
+        let state = read(&self.state);
+        let id = state.by_id.get(&Key::of(id)).copied();
+        match id.and_then(|id| state.records.get(id)) {
+            Some(location) => read_document(log, location).map(Some),
+            None => Ok(None),
         }
     }
 
@@ -254,12 +341,14 @@ impl Collection {
         Ok(())
     }
 
-    /// Drops an index; false if it does not exist.
-    pub fn drop_index(&self, name: &str) -> bool {
+    /// Drops an index; returns its description, `None` if it does not exist.
+    pub fn drop_index(&self, name: &str) -> Option<IndexSpec> {
         let mut state = write(&self.state);
-        let before = state.indexes.len();
-        state.indexes.retain(|index| index.spec().name != name);
-        state.indexes.len() < before
+        let at = state
+            .indexes
+            .iter()
+            .position(|index| index.spec().name == name);
+        at.map(|at| state.indexes.remove(at).into_spec())
     }
 
     /// Empties the collection; later inserts do nothing.
@@ -276,125 +365,11 @@ impl Collection {
     }
 }
 
-impl State {
-    /// Adds a document's keys to all indexes; adds none if one of them is a duplicate.
-    fn admit(&mut self, doc: Doc<'_>, id: RecordId) -> Result<(), CommandError> {
-        let value = doc.get("_id").unwrap_or(Value::Null);
-        let Entry::Vacant(vacant) = self.by_id.entry(self.options.id_key(&value, id)) else {
-            return Err(index::duplicate_id(&self.namespace.to_string(), &value));
-        };
-        if !self.indexes.is_empty() {
-            let namespace = self.namespace.to_string();
-            let keys = admit_keys(&self.indexes, doc, id, &namespace)?;
-            for (index, keys) in self.indexes.iter_mut().zip(keys) {
-                index.insert(keys, id);
-            }
-        }
-        vacant.insert(id);
-        Ok(())
-    }
-
-    /// Removes the keys of documents that could not be written; `first` is the first one's id.
-    fn retract(&mut self, documents: &[Doc<'_>], first: RecordId) {
-        for (index, &doc) in documents.iter().enumerate() {
-            self.forget_keys(doc, first.offset(index));
-        }
-    }
-
-    /// Removes a document's keys from all indexes.
-    fn forget_keys(&mut self, doc: Doc<'_>, id: RecordId) {
-        let value = doc.get("_id").unwrap_or(Value::Null);
-        self.by_id.remove(&self.options.id_key(&value, id));
-        for index in &mut self.indexes {
-            if let Ok(keys) = index.keys(doc) {
-                index.remove(&keys, id);
-            }
-        }
-    }
-
-    /// Records the locations of inserted documents; returns the log's position after them.
-    fn place(
-        &mut self,
-        log: &Log,
-        record: &Appended,
-        first: RecordId,
-        batch: &[Doc<'_>],
-    ) -> Position {
-        let mut offset = record::INSERT_PREFIX_BYTES;
-        let mut bytes = 0;
-        for (index, document) in batch.iter().enumerate() {
-            let length = document.bytes().len();
-            let location = record.locate(offset, length);
-            self.records.set(first.offset(index), location);
-            offset += length;
-            bytes += length;
-        }
-        log.retain(record.locate(0, bytes));
-        record.position
-    }
-
-    fn replace(
-        &mut self,
-        log: &Log,
-        collection: CollectionId,
-        id: RecordId,
-        before: Doc<'_>,
-        after: Doc<'_>,
-    ) -> Result<Position, ChangeError> {
-        let namespace = self.namespace.to_string();
-        let new_keys = admit_keys(&self.indexes, after, id, &namespace)?;
-        let record = append_put(log, collection, id, after)?;
-        for (index, keys) in self.indexes.iter_mut().zip(new_keys) {
-            if let Ok(old) = index.keys(before) {
-                index.remove(&old, id);
-            }
-            index.insert(keys, id);
-        }
-        let moved = record.locate(PUT_PREFIX_BYTES, after.bytes().len());
-        if let Some(previous) = self.records.set(id, moved) {
-            log.release(previous);
-        }
-        log.retain(moved);
-        Ok(record.position)
-    }
-
-    fn remove(
-        &mut self,
-        log: &Log,
-        collection: CollectionId,
-        id: RecordId,
-        doc: Doc<'_>,
-    ) -> Result<Position, Error> {
-        let (collection, record) = (collection.0.to_le_bytes(), id.0.to_le_bytes());
-        let parts = [IoSlice::new(&collection), IoSlice::new(&record)];
-        let appended = log.append(RecordKind::Delete, &parts)?;
-        self.forget_keys(doc, id);
-        if let Some(location) = self.records.remove(id) {
-            log.release(location);
-        }
-        Ok(appended.position)
-    }
-}
-
 /// Bytes before the document in a record of kind `put`: collection and id.
 pub const PUT_PREFIX_BYTES: usize = 12;
 
-/// Returns a document's keys in every index; an error if one belongs to another document.
-fn admit_keys(
-    indexes: &[Index],
-    doc: Doc<'_>,
-    id: RecordId,
-    namespace: &str,
-) -> Result<Vec<Keys>, CommandError> {
-    indexes
-        .iter()
-        .map(|index| {
-            let keys = index.keys(doc)?;
-            index.check_unique(&keys, id, doc, namespace)?;
-            Ok(keys)
-        })
-        .collect()
-}
+/// Largest number of documents in a batch, so that the entries of the oplog fit into a record.
+const BATCH_DOCUMENTS: usize = 10_000;
 
 /// Cuts documents into batches of limited size, so that no record of the log grows large.
 fn batches<'s, 'a>(documents: &'s [Doc<'a>]) -> impl Iterator<Item = &'s [Doc<'a>]> {
@@ -403,6 +378,7 @@ fn batches<'s, 'a>(documents: &'s [Doc<'a>]) -> impl Iterator<Item = &'s [Doc<'a
         let mut bytes = 0;
         let length = rest
             .iter()
+            .take(BATCH_DOCUMENTS)
             .take_while(|document| {
                 let room = bytes < BATCH_BYTES;
                 bytes += document.bytes().len();
@@ -413,30 +389,6 @@ fn batches<'s, 'a>(documents: &'s [Doc<'a>]) -> impl Iterator<Item = &'s [Doc<'a
         rest = after;
         (!batch.is_empty()).then_some(batch)
     })
-}
-
-/// Appends a batch from the buffer of the client's message, without a copy.
-fn append_insert(
-    log: &Log,
-    collection: CollectionId,
-    first: RecordId,
-    batch: &[Doc<'_>],
-) -> Result<Appended, Error> {
-    let prefix = record::insert_prefix(collection, first);
-    let mut parts = vec![IoSlice::new(&prefix)];
-    parts.extend(batch.iter().map(|document| IoSlice::new(document.bytes())));
-    log.append(RecordKind::Insert, &parts)
-}
-
-fn append_put(
-    log: &Log,
-    collection: CollectionId,
-    id: RecordId,
-    document: Doc<'_>,
-) -> Result<Appended, Error> {
-    let prefix = record::insert_prefix(collection, id);
-    let parts = [IoSlice::new(&prefix), IoSlice::new(document.bytes())];
-    log.append(RecordKind::Put, &parts)
 }
 
 /// Reads a document from the log.

@@ -58,6 +58,10 @@ impl Index {
         &self.spec
     }
 
+    pub fn into_spec(self) -> IndexSpec {
+        self.spec
+    }
+
     /// Returns whether a document may have several keys, because a field is an array.
     pub fn is_multikey(&self) -> bool {
         self.multikey

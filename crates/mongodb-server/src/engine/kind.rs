@@ -1,9 +1,9 @@
 //! Kinds of collections, as their options say.
 
 use crate::bson::{Doc, Key, Value, key};
-use crate::engine::collection::CollectionOptions;
 use crate::engine::namespace::Namespace;
 use crate::engine::record::RecordId;
+use crate::engine::rules::CollectionOptions;
 
 /// A view: a pipeline on another collection or view.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,8 @@ use std::io::{IoSlice, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
+use tokio::sync::Notify;
+
 use crate::engine::error::Error;
 use crate::engine::locks::{lock, read, write};
 use crate::engine::record::{self, Header, RecordKind};
@@ -23,7 +25,7 @@ pub struct Appended {
     pub segment: u32,
     /// Offset of the body in the segment.
     pub body: u32,
-    /// The log's end after the record.
+    /// The log's end after the record, and those appended with it.
     pub position: Position,
 }
 
@@ -39,6 +41,21 @@ impl Appended {
     }
 }
 
+/// A record to append; its body comes in parts.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'p> {
+    pub kind: RecordKind,
+    pub parts: &'p [IoSlice<'p>],
+}
+
+impl Record<'_> {
+    /// Returns the bytes of the record, its header included.
+    fn bytes(&self) -> u32 {
+        let body = self.parts.iter().map(|part| part.len()).sum::<usize>();
+        record_offset(body.saturating_add(record::HEADER_BYTES))
+    }
+}
+
 #[derive(Debug)]
 pub struct Log {
     directory: PathBuf,
@@ -47,6 +64,8 @@ pub struct Log {
     writer: Mutex<Writer>,
     durable: Mutex<Durable>,
     synced: Condvar,
+    /// Notified when documents were added that a cursor may wait for.
+    changes: Notify,
 }
 
 #[derive(Debug)]
@@ -130,6 +149,7 @@ impl Log {
             }),
             durable: Mutex::default(),
             synced: Condvar::new(),
+            changes: Notify::new(),
         })
     }
 
@@ -140,19 +160,33 @@ impl Log {
     /// Appends a record whose body comes in parts. It survives the end of the process; it survives
     /// the end of the machine after [`Self::sync`].
     pub fn append(&self, kind: RecordKind, parts: &[IoSlice<'_>]) -> Result<Appended, Error> {
+        let [appended] = self.append_together([Record { kind, parts }])?;
+        Ok(appended)
+    }
+
+    /// Appends records by one write, next to each other in one segment.
+    pub fn append_together<const N: usize>(
+        &self,
+        records: [Record<'_>; N],
+    ) -> Result<[Appended; N], Error> {
         let mut writer = lock(&self.writer);
         writer.state.check()?;
-        let body = parts.iter().map(|part| part.len()).sum::<usize>();
-        let bytes = record_offset(body.saturating_add(record::HEADER_BYTES));
+        let sizes = records.each_ref().map(Record::bytes);
+        let bytes = sizes.iter().copied().fold(0, u32::saturating_add);
         let end = writer.length.saturating_add(bytes);
         if end > self.segment_bytes && writer.length > record_offset(PREFIX_BYTES) {
             self.rotate(&mut writer)?;
         }
-        let header = Header::new(kind, writer.durable, writer.segment.salt(), parts);
-        let header_bytes = header.bytes();
-        let mut slices = Vec::with_capacity(parts.len() + 1);
-        slices.push(IoSlice::new(&header_bytes));
-        slices.extend(parts.iter().map(|part| IoSlice::new(part)));
+        let headers = records.each_ref().map(|record| {
+            let salt = writer.segment.salt();
+            Header::new(record.kind, writer.durable, salt, record.parts).bytes()
+        });
+        let count = records.iter().map(|record| record.parts.len() + 1).sum();
+        let mut slices = Vec::with_capacity(count);
+        for (header, record) in headers.iter().zip(&records) {
+            slices.push(IoSlice::new(header));
+            slices.extend(record.parts.iter().map(|part| IoSlice::new(part)));
+        }
         if let Err(source) = writer.segment.write_all(&mut slices) {
             // The next record overwrites a partial one, or it is cut off as a torn tail. If the
             // position cannot be restored, no further write is possible.
@@ -161,18 +195,31 @@ impl Log {
             }
             return Err(writer.segment.write_error(source));
         }
-        let appended = Appended {
-            segment: writer.segment.number(),
-            body: writer.length + record_offset(record::HEADER_BYTES),
-            position: Position(writer.position.0 + u64::from(bytes)),
-        };
-        if matches!(kind, RecordKind::Delete | RecordKind::Drop) {
-            writer.segment.add_tombstone(u64::from(bytes));
+        let end = Position(writer.position.0 + u64::from(bytes));
+        let mut offset = writer.length;
+        let appended = sizes.map(|size| {
+            let body = offset + record_offset(record::HEADER_BYTES);
+            offset += size;
+            Appended {
+                segment: writer.segment.number(),
+                body,
+                position: end,
+            }
+        });
+        for (record, size) in records.iter().zip(sizes) {
+            if matches!(record.kind, RecordKind::Delete | RecordKind::Drop) {
+                writer.segment.add_tombstone(u64::from(size));
+            }
         }
         writer.length += bytes;
-        writer.position = appended.position;
-        writer.records += 1;
+        writer.position = end;
+        writer.records += records.len() as u64;
         Ok(appended)
+    }
+
+    /// Returns what wakes those who wait for changes.
+    pub fn changes(&self) -> &Notify {
+        &self.changes
     }
 
     /// Waits until the log is synced up to `position`. Callers that wait at the same time share one

@@ -20,32 +20,40 @@ mod kind;
 mod locks;
 mod log;
 mod namespace;
+mod oplog;
 mod plan;
 mod record;
 mod records;
 mod recovery;
 mod replay;
+mod rules;
 mod scan;
 mod segment;
+mod state;
 mod store;
 mod verify;
+mod writer;
 
 pub use catalog::{not_found, random_uuid, uuid_value};
-pub use collection::{Change, Changed, Collection, CollectionOptions, Inserted, State};
+pub use collection::{Change, Changed, Collection, Inserted};
 pub use compaction::compact;
 pub use error::Error;
 pub use index::Index;
 pub use index_spec::{ID_INDEX, IndexSpec, is_simple_collation};
 pub use kind::TimeSeries;
 pub use locks::lock;
-pub use log::{Log, Position};
+pub use log::{Position, SEGMENT_BYTES};
 pub use namespace::{Namespace, check_database};
+pub use oplog::{Image, Oplog, OplogEntry, OplogSettings, Retry, Turn};
 pub use plan::{Hint, Plan, Usage, plan};
 pub use record::RecordId;
 #[cfg(feature = "fuzzing")]
 pub use record::{Header, read_body};
+pub use rules::CollectionOptions;
 pub use scan::{Row, Scan, Source, Stored};
+pub use state::State;
 pub use store::Engine;
+pub use writer::Writer;
 
 #[cfg(test)]
 mod plan_tests;

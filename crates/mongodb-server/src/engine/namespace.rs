@@ -41,6 +41,14 @@ impl Namespace {
         Ok(namespace)
     }
 
+    /// Returns the name of the oplog.
+    pub fn oplog() -> Self {
+        Self {
+            database: "local".to_owned(),
+            collection: "oplog.rs".to_owned(),
+        }
+    }
+
     /// Splits a full name if it is valid.
     pub fn parse(full: &str) -> Result<Self, CommandError> {
         let (database, collection) = full.split_once('.').unwrap_or((full, ""));

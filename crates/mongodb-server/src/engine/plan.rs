@@ -3,10 +3,10 @@
 //! Bounds may include too much but never too little: a scan tests every document again.
 
 use crate::bson::{Kind, Value, key};
-use crate::engine::collection::State;
 use crate::engine::index::after_prefix;
 use crate::engine::index_spec::IndexSpec;
 use crate::engine::scan::{Bounds, Source};
+use crate::engine::state::State;
 use crate::error::CommandError;
 use crate::query::{Comparison, Direction, Filter, Path, SortSpec, Test};
 

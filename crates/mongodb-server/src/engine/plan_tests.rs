@@ -145,7 +145,7 @@ proptest! {
             .map(|(id, fields)| Builder::new().int32("_id", id).extended(Doc::new(fields)).finish())
             .collect();
         let docs: Vec<_> = documents.iter().map(|bytes| Doc::new(bytes)).collect();
-        collection.insert(engine.log(), &docs, true).expect("the log takes it");
+        collection.insert(engine.writer(), &docs, true).expect("the log takes it");
         let mut built = Vec::new();
         for (number, (key, sparse)) in keys.iter().enumerate() {
             // Two arrays in one document do not fit into one index.

@@ -8,7 +8,7 @@ use tracing::warn;
 
 use crate::bson::{Doc, Value};
 use crate::engine::catalog::{Catalog, log_drop};
-use crate::engine::collection::{Collection, CollectionOptions, read_document};
+use crate::engine::collection::{Collection, read_document};
 use crate::engine::error::Error;
 use crate::engine::index::Index;
 use crate::engine::index_spec::IndexSpec;
@@ -18,6 +18,7 @@ use crate::engine::namespace::Namespace;
 use crate::engine::record::{Change, CollectionId, RecordId};
 use crate::engine::records::Records;
 use crate::engine::recovery::{self, Replayed};
+use crate::engine::rules::CollectionOptions;
 use crate::engine::segment::Location;
 
 /// What the records say about one collection.
@@ -150,8 +151,10 @@ fn rebuild(
         log.retain(location);
         let bytes = read_document(log, location)?;
         let doc = Doc::new(&bytes);
-        let value = doc.get("_id").unwrap_or(Value::Null);
-        ids.push((state.options.id_key(&value, id), id));
+        // Entries of the oplog have none.
+        if let Some(value) = doc.get("_id") {
+            ids.push((state.options.id_key(&value, id), id));
+        }
         for index in &mut state.indexes {
             match index.keys(doc) {
                 Ok(keys) => index.insert(keys, id),

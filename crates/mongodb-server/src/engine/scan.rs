@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::bson::{Doc, Key};
-use crate::engine::collection::{Collection, State};
+use crate::engine::collection::Collection;
 use crate::engine::error::Error;
 use crate::engine::index::{Index, range_of};
 use crate::engine::log::Log;
 use crate::engine::record::RecordId;
 use crate::engine::segment::{Location, Segment, Segments};
+use crate::engine::state::State;
 use crate::error::{Code, CommandError};
 use crate::query::Filter;
 

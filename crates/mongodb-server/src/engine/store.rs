@@ -7,16 +7,22 @@ use std::sync::{Arc, RwLock};
 
 use rustix::fs::FlockOperation;
 
-use crate::engine::catalog::{Catalog, entry, has_index, log_drop, not_found, random_uuid};
-use crate::engine::collection::{Collection, CollectionOptions};
+use crate::bson::{Builder, Doc};
+use crate::engine::catalog::{
+    Catalog, entry, has_index, log_drop, not_found, random_uuid, uuid_value,
+};
+use crate::engine::collection::Collection;
 use crate::engine::error::{ChangeError, Error};
 use crate::engine::index_spec::IndexSpec;
 use crate::engine::kind::{TimeSeries, View};
 use crate::engine::locks::{read, write};
-use crate::engine::log::{Log, SEGMENT_BYTES};
+use crate::engine::log::Log;
 use crate::engine::namespace::Namespace;
+use crate::engine::oplog::{Entry, Oplog, OplogSettings, Subject};
 use crate::engine::record::{CollectionId, RecordKind};
 use crate::engine::replay;
+use crate::engine::rules::CollectionOptions;
+use crate::engine::writer::Writer;
 use crate::error::{Code, CommandError};
 
 /// Name of the file that is locked while a directory is in use.
@@ -26,6 +32,8 @@ const LOCK_FILE: &str = "LOCK";
 #[derive(Debug)]
 pub struct Engine {
     log: Log,
+    /// The oplog, on a replica set.
+    oplog: Option<Oplog>,
     catalog: RwLock<Catalog>,
     /// Locked while the directory is in use.
     lock: File,
@@ -33,19 +41,47 @@ pub struct Engine {
 
 impl Engine {
     /// Opens a directory and reads its log; creates the directory if it does not exist.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        Self::open_with(directory, SEGMENT_BYTES)
+        Self::open_with(directory, crate::engine::log::SEGMENT_BYTES, None)
     }
 
-    /// Opens a directory with segments of a given size.
-    pub fn open_with(directory: &Path, segment_bytes: u32) -> Result<Self, Error> {
+    /// Opens a directory with segments of a given size; with an oplog, as a replica set has one.
+    pub fn open_with(
+        directory: &Path,
+        segment_bytes: u32,
+        oplog: Option<OplogSettings>,
+    ) -> Result<Self, Error> {
         let lock = lock_directory(directory)?;
         let (catalog, log) = replay::open(directory, segment_bytes)?;
-        Ok(Self {
+        let mut engine = Self {
             log,
+            oplog: None,
             catalog: RwLock::new(catalog),
             lock,
-        })
+        };
+        match oplog {
+            Some(settings) => engine.oplog = Some(engine.open_oplog(settings)?),
+            // Changes from now on would be missing in it.
+            None => drop(engine.drop_collection(&Namespace::oplog())?),
+        }
+        Ok(engine)
+    }
+
+    fn open_oplog(&self, settings: OplogSettings) -> Result<Oplog, Error> {
+        let namespace = Namespace::oplog();
+        let empty = read(&self.catalog).collections.is_empty();
+        let collection = if let Some(collection) = self.collection(&namespace) {
+            collection
+        } else {
+            let options = Builder::new()
+                .bool("capped", true)
+                .int64("size", i64::try_from(settings.bytes).unwrap_or(i64::MAX));
+            let options = CollectionOptions(Some(options.finish()));
+            self.add(&mut write(&self.catalog), &namespace, options)?
+        };
+        let state = Arc::clone(&collection.state);
+        Oplog::open(&self.log, collection.id(), state, settings, empty)
     }
 
     /// Syncs everything to disk and gives the directory back; later writes fail.
@@ -70,6 +106,20 @@ impl Engine {
 
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Returns the oplog, on a replica set.
+    pub fn oplog(&self) -> Option<&Oplog> {
+        self.oplog.as_ref()
+    }
+
+    /// Returns how changes are written.
+    pub fn writer(&self) -> Writer<'_> {
+        Writer {
+            log: &self.log,
+            oplog: self.oplog.as_ref(),
+            retry: None,
+        }
     }
 
     pub fn collection(&self, namespace: &Namespace) -> Option<Arc<Collection>> {
@@ -142,10 +192,24 @@ impl Engine {
             )
             .into());
         }
+        Ok(self.add(&mut catalog, namespace, options)?)
+    }
+
+    fn add(
+        &self,
+        catalog: &mut Catalog,
+        namespace: &Namespace,
+        options: CollectionOptions,
+    ) -> Result<Arc<Collection>, Error> {
         let id = CollectionId(catalog.next);
         let uuid = random_uuid();
+        let shown = options.0.as_deref().map_or(Doc::EMPTY, Doc::new);
+        let created = Builder::new()
+            .string("create", &namespace.collection)
+            .extended(shown)
+            .raw_document("idIndex", IndexSpec::id().document());
         let collection = Arc::new(Collection::new(id, uuid, namespace.clone(), options));
-        self.log_entry(&collection)?;
+        self.log_entry(&collection, Some(created))?;
         catalog.next += 1;
         catalog
             .collections
@@ -160,7 +224,11 @@ impl Engine {
             return Ok(None);
         };
         let indexes = collection.with_state(|state| state.indexes.len() + 1);
-        log_drop(&self.log, collection.id())?;
+        let dropped = Builder::new().string("drop", &namespace.collection);
+        let id = collection.id().0.to_le_bytes();
+        let parts = [IoSlice::new(&id)];
+        let subject = Subject::of(namespace, collection.uuid());
+        self.append(RecordKind::Drop, &parts, subject, Some(dropped))?;
         collection.mark_dropped(&self.log);
         catalog.collections.remove(namespace);
         Ok(Some(indexes))
@@ -171,6 +239,11 @@ impl Engine {
         let names = self.namespaces(database);
         for namespace in &names {
             self.drop_collection(namespace)?;
+        }
+        if let Some(oplog) = &self.oplog
+            && !names.is_empty()
+        {
+            oplog.append(&self.log, None, vec![Entry::drop_database(database)])?;
         }
         Ok(!names.is_empty())
     }
@@ -196,9 +269,15 @@ impl Engine {
             let message = "target namespace exists";
             return Err(CommandError::new(Code::NAMESPACE_EXISTS, message).into());
         }
+        let mut renamed = Builder::new()
+            .string("renameCollection", &from.to_string())
+            .string("to", &to.to_string());
+        if let Some(target) = &target {
+            renamed = renamed.with("dropTarget", &uuid_value(&target.uuid()));
+        }
         write(&collection.state).namespace = to.clone();
         // If the process stops before the drop is logged, this entry alone takes over the name.
-        if let Err(error) = self.log_entry(&collection) {
+        if let Err(error) = self.log_entry(&collection, Some(renamed)) {
             write(&collection.state).namespace = from.clone();
             return Err(error.into());
         }
@@ -223,7 +302,12 @@ impl Engine {
             return Ok(false);
         }
         collection.build_index(&self.log, spec.clone())?;
-        if let Err(error) = self.log_entry(collection) {
+        let created = collection.with_state(|state| {
+            Builder::new()
+                .string("createIndexes", &state.namespace.collection)
+                .extended(spec.document())
+        });
+        if let Err(error) = self.log_entry(collection, Some(created)) {
             collection.drop_index(&spec.name);
             return Err(error.into());
         }
@@ -232,10 +316,19 @@ impl Engine {
 
     pub fn drop_indexes(&self, collection: &Collection, names: &[String]) -> Result<(), Error> {
         let _catalog = write(&self.catalog);
+        let mut last = Ok(());
         for name in names {
-            collection.drop_index(name);
+            let spec = collection.drop_index(name);
+            let Some(spec) = spec else { continue };
+            let dropped = collection.with_state(|state| {
+                Builder::new()
+                    .string("dropIndexes", &state.namespace.collection)
+                    .string("index", name)
+                    .raw_document("spec", spec.document())
+            });
+            last = last.and(self.log_entry(collection, Some(dropped)));
         }
-        self.log_entry(collection)
+        last
     }
 
     /// Returns the names of a database's collections.
@@ -262,15 +355,31 @@ impl Engine {
         if collection.with_state(|state| state.dropped) {
             return Ok(());
         }
-        self.log_entry(collection)
+        self.log_entry(collection, None)
     }
 
-    /// Writes a collection's description to the log, with the catalog locked.
-    fn log_entry(&self, collection: &Collection) -> Result<(), Error> {
-        let entry = collection.with_state(|state| entry(collection, state));
+    /// Writes a collection's description to the log, with the catalog locked. `command` is what the
+    /// oplog says of the change.
+    fn log_entry(&self, collection: &Collection, command: Option<Builder>) -> Result<(), Error> {
+        let (entry, namespace) =
+            collection.with_state(|state| (entry(collection, state), state.namespace.clone()));
         let id = collection.id().0.to_le_bytes();
         let parts = [IoSlice::new(&id), IoSlice::new(&entry)];
-        self.log.append(RecordKind::Catalog, &parts)?;
+        let subject = Subject::of(&namespace, collection.uuid());
+        self.append(RecordKind::Catalog, &parts, subject, command)
+    }
+
+    fn append(
+        &self,
+        kind: RecordKind,
+        parts: &[IoSlice<'_>],
+        subject: Subject<'_>,
+        command: Option<Builder>,
+    ) -> Result<(), Error> {
+        let writer = self.writer();
+        let command = command.filter(|_| writer.records(subject.namespace));
+        let entries = command.map(|command| Entry::command(subject, command));
+        writer.append(kind, parts, entries.into_iter().collect())?;
         Ok(())
     }
 }

@@ -53,7 +53,7 @@ fn namespace() -> Namespace {
 }
 
 fn open(directory: &Path) -> Engine {
-    Engine::open_with(directory, SMALL).expect("the directory opens")
+    Engine::open_with(directory, SMALL, None).expect("the directory opens")
 }
 
 /// Returns all documents of the collection, with their numbers.
@@ -94,13 +94,13 @@ fn apply(engine: &Engine, step: &Step, model: &mut Model) {
     let collection = engine
         .collection_or_create(&namespace())
         .expect("a collection");
-    let log = engine.log();
+    let writer = engine.writer();
     match step {
         Step::Insert(ids, length) => {
             let documents: Vec<_> = ids.iter().map(|&id| document(id, *length)).collect();
             let docs: Vec<_> = documents.iter().map(|bytes| Doc::new(bytes)).collect();
             let inserted = collection
-                .insert(log, &docs, false)
+                .insert(writer, &docs, false)
                 .expect("the log takes it");
             let inserted = inserted.expect("the collection is there");
             let before = model.len();
@@ -116,14 +116,14 @@ fn apply(engine: &Engine, step: &Step, model: &mut Model) {
             };
             let change = |_: Doc<'_>| Ok(Change::Replace(document(*id, *length)));
             collection
-                .change(log, record, change)
+                .change(writer, record, change)
                 .expect("the log takes it");
             model.insert(*id, *length);
         }
         Step::Delete(id) => {
             if let Some(record) = find(&collection, *id) {
                 collection
-                    .change(log, record, |_| Ok(Change::Remove))
+                    .change(writer, record, |_| Ok(Change::Remove))
                     .expect("the log takes it");
             }
             model.remove(id);

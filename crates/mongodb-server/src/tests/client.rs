@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::bson::{Builder, Doc, Value};
+use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 
 pub const OP_MSG: i32 = 2013;
 pub const OP_QUERY: i32 = 2004;
@@ -78,6 +78,11 @@ impl Client {
         self.receive(REPLY_HEAD).await
     }
 
+    /// Runs a command on the database `test`; returns its reply.
+    pub async fn must_answer(&mut self, request: Builder) -> Vec<u8> {
+        self.run(request).await.expect("a reply")
+    }
+
     /// Returns the number of documents in a collection.
     pub async fn count(&mut self, collection: &str) -> i64 {
         let reply = self.run(Builder::new().string("count", collection)).await;
@@ -90,4 +95,26 @@ impl Client {
 /// Returns whether a command succeeded.
 pub fn is_ok(reply: &[u8]) -> bool {
     matches!(Doc::new(reply).get("ok"), Some(Value::Double(1.0)))
+}
+
+/// Runs a command that must succeed.
+pub async fn must(client: &mut Client, command: Builder) -> Vec<u8> {
+    let reply = client.must_answer(command).await;
+    assert!(is_ok(&reply), "{:?}", Doc::new(&reply).get("errmsg"));
+    assert!(Doc::new(&reply).get("writeErrors").is_none());
+    reply
+}
+
+/// Returns a number of a reply.
+pub fn number(reply: &[u8], field: &str) -> Option<i64> {
+    Doc::new(reply).get(field)?.as_i64()
+}
+
+/// Returns an array of documents.
+pub fn list(documents: impl IntoIterator<Item = Builder>) -> ArrayBuilder {
+    let mut list = ArrayBuilder::default();
+    for document in documents {
+        list.push_built(document);
+    }
+    list
 }

@@ -1,8 +1,10 @@
 //! The whole server over raw sockets.
 
 mod access;
+mod change_streams;
 mod client;
 mod lifecycle;
+mod replica_set;
 mod socket;
 
 use crate::{MongoServer, Settings};

@@ -17,6 +17,13 @@ pub struct Push {
     sort: Option<ElementOrder>,
 }
 
+impl Push {
+    /// Returns whether new elements follow the others, which stay.
+    pub fn only_appends(&self) -> bool {
+        self.position.is_none() && self.slice.is_none() && self.sort.is_none()
+    }
+}
+
 /// The order that `$sort` puts the elements in.
 #[derive(Debug, Clone)]
 enum ElementOrder {

@@ -16,6 +16,7 @@ mod array_operators;
 mod compiled;
 mod conflicts;
 mod context;
+mod describe;
 mod modification;
 mod number_operators;
 mod operators;

@@ -1,0 +1,280 @@
+//! HTML form, for people: one file, complete without scripts, styles and network.
+//!
+//! verdict · headline · warnings · charts · stages · settings, machine and command · data
+
+mod charts;
+mod data;
+mod history;
+mod svg;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use chrono::DateTime;
+
+use crate::measure::Stage;
+use crate::report::latency_log::LatencyLog;
+use crate::report::text;
+use crate::report::value::Report;
+use crate::text::{Ink, quantity};
+
+pub use history::History;
+use svg::escape;
+
+/// Start of a page, by which it is told from JSON.
+const START: &str = "<!DOCTYPE html>";
+
+/// Id of the element that holds the report as JSON.
+const REPORT: &str = "report";
+
+/// Id of the element that holds the merged histograms as an interval log.
+const LATENCIES: &str = "latencies";
+
+/// Style of the page. Without it everything is still there.
+const STYLE: &str = include_str!("page.css");
+
+/// Writes a report with its charts.
+pub fn write(report: &Report, history: &History, mut output: impl Write) -> io::Result<()> {
+    let json = serde_json::to_vec(report)?;
+    let latencies = merged_log(report, history)?;
+    let data = data::element(REPORT, &json)? + &data::element(LATENCIES, &latencies)?;
+    let sections = [
+        head(report),
+        verdict(report),
+        headline(report),
+        warnings(report),
+        figures(report, history),
+        stage_table(report),
+        faults(report),
+        origin(report),
+        data,
+        "</body></html>\n".to_owned(),
+    ];
+    output.write_all(sections.concat().as_bytes())
+}
+
+/// Returns an interval log with one interval: the whole run.
+fn merged_log(report: &Report, history: &History) -> io::Result<Vec<u8>> {
+    let started = DateTime::parse_from_rfc3339(&report.run.started_at);
+    let started = started.map_or(0, |at| at.timestamp_millis().unsigned_abs());
+    let mut log = LatencyLog::start(Vec::new(), started)?;
+    let length = Duration::from_secs(report.intervals.len() as u64);
+    log.write(Duration::ZERO, length, &history.stages)?;
+    log.finish()
+}
+
+/// Returns whether a file is such a page.
+pub fn is_page(file: &[u8]) -> bool {
+    file.starts_with(START.as_bytes())
+}
+
+/// Returns the report in a page, as JSON.
+pub fn report_of(page: &[u8]) -> Option<io::Result<Vec<u8>>> {
+    data::find(std::str::from_utf8(page).ok()?, REPORT)
+}
+
+/// Returns the histograms in a page, as an interval log.
+pub fn latencies_of(page: &[u8]) -> Option<io::Result<Vec<u8>>> {
+    data::find(std::str::from_utf8(page).ok()?, LATENCIES)
+}
+
+fn head(report: &Report) -> String {
+    let run = &report.run;
+    let id = escape(&run.id);
+    format!(
+        "{START}\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>convoy run {id}</title>\n\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
+         <style>\n{STYLE}</style></head><body>\n\
+         <h1>convoy run {id}</h1>\n<p class=\"id\">{} · convoy {} · {}</p>\n",
+        escape(&run.started_at),
+        escape(&run.version),
+        escape(&servers(report)),
+    )
+}
+
+fn servers(report: &Report) -> String {
+    let topology = &report.topology;
+    let server = |name: &str, kind: &dyn ToString, address: &Option<String>| {
+        let address = address.as_deref().unwrap_or_default();
+        format!("{name} {} {address}", kind.to_string())
+            .trim_end()
+            .to_owned()
+    };
+    let broker = server("broker", &topology.broker, &topology.broker_address);
+    let store = server("store", &topology.store, &topology.store_address);
+    format!("{broker} · {store}")
+}
+
+fn verdict(report: &Report) -> String {
+    let (ink, sentence) = text::verdict_sentence(report);
+    let class = match ink {
+        Ink::Good => "good",
+        Ink::Bad => "bad",
+        _ => "caution",
+    };
+    let mut html = format!(
+        "<div class=\"verdict {class}\"><b>{}</b>",
+        escape(&sentence)
+    );
+    for threshold in &report.thresholds {
+        let (limit, actual) = text::threshold_outcome(threshold);
+        let outcome = if threshold.passed { "passed" } else { "failed" };
+        let _ = write!(
+            html,
+            "<br>{}: {outcome} {}",
+            escape(&limit),
+            escape(&actual)
+        );
+    }
+    html + "</div>\n"
+}
+
+fn headline(report: &Report) -> String {
+    let mut html = "<div class=\"headline\">".to_owned();
+    for result in text::results(report) {
+        let _ = write!(html, "<span>{}</span> ", escape(&result));
+    }
+    html + "</div>\n"
+}
+
+fn warnings(report: &Report) -> String {
+    let mut html = String::new();
+    for warning in &report.warnings {
+        let (message, advice) = (escape(&warning.message), escape(&warning.advice));
+        let _ = write!(
+            html,
+            "<p><b>Warning:</b> {message}<br><span class=\"advice\">{advice}</span></p>\n"
+        );
+    }
+    html
+}
+
+fn figures(report: &Report, history: &History) -> String {
+    let mut html = String::new();
+    for figure in charts::figures(report, history) {
+        let (title, caption, svg) = (figure.title, figure.caption, figure.svg);
+        let _ = write!(
+            html,
+            "<h2>{title}</h2>\n<p class=\"caption\">{caption}</p>\n{svg}\n"
+        );
+    }
+    html
+}
+
+fn stage_table(report: &Report) -> String {
+    let stages = Stage::ALL.map(|stage| (stage, report.summary.stages.get(stage)));
+    let rows: Vec<_> = stages.iter().filter(|(_, it)| it.count > 0).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut html = "<h2>Stages</h2>\n<div class=\"wide\"><table><tr><th>stage</th>".to_owned();
+    for title in [
+        "count", "min", "mean", "p50", "p90", "p95", "p99", "p99.9", "max",
+    ] {
+        let _ = write!(html, "<th class=\"n\">{title}</th>");
+    }
+    html.push_str("</tr>\n");
+    for (stage, summary) in rows {
+        let _ = write!(
+            html,
+            "<tr><td>{stage}</td><td class=\"n\">{}</td>",
+            quantity::count(summary.count)
+        );
+        for value in [
+            summary.min_us,
+            summary.mean_us,
+            summary.p50_us,
+            summary.p90_us,
+            summary.p95_us,
+            summary.p99_us,
+            summary.p999_us,
+            summary.max_us,
+        ] {
+            let value = value.map_or_else(|| "–".to_owned(), quantity::duration);
+            let _ = write!(html, "<td class=\"n\">{value}</td>");
+        }
+        html.push_str("</tr>\n");
+    }
+    html + "</table></div>\n"
+}
+
+fn faults(report: &Report) -> String {
+    let Some(faults) = &report.faults else {
+        return String::new();
+    };
+    let mut html = format!(
+        "<h2>Faults</h2>\n<p>Plan: <code>{}</code></p>\n<table><tr><th>fault</th><th>from</th><th>for</th><th>recovered after</th></tr>\n",
+        escape(&faults.plan)
+    );
+    for event in &faults.events {
+        let recovered = event.effect.as_ref().and_then(|it| it.recovered_after_s);
+        let recovered = recovered.map_or_else(
+            || "–".to_owned(),
+            |it| format!("{} s", quantity::significant(it)),
+        );
+        let _ = write!(
+            html,
+            "<tr><td>{}</td><td>{} s</td><td>{} s</td><td>{recovered}</td></tr>\n",
+            escape(&event.kind),
+            quantity::significant(event.at_s),
+            quantity::significant(event.duration_s),
+        );
+    }
+    html.push_str("</table>\n<table><tr><th>guarantee</th><th></th></tr>\n");
+    for invariant in &faults.invariants {
+        let held = match invariant.held {
+            Some(true) => "held",
+            Some(false) => "BROKEN",
+            None => "unknown",
+        };
+        let (name, promise) = (escape(&invariant.name), escape(&invariant.promise));
+        let _ = write!(html, "<tr><td>{name} {promise}</td><td>{held}</td></tr>\n");
+    }
+    html + "</table>\n"
+}
+
+/// Returns everything that another person needs to repeat the run.
+fn origin(report: &Report) -> String {
+    let command = match &report.faults {
+        Some(faults) => &faults.replay,
+        None => &report.run.command,
+    };
+    let mut html = format!("<h2>Repeat this run</h2>\n<pre>{}</pre>\n", escape(command));
+    let machine = &report.machine;
+    let mut rows = vec![
+        ("system", format!("{} {}", machine.os, machine.architecture)),
+        ("cores", machine.cores.to_string()),
+    ];
+    rows.extend(machine.cpu_model.clone().map(|it| ("processor", it)));
+    rows.extend(machine.kernel.clone().map(|it| ("kernel", it)));
+    let memory = machine.memory_bytes.map(|it| quantity::bytes(it as f64));
+    rows.extend(memory.map(|it| ("memory", it)));
+    let load = machine.load_average.map(quantity::significant);
+    rows.extend(load.map(|it| ("load average at the start", it)));
+    html.push_str(&table("Machine", &rows));
+    let settings = report.settings.as_object().into_iter().flatten();
+    let settings: Vec<(&str, String)> = settings
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.as_str(), shown(value)))
+        .collect();
+    html + &table("Settings", &settings)
+}
+
+fn shown(value: &serde_json::Value) -> String {
+    match value.as_str() {
+        Some(text) => text.to_owned(),
+        None => value.to_string(),
+    }
+}
+
+fn table(title: &str, rows: &[(&str, String)]) -> String {
+    let mut html = format!("<h2>{title}</h2>\n<table>");
+    for (name, value) in rows {
+        let (name, value) = (escape(name), escape(value));
+        let _ = write!(html, "<tr><td>{name}</td><td>{value}</td></tr>\n");
+    }
+    html + "</table>\n"
+}
