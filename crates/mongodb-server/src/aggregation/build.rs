@@ -20,7 +20,7 @@ use crate::aggregation::union_with::UnionWith;
 use crate::aggregation::unwind::Unwind;
 use crate::aggregation::window::SetWindowFields;
 use crate::bson::{ArrayBuilder, Builder, Doc};
-use crate::engine::{Namespace, Row};
+use crate::engine::{Hint, Namespace, Row};
 use crate::error::{Code, CommandError};
 use crate::query::Environment;
 
@@ -46,7 +46,19 @@ pub fn open(
         }
         _ => {}
     }
-    let mut selection = Selection::default();
+    open_hinted(context, namespace, stages, None)
+}
+
+fn open_hinted(
+    context: &Context,
+    namespace: &Namespace,
+    stages: Vec<StageSpec>,
+    hint: Option<Hint>,
+) -> Result<Box<dyn Stage>, CommandError> {
+    let mut selection = Selection {
+        hint,
+        ..Selection::default()
+    };
     let rest = push_down(stages, &mut selection);
     Ok(build(rest, select(context, namespace, selection)?))
 }
@@ -60,7 +72,8 @@ pub fn select(
     let Some((base, stages)) = resolve(context, namespace)? else {
         return selection.into_stage(&context.engine, namespace);
     };
-    Ok(selection.among(open(context, &base, stages)?))
+    let input = open_hinted(context, &base, stages, selection.hint.clone())?;
+    Ok(selection.among(input))
 }
 
 /// Returns the collection and the pipeline of a view, or of a view on a view; `None` if the name is

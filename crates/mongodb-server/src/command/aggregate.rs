@@ -73,7 +73,7 @@ pub fn aggregate(
     let mut stages = parse_pipeline(pipeline, scope)?;
     let target = stages.pop_if(|last| matches!(last, StageSpec::Out(_) | StageSpec::Merge(_)));
     let mut selection = Selection {
-        hint: parse_hint(call.value("hint"))?,
+        hint: parse_hint(call.body.get("hint"))?,
         ..Selection::default()
     };
     let rest = push_down(stages, &mut selection);

@@ -20,12 +20,11 @@ pub fn count(
     call.refuse(&[])?;
     let namespace = call.namespace()?;
     let filter = Filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?;
-    // A negative limit means the same as a positive one.
-    let limit = call.integer("limit")?.unwrap_or(0).unsigned_abs();
+    let limit = limit(call)?;
     let selection = Selection {
         skip: call.natural("skip")?.unwrap_or(0),
         limit: (limit > 0).then_some(limit),
-        hint: parse_hint(call.value("hint"))?,
+        hint: parse_hint(call.body.get("hint"))?,
         ..Selection::new(filter)
     };
     let view = shared.engine.is_view(&namespace);
@@ -48,6 +47,28 @@ pub fn count(
     Ok(Builder::new().count("n", counted))
 }
 
+/// Reads the limit: a whole number, of which a negative one means the same.
+fn limit(call: &Call<'_>) -> Result<u64, CommandError> {
+    let Some(given) = call.body.get("limit") else {
+        return Ok(0);
+    };
+    if !given.is_number() {
+        return Err(CommandError::bad_value(format!(
+            "limit value for count cannot be of type {}",
+            given.kind().alias()
+        )));
+    }
+    let whole = given.as_i64().ok_or_else(|| {
+        let message = format!("Expected an integer: limit: {given}");
+        CommandError::failed_to_parse(message)
+    })?;
+    if whole == i64::MIN {
+        let message = "limit value for count cannot be the minimum of 64 bits";
+        return Err(CommandError::bad_value(message));
+    }
+    Ok(whole.unsigned_abs())
+}
+
 /// `distinct`
 pub fn distinct(
     shared: &Shared,
@@ -57,9 +78,14 @@ pub fn distinct(
     call.only(&["key", "query", "collation", "hint"])?;
     call.refuse(&[])?;
     let namespace = call.namespace()?;
-    let path = Path::new(&call.text("key")?.ok_or_else(|| call.missing("key"))?);
+    let key = call.text("key")?.ok_or_else(|| call.missing("key"))?;
+    if key.contains('\0') {
+        let message = "Key field cannot contain an embedded null byte";
+        return Err(CommandError::location(31_032, message));
+    }
+    let path = Path::new(&key);
     let selection = Selection {
-        hint: parse_hint(call.value("hint"))?,
+        hint: parse_hint(call.body.get("hint"))?,
         ..Selection::new(Filter::parse(
             call.document("query")?.unwrap_or(Doc::EMPTY),
         )?)

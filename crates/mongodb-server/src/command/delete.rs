@@ -84,7 +84,7 @@ fn read_statement(statement: Doc<'_>) -> Result<Deletion<'_>, CommandError> {
     let statement = Statement::new("delete.deletes", statement);
     statement.only(&["q", "limit", "hint", "collation"])?;
     statement.required_document("q")?;
-    parse_hint(statement.value("hint"))?;
+    parse_hint(statement.given("hint"))?;
     let limit = match statement.integer("limit")? {
         Some(0) => None,
         Some(1) => Some(1),
@@ -113,7 +113,7 @@ fn delete_some(
     let Deletion { statement, limit } = deletion;
     let filter = Filter::parse_in(statement.required_document("q")?, environment)?;
     let selection = Selection {
-        hint: parse_hint(statement.value("hint"))?,
+        hint: parse_hint(statement.given("hint"))?,
         ..Selection::new(filter)
     };
     remove(shared, namespace, context, selection, limit, writer)

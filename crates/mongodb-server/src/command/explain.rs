@@ -66,7 +66,7 @@ fn explain_command(
     let filtered = |name: &str| -> Result<Selection, CommandError> {
         let query = call.document(name)?.unwrap_or(Doc::EMPTY);
         Ok(Selection {
-            hint: parse_hint(call.value("hint"))?,
+            hint: parse_hint(call.body.get("hint"))?,
             ..Selection::new(Filter::parse_in(query, &environment)?)
         })
     };
@@ -76,7 +76,7 @@ fn explain_command(
         "aggregate" => {
             let pipeline = call.array("pipeline")?.unwrap_or(Doc::EMPTY);
             let mut selection = Selection {
-                hint: parse_hint(call.value("hint"))?,
+                hint: parse_hint(call.body.get("hint"))?,
                 ..Selection::default()
             };
             let stages = parse_pipeline(pipeline, PipelineScope::new(call.database, &environment))?;

@@ -1,7 +1,7 @@
 //! `find`
 
 use crate::aggregation::{Context, Project, Selection, Stage, select};
-use crate::bson::{Builder, Doc};
+use crate::bson::{Builder, Doc, Kind};
 use crate::command::cursor;
 use crate::command::cursors::{Batch, Cursor};
 use crate::command::query::{context, environment, parse_hint};
@@ -44,6 +44,13 @@ pub fn find(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;
+    if call
+        .body
+        .get("filter")
+        .is_some_and(|filter| filter.is_nullish())
+    {
+        return Err(call.wrong_type("filter", Kind::Null, "object"));
+    }
     call.refuse(&["max", "min", "returnKey", "showRecordId", "ntoreturn"])?;
     if call.flag("tailable")?.unwrap_or(false) {
         let message = "tailable cursor requested on non capped collection";
@@ -53,7 +60,14 @@ pub fn find(
     let context = context(shared, call)?;
     let environment = environment(call, context.now_ms)?;
     let selection = selection(call, &environment)?;
-    let projection = projection(call, &environment)?;
+    let projection = if shared.engine.is_view(&namespace) {
+        // A view has the projections of pipelines only.
+        let fields = call.document("projection")?.filter(|doc| !doc.is_empty());
+        let parse = |doc| Projection::parse_project(doc, &environment);
+        fields.map(parse).transpose()?
+    } else {
+        projection(call, &environment)?
+    };
     let projection = projection.map(|known| known.of_query(&selection.filter));
     let single = call.flag("singleBatch")?.unwrap_or(false);
     let batch_size = call.natural("batchSize")?;
@@ -94,7 +108,7 @@ pub fn selection(call: &Call<'_>, environment: &Environment) -> Result<Selection
         sort: parse_sort(call.document("sort")?)?,
         skip: call.natural("skip")?.unwrap_or(0),
         limit,
-        hint: parse_hint(call.value("hint"))?,
+        hint: parse_hint(call.body.get("hint"))?,
     })
 }
 

@@ -79,7 +79,7 @@ pub fn find_and_modify(
     let selection = Selection {
         filter: Filter::parse_in(query, &environment)?,
         sort: parse_sort(call.document("sort")?)?,
-        hint: parse_hint(call.value("hint"))?,
+        hint: parse_hint(call.body.get("hint"))?,
         ..Selection::default()
     };
     let projection = projection.map(|known| known.of_query(&selection.filter));

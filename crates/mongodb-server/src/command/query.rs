@@ -3,7 +3,7 @@
 use convoy_server_kit::unix_ms;
 
 use crate::aggregation::Context;
-use crate::bson::{Doc, Kind, Value};
+use crate::bson::{Doc, Value};
 use crate::command::{Call, Shared};
 use crate::engine::Hint;
 use crate::error::CommandError;
@@ -62,12 +62,18 @@ pub fn parse_hint(hint: Option<Value<'_>>) -> Result<Option<Hint>, CommandError>
 fn parse_hint_document(hint: Doc<'_>) -> Result<Option<Hint>, CommandError> {
     let mut fields = Vec::new();
     for element in hint.elements() {
-        let direction = Direction::parse(&element.value());
-        let wrong = || CommandError::bad_value("a hint's fields must be 1 or -1");
-        let direction = direction
-            .filter(|_| element.kind() != Kind::Bool)
-            .ok_or_else(wrong)?;
-        if element.name() == "$natural" {
+        let value = element.value();
+        let natural = element.name() == "$natural";
+        let whole = value.as_f64().is_some_and(|number| number.fract() == 0.0);
+        let exact = !natural || matches!(value.as_i64(), Some(1 | -1));
+        let direction = Direction::parse(&value).filter(|_| whole && exact);
+        let direction =
+            direction.ok_or_else(|| CommandError::bad_value("a hint's fields must be 1 or -1"))?;
+        if natural && hint.len() > 1 {
+            let message = "$natural hint cannot be combined with other fields";
+            return Err(CommandError::bad_value(message));
+        }
+        if natural {
             return Ok(Some(Hint::Natural(direction)));
         }
         fields.push((element.name().to_owned(), direction));

@@ -166,7 +166,7 @@ fn span(option: Element<'_>) -> Result<i64, CommandError> {
     let name = option.name();
     let seconds = match value {
         Value::Decimal128(number) => {
-            let whole = crate::query::whole_decimal(number);
+            let whole = crate::query::nearest_decimal(number);
             whole.map_or_else(|| number.to_f64(), |whole| whole as f64)
         }
         _ => value.as_f64().unwrap_or_default().trunc(),

@@ -127,7 +127,7 @@ fn read_statement(statement: Doc<'_>) -> Result<Statement<'_>, CommandError> {
             return Err(CommandError::location(40_414, message));
         }
     }
-    parse_hint(statement.value("hint"))?;
+    parse_hint(statement.given("hint"))?;
     Ok(statement)
 }
 
@@ -156,7 +156,7 @@ fn update_some(
         ));
     }
     let selection = Selection {
-        hint: parse_hint(statement.value("hint"))?,
+        hint: parse_hint(statement.given("hint"))?,
         ..Selection::new(Filter::parse_in(
             statement.required_document("q")?,
             environment,

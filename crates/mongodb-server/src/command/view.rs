@@ -42,9 +42,14 @@ pub fn check(shared: &Shared, call: &Call<'_>) -> Result<(), CommandError> {
     let Some(Value::String(name)) = call.body.get(call.name) else {
         return Ok(());
     };
+    let full = call.name == "dataSize";
+    let (database, collection) = match name.split_once('.') {
+        Some((database, collection)) if full => (database, collection),
+        _ => (call.database, name.as_ref()),
+    };
     let namespace = Namespace {
-        database: call.database.to_owned(),
-        collection: name.into_owned(),
+        database: database.to_owned(),
+        collection: collection.to_owned(),
     };
     let Some(collection) = shared.engine.collection(&namespace) else {
         return Ok(());
@@ -53,7 +58,9 @@ pub fn check(shared: &Shared, call: &Call<'_>) -> Result<(), CommandError> {
         let options = &state.options;
         (options.is_view(), options.is_time_series())
     });
-    let what = if view {
+    let what = if series && full {
+        "timeseries collection"
+    } else if view {
         "view, not a collection"
     } else if series && find_and_modify {
         if call.flag("remove")?.unwrap_or(false) {

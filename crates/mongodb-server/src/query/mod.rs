@@ -19,7 +19,7 @@ mod sort;
 mod tuples;
 mod update;
 
-pub use decimal::whole_i64 as whole_decimal;
+pub use decimal::{nearest_i64 as nearest_decimal, whole_i64 as whole_decimal};
 pub use direction::Direction;
 pub use environment::{Environment, Names};
 pub use expression::{
