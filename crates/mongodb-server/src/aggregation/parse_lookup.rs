@@ -1,5 +1,7 @@
 //! Compiles stages that read other collections: `$lookup`, `$graphLookup` and `$unionWith`.
 
+use std::collections::BTreeSet;
+
 use crate::aggregation::pipeline_scope::{PipelineScope, Place};
 use crate::aggregation::spec::{
     GraphLookupSpec, LookupSpec, SourceSpec, StageSpec, SubPipeline, UnionSpec,
@@ -99,6 +101,7 @@ struct Given<'a> {
 }
 
 fn read_lookup(doc: Doc<'_>) -> Result<Given<'_>, CommandError> {
+    check_duplicates("$lookup", doc)?;
     let mut texts = Texts::default();
     let mut variables = None;
     let mut pipeline = None;
@@ -180,7 +183,7 @@ fn without_collection(
 
 /// Returns the name of a collection to read, which need not exist and so may be any.
 fn foreign(database: &str, name: &str) -> Result<Namespace, CommandError> {
-    if name.is_empty() || name.contains('\0') {
+    if name.is_empty() || name.starts_with('.') || name.contains('\0') {
         return Namespace::new(database, name);
     }
     Ok(Namespace {
@@ -369,6 +372,21 @@ impl Texts {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.map(|(_, text)| text.as_str())
     }
+}
+
+/// Rejects a specification that has a field twice.
+pub fn check_duplicates(stage: &str, doc: Doc<'_>) -> Result<(), CommandError> {
+    let mut names = BTreeSet::new();
+    for element in doc.elements() {
+        if !names.insert(element.name_bytes()) {
+            let message = format!(
+                "BSON field '{stage}.{}' is a duplicate field",
+                element.name()
+            );
+            return Err(CommandError::location(40_413, message));
+        }
+    }
+    Ok(())
 }
 
 /// Reads the path of a field.

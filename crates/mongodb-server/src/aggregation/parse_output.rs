@@ -1,6 +1,6 @@
 //! Compiles stages that write to a collection: `$out` and `$merge`.
 
-use crate::aggregation::parse_lookup::{parse_path, parse_variables};
+use crate::aggregation::parse_lookup::{check_duplicates, parse_path, parse_variables};
 use crate::aggregation::pipeline_scope::PipelineScope;
 use crate::aggregation::spec::{MergeSpec, OutSpec, WhenMatched, WhenUnmatched};
 use crate::bson::{Doc, Value};
@@ -25,6 +25,7 @@ pub fn parse_out(argument: &Value<'_>, scope: PipelineScope<'_>) -> Result<OutSp
             return Err(CommandError::location(16_990, message));
         }
     };
+    check_duplicates("$out", doc)?;
     let (mut database, mut collection, mut time_series) = (None, None, None);
     for element in doc.elements() {
         let value = element.value();
@@ -115,11 +116,12 @@ pub fn parse_merge(
             return Err(CommandError::location(51_182, message));
         }
     };
+    check_duplicates("$merge", doc)?;
     let mut variables = None;
     for element in doc.elements() {
         let value = element.value();
         match element.name() {
-            "on" | "whenMatched" | "whenNotMatched" | "let" if value.is_nullish() => {}
+            "whenNotMatched" | "let" if value.is_nullish() => {}
             "into" => spec.target = parse_target(&value, scope)?,
             "on" => spec.on = parse_on(&value)?,
             "whenMatched" => spec.matched = parse_matched(&value)?,
