@@ -145,6 +145,7 @@ pub fn merge(saved: &[SavedReport], command: String) -> Report {
         cpu: CpuPerRecord::default(),
         verdict: Verdict::default(),
         faults: None,
+        findings: Vec::new(),
         thresholds: Vec::new(),
         warnings: warnings(&reports),
         outages: Vec::new(),

@@ -15,6 +15,7 @@ mod csv;
 mod failure;
 pub mod faults;
 mod files;
+mod finding;
 mod html;
 mod json;
 mod latency_log;
@@ -35,6 +36,7 @@ mod sample;
 
 pub use crate::text::quantity;
 pub use files::{Error, PartialFile, RunDirectory};
+pub use finding::{Confidence, Finding, findings};
 pub use json::write as write_json;
 pub use latency_log::LatencyLog;
 pub use machine::{BuildProfile, Machine};

@@ -56,6 +56,7 @@ pub(super) fn report() -> Report {
         },
         verdict: verdict(),
         faults: None,
+        findings: Vec::new(),
         warnings: vec![
             Warning::EmbeddedBackend {
                 broker: true,

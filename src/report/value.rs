@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::Verdict;
 use crate::measure::{Counts, Interval, Outage};
 use crate::report::faults::Faults;
+use crate::report::finding::Finding;
 use crate::report::machine::Machine;
 use crate::report::notice::{Notice, UNAUDITED_BUILD, UNLIMITED_RATE};
 use crate::report::processes::{Consumed, Merged, Produced};
@@ -51,6 +52,9 @@ pub struct Report {
     pub faults: Option<Faults>,
     /// Requested limits, and whether they held.
     pub thresholds: Vec<Threshold>,
+    /// What limited the run, the most important first; empty if the numbers do not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// Restrictions on the meaning of the numbers.
     pub warnings: Vec<Notice>,
     /// Periods in which records waited for a server and none passed it.

@@ -398,8 +398,15 @@ fn rate_not_sustained(pace: Pace) -> Option<Warning> {
     })
 }
 
-/// Fits a line through the backlogs, because a single stall at the end is not growth.
 fn backlog_grew(intervals: &[Interval]) -> Option<Warning> {
+    let records_per_second = backlog_growth(intervals)?;
+    Some(Warning::BacklogGrew { records_per_second })
+}
+
+/// Returns by how many records per second the backlog grew; `None` if it did not.
+///
+/// Fits a line through the backlogs, because a single stall at the end is not growth.
+pub(super) fn backlog_growth(intervals: &[Interval]) -> Option<f64> {
     let emitting: Vec<&Interval> = intervals
         .iter()
         .filter(|interval| interval.emitted > 0)
@@ -422,7 +429,7 @@ fn backlog_grew(intervals: &[Interval]) -> Option<Warning> {
     let records_per_second = covariance / variance;
     let stored: u64 = emitting.iter().map(|interval| interval.stored).sum();
     let noise = BACKLOG_NOISE_RECORDS.max(stored as f64 * BACKLOG_NOISE_SHARE);
-    (records_per_second * number > noise).then_some(Warning::BacklogGrew { records_per_second })
+    (records_per_second * number > noise).then_some(records_per_second)
 }
 
 fn generator_limited(report: &Report) -> Option<Warning> {

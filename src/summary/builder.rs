@@ -8,7 +8,7 @@ use crate::pipeline::{Context, Workload};
 use crate::record::HASHES_CONTENT;
 use crate::report::{
     CpuPerRecord, Durability, FORMAT_VERSION, Facts, Pace, Report, Run, Status, Topology, Warning,
-    rfc3339,
+    findings, rfc3339,
 };
 use crate::settings::Invocation;
 use crate::store::Checkouts;
@@ -80,6 +80,7 @@ impl<'a> ReportBuilder<'a> {
             cpu: CpuPerRecord::default(),
             verdict: Verdict::default(),
             faults: None,
+            findings: Vec::new(),
             thresholds: Vec::new(),
             warnings: Vec::new(),
             outages: Vec::new(),
@@ -111,6 +112,7 @@ impl<'a> ReportBuilder<'a> {
             .iter()
             .map(Warning::notice)
             .collect();
+        self.report.findings = findings(&self.report);
         self.report
     }
 }

@@ -175,7 +175,7 @@ impl Observer for Display {
         state.emitted = totals.emitted;
         state.stored = self.arrived(totals);
         state.backlog = totals.emitted.saturating_sub(totals.arrived);
-        let stored = state.stored - state.stored_before;
+        let stored = state.stored.saturating_sub(state.stored_before);
         state.progress.settle(stored, complete);
     }
 
@@ -193,10 +193,11 @@ impl Observer for Display {
             Arrived::Acknowledged => interval.acked,
         };
         state.stored = total;
+        // The totals may have been read before the phase changed.
         let snapshot = Snapshot {
             elapsed: Duration::from_nanos(self.clock.now().saturating_sub(state.phase_began)),
-            emitted: totals.emitted - state.emitted_before,
-            stored: total - state.stored_before,
+            emitted: totals.emitted.saturating_sub(state.emitted_before),
+            stored: total.saturating_sub(state.stored_before),
             arrived: self.arrived,
             waiting: if self.shows_lag {
                 Waiting::Lag(interval.lag)

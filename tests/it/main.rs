@@ -19,6 +19,7 @@ mod crash;
 mod dataset;
 mod durability;
 mod faults;
+mod findings;
 mod help;
 mod install;
 mod interrupts;

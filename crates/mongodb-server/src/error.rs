@@ -53,6 +53,9 @@ impl Code {
     pub const TRANSACTION_TOO_OLD: Self = Self::new(225, "TransactionTooOld");
     pub const TOO_MANY_SESSIONS: Self = Self::new(261, "TooManyLogicalSessions");
     pub const INVALID_RESUME_TOKEN: Self = Self::new(260, "InvalidResumeToken");
+    pub const CAPPED_POSITION_LOST: Self = Self::new(136, "CappedPositionLost");
+    pub const DOCUMENT_VALIDATION_FAILURE: Self = Self::new(121, "DocumentValidationFailure");
+    pub const CANNOT_CONVERT_TO_UNIQUE: Self = Self::new(359, "CannotConvertIndexToUnique");
     pub const NOT_IN_TRANSACTION: Self = Self::new(263, "OperationNotSupportedInTransaction");
     pub const CHANGE_STREAM_FATAL: Self = Self::new(280, "ChangeStreamFatalError");
     pub const CHANGE_STREAM_HISTORY_LOST: Self = Self::new(286, "ChangeStreamHistoryLost");

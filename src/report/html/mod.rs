@@ -1,6 +1,6 @@
 //! HTML form, for people: one file, complete without scripts, styles and network.
 //!
-//! verdict · headline · warnings · charts · stages · settings, machine and command · data
+//! verdict · headline · findings · warnings · charts · stages · settings, machine and command · data
 
 mod charts;
 mod data;
@@ -45,6 +45,7 @@ pub fn write(report: &Report, history: &History, mut output: impl Write) -> io::
         head(report),
         verdict(report),
         headline(report),
+        findings(report),
         warnings(report),
         figures(report, history),
         stage_table(report),
@@ -138,6 +139,20 @@ fn headline(report: &Report) -> String {
         let _ = write!(html, "<span>{}</span> ", escape(&result));
     }
     html + "</div>\n"
+}
+
+fn findings(report: &Report) -> String {
+    let mut html = String::new();
+    for finding in &report.findings {
+        let message = escape(&finding.message);
+        let evidence = escape(&finding.evidence);
+        let advice = finding.advice.as_deref().map(escape).unwrap_or_default();
+        let _ = writeln!(
+            html,
+            "<p><b>Finding:</b> {message} ({evidence})<br><span class=\"advice\">{advice}</span></p>"
+        );
+    }
+    html
 }
 
 fn warnings(report: &Report) -> String {

@@ -63,6 +63,20 @@ fn headline(report: &Report, page: &Page) -> String {
     let mut results = results(report);
     results[0] = page.paint(Ink::Strong, &results[0]);
     text.push_str(&page.items(results, 2));
+    text.push_str(&findings(report, page));
+    text
+}
+
+/// Returns the first finding with its evidence, and the others in a line each.
+fn findings(report: &Report, page: &Page) -> String {
+    let mut text = String::new();
+    for (index, finding) in report.findings.iter().enumerate() {
+        let message = &finding.message;
+        text.push_str(&page.paragraph(&format!("finding: {message} ({})", finding.evidence), 2));
+        if let (0, Some(advice)) = (index, &finding.advice) {
+            text.push_str(&page.paragraph(&format!("  {advice}"), 0));
+        }
+    }
     text
 }
 

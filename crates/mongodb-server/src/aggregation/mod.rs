@@ -58,7 +58,7 @@ pub use selection::{Selection, push_down};
 pub use spec::{MergeSpec, OutSpec, SourceSpec, StageSpec, WhenMatched, WhenUnmatched};
 pub use spool::Spool;
 pub use stage::{Context, Stage};
-pub use stages::Project;
+pub use stages::{Limit, Project, Skip};
 
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
-use crate::command::{Call, Client, Shared, cursor, time_series, view};
-use crate::engine::{
-    Collection, CollectionOptions, IndexSpec, Namespace, check_database, not_found, uuid_value,
-};
+use crate::command::{Call, Client, Shared, collection_options, cursor, time_series, view};
+use crate::engine::{Collection, IndexSpec, Namespace, check_database, not_found, uuid_value};
 use crate::error::{Code, CommandError};
 use crate::query::Filter;
 
@@ -19,13 +17,7 @@ const HARMLESS_OPTIONS: &[&str] = &[
 ];
 
 /// Options of `create` that this server does not have.
-const UNSUPPORTED_OPTIONS: &[&str] = &[
-    "capped",
-    "validator",
-    "clusteredIndex",
-    "changeStreamPreAndPostImages",
-    "encryptedFields",
-];
+const UNSUPPORTED_OPTIONS: &[&str] = &["clusteredIndex", "encryptedFields"];
 
 /// `create`
 pub fn create(
@@ -33,34 +25,19 @@ pub fn create(
     _client: &mut Client,
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
-    let sizes = [
-        "size",
-        "max",
-        "validationLevel",
-        "validationAction",
+    let stored = collection_options::STORED;
+    let special = [
         "collation",
         "timeseries",
         "viewOn",
         "pipeline",
         "expireAfterSeconds",
     ];
-    call.only(&[HARMLESS_OPTIONS, UNSUPPORTED_OPTIONS, &sizes].concat())?;
+    call.only(&[HARMLESS_OPTIONS, UNSUPPORTED_OPTIONS, stored, &special].concat())?;
     let namespace = call.namespace()?;
     let view = view::options(shared, call, &namespace)?;
     let series = time_series::options(call)?;
     call.refuse(UNSUPPORTED_OPTIONS)?;
-    for (name, known) in [
-        ("validationLevel", ["off", "strict", "moderate"].as_slice()),
-        ("validationAction", &["error", "warn"]),
-    ] {
-        if let Some(value) = call.text(name)?
-            && !known.contains(&value.as_str())
-        {
-            return Err(CommandError::bad_value(format!(
-                "Enumeration value '{value}' for field 'create.{name}' is not a valid value."
-            )));
-        }
-    }
     if let Some(view) = view {
         shared.engine.create(&namespace, view)?;
         return Ok(Builder::new());
@@ -72,9 +49,8 @@ pub fn create(
         }
         return Ok(Builder::new());
     }
-    shared
-        .engine
-        .create(&namespace, CollectionOptions::default())?;
+    let options = collection_options::read(call)?;
+    shared.engine.create(&namespace, options)?;
     Ok(Builder::new())
 }
 

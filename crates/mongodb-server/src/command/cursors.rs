@@ -68,6 +68,14 @@ impl Tail {
         }
     }
 
+    /// Returns the tail of a capped collection.
+    pub fn documents(awaits: bool) -> Self {
+        Self {
+            awaits,
+            progress: None,
+        }
+    }
+
     fn ended(&self) -> bool {
         self.progress.as_ref().is_some_and(Progress::ended)
     }

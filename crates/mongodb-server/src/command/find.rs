@@ -5,7 +5,7 @@ use crate::bson::{Builder, Doc, Kind};
 use crate::command::cursor;
 use crate::command::cursors::{Batch, Cursor};
 use crate::command::query::{context, environment, parse_hint};
-use crate::command::{Call, Client, Shared};
+use crate::command::{Call, Client, Shared, tailable};
 use crate::engine::Namespace;
 use crate::error::CommandError;
 use crate::query::{Environment, Filter, Projection, SortSpec};
@@ -52,14 +52,11 @@ pub fn find(
         return Err(call.wrong_type("filter", Kind::Null, "object"));
     }
     call.refuse(&["max", "min", "returnKey", "showRecordId", "ntoreturn"])?;
-    if call.flag("tailable")?.unwrap_or(false) {
-        let message = "tailable cursor requested on non capped collection";
-        return Err(CommandError::bad_value(message));
-    }
     let namespace = call.namespace()?;
     let context = context(shared, call)?;
     let environment = environment(call, context.now_ms)?;
     let selection = selection(call, &environment)?;
+    let tail = tailable::tail(call, &selection)?;
     let projection = if shared.engine.is_view(&namespace) {
         // A view has the projections of pipelines only.
         let fields = call.document("projection")?.filter(|doc| !doc.is_empty());
@@ -71,7 +68,10 @@ pub fn find(
     let projection = projection.map(|known| known.of_query(&selection.filter));
     let single = call.flag("singleBatch")?.unwrap_or(false);
     let batch_size = call.natural("batchSize")?;
-    let mut stage = select(&context, &namespace, selection)?;
+    let (mut stage, tail) = match tail {
+        Some(tail) => tailable::open(shared, &namespace, selection, tail)?,
+        None => (select(&context, &namespace, selection)?, None),
+    };
     if let Some(projection) = projection {
         stage = Box::new(Project {
             input: stage,
@@ -83,7 +83,8 @@ pub fn find(
         single,
         forever: call.flag("noCursorTimeout")?.unwrap_or(false),
     };
-    reply(shared, &context, &namespace, stage, batch)
+    let cursor = Cursor::new(stage, context.now_ms).tailing(tail);
+    cursor::open(shared, &context, &namespace.to_string(), cursor, batch)
 }
 
 /// Returns the reply with a query's first batch.

@@ -8,6 +8,9 @@ use crate::error::{Code, CommandError};
 /// Commands that take a write concern.
 const WRITES: &[&str] = &[
     "aggregate",
+    "cloneCollectionAsCapped",
+    "collMod",
+    "convertToCapped",
     "create",
     "createIndexes",
     "delete",

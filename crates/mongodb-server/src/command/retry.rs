@@ -33,6 +33,8 @@ pub struct Retryable<'s> {
     numbered: Option<(Numbered, Turn<'s>)>,
     /// Statements that an earlier try executed.
     executed: Vec<usize>,
+    /// Whether validators are not asked.
+    bypass: bool,
 }
 
 /// What an earlier try of a statement did: an entry of the oplog.
@@ -57,6 +59,7 @@ impl<'s> Retryable<'s> {
             engine,
             numbered,
             executed: Vec::new(),
+            bypass: call.flag("bypassDocumentValidation")?.unwrap_or(false),
         })
     }
 
@@ -100,7 +103,10 @@ impl<'s> Retryable<'s> {
             statements,
             image,
         });
-        self.engine.writer().of(retry)
+        Writer {
+            bypass: self.bypass,
+            ..self.engine.writer().of(retry)
+        }
     }
 
     /// Adds to a reply which statements an earlier try executed.

@@ -7,7 +7,7 @@ use crate::bson::builder::count_value;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::catalog::existing;
 use crate::command::{Call, Client, Shared};
-use crate::engine::{Collection, ID_INDEX, Index, IndexSpec, Namespace, Row};
+use crate::engine::{Capped, Collection, ID_INDEX, Index, IndexSpec, Namespace, Row};
 use crate::error::CommandError;
 
 /// Sizes of a collection.
@@ -18,6 +18,7 @@ pub struct Totals {
     pub bytes: u64,
     /// Indexes with the bytes of their keys.
     pub indexes: Vec<(String, u64)>,
+    pub capped: Option<Capped>,
 }
 
 /// Estimated bytes of an index key in memory.
@@ -38,12 +39,24 @@ impl Totals {
                 documents: state.records.len(),
                 bytes: state.records.bytes(),
                 indexes,
+                capped: state.rules.capped,
             }
         })
     }
 
     fn index_bytes(&self) -> u64 {
         self.indexes.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Returns the limits of a capped collection.
+    fn limits(&self, scale: u64) -> Vec<u8> {
+        let mut limits = Builder::new();
+        if let Some(capped) = self.capped {
+            limits = limits
+                .with("max", &whole(capped.documents.unwrap_or(0)))
+                .with("maxSize", &whole(capped.bytes / scale));
+        }
+        limits.finish()
     }
 
     /// Returns the fields of `collStats`; sizes are divided by `scale`.
@@ -67,7 +80,8 @@ impl Totals {
             .int32("numOrphanDocs", 0)
             .with("storageSize", &scaled(self.bytes))
             .int32("freeStorageSize", 0)
-            .bool("capped", false)
+            .bool("capped", self.capped.is_some())
+            .extended(Doc::new(&self.limits(scale)))
             .count("nindexes", self.indexes.len())
             .strings("indexBuilds", &[])
             .with("totalIndexSize", &scaled(self.index_bytes()))

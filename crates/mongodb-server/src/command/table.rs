@@ -6,8 +6,8 @@ use crate::command::client::Client;
 use crate::command::shared::Shared;
 use crate::command::{
     aggregate, catalog, count, cursor, delete, diagnostics, explain, find, find_and_modify,
-    generic, handshake, indexes, insert, missing, replica_set, sasl, sessions, statistics, update,
-    view,
+    generic, handshake, indexes, insert, missing, modify, replica_set, sasl, sessions, statistics,
+    top, update, view,
 };
 use crate::engine::{Oplog, check_database};
 use crate::error::{Code, CommandError};
@@ -37,8 +37,11 @@ const COMMANDS: &[(&str, Run)] = &[
     ("buildInfo", handshake::build_info),
     ("buildinfo", handshake::build_info),
     ("connectionStatus", handshake::connection_status),
+    ("cloneCollectionAsCapped", modify::clone_as_capped),
+    ("collMod", modify::collection_modify),
     ("collStats", statistics::collection_stats),
     ("collstats", statistics::collection_stats),
+    ("convertToCapped", modify::convert_to_capped),
     ("count", count::count),
     ("create", catalog::create),
     ("createIndexes", indexes::create_indexes),
@@ -85,6 +88,7 @@ const COMMANDS: &[(&str, Run)] = &[
     ("saslStart", sasl::sasl_start),
     ("serverStatus", diagnostics::server_status),
     ("startSession", sessions::start_session),
+    ("top", top::top),
     ("update", update::update),
     ("validate", statistics::validate),
     ("whatsmyuri", handshake::whats_my_uri),
@@ -143,7 +147,10 @@ fn run(
     view::check(shared, &call)?;
     replica_set::protect_oplog(&call)?;
     shared.counters.count(call.name);
-    let mut reply = run(shared, client, &call)?;
+    let began = shared.clock.now();
+    let outcome = run(shared, client, &call);
+    top::note(shared, &call, began);
+    let mut reply = outcome?;
     if let Some(unmet) = generic::unmet_write_concern(&call)? {
         reply = reply.document("writeConcernError", unmet.write_concern_error());
     }

@@ -16,9 +16,10 @@ use crate::engine::log::{Appended, Log, Position};
 use crate::engine::namespace::Namespace;
 use crate::engine::oplog::{Entry, Subject};
 use crate::engine::record::{self, BATCH_BYTES, CollectionId, RecordId, RecordKind};
-use crate::engine::rules::CollectionOptions;
+use crate::engine::rules::{CollectionOptions, Rules};
 use crate::engine::segment::Location;
 use crate::engine::state::{State, admit_keys};
+use crate::engine::usage::Usage;
 use crate::engine::writer::Writer;
 use crate::error::CommandError;
 
@@ -28,6 +29,7 @@ pub struct Collection {
     id: CollectionId,
     uuid: [u8; 16],
     pub(super) state: Arc<RwLock<State>>,
+    usage: Usage,
 }
 
 /// The outcome of a batch of inserts.
@@ -103,6 +105,7 @@ impl Collection {
             id,
             uuid,
             state: Arc::new(RwLock::new(State::new(namespace, options))),
+            usage: Usage::default(),
         }
     }
 
@@ -113,6 +116,11 @@ impl Collection {
     /// Returns the identifier that clients see.
     pub fn uuid(&self) -> [u8; 16] {
         self.uuid
+    }
+
+    /// Returns how often and how long commands used the collection.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     /// Returns how many queries used an index.
@@ -146,7 +154,8 @@ impl Collection {
         let mut places = Vec::new();
         let mut inserted = Inserted::default();
         for (index, &document) in documents.iter().enumerate() {
-            match state.admit(document, first.offset(accepted.len())) {
+            let id = first.offset(accepted.len());
+            match state.accept(writer.bypass, document, id) {
                 Ok(()) => {
                     accepted.push(document);
                     if writer.retry.is_some() {
@@ -177,6 +186,11 @@ impl Collection {
         }
         state.next = first.offset(appended);
         inserted.count = appended;
+        if state.rules.capped.is_some() && appended > 0 {
+            self.trim(writer.log, state)?;
+            drop(guard);
+            writer.log.changes().notify_waiters();
+        }
         Ok(Some(inserted))
     }
 
@@ -230,6 +244,9 @@ impl Collection {
         };
         if after == before {
             return Ok(Changed::Unchanged(before));
+        }
+        if !writer.bypass {
+            state.rules.check(Some(doc), Doc::new(&after))?;
         }
         let replacement = Replacement {
             before: doc,
@@ -303,6 +320,52 @@ impl Collection {
             writer.log.release(location);
         }
         Ok(appended.position)
+    }
+
+    /// Replaces the options; returns those before.
+    pub fn replace_options(&self, options: CollectionOptions) -> CollectionOptions {
+        let mut state = write(&self.state);
+        state.rules = Rules::read(&options);
+        std::mem::replace(&mut state.options, options)
+    }
+
+    /// Replaces the description of the index that has its name; returns the one before. An error if
+    /// it is to be unique and documents are not.
+    pub fn replace_index(&self, spec: IndexSpec) -> Result<Option<IndexSpec>, CommandError> {
+        let mut state = write(&self.state);
+        let known = |index: &&mut Index| index.spec().name == spec.name;
+        match state.indexes.iter_mut().find(known) {
+            Some(index) => index.redescribe(spec).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Removes the documents that a smaller size of a capped collection leaves no room for.
+    pub fn trim_to_size(&self, log: &Log) -> Result<(), Error> {
+        self.trim(log, &mut write(&self.state))
+    }
+
+    /// Removes the oldest documents of a capped collection that is full.
+    fn trim(&self, log: &Log, state: &mut State) -> Result<(), Error> {
+        let oldest = state.surplus();
+        if oldest.is_empty() {
+            return Ok(());
+        }
+        let collection = self.id.0.to_le_bytes();
+        let ids: Vec<u8> = oldest.iter().flat_map(|id| id.0.to_le_bytes()).collect();
+        let parts = [IoSlice::new(&collection), IoSlice::new(&ids)];
+        log.append(RecordKind::Delete, &parts)?;
+        for id in oldest {
+            let Some(location) = state.records.get(id) else {
+                continue;
+            };
+            let bytes = read_document(log, location)?;
+            state.forget_keys(Doc::new(&bytes), id);
+            state.records.remove(id);
+            log.release(location);
+            state.trimmed = id;
+        }
+        Ok(())
     }
 
     /// Returns what the oplog says of the collection.

@@ -58,6 +58,27 @@ impl Index {
         &self.spec
     }
 
+    /// Replaces the description by one with the same keys; an error if it is to be unique and two
+    /// documents have the same key.
+    pub fn redescribe(&mut self, spec: IndexSpec) -> Result<IndexSpec, CommandError> {
+        if spec.unique && !self.spec.unique {
+            let mut last: Option<(&[u8], RecordId)> = None;
+            for (key, &id) in &self.entries {
+                let bytes = key.bytes();
+                let value = &bytes[..bytes.len().saturating_sub(ID_BYTES)];
+                if last.is_some_and(|(known, other)| known == value && other != id) {
+                    return Err(CommandError::new(
+                        Code::CANNOT_CONVERT_TO_UNIQUE,
+                        "Cannot convert the index to unique. Please resolve conflicting documents \
+                         before running collMod again.",
+                    ));
+                }
+                last = Some((value, id));
+            }
+        }
+        Ok(std::mem::replace(&mut self.spec, spec))
+    }
+
     pub fn into_spec(self) -> IndexSpec {
         self.spec
     }
@@ -123,7 +144,7 @@ impl Index {
         doc: Doc<'_>,
         namespace: &str,
     ) -> Result<(), CommandError> {
-        if !self.spec.unique {
+        if !self.spec.unique && !self.spec.prepare_unique {
             return Ok(());
         }
         let taken = keys.keys.iter().find(|key| {

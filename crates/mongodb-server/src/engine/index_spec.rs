@@ -17,6 +17,10 @@ pub struct IndexSpec {
     /// Paths with their directions.
     pub fields: Vec<(Path, Direction)>,
     pub unique: bool,
+    /// Whether new documents must be unique, so that the index can become unique.
+    pub prepare_unique: bool,
+    /// Whether queries do not use the index.
+    pub hidden: bool,
     /// Whether documents without any of the fields are omitted.
     pub sparse: bool,
     /// Filter of the indexed documents, if not all are.
@@ -35,6 +39,8 @@ impl IndexSpec {
             name: ID_INDEX.to_owned(),
             fields: vec![(Path::new("_id"), Direction::Ascending)],
             unique: true,
+            prepare_unique: false,
+            hidden: false,
             sparse: false,
             partial: None,
             expire_after_seconds: None,
@@ -66,6 +72,8 @@ impl IndexSpec {
             name,
             fields,
             unique: false,
+            prepare_unique: false,
+            hidden: false,
             sparse: false,
             partial: None,
             expire_after_seconds: None,
@@ -93,7 +101,23 @@ impl IndexSpec {
             "key" | "name" | "v" | "ns" | "dropDups" => return Ok(false),
             "unique" => self.unique = value.is_truthy(),
             "sparse" => self.sparse = value.is_truthy(),
-            "hidden" if !value.is_truthy() => return Ok(false),
+            "hidden" | "prepareUnique" => {
+                let Value::Bool(flag) = *value else {
+                    return Err(CommandError::type_mismatch(format!(
+                        "The field '{name}' must be a bool, but got {}",
+                        value.kind().alias()
+                    )));
+                };
+                if name == "hidden" && flag && self.is_id() {
+                    return Err(CommandError::bad_value("can't hide _id index"));
+                }
+                if name == "hidden" {
+                    self.hidden = flag;
+                } else {
+                    self.prepare_unique = flag;
+                }
+                return Ok(flag);
+            }
             "background" | "comment" => {}
             "expireAfterSeconds" => {
                 let seconds = value.as_i64().filter(|seconds| *seconds >= 0);
@@ -116,7 +140,6 @@ impl IndexSpec {
             }
             "collation" if is_simple_collation(value) => return Ok(false),
             "collation"
-            | "hidden"
             | "weights"
             | "default_language"
             | "wildcardProjection"
@@ -127,7 +150,6 @@ impl IndexSpec {
             | "storageEngine"
             | "language_override"
             | "textIndexVersion"
-            | "prepareUnique"
             | "clustered" => {
                 return Err(CommandError::unsupported(format!(
                     "the index option {name}"
@@ -151,6 +173,25 @@ impl IndexSpec {
     /// Returns the description.
     pub fn document(&self) -> Doc<'_> {
         Doc::new(&self.document)
+    }
+
+    /// Returns the description with options replaced; an option without a value is removed.
+    pub fn with_options(
+        &self,
+        options: &[(&str, Option<Value<'_>>)],
+    ) -> Result<Self, CommandError> {
+        let mut changed = Builder::new();
+        for element in self.document().elements() {
+            if !options.iter().any(|(name, _)| *name == element.name()) {
+                changed.push_element(element);
+            }
+        }
+        for (name, value) in options {
+            if let Some(value) = value {
+                changed.push(name, value);
+            }
+        }
+        Self::parse(Doc::new(&changed.finish()))
     }
 
     /// Returns the key pattern.

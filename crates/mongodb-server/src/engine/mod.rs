@@ -14,6 +14,7 @@ mod catalog;
 mod collection;
 mod compaction;
 mod error;
+mod implied;
 mod index;
 mod index_spec;
 mod kind;
@@ -31,6 +32,7 @@ mod scan;
 mod segment;
 mod state;
 mod store;
+mod usage;
 mod verify;
 mod writer;
 
@@ -49,10 +51,11 @@ pub use plan::{Hint, Plan, Usage, plan};
 pub use record::RecordId;
 #[cfg(feature = "fuzzing")]
 pub use record::{Header, read_body};
-pub use rules::CollectionOptions;
+pub use rules::{Capped, CollectionOptions};
 pub use scan::{Row, Scan, Source, Stored};
 pub use state::State;
 pub use store::Engine;
+pub use usage::Use;
 pub use writer::Writer;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Bounds may include too much but never too little: a scan tests every document again.
 
 use crate::bson::{Kind, Value, key};
+use crate::engine::implied::implies;
 use crate::engine::index::after_prefix;
 use crate::engine::index_spec::IndexSpec;
 use crate::engine::scan::{Bounds, Source};
@@ -71,6 +72,8 @@ struct Candidate<'s> {
     order: Option<Direction>,
     /// Whether no order was requested.
     unordered: bool,
+    /// Whether the filter passes no document that the index leaves out.
+    complete: bool,
 }
 
 pub fn plan(
@@ -100,7 +103,8 @@ pub fn plan(
         .iter()
         .map(|index| (index.spec(), index.is_multikey()));
     let all = std::iter::once((&id, false)).chain(secondary);
-    let candidates = all.map(|(spec, multikey)| candidate(spec, multikey, filter, sort));
+    let visible = all.filter(|(spec, _)| !spec.hidden);
+    let candidates = visible.map(|(spec, multikey)| candidate(spec, multikey, filter, sort));
     let chosen = match hint {
         Some(hint) => {
             let mut hinted = candidates.into_iter().filter(|one| hint.names(one.spec));
@@ -191,6 +195,10 @@ fn candidate<'s>(
         single,
         order,
         unordered: sort.is_empty(),
+        complete: spec
+            .partial
+            .as_ref()
+            .is_none_or(|partial| implies(filter, partial)),
     }
 }
 
@@ -230,7 +238,7 @@ impl Candidate<'_> {
         let first = self.fields.first();
         let excludes_missing =
             first.is_some_and(|intervals| !intervals.iter().any(|interval| interval.null));
-        self.spec.partial.is_none() && (!self.spec.sparse || excludes_missing) && self.is_useful()
+        self.complete && (!self.spec.sparse || excludes_missing) && self.is_useful()
     }
 
     fn is_useful(&self) -> bool {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, order};
+use crate::engine::implied::implies;
 use crate::engine::index_spec::IndexSpec;
 use crate::engine::plan::{Hint, plan};
 use crate::engine::store::Engine;
@@ -92,13 +93,52 @@ fn ordered_fields() -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
-fn index(number: usize, key: &[u8], sparse: bool) -> IndexSpec {
-    let spec = Builder::new()
-        .raw_document("key", Doc::new(key))
+/// An index of all documents, of those with a field, or of those that pass a filter.
+#[derive(Debug, Clone)]
+struct Wanted {
+    key: Vec<u8>,
+    sparse: bool,
+    partial: Option<Vec<u8>>,
+}
+
+impl Wanted {
+    fn is_complete(&self) -> bool {
+        !self.sparse && self.partial.is_none()
+    }
+}
+
+fn wanted() -> impl Strategy<Value = Wanted> {
+    let partial = proptest::option::weighted(0.4, partial());
+    (ordered_fields(), any::<bool>(), partial).prop_map(|(key, sparse, partial)| Wanted {
+        key,
+        sparse: sparse && partial.is_none(),
+        partial,
+    })
+}
+
+/// A filter as partial indexes have them.
+fn partial() -> impl Strategy<Value = Vec<u8>> {
+    let exists = name().prop_map(|name| {
+        let test = Builder::new().bool("$exists", true);
+        Builder::new().document(name, test).finish()
+    });
+    let types = prop_oneof![Just("number"), Just("string"), Just("int"), Just("array")];
+    let typed = (name(), types).prop_map(|(name, kind)| {
+        let test = Builder::new().string("$type", kind);
+        Builder::new().document(name, test).finish()
+    });
+    prop_oneof![3 => filter(), 1 => exists, 1 => typed]
+}
+
+fn index(number: usize, wanted: &Wanted) -> IndexSpec {
+    let mut spec = Builder::new()
+        .raw_document("key", Doc::new(&wanted.key))
         .string("name", &format!("i{number}"))
-        .bool("sparse", sparse)
-        .finish();
-    IndexSpec::parse(Doc::new(&spec)).expect("a valid index")
+        .bool("sparse", wanted.sparse);
+    if let Some(partial) = &wanted.partial {
+        spec = spec.raw_document("partialFilterExpression", Doc::new(partial));
+    }
+    IndexSpec::parse(Doc::new(&spec.finish())).expect("a valid index")
 }
 
 fn scan(engine: &Engine, source: crate::engine::Source, filter: &[u8]) -> Vec<(i64, Vec<u8>)> {
@@ -133,7 +173,7 @@ proptest! {
     #[test]
     fn every_plan_finds_the_same_documents_as_a_full_scan(
         documents in proptest::collection::vec(fields(), 0..25),
-        keys in proptest::collection::vec((ordered_fields(), any::<bool>()), 0..4),
+        keys in proptest::collection::vec(wanted(), 0..4),
         filter in filter(), sort in ordered_fields(), hinted in any::<bool>(),
     ) {
         let directory = TempDir::new().expect("a temporary directory");
@@ -147,10 +187,10 @@ proptest! {
         let docs: Vec<_> = documents.iter().map(|bytes| Doc::new(bytes)).collect();
         collection.insert(engine.writer(), &docs, true).expect("the log takes it");
         let mut built = Vec::new();
-        for (number, (key, sparse)) in keys.iter().enumerate() {
+        for (number, wanted) in keys.iter().enumerate() {
             // Two arrays in one document do not fit into one index.
-            let wanted = !Doc::new(key).is_empty();
-            let spec = wanted.then(|| index(number, key, *sparse));
+            let fields = !Doc::new(&wanted.key).is_empty();
+            let spec = fields.then(|| index(number, wanted));
             if let Some(spec) = spec
                 && engine.create_index(&collection, &spec).is_ok()
             {
@@ -159,8 +199,8 @@ proptest! {
         }
         let parsed = Filter::parse(Doc::new(&filter)).expect("a valid filter");
         let sort = SortSpec::parse(Doc::new(&sort)).expect("a valid order");
-        // A sparse index is not hinted here: a hint is followed even if the index omits documents.
-        let hint = built.first().filter(|_| hinted && !keys.iter().any(|(_, sparse)| *sparse));
+        // A hint is followed even if the index omits documents.
+        let hint = built.first().filter(|_| hinted && keys.iter().all(Wanted::is_complete));
         let hint = hint.map(|name| Hint::Name(name.clone()));
         let plan = collection
             .with_state(|state| plan(state, &parsed, &sort, hint.as_ref()))
@@ -176,6 +216,18 @@ proptest! {
         expected.sort_unstable();
         prop_assert_eq!(&found, &expected, "{:?}", plan);
         prop_assert!(collection.verify(engine.log()).expect("readable").errors.is_empty());
+    }
+
+    #[test]
+    fn filter_that_implies_another_passes_no_other_document(
+        document in fields(), filter in filter(), partial in partial()
+    ) {
+        let parse = |bytes: &[u8]| Filter::parse(Doc::new(bytes)).expect("a valid filter");
+        let (filter, partial) = (parse(&filter), parse(&partial));
+        let doc = Doc::new(&document);
+        if implies(&filter, &partial) && filter.matches(doc) {
+            prop_assert!(partial.matches(doc));
+        }
     }
 
     #[test]

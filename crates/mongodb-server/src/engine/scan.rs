@@ -117,6 +117,8 @@ pub struct Scan {
     /// Documents seen, if the index may hold them more than once.
     seen: HashSet<RecordId>,
     examined: Examined,
+    /// Whether documents may follow those that are there.
+    tailing: bool,
 }
 
 /// The progress of a scan.
@@ -157,6 +159,16 @@ impl Scan {
             ready: VecDeque::new(),
             seen: HashSet::new(),
             examined: Examined::default(),
+            tailing: false,
+        }
+    }
+
+    /// Keeps the place at the end, for documents to come.
+    #[must_use]
+    pub fn tailing(self) -> Self {
+        Self {
+            tailing: true,
+            ..self
         }
     }
 
@@ -189,6 +201,9 @@ impl Scan {
             let Some(chunk) = self.next_chunk(log)? else {
                 return Ok(None);
             };
+            if self.tailing && chunk.entries.is_empty() {
+                return Ok(None);
+            }
             self.read_chunk(&chunk)?;
         }
     }
@@ -218,6 +233,9 @@ impl Scan {
     fn collect(&mut self, state: &State) -> Result<Vec<(RecordId, Location)>, CommandError> {
         match (&self.source, &self.place) {
             (Source::Collection { reverse }, &Place::Record(start)) => {
+                if self.tailing && start > RecordId(0) && start <= state.trimmed {
+                    return Err(position_lost());
+                }
                 let entries = if *reverse {
                     take_chunk(state.records.backward(start), self.chunk)
                 } else {
@@ -226,6 +244,7 @@ impl Scan {
                 self.place = match entries.last() {
                     Some(&(RecordId(last), _)) if !*reverse => Place::Record(RecordId(last + 1)),
                     Some(&(RecordId(last), _)) if last > 0 => Place::Record(RecordId(last - 1)),
+                    None if self.tailing => Place::Record(start),
                     _ => Place::End,
                 };
                 Ok(entries)
@@ -320,6 +339,13 @@ impl Scan {
         }
         Ok(())
     }
+}
+
+fn position_lost() -> CommandError {
+    CommandError::new(
+        Code::CAPPED_POSITION_LOST,
+        "CollectionScan died due to position in capped collection being deleted",
+    )
 }
 
 /// Returns the key after the last one looked at.

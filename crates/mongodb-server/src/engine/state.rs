@@ -30,6 +30,8 @@ pub struct State {
     pub indexes: Vec<Index>,
     pub next: RecordId,
     pub dropped: bool,
+    /// The last document that was removed because the collection was full.
+    pub trimmed: RecordId,
     /// Number of queries that used the index on `_id`.
     pub id_uses: AtomicU64,
 }
@@ -46,6 +48,7 @@ impl State {
             indexes: Vec::new(),
             next: RecordId(1),
             dropped: false,
+            trimmed: RecordId(0),
             id_uses: AtomicU64::new(0),
         }
     }
@@ -81,6 +84,41 @@ impl State {
         }
         vacant.insert(id);
         Ok(())
+    }
+
+    /// Adds a document's keys to all indexes, if the rules of the collection allow the document.
+    pub fn accept(&mut self, bypass: bool, doc: Doc<'_>, id: RecordId) -> Result<(), CommandError> {
+        if !bypass {
+            self.rules.check(None, doc)?;
+        }
+        let size = u64::try_from(doc.bytes().len()).unwrap_or(u64::MAX);
+        if let Some(capped) = self.rules.capped.filter(|capped| capped.bytes < size) {
+            return Err(CommandError::bad_value(format!(
+                "object to insert exceeds cappedMaxSize. size in bytes: {size}, max size: {}",
+                capped.bytes
+            )));
+        }
+        self.admit(doc, id)
+    }
+
+    /// Returns the oldest documents of a capped collection, as many as are too many.
+    pub fn surplus(&self) -> Vec<RecordId> {
+        let Some(capped) = self.rules.capped else {
+            return Vec::new();
+        };
+        let mut bytes = self.records.bytes();
+        let mut count = self.records.len() as u64;
+        let most = capped.documents.unwrap_or(u64::MAX);
+        let mut surplus = Vec::new();
+        for (id, location) in self.records.forward(RecordId(0)) {
+            if bytes <= capped.bytes && count <= most {
+                break;
+            }
+            bytes -= u64::from(location.length);
+            count -= 1;
+            surplus.push(id);
+        }
+        surplus
     }
 
     /// Removes the keys of documents that could not be written; `first` is the first one's id.

@@ -22,6 +22,7 @@ use crate::engine::oplog::{Entry, Oplog, OplogSettings, Subject};
 use crate::engine::record::{CollectionId, RecordKind};
 use crate::engine::replay;
 use crate::engine::rules::CollectionOptions;
+use crate::engine::usage::Use;
 use crate::engine::writer::Writer;
 use crate::error::{Code, CommandError};
 
@@ -119,6 +120,7 @@ impl Engine {
             log: &self.log,
             oplog: self.oplog.as_ref(),
             retry: None,
+            bypass: false,
         }
     }
 
@@ -145,6 +147,17 @@ impl Engine {
     pub fn time_series(&self, namespace: &Namespace) -> Option<TimeSeries> {
         let collection = self.collection(namespace)?;
         collection.with_state(|state| state.options.time_series())
+    }
+
+    /// Counts a command that has run on a collection, if it exists.
+    pub fn note_use(&self, database: &str, collection: &str, used: Use, microseconds: u64) {
+        let namespace = Namespace {
+            database: database.to_owned(),
+            collection: collection.to_owned(),
+        };
+        if let Some(collection) = self.collection(&namespace) {
+            collection.usage().note(used, microseconds);
+        }
     }
 
     /// Returns a collection; creates it if it does not exist.
@@ -329,6 +342,30 @@ impl Engine {
             last = last.and(self.log_entry(collection, Some(dropped)));
         }
         last
+    }
+
+    /// Replaces the options of a collection, and the description of one of its indexes.
+    pub fn modify(
+        &self,
+        collection: &Collection,
+        options: CollectionOptions,
+        index: Option<IndexSpec>,
+        command: Builder,
+    ) -> Result<(), ChangeError> {
+        let _catalog = write(&self.catalog);
+        let old_index = match index {
+            Some(spec) => collection.replace_index(spec)?,
+            None => None,
+        };
+        let old_options = collection.replace_options(options);
+        if let Err(error) = self.log_entry(collection, Some(command)) {
+            collection.replace_options(old_options);
+            if let Some(spec) = old_index {
+                collection.replace_index(spec)?;
+            }
+            return Err(error.into());
+        }
+        Ok(collection.trim_to_size(&self.log)?)
     }
 
     /// Returns the names of a database's collections.

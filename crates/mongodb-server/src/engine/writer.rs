@@ -16,6 +16,8 @@ pub struct Writer<'e> {
     pub oplog: Option<&'e Oplog>,
     /// The statements that the changes belong to, if they can be retried.
     pub retry: Option<Retry<'e>>,
+    /// Whether validators are not asked.
+    pub bypass: bool,
 }
 
 impl<'e> Writer<'e> {

@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::bson::value::integer_of;
 use crate::bson::{Doc, Element, Key, Kind, Value, order};
@@ -15,6 +16,7 @@ use crate::query::decimal::{self, To};
 use crate::query::expression::{Expression, Scope};
 use crate::query::path::{Path, Reached};
 use crate::query::regex::Pattern;
+use crate::query::schema::Schema;
 
 /// A compiled filter.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub enum Filter {
     Field { path: Path, test: Test },
     /// The result is the same for every document.
     Constant(bool),
+    /// `$jsonSchema`
+    Schema(Arc<Schema>),
     /// `$expr`; only in filters of whole documents.
     Expression {
         expression: Expression,
@@ -163,6 +167,7 @@ impl Filter {
             }
             Self::Not(filter) => Ok(!filter.test(doc)?),
             Self::Constant(holds) => Ok(*holds),
+            Self::Schema(schema) => Ok(schema.accepts_document(doc)),
             Self::Field { path, test } => Ok(test.matches_at(path, doc)),
             Self::Expression {
                 expression, now_ms, ..

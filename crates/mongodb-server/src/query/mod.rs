@@ -14,10 +14,12 @@ mod path;
 mod position;
 mod projection;
 mod regex;
+mod schema;
 mod slice;
 mod sort;
 mod tuples;
 mod update;
+mod violation;
 
 pub use decimal::{nearest_i64 as nearest_decimal, whole_i64 as whole_decimal};
 pub use direction::Direction;
@@ -33,6 +35,7 @@ pub use projection::Projection;
 pub use sort::SortSpec;
 pub use tuples::{Tuples, encode_tuple};
 pub use update::{Update, UpdateContext, set_field};
+pub use violation::explain_violation;
 
 #[cfg(test)]
 mod filter_tests;

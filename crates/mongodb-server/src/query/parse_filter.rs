@@ -1,5 +1,7 @@
 //! Compiles filters; rejects malformed and unknown operators with MongoDB's errors.
 
+use std::sync::Arc;
+
 use convoy_server_kit::unix_ms;
 
 use crate::bson::{Doc, Element, Key, Kind, Value, value};
@@ -10,6 +12,7 @@ use crate::query::expression::Expression;
 use crate::query::filter::{Choices, Comparison, ElementTest, Filter, Test};
 use crate::query::path::Path;
 use crate::query::regex::Pattern;
+use crate::query::schema::Schema;
 
 /// The position of a filter, which determines the operators that it may contain.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +67,7 @@ fn parse_logical(
         "alwaysTrue" => Filter::Constant(true),
         "alwaysFalse" => Filter::Constant(false),
         "comment" => return Ok(None),
+        "jsonSchema" => Filter::Schema(Arc::new(Schema::parse(&element.value())?)),
         "expr" => {
             let Place::Documents(environment) = place else {
                 return Err(CommandError::bad_value(
@@ -220,7 +224,7 @@ fn parse_test(element: Element<'_>) -> Result<Test, CommandError> {
 fn unsupported_note(operator: &str) -> &'static str {
     match operator {
         "$near" | "$nearSphere" | "$geoWithin" | "$geoIntersects" | "$within" | "$where"
-        | "$text" | "$jsonSchema" | "$sampleRate" => UNSUPPORTED_HERE,
+        | "$text" | "$sampleRate" => UNSUPPORTED_HERE,
         _ => "",
     }
 }

@@ -15,7 +15,7 @@ impl Filter {
                 .filter(|filter| filter.matches(doc))
                 .find_map(|filter| filter.position(doc)),
             Self::Field { path, test } => position_at(doc, path.parts(), test),
-            Self::Not(_) | Self::Constant(_) | Self::Expression { .. } => None,
+            Self::Not(_) | Self::Constant(_) | Self::Schema(_) | Self::Expression { .. } => None,
         }
     }
 }

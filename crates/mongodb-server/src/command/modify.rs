@@ -1,0 +1,273 @@
+//! `collMod`, `convertToCapped` and `cloneCollectionAsCapped`.
+
+use crate::aggregation::Selection;
+use crate::bson::{Builder, Doc, Value};
+use crate::command::catalog::existing;
+use crate::command::collection_options::{
+    STORED, capped_bytes, capped_documents, check, number, whole, with,
+};
+use crate::command::insert::insert_all;
+use crate::command::query::context;
+use crate::command::{Call, Client, Shared};
+use crate::engine::{Collection, CollectionOptions, IndexSpec, Namespace};
+use crate::error::{Code, CommandError};
+
+/// Documents that are copied at once.
+const COPIED: usize = 1_000;
+
+/// Options of an index that `collMod` changes.
+const INDEX_OPTIONS: &[&str] = &["expireAfterSeconds", "hidden", "prepareUnique", "unique"];
+
+/// Options that this server does not change.
+const UNSUPPORTED: &[&str] = &[
+    "viewOn",
+    "pipeline",
+    "timeseries",
+    "expireAfterSeconds",
+    "clusteredIndex",
+    "recordPreImages",
+    "dryRun",
+    "encryptedFields",
+];
+
+/// A change of an index, with the values before and after for the reply.
+struct IndexChange {
+    spec: IndexSpec,
+    reply: Builder,
+}
+
+/// `collMod`
+pub fn collection_modify(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    let sizes = ["index", "cappedSize", "cappedMax"];
+    call.only(&[STORED, UNSUPPORTED, &sizes].concat())?;
+    call.refuse(UNSUPPORTED)?;
+    let namespace = call.namespace()?;
+    let collection = existing(shared, &namespace)?;
+    let before = collection.with_state(|state| state.options.clone());
+    let mut options = changed_sizes(call, before.clone())?;
+    let kept = STORED
+        .iter()
+        .filter(|name| name.starts_with("valid") || name.starts_with("change"));
+    for name in kept {
+        if let Some(value) = call.value(name) {
+            check(call, name, &value)?;
+            let empty = value.as_document().is_some_and(Doc::is_empty);
+            options = with(&options, name, Some(&value).filter(|_| !empty));
+        }
+    }
+    let change = match call.document("index")? {
+        Some(index) => Some(changed_index(&collection, index)?),
+        None => None,
+    };
+    let (index, reply) = match change {
+        Some(change) => (Some(change.spec), change.reply),
+        None => (None, Builder::new()),
+    };
+    let mut command = Builder::new();
+    for element in call.body.elements() {
+        let name = element.name();
+        if name == call.name || STORED.contains(&name) || sizes.contains(&name) {
+            command.push_element(element);
+        }
+    }
+    shared.engine.modify(&collection, options, index, command)?;
+    Ok(reply)
+}
+
+fn changed_sizes(
+    call: &Call<'_>,
+    mut options: CollectionOptions,
+) -> Result<CollectionOptions, CommandError> {
+    let capped = options.0.as_deref().map_or(Doc::EMPTY, Doc::new);
+    let capped = capped
+        .get("capped")
+        .is_some_and(|capped| capped.is_truthy());
+    for (argument, option) in [("cappedSize", "size"), ("cappedMax", "max")] {
+        let Some(value) = call.integer(argument)? else {
+            continue;
+        };
+        if !capped {
+            return Err(CommandError::new(
+                Code::INVALID_OPTIONS,
+                "Collection must be capped.",
+            ));
+        }
+        let value = match option {
+            "size" => capped_bytes(argument, value)?,
+            _ => capped_documents(argument, value)?,
+        };
+        options = with(&options, option, Some(&number(value)));
+    }
+    Ok(options)
+}
+
+/// Reads `index` of `collMod`.
+fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange, CommandError> {
+    let spec = find_index(collection, index)?;
+    let mut options = Vec::new();
+    let mut reply = Builder::new();
+    for element in index.elements() {
+        let (name, value) = (element.name(), element.value());
+        match name {
+            "name" | "keyPattern" => continue,
+            name if INDEX_OPTIONS.contains(&name) => {}
+            name => {
+                let message = format!("BSON field 'collMod.index.{name}' is an unknown field.");
+                return Err(CommandError::location(40_415, message));
+            }
+        }
+        let before = spec.document().get(name);
+        let shown = match name {
+            "expireAfterSeconds" => {
+                let seconds = whole(&value).filter(|seconds| *seconds >= 0);
+                let seconds = seconds.ok_or_else(|| {
+                    let message = "TTL index 'expireAfterSeconds' option must be a number that is \
+                                   not negative";
+                    CommandError::new(Code::INVALID_OPTIONS, message)
+                })?;
+                Value::Int64(seconds)
+            }
+            _ => Value::Bool(value.is_truthy()),
+        };
+        match name {
+            "unique" if !value.is_truthy() => {
+                let message = "Cannot make index non-unique";
+                return Err(CommandError::bad_value(message));
+            }
+            "unique" if spec.unique => continue,
+            "unique" if !spec.prepare_unique => {
+                let message = "Cannot make index unique with a collMod command before the index has \
+                               prepareUnique: true";
+                return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+            }
+            "unique" => options.push(("prepareUnique", None)),
+            _ => {}
+        }
+        let old = match (name, before) {
+            ("expireAfterSeconds", before) => {
+                before.and_then(|before| before.as_i64()).map(Value::Int64)
+            }
+            (_, before) => Some(Value::Bool(before.is_some_and(|before| before.is_truthy()))),
+        };
+        if name != "unique"
+            && let Some(old) = old
+        {
+            reply.push(&format!("{name}_old"), &old);
+        }
+        reply.push(&format!("{name}_new"), &shown);
+        let falsy = matches!(shown, Value::Bool(false));
+        options.push((name, Some(shown).filter(|_| !falsy)));
+    }
+    if options.is_empty() {
+        return Err(CommandError::new(
+            Code::INVALID_OPTIONS,
+            "no expireAfterSeconds, hidden, unique, or prepareUnique field",
+        ));
+    }
+    Ok(IndexChange {
+        spec: spec.with_options(&options)?,
+        reply,
+    })
+}
+
+fn find_index(collection: &Collection, index: Doc<'_>) -> Result<IndexSpec, CommandError> {
+    let name = index.get("name");
+    let keys = index.get("keyPattern");
+    let keys = keys.as_ref().and_then(Value::as_document);
+    if name.is_some() == keys.is_some() {
+        return Err(CommandError::new(
+            Code::INVALID_OPTIONS,
+            "must specify exactly one of index name or keyPattern",
+        ));
+    }
+    let wanted = |spec: &IndexSpec| match (&name, keys) {
+        (Some(name), _) => name.as_str() == Some(&spec.name),
+        (None, Some(keys)) => {
+            crate::bson::order::compare_docs(Doc::new(&spec.key_pattern()), keys).is_eq()
+        }
+        (None, None) => false,
+    };
+    if wanted(&IndexSpec::id()) {
+        let message = "the _id index cannot be modified";
+        return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+    }
+    let found = collection.with_state(|state| {
+        let mut specs = state.indexes.iter().map(crate::engine::Index::spec);
+        specs.find(|spec| wanted(spec)).cloned()
+    });
+    found.ok_or_else(|| {
+        let shown = index.get("name").or_else(|| index.get("keyPattern"));
+        let shown = shown.unwrap_or(Value::Null);
+        let message = format!("cannot find index {shown} for ns");
+        CommandError::new(Code::INDEX_NOT_FOUND, message)
+    })
+}
+
+/// `convertToCapped`: drops all indexes but that on `_id`, as MongoDB does.
+pub fn convert_to_capped(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["size", "temp"])?;
+    let namespace = call.namespace()?;
+    let collection = existing(shared, &namespace)?;
+    let options = capped(call)?;
+    let indexes = collection.with_state(|state| {
+        let specs = state.indexes.iter().map(crate::engine::Index::spec);
+        specs.map(|spec| spec.name.clone()).collect::<Vec<_>>()
+    });
+    shared.engine.drop_indexes(&collection, &indexes)?;
+    let command = Builder::new().string("convertToCapped", &namespace.collection);
+    shared.engine.modify(&collection, options, None, command)?;
+    Ok(Builder::new())
+}
+
+fn capped(call: &Call<'_>) -> Result<CollectionOptions, CommandError> {
+    let size = call.integer("size")?.ok_or_else(|| {
+        let message = "Capped collection size must be greater than zero";
+        CommandError::new(Code::INVALID_OPTIONS, message)
+    })?;
+    let size = number(capped_bytes("size", size)?);
+    let options = Builder::new().bool("capped", true).with("size", &size);
+    Ok(CollectionOptions(Some(options.finish())))
+}
+
+/// `cloneCollectionAsCapped`
+pub fn clone_as_capped(
+    shared: &Shared,
+    _client: &mut Client,
+    call: &Call<'_>,
+) -> Result<Builder, CommandError> {
+    call.only(&["toCollection", "size", "temp"])?;
+    let from = call.namespace()?;
+    let to = call
+        .text("toCollection")?
+        .ok_or_else(|| call.missing("toCollection"))?;
+    let to = Namespace::new(call.database, &to)?;
+    existing(shared, &from)?;
+    shared.engine.create(&to, capped(call)?)?;
+    let context = context(shared, call)?;
+    let mut stage = Selection::default().into_stage(&shared.engine, &from)?;
+    let writer = shared.engine.writer();
+    loop {
+        let mut rows = Vec::new();
+        while rows.len() < COPIED
+            && let Some(row) = stage.next(&context)?
+        {
+            rows.push(row);
+        }
+        if rows.is_empty() {
+            return Ok(Builder::new());
+        }
+        let docs: Vec<Doc<'_>> = rows.iter().map(crate::engine::Row::doc).collect();
+        let inserted = insert_all(shared, &to, &docs, true, call.fault, writer)?;
+        if let Some((_, error)) = inserted.errors.into_iter().next() {
+            return Err(error);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+use serde_json::json;
+
+use super::*;
+use crate::measure::{Interval, Outage, Server, Stage, StageSummary};
+use crate::report::Notice;
+use crate::report::sample;
+use crate::report::value::Report;
+
+/// A run whose stages took these milliseconds, with `linger` 5 ms and `batch-wait` 10 ms.
+fn run(delay: f64, publish: f64, fetch: f64, store: f64) -> Report {
+    let mut report = sample::report();
+    report.settings = json!({"vehicles": 1_000, "linger_ms": 5.0, "batch_wait_ms": 10.0});
+    report.warnings.clear();
+    let stages = [
+        (Stage::PublishDelay, delay),
+        (Stage::PublishLatency, publish),
+        (Stage::FetchLatency, fetch),
+        (Stage::StoreLatency, store),
+        (Stage::EndToEndLatency, delay + publish + fetch + store),
+    ];
+    for (stage, milliseconds) in stages {
+        *report.summary.stages.get_mut(stage) = latency(milliseconds);
+    }
+    report
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small positive numbers"
+)]
+fn latency(milliseconds: f64) -> StageSummary {
+    let us = (milliseconds * 1e3) as u64;
+    StageSummary {
+        count: 1_000,
+        mean_us: Some(us),
+        p50_us: Some(us),
+        p99_us: Some(us * 2),
+        ..StageSummary::default()
+    }
+}
+
+fn ids(report: &Report) -> Vec<String> {
+    findings(report).into_iter().map(|it| it.id).collect()
+}
+
+fn warn(report: &mut Report, code: &str) {
+    report.warnings.push(Notice {
+        code: code.to_owned(),
+        message: String::new(),
+        advice: String::new(),
+    });
+}
+
+#[test]
+fn largest_stage_names_the_cause() {
+    for (report, id) in [
+        (run(90.0, 6.0, 1.0, 12.0), "generator"),
+        (run(0.1, 6.0, 0.3, 2.0), "linger"),
+        (run(0.1, 40.0, 1.0, 12.0), "broker"),
+        (run(0.1, 28.0, 60.0, 12.0), "broker"),
+        (run(0.1, 6.0, 60.0, 12.0), "fetch"),
+        (run(0.1, 5.0, 0.3, 11.5), "batch_wait"),
+        (run(0.1, 5.0, 0.3, 31.0), "store"),
+        (run(10.0, 9.0, 10.0, 11.0), "no_single_stage"),
+    ] {
+        assert_eq!(ids(&report), [id]);
+    }
+}
+
+#[test]
+fn warnings_of_the_run_decide_between_causes_of_one_stage() {
+    let mut late = run(90.0, 6.0, 1.0, 12.0);
+    warn(&mut late, "client_cpu_bound");
+    assert_eq!(ids(&late), ["machine"]);
+    let mut waiting = run(0.1, 5.0, 0.3, 31.0);
+    warn(&mut waiting, "mongo_pool_saturated");
+    assert_eq!(ids(&waiting), ["connection_pool"]);
+}
+
+#[test]
+fn finding_has_numbers_and_a_value_to_try() {
+    let found = findings(&run(0.1, 5.0, 0.3, 11.5)).remove(0);
+    assert_eq!(
+        found.evidence,
+        "store latency is 68 % of the mean end-to-end latency: p50 11.5 ms, p99 23.0 ms"
+    );
+    assert!(found.advice.unwrap().contains("`--batch-wait 2.5ms`"));
+    assert_eq!(found.confidence, Confidence::High);
+}
+
+#[test]
+fn growing_backlog_comes_first_with_the_excess_of_vehicles() {
+    let mut report = run(0.1, 5.0, 0.3, 900.0);
+    report.intervals = (0..20)
+        .map(|second| Interval {
+            start_s: f64::from(second),
+            emitted: 1_000,
+            stored: 700,
+            backlog: 300 * u64::try_from(second).unwrap(),
+            ..Interval::default()
+        })
+        .collect();
+    let found = findings(&report);
+    assert_eq!(ids(&report), ["falls_behind", "store"]);
+    assert_eq!(
+        found[0].message,
+        "the pipeline falls behind by 300 records/s: 1,000 vehicles are 43 % too many"
+    );
+}
+
+#[test]
+fn numbers_that_tell_nothing_have_no_finding() {
+    let mut outage = run(0.1, 5.0, 0.3, 31.0);
+    outage.outages = vec![Outage {
+        server: Server::Store,
+        from_s: 1.0,
+        to_s: 3.0,
+        failed_requests: 1,
+    }];
+    assert_eq!(findings(&outage), []);
+    let mut unlimited = run(0.1, 5.0, 0.3, 31.0);
+    warn(&mut unlimited, "unlimited_rate");
+    assert_eq!(findings(&unlimited), []);
+    let mut few = run(0.1, 5.0, 0.3, 31.0);
+    few.summary.stages.end_to_end_latency.count = 99;
+    assert_eq!(findings(&few), []);
+}
