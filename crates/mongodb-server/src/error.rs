@@ -73,6 +73,12 @@ impl Code {
     pub const UNSUPPORTED_OP_QUERY: Self = Self::new(352, "UnsupportedOpQueryCommand");
     pub const BSON_OBJECT_TOO_LARGE: Self = Self::new(10334, "BSONObjectTooLarge");
     pub const DUPLICATE_KEY: Self = Self::new(11000, "DuplicateKey");
+    pub const OPTION_NOT_SUPPORTED_ON_VIEW: Self = Self::new(167, "OptionNotSupportedOnView");
+    pub const COMMAND_NOT_SUPPORTED_ON_VIEW: Self = Self::new(166, "CommandNotSupportedOnView");
+    pub const VIEW_DEPTH_LIMIT_EXCEEDED: Self = Self::new(165, "ViewDepthLimitExceeded");
+    pub const GRAPH_CONTAINS_CYCLE: Self = Self::new(5, "GraphContainsCycle");
+    pub const MAX_SUB_PIPELINE_DEPTH_EXCEEDED: Self = Self::new(232, "MaxSubPipelineDepthExceeded");
+    pub const MERGE_NO_MATCHING_DOCUMENT: Self = Self::new(13_113, "MergeStageNoMatchingDocument");
     pub const INTERRUPTED_AT_SHUTDOWN: Self = Self::new(11600, "InterruptedAtShutdown");
     pub const OUT_OF_DISK_SPACE: Self = Self::new(14031, "OutOfDiskSpace");
 

@@ -8,7 +8,7 @@ use convoy_server_kit::{RunClock, User};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::aggregation::{Context, GivenDocuments, build, parse_pipeline};
+use crate::aggregation::{Context, GivenDocuments, PipelineScope, build, parse_pipeline};
 use crate::bson::shell::Shown;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, key, order, validate};
 use crate::command::{self, Client, Counters, Cursors, Shared};
@@ -16,7 +16,7 @@ use crate::engine::{self, Engine, Row};
 use crate::error::CommandError;
 use crate::faults::Fault;
 use crate::frame::{HEADER_BYTES, Header, Request};
-use crate::query::{Filter, Projection, SortSpec, Update, UpdateContext};
+use crate::query::{Environment, Filter, Projection, SortSpec, Update, UpdateContext};
 
 /// The targets of this crate.
 pub const TARGETS: &[Target] = &[
@@ -144,10 +144,11 @@ pub fn update(bytes: &[u8]) {
 /// Parses a document as a projection of `find`, `$project` and `$addFields`, and as a sort.
 pub fn projection(bytes: &[u8]) {
     checked(bytes, |doc| {
+        let environment = Environment::default();
         let projections = [
-            Projection::parse_find(doc),
-            Projection::parse_project(doc).map(Some),
-            Projection::parse_add_fields(doc).map(Some),
+            Projection::parse_find(doc, &environment),
+            Projection::parse_project(doc, &environment).map(Some),
+            Projection::parse_add_fields(doc, &environment).map(Some),
         ];
         for projection in projections.into_iter().flatten().flatten() {
             for sample in samples(doc) {
@@ -211,7 +212,7 @@ impl Commands {
     /// Parses the values of a document as the stages of a pipeline, and runs it.
     pub fn pipeline(&mut self, bytes: &[u8]) {
         checked(bytes, |doc| {
-            let stages = parse_pipeline(doc)?;
+            let stages = parse_pipeline(doc, PipelineScope::new("test", &Environment::default()))?;
             let rows: Vec<Row> = samples(doc).into_iter().map(Row::computed).collect();
             let rows = rows.into_iter();
             let mut stage = build(stages, Box::new(GivenDocuments { rows }));

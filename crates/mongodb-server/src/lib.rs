@@ -59,8 +59,8 @@
 //!
 //! # Limits
 //!
-//! Documents have at most 16 MiB and 100 levels, messages 48 MB. There are no transactions,
-//! views or time series collections, and no text, geospatial, hashed or
+//! Documents have at most 16 MiB and 100 levels, messages 48 MB. There are no transactions, and no
+//! text, geospatial, hashed or
 //! wildcard indexes. A command, stage, operator or option that MongoDB has and this server does not is
 //! rejected by name; an unknown one is rejected with MongoDB's own error. Nothing is ignored
 //! silently.

@@ -205,22 +205,24 @@ async fn records_without_envelope_are_stored_once_by_coordinates() {
     place.close().await;
 }
 
-/// A registry with a schema of numbers under id 1, and a client of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tombstones_are_passed_over_and_counted() {
     let place = Place::open(None).await;
     send_without_envelope(&place, &[r#"{"a": 1}"#]).await;
     let connector = Connector::new(place.endpoints().broker);
-    let mut partition = connector.partition("readings", 0);
+    let mut producer = connector.producer("readings", 0);
     // A batch of tombstones alone, and others around a record.
     for values in [vec![None, None], vec![None, Some(r#"{"a": 2}"#), None]] {
         let mut batch = Batch::default();
         for value in values {
-            let key = Some(b"truck-17".to_vec());
-            let value = value.map(|text: &str| text.as_bytes().to_vec());
-            batch.push_message(key, value, crate::record::Headers::default(), 1_000);
+            batch.push(&NewRecord {
+                key: Some(b"truck-17"),
+                value: value.map(|text: &str| text.as_bytes().into()),
+                headers: &[],
+                timestamp_ms: 1_000,
+            });
         }
-        partition.produce(batch, Compression::None).await;
+        producer.produce(&mut batch, Compression::None).await;
     }
     let member = member("one", "first");
     let consumed = place.consume(&member).await;
@@ -233,6 +235,7 @@ async fn tombstones_are_passed_over_and_counted() {
     assert!(lag.iter().all(|left| left.records() == Some(0)), "{lag:?}");
 }
 
+/// A registry with a schema of numbers under id 1, and a client of it.
 async fn registry() -> (RegistryServer, Client) {
     let registry = RegistryServer::start(embedded_registry::Settings::default());
     let registry = registry.await.unwrap();

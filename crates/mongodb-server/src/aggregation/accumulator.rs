@@ -3,10 +3,13 @@
 use std::cmp::Ordering;
 
 use crate::aggregation::distinct::Distinct;
-use crate::aggregation::ranking::{Ranked, Ranking};
-use crate::bson::{ArrayBuilder, Builder, Element, Value, order};
+use crate::aggregation::ranking::{Ranked, Ranking, RankingOrder};
+use crate::bson::{ArrayBuilder, Builder, Doc, Element, Value, order};
 use crate::error::CommandError;
-use crate::query::{Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
+use crate::query::{
+    Environment, Expression, Names, Percentiles, Scope, Sum, is_missing, merge_into,
+    null_if_missing, parse_percentiles, ranked,
+};
 
 /// A compiled accumulator.
 #[derive(Debug, Clone)]
@@ -15,8 +18,9 @@ pub struct Accumulator {
     argument: Expression,
 }
 
+/// What an accumulator computes.
 #[derive(Debug, Clone)]
-enum Kind {
+pub enum Kind {
     Sum,
     Average,
     /// `$min` (less) or `$max` (greater)
@@ -32,10 +36,12 @@ enum Kind {
     },
     /// `$firstN`, `$topN`, `$maxN` and the like.
     Ranking(Box<Ranking>),
+    /// `$percentile`, `$median`
+    Percentiles(Percentiles),
 }
 
 /// The state of an accumulator for one group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum State {
     Sum(Sum),
     Value(Option<Value<'static>>),
@@ -44,11 +50,33 @@ pub enum State {
     Fields(Vec<(String, Value<'static>)>),
     Numbers { count: f64, mean: f64, squares: f64 },
     Ranked { values: Vec<Ranked>, limit: usize },
+    Sorted(Vec<f64>),
 }
 
 impl Accumulator {
     /// Compiles the accumulator of a field, such as `{ $sum: … }`.
-    pub fn parse(field: &str, spec: &Value<'_>) -> Result<Self, CommandError> {
+    pub fn parse(
+        field: &str,
+        spec: &Value<'_>,
+        environment: &Environment,
+    ) -> Result<Self, CommandError> {
+        let parsed = Self::parse_window(field, spec, environment)?;
+        if let Some(operator) = only_element(spec)
+            && operator.kind() == crate::bson::Kind::Array
+            && !matches!(parsed.kind, Kind::Push | Kind::AddToSet)
+        {
+            let message = format!("The {} accumulator is a unary operator", operator.name());
+            return Err(CommandError::location(40_237, message));
+        }
+        Ok(parsed)
+    }
+
+    /// Compiles the accumulator of a window, whose argument may be an array.
+    pub fn parse_window(
+        field: &str,
+        spec: &Value<'_>,
+        environment: &Environment,
+    ) -> Result<Self, CommandError> {
         let operator = only_element(spec).ok_or_else(|| {
             let message = format!("The field '{field}' must be an accumulator object");
             CommandError::location(40_234, message)
@@ -59,16 +87,17 @@ impl Accumulator {
             return Self::parse_count(&value);
         }
         if Ranking::is_known(name) {
-            let (ranking, argument) = Ranking::parse(name, &value)?;
+            let (ranking, argument) = Ranking::parse(name, &value, environment)?;
             let kind = Kind::Ranking(Box::new(ranking));
             return Ok(Self { kind, argument });
         }
-        let kind = Kind::parse(name)?;
-        if value.as_array().is_some() && !matches!(kind, Kind::Push | Kind::AddToSet) {
-            let message = format!("The {name} accumulator is a unary operator");
-            return Err(CommandError::location(40_237, message));
+        if matches!(name, "$percentile" | "$median") {
+            let (percentiles, argument) = parse_percentiles(name, &value, Names::of(environment))?;
+            let kind = Kind::Percentiles(percentiles);
+            return Ok(Self { kind, argument });
         }
-        let argument = Expression::parse(&value)?;
+        let kind = Kind::parse(name)?;
+        let argument = Expression::parse_in(&value, environment)?;
         Ok(Self { kind, argument })
     }
 
@@ -81,6 +110,26 @@ impl Accumulator {
             kind: Kind::Sum,
             argument: Expression::Constant(Value::Int32(1)),
         })
+    }
+
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Returns the expression for the value of a document.
+    pub fn argument(&self) -> &Expression {
+        &self.argument
+    }
+
+    /// Returns the key that the values are sorted by; empty if they are not.
+    pub fn sort_key(&self, doc: Doc<'_>) -> Result<Vec<u8>, CommandError> {
+        let mut key = Vec::new();
+        if let Kind::Ranking(ranking) = &self.kind
+            && let RankingOrder::Fields(sort) = &ranking.order
+        {
+            sort.encode(doc, &mut key)?;
+        }
+        Ok(key)
     }
 
     /// Returns whether the result depends on the number of documents only.
@@ -101,6 +150,7 @@ impl Accumulator {
                 mean: 0.0,
                 squares: 0.0,
             },
+            Kind::Percentiles(_) => State::Sorted(Vec::new()),
             Kind::Ranking(ranking) => State::Ranked {
                 values: Vec::new(),
                 limit: ranking.limit(id, now_ms)?,
@@ -145,6 +195,12 @@ impl Accumulator {
                     *squares += delta * (number - *mean);
                 }
             }
+            (_, State::Sorted(numbers)) => {
+                if let Some(number) = ranked(&value) {
+                    numbers.push(number);
+                    return Ok(size_of::<f64>());
+                }
+            }
             (Kind::Ranking(ranking), State::Ranked { values, limit }) => {
                 return ranking.add(values, *limit, value, scope.root);
             }
@@ -177,6 +233,7 @@ impl Accumulator {
                 }
             }
             (Kind::Ranking(ranking), State::Ranked { values, .. }) => ranking.finish(values),
+            (Kind::Percentiles(percentiles), State::Sorted(numbers)) => percentiles.of(numbers),
             _ => Value::Null,
         }
     }

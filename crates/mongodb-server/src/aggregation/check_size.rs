@@ -20,6 +20,22 @@ impl Stage for CheckSize {
     }
 }
 
+/// Rejects computed documents that are nested deeper than other code can walk. They may be larger
+/// than a stored document, until the pipeline returns them.
+pub struct CheckDepth {
+    pub input: Box<dyn Stage>,
+}
+
+impl Stage for CheckDepth {
+    fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
+        let Some(row) = self.input.next(context)? else {
+            return Ok(None);
+        };
+        check_depth(&row)?;
+        Ok(Some(row))
+    }
+}
+
 /// Rejects a document that is too large or nested too deep.
 pub fn check_size(row: &Row) -> Result<(), CommandError> {
     if row.document.len() > MAX_DOCUMENT_BYTES {
@@ -31,6 +47,10 @@ pub fn check_size(row: &Row) -> Result<(), CommandError> {
             ),
         ));
     }
+    check_depth(row)
+}
+
+fn check_depth(row: &Row) -> Result<(), CommandError> {
     validate::document(&row.document)
         .map_err(|invalid| CommandError::new(Code::OVERFLOW, invalid.to_string()))
 }

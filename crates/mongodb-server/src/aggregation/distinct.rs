@@ -6,7 +6,7 @@ use crate::bson::{ArrayBuilder, Key, Value};
 use crate::query::is_missing;
 
 /// The distinct values of a group, for `$addToSet`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Distinct {
     keys: BTreeSet<Key>,
     values: ArrayBuilder,

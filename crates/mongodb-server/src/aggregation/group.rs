@@ -7,10 +7,10 @@ use std::vec;
 use crate::aggregation::accumulator::{Accumulator, State};
 use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
 use crate::aggregation::stage::{Context, Stage};
-use crate::bson::{Builder, Key, Value};
+use crate::bson::{Builder, Doc, Key, Value};
 use crate::engine::Row;
 use crate::error::CommandError;
-use crate::query::{Expression, Scope, null_if_missing};
+use crate::query::{Environment, Expression, Scope, null_if_missing};
 
 /// A compiled `$group`.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ struct Gathered {
 
 impl GroupSpec {
     /// Compiles the argument of the stage.
-    pub fn parse(spec: &Value<'_>) -> Result<Self, CommandError> {
+    pub fn parse(spec: &Value<'_>, environment: &Environment) -> Result<Self, CommandError> {
         let doc = spec.as_document().ok_or_else(|| {
             let message = "a group's fields must be specified in an object";
             CommandError::location(15_947, message)
@@ -45,21 +45,9 @@ impl GroupSpec {
             let message = "a group specification must include an _id";
             CommandError::location(15_955, message)
         })?;
-        let mut fields = Vec::new();
-        for element in doc.elements().filter(|element| element.name() != "_id") {
-            let name = element.name();
-            if name.contains('.') {
-                let message = format!("The field name '{name}' cannot contain '.'");
-                return Err(CommandError::location(40_235, message));
-            }
-            if name.starts_with('$') {
-                let message = format!("The field name '{name}' cannot be an operator name");
-                return Err(CommandError::location(40_236, message));
-            }
-            fields.push((name.to_owned(), Accumulator::parse(name, &element.value())?));
-        }
+        let fields = parse_fields(doc, environment)?;
         Ok(Self {
-            id: Expression::parse(&id)?,
+            id: Expression::parse_in(&id, environment)?,
             fields,
         })
     }
@@ -68,6 +56,28 @@ impl GroupSpec {
     pub fn only_counts(&self) -> bool {
         self.id.as_constant().is_some() && self.fields.iter().all(|(_, field)| field.only_counts())
     }
+}
+
+/// Compiles the accumulated fields of a group.
+pub fn parse_fields(
+    doc: Doc<'_>,
+    environment: &Environment,
+) -> Result<Vec<(String, Accumulator)>, CommandError> {
+    let mut fields = Vec::new();
+    for element in doc.elements().filter(|element| element.name() != "_id") {
+        let name = element.name();
+        if name.contains('.') {
+            let message = format!("The field name '{name}' cannot contain '.'");
+            return Err(CommandError::location(40_235, message));
+        }
+        if name.starts_with('$') {
+            let message = format!("The field name '{name}' cannot be an operator name");
+            return Err(CommandError::location(40_236, message));
+        }
+        let accumulator = Accumulator::parse(name, &element.value(), environment)?;
+        fields.push((name.to_owned(), accumulator));
+    }
+    Ok(fields)
 }
 
 impl Group {

@@ -1,11 +1,17 @@
 //! Compiles pipelines.
 
+use crate::aggregation::bucket_auto::BucketAutoSpec;
 use crate::aggregation::group::GroupSpec;
+use crate::aggregation::parse_gaps::{parse_densify, parse_fill};
+use crate::aggregation::parse_lookup::{parse_graph_lookup, parse_lookup, parse_union};
+use crate::aggregation::parse_output::{parse_merge, parse_out};
+use crate::aggregation::pipeline_scope::{MAX_DEPTH, PipelineScope, Place};
 use crate::aggregation::shorthand;
 use crate::aggregation::spec::{SourceSpec, StageSpec};
 use crate::aggregation::unwind::UnwindSpec;
+use crate::aggregation::window::parse_window_fields;
 use crate::bson::{Doc, Value};
-use crate::error::{CommandError, UNSUPPORTED_HERE};
+use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
 use crate::query::{Expression, Filter, Projection, Scope, SortSpec};
 
 /// Maximum number of stages in a pipeline.
@@ -15,7 +21,18 @@ const MAX_STAGES: usize = 1_000;
 const MAX_NESTED_STAGES: usize = 200;
 
 /// Compiles a pipeline.
-pub fn parse_pipeline(pipeline: Doc<'_>) -> Result<Vec<StageSpec>, CommandError> {
+pub fn parse_pipeline(
+    pipeline: Doc<'_>,
+    scope: PipelineScope<'_>,
+) -> Result<Vec<StageSpec>, CommandError> {
+    if scope.depth > MAX_DEPTH {
+        let message =
+            format!("Maximum number of nested sub-pipelines exceeded. Limit is {MAX_DEPTH}");
+        return Err(CommandError::new(
+            Code::MAX_SUB_PIPELINE_DEPTH_EXCEEDED,
+            message,
+        ));
+    }
     if pipeline.len() > MAX_STAGES {
         let message = format!("Pipeline length must be no longer than {MAX_STAGES} stages.");
         return Err(CommandError::location(7_749_501, message));
@@ -30,7 +47,7 @@ pub fn parse_pipeline(pipeline: Doc<'_>) -> Result<Vec<StageSpec>, CommandError>
             let message = "A pipeline stage specification object must contain exactly one field.";
             return Err(CommandError::location(40_323, message));
         };
-        parse_stage(only.name(), &only.value(), &mut stages)?;
+        parse_stage(only.name(), &only.value(), scope, &mut stages)?;
     }
     // Each of these calls the one before, on one stack.
     let step = |stage: &&StageSpec| {
@@ -46,31 +63,92 @@ pub fn parse_pipeline(pipeline: Doc<'_>) -> Result<Vec<StageSpec>, CommandError>
              sample"
         )));
     }
-    let source = |stage: &StageSpec| matches!(stage, StageSpec::Source(_));
-    if stages.iter().skip(1).any(source) {
-        let message = "$collStats is only valid as the first stage in a pipeline";
-        return Err(CommandError::location(40_602, message));
-    }
+    check_order(&stages)?;
     Ok(stages)
+}
+
+/// Rejects stages that are only allowed at the start or the end and are elsewhere.
+fn check_order(stages: &[StageSpec]) -> Result<(), CommandError> {
+    for stage in stages.iter().skip(1) {
+        if let StageSpec::Source(source) = stage {
+            let name = match source {
+                SourceSpec::CollectionStats { .. } => "$collStats",
+                SourceSpec::IndexStats => "$indexStats",
+                SourceSpec::Documents(_) => "$documents",
+                SourceSpec::CurrentOperations => "$currentOp",
+            };
+            let message = format!("{name} is only valid as the first stage in a pipeline");
+            return Err(CommandError::location(40_602, message));
+        }
+    }
+    let before_last = stages.len().saturating_sub(1);
+    for stage in &stages[..before_last] {
+        let name = match stage {
+            StageSpec::Out(_) => "$out",
+            StageSpec::Merge(_) => "$merge",
+            _ => continue,
+        };
+        let message = format!("{name} can only be the final stage in the pipeline");
+        return Err(CommandError::location(40_601, message));
+    }
+    Ok(())
+}
+
+/// Rejects stages that a pipeline may not have where it is.
+fn check_place(name: &str, scope: PipelineScope<'_>) -> Result<(), CommandError> {
+    let writes = matches!(name, "$out" | "$merge");
+    let within_facet = writes
+        || matches!(
+            name,
+            "$facet"
+                | "$collStats"
+                | "$indexStats"
+                | "$documents"
+                | "$geoNear"
+                | "$planCacheStats"
+                | "$changeStream"
+                | "$currentOp"
+        );
+    let (number, place) = match scope.place {
+        Place::Facet if within_facet => (40_600, "a $facet stage"),
+        Place::Lookup if writes => (51_047, "a $lookup's sub-pipeline"),
+        Place::Union if writes => (31_441, "a $unionWith's sub-pipeline"),
+        Place::View if writes => {
+            let message = format!("The aggregation stage {name} cannot be used in a view");
+            return Err(CommandError::new(
+                Code::OPTION_NOT_SUPPORTED_ON_VIEW,
+                message,
+            ));
+        }
+        _ => return Ok(()),
+    };
+    let message = format!("{name} is not allowed to be used within {place}");
+    Err(CommandError::location(number, message))
 }
 
 fn parse_stage(
     name: &str,
     argument: &Value<'_>,
+    scope: PipelineScope<'_>,
     stages: &mut Vec<StageSpec>,
 ) -> Result<(), CommandError> {
+    check_place(name, scope)?;
+    let environment = scope.environment;
     let stage = match name {
-        "$match" => StageSpec::Match(Filter::parse(document_argument(name, argument, 15_959)?)?),
+        "$match" => {
+            let filter = document_argument(name, argument, 15_959)?;
+            StageSpec::Match(Filter::parse_in(filter, environment)?)
+        }
         "$project" => {
             let spec = document_argument(name, argument, 15_969)?;
-            StageSpec::Project(Projection::parse_project(spec)?)
+            StageSpec::Project(Projection::parse_project(spec, environment)?)
         }
         "$addFields" | "$set" => {
             let spec = document_argument(name, argument, 40_272)?;
-            StageSpec::Project(Projection::parse_add_fields(spec)?)
+            StageSpec::Project(Projection::parse_add_fields(spec, environment)?)
         }
         "$unset" => StageSpec::Project(Projection::parse_unset(argument)?),
-        "$group" => StageSpec::Group(GroupSpec::parse(argument)?),
+        "$group" => StageSpec::Group(GroupSpec::parse(argument, environment)?),
         "$sort" => StageSpec::Sort(parse_sort(argument)?),
         "$limit" => StageSpec::Limit(parse_limit(argument)?),
         "$skip" => StageSpec::Skip(non_negative(name, argument, 5_107_200)?),
@@ -82,18 +160,38 @@ fn parse_stage(
             let root = spec.get("newRoot").ok_or_else(|| {
                 CommandError::location(40_231, "no newRoot specified for the $replaceRoot stage")
             })?;
-            StageSpec::ReplaceRoot(Expression::parse(&root)?)
+            StageSpec::ReplaceRoot(Expression::parse_in(&root, environment)?)
         }
-        "$replaceWith" => StageSpec::ReplaceRoot(Expression::parse(argument)?),
+        "$replaceWith" => StageSpec::ReplaceRoot(Expression::parse_in(argument, environment)?),
         "$collStats" => StageSpec::Source(parse_collection_stats(argument)?),
-        "$documents" => StageSpec::Source(parse_documents(argument)?),
+        "$documents" => StageSpec::Source(parse_documents(argument, scope)?),
         "$currentOp" => StageSpec::Source(SourceSpec::CurrentOperations),
         "$indexStats" => StageSpec::Source(SourceSpec::IndexStats),
-        "$sortByCount" => return shorthand::parse_sort_by_count(argument, stages),
+        "$sortByCount" => return shorthand::parse_sort_by_count(argument, environment, stages),
         "$bucket" => {
-            return shorthand::parse_bucket(document_argument(name, argument, 40_201)?, stages);
+            let spec = document_argument(name, argument, 40_201)?;
+            return shorthand::parse_bucket(spec, environment, stages);
         }
-        "$facet" => StageSpec::Facet(parse_facet(document_argument(name, argument, 40_169)?)?),
+        "$bucketAuto" => {
+            StageSpec::BucketAuto(Box::new(BucketAutoSpec::parse(argument, environment)?))
+        }
+        "$setWindowFields" => {
+            StageSpec::SetWindowFields(Box::new(parse_window_fields(argument, environment)?))
+        }
+        "$densify" => StageSpec::Densify(Box::new(parse_densify(argument)?)),
+        "$fill" => return parse_fill(argument, environment, stages),
+        "$facet" => {
+            let spec = document_argument(name, argument, 40_169)?;
+            StageSpec::Facet(parse_facet(spec, scope)?)
+        }
+        "$lookup" => {
+            let spec = parse_lookup(argument, scope, parse_pipeline)?;
+            StageSpec::Lookup(Box::new(spec))
+        }
+        "$graphLookup" => StageSpec::GraphLookup(Box::new(parse_graph_lookup(argument, scope)?)),
+        "$unionWith" => StageSpec::UnionWith(parse_union(argument, scope, parse_pipeline)?),
+        "$out" => StageSpec::Out(parse_out(argument, scope)?),
+        "$merge" => StageSpec::Merge(Box::new(parse_merge(argument, scope)?)),
         // The answer of a server that is not in a replica set.
         "$changeStream" => {
             let message = "The $changeStream stage is only supported on replica sets";
@@ -107,22 +205,13 @@ fn parse_stage(
 
 /// Stages that MongoDB has and this server does not.
 const UNSUPPORTED: &[&str] = &[
-    "$bucketAuto",
-    "$densify",
-    "$fill",
     "$geoNear",
-    "$graphLookup",
     "$listLocalSessions",
     "$listSearchIndexes",
     "$listSessions",
-    "$lookup",
-    "$merge",
-    "$out",
     "$planCacheStats",
     "$redact",
     "$search",
-    "$setWindowFields",
-    "$unionWith",
     "$vectorSearch",
     "$listSampledQueries",
     "$searchMeta",
@@ -231,13 +320,17 @@ fn parse_collection_stats(argument: &Value<'_>) -> Result<SourceSpec, CommandErr
     })
 }
 
-fn parse_documents(argument: &Value<'_>) -> Result<SourceSpec, CommandError> {
+fn parse_documents(
+    argument: &Value<'_>,
+    scope: PipelineScope<'_>,
+) -> Result<SourceSpec, CommandError> {
     let wrong = || {
         let message = "an array of documents is expected as the argument of $documents";
         CommandError::location(5_858_203, message)
     };
-    let expression = Expression::parse(argument)?;
-    let value = expression.evaluate(&Scope::new(Doc::EMPTY, 0))?;
+    let expression = Expression::parse_in(argument, scope.environment)?;
+    let now_ms = scope.environment.now_ms;
+    let value = expression.evaluate(&Scope::new(Doc::EMPTY, now_ms))?;
     let mut documents = Vec::new();
     for document in value.as_array().ok_or_else(wrong)?.values() {
         documents.push(document.as_document().ok_or_else(wrong)?.bytes().to_vec());
@@ -245,7 +338,10 @@ fn parse_documents(argument: &Value<'_>) -> Result<SourceSpec, CommandError> {
     Ok(SourceSpec::Documents(documents))
 }
 
-fn parse_facet(spec: Doc<'_>) -> Result<Vec<(String, Vec<StageSpec>)>, CommandError> {
+fn parse_facet(
+    spec: Doc<'_>,
+    scope: PipelineScope<'_>,
+) -> Result<Vec<(String, Vec<StageSpec>)>, CommandError> {
     let mut facets = Vec::new();
     for element in spec.elements() {
         let name = element.name();
@@ -254,14 +350,7 @@ fn parse_facet(spec: Doc<'_>) -> Result<Vec<(String, Vec<StageSpec>)>, CommandEr
             let message = format!("arguments to $facet must be arrays, {name} is not");
             CommandError::location(40_170, message)
         })?;
-        let stages = parse_pipeline(pipeline)?;
-        if stages
-            .iter()
-            .any(|stage| matches!(stage, StageSpec::Facet(_)))
-        {
-            let message = "$facet is not allowed to be used within a $facet stage";
-            return Err(CommandError::location(40_600, message));
-        }
+        let stages = parse_pipeline(pipeline, scope.within(Place::Facet))?;
         facets.push((name.to_owned(), stages));
     }
     if facets.is_empty() {

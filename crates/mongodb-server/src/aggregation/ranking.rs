@@ -4,23 +4,23 @@ use std::cmp::Ordering;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, order};
 use crate::error::CommandError;
-use crate::query::{Expression, Scope, SortSpec, null_if_missing};
+use crate::query::{Environment, Expression, Scope, SortSpec, null_if_missing};
 
 /// A compiled accumulator of several values, without the expression for a value.
 #[derive(Debug, Clone)]
 pub struct Ranking {
     /// Maximum number of values: computed from the key of the group.
     count: Expression,
-    order: RankingOrder,
+    pub order: RankingOrder,
     /// Whether to keep the last values in the order instead of the first.
-    last: bool,
+    pub last: bool,
     /// Whether the result is one value instead of an array.
-    single: bool,
+    pub single: bool,
 }
 
 /// The order of the values.
 #[derive(Debug, Clone)]
-enum RankingOrder {
+pub enum RankingOrder {
     /// `$firstN`, `$lastN`
     Arrival,
     /// `$top`, `$topN`, `$bottom`, `$bottomN`
@@ -30,7 +30,7 @@ enum RankingOrder {
 }
 
 /// A value with its sort key, which is empty unless the order is by fields.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ranked {
     key: Vec<u8>,
     value: Value<'static>,
@@ -46,7 +46,11 @@ impl Ranking {
     }
 
     /// Compiles a ranking, and the expression for a value.
-    pub fn parse(name: &str, argument: &Value<'_>) -> Result<(Self, Expression), CommandError> {
+    pub fn parse(
+        name: &str,
+        argument: &Value<'_>,
+        environment: &Environment,
+    ) -> Result<(Self, Expression), CommandError> {
         let doc = argument
             .as_document()
             .ok_or_else(|| invalid(format!("specification must be an object; found {name}")))?;
@@ -67,7 +71,7 @@ impl Ranking {
         let count = if single {
             Expression::Constant(Value::Int32(1))
         } else {
-            parse_count(name, doc)?
+            parse_count(name, doc, environment)?
         };
         let order = match doc.get("sortBy") {
             Some(Value::Document(bytes)) => {
@@ -87,7 +91,7 @@ impl Ranking {
             last: matches!(name, "$lastN" | "$bottom" | "$bottomN"),
             single,
         };
-        Ok((ranking, Expression::parse(&input)?))
+        Ok((ranking, Expression::parse_in(&input, environment)?))
     }
 
     /// Returns the maximum number of values for a group.
@@ -146,11 +150,15 @@ impl Ranking {
 }
 
 /// Compiles `n`; a constant is checked at once.
-fn parse_count(name: &str, doc: Doc<'_>) -> Result<Expression, CommandError> {
+fn parse_count(
+    name: &str,
+    doc: Doc<'_>,
+    environment: &Environment,
+) -> Result<Expression, CommandError> {
     let given = doc.get("n").ok_or_else(|| {
         CommandError::location(5_787_906, format!("Missing value for 'n' of {name}"))
     })?;
-    let count = Expression::parse(&given)?;
+    let count = Expression::parse_in(&given, environment)?;
     if let Some(constant) = count.as_constant() {
         whole_count(constant)?;
     }

@@ -4,11 +4,12 @@ use crate::aggregation::group::GroupSpec;
 use crate::aggregation::spec::StageSpec;
 use crate::bson::{ArrayBuilder, Builder, Doc, Key, Value, order};
 use crate::error::CommandError;
-use crate::query::{Direction, Path, SortSpec};
+use crate::query::{Direction, Environment, Path, SortSpec};
 
 /// Compiles `$sortByCount` to a group and a sort.
 pub fn parse_sort_by_count(
     argument: &Value<'_>,
+    environment: &Environment,
     stages: &mut Vec<StageSpec>,
 ) -> Result<(), CommandError> {
     let expression = match argument {
@@ -28,16 +29,19 @@ pub fn parse_sort_by_count(
         .with("_id", argument)
         .extended(Doc::new(&count.finish()))
         .finish();
-    stages.push(StageSpec::Group(GroupSpec::parse(&Value::Document(
-        group.into(),
-    ))?));
+    let group = Value::Document(group.into());
+    stages.push(StageSpec::Group(GroupSpec::parse(&group, environment)?));
     let order = (Path::new("count"), Direction::Descending);
     stages.push(StageSpec::Sort(SortSpec::new(vec![order])));
     Ok(())
 }
 
 /// Compiles `$bucket` to a group by `$switch` over the boundaries, and a sort.
-pub fn parse_bucket(spec: Doc<'_>, stages: &mut Vec<StageSpec>) -> Result<(), CommandError> {
+pub fn parse_bucket(
+    spec: Doc<'_>,
+    environment: &Environment,
+    stages: &mut Vec<StageSpec>,
+) -> Result<(), CommandError> {
     for element in spec.elements() {
         if !matches!(
             element.name(),
@@ -83,7 +87,7 @@ pub fn parse_bucket(spec: Doc<'_>, stages: &mut Vec<StageSpec>) -> Result<(), Co
         None => group.document("count", Builder::new().int32("$sum", 1)),
     };
     let group = Value::Document(group.finish().into());
-    stages.push(StageSpec::Group(GroupSpec::parse(&group)?));
+    stages.push(StageSpec::Group(GroupSpec::parse(&group, environment)?));
     let order = (Path::new("_id"), Direction::Ascending);
     stages.push(StageSpec::Sort(SortSpec::new(vec![order])));
     Ok(())

@@ -3,12 +3,11 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use bytes::Bytes;
-
+use crate::aggregation::held::Held;
 use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
 use crate::aggregation::stage::{Context, Stage};
 use crate::bson::Key;
-use crate::engine::{RecordId, Row, Stored};
+use crate::engine::Row;
 use crate::error::CommandError;
 use crate::query::SortSpec;
 
@@ -27,11 +26,6 @@ struct Entry {
     /// Position in the input: documents with equal keys keep their order.
     sequence: u64,
     held: Held,
-}
-
-enum Held {
-    Stored(RecordId, Stored),
-    Computed(Bytes),
 }
 
 impl Sort {
@@ -87,36 +81,13 @@ impl Stage for Sort {
         let Some(entry) = self.sorted.next() else {
             return Ok(None);
         };
-        Ok(Some(match entry.held {
-            Held::Computed(document) => Row {
-                document,
-                origin: None,
-            },
-            Held::Stored(id, stored) => Row {
-                document: stored.read()?,
-                origin: Some((id, stored)),
-            },
-        }))
-    }
-}
-
-impl Held {
-    fn new(row: Row) -> Self {
-        match row.origin {
-            Some((id, stored)) => Self::Stored(id, stored),
-            // A copy does not keep the larger buffer alive that the document was read into.
-            None => Self::Computed(Bytes::copy_from_slice(&row.document)),
-        }
+        entry.held.into_row().map(Some)
     }
 }
 
 impl Entry {
     fn memory(&self) -> usize {
-        let held = match &self.held {
-            Held::Stored(..) => 0,
-            Held::Computed(document) => document.len(),
-        };
-        size_of::<Self>() + self.key.bytes().len() + held
+        size_of::<Self>() + self.key.bytes().len() + self.held.memory()
     }
 }
 

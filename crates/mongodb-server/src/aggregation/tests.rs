@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aggregation::build::build;
 use crate::aggregation::parse::parse_pipeline;
+use crate::aggregation::pipeline_scope::PipelineScope;
 use crate::aggregation::rows::GivenDocuments;
 use crate::aggregation::stage::{Context, drain};
 use crate::bson::{ArrayBuilder, Builder, Doc, Key, Value};
 use crate::engine::{Engine, Row};
 use crate::error::{Code, CommandError};
+use crate::query::Environment;
 use crate::query::strategies::document;
 
 /// Runs pipelines over given documents. The engine stays empty.
@@ -45,7 +47,10 @@ impl Runner {
         for stage in stages {
             pipeline.push_built(stage);
         }
-        let stages = parse_pipeline(Doc::new(&pipeline.finish()))?;
+        let stages = parse_pipeline(
+            Doc::new(&pipeline.finish()),
+            PipelineScope::new("test", &Environment::default()),
+        )?;
         let rows: Vec<Row> = docs.iter().cloned().map(Row::computed).collect();
         let given = GivenDocuments {
             rows: rows.into_iter(),

@@ -1,15 +1,19 @@
 //! `aggregate`
 
 use crate::aggregation::{
-    EmptyDocuments, GivenDocuments, SourceSpec, Stage, StageSpec, build, parse_pipeline,
+    Context, EmptyDocuments, GivenDocuments, PipelineScope, Selection, SourceSpec, Stage,
+    StageSpec, build, parse_pipeline, push_down, select,
 };
-use crate::bson::{Builder, Doc};
+use crate::bson::{ArrayBuilder, Builder, Doc};
 use crate::command::cursors::{Batch, Cursor};
 use crate::command::explain::explain_aggregate;
 use crate::command::find::{FIRST_BATCH, reply};
-use crate::command::query::{Selection, context, parse_hint, push_down};
-use crate::command::{Call, Client, Shared, change_stream, cursor, diagnostics, statistics};
-use crate::engine::{Namespace, Row};
+use crate::command::query::{context, environment, parse_hint};
+use crate::command::write_concern::WriteConcern;
+use crate::command::{
+    Call, Client, Shared, change_stream, cursor, diagnostics, merge, out, statistics,
+};
+use crate::engine::{Namespace, Position, Row};
 use crate::error::{Code, CommandError};
 
 const ARGUMENTS: &[&str] = &[
@@ -32,7 +36,7 @@ pub fn aggregate(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;
-    call.refuse(&["let"])?;
+    call.refuse(&[])?;
     if call.flag("explain")?.unwrap_or(false) {
         return explain_aggregate(shared, call);
     }
@@ -58,15 +62,18 @@ pub fn aggregate(
         single: false,
         forever: false,
     };
+    let context = context(shared, call)?;
+    let environment = environment(call, context.now_ms)?;
+    let scope = PipelineScope::new(call.database, &environment);
     if change_stream::is_stream(pipeline) {
-        let (stage, tail) = change_stream::open(shared, call, &namespace, pipeline)?;
-        let context = context(shared, call)?;
+        let (stage, tail) = change_stream::open(shared, call, &namespace, pipeline, scope)?;
         let cursor = Cursor::new(stage, context.now_ms).tailing(Some(tail));
         return cursor::open(shared, &context, &namespace.to_string(), cursor, batch);
     }
-    let stages = parse_pipeline(pipeline)?;
+    let mut stages = parse_pipeline(pipeline, scope)?;
+    let target = stages.pop_if(|last| matches!(last, StageSpec::Out(_) | StageSpec::Merge(_)));
     let mut selection = Selection {
-        hint: parse_hint(call.value("hint"))?,
+        hint: parse_hint(call.body.get("hint"))?,
         ..Selection::default()
     };
     let rest = push_down(stages, &mut selection);
@@ -76,9 +83,40 @@ pub fn aggregate(
             let message = "{aggregate: 1} is only valid for stages that need no collection";
             return Err(CommandError::new(Code::INVALID_NAMESPACE, message));
         }
-        _ => source(shared, &namespace, selection, &rest)?,
+        _ => source(&context, &namespace, selection, &rest)?,
     };
-    reply(shared, call, &namespace, build(rest, source), batch)
+    if let Some(target) = target {
+        check_read_concern(call, &target)?;
+        let concern = WriteConcern::parse(call)?;
+        let mut stage = build(rest, source);
+        let position = match target {
+            StageSpec::Merge(spec) => merge::merge(shared, &context, &spec, stage.as_mut())?,
+            StageSpec::Out(spec) => out::replace(shared, &context, &spec, stage.as_mut())?,
+            _ => Position::default(),
+        };
+        concern.wait(&shared.engine, position)?;
+        return Ok(cursor::complete(
+            &namespace.to_string(),
+            ArrayBuilder::default(),
+        ));
+    }
+    reply(shared, &context, &namespace, build(rest, source), batch)
+}
+
+/// Rejects a pipeline that writes what it may have to read again.
+fn check_read_concern(call: &Call<'_>, target: &StageSpec) -> Result<(), CommandError> {
+    let concern = call.document("readConcern")?.unwrap_or(Doc::EMPTY);
+    let level = concern.get("level");
+    if level.is_some_and(|level| level.as_str() == Some("linearizable")) {
+        let name = if matches!(target, StageSpec::Out(_)) {
+            "$out"
+        } else {
+            "$merge"
+        };
+        let message = format!("{name} cannot be used with a 'linearizable' read concern level");
+        return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+    }
+    Ok(())
 }
 
 fn batch_size(options: Doc<'_>) -> Result<Option<u64>, CommandError> {
@@ -117,7 +155,7 @@ fn given(
 /// Returns the stage that reads the collection. If only the number of documents matters, it reads
 /// none.
 fn source(
-    shared: &Shared,
+    context: &Context,
     namespace: &Namespace,
     selection: Selection,
     rest: &[StageSpec],
@@ -127,10 +165,11 @@ fn source(
         Some(StageSpec::Group(group)) => group.only_counts(),
         _ => false,
     };
-    if !only_counts || !selection.filter.is_all() || selection.hint.is_some() {
-        return selection.into_stage(shared, namespace);
+    let counted = only_counts && selection.filter.is_all() && selection.hint.is_none();
+    if !counted || context.engine.is_view(namespace) {
+        return select(context, namespace, selection);
     }
-    let collection = shared.engine.collection(namespace);
+    let collection = context.engine.collection(namespace);
     let all = collection.map_or(0, |known| known.with_state(|state| state.records.len()));
     let skip = usize::try_from(selection.skip).unwrap_or(usize::MAX);
     let limit = selection

@@ -206,7 +206,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Returns an integer; a fraction is cut off.
+    /// Returns an integer: a fraction of a double is cut off, a decimal is rounded to the nearest.
     pub fn integer(&self, name: &str) -> Result<Option<i64>, CommandError> {
         let Some(value) = self.value(name) else {
             return Ok(None);
@@ -215,14 +215,17 @@ impl<'a> Call<'a> {
             let numbers = "long', 'int', 'decimal', 'double";
             return Err(self.wrong_type(name, value.kind(), numbers));
         }
-        let rounded = match value {
+        // What is out of range counts as the end of the range, and NaN as 0.
+        let whole = match value {
+            Value::Double(number) if number.is_nan() => Some(0),
             Value::Double(number) => crate::bson::value::integer_of(number.trunc()),
-            Value::Decimal128(number) => crate::query::whole_decimal(number),
-            value => value.as_i64(),
+            Value::Decimal128(number) if number.to_f64().is_nan() => Some(0),
+            Value::Decimal128(number) => crate::query::nearest_decimal(number),
+            ref value => value.as_i64(),
         };
-        rounded
-            .map(Some)
-            .ok_or_else(|| CommandError::bad_value(format!("{}.{name} is out of range", self.name)))
+        let negative = value.as_f64().is_some_and(|number| number < 0.0);
+        let end = if negative { i64::MIN } else { i64::MAX };
+        Ok(Some(whole.unwrap_or(end)))
     }
 
     /// Returns a non-negative integer.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
-use crate::command::{Call, Client, Shared, collection_options, cursor};
+use crate::command::{Call, Client, Shared, collection_options, cursor, time_series, view};
 use crate::engine::{Collection, IndexSpec, Namespace, check_database, not_found, uuid_value};
 use crate::error::{Code, CommandError};
 use crate::query::Filter;
@@ -17,14 +17,7 @@ const HARMLESS_OPTIONS: &[&str] = &[
 ];
 
 /// Options of `create` that this server does not have.
-const UNSUPPORTED_OPTIONS: &[&str] = &[
-    "timeseries",
-    "viewOn",
-    "pipeline",
-    "clusteredIndex",
-    "expireAfterSeconds",
-    "encryptedFields",
-];
+const UNSUPPORTED_OPTIONS: &[&str] = &["clusteredIndex", "encryptedFields"];
 
 /// `create`
 pub fn create(
@@ -33,17 +26,29 @@ pub fn create(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     let stored = collection_options::STORED;
-    call.only(
-        &[
-            HARMLESS_OPTIONS,
-            UNSUPPORTED_OPTIONS,
-            stored,
-            &["collation"],
-        ]
-        .concat(),
-    )?;
-    call.refuse(UNSUPPORTED_OPTIONS)?;
+    let special = [
+        "collation",
+        "timeseries",
+        "viewOn",
+        "pipeline",
+        "expireAfterSeconds",
+    ];
+    call.only(&[HARMLESS_OPTIONS, UNSUPPORTED_OPTIONS, stored, &special].concat())?;
     let namespace = call.namespace()?;
+    let view = view::options(shared, call, &namespace)?;
+    let series = time_series::options(call)?;
+    call.refuse(UNSUPPORTED_OPTIONS)?;
+    if let Some(view) = view {
+        shared.engine.create(&namespace, view)?;
+        return Ok(Builder::new());
+    }
+    if let Some(options) = series {
+        let collection = shared.engine.create(&namespace, options)?;
+        if let Some(index) = time_series::default_index(&collection)? {
+            shared.engine.create_index(&collection, &index)?;
+        }
+        return Ok(Builder::new());
+    }
     let options = collection_options::read(call)?;
     shared.engine.create(&namespace, options)?;
     Ok(Builder::new())
@@ -99,6 +104,7 @@ pub fn rename_collection(
     let to = call.text("to")?.ok_or_else(|| call.missing("to"))?;
     let drop_target = call.flag("dropTarget")?.unwrap_or(false);
     let (from, to) = (Namespace::parse(&from)?, Namespace::parse(&to)?);
+    view::check_rename(shared, &from, &to)?;
     shared.engine.rename(&from, &to, drop_target)?;
     Ok(Builder::new())
 }
@@ -125,7 +131,7 @@ pub fn list_collections(
             entries.push_built(
                 Builder::new()
                     .string("name", &namespace.collection)
-                    .string("type", "collection"),
+                    .with("type", &Doc::new(&full).get("type").unwrap_or(Value::Null)),
             );
         } else {
             entries.push_doc(Doc::new(&full));
@@ -137,6 +143,16 @@ pub fn list_collections(
 
 fn describe(namespace: &Namespace, collection: &Collection) -> Vec<u8> {
     let options = collection.with_state(|state| state.options.clone());
+    let (view, series) = (options.is_view(), options.is_time_series());
+    if view || series {
+        let options = options.0.as_deref().map_or(Doc::EMPTY, Doc::new);
+        return Builder::new()
+            .string("name", &namespace.collection)
+            .string("type", if view { "view" } else { "timeseries" })
+            .raw_document("options", options)
+            .document("info", Builder::new().bool("readOnly", view))
+            .finish();
+    }
     let info = Builder::new()
         .bool("readOnly", false)
         .with("uuid", &uuid_value(&collection.uuid()));

@@ -1,6 +1,6 @@
 //! `aggregate` with `$changeStream`.
 
-use crate::aggregation::{Stage, build, parse_pipeline};
+use crate::aggregation::{PipelineScope, Stage, build, parse_pipeline};
 use crate::bson::{ArrayBuilder, Doc, Element, Value};
 use crate::change_stream::{ChangeStream, KeepsToken, Options, Watched};
 use crate::command::cursors::Tail;
@@ -36,6 +36,7 @@ pub fn open(
     call: &Call<'_>,
     namespace: &Namespace,
     pipeline: Doc<'_>,
+    scope: PipelineScope<'_>,
 ) -> Result<(Box<dyn Stage>, Tail), CommandError> {
     let Some(oplog) = shared.engine.oplog() else {
         let message = "The $changeStream stage is only supported on replica sets";
@@ -65,13 +66,13 @@ pub fn open(
         }
         if !STAGES.contains(&name) && name.starts_with('$') {
             // An unknown stage has an error of its own.
-            parse_pipeline(Doc::new(&only(&stage.value())))?;
+            parse_pipeline(Doc::new(&only(&stage.value())), scope)?;
             let message = format!("{name} is not permitted in a $changeStream pipeline");
             return Err(CommandError::new(Code::ILLEGAL_OPERATION, message));
         }
         rest.push(&stage.value());
     }
-    let stages = parse_pipeline(Doc::new(&rest.finish()))?;
+    let stages = parse_pipeline(Doc::new(&rest.finish()), scope)?;
     let stream = ChangeStream::open(options, oplog)?;
     let progress = stream.progress();
     let stage = Box::new(KeepsToken {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use crate::aggregation::{Selection, select};
 use crate::bson::{ArrayBuilder, Builder, Doc, Key, Kind, MAX_DOCUMENT_BYTES, Value};
-use crate::command::query::{Selection, context, parse_hint};
+use crate::command::query::{context, parse_hint};
 use crate::command::{Call, Client, Shared};
 use crate::error::CommandError;
 use crate::query::{Filter, Path};
@@ -19,15 +20,15 @@ pub fn count(
     call.refuse(&[])?;
     let namespace = call.namespace()?;
     let filter = Filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?;
-    // A negative limit means the same as a positive one.
-    let limit = call.integer("limit")?.unwrap_or(0).unsigned_abs();
+    let limit = limit(call)?;
     let selection = Selection {
         skip: call.natural("skip")?.unwrap_or(0),
         limit: (limit > 0).then_some(limit),
-        hint: parse_hint(call.value("hint"))?,
+        hint: parse_hint(call.body.get("hint"))?,
         ..Selection::new(filter)
     };
-    if selection.filter.is_all() && selection.hint.is_none() {
+    let view = shared.engine.is_view(&namespace);
+    if selection.filter.is_all() && selection.hint.is_none() && !view {
         let collection = shared.engine.collection(&namespace);
         let all = collection.map_or(0, |known| known.with_state(|state| state.records.len()));
         let skip = usize::try_from(selection.skip).unwrap_or(usize::MAX);
@@ -38,12 +39,34 @@ pub fn count(
         return Ok(Builder::new().count("n", counted));
     }
     let context = context(shared, call)?;
-    let mut stage = selection.into_stage(shared, &namespace)?;
+    let mut stage = select(&context, &namespace, selection)?;
     let mut counted = 0;
     while stage.next(&context)?.is_some() {
         counted += 1;
     }
     Ok(Builder::new().count("n", counted))
+}
+
+/// Reads the limit: a whole number, of which a negative one means the same.
+fn limit(call: &Call<'_>) -> Result<u64, CommandError> {
+    let Some(given) = call.body.get("limit") else {
+        return Ok(0);
+    };
+    if !given.is_number() {
+        return Err(CommandError::bad_value(format!(
+            "limit value for count cannot be of type {}",
+            given.kind().alias()
+        )));
+    }
+    let whole = given.as_i64().ok_or_else(|| {
+        let message = format!("Expected an integer: limit: {given}");
+        CommandError::failed_to_parse(message)
+    })?;
+    if whole == i64::MIN {
+        let message = "limit value for count cannot be the minimum of 64 bits";
+        return Err(CommandError::bad_value(message));
+    }
+    Ok(whole.unsigned_abs())
 }
 
 /// `distinct`
@@ -55,15 +78,20 @@ pub fn distinct(
     call.only(&["key", "query", "collation", "hint"])?;
     call.refuse(&[])?;
     let namespace = call.namespace()?;
-    let path = Path::new(&call.text("key")?.ok_or_else(|| call.missing("key"))?);
+    let key = call.text("key")?.ok_or_else(|| call.missing("key"))?;
+    if key.contains('\0') {
+        let message = "Key field cannot contain an embedded null byte";
+        return Err(CommandError::location(31_032, message));
+    }
+    let path = Path::new(&key);
     let selection = Selection {
-        hint: parse_hint(call.value("hint"))?,
+        hint: parse_hint(call.body.get("hint"))?,
         ..Selection::new(Filter::parse(
             call.document("query")?.unwrap_or(Doc::EMPTY),
         )?)
     };
     let context = context(shared, call)?;
-    let mut stage = selection.into_stage(shared, &namespace)?;
+    let mut stage = select(&context, &namespace, selection)?;
     let mut values = BTreeMap::new();
     let mut bytes = 0;
     while let Some(row) = stage.next(&context)? {

@@ -64,11 +64,15 @@ pub fn get_more(
     ])?;
     let id = match call.body.get("getMore") {
         Some(Value::Int64(id)) => id,
-        other => {
-            let kind = other.map_or(Kind::Null, |value| value.kind());
-            return Err(call.wrong_type("getMore", kind, "long"));
+        Some(other) if !other.is_nullish() => {
+            return Err(call.wrong_type("getMore", other.kind(), "long"));
         }
+        _ => return Err(call.missing("getMore")),
     };
+    match call.value("term") {
+        Some(Value::Int64(_)) | None => {}
+        Some(term) => return Err(call.wrong_type("term", term.kind(), "long")),
+    }
     let collection = call
         .text("collection")?
         .ok_or_else(|| call.missing("collection"))?;

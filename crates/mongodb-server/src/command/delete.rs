@@ -1,16 +1,16 @@
 //! `delete`
 
-use crate::aggregation::Context;
+use crate::aggregation::{Context, Selection};
 use crate::bson::{Builder, Doc};
 use crate::command::insert::with_errors;
-use crate::command::query::{Selection, context, parse_hint};
+use crate::command::query::{context, environment, parse_hint};
 use crate::command::retry::Retryable;
 use crate::command::statement::Statement;
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
 use crate::engine::{Change, Changed, Namespace, Position, Writer};
 use crate::error::CommandError;
-use crate::query::Filter;
+use crate::query::{Environment, Filter};
 
 /// `delete`
 pub fn delete(
@@ -19,11 +19,12 @@ pub fn delete(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["deletes", "ordered", "let"])?;
-    call.refuse(&["let"])?;
+    call.refuse(&[])?;
     let namespace = call.namespace()?;
     let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let context = context(shared, call)?;
+    let environment = environment(call, context.now_ms)?;
     let mut count = 0;
     let mut position = Position::default();
     let mut errors = Vec::new();
@@ -44,7 +45,14 @@ pub fn delete(
         let writer = retryable.writer(&statements, None);
         let outcome = match call.fault.write_error(index) {
             Some(error) => Err(error),
-            None => delete_some(shared, &namespace, &context, statement, writer),
+            None => delete_some(
+                shared,
+                &namespace,
+                &context,
+                &environment,
+                statement,
+                writer,
+            ),
         };
         match outcome {
             Ok((deleted, reached)) => {
@@ -76,7 +84,7 @@ fn read_statement(statement: Doc<'_>) -> Result<Deletion<'_>, CommandError> {
     let statement = Statement::new("delete.deletes", statement);
     statement.only(&["q", "limit", "hint", "collation"])?;
     statement.required_document("q")?;
-    parse_hint(statement.value("hint"))?;
+    parse_hint(statement.given("hint"))?;
     let limit = match statement.integer("limit")? {
         Some(0) => None,
         Some(1) => Some(1),
@@ -98,13 +106,14 @@ fn delete_some(
     shared: &Shared,
     namespace: &Namespace,
     context: &Context,
+    environment: &Environment,
     deletion: Deletion<'_>,
     writer: Writer<'_>,
 ) -> Result<(usize, Position), CommandError> {
     let Deletion { statement, limit } = deletion;
-    let filter = Filter::parse(statement.required_document("q")?)?;
+    let filter = Filter::parse_in(statement.required_document("q")?, environment)?;
     let selection = Selection {
-        hint: parse_hint(statement.value("hint"))?,
+        hint: parse_hint(statement.given("hint"))?,
         ..Selection::new(filter)
     };
     remove(shared, namespace, context, selection, limit, writer)
@@ -123,7 +132,7 @@ pub fn remove(
         return Ok((0, Position::default()));
     };
     let filter = selection.filter.clone();
-    let mut stage = selection.into_stage(shared, namespace)?;
+    let mut stage = selection.into_stage(&shared.engine, namespace)?;
     let mut count = 0;
     let mut reached = Position::default();
     while limit.is_none_or(|limit| count < limit)

@@ -1,14 +1,13 @@
 //! Removes expired documents, by indexes with `expireAfterSeconds`.
 
-use crate::aggregation::Context;
+use crate::aggregation::{Context, Selection};
 use crate::bson::Value;
 use crate::command::Shared;
 use crate::command::delete::remove;
-use crate::command::query::Selection;
 use crate::command::update::now_ms;
 use crate::engine::IndexSpec;
 use crate::error::CommandError;
-use crate::query::{Comparison, Filter, Test};
+use crate::query::{Comparison, Filter, Path, Test};
 
 /// Removes the expired documents of all collections; returns their number.
 pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
@@ -22,14 +21,18 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
     let writer = shared.engine.writer();
     let mut count = 0;
     for collection in shared.engine.collections() {
-        let (namespace, specs) = collection.with_state(|state| {
+        let (namespace, specs, series) = collection.with_state(|state| {
             let specs = state.indexes.iter().map(|index| index.spec().clone());
-            (state.namespace.clone(), specs.collect::<Vec<_>>())
+            let series = state.options.time_series();
+            (state.namespace.clone(), specs.collect::<Vec<_>>(), series)
         });
-        for filter in specs
-            .iter()
-            .filter_map(|spec| expired(spec, context.now_ms))
-        {
+        let old = series.and_then(|series| {
+            let seconds = series.expire_after_seconds?;
+            Some(due(&Path::new(&series.time_field), seconds, context.now_ms))
+        });
+        let indexed = specs.iter();
+        let indexed = indexed.filter_map(|spec| expired(spec, context.now_ms));
+        for filter in indexed.chain(old) {
             let selection = Selection::new(filter);
             count += remove(shared, &namespace, &context, selection, None, writer)?.0;
         }
@@ -41,11 +44,16 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
 fn expired(spec: &IndexSpec, now_ms: i64) -> Option<Filter> {
     let seconds = spec.expire_after_seconds?;
     let (path, _) = spec.fields.first()?;
-    let limit = now_ms.saturating_sub(seconds.saturating_mul(1_000));
-    let due = Filter::Field {
-        path: path.clone(),
-        test: Test::Compare(Comparison::Less, Value::DateTime(limit)),
-    };
+    let due = due(path, seconds, now_ms);
     let indexed = spec.partial.clone().unwrap_or_default();
     Some(Filter::And(vec![due, indexed]))
+}
+
+/// Returns the filter of documents whose date is more than a number of seconds ago.
+fn due(path: &Path, seconds: i64, now_ms: i64) -> Filter {
+    let limit = now_ms.saturating_sub(seconds.saturating_mul(1_000));
+    Filter::Field {
+        path: path.clone(),
+        test: Test::Compare(Comparison::Less, Value::DateTime(limit)),
+    }
 }

@@ -1,10 +1,12 @@
 //! `explain`: how a query is answered, without its answer.
 
-use crate::aggregation::{Context, Stage, parse_pipeline};
+use crate::aggregation::{
+    Context, PipelineScope, Selection, Stage, StageSpec, parse_pipeline, push_down,
+};
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::command::find;
-use crate::command::query::{Selection, context, parse_hint, push_down};
-use crate::command::{Call, Client, Shared, limits};
+use crate::command::query::{context, environment, parse_hint};
+use crate::command::{Call, Client, Shared, limits, merge};
 use crate::engine::{Namespace, Plan, Scan, Source, Usage};
 use crate::error::{Code, CommandError};
 use crate::query::Filter;
@@ -49,6 +51,8 @@ fn explain_command(
     verbosity: Verbosity,
 ) -> Result<Builder, CommandError> {
     let namespace = call.namespace()?;
+    let context = context(shared, call)?;
+    let environment = environment(call, context.now_ms)?;
     let statement = |list: &str, filter: &str| -> Result<Selection, CommandError> {
         let statements = call.documents(list)?;
         let query = statements
@@ -57,25 +61,28 @@ fn explain_command(
         let query = query
             .and_then(Value::into_borrowed_document)
             .unwrap_or(Doc::EMPTY);
-        Ok(Selection::new(Filter::parse(query)?))
+        Ok(Selection::new(Filter::parse_in(query, &environment)?))
     };
     let filtered = |name: &str| -> Result<Selection, CommandError> {
         let query = call.document(name)?.unwrap_or(Doc::EMPTY);
         Ok(Selection {
-            hint: parse_hint(call.value("hint"))?,
-            ..Selection::new(Filter::parse(query)?)
+            hint: parse_hint(call.body.get("hint"))?,
+            ..Selection::new(Filter::parse_in(query, &environment)?)
         })
     };
     let mut later_stages = Vec::new();
     let selection = match call.name {
-        "find" => find::selection(call)?,
+        "find" => find::selection(call, &environment)?,
         "aggregate" => {
             let pipeline = call.array("pipeline")?.unwrap_or(Doc::EMPTY);
             let mut selection = Selection {
-                hint: parse_hint(call.value("hint"))?,
+                hint: parse_hint(call.body.get("hint"))?,
                 ..Selection::default()
             };
-            let stages = parse_pipeline(pipeline)?;
+            let stages = parse_pipeline(pipeline, PipelineScope::new(call.database, &environment))?;
+            if let Some(StageSpec::Merge(spec)) = stages.last() {
+                merge::check_target(shared, spec)?;
+            }
             let all = stages.len();
             let pushed = all - push_down(stages, &mut selection).len();
             later_stages = pipeline
@@ -95,7 +102,6 @@ fn explain_command(
             ));
         }
     };
-    let context = context(shared, call)?;
     let explained = describe(
         shared,
         &namespace,
@@ -177,7 +183,7 @@ fn describe(
     selection: Selection,
     verbosity: Verbosity,
 ) -> Result<Builder, CommandError> {
-    let plan = selection.plan(shared, namespace)?;
+    let plan = selection.plan(&shared.engine, namespace)?;
     let stages = winning_plan(&plan, &selection, filter);
     let planner = Builder::new()
         .string("namespace", &namespace.to_string())

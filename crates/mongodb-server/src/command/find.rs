@@ -1,14 +1,14 @@
 //! `find`
 
-use crate::aggregation::{Project, Stage};
-use crate::bson::{Builder, Doc};
+use crate::aggregation::{Context, Project, Selection, Stage, select};
+use crate::bson::{Builder, Doc, Kind};
 use crate::command::cursor;
 use crate::command::cursors::{Batch, Cursor};
-use crate::command::query::{Selection, context, parse_hint};
+use crate::command::query::{context, environment, parse_hint};
 use crate::command::{Call, Client, Shared, tailable};
 use crate::engine::Namespace;
 use crate::error::CommandError;
-use crate::query::{Filter, Projection, SortSpec};
+use crate::query::{Environment, Filter, Projection, SortSpec};
 
 /// Documents of a first batch unless the client sets `batchSize`.
 pub const FIRST_BATCH: u64 = 101;
@@ -44,23 +44,33 @@ pub fn find(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;
-    call.refuse(&[
-        "max",
-        "min",
-        "returnKey",
-        "showRecordId",
-        "let",
-        "ntoreturn",
-    ])?;
+    if call
+        .body
+        .get("filter")
+        .is_some_and(|filter| filter.is_nullish())
+    {
+        return Err(call.wrong_type("filter", Kind::Null, "object"));
+    }
+    call.refuse(&["max", "min", "returnKey", "showRecordId", "ntoreturn"])?;
     let namespace = call.namespace()?;
-    let selection = selection(call)?;
+    let context = context(shared, call)?;
+    let environment = environment(call, context.now_ms)?;
+    let selection = selection(call, &environment)?;
     let tail = tailable::tail(call, &selection)?;
-    let projection = projection(call)?.map(|known| known.of_query(&selection.filter));
+    let projection = if shared.engine.is_view(&namespace) {
+        // A view has the projections of pipelines only.
+        let fields = call.document("projection")?.filter(|doc| !doc.is_empty());
+        let parse = |doc| Projection::parse_project(doc, &environment);
+        fields.map(parse).transpose()?
+    } else {
+        projection(call, &environment)?
+    };
+    let projection = projection.map(|known| known.of_query(&selection.filter));
     let single = call.flag("singleBatch")?.unwrap_or(false);
     let batch_size = call.natural("batchSize")?;
     let (mut stage, tail) = match tail {
         Some(tail) => tailable::open(shared, &namespace, selection, tail)?,
-        None => (selection.into_stage(shared, &namespace)?, None),
+        None => (select(&context, &namespace, selection)?, None),
     };
     if let Some(projection) = projection {
         stage = Box::new(Project {
@@ -73,7 +83,6 @@ pub fn find(
         single,
         forever: call.flag("noCursorTimeout")?.unwrap_or(false),
     };
-    let context = context(shared, call)?;
     let cursor = Cursor::new(stage, context.now_ms).tailing(tail);
     cursor::open(shared, &context, &namespace.to_string(), cursor, batch)
 }
@@ -81,26 +90,26 @@ pub fn find(
 /// Returns the reply with a query's first batch.
 pub fn reply(
     shared: &Shared,
-    call: &Call<'_>,
+    context: &Context,
     namespace: &Namespace,
     stage: Box<dyn Stage>,
     batch: Batch,
 ) -> Result<Builder, CommandError> {
-    let context = context(shared, call)?;
     let cursor = Cursor::new(stage, context.now_ms);
-    cursor::open(shared, &context, &namespace.to_string(), cursor, batch)
+    cursor::open(shared, context, &namespace.to_string(), cursor, batch)
 }
 
 /// Reads filter, sort, skip, limit and hint.
-pub fn selection(call: &Call<'_>) -> Result<Selection, CommandError> {
-    let filter = Filter::parse(call.document("filter")?.unwrap_or(Doc::EMPTY))?;
+pub fn selection(call: &Call<'_>, environment: &Environment) -> Result<Selection, CommandError> {
+    let filter = call.document("filter")?.unwrap_or(Doc::EMPTY);
+    let filter = Filter::parse_in(filter, environment)?;
     let limit = call.natural("limit")?.filter(|&limit| limit > 0);
     Ok(Selection {
         filter,
         sort: parse_sort(call.document("sort")?)?,
         skip: call.natural("skip")?.unwrap_or(0),
         limit,
-        hint: parse_hint(call.value("hint"))?,
+        hint: parse_hint(call.body.get("hint"))?,
     })
 }
 
@@ -113,7 +122,10 @@ pub fn parse_sort(sort: Option<Doc<'_>>) -> Result<SortSpec, CommandError> {
     }
 }
 
-fn projection(call: &Call<'_>) -> Result<Option<Projection>, CommandError> {
+fn projection(
+    call: &Call<'_>,
+    environment: &Environment,
+) -> Result<Option<Projection>, CommandError> {
     let projection = call.document("projection")?.unwrap_or(Doc::EMPTY);
-    Projection::parse_find(projection)
+    Projection::parse_find(projection, environment)
 }

@@ -1,16 +1,16 @@
 //! `findAndModify`: finds, changes and returns one document atomically.
 
-use crate::aggregation::Context;
+use crate::aggregation::{Context, Selection};
 use crate::bson::{Builder, Doc, Value};
 use crate::command::find::parse_sort;
-use crate::command::query::{Selection, context, parse_hint};
+use crate::command::query::{context, environment, parse_hint};
 use crate::command::retry::{Executed, Retryable};
 use crate::command::update::{changed, check_updated, now_ms, parse_update, upsert};
 use crate::command::write_concern::WriteConcern;
 use crate::command::{Call, Client, Shared};
 use crate::engine::{Change, Changed, Collection, Image, Namespace, Position, RecordId, Writer};
 use crate::error::CommandError;
-use crate::query::{Filter, Projection, Update, UpdateContext};
+use crate::query::{Environment, Filter, Projection, Update, UpdateContext};
 
 const ARGUMENTS: &[&str] = &[
     "query",
@@ -66,20 +66,23 @@ pub fn find_and_modify(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(ARGUMENTS)?;
-    call.refuse(&["let"])?;
+    call.refuse(&[])?;
     let namespace = call.namespace()?;
     let concern = WriteConcern::parse(call)?;
-    let action = parse_action(call)?;
+    let context = context(shared, call)?;
+    let environment = environment(call, context.now_ms)?;
+    let action = parse_action(call, &environment)?;
     let returns_new = call.flag("new")?.unwrap_or(false);
-    let projection = Projection::parse_find(call.document("fields")?.unwrap_or(Doc::EMPTY))?;
+    let fields = call.document("fields")?.unwrap_or(Doc::EMPTY);
+    let projection = Projection::parse_find(fields, &environment)?;
+    let query = call.document("query")?.unwrap_or(Doc::EMPTY);
     let selection = Selection {
-        filter: Filter::parse(call.document("query")?.unwrap_or(Doc::EMPTY))?,
+        filter: Filter::parse_in(query, &environment)?,
         sort: parse_sort(call.document("sort")?)?,
-        hint: parse_hint(call.value("hint"))?,
+        hint: parse_hint(call.body.get("hint"))?,
         ..Selection::default()
     };
     let projection = projection.map(|known| known.of_query(&selection.filter));
-    let context = context(shared, call)?;
     if let Some(error) = call.fault.write_error(0) {
         return Err(error);
     }
@@ -101,7 +104,7 @@ pub fn find_and_modify(
     Ok(retryable.describe(reply))
 }
 
-fn parse_action(call: &Call<'_>) -> Result<Action, CommandError> {
+fn parse_action(call: &Call<'_>, environment: &Environment) -> Result<Action, CommandError> {
     let remove = call.flag("remove")?.unwrap_or(false);
     let update = call.value("update");
     if remove && update.is_some() {
@@ -125,7 +128,11 @@ fn parse_action(call: &Call<'_>) -> Result<Action, CommandError> {
         return Err(CommandError::failed_to_parse(message));
     }
     Ok(Action::Update {
-        update: parse_update(update.as_ref(), call.value("arrayFilters").as_ref())?,
+        update: parse_update(
+            update.as_ref(),
+            call.value("arrayFilters").as_ref(),
+            environment,
+        )?,
         upsert: call.flag("upsert")?.unwrap_or(false),
     })
 }
@@ -140,7 +147,7 @@ fn run(
 ) -> Result<Outcome, CommandError> {
     let filter = selection.filter.clone();
     if let Some(collection) = shared.engine.collection(namespace) {
-        let mut stage = selection.into_stage(shared, namespace)?;
+        let mut stage = selection.into_stage(&shared.engine, namespace)?;
         // Another command may change the document first; then the next one is tried.
         while let Some(row) = stage.next(context)? {
             let Some((id, _)) = row.origin else { continue };

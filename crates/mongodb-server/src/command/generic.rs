@@ -103,7 +103,7 @@ fn check_time_limit(call: &Call<'_>) -> Result<(), CommandError> {
     let Some(whole) = limit.as_i64() else {
         let message = format!("maxTimeMS has non-integral value: {limit}");
         return Err(match call.name {
-            "aggregate" | "find" | "getMore" => CommandError::bad_value(message),
+            "aggregate" | "find" => CommandError::bad_value(message),
             _ => CommandError::failed_to_parse(message),
         });
     };

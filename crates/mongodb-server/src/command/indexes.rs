@@ -2,7 +2,7 @@
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Kind, Value};
 use crate::command::catalog::existing;
-use crate::command::{Call, Client, Shared, cursor};
+use crate::command::{Call, Client, Shared, cursor, time_series};
 use crate::engine::{Collection, ID_INDEX, IndexSpec};
 use crate::error::{Code, CommandError};
 
@@ -20,6 +20,9 @@ pub fn create_indexes(
     let mut specs = Vec::new();
     for spec in call.documents("indexes")? {
         specs.push(IndexSpec::parse(spec)?);
+    }
+    if shared.engine.time_series(&namespace).is_some() {
+        time_series::check_indexes(&specs)?;
     }
     let existed = shared.engine.collection(&namespace).is_some();
     let collection = shared.engine.collection_or_create(&namespace)?;
@@ -67,8 +70,10 @@ pub fn list_indexes(
     let namespace = call.namespace()?;
     let collection = existing(shared, &namespace)?;
     let mut indexes = ArrayBuilder::default();
-    indexes.push_doc(IndexSpec::id().document());
     collection.with_state(|state| {
+        if !state.options.is_time_series() {
+            indexes.push_doc(IndexSpec::id().document());
+        }
         for index in &state.indexes {
             indexes.push_doc(index.spec().document());
         }

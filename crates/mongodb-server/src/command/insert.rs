@@ -11,7 +11,7 @@ use convoy_server_kit::unix_ms;
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, MAX_DOCUMENT_BYTES, ObjectId, Value};
 use crate::command::retry::Retryable;
 use crate::command::write_concern::WriteConcern;
-use crate::command::{Call, Client, Shared};
+use crate::command::{Call, Client, Shared, time_series};
 use crate::engine::{Inserted, Namespace, Retry, Writer};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
@@ -57,12 +57,14 @@ pub fn insert_all(
     fault: &Fault,
     writer: Writer<'_>,
 ) -> Result<Inserted, CommandError> {
+    let series = shared.engine.time_series(namespace);
     let mut prepared = Vec::with_capacity(documents.len());
     let mut refused = Vec::new();
     for (index, &document) in documents.iter().enumerate() {
         let prepared_or_refused = match fault.write_error(index) {
             Some(error) => Err(error),
-            None => prepare(document),
+            None => time_series::check_measurement(series.as_ref(), document)
+                .and_then(|()| prepare(document)),
         };
         match prepared_or_refused {
             Ok(document) => prepared.push((index, document)),

@@ -1,12 +1,13 @@
 //! `collMod`, `convertToCapped` and `cloneCollectionAsCapped`.
 
+use crate::aggregation::Selection;
 use crate::bson::{Builder, Doc, Value};
 use crate::command::catalog::existing;
 use crate::command::collection_options::{
     STORED, capped_bytes, capped_documents, check, number, whole, with,
 };
 use crate::command::insert::insert_all;
-use crate::command::query::{Selection, context};
+use crate::command::query::context;
 use crate::command::{Call, Client, Shared};
 use crate::engine::{Collection, CollectionOptions, IndexSpec, Namespace};
 use crate::error::{Code, CommandError};
@@ -271,7 +272,7 @@ pub fn clone_as_capped(
     existing(shared, &from)?;
     shared.engine.create(&to, capped(call)?)?;
     let context = context(shared, call)?;
-    let mut stage = Selection::default().into_stage(shared, &from)?;
+    let mut stage = Selection::default().into_stage(&shared.engine, &from)?;
     let writer = shared.engine.writer();
     loop {
         let mut rows = Vec::new();

@@ -3,7 +3,7 @@
 //! There is one copy of the data, and a read returns the last write: every level that a standalone
 //! server can have is met. Snapshots across several reads do not exist.
 
-use crate::bson::Value;
+use crate::bson::{Doc, Value};
 use crate::command::Call;
 use crate::error::{Code, CommandError};
 
@@ -14,35 +14,108 @@ pub fn check(call: &Call<'_>) -> Result<(), CommandError> {
     };
     for element in concern.elements() {
         let value = element.value();
-        match (element.name(), value.as_str()) {
-            ("level", Some("local" | "available" | "majority" | "linearizable"))
-            | ("provenance", _) => {}
-            ("level", Some("snapshot")) | ("atClusterTime", _) if call.cluster_time.is_some() => {
-                return Err(CommandError::unsupported("snapshot reads"));
+        match element.name() {
+            "level" => check_level(call, &value)?,
+            "provenance" => check_provenance(&value)?,
+            name @ ("afterClusterTime" | "atClusterTime") => {
+                if !matches!(value, Value::Timestamp(_)) {
+                    return Err(wrong_type(name, &value, "timestamp"));
+                }
+                check_cluster_time(call, concern, name, &value)?;
             }
-            ("afterClusterTime", _) if call.cluster_time.is_some() => {
-                check_time(&value, call.cluster_time)?;
-            }
-            ("level", Some("snapshot")) | ("atClusterTime" | "afterClusterTime", _) => {
-                return Err(CommandError::new(
-                    Code::NOT_A_REPLICA_SET,
-                    "node needs to be a replica set member to use readConcern: snapshot, \
-                     atClusterTime or afterClusterTime",
-                ));
-            }
-            ("level", _) => {
-                return Err(CommandError::failed_to_parse(format!(
-                    "readConcern.level must be local, available, majority, linearizable or \
-                     snapshot, found: {value}"
-                )));
-            }
-            (name, _) => {
+            name => {
                 let message = format!("BSON field 'readConcern.{name}' is an unknown field.");
                 return Err(CommandError::location(40_415, message));
             }
         }
     }
     Ok(())
+}
+
+fn check_level(call: &Call<'_>, value: &Value<'_>) -> Result<(), CommandError> {
+    if value.is_nullish() {
+        return Ok(());
+    }
+    let level = value
+        .as_str()
+        .ok_or_else(|| wrong_type("level", value, "string"))?;
+    let member = call.cluster_time.is_some();
+    match level {
+        "local" | "available" | "majority" => Ok(()),
+        "linearizable" if member => Ok(()),
+        "linearizable" => Err(CommandError::new(
+            Code::NOT_A_REPLICA_SET,
+            "node needs to be a replica set member to use read concern",
+        )),
+        "snapshot" if member => Err(CommandError::unsupported("snapshot reads")),
+        "snapshot" if matches!(call.name, "find" | "aggregate" | "distinct") => {
+            Err(CommandError::new(
+                Code::NOT_A_REPLICA_SET,
+                "node needs to be a replica set member to use readConcern: snapshot",
+            ))
+        }
+        "snapshot" => Err(CommandError::new(
+            Code::INVALID_OPTIONS,
+            format!(
+                "Command {} does not support readConcern: snapshot",
+                call.name
+            ),
+        )),
+        other => Err(CommandError::failed_to_parse(format!(
+            "readConcern.level must be local, available, majority, linearizable or snapshot, \
+             found: '{other}'"
+        ))),
+    }
+}
+
+fn check_provenance(value: &Value<'_>) -> Result<(), CommandError> {
+    if value.is_nullish() {
+        return Ok(());
+    }
+    let provenance = value
+        .as_str()
+        .ok_or_else(|| wrong_type("provenance", value, "string"))?;
+    let known = [
+        "clientSupplied",
+        "implicitDefault",
+        "customDefault",
+        "getLastErrorDefaults",
+        "internalWriteDefault",
+    ];
+    if known.contains(&provenance) {
+        return Ok(());
+    }
+    Err(CommandError::bad_value(format!(
+        "Enumeration value '{provenance}' for field 'readConcern.provenance' is not a valid value."
+    )))
+}
+
+fn check_cluster_time(
+    call: &Call<'_>,
+    concern: Doc<'_>,
+    name: &str,
+    value: &Value<'_>,
+) -> Result<(), CommandError> {
+    if name == "afterClusterTime" {
+        if call.cluster_time.is_some() {
+            return check_time(value, call.cluster_time);
+        }
+        let message = "Cannot specify afterClusterTime readConcern without replication enabled";
+        return Err(CommandError::new(Code::ILLEGAL_OPERATION, message));
+    }
+    let level = concern.get("level");
+    if level.is_none_or(|level| level.as_str() != Some("snapshot")) {
+        let message = "atClusterTime may only be used with readConcern level snapshot";
+        return Err(CommandError::new(Code::INVALID_OPTIONS, message));
+    }
+    Err(CommandError::unsupported("snapshot reads"))
+}
+
+fn wrong_type(name: &str, value: &Value<'_>, expected: &str) -> CommandError {
+    let kind = value.kind().alias();
+    CommandError::type_mismatch(format!(
+        "BSON field 'readConcern.{name}' is the wrong type '{kind}', expected type '{expected}'"
+    ))
 }
 
 /// Rejects a time after the last change: no later change will be waited for.

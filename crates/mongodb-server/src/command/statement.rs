@@ -42,6 +42,11 @@ impl<'a> Statement<'a> {
         self.doc.get(name).filter(|value| !value.is_nullish())
     }
 
+    /// Returns an argument, also if it is null.
+    pub fn given(&self, name: &str) -> Option<Value<'a>> {
+        self.doc.get(name)
+    }
+
     /// Returns a required document.
     pub fn required_document(&self, name: &str) -> Result<Doc<'a>, CommandError> {
         let value = self.value(name).ok_or_else(|| {

@@ -7,7 +7,7 @@ use crate::command::shared::Shared;
 use crate::command::{
     aggregate, catalog, count, cursor, delete, diagnostics, explain, find, find_and_modify,
     generic, handshake, indexes, insert, missing, modify, replica_set, sasl, sessions, statistics,
-    top, update,
+    top, update, view,
 };
 use crate::engine::{Oplog, check_database};
 use crate::error::{Code, CommandError};
@@ -144,6 +144,7 @@ fn run(
         ));
     }
     generic::check(&call)?;
+    view::check(shared, &call)?;
     replica_set::protect_oplog(&call)?;
     shared.counters.count(call.name);
     let began = shared.clock.now();

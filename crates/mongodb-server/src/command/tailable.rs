@@ -1,8 +1,7 @@
 //! Tailable cursors: queries of capped collections that wait for documents to come.
 
-use crate::aggregation::{Limit, Skip, Stage};
+use crate::aggregation::{Limit, Selection, Skip, Stage};
 use crate::command::cursors::Tail;
-use crate::command::query::Selection;
 use crate::command::{Call, Shared};
 use crate::engine::{Hint, Namespace, Scan, Source};
 use crate::error::CommandError;

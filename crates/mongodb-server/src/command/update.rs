@@ -2,18 +2,18 @@
 
 use convoy_server_kit::unix_ms;
 
-use crate::aggregation::Context;
+use crate::aggregation::{Context, Selection};
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, validate};
 use crate::command::insert::{check_size, insert_all, with_errors};
-use crate::command::query::{Selection, context, parse_hint};
+use crate::command::query::{context, environment, parse_hint};
 use crate::command::retry::Retryable;
 use crate::command::statement::Statement;
 use crate::command::write_concern::WriteConcern;
-use crate::command::{Call, Client, Shared};
+use crate::command::{Call, Client, Shared, time_series};
 use crate::engine::{Change, Changed, Collection, Namespace, Position, RecordId, Writer};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
-use crate::query::{Filter, Update, UpdateContext};
+use crate::query::{Environment, Filter, Update, UpdateContext};
 
 /// The outcome of one statement.
 #[derive(Debug, Default)]
@@ -35,11 +35,12 @@ pub fn update(
     call: &Call<'_>,
 ) -> Result<Builder, CommandError> {
     call.only(&["updates", "ordered", "bypassDocumentValidation", "let"])?;
-    call.refuse(&["let"])?;
+    call.refuse(&[])?;
     let namespace = call.namespace()?;
     let concern = WriteConcern::parse(call)?;
     let ordered = call.flag("ordered")?.unwrap_or(true);
     let context = context(shared, call)?;
+    let environment = environment(call, context.now_ms)?;
     let mut total = Updated::default();
     let mut upserted = ArrayBuilder::default();
     let mut errors = Vec::new();
@@ -66,7 +67,14 @@ pub fn update(
         let writer = retryable.writer(&statements, None);
         let outcome = match call.fault.write_error(index) {
             Some(error) => Err(error),
-            None => update_some(shared, &namespace, &context, statement, writer),
+            None => update_some(
+                shared,
+                &namespace,
+                &context,
+                &environment,
+                statement,
+                writer,
+            ),
         };
         match outcome {
             Ok(updated) => {
@@ -119,7 +127,7 @@ fn read_statement(statement: Doc<'_>) -> Result<Statement<'_>, CommandError> {
             return Err(CommandError::location(40_414, message));
         }
     }
-    parse_hint(statement.value("hint"))?;
+    parse_hint(statement.given("hint"))?;
     Ok(statement)
 }
 
@@ -132,6 +140,7 @@ fn update_some(
     shared: &Shared,
     namespace: &Namespace,
     context: &Context,
+    environment: &Environment,
     statement: Statement<'_>,
     writer: Writer<'_>,
 ) -> Result<Updated, CommandError> {
@@ -139,6 +148,7 @@ fn update_some(
     let update = parse_update(
         statement.value("u").as_ref(),
         statement.value("arrayFilters").as_ref(),
+        environment,
     )?;
     if multi && update.is_replacement() {
         return Err(CommandError::failed_to_parse(
@@ -146,9 +156,15 @@ fn update_some(
         ));
     }
     let selection = Selection {
-        hint: parse_hint(statement.value("hint"))?,
-        ..Selection::new(Filter::parse(statement.required_document("q")?)?)
+        hint: parse_hint(statement.given("hint"))?,
+        ..Selection::new(Filter::parse_in(
+            statement.required_document("q")?,
+            environment,
+        )?)
     };
+    if let Some(series) = shared.engine.time_series(namespace) {
+        time_series::check_update(&series, &statement)?;
+    }
     let filter = selection.filter.clone();
     let updated = modify(
         shared, namespace, context, selection, &update, multi, writer,
@@ -168,6 +184,7 @@ fn update_some(
 pub fn parse_update(
     update: Option<&Value<'_>>,
     array_filters: Option<&Value<'_>>,
+    environment: &Environment,
 ) -> Result<Update, CommandError> {
     let filters = array_filters.and_then(Value::as_array);
     match update {
@@ -175,7 +192,7 @@ pub fn parse_update(
         Some(Value::Array(_)) if filters.is_some() => Err(CommandError::failed_to_parse(
             "arrayFilters may not be specified for pipeline-style updates",
         )),
-        Some(Value::Array(bytes)) => Update::parse_pipeline(Doc::new(bytes)),
+        Some(Value::Array(bytes)) => Update::parse_pipeline(Doc::new(bytes), environment),
         _ => Err(no_update()),
     }
 }
@@ -207,7 +224,7 @@ fn modify(
         },
     };
     // All are found first: a change may move a document ahead of the scan.
-    let mut stage = selection.into_stage(shared, namespace)?;
+    let mut stage = selection.into_stage(&shared.engine, namespace)?;
     let mut ids = Vec::new();
     while let Some(row) = stage.next(context)? {
         let id = row.origin.map(|(id, _)| id);

@@ -390,7 +390,7 @@ fn inverted(bytes: &[u8]) -> Vec<u8> {
 fn intervals(path: &Path, filter: &Filter, multikey: bool) -> Option<Vec<Interval>> {
     let mut points = None;
     let mut ranges = Vec::new();
-    filter.conjuncts(&mut |known, test| {
+    filter.consequences(&mut |known, test| {
         if known != path {
             return;
         }

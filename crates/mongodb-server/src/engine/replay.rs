@@ -152,7 +152,7 @@ fn rebuild(
         let doc = Doc::new(&bytes);
         // Entries of the oplog have none.
         if let Some(value) = doc.get("_id") {
-            ids.push((Key::of(&value), id));
+            ids.push((state.options.id_key(&value, id), id));
         }
         for index in &mut state.indexes {
             match index.keys(doc) {

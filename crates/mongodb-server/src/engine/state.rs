@@ -72,7 +72,7 @@ impl State {
     /// Adds a document's keys to all indexes; adds none if one of them is a duplicate.
     pub fn admit(&mut self, doc: Doc<'_>, id: RecordId) -> Result<(), CommandError> {
         let value = doc.get("_id").unwrap_or(Value::Null);
-        let Entry::Vacant(vacant) = self.by_id.entry(Key::of(&value)) else {
+        let Entry::Vacant(vacant) = self.by_id.entry(self.options.id_key(&value, id)) else {
             return Err(index::duplicate_id(&self.namespace.to_string(), &value));
         };
         if !self.indexes.is_empty() {
@@ -125,7 +125,7 @@ impl State {
     /// Removes a document's keys from all indexes.
     pub fn forget_keys(&mut self, doc: Doc<'_>, id: RecordId) {
         let value = doc.get("_id").unwrap_or(Value::Null);
-        self.by_id.remove(&Key::of(&value));
+        self.by_id.remove(&self.options.id_key(&value, id));
         for index in &mut self.indexes {
             if let Ok(keys) = index.keys(doc) {
                 index.remove(&keys, id);

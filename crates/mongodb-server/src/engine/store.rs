@@ -15,8 +15,9 @@ use crate::engine::catalog::{
 use crate::engine::collection::Collection;
 use crate::engine::error::{ChangeError, Error};
 use crate::engine::index_spec::IndexSpec;
+use crate::engine::kind::{TimeSeries, View};
 use crate::engine::locks::{read, write};
-use crate::engine::log::{Log, SEGMENT_BYTES};
+use crate::engine::log::Log;
 use crate::engine::namespace::Namespace;
 use crate::engine::oplog::{Entry, Oplog, OplogSettings, Subject};
 use crate::engine::record::{CollectionId, RecordKind};
@@ -44,7 +45,7 @@ impl Engine {
     /// Opens a directory and reads its log; creates the directory if it does not exist.
     #[cfg(any(test, feature = "fuzzing"))]
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        Self::open_with(directory, SEGMENT_BYTES, None)
+        Self::open_with(directory, crate::engine::log::SEGMENT_BYTES, None)
     }
 
     /// Keeps what is whole of a damaged directory; returns what was lost.
@@ -138,6 +139,24 @@ impl Engine {
             .collections
             .get(namespace)
             .map(Arc::clone)
+    }
+
+    /// Returns a view, if a name is that of one.
+    pub fn view(&self, namespace: &Namespace) -> Option<View> {
+        let collection = self.collection(namespace)?;
+        collection.with_state(|state| state.options.view(&namespace.database))
+    }
+
+    /// Returns whether a name is that of a view.
+    pub fn is_view(&self, namespace: &Namespace) -> bool {
+        let collection = self.collection(namespace);
+        collection.is_some_and(|known| known.with_state(|state| state.options.is_view()))
+    }
+
+    /// Returns a time series collection, if a name is that of one.
+    pub fn time_series(&self, namespace: &Namespace) -> Option<TimeSeries> {
+        let collection = self.collection(namespace)?;
+        collection.with_state(|state| state.options.time_series())
     }
 
     /// Counts a command that has run on a collection, if it exists.

@@ -1,6 +1,6 @@
 //! Checks every document and every index key of a collection.
 
-use crate::bson::{Doc, Key, validate};
+use crate::bson::{Doc, validate};
 use crate::engine::collection::{Collection, read_document};
 use crate::engine::error::Error;
 use crate::engine::index_spec::ID_INDEX;
@@ -42,7 +42,7 @@ impl Collection {
             let doc = Doc::new(&bytes);
             // Entries of the oplog have none.
             if let Some(value) = doc.get("_id") {
-                if state.by_id.get(&Key::of(&value)) != Some(&id) {
+                if state.by_id.get(&state.options.id_key(&value, id)) != Some(&id) {
                     report.note(format!("document {} is not found by its _id", id.0));
                 }
                 expected[0] += 1;

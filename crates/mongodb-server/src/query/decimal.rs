@@ -226,6 +226,11 @@ pub fn whole_i64(number: Decimal128) -> Option<i64> {
     whole(number, To::Zero).to_i64()
 }
 
+/// Returns the nearest integer, the even one of two, if it fits.
+pub fn nearest_i64(number: Decimal128) -> Option<i64> {
+    whole(number, To::Nearest).to_i64()
+}
+
 pub fn square_root(number: Decimal128) -> Decimal128 {
     change(number, Context::<Wide>::sqrt)
 }

@@ -36,6 +36,8 @@ pub enum Filter {
     /// `$expr`; only in filters of whole documents.
     Expression {
         expression: Expression,
+        /// Tests that each document passes for which the expression is true.
+        implied: Vec<(Path, Test)>,
         /// Milliseconds since 1970 when the command began.
         now_ms: i64,
     },
@@ -167,7 +169,9 @@ impl Filter {
             Self::Constant(holds) => Ok(*holds),
             Self::Schema(schema) => Ok(schema.accepts_document(doc)),
             Self::Field { path, test } => Ok(test.matches_at(path, doc)),
-            Self::Expression { expression, now_ms } => {
+            Self::Expression {
+                expression, now_ms, ..
+            } => {
                 let value = expression.evaluate(&Scope::new(doc, *now_ms))?;
                 Ok(value.is_truthy())
             }
@@ -177,6 +181,20 @@ impl Filter {
     /// Returns whether a document passes a filter without expressions.
     pub fn matches(&self, doc: Doc<'_>) -> bool {
         self.test(doc).unwrap_or(false)
+    }
+
+    /// Visits the field tests that each document passes that passes the filter: those that it states,
+    /// and those that its expressions imply.
+    pub fn consequences<'f>(&'f self, visit: &mut impl FnMut(&'f Path, &'f Test)) {
+        match self {
+            Self::And(filters) => filters.iter().for_each(|filter| filter.consequences(visit)),
+            Self::Expression { implied, .. } => {
+                for (path, test) in implied {
+                    visit(path, test);
+                }
+            }
+            other => other.conjuncts(visit),
+        }
     }
 
     /// Visits the field tests that a document must pass in order to pass the filter.

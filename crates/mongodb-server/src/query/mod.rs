@@ -4,6 +4,7 @@
 
 mod decimal;
 mod direction;
+mod environment;
 mod expression;
 mod filter;
 mod number;
@@ -20,10 +21,15 @@ mod tuples;
 mod update;
 mod violation;
 
-pub use decimal::whole_i64 as whole_decimal;
+pub use decimal::{nearest_i64 as nearest_decimal, whole_i64 as whole_decimal};
 pub use direction::Direction;
-pub use expression::{Expression, Scope, Sum, is_missing, merge_into, null_if_missing};
+pub use environment::{Environment, Names};
+pub use expression::{
+    DateUnit, Expression, Percentiles, Scope, Sum, check_variable, is_missing, merge_into,
+    null_if_missing, parse_percentiles, ranked,
+};
 pub use filter::{Choices, Comparison, Filter, Test};
+pub use number::{difference_of, product_of, quotient_of, sum_of};
 pub use path::{Part, Path, array_index};
 pub use projection::Projection;
 pub use sort::SortSpec;

@@ -36,6 +36,40 @@ pub fn multiply(left: &Value<'_>, right: &Value<'_>) -> Option<Value<'static>> {
     )
 }
 
+/// Adds two numbers, as a double if an integer sum overflows.
+pub fn sum_of(left: &Value<'_>, right: &Value<'_>) -> Value<'static> {
+    add(left, right).unwrap_or_else(|| as_doubles(left, right, |one, other| one + other))
+}
+
+/// Subtracts two numbers, as doubles if an integer difference overflows.
+pub fn difference_of(left: &Value<'_>, right: &Value<'_>) -> Value<'static> {
+    subtract(left, right).unwrap_or_else(|| as_doubles(left, right, |one, other| one - other))
+}
+
+/// Multiplies two numbers, as doubles if an integer product overflows.
+pub fn product_of(left: &Value<'_>, right: &Value<'_>) -> Value<'static> {
+    multiply(left, right).unwrap_or_else(|| as_doubles(left, right, |one, other| one * other))
+}
+
+/// Divides two numbers: a double, or a decimal if one of them is one.
+pub fn quotient_of(left: &Value<'_>, right: &Value<'_>) -> Value<'static> {
+    if any_decimal(left, right) {
+        let quotient = decimal::divide(to_decimal(left), to_decimal(right));
+        return Value::Decimal128(quotient);
+    }
+    as_doubles(left, right, |one, other| one / other)
+}
+
+/// Computes with two numbers as doubles.
+pub fn as_doubles(
+    left: &Value<'_>,
+    right: &Value<'_>,
+    compute: impl Fn(f64, f64) -> f64,
+) -> Value<'static> {
+    let (left, right) = (left.as_f64(), right.as_f64());
+    Value::Double(compute(left.unwrap_or(f64::NAN), right.unwrap_or(f64::NAN)))
+}
+
 /// Returns a number as a decimal; a double gives the 15 digits that it surely has.
 pub fn to_decimal(value: &Value<'_>) -> Decimal128 {
     match *value {

@@ -7,6 +7,7 @@ use convoy_server_kit::unix_ms;
 use crate::bson::{Doc, Element, Key, Kind, Value, value};
 use crate::error::{CommandError, UNSUPPORTED_HERE};
 use crate::query::decimal::{self, To};
+use crate::query::environment::Environment;
 use crate::query::expression::Expression;
 use crate::query::filter::{Choices, Comparison, ElementTest, Filter, Test};
 use crate::query::path::Path;
@@ -14,10 +15,10 @@ use crate::query::regex::Pattern;
 use crate::query::schema::Schema;
 
 /// The position of a filter, which determines the operators that it may contain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// The filter applies to whole documents.
-    Documents,
+#[derive(Debug, Clone, Copy)]
+enum Place<'a> {
+    /// The filter applies to whole documents, in which expressions may use these variables.
+    Documents(&'a Environment),
     /// The filter applies to a part of a document.
     Within,
 }
@@ -25,7 +26,13 @@ enum Place {
 impl Filter {
     /// Compiles a filter of whole documents.
     pub fn parse(filter: Doc<'_>) -> Result<Self, CommandError> {
-        parse_in(filter, Place::Documents)
+        let now_ms = i64::try_from(unix_ms()).unwrap_or(i64::MAX);
+        Self::parse_in(filter, &Environment::new(now_ms))
+    }
+
+    /// Compiles a filter of whole documents that may use the variables of a command.
+    pub fn parse_in(filter: Doc<'_>, environment: &Environment) -> Result<Self, CommandError> {
+        parse_in(filter, Place::Documents(environment))
     }
 
     /// Compiles a filter of a part of a document, in which `$expr` is not allowed.
@@ -34,7 +41,7 @@ impl Filter {
     }
 }
 
-fn parse_in(filter: Doc<'_>, place: Place) -> Result<Filter, CommandError> {
+fn parse_in(filter: Doc<'_>, place: Place<'_>) -> Result<Filter, CommandError> {
     let mut conjuncts = Vec::new();
     for element in filter.elements() {
         let name = element.name();
@@ -50,7 +57,7 @@ fn parse_in(filter: Doc<'_>, place: Place) -> Result<Filter, CommandError> {
 fn parse_logical(
     operator: &str,
     element: Element<'_>,
-    place: Place,
+    place: Place<'_>,
 ) -> Result<Option<Filter>, CommandError> {
     let clauses = || parse_clauses(element, place);
     Ok(Some(match operator {
@@ -61,15 +68,19 @@ fn parse_logical(
         "alwaysFalse" => Filter::Constant(false),
         "comment" => return Ok(None),
         "jsonSchema" => Filter::Schema(Arc::new(Schema::parse(&element.value())?)),
-        "expr" if place == Place::Within => {
-            return Err(CommandError::bad_value(
-                "$expr can only be applied to the top-level document",
-            ));
+        "expr" => {
+            let Place::Documents(environment) = place else {
+                return Err(CommandError::bad_value(
+                    "$expr can only be applied to the top-level document",
+                ));
+            };
+            let expression = Expression::parse_in(&element.value(), environment)?;
+            Filter::Expression {
+                implied: equalities(&expression),
+                expression,
+                now_ms: environment.now_ms,
+            }
         }
-        "expr" => Filter::Expression {
-            expression: Expression::parse(&element.value())?,
-            now_ms: i64::try_from(unix_ms()).unwrap_or(i64::MAX),
-        },
         _ => {
             return Err(CommandError::bad_value(format!(
                 "unknown top level operator: ${operator}. If you have a field name that starts \
@@ -80,7 +91,17 @@ fn parse_logical(
     }))
 }
 
-fn parse_clauses(element: Element<'_>, place: Place) -> Result<Vec<Filter>, CommandError> {
+/// Returns tests that a document must pass for an expression to be true, so that it can use indexes.
+fn equalities(expression: &Expression) -> Vec<(Path, Test)> {
+    let fields = expression.equalities();
+    let tests = fields.into_iter().map(|(names, value)| {
+        let value = value.clone().into_owned();
+        (Path::new(&names.join(".")), Test::Equal(value))
+    });
+    tests.collect()
+}
+
+fn parse_clauses(element: Element<'_>, place: Place<'_>) -> Result<Vec<Filter>, CommandError> {
     let name = element.name();
     let wrong = || CommandError::bad_value(format!("{name} must be an array"));
     let value = element.value();

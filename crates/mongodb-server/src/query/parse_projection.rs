@@ -2,33 +2,40 @@
 
 use crate::bson::{Doc, Element, Kind, Value};
 use crate::error::CommandError;
+use crate::query::environment::Environment;
 use crate::query::expression::Expression;
 use crate::query::parse_filter::parse_element_match;
 use crate::query::projection::{Action, Mode, Node, Projection};
 
 impl Projection {
     /// Compiles the projection of `find`; `None` if it keeps all fields.
-    pub fn parse_find(spec: Doc<'_>) -> Result<Option<Self>, CommandError> {
+    pub fn parse_find(
+        spec: Doc<'_>,
+        environment: &Environment,
+    ) -> Result<Option<Self>, CommandError> {
         if spec.is_empty() {
             return Ok(None);
         }
-        Parser::new(true).finish(spec).map(Some)
+        Parser::new(true, environment).finish(spec).map(Some)
     }
 
     /// Compiles `$project`.
-    pub fn parse_project(spec: Doc<'_>) -> Result<Self, CommandError> {
+    pub fn parse_project(spec: Doc<'_>, environment: &Environment) -> Result<Self, CommandError> {
         if spec.is_empty() {
             let message = "Invalid $project :: caused by :: projection specification must have at \
                            least one field";
             return Err(CommandError::location(51_272, message));
         }
-        Parser::new(false).finish(spec)
+        Parser::new(false, environment).finish(spec)
     }
 
     /// Compiles `$addFields`.
-    pub fn parse_add_fields(spec: Doc<'_>) -> Result<Self, CommandError> {
+    pub fn parse_add_fields(
+        spec: Doc<'_>,
+        environment: &Environment,
+    ) -> Result<Self, CommandError> {
         let mut root = Node::default();
-        add_fields(spec, "", &mut root)?;
+        add_fields(spec, "", &mut root, environment)?;
         Ok(Self {
             mode: Mode::Add,
             keeps_id: true,
@@ -71,14 +78,19 @@ impl Projection {
     }
 }
 
-fn add_fields(spec: Doc<'_>, prefix: &str, root: &mut Node) -> Result<(), CommandError> {
+fn add_fields(
+    spec: Doc<'_>,
+    prefix: &str,
+    root: &mut Node,
+    environment: &Environment,
+) -> Result<(), CommandError> {
     for element in spec.elements() {
         let path = join(prefix, element.name());
         check_path(&path)?;
         match plain_document(element) {
-            Some(inner) if !inner.is_empty() => add_fields(inner, &path, root)?,
+            Some(inner) if !inner.is_empty() => add_fields(inner, &path, root, environment)?,
             _ => {
-                let expression = Expression::parse(&element.value())?;
+                let expression = Expression::parse_in(&element.value(), environment)?;
                 root.add(&path, Action::Compute(expression))?;
             }
         }
@@ -95,7 +107,8 @@ fn plain_document(element: Element<'_>) -> Option<Doc<'_>> {
 }
 
 /// The fields of a projection compiled so far.
-struct Parser {
+struct Parser<'e> {
+    environment: &'e Environment,
     /// Whether the operators of `find` are allowed.
     find: bool,
     /// Whether the projection is an inclusion, if a field has determined it.
@@ -109,9 +122,10 @@ struct Parser {
     root: Node,
 }
 
-impl Parser {
-    fn new(find: bool) -> Self {
+impl<'e> Parser<'e> {
+    fn new(find: bool, environment: &'e Environment) -> Self {
         Self {
+            environment,
             find,
             inclusive: None,
             id: None,
@@ -176,7 +190,7 @@ impl Parser {
         {
             return Ok(());
         }
-        let expression = Expression::parse(&value)?;
+        let expression = Expression::parse_in(&value, self.environment)?;
         if self.inclusive == Some(false) {
             let message =
                 format!("Cannot use an expression {path}: {value} in an exclusion projection");

@@ -88,6 +88,11 @@ impl Path {
 }
 
 impl<'a> Reached<'a> {
+    /// Returns whether a test applies to the elements of an array, too.
+    pub fn looks_inside(self) -> bool {
+        matches!(self, Self::Field(_))
+    }
+
     pub fn element(self) -> Option<Element<'a>> {
         match self {
             Self::Nothing => None,

@@ -251,13 +251,14 @@ impl Node {
 
     /// Adds the action on a dotted path.
     pub fn add(&mut self, path: &str, action: Action) -> Result<(), CommandError> {
-        let collision = || {
-            let message = format!("Invalid $project :: caused by :: Path collision at {path}");
-            CommandError::location(31_250, message)
+        let collision = |number: i32, remaining: &str| {
+            let message =
+                format!("Invalid $project :: caused by :: Path collision at {path}{remaining}");
+            CommandError::location(number, message)
         };
         let Some((head, rest)) = path.split_once('.') else {
             if self.action(path).is_some() {
-                return Err(collision());
+                return Err(collision(31_250, ""));
             }
             self.fields.push((path.to_owned(), action));
             return Ok(());
@@ -268,7 +269,7 @@ impl Node {
         }
         match self.fields.iter_mut().find(|(name, _)| name == head) {
             Some((_, Action::Descend(node))) => node.add(rest, action),
-            _ => Err(collision()),
+            _ => Err(collision(31_249, &format!(" remaining portion {rest}"))),
         }
     }
 }
@@ -295,11 +296,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::query::environment::Environment;
     use crate::query::strategies::{document, name, path};
 
     fn project(doc: &[u8], spec: Builder) -> Vec<u8> {
         let spec = spec.finish();
-        let projection = Projection::parse_project(Doc::new(&spec)).expect("a valid projection");
+        let projection = Projection::parse_project(Doc::new(&spec), &Environment::default())
+            .expect("a valid projection");
         projection.apply(Doc::new(doc), 0).expect("no expressions")
     }
 

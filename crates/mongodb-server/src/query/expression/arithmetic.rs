@@ -7,7 +7,7 @@ use crate::bson::{Decimal128, Doc, Value, order};
 use crate::error::CommandError;
 use crate::query::decimal::{self, To};
 use crate::query::expression::function::Outcome;
-use crate::query::number::{self, any_decimal, to_decimal};
+use crate::query::number::{self, any_decimal, as_doubles, to_decimal};
 
 /// The numbers for which a function is defined, and the error for others.
 struct Domain {
@@ -30,10 +30,7 @@ pub fn add(arguments: &[Value<'_>]) -> Outcome {
                 }
             }
             argument if argument.is_number() => {
-                sum = match number::add(&sum, argument) {
-                    Some(sum) => sum,
-                    None => as_doubles(&sum, argument, |one, other| one + other),
-                };
+                sum = number::sum_of(&sum, argument);
             }
             other => {
                 return Err(CommandError::type_mismatch(format!(
@@ -65,10 +62,7 @@ pub fn subtract(arguments: &[Value<'_>]) -> Outcome {
         (Value::DateTime(date), number) if number.is_number() => {
             shift_date(*date, number, i64::checked_sub)
         }
-        _ if left.is_number() && right.is_number() => {
-            let difference = number::subtract(left, right);
-            Ok(difference.unwrap_or_else(|| as_doubles(left, right, |one, other| one - other)))
-        }
+        _ if left.is_number() && right.is_number() => Ok(number::difference_of(left, right)),
         _ => Err(CommandError::type_mismatch(format!(
             "can't $subtract {} from {}",
             right.kind().alias(),
@@ -90,10 +84,7 @@ pub fn multiply(arguments: &[Value<'_>]) -> Outcome {
                 argument.kind().alias()
             )));
         }
-        product = match number::multiply(&product, argument) {
-            Some(product) => product,
-            None => as_doubles(&product, argument, |one, other| one * other),
-        };
+        product = number::product_of(&product, argument);
     }
     Ok(product)
 }
@@ -109,11 +100,7 @@ pub fn divide(arguments: &[Value<'_>]) -> Outcome {
     if !right.is_truthy() {
         return Err(CommandError::bad_value("can't $divide by zero"));
     }
-    if any_decimal(left, right) {
-        let quotient = decimal::divide(to_decimal(left), to_decimal(right));
-        return Ok(Value::Decimal128(quotient));
-    }
-    Ok(as_doubles(left, right, |one, other| one / other))
+    Ok(number::quotient_of(left, right))
 }
 
 /// `$mod`; the result has the sign of the dividend.
@@ -323,15 +310,6 @@ pub fn integer(number: i64, narrow: bool) -> Value<'static> {
         Ok(small) if narrow => Value::Int32(small),
         _ => Value::Int64(number),
     }
-}
-
-fn as_doubles(
-    left: &Value<'_>,
-    right: &Value<'_>,
-    compute: impl Fn(f64, f64) -> f64,
-) -> Value<'static> {
-    let (left, right) = (left.as_f64(), right.as_f64());
-    Value::Double(compute(left.unwrap_or(f64::NAN), right.unwrap_or(f64::NAN)))
 }
 
 fn shift_date(date: i64, by: &Value<'_>, shift: fn(i64, i64) -> Option<i64>) -> Outcome {

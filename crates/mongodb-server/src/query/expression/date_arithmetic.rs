@@ -57,6 +57,34 @@ impl Unit {
     }
 }
 
+/// A unit of time by which other code than expressions moves dates, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DateUnit(Unit);
+
+impl DateUnit {
+    /// Returns the unit with a name.
+    pub fn named(name: &str) -> Result<Self, CommandError> {
+        let unit = Unit::parse(&Value::from(name), 5_439_013)?;
+        unit.map(Self)
+            .ok_or_else(|| CommandError::failed_to_parse("a unit of time is missing"))
+    }
+
+    /// Returns its length, if that is constant.
+    pub fn milliseconds(self) -> Option<i64> {
+        match self.0 {
+            Unit::Months(_) => None,
+            Unit::Week => Some(7 * DAY),
+            Unit::Day => Some(DAY),
+            Unit::Milliseconds(length) => Some(length),
+        }
+    }
+
+    /// Adds a number of units to a date; `None` if there is no such date.
+    pub fn add(self, milliseconds: i64, amount: i64) -> Option<i64> {
+        shifted(milliseconds, Zone::UTC, self.0, amount)
+    }
+}
+
 /// `$dateAdd`
 pub fn add(arguments: &[Value<'_>]) -> Outcome {
     shift("$dateAdd", arguments, 1)

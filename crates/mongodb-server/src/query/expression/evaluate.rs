@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value};
 use crate::error::{Code, CommandError};
 use crate::query::expression::node::{Expression, SpecialForm};
+use crate::query::expression::percentiles::ranked;
 use crate::query::expression::scope::{Binding, Scope};
 use crate::query::expression::values::{borrowed, is_missing, null_if_missing};
 
@@ -62,16 +63,7 @@ impl SpecialForm {
                     otherwise.evaluate(scope)
                 }
             }
-            Self::IfNull(choices) => {
-                let mut value = Value::Undefined;
-                for choice in choices {
-                    value = choice.evaluate(scope)?;
-                    if !value.is_nullish() {
-                        break;
-                    }
-                }
-                Ok(value)
-            }
+            Self::IfNull(choices) => evaluate_if_null(choices, scope),
             Self::Switch { branches, default } => {
                 evaluate_switch(branches, default.as_ref(), scope)
             }
@@ -96,12 +88,38 @@ impl SpecialForm {
                 condition,
                 limit,
             } => evaluate_filter(input, name, condition, limit.as_ref(), scope),
+            Self::Percentiles(percentiles, input) => {
+                Ok(percentiles.of(numbers_in(&input.evaluate(scope)?)))
+            }
             Self::Reduce {
                 input,
                 initial,
                 inner,
             } => evaluate_reduce(input, initial, inner, scope),
         }
+    }
+}
+
+/// Returns the first value that is neither null nor missing, else the last one.
+fn evaluate_if_null<'a>(
+    choices: &'a [Expression],
+    scope: &Scope<'a>,
+) -> Result<Value<'a>, CommandError> {
+    let mut value = Value::Undefined;
+    for choice in choices {
+        value = choice.evaluate(scope)?;
+        if !value.is_nullish() {
+            break;
+        }
+    }
+    Ok(value)
+}
+
+/// Returns the numbers of an array, or a number itself.
+fn numbers_in(value: &Value<'_>) -> Vec<f64> {
+    match value.as_array() {
+        Some(array) => array.values().filter_map(|item| ranked(&item)).collect(),
+        None => ranked(value).into_iter().collect(),
     }
 }
 
@@ -349,6 +367,7 @@ mod tests {
     use convoy_server_kit::RunClock;
 
     use super::*;
+    use crate::query::environment::Environment;
 
     /// Returns a `$reduce` whose value doubles with each of 60 elements: to an exabyte.
     fn doubling(function: &str) -> Expression {
@@ -363,7 +382,11 @@ mod tests {
             .raw_document("in", Doc::new(&inner))
             .finish();
         let reduce = Builder::new().raw_document("$reduce", Doc::new(&reduce));
-        Expression::parse(&Value::Document(reduce.finish().into())).expect("a valid expression")
+        Expression::parse_in(
+            &Value::Document(reduce.finish().into()),
+            &Environment::default(),
+        )
+        .expect("a valid expression")
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::bson::Value;
 use crate::query::expression::function::Function;
+use crate::query::expression::percentiles::Percentiles;
 
 /// A compiled expression.
 #[derive(Debug, Clone)]
@@ -87,6 +88,8 @@ pub enum SpecialForm {
         on_error: Option<Expression>,
         on_null: Option<Expression>,
     },
+    /// `$percentile`, `$median`
+    Percentiles(Percentiles, Expression),
     /// `$reduce`, with the variables `this` and `value`.
     Reduce {
         input: Expression,
@@ -105,11 +108,97 @@ impl Expression {
         }
     }
 
+    /// Returns the fields of the document, with values, that are equal if the expression is true.
+    ///
+    /// An array behind a dotted path is left out: there it may be collected from several documents.
+    pub fn equalities(&self) -> Vec<(&[String], &Value<'static>)> {
+        match self {
+            Self::Call(function, arguments) if function.name == "$eq" => {
+                let pair = match arguments.as_slice() {
+                    [Self::Field { variable, names }, Self::Constant(value)]
+                    | [Self::Constant(value), Self::Field { variable, names }] => {
+                        (*variable == Variable::Root).then_some((names.as_slice(), value))
+                    }
+                    _ => None,
+                };
+                let usable = |(names, value): &(&[String], &Value<'_>)| match value {
+                    Value::Undefined | Value::Null | Value::Regex { .. } => false,
+                    Value::Array(_) => names.len() == 1,
+                    _ => !names.is_empty(),
+                };
+                pair.filter(usable).into_iter().collect()
+            }
+            Self::Special(form) => match form.as_ref() {
+                SpecialForm::And(all) => all.iter().flat_map(Self::equalities).collect(),
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns whether the value depends on the document.
+    pub fn reads_document(&self) -> bool {
+        match self {
+            Self::Constant(_) | Self::Omitted => false,
+            Self::Field { variable, .. } => *variable == Variable::Root,
+            Self::Document(fields) => fields.iter().any(|(_, field)| field.reads_document()),
+            Self::Array(items) | Self::Call(_, items) => items.iter().any(Self::reads_document),
+            Self::Given(inner) => inner.reads_document(),
+            Self::Special(form) => form.parts().into_iter().any(Self::reads_document),
+        }
+    }
+
+    /// Returns whether this is `$$ROOT`.
+    pub fn is_root(&self) -> bool {
+        matches!(self, Self::Field { variable: Variable::Root, names } if names.is_empty())
+    }
+
     /// Returns the expression `$$ROOT`.
     pub fn root() -> Self {
         Self::Field {
             variable: Variable::Root,
             names: Vec::new(),
+        }
+    }
+}
+
+impl SpecialForm {
+    /// Returns the expressions that this one is made of.
+    fn parts(&self) -> Vec<&Expression> {
+        match self {
+            Self::And(all) | Self::Or(all) | Self::IfNull(all) => all.iter().collect(),
+            Self::Condition {
+                condition,
+                then,
+                otherwise,
+            } => vec![condition, then, otherwise],
+            Self::Switch { branches, default } => {
+                let pairs = branches.iter().flat_map(|(case, then)| [case, then]);
+                pairs.chain(default).collect()
+            }
+            Self::Let { variables, inner } => {
+                let values = variables.iter().map(|(_, value)| value);
+                values.chain([inner]).collect()
+            }
+            Self::Map { input, inner, .. } => vec![input, inner],
+            Self::Filter {
+                input,
+                condition,
+                limit,
+                ..
+            } => [input, condition].into_iter().chain(limit).collect(),
+            Self::Fallback {
+                arguments,
+                on_error,
+                on_null,
+                ..
+            } => arguments.iter().chain(on_error).chain(on_null).collect(),
+            Self::Percentiles(_, input) => vec![input],
+            Self::Reduce {
+                input,
+                initial,
+                inner,
+            } => vec![input, initial, inner],
         }
     }
 }

@@ -2,19 +2,21 @@
 
 use crate::bson::{ArrayBuilder, Doc, Value};
 use crate::error::{Code, CommandError, UNSUPPORTED_HERE};
+use crate::query::environment::{self, Environment, Names};
 use crate::query::expression::function::Function;
 use crate::query::expression::node::{Expression, SpecialForm, Variable};
-use crate::query::expression::values::borrowed;
-use crate::query::expression::{functions, parse_special};
+use crate::query::expression::scope::follow;
+use crate::query::expression::values::{borrowed, null_if_missing};
+use crate::query::expression::{functions, is_missing, parse_special};
 
 impl Expression {
-    /// Compiles an expression.
-    pub fn parse(value: &Value<'_>) -> Result<Self, CommandError> {
-        Self::parse_with(value, &[])
+    /// Compiles an expression that may use the variables of a command.
+    pub fn parse_in(value: &Value<'_>, environment: &Environment) -> Result<Self, CommandError> {
+        Self::parse_with(value, Names::of(environment))
     }
 
     /// Compiles an expression that may use these variables.
-    pub fn parse_with(value: &Value<'_>, variables: &[&str]) -> Result<Self, CommandError> {
+    pub fn parse_with(value: &Value<'_>, variables: Names<'_>) -> Result<Self, CommandError> {
         match value {
             Value::String(text) => match text.strip_prefix('$') {
                 Some(path) => parse_field(path, variables),
@@ -37,7 +39,7 @@ fn fold_array(items: Vec<Expression>) -> Expression {
     let constants = items.iter().map(Expression::as_constant);
     match constants.collect::<Option<Vec<_>>>() {
         Some(values) => {
-            let values = values.into_iter().cloned();
+            let values = values.into_iter().cloned().map(null_if_missing);
             let array = values.collect::<ArrayBuilder>();
             Expression::Constant(array.into_value())
         }
@@ -46,7 +48,7 @@ fn fold_array(items: Vec<Expression>) -> Expression {
 }
 
 /// Compiles a field path: `a.b` or `$name.a.b`, without its leading `$`.
-fn parse_field(path: &str, variables: &[&str]) -> Result<Expression, CommandError> {
+fn parse_field(path: &str, variables: Names<'_>) -> Result<Expression, CommandError> {
     if path.contains('\0') {
         let message = "FieldPath field names may not contain '\\0'.";
         return Err(CommandError::location(16_411, message));
@@ -82,13 +84,30 @@ fn parse_field(path: &str, variables: &[&str]) -> Result<Expression, CommandErro
             ));
         }
     }
+    if let Variable::Named(name) = &variable
+        && !variables.local.contains(&name.as_str())
+        && let Some(environment::Variable::Value(value)) = variables.environment.variable(name)
+    {
+        return Ok(constant(follow(borrowed(value), &parts).into_owned()));
+    }
     Ok(Expression::Field {
         variable,
         names: parts,
     })
 }
 
-fn parse_variable(name: &str, variables: &[&str]) -> Result<Variable, CommandError> {
+/// Returns the value of a variable as an expression. A missing one is not an omitted argument.
+fn constant(value: Value<'static>) -> Expression {
+    if is_missing(&value) {
+        return Expression::Field {
+            variable: Variable::Remove,
+            names: Vec::new(),
+        };
+    }
+    Expression::Constant(value)
+}
+
+fn parse_variable(name: &str, variables: Names<'_>) -> Result<Variable, CommandError> {
     match name {
         "" => Err(CommandError::failed_to_parse(
             "empty variable names are not allowed",
@@ -96,7 +115,9 @@ fn parse_variable(name: &str, variables: &[&str]) -> Result<Variable, CommandErr
         "ROOT" | "CURRENT" => Ok(Variable::Root),
         "REMOVE" => Ok(Variable::Remove),
         "NOW" => Ok(Variable::Now),
-        _ if variables.contains(&name) => Ok(Variable::Named(name.to_owned())),
+        _ if variables.local.contains(&name) || variables.environment.variable(name).is_some() => {
+            Ok(Variable::Named(name.to_owned()))
+        }
         "CLUSTER_TIME" | "JS_SCOPE" | "IS_MR" | "SEARCH_META" | "USER_ROLES" => {
             Err(CommandError::unsupported(format!("the variable $${name}")))
         }
@@ -107,7 +128,7 @@ fn parse_variable(name: &str, variables: &[&str]) -> Result<Variable, CommandErr
     }
 }
 
-fn parse_document(doc: Doc<'_>, variables: &[&str]) -> Result<Expression, CommandError> {
+fn parse_document(doc: Doc<'_>, variables: Names<'_>) -> Result<Expression, CommandError> {
     let Some(first) = doc.elements().next() else {
         return Ok(Expression::Constant(Value::Document(
             Doc::EMPTY.bytes().to_vec().into(),
@@ -157,7 +178,7 @@ fn check_field_name(name: &str) -> Result<(), CommandError> {
 fn parse_operator(
     name: &str,
     argument: &Value<'_>,
-    variables: &[&str],
+    variables: Names<'_>,
 ) -> Result<Expression, CommandError> {
     if matches!(name, "$literal" | "$const") {
         return Ok(Expression::Constant(argument.clone().into_owned()));

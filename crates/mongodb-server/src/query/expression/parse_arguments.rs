@@ -2,6 +2,7 @@
 
 use crate::bson::{Doc, Value};
 use crate::error::{Code, CommandError};
+use crate::query::environment::Names;
 use crate::query::expression::function::{Function, Parameters};
 use crate::query::expression::node::Expression;
 
@@ -15,7 +16,7 @@ impl Function {
     pub fn parse_arguments(
         &self,
         argument: &Value<'_>,
-        variables: &[&str],
+        variables: Names<'_>,
     ) -> Result<Vec<Expression>, CommandError> {
         match self.parameters {
             Parameters::Listed { least, most } => {
@@ -40,7 +41,7 @@ impl Function {
         argument: &Value<'_>,
         least: usize,
         most: usize,
-        variables: &[&str],
+        variables: Names<'_>,
     ) -> Result<Vec<Expression>, CommandError> {
         let arguments = match argument.as_array() {
             Some(array) => array
@@ -85,7 +86,7 @@ impl Function {
         argument: &Value<'_>,
         required: &[&str],
         optional: &[&str],
-        variables: &[&str],
+        variables: Names<'_>,
     ) -> Result<Vec<Expression>, CommandError> {
         let name = self.name;
         let codes = ArgumentCodes::of(name);
@@ -130,7 +131,7 @@ impl Function {
     fn parse_date(
         &self,
         argument: &Value<'_>,
-        variables: &[&str],
+        variables: Names<'_>,
     ) -> Result<Vec<Expression>, CommandError> {
         match argument {
             Value::Document(bytes) if !is_operator(Doc::new(bytes)) => {
@@ -160,7 +161,7 @@ impl Function {
     pub fn parse_fallbacks(
         &self,
         argument: &Value<'_>,
-        variables: &[&str],
+        variables: Names<'_>,
     ) -> Result<(Option<Expression>, Option<Expression>), CommandError> {
         let Parameters::Named { optional, .. } = self.parameters else {
             return Ok((None, None));

@@ -2,13 +2,15 @@
 
 use crate::bson::{Doc, Value};
 use crate::error::CommandError;
+use crate::query::environment::Names;
 use crate::query::expression::node::{Expression, SpecialForm};
+use crate::query::expression::parse_percentiles::parse_percentiles;
 
 /// Compiles a special form; `None` if `name` is not the name of one.
 pub fn parse(
     name: &str,
     argument: &Value<'_>,
-    variables: &[&str],
+    variables: Names<'_>,
 ) -> Result<Option<Expression>, CommandError> {
     let form = match name {
         "$and" => SpecialForm::And(parse_list(argument, variables)?),
@@ -31,7 +33,10 @@ pub fn parse(
             let element = arguments.variable("as")?;
             SpecialForm::Map {
                 input: arguments.required("input", variables)?,
-                inner: arguments.required("in", &[variables, &[&element]].concat())?,
+                inner: arguments.required(
+                    "in",
+                    variables.with_local(&[variables.local, &[&element]].concat()),
+                )?,
                 name: element,
             }
         }
@@ -40,17 +45,27 @@ pub fn parse(
             let element = arguments.variable("as")?;
             SpecialForm::Filter {
                 input: arguments.required("input", variables)?,
-                condition: arguments.required("cond", &[variables, &[&element]].concat())?,
+                condition: arguments.required(
+                    "cond",
+                    variables.with_local(&[variables.local, &[&element]].concat()),
+                )?,
                 limit: arguments.optional("limit", variables)?,
                 name: element,
             }
+        }
+        "$percentile" | "$median" => {
+            let (percentiles, input) = parse_percentiles(name, argument, variables)?;
+            SpecialForm::Percentiles(percentiles, input)
         }
         "$reduce" => {
             let arguments = NamedArguments::new(name, argument, &["input", "initialValue", "in"])?;
             SpecialForm::Reduce {
                 input: arguments.required("input", variables)?,
                 initial: arguments.required("initialValue", variables)?,
-                inner: arguments.required("in", &[variables, &["this", "value"]].concat())?,
+                inner: arguments.required(
+                    "in",
+                    variables.with_local(&[variables.local, &["this", "value"]].concat()),
+                )?,
             }
         }
         _ => return Ok(None),
@@ -58,7 +73,7 @@ pub fn parse(
     Ok(Some(Expression::Special(Box::new(form))))
 }
 
-fn parse_list(argument: &Value<'_>, variables: &[&str]) -> Result<Vec<Expression>, CommandError> {
+fn parse_list(argument: &Value<'_>, variables: Names<'_>) -> Result<Vec<Expression>, CommandError> {
     match argument.as_array() {
         Some(array) => array
             .values()
@@ -68,7 +83,10 @@ fn parse_list(argument: &Value<'_>, variables: &[&str]) -> Result<Vec<Expression
     }
 }
 
-fn parse_condition(argument: &Value<'_>, variables: &[&str]) -> Result<SpecialForm, CommandError> {
+fn parse_condition(
+    argument: &Value<'_>,
+    variables: Names<'_>,
+) -> Result<SpecialForm, CommandError> {
     if argument.as_document().is_some() {
         let arguments = NamedArguments::new("$cond", argument, &["if", "then", "else"])?;
         return Ok(SpecialForm::Condition {
@@ -92,7 +110,7 @@ fn parse_condition(argument: &Value<'_>, variables: &[&str]) -> Result<SpecialFo
     }
 }
 
-fn parse_switch(argument: &Value<'_>, variables: &[&str]) -> Result<SpecialForm, CommandError> {
+fn parse_switch(argument: &Value<'_>, variables: Names<'_>) -> Result<SpecialForm, CommandError> {
     let arguments = NamedArguments::new("$switch", argument, &["branches", "default"])?;
     let branches = arguments.doc.get("branches");
     let list = branches.as_ref().and_then(Value::as_array).ok_or_else(|| {
@@ -116,7 +134,7 @@ fn parse_switch(argument: &Value<'_>, variables: &[&str]) -> Result<SpecialForm,
     })
 }
 
-fn parse_let(argument: &Value<'_>, outer: &[&str]) -> Result<SpecialForm, CommandError> {
+fn parse_let(argument: &Value<'_>, outer: Names<'_>) -> Result<SpecialForm, CommandError> {
     let arguments = NamedArguments::new("$let", argument, &["vars", "in"])?;
     let vars = arguments.doc.get("vars");
     let vars = vars.as_ref().and_then(Value::as_document).ok_or_else(|| {
@@ -128,10 +146,10 @@ fn parse_let(argument: &Value<'_>, outer: &[&str]) -> Result<SpecialForm, Comman
         let expression = Expression::parse_with(&element.value(), outer)?;
         variables.push((element.name().to_owned(), expression));
     }
-    let mut inner = outer.to_vec();
+    let mut inner = outer.local.to_vec();
     inner.extend(variables.iter().map(|(name, _)| name.as_str()));
     Ok(SpecialForm::Let {
-        inner: arguments.required("in", &inner)?,
+        inner: arguments.required("in", outer.with_local(&inner))?,
         variables,
     })
 }
@@ -164,14 +182,18 @@ impl<'a> NamedArguments<'a> {
         Ok(Self { operator, doc })
     }
 
-    fn required(&self, name: &str, variables: &[&str]) -> Result<Expression, CommandError> {
+    fn required(&self, name: &str, variables: Names<'_>) -> Result<Expression, CommandError> {
         self.optional(name, variables)?.ok_or_else(|| {
             let message = format!("Missing '{name}' parameter to {}", self.operator);
             CommandError::failed_to_parse(message)
         })
     }
 
-    fn optional(&self, name: &str, variables: &[&str]) -> Result<Option<Expression>, CommandError> {
+    fn optional(
+        &self,
+        name: &str,
+        variables: Names<'_>,
+    ) -> Result<Option<Expression>, CommandError> {
         let given = self.doc.get(name);
         given
             .map(|value| Expression::parse_with(&value, variables))
@@ -194,7 +216,7 @@ impl<'a> NamedArguments<'a> {
     }
 }
 
-fn check_variable(name: &str) -> Result<(), CommandError> {
+pub fn check_variable(name: &str) -> Result<(), CommandError> {
     let starts = name.starts_with(|first: char| first.is_ascii_lowercase() || !first.is_ascii());
     let allowed =
         |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || !letter.is_ascii();

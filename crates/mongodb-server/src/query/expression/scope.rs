@@ -127,7 +127,7 @@ impl<'a> Scope<'a> {
 }
 
 /// Follows names into documents, and into each document of an array.
-fn follow<'a>(value: Value<'a>, names: &[String]) -> Value<'a> {
+pub fn follow<'a>(value: Value<'a>, names: &[String]) -> Value<'a> {
     let Some((first, rest)) = names.split_first() else {
         return value;
     };

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Value, order};
 use crate::error::{Code, CommandError};
+use crate::query::environment::Environment;
 use crate::query::expression::{Expression, Scope};
 use crate::query::path::Path;
 use crate::query::strategies::{array, document_without_arrays, path, scalar, value};
@@ -20,7 +21,7 @@ fn literal(value: &Value<'_>) -> Value<'static> {
 }
 
 fn evaluate(expression: &Value<'_>, doc: &[u8]) -> Result<Value<'static>, CommandError> {
-    let expression = Expression::parse(expression)?;
+    let expression = Expression::parse_in(expression, &Environment::default())?;
     let value = expression.evaluate(&Scope::new(Doc::new(doc), 0))?;
     Ok(value.into_owned())
 }
@@ -213,7 +214,7 @@ fn variables_are_visible_only_inside_the_expression_that_defines_them() {
     let expression = Builder::new().document("$let", arguments).finish();
     let value = evaluated(&Value::Document(expression.into()));
     assert_eq!(value.as_i64(), Some(2));
-    let outside = Expression::parse(&inner).map(|_| ());
+    let outside = Expression::parse_in(&inner, &Environment::default()).map(|_| ());
     assert_eq!(
         outside.map_err(|error| error.code()),
         Err(Code::location(17_276))

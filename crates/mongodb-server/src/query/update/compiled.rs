@@ -2,6 +2,7 @@
 
 use crate::bson::{Builder, Doc, Element, Kind, order};
 use crate::error::{Code, CommandError};
+use crate::query::environment::Environment;
 use crate::query::filter::Filter;
 use crate::query::update::conflicts;
 use crate::query::update::context::UpdateContext;
@@ -16,6 +17,8 @@ use crate::query::update::tree::Slot;
 pub enum Update {
     /// Replaces the document, except for its `_id`.
     Replace(Vec<u8>),
+    /// Sets each field of a document, and keeps the others.
+    Overlay(Vec<u8>),
     /// Changes fields.
     Modify(Vec<Modification>),
     /// Runs the document through aggregation stages.
@@ -79,7 +82,10 @@ impl Update {
     }
 
     /// Compiles an update that is an aggregation pipeline.
-    pub fn parse_pipeline(pipeline: Doc<'_>) -> Result<Self, CommandError> {
+    pub fn parse_pipeline(
+        pipeline: Doc<'_>,
+        environment: &Environment,
+    ) -> Result<Self, CommandError> {
         let mut steps = Vec::new();
         for stage in pipeline.values() {
             let doc = stage.as_document().unwrap_or(Doc::EMPTY);
@@ -89,7 +95,7 @@ impl Update {
                     "A pipeline stage specification object must contain exactly one field.";
                 return Err(CommandError::location(40_323, message));
             };
-            steps.push(Step::parse(only)?);
+            steps.push(Step::parse(only, environment)?);
         }
         Ok(Self::Pipeline(steps))
     }
@@ -119,7 +125,7 @@ impl Update {
             Self::Modify(modifications) => modifications
                 .iter()
                 .any(|modification| modification.path.is_positional()),
-            Self::Replace(_) | Self::Pipeline(_) => false,
+            Self::Replace(_) | Self::Overlay(_) | Self::Pipeline(_) => false,
         }
     }
 
@@ -127,6 +133,11 @@ impl Update {
     pub fn apply(&self, doc: Doc<'_>, context: UpdateContext) -> Result<Vec<u8>, CommandError> {
         match self {
             Self::Replace(replacement) => replace(doc, Doc::new(replacement)),
+            Self::Overlay(overlay) => {
+                let changed = overlaid(doc, Doc::new(overlay));
+                check_id(doc, Doc::new(&changed), context)?;
+                Ok(changed)
+            }
             Self::Modify(modifications) => {
                 let mut root = Slot::new(doc);
                 // Array filters apply to the document as it was before all operators.
@@ -188,6 +199,25 @@ fn replace(doc: Doc<'_>, replacement: Doc<'_>) -> Result<Vec<u8>, CommandError> 
         }
     }
     Ok(builder.finish())
+}
+
+/// Sets the fields of one document in another. New fields come last.
+fn overlaid(doc: Doc<'_>, overlay: Doc<'_>) -> Vec<u8> {
+    let mut builder = Builder::new();
+    for element in doc.elements() {
+        let set = overlay.elements();
+        let mut same = set.filter(|new| new.name_bytes() == element.name_bytes());
+        builder.push_element(same.next().unwrap_or(element));
+    }
+    // New fields are in the order of their names.
+    let known = |name: &[u8]| doc.elements().any(|old| old.name_bytes() == name);
+    let mut new: Vec<_> = overlay.elements().collect();
+    new.retain(|element| !known(element.name_bytes()));
+    new.sort_by_key(|element| element.name_bytes());
+    for element in new {
+        builder.push_element(element);
+    }
+    builder.finish()
 }
 
 /// Rejects a change of `_id`.

@@ -2,6 +2,7 @@
 
 use crate::bson::{Doc, Element, Value};
 use crate::error::{Code, CommandError};
+use crate::query::environment::Environment;
 use crate::query::expression::{Expression, Scope};
 use crate::query::projection::Projection;
 
@@ -36,7 +37,7 @@ pub enum Step {
 
 impl Step {
     /// Compiles a stage.
-    pub fn parse(stage: Element<'_>) -> Result<Self, CommandError> {
+    pub fn parse(stage: Element<'_>, environment: &Environment) -> Result<Self, CommandError> {
         let value = stage.value();
         let document = || {
             value.as_document().ok_or_else(|| {
@@ -45,16 +46,18 @@ impl Step {
             })
         };
         Ok(match stage.name() {
-            "$set" | "$addFields" => Self::Project(Projection::parse_add_fields(document()?)?),
-            "$project" => Self::Project(Projection::parse_project(document()?)?),
+            "$set" | "$addFields" => {
+                Self::Project(Projection::parse_add_fields(document()?, environment)?)
+            }
+            "$project" => Self::Project(Projection::parse_project(document()?, environment)?),
             "$unset" => Self::Project(Projection::parse_unset(&value)?),
-            "$replaceWith" => Self::Replace(Expression::parse(&value)?),
+            "$replaceWith" => Self::Replace(Expression::parse_in(&value, environment)?),
             "$replaceRoot" => {
                 let root = document()?.get("newRoot").ok_or_else(|| {
                     let message = "no newRoot specified for the $replaceRoot stage";
                     CommandError::location(40_231, message)
                 })?;
-                Self::Replace(Expression::parse(&root)?)
+                Self::Replace(Expression::parse_in(&root, environment)?)
             }
             name if !NOT_ALLOWED.contains(&name) => {
                 let message = format!("Unrecognized pipeline stage name: '{name}'");

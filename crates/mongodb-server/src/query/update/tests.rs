@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Value, order};
 use crate::error::{Code, CommandError};
+use crate::query::environment::Environment;
 use crate::query::filter::Filter;
 use crate::query::path::Path;
 use crate::query::strategies::{array, document, name, path, scalar, value};
@@ -164,7 +165,7 @@ proptest! {
         let stage = Builder::new().document("$set", Builder::new().document(&name, literal));
         let mut stages = ArrayBuilder::default();
         stages.push_built(stage);
-        let update = Update::parse_pipeline(Doc::new(&stages.finish())).expect("a valid pipeline");
+        let update = Update::parse_pipeline(Doc::new(&stages.finish()), &Environment::default()).expect("a valid pipeline");
         let changed = apply(&update, &doc).expect("no conflict");
         prop_assert_eq!(changed, apply(&operator("$set", &name, &value), &doc).expect("a field"));
     }
