@@ -43,9 +43,16 @@ pub struct SchemaChecks {
 #[derive(Debug)]
 struct Turn {
     permit: Mutex<Option<OwnedSemaphorePermit>>,
-    /// Set when the check is late: its schema, if it is a check.
-    late: Mutex<Option<Option<Arc<PayloadValidator>>>>,
+    /// Set when the job is late.
+    late: Mutex<Option<LateJob>>,
     all_late: Arc<AtomicUsize>,
+}
+
+/// A job that did not end in time.
+#[derive(Debug)]
+struct LateJob {
+    /// Its schema, if it is a check.
+    schema: Option<Arc<PayloadValidator>>,
 }
 
 /// A payload to check.
@@ -179,7 +186,7 @@ impl Turn {
             schema.pace.late.fetch_add(1, Ordering::Relaxed);
         }
         self.all_late.fetch_add(1, Ordering::Relaxed);
-        *self.late.lock().unwrap_or_else(PoisonError::into_inner) = Some(schema);
+        *self.late.lock().unwrap_or_else(PoisonError::into_inner) = Some(LateJob { schema });
         drop(
             self.permit
                 .lock()
@@ -192,9 +199,9 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         let late = self.late.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(schema) = late.take() {
+        if let Some(job) = late.take() {
             self.all_late.fetch_sub(1, Ordering::Relaxed);
-            if let Some(schema) = schema {
+            if let Some(schema) = job.schema {
                 schema.pace.late.fetch_sub(1, Ordering::Relaxed);
             }
         }

@@ -54,17 +54,18 @@ fn warn(report: &mut Report, code: &str) {
 
 #[test]
 fn largest_stage_names_the_cause() {
-    for (report, id) in [
-        (run(90.0, 6.0, 1.0, 12.0), "generator"),
-        (run(0.1, 6.0, 0.3, 2.0), "linger"),
-        (run(0.1, 40.0, 1.0, 12.0), "broker"),
-        (run(0.1, 28.0, 60.0, 12.0), "broker"),
-        (run(0.1, 6.0, 60.0, 12.0), "fetch"),
-        (run(0.1, 5.0, 0.3, 11.5), "batch_wait"),
-        (run(0.1, 5.0, 0.3, 31.0), "store"),
-        (run(10.0, 9.0, 10.0, 11.0), "no_single_stage"),
+    for (times, id) in [
+        ([90.0, 6.0, 1.0, 12.0], "generator"),
+        ([0.1, 6.0, 0.3, 2.0], "linger"),
+        ([0.1, 40.0, 1.0, 12.0], "broker"),
+        ([0.1, 28.0, 60.0, 12.0], "broker"),
+        ([0.1, 6.0, 60.0, 12.0], "fetch"),
+        ([0.1, 5.0, 0.3, 11.5], "batch_wait"),
+        ([0.1, 5.0, 0.3, 31.0], "store"),
+        ([10.0, 9.0, 10.0, 11.0], "no_single_stage"),
     ] {
-        assert_eq!(ids(&report), [id]);
+        let [delay, publish, fetch, store] = times;
+        assert_eq!(ids(&run(delay, publish, fetch, store)), [id]);
     }
 }
 

@@ -229,7 +229,8 @@ fn load(report: &Report) -> Option<Figure> {
     chart.y_axis(number);
     chart.x_axis(&x.ticks(), seconds);
     periods(&mut chart, report);
-    let series: [(Color, &str, fn(&Interval) -> u64); 3] = [
+    type Count = fn(&Interval) -> u64;
+    let series: [(Color, &str, Count); 3] = [
         (EMITTED, "emitted", |it| it.emitted),
         (ACKED, "acknowledged", |it| it.acked),
         (STORED, "stored", |it| it.stored),

@@ -159,9 +159,9 @@ fn warnings(report: &Report) -> String {
     let mut html = String::new();
     for warning in &report.warnings {
         let (message, advice) = (escape(&warning.message), escape(&warning.advice));
-        let _ = write!(
+        let _ = writeln!(
             html,
-            "<p><b>Warning:</b> {message}<br><span class=\"advice\">{advice}</span></p>\n"
+            "<p><b>Warning:</b> {message}<br><span class=\"advice\">{advice}</span></p>"
         );
     }
     html
@@ -171,9 +171,9 @@ fn figures(report: &Report, history: &History) -> String {
     let mut html = String::new();
     for figure in charts::figures(report, history) {
         let (title, caption, svg) = (figure.title, figure.caption, figure.svg);
-        let _ = write!(
+        let _ = writeln!(
             html,
-            "<h2>{title}</h2>\n<p class=\"caption\">{caption}</p>\n{svg}\n"
+            "<h2>{title}</h2>\n<p class=\"caption\">{caption}</p>\n{svg}"
         );
     }
     html
@@ -230,9 +230,9 @@ fn faults(report: &Report) -> String {
             || "–".to_owned(),
             |it| format!("{} s", quantity::significant(it)),
         );
-        let _ = write!(
+        let _ = writeln!(
             html,
-            "<tr><td>{}</td><td>{} s</td><td>{} s</td><td>{recovered}</td></tr>\n",
+            "<tr><td>{}</td><td>{} s</td><td>{} s</td><td>{recovered}</td></tr>",
             escape(&event.kind),
             quantity::significant(event.at_s),
             quantity::significant(event.duration_s),
@@ -246,7 +246,7 @@ fn faults(report: &Report) -> String {
             None => "unknown",
         };
         let (name, promise) = (escape(&invariant.name), escape(&invariant.promise));
-        let _ = write!(html, "<tr><td>{name} {promise}</td><td>{held}</td></tr>\n");
+        let _ = writeln!(html, "<tr><td>{name} {promise}</td><td>{held}</td></tr>");
     }
     html + "</table>\n"
 }
@@ -289,7 +289,7 @@ fn table(title: &str, rows: &[(&str, String)]) -> String {
     let mut html = format!("<h2>{title}</h2>\n<table>");
     for (name, value) in rows {
         let (name, value) = (escape(name), escape(value));
-        let _ = write!(html, "<tr><td>{name}</td><td>{value}</td></tr>\n");
+        let _ = writeln!(html, "<tr><td>{name}</td><td>{value}</td></tr>");
     }
     html + "</table>\n"
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::measure::{Histogram, Interval, Stages};
 use crate::report::sample;
+use crate::report::summary::CpuPerRecord;
 use crate::report::value::Status;
 
 fn page(report: &Report, history: &History) -> String {
@@ -96,8 +97,8 @@ fn run_without_measurements_has_a_page_without_charts_of_latency() {
     report.status = Status::Interrupted;
     report.intervals.clear();
     report.summary.stages = Stages::default();
-    report.cpu = Default::default();
-    report.verdict = Default::default();
+    report.cpu = CpuPerRecord::default();
+    report.verdict = None;
     let page = page(&report, &History::default());
     assert!(page.contains("No verdict: the run was interrupted"));
     assert_eq!(charts_of(&page).len(), 0);

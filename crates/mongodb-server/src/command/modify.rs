@@ -113,37 +113,13 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
     let mut found = false;
     for element in index.elements() {
         let (name, value) = (element.name(), element.value());
-        match name {
-            "name" | "keyPattern" => continue,
-            name if INDEX_OPTIONS.contains(&name) => {}
-            name => {
-                let message = format!("BSON field 'collMod.index.{name}' is an unknown field.");
-                return Err(CommandError::location(40_415, message));
-            }
-        }
-        if value.is_nullish() {
+        if ["name", "keyPattern"].contains(&name) {
             continue;
         }
-        if name != "expireAfterSeconds" && !value.is_number() && !matches!(value, Value::Bool(_)) {
-            return Err(CommandError::type_mismatch(format!(
-                "BSON field 'collMod.index.{name}' is the wrong type '{}', expected types '[bool, \
-                 long, int, decimal, double']'",
-                value.kind().alias()
-            )));
-        }
-        let before = spec.document().get(name);
-        let shown = match name {
-            "expireAfterSeconds" => {
-                let seconds = whole(&value).filter(|seconds| *seconds >= 0);
-                let seconds = seconds.ok_or_else(|| {
-                    let message = "TTL index 'expireAfterSeconds' option must be a number that is \
-                                   not negative";
-                    CommandError::new(Code::INVALID_OPTIONS, message)
-                })?;
-                Value::Int64(seconds)
-            }
-            _ => Value::Bool(value.is_truthy()),
+        let Some(shown) = new_index_value(name, &value)? else {
+            continue;
         };
+        let before = spec.document().get(name);
         match name {
             "unique" if !value.is_truthy() => {
                 let message = "Cannot make index non-unique";
@@ -191,6 +167,33 @@ fn changed_index(collection: &Collection, index: Doc<'_>) -> Result<IndexChange,
         spec: spec.with_options(&options)?,
         reply,
     })
+}
+
+/// Checks one option of `collMod.index`. Returns its new value; `None` leaves it as it is.
+fn new_index_value<'a>(name: &str, value: &Value<'a>) -> Result<Option<Value<'a>>, CommandError> {
+    if !INDEX_OPTIONS.contains(&name) {
+        let message = format!("BSON field 'collMod.index.{name}' is an unknown field.");
+        return Err(CommandError::location(40_415, message));
+    }
+    if value.is_nullish() {
+        return Ok(None);
+    }
+    if name != "expireAfterSeconds" {
+        if !value.is_number() && !matches!(value, Value::Bool(_)) {
+            return Err(CommandError::type_mismatch(format!(
+                "BSON field 'collMod.index.{name}' is the wrong type '{}', expected types '[bool, \
+                 long, int, decimal, double']'",
+                value.kind().alias()
+            )));
+        }
+        return Ok(Some(Value::Bool(value.is_truthy())));
+    }
+    let seconds = whole(value).filter(|seconds| *seconds >= 0);
+    let seconds = seconds.ok_or_else(|| {
+        let message = "TTL index 'expireAfterSeconds' option must be a number that is not negative";
+        CommandError::new(Code::INVALID_OPTIONS, message)
+    })?;
+    Ok(Some(Value::Int64(seconds)))
 }
 
 fn find_index(collection: &Collection, index: Doc<'_>) -> Result<IndexSpec, CommandError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::bson::{Doc, Key, Value};
+use crate::bson::{Doc, Value};
 use crate::engine::catalog::{Catalog, log_drop, log_entry};
 use crate::engine::collection::{Collection, read_document};
 use crate::engine::error::Error;
