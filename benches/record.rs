@@ -5,8 +5,8 @@ use std::path::Path;
 
 use convoy::dataset::{Dataset, ReadOptions, RowBuffer};
 use convoy::record::{
-    DocumentReader, Envelope, Origin, PayloadDecoder, PayloadEncoder, RunKey, payload_hash,
-    write_document,
+    DocumentReader, Envelope, Origin, PayloadDecoder, PayloadEncoder, RecordHeaders, RunKey,
+    payload_hash, write_document,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -18,7 +18,7 @@ const ORIGIN: Origin<'_> = Origin {
     emitted_at_unix_ms: 0,
     timestamp_ms: 0,
     key: None,
-    headers: &[],
+    headers: RecordHeaders::new(0, &[]),
 };
 
 fn envelope(payload: &[u8]) -> Envelope {

@@ -29,7 +29,7 @@ use crate::record::{Envelope, Header, Headers};
 pub const BATCH_BYTES: usize = 900 * 1024;
 
 /// Timeout for connecting, including TLS and authentication.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
+pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Default request timeout. A fetch may take this long beyond its own wait.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -87,6 +87,11 @@ impl Connector {
     }
 
     fn unconnected(&self, failure: Failure) -> Error {
+        self.connect_error(failure.into_cause())
+    }
+
+    /// Returns the error of a connection that failed.
+    pub(super) fn connect_error(&self, source: Cause) -> Error {
         let endpoint = &self.endpoint;
         Error::Connect {
             bootstrap: endpoint.bootstrap.join(","),
@@ -94,8 +99,18 @@ impl Connector {
                 encrypts: endpoint.tls.is_some(),
                 authenticates: endpoint.login.is_some(),
             },
-            source: failure.into_cause(),
+            source,
         }
+    }
+
+    /// Returns what it connects to.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Returns the request timeout.
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.request_timeout
     }
 
     /// Returns the number of partitions of each topic of the cluster.
@@ -135,9 +150,6 @@ impl Connector {
     }
 
     /// Returns a handle to one partition. It opens its own connection at first use.
-    ///
-    /// Brokers process the requests of a connection in order, so a fetch that waits on one
-    /// partition must not share a connection with another.
     pub fn partition(&self, topic: &str, partition: i32) -> Partition {
         Partition {
             connector: self.clone(),
@@ -225,31 +237,6 @@ pub enum ProduceOutcome {
     Unknown(Cause),
 }
 
-/// A record of the log.
-#[derive(Debug)]
-pub struct Record {
-    /// Offset in its partition.
-    pub offset: i64,
-    /// Milliseconds since 1970.
-    pub timestamp_ms: i64,
-    /// Key; `None` has none.
-    pub key: Option<Vec<u8>>,
-    /// Value; `None` is a tombstone.
-    pub value: Option<Vec<u8>>,
-    /// Headers in order, as far as rskafka keeps it: it sorts them by name and keeps the last of
-    /// those with the same name.
-    pub headers: Headers,
-}
-
-/// The response to one fetch.
-#[derive(Debug)]
-pub struct Fetched {
-    /// Records in order of their offsets; empty if none arrived within the wait.
-    pub records: Vec<Record>,
-    /// Offset after the last record of the log.
-    pub high_watermark: i64,
-}
-
 /// One partition of a topic.
 #[derive(Debug)]
 pub struct Partition {
@@ -317,57 +304,13 @@ impl Partition {
         }
     }
 
-    /// Fetches from `offset`, waiting up to `wait` for the first record.
-    pub async fn fetch(
-        &mut self,
-        offset: i64,
-        max_bytes: i32,
-        wait: Duration,
-    ) -> Result<Fetched, Error> {
+    /// Connects to the partition's leader, which must respond.
+    pub async fn open(&mut self) -> Result<(), Error> {
         let (topic, partition) = (self.topic.clone(), self.number);
         let request_timeout = self.connector.request_timeout;
         let client = self.client().await?;
-        let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        let fetch = client.fetch_records(offset, 1..max_bytes, wait_ms);
-        match succeed_within(wait + request_timeout, fetch).await {
-            Ok((records, high_watermark)) => {
-                let records = records.into_iter().map(Record::from).collect();
-                Ok(Fetched {
-                    records,
-                    high_watermark,
-                })
-            }
-            Err(failure) if failure.protocol() == Some(ProtocolError::OffsetOutOfRange) => {
-                Err(Error::OffsetOutOfRange {
-                    topic,
-                    partition,
-                    offset,
-                })
-            }
-            Err(failure) => {
-                self.client = None;
-                let source = failure.into_cause();
-                Err(Error::Fetch {
-                    topic,
-                    partition,
-                    offset,
-                    source,
-                })
-            }
-        }
-    }
-
-    /// Returns the offset of the log's first record and the offset after its last one.
-    pub async fn offsets(&mut self) -> Result<(i64, i64), Error> {
-        let (topic, partition) = (self.topic.clone(), self.number);
-        let request_timeout = self.connector.request_timeout;
-        let client = self.client().await?;
-        let ends = async {
-            let earliest = client.get_offset(OffsetAt::Earliest).await?;
-            Ok((earliest, client.get_offset(OffsetAt::Latest).await?))
-        };
-        let ends = succeed_within(request_timeout, ends).await;
-        ends.map_err(|failure| {
+        let latest = succeed_within(request_timeout, client.get_offset(OffsetAt::Latest)).await;
+        latest.map(drop).map_err(|failure| {
             self.client = None;
             Error::ListOffsets {
                 topic,
@@ -375,19 +318,6 @@ impl Partition {
                 source: failure.into_cause(),
             }
         })
-    }
-}
-
-impl From<rskafka::record::RecordAndOffset> for Record {
-    fn from(fetched: rskafka::record::RecordAndOffset) -> Self {
-        let record = fetched.record;
-        Self {
-            offset: fetched.offset,
-            timestamp_ms: record.timestamp.timestamp_millis(),
-            key: record.key,
-            value: record.value,
-            headers: record.headers.into(),
-        }
     }
 }
 

@@ -1,14 +1,22 @@
-//! Kafka as convoy uses it: endpoints, the client, TLS, and the broker in a container.
+//! Kafka as convoy uses it: endpoints, the client, the reader, TLS, and the broker in a container.
 
 mod client;
 pub mod container;
 mod error;
 mod failure;
+mod reader;
 mod spec;
 mod tls;
 pub mod wire;
 
-pub use client::{BATCH_BYTES, Batch, Connector, Fetched, Partition, ProduceOutcome, Record};
+pub use client::{BATCH_BYTES, Batch, Connector, Partition, ProduceOutcome};
 pub use error::{Error, request_hint as hint};
+pub use reader::{
+    BrokenBatch, Defect, Fetched, Isolation, Jump, MAX_DECOMPRESSED, Part, PartitionReader, Passed,
+    Position, Record, RecordBuf, TopicId, Undecoded,
+};
 pub use spec::{Compression, Endpoint, Login, Mechanism, SecurityProtocol};
 pub use tls::Tls;
+
+#[cfg(test)]
+pub(crate) use reader::tests as reader_tests;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bson::RawDocumentBuf;
 
-use crate::broker::{self, Partition};
+use crate::broker::{self, Partition, PartitionReader};
 use crate::cause::chain;
 use crate::pipeline::context::Context;
 use crate::pipeline::error;
@@ -143,20 +143,44 @@ async fn classify(
 /// timeout.
 pub async fn offsets(
     context: &Context,
-    partition: &mut Partition,
+    partition: &mut PartitionReader,
     timeout: Duration,
 ) -> Result<(i64, i64), broker::Error> {
     let mut attempts = Attempts::new(timeout);
     loop {
-        let error = match partition.offsets().await {
-            Err(error) => error,
+        match partition.offsets().await {
+            Err(error) => retry_broker(context, &mut attempts, error).await?,
             offsets => return offsets,
-        };
-        if !pause_before_retry(context, &mut attempts).await {
-            return Err(error);
         }
-        tracing::info!(error = chain(&error), "retrying to list offsets");
     }
+}
+
+/// Connects to the leader of a partition. Retries until the timeout.
+pub async fn open(
+    context: &Context,
+    partition: &mut Partition,
+    timeout: Duration,
+) -> Result<(), broker::Error> {
+    let mut attempts = Attempts::new(timeout);
+    loop {
+        match partition.open().await {
+            Err(error) => retry_broker(context, &mut attempts, error).await?,
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+/// Pauses after a failed request, or returns its error if the timeout is over.
+async fn retry_broker(
+    context: &Context,
+    attempts: &mut Attempts,
+    error: broker::Error,
+) -> Result<(), broker::Error> {
+    if !pause_before_retry(context, attempts).await {
+        return Err(error);
+    }
+    tracing::info!(error = chain(&error), "retrying a request to the broker");
+    Ok(())
 }
 
 /// Counts a failed attempt and pauses. Returns false if the timeout is over or the server has
