@@ -7,8 +7,8 @@ use convoy::broker::{BATCH_BYTES, Batch, HeaderRef, NewRecord};
 use convoy::dataset::{Dataset, ReadOptions, RowBuffer};
 
 use convoy::record::{
-    DocumentReader, Emission, Envelope, Origin, PayloadDecoder, PayloadEncoder, RunKey,
-    payload_hash, write_document,
+    DocumentReader, Emission, Envelope, Origin, PayloadDecoder, PayloadEncoder, RecordHeaders,
+    RunKey, payload_hash, write_document,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -20,7 +20,7 @@ const ORIGIN: Origin<'_> = Origin {
     emitted_at_unix_ms: 0,
     timestamp_ms: 0,
     key: None,
-    headers: &[],
+    headers: RecordHeaders::new(0, &[]),
 };
 
 fn envelope(payload: &[u8]) -> Envelope {

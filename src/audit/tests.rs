@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use crate::audit::*;
 use crate::dataset::{Column, ColumnType, Schema};
 use crate::record::{
-    DocumentId, DocumentReader, Envelope, Origin, PayloadDecoder, PayloadEncoder, RunKey,
-    payload_hash, write_document,
+    DocumentId, DocumentReader, Envelope, Origin, PayloadDecoder, PayloadEncoder, RecordHeaders,
+    RunKey, payload_hash, write_document,
 };
 
 const VEHICLES: u32 = 5;
@@ -82,7 +82,7 @@ fn document(run: RunKey, n: u64, offset: i64) -> (Vec<u8>, u128) {
         emitted_at_unix_ms: n.cast_signed(),
         timestamp_ms: 0,
         key: None,
-        headers: &[],
+        headers: RecordHeaders::default(),
     };
     let mut bytes = Vec::new();
     let decoder = PayloadDecoder::new(&schema());

@@ -1,19 +1,21 @@
-//! Reading by rskafka, without its retries and with a timeout for every call.
+//! The connector to a cluster, and its administration: which topics it has, and new ones.
+//!
+//! Administration uses rskafka, without its retries and with a timeout for every call, because it has
+//! none. Records are sent and read by `producer` and `reader`.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rskafka::BackoffConfig;
-use rskafka::client::error::{Error as ClientError, ProtocolError};
-use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
+use rskafka::client::error::Error as ClientError;
 use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
 
 use crate::broker::error::{Error, Protocol};
-use crate::broker::failure::{self, protocol_error};
+use crate::broker::failure;
 use crate::broker::spec::{Endpoint, Mechanism};
 use crate::cause::{Cause, within};
-use crate::record::Headers;
 
 /// Timeout for connecting, including TLS and authentication.
 pub(in crate::broker) const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
@@ -44,7 +46,60 @@ impl Connector {
         self
     }
 
-    /// Connects and requests the cluster's metadata.
+    pub(in crate::broker) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(in crate::broker) fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
+    /// Returns the error of a cluster to which no connection could be made.
+    pub(in crate::broker) fn unreachable(&self, source: Cause) -> Error {
+        let endpoint = &self.endpoint;
+        Error::Connect {
+            bootstrap: endpoint.bootstrap.join(","),
+            protocol: Protocol {
+                encrypts: endpoint.tls.is_some(),
+                authenticates: endpoint.login.is_some(),
+            },
+            source,
+        }
+    }
+
+    /// Returns the number of partitions of each topic of the cluster, without internal topics.
+    pub async fn topics(&self) -> Result<BTreeMap<String, usize>, Error> {
+        let client = self.connect().await?;
+        let topics = succeed_within(self.request_timeout, client.list_topics()).await;
+        let topics = topics.map_err(|source| Error::ListTopics { source })?;
+        Ok(topics
+            .into_iter()
+            .map(|topic| (topic.name, topic.partitions.len()))
+            .collect())
+    }
+
+    /// Creates a topic.
+    pub async fn create_topic(
+        &self,
+        topic: &str,
+        partitions: i32,
+        replication_factor: i16,
+    ) -> Result<(), Error> {
+        let client = self.connect().await?;
+        let failed = |source| Error::CreateTopic {
+            topic: topic.to_owned(),
+            source,
+        };
+        let controller = client
+            .controller_client()
+            .map_err(|error| failed(failure::cause(&error)))?;
+        let timeout_ms = i32::try_from(self.request_timeout.as_millis()).unwrap_or(i32::MAX);
+        let create = controller.create_topic(topic, partitions, replication_factor, timeout_ms);
+        let created = succeed_within(self.request_timeout, create).await;
+        created.map_err(failed)
+    }
+
+    /// Connects for administration.
     async fn connect(&self) -> Result<Client, Error> {
         let endpoint = &self.endpoint;
         let mut builder = ClientBuilder::new(endpoint.bootstrap.clone())
@@ -67,211 +122,16 @@ impl Connector {
         }
         succeed_within(CONNECT_DEADLINE, builder.build())
             .await
-            .map_err(|failure| self.unreachable(failure.into_cause()))
-    }
-
-    pub(in crate::broker) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
-    pub(in crate::broker) fn request_timeout(&self) -> Duration {
-        self.request_timeout
-    }
-
-    /// Returns the error of a cluster to which no connection could be made.
-    pub(in crate::broker) fn unreachable(&self, source: Cause) -> Error {
-        let endpoint = &self.endpoint;
-        Error::Connect {
-            bootstrap: endpoint.bootstrap.join(","),
-            protocol: Protocol {
-                encrypts: endpoint.tls.is_some(),
-                authenticates: endpoint.login.is_some(),
-            },
-            source,
-        }
-    }
-
-    /// Returns a handle to one partition. It opens its own connection at first use.
-    ///
-    /// Brokers process the requests of a connection in order, so a fetch that waits on one
-    /// partition must not share a connection with another.
-    pub fn partition(&self, topic: &str, partition: i32) -> Partition {
-        Partition {
-            connector: self.clone(),
-            topic: topic.to_owned(),
-            number: partition,
-            client: None,
-        }
-    }
-}
-
-/// A record of the log.
-#[derive(Debug)]
-pub struct Record {
-    /// Offset in its partition.
-    pub offset: i64,
-    /// Milliseconds since 1970.
-    pub timestamp_ms: i64,
-    /// Key; `None` has none.
-    pub key: Option<Vec<u8>>,
-    /// Value; `None` is a tombstone.
-    pub value: Option<Vec<u8>>,
-    /// Headers in order, as far as rskafka keeps it: it sorts them by name and keeps the last of
-    /// those with the same name.
-    pub headers: Headers,
-}
-
-/// The response to one fetch.
-#[derive(Debug)]
-pub struct Fetched {
-    /// Records in order of their offsets; empty if none arrived within the wait.
-    pub records: Vec<Record>,
-    /// Offset after the last record of the log.
-    pub high_watermark: i64,
-}
-
-/// One partition of a topic.
-#[derive(Debug)]
-pub struct Partition {
-    connector: Connector,
-    topic: String,
-    number: i32,
-    /// Dropped after a timeout: rskafka would keep waiting for the lost response.
-    client: Option<PartitionClient>,
-}
-
-impl Partition {
-    /// Returns the topic's name.
-    pub fn topic(&self) -> &str {
-        &self.topic
-    }
-
-    /// Returns the partition's number.
-    pub fn number(&self) -> i32 {
-        self.number
-    }
-
-    async fn client(&mut self) -> Result<&PartitionClient, Error> {
-        if self.client.is_none() {
-            let client = self.connector.connect().await?;
-            let find_leader = client.partition_client(
-                self.topic.clone(),
-                self.number,
-                UnknownTopicHandling::Error,
-            );
-            let found = succeed_within(CONNECT_DEADLINE, find_leader).await;
-            let partition =
-                found.map_err(|failure| self.connector.unreachable(failure.into_cause()))?;
-            self.client = Some(partition);
-        }
-        Ok(self.client.as_ref().expect("the client was made above"))
-    }
-
-    /// Fetches from `offset`, waiting up to `wait` for the first record.
-    pub async fn fetch(
-        &mut self,
-        offset: i64,
-        max_bytes: i32,
-        wait: Duration,
-    ) -> Result<Fetched, Error> {
-        let (topic, partition) = (self.topic.clone(), self.number);
-        let request_timeout = self.connector.request_timeout;
-        let client = self.client().await?;
-        let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        let fetch = client.fetch_records(offset, 1..max_bytes, wait_ms);
-        match succeed_within(wait + request_timeout, fetch).await {
-            Ok((records, high_watermark)) => {
-                let records = records.into_iter().map(Record::from).collect();
-                Ok(Fetched {
-                    records,
-                    high_watermark,
-                })
-            }
-            Err(failure) if failure.protocol() == Some(ProtocolError::OffsetOutOfRange) => {
-                Err(Error::OffsetOutOfRange {
-                    topic,
-                    partition,
-                    offset,
-                })
-            }
-            Err(failure) => {
-                self.client = None;
-                let source = failure.into_cause();
-                Err(Error::Fetch {
-                    topic,
-                    partition,
-                    offset,
-                    source,
-                })
-            }
-        }
-    }
-
-    /// Returns the offset of the log's first record and the offset after its last one.
-    pub async fn offsets(&mut self) -> Result<(i64, i64), Error> {
-        let (topic, partition) = (self.topic.clone(), self.number);
-        let request_timeout = self.connector.request_timeout;
-        let client = self.client().await?;
-        let ends = async {
-            let earliest = client.get_offset(OffsetAt::Earliest).await?;
-            Ok((earliest, client.get_offset(OffsetAt::Latest).await?))
-        };
-        let ends = succeed_within(request_timeout, ends).await;
-        ends.map_err(|failure| {
-            self.client = None;
-            Error::ListOffsets {
-                topic,
-                partition,
-                source: failure.into_cause(),
-            }
-        })
-    }
-}
-
-impl From<rskafka::record::RecordAndOffset> for Record {
-    fn from(fetched: rskafka::record::RecordAndOffset) -> Self {
-        let record = fetched.record;
-        Self {
-            offset: fetched.offset,
-            timestamp_ms: record.timestamp.timestamp_millis(),
-            key: record.key,
-            value: record.value,
-            headers: record.headers.into(),
-        }
-    }
-}
-
-/// Why a call failed.
-enum Failure {
-    Timeout(Cause),
-    Client(ClientError),
-}
-
-impl Failure {
-    fn into_cause(self) -> Cause {
-        match self {
-            Self::Timeout(cause) => cause,
-            Self::Client(error) => failure::cause(&error),
-        }
-    }
-
-    /// Returns the broker's error code, also if rskafka wraps it in an exhausted retry.
-    fn protocol(&self) -> Option<ProtocolError> {
-        match self {
-            Self::Timeout(_) => None,
-            Self::Client(error) => protocol_error(error),
-        }
+            .map_err(|source| self.unreachable(source))
     }
 }
 
 async fn succeed_within<T>(
     deadline: Duration,
     call: impl Future<Output = Result<T, ClientError>>,
-) -> Result<T, Failure> {
-    within(deadline, call)
-        .await
-        .map_err(Failure::Timeout)?
-        .map_err(Failure::Client)
+) -> Result<T, Cause> {
+    let result = within(deadline, call).await?;
+    result.map_err(|error| failure::cause(&error))
 }
 
 /// A deadline of zero makes rskafka try once.

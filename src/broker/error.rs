@@ -44,6 +44,19 @@ pub enum Error {
         partition: i32,
         offset: i64,
     },
+    /// The log of a new leader does not have what was read: records were lost, and others may have
+    /// their offsets now.
+    #[error(
+        "the log of `{topic}`/{partition} was cut at offset {end}, before the position {offset}: records were lost"
+    )]
+    LogTruncated {
+        topic: String,
+        partition: i32,
+        offset: i64,
+        end: i64,
+    },
+    #[error("topic `{topic}` was deleted and created again")]
+    TopicRecreated { topic: String },
     #[error("failed to list the offsets of `{topic}`/{partition}")]
     ListOffsets {
         topic: String,
@@ -79,7 +92,9 @@ impl Error {
             | Self::Fetch { source, .. }
             | Self::ListOffsets { source, .. }
             | Self::Tls { source, .. } => source.trouble(),
-            Self::OffsetOutOfRange { .. } => None,
+            Self::OffsetOutOfRange { .. }
+            | Self::LogTruncated { .. }
+            | Self::TopicRecreated { .. } => None,
         }
     }
 
@@ -97,6 +112,9 @@ impl Error {
             Self::OffsetOutOfRange { .. } => Some(
                 "the broker no longer has these records: pass `--from earliest` to continue at the oldest record that it has, or `--from latest` to skip all that it has; check the topic's retention",
             ),
+            Self::LogTruncated { .. } | Self::TopicRecreated { .. } => {
+                Some("start again: `convoy consume` reads on where the log has other records")
+            }
             Self::Tls { .. } => Some("pass a PEM file with at least one certificate"),
             Self::ListTopics { source }
             | Self::Fetch { source, .. }

@@ -24,17 +24,6 @@ const LAYERS: [&str; 16] = [
     "IO Error: ",
 ];
 
-/// Returns the broker's error code, also if rskafka wraps it in an exhausted retry.
-pub fn protocol_error(error: &ClientError) -> Option<ProtocolError> {
-    match error {
-        ClientError::ServerError { protocol_error, .. } => Some(*protocol_error),
-        ClientError::RetryFailed(retries) => std::error::Error::source(retries)
-            .and_then(|source| source.downcast_ref::<ClientError>())
-            .and_then(protocol_error),
-        _ => None,
-    }
-}
-
 /// Converts an error of rskafka.
 pub fn cause(error: &ClientError) -> Cause {
     if let Some((code, message)) = refusal(error) {

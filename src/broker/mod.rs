@@ -1,17 +1,24 @@
-//! Kafka as convoy uses it: endpoints, the client, TLS, and the broker in a container.
+//! Kafka as convoy uses it: endpoints, the client, the reader, TLS, and the broker in a container.
 
-mod admin;
 mod client;
 pub mod container;
 mod error;
 mod failure;
 mod producer;
+mod reader;
 mod spec;
 mod tls;
 pub mod wire;
 
-pub use client::{Connector, Fetched, Partition, Record};
+pub use client::Connector;
 pub use error::{Error, request_hint as hint};
 pub use producer::{BATCH_BYTES, Batch, HeaderRef, NewRecord, ProduceOutcome, Producer, Value};
+pub use reader::{
+    BrokenBatch, Defect, Fetched, Isolation, Jump, MAX_DECOMPRESSED, Part, PartitionReader, Passed,
+    Position, Record, RecordBuf, TopicId, Undecoded,
+};
 pub use spec::{Compression, Endpoint, Login, Mechanism, SecurityProtocol};
 pub use tls::Tls;
+
+#[cfg(test)]
+pub(crate) use reader::tests as reader_tests;

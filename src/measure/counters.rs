@@ -58,6 +58,14 @@ counters! {
     fetched,
     /// Fetch requests without a response; each was retried.
     fetches_failed,
+    /// Gaps between the offsets of records, such as compaction leaves.
+    offset_gaps,
+    /// Offsets in these gaps.
+    absent_offsets,
+    /// Control batches passed: the ends of transactions.
+    skipped_control_batches,
+    /// Records left out because their transaction was aborted.
+    aborted_records,
     /// Records stored that convoy did not write: topic, partition and offset identify them.
     without_envelope,
     /// Records without a value, Kafka's deletions, that a group passed over.
@@ -82,6 +90,8 @@ counters! {
     dead_lettered,
     /// Times a log ended before an acknowledged or already read record.
     log_truncations,
+    /// Partitions read from their first record, because their topic was deleted and created again.
+    recreated_partitions,
     /// Dead letters of earlier runs that were stored this time.
     dead_letters_replayed,
     /// Dead letters of earlier runs that still cannot be stored.

@@ -1,7 +1,9 @@
 //! What all tasks of a process share.
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::broker::TopicId;
 use crate::containers::owner;
 use crate::measure::{Counter, Counters, RunClock};
 use crate::pipeline::lag::Lag;
@@ -36,6 +38,8 @@ pub struct Context {
     pub terminated_servers: TerminatedServers,
     /// Partitions of each topic, once known.
     partitions: OnceLock<Vec<u32>>,
+    /// Ids of the topics that a member of a group reads, by partition.
+    topic_ids: Mutex<BTreeMap<TopicPartition, TopicId>>,
 }
 
 impl Context {
@@ -54,6 +58,7 @@ impl Context {
             store_outage: Outage::new("store"),
             terminated_servers: TerminatedServers::default(),
             partitions: OnceLock::new(),
+            topic_ids: Mutex::default(),
         }
     }
 
@@ -82,6 +87,27 @@ impl Context {
             .map(|topic| self.partitions_of(topic))
             .sum();
         before as usize + usize::try_from(partition.number).unwrap_or_default()
+    }
+
+    /// Sets the id of the topic that a partition is read from.
+    pub fn set_topic_id(&self, partition: TopicPartition, id: Option<TopicId>) {
+        let mut ids = self
+            .topic_ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match id {
+            Some(id) => ids.insert(partition, id),
+            None => ids.remove(&partition),
+        };
+    }
+
+    /// Returns the id of the topic that a partition is read from, if the broker has ids.
+    pub fn topic_id(&self, partition: TopicPartition) -> Option<TopicId> {
+        let ids = self
+            .topic_ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        ids.get(&partition).copied()
     }
 
     /// Returns the name of a partition's topic.

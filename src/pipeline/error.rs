@@ -120,7 +120,7 @@ impl Error {
                 "check the topic's retention and compaction, and whether the broker lost its log"
             }
             Self::Unreadable { .. } => {
-                "pass another `--topic`; this one was compacted or holds transaction markers"
+                "check the broker's log: it sends no whole batch at this offset"
             }
             Self::Partitions { .. } => {
                 "omit `--partitions` to use the topic as it is, or pass another `--topic`"
@@ -145,7 +145,11 @@ impl Error {
             Self::Gap { .. }
                 | Self::Unreadable { .. }
                 | Self::Rejected { .. }
-                | Self::Broker(broker::Error::OffsetOutOfRange { .. })
+                | Self::Broker(
+                    broker::Error::OffsetOutOfRange { .. }
+                        | broker::Error::LogTruncated { .. }
+                        | broker::Error::TopicRecreated { .. }
+                )
                 | Self::Store(store::Error::CheckpointLost { .. })
         )
     }

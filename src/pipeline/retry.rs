@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bson::RawDocumentBuf;
 
-use crate::broker::{self, Partition, Producer};
+use crate::broker::{self, PartitionReader, Producer};
 use crate::cause::chain;
 use crate::pipeline::context::Context;
 use crate::pipeline::error;
@@ -143,19 +143,15 @@ async fn classify(
 /// timeout.
 pub async fn offsets(
     context: &Context,
-    partition: &mut Partition,
+    partition: &mut PartitionReader,
     timeout: Duration,
 ) -> Result<(i64, i64), broker::Error> {
     let mut attempts = Attempts::new(timeout);
     loop {
-        let error = match partition.offsets().await {
-            Err(error) => error,
+        match partition.offsets().await {
+            Err(error) => retry_broker(context, &mut attempts, error).await?,
             offsets => return offsets,
-        };
-        if !pause_before_retry(context, &mut attempts).await {
-            return Err(error);
         }
-        tracing::info!(error = chain(&error), "retrying to list offsets");
     }
 }
 
@@ -167,14 +163,24 @@ pub async fn connect(
 ) -> Result<(), broker::Error> {
     let mut attempts = Attempts::new(timeout);
     loop {
-        let Err(error) = producer.connect().await else {
-            return Ok(());
-        };
-        if !pause_before_retry(context, &mut attempts).await {
-            return Err(error);
+        match producer.connect().await {
+            Err(error) => retry_broker(context, &mut attempts, error).await?,
+            Ok(()) => return Ok(()),
         }
-        tracing::info!(error = chain(&error), "retrying to connect to a leader");
     }
+}
+
+/// Pauses after a failed request, or returns its error if the timeout is over.
+async fn retry_broker(
+    context: &Context,
+    attempts: &mut Attempts,
+    error: broker::Error,
+) -> Result<(), broker::Error> {
+    if !pause_before_retry(context, attempts).await {
+        return Err(error);
+    }
+    tracing::info!(error = chain(&error), "retrying a request to the broker");
+    Ok(())
 }
 
 /// Counts a failed attempt and pauses. Returns false if the timeout is over or the server has

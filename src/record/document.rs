@@ -8,9 +8,8 @@
 //! payload field named `_id` or `_convoy`, or so with more underscores in front, gets one more
 //! underscore: `_id` becomes `__id`, `__id` becomes `___id`.
 //!
-//! Keys and header values are text if they are UTF-8, else binary; null stays null. The header
-//! `convoy` is left out: its content is in the other fields. Without other headers, `headers` is
-//! absent.
+//! Keys and headers are text if they are UTF-8, else binary; null stays null. Headers keep their order
+//! and repeat as in the record. The header `convoy` is left out: its content is in the other fields. Without other headers, `headers` is absent.
 
 use std::io::Write as _;
 
@@ -18,7 +17,7 @@ use convoy_mongodb_server::bson::{Doc, Element, Invalid, Kind, Value, Writer, su
 
 use crate::dataset::{MISSING_LABEL, write_date};
 use crate::record::envelope::Envelope;
-use crate::record::headers::Header;
+use crate::record::headers::{RecordHeader, RecordHeaders};
 use crate::record::identity::DocumentId;
 use crate::record::names::{ID, OWN, payload_name};
 use crate::record::payload::{unquoted, write_decimal, write_integer, write_json_string};
@@ -52,7 +51,7 @@ pub struct Origin<'a> {
     /// Key of the record.
     pub key: Option<&'a [u8]>,
     /// Headers of the record in order.
-    pub headers: &'a [Header],
+    pub headers: RecordHeaders<'a>,
 }
 
 /// Writes the document of one record to `out`.
@@ -127,17 +126,21 @@ fn write_with<E>(
     Ok(())
 }
 
-fn write_headers(kafka: &mut Writer<'_>, headers: &[Header]) {
-    let mut others = headers.iter().filter(|it| it.name != Envelope::HEADER);
-    let Some(first) = others.next() else {
+/// Writes headers without the envelope, which is in other fields.
+fn write_headers(kafka: &mut Writer<'_>, headers: RecordHeaders<'_>) {
+    let envelope = |it: &RecordHeader<'_>| it.name == Envelope::HEADER.as_bytes();
+    let mut written = headers
+        .iter()
+        .filter(|it| !envelope(it) || it.value.is_none());
+    let Some(first) = written.next() else {
         return;
     };
     kafka.array("headers", |array| {
         let mut digits = itoa::Buffer::new();
-        for (index, header) in std::iter::once(first).chain(others).enumerate() {
+        for (index, header) in std::iter::once(first).chain(written).enumerate() {
             array.document(digits.format(index), |entry| {
-                entry.string("name", &header.name);
-                write_bytes(entry, "value", header.value.as_deref());
+                write_bytes(entry, "name", Some(header.name));
+                write_bytes(entry, "value", header.value);
             });
         }
     });
@@ -346,7 +349,7 @@ mod tests {
     use super::*;
     use crate::dataset::example_schema;
     use crate::record::payload::PayloadEncoder;
-    use crate::record::{RunKey, payload_hash};
+    use crate::record::{Headers, RunKey, payload_hash};
 
     fn envelope(payload: &[u8]) -> Envelope {
         Envelope {
@@ -368,7 +371,7 @@ mod tests {
         emitted_at_unix_ms: 0,
         timestamp_ms: 0,
         key: None,
-        headers: &[],
+        headers: RecordHeaders::new(0, &[]),
     };
 
     fn document(payload: &[u8]) -> Result<Vec<u8>, DecodeError> {
@@ -440,19 +443,19 @@ mod tests {
 
     #[test]
     fn key_and_headers_are_text_if_they_are_utf_8() {
-        let header = |name: &str, value: Option<&[u8]>| Header {
-            name: name.to_owned(),
-            value: value.map(<[u8]>::to_vec),
-        };
-        let headers = [
-            header("trace", Some(b"b")),
-            header(Envelope::HEADER, Some(b"\x02")),
-            header("trace", Some(b"\xff")),
-            header("null", None),
-        ];
+        let mut headers = Headers::default();
+        for (name, value) in [
+            ("trace", Some(&b"b"[..])),
+            (Envelope::HEADER, Some(b"\x02")),
+            ("trace", Some(b"\xff")),
+            ("null", None),
+        ] {
+            headers.push(name, value.map(<[u8]>::to_vec));
+        }
+        let mut header_bytes = Vec::new();
         let origin = Origin {
             key: Some(b"truck-17"),
-            headers: &headers,
+            headers: headers.to_record(&mut header_bytes),
             ..ORIGIN
         };
         let mut bytes = Vec::new();

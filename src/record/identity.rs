@@ -37,9 +37,14 @@ impl RunKey {
     }
 
     /// Derives the key for records of a topic that do not belong to a run.
-    pub fn for_topic(topic: &str) -> Self {
-        // The name of a run cannot contain a slash.
-        Self::new(&format!("/{topic}"))
+    ///
+    /// A topic that is deleted and created again has another id, and other records at its offsets.
+    pub fn for_topic(topic: &str, id: Option<&str>) -> Self {
+        // Neither the name of a run nor that of a topic can contain a slash.
+        match id {
+            Some(id) => Self::new(&format!("/{topic}/{id}")),
+            None => Self::new(&format!("/{topic}")),
+        }
     }
 
     /// Returns the 56 bits.

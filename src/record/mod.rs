@@ -6,6 +6,7 @@
 mod document;
 mod envelope;
 mod exact;
+mod fields;
 mod headers;
 mod identity;
 mod names;
@@ -20,7 +21,8 @@ pub use document::{
 };
 pub use envelope::{Emission, Envelope, EnvelopeError, MAX_RUN_ID, is_run_id};
 pub use exact::exact_document;
-pub use headers::{Header, Headers};
+pub use fields::{Fields, write_nullable, write_varint};
+pub use headers::{Header, Headers, RecordHeader, RecordHeaders};
 pub use identity::{DocumentId, RunKey};
 pub use names::RESERVED_FIELDS;
 pub use payload::{EncodeError, PayloadEncoder, write_json_string};

@@ -77,8 +77,9 @@ pub(super) fn participation<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let seconds = |duration: Option<Duration>| duration.map(|it| it.as_secs_f64());
     let (timing, length) = (participation.timing, participation.length);
-    let mut map = serializer.serialize_map(Some(7))?;
+    let mut map = serializer.serialize_map(Some(8))?;
     map.serialize_entry("from", &participation.start)?;
+    map.serialize_entry("isolation", &participation.isolation)?;
     map.serialize_entry("beat_s", &timing.heartbeat.as_secs_f64())?;
     map.serialize_entry("dead_after_s", &timing.dead_after.as_secs_f64())?;
     map.serialize_entry("duration_s", &seconds(length.duration))?;

@@ -42,6 +42,9 @@ const SEAL: std::ops::Range<usize> = 12..16;
 /// First byte that the checksum covers.
 const CHECKSUMMED_FROM: usize = 21;
 
+/// Epoch of a batch that no leader has appended yet.
+const NO_LEADER_EPOCH: i32 = -1;
+
 const MAGIC: i8 = 2;
 const CODECS: i16 = crate::codec::ZSTD;
 const CODEC_MASK: i16 = 0b0000_0111;
@@ -52,6 +55,7 @@ const DELETE_HORIZON: i16 = 0b0100_0000;
 
 /// A batch is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages describe the fields")]
 pub enum Error {
     /// The batch is shorter than its header or its length field says.
     #[error("the batch is {missing} bytes too short")]
@@ -79,11 +83,17 @@ pub enum Error {
 /// The header of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
+    /// Offset of the first record.
     pub base_offset: i64,
     /// Bytes of the whole batch, including base offset and length.
     pub total_bytes: usize,
+    /// Epoch of the leader that appended the batch.
+    pub leader_epoch: i32,
+    /// Checksum that the header states.
     pub crc: u32,
+    /// Codec, type of the timestamps, and kind of the batch.
     pub attributes: i16,
+    /// Offset of the last record, from the base offset.
     pub last_offset_delta: i32,
     /// Milliseconds since 1970.
     pub base_timestamp: i64,
@@ -91,9 +101,11 @@ pub struct Header {
     pub max_timestamp: i64,
     /// -1 without an idempotent producer.
     pub producer_id: i64,
+    /// Epoch of the producer.
     pub producer_epoch: i16,
     /// Sequence number of the first record in the producer's epoch.
     pub base_sequence: i32,
+    /// Number of records.
     pub records: i32,
     magic: i8,
 }
@@ -104,6 +116,7 @@ impl Header {
         let mut header = Self {
             base_offset: 0,
             total_bytes: HEADER_BYTES.saturating_add(record.len()),
+            leader_epoch: NO_LEADER_EPOCH,
             magic: MAGIC,
             crc: 0,
             attributes: TRANSACTIONAL | CONTROL,
@@ -159,6 +172,7 @@ impl Header {
         let header = Self {
             base_offset: i64::from_be_bytes(field.at(0)?),
             total_bytes,
+            leader_epoch: i32::from_be_bytes(field.at(12)?),
             magic: i8::from_be_bytes(field.at(16)?),
             crc: u32::from_be_bytes(field.at(17)?),
             attributes: i16::from_be_bytes(field.at(21)?),
@@ -185,6 +199,7 @@ impl Header {
             .saturating_add(1)
     }
 
+    /// Whether a transactional producer wrote the batch.
     pub fn transactional(&self) -> bool {
         self.attributes & TRANSACTIONAL != 0
     }
@@ -194,6 +209,7 @@ impl Header {
         self.attributes & CONTROL != 0
     }
 
+    /// Whether the records are compressed.
     pub fn compressed(&self) -> bool {
         self.codec() != crate::codec::NONE
     }
@@ -331,6 +347,26 @@ pub fn mend_header(batch: &[u8], expected: i64) -> Option<[u8; HEADER_BYTES]> {
     None
 }
 
+/// Checks length, format and checksum of one batch, and returns its header. Bytes may follow it.
+///
+/// Unlike a batch that a producer sends, a stored one may have fewer records than offsets: the
+/// log's compaction removes records.
+pub fn verify(bytes: &[u8]) -> Result<Header, Error> {
+    let header = Header::parse(bytes)?;
+    let covered = bytes.get(CHECKSUMMED_FROM..header.total_bytes);
+    let covered = covered.ok_or_else(|| Error::Truncated {
+        missing: header.total_bytes.saturating_sub(bytes.len()),
+    })?;
+    let actual = crc32c::crc32c(covered);
+    if actual != header.crc {
+        return Err(Error::Checksum {
+            stated: header.crc,
+            actual,
+        });
+    }
+    Ok(header)
+}
+
 /// Checks that `bytes` are exactly one valid batch, as producers send it, and returns its header.
 pub fn check(bytes: &[u8]) -> Result<Header, Error> {
     let header = check_stored(bytes)?;
@@ -346,22 +382,12 @@ pub fn check(bytes: &[u8]) -> Result<Header, Error> {
 
 /// Checks that `bytes` are exactly one valid batch, from which compaction may have dropped records.
 pub fn check_stored(bytes: &[u8]) -> Result<Header, Error> {
-    let header = Header::parse(bytes)?;
-    let missing = header.total_bytes.saturating_sub(bytes.len());
-    if missing > 0 {
-        return Err(Error::Truncated { missing });
-    }
-    let extra = bytes.len().saturating_sub(header.total_bytes);
+    let total = Header::parse(bytes)?.total_bytes;
+    let extra = bytes.len().saturating_sub(total);
     if extra > 0 {
         return Err(Error::Trailing { extra });
     }
-    let actual = crc32c::crc32c(bytes.get(CHECKSUMMED_FROM..).unwrap_or_default());
-    if actual != header.crc {
-        return Err(Error::Checksum {
-            stated: header.crc,
-            actual,
-        });
-    }
+    let header = verify(bytes)?;
     let offsets = i64::from(header.last_offset_delta).saturating_add(1);
     if header.records < 0 || i64::from(header.records) > offsets {
         return Err(Error::Count {

@@ -7,10 +7,15 @@
 
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 
+/// Records as they are.
 pub const NONE: i16 = 0;
+/// Gzip.
 pub const GZIP: i16 = 1;
+/// Snappy, with or without the frames of Java clients.
 pub const SNAPPY: i16 = 2;
+/// LZ4 frames.
 pub const LZ4: i16 = 3;
+/// Zstandard.
 pub const ZSTD: i16 = 4;
 
 /// Limit on the decompressed records of one batch: a few kilobytes can stand for gigabytes.
@@ -25,15 +30,7 @@ const XERIAL_HEADER_BYTES: usize = 16;
 
 /// Returns a reader of the decompressed bytes, which ends one byte after [`MAX_BYTES`].
 pub fn reader(codec: i16, compressed: &[u8]) -> io::Result<Box<dyn BufRead + '_>> {
-    let decoder: Box<dyn Read + '_> = match codec {
-        NONE => Box::new(compressed),
-        GZIP => Box::new(flate2::bufread::MultiGzDecoder::new(compressed)),
-        SNAPPY => Box::new(Cursor::new(decompress_snappy(compressed)?)),
-        LZ4 => Box::new(lz4::Decoder::new(compressed)?),
-        ZSTD => Box::new(zstd::stream::read::Decoder::with_buffer(compressed)?),
-        _ => return Err(io::ErrorKind::Unsupported.into()),
-    };
-    let limited = decoder.take(MAX_BYTES.saturating_add(1));
+    let limited = decoder(codec, compressed, MAX_BYTES)?.take(MAX_BYTES.saturating_add(1));
     Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, limited)))
 }
 
@@ -62,10 +59,40 @@ pub fn compress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
     }
 }
 
-fn decompress_snappy(compressed: &[u8]) -> io::Result<Vec<u8>> {
+/// Decompresses at most `limit` bytes.
+///
+/// More bytes are an error of the kind [`io::ErrorKind::FileTooLarge`], and an unknown codec one of
+/// the kind [`io::ErrorKind::Unsupported`]. Memory grows as bytes are decompressed.
+pub fn decompress(codec: i16, compressed: &[u8], limit: u64) -> io::Result<Vec<u8>> {
+    if codec == SNAPPY {
+        return decompress_snappy(compressed, limit);
+    }
+    let decoder = decoder(codec, compressed, limit)?;
+    let mut bytes = Vec::with_capacity(compressed.len());
+    decoder
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+fn decoder(codec: i16, compressed: &[u8], limit: u64) -> io::Result<Box<dyn Read + '_>> {
+    Ok(match codec {
+        NONE => Box::new(compressed),
+        GZIP => Box::new(flate2::bufread::MultiGzDecoder::new(compressed)),
+        SNAPPY => Box::new(Cursor::new(decompress_snappy(compressed, limit)?)),
+        LZ4 => Box::new(lz4::Decoder::new(compressed)?),
+        ZSTD => Box::new(zstd::stream::read::Decoder::with_buffer(compressed)?),
+        _ => return Err(io::ErrorKind::Unsupported.into()),
+    })
+}
+
+fn decompress_snappy(compressed: &[u8], limit: u64) -> io::Result<Vec<u8>> {
     let mut records = Vec::new();
     if !compressed.starts_with(XERIAL_MAGIC) {
-        decompress_block(compressed, &mut records)?;
+        decompress_block(compressed, &mut records, limit)?;
         return Ok(records);
     }
     let truncated = || io::Error::from(io::ErrorKind::UnexpectedEof);
@@ -75,7 +102,7 @@ fn decompress_snappy(compressed: &[u8]) -> io::Result<Vec<u8>> {
     while let Some((length, following)) = rest.split_first_chunk() {
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         let (block, following) = following.split_at_checked(length).ok_or_else(truncated)?;
-        decompress_block(block, &mut records)?;
+        decompress_block(block, &mut records, limit)?;
         rest = following;
     }
     if rest.is_empty() {
@@ -85,11 +112,11 @@ fn decompress_snappy(compressed: &[u8]) -> io::Result<Vec<u8>> {
     }
 }
 
-fn decompress_block(block: &[u8], records: &mut Vec<u8>) -> io::Result<()> {
+fn decompress_block(block: &[u8], records: &mut Vec<u8>, limit: u64) -> io::Result<()> {
     let length = snap::raw::decompress_len(block)?;
     let start = records.len();
     let end = start.saturating_add(length);
-    if end as u64 > MAX_BYTES {
+    if end as u64 > limit {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     // A block decompresses to at most 64 bytes for each 3 of its own.
@@ -149,6 +176,17 @@ pub mod tests {
     }
 
     #[test]
+    fn bytes_beyond_the_limit_are_an_error() {
+        let bytes = vec![0; 1_000];
+        for codec in NONE..=ZSTD {
+            let compressed = compress(codec, &bytes);
+            assert_eq!(super::decompress(codec, &compressed, 1_000).unwrap(), bytes);
+            let error = super::decompress(codec, &compressed, 999).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::FileTooLarge, "{codec}");
+        }
+    }
+
+    #[test]
     fn bytes_that_are_not_compressed_are_an_error() {
         for codec in [GZIP, SNAPPY, ZSTD, LZ4] {
             assert!(
@@ -174,6 +212,8 @@ pub mod tests {
             let own = super::compress(codec, &bytes).unwrap();
             prop_assert_eq!(&decompress(codec, &own).unwrap(), &bytes);
             prop_assert_eq!(&decompress(SNAPPY, &compress_xerial(&bytes)).unwrap(), &bytes);
+            let at_once = super::decompress(codec, &compress(codec, &bytes), 2_000);
+            prop_assert_eq!(&at_once.unwrap(), &bytes);
         }
 
         #[test]

@@ -90,6 +90,8 @@ mod wire;
 
 /// Kafka's protocol from untrusted bytes, for clients as well: frames and fields, all bounded.
 pub mod protocol {
+    pub use crate::batch::{Error as BatchError, HEADER_BYTES, Header, verify};
+    pub use crate::codec::{GZIP, LZ4, NONE, SNAPPY, ZSTD, decompress};
     pub use crate::frame::{Error as FrameError, Input};
     pub use crate::wire::{Error as FieldError, Reader};
 }

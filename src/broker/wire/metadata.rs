@@ -148,27 +148,6 @@ async fn topic_metadata_until(
     })
 }
 
-/// Returns the number of partitions of each topic, without internal ones.
-pub async fn list_topics(
-    connection: &mut Connection,
-    deadline: Duration,
-) -> Result<BTreeMap<String, usize>, Error> {
-    let metadata = metadata(connection, None, Deadline::after(deadline)).await?;
-    let topics = metadata.topics.into_iter();
-    let topics = topics.filter(|(_name, topic)| !topic.internal);
-    Ok(topics
-        .map(|(name, topic)| (name, topic.partitions.len()))
-        .collect())
-}
-
-/// Returns the address of the controller, `host:port`.
-pub async fn controller(connection: &mut Connection, deadline: Duration) -> Result<String, Error> {
-    let no_topics = Some(Vec::new());
-    let mut metadata = metadata(connection, no_topics, Deadline::after(deadline)).await?;
-    let controller = metadata.brokers.remove(&metadata.controller);
-    controller.ok_or_else(|| connection.lacks::<MetadataRequest>("the controller's address"))
-}
-
 /// Requests the metadata of topics by name, or of all, and creates none.
 async fn metadata(
     connection: &mut Connection,
@@ -194,15 +173,12 @@ async fn metadata(
 struct Metadata {
     /// Addresses by number of the broker.
     brokers: BTreeMap<i32, String>,
-    /// Number of the controller.
-    controller: i32,
     topics: Vec<(String, Topic)>,
 }
 
 struct Topic {
     code: i16,
     id: Option<Uuid>,
-    internal: bool,
     partitions: Vec<Partition>,
 }
 
@@ -244,11 +220,10 @@ impl Metadata {
             Ok((number, address))
         })?;
         let _cluster = reader.nullable_string()?;
-        let controller = reader.i32()?;
+        let _controller = reader.i32()?;
         let topics = reader.array(|reader| Topic::decode(reader, version))?;
         Ok(Self {
             brokers: brokers.into_iter().collect(),
-            controller,
             topics: topics.into_iter().flatten().collect(),
         })
     }
@@ -263,7 +238,7 @@ impl Topic {
             WITH_TOPIC_IDS.. => Some(reader.uuid()?).filter(|id| !id.is_nil()),
             _ => None,
         };
-        let internal = reader.bool()?;
+        let _internal = reader.bool()?;
         let partitions = reader.array(|reader| Partition::decode(reader, version))?;
         if version >= 8 {
             let _authorized_operations = reader.i32()?;
@@ -272,7 +247,6 @@ impl Topic {
         let topic = Self {
             code,
             id,
-            internal,
             partitions,
         };
         Ok(name.map(|name| (name.to_owned(), topic)))

@@ -24,9 +24,7 @@ mod versions;
 pub use code::ErrorCode;
 pub use connection::Connection;
 pub use error::Error;
-pub use metadata::{
-    Leader, TopicMetadata, connect_any, connect_leader, controller, list_topics, topic_metadata,
-};
+pub use metadata::{Leader, TopicMetadata, connect_any, connect_leader, topic_metadata};
 pub use request::Response;
 pub(in crate::broker) use request::put_request_header;
 pub(in crate::broker) use transport::Deadline;

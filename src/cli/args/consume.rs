@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::broker::Isolation;
 use crate::cli::args::groups::{
     BrokerArgs, EnvFileArgs, OutputArgs, ReportArgs, StoreTimeoutArgs, TimeoutArgs, TopicArgs,
     WriterArgs,
@@ -155,6 +156,17 @@ pub struct SourceArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Records")]
 pub struct RecordArgs {
+    /// Records of transactions: `read-committed` leaves aborted and unfinished ones out,
+    /// `read-uncommitted` reads all.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "read-committed",
+        hide_short_help = true
+    )]
+    #[arg(value_parser = parse::value::<Isolation>)]
+    pub isolation: Isolation,
+
     /// Read extended JSON: `{"$date": …}`, `{"$oid": …}`, `{"$numberLong": …}` and so on.
     #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL", hide_possible_values = true, hide_short_help = true)]
     #[arg(default_value = "false", default_missing_value = "true")]

@@ -89,6 +89,7 @@ fn participation(args: &ConsumeArgs) -> Result<Participation, Error> {
     }
     Ok(Participation {
         start: args.group.from,
+        isolation: args.records.isolation,
         timing: Timing {
             heartbeat: beat,
             dead_after,

@@ -3,7 +3,7 @@
 use bson::{Binary, Bson, Document, RawDocument, RawDocumentBuf, doc, spec::BinarySubtype};
 use convoy_server_kit::unix_ms;
 
-use crate::broker::Record;
+use crate::broker::{BrokenBatch, RecordBuf, TopicId};
 use crate::pipeline::context::Context;
 use crate::pipeline::settings::StorageSettings;
 use crate::pipeline::topic_partition::TopicPartition;
@@ -31,11 +31,54 @@ pub struct Rejection {
     pub reason: String,
 }
 
-/// A record that cannot become a document.
+/// A record that cannot become a document, or a batch that cannot be decoded.
 #[derive(Debug)]
 pub struct Poison {
-    pub record: Record,
+    /// The record; the value of a batch is its bytes.
+    pub record: RecordBuf,
     pub rejection: Rejection,
+    pub batch: Option<Undecodable>,
+}
+
+/// A batch that cannot be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undecodable {
+    /// Offset of its last record.
+    pub last_offset: i64,
+    /// Its bytes; a letter has the first of them only, if they are many.
+    pub bytes: usize,
+}
+
+impl Poison {
+    /// Takes a batch that cannot be decoded.
+    pub fn of_batch(broken: &BrokenBatch) -> Self {
+        let (first, last) = (broken.first_offset, broken.last_offset);
+        let offsets = if first == last {
+            format!("offset {first}")
+        } else {
+            format!("offsets {first} to {last}")
+        };
+        let bytes = broken.bytes.len();
+        Self {
+            record: RecordBuf {
+                offset: first,
+                value: Some(broken.bytes[..bytes.min(MOST_VALUE)].to_vec()),
+                ..RecordBuf::default()
+            },
+            rejection: Rejection {
+                run_id: None,
+                reading: None,
+                reason: format!(
+                    "the batch of {offsets} cannot be decoded: {}",
+                    broken.defect
+                ),
+            },
+            batch: Some(Undecodable {
+                last_offset: last,
+                bytes,
+            }),
+        }
+    }
 }
 
 /// A message that exceeds the broker's limit.
@@ -62,6 +105,10 @@ pub struct Letter {
     partition: i32,
     /// `None` for a message that is not in the log.
     offset: Option<i64>,
+    /// `None` for a record or a message.
+    batch: Option<Undecodable>,
+    /// `None` if it is unknown, or belongs to the run.
+    topic_id: Option<TopicId>,
     /// Vehicle and sequence, if the record belongs to a known reading.
     reading: Option<(u32, u64)>,
     reason: String,
@@ -74,7 +121,7 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// Creates the letter of a record.
+    /// Creates the letter of a record or a batch.
     pub fn of_record(
         context: &Context,
         storage: &StorageSettings,
@@ -82,19 +129,31 @@ impl Letter {
         poison: Poison,
     ) -> Self {
         let (topic, number) = (context.topic(partition), partition.number);
-        let (record, rejection) = (poison.record, poison.rejection);
+        let (record, rejection, batch) = (poison.record, poison.rejection, poison.batch);
+        let place = match batch {
+            Some(batch) => format!("{}-{}", record.offset, batch.last_offset),
+            None => record.offset.to_string(),
+        };
         let owner = storage.checkpoint_owner(&context.settings);
+        // A topic that was created again has other records at its offsets.
+        let topic_id = context.topic_id(partition);
+        let id = match topic_id {
+            Some(id) => format!("{owner}/{topic}/{number}/{place}/{id}"),
+            None => format!("{owner}/{topic}/{number}/{place}"),
+        };
         // A group reads the records of many runs. A run accounts for every record that it reads.
         let run = match storage.group {
             Some(_) => rejection.run_id,
             None => Some(context.settings.run_id.clone()),
         };
         Self {
-            id: format!("{owner}/{topic}/{number}/{}", record.offset),
+            id,
             run,
             topic: topic.to_owned(),
             partition: number,
             offset: Some(record.offset),
+            batch,
+            topic_id,
             reading: rejection.reading,
             reason: shortened(rejection.reason),
             unix_ms: unix_ms(),
@@ -120,6 +179,8 @@ impl Letter {
             topic: topic.to_owned(),
             partition: number,
             offset: None,
+            batch: None,
+            topic_id: None,
             reading: Some(message.reading),
             reason: shortened(message.reason),
             unix_ms: unix_ms(),
@@ -133,6 +194,12 @@ impl Letter {
     /// Returns its `_id`: run or group, and coordinates. It is the same whenever the record is read.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Returns the bytes of its value, also of those that were left out.
+    fn value_bytes(&self) -> usize {
+        let present = length(self.value.as_deref());
+        self.batch.map_or(present, |batch| batch.bytes)
     }
 
     pub fn reason(&self) -> &str {
@@ -153,20 +220,31 @@ impl Letter {
             .collect();
         let cut = headers.len() < all.len()
             || length(self.key.as_deref()) > MOST_BESIDE
-            || length(self.value.as_deref()) > MOST_VALUE;
+            || self.value_bytes() > MOST_VALUE;
+        let mut kafka =
+            doc! { "topic": &self.topic, "partition": self.partition, "offset": self.offset };
+        if let Some(id) = self.topic_id {
+            kafka.insert("topic_id", id.to_string());
+        }
+        // The records of a batch that cannot be decoded have timestamps of their own.
+        let mut timestamp = Some(bson::DateTime::from_millis(self.timestamp_ms));
+        if let Some(batch) = self.batch {
+            kafka.insert("last_offset", batch.last_offset);
+            timestamp = None;
+        }
         let mut letter = doc! {
             "_id": &self.id,
             "run": &self.run,
             "reason": &self.reason,
             "at": bson::DateTime::from_millis(self.unix_ms.cast_signed()),
-            "kafka": { "topic": &self.topic, "partition": self.partition, "offset": self.offset },
-            "timestamp": bson::DateTime::from_millis(self.timestamp_ms),
+            "kafka": kafka,
+            "timestamp": timestamp,
             "key": bytes(self.key.as_deref(), MOST_BESIDE),
             "value": bytes(self.value.as_deref(), MOST_VALUE),
             "headers": headers,
         };
         if cut {
-            let value_bytes = i64::try_from(length(self.value.as_deref())).unwrap_or(i64::MAX);
+            let value_bytes = i64::try_from(self.value_bytes()).unwrap_or(i64::MAX);
             letter.insert("cut", true);
             letter.insert("value_bytes", value_bytes);
         }
@@ -205,6 +283,10 @@ impl Letter {
         let mut headers = self.headers.clone();
         for (name, value) in added {
             headers.push(name, Some(value.into_bytes()));
+        }
+        if let Some(batch) = self.batch {
+            let last = batch.last_offset.to_string();
+            headers.push("dead-letter.last-offset", Some(last.into_bytes()));
         }
         headers
     }

@@ -7,8 +7,8 @@ use bson::{RawDocumentBuf, doc};
 use tokio::sync::Mutex;
 
 use crate::broker::{
-    self, BATCH_BYTES, Batch, Compression, Connector, HeaderRef, NewRecord, ProduceOutcome,
-    Producer, Record, Value,
+    self, BATCH_BYTES, Batch, Compression, Connector, HeaderRef, Isolation, NewRecord,
+    ProduceOutcome, Producer, RecordBuf, Value,
 };
 use crate::cause::{Cause, chain};
 use crate::pipeline::context::Context;
@@ -177,15 +177,17 @@ impl DeadLetters {
         context: &Context,
         partition: TopicPartition,
         offset: i64,
-    ) -> Option<Record> {
-        let mut reader = self
-            .connector
-            .partition(context.topic(partition), partition.number);
+    ) -> Option<RecordBuf> {
+        let topic = context.topic(partition);
+        let (number, any) = (partition.number, Isolation::ReadUncommitted);
+        let mut reader = self.connector.reader(topic, number, any);
         for _ in 0..FETCH_ATTEMPTS {
             match reader.fetch(offset, FETCH_BYTES, FETCH_WAIT).await {
                 Ok(fetched) => {
-                    let mut records = fetched.records.into_iter();
-                    return records.find(|record| record.offset == offset);
+                    let mut undecoded = fetched.records;
+                    let part = undecoded.next_part()?;
+                    let record = part.records().find(|record| record.offset == offset);
+                    return record.map(|record| record.to_buf());
                 }
                 Err(error) => tracing::warn!(
                     error = chain(&error),

@@ -2,14 +2,18 @@
 //!
 //! ```text
 //!  <collection>_members      { _id: "<group>/<member>", beat }
-//!  <collection>_checkpoints  { _id: "<group>/<topic>/<partition>", topic, partition, epoch, owner, offset }
+//!  <collection>_checkpoints  { _id: "<group>/<topic>/<partition>", topic, partition, epoch, owner,
+//!                              offset, topic_id, leader_epoch }
 //! ```
+//!
+//! `topic_id` and `leader_epoch` are absent if the broker does not have them.
 //!
 //! A lease is also the partition's checkpoint, so a new owner knows the offset to continue at. Every
 //! change requires the epoch that the member has seen.
 
 use bson::{Document, RawDocument, doc};
 
+use crate::broker::TopicId;
 use crate::pipeline::context::Context;
 use crate::pipeline::group::membership::{Lease, View};
 use crate::pipeline::settings::StorageSettings;
@@ -30,8 +34,47 @@ pub struct Leases {
 pub struct Claimed {
     /// Epoch of the new owner.
     pub epoch: i64,
-    /// Offset to continue at.
-    pub position: i64,
+    /// Where to continue.
+    pub place: Place,
+}
+
+/// A place in a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub offset: i64,
+    /// Id of the topic; `None` if it is unknown.
+    pub topic_id: Option<TopicId>,
+    /// Epoch of the leader that appended the record before the offset; `None` if it is unknown.
+    pub leader_epoch: Option<i32>,
+}
+
+impl Place {
+    /// Returns a place of which only the offset is known.
+    pub fn at(offset: i64) -> Self {
+        Self {
+            offset,
+            topic_id: None,
+            leader_epoch: None,
+        }
+    }
+
+    fn of(lease: &RawDocument) -> Option<Self> {
+        let topic_id = lease.get_str("topic_id").ok();
+        Some(Self {
+            offset: lease.get_i64("offset").ok()?,
+            topic_id: topic_id.and_then(|id| id.parse().ok()),
+            leader_epoch: lease.get_i32("leader_epoch").ok(),
+        })
+    }
+
+    fn fields(&self) -> Document {
+        let mut fields = doc! { "offset": self.offset };
+        if let Some(id) = self.topic_id {
+            fields.insert("topic_id", id.to_string());
+        }
+        fields.insert("leader_epoch", self.leader_epoch);
+        fields
+    }
 }
 
 impl Leases {
@@ -83,7 +126,7 @@ impl Leases {
         Ok(view)
     }
 
-    /// Claims a partition whose lease has the epoch `seen`. Without a lease, it starts at `earliest`.
+    /// Claims a partition whose lease has the epoch `seen`. Without a lease, it starts at `begin`.
     ///
     /// Returns `None` if another member was faster.
     pub async fn claim(
@@ -91,19 +134,19 @@ impl Leases {
         context: &Context,
         partition: TopicPartition,
         seen: i64,
-        earliest: i64,
+        begin: Place,
     ) -> Result<Option<Claimed>, Error> {
         let epoch = seen + 1;
         let key = self.lease_key(context, partition);
         let (filter, update, upsert) = if seen == 0 {
             let filter = doc! { "_id": &key, "epoch": { "$lt": epoch } };
-            let lease = doc! {
+            let mut lease = doc! {
                 "topic": context.topic(partition),
                 "partition": partition.number,
                 "epoch": epoch,
                 "owner": &self.member,
-                "offset": earliest,
             };
+            lease.extend(begin.fields());
             (filter, lease, Upsert::Yes)
         } else {
             let filter = doc! { "_id": &key, "epoch": seen };
@@ -124,8 +167,23 @@ impl Leases {
         };
         Ok(lease.filter(|lease| ours(lease)).map(|lease| Claimed {
             epoch,
-            position: lease.get_i64("offset").unwrap_or(earliest),
+            place: Place::of(&lease).unwrap_or(begin),
         }))
+    }
+
+    /// Moves the checkpoint of a partition that this member owns.
+    pub async fn place(
+        &self,
+        context: &Context,
+        partition: TopicPartition,
+        epoch: i64,
+        place: Place,
+    ) -> Result<(), Error> {
+        let key = self.lease_key(context, partition);
+        let filter = doc! { "_id": key, "epoch": epoch, "owner": &self.member };
+        let update = doc! { "$set": place.fields() };
+        self.checkpoints.update(filter, update, Upsert::No).await?;
+        Ok(())
     }
 
     /// Frees a partition, unless another member has taken it over.
@@ -147,18 +205,16 @@ impl Leases {
         &self,
         context: &Context,
         partition: TopicPartition,
-        offset: i64,
+        place: Place,
     ) -> Result<(), Error> {
         let filter = doc! { "_id": self.lease_key(context, partition) };
-        let update = doc! {
-            "$set": {
-                "topic": context.topic(partition),
-                "partition": partition.number,
-                "owner": bson::Bson::Null,
-                "offset": offset,
-            },
-            "$inc": { "epoch": 1_i64 },
+        let mut lease = doc! {
+            "topic": context.topic(partition),
+            "partition": partition.number,
+            "owner": bson::Bson::Null,
         };
+        lease.extend(place.fields());
+        let update = doc! { "$set": lease, "$inc": { "epoch": 1_i64 } };
         self.checkpoints.update(filter, update, Upsert::Yes).await?;
         Ok(())
     }

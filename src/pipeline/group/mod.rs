@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!  membership        who is alive, who gets which partition      pure
+//!  claiming          a lease, and where its log is to be read from
 //!  leases            heartbeats and leases in the store
 //!  session           one member: observes, claims, reads, gives up
 //!  reset             moves the checkpoints before the start
 //!  consumer_process  `convoy consume`
 //! ```
 
+mod claiming;
 mod consumer_process;
 mod ending;
 mod leases;

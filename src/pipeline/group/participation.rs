@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::broker::Isolation;
 use crate::pipeline::group::membership::Timing;
 use crate::string_enum::string_enum;
 
@@ -34,6 +35,8 @@ pub struct Length {
 pub struct Participation {
     /// Where the group starts to read.
     pub start: Start,
+    /// Which records of transactions it reads.
+    pub isolation: Isolation,
     /// Heartbeats and timeouts of members.
     pub timing: Timing,
     /// What ends the session.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::broker::Connector;
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
-use crate::pipeline::group::leases::Leases;
+use crate::pipeline::group::leases::{Leases, Place};
 use crate::pipeline::group::participation::{Participation, Start};
 use crate::pipeline::retry::{offsets, retry_idempotent};
 use crate::pipeline::settings::StorageSettings;
@@ -32,7 +32,8 @@ pub async fn reset_checkpoints(
         });
     }
     for partition in context.partitions() {
-        let mut log = connector.partition(context.topic(partition), partition.number);
+        let topic = context.topic(partition);
+        let mut log = connector.reader(topic, partition.number, participation.isolation);
         let (earliest, end) = offsets(context, &mut log, context.settings.timeouts.broker)
             .await
             .map_err(Error::Broker)?;
@@ -41,8 +42,12 @@ pub async fn reset_checkpoints(
         } else {
             earliest
         };
+        let place = Place {
+            topic_id: log.topic_id().await.map_err(Error::Broker)?,
+            ..Place::at(offset)
+        };
         let reset = retry_idempotent(context, storage.store_timeout, || {
-            leases.reset(context, partition, offset)
+            leases.reset(context, partition, place)
         });
         reset.await.map_err(Error::Store)?;
     }

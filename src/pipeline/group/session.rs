@@ -15,14 +15,15 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::Connector;
+use crate::broker::{self, Connector, Isolation, PartitionReader};
 use crate::cause::chain;
 use crate::measure::{Recorder, nanos};
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{DeadLetters, LetterCollection};
 use crate::pipeline::error::Error;
+use crate::pipeline::group::claiming::{Claim, claim};
 use crate::pipeline::group::ending::{Ending, Ownership, PartitionLag, SessionOutcome};
-use crate::pipeline::group::leases::{Claimed, Leases};
+use crate::pipeline::group::leases::Leases;
 use crate::pipeline::group::membership::{Action, Membership, Timing};
 use crate::pipeline::group::participation::{Length, Participation};
 use crate::pipeline::ingest::{
@@ -60,6 +61,7 @@ pub struct Session {
     observer: Arc<dyn Observer>,
     connections: Connections,
     dead_letters: Arc<DeadLetters>,
+    isolation: Isolation,
     timing: Timing,
     length: Length,
     membership: Membership,
@@ -122,6 +124,7 @@ impl Session {
             observer,
             connections,
             dead_letters: Arc::new(DeadLetters::new(Some(letters), connector, topics)),
+            isolation: participation.isolation,
             timing,
             length,
             membership: Membership::new(member, timing, partitions),
@@ -284,28 +287,25 @@ impl Session {
         &self,
         partition: TopicPartition,
         epoch: i64,
-    ) -> impl Future<Output = (TopicPartition, Result<Option<Claimed>, Error>)> + Send + use<> {
+    ) -> impl Future<Output = (TopicPartition, Result<Option<Claim>, Error>)> + Send + use<> {
         let (context, leases) = (Arc::clone(&self.context), self.connections.leases.clone());
-        let mut log = self
-            .connections
-            .connector
-            .partition(context.topic(partition), partition.number);
+        let reader = self.reader(partition);
         async move {
-            let claimed = async {
-                let earliest = match epoch {
-                    0 => log.offsets().await.map_err(Error::Broker)?.0,
-                    _ => 0,
-                };
-                let claim = leases.claim(&context, partition, epoch, earliest);
-                claim.await.map_err(Error::Store)
-            };
-            (partition, claimed.await)
+            let claimed = claim(&context, &leases, reader, partition, epoch).await;
+            (partition, claimed)
         }
     }
 
+    fn reader(&self, partition: TopicPartition) -> PartitionReader {
+        let (topic, connector) = (self.context.topic(partition), &self.connections.connector);
+        connector.reader(topic, partition.number, self.isolation)
+    }
+
     /// Starts the consumer and the writer of a claimed partition.
-    fn start_reading(&mut self, partition: TopicPartition, claimed: Claimed) {
-        let Claimed { epoch, position } = claimed;
+    fn start_reading(&mut self, partition: TopicPartition, claim: Claim) {
+        let (epoch, position) = (claim.epoch, claim.place.offset);
+        let topic_id = claim.place.topic_id;
+        self.context.set_topic_id(partition, topic_id);
         self.membership.claimed(partition, epoch);
         let (end, ends) = watch::channel(None);
         self.reading.insert(partition, end);
@@ -314,11 +314,9 @@ impl Session {
         let schemas = connections.schemas.clone();
         let source = ConsumerPartition {
             topic_partition: partition,
-            partition: connections
-                .connector
-                .partition(context.topic(partition), partition.number),
+            partition: claim.reader,
             position,
-            intake: GroupIntake::new(Arc::clone(&context), partition, schemas, &storage),
+            intake: GroupIntake::new(Arc::clone(&context), partition, topic_id, schemas, &storage),
         };
         let owner = storage.checkpoint_owner(&context.settings).to_owned();
         let progress = context.lag.track(partition, position);
@@ -352,6 +350,13 @@ impl Session {
                     ownership.taken = true;
                     Ok(())
                 }
+                // The next claim finds where to read on.
+                (
+                    Err(Error::Broker(
+                        broker::Error::TopicRecreated { .. } | broker::Error::LogTruncated { .. },
+                    )),
+                    Ok(()),
+                ) => Ok(()),
                 (read, written) => written.and(read),
             };
             let freed = leases.free(&context, partition, epoch);
@@ -417,11 +422,7 @@ impl Session {
         let positions = self.context.lag.positions();
         let looking_up = owned.into_iter().filter_map(|partition| {
             let committed = *positions.get(&partition)?;
-            let topic = self.context.topic(partition);
-            let mut log = self
-                .connections
-                .connector
-                .partition(topic, partition.number);
+            let mut log = self.reader(partition);
             Some(async move {
                 let offsets = over.run_until_cancelled(Box::pin(log.offsets()));
                 let offsets = tokio::time::timeout(LAST_LOOK_UP, offsets).await;

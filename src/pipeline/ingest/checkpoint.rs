@@ -63,15 +63,21 @@ impl Checkpoints {
         }
     }
 
-    /// Writes a position. Every record before it must be stored or dead-lettered.
+    /// Writes a position, and the epoch of the leader that appended the record before it. Every
+    /// record before it must be stored or dead-lettered.
     pub async fn write(
         &self,
         context: &Context,
         partition: TopicPartition,
         position: i64,
+        leader_epoch: Option<i32>,
     ) -> Result<(), Error> {
         let filter = doc! { "_id": self.id(context, partition), "epoch": self.epoch };
-        let update = doc! { "$set": { "offset": position } };
+        let mut fields = doc! { "offset": position };
+        if let Some(leader_epoch) = leader_epoch {
+            fields.insert("leader_epoch", leader_epoch);
+        }
+        let update = doc! { "$set": fields };
         let updated = self.collection.update(filter, update, Upsert::No).await?;
         context.counters.checkpoints.add(1);
         match updated {

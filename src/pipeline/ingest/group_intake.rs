@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::broker::Record;
+use crate::broker::{Record, TopicId};
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::Rejection;
 use crate::pipeline::error::Error;
@@ -41,16 +41,18 @@ impl GroupIntake {
     pub fn new(
         context: Arc<Context>,
         partition: TopicPartition,
+        topic_id: Option<TopicId>,
         schemas: Option<Arc<Schemas>>,
         storage: &StorageSettings,
     ) -> Self {
+        let topic_id = topic_id.map(|id| id.to_string());
         Self {
             decoder: if storage.extended_json {
                 UntypedDecoder::extended()
             } else {
                 UntypedDecoder::default()
             },
-            topic: RunKey::for_topic(context.topic(partition)),
+            topic: RunKey::for_topic(context.topic(partition), topic_id.as_deref()),
             runs: BTreeSet::new(),
             schemas: schemas.map(SchemaCheck::new),
             context,
@@ -65,7 +67,7 @@ impl GroupIntake {
 
     fn enveloped_document(
         &mut self,
-        record: &Record,
+        record: &Record<'_>,
         header: &[u8],
         fetched: u64,
     ) -> Result<Ready, String> {
@@ -99,7 +101,7 @@ impl GroupIntake {
 
     /// Returns the document of a record that convoy did not write. Its coordinates identify it, and
     /// its timestamp is its intended time.
-    fn anonymous_document(&mut self, record: &Record, fetched: u64) -> Result<Ready, String> {
+    fn anonymous_document(&mut self, record: &Record<'_>, fetched: u64) -> Result<Ready, String> {
         let (schema_id, payload) = split(value(record)?);
         self.check_schema(schema_id, record.offset, payload)?;
         let timestamp = self.context.clock.of_unix_ms(record.timestamp_ms);
@@ -119,8 +121,8 @@ impl GroupIntake {
             offset: record.offset,
             emitted_at_unix_ms: record.timestamp_ms,
             timestamp_ms: record.timestamp_ms,
-            key: record.key.as_deref(),
-            headers: record.headers.as_slice(),
+            key: record.key,
+            headers: record.headers,
         };
         let decoder = &mut self.decoder;
         let mut bytes = Vec::with_capacity(payload.len() + DOCUMENT_OVERHEAD);
@@ -166,7 +168,7 @@ impl GroupIntake {
 }
 
 impl Intake for GroupIntake {
-    async fn prepare(&mut self, records: &[Record]) -> Result<(), Error> {
+    async fn prepare(&mut self, records: &[Record<'_>]) -> Result<(), Error> {
         if let Some(schemas) = &mut self.schemas {
             let ids = records.iter().filter_map(framed).map(|(_, id, _)| id);
             schemas.learn(&self.context, ids).await?;
@@ -177,11 +179,11 @@ impl Intake for GroupIntake {
 
     /// A tombstone deletes a key in a compacted topic. No document has a key of its own, so there is
     /// nothing to delete, and nothing is wrong with the record.
-    fn skips(&self, record: &Record) -> bool {
+    fn skips(&self, record: &Record<'_>) -> bool {
         record.value.is_none() && record.headers.get(Envelope::HEADER).is_none()
     }
 
-    fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection> {
+    fn document(&mut self, record: &Record<'_>, fetched: u64) -> Result<Ready, Rejection> {
         let header = record.headers.get(Envelope::HEADER);
         let made = match header {
             None => self.anonymous_document(record, fetched),
@@ -193,8 +195,8 @@ impl Intake for GroupIntake {
 }
 
 /// Returns offset, schema id and payload of a record that names a schema.
-fn framed(record: &Record) -> Option<(i64, u32, &[u8])> {
-    let (id, payload) = split(record.value.as_deref()?);
+fn framed<'a>(record: &Record<'a>) -> Option<(i64, u32, &'a [u8])> {
+    let (id, payload) = split(record.value?);
     Some((record.offset, id?, payload))
 }
 

@@ -28,15 +28,16 @@ pub trait Intake: fmt::Debug + Send + 'static {
     /// Loads what the records need, such as their schemas. Cancel safe.
     ///
     /// Fails if the schema registry does not respond in time.
-    fn prepare(&mut self, records: &[Record]) -> impl Future<Output = Result<(), Error>> + Send;
+    fn prepare(&mut self, records: &[Record<'_>])
+    -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Returns whether a record needs neither a document nor a dead letter.
-    fn skips(&self, _record: &Record) -> bool {
+    fn skips(&self, _record: &Record<'_>) -> bool {
         false
     }
 
     /// Returns the document of a record that was prepared for and fetched at a time.
-    fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection>;
+    fn document(&mut self, record: &Record<'_>, fetched: u64) -> Result<Ready, Rejection>;
 }
 
 /// A document that is ready to be stored.
@@ -56,7 +57,7 @@ pub struct Enveloped<'a> {
 }
 
 impl<'a> Enveloped<'a> {
-    pub fn decode(record: &'a Record, header: &'a [u8]) -> Result<Self, String> {
+    pub fn decode(record: &Record<'a>, header: &'a [u8]) -> Result<Self, String> {
         let (envelope, emission) = Envelope::decode(header).map_err(|error| error.to_string())?;
         Ok(Self {
             envelope,
@@ -69,7 +70,7 @@ impl<'a> Enveloped<'a> {
         &self,
         context: &'a Context,
         partition: TopicPartition,
-        record: &'a Record,
+        record: &Record<'a>,
     ) -> Origin<'a> {
         Origin {
             run: self.emission.run_id,
@@ -78,8 +79,8 @@ impl<'a> Enveloped<'a> {
             offset: record.offset,
             emitted_at_unix_ms: self.emission.emitted_at_unix_ms,
             timestamp_ms: record.timestamp_ms,
-            key: record.key.as_deref(),
-            headers: record.headers.as_slice(),
+            key: record.key,
+            headers: record.headers,
         }
     }
 
@@ -137,9 +138,10 @@ fn by_wall_clock(clock: RunClock, envelope: Envelope, emission: &Emission<'_>) -
     }
 }
 
-pub fn value(record: &Record) -> Result<&[u8], String> {
-    let value = record.value.as_deref();
-    value.ok_or_else(|| "the record has no value".to_owned())
+pub fn value<'a>(record: &Record<'a>) -> Result<&'a [u8], String> {
+    record
+        .value
+        .ok_or_else(|| "the record has no value".to_owned())
 }
 
 /// Checks the bytes of a document.

@@ -1,6 +1,7 @@
 //! From the broker to the store: consumer, one per partition ─▶ writer ─▶ documents, checkpoints.
 
 mod checkpoint;
+mod fetching;
 mod group_intake;
 mod intake;
 mod partition_consumer;

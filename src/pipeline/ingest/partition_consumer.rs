@@ -6,26 +6,20 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::broker::{self, Partition, Record};
+use crate::broker::{self, Part, PartitionReader, Passed, Record};
 use crate::cause::chain;
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::Poison;
 use crate::pipeline::emit::Acks;
 use crate::pipeline::error::Error;
+use crate::pipeline::ingest::fetching::Fetching;
 use crate::pipeline::ingest::intake::{Intake, Ready};
 use crate::pipeline::lag::PartitionProgress;
-use crate::pipeline::machine::{Attempts, Position};
-use crate::pipeline::outage::Outage;
 use crate::pipeline::topic_partition::TopicPartition;
 
-/// Bytes of one fetch: a few hundred records, so that decoding does not delay the writer.
-const FETCH_BYTES: i32 = 1024 * 1024;
-
-/// How long a fetch waits for the first record.
-const FETCH_WAIT: Duration = Duration::from_millis(500);
-
-/// Empty responses before the log's end until a partition counts as unreadable.
-const EMPTY_FETCHES: u32 = 3;
+/// Maximum records and bytes of one message to the writer. A compressed batch may have many more.
+const PORTION_RECORDS: usize = 5_000;
+const PORTION_BYTES: usize = 4 * 1024 * 1024;
 
 /// Pause between two checks of a truncated log.
 const TRUNCATED_LOG_PAUSE: Duration = Duration::from_millis(100);
@@ -38,9 +32,9 @@ pub type End = watch::Receiver<Option<Arc<[i64]>>>;
 pub struct PartitionConsumer<I> {
     context: Arc<Context>,
     topic_partition: TopicPartition,
-    partition: Partition,
+    partition: PartitionReader,
     intake: I,
-    position: Position,
+    position: i64,
     /// `None` if the producer is another process.
     producer: Option<ProducerAcks>,
     end: End,
@@ -62,6 +56,8 @@ pub struct ProducerAcks {
 pub struct Fetch {
     pub partition: TopicPartition,
     pub offsets: Range<i64>,
+    /// Epoch of the leader that appended the last of them, if it is known.
+    pub leader_epoch: Option<i32>,
     /// When it arrived, nanoseconds on the run's clock.
     pub fetched: u64,
     pub documents: Vec<Ready>,
@@ -73,7 +69,7 @@ pub struct Fetch {
 #[derive(Debug)]
 pub struct ConsumerPartition<I> {
     pub topic_partition: TopicPartition,
-    pub partition: Partition,
+    pub partition: PartitionReader,
     /// Offset to start at.
     pub position: i64,
     pub intake: I,
@@ -92,7 +88,7 @@ impl<I: Intake> PartitionConsumer<I> {
             topic_partition: source.topic_partition,
             partition: source.partition,
             intake: source.intake,
-            position: Position::new(source.position),
+            position: source.position,
             producer,
             end,
             output,
@@ -112,7 +108,7 @@ impl<I: Intake> PartitionConsumer<I> {
     /// Returns the offset after the last record, and the intake.
     pub async fn run(mut self) -> Result<(i64, I), Error> {
         self.read().await?;
-        Ok((self.position.offset(), self.intake))
+        Ok((self.position, self.intake))
     }
 
     async fn read(&mut self) -> Result<(), Error> {
@@ -120,25 +116,25 @@ impl<I: Intake> PartitionConsumer<I> {
         loop {
             let producer = self.producer.as_ref();
             if let Some(rewound) = producer.and_then(|it| it.acks.take_rewound()) {
-                self.position = Position::new(self.position.offset().min(rewound));
+                self.position = self.position.min(rewound);
             }
             let end = self
                 .end
                 .borrow_and_update()
                 .as_ref()
                 .map(|ends| ends[index]);
-            let position = self.position.offset();
-            if end.is_some_and(|end| position >= end) {
+            if end.is_some_and(|end| self.position >= end) {
                 return Ok(());
             }
-            let records = tokio::select! {
-                records = fetch_prepared(
-                    &self.context,
-                    &mut self.partition,
-                    &mut self.intake,
-                    position,
-                    self.progress.as_deref(),
-                ) => records,
+            let fetching = Fetching {
+                context: &self.context,
+                partition: &mut self.partition,
+                position: self.position,
+                progress: self.progress.as_deref(),
+                own_log: self.producer.is_some(),
+            };
+            let response = tokio::select! {
+                response = fetching.fetch() => response,
                 // The writer has failed, and no later record would tell.
                 () = self.output.closed() => return Ok(()),
                 // A fetch can be dropped: if the end is reached, its connection is not used again.
@@ -147,24 +143,84 @@ impl<I: Intake> PartitionConsumer<I> {
                     Err(_closed) => return Ok(()),
                 },
             };
-            let records = match records {
+            let mut response = match response {
                 Err(Error::Broker(error @ broker::Error::OffsetOutOfRange { .. })) => {
                     self.wait_for_truncated_log(error).await?;
                     continue;
                 }
-                records => records?,
+                response => response?,
             };
-            if records.is_empty() {
-                continue;
-            }
-            let decoded = self.decode(records)?;
-            if let Some(progress) = &self.progress {
-                progress.read(decoded.offsets.end);
-            }
-            if self.output.send(decoded).await.is_err() {
-                return Ok(());
+            let fetched = self.context.clock.now();
+            while let Some(part) = response.next_part() {
+                if !self.hand_on(part, fetched).await? {
+                    return Ok(());
+                }
             }
         }
+    }
+
+    /// Decodes a part of a response and hands it to the writer, in portions of bounded size. Returns
+    /// false if it is not wanted any more.
+    async fn hand_on(&mut self, part: Part, fetched: u64) -> Result<bool, Error> {
+        self.count_passed(&part)?;
+        let mut poison: Vec<Poison> = part.broken.iter().map(Poison::of_batch).collect();
+        self.context.counters.fetched.add(poison.len());
+        let mut records = part.records().peekable();
+        loop {
+            let portion = portion(&mut records);
+            let end = match portion.last() {
+                Some(last) if records.peek().is_some() => last.offset.saturating_add(1),
+                _ => part.next_offset,
+            };
+            let prepared = tokio::select! {
+                prepared = self.intake.prepare(&portion) => prepared,
+                () = closed(&mut self.end) => return Ok(false),
+            };
+            prepared?;
+            let mut decoded = self.decode(&portion, end, fetched);
+            decoded.leader_epoch = part.leader_epoch;
+            // Letters of batches come first: they are written before a checkpoint passes them.
+            decoded.poison.append(&mut poison);
+            if let Some(progress) = &self.progress {
+                progress.read(end);
+            }
+            if self.output.send(decoded).await.is_err() {
+                return Ok(false);
+            }
+            if records.peek().is_none() {
+                self.remember_leader(part.leader_epoch);
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Lets the reader notice a leader whose log lacks what was read. A run finds out by itself.
+    fn remember_leader(&mut self, epoch: Option<i32>) {
+        if epoch.is_some() && self.producer.is_none() {
+            self.partition.set_leader_epoch(epoch);
+        }
+    }
+
+    /// Counts the offsets without a record. In a log that only this run writes, they are a loss.
+    fn count_passed(&self, part: &Part) -> Result<(), Error> {
+        let passed = part.passed;
+        if let Some(jump) = passed.first.filter(|_| self.producer.is_some()) {
+            return Err(Error::Gap {
+                topic: self.partition.topic().to_owned(),
+                partition: self.partition.number(),
+                expected: jump.expected,
+                found: jump.found,
+            });
+        }
+        if passed != Passed::default() {
+            let counters = &self.context.counters;
+            let absent = usize::try_from(passed.absent).unwrap_or(usize::MAX);
+            counters.offset_gaps.add(passed.gaps);
+            counters.absent_offsets.add(absent);
+            counters.skipped_control_batches.add(passed.control_batches);
+            counters.aborted_records.add(passed.aborted_records);
+        }
+        Ok(())
     }
 
     /// Waits if the log ends before the position because of an injected fault.
@@ -175,12 +231,12 @@ impl<I: Intake> PartitionConsumer<I> {
             return Err(Error::Broker(error));
         };
         match self.partition.offsets().await {
-            Ok((_earliest, end)) if self.position.offset() > end => {
+            Ok((_earliest, end)) if self.position > end => {
                 if producer.acks.notice_truncation() {
                     self.context.counters.log_truncations.add(1);
                 }
             }
-            Ok((earliest, _)) if self.position.offset() < earliest => {
+            Ok((earliest, _)) if self.position < earliest => {
                 return Err(Error::Broker(error));
             }
             // The log has grown beyond the position in the meantime.
@@ -191,100 +247,50 @@ impl<I: Intake> PartitionConsumer<I> {
         Ok(())
     }
 
-    fn decode(&mut self, records: Vec<Record>) -> Result<Fetch, Error> {
-        let fetched = self.context.clock.now();
+    fn decode(&mut self, records: &[Record<'_>], end: i64, fetched: u64) -> Fetch {
         self.context.counters.fetched.add(records.len());
         let mut fetch = Fetch {
             partition: self.topic_partition,
-            offsets: self.position.offset()..self.position.offset(),
+            offsets: self.position..end,
+            leader_epoch: None,
             fetched,
             documents: Vec::with_capacity(records.len()),
             poison: Vec::new(),
         };
         for record in records {
-            self.position
-                .pass(record.offset)
-                .map_err(|jump| Error::Gap {
-                    topic: self.partition.topic().to_owned(),
-                    partition: self.partition.number(),
-                    expected: jump.expected,
-                    found: jump.found,
-                })?;
-            if self.intake.skips(&record) {
+            if self.intake.skips(record) {
                 self.context.counters.tombstones.add(1);
                 continue;
             }
-            match self.intake.document(&record, fetched) {
+            match self.intake.document(record, fetched) {
                 Ok(ready) => fetch.documents.push(ready),
-                Err(rejection) => fetch.poison.push(Poison { record, rejection }),
+                Err(rejection) => fetch.poison.push(Poison {
+                    record: record.to_buf(),
+                    rejection,
+                    batch: None,
+                }),
             }
         }
-        fetch.offsets.end = self.position.offset();
-        Ok(fetch)
+        self.position = end;
+        fetch
     }
 }
 
-/// Fetches once and prepares the intake for the records.
-async fn fetch_prepared<I: Intake>(
-    context: &Context,
-    partition: &mut Partition,
-    intake: &mut I,
-    position: i64,
-    progress: Option<&PartitionProgress>,
-) -> Result<Vec<Record>, Error> {
-    let records = fetch(context, partition, position, progress).await?;
-    intake.prepare(&records).await?;
-    Ok(records)
+/// Waits until the end channel closes.
+async fn closed(end: &mut End) {
+    while end.changed().await.is_ok() {}
 }
 
-/// Fetches once and retries until the broker timeout.
-async fn fetch(
-    context: &Context,
-    partition: &mut Partition,
-    position: i64,
-    progress: Option<&PartitionProgress>,
-) -> Result<Vec<Record>, Error> {
-    let mut outage = None;
-    let mut attempts = Attempts::new(context.settings.timeouts.broker);
-    let mut empty = 0;
-    loop {
-        let error = match partition.fetch(position, FETCH_BYTES, FETCH_WAIT).await {
-            Ok(fetched) => {
-                let now = context.clock.now();
-                Outage::end(&mut outage, now);
-                if let Some(progress) = progress {
-                    progress.answered(position, fetched.high_watermark, now);
-                }
-                // The broker sends whole batches, also the part before the position.
-                let mut records = fetched.records;
-                records.retain(|record| record.offset >= position);
-                if !records.is_empty() || fetched.high_watermark <= position {
-                    return Ok(records);
-                }
-                empty += 1;
-                Error::Unreadable {
-                    topic: partition.topic().to_owned(),
-                    partition: partition.number(),
-                    offset: position,
-                }
-            }
-            Err(error) => Error::Broker(error),
-        };
-        // A record may have arrived just after one empty response. Several in a row mean that the
-        // log cannot be read further.
-        let lost = error.is_loss() && (empty == 0 || empty > EMPTY_FETCHES);
-        let pause = attempts.failed(context.clock.now()).filter(|_| !lost);
-        let Some(pause) = pause else {
-            return Err(error);
-        };
-        context.counters.fetches_failed.add(1);
-        let cause = chain(&error);
-        context
-            .broker_outage
-            .failed(&mut outage, context.clock.now(), &cause);
-        tracing::debug!(error = cause, "retrying a fetch");
-        if context.terminated_servers.pause(pause).await.is_err() {
-            return Err(error);
+/// Takes records for one message to the writer.
+fn portion<'a>(records: &mut impl Iterator<Item = Record<'a>>) -> Vec<Record<'a>> {
+    let mut portion = Vec::new();
+    let mut bytes = 0;
+    for record in records {
+        bytes += record.bytes();
+        portion.push(record);
+        if portion.len() >= PORTION_RECORDS || bytes >= PORTION_BYTES {
+            break;
         }
     }
+    portion
 }

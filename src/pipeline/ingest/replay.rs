@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bson::{RawBsonRef, RawDocument, RawDocumentBuf, doc};
 use convoy_server_kit::unix_ms;
 
-use crate::broker::Record;
+use crate::broker::{RecordBuf, TopicId};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
 use crate::pipeline::ingest::group_intake::GroupIntake;
@@ -87,10 +87,13 @@ async fn fix(
     schemas: Option<&Arc<Schemas>>,
 ) -> Result<Option<Fixed>, Error> {
     let id = letter.get_str("_id").unwrap_or_default().to_owned();
-    let Some((partition, record)) = record(context, letter) else {
+    let Some((partition, topic_id, record)) = record(context, letter) else {
         return Ok(None);
     };
-    let mut intake = GroupIntake::new(Arc::clone(context), partition, schemas.cloned(), storage);
+    let (context, schemas) = (Arc::clone(context), schemas.cloned());
+    let mut intake = GroupIntake::new(Arc::clone(&context), partition, topic_id, schemas, storage);
+    let mut headers = Vec::new();
+    let record = record.as_record(&mut headers);
     intake.prepare(slice::from_ref(&record)).await?;
     Ok(match intake.document(&record, context.clock.now()) {
         Ok(ready) => Some(Fixed {
@@ -104,12 +107,18 @@ async fn fix(
     })
 }
 
-/// Returns the record of a letter, unless it is cut or was never a record.
-fn record(context: &Context, letter: &RawDocument) -> Option<(TopicPartition, Record)> {
+/// Returns the record of a letter, unless it is cut, a batch, or was never a record.
+fn record(
+    context: &Context,
+    letter: &RawDocument,
+) -> Option<(TopicPartition, Option<TopicId>, RecordBuf)> {
     if letter.get_bool("cut").unwrap_or_default() {
         return None;
     }
     let kafka = letter.get_document("kafka").ok()?;
+    if kafka.get("last_offset").ok()?.is_some() {
+        return None;
+    }
     let name = kafka.get_str("topic").ok()?;
     let topic = context.settings.topics.iter().position(|it| it == name)?;
     let partition = TopicPartition {
@@ -123,14 +132,16 @@ fn record(context: &Context, letter: &RawDocument) -> Option<(TopicPartition, Re
         };
         headers.push(header.get_str("name").ok()?, bytes(header, "value"));
     }
-    let record = Record {
+    let record = RecordBuf {
         offset: kafka.get_i64("offset").ok()?,
         timestamp_ms: letter.get_datetime("timestamp").ok()?.timestamp_millis(),
         key: bytes(letter, "key"),
         value: bytes(letter, "value"),
         headers,
     };
-    Some((partition, record))
+    let topic_id = kafka.get_str("topic_id").ok();
+    let topic_id = topic_id.and_then(|id| id.parse().ok());
+    Some((partition, topic_id, record))
 }
 
 fn bytes(document: &RawDocument, field: &str) -> Option<Vec<u8>> {

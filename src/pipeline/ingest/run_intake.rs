@@ -41,7 +41,7 @@ impl RunIntake {
 
     fn typed_document(
         &self,
-        record: &Record,
+        record: &Record<'_>,
         header: &[u8],
         fetched: u64,
     ) -> Result<Ready, String> {
@@ -71,11 +71,11 @@ impl RunIntake {
 }
 
 impl Intake for RunIntake {
-    fn prepare(&mut self, _: &[Record]) -> impl Future<Output = Result<(), Error>> + Send {
+    fn prepare(&mut self, _: &[Record<'_>]) -> impl Future<Output = Result<(), Error>> + Send {
         ready(Ok(()))
     }
 
-    fn document(&mut self, record: &Record, fetched: u64) -> Result<Ready, Rejection> {
+    fn document(&mut self, record: &Record<'_>, fetched: u64) -> Result<Ready, Rejection> {
         let header = record.headers.get(Envelope::HEADER);
         let made = match header {
             None => Err(EnvelopeError::Missing.to_string()),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bson::RawDocumentBuf;
 use tokio::sync::mpsc;
 
-use crate::broker::Record;
+use crate::broker::RecordBuf;
 use crate::cause::{Cause, chain};
 use crate::measure::Recorder;
 use crate::pipeline::context::Context;
@@ -20,7 +20,7 @@ use crate::pipeline::ingest::intake::Ready;
 use crate::pipeline::ingest::partition_consumer::Fetch;
 use crate::pipeline::ingest::stopwatch::{Sample, Stopwatch};
 use crate::pipeline::machine::writing::{Action, Fetched, Limits};
-use crate::pipeline::machine::{Writing, batcher};
+use crate::pipeline::machine::{Epochs, Writing, batcher};
 use crate::pipeline::outage::{Failing, Outage};
 use crate::pipeline::retry::retry_idempotent;
 use crate::pipeline::settings::{OnError, StorageSettings};
@@ -52,6 +52,8 @@ pub struct Writer {
     dead_letters: Arc<DeadLetters>,
     checkpoints: Checkpoints,
     writing: Writing<TopicPartition>,
+    /// Leader epochs of what was fetched.
+    epochs: BTreeMap<TopicPartition, Epochs>,
     pending: Pending,
     stopwatch: Stopwatch,
     /// Why the last command with an unknown outcome failed.
@@ -121,6 +123,7 @@ impl Writer {
             dead_letters: targets.dead_letters,
             checkpoints: targets.checkpoints,
             writing: Writing::new(limits),
+            epochs: BTreeMap::new(),
             pending: Pending::default(),
             failure: None,
             outage: None,
@@ -184,6 +187,10 @@ impl Writer {
                     at: fetch.fetched,
                 };
                 let partition = fetch.partition;
+                if let Some(epoch) = fetch.leader_epoch {
+                    let epochs = self.epochs.entry(partition).or_default();
+                    epochs.note(fetch.offsets.start, epoch);
+                }
                 self.pending.add(fetch);
                 fetched.bytes = self.pending.bytes - before;
                 self.writing.fetched(partition, fetched);
@@ -258,7 +265,7 @@ impl Writer {
         let sample = self.pending.samples[index];
         let (partition, offset) = (sample.partition, sample.offset);
         let original = self.dead_letters.original(&self.context, partition, offset);
-        let record = original.await.unwrap_or_else(|| Record {
+        let record = original.await.unwrap_or_else(|| RecordBuf {
             offset,
             timestamp_ms: 0,
             key: None,
@@ -276,6 +283,7 @@ impl Writer {
                 reading: run_id.map(|_run| reading),
                 reason: format!("the store rejected the document: {reason}"),
             },
+            batch: None,
         };
         self.pending.poison.push((partition, poison));
     }
@@ -341,7 +349,11 @@ impl Writer {
     }
 
     async fn checkpoint(&mut self, partition: TopicPartition, position: i64) -> Result<(), Error> {
-        let written = self.checkpoints.write(&self.context, partition, position);
+        let epochs = self.epochs.get_mut(&partition);
+        let epoch = epochs.and_then(|epochs| epochs.before(position));
+        let written = self
+            .checkpoints
+            .write(&self.context, partition, position, epoch);
         match written.await {
             Ok(()) => {
                 Outage::end(&mut self.outage, self.context.clock.now());

@@ -6,7 +6,6 @@
 //!
 //! ```text
 //!  producer ── Sending:   acknowledged? retry? split? dead letter? give up?
-//!  consumer ── Position:  does this offset follow the last one?
 //!  writer ──── Writing:   wait, write dead letters, insert, move which checkpoint?
 //!                ├ Batcher:  is a batch due?
 //!                └ Prefix:   up to which offset is everything settled?
@@ -17,6 +16,7 @@
 
 mod attempts;
 pub mod batcher;
+mod epochs;
 mod prefix;
 pub mod sending;
 pub mod writing;
@@ -26,5 +26,5 @@ mod tests;
 
 pub use attempts::Attempts;
 pub use batcher::Batcher;
-pub use prefix::Position;
+pub use epochs::Epochs;
 pub use writing::Writing;

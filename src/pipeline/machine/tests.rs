@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::broker::Position;
 use crate::measure::nanos;
 use crate::pipeline::machine::sending::{Action as Send, Answer, Sending};
 use crate::pipeline::machine::writing::{Action, Fetched, Limits};

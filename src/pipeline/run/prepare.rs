@@ -8,7 +8,7 @@ use convoy_server_kit::SecretUri;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::broker::{self, Connector, Endpoint, Partition};
+use crate::broker::{self, Connector, Endpoint, Isolation, PartitionReader};
 use crate::pipeline::context::Context;
 use crate::pipeline::dead_letter::{DeadLetters, LetterCollection};
 use crate::pipeline::emit::{ProducerPartition, Workload};
@@ -51,7 +51,7 @@ pub struct Consumers {
     /// In the order of [`Context::partitions`].
     pub partitions: Vec<ConsumerPartition<RunIntake>>,
     /// Connections to look up the end of each partition.
-    pub ends: Vec<Partition>,
+    pub ends: Vec<PartitionReader>,
     pub targets: Targets,
     pub storage: Arc<StorageSettings>,
     /// Whether an injected fault may truncate the broker's log.
@@ -103,7 +103,7 @@ pub async fn prepare(
     }
     let ends = context
         .partitions()
-        .map(|partition| connector.partition(context.topic(partition), partition.number))
+        .map(|partition| reader(context, &connector, partition))
         .collect();
     Ok(Prepared {
         producers: Producers {
@@ -213,33 +213,31 @@ async fn connect_consumers(
     runtime: &Handle,
 ) -> Result<Vec<ConsumerPartition<RunIntake>>, Error> {
     let connect = |topic_partition: TopicPartition| {
-        let topic = context.topic(topic_partition);
-        let mut partition = connector.partition(topic, topic_partition.number);
+        let mut partition = reader(context, connector, topic_partition);
         let context = Arc::clone(context);
         async move {
             let offsets = retry::offsets(&context, &mut partition, LEADER_TIMEOUT);
             let (_earliest, end) = offsets.await?;
-            Ok(Connected { partition, end })
+            Ok((partition, end))
         }
     };
     let connected = connect_each(context, runtime, connect).await?.into_iter();
-    let partitions = connected.map(|(topic_partition, connected)| {
+    let partitions = connected.map(|(topic_partition, (partition, end))| {
         let format = Arc::clone(&formats[topic_partition.topic]);
         ConsumerPartition {
             topic_partition,
-            partition: connected.partition,
-            position: connected.end,
+            partition,
+            position: end,
             intake: RunIntake::new(Arc::clone(context), topic_partition, workload, format),
         }
     });
     Ok(partitions.collect())
 }
 
-/// A partition whose leader has responded.
-struct Connected {
-    partition: Partition,
-    /// Offset after its last record.
-    end: i64,
+/// Returns a reader of a partition. A run reads what it wrote, without transactions.
+fn reader(context: &Context, connector: &Connector, partition: TopicPartition) -> PartitionReader {
+    let topic = context.topic(partition);
+    connector.reader(topic, partition.number, Isolation::ReadUncommitted)
 }
 
 /// Connects to the leader of each partition, all at the same time.

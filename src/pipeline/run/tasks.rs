@@ -8,7 +8,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Ledger;
-use crate::broker::Partition;
+use crate::broker::PartitionReader;
 use crate::cause::chain;
 use crate::fleet::Readings;
 use crate::measure::{Interval, Outage, Recorder, Recording, nanos, thread_cpu_time};
@@ -61,7 +61,7 @@ pub struct Tasks {
 struct RunningConsumers {
     tasks: JoinSet<Result<(), Error>>,
     /// Connections to look up the end of each partition.
-    partitions: Vec<Partition>,
+    partitions: Vec<PartitionReader>,
     end: watch::Sender<Option<Arc<[i64]>>>,
     checkpoints: Checkpoints,
     storage: Arc<StorageSettings>,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bson::{Document, RawDocumentBuf, doc};
 use convoy_mongodb_server::{ErrorReply, Fault, FaultHook, Moment};
 
-use crate::broker::Record;
+use crate::broker::RecordBuf;
 use crate::pipeline::emit::EncodeBuffer;
 use crate::pipeline::tests::*;
 use crate::store::Connection;
@@ -46,22 +46,13 @@ impl Place {
         letters
     }
 
-    async fn published(&self) -> Vec<Record> {
+    async fn published(&self) -> Vec<RecordBuf> {
         let connector = Connector::new(Endpoint::plain(self.broker.address().to_string()));
         let topics = connector.topics().await.unwrap();
         if !topics.contains_key("readings.dead-letters") {
             return Vec::new();
         }
-        let mut partition = connector.partition("readings.dead-letters", 0);
-        let (_earliest, end) = partition.offsets().await.unwrap();
-        let mut records = Vec::new();
-        while i64::try_from(records.len()).unwrap() < end {
-            let at = i64::try_from(records.len()).unwrap();
-            let wait = Duration::from_secs(1);
-            let fetched = partition.fetch(at, 1 << 20, wait).await.unwrap();
-            records.extend(fetched.records);
-        }
-        records
+        read_all(&connector, "readings.dead-letters", 0).await
     }
 }
 

@@ -8,6 +8,7 @@ mod columns;
 mod dead_letters;
 mod dirty_data;
 mod faults;
+mod foreign_logs;
 mod losses;
 mod mutations;
 mod outages;
@@ -24,7 +25,7 @@ use convoy_mongodb_server as embedded_store;
 use convoy_server_kit::SecretUri;
 use tokio::runtime::Handle;
 
-use crate::broker::{Compression, Connector, Endpoint};
+use crate::broker::{Compression, Connector, Endpoint, Isolation, RecordBuf};
 use crate::dataset::{Dataset, ReadOptions};
 use crate::fleet::{self, Key};
 use crate::load::{Arrival, Bound, Rate};
@@ -198,22 +199,13 @@ impl Place {
         let connector = Connector::new(Endpoint::plain(self.broker.address().to_string()));
         let mut log = Vec::new();
         for number in 0..PARTITIONS.cast_signed() {
-            let mut partition = connector.partition("readings", number);
-            let (_earliest, end) = partition.offsets().await.unwrap();
-            let mut records = Vec::new();
-            while i64::try_from(records.len()).unwrap() < end {
-                let at = i64::try_from(records.len()).unwrap();
-                let fetched = partition
-                    .fetch(at, 1 << 20, Duration::from_secs(1))
-                    .await
-                    .unwrap();
-                for record in fetched.records {
-                    let header = record.headers.get(Envelope::HEADER).unwrap();
-                    let (envelope, _emission) = Envelope::decode(header).unwrap();
-                    records.push((envelope.vehicle, envelope.sequence, record.value.unwrap()));
-                }
-            }
-            log.push(records);
+            let records = read_all(&connector, "readings", number).await.into_iter();
+            let records = records.map(|record| {
+                let header = record.headers.get(Envelope::HEADER).unwrap();
+                let (envelope, _emission) = Envelope::decode(header).unwrap();
+                (envelope.vehicle, envelope.sequence, record.value.unwrap())
+            });
+            log.push(records.collect());
         }
         log
     }
@@ -222,6 +214,22 @@ impl Place {
         self.broker.stop().await.unwrap();
         self.store.stop().await.unwrap();
     }
+}
+
+/// Reads all records of a partition.
+async fn read_all(connector: &Connector, topic: &str, partition: i32) -> Vec<RecordBuf> {
+    let mut reader = connector.reader(topic, partition, Isolation::ReadCommitted);
+    let (mut at, end) = reader.offsets().await.unwrap();
+    let mut records = Vec::new();
+    while at < end {
+        let wait = Duration::from_secs(1);
+        let mut fetched = reader.fetch(at, 1 << 20, wait).await.unwrap();
+        while let Some(part) = fetched.records.next_part() {
+            records.extend(part.records().map(|record| record.to_buf()));
+            at = part.next_offset;
+        }
+    }
+    records
 }
 
 /// Runs a fleet on servers that the test may change during the run.

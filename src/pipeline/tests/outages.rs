@@ -220,10 +220,10 @@ async fn superseded_owner_cannot_move_the_checkpoint() {
         number: 0,
     };
     stale.claim(&context, partition, 0).await.unwrap();
-    stale.write(&context, partition, 5).await.unwrap();
+    stale.write(&context, partition, 5, None).await.unwrap();
     current.claim(&context, partition, 5).await.unwrap();
     for refused in [
-        stale.write(&context, partition, 9).await,
+        stale.write(&context, partition, 9, None).await,
         stale.claim(&context, partition, 9).await,
     ] {
         let error = refused.unwrap_err();

@@ -17,16 +17,16 @@ use crate::registry::{self, Client};
 use crate::store::{Connection, Documents, Upsert};
 
 /// Short intervals.
-const TIMING: Timing = Timing {
+pub const TIMING: Timing = Timing {
     heartbeat: Duration::from_millis(50),
     dead_after: Duration::from_secs(5),
     give_up_timeout: Duration::from_secs(20),
 };
 
 /// A member of a group.
-struct Member {
-    context: Arc<Context>,
-    storage: Arc<StorageSettings>,
+pub struct Member {
+    pub context: Arc<Context>,
+    pub storage: Arc<StorageSettings>,
 }
 
 impl std::ops::Deref for Member {
@@ -37,7 +37,7 @@ impl std::ops::Deref for Member {
     }
 }
 
-fn member(name: &str, group: &str) -> Member {
+pub fn member(name: &str, group: &str) -> Member {
     member_with(name, group, |_parts| ())
 }
 
@@ -98,6 +98,7 @@ impl Place {
             storage: Arc::clone(&member.storage),
             participation: Participation {
                 start,
+                isolation: Isolation::ReadCommitted,
                 timing: TIMING,
                 length,
                 replay_dead_letters: false,
@@ -401,6 +402,7 @@ async fn checkpoints_are_reset_only_without_running_members() {
     let (worker, mover) = (leases("worker"), leases("mover"));
     let participation = Participation {
         start: Start::Earliest,
+        isolation: Isolation::ReadCommitted,
         timing,
         length: Length::default(),
         replay_dead_letters: false,

@@ -142,6 +142,31 @@ fn counts_line(counts: &[(&str, u64)], page: &Page) -> String {
 fn caveats(counters: &Counts) -> String {
     let caveats = [
         (
+            "offset gaps",
+            counters.offset_gaps,
+            "offsets without a record, as compaction leaves them",
+        ),
+        (
+            "skipped control batches",
+            counters.skipped_control_batches,
+            "the ends of transactions",
+        ),
+        (
+            "aborted records",
+            counters.aborted_records,
+            "left out with their transactions; `--isolation read-uncommitted` reads them",
+        ),
+        (
+            "partitions read anew",
+            counters.recreated_partitions,
+            "their topics were deleted and created again",
+        ),
+        (
+            "logs cut short",
+            counters.log_truncations,
+            "the broker lost records before a checkpoint; others with their offsets were read",
+        ),
+        (
             "written by other producers",
             counters.without_envelope,
             "identified by topic, partition and offset: a record appended twice is stored twice",
