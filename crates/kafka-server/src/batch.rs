@@ -419,4 +419,4 @@ impl Fields<'_> {
 }
 
 #[cfg(test)]
-pub mod tests;
+pub(super) mod tests;

@@ -5,15 +5,15 @@ use proptest::prelude::*;
 use super::*;
 
 /// Returns a valid batch whose records are `body`.
-pub fn batch(records: i32, timestamp: i64, body: &[u8]) -> Vec<u8> {
+pub(crate) fn batch(records: i32, timestamp: i64, body: &[u8]) -> Vec<u8> {
     batch_of_producer(records, timestamp, body, &Producer(-1, -1, -1))
 }
 
 /// The producer's id, its epoch and the sequence number of the first record.
-pub struct Producer(pub i64, pub i16, pub i32);
+pub(crate) struct Producer(pub i64, pub i16, pub i32);
 
 /// Returns a valid batch of an idempotent producer.
-pub fn batch_of_producer(
+pub(crate) fn batch_of_producer(
     records: i32,
     timestamp: i64,
     body: &[u8],
@@ -41,7 +41,7 @@ pub fn batch_of_producer(
 }
 
 /// Returns a valid batch of a transactional producer.
-pub fn transactional_batch(
+pub(crate) fn transactional_batch(
     records: i32,
     timestamp: i64,
     body: &[u8],
