@@ -223,13 +223,15 @@ fn quantile(nines: f64) -> String {
     }
 }
 
+/// Reads a count from an interval.
+type Count = fn(&Interval) -> u64;
+
 fn load(report: &Report) -> Option<Figure> {
     let (x, highest) = over_time(report, |it| it.emitted.max(it.acked).max(it.stored))?;
     let mut chart = Chart::new(220.0, x, Scale::linear(0.0, highest));
     chart.y_axis(number);
     chart.x_axis(&x.ticks(), seconds);
     periods(&mut chart, report);
-    type Count = fn(&Interval) -> u64;
     let series: [(Color, &str, Count); 3] = [
         (EMITTED, "emitted", |it| it.emitted),
         (ACKED, "acknowledged", |it| it.acked),
