@@ -301,8 +301,8 @@ mod tests {
     use super::*;
 
     fn decimal(text: &str) -> Decimal128 {
-        let parsed = bson::Decimal128::from_str(text).expect("a decimal number");
-        Decimal128::from_bytes(parsed.bytes())
+        let parsed = dec::Decimal128::from_str(text).expect("a decimal number");
+        Decimal128::from_bytes(parsed.to_le_bytes())
     }
 
     #[test]

@@ -244,19 +244,6 @@ mod tests {
 
     proptest! {
         #[test]
-        fn foreign_decoder_reads_what_was_written(integer: i64, double: f64, text: String) {
-            let bytes = sample(integer, double, &text);
-            let document = bson::RawDocumentBuf::from_bytes(bytes).expect("a document");
-            let document = bson::Document::try_from(document).expect("valid elements");
-            prop_assert_eq!(document.get_str("text").expect("a string"), text.as_str());
-            prop_assert_eq!(
-                document.get_datetime("date").expect("a date").timestamp_millis(), integer
-            );
-            prop_assert_eq!(document.get_array("list").expect("an array").len(), 1);
-            prop_assert_eq!(document.len(), 9);
-        }
-
-        #[test]
         fn typed_methods_and_values_encode_alike(integer: i64, double: f64, text: String) {
             let bytes = sample(integer, double, &text);
             let mut builder = Builder::new();

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests panic")]
 
 mod case;
+mod codec;
 mod compare;
 mod json;
 mod wire;
@@ -52,7 +53,7 @@ fn replies_are_those_of_the_tables() {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/mongo")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/mongo")
 }
 
 /// Returns the files of all tables, sorted.
