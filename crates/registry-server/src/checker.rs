@@ -3,9 +3,9 @@
 //! A schema can be written so that checking or comparing it takes very long or recurses very deeply.
 //! A schema of one client must neither block the others nor end the process.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -19,10 +19,17 @@ const MAX_RUNNING: usize = 8;
 /// Deadline of a check. Ordinary schemas take milliseconds.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// Number of running checks.
+#[derive(Debug, Default)]
+struct Running {
+    count: Mutex<usize>,
+    freed: Condvar,
+}
+
 /// Runs checks.
 #[derive(Debug)]
 pub(super) struct Checker {
-    running: Arc<AtomicUsize>,
+    running: Arc<Running>,
     deadline: Duration,
 }
 
@@ -60,14 +67,15 @@ impl Checker {
         }
     }
 
-    /// Runs a check and returns its result. A check that does not end at its deadline keeps running,
+    /// Runs a check and returns its result. It waits for a free place at most as long as a check may
+    /// take. A check that does not end at its deadline keeps running,
     /// without a caller.
     pub(super) fn run<T, F>(&self, check: F) -> Result<T, CheckError>
     where
         T: Send + 'static,
         F: FnOnce(&Deadline) -> T + Send + 'static,
     {
-        let slot = Slot::take(&self.running).ok_or(CheckError::Busy)?;
+        let slot = Slot::take(&self.running, self.deadline).ok_or(CheckError::Busy)?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let builder = thread::Builder::new().stack_size(STACK_BYTES);
         let deadline = Deadline::default();
@@ -92,19 +100,28 @@ impl Checker {
 }
 
 /// A slot for one running check, freed when dropped.
-struct Slot(Arc<AtomicUsize>);
+struct Slot(Arc<Running>);
 
 impl Slot {
-    fn take(running: &Arc<AtomicUsize>) -> Option<Self> {
-        let slot = Self(Arc::clone(running));
-        let before = running.fetch_add(1, Ordering::Relaxed);
-        (before < MAX_RUNNING).then_some(slot)
+    fn take(running: &Arc<Running>, deadline: Duration) -> Option<Self> {
+        let count = running.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = running
+            .freed
+            .wait_timeout_while(count, deadline, |count| *count >= MAX_RUNNING);
+        let (mut count, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            return None;
+        }
+        *count += 1;
+        Some(Self(Arc::clone(running)))
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut count = self.0.count.lock().unwrap_or_else(PoisonError::into_inner);
+        *count -= 1;
+        self.0.freed.notify_one();
     }
 }
 
@@ -136,7 +153,7 @@ mod tests {
     fn a_check_that_timed_out_counts_until_it_ends() {
         let checker = checker(Duration::from_millis(1));
         let (finish, wait) = mpsc::channel::<()>();
-        let wait = Arc::new(std::sync::Mutex::new(wait));
+        let wait = Arc::new(Mutex::new(wait));
         for _ in 0..MAX_RUNNING {
             let wait = Arc::clone(&wait);
             let stuck = checker.run(move |_| drop(wait.lock().map(|wait| wait.recv())));
@@ -144,9 +161,6 @@ mod tests {
         }
         assert_eq!(checker.run(|_| 7), Err(CheckError::Busy));
         drop(finish);
-        while checker.running.load(Ordering::Relaxed) > 0 {
-            thread::yield_now();
-        }
         let patient = Checker {
             deadline: DEADLINE,
             ..checker

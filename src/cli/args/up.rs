@@ -49,17 +49,23 @@ connections from this machine only.";
 /// Options as clap parses them.
 #[derive(Args)]
 pub struct UpArgs {
-    /// Port of the Kafka broker; 0 uses a free port [default: 9092, or a free one with COMMAND].
+    /// Port of the Kafka broker; 0 uses a free port [default: 9092].
+    ///
+    /// With COMMAND, the default is a free port.
     #[arg(long, value_name = "PORT")]
     #[arg(value_parser = parse::port)]
     pub broker_port: Option<u16>,
 
-    /// Port of the Schema Registry [default: 8081, or a free one with COMMAND].
+    /// Port of the Schema Registry [default: 8081].
+    ///
+    /// With COMMAND, the default is a free port.
     #[arg(long, value_name = "PORT")]
     #[arg(value_parser = parse::port)]
     pub registry_port: Option<u16>,
 
-    /// Port of the MongoDB-compatible store [default: 27017, or a free one with COMMAND].
+    /// Port of the MongoDB-compatible store [default: 27017].
+    ///
+    /// With COMMAND, the default is a free port.
     #[arg(long, value_name = "PORT")]
     #[arg(value_parser = parse::port)]
     pub store_port: Option<u16>,
@@ -70,7 +76,7 @@ pub struct UpArgs {
 
     /// Repair a damaged data directory first: keep what is whole, put the rest into `damaged`
     /// folders, and say what was lost.
-    #[arg(long, requires = "data_dir")]
+    #[arg(long, requires = "data_dir", hide_short_help = true)]
     pub repair: bool,
 
     /// User name that clients must use.
@@ -93,11 +99,12 @@ pub struct UpArgs {
 
     /// Create topics that clients use and that do not exist: `true` or `false`.
     #[arg(long, value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
+    #[arg(hide_short_help = true)]
     pub auto_create: bool,
 
     /// Wait this long for more members before the first rebalance of a new group.
     #[arg(long, value_name = "DURATION", default_value = "50ms")]
-    #[arg(value_parser = parse::duration)]
+    #[arg(value_parser = parse::duration, hide_short_help = true)]
     pub join_delay: Duration,
 
     /// Make the store a replica set of one, with change streams and retryable writes [default NAME:

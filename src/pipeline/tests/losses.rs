@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use convoy_kafka_server::protocol::{HEADER_BYTES, Header};
 use convoy_kafka_server::{Fault, FaultHook, Moment};
 use rskafka::client::partition::UnknownTopicHandling;
 use rskafka::client::{Client, ClientBuilder};
@@ -180,12 +181,8 @@ async fn compacted_batch_ends_the_run_with_a_gap() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_in_whose_place_a_control_batch_is_are_missing() {
     let outcome = with_log_changed(46, |log| {
-        /// Attributes of a batch: transactional, and a control batch.
-        const CONTROL: u8 = 0x30;
         let (start, end) = batch(log, 1);
-        log[start + 22] |= CONTROL;
-        let checksum = crc32c::crc32c(&log[start + 21..end]);
-        log[start + 17..start + 21].copy_from_slice(&checksum.to_be_bytes());
+        make_control_batch(&mut log[start..end]);
     })
     .await;
     assert!(outcome.failure.is_none(), "{:?}", outcome.failure);
@@ -200,14 +197,23 @@ async fn records_at_the_log_end_in_whose_place_a_control_batch_is_are_missing() 
         while batch_at(log, last).1 < log.len() {
             last = batch_at(log, last).1;
         }
-        let end = log.len();
-        log[last + 22] |= 0x30;
-        let checksum = crc32c::crc32c(&log[last + 21..end]);
-        log[last + 17..last + 21].copy_from_slice(&checksum.to_be_bytes());
+        make_control_batch(&mut log[last..]);
     })
     .await;
     assert!(outcome.failure.is_none(), "{:?}", outcome.failure);
     assert!(outcome.verdict.unwrap().missing > 0);
+}
+
+/// Makes a stored batch a control batch.
+fn make_control_batch(batch: &mut [u8]) {
+    /// Attributes of a batch: transactional, and a control batch.
+    const CONTROL: u8 = 0x30;
+    batch[22] |= CONTROL;
+    let checksum = crc32c::crc32c(&batch[21..]);
+    batch[17..21].copy_from_slice(&checksum.to_be_bytes());
+    let header = Header::parse(batch).unwrap();
+    let sealed = header.encode_sealed(header.base_offset);
+    batch[..HEADER_BYTES].copy_from_slice(&sealed);
 }
 
 /// Returns where the n-th batch of a log begins and ends.
@@ -257,6 +263,8 @@ async fn with_log_changed(seed: u64, change: impl FnOnce(&mut Vec<u8>)) -> Outco
         let (path, mut log) = longest_log(directory.path());
         change(&mut log);
         fs::write(&path, log).unwrap();
+        // The broker misses bytes that were there when it stopped.
+        embedded_broker::repair(directory.path()).unwrap();
         let second = broker(directory.path(), address, faults()).await;
         hold.release();
         second

@@ -294,15 +294,27 @@ impl fmt::Display for Decimal128 {
 
 #[cfg(test)]
 mod tests {
-    use std::str::FromStr;
-
     use proptest::prelude::*;
 
     use super::*;
 
     fn decimal(text: &str) -> Decimal128 {
-        let parsed = dec::Decimal128::from_str(text).expect("a decimal number");
-        Decimal128::from_bytes(parsed.to_le_bytes())
+        let (negative, text) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        match text {
+            "Infinity" => return Decimal128::infinity(negative),
+            // Its first five bits are 11111.
+            "NaN" => return Decimal128::from_bytes((0x7c_u128 << 120).to_le_bytes()),
+            _ => {}
+        }
+        let (digits, exponent) = text.split_once('E').unwrap_or((text, "0"));
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let coefficient = format!("{whole}{fraction}").parse().expect("digits");
+        let exponent: i32 = exponent.parse().expect("an exponent");
+        let places = i32::try_from(fraction.len()).expect("few digits");
+        Decimal128::new(negative, coefficient, exponent - places)
     }
 
     #[test]

@@ -96,7 +96,6 @@ fn number() -> impl Strategy<Value = Value<'static>> {
 
 /// Returns `coefficient × 10^exponent`.
 fn decimal(coefficient: i64, exponent: i32) -> Value<'static> {
-    let text = format!("{coefficient}E{exponent}");
-    let parsed: dec::Decimal128 = text.parse().expect("a decimal number");
-    Value::Decimal128(Decimal128::from_bytes(parsed.to_le_bytes()))
+    let (negative, coefficient) = (coefficient < 0, coefficient.unsigned_abs());
+    Value::Decimal128(Decimal128::new(negative, coefficient.into(), exponent))
 }
