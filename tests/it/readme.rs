@@ -99,7 +99,7 @@ fn readme_commands_work_in_order_in_one_folder() {
     assert!(commands.len() >= 6, "{commands:?}");
     for line in commands {
         assert!(line.starts_with("convoy "), "{line}");
-        if line.starts_with("convoy up") {
+        if line.starts_with("convoy up") && line.contains(" > ") {
             run_until_ready(line, folder.path());
         } else {
             run(line, folder.path());
