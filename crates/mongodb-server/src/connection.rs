@@ -89,6 +89,8 @@ pub struct Connection<S> {
     pub stream: S,
     /// The address that the client connected to.
     pub local: Option<SocketAddr>,
+    /// First byte of the next frame, if it came while a command was running.
+    pub early: Option<u8>,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
     /// Limits of the client.
@@ -140,6 +142,7 @@ impl Connection<TcpStream> {
                     id,
                     stream,
                     local: self.local,
+                    early: None,
                     stopping: self.stopping,
                     limits: self.limits,
                     shared: self.shared,
@@ -210,7 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
     /// Runs a command. One that waits for documents is run again when there are changes, until it
     /// finds some or its time is over.
     async fn run_patiently(
-        &self,
+        &mut self,
         client: &mut Client,
         run: Run,
     ) -> Result<(Run, Result<Option<Reply>, frame::Error>), Ended> {
@@ -239,18 +242,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         Ok((run, reply))
     }
 
+    /// Runs a command on a thread that may block. If the client leaves meanwhile, a command that reads
+    /// ends early.
     async fn run_once(
-        &self,
+        &mut self,
         client: &mut Client,
         run: Run,
     ) -> Result<(Run, Result<Option<Reply>, frame::Error>), Ended> {
         let shared = Arc::clone(&self.shared);
+        let left = client.left.clone();
         let mut taken = std::mem::replace(client, Client::new(client.id, self.local));
         let work = move || {
             let reply = run_command(&shared, &mut taken, &run.fault, &run.frame);
             (run, reply, taken)
         };
-        let done = tokio::task::spawn_blocking(work).await;
+        let mut running = tokio::task::spawn_blocking(work);
+        let done = tokio::select! {
+            done = &mut running => done,
+            () = client_leaves(&mut self.stream, &mut self.early) => {
+                left.cancel();
+                running.await
+            }
+        };
         let (run, reply, returned) = done.map_err(|_panic| Ended::Panicked)?;
         *client = returned;
         Ok((run, reply))
@@ -263,7 +276,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         limit: usize,
     ) -> Result<(Frame, Option<SemaphorePermit<'m>>), Ended> {
         let mut header_bytes = [0; HEADER_BYTES];
-        let arrived = self.stream.read_exact(&mut header_bytes);
+        let early = self.early.take().into_iter().collect::<Vec<u8>>();
+        let (known, unknown) = header_bytes.split_at_mut(early.len());
+        known.copy_from_slice(&early);
+        let arrived = self.stream.read_exact(unknown);
         match tokio::time::timeout(self.limits.idle, arrived).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return Err(Ended::Closed),
@@ -342,6 +358,19 @@ struct Run {
 }
 
 /// Runs a command; `None` if the client expects no reply.
+/// Waits until the client leaves. The first byte of its next frame, which may come before the reply, is
+/// kept in `early`.
+async fn client_leaves(stream: &mut (impl AsyncRead + Unpin), early: &mut Option<u8>) {
+    if early.is_none() {
+        let mut byte = [0];
+        match stream.read(&mut byte).await {
+            Ok(1..) => *early = Some(byte[0]),
+            Ok(0) | Err(_) => return,
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
 fn run_command(
     shared: &Shared,
     client: &mut Client,
@@ -360,4 +389,32 @@ fn run_command(
     };
     let reply = command::execute(shared, client, &request, fault);
     Ok((!request.unacknowledged).then(|| Reply::new(request.protocol, request_id, reply)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn client_that_closes_its_connection_has_left() {
+        let (client, mut server) = tokio::io::duplex(64);
+        let mut early = None;
+        drop(client);
+        client_leaves(&mut server, &mut early).await;
+        assert_eq!(early, None);
+    }
+
+    #[tokio::test]
+    async fn first_byte_of_the_next_frame_is_kept() {
+        let (mut client, mut server) = tokio::io::duplex(64);
+        client.write_all(&[7, 8]).await.unwrap();
+        let mut early = None;
+        tokio::select! {
+            biased;
+            () = client_leaves(&mut server, &mut early) => panic!("the client has not left"),
+            () = tokio::task::yield_now() => {}
+        }
+        assert_eq!(early, Some(7));
+        assert_eq!(server.read_u8().await.unwrap(), 8);
+    }
 }

@@ -79,6 +79,7 @@ impl Code {
     pub const GRAPH_CONTAINS_CYCLE: Self = Self::new(5, "GraphContainsCycle");
     pub const MAX_SUB_PIPELINE_DEPTH_EXCEEDED: Self = Self::new(232, "MaxSubPipelineDepthExceeded");
     pub const MERGE_NO_MATCHING_DOCUMENT: Self = Self::new(13_113, "MergeStageNoMatchingDocument");
+    pub const CLIENT_DISCONNECT: Self = Self::new(279, "ClientDisconnect");
     pub const INTERRUPTED_AT_SHUTDOWN: Self = Self::new(11600, "InterruptedAtShutdown");
     pub const OUT_OF_DISK_SPACE: Self = Self::new(14031, "OutOfDiskSpace");
 

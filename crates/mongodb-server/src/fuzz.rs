@@ -187,6 +187,7 @@ impl Commands {
                 replica_set: None,
                 counters: Counters::default(),
                 stopping: CancellationToken::new(),
+                left: CancellationToken::new(),
                 crashed: CancellationToken::new(),
                 credentials: CredentialStore::new(SCRAM, []),
                 faults: None,
@@ -222,6 +223,7 @@ impl Commands {
                 now_ms: 0,
                 deadline: Some(self.shared.clock.now() + QUERY_TIME),
                 stopping: CancellationToken::new(),
+                left: CancellationToken::new(),
             };
             for _ in 0..RESULTS {
                 let Some(row) = stage.next(&context)? else {

@@ -283,6 +283,7 @@ fn listen(
             id,
             local: stream.local_addr().ok(),
             stream,
+            early: None,
             stopping,
             limits,
             shared: Arc::clone(&shared),

@@ -6,7 +6,7 @@ use crate::aggregation::accumulator::{Accumulator, State};
 use crate::aggregation::granularity::Granularity;
 use crate::aggregation::group::parse_fields;
 use crate::aggregation::held::Held;
-use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::memory::{MEMORY_LIMIT, check_memory, memory_exceeded};
 use crate::aggregation::stage::{Context, Stage};
 use crate::bson::{Builder, Doc, Key, Value, order};
 use crate::engine::Row;
@@ -175,9 +175,7 @@ impl BucketAuto {
                 held: Held::new(row),
             };
             memory += size_of::<Entry>() + 2 * entry.key.bytes().len() + entry.held.memory();
-            if memory > MEMORY_LIMIT {
-                return Err(memory_exceeded("$bucketAuto"));
-            }
+            check_memory("$bucketAuto", memory)?;
             entries.push(entry);
         }
         context.check()?;

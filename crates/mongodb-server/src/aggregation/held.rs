@@ -1,15 +1,48 @@
 //! Documents that a stage keeps until it has read its input.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 
 use crate::engine::{RecordId, Row, Stored};
 use crate::error::CommandError;
 
+/// Bytes of computed documents that all queries and open cursors of this process hold.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
 /// A kept document. A stored document is read again; only a computed one is held in memory.
 #[derive(Debug, Clone)]
 pub enum Held {
     Stored(RecordId, Stored),
-    Computed(Bytes),
+    Computed(Counted),
+}
+
+/// Bytes that count among those of all queries.
+#[derive(Debug)]
+pub struct Counted(Bytes);
+
+impl Counted {
+    fn new(bytes: Bytes) -> Self {
+        HELD.fetch_add(bytes.len(), Ordering::Relaxed);
+        Self(bytes)
+    }
+}
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        Self::new(self.0.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        HELD.fetch_sub(self.0.len(), Ordering::Relaxed);
+    }
+}
+
+/// Returns the bytes of computed documents that all queries and open cursors hold.
+pub fn held_by_all() -> usize {
+    HELD.load(Ordering::Relaxed)
 }
 
 impl Held {
@@ -17,7 +50,7 @@ impl Held {
         match row.origin {
             Some((id, stored)) => Self::Stored(id, stored),
             // A copy does not keep the larger buffer alive that the document was read into.
-            None => Self::Computed(Bytes::copy_from_slice(&row.document)),
+            None => Self::Computed(Counted::new(Bytes::copy_from_slice(&row.document))),
         }
     }
 
@@ -25,7 +58,7 @@ impl Held {
     pub fn memory(&self) -> usize {
         match self {
             Self::Stored(..) => 0,
-            Self::Computed(document) => document.len(),
+            Self::Computed(document) => document.0.len(),
         }
     }
 
@@ -33,7 +66,7 @@ impl Held {
     pub fn into_row(self) -> Result<Row, CommandError> {
         Ok(match self {
             Self::Computed(document) => Row {
-                document,
+                document: document.0.clone(),
                 origin: None,
             },
             Self::Stored(id, stored) => Row {

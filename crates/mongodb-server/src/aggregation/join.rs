@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use crate::aggregation::held::Held;
-use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::memory::check_memory;
 use crate::aggregation::opener::OpenPipeline;
 use crate::aggregation::selection::Selection;
 use crate::aggregation::spec::StageSpec;
@@ -125,9 +125,7 @@ impl Join {
             let held = Held::new(row);
             memory += held.memory() + size_of::<Held>();
             table.documents.push(held);
-            if memory > MEMORY_LIMIT {
-                return Err(memory_exceeded(self.stage));
-            }
+            check_memory(self.stage, memory)?;
         }
         Ok(table)
     }

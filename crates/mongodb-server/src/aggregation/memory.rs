@@ -1,9 +1,30 @@
-//! The limit on the memory of a stage.
+//! Limits on the memory of a stage and of all queries together.
 
+use crate::aggregation::held::held_by_all;
 use crate::error::{Code, CommandError};
 
 /// Bytes of computed documents that a stage may hold.
 pub const MEMORY_LIMIT: usize = 100 * 1024 * 1024;
+
+/// Bytes of computed documents that the stages of all queries and open cursors may hold together.
+const MEMORY_OF_ALL: usize = 1024 * 1024 * 1024;
+
+/// Fails if a stage that holds this many bytes, or all stages together, exceed their limit.
+pub fn check_memory(stage: &str, bytes: usize) -> Result<(), CommandError> {
+    if bytes > MEMORY_LIMIT {
+        return Err(memory_exceeded(stage));
+    }
+    if held_by_all() > MEMORY_OF_ALL {
+        return Err(CommandError::new(
+            Code::QUERY_EXCEEDED_MEMORY,
+            format!(
+                "{stage} needs memory, and all queries and open cursors hold more than \
+                 {MEMORY_OF_ALL} bytes together; close cursors that are not needed"
+            ),
+        ));
+    }
+    Ok(())
+}
 
 /// Returns the error of a stage that exceeds the memory limit.
 pub fn memory_exceeded(stage: &str) -> CommandError {

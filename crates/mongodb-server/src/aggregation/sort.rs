@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::aggregation::held::Held;
-use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::memory::check_memory;
 use crate::aggregation::stage::{Context, Stage};
 use crate::bson::Key;
 use crate::engine::Row;
@@ -64,9 +64,7 @@ impl Sort {
             {
                 memory -= dropped.memory();
             }
-            if memory > MEMORY_LIMIT {
-                return Err(memory_exceeded("Sort"));
-            }
+            check_memory("Sort", memory)?;
         }
         self.sorted = heap.into_sorted_vec().into_iter();
         Ok(())

@@ -1,7 +1,7 @@
 //! Documents that are computed before the first of them is written.
 
 use crate::aggregation::held::Held;
-use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::memory::check_memory;
 use crate::engine::Row;
 use crate::error::CommandError;
 
@@ -26,9 +26,7 @@ impl Spool {
     pub fn push(&mut self, row: Row) -> Result<(), CommandError> {
         let held = Held::new(row);
         self.memory += held.memory() + size_of::<Held>();
-        if self.memory > MEMORY_LIMIT {
-            return Err(memory_exceeded(self.stage));
-        }
+        check_memory(self.stage, self.memory)?;
         self.rows.push(held);
         Ok(())
     }

@@ -25,16 +25,23 @@ pub struct Context {
     pub deadline: Option<u64>,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
+    /// Cancelled when the client of a reading command has left.
+    pub left: CancellationToken,
 }
 
 impl Context {
-    /// Fails if the query has exceeded its time limit or the server is stopping.
+    /// Fails if the query has exceeded its time limit, its client has left, or the server is
+    /// stopping.
     pub fn check(&self) -> Result<(), CommandError> {
         if self.stopping.is_cancelled() {
             return Err(CommandError::new(
                 Code::INTERRUPTED_AT_SHUTDOWN,
                 "interrupted at shutdown",
             ));
+        }
+        if self.left.is_cancelled() {
+            let message = "the client has left";
+            return Err(CommandError::new(Code::CLIENT_DISCONNECT, message));
         }
         match self.deadline {
             Some(deadline) if self.clock.now() > deadline => Err(CommandError::new(

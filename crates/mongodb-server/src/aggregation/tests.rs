@@ -37,6 +37,7 @@ impl Runner {
                 now_ms: 0,
                 deadline: None,
                 stopping: CancellationToken::new(),
+                left: CancellationToken::new(),
             },
             _directory: directory,
         }

@@ -147,6 +147,8 @@ impl Unwind {
 impl Stage for Unwind {
     fn next(&mut self, context: &Context) -> Result<Option<Row>, CommandError> {
         loop {
+            // Nested stages make far more documents than they read.
+            context.check()?;
             if let Some(row) = self.next_element()? {
                 return Ok(Some(row));
             }

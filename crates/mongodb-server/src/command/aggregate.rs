@@ -1,5 +1,7 @@
 //! `aggregate`
 
+use tokio_util::sync::CancellationToken;
+
 use crate::aggregation::{
     Context, EmptyDocuments, GivenDocuments, PipelineScope, Selection, SourceSpec, Stage,
     StageSpec, build, parse_pipeline, push_down, select,
@@ -62,7 +64,7 @@ pub fn aggregate(
         single: false,
         forever: false,
     };
-    let context = context(shared, call)?;
+    let mut context = context(shared, call)?;
     let environment = environment(call, context.now_ms)?;
     let scope = PipelineScope::new(call.database, &environment);
     if change_stream::is_stream(pipeline) {
@@ -86,6 +88,8 @@ pub fn aggregate(
         _ => source(&context, &namespace, selection, &rest)?,
     };
     if let Some(target) = target {
+        // A write goes on without its client.
+        context.left = CancellationToken::new();
         check_read_concern(call, &target)?;
         let concern = WriteConcern::parse(call)?;
         let mut stage = build(rest, source);

@@ -1,5 +1,7 @@
 //! The arguments of a command, checked as they are read.
 
+use tokio_util::sync::CancellationToken;
+
 use crate::bson::{Doc, Invalid, Kind, Value, validate};
 use crate::command::kinds;
 use crate::command::limits::MAX_WRITE_BATCH;
@@ -48,6 +50,8 @@ pub struct Call<'a> {
     pub cluster_time: Option<u64>,
     /// What goes wrong with the command.
     pub fault: &'a Fault,
+    /// Cancelled when the client leaves; set for commands that only read.
+    pub left: Option<CancellationToken>,
     sequences: &'a [(&'a str, &'a [u8])],
 }
 
@@ -69,6 +73,7 @@ impl<'a> Call<'a> {
             database,
             cluster_time: None,
             fault: &NO_FAULT,
+            left: None,
             sequences: &request.sequences,
         };
         if request.query_database.is_some()
@@ -93,6 +98,7 @@ impl<'a> Call<'a> {
             database: self.database,
             cluster_time: self.cluster_time,
             fault: self.fault,
+            left: self.left.clone(),
             sequences: &[],
         }
     }

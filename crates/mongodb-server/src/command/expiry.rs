@@ -1,5 +1,7 @@
 //! Removes expired documents, by indexes with `expireAfterSeconds`.
 
+use tokio_util::sync::CancellationToken;
+
 use crate::aggregation::{Context, Selection};
 use crate::bson::Value;
 use crate::command::Shared;
@@ -17,6 +19,7 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
         now_ms: now_ms(),
         deadline: None,
         stopping: shared.stopping.clone(),
+        left: CancellationToken::new(),
     };
     let writer = shared.engine.writer();
     let mut count = 0;

@@ -14,6 +14,16 @@ use crate::error::{Code, CommandError};
 use crate::faults::Fault;
 use crate::frame::Request;
 
+/// Commands that end early if their client leaves.
+const READING_COMMANDS: &[&str] = &[
+    "aggregate",
+    "count",
+    "distinct",
+    "explain",
+    "find",
+    "getMore",
+];
+
 /// Commands that a client may run before it logs in.
 const OPEN_COMMANDS: &[&str] = &[
     "buildInfo",
@@ -123,6 +133,9 @@ fn run(
 ) -> Result<Builder, CommandError> {
     let mut call = Call::new(request)?;
     call.fault = fault;
+    // A write goes on without its client, as far as it was sent.
+    let reads = READING_COMMANDS.contains(&call.name);
+    call.left = reads.then(|| client.left.clone());
     let open = OPEN_COMMANDS.contains(&call.name);
     // Users of external systems log in on a database of this name.
     if call.database != "$external" || !open {

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::bson::{Builder, Doc, validate};
-use crate::tests::client::{Client, OP_MSG, OP_QUERY, REPLY_HEAD, command, is_ok, message};
+use crate::bson::{ArrayBuilder, Builder, Doc, Value, validate};
+use crate::tests::client::{Client, OP_MSG, OP_QUERY, REPLY_HEAD, command, is_ok, list, message};
 use crate::tests::start;
 use crate::{MongoServer, Settings};
 
@@ -148,4 +148,35 @@ async fn idle_connection_is_closed() {
     let mut client = Client::connect(server.address()).await;
     assert_eq!(client.receive(REPLY_HEAD).await, None);
     server.stop().await.expect("the server stops");
+}
+
+#[tokio::test]
+async fn time_limit_ends_a_query_that_makes_documents_without_end() {
+    let server = start(Settings::default()).await;
+    let mut client = Client::connect(server.address()).await;
+    let document = list([Builder::new().int32("_id", 1)]);
+    let insert = Builder::new()
+        .string("insert", "c")
+        .array("documents", document);
+    assert!(is_ok(&client.run(insert).await.expect("a reply")));
+    let project = || {
+        let mut range = ArrayBuilder::default();
+        range.push(&Value::Int32(0));
+        range.push(&Value::Int32(1_000_000));
+        let numbers = Builder::new().array("$range", range);
+        Builder::new().document("$set", Builder::new().document("n", numbers))
+    };
+    let unwind = || Builder::new().string("$unwind", "$n");
+    let count = Builder::new().string("$count", "n");
+    let query = Builder::new()
+        .string("aggregate", "c")
+        .array(
+            "pipeline",
+            list([project(), unwind(), project(), unwind(), count]),
+        )
+        .document("cursor", Builder::new())
+        .int32("maxTimeMS", 50);
+    let reply = client.run(query).await.expect("a reply");
+    assert_eq!(code(&reply), 50);
+    assert_serves(server).await;
 }

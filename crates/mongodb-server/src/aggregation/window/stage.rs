@@ -3,7 +3,7 @@
 use std::vec;
 
 use crate::aggregation::held::Held;
-use crate::aggregation::memory::{MEMORY_LIMIT, memory_exceeded};
+use crate::aggregation::memory::{MEMORY_LIMIT, check_memory, memory_exceeded};
 use crate::aggregation::put::put;
 use crate::aggregation::stage::{Context, Stage};
 use crate::aggregation::window::running::{Partition, Running};
@@ -76,9 +76,7 @@ impl SetWindowFields {
                 + entry.partition.len()
                 + entry.order.len()
                 + entry.held.memory();
-            if memory > MEMORY_LIMIT {
-                return Err(memory_exceeded(NAME));
-            }
+            check_memory(NAME, memory)?;
             entries.push(entry);
         }
         context.check()?;
