@@ -214,7 +214,7 @@ impl Header {
         self.codec() != crate::codec::NONE
     }
 
-    /// Returns the compression codec, of those in [`codec`](crate::codec).
+    /// Returns the compression codec, of those in `codec`.
     pub fn codec(&self) -> i16 {
         self.attributes & CODEC_MASK
     }

@@ -1,5 +1,5 @@
 //! An append-only file of changes, rewritten when most of it is outdated: frames of
-//! [`disk`](convoy_server_kit::disk) whose payloads are JSON.
+//! [`disk`] whose payloads are JSON.
 
 use std::io;
 use std::marker::PhantomData;

@@ -10,7 +10,7 @@
 //! cache and so survives the end of the process; a synced batch survives a crash of the machine.
 //! Opening a log checks the checksums of all batches that are not known to be synced, and of others
 //! as far as there is time; the rest are checked when they are read. A torn end of the last segment
-//! is cut off. Any other damage is an error, and [`repair`] keeps what is whole.
+//! is cut off. Any other damage is an error, and [`repair()`] keeps what is whole.
 
 mod checkpoint;
 mod compacting;
