@@ -187,7 +187,6 @@ impl Commands {
                 replica_set: None,
                 counters: Counters::default(),
                 stopping: CancellationToken::new(),
-                left: CancellationToken::new(),
                 crashed: CancellationToken::new(),
                 credentials: CredentialStore::new(SCRAM, []),
                 faults: None,
