@@ -100,8 +100,8 @@ fn heat_map(report: &Report, history: &History) -> Option<Figure> {
     }
     periods(&mut chart, report);
     for (color, name, of) in [
-        (P50, "p50 of each second", 0),
-        (P99, "p99 of each second", 1),
+        (P50, "p50", 0),
+        (P99, "p99", 1),
     ] {
         let points: Vec<_> = report
             .intervals
@@ -353,7 +353,7 @@ fn cpu(report: &Report) -> Option<Figure> {
         return None;
     }
     let rows = known.len() as f64;
-    let x = Scale::linear(0.0, highest * 1.25);
+    let x = Scale::linear(0.0, highest * 1.5);
     let mut chart = Chart::new(46.0 + rows * 26.0, x, Scale::linear(0.0, rows));
     chart.x_axis(&x.ticks(), |us| format!("{} µs", quantity::significant(us)));
     for (index, (name, us)) in known.into_iter().enumerate() {
