@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Buf as _;
+use bytes::{Buf as _, BufMut as _};
 use convoy_server_kit::Limits;
 #[cfg(feature = "tls")]
 use convoy_server_kit::tls;
@@ -23,6 +23,7 @@ use tracing::{debug, warn};
 use crate::command::{self, Call, Client, Shared};
 use crate::faults::{Fault, Interruption, Moment};
 use crate::frame::{self, Frame, HEADER_BYTES, Header, Protocol, Reply};
+use crate::left::Left;
 
 /// Bytes of a frame that does not count against the memory of all frames.
 const SMALL_FRAME: usize = 64 * 1024;
@@ -89,6 +90,8 @@ pub struct Connection<S> {
     pub stream: S,
     /// The address that the client connected to.
     pub local: Option<SocketAddr>,
+    /// Whether the client has left.
+    pub left: Left,
     /// First byte of the next frame, if it came while a command was running.
     pub early: Option<u8>,
     /// Cancelled when the server stops.
@@ -142,7 +145,8 @@ impl Connection<TcpStream> {
                     id,
                     stream,
                     local: self.local,
-                    early: None,
+                    left: self.left,
+                    early: self.early,
                     stopping: self.stopping,
                     limits: self.limits,
                     shared: self.shared,
@@ -250,17 +254,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         run: Run,
     ) -> Result<(Run, Result<Option<Reply>, frame::Error>), Ended> {
         let shared = Arc::clone(&self.shared);
-        let left = client.left.clone();
+        let left = self.left.clone();
         let mut taken = std::mem::replace(client, Client::new(client.id, self.local));
         let work = move || {
-            let reply = run_command(&shared, &mut taken, &run.fault, &run.frame);
+            let reply = run_command(&shared, &mut taken, &left, &run);
             (run, reply, taken)
         };
         let mut running = tokio::task::spawn_blocking(work);
         let done = tokio::select! {
             done = &mut running => done,
             () = client_leaves(&mut self.stream, &mut self.early) => {
-                left.cancel();
+                self.left.set();
                 running.await
             }
         };
@@ -276,10 +280,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         limit: usize,
     ) -> Result<(Frame, Option<SemaphorePermit<'m>>), Ended> {
         let mut header_bytes = [0; HEADER_BYTES];
-        let early = self.early.take().into_iter().collect::<Vec<u8>>();
-        let (known, unknown) = header_bytes.split_at_mut(early.len());
-        known.copy_from_slice(&early);
-        let arrived = self.stream.read_exact(unknown);
+        let mut rest = &mut header_bytes[..];
+        if let Some(early) = self.early.take() {
+            rest.put_u8(early);
+        }
+        let arrived = self.stream.read_exact(rest);
         match tokio::time::timeout(self.limits.idle, arrived).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return Err(Ended::Closed),
@@ -357,7 +362,6 @@ struct Run {
     frame: Frame,
 }
 
-/// Runs a command; `None` if the client expects no reply.
 /// Waits until the client leaves. The first byte of its next frame, which may come before the reply, is
 /// kept in `early`.
 async fn client_leaves(stream: &mut (impl AsyncRead + Unpin), early: &mut Option<u8>) {
@@ -371,11 +375,12 @@ async fn client_leaves(stream: &mut (impl AsyncRead + Unpin), early: &mut Option
     std::future::pending::<()>().await;
 }
 
+/// Runs a command; `None` if the client expects no reply.
 fn run_command(
     shared: &Shared,
     client: &mut Client,
-    fault: &Fault,
-    frame: &Frame,
+    left: &Left,
+    Run { fault, frame }: &Run,
 ) -> Result<Option<Reply>, frame::Error> {
     let request_id = frame.header.request_id;
     let request = match frame.request() {
@@ -387,7 +392,7 @@ fn run_command(
         }
         Err(error) => return Err(error),
     };
-    let reply = command::execute(shared, client, &request, fault);
+    let reply = command::execute(shared, client, &request, fault, left);
     Ok((!request.unacknowledged).then(|| Reply::new(request.protocol, request_id, reply)))
 }
 

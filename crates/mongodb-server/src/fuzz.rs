@@ -16,6 +16,7 @@ use crate::engine::{self, Engine, Row};
 use crate::error::CommandError;
 use crate::faults::Fault;
 use crate::frame::{HEADER_BYTES, Header, Request};
+use crate::left::Left;
 use crate::query::{Environment, Filter, Projection, SortSpec, Update, UpdateContext};
 
 /// The targets of this crate.
@@ -222,7 +223,7 @@ impl Commands {
                 now_ms: 0,
                 deadline: Some(self.shared.clock.now() + QUERY_TIME),
                 stopping: CancellationToken::new(),
-                left: CancellationToken::new(),
+                left: None,
             };
             for _ in 0..RESULTS {
                 let Some(row) = stage.next(&context)? else {
@@ -251,7 +252,13 @@ impl Commands {
             return;
         };
         let mut client = Client::new(1, None);
-        let reply = command::execute(&self.shared, &mut client, &request, &Fault::default());
+        let reply = command::execute(
+            &self.shared,
+            &mut client,
+            &request,
+            &Fault::default(),
+            &Left::default(),
+        );
         assert!(validate::document(&reply).is_ok(), "the reply is BSON");
     }
 }

@@ -81,6 +81,7 @@ mod faults;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
+mod left;
 mod query;
 mod server;
 mod settings;

@@ -18,6 +18,7 @@ use tracing::warn;
 use crate::command::{Counters, Cursors, Shared};
 use crate::connection::{Connection, FrameMemory};
 use crate::engine::{self, Engine, OplogSettings, SEGMENT_BYTES};
+use crate::left::Left;
 use crate::settings::Settings;
 use crate::upkeep;
 
@@ -283,6 +284,7 @@ fn listen(
             id,
             local: stream.local_addr().ok(),
             stream,
+            left: Left::default(),
             early: None,
             stopping,
             limits,

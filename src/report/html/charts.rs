@@ -99,10 +99,7 @@ fn heat_map(report: &Report, history: &History) -> Option<Figure> {
         chart.boxes(color, &boxes);
     }
     periods(&mut chart, report);
-    for (color, name, of) in [
-        (P50, "p50", 0),
-        (P99, "p99", 1),
-    ] {
+    for (color, name, of) in [(P50, "p50", 0), (P99, "p99", 1)] {
         let points: Vec<_> = report
             .intervals
             .iter()

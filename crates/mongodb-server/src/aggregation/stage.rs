@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, Row, Scan};
 use crate::error::{Code, CommandError};
+use crate::left::Left;
 
 /// A stage of an aggregation pipeline.
 pub trait Stage: Send {
@@ -25,8 +26,8 @@ pub struct Context {
     pub deadline: Option<u64>,
     /// Cancelled when the server stops.
     pub stopping: CancellationToken,
-    /// Cancelled when the client of a reading command has left.
-    pub left: CancellationToken,
+    /// Whether the client has left; `None` for a command that goes on without it.
+    pub left: Option<Left>,
 }
 
 impl Context {
@@ -39,7 +40,7 @@ impl Context {
                 "interrupted at shutdown",
             ));
         }
-        if self.left.is_cancelled() {
+        if self.left.as_ref().is_some_and(Left::is_set) {
             let message = "the client has left";
             return Err(CommandError::new(Code::CLIENT_DISCONNECT, message));
         }

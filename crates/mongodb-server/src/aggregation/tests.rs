@@ -37,7 +37,7 @@ impl Runner {
                 now_ms: 0,
                 deadline: None,
                 stopping: CancellationToken::new(),
-                left: CancellationToken::new(),
+                left: None,
             },
             _directory: directory,
         }

@@ -1,7 +1,5 @@
 //! `aggregate`
 
-use tokio_util::sync::CancellationToken;
-
 use crate::aggregation::{
     Context, EmptyDocuments, GivenDocuments, PipelineScope, Selection, SourceSpec, Stage,
     StageSpec, build, parse_pipeline, push_down, select,
@@ -89,7 +87,7 @@ pub fn aggregate(
     };
     if let Some(target) = target {
         // A write goes on without its client.
-        context.left = CancellationToken::new();
+        context.left = None;
         check_read_concern(call, &target)?;
         let concern = WriteConcern::parse(call)?;
         let mut stage = build(rest, source);

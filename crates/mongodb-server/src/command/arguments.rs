@@ -1,7 +1,5 @@
 //! The arguments of a command, checked as they are read.
 
-use tokio_util::sync::CancellationToken;
-
 use crate::bson::{Doc, Invalid, Kind, Value, validate};
 use crate::command::kinds;
 use crate::command::limits::MAX_WRITE_BATCH;
@@ -9,6 +7,7 @@ use crate::engine::Namespace;
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
 use crate::frame::Request;
+use crate::left::Left;
 
 /// Arguments that every command takes.
 const GENERIC: &[&str] = &[
@@ -50,8 +49,8 @@ pub struct Call<'a> {
     pub cluster_time: Option<u64>,
     /// What goes wrong with the command.
     pub fault: &'a Fault,
-    /// Cancelled when the client leaves; set for commands that only read.
-    pub left: Option<CancellationToken>,
+    /// Whether the client has left; `None` for a command that goes on without it.
+    pub left: Option<Left>,
     sequences: &'a [(&'a str, &'a [u8])],
 }
 

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use convoy_server_kit::scram::Exchange;
-use tokio_util::sync::CancellationToken;
 
 use crate::command::shared::Shared;
 
@@ -21,8 +20,6 @@ pub struct Client {
     pub login: Option<Login>,
     /// How long the last command may wait for documents, if it found none.
     pub wait: Option<Duration>,
-    /// Cancelled when the client leaves.
-    pub left: CancellationToken,
 }
 
 /// A login under way.
@@ -51,7 +48,6 @@ impl Client {
             user: None,
             login: None,
             wait: None,
-            left: CancellationToken::new(),
         }
     }
 

@@ -1,7 +1,5 @@
 //! Removes expired documents, by indexes with `expireAfterSeconds`.
 
-use tokio_util::sync::CancellationToken;
-
 use crate::aggregation::{Context, Selection};
 use crate::bson::Value;
 use crate::command::Shared;
@@ -19,7 +17,7 @@ pub fn expire(shared: &Shared) -> Result<usize, CommandError> {
         now_ms: now_ms(),
         deadline: None,
         stopping: shared.stopping.clone(),
-        left: CancellationToken::new(),
+        left: None,
     };
     let writer = shared.engine.writer();
     let mut count = 0;

@@ -15,7 +15,7 @@ pub fn context(shared: &Shared, call: &Call<'_>) -> Result<Context, CommandError
     Ok(Context {
         engine: std::sync::Arc::clone(&shared.engine),
         stopping: shared.stopping.clone(),
-        left: call.left.clone().unwrap_or_default(),
+        left: call.left.clone(),
         clock: shared.clock,
         now_ms: i64::try_from(unix_ms()).unwrap_or(i64::MAX),
         deadline: limit.map(|milliseconds| {

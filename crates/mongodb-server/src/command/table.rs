@@ -13,6 +13,7 @@ use crate::engine::{Oplog, check_database};
 use crate::error::{Code, CommandError};
 use crate::faults::Fault;
 use crate::frame::Request;
+use crate::left::Left;
 
 /// Commands that end early if their client leaves.
 const READING_COMMANDS: &[&str] = &[
@@ -104,14 +105,16 @@ const COMMANDS: &[(&str, Run)] = &[
     ("whatsmyuri", handshake::whats_my_uri),
 ];
 
-/// Runs a request; returns the reply document.
+/// Runs a request; returns the reply document. A command that only reads ends once the client has
+/// left.
 pub fn execute(
     shared: &Shared,
     client: &mut Client,
     request: &Request<'_>,
     fault: &Fault,
+    left: &Left,
 ) -> Vec<u8> {
-    let reply = match run(shared, client, request, fault) {
+    let reply = match run(shared, client, request, fault, left) {
         Ok(reply) => reply.double("ok", 1.0),
         Err(error) => {
             let numbered = request.command.element("txnNumber").is_some();
@@ -130,12 +133,13 @@ fn run(
     client: &mut Client,
     request: &Request<'_>,
     fault: &Fault,
+    left: &Left,
 ) -> Result<Builder, CommandError> {
     let mut call = Call::new(request)?;
     call.fault = fault;
     // A write goes on without its client, as far as it was sent.
     let reads = READING_COMMANDS.contains(&call.name);
-    call.left = reads.then(|| client.left.clone());
+    call.left = reads.then(|| left.clone());
     let open = OPEN_COMMANDS.contains(&call.name);
     // Users of external systems log in on a database of this name.
     if call.database != "$external" || !open {
