@@ -25,10 +25,7 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
         let transactional_id = reader.string()?;
-        let producer = Producer {
-            id: reader.i64()?,
-            epoch: reader.i16()?,
-        };
+        let producer = Producer::decode(reader)?;
         let group = reader.string()?;
         reader.tags()?;
         Ok(Self {

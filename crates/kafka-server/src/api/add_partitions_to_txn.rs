@@ -13,6 +13,7 @@ use kafka_protocol::messages::add_partitions_to_txn_response::{
 
 use crate::api::fencing;
 use crate::api::str_bytes::str_bytes;
+use crate::api::topic_partitions::{TopicPartitions, topic_partitions};
 use crate::cluster::{Cluster, TopicRef};
 use crate::reply::{Error, Reply};
 use crate::topic;
@@ -25,21 +26,14 @@ const FENCED_SINCE: i16 = 2;
 pub struct Request<'a> {
     pub transactional_id: &'a str,
     pub producer: Producer,
-    pub topics: Vec<(&'a str, Vec<i32>)>,
+    pub topics: Vec<TopicPartitions<'a>>,
 }
 
 impl<'a> Request<'a> {
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
         let transactional_id = reader.string()?;
-        let producer = Producer {
-            id: reader.i64()?,
-            epoch: reader.i16()?,
-        };
-        let topics = reader.array(|reader| {
-            let topic = (reader.string()?, reader.array(Reader::i32)?);
-            reader.tags()?;
-            Ok(topic)
-        })?;
+        let producer = Producer::decode(reader)?;
+        let topics = reader.array(topic_partitions)?;
         reader.tags()?;
         Ok(Self {
             transactional_id,

@@ -10,6 +10,7 @@ use kafka_protocol::messages::describe_log_dirs_response::{
 };
 
 use crate::api::str_bytes::str_bytes;
+use crate::api::topic_partitions::{TopicPartitions, topic_partitions};
 use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
 use crate::topic::Topic;
@@ -18,16 +19,12 @@ use crate::wire::{self, Reader};
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// Partitions by topic; `None` for all.
-    pub topics: Option<Vec<(&'a str, Vec<i32>)>>,
+    pub topics: Option<Vec<TopicPartitions<'a>>>,
 }
 
 impl<'a> Request<'a> {
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
-        let topics = reader.nullable_array(|reader| {
-            let topic = (reader.string()?, reader.array(Reader::i32)?);
-            reader.tags()?;
-            Ok(topic)
-        })?;
+        let topics = reader.nullable_array(topic_partitions)?;
         reader.tags()?;
         Ok(Self { topics })
     }

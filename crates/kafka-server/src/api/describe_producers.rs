@@ -10,6 +10,7 @@ use kafka_protocol::messages::describe_producers_response::{
 use kafka_protocol::messages::{ProducerId, TopicName};
 
 use crate::api::str_bytes::str_bytes;
+use crate::api::topic_partitions::{TopicPartitions, topic_partitions};
 use crate::cluster::{Cluster, TopicRef};
 use crate::log::{Active, COORDINATOR_EPOCH};
 use crate::partition::Partition;
@@ -18,16 +19,12 @@ use crate::wire::{self, Reader};
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    pub topics: Vec<(&'a str, Vec<i32>)>,
+    pub topics: Vec<TopicPartitions<'a>>,
 }
 
 impl<'a> Request<'a> {
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
-        let topics = reader.array(|reader| {
-            let topic = (reader.string()?, reader.array(Reader::i32)?);
-            reader.tags()?;
-            Ok(topic)
-        })?;
+        let topics = reader.array(topic_partitions)?;
         reader.tags()?;
         Ok(Self { topics })
     }

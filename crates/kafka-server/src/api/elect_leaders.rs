@@ -12,6 +12,7 @@ use kafka_protocol::messages::elect_leaders_response::{
 };
 
 use crate::api::str_bytes::str_bytes;
+use crate::api::topic_partitions::{TopicPartitions, topic_partitions};
 use crate::cluster::{Cluster, TopicRef};
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
@@ -19,7 +20,7 @@ use crate::wire::{self, Reader};
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// Partitions by topic; `None` for all that need an election.
-    pub topics: Option<Vec<(&'a str, Vec<i32>)>>,
+    pub topics: Option<Vec<TopicPartitions<'a>>>,
 }
 
 impl<'a> Request<'a> {
@@ -27,11 +28,7 @@ impl<'a> Request<'a> {
         if version >= 1 {
             let _election_type = reader.i8()?;
         }
-        let topics = reader.nullable_array(|reader| {
-            let topic = (reader.string()?, reader.array(Reader::i32)?);
-            reader.tags()?;
-            Ok(topic)
-        })?;
+        let topics = reader.nullable_array(topic_partitions)?;
         let _timeout_ms = reader.i32()?;
         reader.tags()?;
         Ok(Self { topics })

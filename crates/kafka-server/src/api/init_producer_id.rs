@@ -30,10 +30,7 @@ impl<'a> Request<'a> {
         let transactional_id = reader.nullable_string()?;
         let timeout_ms = reader.i32()?;
         let expected = if version >= PRODUCER_SINCE {
-            let producer = Producer {
-                id: reader.i64()?,
-                epoch: reader.i16()?,
-            };
+            let producer = Producer::decode(reader)?;
             Some(producer).filter(|producer| producer.id >= 0)
         } else {
             None

@@ -67,6 +67,7 @@ mod supported;
 mod sync_group;
 #[cfg(test)]
 mod tests;
+mod topic_partitions;
 mod txn_offset_commit;
 mod write_txn_markers;
 

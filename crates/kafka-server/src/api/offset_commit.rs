@@ -25,8 +25,14 @@ pub struct Request<'a> {
     /// Generation of the member; -1 outside a group.
     pub generation: i32,
     pub identity: Identity<'a>,
-    pub topics: Vec<(&'a str, Vec<PartitionOffset<'a>>)>,
+    pub topics: Vec<TopicOffsets<'a>>,
 }
+
+/// A topic's name and offsets of its partitions.
+pub type TopicOffsets<'a> = (&'a str, Vec<PartitionOffset<'a>>);
+
+/// A topic's name, and its partitions with their errors.
+pub type TopicErrors<'a> = (&'a str, Vec<(i32, Option<ResponseError>)>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionOffset<'a> {
@@ -51,13 +57,7 @@ impl<'a> Request<'a> {
         if version <= 4 {
             let _retention_time_ms = reader.i64()?;
         }
-        let topics = reader.array(|reader| {
-            let name = reader.string()?;
-            let with_epoch = version >= 6;
-            let partitions = reader.array(|reader| PartitionOffset::decode(reader, with_epoch))?;
-            reader.tags()?;
-            Ok((name, partitions))
-        })?;
+        let topics = PartitionOffset::decode_all(reader, version >= 6)?;
         reader.tags()?;
         Ok(Self {
             group,
@@ -69,8 +69,20 @@ impl<'a> Request<'a> {
 }
 
 impl<'a> PartitionOffset<'a> {
-    /// Decodes one offset; `with_epoch` if the version has the leader epoch.
-    pub fn decode(reader: &mut Reader<'a>, with_epoch: bool) -> Result<Self, wire::Error> {
+    /// Decodes offsets by topic; `with_epoch` if the version has the leader epoch.
+    pub fn decode_all(
+        reader: &mut Reader<'a>,
+        with_epoch: bool,
+    ) -> Result<Vec<TopicOffsets<'a>>, wire::Error> {
+        reader.array(|reader| {
+            let name = reader.string()?;
+            let partitions = reader.array(|reader| Self::decode(reader, with_epoch))?;
+            reader.tags()?;
+            Ok((name, partitions))
+        })
+    }
+
+    fn decode(reader: &mut Reader<'a>, with_epoch: bool) -> Result<Self, wire::Error> {
         let partition = reader.i32()?;
         let offset = reader.i64()?;
         let leader_epoch = if with_epoch { reader.i32()? } else { -1 };
@@ -84,7 +96,7 @@ impl<'a> PartitionOffset<'a> {
         })
     }
 
-    pub fn check(&self, cluster: &Cluster, topic: &str) -> Result<Committed, ResponseError> {
+    fn check(&self, cluster: &Cluster, topic: &str) -> Result<Committed, ResponseError> {
         cluster.partition(TopicRef::Name(topic), self.partition)?;
         if self
             .metadata
@@ -100,19 +112,33 @@ impl<'a> PartitionOffset<'a> {
     }
 }
 
-/// Commits all valid offsets, or none of them.
-pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
-    let mut valid = Vec::new();
-    let mut checks = Vec::with_capacity(request.topics.len());
-    for (topic, partitions) in &request.topics {
+/// Returns the error of each partition, if any, by topic, and hands over the valid offsets.
+pub fn check_all<'a>(
+    cluster: &Cluster,
+    topics: &[TopicOffsets<'a>],
+    mut valid: impl FnMut(&'a str, i32, Committed),
+) -> Vec<TopicErrors<'a>> {
+    let mut checks = Vec::with_capacity(topics.len());
+    for (topic, partitions) in topics {
         let mut outcomes = Vec::with_capacity(partitions.len());
         for wanted in partitions {
             let checked = wanted.check(cluster, topic);
             outcomes.push((wanted.partition, checked.as_ref().err().copied()));
-            valid.extend(checked.map(|committed| (*topic, wanted.partition, committed)));
+            if let Ok(committed) = checked {
+                valid(topic, wanted.partition, committed);
+            }
         }
         checks.push((*topic, outcomes));
     }
+    checks
+}
+
+/// Commits all valid offsets, or none of them.
+pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
+    let mut valid = Vec::new();
+    let checks = check_all(cluster, &request.topics, |topic, partition, committed| {
+        valid.push((topic, partition, committed));
+    });
     let groups = cluster.groups();
     let committed = groups.commit(request.group, request.identity, request.generation, &valid);
     let failed = committed.err();

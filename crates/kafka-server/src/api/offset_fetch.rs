@@ -13,6 +13,7 @@ use kafka_protocol::messages::offset_fetch_response::{
 use kafka_protocol::messages::{GroupId, TopicName};
 
 use crate::api::str_bytes::str_bytes;
+use crate::api::topic_partitions::{TopicPartitions, topic_partitions};
 use crate::cluster::Cluster;
 use crate::group::Committed;
 use crate::reply::{Error, Reply};
@@ -33,7 +34,7 @@ pub struct Request<'a> {
 pub struct WantedGroup<'a> {
     pub group: &'a str,
     /// Partitions by topic; `None` for all committed offsets.
-    pub topics: Option<Vec<(&'a str, Vec<i32>)>>,
+    pub topics: Option<Vec<TopicPartitions<'a>>>,
 }
 
 impl<'a> Request<'a> {
@@ -45,14 +46,14 @@ impl<'a> Request<'a> {
                     let _member = reader.nullable_string()?;
                     let _member_epoch = reader.i32()?;
                 }
-                let topics = reader.nullable_array(topic)?;
+                let topics = reader.nullable_array(topic_partitions)?;
                 reader.tags()?;
                 Ok(WantedGroup { group, topics })
             })?
         } else {
             vec![WantedGroup {
                 group: reader.string()?,
-                topics: reader.nullable_array(topic)?,
+                topics: reader.nullable_array(topic_partitions)?,
             }]
         };
         let require_stable = version >= STABLE_SINCE && reader.bool()?;
@@ -62,12 +63,6 @@ impl<'a> Request<'a> {
             require_stable,
         })
     }
-}
-
-fn topic<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Vec<i32>), wire::Error> {
-    let topic = (reader.string()?, reader.array(Reader::i32)?);
-    reader.tags()?;
-    Ok(topic)
 }
 
 /// A committed offset, or that a transaction may replace it.

@@ -11,7 +11,7 @@ use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponse, TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
 
-use crate::api::offset_commit::PartitionOffset;
+use crate::api::offset_commit::{PartitionOffset, TopicOffsets, check_all};
 use crate::api::str_bytes::str_bytes;
 use crate::cluster::Cluster;
 use crate::group::{Identity, Offsets};
@@ -30,29 +30,20 @@ pub struct Request<'a> {
     /// Generation of the member; -1 if unknown.
     pub generation: i32,
     pub identity: Identity<'a>,
-    pub topics: Vec<(&'a str, Vec<PartitionOffset<'a>>)>,
+    pub topics: Vec<TopicOffsets<'a>>,
 }
 
 impl<'a> Request<'a> {
     pub fn decode(reader: &mut Reader<'a>, version: i16) -> Result<Self, wire::Error> {
         let transactional_id = reader.string()?;
         let group = reader.string()?;
-        let producer = Producer {
-            id: reader.i64()?,
-            epoch: reader.i16()?,
-        };
+        let producer = Producer::decode(reader)?;
         let (generation, member, instance) = if version >= MEMBER_SINCE {
             (reader.i32()?, reader.string()?, reader.nullable_string()?)
         } else {
             (-1, "", None)
         };
-        let topics = reader.array(|reader| {
-            let name = reader.string()?;
-            let with_epoch = version >= LEADER_EPOCH_SINCE;
-            let partitions = reader.array(|reader| PartitionOffset::decode(reader, with_epoch))?;
-            reader.tags()?;
-            Ok((name, partitions))
-        })?;
+        let topics = PartitionOffset::decode_all(reader, version >= LEADER_EPOCH_SINCE)?;
         reader.tags()?;
         Ok(Self {
             transactional_id,
@@ -87,18 +78,9 @@ impl<'a> Request<'a> {
 /// Adds all valid offsets to the transaction, or none of them.
 pub fn answer(cluster: &Cluster, request: &Request<'_>, reply: Reply<'_>) -> Result<(), Error> {
     let mut valid = Offsets::default();
-    let mut checks = Vec::with_capacity(request.topics.len());
-    for (topic, partitions) in &request.topics {
-        let mut outcomes = Vec::with_capacity(partitions.len());
-        for wanted in partitions {
-            let checked = wanted.check(cluster, topic);
-            outcomes.push((wanted.partition, checked.as_ref().err().copied()));
-            if let Ok(committed) = checked {
-                valid.commit(topic, wanted.partition, committed);
-            }
-        }
-        checks.push((*topic, outcomes));
-    }
+    let checks = check_all(cluster, &request.topics, |topic, partition, committed| {
+        valid.commit(topic, partition, committed);
+    });
     let failed = request.add(cluster, &valid).err();
     let topics = checks.into_iter().map(|(topic, outcomes)| {
         let partitions = outcomes.into_iter().map(|(partition, error)| {

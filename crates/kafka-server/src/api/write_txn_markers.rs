@@ -12,6 +12,7 @@ use kafka_protocol::messages::write_txn_markers_response::{
 use kafka_protocol::messages::{ProducerId, TopicName};
 
 use crate::api::str_bytes::str_bytes;
+use crate::api::topic_partitions::{TopicPartitions, topic_partitions};
 use crate::cluster::Cluster;
 use crate::reply::{Error, Reply};
 use crate::wire::{self, Reader};
@@ -23,7 +24,7 @@ pub struct Request<'a> {
 }
 
 /// Partitions by topic.
-type Topics<'a> = Vec<(&'a str, Vec<i32>)>;
+type Topics<'a> = Vec<TopicPartitions<'a>>;
 
 impl<'a> Request<'a> {
     pub fn decode(reader: &mut Reader<'a>, _version: i16) -> Result<Self, wire::Error> {
@@ -31,11 +32,7 @@ impl<'a> Request<'a> {
             let producer_id = reader.i64()?;
             let _producer_epoch = reader.i16()?;
             let _commits = reader.bool()?;
-            let topics = reader.array(|reader| {
-                let topic = (reader.string()?, reader.array(Reader::i32)?);
-                reader.tags()?;
-                Ok(topic)
-            })?;
+            let topics = reader.array(topic_partitions)?;
             let _coordinator_epoch = reader.i32()?;
             reader.tags()?;
             Ok((producer_id, topics))

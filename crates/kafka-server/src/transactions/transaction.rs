@@ -14,6 +14,7 @@ use kafka_protocol::error::ResponseError;
 use serde::{Deserialize, Serialize};
 
 use crate::group::Offsets;
+use crate::wire::{self, Reader};
 
 /// Last epoch before a producer gets a new id.
 const LAST_EPOCH: i16 = i16::MAX - 1;
@@ -32,6 +33,16 @@ pub type PendingOffsets = BTreeMap<String, Offsets>;
 pub struct Producer {
     pub id: i64,
     pub epoch: i16,
+}
+
+impl Producer {
+    /// Decodes a producer as requests name it.
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Self, wire::Error> {
+        Ok(Self {
+            id: reader.i64()?,
+            epoch: reader.i16()?,
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
