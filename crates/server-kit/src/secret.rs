@@ -153,16 +153,6 @@ fn redact_address(text: &str) -> String {
     }
 }
 
-/// Compares in a time that depends on the lengths only.
-pub(crate) fn constant_time_eq(left: &[u8], right: &[u8]) -> bool {
-    if left.len() != right.len() {
-        return false;
-    }
-    let differences = left.iter().zip(right).fold(0, |all, (a, b)| all | (a ^ b));
-    // Keeps the compiler from leaving the loop early.
-    black_box(differences) == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

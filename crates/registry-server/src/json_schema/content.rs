@@ -55,7 +55,10 @@ impl Comparison<'_> {
             let path = format!("properties/{name}");
             match new.properties.get(name) {
                 Some(other) => found.extend(&path, &self.parts(pair, *schema, *other)?),
-                None => self.removed_property(pair, name, *schema, new, found)?,
+                None => {
+                    let model = new.model(name, self.graphs(pair).1);
+                    self.removed(pair, (&path, *schema), model, &PROPERTIES, found)?;
+                }
             }
         }
         for (name, schema) in &new.properties {
@@ -92,36 +95,6 @@ impl Comparison<'_> {
         }
     }
 
-    fn removed_property(
-        &mut self,
-        pair: Pair,
-        name: &str,
-        schema: Id,
-        new: &Object<'_>,
-        found: &mut Found,
-    ) -> Result<(), String> {
-        let (writer, reader) = self.graphs(pair);
-        let path = format!("properties/{name}");
-        match new.model(name, reader) {
-            Model::Open => {}
-            Model::Partial(partial) => {
-                let findings = self.parts(pair, schema, partial)?;
-                if !findings.is_empty() {
-                    found.extend(&path, &findings);
-                    let text = "has no property here, and its other properties have another schema";
-                    let kind = "PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL";
-                    found.add(kind, &path, text);
-                }
-            }
-            Model::Closed if writer.is_nothing(schema) => {}
-            Model::Closed => {
-                let text = "has no property here and allows no others";
-                found.add("PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL", &path, text);
-            }
-        }
-        Ok(())
-    }
-
     fn added_property(
         &mut self,
         pair: Pair,
@@ -147,13 +120,7 @@ impl Comparison<'_> {
             }
             model @ (Model::Partial(_) | Model::Closed) => {
                 if let Model::Partial(partial) = model {
-                    let findings = self.parts(pair, partial, schema)?;
-                    if !findings.is_empty() {
-                        found.extend(&path, &findings);
-                        let text = "gives another schema to a property that could have one already";
-                        let kind = "PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL";
-                        found.add(kind, &path, text);
-                    }
+                    self.covered(pair, [partial, schema], &path, PROPERTIES.added, found)?;
                 }
                 if required && !has_default {
                     let text = "requires a property that the earlier one does not have";
@@ -211,7 +178,9 @@ impl Comparison<'_> {
             found.extend(&format!("items/{number}"), &findings);
         }
         for (number, schema) in old.first.iter().enumerate().skip(both) {
-            self.removed_item(pair, number, *schema, new, found)?;
+            let model = new.rest.model(self.graphs(pair).1);
+            let path = format!("items/{number}");
+            self.removed(pair, (&path, *schema), model, &ITEMS, found)?;
         }
         for (number, schema) in new.first.iter().enumerate().skip(both) {
             self.added_item(pair, number, *schema, old, found)?;
@@ -225,36 +194,6 @@ impl Comparison<'_> {
         Limit::lower("minContains", "MIN_CONTAINS").compare(before, after, found);
         if new.unique && !old.unique {
             found.add("UNIQUE_ITEMS_ADDED", "uniqueItems", "requires unique items");
-        }
-        Ok(())
-    }
-
-    fn removed_item(
-        &mut self,
-        pair: Pair,
-        number: usize,
-        schema: Id,
-        new: &Array,
-        found: &mut Found,
-    ) -> Result<(), String> {
-        let (writer, reader) = self.graphs(pair);
-        let path = format!("items/{number}");
-        match new.rest.model(reader) {
-            Model::Open => {}
-            Model::Partial(partial) => {
-                let findings = self.parts(pair, schema, partial)?;
-                if !findings.is_empty() {
-                    found.extend(&path, &findings);
-                    let text = "has no item here, and its other items have another schema";
-                    let kind = "ITEM_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL";
-                    found.add(kind, &path, text);
-                }
-            }
-            Model::Closed if writer.is_nothing(schema) => {}
-            Model::Closed => {
-                let text = "has no item here and allows no others";
-                found.add("ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL", &path, text);
-            }
         }
         Ok(())
     }
@@ -277,14 +216,45 @@ impl Comparison<'_> {
                 found.add("ITEM_ADDED_TO_OPEN_CONTENT_MODEL", &path, text);
             }
             Model::Partial(partial) => {
-                let findings = self.parts(pair, partial, schema)?;
-                if !findings.is_empty() {
-                    found.extend(&path, &findings);
-                    let text = "gives another schema to an item that could have one already";
-                    let kind = "ITEM_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL";
-                    found.add(kind, &path, text);
-                }
+                self.covered(pair, [partial, schema], &path, ITEMS.added, found)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Compares a property or an item that only the old schema has with the model of the new one.
+    fn removed(
+        &mut self,
+        pair: Pair,
+        (path, schema): (&str, Id),
+        model: Model,
+        names: &RestNames,
+        found: &mut Found,
+    ) -> Result<(), String> {
+        match model {
+            Model::Open => {}
+            Model::Partial(partial) => {
+                self.covered(pair, [schema, partial], path, names.removed, found)?;
+            }
+            Model::Closed if self.graphs(pair).0.is_nothing(schema) => {}
+            Model::Closed => found.add(names.closed.0, path, names.closed.1),
+        }
+        Ok(())
+    }
+
+    /// Compares two schemas; a difference is also a finding of this kind and text.
+    fn covered(
+        &mut self,
+        pair: Pair,
+        [old, new]: [Id; 2],
+        path: &str,
+        (kind, text): (&'static str, &'static str),
+        found: &mut Found,
+    ) -> Result<(), String> {
+        let findings = self.parts(pair, old, new)?;
+        if !findings.is_empty() {
+            found.extend(path, &findings);
+            found.add(kind, path, text);
         }
         Ok(())
     }
@@ -345,14 +315,33 @@ impl Comparison<'_> {
     }
 }
 
-/// Names in findings: removed, then narrowed.
+/// Names in findings.
 struct RestNames {
+    /// Kind and text if the new schema has other properties or items with another schema.
+    removed: (&'static str, &'static str),
+    /// Kind and text if the new schema has no other properties or items.
+    closed: (&'static str, &'static str),
+    /// Kind and text if the old schema had other properties or items with another schema.
+    added: (&'static str, &'static str),
+    /// Kinds: removed, then narrowed.
     additional: [&'static str; 2],
     unevaluated: [&'static str; 2],
     paths: [&'static str; 2],
 }
 
 const PROPERTIES: RestNames = RestNames {
+    removed: (
+        "PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL",
+        "has no property here, and its other properties have another schema",
+    ),
+    closed: (
+        "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL",
+        "has no property here and allows no others",
+    ),
+    added: (
+        "PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL",
+        "gives another schema to a property that could have one already",
+    ),
     additional: [
         "ADDITIONAL_PROPERTIES_REMOVED",
         "ADDITIONAL_PROPERTIES_NARROWED",
@@ -365,6 +354,18 @@ const PROPERTIES: RestNames = RestNames {
 };
 
 const ITEMS: RestNames = RestNames {
+    removed: (
+        "ITEM_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL",
+        "has no item here, and its other items have another schema",
+    ),
+    closed: (
+        "ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL",
+        "has no item here and allows no others",
+    ),
+    added: (
+        "ITEM_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL",
+        "gives another schema to an item that could have one already",
+    ),
     additional: ["ADDITIONAL_ITEMS_REMOVED", "ADDITIONAL_ITEMS_NARROWED"],
     unevaluated: ["UNEVALUATED_ITEMS_REMOVED", "UNEVALUATED_ITEMS_NARROWED"],
     paths: ["additionalItems", "unevaluatedItems"],

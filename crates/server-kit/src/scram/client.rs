@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::Secret;
 use crate::scram::Hash;
-use crate::secret::constant_time_eq;
+use crate::scram::compare::constant_time_eq;
 
 /// Bytes of randomness in the client's part of the nonce.
 const NONCE_BYTES: usize = 18;

@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::scram::CredentialStore;
+use crate::scram::compare::constant_time_eq;
 use crate::scram::credentials::Keys;
 use crate::scram::hash::Hash;
-use crate::secret::constant_time_eq;
 
 /// Bytes of randomness in the server's part of the nonce.
 const NONCE_BYTES: usize = 18;

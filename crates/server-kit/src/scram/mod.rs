@@ -21,6 +21,7 @@
 //! RFC 5802 (SCRAM), RFC 7677 (SCRAM-SHA-256)
 
 mod client;
+mod compare;
 mod credentials;
 mod exchange;
 mod hash;
