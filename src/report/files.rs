@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::report::html::History;
+use crate::report::history::History;
 use crate::report::latency_log::LatencyLog;
 use crate::report::value::{FORMAT_VERSION, Report};
 use crate::report::{csv, html, json};
@@ -124,14 +124,12 @@ impl RunDirectory {
             }),
         ];
         let mut history = History::default();
-        if let Some(log) = latency_log {
+        if let Some(mut log) = latency_log {
+            history = log.take_history();
             let path = self.path.join("latency.hdr");
             let completed = log.finish().and_then(|file| file.complete(&path));
             written.push(match completed {
-                Ok(()) => read_history(&path).map(|read| {
-                    history = read;
-                    path
-                }),
+                Ok(()) => Ok(path),
                 Err(source) => Err(Error::File { path, source }),
             });
         }
@@ -163,18 +161,6 @@ fn write_file(
             source,
         })?;
     Ok(path)
-}
-
-/// Reads the latencies of a run over time.
-pub fn read_history(path: &Path) -> Result<History, Error> {
-    let log = fs::read(path).map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    History::read(&log).map_err(|reason| Error::NotALog {
-        path: path.to_owned(),
-        reason,
-    })
 }
 
 impl Drop for RunDirectory {

@@ -19,11 +19,13 @@ use hdrhistogram::serialization::interval_log::{
 use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
 
 use crate::measure::{Histogram, Stage, Stages};
+use crate::report::history::History;
 
-/// Writer of an interval log.
+/// Writer of an interval log, and what it wrote, reduced to what charts need.
 #[derive(Debug)]
 pub struct LatencyLog<W> {
     output: W,
+    history: History,
 }
 
 impl<W: Write> LatencyLog<W> {
@@ -38,7 +40,8 @@ impl<W: Write> LatencyLog<W> {
             output,
             "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\""
         )?;
-        Ok(Self { output })
+        let history = History::default();
+        Ok(Self { output, history })
     }
 
     /// Writes the histograms of one interval; `start` is relative to the run's epoch.
@@ -48,6 +51,12 @@ impl<W: Write> LatencyLog<W> {
         length: Duration,
         stages: &Stages<Histogram>,
     ) -> io::Result<()> {
+        // Also what cannot be written is shown.
+        for stage in Stage::ALL {
+            let values = stages.get(stage).values();
+            let added = self.history.add(start.as_secs_f64(), stage, values);
+            added.map_err(|error| io::Error::other(error.to_string()))?;
+        }
         let mut serializer = V2DeflateSerializer::new();
         // The crate's writer writes no header here, so a new one per interval costs nothing.
         let mut log =
@@ -64,6 +73,11 @@ impl<W: Write> LatencyLog<W> {
         Ok(())
     }
 
+    /// Takes what was written so far.
+    pub fn take_history(&mut self) -> History {
+        std::mem::take(&mut self.history)
+    }
+
     /// Flushes the log and returns its output.
     pub fn finish(mut self) -> io::Result<W> {
         self.output.flush()?;
@@ -71,27 +85,19 @@ impl<W: Write> LatencyLog<W> {
     }
 }
 
-/// Reads a log; the error says what is wrong with it.
-pub fn read(log: &[u8]) -> Result<Stages<Histogram>, String> {
-    let mut stages = Stages::default();
-    each(log, |_start_s, stage, values| {
-        add(&mut stages, stage, &values)
+/// Reads a log; the error says what is wrong with it. Memory grows with the seconds, not with the
+/// histograms.
+pub fn read(log: &[u8]) -> Result<History, String> {
+    let mut history = History::default();
+    each(log, |start_s, stage, values| {
+        let added = history.add(start_s, stage, &values);
+        added.map_err(|_| "a value is above one hour".to_owned())
     })?;
-    Ok(stages)
-}
-
-/// Adds values in microseconds to the histogram of a stage.
-pub fn add(
-    stages: &mut Stages<Histogram>,
-    stage: Stage,
-    values: &hdrhistogram::Histogram<u64>,
-) -> Result<(), String> {
-    let added = stages.get_mut(stage).add_values(values);
-    added.map_err(|_| "a value is above one hour".to_owned())
+    Ok(history)
 }
 
 /// Hands over each histogram of a log, with its start in seconds and its stage.
-pub fn each(
+fn each(
     log: &[u8],
     mut take: impl FnMut(f64, Stage, hdrhistogram::Histogram<u64>) -> Result<(), String>,
 ) -> Result<(), String> {
@@ -139,7 +145,7 @@ mod tests {
         }
         let text = log.finish().unwrap();
         stages.merge(&stages.clone());
-        assert_eq!(read(&text).unwrap().summary(), stages.summary());
+        assert_eq!(read(&text).unwrap().stages.summary(), stages.summary());
         assert!(read(b"Tag=publish_delay,0,1,0,!!").is_err());
         assert!(read(&text[..text.len() - 9]).is_err());
     }

@@ -16,6 +16,7 @@ mod failure;
 pub mod faults;
 mod files;
 mod finding;
+mod history;
 mod html;
 mod json;
 mod latency_log;

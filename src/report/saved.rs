@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::measure::{Histogram, Stage, Stages};
-use crate::report::files::{Error, read_history, write_page};
+use crate::report::files::{Error, write_page};
+use crate::report::history::History;
 use crate::report::value::{FORMAT_VERSION, Report};
 use crate::report::{html, latency_log};
 
@@ -19,6 +20,11 @@ pub struct SavedReport {
     pub report: Report,
     /// Histograms of the measured records.
     pub stages: Stages<Histogram>,
+}
+
+/// Reads the latencies of a run from its log.
+fn read_log(path: PathBuf, log: &[u8]) -> Result<History, Error> {
+    latency_log::read(log).map_err(|reason| Error::NotALog { path, reason })
 }
 
 /// Reads a file that is part of a report.
@@ -87,8 +93,7 @@ impl SavedReport {
             let text = read_file(&log)?;
             (log, text)
         };
-        let mut stages =
-            latency_log::read(&text).map_err(|reason| Error::NotALog { path: log, reason })?;
+        let mut stages = read_log(log, &text)?.stages;
         for stage in Stage::ALL {
             // The log format has no fields for these.
             let summary = report.summary.stages.get(stage);
@@ -111,9 +116,10 @@ pub fn rebuild_page(named: &Path) -> Result<PathBuf, Error> {
     let log = directory.join("latency.hdr");
     // A run that was never measured has no log.
     let history = if log.exists() {
-        read_history(&log)?
+        let text = read_file(&log)?;
+        read_log(log, &text)?
     } else {
-        html::History::default()
+        History::default()
     };
     write_page(&directory, &report, &history)
 }

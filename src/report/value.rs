@@ -110,15 +110,18 @@ impl Report {
 
     /// Returns whether the load had no schedule, so that its latencies mean nothing.
     pub fn unlimited_rate(&self) -> bool {
-        let mut warnings = self.warnings.iter();
-        warnings.any(|warning| warning.code == UNLIMITED_RATE)
+        self.warns_of(UNLIMITED_RATE)
     }
 
     /// Returns whether the verdict compares the content of documents. The audit of a build with
     /// `--cfg convoy_unaudited` only counts them.
     pub fn compares_content(&self) -> bool {
-        let mut warnings = self.warnings.iter();
-        !warnings.any(|warning| warning.code == UNAUDITED_BUILD)
+        !self.warns_of(UNAUDITED_BUILD)
+    }
+
+    /// Returns whether the report has a warning with a code.
+    pub(super) fn warns_of(&self, code: &str) -> bool {
+        self.warnings.iter().any(|warning| warning.code == code)
     }
 }
 

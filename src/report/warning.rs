@@ -399,18 +399,20 @@ fn rate_not_sustained(pace: Pace) -> Option<Warning> {
 }
 
 fn backlog_grew(intervals: &[Interval]) -> Option<Warning> {
-    let records_per_second = backlog_growth(intervals)?;
+    let records_per_second = backlog_growth(&emitting(intervals))?;
     Some(Warning::BacklogGrew { records_per_second })
 }
 
-/// Returns by how many records per second the backlog grew; `None` if it did not.
+/// Returns the seconds in which readings were emitted.
+pub(super) fn emitting(intervals: &[Interval]) -> Vec<&Interval> {
+    intervals.iter().filter(|it| it.emitted > 0).collect()
+}
+
+/// Returns by how many records per second the backlog grew in seconds with emitted readings; `None`
+/// if it did not.
 ///
 /// Fits a line through the backlogs, because a single stall at the end is not growth.
-pub(super) fn backlog_growth(intervals: &[Interval]) -> Option<f64> {
-    let emitting: Vec<&Interval> = intervals
-        .iter()
-        .filter(|interval| interval.emitted > 0)
-        .collect();
+pub(super) fn backlog_growth(emitting: &[&Interval]) -> Option<f64> {
     if emitting.len() < 3 {
         return None;
     }
@@ -418,7 +420,7 @@ pub(super) fn backlog_growth(intervals: &[Interval]) -> Option<f64> {
     let mean_time = emitting.iter().map(|at| at.start_s).sum::<f64>() / number;
     let mean_backlog = emitting.iter().map(|at| at.backlog as f64).sum::<f64>() / number;
     let (mut covariance, mut variance) = (0.0, 0.0);
-    for interval in &emitting {
+    for interval in emitting {
         let time = interval.start_s - mean_time;
         covariance += time * (interval.backlog as f64 - mean_backlog);
         variance += time * time;

@@ -160,43 +160,45 @@ impl Target<'_> {
 
     /// Reads the offset of a response to [`Self::list_offsets`].
     pub fn decode_offset(&self, response: &Response) -> Result<Answer<i64>, FieldError> {
-        let mut reader = response.reader();
-        let _throttle_time = reader.i32()?;
-        let mut partition = None;
-        reader.array(|reader| {
-            let _name = reader.string()?;
-            reader.array(|reader| {
-                let number = reader.i32()?;
-                let code = reader.i16()?;
-                let _timestamp = reader.i64()?;
-                let offset = reader.i64()?;
-                if response.version >= 4 {
-                    let _leader_epoch = reader.i32()?;
-                }
-                if number == self.number {
-                    partition = Some((code, offset));
-                }
-                reader.tags()
-            })?;
-            reader.tags()
-        })?;
-        Ok(Answer { code: 0, partition })
+        self.decode_partition_of(response, |reader| {
+            let number = reader.i32()?;
+            let code = reader.i16()?;
+            let _timestamp = reader.i64()?;
+            let offset = reader.i64()?;
+            if response.version >= 4 {
+                let _leader_epoch = reader.i32()?;
+            }
+            Ok((number, code, offset))
+        })
     }
 
     /// Reads the end of an epoch; it is negative if the broker does not know the epoch.
     pub fn decode_epoch_end(&self, response: &Response) -> Result<Answer<i64>, FieldError> {
+        self.decode_partition_of(response, |reader| {
+            let code = reader.i16()?;
+            let number = reader.i32()?;
+            let _leader_epoch = reader.i32()?;
+            let end = reader.i64()?;
+            Ok((number, code, end))
+        })
+    }
+
+    /// Reads a response of partitions by topic, each with its number, its error code and an offset, and
+    /// returns those of the partition.
+    fn decode_partition_of(
+        &self,
+        response: &Response,
+        decode: impl Fn(&mut Reader<'_>) -> Result<(i32, i16, i64), FieldError>,
+    ) -> Result<Answer<i64>, FieldError> {
         let mut reader = response.reader();
         let _throttle_time = reader.i32()?;
         let mut partition = None;
         reader.array(|reader| {
             let _name = reader.string()?;
             reader.array(|reader| {
-                let code = reader.i16()?;
-                let number = reader.i32()?;
-                let _leader_epoch = reader.i32()?;
-                let end = reader.i64()?;
+                let (number, code, offset) = decode(reader)?;
                 if number == self.number {
-                    partition = Some((code, end));
+                    partition = Some((code, offset));
                 }
                 reader.tags()
             })?;

@@ -1,9 +1,9 @@
 //! The rules behind the findings.
 
-use crate::measure::{Interval, Stage};
+use crate::measure::Stage;
 use crate::report::finding::{Confidence, Finding};
 use crate::report::value::Report;
-use crate::report::warning::backlog_growth;
+use crate::report::warning::{backlog_growth, emitting};
 use crate::text::quantity;
 
 /// Fewer samples than this say nothing about a stage.
@@ -33,18 +33,17 @@ pub fn findings(report: &Report) -> Vec<Finding> {
 }
 
 fn falls_behind(report: &Report) -> Option<Finding> {
-    let growth = backlog_growth(&report.intervals)?;
-    let emitting = report.intervals.iter().filter(|it| it.emitted > 0);
+    let emitting = emitting(&report.intervals);
+    let growth = backlog_growth(&emitting)?;
     // At the start every backlog grows, until as many records are stored as are emitted.
-    let second_half = emitting.clone().skip(emitting.clone().count() / 2);
-    let second_half: Vec<Interval> = second_half.cloned().collect();
+    let second_half = &emitting[emitting.len() / 2..];
     if second_half.len() < LEAST_SECONDS {
         return None;
     }
-    backlog_growth(&second_half)?;
-    let (emitted, seconds) =
-        emitting.fold((0, 0), |(sum, seconds), it| (sum + it.emitted, seconds + 1));
-    let emitted = emitted as f64 / f64::from(seconds);
+    backlog_growth(second_half)?;
+    let seconds = emitting.len() as f64;
+    let emitted: u64 = emitting.iter().map(|it| it.emitted).sum();
+    let emitted = emitted as f64 / seconds;
     let stored = emitted - growth;
     if stored <= 0.0 {
         return None;
@@ -152,7 +151,7 @@ fn cause(report: &Report, stage: Stage) -> Cause {
 }
 
 fn generator(report: &Report) -> Cause {
-    if warned(report, "client_cpu_bound") {
+    if report.warns_of("client_cpu_bound") {
         return Cause {
             id: "machine",
             message: "the machine limits the run: this process used nearly all of its cores"
@@ -209,7 +208,7 @@ fn fetching(report: &Report) -> Cause {
 }
 
 fn storing(report: &Report) -> Cause {
-    if warned(report, "mongo_pool_saturated") {
+    if report.warns_of("mongo_pool_saturated") {
         return Cause {
             id: "connection_pool",
             message: "inserts wait for a free connection to the store".to_owned(),
@@ -246,10 +245,6 @@ fn shorter(flag: &str, wait_us: f64) -> String {
         "try `{flag} {}ms`: smaller batches, less waiting, more CPU time per record",
         wait_us / 4e3
     )
-}
-
-fn warned(report: &Report, code: &str) -> bool {
-    report.warnings.iter().any(|warning| warning.code == code)
 }
 
 fn shown(us: Option<u64>) -> String {

@@ -1,7 +1,7 @@
 //! The charts of a report. Each is absent if the run has no data for it.
 
 use crate::measure::{Histogram, Interval, IntervalPhase, Server, Stage};
-use crate::report::html::history::{History, bucket, lower_bound};
+use crate::report::history::{History, bucket, lower_bound};
 use crate::report::html::svg::{Chart, Color, Scale};
 use crate::report::value::Report;
 use crate::text::quantity;
@@ -99,14 +99,10 @@ fn heat_map(report: &Report, history: &History) -> Option<Figure> {
         chart.boxes(color, &boxes);
     }
     periods(&mut chart, report);
-    for (color, name, of) in [(P50, "p50", 0), (P99, "p99", 1)] {
-        let points: Vec<_> = report
-            .intervals
-            .iter()
-            .map(|it| percentile(it, of))
-            .collect();
-        chart.line(color, name, &points);
-    }
+    let p50 = |it: &Interval| it.stages.end_to_end_latency.p50_us;
+    let p99 = |it: &Interval| it.stages.end_to_end_latency.p99_us;
+    chart.line(P50, "p50", &points(report, p50));
+    chart.line(P99, "p99", &points(report, p99));
     chart.explain(HEAT[0], "few records");
     chart.explain(HEAT[5], &format!("{} records", quantity::count(most)));
     Some(Figure {
@@ -124,12 +120,6 @@ fn heat_map(report: &Report, history: &History) -> Option<Figure> {
 fn heat(count: u64, most: u64) -> usize {
     let share = (count as f64).ln_1p() / (most as f64).ln_1p();
     ((share * HEAT.len() as f64) as usize).min(HEAT.len() - 1)
-}
-
-fn percentile(interval: &Interval, which: usize) -> Option<(f64, f64)> {
-    let latency = &interval.stages.end_to_end_latency;
-    let value = [latency.p50_us, latency.p99_us][which]?;
-    Some((interval.start_s + 0.5, value as f64))
 }
 
 /// Consecutive seconds that share a column.
@@ -236,7 +226,7 @@ fn load(report: &Report) -> Option<Figure> {
     ];
     for (color, name, value) in series {
         if report.intervals.iter().any(|it| value(it) > 0) {
-            chart.line(color, name, &points(report, value));
+            chart.line(color, name, &points(report, |it| Some(value(it))));
         }
     }
     Some(Figure {
@@ -247,21 +237,15 @@ fn load(report: &Report) -> Option<Figure> {
 }
 
 fn backlog(report: &Report) -> Option<Figure> {
-    let (x, highest) = over_time(report, |it| it.lag.unwrap_or(it.backlog))?;
+    let consumer = report.consumed.is_some();
+    let waiting = |it: &Interval| if consumer { it.lag } else { Some(it.backlog) };
+    let (x, highest) = over_time(report, |it| waiting(it).unwrap_or_default())?;
     let mut chart = Chart::new(150.0, x, Scale::linear(0.0, highest));
     chart.y_axis(number);
     chart.x_axis(&x.ticks(), seconds);
     periods(&mut chart, report);
-    let name = if report.consumed.is_some() {
-        "lag"
-    } else {
-        "backlog"
-    };
-    chart.line(
-        BACKLOG,
-        name,
-        &points(report, |it| it.lag.unwrap_or(it.backlog)),
-    );
+    let name = if consumer { "lag" } else { "backlog" };
+    chart.line(BACKLOG, name, &points(report, waiting));
     Some(Figure {
         title: "Waiting records",
         caption: "Records on their way at the end of each second. A line that keeps rising means that the load is too high.",
@@ -281,10 +265,10 @@ fn over_time(report: &Report, value: impl Fn(&Interval) -> u64) -> Option<(Scale
     Some((Scale::linear(0.0, end), highest as f64 * 1.08))
 }
 
-fn points(report: &Report, value: impl Fn(&Interval) -> u64) -> Vec<Option<(f64, f64)>> {
+fn points(report: &Report, value: impl Fn(&Interval) -> Option<u64>) -> Vec<Option<(f64, f64)>> {
     let intervals = report.intervals.iter();
     intervals
-        .map(|it| Some((it.start_s + 0.5, value(it) as f64)))
+        .map(|it| Some((it.start_s + 0.5, value(it)? as f64)))
         .collect()
 }
 

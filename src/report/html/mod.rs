@@ -4,7 +4,6 @@
 
 mod charts;
 mod data;
-mod history;
 mod svg;
 #[cfg(test)]
 mod tests;
@@ -16,12 +15,13 @@ use std::time::Duration;
 use chrono::DateTime;
 
 use crate::measure::Stage;
+use crate::report::history::History;
 use crate::report::latency_log::LatencyLog;
 use crate::report::text;
+use crate::report::text::stages::COLUMNS;
 use crate::report::value::Report;
 use crate::text::{Ink, quantity};
 
-pub use history::History;
 use svg::escape;
 
 /// Start of a page, by which it is told from JSON.
@@ -186,29 +186,14 @@ fn stage_table(report: &Report) -> String {
         return String::new();
     }
     let mut html = "<h2>Stages</h2>\n<div class=\"wide\"><table><tr><th>stage</th>".to_owned();
-    for title in [
-        "count", "min", "mean", "p50", "p90", "p95", "p99", "p99.9", "max",
-    ] {
-        let _ = write!(html, "<th class=\"n\">{title}</th>");
+    for column in &COLUMNS {
+        let _ = write!(html, "<th class=\"n\">{}</th>", column.title);
     }
     html.push_str("</tr>\n");
     for (stage, summary) in rows {
-        let _ = write!(
-            html,
-            "<tr><td>{stage}</td><td class=\"n\">{}</td>",
-            quantity::count(summary.count)
-        );
-        for value in [
-            summary.min_us,
-            summary.mean_us,
-            summary.p50_us,
-            summary.p90_us,
-            summary.p95_us,
-            summary.p99_us,
-            summary.p999_us,
-            summary.max_us,
-        ] {
-            let value = value.map_or_else(|| "–".to_owned(), quantity::duration);
+        let _ = write!(html, "<tr><td>{stage}</td>");
+        for column in &COLUMNS {
+            let value = (column.value)(summary).unwrap_or_else(|| "–".to_owned());
             let _ = write!(html, "<td class=\"n\">{value}</td>");
         }
         html.push_str("</tr>\n");

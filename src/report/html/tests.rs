@@ -12,7 +12,7 @@ fn page(report: &Report, history: &History) -> String {
     String::from_utf8(written).unwrap()
 }
 
-/// A run of seconds with records in each, and its latencies as they are read from `latency.hdr`.
+/// A run of seconds with records in each, and its latencies as they are written to `latency.hdr`.
 fn run_of(seconds: u64) -> (Report, History) {
     let mut report = sample::report();
     let interval = report.intervals[0].clone();
@@ -35,8 +35,7 @@ fn run_of(seconds: u64) -> (Report, History) {
         let start = Duration::from_secs(second);
         log.write(start, Duration::from_secs(1), &stages).unwrap();
     }
-    let history = History::read(&log.finish().unwrap()).unwrap();
-    (report, history)
+    (report, log.take_history())
 }
 
 fn charts_of(page: &str) -> Vec<&str> {

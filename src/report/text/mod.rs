@@ -4,7 +4,7 @@
 
 mod faults;
 mod processes;
-mod stages;
+pub(super) mod stages;
 
 #[cfg(test)]
 mod tests;
@@ -194,17 +194,7 @@ fn verdict(report: &Report, page: &Page) -> String {
     let (ink, word) = verdict_word(report, verdict);
     let line = format!("verdict, warm-up included: {}", page.paint(ink, word));
     let mut text = page.paragraph(&line, 2);
-    let counts = verdict_counts(verdict)
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let always = ["emitted", "stored"].contains(&name);
-            if name == "corrupt" && value == 0 && !report.compares_content() {
-                Some("corrupt unknown".to_owned())
-            } else {
-                (always || value > 0).then(|| format!("{name} {}", quantity::count(value)))
-            }
-        });
-    let counts: Vec<String> = counts.collect();
+    let counts = shown_counts(report, verdict);
     text.push_str(&indented(&counts, page));
     for (name, value, meaning) in details(verdict) {
         if value > 0 {
@@ -220,6 +210,20 @@ fn verdict(report: &Report, page: &Page) -> String {
         text.push_str(&indented(&counts, page));
     }
     text
+}
+
+/// Returns what was emitted and stored, and every other count above 0.
+fn shown_counts(report: &Report, verdict: &Verdict) -> Vec<String> {
+    let counts = verdict_counts(verdict).into_iter();
+    let shown = counts.filter_map(|(name, value)| {
+        let always = ["emitted", "stored"].contains(&name);
+        if name == "corrupt" && value == 0 && !report.compares_content() {
+            Some("corrupt unknown".to_owned())
+        } else {
+            (always || value > 0).then(|| format!("{name} {}", quantity::count(value)))
+        }
+    });
+    shown.collect()
 }
 
 /// Returns how many rows were left out, and the first of them.
@@ -259,11 +263,7 @@ pub(super) fn verdict_sentence(report: &Report) -> (Ink, String) {
         return without("the run was interrupted before its audit ended");
     };
     let (ink, word) = verdict_word(report, verdict);
-    let counts = verdict_counts(verdict).into_iter();
-    let counts: Vec<String> = counts
-        .filter(|(name, value)| ["emitted", "stored"].contains(name) || *value > 0)
-        .map(|(name, value)| format!("{name} {}", quantity::count(value)))
-        .collect();
+    let counts = shown_counts(report, verdict);
     (ink, format!("Verdict: {word} ({})", counts.join(", ")))
 }
 

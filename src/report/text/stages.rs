@@ -16,14 +16,14 @@ const GAP: usize = 2;
 const NARROW: usize = 60;
 
 /// A column: its title, its rank (columns of the lowest ranks stay on a narrow page), its values.
-struct Column {
-    title: &'static str,
+pub(in crate::report) struct Column {
+    pub title: &'static str,
     rank: u8,
-    value: fn(&StageSummary) -> Option<String>,
+    pub value: fn(&StageSummary) -> Option<String>,
 }
 
 /// Every column, from left to right.
-const COLUMNS: [Column; 9] = [
+pub(in crate::report) const COLUMNS: [Column; 9] = [
     column("count", 4, |it| Some(quantity::count(it.count))),
     column("min", 7, |it| it.min_us.map(quantity::duration)),
     column("mean", 8, |it| it.mean_us.map(quantity::duration)),

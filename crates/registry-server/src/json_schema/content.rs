@@ -53,12 +53,11 @@ impl Comparison<'_> {
         self.required(pair, old, new, found);
         for (name, schema) in &old.properties {
             let path = format!("properties/{name}");
-            match new.properties.get(name) {
-                Some(other) => found.extend(&path, &self.parts(pair, *schema, *other)?),
-                None => {
-                    let model = new.model(name, self.graphs(pair).1);
-                    self.removed(pair, (&path, *schema), model, &PROPERTIES, found)?;
-                }
+            if let Some(other) = new.properties.get(name) {
+                found.extend(&path, &self.parts(pair, *schema, *other)?);
+            } else {
+                let model = new.model(name, self.graphs(pair).1);
+                self.removed(pair, (&path, *schema), model, &PROPERTIES, found)?;
             }
         }
         for (name, schema) in &new.properties {

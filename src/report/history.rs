@@ -1,7 +1,6 @@
-//! Latencies of a run over time, reduced to what charts need while `latency.hdr` is read.
+//! Latencies of a run over time, reduced to what charts need.
 
 use crate::measure::{Histogram, Stage, Stages};
-use crate::report::latency_log;
 
 /// Buckets per decade of the heat map.
 const PER_DECADE: f64 = 8.0;
@@ -30,30 +29,30 @@ pub struct History {
 }
 
 impl History {
-    /// Reads `latency.hdr`; the error says what is wrong with it. Memory grows with the seconds, not with the histograms.
-    pub fn read(log: &[u8]) -> Result<Self, String> {
-        let mut history = Self::default();
-        latency_log::each(log, |start_s, stage, values| {
-            latency_log::add(&mut history.stages, stage, &values)?;
-            let last = history.seconds.last();
-            // The stages of one second follow each other.
-            if last.is_none_or(|last| last.start_s < start_s) {
-                history.seconds.push(Second {
-                    start_s,
-                    ..Second::default()
-                });
-            }
-            let second = history.seconds.last_mut().expect("pushed above");
-            if values.is_empty() {
-                return Ok(());
-            }
-            *second.means_us.get_mut(stage) = Some(values.mean());
-            if stage == Stage::EndToEndLatency {
-                second.buckets = buckets(&values);
-            }
-            Ok(())
-        })?;
-        Ok(history)
+    /// Adds the latencies of one stage in the second that starts at `start_s`. The stages of one
+    /// second follow each other. Fails if a value is above one hour.
+    pub fn add(
+        &mut self,
+        start_s: f64,
+        stage: Stage,
+        values: &hdrhistogram::Histogram<u64>,
+    ) -> Result<(), hdrhistogram::AdditionError> {
+        self.stages.get_mut(stage).add_values(values)?;
+        let last = self.seconds.last();
+        if last.is_none_or(|last| last.start_s < start_s) {
+            self.seconds.push(Second {
+                start_s,
+                ..Second::default()
+            });
+        }
+        let Some(second) = self.seconds.last_mut().filter(|_| !values.is_empty()) else {
+            return Ok(());
+        };
+        *second.means_us.get_mut(stage) = Some(values.mean());
+        if stage == Stage::EndToEndLatency {
+            second.buckets = buckets(values);
+        }
+        Ok(())
     }
 }
 
@@ -86,22 +85,20 @@ pub fn lower_bound(bucket: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::report::LatencyLog;
 
     #[test]
     fn history_has_the_samples_of_each_second() {
         let mut stages: Stages<Histogram> = Stages::default();
         stages.end_to_end_latency.record(0, 2_000_000);
         stages.store_latency.record(0, 1_000_000);
-        let mut log = LatencyLog::start(Vec::new(), 0).unwrap();
+        let mut history = History::default();
         for second in 0..3 {
-            let start = Duration::from_secs(second);
-            log.write(start, Duration::from_secs(1), &stages).unwrap();
+            for stage in Stage::ALL {
+                let values = stages.get(stage).values();
+                history.add(f64::from(second), stage, values).unwrap();
+            }
         }
-        let history = History::read(&log.finish().unwrap()).unwrap();
         assert_eq!(history.seconds.len(), 3);
         assert_eq!(history.stages.end_to_end_latency.count(), 3);
         let second = &history.seconds[1];
