@@ -2,6 +2,8 @@
 //!
 //! A length beyond the remaining bytes is `None`, so that no length on the wire sizes an allocation.
 
+use convoy_kafka_server::protocol::put_varint;
+
 /// Fields from the start of some bytes to their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fields<'a>(&'a [u8]);
@@ -95,26 +97,12 @@ fn unzigzag(value: u64) -> i64 {
     }
 }
 
-/// Appends an integer as [`Fields::varint`] reads it.
-pub fn write_varint(bytes: &mut Vec<u8>, value: i64) {
-    let mut rest = ((value << 1) ^ (value >> 63)).cast_unsigned();
-    while rest >= 0x80 {
-        bytes.push(low_byte(rest) | 0x80);
-        rest >>= 7;
-    }
-    bytes.push(low_byte(rest));
-}
-
-fn low_byte(value: u64) -> u8 {
-    value.to_le_bytes()[0]
-}
-
 /// Appends bytes with their length; null has the length -1.
 pub fn write_nullable(bytes: &mut Vec<u8>, value: Option<&[u8]>) {
     match value {
-        None => write_varint(bytes, -1),
+        None => put_varint(-1, bytes),
         Some(value) => {
-            write_varint(bytes, i64::try_from(value.len()).unwrap_or(i64::MAX));
+            put_varint(i64::try_from(value.len()).unwrap_or(i64::MAX), bytes);
             bytes.extend_from_slice(value);
         }
     }
@@ -130,7 +118,7 @@ mod tests {
         #[test]
         fn written_fields_are_read(integer: i64, value: Option<Vec<u8>>) {
             let mut bytes = Vec::new();
-            write_varint(&mut bytes, integer);
+            put_varint(integer, &mut bytes);
             write_nullable(&mut bytes, value.as_deref());
             let mut fields = Fields::new(&bytes);
             prop_assert_eq!(fields.varint(), Some(integer));

@@ -21,7 +21,7 @@ pub use document::{
 };
 pub use envelope::{Emission, Envelope, EnvelopeError, MAX_RUN_ID, is_run_id};
 pub use exact::exact_document;
-pub use fields::{Fields, write_nullable, write_varint};
+pub use fields::{Fields, write_nullable};
 pub use headers::{Header, Headers, RecordHeader, RecordHeaders};
 pub use identity::{DocumentId, RunKey};
 pub use names::RESERVED_FIELDS;

@@ -34,29 +34,35 @@ pub fn reader(codec: i16, compressed: &[u8]) -> io::Result<Box<dyn BufRead + '_>
     Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, limited)))
 }
 
-/// Compresses the records of a batch; Snappy without frames, which all clients read.
-pub fn compress(codec: i16, bytes: &[u8]) -> io::Result<Vec<u8>> {
+/// Appends the compressed form of a batch's records; Snappy without frames, which all clients read.
+///
+/// An unknown codec is an error of the kind [`io::ErrorKind::Unsupported`].
+pub fn compress(codec: i16, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     match codec {
-        NONE => Ok(bytes.to_vec()),
+        NONE => out.extend_from_slice(records),
         GZIP => {
             let level = flate2::Compression::default();
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
-            encoder.write_all(bytes)?;
-            encoder.finish()
+            let mut encoder = flate2::write::GzEncoder::new(out, level);
+            encoder.write_all(records)?;
+            encoder.finish()?;
         }
-        SNAPPY => Ok(snap::raw::Encoder::new().compress_vec(bytes)?),
+        SNAPPY => out.extend(snap::raw::Encoder::new().compress_vec(records)?),
         LZ4 => {
             // Java clients read only blocks that do not depend on each other.
             let mut encoder = lz4::EncoderBuilder::new()
                 .block_mode(lz4::BlockMode::Independent)
-                .build(Vec::new())?;
-            encoder.write_all(bytes)?;
-            let (compressed, finished) = encoder.finish();
-            finished.map(|()| compressed)
+                .build(out)?;
+            encoder.write_all(records)?;
+            encoder.finish().1?;
         }
-        ZSTD => zstd::encode_all(bytes, zstd::DEFAULT_COMPRESSION_LEVEL),
-        _ => Err(io::ErrorKind::Unsupported.into()),
+        ZSTD => {
+            let mut encoder = zstd::Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+            encoder.write_all(records)?;
+            encoder.finish()?;
+        }
+        _ => return Err(io::ErrorKind::Unsupported.into()),
     }
+    Ok(())
 }
 
 /// Decompresses at most `limit` bytes.
@@ -209,7 +215,8 @@ pub mod tests {
             bytes in proptest::collection::vec(any::<u8>(), 0..2_000),
         ) {
             prop_assert_eq!(&decompress(codec, &compress(codec, &bytes)).unwrap(), &bytes);
-            let own = super::compress(codec, &bytes).unwrap();
+            let mut own = Vec::new();
+            super::compress(codec, &bytes, &mut own).unwrap();
             prop_assert_eq!(&decompress(codec, &own).unwrap(), &bytes);
             prop_assert_eq!(&decompress(SNAPPY, &compress_xerial(&bytes)).unwrap(), &bytes);
             let at_once = super::decompress(codec, &compress(codec, &bytes), 2_000);

@@ -85,14 +85,16 @@ mod storage;
 mod tests;
 mod topic;
 mod transactions;
+mod varint;
 mod watchers;
 mod wire;
 
 /// Kafka's protocol from untrusted bytes, for clients as well: frames and fields, all bounded.
 pub mod protocol {
     pub use crate::batch::{Error as BatchError, HEADER_BYTES, Header, verify};
-    pub use crate::codec::{GZIP, LZ4, NONE, SNAPPY, ZSTD, decompress};
+    pub use crate::codec::{GZIP, LZ4, NONE, SNAPPY, ZSTD, compress, decompress};
     pub use crate::frame::{Error as FrameError, Input};
+    pub use crate::varint::{put_unsigned_varint, put_varint};
     pub use crate::wire::{Error as FieldError, Reader};
 }
 

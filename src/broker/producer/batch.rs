@@ -15,10 +15,10 @@
 use std::io;
 use std::ops::Range;
 
-use crate::broker::producer::compress::{Codec, compress};
-use crate::broker::producer::varint;
+use convoy_kafka_server::protocol::{self, compress, put_varint};
+
 use crate::broker::spec::Compression;
-use crate::record::Header;
+use crate::record::{Header, write_nullable};
 
 /// Bytes of the records in one produce request. The default limit of brokers is 1 MiB.
 pub const BATCH_BYTES: usize = 900 * 1024;
@@ -131,34 +131,34 @@ impl Batch {
         let since = record.timestamp_ms.wrapping_sub(self.base_timestamp);
         let offset = signed(self.count);
         let length = 1
-            + varint::length(since)
-            + varint::length(offset)
+            + varint_length(since)
+            + varint_length(offset)
             + bytes_length(record.key)
             + record
                 .value
-                .map_or(varint::length(NULL), |it| field_length(it.len()))
-            + varint::length(signed(record.headers.len()))
+                .map_or(varint_length(NULL), |it| field_length(it.len()))
+            + varint_length(signed(record.headers.len()))
             + record.headers.iter().map(HeaderRef::length).sum::<usize>();
         let out = &mut self.buffer;
-        out.reserve(varint::length(signed(length)) + length);
-        varint::put(out, signed(length));
+        out.reserve(varint_length(signed(length)) + length);
+        put_varint(signed(length), out);
         // Attributes: Kafka uses none yet.
         out.push(0);
-        varint::put(out, since);
-        varint::put(out, offset);
-        put_bytes(out, record.key);
+        put_varint(since, out);
+        put_varint(offset, out);
+        write_nullable(out, record.key);
         match &record.value {
-            None => varint::put(out, NULL),
+            None => put_varint(NULL, out),
             Some(value) => {
-                varint::put(out, signed(value.len()));
+                put_varint(signed(value.len()), out);
                 out.extend_from_slice(value.prefix);
                 out.extend_from_slice(value.payload);
             }
         }
-        varint::put(out, signed(record.headers.len()));
+        put_varint(signed(record.headers.len()), out);
         for header in record.headers {
-            put_bytes(out, Some(header.name.as_bytes()));
-            put_bytes(out, header.value);
+            write_nullable(out, Some(header.name.as_bytes()));
+            write_nullable(out, header.value);
         }
         self.end = out.len();
         self.count += 1;
@@ -194,9 +194,9 @@ impl Batch {
     ) -> io::Result<Finished<'a>> {
         let start = ROOM - HEADER_BYTES;
         self.buffer.truncate(self.end);
-        let codec = Codec::of(compression);
+        let codec = codec(compression);
         let counts = Counts::of(self);
-        let buffer = if codec == Codec::None {
+        let buffer = if codec == protocol::NONE {
             &mut self.buffer
         } else {
             scratch.clear();
@@ -233,7 +233,7 @@ impl Counts {
     }
 
     /// Writes the header at `start`; the records follow it to the end of the buffer.
-    fn write(self, codec: Codec, start: usize, buffer: &mut [u8]) {
+    fn write(self, codec: i16, start: usize, buffer: &mut [u8]) {
         let length = buffer.len() - start - LENGTH_PREFIX_BYTES;
         let length = i32::try_from(length).unwrap_or(i32::MAX);
         let records = i32::try_from(self.records).unwrap_or(i32::MAX);
@@ -246,7 +246,7 @@ impl Counts {
         header.put(&(-1_i32).to_be_bytes());
         header.put(&MAGIC.to_be_bytes());
         let checksum = header.put(&[0; 4]);
-        header.put(&codec.number().to_be_bytes());
+        header.put(&codec.to_be_bytes());
         header.put(&records.saturating_sub(1).to_be_bytes());
         header.put(&self.base_timestamp.to_be_bytes());
         header.put(&self.max_timestamp.to_be_bytes());
@@ -275,23 +275,31 @@ impl Cursor<'_> {
     }
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
-    match bytes {
-        None => varint::put(out, NULL),
-        Some(bytes) => {
-            varint::put(out, signed(bytes.len()));
-            out.extend_from_slice(bytes);
-        }
-    }
-}
-
 fn bytes_length(bytes: Option<&[u8]>) -> usize {
-    bytes.map_or(varint::length(NULL), |bytes| field_length(bytes.len()))
+    bytes.map_or(varint_length(NULL), |bytes| field_length(bytes.len()))
 }
 
 /// Returns the bytes of a length with the field that it is for.
 fn field_length(length: usize) -> usize {
-    varint::length(signed(length)) + length
+    varint_length(signed(length)) + length
+}
+
+/// Returns the bytes of a signed integer in zigzag form.
+pub(super) fn varint_length(value: i64) -> usize {
+    let zigzag = ((value << 1) ^ (value >> 63)).cast_unsigned();
+    let bits = u64::BITS - (zigzag | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
+/// Returns the number of a codec in Kafka's protocol.
+fn codec(compression: Compression) -> i16 {
+    match compression {
+        Compression::None => protocol::NONE,
+        Compression::Gzip => protocol::GZIP,
+        Compression::Snappy => protocol::SNAPPY,
+        Compression::Lz4 => protocol::LZ4,
+        Compression::Zstd => protocol::ZSTD,
+    }
 }
 
 fn signed(length: usize) -> i64 {

@@ -8,11 +8,10 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::BufMut;
-use convoy_kafka_server::protocol::FieldError;
+use convoy_kafka_server::protocol::{FieldError, put_unsigned_varint};
 use kafka_protocol::messages::ProduceRequest;
 
 use crate::broker::producer::batch::Finished;
-use crate::broker::producer::varint;
 use crate::broker::wire::{Response, put_request_header};
 
 /// Versions of the request: from Kafka 1.0 on.
@@ -142,5 +141,5 @@ pub fn decode(response: &Response, target: Target<'_>) -> Result<Option<Appended
 }
 
 fn put_compact_length(out: &mut Vec<u8>, length: usize) {
-    varint::put_unsigned(out, length as u64 + 1);
+    put_unsigned_varint(length as u64 + 1, out);
 }

@@ -8,13 +8,11 @@
 //! A record is encoded when it is pushed, so that nothing is kept of it but its bytes in the batch.
 
 mod batch;
-mod compress;
 mod frame;
 mod outcome;
 mod partition;
 #[cfg(test)]
 mod tests;
-mod varint;
 
 pub use batch::{BATCH_BYTES, Batch, HeaderRef, NewRecord, Value};
 pub use outcome::ProduceOutcome;

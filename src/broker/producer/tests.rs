@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use convoy_kafka_server as embedded_broker;
+use convoy_kafka_server::protocol::put_varint;
 use kafka_protocol::records::{Compression as ReadCompression, Record, RecordBatchDecoder};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use crate::broker::producer::batch::varint_length;
 use crate::broker::producer::{Batch, HeaderRef, NewRecord, ProduceOutcome, Value};
 use crate::broker::{Compression, Connector, Endpoint};
 
@@ -430,4 +432,14 @@ async fn next_request_waits_as_long_as_the_broker_demands() {
     let clock = convoy_server_kit::RunClock::start();
     acked(&producer.produce(&mut batch, Compression::None).await);
     assert!(clock.now() >= 250_000_000);
+}
+
+proptest! {
+    #[test]
+    fn length_is_the_number_of_appended_bytes(value: i64, shift in 0..64) {
+        let value = value >> shift;
+        let mut bytes = Vec::new();
+        put_varint(value, &mut bytes);
+        prop_assert_eq!(bytes.len(), varint_length(value));
+    }
 }

@@ -10,6 +10,7 @@ use crate::cluster::TopicRef;
 use crate::log::{Aborted, Slice};
 use crate::partition::{Found, Offsets};
 use crate::reply::Reply;
+use crate::varint::put_unsigned_varint;
 
 /// First version with compact lengths and tagged fields.
 const FLEXIBLE_SINCE: i16 = 12;
@@ -91,7 +92,7 @@ impl Fields {
         match topic {
             TopicRef::Id(id) => output.put_slice(id.as_bytes()),
             TopicRef::Name(name) if self.flexible => {
-                put_unsigned_varint(output, name.len() + 1);
+                put_unsigned_varint(name.len() as u64 + 1, output);
                 output.put_slice(name.as_bytes());
             }
             TopicRef::Name(name) => {
@@ -190,7 +191,7 @@ impl Fields {
     /// Writes the length of a byte field or an array.
     fn length(self, output: &mut BytesMut, length: usize) {
         if self.flexible {
-            put_unsigned_varint(output, length + 1);
+            put_unsigned_varint(length as u64 + 1, output);
         } else {
             output.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
         }
@@ -201,16 +202,4 @@ impl Fields {
             output.put_u8(0);
         }
     }
-}
-
-fn put_unsigned_varint(output: &mut BytesMut, mut value: usize) {
-    while value >= 0x80 {
-        output.put_u8(low_bits(value) | 0x80);
-        value >>= 7;
-    }
-    output.put_u8(low_bits(value));
-}
-
-fn low_bits(value: usize) -> u8 {
-    u8::try_from(value & 0x7f).unwrap_or(0)
 }

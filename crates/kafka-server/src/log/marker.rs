@@ -10,7 +10,7 @@
 //! - <https://kafka.apache.org/documentation/#controlbatch>
 
 use crate::batch::{HEADER_BYTES, Header};
-use crate::log::varint::{put_varint, varint};
+use crate::varint::{put_varint, varint};
 
 /// Epoch of the only coordinator.
 pub const COORDINATOR_EPOCH: i32 = 0;

@@ -30,7 +30,6 @@ mod swap;
 #[cfg(test)]
 mod tests;
 mod transactions;
-mod varint;
 
 pub use compaction::Pass;
 pub use epoch::{LEADER_EPOCH, check_epoch};

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use convoy_kafka_server::protocol::{GZIP, LZ4, NONE, SNAPPY, ZSTD};
+use convoy_kafka_server::protocol::{GZIP, LZ4, NONE, SNAPPY, ZSTD, put_varint};
 
 use crate::broker::RecordBuf;
-use crate::record::{write_nullable, write_varint};
+use crate::record::write_nullable;
 
 /// Attributes of a batch beside its codec.
 pub const LOG_APPEND_TIME: i16 = 0b1000;
@@ -101,15 +101,15 @@ impl Draft {
 
 pub fn encode(record: &RecordBuf, base_offset: i64, base_timestamp: i64) -> Vec<u8> {
     let mut fields = vec![0];
-    write_varint(
-        &mut fields,
+    put_varint(
         record.timestamp_ms.wrapping_sub(base_timestamp),
+        &mut fields,
     );
-    write_varint(&mut fields, record.offset - base_offset);
+    put_varint(record.offset - base_offset, &mut fields);
     write_nullable(&mut fields, record.key.as_deref());
     write_nullable(&mut fields, record.value.as_deref());
     let headers = record.headers.as_slice();
-    write_varint(&mut fields, i64::try_from(headers.len()).unwrap());
+    put_varint(i64::try_from(headers.len()).unwrap(), &mut fields);
     for header in headers {
         write_nullable(&mut fields, Some(header.name.as_bytes()));
         write_nullable(&mut fields, header.value.as_deref());

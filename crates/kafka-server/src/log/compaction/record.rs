@@ -4,7 +4,7 @@ use std::io::Read;
 
 use crate::batch::Header;
 use crate::codec;
-use crate::log::varint::{put_varint, varint};
+use crate::varint::{put_varint, varint};
 
 /// A record in the decompressed body of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

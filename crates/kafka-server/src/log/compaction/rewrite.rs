@@ -160,7 +160,8 @@ impl Rewriter<'_> {
         if header.log_append_time() {
             highest = header.max_timestamp;
         }
-        let body = codec::compress(header.codec(), &body)?;
+        let records = std::mem::take(&mut body);
+        codec::compress(header.codec(), &records, &mut body)?;
         let mut fresh = *header;
         fresh.base_timestamp = base;
         if needs_deadline {
