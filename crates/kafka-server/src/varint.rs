@@ -38,3 +38,32 @@ pub fn put_unsigned_varint(mut value: u64, output: &mut impl BufMut) {
     }
     output.put_u8(value.to_le_bytes()[0]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_have_the_bytes_of_protocol_buffers() {
+        for (value, expected) in [
+            (0, &[0][..]),
+            (-1, &[1]),
+            (1, &[2]),
+            (63, &[0x7e]),
+            (-64, &[0x7f]),
+            (64, &[0x80, 1]),
+            (150, &[0xac, 2]),
+        ] {
+            let mut bytes = Vec::new();
+            put_varint(value, &mut bytes);
+            assert_eq!(bytes, expected, "{value}");
+            assert_eq!(varint(&mut &bytes[..]), Some(value));
+        }
+        let mut bytes = Vec::new();
+        put_varint(i64::MIN, &mut bytes);
+        assert_eq!(
+            bytes,
+            [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]
+        );
+    }
+}
