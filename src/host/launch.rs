@@ -97,11 +97,11 @@ impl Launch<'_> {
             data,
         };
         let started = tokio::select! {
-            started = provision.start() => started,
+            started = Box::pin(provision.start()) => started,
             () = interrupted.cancelled() => Err(Error::Interrupted),
         };
         match started {
-            Ok(started) => self.connect(started, provision).await,
+            Ok(started) => Box::pin(self.connect(started, provision)).await,
             Err(error) => {
                 remove_containers(provision.backends.engine.as_ref(), self.run_id).await;
                 self.runtimes.starts_ended().await;

@@ -8,7 +8,7 @@
 //! ```text
 //!  testbed ─▶ run (one pipeline run ─▶ Measured: report, latencies)
 //!                ▲
-//!     trial ─────┘─▶ watch (seconds, backlog, stop rule), cleanup (topics, collections)
+//!    single ─────┘─▶ watch (seconds, backlog, stop rule), cleanup (topics, collections)
 //! ```
 //!
 //! ```ignore
@@ -29,11 +29,11 @@
 
 mod cleanup;
 mod run;
+mod single;
 mod testbed;
-mod trial;
 mod watch;
 
 pub use run::{Measured, PipelineRun, Rows, replay, resolve};
+pub use single::{Trial, TrialOutcome};
 pub use testbed::{Start, Tell, Testbed};
-pub use trial::{Trial, TrialOutcome};
 pub use watch::{BacklogSample, NoDisplay, Seen, StopRule};

@@ -86,7 +86,8 @@ impl Testbed {
         };
         let backends = runtimes.block_on(launch.decide(&interrupt.requested))?;
         decided(&backends);
-        let servers = runtimes.block_on(launch.start(backends, &interrupt.requested))?;
+        let starting = Box::pin(launch.start(backends, &interrupt.requested));
+        let servers = runtimes.block_on(starting)?;
         Ok(Self {
             invocation: start.invocation.clone(),
             runtimes,
