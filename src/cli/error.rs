@@ -128,6 +128,18 @@ pub enum Error {
     /// Faults need servers.
     #[error("`--faults` cannot be used with `--sink null`")]
     FaultsWithoutPipeline,
+    /// `capacity` varies the load itself.
+    #[error("`{option}` cannot be used with `capacity`: {reason}")]
+    NotForCapacity {
+        option: &'static str,
+        reason: &'static str,
+    },
+    /// A setting that `sweep` cannot vary.
+    #[error("`{option}` cannot be varied")]
+    NotForSweep { option: String },
+    /// A sweep would take too long.
+    #[error("more than {most} combinations")]
+    TooManyCombinations { most: usize },
     /// A value that does not fit into one line.
     #[error("`{variable}` contains a control character")]
     ControlCharacter { variable: &'static str },
@@ -237,6 +249,9 @@ impl Error {
                     .to_owned()
             }
             Self::NoOrder { .. } => "remove the fault, or pass `--key vehicle`".to_owned(),
+            Self::NotForCapacity { .. }
+            | Self::NotForSweep { .. }
+            | Self::TooManyCombinations { .. } => self.search_hint().to_owned(),
             Self::FaultsWithoutPipeline => "remove one of the two options".to_owned(),
             Self::ControlCharacter { variable } => {
                 format!("set `{variable}` to letters, digits and symbols")
@@ -244,5 +259,20 @@ impl Error {
             Self::HalfCredentials { absent, .. } => format!("set `{absent}` too"),
         };
         Some(hint)
+    }
+
+    /// Returns the hint of an error of `capacity` or `sweep`.
+    fn search_hint(&self) -> &'static str {
+        match self {
+            Self::NotForCapacity {
+                option: "--max-vehicles",
+                ..
+            } => "pass a larger `--max-vehicles`, or a smaller `--vehicles`",
+            Self::NotForSweep { .. } => {
+                "pass an option of the load or the pipeline and its values: `--over linger=1ms,5ms`"
+            }
+            Self::TooManyCombinations { .. } => "pass fewer values, or make several sweeps",
+            _ => "remove it, and set the rate of one vehicle: `--rate 1`",
+        }
     }
 }

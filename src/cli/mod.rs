@@ -12,6 +12,7 @@
 //! | `sources.rs` | precedence: flags, environment variables, scenario, defaults |
 //! | `environment/` | the variables of the process and of `.env` |
 //! | `remote.rs` | servers that are used only if they are named |
+//! | `combinations.rs` | the command lines of the trials of `sweep` |
 //! | `scenario.rs` | reading a scenario |
 //! | `origin.rs` | the source of each option, for errors |
 //! | `resolve/` | options → settings |
@@ -21,6 +22,7 @@
 //! Only this module uses clap.
 
 mod args;
+mod combinations;
 mod environment;
 mod error;
 mod help;
@@ -39,7 +41,7 @@ use convoy_server_kit::redact_uri;
 use crate::command::Command;
 use crate::settings::Invocation;
 use crate::terminal::{ProgressMode, Verbosity};
-use args::VerbosityArgs;
+use args::{CommandArgs, VerbosityArgs};
 use resolve::Resolved;
 use sources::Stop;
 
@@ -80,7 +82,14 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
         Err(Stop::Help) => return Ok(Request::Help(help::requested(arguments))),
         Err(Stop::Error(error)) => return Err(error),
     };
-    let (command, progress) = match resolve::command(args.command, &origins, environment)? {
+    let resolved = match args.command {
+        CommandArgs::Sweep(sweep) => {
+            let command = combinations::sweep(&sweep, arguments, environment)?;
+            Resolved::Run(command, sweep.simulate.output.progress)
+        }
+        other => resolve::command(other, &origins, environment)?,
+    };
+    let (command, progress) = match resolved {
         Resolved::Run(command, progress) => (command, progress),
         Resolved::Show(text) => return Ok(Request::Show(text)),
     };

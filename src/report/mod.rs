@@ -38,6 +38,7 @@ mod sample;
 pub use crate::text::quantity;
 pub use files::{Error, PartialFile, RunDirectory};
 pub use finding::{Confidence, Finding, findings};
+pub use html::{START as PAGE_START, page_head, svg};
 pub use json::write as write_json;
 pub use latency_log::LatencyLog;
 pub use machine::{BuildProfile, Machine};

@@ -5,7 +5,7 @@ use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::help;
 use crate::cli::origin::Origins;
-use crate::cli::resolve::{commands, processes, simulate};
+use crate::cli::resolve::{capacity, commands, processes, simulate};
 use crate::command::Command;
 use crate::settings::ManualSettings;
 use crate::terminal::ProgressMode;
@@ -36,6 +36,12 @@ pub fn command(
             progress = args.output.progress;
             Command::Consume(Box::new(processes::consume(*args, origins, environment)?))
         }
+        CommandArgs::Capacity(args) => {
+            progress = args.simulate.output.progress;
+            let settings = capacity::settings(*args, origins, environment)?;
+            Command::Capacity(Box::new(settings))
+        }
+        CommandArgs::Sweep(_) => unreachable!("it is resolved with its arguments"),
         CommandArgs::Report(args) => commands::report(args, origins)?,
         CommandArgs::Up(args) => commands::up(*args, environment)?,
         CommandArgs::Dataset(args) => commands::dataset(args),
