@@ -193,11 +193,8 @@ impl Error {
             // clap's message ends with its own hint.
             Self::Usage { .. } | Self::ManualPage(_) => return None,
             Self::ReadScenario { .. } => "pass a readable file: `--scenario FILE`".to_owned(),
-            Self::ReadAgain { .. } => {
-                "pass the directory of a run, or its `report.json`: `--again runs/ID`".to_owned()
-            }
-            Self::Again { .. } => {
-                "repeat it with the options in `run.command` of its `report.json`".to_owned()
+            Self::ReadAgain { .. } | Self::Again { .. } => {
+                "pass the directory of a run of `convoy simulate`: `--again runs/ID`".to_owned()
             }
             Self::ParseScenario { .. } => {
                 "write one option per line, such as `vehicles = 50` or `duration = \"10s\"`"

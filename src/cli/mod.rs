@@ -110,14 +110,20 @@ fn verbosity(args: &VerbosityArgs) -> Verbosity {
     }
 }
 
-/// Returns the arguments without `--faults` and its value.
+/// Returns the arguments without `--faults` and `--run-id`, which a repeated run replaces.
 fn without_faults(arguments: &[OsString]) -> Vec<OsString> {
     let mut left = Vec::new();
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
-        if argument == "--faults" {
+        let replaced = ["--faults", "--run-id"];
+        let text = argument.to_string_lossy();
+        let is_set = |option: &&str| {
+            text.strip_prefix(*option)
+                .is_some_and(|rest| rest.starts_with('='))
+        };
+        if replaced.contains(&&*text) {
             arguments.next();
-        } else if !argument.to_string_lossy().starts_with("--faults=") {
+        } else if !replaced.iter().any(is_set) {
             left.push(argument.clone());
         }
     }

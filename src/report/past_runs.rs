@@ -43,7 +43,9 @@ pub fn append(report: &Report, path: &Path) -> io::Result<()> {
         .open(path)?;
     let mut header = csv::Writer::from_writer(Vec::new());
     header.write_record(COLUMNS)?;
-    let header = header.into_inner().map_err(|error| error.into_error())?;
+    let header = header
+        .into_inner()
+        .map_err(csv::IntoInnerError::into_error)?;
     let mut lines = Vec::new();
     if file.metadata()?.len() == 0 {
         lines.extend_from_slice(&header);
@@ -55,7 +57,7 @@ pub fn append(report: &Report, path: &Path) -> io::Result<()> {
     }
     let mut line = csv::Writer::from_writer(lines);
     line.write_record(fields(report))?;
-    let lines = line.into_inner().map_err(|error| error.into_error())?;
+    let lines = line.into_inner().map_err(csv::IntoInnerError::into_error)?;
     file.write_all(&lines)
 }
 

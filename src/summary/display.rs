@@ -12,7 +12,6 @@ use crate::measure::{Histogram, Interval, RunClock, Stages};
 use crate::pipeline::{Context, INTERVAL, Observer, Phase, TopicPartition, Totals};
 use crate::report::{EventLog, LatencyLog, PartialFile, rfc3339};
 use crate::settings::ReportSettings;
-use crate::summary::cpu::CpuUse;
 use crate::terminal::{self, Arrived, Expected, Progress, Snapshot, Terminal, Waiting};
 
 /// Expected lengths of the phases with load.
@@ -67,8 +66,6 @@ struct State {
     log: Option<LatencyLog<PartialFile>>,
     /// Events for programs that follow the run.
     events: Option<EventLog>,
-    /// CPU time at the start of the audit.
-    cpu: Option<CpuUse>,
     phase: Phase,
     phase_began: u64,
     /// Backlog at the start of the phase.
@@ -102,7 +99,6 @@ impl Display {
             progress: Progress::new(terminal.clone()),
             log: Some(log),
             events: None,
-            cpu: None,
             phase: Phase::Preparing,
             phase_began: clock.now(),
             backlog: 0,
@@ -164,11 +160,11 @@ impl Display {
         self.lock().progress.message(line);
     }
 
-    /// Ends the display and returns the latency log and the CPU time at the start of the audit.
-    pub fn finish(&self) -> (Option<LatencyLog<PartialFile>>, Option<CpuUse>) {
+    /// Ends the display and returns the latency log.
+    pub fn finish(&self) -> Option<LatencyLog<PartialFile>> {
         let mut state = self.lock();
         state.progress.finish();
-        (state.log.take(), state.cpu.take())
+        state.log.take()
     }
 
     /// Returns how many records have reached their last step in this process.
@@ -199,9 +195,6 @@ impl Observer for Display {
         let mut state = self.lock();
         let at = rfc3339(self.clock.unix_ms(self.clock.now()));
         state.log_event(|events| events.phase(phase.name(), &at));
-        if phase == Phase::Auditing {
-            state.cpu = Some(CpuUse::read(self.clock));
-        }
         state.phase = phase;
         state.phase_began = self.clock.now();
         state.emitted_before = state.emitted;
