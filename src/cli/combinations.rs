@@ -15,7 +15,11 @@ use crate::sweep::{Objective, combinations};
 const MOST: usize = 100;
 
 /// Options that all trials share: those of the servers, and of what `sweep` prints and writes.
-const SHARED: [&str; 28] = [
+const SHARED: [&str; 32] = [
+    "again",
+    "run-id",
+    "junit",
+    "events",
     "backend",
     "broker",
     "store",
@@ -149,7 +153,7 @@ fn simulate(
     arguments.extend(common.iter().cloned());
     let options = varied.iter();
     arguments.extend(options.map(|(name, value)| OsString::from(format!("--{name}={value}"))));
-    let (args, origins) = match sources::parse(&arguments, environment) {
+    let (args, origins, _options) = match sources::parse(&arguments, environment) {
         Ok(parsed) => parsed,
         Err(Stop::Error(error)) => return Err(error.without_secrets_of(&arguments)),
         Err(Stop::Help) => unreachable!("help ends the command before its trials are parsed"),

@@ -42,7 +42,7 @@ pub fn command(
             Command::Capacity(Box::new(settings))
         }
         CommandArgs::Sweep(_) => unreachable!("it is resolved with its arguments"),
-        CommandArgs::Report(args) => commands::report(args, origins)?,
+        CommandArgs::Report(args) => commands::report(args, origins, environment)?,
         CommandArgs::Up(args) => commands::up(*args, environment)?,
         CommandArgs::Dataset(args) => commands::dataset(args),
         CommandArgs::Doctor(args) => Command::Doctor(Box::new(simulate::settings(

@@ -1,6 +1,5 @@
 //! `convoy capacity`: servers → trials, one after the other → answer.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use crate::run_id::new_run_id;
 use crate::settings::{
     BrokerChoice, CapacitySettings, Format, Invocation, SimulateSettings, StoreChoice,
 };
-use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
+use crate::terminal::{Terminal, start_logging};
 use crate::text::quantity;
 use crate::trial::{NoDisplay, Rows, Start, StopRule, Tell, Testbed, Trial};
 
@@ -40,10 +39,11 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     let simulate = &settings.simulate;
     let clock = RunClock::start();
-    let id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    let id = simulate.run_id.clone();
+    let id = id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
     let directory = RunDirectory::create(&simulate.report.output, &id)?;
     let filter = invocation.log_filter.as_deref();
-    start_logging(terminal, Path::new(LOG_DIRECTORY), &id, filter);
+    start_logging(terminal, &directory.log(), filter);
     sweep::sweep_own_directories();
     let external = matches!(simulate.broker, BrokerChoice::External(_))
         && matches!(simulate.store, StoreChoice::External(_));

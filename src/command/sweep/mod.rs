@@ -1,6 +1,5 @@
 //! `convoy sweep`: servers → trials of all combinations in random order → answer.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use crate::settings::{
 use crate::sweep::{
     Answer, Candidate, Choice, Objective, Value, answer, flags, shuffled, write_text,
 };
-use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
+use crate::terminal::{Terminal, start_logging};
 use crate::text::quantity;
 use crate::trial::{NoDisplay, Rows, Start, Tell, Testbed, Trial, TrialOutcome};
 
@@ -36,10 +35,11 @@ pub fn run(
     let first = settings.combinations.first();
     let first = &first.ok_or(Error::Bug("a sweep has no settings"))?.simulate;
     let clock = RunClock::start();
-    let id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    let id = first.run_id.clone();
+    let id = id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
     let directory = RunDirectory::create(&first.report.output, &id)?;
     let filter = invocation.log_filter.as_deref();
-    start_logging(terminal, Path::new(LOG_DIRECTORY), &id, filter);
+    start_logging(terminal, &directory.log(), filter);
     leftovers::sweep_own_directories();
     let external = matches!(first.broker, BrokerChoice::External(_))
         && matches!(first.store, StoreChoice::External(_));
