@@ -45,6 +45,18 @@ pub struct Record {
     pub headers: Vec<(String, Option<Bytes>)>,
 }
 
+impl Record {
+    /// Returns the key as text; `None` if it is null or not UTF-8.
+    pub fn key_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.key.as_deref()?).ok()
+    }
+
+    /// Returns the value as text; `None` if it is null or not UTF-8.
+    pub fn value_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.value.as_deref()?).ok()
+    }
+}
+
 /// What a group has committed for a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
