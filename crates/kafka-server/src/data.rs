@@ -83,6 +83,21 @@ pub struct PartitionProgress {
     pub end: i64,
 }
 
+impl DataError {
+    /// Returns a sentence on what the user can do.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Stopped => "start the broker again",
+            Self::UnknownTopic { .. } => "create the topic, or correct its name",
+            Self::Topic { .. } => {
+                "pass a name of at most 249 letters, digits, `.`, `_` and `-`, and fewer partitions"
+            }
+            Self::TooMany { .. } => "read the topic by a client",
+            Self::Storage { .. } => "check the disk and the permissions of the data directory",
+        }
+    }
+}
+
 impl PartitionProgress {
     /// Returns the number of committed records.
     pub fn records(&self) -> u64 {
@@ -155,6 +170,14 @@ impl KafkaServer {
     /// Returns the names of all topics in order.
     pub fn topics(&self) -> Result<Vec<String>, DataError> {
         Ok(names(self.data()?))
+    }
+
+    /// Returns the number of partitions of a topic; `None` if it does not exist.
+    pub fn partition_count(&self, topic: &str) -> Result<Option<u32>, DataError> {
+        let found = self.data()?.topic(TopicRef::Name(topic));
+        Ok(found
+            .ok()
+            .map(|topic| topic.partition_count().unsigned_abs()))
     }
 
     /// Returns the records of a topic in order of partition and offset, as a `read_committed`
@@ -389,7 +412,9 @@ mod tests {
     #[tokio::test]
     async fn appended_records_are_read_in_order_of_partition_and_offset() {
         let server = KafkaServer::start(Settings::default()).await.unwrap();
+        assert_eq!(server.partition_count("orders").unwrap(), None);
         server.add_topic("orders", 3).unwrap();
+        assert_eq!(server.partition_count("orders").unwrap(), Some(3));
         for (key, value) in [("21", "a"), ("abc", "b"), ("21", "c")] {
             let appended = server.append("orders", Some(key.as_bytes()), Some(value.as_bytes()));
             appended.unwrap();

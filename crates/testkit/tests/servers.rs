@@ -9,7 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use convoy_server_kit::RunClock;
-use convoy_testkit::{Error, ErrorReply, Identity, Kafka, Mongo, Registry, Servers, blocking};
+use convoy_testkit::{
+    Api, Error, ErrorCode, ErrorReply, Identity, Kafka, Mongo, Registry, Servers, blocking,
+};
 
 /// `ApiVersions`, version 0, without a client id.
 const API_VERSIONS: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255];
@@ -49,6 +51,38 @@ fn command(mongo: &str, name: &str) -> Option<Vec<u8>> {
 fn number(reply: &[u8], field: &str) -> i64 {
     let value = convoy_testkit::bson::Doc::new(reply).get(field);
     value.and_then(|value| value.as_i64()).unwrap()
+}
+
+/// Commits an offset of partition 0 of `orders`, by `OffsetCommit` version 2, without members of the
+/// group. Returns the error code.
+fn commit(kafka: &str, group: &str, offset: i64) -> i16 {
+    let text = |text: &str| {
+        let length = i16::try_from(text.len()).unwrap();
+        [&length.to_be_bytes()[..], text.as_bytes()].concat()
+    };
+    let request = [
+        &[0, 8, 0, 2, 0, 0, 0, 7, 255, 255][..], // API, version, correlation id, no client id
+        &text(group),
+        &(-1_i32).to_be_bytes(), // generation
+        &text(""),               // member
+        &(-1_i64).to_be_bytes(), // retention
+        &1_i32.to_be_bytes(),
+        &text("orders"),
+        &1_i32.to_be_bytes(),
+        &0_i32.to_be_bytes(), // partition
+        &offset.to_be_bytes(),
+        &text(""), // metadata
+    ];
+    let request = request.concat();
+    let mut client = TcpStream::connect(kafka).unwrap();
+    let length = i32::try_from(request.len()).unwrap().to_be_bytes();
+    client.write_all(&[&length[..], &request].concat()).unwrap();
+    let mut length = [0; 4];
+    client.read_exact(&mut length).unwrap();
+    let mut response = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap()];
+    client.read_exact(&mut response).unwrap();
+    let code = response.last_chunk().unwrap();
+    i16::from_be_bytes(*code)
 }
 
 const fn shared<T: Send + Sync>() {}
@@ -213,6 +247,29 @@ async fn waiting_for_a_group_tells_where_it_stands() {
         "topic `order` does not exist (the broker has `orders`)"
     );
     assert!(matches!(kafka.committed("billing", "orders"), Ok(0)));
+}
+
+#[test]
+fn commits_end_the_wait_and_can_be_refused() {
+    let kafka = blocking::Kafka::builder()
+        .topic("orders", 1)
+        .start()
+        .unwrap();
+    kafka.produce("orders", [("a", "1"), ("b", "2")]).unwrap();
+    let code = ErrorCode::COORDINATOR_NOT_AVAILABLE;
+    kafka.faults().fail_next(Api::OffsetCommit, code, 1);
+    assert_eq!(commit(kafka.bootstrap_servers(), "billing", 2), code.0);
+    assert_eq!(kafka.committed("billing", "orders").unwrap(), 0);
+    assert_eq!(commit(kafka.bootstrap_servers(), "billing", 2), 0);
+    let wait = Duration::from_secs(20);
+    kafka
+        .wait_until_committed("billing", "orders", 2, wait)
+        .unwrap();
+    let error = kafka.wait_until_committed("billing", "orders", 3, Duration::ZERO);
+    let error = error.unwrap_err().to_string();
+    let expected = "group `billing` has committed 2 of 3 records of topic `orders` within 0ns; it is \
+        Empty with 0 members\n  partition 0: committed 2, the log ends at 2";
+    assert_eq!(error, expected);
 }
 
 #[tokio::test]

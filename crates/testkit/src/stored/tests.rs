@@ -1,18 +1,20 @@
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use convoy_mongodb_server::bson::Builder;
 use proptest::prelude::*;
 
 use super::*;
 use crate::blocking;
 
-/// Returns the records of a topic with these keys and values.
+/// Returns the records of a new topic with these keys and values.
 fn records(records: &[(&str, &str)]) -> Vec<Record> {
-    let kafka = blocking::Kafka::builder()
-        .topic("orders", 1)
-        .start()
-        .unwrap();
-    let owned = records.iter().copied();
-    kafka.produce("orders", owned).unwrap();
-    kafka.records("orders").unwrap()
+    static KAFKA: LazyLock<blocking::Kafka> = LazyLock::new(|| blocking::Kafka::start().unwrap());
+    static TOPICS: AtomicU32 = AtomicU32::new(0);
+    let topic = format!("topic-{}", TOPICS.fetch_add(1, Ordering::Relaxed));
+    KAFKA.create_topic(&topic, 1).unwrap();
+    KAFKA.produce(&topic, records.iter().copied()).unwrap();
+    KAFKA.records(&topic).unwrap()
 }
 
 fn document(id: &str) -> Document {
