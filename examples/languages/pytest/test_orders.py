@@ -17,8 +17,8 @@ def store(consumer, orders, count):
 
 def test_orders_are_stored_once(kafka, database):
     topic = f"orders-{os.urandom(6).hex()}"
-    created = AdminClient(kafka).create_topics([NewTopic(topic, 3)])
-    created[topic].result(30)
+    admin = AdminClient(kafka)
+    admin.create_topics([NewTopic(topic, 3)])[topic].result(30)
     producer = Producer(kafka)
     for number in range(20):
         producer.produce(topic, json.dumps({"number": number, "cents": 100}), str(number))
