@@ -84,6 +84,9 @@ pub enum Error {
     Dataset(#[from] dataset::Error),
     #[error(transparent)]
     Broker(#[from] convoy_kafka_server::Error),
+    /// A topic cannot be created in the embedded broker.
+    #[error(transparent)]
+    BrokerData(#[from] convoy_kafka_server::DataError),
     #[error(transparent)]
     Store(#[from] convoy_mongodb_server::Error),
     /// The client of the Schema Registry failed.
@@ -178,6 +181,7 @@ impl Error {
             Self::Report(error) => Some(error.hint()),
             Self::Dataset(error) => Some(error.hint().to_owned()),
             Self::Broker(error) => Some(error.hint()),
+            Self::BrokerData(error) => Some(error.hint().to_owned()),
             Self::Store(error) => Some(error.hint()),
             Self::Registry(error) => Some(error.hint()),
             Self::RegistryServer(error) => Some(error.hint()),
@@ -269,6 +273,7 @@ impl Error {
             | Self::Report(_)
             | Self::Dataset(_)
             | Self::Broker(_)
+            | Self::BrokerData(_)
             | Self::Store(_)
             | Self::Registry(_)
             | Self::RegistryServer(_)

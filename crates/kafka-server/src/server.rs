@@ -137,6 +137,11 @@ impl KafkaServer {
         ended
     }
 
+    /// Returns the data, unless a restart has failed.
+    pub(crate) fn serving_cluster(&self) -> Option<&Cluster> {
+        self.serving.as_ref().map(|serving| &*serving.cluster)
+    }
+
     async fn begin_serving(&mut self) -> Result<(), Error> {
         let serving = Serving::start(&self.settings, &self.directory, self.address).await?;
         self.serving = Some(serving);

@@ -189,6 +189,11 @@ impl MongoServer {
         &self.directory
     }
 
+    /// Returns the documents, unless a restart has failed.
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.serving.as_ref().map(|serving| &*serving.shared.engine)
+    }
+
     async fn serve_again(&mut self) -> Result<(), Error> {
         let serving = Serving::start(&self.settings, &self.directory, self.address).await?;
         self.serving = Some(serving);

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 
 use crate::cli::args::groups::EnvFileArgs;
 use crate::cli::parse;
-use crate::settings::{LoadFile, NewTopic};
+use crate::settings::{Advertised, LoadFile, NewTopic};
 
 /// Ports without COMMAND.
 pub const BROKER_PORT: u16 = 9092;
@@ -43,8 +43,8 @@ COMMAND gets the variables of the `.env`, and stdout is its own. Signals reach b
 a signal ended gives 128 plus its number, one that ran longer than the timeout gives 124.
 
 All three servers require the user and the password of the `.env`. The password is the value of
-CONVOY_PASSWORD, else the one stored in the data directory, else a random one. The servers accept
-connections from this machine only.";
+CONVOY_PASSWORD, else the one stored in the data directory, else a random one. Without
+`--advertise`, the servers accept connections from this machine only.";
 
 /// Options as clap parses them.
 #[derive(Args)]
@@ -69,6 +69,19 @@ pub struct UpArgs {
     #[arg(long, value_name = "PORT")]
     #[arg(value_parser = parse::port)]
     pub store_port: Option<u16>,
+
+    /// Also serve other machines and containers: listen on all interfaces, and tell the broker's
+    /// clients to connect to this address.
+    ///
+    /// The ports of registry and store are expected at the same host.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        conflicts_with = "anonymous",
+        hide_short_help = true
+    )]
+    #[arg(value_parser = parse::advertised)]
+    pub advertise: Option<Advertised>,
 
     /// Data directory of the servers, as of `simulate` [default: a temporary directory].
     #[arg(long, value_name = "DIR")]
