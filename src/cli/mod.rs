@@ -80,8 +80,8 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
         Err(Stop::Help) => return Ok(Request::Help(help::requested(arguments))),
         Err(Stop::Error(error)) => return Err(error),
     };
-    let (command, progress) = match resolve::command(args.command, &origins, environment)? {
-        Resolved::Run(command, progress) => (command, progress),
+    let (command, view) = match resolve::command(args.command, &origins, environment)? {
+        Resolved::Run(command, view) => (command, view),
         Resolved::Show(text) => return Ok(Request::Show(text)),
     };
     let invocation = Box::new(Invocation {
@@ -89,11 +89,12 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
         line_without_faults: line(&without_faults(arguments)),
         log_filter: environment.log_filter().map(str::to_owned),
         docker_env: environment.docker_env(),
+        web: view.web,
     });
     Ok(Request::Run {
         command,
         invocation,
-        progress,
+        progress: view.progress,
         verbosity: verbosity(&args.verbosity),
     })
 }

@@ -17,8 +17,8 @@ use crate::report::{Notice, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{ConsumeSettings, Invocation};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, Process, consumer_report, exit_status,
-    present_report,
+    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, UNKNOWN_VEHICLES,
+    consumer_report, exit_status, present_report, starting_consumer,
 };
 use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
 
@@ -47,11 +47,40 @@ pub fn run(
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, Path::new(LOG_DIRECTORY), &member, log_filter);
     let context = Arc::new(context(settings, member, clock));
-    let runtimes = Runtimes::start(&[Role::Consumer])?;
+    let mut roles = vec![Role::Consumer];
+    roles.extend(invocation.web.as_ref().map(|_| Role::Display));
+    let runtimes = Runtimes::start(&roles)?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.unix_ms(started))?;
     let interrupt = interrupt::listen_in_run(&context, &directory, terminal, notice)?;
-    let display = Arc::new(Display::new(terminal, phases(settings), clock, log).showing_lag());
+    let process = Process {
+        invocation,
+        settings,
+        context: &context,
+        workload: None,
+        baseline: &baseline,
+    };
+    let page = invocation.web.as_ref().map(|address| {
+        let report = starting_consumer(&process, started);
+        LiveView::start(
+            address,
+            report,
+            &context,
+            UNKNOWN_VEHICLES,
+            &runtimes,
+            terminal,
+        )
+    });
+    let page = page.transpose()?;
+    let screen = page.as_ref().map(LiveView::screen);
+    if let Some(screen) = &screen {
+        let writer = &settings.writer;
+        screen.store_at(settings.store.clone(), &writer.database, &writer.collection);
+    }
+    let display = Display::new(terminal, phases(settings), clock, log)
+        .showing_lag()
+        .with_screen(screen);
+    let display = Arc::new(display);
     say_servers(settings, terminal);
     display.phase(Phase::Preparing);
     let registry = settings.registry.as_ref();
@@ -74,13 +103,6 @@ pub fn run(
     let (log, _at_audit) = display.finish();
     let mut consumed = consumed?;
     let cpu = CpuUse::read(clock);
-    let process = Process {
-        invocation,
-        settings,
-        context: &context,
-        workload: None,
-        baseline: &baseline,
-    };
     if settings.participation.replay_dead_letters {
         let counters = &context.counters;
         terminal.say(format_args!(
@@ -91,7 +113,11 @@ pub fn run(
     }
     let report = consumer_report(&process, &consumed, started, &cpu);
     say_unread(terminal, &report);
-    present_report(&report, &directory, log, settings.report.format, terminal)?;
+    let presented = present_report(&report, &directory, log, settings.report.format, terminal);
+    if let Some(page) = page {
+        page.finish(&directory);
+    }
+    presented?;
     let within_limit = tell_of_records(settings, &context, terminal);
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),

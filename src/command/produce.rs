@@ -14,8 +14,8 @@ use crate::report::{Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{Encoding, Invocation, ProduceSettings};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, present_report,
-    producer_report,
+    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, exit_status, present_report,
+    producer_report, starting_producer,
 };
 use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
@@ -49,13 +49,36 @@ pub fn run(
     let (context, emission) = resolve(settings, run_id, clock, terminal)?;
     let read = &settings.load.read;
     workload::report_bad_rows(&emission.workload, read, directory.path(), terminal)?;
-    let runtimes = Runtimes::start(&[Role::Producer])?;
+    let mut roles = vec![Role::Producer];
+    roles.extend(invocation.web.as_ref().map(|_| Role::Display));
+    let runtimes = Runtimes::start(&roles)?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.epoch_unix_ms())?;
     let interrupt = interrupt::listen_in_run(&context, &directory, terminal, notice)?;
     let load = &settings.load;
     let expected = ExpectedPhases::new(load.warmup, load.bound);
-    let display = Display::new(terminal, expected, clock, log).counting_acknowledged();
+    let process = Process {
+        invocation,
+        settings,
+        context: &context,
+        workload: Some(&emission.workload),
+        baseline: &baseline,
+    };
+    let page = invocation.web.as_ref().map(|address| {
+        let report = starting_producer(&process);
+        LiveView::start(
+            address,
+            report,
+            &context,
+            load.vehicles,
+            &runtimes,
+            terminal,
+        )
+    });
+    let page = page.transpose()?;
+    let display = Display::new(terminal, expected, clock, log)
+        .counting_acknowledged()
+        .with_screen(page.as_ref().map(LiveView::screen));
     let display = Arc::new(display);
     terminal.say(external_broker_line(
         &settings.broker,
@@ -83,15 +106,12 @@ pub fn run(
     let (log, _at_audit) = display.finish();
     let produced = produced?;
     let cpu = CpuUse::read(clock).with_generator(produced.generator_cpu);
-    let process = Process {
-        invocation,
-        settings,
-        context: &context,
-        workload: Some(&emission.workload),
-        baseline: &baseline,
-    };
     let report = producer_report(&process, &produced, &cpu);
-    present_report(&report, &directory, log, settings.report.format, terminal)?;
+    let presented = present_report(&report, &directory, log, settings.report.format, terminal);
+    if let Some(page) = page {
+        page.finish(&directory);
+    }
+    presented?;
     match produced.failure {
         Some(failure) => Err(failure.into()),
         None => Ok(status(&report).or_interrupted(interrupt.is_requested())),

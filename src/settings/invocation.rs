@@ -1,6 +1,7 @@
 //! The command line, and what every command takes from the environment.
 
 use crate::containers::engine::DockerEnv;
+use crate::web::WebAddress;
 
 /// How a command was called.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,4 +14,6 @@ pub struct Invocation {
     pub log_filter: Option<String>,
     /// Variables about container engines.
     pub docker_env: DockerEnv,
+    /// Where the live page is served; `None` serves none.
+    pub web: Option<WebAddress>,
 }

@@ -10,6 +10,7 @@ use crate::measure::{Histogram, Interval, RunClock, Stages};
 use crate::pipeline::{Context, INTERVAL, Observer, Phase, TopicPartition, Totals};
 use crate::report::{LatencyLog, PartialFile};
 use crate::summary::cpu::CpuUse;
+use crate::summary::live::Screen;
 use crate::terminal::{self, Arrived, Expected, Progress, Snapshot, Terminal, Waiting};
 
 /// Expected lengths of the phases with load.
@@ -56,6 +57,8 @@ pub struct Display {
     expected: ExpectedPhases,
     arrived: Arrived,
     shows_lag: bool,
+    /// The live page, if there is one.
+    screen: Option<Screen>,
 }
 
 #[derive(Debug)]
@@ -101,7 +104,20 @@ impl Display {
             expected,
             arrived: Arrived::Stored,
             shows_lag: false,
+            screen: None,
         }
+    }
+
+    /// Shows the run on a live page as well.
+    #[must_use]
+    pub fn with_screen(mut self, screen: Option<Screen>) -> Self {
+        self.screen = screen;
+        self
+    }
+
+    /// Returns the live page, if there is one.
+    pub fn screen(&self) -> Option<&Screen> {
+        self.screen.as_ref()
     }
 
     /// Shows the lag instead of the backlog, for a process that does not emit.
@@ -164,6 +180,9 @@ impl Observer for Display {
         state.emitted_before = state.emitted;
         state.stored_before = state.stored;
         state.progress.phase(shown, expected);
+        if let Some(screen) = &self.screen {
+            screen.state(vec![shown.to_string()]);
+        }
     }
 
     fn owned(&self, context: &Context, owned: &BTreeSet<TopicPartition>) {
@@ -214,6 +233,15 @@ impl Observer for Display {
                 state.progress.done(done, of, &things);
             }
             _ => state.progress.update(&snapshot),
+        }
+        if let Some(screen) = &self.screen {
+            screen.interval(interval, stages, totals);
+            let expected = match state.phase {
+                Phase::WarmingUp => Some(Expected::Duration(self.expected.warm_up)),
+                Phase::Running => self.expected.run,
+                _ => None,
+            };
+            screen.state(state.progress.state(expected, &snapshot));
         }
         if let Some(log) = &mut state.log {
             let start = Duration::from_secs_f64(interval.start_s);

@@ -246,6 +246,13 @@ impl Progress {
         }
     }
 
+    /// Returns the state of the current phase, the most important first.
+    pub fn state(&self, expected: Option<Expected>, snapshot: &Snapshot) -> Vec<String> {
+        let phase = self.current.as_ref().map(|current| current.phase);
+        let phase = phase.map(|phase| format!("{phase} {}", reached(expected, snapshot)));
+        phase.into_iter().chain(snapshot.items()).collect()
+    }
+
     /// Sets how many records the current phase has stored at its end, which is rarely that of a
     /// second, and whether it was not cut short.
     pub fn settle(&mut self, stored: u64, complete: bool) {

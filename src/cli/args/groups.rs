@@ -12,6 +12,7 @@ use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
 use crate::settings::{Encoding, Format};
 use crate::terminal::ProgressMode;
+use crate::web::WebAddress;
 
 /// What `simulate` and `produce` emit, and for how long.
 #[derive(Debug, Args)]
@@ -302,6 +303,15 @@ pub struct OutputArgs {
         hide_short_help = true
     )]
     pub progress: ProgressMode,
+
+    /// Serve a live page at this address [default: 127.0.0.1:5665; port 0 takes a free one].
+    ///
+    /// It shows charts, the fleet and metrics for Prometheus (`/metrics`) while the command runs. Only
+    /// this machine can read it unless HOST is another address.
+    #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "127.0.0.1:5665", hide_short_help = true)]
+    #[arg(value_parser = parse::value::<WebAddress>)]
+    pub web: Option<WebAddress>,
 
     /// TOML file with values for any of these options.
     #[arg(long, value_name = "FILE")]

@@ -1,6 +1,6 @@
 //! Settings of the command that was typed.
 
-use crate::cli::args::CommandArgs;
+use crate::cli::args::{CommandArgs, OutputArgs};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::help;
@@ -9,11 +9,27 @@ use crate::cli::resolve::{commands, processes, simulate};
 use crate::command::Command;
 use crate::settings::ManualSettings;
 use crate::terminal::ProgressMode;
+use crate::web::WebAddress;
 
 /// A command with its settings, or text for stdout.
 pub enum Resolved {
-    Run(Command, ProgressMode),
+    Run(Command, View),
     Show(String),
+}
+
+/// How a command shows what it does.
+pub struct View {
+    pub progress: ProgressMode,
+    pub web: Option<WebAddress>,
+}
+
+impl View {
+    fn of(args: &mut OutputArgs) -> Self {
+        Self {
+            progress: args.progress,
+            web: args.web.take(),
+        }
+    }
 }
 
 /// Resolves the options of any command.
@@ -22,18 +38,21 @@ pub fn command(
     origins: &Origins,
     environment: &Environment,
 ) -> Result<Resolved, Error> {
-    let mut progress = ProgressMode::Never;
+    let mut view = View {
+        progress: ProgressMode::Never,
+        web: None,
+    };
     let command = match args {
-        CommandArgs::Simulate(args) => {
-            progress = args.output.progress;
+        CommandArgs::Simulate(mut args) => {
+            view = View::of(&mut args.output);
             Command::Simulate(Box::new(simulate::settings(*args, origins, environment)?))
         }
-        CommandArgs::Produce(args) => {
-            progress = args.output.progress;
+        CommandArgs::Produce(mut args) => {
+            view = View::of(&mut args.output);
             Command::Produce(Box::new(processes::produce(*args, origins, environment)?))
         }
-        CommandArgs::Consume(args) => {
-            progress = args.output.progress;
+        CommandArgs::Consume(mut args) => {
+            view = View::of(&mut args.output);
             Command::Consume(Box::new(processes::consume(*args, origins, environment)?))
         }
         CommandArgs::Report(args) => commands::report(args, origins)?,
@@ -57,5 +76,5 @@ pub fn command(
             pages: help::manual_pages().map_err(Error::ManualPage)?,
         }),
     };
-    Ok(Resolved::Run(command, progress))
+    Ok(Resolved::Run(command, view))
 }

@@ -24,8 +24,8 @@ use crate::report::{LatencyLog, PartialFile, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{BrokerChoice, Invocation, SimulateSettings, Sink, StoreChoice};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, null_sink_report,
-    present_report, simulate_report,
+    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, describe_servers, exit_status,
+    null_sink_report, present_report, simulate_report, starting_simulation,
 };
 use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
 
@@ -61,11 +61,7 @@ pub fn run(
         invocation.log_filter.as_deref(),
     );
     sweep::sweep_own_directories();
-    let external = matches!(settings.broker, BrokerChoice::External(_))
-        && matches!(settings.store, StoreChoice::External(_));
-    if let Some(warning) = open_files::allow_run(!external)? {
-        terminal.say(warning);
-    }
+    allow_open_files(settings, terminal)?;
     let (context, simulation) = resolve(settings, run_id, clock, terminal)?;
     let read = &settings.load.read;
     workload::report_bad_rows(
@@ -74,7 +70,7 @@ pub fn run(
         directory.path(),
         terminal,
     )?;
-    let runtimes = Runtimes::start(&ROLES)?;
+    let runtimes = Runtimes::start_with_display(&ROLES, invocation.web.is_some())?;
     let baseline = Baseline::read(clock);
     let process = Process {
         invocation,
@@ -92,15 +88,21 @@ pub fn run(
             INTERRUPTED_EARLY
         }
     })?;
+    let page = LiveView::start(
+        invocation.web.as_ref(),
+        || starting_simulation(&process),
+        &context,
+        settings.load.vehicles,
+        &runtimes,
+        terminal,
+    )?;
     let ran = match settings.sink {
         Sink::Null => pace(&process, &simulation.emission, &runtimes, &interrupt)?,
         Sink::Pipeline => {
-            let display = Arc::new(Display::new(
-                terminal,
-                ExpectedPhases::new(settings.load.warmup, settings.load.bound),
-                clock,
-                log,
-            ));
+            let expected = ExpectedPhases::new(settings.load.warmup, settings.load.bound);
+            let display = Display::new(terminal, expected, clock, log)
+                .with_screen(page.as_ref().map(LiveView::screen));
+            let display = Arc::new(display);
             run_pipeline(
                 &process,
                 &context,
@@ -112,18 +114,44 @@ pub fn run(
             )?
         }
     };
-    conclude(ran, settings, &directory, &runtimes, &interrupt, terminal)
+    let shown = Shown {
+        directory,
+        page,
+        terminal,
+    };
+    conclude(ran, settings, shown, &runtimes, &interrupt)
+}
+
+/// Where a report is shown.
+struct Shown<'a> {
+    directory: RunDirectory,
+    page: Option<LiveView>,
+    terminal: &'a Terminal,
+}
+
+/// Raises the limit on open files, which embedded servers need.
+fn allow_open_files(settings: &SimulateSettings, terminal: &Terminal) -> Result<(), Error> {
+    let external = matches!(settings.broker, BrokerChoice::External(_))
+        && matches!(settings.store, StoreChoice::External(_));
+    if let Some(warning) = open_files::allow_run(!external)? {
+        terminal.say(warning);
+    }
+    Ok(())
 }
 
 /// Presents the report and stops the servers.
 fn conclude(
     ran: Ran,
     settings: &SimulateSettings,
-    directory: &RunDirectory,
+    shown: Shown<'_>,
     runtimes: &Runtimes,
     interrupt: &Interrupt,
-    terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
+    let Shown {
+        directory,
+        page,
+        terminal,
+    } = shown;
     let Ran {
         report,
         log,
@@ -131,7 +159,10 @@ fn conclude(
         servers,
     } = ran;
     // The servers may fail to stop, so the figures come first.
-    let presented = present_report(&report, directory, log, settings.report.format, terminal);
+    let presented = present_report(&report, &directory, log, settings.report.format, terminal);
+    if let Some(page) = page {
+        page.finish(&directory);
+    }
     let stopped = match servers {
         Some(servers) => stop(servers, settings, runtimes, interrupt, terminal),
         None => Ok(()),
@@ -228,6 +259,11 @@ fn run_pipeline(
         ));
     }
     let mut servers = runtimes.block_on(launch.start(backends, &interrupt.requested))?;
+    if let Some(screen) = display.screen() {
+        let (uri, writer) = (servers.endpoints.store.clone(), &settings.writer);
+        screen.store_at(uri, &writer.database, &writer.collection);
+        screen.describe(|report| describe_servers(process, &servers, report));
+    }
     let watching = servers.watch_space(|warning| terminal.say(warning));
     let running = Box::pin(run_on(
         &mut servers,
