@@ -17,7 +17,7 @@ use crate::report::{Notice, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{ConsumeSettings, Invocation};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, UNKNOWN_VEHICLES,
+    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, Screen, UNKNOWN_VEHICLES,
     consumer_report, exit_status, present_report, starting_consumer,
 };
 use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
@@ -47,9 +47,7 @@ pub fn run(
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, Path::new(LOG_DIRECTORY), &member, log_filter);
     let context = Arc::new(context(settings, member, clock));
-    let mut roles = vec![Role::Consumer];
-    roles.extend(invocation.web.as_ref().map(|_| Role::Display));
-    let runtimes = Runtimes::start(&roles)?;
+    let runtimes = Runtimes::start_with_display(&[Role::Consumer], invocation.web.is_some())?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.unix_ms(started))?;
     let interrupt = interrupt::listen_in_run(&context, &directory, terminal, notice)?;
@@ -60,37 +58,21 @@ pub fn run(
         workload: None,
         baseline: &baseline,
     };
-    let page = invocation.web.as_ref().map(|address| {
-        let report = starting_consumer(&process, started);
-        LiveView::start(
-            address,
-            report,
-            &context,
-            UNKNOWN_VEHICLES,
-            &runtimes,
-            terminal,
-        )
-    });
-    let page = page.transpose()?;
-    let screen = page.as_ref().map(LiveView::screen);
-    if let Some(screen) = &screen {
-        let writer = &settings.writer;
-        screen.store_at(settings.store.clone(), &writer.database, &writer.collection);
-    }
+    let page = LiveView::start(
+        invocation.web.as_ref(),
+        || starting_consumer(&process, started),
+        &context,
+        UNKNOWN_VEHICLES,
+        &runtimes,
+        terminal,
+    )?;
     let display = Display::new(terminal, phases(settings), clock, log)
         .showing_lag()
-        .with_screen(screen);
+        .with_screen(screen(page.as_ref(), settings));
     let display = Arc::new(display);
     say_servers(settings, terminal);
     display.phase(Phase::Preparing);
-    let registry = settings.registry.as_ref();
-    let consumer = ConsumerSettings {
-        storage: Arc::new(storage(settings)),
-        participation: settings.participation,
-        broker: external::external_endpoint(&settings.broker)?,
-        store: settings.store.clone(),
-        registry: registry.map(external::registry_client).transpose()?,
-    };
+    let consumer = consumer(settings)?;
     let observer = Arc::clone(&display);
     let consuming = pipeline::consume(
         Arc::clone(&context),
@@ -104,12 +86,7 @@ pub fn run(
     let mut consumed = consumed?;
     let cpu = CpuUse::read(clock);
     if settings.participation.replay_dead_letters {
-        let counters = &context.counters;
-        terminal.say(format_args!(
-            "dead letters: {} stored now, {} kept",
-            counters.dead_letters_replayed.get(),
-            counters.dead_letters_kept.get()
-        ));
+        say_replayed(&context.counters, terminal);
     }
     let report = consumer_report(&process, &consumed, started, &cpu);
     say_unread(terminal, &report);
@@ -125,6 +102,34 @@ pub fn run(
         None if left_unread(settings, &consumed.session) => Ok(ExitStatus::Failed),
         None => Ok(exit_status(&report).or_interrupted(interrupt.is_requested())),
     }
+}
+
+/// Returns the live page, if there is one, with the collection of its documents.
+fn screen(page: Option<&LiveView>, settings: &ConsumeSettings) -> Option<Screen> {
+    let screen = page.map(LiveView::screen)?;
+    let writer = &settings.writer;
+    screen.store_at(settings.store.clone(), &writer.database, &writer.collection);
+    Some(screen)
+}
+
+fn consumer(settings: &ConsumeSettings) -> Result<ConsumerSettings, Error> {
+    let registry = settings.registry.as_ref();
+    Ok(ConsumerSettings {
+        storage: Arc::new(storage(settings)),
+        participation: settings.participation,
+        broker: external::external_endpoint(&settings.broker)?,
+        store: settings.store.clone(),
+        registry: registry.map(external::registry_client).transpose()?,
+    })
+}
+
+/// Says what became of the dead letters of earlier runs.
+fn say_replayed(counters: &Counters, terminal: &Terminal) {
+    terminal.say(format_args!(
+        "dead letters: {} stored now, {} kept",
+        counters.dead_letters_replayed.get(),
+        counters.dead_letters_kept.get()
+    ));
 }
 
 /// Returns what an interruption does, which depends on whether anything was read.

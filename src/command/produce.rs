@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::broker::Endpoint;
 use crate::command::workload;
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
@@ -10,6 +11,7 @@ use crate::host::servers::external_broker_line;
 use crate::host::{external, interrupt};
 use crate::measure::{Counters, RunClock};
 use crate::pipeline::{self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings};
+use crate::registry::Client;
 use crate::report::{Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{Encoding, Invocation, ProduceSettings};
@@ -36,22 +38,13 @@ pub fn run(
     let run_id =
         run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
     let name = directory_name(&run_id, settings);
-    let report = settings.report.output.join(&name).join("report.json");
-    if report.exists() {
-        return Err(Error::RunTaken {
-            run_id,
-            path: report,
-        });
-    }
-    let directory = RunDirectory::create(&settings.report.output, &name)?;
+    let directory = create_directory(&run_id, &name, settings)?;
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, Path::new(LOG_DIRECTORY), &name, log_filter);
     let (context, emission) = resolve(settings, run_id, clock, terminal)?;
     let read = &settings.load.read;
     workload::report_bad_rows(&emission.workload, read, directory.path(), terminal)?;
-    let mut roles = vec![Role::Producer];
-    roles.extend(invocation.web.as_ref().map(|_| Role::Display));
-    let runtimes = Runtimes::start(&roles)?;
+    let runtimes = Runtimes::start_with_display(&[Role::Producer], invocation.web.is_some())?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.epoch_unix_ms())?;
     let interrupt = interrupt::listen_in_run(&context, &directory, terminal, notice)?;
@@ -64,18 +57,14 @@ pub fn run(
         workload: Some(&emission.workload),
         baseline: &baseline,
     };
-    let page = invocation.web.as_ref().map(|address| {
-        let report = starting_producer(&process);
-        LiveView::start(
-            address,
-            report,
-            &context,
-            load.vehicles,
-            &runtimes,
-            terminal,
-        )
-    });
-    let page = page.transpose()?;
+    let page = LiveView::start(
+        invocation.web.as_ref(),
+        || starting_producer(&process),
+        &context,
+        load.vehicles,
+        &runtimes,
+        terminal,
+    )?;
     let display = Display::new(terminal, expected, clock, log)
         .counting_acknowledged()
         .with_screen(page.as_ref().map(LiveView::screen));
@@ -85,11 +74,7 @@ pub fn run(
         &settings.origins.broker,
     ));
     display.phase(Phase::Preparing);
-    let broker = external::external_endpoint(&settings.broker)?;
-    let registry = match (settings.producer.encoding, &settings.registry) {
-        (Encoding::Confluent, Some(registry)) => Some(external::registry_client(registry)?),
-        _ => None,
-    };
+    let (broker, registry) = servers(settings)?;
     let observer = Arc::clone(&display);
     let producing = pipeline::produce(
         Arc::clone(&context),
@@ -116,6 +101,32 @@ pub fn run(
         Some(failure) => Err(failure.into()),
         None => Ok(status(&report).or_interrupted(interrupt.is_requested())),
     }
+}
+
+/// Creates the directory of a run that was not emitted before.
+fn create_directory(
+    run_id: &str,
+    name: &str,
+    settings: &ProduceSettings,
+) -> Result<RunDirectory, Error> {
+    let report = settings.report.output.join(name).join("report.json");
+    if report.exists() {
+        return Err(Error::RunTaken {
+            run_id: run_id.to_owned(),
+            path: report,
+        });
+    }
+    Ok(RunDirectory::create(&settings.report.output, name)?)
+}
+
+/// Returns the broker, and the Schema Registry if messages need one.
+fn servers(settings: &ProduceSettings) -> Result<(Endpoint, Option<Client>), Error> {
+    let broker = external::external_endpoint(&settings.broker)?;
+    let registry = match (settings.producer.encoding, &settings.registry) {
+        (Encoding::Confluent, Some(registry)) => Some(external::registry_client(registry)?),
+        _ => None,
+    };
+    Ok((broker, registry))
 }
 
 /// Returns what an interruption does, which depends on whether anything was emitted.

@@ -291,12 +291,18 @@ impl Live {
 }
 
 impl Site for Live {
-    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method has a lifetime")]
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method has a lifetime"
+    )]
     fn page(&self) -> String {
         self.draw(|page| page.html())
     }
 
-    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method has a lifetime")]
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method has a lifetime"
+    )]
     fn parts(&self) -> String {
         let parts = self.draw(|page| page.parts());
         let parts: serde_json::Map<_, _> = parts
