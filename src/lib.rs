@@ -14,7 +14,7 @@
 //!        fuzz ─▶ dataset, proxy, record, registry
 //!     program ─▶ cli, command, error, host, settings, terminal, text
 //!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, settings, store, suggest, terminal, web
-//!     command ─▶ audit, broker, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, store, summary, terminal, text
+//!     command ─▶ audit, broker, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, store, summary, terminal, text, web
 //!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal, web
 //!      run_id ─▶ report
 //!        host ─▶ broker, cause, containers, error, faults, fleet, load, measure, pipeline, platform, proxy, record, registry, report, settings, store, terminal
@@ -31,7 +31,7 @@
 //!      record ─▶ dataset
 //!     dataset ─▶ string_enum, suggest, text
 //!  containers ─▶ measure, platform
-//!    terminal ─▶ cause, measure, text
+//!    terminal ─▶ cause, measure, string_enum, text
 //! ```
 
 pub mod audit;

@@ -38,7 +38,7 @@ use convoy_server_kit::redact_uri;
 
 use crate::command::Command;
 use crate::settings::Invocation;
-use crate::terminal::{ProgressMode, Verbosity};
+use crate::terminal::{Ui, Verbosity};
 use args::VerbosityArgs;
 use resolve::Resolved;
 use sources::Stop;
@@ -53,7 +53,7 @@ pub enum Request {
     Run {
         command: Command,
         invocation: Box<Invocation>,
-        progress: ProgressMode,
+        ui: Ui,
         verbosity: Verbosity,
     },
     /// Print a completion script or a manual page on stdout.
@@ -94,7 +94,7 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
     Ok(Request::Run {
         command,
         invocation,
-        progress: view.progress,
+        ui: view.ui,
         verbosity: verbosity(&args.verbosity),
     })
 }

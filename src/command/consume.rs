@@ -17,7 +17,7 @@ use crate::report::{Notice, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{ConsumeSettings, Invocation};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, Screen, UNKNOWN_VEHICLES,
+    Baseline, Display, ExpectedPhases, LiveView, Process, Screen, UNKNOWN_VEHICLES,
     consumer_report, exit_status, present_report, starting_consumer,
 };
 use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
@@ -66,7 +66,7 @@ pub fn run(
         &runtimes,
         terminal,
     )?;
-    let display = Display::new(terminal, phases(settings), clock, log)
+    let display = Display::new(terminal, phases(settings), &context, log)
         .showing_lag()
         .with_screen(screen(page.as_ref(), settings));
     let display = Arc::new(display);
@@ -82,9 +82,8 @@ pub fn run(
         interrupt.clone(),
     );
     let consumed = runtimes.block_on(consuming);
-    let (log, _at_audit) = display.finish();
+    let (log, cpu) = display.finish();
     let mut consumed = consumed?;
-    let cpu = CpuUse::read(clock);
     if settings.participation.replay_dead_letters {
         say_replayed(&context.counters, terminal);
     }

@@ -16,7 +16,7 @@ use crate::report::{Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{Encoding, Invocation, ProduceSettings};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, exit_status, present_report,
+    Baseline, Display, ExpectedPhases, LiveView, Process, exit_status, present_report,
     producer_report, starting_producer,
 };
 use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
@@ -65,7 +65,7 @@ pub fn run(
         &runtimes,
         terminal,
     )?;
-    let display = Display::new(terminal, expected, clock, log)
+    let display = Display::new(terminal, expected, &context, log)
         .counting_acknowledged()
         .with_screen(page.as_ref().map(LiveView::screen));
     let display = Arc::new(display);
@@ -88,9 +88,9 @@ pub fn run(
         interrupt.clone(),
     );
     let produced = runtimes.block_on(producing);
-    let (log, _at_audit) = display.finish();
+    let (log, cpu) = display.finish();
     let produced = produced?;
-    let cpu = CpuUse::read(clock).with_generator(produced.generator_cpu);
+    let cpu = cpu.with_generator(produced.generator_cpu);
     let report = producer_report(&process, &produced, &cpu);
     let presented = present_report(&report, &directory, log, settings.report.format, terminal);
     if let Some(page) = page {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::load::Bound;
@@ -57,6 +57,8 @@ pub struct Display {
     expected: ExpectedPhases,
     arrived: Arrived,
     shows_lag: bool,
+    /// Counts of the partitions, for the dashboard.
+    context: Arc<Context>,
     /// The live page, if there is one.
     screen: Option<Screen>,
 }
@@ -82,9 +84,10 @@ impl Display {
     pub fn new(
         terminal: &Terminal,
         expected: ExpectedPhases,
-        clock: RunClock,
+        context: &Arc<Context>,
         log: LatencyLog<PartialFile>,
     ) -> Self {
+        let clock = context.clock;
         let state = State {
             progress: Progress::new(terminal.clone()),
             log: Some(log),
@@ -104,6 +107,7 @@ impl Display {
             expected,
             arrived: Arrived::Stored,
             shows_lag: false,
+            context: Arc::clone(context),
             screen: None,
         }
     }
@@ -139,11 +143,14 @@ impl Display {
         self.lock().progress.message(line);
     }
 
-    /// Ends the display and returns the latency log and the CPU time at the start of the audit.
-    pub fn finish(&self) -> (Option<LatencyLog<PartialFile>>, Option<CpuUse>) {
+    /// Ends the display and returns the latency log and the CPU time before the audit.
+    pub fn finish(&self) -> (Option<LatencyLog<PartialFile>>, CpuUse) {
         let mut state = self.lock();
-        state.progress.finish();
-        (state.log.take(), state.cpu.take())
+        let cpu = state.cpu.take();
+        // The threads of the display are still there.
+        let cpu = cpu.unwrap_or_else(|| CpuUse::read(self.clock));
+        state.progress.close();
+        (state.log.take(), cpu)
     }
 
     /// Returns how many records have reached their last step in this process.
@@ -243,6 +250,9 @@ impl Observer for Display {
             };
             screen.state(state.progress.state(expected, &snapshot));
         }
+        let partitions = || self.context.partition_loads();
+        let progress = &state.progress;
+        progress.second(interval, stages, partitions, self.shows_lag);
         if let Some(log) = &mut state.log {
             let start = Duration::from_secs_f64(interval.start_s);
             if let Err(error) = log.write(start, INTERVAL, stages) {

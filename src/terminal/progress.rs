@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::measure::RunClock;
+use crate::measure::{Histogram, Interval, PartitionLoad, RunClock, Stages};
 use crate::terminal::streams::Terminal;
 use crate::text::{Page, quantity};
 
@@ -182,6 +182,7 @@ const BAR_WIDTH: usize = 16;
 impl Progress {
     /// Starts a progress display without a phase.
     pub fn new(terminal: Terminal) -> Self {
+        terminal.open_dashboard();
         Self {
             terminal,
             current: None,
@@ -200,7 +201,11 @@ impl Progress {
             bar.enable_steady_tick(SPINNER_PERIOD);
             bar
         });
-        if bar.is_none() && !empty {
+        self.terminal.on_dashboard(|view| {
+            view.state = vec![phase.to_string()];
+            view.share = None;
+        });
+        if self.terminal.shows_lines() && !empty {
             match expected {
                 Some(expected) => self.terminal.say(format_args!("{phase}: {expected}")),
                 None => self.terminal.say(phase),
@@ -224,6 +229,17 @@ impl Progress {
             return;
         };
         current.last = *snapshot;
+        let (state, share) = (
+            self.state(self.expected(), snapshot),
+            share(self.expected(), snapshot),
+        );
+        self.terminal.on_dashboard(|view| {
+            view.state = state;
+            view.share = share;
+        });
+        let Some(current) = &mut self.current else {
+            return;
+        };
         if current.bar.is_some() {
             let mut items = vec![reached(current.expected, snapshot)];
             items.extend(snapshot.items());
@@ -233,7 +249,9 @@ impl Progress {
                 None => 0,
             };
             self.draw(Some(position), &items);
-        } else if snapshot.elapsed.saturating_sub(current.last_line) >= LINE_PERIOD {
+        } else if snapshot.elapsed.saturating_sub(current.last_line) >= LINE_PERIOD
+            && self.terminal.shows_lines()
+        {
             current.last_line = snapshot.elapsed;
             self.terminal.say(format_args!(
                 "{}: {} · {} {} · {}",
@@ -251,6 +269,30 @@ impl Progress {
         let phase = self.current.as_ref().map(|current| current.phase);
         let phase = phase.map(|phase| format!("{phase} {}", reached(expected, snapshot)));
         phase.into_iter().chain(snapshot.items()).collect()
+    }
+
+    /// Shows a second on the dashboard, if there is one.
+    pub fn second(
+        &self,
+        interval: &Interval,
+        stages: &Stages<Histogram>,
+        partitions: impl FnOnce() -> Vec<PartitionLoad>,
+        consumes: bool,
+    ) {
+        self.terminal.on_dashboard(|view| {
+            view.consumes = consumes;
+            view.add(interval, stages, partitions());
+        });
+    }
+
+    /// Ends the display.
+    pub fn close(&mut self) {
+        self.finish();
+        self.terminal.restore();
+    }
+
+    fn expected(&self) -> Option<Expected> {
+        self.current.as_ref()?.expected
     }
 
     /// Sets how many records the current phase has stored at its end, which is rarely that of a
@@ -275,12 +317,18 @@ impl Progress {
             quantity::count(of)
         );
         current.done = Some((done as f64 / of as f64, text.clone()));
+        let phase = current.phase;
+        self.terminal.on_dashboard(|view| {
+            view.state = vec![phase.to_string(), text.clone()];
+            view.share = Some(done as f64 / of as f64);
+        });
         if let Some(bar) = &current.bar {
             bar.set_length(of);
             self.draw(Some(done), &[text]);
         } else {
             let elapsed = current.elapsed();
-            if elapsed.saturating_sub(current.last_line) >= LINE_PERIOD {
+            let due = elapsed.saturating_sub(current.last_line) >= LINE_PERIOD;
+            if due && self.terminal.shows_lines() {
                 current.last_line = elapsed;
                 self.terminal.say(format_args!("{}: {text}", current.phase));
             }
@@ -305,10 +353,12 @@ impl Progress {
         let Some(current) = self.current.take() else {
             return;
         };
-        let Some(bar) = &current.bar else {
-            return;
-        };
-        bar.finish_and_clear();
+        let on_dashboard = current.bar.is_none() && !self.terminal.shows_lines();
+        match &current.bar {
+            Some(bar) => bar.finish_and_clear(),
+            None if on_dashboard => {}
+            None => return,
+        }
         if current.expected == Some(Expected::Duration(Duration::ZERO)) {
             return;
         }
@@ -348,7 +398,12 @@ impl Progress {
         };
         let page = self.terminal.stderr_page();
         let line = finished(current.phase, share, items, &page);
-        self.terminal.write_stderr(line.as_bytes());
+        if on_dashboard {
+            self.terminal
+                .on_dashboard(|view| view.ended.push(line.trim_end().to_owned()));
+        } else {
+            self.terminal.write_stderr(line.as_bytes());
+        }
     }
 
     /// Draws the bar of the current phase, with as many items as fit beside it.
@@ -378,8 +433,18 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.finish();
+        self.close();
     }
+}
+
+/// Returns which share of a phase is over, if its end is known.
+fn share(expected: Option<Expected>, snapshot: &Snapshot) -> Option<f64> {
+    Some(match expected? {
+        Expected::Duration(expected) => {
+            snapshot.elapsed.as_secs_f64() / expected.as_secs_f64().max(1e-9)
+        }
+        Expected::Records(records) => snapshot.emitted as f64 / records.max(1) as f64,
+    })
 }
 
 /// Returns the line of a phase that has ended.

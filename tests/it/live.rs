@@ -196,3 +196,28 @@ fn address_that_cannot_be_served_is_an_error() {
         "{outcome}"
     );
 }
+
+#[test]
+fn page_of_up_shows_topics_collections_and_requests() {
+    let place = Place::empty().file("items.json", "{\"a\": 1}\n{\"a\": 2}\n");
+    let mut up = Watched::start(
+        &place,
+        "up --anonymous --broker-port 0 --registry-port 0 --store-port 0 --topic orders:3 \
+         --load items.json:shop.items --web=0 --timeout 4s",
+    );
+    let mut events = up.connect("/events", "");
+    read_until(&mut events, "shop.items");
+    let page = up.get("/");
+    for part in ["orders", "shop.items", "broker", "Groups"] {
+        assert!(page.contains(part), "no {part}: {page}");
+    }
+    let metrics = up.get("/metrics");
+    for sample in [
+        "convoy_topic_records{topic=\"orders\"} 0",
+        "convoy_collection_documents{collection=\"shop.items\"} 2",
+    ] {
+        assert!(metrics.contains(sample), "no {sample}: {metrics}");
+    }
+    read_until(&mut events, "event: end\n");
+    assert_eq!(up.child.wait().unwrap().code(), Some(0));
+}

@@ -42,7 +42,7 @@ def check_looks(browser, name, charts, screenshots):
 
 
 def report(convoy, place, seconds, screenshots):
-    line = [convoy, "simulate", "--vehicles", "200", "--backend", "embedded", "--progress", "never"]
+    line = [convoy, "simulate", "--vehicles", "200", "--backend", "embedded", "--ui", "none"]
     scale = seconds / 60
     faults = re.sub(r"@(\d+)s", lambda at: f"@{int(at[1]) * scale:g}s", FAULTS)
     line += ["--duration", f"{seconds}s", "--faults", faults]

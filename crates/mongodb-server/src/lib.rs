@@ -85,6 +85,7 @@ mod left;
 mod query;
 mod server;
 mod settings;
+mod snapshot;
 mod upkeep;
 
 pub use convoy_server_kit::disk::Loss;
@@ -92,6 +93,7 @@ pub use convoy_server_kit::{FaultHook, Limits, Secret, User};
 pub use faults::{ErrorReply, Fault, FaultPlan, Interruption, Moment};
 pub use server::{Error, MongoServer, StorageError, repair};
 pub use settings::Settings;
+pub use snapshot::{CollectionSnapshot, Snapshot};
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::dataset::BUILT_IN;
 use crate::fleet::Key;
 use crate::load::{Arrival, Rate};
 use crate::settings::{Encoding, Format};
-use crate::terminal::ProgressMode;
+use crate::terminal::Ui;
 use crate::web::WebAddress;
 
 /// What `simulate` and `produce` emit, and for how long.
@@ -295,14 +295,13 @@ pub struct ReportArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Progress on stderr: `auto` (bars on a terminal) or `never` (plain lines).
-    #[arg(
-        long,
-        value_name = "WHEN",
-        default_value = "auto",
-        hide_short_help = true
-    )]
-    pub progress: ProgressMode,
+    /// Progress: `auto`, `bar`, `dashboard`, `plain` or `none`.
+    ///
+    /// `auto` shows bars if stderr is a terminal that can draw, else a plain line every five seconds.
+    /// `dashboard` shows screens with curves, stages and partitions.
+    #[arg(long, value_name = "FORM", default_value = "auto", alias = "progress")]
+    #[arg(value_parser = parse::ui, hide_short_help = true)]
+    pub ui: Ui,
 
     /// Serve a live page at this address [default: 127.0.0.1:5665; port 0 takes a free one].
     ///

@@ -8,7 +8,7 @@ use crate::cli::origin::Origins;
 use crate::cli::resolve::{commands, processes, simulate};
 use crate::command::Command;
 use crate::settings::ManualSettings;
-use crate::terminal::ProgressMode;
+use crate::terminal::Ui;
 use crate::web::WebAddress;
 
 /// A command with its settings, or text for stdout.
@@ -19,14 +19,14 @@ pub enum Resolved {
 
 /// How a command shows what it does.
 pub struct View {
-    pub progress: ProgressMode,
+    pub ui: Ui,
     pub web: Option<WebAddress>,
 }
 
 impl View {
     fn of(args: &mut OutputArgs) -> Self {
         Self {
-            progress: args.progress,
+            ui: args.ui,
             web: args.web.take(),
         }
     }
@@ -39,7 +39,7 @@ pub fn command(
     environment: &Environment,
 ) -> Result<Resolved, Error> {
     let mut view = View {
-        progress: ProgressMode::Never,
+        ui: Ui::Plain,
         web: None,
     };
     let command = match args {
@@ -56,7 +56,11 @@ pub fn command(
             Command::Consume(Box::new(processes::consume(*args, origins, environment)?))
         }
         CommandArgs::Report(args) => commands::report(args, origins)?,
-        CommandArgs::Up(args) => commands::up(*args, environment)?,
+        CommandArgs::Up(mut args) => {
+            view.ui = Ui::Auto;
+            view.web = args.output.web.take();
+            commands::up(*args, environment)?
+        }
         CommandArgs::Dataset(args) => commands::dataset(args),
         CommandArgs::Doctor(args) => Command::Doctor(Box::new(simulate::settings(
             args.simulate,

@@ -100,7 +100,7 @@ pub fn run(
         Sink::Null => pace(&process, &simulation.emission, &runtimes, &interrupt)?,
         Sink::Pipeline => {
             let expected = ExpectedPhases::new(settings.load.warmup, settings.load.bound);
-            let display = Display::new(terminal, expected, clock, log)
+            let display = Display::new(terminal, expected, &context, log)
                 .with_screen(page.as_ref().map(LiveView::screen));
             let display = Arc::new(display);
             run_pipeline(
@@ -288,7 +288,6 @@ fn run_pipeline(
             return Err(error.into());
         }
     };
-    let cpu = cpu.unwrap_or_else(|| CpuUse::read(context.clock));
     let cpu = cpu.with_generator(outcome.generator_cpu);
     let faults = injector.map(|injector| {
         let replay = replay(process, injector.plan());
