@@ -7,6 +7,7 @@
 mod dashboard;
 mod errors;
 mod logging;
+mod phase;
 mod progress;
 mod reading;
 mod streams;
@@ -14,6 +15,7 @@ mod streams;
 pub use dashboard::restore;
 pub use errors::render as render_error;
 pub use logging::{LOG_DIRECTORY, start_logging};
-pub use progress::{Arrived, Expected, Phase, Progress, Snapshot, Waiting};
+pub use phase::{Arrived, Expected, Phase, Snapshot, Waiting};
+pub use progress::Progress;
 pub use reading::Reading;
 pub use streams::{Colors, StatusLine, Terminal, Ui, Verbosity};
