@@ -1,6 +1,5 @@
 //! `convoy consume`: store the records of topics as a member of a group.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +16,10 @@ use crate::report::{Notice, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{ConsumeSettings, Invocation};
 use crate::summary::{
-    Baseline, Display, ExpectedPhases, LiveView, Process, Screen, UNKNOWN_VEHICLES,
+    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, Screen, UNKNOWN_VEHICLES,
     consumer_report, exit_status, present_report, starting_consumer,
 };
-use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
+use crate::terminal::{Expected, Terminal, start_logging};
 
 /// Message when the user interrupts the consumption.
 const INTERRUPTED: &str = "interrupted: storing the records read so far and freeing the partitions; interrupt again to abort";
@@ -45,7 +44,7 @@ pub fn run(
     let member = new_run_id(clock.unix_ms(started), clock.since_boot(started));
     let directory = RunDirectory::create(&settings.report.output, &member)?;
     let log_filter = invocation.log_filter.as_deref();
-    start_logging(terminal, Path::new(LOG_DIRECTORY), &member, log_filter);
+    start_logging(terminal, &directory.log(), log_filter);
     let context = Arc::new(context(settings, member, clock));
     let runtimes = Runtimes::start_with_display(&[Role::Consumer], invocation.web.is_some())?;
     let baseline = Baseline::read(clock);
@@ -69,7 +68,8 @@ pub fn run(
     let display = Display::new(terminal, phases(settings), &context, log)
         .showing_lag()
         .with_screen(screen(page.as_ref(), settings));
-    let display = Arc::new(display);
+    let (run_id, line) = (&context.settings.run_id, &invocation.line);
+    let display = Arc::new(display.logging_events(&settings.report, run_id, line)?);
     say_servers(settings, terminal);
     display.phase(Phase::Preparing);
     let consumer = consumer(settings)?;
@@ -82,14 +82,15 @@ pub fn run(
         interrupt.clone(),
     );
     let consumed = runtimes.block_on(consuming);
-    let (log, cpu) = display.finish();
+    let cpu = CpuUse::read(clock);
+    let log = display.finish();
     let mut consumed = consumed?;
     if settings.participation.replay_dead_letters {
         say_replayed(&context.counters, terminal);
     }
     let report = consumer_report(&process, &consumed, started, &cpu);
     say_unread(terminal, &report);
-    let presented = present_report(&report, &directory, log, settings.report.format, terminal);
+    let presented = present_report(&report, &directory, log, &settings.report, terminal);
     if let Some(page) = page {
         page.finish(&directory);
     }

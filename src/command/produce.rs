@@ -1,6 +1,5 @@
 //! `convoy produce`: emit a fleet, or one shard of it, into an existing broker.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::broker::Endpoint;
@@ -16,10 +15,10 @@ use crate::report::{Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{Encoding, Invocation, ProduceSettings};
 use crate::summary::{
-    Baseline, Display, ExpectedPhases, LiveView, Process, exit_status, present_report,
+    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, exit_status, present_report,
     producer_report, starting_producer,
 };
-use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
+use crate::terminal::{Terminal, start_logging};
 
 /// Message when the user interrupts the emission.
 const INTERRUPTED: &str = "interrupted: sending the emitted readings; interrupt again to abort";
@@ -38,9 +37,12 @@ pub fn run(
     let run_id =
         run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
     let name = directory_name(&run_id, settings);
-    let directory = create_directory(&run_id, &name, settings)?;
+    if let Some(path) = RunDirectory::existing_report(&settings.report.output, &name) {
+        return Err(Error::RunTaken { run_id, path });
+    }
+    let directory = RunDirectory::create(&settings.report.output, &name)?;
     let log_filter = invocation.log_filter.as_deref();
-    start_logging(terminal, Path::new(LOG_DIRECTORY), &name, log_filter);
+    start_logging(terminal, &directory.log(), log_filter);
     let (context, emission) = resolve(settings, run_id, clock, terminal)?;
     let read = &settings.load.read;
     workload::report_bad_rows(&emission.workload, read, directory.path(), terminal)?;
@@ -68,7 +70,8 @@ pub fn run(
     let display = Display::new(terminal, expected, &context, log)
         .counting_acknowledged()
         .with_screen(page.as_ref().map(LiveView::screen));
-    let display = Arc::new(display);
+    let (run_id, line) = (&context.settings.run_id, &invocation.line);
+    let display = Arc::new(display.logging_events(&settings.report, run_id, line)?);
     terminal.say(external_broker_line(
         &settings.broker,
         &settings.origins.broker,
@@ -88,11 +91,12 @@ pub fn run(
         interrupt.clone(),
     );
     let produced = runtimes.block_on(producing);
-    let (log, cpu) = display.finish();
+    let cpu = CpuUse::read(clock);
+    let log = display.finish();
     let produced = produced?;
     let cpu = cpu.with_generator(produced.generator_cpu);
     let report = producer_report(&process, &produced, &cpu);
-    let presented = present_report(&report, &directory, log, settings.report.format, terminal);
+    let presented = present_report(&report, &directory, log, &settings.report, terminal);
     if let Some(page) = page {
         page.finish(&directory);
     }
@@ -101,22 +105,6 @@ pub fn run(
         Some(failure) => Err(failure.into()),
         None => Ok(status(&report).or_interrupted(interrupt.is_requested())),
     }
-}
-
-/// Creates the directory of a run that was not emitted before.
-fn create_directory(
-    run_id: &str,
-    name: &str,
-    settings: &ProduceSettings,
-) -> Result<RunDirectory, Error> {
-    let report = settings.report.output.join(name).join("report.json");
-    if report.exists() {
-        return Err(Error::RunTaken {
-            run_id: run_id.to_owned(),
-            path: report,
-        });
-    }
-    Ok(RunDirectory::create(&settings.report.output, name)?)
 }
 
 /// Returns the broker, and the Schema Registry if messages need one.
@@ -166,7 +154,7 @@ fn resolve(
     let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
     let emission = EmissionSettings {
         fleet: settings.load.fleet(rows.workload.rows(), settings.shard),
-        workload: Arc::new(rows.workload),
+        workload: rows.workload,
         key: settings.load.key,
         compression: settings.producer.compression,
         linger: settings.producer.linger,

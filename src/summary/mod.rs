@@ -25,6 +25,6 @@ pub use cpu::{Baseline, CpuUse};
 pub use dataset::describe_dataset;
 pub use display::{Display, ExpectedPhases};
 pub use live::{LiveView, Screen, UNKNOWN_VEHICLES};
-pub use present::{exit_status, present_report};
+pub use present::{check_outputs, exit_status, present_report, record_failure};
 pub use produce::{producer_report, starting_producer};
 pub use simulate::{describe_servers, null_sink_report, simulate_report, starting_simulation};

@@ -289,6 +289,10 @@ pub struct ReportArgs {
     /// Format of the report on stdout: `text` or `json`.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
+
+    /// Also write the verdict and the thresholds as JUnit XML.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub junit: Option<PathBuf>,
 }
 
 /// Progress, and the scenario that sets other options.
@@ -311,6 +315,10 @@ pub struct OutputArgs {
     #[arg(default_missing_value = "127.0.0.1:5665", hide_short_help = true)]
     #[arg(value_parser = parse::value::<WebAddress>)]
     pub web: Option<WebAddress>,
+
+    /// Write phases, seconds and the outcome to a file while they happen, as lines of JSON.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub events: Option<PathBuf>,
 
     /// TOML file with values for any of these options.
     #[arg(long, value_name = "FILE")]

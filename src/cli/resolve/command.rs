@@ -55,7 +55,7 @@ pub fn command(
             view = View::of(&mut args.output);
             Command::Consume(Box::new(processes::consume(*args, origins, environment)?))
         }
-        CommandArgs::Report(args) => commands::report(args, origins)?,
+        CommandArgs::Report(args) => commands::report(args, origins, environment)?,
         CommandArgs::Up(mut args) => {
             view.ui = Ui::Auto;
             view.web = args.output.web.take();
