@@ -55,6 +55,11 @@ test-kafka:
     cargo build --release --locked
     tests/peers/kafka.sh target/release/convoy
 
+# Open the report and the live page in headless Chromium: `just test-pages [SCREENSHOTS]`.
+test-pages *arguments:
+    cargo build --release --locked
+    python3 tests/peers/pages.py target/release/convoy "$@"
+
 # Run against FerretDB (needs Go and its module proxy).
 test-ferretdb:
     cargo build --release --locked

@@ -74,7 +74,7 @@ impl Schedule {
 }
 
 /// Account of one consumer process.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Consumed {
     /// Group whose members shared the partitions.
     pub group: String,

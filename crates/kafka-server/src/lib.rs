@@ -87,10 +87,12 @@ mod repair;
 mod reply;
 mod server;
 mod settings;
+mod snapshot;
 mod storage;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod traffic;
 mod transactions;
 mod varint;
 mod watchers;
@@ -116,3 +118,4 @@ pub use faults::{Fault, FaultPlan, Moment};
 pub use repair::repair;
 pub use server::KafkaServer;
 pub use settings::Settings;
+pub use snapshot::{GroupSnapshot, Snapshot, TopicSnapshot};

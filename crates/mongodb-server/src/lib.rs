@@ -86,6 +86,7 @@ mod left;
 mod query;
 mod server;
 mod settings;
+mod snapshot;
 mod upkeep;
 
 pub use convoy_server_kit::disk::Loss;
@@ -94,6 +95,7 @@ pub use data::DataError;
 pub use faults::{ErrorReply, Fault, FaultPlan, Interruption, Moment};
 pub use server::{Error, MongoServer, StorageError, repair};
 pub use settings::Settings;
+pub use snapshot::{CollectionSnapshot, Snapshot};
 
 #[cfg(test)]
 mod tests;

@@ -171,6 +171,11 @@ impl MongoServer {
         stopped
     }
 
+    /// Returns what connections share; `None` while the server restarts.
+    pub(crate) fn shared(&self) -> Option<&Shared> {
+        self.serving.as_ref().map(|serving| &*serving.shared)
+    }
+
     /// Returns the address that clients connect to. It stays the same until the server is dropped.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -19,8 +19,8 @@ use crate::report::{LatencyLog, PartialFile, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{BrokerChoice, Invocation, SimulateSettings, Sink, StoreChoice};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, null_sink_report,
-    present_report,
+    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, describe_servers, exit_status,
+    null_sink_report, present_report, starting_simulation,
 };
 use crate::terminal::{Terminal, start_logging};
 use crate::trial::{PipelineRun, Start, Tell, Testbed, replay, resolve};
@@ -49,11 +49,7 @@ pub fn run(
     let log_filter = invocation.log_filter.as_deref();
     start_logging(terminal, &directory.log(), log_filter);
     sweep::sweep_own_directories();
-    let external = matches!(settings.broker, BrokerChoice::External(_))
-        && matches!(settings.store, StoreChoice::External(_));
-    if let Some(warning) = open_files::allow_run(!external)? {
-        terminal.say(warning);
-    }
+    allow_open_files(settings, terminal)?;
     let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
     let (context, simulation) = resolve(settings, &rows, run_id, clock);
     let read = &settings.load.read;
@@ -63,7 +59,7 @@ pub fn run(
         directory.path(),
         terminal,
     )?;
-    let runtimes = Testbed::runtimes()?;
+    let runtimes = Testbed::runtimes(invocation.web.is_some())?;
     let baseline = Baseline::read(clock);
     let process = Process {
         invocation,
@@ -81,11 +77,20 @@ pub fn run(
             INTERRUPTED_EARLY
         }
     })?;
+    let page = LiveView::start(
+        invocation.web.as_ref(),
+        || starting_simulation(&process),
+        &context,
+        settings.load.vehicles,
+        &runtimes,
+        terminal,
+    )?;
     let ran = match settings.sink {
         Sink::Null => pace(&process, &simulation.emission, &runtimes, &interrupt)?,
         Sink::Pipeline => {
             let expected = ExpectedPhases::new(settings.load.warmup, settings.load.bound);
-            let display = Display::new(terminal, expected, clock, log);
+            let display = Display::new(terminal, expected, &context, log)
+                .with_screen(page.as_ref().map(LiveView::screen));
             let (run_id, line) = (&context.settings.run_id, &invocation.line);
             let display = Arc::new(display.logging_events(&settings.report, run_id, line)?);
             run_pipeline(
@@ -99,17 +104,43 @@ pub fn run(
             )?
         }
     };
-    conclude(ran, settings, &directory, &interrupt, terminal)
+    let shown = Shown {
+        directory,
+        page,
+        terminal,
+    };
+    conclude(ran, settings, shown, &interrupt)
+}
+
+/// Where a report is shown.
+struct Shown<'a> {
+    directory: RunDirectory,
+    page: Option<LiveView>,
+    terminal: &'a Terminal,
+}
+
+/// Raises the limit on open files, which embedded servers need.
+fn allow_open_files(settings: &SimulateSettings, terminal: &Terminal) -> Result<(), Error> {
+    let external = matches!(settings.broker, BrokerChoice::External(_))
+        && matches!(settings.store, StoreChoice::External(_));
+    if let Some(warning) = open_files::allow_run(!external)? {
+        terminal.say(warning);
+    }
+    Ok(())
 }
 
 /// Presents the report and stops the servers.
 fn conclude(
     ran: Ran,
     settings: &SimulateSettings,
-    directory: &RunDirectory,
+    shown: Shown<'_>,
     interrupt: &Interrupt,
-    terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
+    let Shown {
+        directory,
+        page,
+        terminal,
+    } = shown;
     let Ran {
         report,
         log,
@@ -117,7 +148,10 @@ fn conclude(
         testbed,
     } = ran;
     // The servers may fail to stop, so the figures come first.
-    let presented = present_report(&report, directory, log, &settings.report, terminal);
+    let presented = present_report(&report, &directory, log, &settings.report, terminal);
+    if let Some(page) = page {
+        page.finish(&directory);
+    }
     let stopped = match testbed {
         Some(testbed) => testbed.stop(settings, interrupt, terminal),
         None => Ok(()),
@@ -192,6 +226,12 @@ fn run_pipeline(
             tell(&format!("injecting faults; repeat them with: {command}"));
         }
     })?;
+    if let Some(screen) = display.screen() {
+        let (servers, writer) = (testbed.servers(), &settings.writer);
+        let uri = servers.endpoints.store.clone();
+        screen.store_at(uri, &writer.database, &writer.collection);
+        screen.describe(|report| describe_servers(process, servers, report));
+    }
     let measured = testbed.measure(PipelineRun {
         settings,
         context,

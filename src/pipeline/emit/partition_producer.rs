@@ -256,7 +256,18 @@ impl PartitionProducer {
             context.counters.log_truncations.add(1);
         }
         context.counters.acked.add(sent.len());
+        if let Some(flow) = context.flow(self.topic_partition) {
+            flow.acked.add(sent.len());
+        }
         context.counters.produce_requests.add(1);
+        // If this process stores records, they arrive later.
+        if let Some(last_readings) = context.last_readings()
+            && !self.acks.are_kept()
+        {
+            for Sent { reading, .. } in sent {
+                last_readings.arrived(reading.vehicle, reading.sequence);
+            }
+        }
         let mut recording = self.recorder.lock();
         let measured = |sent: &&Sent| !sent.reading.warm_up && !sent.copy;
         for sent in sent.iter().filter(measured) {
