@@ -55,6 +55,11 @@ test-kafka:
     cargo build --release --locked
     tests/peers/kafka.sh target/release/convoy
 
+# Share a consumer group with Kafka's own consumers, and kill consumers (needs Java 17, Maven and Maven Central).
+test-group:
+    cargo build --release --locked
+    tests/peers/group.sh target/release/convoy
+
 # Run against FerretDB (needs Go and its module proxy).
 test-ferretdb:
     cargo build --release --locked

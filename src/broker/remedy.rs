@@ -69,8 +69,9 @@ pub fn after(code: Option<ErrorCode>, trouble: Option<Trouble>) -> Remedy {
             | ResponseError::IllegalGeneration
             | ResponseError::StaleMemberEpoch,
         ) => Remedy::Lost,
-        Some(ResponseError::UnknownServerError) => Remedy::Retry,
-        Some(error) if !error.is_retriable() => Remedy::GiveUp,
+        Some(error) if error != ResponseError::UnknownServerError && !error.is_retriable() => {
+            Remedy::GiveUp
+        }
         _ if trouble == Some(Trouble::Version) => Remedy::GiveUp,
         _ => Remedy::Retry,
     }

@@ -72,10 +72,11 @@ check_group() {
 
     step "$topic: a Java consumer joins and leaves"
     start java java -Xmx256m -cp "$KAFKA_JARS/*" org.apache.kafka.tools.consumer.ConsoleConsumer \
-        --bootstrap-server "$broker" --topic "$topic" --group "$group" --timeout-ms 15000 \
+        --bootstrap-server "$broker" --topic "$topic" --group "$group" --timeout-ms 600000 \
         --consumer-property partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor
     local java=$PID
     described 'rows == 6 && members == 3'
+    kill "$java"
     wait "$java" || true
     described 'rows == 6 && members == 2 && lag == 0'
     if "$python" -c 'import confluent_kafka' 2>/dev/null; then
@@ -83,6 +84,7 @@ check_group() {
         start rdkafka "$python" "$here/group_member.py" "$broker" "$topic" "$group"
         local rdkafka=$PID
         described 'rows == 6 && members == 3'
+        kill "$rdkafka"
         wait "$rdkafka" || { cat "$directory/rdkafka/talk" && fail 'the consumer of librdkafka failed'; }
         described 'rows == 6 && members == 2 && lag == 0'
     fi
@@ -112,8 +114,8 @@ check_group() {
     >"$directory/up.env" 2>"$directory/up.log" &
 started+=("$!")
 for _attempt in $(seq 200); do
-    up=$(sed -n 's/^BOOTSTRAP_SERVER=//p' "$directory/up.env" | head -1)
     store=$(sed -n 's/^MONGO_DB_URL=//p' "$directory/up.env" | head -1)
+    up=$(sed -n 's/^BOOTSTRAP_SERVER=//p' "$directory/up.env" | head -1)
     [ -n "$store" ] && break
     sleep 0.1
 done

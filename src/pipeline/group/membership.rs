@@ -12,14 +12,14 @@
 //!
 //! A member that the coordinator no longer knows gives up everything and joins as a new one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
-use crate::broker::{self, Committed, GroupMember, GroupStep, Joined, Offsets, Partitions, Remedy};
+use crate::broker::{self, Committed, GroupMember, GroupStep, Joined, Offsets, Remedy};
 use crate::cause::{Trouble, chain};
 use crate::measure::nanos;
 use crate::pipeline::context::Context;

@@ -242,7 +242,9 @@ impl Session {
                 }
             }
             self.release().await;
-            self.report_ownership();
+            if self.claiming.is_empty() {
+                self.report_ownership();
+            }
         }
     }
 
