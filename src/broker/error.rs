@@ -24,6 +24,12 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    #[error("failed to delete topic `{topic}`")]
+    DeleteTopic {
+        topic: String,
+        #[source]
+        source: Cause,
+    },
     #[error("failed to list the topics of the broker")]
     ListTopics {
         #[source]
@@ -128,6 +134,7 @@ impl Error {
         match self {
             Self::Connect { source, .. }
             | Self::CreateTopic { source, .. }
+            | Self::DeleteTopic { source, .. }
             | Self::ListTopics { source }
             | Self::Fetch { source, .. }
             | Self::ListOffsets { source, .. }
@@ -160,6 +167,9 @@ impl Error {
                 remedy::hint(*code).or_else(|| source.trouble().and_then(request_hint))
             }
             Self::Tls { .. } => Some("pass a PEM file with at least one certificate"),
+            Self::DeleteTopic { .. } => {
+                Some("allow the user to delete topics, or delete the topic yourself")
+            }
             Self::ListTopics { source }
             | Self::Fetch { source, .. }
             | Self::ListOffsets { source, .. } => source.trouble().and_then(request_hint),
