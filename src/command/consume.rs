@@ -22,7 +22,8 @@ use crate::summary::{
 use crate::terminal::{Expected, Terminal, start_logging};
 
 /// Message when the user interrupts the consumption.
-const INTERRUPTED: &str = "interrupted: storing the records read so far and freeing the partitions; interrupt again to abort";
+const INTERRUPTED: &str =
+    "interrupted: storing the records read so far and leaving the group; interrupt again to abort";
 
 /// Message when the user interrupts before the first record.
 const INTERRUPTED_EARLY: &str = "interrupted: nothing has been read; stopping";
@@ -116,7 +117,7 @@ fn consumer(settings: &ConsumeSettings) -> Result<ConsumerSettings, Error> {
     let registry = settings.registry.as_ref();
     Ok(ConsumerSettings {
         storage: Arc::new(storage(settings)),
-        participation: settings.participation,
+        participation: settings.participation.clone(),
         broker: external::external_endpoint(&settings.broker)?,
         store: settings.store.clone(),
         registry: registry.map(external::registry_client).transpose()?,

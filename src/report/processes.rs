@@ -99,7 +99,7 @@ pub struct Ownership {
     pub topic: String,
     /// Partition of the topic.
     pub partition: i32,
-    /// Epoch of the lease.
+    /// Epoch of the checkpoint's owner.
     pub epoch: i64,
     /// Offset of the first record read.
     pub from: i64,
