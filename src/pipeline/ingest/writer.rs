@@ -164,7 +164,8 @@ impl Writer {
         }
     }
 
-    /// Waits for a fetch, at most until a time.
+    /// Waits for a fetch, at most until a time, and takes those that wait with it, until the batch is
+    /// full.
     async fn collect(&mut self, until: Option<u64>) {
         let fetch = match until {
             None => self.input.recv().await,
@@ -176,27 +177,36 @@ impl Writer {
                 }
             }
         };
-        match fetch {
-            Some(fetch) => {
-                let before = self.pending.bytes;
-                let mut fetched = Fetched {
-                    offsets: fetch.offsets.clone(),
-                    documents: fetch.documents.len(),
-                    bytes: 0,
-                    letters: fetch.poison.len(),
-                    at: fetch.fetched,
-                };
-                let partition = fetch.partition;
-                if let Some(epoch) = fetch.leader_epoch {
-                    let epochs = self.epochs.entry(partition).or_default();
-                    epochs.note(fetch.offsets.start, epoch);
-                }
-                self.pending.add(fetch);
-                fetched.bytes = self.pending.bytes - before;
-                self.writing.fetched(partition, fetched);
-            }
-            None => self.writing.close(),
+        let Some(fetch) = fetch else {
+            self.writing.close();
+            return;
+        };
+        self.add(fetch);
+        while !self.writing.is_full()
+            && let Ok(fetch) = self.input.try_recv()
+        {
+            self.add(fetch);
         }
+    }
+
+    /// Adds a fetch to the batch.
+    fn add(&mut self, fetch: Fetch) {
+        let before = self.pending.bytes;
+        let mut fetched = Fetched {
+            offsets: fetch.offsets.clone(),
+            documents: fetch.documents.len(),
+            bytes: 0,
+            letters: fetch.poison.len(),
+            at: fetch.fetched,
+        };
+        let partition = fetch.partition;
+        if let Some(epoch) = fetch.leader_epoch {
+            let epochs = self.epochs.entry(partition).or_default();
+            epochs.note(fetch.offsets.start, epoch);
+        }
+        self.pending.add(fetch);
+        fetched.bytes = self.pending.bytes - before;
+        self.writing.fetched(partition, fetched);
     }
 
     /// Writes the dead letters of rejected records, before a checkpoint passes them.

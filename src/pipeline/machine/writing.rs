@@ -189,6 +189,11 @@ impl<P: Copy + Ord> Writing<P> {
         batch.ranges.push((partition, fetched.offsets));
     }
 
+    /// Returns whether the batch takes no further fetch.
+    pub fn is_full(&self) -> bool {
+        self.batch.batcher.is_full()
+    }
+
     /// Records that there will be no further fetch.
     pub fn close(&mut self) {
         self.closed = true;
