@@ -4,6 +4,7 @@ mod client;
 pub mod container;
 mod error;
 mod failure;
+mod insert;
 mod outcome;
 mod pool;
 

@@ -172,10 +172,13 @@ pub struct TopicArgs {
 #[command(next_help_heading = "Pipeline")]
 pub struct PublishArgs {
     /// Time for which the producer collects a batch.
+    ///
+    /// With `0ms`, it sends what waits as soon as no request to the partition is in flight, and
+    /// collects while one is.
     #[arg(
         long,
         value_name = "TIME",
-        default_value = "5ms",
+        default_value = "0ms",
         hide_short_help = true
     )]
     #[arg(value_parser = parse::duration)]
@@ -211,10 +214,13 @@ pub struct WriterArgs {
     pub batch_records: u32,
 
     /// Time for which a consumer collects documents for an insert.
+    ///
+    /// With `0ms`, it inserts what waits as soon as none of its inserts is in flight, and collects
+    /// while one is.
     #[arg(
         long,
         value_name = "TIME",
-        default_value = "10ms",
+        default_value = "0ms",
         hide_short_help = true
     )]
     #[arg(value_parser = parse::duration)]
