@@ -14,7 +14,7 @@
 //!        fuzz ─▶ dataset, proxy, record, registry
 //!     program ─▶ cli, command, error, host, settings, terminal, text
 //!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, report, settings, store, suggest, terminal, web
-//!     command ─▶ audit, broker, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, store, summary, terminal, text, trial, web
+//!     command ─▶ audit, broker, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, registry, report, run_id, settings, store, summary, terminal, text, trial, web
 //!       trial ─▶ broker, cause, error, faults, host, measure, pipeline, report, run_id, settings, store, summary, terminal
 //!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal, web
 //!      run_id ─▶ report

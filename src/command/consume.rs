@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::command::directory;
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::servers::{external_broker_line, external_store_line};
@@ -12,14 +13,14 @@ use crate::pipeline::{
     self, ConsumerSettings, Context, DEAD_LETTER_TOPIC_SUFFIX, Ending, Observer as _, Phase,
     SessionOutcome, StorageSettings, dead_letter_collection,
 };
-use crate::report::{Notice, Report, RunDirectory};
+use crate::report::{Notice, Report};
 use crate::run_id::new_run_id;
 use crate::settings::{ConsumeSettings, Invocation};
 use crate::summary::{
     Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, Screen, UNKNOWN_VEHICLES,
     consumer_report, exit_status, present_report, starting_consumer,
 };
-use crate::terminal::{Expected, Terminal, start_logging};
+use crate::terminal::{Expected, Terminal};
 
 /// Message when the user interrupts the consumption.
 const INTERRUPTED: &str =
@@ -43,9 +44,7 @@ pub fn run(
     let clock = RunClock::reaching_back(OLDEST);
     let started = clock.now();
     let member = new_run_id(clock.unix_ms(started), clock.since_boot(started));
-    let directory = RunDirectory::create(&settings.report.output, &member)?;
-    let log_filter = invocation.log_filter.as_deref();
-    start_logging(terminal, &directory.log(), log_filter);
+    let directory = directory::open(&settings.report.output, &member, invocation, terminal)?;
     let context = Arc::new(context(settings, member, clock));
     let runtimes = Runtimes::start_with_display(&[Role::Consumer], invocation.web.is_some())?;
     let baseline = Baseline::read(clock);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::broker::Endpoint;
-use crate::command::workload;
+use crate::command::{directory, workload};
 use crate::error::{Error, ExitStatus};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::servers::external_broker_line;
@@ -11,14 +11,14 @@ use crate::host::{external, interrupt};
 use crate::measure::{Counters, RunClock};
 use crate::pipeline::{self, Context, EmissionSettings, Observer as _, Phase, ProducerSettings};
 use crate::registry::Client;
-use crate::report::{Report, RunDirectory};
+use crate::report::Report;
 use crate::run_id::new_run_id;
 use crate::settings::{Encoding, Invocation, ProduceSettings};
 use crate::summary::{
     Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, exit_status, present_report,
     producer_report, starting_producer,
 };
-use crate::terminal::{Terminal, start_logging};
+use crate::terminal::Terminal;
 
 /// Message when the user interrupts the emission.
 const INTERRUPTED: &str = "interrupted: sending the emitted readings; interrupt again to abort";
@@ -37,12 +37,7 @@ pub fn run(
     let run_id =
         run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
     let name = directory_name(&run_id, settings);
-    if let Some(path) = RunDirectory::existing_report(&settings.report.output, &name) {
-        return Err(Error::RunTaken { run_id, path });
-    }
-    let directory = RunDirectory::create(&settings.report.output, &name)?;
-    let log_filter = invocation.log_filter.as_deref();
-    start_logging(terminal, &directory.log(), log_filter);
+    let directory = directory::open(&settings.report.output, &name, invocation, terminal)?;
     let (context, emission) = resolve(settings, run_id, clock, terminal)?;
     let read = &settings.load.read;
     workload::report_bad_rows(&emission.workload, read, directory.path(), terminal)?;

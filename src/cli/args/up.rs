@@ -107,7 +107,7 @@ pub struct UpArgs {
     pub tls: bool,
 
     /// Partitions of topics that are created without a number of partitions.
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", hide_short_help = true)]
     #[arg(value_parser = parse::count::<u16>, allow_negative_numbers = true)]
     pub partitions: u16,
 
@@ -139,7 +139,7 @@ pub struct UpArgs {
     /// Command to run with the servers, and its arguments.
     ///
     /// It gets the variables of the `.env`. Its exit code is convoy's, and the servers end with it.
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", help_heading = "Arguments")]
     pub command: Vec<OsString>,
 }
 

@@ -4,7 +4,7 @@ mod null_sink;
 
 use std::sync::Arc;
 
-use crate::command::workload;
+use crate::command::{directory, workload};
 use crate::error::{Error, ExitStatus};
 use crate::faults::Plan;
 use crate::host::interrupt;
@@ -22,7 +22,7 @@ use crate::summary::{
     Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, describe_servers, exit_status,
     null_sink_report, present_report, starting_simulation,
 };
-use crate::terminal::{Terminal, start_logging};
+use crate::terminal::Terminal;
 use crate::trial::{PipelineRun, Start, Tell, Testbed, replay, resolve};
 
 /// Message when the user interrupts a run.
@@ -42,12 +42,7 @@ pub fn run(
     let run_id = settings.run_id.clone();
     let run_id =
         run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
-    if let Some(path) = RunDirectory::existing_report(&settings.report.output, &run_id) {
-        return Err(Error::RunTaken { run_id, path });
-    }
-    let directory = RunDirectory::create(&settings.report.output, &run_id)?;
-    let log_filter = invocation.log_filter.as_deref();
-    start_logging(terminal, &directory.log(), log_filter);
+    let directory = directory::open(&settings.report.output, &run_id, invocation, terminal)?;
     sweep::sweep_own_directories();
     allow_open_files(settings, terminal)?;
     let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
