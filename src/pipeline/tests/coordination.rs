@@ -33,7 +33,6 @@ async fn member_goes_on_after_errors_of_its_coordinator() {
         assert!(group.refuse.is_empty(), "{key:?} {error:?}");
         assert_eq!(group.committed[&0].0, 5, "{key:?} {error:?}");
     };
-    let mut checks = Vec::new();
     for key in REQUESTS {
         let errors: &[ResponseError] = match key {
             ApiKey::FindCoordinator => &[ResponseError::CoordinatorNotAvailable],
@@ -55,9 +54,9 @@ async fn member_goes_on_after_errors_of_its_coordinator() {
                 ResponseError::UnknownMemberId,
             ],
         };
-        checks.extend(errors.iter().map(|error| check(key, *error)));
+        let checks = errors.iter().map(|error| check(key, *error));
+        futures_util::future::join_all(checks).await;
     }
-    futures_util::future::join_all(checks).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
