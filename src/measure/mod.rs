@@ -4,6 +4,7 @@
 
 mod counters;
 mod histogram;
+mod injected;
 mod interval;
 mod last_readings;
 mod outage;
@@ -15,6 +16,7 @@ mod trend;
 pub use convoy_server_kit::{RunClock, nanos, thread_cpu_time};
 pub use counters::{Counter, Counters, Counts};
 pub use histogram::{Histogram, IntervalLatency, StageSummary};
+pub use injected::{InjectedFault, InjectedFaults};
 pub use interval::{Interval, IntervalPhase};
 pub use last_readings::LastReadings;
 pub use outage::{Flow, Outage, OutageDetector, Server};

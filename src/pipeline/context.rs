@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::broker::TopicId;
 use crate::containers::owner;
-use crate::measure::{Counter, Counters, LastReadings, PartitionFlow, PartitionLoad, RunClock};
+use crate::measure::{
+    Counter, Counters, InjectedFaults, LastReadings, PartitionFlow, PartitionLoad, RunClock,
+};
 use crate::pipeline::lag::Lag;
 use crate::pipeline::outage::Outage;
 use crate::pipeline::settings::Settings;
@@ -36,6 +38,8 @@ pub struct Context {
     pub store_outage: Outage,
     /// Servers that have terminated.
     pub terminated_servers: TerminatedServers,
+    /// Faults of servers that were injected, for a display.
+    pub injected: InjectedFaults,
     /// Last reading of each vehicle, if somebody watches the fleet.
     last_readings: OnceLock<Arc<LastReadings>>,
     /// Partitions of each topic, once known.
@@ -61,6 +65,7 @@ impl Context {
             broker_outage: Outage::new("broker"),
             store_outage: Outage::new("store"),
             terminated_servers: TerminatedServers::default(),
+            injected: InjectedFaults::default(),
             last_readings: OnceLock::new(),
             partitions: OnceLock::new(),
             flows: OnceLock::new(),

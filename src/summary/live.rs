@@ -9,9 +9,10 @@ use convoy_server_kit::SecretUri;
 use tokio::sync::OnceCell;
 
 use crate::host::roles::{Role, Runtimes};
-use crate::measure::{Histogram, Interval, LastReadings, Stage, Stages, Trend};
+use crate::measure::{Histogram, InjectedFault, Interval, LastReadings, Stage, Stages, Trend};
 use crate::pipeline::{Context, Totals};
 use crate::record::{DocumentId, RunKey};
+use crate::report::faults::{Event, Faults};
 use crate::report::{
     Age, History, LivePage, Report, RunDirectory, findings, quantity, vehicle_detail,
     vehicle_failure,
@@ -34,7 +35,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 const SECONDS_FOR_FINDINGS: usize = 5;
 
 /// Vehicles to follow if their number is unknown.
-pub const UNKNOWN_VEHICLES: u32 = u32::MAX;
+pub const UNKNOWN_VEHICLES: u32 = 65_536;
 
 /// The live page of a run, and its server.
 #[derive(Debug)]
@@ -232,6 +233,7 @@ impl State {
     /// Brings the parts of the report up to date that the charts and findings need.
     fn refresh(&mut self, context: &Context) {
         self.report.partitions = context.partition_loads();
+        self.report.faults = faults(context);
         self.report.counters = context.counters.snapshot();
         self.report.summary.stages = self.history.stages.summary();
         self.report.summary.records_stored = self.history.stages.end_to_end_latency.count();
@@ -339,6 +341,22 @@ impl Site for Live {
             })
         })
     }
+}
+
+/// Returns the faults of servers so far, for the charts; `None` without any.
+fn faults(context: &Context) -> Option<Faults> {
+    let injected = context.injected.all();
+    let event = |fault: InjectedFault| Event {
+        kind: fault.kind,
+        at_s: fault.at_s,
+        duration_s: fault.duration_s,
+        outcome: None,
+        effect: None,
+    };
+    (!injected.is_empty()).then(|| Faults {
+        events: injected.into_iter().map(event).collect(),
+        ..Faults::default()
+    })
 }
 
 /// Returns the documents with some ids as extended JSON, in the order of the ids.
