@@ -174,11 +174,8 @@ fn exponent(text: &[u8]) -> Option<&[u8]> {
     let [b'e' | b'E', text @ ..] = text else {
         return Some(text);
     };
-    let unsigned = match text {
-        [b'+' | b'-', unsigned @ ..] => unsigned,
-        unsigned => unsigned,
-    };
-    let (_, count, rest) = run(unsigned);
+    let signed = matches!(text.first(), Some(b'+' | b'-'));
+    let (_, count, rest) = run(&text[usize::from(signed)..]);
     (count > 0).then_some(rest)
 }
 

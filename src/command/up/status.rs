@@ -126,6 +126,25 @@ fn line(before: &Look, now: &Look) -> String {
     parts.join(" · ")
 }
 
+/// Returns the connections and the requests of both servers.
+fn servers(before: &Look, now: &Look) -> Vec<Vec<String>> {
+    let count = quantity::count;
+    let server = |name: &str, connections: u64, requests: u64, earlier: u64| {
+        vec![
+            name.to_owned(),
+            count(connections),
+            count(requests.saturating_sub(earlier)),
+            count(requests),
+        ]
+    };
+    let (broker, store) = (&now.broker, &now.store);
+    let (broker_before, store_before) = (before.broker.requests, before.store.requests);
+    vec![
+        server(BROKER, broker.connections, broker.requests, broker_before),
+        server(STORE, store.connections, store.requests, store_before),
+    ]
+}
+
 fn tables(before: &Look, now: &Look) -> Vec<LiveTable<'static>> {
     let count = quantity::count;
     let topics = now.broker.topics.iter().map(|topic| {
@@ -153,28 +172,6 @@ fn tables(before: &Look, now: &Look) -> Vec<LiveTable<'static>> {
             quantity::bytes(collection.bytes as f64),
         ]
     });
-    let server = |name: &str, connections: u64, requests: u64, earlier: u64| {
-        vec![
-            name.to_owned(),
-            count(connections),
-            count(requests.saturating_sub(earlier)),
-            count(requests),
-        ]
-    };
-    let servers = vec![
-        server(
-            BROKER,
-            now.broker.connections,
-            now.broker.requests,
-            before.broker.requests,
-        ),
-        server(
-            STORE,
-            now.store.connections,
-            now.store.requests,
-            before.store.requests,
-        ),
-    ];
     vec![
         LiveTable {
             id: "topics",
@@ -198,7 +195,7 @@ fn tables(before: &Look, now: &Look) -> Vec<LiveTable<'static>> {
             id: "servers",
             title: "Servers",
             columns: &["server", "connections", "requests/s", "requests"],
-            rows: servers,
+            rows: servers(before, now),
         },
     ]
 }

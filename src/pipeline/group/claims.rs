@@ -126,16 +126,13 @@ impl Claims {
     ) -> Result<Option<i64>, Error> {
         let key = self.key(context, partition);
         let epoch = seen.map_or(1, |seen| seen.epoch + 1);
-        let (filter, upsert) = match seen {
-            Some(seen) => {
-                let place = seen.place;
-                let filter = doc! { "_id": &key, "epoch": seen.epoch, "offset": place.offset };
-                (filter, Upsert::No)
-            }
-            None => {
-                let filter = doc! { "_id": &key, "epoch": { "$lt": epoch } };
-                (filter, Upsert::Yes)
-            }
+        let (filter, upsert) = if let Some(seen) = seen {
+            let place = seen.place;
+            let filter = doc! { "_id": &key, "epoch": seen.epoch, "offset": place.offset };
+            (filter, Upsert::No)
+        } else {
+            let filter = doc! { "_id": &key, "epoch": { "$lt": epoch } };
+            (filter, Upsert::Yes)
         };
         let mut fields = doc! {
             "topic": context.topic(partition),
