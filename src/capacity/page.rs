@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use crate::capacity::answer::Answer;
 use crate::capacity::probe::{Probe, Purpose};
 use crate::capacity::text::{headline, microseconds, outcome, sentences};
-use crate::report::svg::{Chart, Color, Scale, escape};
+use crate::report::svg::{Chart, Color, Scale, color, escape};
 use crate::report::{PAGE_START, page_head};
 use crate::text::quantity;
 
@@ -15,10 +15,6 @@ const P99: Color = color("p99", "#c53030");
 const LIMIT: Color = color("s0", "#718096");
 const BRACKET: Color = color("warm", "#a0aec0");
 const STORED: Color = color("s1", "#2b6cb0");
-
-const fn color(class: &'static str, value: &'static str) -> Color {
-    Color { class, value }
-}
 
 /// Writes the answer with its charts and its data.
 pub fn write(answer: &Answer, mut output: impl Write) -> io::Result<()> {

@@ -15,7 +15,9 @@ use crate::sweep::{Objective, combinations};
 const MOST: usize = 100;
 
 /// Options that all trials share: those of the servers, and of what `sweep` prints and writes.
-const SHARED: [&str; 32] = [
+const SHARED: [&str; 34] = [
+    "ui",
+    "web",
     "again",
     "run-id",
     "junit",

@@ -6,6 +6,7 @@ mod capacity;
 mod clean;
 mod consume;
 mod dataset;
+mod directory;
 mod doctor;
 mod manual;
 mod produce;

@@ -29,6 +29,6 @@ pub use servers::{BrokerChoice, ExternalBroker, ExternalRegistry, ServerOrigins,
 pub use simulate::SimulateSettings;
 pub use sweep::{Combination, SweepSettings};
 pub use tools::{
-    Access, CleanSettings, GenerateSettings, InspectSettings, LoadFile, ManualSettings, NewTopic,
-    Published, SchemaSettings, UpSettings,
+    Access, Advertised, CleanSettings, GenerateSettings, InspectSettings, LoadFile, ManualSettings,
+    NewTopic, Published, SchemaSettings, UpSettings,
 };

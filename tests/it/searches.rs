@@ -18,7 +18,7 @@ fn capacity_publishes_what_a_long_trial_confirmed_and_names_the_slow_store() {
     let place = Place::with_rows();
     let outcome = place.convoy(
         "capacity --vehicles 20 --max-vehicles 30 --rate 20 --budget 30s --warmup 0s \
-         --max-end-to-end-p99 20s --backend embedded --format json --progress never \
+         --max-end-to-end-p99 20s --backend embedded --format json --ui none \
          --faults slow-store=300ms@0s+1h",
     );
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -41,8 +41,8 @@ fn capacity_publishes_what_a_long_trial_confirmed_and_names_the_slow_store() {
 #[test]
 fn capacity_without_time_for_a_confirmation_says_so() {
     let place = Place::with_rows();
-    let outcome = place
-        .convoy("capacity --vehicles 20 --rate 1 --budget 3s --backend embedded --progress never");
+    let outcome =
+        place.convoy("capacity --vehicles 20 --rate 1 --budget 3s --backend embedded --ui none");
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stdout.contains("budget is too short"), "{outcome}");
     assert!(outcome.stderr.contains("confirmed"), "{outcome}");
@@ -53,7 +53,7 @@ fn sweep_recommends_the_setting_that_is_better() {
     let place = Place::with_rows();
     let outcome = place.convoy(
         "sweep --over linger=1ms,900ms --repeats 2 --objective end-to-end-p50 --vehicles 20 \
-         --rate 20 --duration 1s --warmup 0s --backend embedded --progress never",
+         --rate 20 --duration 1s --warmup 0s --backend embedded --ui none",
     );
     assert_eq!(outcome.code, 0, "{outcome}");
     let first = outcome.stdout.lines().next();

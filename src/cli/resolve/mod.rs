@@ -9,5 +9,5 @@ mod processes;
 mod servers;
 mod simulate;
 
-pub(super) use command::{Resolved, command};
+pub(super) use command::{Resolved, View, command};
 pub(super) use simulate::settings as simulate;

@@ -8,7 +8,7 @@ use crate::capacity::{
     progress_line, write_page, write_text,
 };
 use crate::command::trials::Deadline;
-use crate::command::workload;
+use crate::command::{directory, workload};
 use crate::error::{Error, ExitStatus};
 use crate::host::interrupt::{Interruptible, listen};
 use crate::host::{open_files, sweep};
@@ -20,7 +20,7 @@ use crate::run_id::new_run_id;
 use crate::settings::{
     BrokerChoice, CapacitySettings, Format, Invocation, SimulateSettings, StoreChoice,
 };
-use crate::terminal::{Terminal, start_logging};
+use crate::terminal::Terminal;
 use crate::text::quantity;
 use crate::trial::{NoDisplay, Rows, Start, StopRule, Tell, Testbed, Trial};
 
@@ -41,9 +41,7 @@ pub fn run(
     let clock = RunClock::start();
     let id = simulate.run_id.clone();
     let id = id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
-    let directory = RunDirectory::create(&simulate.report.output, &id)?;
-    let filter = invocation.log_filter.as_deref();
-    start_logging(terminal, &directory.log(), filter);
+    let directory = directory::open(&simulate.report.output, &id, invocation, terminal)?;
     sweep::sweep_own_directories();
     let external = matches!(simulate.broker, BrokerChoice::External(_))
         && matches!(simulate.store, StoreChoice::External(_));
@@ -67,7 +65,7 @@ pub fn run(
         announce: Tell(&say),
     };
     let plans = simulate.faults.iter().cloned().collect();
-    let runtimes = Testbed::runtimes()?;
+    let runtimes = Testbed::runtimes(false)?;
     let testbed = Testbed::start(&start, plans, runtimes, &interrupt, |_backends| ())?;
     let mut session = Session {
         settings,

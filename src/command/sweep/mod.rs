@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::command::trials::Deadline;
-use crate::command::workload;
+use crate::command::{directory, workload};
 use crate::error::{Error, ExitStatus};
 use crate::host::interrupt::{Interruptible, listen};
 use crate::host::{open_files, sweep as leftovers};
@@ -18,7 +18,7 @@ use crate::settings::{
 use crate::sweep::{
     Answer, Candidate, Choice, Objective, Value, answer, flags, shuffled, write_text,
 };
-use crate::terminal::{Terminal, start_logging};
+use crate::terminal::Terminal;
 use crate::text::quantity;
 use crate::trial::{NoDisplay, Rows, Start, Tell, Testbed, Trial, TrialOutcome};
 
@@ -37,9 +37,7 @@ pub fn run(
     let clock = RunClock::start();
     let id = first.run_id.clone();
     let id = id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
-    let directory = RunDirectory::create(&first.report.output, &id)?;
-    let filter = invocation.log_filter.as_deref();
-    start_logging(terminal, &directory.log(), filter);
+    let directory = directory::open(&first.report.output, &id, invocation, terminal)?;
     leftovers::sweep_own_directories();
     let external = matches!(first.broker, BrokerChoice::External(_))
         && matches!(first.store, StoreChoice::External(_));
@@ -63,7 +61,7 @@ pub fn run(
     };
     let plans = settings.combinations.iter();
     let plans = plans.filter_map(|it| it.simulate.faults.clone()).collect();
-    let runtimes = Testbed::runtimes()?;
+    let runtimes = Testbed::runtimes(false)?;
     let testbed = Testbed::start(&start, plans, runtimes, &interrupt, |_backends| ())?;
     let mut session = Session {
         settings,
