@@ -50,8 +50,11 @@ use crate::pipeline::Interrupt;
 use crate::platform;
 use crate::run_id::new_run_id;
 use crate::settings::{Invocation, UpSettings};
-use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging, start_logging_to_stderr};
+use crate::terminal::{Terminal, start_logging, start_logging_to_stderr};
 use crate::text::quantity::plural;
+
+/// Directory of the log files.
+const LOG_DIRECTORY: &str = "logs";
 
 /// Printed when the user stops the servers.
 const STOPPING: &str = "stopping; interrupt again to abort";
@@ -92,7 +95,8 @@ pub fn run(
     let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let log_filter = invocation.log_filter.as_deref();
     if settings.command.is_empty() || log_filter.is_some() {
-        start_logging(terminal, Path::new(LOG_DIRECTORY), &run_id, log_filter);
+        let log = Path::new(LOG_DIRECTORY).join(format!("{run_id}.log"));
+        start_logging(terminal, &log, log_filter);
     } else {
         // Each run of a test suite would leave a file in the user's project.
         start_logging_to_stderr(terminal);
