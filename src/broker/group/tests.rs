@@ -211,7 +211,9 @@ fn written(version: i16, user_data: &[u8], rest: &[&[u8]]) -> Vec<u8> {
     bytes.extend([0, 0, 0, 1, 0, 1, b'a']);
     bytes.extend(i32::try_from(user_data.len()).unwrap().to_be_bytes());
     bytes.extend(user_data);
-    rest.iter().for_each(|part| bytes.extend(*part));
+    for part in rest {
+        bytes.extend(*part);
+    }
     bytes
 }
 
