@@ -72,6 +72,7 @@ pub mod fuzz;
 mod group;
 mod journal;
 mod log;
+mod memory;
 mod open_files;
 mod partition;
 mod producer_ids;

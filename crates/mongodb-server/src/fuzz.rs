@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use convoy_server_kit::fuzz::Target;
 use convoy_server_kit::scram::{CredentialStore, Exchange, Hash, Scheme};
-use convoy_server_kit::{RunClock, User};
+use convoy_server_kit::{Attempts, RunClock, User};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -181,6 +181,7 @@ impl Commands {
         let engine = Engine::open(directory.path()).expect("an empty directory can be opened");
         let mut commands = Self {
             shared: Shared {
+                attempts: Attempts::default(),
                 engine: Arc::new(engine),
                 cursors: Cursors::default(),
                 clock: RunClock::start(),

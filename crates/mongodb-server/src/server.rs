@@ -1,6 +1,6 @@
 //! The server: started, restarted, crashed and stopped.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use convoy_server_kit as kit;
 use convoy_server_kit::disk::Loss;
 use convoy_server_kit::scram::{CredentialStore, Hash, Scheme};
-use convoy_server_kit::{RunClock, Server};
+use convoy_server_kit::{Attempts, Connections, Limits, RunClock, Server};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
+use crate::bounds::Bounds;
 use crate::command::{Counters, Cursors, Shared};
-use crate::connection::{Connection, FrameMemory};
+use crate::connection::Connection;
 use crate::engine::{self, Engine, OplogSettings, SEGMENT_BYTES};
 use crate::left::Left;
 use crate::settings::Settings;
@@ -24,6 +25,9 @@ use crate::upkeep;
 
 /// MongoDB's defaults for SCRAM-SHA-256.
 const SCRAM: Scheme = Scheme::new(Hash::Sha256, 15_000).with_salt_bytes(28);
+
+/// Stands for the address of a client that has left already.
+const ANYONE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// A server could not be started, or could not be stopped in order.
 #[derive(Debug, thiserror::Error)]
@@ -215,6 +219,7 @@ impl Serving {
             stopping: CancellationToken::new(),
             crashed: CancellationToken::new(),
             credentials,
+            attempts: Attempts::default(),
             faults: settings.faults.clone(),
         });
         let stop_upkeep = CancellationToken::new();
@@ -273,8 +278,12 @@ fn listen(
     shared: &Arc<Shared>,
 ) -> Result<Server, Error> {
     let connections = AtomicI32::new(0);
-    let memory = Arc::new(FrameMemory::new());
-    let limits = settings.limits;
+    let bounds = Arc::new(Bounds::new(settings.limits, settings.frame_memory));
+    // A connection beyond the limit is accepted, so that an idle one can be closed for it.
+    let limits = Limits {
+        connections: settings.limits.connections + Connections::WAITING,
+        ..settings.limits
+    };
     #[cfg(feature = "tls")]
     let tls = settings.tls.clone();
     let shared = Arc::clone(shared);
@@ -283,13 +292,13 @@ fn listen(
         let connection = Connection {
             id,
             local: stream.local_addr().ok(),
+            peer: stream.peer_addr().map_or(ANYONE, |peer| peer.ip()),
             stream,
             left: Left::default(),
             early: None,
             stopping,
-            limits,
             shared: Arc::clone(&shared),
-            memory: Arc::clone(&memory),
+            bounds: Arc::clone(&bounds),
             #[cfg(feature = "tls")]
             tls: tls.clone(),
         };

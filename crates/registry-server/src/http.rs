@@ -1,9 +1,10 @@
 //! HTTP/1.1: connections, authentication and limits. Routes are in [`crate::api`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoy_server_kit::{Limits, Users};
+use convoy_server_kit::{Attempts, Connections, Guest, Limits, Users};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
@@ -18,7 +19,6 @@ use tracing::debug;
 
 use crate::api::{self, Reply, Service};
 use crate::authorization;
-use crate::connections::{Connection, Connections};
 use crate::origin::{self, Foreign};
 
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
@@ -35,6 +35,7 @@ pub(super) struct Frontend {
     service: Arc<Service>,
     connections: Arc<Connections>,
     users: Users,
+    attempts: Attempts,
     limits: Limits,
     /// Closes connections without finishing their requests.
     cut: CancellationToken,
@@ -59,8 +60,9 @@ impl Frontend {
     ) -> Self {
         Self {
             service,
-            connections: Arc::new(Connections::new(limits.connections)),
+            connections: Arc::new(Connections::new(limits.connections, Duration::ZERO)),
             users,
+            attempts: Attempts::default(),
             limits,
             cut,
         }
@@ -71,16 +73,19 @@ impl Frontend {
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, stopping: CancellationToken) {
         let idle = self.limits.idle;
         let cut = self.cut.clone();
-        let Some(place) = self.connections.enter().await else {
+        let Ok(peer) = stream.peer_addr() else {
             return;
         };
-        let connection = Arc::clone(&place.connection);
+        let place = self.connections.enter().await;
+        let connection = Arc::clone(place.guest());
         let answering = Arc::clone(&connection);
         let respond = service_fn(move |request| {
             let (frontend, connection) = (Arc::clone(&self), Arc::clone(&answering));
             async move {
                 let _busy = connection.busy();
-                Ok::<_, std::convert::Infallible>(frontend.respond(request, &connection).await)
+                Ok::<_, std::convert::Infallible>(
+                    frontend.respond(request, peer.ip(), &connection).await,
+                )
             }
         });
         let serving = http1::Builder::new()
@@ -108,9 +113,10 @@ impl Frontend {
     async fn respond(
         &self,
         request: Request<Incoming>,
-        connection: &Connection,
+        peer: IpAddr,
+        connection: &Guest,
     ) -> Response<Full<Bytes>> {
-        match self.reply(request, connection).await {
+        match self.reply(request, peer, connection).await {
             Ok(reply) => response(reply),
             Err(rejection) => rejection.response(),
         }
@@ -119,10 +125,11 @@ impl Frontend {
     async fn reply(
         &self,
         request: Request<Incoming>,
-        connection: &Connection,
+        peer: IpAddr,
+        connection: &Guest,
     ) -> Result<Reply, Rejection> {
         origin::check(request.method(), request.headers()).map_err(Rejection::Foreign)?;
-        self.authorize(&request)?;
+        self.authorize(&request, peer).await?;
         connection.trust();
         let (head, body) = request.into_parts();
         let body = Limited::new(body, self.limits.frame_bytes).collect();
@@ -146,19 +153,24 @@ impl Frontend {
         replied.await.map_err(|_panicked| Rejection::Panicked)
     }
 
-    fn authorize(&self, request: &Request<Incoming>) -> Result<(), Rejection> {
-        let header = request.headers().get(AUTHORIZATION);
-        let header = header.map_or(&b""[..], |value| value.as_bytes());
-        if self.users.is_empty() || authorization::is_authorized(header, &self.users) {
-            Ok(())
-        } else {
-            Err(Rejection::Unauthorized)
+    async fn authorize(&self, request: &Request<Incoming>, peer: IpAddr) -> Result<(), Rejection> {
+        if self.users.is_empty() {
+            return Ok(());
         }
+        let Some(header) = request.headers().get(AUTHORIZATION) else {
+            return Err(Rejection::Unauthorized);
+        };
+        let attempt = self.attempts.begin(peer).await;
+        if authorization::is_authorized(header.as_bytes(), &self.users) {
+            return Ok(());
+        }
+        attempt.failed().await;
+        Err(Rejection::Unauthorized)
     }
 }
 
 /// Returns when a connection has sent no request that was authorized within a time.
-async fn silent(connection: &Connection, within: Duration) {
+async fn silent(connection: &Guest, within: Duration) {
     tokio::time::sleep(within).await;
     if connection.is_trusted() || connection.is_busy() {
         std::future::pending::<()>().await;

@@ -63,7 +63,6 @@ mod avro;
 mod canonical;
 mod checker;
 mod compatibility;
-mod connections;
 mod error;
 mod finding;
 #[cfg(feature = "fuzzing")]

@@ -18,6 +18,10 @@ pub struct Client {
     pub user: Option<String>,
     /// The login under way.
     pub login: Option<Login>,
+    /// Whether the last command was a login that failed.
+    pub rejected: bool,
+    /// Number of frames that the client sent.
+    pub commands: u64,
     /// How long the last command may wait for documents, if it found none.
     pub wait: Option<Duration>,
 }
@@ -47,6 +51,8 @@ impl Client {
             local,
             user: None,
             login: None,
+            rejected: false,
+            commands: 0,
             wait: None,
         }
     }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use convoy_server_kit::RunClock;
 use convoy_server_kit::scram::CredentialStore;
+use convoy_server_kit::{Attempts, RunClock};
 use tokio_util::sync::CancellationToken;
 
 use crate::command::counters::Counters;
@@ -33,6 +33,8 @@ pub struct Shared {
     pub crashed: CancellationToken,
     /// Users that may log in; without any, every client may do everything.
     pub credentials: CredentialStore,
+    /// Logins that failed lately.
+    pub attempts: Attempts,
     /// What goes wrong on purpose.
     pub faults: Option<Arc<FaultPlan>>,
 }

@@ -1,0 +1,101 @@
+//! Bounds over all connections, and of clients that only connect.
+
+use std::time::{Duration, Instant};
+
+use convoy_server_kit::Limits;
+use convoy_server_kit::Secret;
+use convoy_server_kit::scram::{ClientExchange, Hash};
+
+use crate::bson::{Builder, Doc, Value};
+use crate::tests::client::{Client, REPLY_HEAD, TIMEOUT, command, is_ok};
+use crate::tests::start;
+use crate::{MongoServer, Settings, User};
+
+/// Bytes of a large command.
+const LARGE: usize = 400 * 1024;
+
+#[tokio::test]
+async fn half_sent_commands_give_their_memory_to_a_whole_one() {
+    let mut settings = Settings::default();
+    settings.frame_memory = 2 * 1024 * 1024;
+    let server = start(settings).await;
+    let large = Builder::new()
+        .int32("ping", 1)
+        .string("comment", &"x".repeat(LARGE))
+        .string("$db", "test")
+        .finish();
+    let large = command(&large);
+    let mut half_sent = Vec::new();
+    for _ in 0..12 {
+        let mut client = Client::connect(server.address()).await;
+        client.send(&large[..large.len() - 1]).await;
+        half_sent.push(client);
+    }
+    let mut small = Client::connect(server.address()).await;
+    assert!(is_ok(
+        &small.must_answer(Builder::new().int32("ping", 1)).await
+    ));
+    let mut whole = Client::connect(server.address()).await;
+    whole.send(&large).await;
+    let reply = whole.receive(REPLY_HEAD).await.expect("a reply");
+    assert!(is_ok(&reply));
+    server.stop().await.expect("the server stops");
+}
+
+#[tokio::test]
+async fn connections_that_only_connect_do_not_keep_others_out() {
+    let settings = Settings::default().with_user(User::new("fleet", "pencil"));
+    let mut settings = settings;
+    settings.limits = Limits {
+        connections: 3,
+        ..settings.limits
+    };
+    let server = start(settings).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(Client::connect(server.address()).await);
+    }
+    let mut client = Client::connect(server.address()).await;
+    let hello = client.must_answer(Builder::new().int32("hello", 1)).await;
+    assert!(is_ok(&hello));
+    assert_eq!(silent[0].receive(REPLY_HEAD).await, None);
+    server.stop().await.expect("the server stops");
+}
+
+/// Logs in; returns whether the server accepted the password.
+async fn log_in(server: &MongoServer, password: &str) -> bool {
+    let mut client = Client::connect(server.address()).await;
+    let payload = |text: &str| Value::Binary {
+        subtype: 0,
+        bytes: text.as_bytes().to_vec().into(),
+    };
+    let (exchange, first) = ClientExchange::begin(Hash::Sha256, "fleet", &Secret::new(password));
+    let start = Builder::new()
+        .int32("saslStart", 1)
+        .string("mechanism", "SCRAM-SHA-256")
+        .with("payload", &payload(&first));
+    let challenge = client.must_answer(start).await;
+    let Some(Value::Binary { bytes, .. }) = Doc::new(&challenge).get("payload") else {
+        panic!("there is no challenge");
+    };
+    let (_, last) = exchange.prove(&bytes).expect("a valid challenge");
+    let proof = Builder::new()
+        .int32("saslContinue", 1)
+        .int32("conversationId", 1)
+        .with("payload", &payload(&last));
+    is_ok(&client.must_answer(proof).await)
+}
+
+#[tokio::test]
+async fn answers_to_wrong_passwords_are_delayed_and_those_to_the_right_one_are_not() {
+    let settings = Settings::default().with_user(User::new("fleet", "pencil"));
+    let server = start(settings).await;
+    let began = Instant::now();
+    for _ in 0..7 {
+        assert!(!log_in(&server, "wrong").await);
+    }
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    let right = tokio::time::timeout(TIMEOUT, log_in(&server, "pencil")).await;
+    assert_eq!(right, Ok(true));
+    server.stop().await.expect("the server stops");
+}
