@@ -12,10 +12,10 @@ use std::time::Duration;
 use bytes::BytesMut;
 #[cfg(feature = "tls")]
 use convoy_server_kit::tls;
-use convoy_server_kit::{Exhausted, FrameMemory, Guest, Share};
+use convoy_server_kit::{Exhausted, FrameMemory, Guest, RunClock, Share, nanos};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -89,8 +89,9 @@ struct Connection<S> {
     response_memory: ResponseMemory,
     bounds: Arc<Bounds>,
     guest: Arc<Guest>,
-    /// When the client must have logged in.
-    login_deadline: Option<Instant>,
+    clock: RunClock,
+    /// When the client must have logged in, on the clock.
+    login_deadline: Option<u64>,
     /// Cancelled when the server stops or the client leaves, to end long waits.
     interrupted: CancellationToken,
 }
@@ -160,6 +161,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
     } else {
         bounds.limits.frame_bytes.min(UNAUTHENTICATED_FRAME_BYTES)
     };
+    let clock = RunClock::start();
     let mut connection = Connection {
         cluster,
         session,
@@ -171,7 +173,8 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
         response_memory: ResponseMemory::new(Arc::clone(&bounds.responses)),
         bounds,
         guest,
-        login_deadline: Some(Instant::now() + LOGIN_TIMEOUT),
+        clock,
+        login_deadline: Some(clock.now() + nanos(LOGIN_TIMEOUT)),
         interrupted: stopping.child_token(),
     };
     match connection.run(&stopping).await {
@@ -218,13 +221,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             self.login_deadline = None;
             self.guest.trust();
         } else if self.login_deadline.is_none() {
-            self.login_deadline = Some(Instant::now() + LOGIN_TIMEOUT);
+            self.login_deadline = Some(self.clock.now() + nanos(LOGIN_TIMEOUT));
         }
     }
 
     /// Returns the next frame; `None` if the client left after a complete one.
     async fn receive(&mut self) -> Result<Option<BytesMut>, Ended> {
-        let began = Instant::now();
+        let began = self.clock.now();
         let mut frame_deadline = None;
         let mut released = false;
         loop {
@@ -242,9 +245,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             }
             if self.input.torn() {
                 self.reserve().await?;
-                frame_deadline.get_or_insert_with(|| Instant::now() + FRAME_TIMEOUT);
+                let now = self.clock.now();
+                frame_deadline.get_or_insert(now + nanos(FRAME_TIMEOUT));
             }
-            let idle = (began + self.bounds.limits.idle, Ended::Idle);
+            let idle = (
+                began.saturating_add(nanos(self.bounds.limits.idle)),
+                Ended::Idle,
+            );
             let frame = frame_deadline.map(|deadline| (deadline, Ended::Slow));
             let login = self.login_deadline.map(|deadline| (deadline, Ended::Login));
             let limits = [Some(idle), frame, login].into_iter().flatten();
@@ -252,8 +259,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 .min_by_key(|(deadline, _)| *deadline)
                 .ok_or(Ended::Idle)?;
             if !released && !self.input.torn() {
-                let pause = deadline.min(began + BUFFER_TIMEOUT);
-                if let Ok(filled) = timeout_at(pause, self.input.fill(&mut self.stream)).await {
+                let pause = self.until(deadline).min(BUFFER_TIMEOUT);
+                if let Ok(filled) = timeout(pause, self.input.fill(&mut self.stream)).await {
                     filled.map_err(|source| Ended::Stream { source })?;
                     continue;
                 }
@@ -278,9 +285,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         Ok(())
     }
 
+    /// Returns how long it is until a time on the clock.
+    fn until(&self, deadline: u64) -> Duration {
+        Duration::from_nanos(deadline.saturating_sub(self.clock.now()))
+    }
+
     /// Receives more bytes; `None` if none came before the deadline.
-    async fn fill(&mut self, deadline: Instant) -> Option<Result<(), Ended>> {
-        let filled = timeout_at(deadline, self.input.fill(&mut self.stream));
+    async fn fill(&mut self, deadline: u64) -> Option<Result<(), Ended>> {
+        let filled = timeout(self.until(deadline), self.input.fill(&mut self.stream));
         let filled = match &self.share {
             None => filled.await,
             Some(share) => tokio::select! {
@@ -353,7 +365,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 None => std::future::pending().await,
             }
         };
-        let sent = tokio::time::timeout(self.bounds.limits.idle, sent);
+        let sent = timeout(self.bounds.limits.idle, sent);
         tokio::select! {
             biased;
             sent = sent => sent

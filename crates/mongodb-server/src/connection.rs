@@ -14,7 +14,7 @@ use convoy_server_kit::tls;
 use convoy_server_kit::{Exhausted, FrameMemory, Guest, Share};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 #[cfg(feature = "tls")]
 use tracing::info;
@@ -124,7 +124,7 @@ impl Connection<TcpStream> {
         let first_bytes = tls::is_client_hello(&self.stream);
         let begun = tokio::select! {
             () = self.stopping.cancelled() => return,
-            begun = tokio::time::timeout(FIRST_FRAME, first_bytes) => begun,
+            begun = timeout(FIRST_FRAME, first_bytes) => begun,
         };
         match begun {
             Ok(Ok(true)) => {}
@@ -310,7 +310,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         let mut header_bytes = [0; HEADER_BYTES];
         let first = match self.early.take() {
             Some(early) => early,
-            None => match tokio::time::timeout(idle, self.stream.read_u8()).await {
+            None => match timeout(idle, self.stream.read_u8()).await {
                 Ok(Ok(first)) => first,
                 Ok(Err(_)) => return Err(Ended::Closed),
                 Err(_) => return Err(Ended::Idle),
@@ -318,8 +318,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         };
         let mut rest = &mut header_bytes[..];
         rest.put_u8(first);
-        let deadline = Instant::now() + FRAME_TIMEOUT;
-        match timeout_at(deadline, self.stream.read_exact(rest)).await {
+        match timeout(FRAME_TIMEOUT, self.stream.read_exact(rest)).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return Err(Ended::Closed),
             Err(_) => return Err(Ended::Slow),
@@ -348,13 +347,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         mut buffer: Vec<u8>,
         share: Option<&Share>,
     ) -> Result<Vec<u8>, Ended> {
-        let deadline = Instant::now() + FRAME_TIMEOUT;
         buffer.clear();
         buffer.reserve(bytes.min(FrameMemory::SMALL));
         let mut rest = (&mut self.stream).take(u64::try_from(bytes).unwrap_or(u64::MAX));
         while buffer.len() < bytes {
-            let read = timeout_at(deadline, rest.read_buf(&mut buffer)).await;
-            let read = read.map_err(|_late| Ended::Slow)?.map_err(Ended::Socket)?;
+            let read = rest.read_buf(&mut buffer).await.map_err(Ended::Socket)?;
             if read == 0 {
                 return Err(Ended::Socket(std::io::ErrorKind::UnexpectedEof.into()));
             }
@@ -367,11 +364,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         let mut bytes = reply.bytes();
         self.shared.counters.sent(bytes.remaining());
         let share = self.bounds.replies.reserve(bytes.remaining()).await?;
-        let deadline = Instant::now() + FRAME_TIMEOUT;
         let sent = async {
             while bytes.has_remaining() {
-                let written = timeout_at(deadline, self.stream.write_buf(&mut bytes)).await;
-                let written = written.map_err(|_late| Ended::Slow)?;
+                let written = self.stream.write_buf(&mut bytes).await;
                 if written.map_err(Ended::Socket)? == 0 {
                     return Err(Ended::Socket(std::io::ErrorKind::WriteZero.into()));
                 }
@@ -414,18 +409,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
     }
 }
 
-/// Transfers a frame, unless others need its memory and it stands still.
+/// Transfers a frame in time, unless others need its memory and it stands still.
 async fn transferred<T>(
     share: Option<&Share>,
     transfer: impl Future<Output = Result<T, Ended>>,
 ) -> Result<T, Ended> {
-    let Some(share) = share else {
-        return transfer.await;
+    let evicted = async {
+        match share {
+            Some(share) => share.evicted().await,
+            None => std::future::pending().await,
+        }
     };
     tokio::select! {
         biased;
-        transferred = transfer => transferred,
-        () = share.evicted() => Err(Ended::Slow),
+        transferred = timeout(FRAME_TIMEOUT, transfer) => transferred.map_err(|_late| Ended::Slow)?,
+        () = evicted => Err(Ended::Slow),
     }
 }
 

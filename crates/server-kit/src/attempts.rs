@@ -7,9 +7,11 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::clock::{RunClock, nanos};
 
 /// Failures of an address before answers are delayed.
 const FREE_FAILURES: u32 = 5;
@@ -34,12 +36,14 @@ const MAX_ADDRESSES: usize = 1_024;
 pub struct Attempts {
     failed: Mutex<HashMap<IpAddr, Failures>>,
     first_delay: Duration,
+    clock: RunClock,
 }
 
 #[derive(Debug)]
 struct Failures {
     count: u32,
-    last: Instant,
+    /// Time of the last one on the clock of all.
+    last: u64,
     places: Arc<Semaphore>,
 }
 
@@ -56,6 +60,7 @@ impl Default for Attempts {
         Self {
             failed: Mutex::default(),
             first_delay: FIRST_DELAY,
+            clock: RunClock::start(),
         }
     }
 }
@@ -72,6 +77,11 @@ impl Attempts {
         }
     }
 
+    fn count(&self, address: IpAddr) -> u32 {
+        let now = self.clock.now();
+        self.update(address, |failures| failures.count(now))
+    }
+
     /// Changes what is remembered of an address; forgets another one if there are too many.
     fn update<T>(&self, address: IpAddr, change: impl FnOnce(&mut Failures) -> T) -> T {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +93,7 @@ impl Attempts {
         }
         change(failed.entry(address).or_insert_with(|| Failures {
             count: 0,
-            last: Instant::now(),
+            last: self.clock.now(),
             places: Arc::new(Semaphore::new(PLACES)),
         }))
     }
@@ -91,9 +101,8 @@ impl Attempts {
 
 impl Failures {
     /// Counts a failure; returns the number of failures that were not long ago.
-    fn count(&mut self) -> u32 {
-        let now = Instant::now();
-        if now.duration_since(self.last) >= FORGET_AFTER {
+    fn count(&mut self, now: u64) -> u32 {
+        if now.saturating_sub(self.last) >= nanos(FORGET_AFTER) {
             self.count = 0;
         }
         self.last = now;
@@ -105,7 +114,7 @@ impl Failures {
 impl Attempt<'_> {
     /// Counts the login as failed and waits for as long as its answer is delayed.
     pub async fn failed(self) {
-        let failures = self.attempts.update(self.address, Failures::count);
+        let failures = self.attempts.count(self.address);
         let delay = delay(failures, self.attempts.first_delay);
         if delay.is_zero() {
             return;
@@ -140,6 +149,7 @@ mod tests {
         Arc::new(Attempts {
             failed: Mutex::default(),
             first_delay,
+            clock: RunClock::start(),
         })
     }
 
@@ -156,7 +166,7 @@ mod tests {
     #[tokio::test]
     async fn many_connections_guess_no_faster_than_the_places_of_their_address() {
         let attempts = attempts(Duration::from_millis(1));
-        let began = Instant::now();
+        let clock = RunClock::start();
         let guesses = (0..10 * PLACES).map(|_| {
             let attempts = Arc::clone(&attempts);
             tokio::spawn(async move { attempts.begin(HERE).await.failed().await })
@@ -164,15 +174,15 @@ mod tests {
         for guess in guesses.collect::<Vec<_>>() {
             guess.await.unwrap();
         }
-        let elapsed = began.elapsed();
-        assert!(elapsed > Duration::from_millis(8 * 32), "{elapsed:?}");
+        let elapsed = clock.now();
+        assert!(elapsed > nanos(Duration::from_millis(8 * 32)), "{elapsed}");
     }
 
     #[tokio::test]
     async fn right_password_is_not_delayed_by_earlier_failures() {
         let attempts = attempts(Duration::from_secs(3_600));
         for _ in 0..20 {
-            attempts.update(HERE, Failures::count);
+            attempts.count(HERE);
         }
         let _succeeded = attempts.begin(HERE).await;
     }
@@ -181,7 +191,7 @@ mod tests {
     async fn place_stays_taken_if_the_client_leaves() {
         let attempts = attempts(Duration::from_secs(3_600));
         for _ in 0..20 {
-            attempts.update(HERE, Failures::count);
+            attempts.count(HERE);
         }
         let left = async { attempts.begin(HERE).await.failed().await };
         let left = tokio::time::timeout(Duration::from_millis(1), left).await;
@@ -194,7 +204,7 @@ mod tests {
     fn addresses_that_are_remembered_are_limited() {
         let attempts = attempts(FIRST_DELAY);
         for number in 0..2 * u32::try_from(MAX_ADDRESSES).unwrap() {
-            attempts.update(Ipv4Addr::from(number).into(), Failures::count);
+            attempts.count(Ipv4Addr::from(number).into());
         }
         assert_eq!(attempts.failed.lock().unwrap().len(), MAX_ADDRESSES);
     }

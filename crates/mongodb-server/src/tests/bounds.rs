@@ -1,10 +1,10 @@
 //! Bounds over all connections, and of clients that only connect.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use convoy_server_kit::Limits;
 use convoy_server_kit::Secret;
 use convoy_server_kit::scram::{ClientExchange, Hash};
+use convoy_server_kit::{Limits, RunClock, nanos};
 
 use crate::bson::{Builder, Doc, Value};
 use crate::tests::client::{Client, REPLY_HEAD, TIMEOUT, command, is_ok};
@@ -16,8 +16,10 @@ const LARGE: usize = 400 * 1024;
 
 #[tokio::test]
 async fn half_sent_commands_give_their_memory_to_a_whole_one() {
-    let mut settings = Settings::default();
-    settings.frame_memory = 2 * 1024 * 1024;
+    let settings = Settings {
+        frame_memory: 2 * 1024 * 1024,
+        ..Settings::default()
+    };
     let server = start(settings).await;
     let large = Builder::new()
         .int32("ping", 1)
@@ -44,8 +46,7 @@ async fn half_sent_commands_give_their_memory_to_a_whole_one() {
 
 #[tokio::test]
 async fn connections_that_only_connect_do_not_keep_others_out() {
-    let settings = Settings::default().with_user(User::new("fleet", "pencil"));
-    let mut settings = settings;
+    let mut settings = Settings::default().with_user(User::new("fleet", "pencil"));
     settings.limits = Limits {
         connections: 3,
         ..settings.limits
@@ -90,11 +91,11 @@ async fn log_in(server: &MongoServer, password: &str) -> bool {
 async fn answers_to_wrong_passwords_are_delayed_and_those_to_the_right_one_are_not() {
     let settings = Settings::default().with_user(User::new("fleet", "pencil"));
     let server = start(settings).await;
-    let began = Instant::now();
+    let clock = RunClock::start();
     for _ in 0..7 {
         assert!(!log_in(&server, "wrong").await);
     }
-    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert!(clock.now() >= nanos(Duration::from_millis(300)));
     let right = tokio::time::timeout(TIMEOUT, log_in(&server, "pencil")).await;
     assert_eq!(right, Ok(true));
     server.stop().await.expect("the server stops");
