@@ -3,7 +3,7 @@
 //! Commands run on threads that may block, one at a time per connection, so that a long scan or a
 //! sync to disk does not delay other connections.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +75,7 @@ pub struct Connection<S> {
     /// The address that the client connected to.
     pub local: Option<SocketAddr>,
     /// The address of the client.
-    pub peer: IpAddr,
+    pub peer: SocketAddr,
     /// Whether the client has left.
     pub left: Left,
     /// First byte of the next frame, if it came while a command was running.
@@ -159,6 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
         let _open = shared.counters.open();
         let id = self.id;
         let mut client = Client::new(id, self.local);
+        client.peer = Some(self.peer);
         let mut buffer = Vec::new();
         loop {
             match self.answer(&guest, &mut client, &mut buffer).await {
@@ -231,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Connection<S> {
             return self.run_patiently(client, run).await;
         }
         let shared = Arc::clone(&self.shared);
-        let attempt = shared.attempts.begin(self.peer).await;
+        let attempt = shared.attempts.begin(self.peer.ip()).await;
         let answered = self.run_patiently(client, run).await?;
         if std::mem::take(&mut client.rejected) {
             tokio::select! {

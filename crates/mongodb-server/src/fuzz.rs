@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::aggregation::{Context, GivenDocuments, PipelineScope, build, parse_pipeline};
 use crate::bson::shell::Shown;
 use crate::bson::{ArrayBuilder, Builder, Doc, Value, key, order, validate};
-use crate::command::{self, Client, Counters, Cursors, Shared};
+use crate::command::{self, Client, Counters, Cursors, Operations, Shared};
 use crate::engine::{self, Engine, Row};
 use crate::error::CommandError;
 use crate::faults::Fault;
@@ -184,6 +184,7 @@ impl Commands {
                 attempts: Attempts::default(),
                 engine: Arc::new(engine),
                 cursors: Cursors::default(),
+                operations: Operations::default(),
                 clock: RunClock::start(),
                 address: ([127, 0, 0, 1], 27_017).into(),
                 replica_set: None,
@@ -225,6 +226,7 @@ impl Commands {
                 deadline: Some(self.shared.clock.now() + QUERY_TIME),
                 stopping: CancellationToken::new(),
                 left: None,
+                session: None,
             };
             for _ in 0..RESULTS {
                 let Some(row) = stage.next(&context)? else {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use convoy_server_kit as kit;
 use convoy_server_kit::disk::Loss;
 use convoy_server_kit::scram::{CredentialStore, Hash, Scheme};
-use convoy_server_kit::{Attempts, Connections, Limits, RunClock, Server};
+use convoy_server_kit::{Attempts, Connections, Limits, RunClock, Server, User};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -16,7 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
 use crate::bounds::Bounds;
-use crate::command::{Counters, Cursors, Shared};
+use crate::command::{Counters, Cursors, Operations, Shared};
 use crate::connection::Connection;
 use crate::engine::{self, Engine, OplogSettings, SEGMENT_BYTES};
 use crate::left::Left;
@@ -27,7 +27,7 @@ use crate::upkeep;
 const SCRAM: Scheme = Scheme::new(Hash::Sha256, 15_000).with_salt_bytes(28);
 
 /// Stands for the address of a client that has left already.
-const ANYONE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const ANYONE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// A server could not be started, or could not be stopped in order.
 #[derive(Debug, thiserror::Error)]
@@ -212,6 +212,7 @@ impl Serving {
         let shared = Arc::new(Shared {
             engine: Arc::new(engine),
             cursors: Cursors::default(),
+            operations: Operations::default(),
             clock: RunClock::start(),
             address,
             replica_set: settings.replica_set.clone(),
@@ -266,10 +267,21 @@ async fn open(directory: &Path, settings: &Settings) -> Result<(Engine, Credenti
     let oplog = oplog.map(|_name| OplogSettings { bytes });
     let opened = blocking(move || {
         let engine = Engine::open_with(&directory, SEGMENT_BYTES, oplog)?;
+        let users: Vec<User> = users.iter().map(prepared).collect();
         Ok((engine, CredentialStore::new(SCRAM, &users)))
     });
     let opened = opened.await?;
     opened.map_err(|error| Error::Open(StorageError(error)))
+}
+
+/// Returns a user with the password as drivers send it: normalized by `SASLprep` (RFC 4013), unless it
+/// has characters that this forbids.
+fn prepared(user: &User) -> User {
+    let password = user.password.reveal();
+    match stringprep::saslprep(password) {
+        Ok(prepared) => User::new(user.name.clone(), &*prepared),
+        Err(_forbidden) => user.clone(),
+    }
 }
 
 fn listen(
@@ -292,7 +304,7 @@ fn listen(
         let connection = Connection {
             id,
             local: stream.local_addr().ok(),
-            peer: stream.peer_addr().map_or(ANYONE, |peer| peer.ip()),
+            peer: stream.peer_addr().unwrap_or(ANYONE),
             stream,
             left: Left::default(),
             early: None,

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::accept;
 use crate::api::{self, Reply, Service};
 use crate::authorization;
 use crate::origin::{self, Foreign};
@@ -45,6 +46,7 @@ pub(super) struct Frontend {
 enum Rejection {
     Unauthorized,
     Foreign(Foreign),
+    NotAcceptable,
     BodyTooLarge,
     BodyTimeout,
     BodyIncomplete,
@@ -116,9 +118,12 @@ impl Frontend {
         peer: IpAddr,
         connection: &Guest,
     ) -> Response<Full<Bytes>> {
+        let Some(media_type) = accept::media_type(request.headers()) else {
+            return Rejection::NotAcceptable.response(MEDIA_TYPE);
+        };
         match self.reply(request, peer, connection).await {
-            Ok(reply) => response(reply),
-            Err(rejection) => rejection.response(),
+            Ok(reply) => response(reply, media_type),
+            Err(rejection) => rejection.response(media_type),
         }
     }
 
@@ -178,7 +183,7 @@ async fn silent(connection: &Guest, within: Duration) {
 }
 
 impl Rejection {
-    fn response(self) -> Response<Full<Bytes>> {
+    fn response(self, media_type: &'static str) -> Response<Full<Bytes>> {
         let (status, message) = match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::Foreign(Foreign::Host) => (
@@ -193,6 +198,7 @@ impl Rejection {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "HTTP 415 Unsupported Media Type",
             ),
+            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "HTTP 406 Not Acceptable"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
             Self::BodyTimeout => (
                 StatusCode::REQUEST_TIMEOUT,
@@ -202,10 +208,11 @@ impl Rejection {
             Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         };
         let body = json!({ "error_code": status.as_u16(), "message": message });
-        let mut response = response(Reply {
+        let reply = Reply {
             status: status.as_u16(),
             body: body.to_string().into_bytes(),
-        });
+        };
+        let mut response = response(reply, media_type);
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Basic realm=\"convoy\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
@@ -214,11 +221,11 @@ impl Rejection {
     }
 }
 
-fn response(reply: Reply) -> Response<Full<Bytes>> {
+fn response(reply: Reply, media_type: &'static str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(reply.body)));
     *response.status_mut() =
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let media_type = HeaderValue::from_static(MEDIA_TYPE);
+    let media_type = HeaderValue::from_static(media_type);
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     response
 }

@@ -57,6 +57,7 @@
 //! - `protobuf`: schemas in Protobuf. Without it they are rejected by name.
 //! - `fuzzing`: entry points for fuzzers.
 
+mod accept;
 mod api;
 mod authorization;
 mod avro;

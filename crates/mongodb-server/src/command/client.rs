@@ -14,6 +14,8 @@ pub struct Client {
     pub id: i32,
     /// The address that the client connected to.
     pub local: Option<SocketAddr>,
+    /// The address of the client.
+    pub peer: Option<SocketAddr>,
     /// Name of the user that logged in.
     pub user: Option<String>,
     /// The login under way.
@@ -49,6 +51,7 @@ impl Client {
         Self {
             id,
             local,
+            peer: None,
             user: None,
             login: None,
             rejected: false,

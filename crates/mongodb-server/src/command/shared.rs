@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::command::counters::Counters;
 use crate::command::cursors::Cursors;
+use crate::command::running::Operations;
 use crate::engine::Engine;
 use crate::faults::FaultPlan;
 
@@ -17,6 +18,8 @@ use crate::faults::FaultPlan;
 pub struct Shared {
     /// The documents.
     pub engine: Arc<Engine>,
+    /// Commands that run.
+    pub operations: Operations,
     /// Open cursors.
     pub cursors: Cursors,
     /// Time since the server started.

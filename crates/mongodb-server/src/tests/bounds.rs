@@ -7,7 +7,7 @@ use convoy_server_kit::scram::{ClientExchange, Hash};
 use convoy_server_kit::{Limits, RunClock, nanos};
 
 use crate::bson::{Builder, Doc, Value};
-use crate::tests::client::{Client, REPLY_HEAD, TIMEOUT, command, is_ok};
+use crate::tests::client::{Client, REPLY_HEAD, TIMEOUT, command, is_ok, list, must, number};
 use crate::tests::start;
 use crate::{MongoServer, Settings, User};
 
@@ -98,5 +98,88 @@ async fn answers_to_wrong_passwords_are_delayed_and_those_to_the_right_one_are_n
     assert!(clock.now() >= nanos(Duration::from_millis(300)));
     let right = tokio::time::timeout(TIMEOUT, log_in(&server, "pencil")).await;
     assert_eq!(right, Ok(true));
+    server.stop().await.expect("the server stops");
+}
+
+/// Returns a document of `currentOp` about commands on a collection.
+async fn running_on(client: &mut Client, collection: &str) -> Option<Vec<u8>> {
+    let request = Builder::new()
+        .int32("currentOp", 1)
+        .string("ns", &format!("test.{collection}"))
+        .string("$db", "admin");
+    client.send(&command(&request.finish())).await;
+    let reply = client.receive(REPLY_HEAD).await.expect("a reply");
+    let operations = Doc::new(&reply).get("inprog").expect("a list");
+    let operations = operations.as_array().expect("a list");
+    let mut documents = operations.values();
+    documents
+        .next()
+        .and_then(|first| first.as_document().map(|doc| doc.bytes().to_vec()))
+}
+
+#[tokio::test]
+async fn password_is_normalized_as_drivers_do() {
+    // A soft hyphen is left out, a no-break space becomes a space, and a ligature its letters.
+    let user = User::new("fleet", "pen\u{ad}cil\u{a0}\u{fb01}");
+    let server = start(Settings::default().with_user(user)).await;
+    assert!(log_in(&server, "pencil fi").await);
+    server.stop().await.expect("the server stops");
+}
+
+#[tokio::test]
+async fn query_that_runs_is_listed_and_can_be_killed() {
+    let server = start(Settings::default()).await;
+    let mut client = Client::connect(server.address()).await;
+    let documents = list((0..300).map(|id| Builder::new().int32("_id", id)));
+    let insert = Builder::new()
+        .string("insert", "c")
+        .array("documents", documents);
+    must(&mut client, insert).await;
+    let lookup = || {
+        Builder::new().document(
+            "$lookup",
+            Builder::new()
+                .string("from", "c")
+                .array("pipeline", list([]))
+                .string("as", "o"),
+        )
+    };
+    let unwind = || Builder::new().string("$unwind", "$o");
+    let stages = [lookup(), unwind(), lookup(), unwind(), lookup(), unwind()];
+    let endless = Builder::new()
+        .string("aggregate", "c")
+        .array(
+            "pipeline",
+            list(
+                stages
+                    .into_iter()
+                    .chain([Builder::new().string("$count", "n")]),
+            ),
+        )
+        .document("cursor", Builder::new());
+    let address = server.address();
+    let running = tokio::spawn(async move {
+        let mut client = Client::connect(address).await;
+        client.must_answer(endless).await
+    });
+    let operation = tokio::time::timeout(TIMEOUT, async {
+        loop {
+            if let Some(operation) = running_on(&mut client, "c").await {
+                return operation;
+            }
+        }
+    });
+    let operation = operation.await.expect("the query is listed");
+    let id = number(&operation, "opid").expect("a number");
+    let kill = Builder::new()
+        .int32("killOp", 1)
+        .int64("op", id)
+        .string("$db", "admin");
+    client.send(&command(&kill.finish())).await;
+    assert!(is_ok(&client.receive(REPLY_HEAD).await.expect("a reply")));
+    let killed = tokio::time::timeout(TIMEOUT, running).await;
+    let killed = killed.expect("the query ends").expect("no panic");
+    assert_eq!(number(&killed, "code"), Some(11_601));
+    assert_eq!(running_on(&mut client, "c").await, None);
     server.stop().await.expect("the server stops");
 }

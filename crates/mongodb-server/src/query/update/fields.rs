@@ -4,32 +4,30 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::query::update::tree::Slot;
-
 /// A document with more fields gets an index of their names once it has been searched often.
 const FEW_FIELDS: usize = 32;
 
 /// Number of searches before the index is made.
 const FEW_SEARCHES: u32 = 8;
 
-/// Fields in order. Many operators find theirs in a large document without a search through all.
-#[derive(Default)]
-pub struct Fields<'a> {
+/// Fields in order, with values of a type. Many operators find theirs in a large document without a
+/// search through all.
+pub struct Fields<'a, T> {
     /// A field that was removed leaves a gap, so that positions stay.
-    list: Vec<Option<(Cow<'a, str>, Slot<'a>)>>,
+    list: Vec<Option<(Cow<'a, str>, T)>>,
     index: Option<HashMap<Cow<'a, str>, usize>>,
     searches: u32,
 }
 
-impl<'a> Fields<'a> {
+impl<'a, T> Fields<'a, T> {
     /// Returns the value of a field.
-    pub fn get_mut(&mut self, name: &str) -> Option<&mut Slot<'a>> {
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut T> {
         let at = self.position(name)?;
         self.list.get_mut(at)?.as_mut().map(|(_, slot)| slot)
     }
 
     /// Appends a field, whose name is not taken.
-    pub fn push(&mut self, name: Cow<'a, str>, slot: Slot<'a>) {
+    pub fn push(&mut self, name: Cow<'a, str>, slot: T) {
         if let Some(index) = &mut self.index {
             index.insert(name.clone(), self.list.len());
         }
@@ -37,7 +35,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Removes a field.
-    pub fn remove(&mut self, name: &str) -> Option<Slot<'a>> {
+    pub fn remove(&mut self, name: &str) -> Option<T> {
         let at = self.position(name)?;
         if let Some(index) = &mut self.index {
             index.remove(name);
@@ -76,7 +74,17 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl Clone for Fields<'_> {
+impl<T> Default for Fields<'_, T> {
+    fn default() -> Self {
+        Self {
+            list: Vec::new(),
+            index: None,
+            searches: 0,
+        }
+    }
+}
+
+impl<T: Clone> Clone for Fields<'_, T> {
     fn clone(&self) -> Self {
         Self {
             list: self.list.clone(),
@@ -86,7 +94,7 @@ impl Clone for Fields<'_> {
     }
 }
 
-impl fmt::Debug for Fields<'_> {
+impl<T: fmt::Debug> fmt::Debug for Fields<'_, T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_list()
@@ -95,8 +103,8 @@ impl fmt::Debug for Fields<'_> {
     }
 }
 
-impl<'a> FromIterator<(Cow<'a, str>, Slot<'a>)> for Fields<'a> {
-    fn from_iter<I: IntoIterator<Item = (Cow<'a, str>, Slot<'a>)>>(fields: I) -> Self {
+impl<'a, T> FromIterator<(Cow<'a, str>, T)> for Fields<'a, T> {
+    fn from_iter<I: IntoIterator<Item = (Cow<'a, str>, T)>>(fields: I) -> Self {
         Self {
             list: fields.into_iter().map(Some).collect(),
             index: None,
@@ -105,8 +113,8 @@ impl<'a> FromIterator<(Cow<'a, str>, Slot<'a>)> for Fields<'a> {
     }
 }
 
-impl<'a> IntoIterator for Fields<'a> {
-    type Item = (Cow<'a, str>, Slot<'a>);
+impl<'a, T> IntoIterator for Fields<'a, T> {
+    type Item = (Cow<'a, str>, T);
     type IntoIter = std::iter::Flatten<std::vec::IntoIter<Option<Self::Item>>>;
 
     fn into_iter(self) -> Self::IntoIter {
@@ -119,7 +127,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::bson::Value;
 
     proptest! {
         #[test]
@@ -127,9 +134,9 @@ mod tests {
             names in proptest::collection::hash_set(0..200_u32, 0..80),
             operations in proptest::collection::vec((any::<bool>(), 0..200_u32), 0..120),
         ) {
-            let field = |name: u32| (name.to_string(), Slot::Value(Value::Int64(i64::from(name))));
+            let field = |name: u32| (name.to_string(), name);
             let mut plain: Vec<u32> = names.iter().copied().collect();
-            let mut fields: Fields<'_> = plain
+            let mut fields: Fields<'_, u32> = plain
                 .iter()
                 .map(|name| field(*name))
                 .map(|(name, slot)| (Cow::Owned(name), slot))

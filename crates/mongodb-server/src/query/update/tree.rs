@@ -15,7 +15,7 @@ const MAX_ARRAY_INDEX: usize = 1_500_000;
 pub enum Slot<'a> {
     /// A value that is not parsed.
     Value(Value<'a>),
-    Document(Fields<'a>),
+    Document(Fields<'a, Self>),
     Array(Vec<Self>),
 }
 
@@ -220,7 +220,7 @@ pub fn set_field(
 }
 
 /// Parses a document or an array; borrows if the bytes are borrowed.
-fn fields<'a>(bytes: &mut Cow<'a, [u8]>) -> Fields<'a> {
+fn fields<'a>(bytes: &mut Cow<'a, [u8]>) -> Fields<'a, Slot<'a>> {
     match std::mem::take(bytes) {
         Cow::Borrowed(bytes) => Doc::new(bytes)
             .elements()
