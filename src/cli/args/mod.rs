@@ -106,10 +106,20 @@ pub(super) enum CommandArgs {
     /// Find the most vehicles within a limit of the end-to-end p99, without loss.
     #[command(max_term_width = 100)]
     #[command(after_help = capacity::EXAMPLES, after_long_help = capacity::LONG_EXAMPLES)]
+    #[command(mut_arg("again", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("data_dir", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("scenario", |arg| arg.hide_short_help(true)))]
     Capacity(Box<CapacityArgs>),
     /// Try combinations of settings, and recommend the best.
     #[command(max_term_width = 100)]
     #[command(after_help = sweep::EXAMPLES, after_long_help = sweep::LONG_EXAMPLES)]
+    #[command(mut_arg("again", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("broker", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("data_dir", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("min_throughput", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("scenario", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("store", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("topic", |arg| arg.hide_short_help(true)))]
     Sweep(Box<SweepArgs>),
     /// Show reports, or join the reports of several processes.
     #[command(subcommand, max_term_width = 100, after_help = report::EXAMPLES)]
