@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use chrono::Utc;
 use mongodb::bson::{Document, doc, serialize_to_document};
 use mongodb::{Client, Collection, Database};
 use rskafka::client::partition::{Compression, PartitionClient, UnknownTopicHandling};
@@ -39,7 +40,7 @@ pub async fn publish(bootstrap: &str, orders: &[Order]) -> Result<(), Failure> {
             key: Some(order.number.clone().into_bytes()),
             value: Some(serde_json::to_vec(order)?),
             headers: Default::default(),
-            timestamp: "2026-01-01T00:00:00Z".parse()?,
+            timestamp: Utc::now(),
         };
         let mut attempt = 1;
         loop {
