@@ -193,7 +193,12 @@ pub fn list_databases(
             .int64("sizeOnDisk", size)
             .bool("empty", bytes == 0)
             .finish();
-        if !filter.matches(Doc::new(&full)) {
+        let seen = if name_only {
+            entry.clone().finish()
+        } else {
+            full
+        };
+        if !filter.matches(Doc::new(&seen)) {
             continue;
         }
         if !name_only {

@@ -122,7 +122,10 @@ pub fn drop_indexes(
 }
 
 fn count(collection: &Collection) -> usize {
-    collection.with_state(|state| state.indexes.len() + 1)
+    collection.with_state(|state| {
+        // A time series collection has no index of `_id`.
+        state.indexes.len() + usize::from(!state.options.is_time_series())
+    })
 }
 
 fn all_names(collection: &Collection) -> Vec<String> {

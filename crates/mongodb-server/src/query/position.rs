@@ -1,15 +1,24 @@
 //! The array element that makes a document pass a filter: `$` in an update path.
 
 use crate::bson::{Doc, Element, Kind};
-use crate::query::filter::{Filter, Test};
+use crate::query::filter::{Comparison, Filter, Test};
 use crate::query::path::Part;
 
 impl Filter {
     /// Returns the index, in the outermost array, of the element that makes the document pass. If
-    /// several conditions look into arrays, the last one determines it.
+    /// several conditions look into arrays, the last one in MongoDB's order of conditions determines
+    /// it.
     pub fn position(&self, doc: Doc<'_>) -> Option<usize> {
         match self {
-            Self::And(filters) => filters.iter().rev().find_map(|filter| filter.position(doc)),
+            Self::And(filters) => {
+                let mut conditions = Vec::new();
+                filters
+                    .iter()
+                    .for_each(|filter| filter.flatten(&mut conditions));
+                conditions.sort_by_key(|condition| condition.place());
+                let mut conditions = conditions.iter().rev();
+                conditions.find_map(|condition| condition.position(doc))
+            }
             Self::Or(filters) => filters
                 .iter()
                 .filter(|filter| filter.matches(doc))
@@ -17,6 +26,39 @@ impl Filter {
             Self::Field { path, test } => position_at(doc, path.parts(), test),
             Self::Not(_) | Self::Constant(_) | Self::Schema(_) | Self::Expression { .. } => None,
         }
+    }
+
+    /// Adds the conditions that must all pass.
+    fn flatten<'f>(&'f self, conditions: &mut Vec<&'f Self>) {
+        match self {
+            Self::And(filters) => filters.iter().for_each(|filter| filter.flatten(conditions)),
+            filter => conditions.push(filter),
+        }
+    }
+
+    /// Returns the place among conditions that must all pass: by the kind, then by the path.
+    fn place(&self) -> (u8, &str) {
+        let Self::Field { path, test } = self else {
+            return (0, "");
+        };
+        let kind = match test {
+            Test::ElementDocument(_) => 1,
+            Test::ElementValue(_) => 2,
+            Test::Size(_) => 3,
+            Test::Equal(_) | Test::All(_) => 4,
+            Test::Compare(Comparison::LessOrEqual, _) => 5,
+            Test::Compare(Comparison::Less, _) => 6,
+            Test::Compare(Comparison::Greater, _) => 7,
+            Test::Compare(Comparison::GreaterOrEqual, _) => 8,
+            Test::Matches(_) => 9,
+            Test::Modulo { .. } => 10,
+            Test::Exists(_) => 11,
+            Test::In(_) => 12,
+            Test::Bits { .. } => 13,
+            Test::Each(_) => 14,
+            Test::Type(_) => 15,
+        };
+        (kind, path.as_str())
     }
 }
 
@@ -28,7 +70,8 @@ fn position_at(doc: Doc<'_>, parts: &[Part], test: &Test) -> Option<usize> {
         return position_at(inner, rest, test);
     }
     if let Test::All(tests) = test {
-        return tests.iter().find_map(|test| position_in(inner, rest, test));
+        let mut tests = tests.iter().rev();
+        return tests.find_map(|test| position_in(inner, rest, test));
     }
     position_in(inner, rest, test)
 }

@@ -3,6 +3,8 @@
 //! The projection of `find`, `$project`, `$addFields` and `$unset` have one compiled form: a tree
 //! with an action per field.
 
+use std::collections::HashMap;
+
 use crate::bson::{ArrayBuilder, Builder, Doc, Element, Kind, Value};
 use crate::error::CommandError;
 use crate::query::expression::{Expression, Scope, is_missing};
@@ -42,7 +44,12 @@ enum Level {
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     fields: Vec<(String, Action)>,
+    /// Positions of the fields by name, once there are many.
+    index: HashMap<String, usize>,
 }
+
+/// A node with more fields has an index of them.
+const FEW_FIELDS: usize = 16;
 
 /// The action on one field.
 #[derive(Debug, Clone)]
@@ -119,14 +126,19 @@ impl Projection {
             }
             self.project(element, node, scope, out)?;
         }
-        for (name, action) in &node.fields {
-            let replaced = self.mode == Mode::Add && doc.element(name).is_some();
+        let present = node.present(doc);
+        for (at, (name, action)) in node.fields.iter().enumerate() {
+            let known = || match present.get(at) {
+                Some(present) => *present,
+                None => doc.element(name).is_some(),
+            };
+            let replaced = self.mode == Mode::Add && known();
             let first = top && self.mode == Mode::Include && name == "_id";
             match action {
                 Action::Compute(expression) if !replaced && !first => {
                     push_computed(out, name, expression, scope)?;
                 }
-                Action::Descend(inner) if inner.computes() && doc.element(name).is_none() => {
+                Action::Descend(inner) if inner.computes() && !known() => {
                     let computed = self.computed_document(inner, scope)?;
                     out.push(name, &computed);
                 }
@@ -227,8 +239,42 @@ impl Projection {
 
 impl Node {
     fn action(&self, name: &str) -> Option<&Action> {
-        let found = self.fields.iter().find(|(field, _)| field == name);
-        found.map(|(_, action)| action)
+        let (_, action) = self.fields.get(self.position(name)?)?;
+        Some(action)
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        if self.index.is_empty() {
+            return self.fields.iter().position(|(field, _)| field == name);
+        }
+        self.index.get(name).copied()
+    }
+
+    /// Appends a field, whose name is not taken.
+    fn push(&mut self, name: &str, action: Action) {
+        self.fields.push((name.to_owned(), action));
+        if self.fields.len() <= FEW_FIELDS {
+            return;
+        }
+        for at in self.index.len()..self.fields.len() {
+            let (name, _) = &self.fields[at];
+            self.index.insert(name.clone(), at);
+        }
+    }
+
+    /// Returns whether each field is in a document; empty if there are so few that each can be looked
+    /// up.
+    fn present(&self, doc: Doc<'_>) -> Vec<bool> {
+        if self.index.is_empty() {
+            return Vec::new();
+        }
+        let mut present = vec![false; self.fields.len()];
+        for element in doc.elements() {
+            if let Some(known) = self.position(element.name()) {
+                present[known] = true;
+            }
+        }
+        present
     }
 
     /// Returns whether an action depends on the query.
@@ -260,14 +306,15 @@ impl Node {
             if self.action(path).is_some() {
                 return Err(collision(31_250, ""));
             }
-            self.fields.push((path.to_owned(), action));
+            self.push(path, action);
             return Ok(());
         };
         if self.action(head).is_none() {
             let node = Action::Descend(Self::default());
-            self.fields.push((head.to_owned(), node));
+            self.push(head, node);
         }
-        match self.fields.iter_mut().find(|(name, _)| name == head) {
+        let known = self.position(head);
+        match known.and_then(|at| self.fields.get_mut(at)) {
             Some((_, Action::Descend(node))) => node.add(rest, action),
             _ => Err(collision(31_249, &format!(" remaining portion {rest}"))),
         }
@@ -304,6 +351,37 @@ mod tests {
         let projection = Projection::parse_project(Doc::new(&spec), &Environment::default())
             .expect("a valid projection");
         projection.apply(Doc::new(doc), 0).expect("no expressions")
+    }
+
+    #[test]
+    fn many_fields_are_projected_as_few_are() {
+        let count = 100;
+        let fields = |range: std::ops::Range<i32>| {
+            range.fold(Builder::new(), |doc, number| {
+                doc.int32(&format!("f{number}"), number)
+            })
+        };
+        let doc = fields(0..count).finish();
+        let computed = (count / 2..count * 3 / 2).fold(Builder::new(), |spec, number| {
+            spec.document(
+                &format!("f{number}"),
+                Builder::new().int32("$literal", number),
+            )
+        });
+        let spec = computed.finish();
+        let projection = Projection::parse_add_fields(Doc::new(&spec), &Environment::default());
+        let projected = projection.expect("valid").apply(Doc::new(&doc), 0);
+        let expected = fields(0..count * 3 / 2).finish();
+        assert_eq!(projected.expect("no errors"), expected);
+        let kept = (0..count)
+            .step_by(2)
+            .fold(Builder::new().int32("_id", 0), |spec, number| {
+                spec.int32(&format!("f{number}"), 1)
+            });
+        let expected = (0..count).step_by(2).fold(Builder::new(), |doc, number| {
+            doc.int32(&format!("f{number}"), number)
+        });
+        assert_eq!(project(&doc, kept), expected.finish());
     }
 
     proptest! {

@@ -10,10 +10,16 @@ pub fn shortest(number: f64) -> String {
 
 /// Converts a double to text with six digits.
 pub fn six_digits(number: f64) -> String {
-    match special(number) {
-        Some(text) => text.to_owned(),
-        None => from_scientific(&format!("{number:.5e}"), 6),
+    if number.is_finite() {
+        return from_scientific(&format!("{number:.5e}"), 6);
     }
+    // As C prints them.
+    let text = match special(number) {
+        Some("NaN") => "nan",
+        Some("Infinity") => "inf",
+        _ => "-inf",
+    };
+    text.to_owned()
 }
 
 fn special(number: f64) -> Option<&'static str> {

@@ -172,21 +172,18 @@ pub fn trim(arguments: &[Value<'_>], start: bool, end: bool) -> Outcome {
         let message = format!("$trim requires its input to be a string, got {input}");
         CommandError::location(50_699, message)
     })?;
-    let set: Vec<char> = match arguments.get(1) {
-        None | Some(Value::Undefined) => Vec::new(),
+    let set: Option<Vec<char>> = match arguments.get(1) {
+        None | Some(Value::Undefined) => None,
         Some(Value::Null) => return Ok(Value::Null),
-        Some(Value::String(letters)) => letters.chars().collect(),
+        Some(Value::String(letters)) => Some(letters.chars().collect()),
         Some(other) => {
             let message = format!("$trim requires 'chars' to be a string, got {other}");
             return Err(CommandError::location(50_700, message));
         }
     };
-    let unwanted = |letter: char| {
-        if set.is_empty() {
-            is_blank(letter)
-        } else {
-            set.contains(&letter)
-        }
+    let unwanted = |letter: char| match &set {
+        None => is_blank(letter),
+        Some(set) => set.contains(&letter),
     };
     let mut text = text;
     if start {
@@ -249,7 +246,9 @@ pub fn index_of_code_points(arguments: &[Value<'_>]) -> Outcome {
     let start = bound("$indexOfCP", arguments.get(2))?.unwrap_or(0);
     let end = bound("$indexOfCP", arguments.get(3))?.unwrap_or(usize::MAX);
     let window: String = text.chars().take(end).skip(start).collect();
-    let found = window.find(wanted);
+    let whole = text.is_empty() && start == 0;
+    let nothing = wanted.is_empty() && window.is_empty() && !whole;
+    let found = window.find(wanted).filter(|_| !nothing);
     Ok(index(found.map(|at| window[..at].chars().count() + start)))
 }
 

@@ -1,5 +1,6 @@
 //! Sums and averages.
 
+use crate::bson::decimal::Parts;
 use crate::bson::{Decimal128, Value};
 use crate::query::decimal::{self, Precision};
 use crate::query::expression::arithmetic::{each, integer};
@@ -92,6 +93,16 @@ impl Special {
     }
 }
 
+/// Returns a decimal that is not finite as a double; 0 for others, some of which no double can hold.
+fn special_of(number: Decimal128) -> f64 {
+    match number.parts() {
+        Parts::NaN => f64::NAN,
+        Parts::Infinity { negative: false } => f64::INFINITY,
+        Parts::Infinity { negative: true } => f64::NEG_INFINITY,
+        Parts::Finite { .. } => 0.0,
+    }
+}
+
 impl Sum {
     /// Adds a number; ignores other values.
     pub fn add(&mut self, value: &Value<'_>) {
@@ -131,7 +142,7 @@ impl Sum {
             }
             Value::Decimal128(number) => {
                 change.apply(&mut self.counts.decimals);
-                if !self.special.change(number.to_f64(), change) {
+                if !self.special.change(special_of(*number), change) {
                     let sum = self.decimals.unwrap_or(Decimal128::from_i64(0));
                     self.decimals = Some(match change {
                         Change::Add => decimal::add(sum, *number),

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use crate::error::{Code, CommandError};
 
 /// Array elements that the positional operators of an update may look at, each time that one does.
-const MAX_ELEMENTS: usize = 10_000_000;
+const MAX_ELEMENTS: usize = 2_000_000;
 
 /// Counts what an update has looked at.
 #[derive(Debug, Default)]
