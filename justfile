@@ -55,6 +55,16 @@ test-kafka:
     cargo build --release --locked
     tests/peers/kafka.sh target/release/convoy
 
+# Open the report and the live page in headless Chromium: `just test-pages [SCREENSHOTS]`.
+test-pages *arguments:
+    cargo build --release --locked
+    python3 tests/peers/pages.py target/release/convoy "$@"
+
+# Share a consumer group with Kafka's own consumers, and kill consumers (needs Java 17, Maven and Maven Central).
+test-group:
+    cargo build --release --locked
+    tests/peers/group.sh target/release/convoy
+
 # Run against FerretDB (needs Go and its module proxy).
 test-ferretdb:
     cargo build --release --locked

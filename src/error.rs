@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use crate::{containers, dataset, faults, pipeline, registry, report};
+use crate::{containers, dataset, faults, pipeline, registry, report, web};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,9 @@ pub enum Error {
         #[source]
         source: Box<Self>,
     },
+    /// The live page cannot be served.
+    #[error(transparent)]
+    Web(#[from] web::Error),
     #[error(transparent)]
     Pipeline(#[from] pipeline::Error),
     /// One topic cannot hold several datasets.
@@ -188,6 +191,7 @@ impl Error {
             Self::Port { flag, .. } => Some(format!(
                 "stop the program that uses the port, or pass another port: `--{flag} 0` uses a free one"
             )),
+            Self::Web(error) => Some(error.hint()),
             Self::Pipeline(error) => error.hint(),
             Self::OneTopic { .. } => {
                 Some("remove `--topic`, or pass one topic folder: `--dataset PATH`".to_owned())
@@ -286,6 +290,7 @@ impl Error {
             | Self::WriteFile { .. }
             | Self::OpenFiles { .. }
             | Self::Load { .. }
+            | Self::Web(_)
             | Self::Stdout(_) => ExitStatus::Environment,
         }
     }

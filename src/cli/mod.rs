@@ -12,6 +12,7 @@
 //! | `sources.rs` | precedence: flags, environment variables, scenario, defaults |
 //! | `environment/` | the variables of the process and of `.env` |
 //! | `remote.rs` | servers that are used only if they are named |
+//! | `combinations.rs` | the command lines of the trials of `sweep` |
 //! | `again.rs` | options of an earlier run |
 //! | `scenario.rs` | reading a scenario |
 //! | `origin.rs` | the source of each option, for errors |
@@ -23,6 +24,7 @@
 
 mod again;
 mod args;
+mod combinations;
 mod environment;
 mod error;
 mod help;
@@ -40,9 +42,9 @@ use convoy_server_kit::redact_uri;
 
 use crate::command::Command;
 use crate::settings::Invocation;
-use crate::terminal::{ProgressMode, Verbosity};
-use args::VerbosityArgs;
-use resolve::Resolved;
+use crate::terminal::{Ui, Verbosity};
+use args::{CommandArgs, VerbosityArgs};
+use resolve::{Resolved, View};
 use sources::Stop;
 
 pub use environment::Environment;
@@ -55,7 +57,7 @@ pub enum Request {
     Run {
         command: Command,
         invocation: Box<Invocation>,
-        progress: ProgressMode,
+        ui: Ui,
         verbosity: Verbosity,
     },
     /// Print a completion script or a manual page on stdout.
@@ -82,8 +84,15 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
         Err(Stop::Help) => return Ok(Request::Help(help::requested(arguments))),
         Err(Stop::Error(error)) => return Err(error),
     };
-    let (command, progress) = match resolve::command(args.command, &origins, environment)? {
-        Resolved::Run(command, progress) => (command, progress),
+    let resolved = match args.command {
+        CommandArgs::Sweep(mut sweep) => {
+            let command = combinations::sweep(&sweep, arguments, environment)?;
+            Resolved::Run(command, View::of(&mut sweep.simulate.output))
+        }
+        other => resolve::command(other, &origins, environment)?,
+    };
+    let (command, view) = match resolved {
+        Resolved::Run(command, view) => (command, view),
         Resolved::Show(text) => return Ok(Request::Show(text)),
     };
     let invocation = Box::new(Invocation {
@@ -92,11 +101,12 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
         options,
         log_filter: environment.log_filter().map(str::to_owned),
         docker_env: environment.docker_env(),
+        web: view.web,
     });
     Ok(Request::Run {
         command,
         invocation,
-        progress,
+        ui: view.ui,
         verbosity: verbosity(&args.verbosity),
     })
 }

@@ -9,6 +9,7 @@ use crate::faults::Spec;
 use crate::load::Rate;
 use crate::record::{MAX_RUN_ID, is_run_id};
 use crate::settings::{Advertised, Encoding, LoadFile, NewTopic};
+use crate::terminal::Ui;
 
 /// Longest duration of an option. Its nanoseconds fit 64 bits many times.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -59,6 +60,14 @@ pub(super) fn encoding(text: &str) -> Result<Encoding, String> {
         Ok(_) => format!("{reason}; the encoding of CSV files is `--file-encoding`"),
         Err(_) => reason,
     })
+}
+
+/// Parses the form of the progress. `never` is its name in the earlier option `--progress`.
+pub(super) fn ui(text: &str) -> Result<Ui, String> {
+    match text {
+        "never" => Ok(Ui::Plain),
+        text => value(text),
+    }
 }
 
 /// Parses a port; 0 asks for a free one.
@@ -240,6 +249,15 @@ pub(super) fn replica_set(text: &str) -> Result<String, String> {
         return Err("expected at most 64 letters, digits, `-`, `_` and `.`".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// Parses a precision from 1 % to 50 % as a share.
+pub(super) fn precision(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').map(|number| number.trim().parse());
+    match number {
+        Some(Ok(percent)) if (1.0..=50.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("expected a percentage from `1%` to `50%`".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use convoy_server_kit::disk;
+use convoy_server_kit::{Attempts, disk};
 use kafka_protocol::error::ResponseError;
 use tracing::warn;
 use uuid::Uuid;
@@ -40,6 +40,7 @@ use crate::producer_ids::ProducerIds;
 use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::topic::{self, Description, Topic};
+use crate::traffic::Traffic;
 use crate::transactions::{self, Located};
 
 /// Id of the only broker.
@@ -60,6 +61,7 @@ pub struct Cluster {
     id: String,
     advertised: (String, u16),
     credentials: Credentials,
+    attempts: Attempts,
     groups: Coordinator,
     transactions: transactions::Coordinator,
     producer_ids: ProducerIds,
@@ -67,6 +69,7 @@ pub struct Cluster {
     directory: PathBuf,
     storage: Arc<Storage>,
     topics: RwLock<Topics>,
+    traffic: Traffic,
     _lock: File,
 }
 
@@ -110,6 +113,7 @@ impl Cluster {
         let cluster = Self {
             advertised: settings.advertised.clone().unwrap_or_else(own_address),
             credentials: Credentials::new(&settings.users),
+            attempts: Attempts::default(),
             settings,
             id,
             groups,
@@ -119,6 +123,7 @@ impl Cluster {
             directory,
             storage,
             topics: RwLock::default(),
+            traffic: Traffic::default(),
             _lock: lock,
         };
         cluster.open_topics()?;
@@ -149,8 +154,18 @@ impl Cluster {
         &self.directory
     }
 
+    /// Returns the logins that failed lately.
+    pub fn attempts(&self) -> &Attempts {
+        &self.attempts
+    }
+
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// Counts of connections and requests since this start.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     pub fn groups(&self) -> &Coordinator {

@@ -71,6 +71,7 @@
 //! - `fuzzing`: entry points for fuzzers.
 
 mod aggregation;
+mod bounds;
 pub mod bson;
 mod change_stream;
 mod command;
@@ -86,6 +87,7 @@ mod left;
 mod query;
 mod server;
 mod settings;
+mod snapshot;
 mod upkeep;
 
 pub use convoy_server_kit::disk::Loss;
@@ -94,6 +96,7 @@ pub use data::DataError;
 pub use faults::{ErrorReply, Fault, FaultPlan, Interruption, Moment};
 pub use server::{Error, MongoServer, StorageError, repair};
 pub use settings::Settings;
+pub use snapshot::{CollectionSnapshot, Snapshot};
 
 #[cfg(test)]
 mod tests;

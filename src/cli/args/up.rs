@@ -9,6 +9,7 @@ use clap::{ArgAction, Args};
 use crate::cli::args::groups::EnvFileArgs;
 use crate::cli::parse;
 use crate::settings::{Advertised, LoadFile, NewTopic};
+use crate::web::WebAddress;
 
 /// Ports without COMMAND.
 pub const BROKER_PORT: u16 = 9092;
@@ -106,7 +107,7 @@ pub struct UpArgs {
     pub tls: bool,
 
     /// Partitions of topics that are created without a number of partitions.
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", hide_short_help = true)]
     #[arg(value_parser = parse::count::<u16>, allow_negative_numbers = true)]
     pub partitions: u16,
 
@@ -138,7 +139,7 @@ pub struct UpArgs {
     /// Command to run with the servers, and its arguments.
     ///
     /// It gets the variables of the `.env`. Its exit code is convoy's, and the servers end with it.
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", help_heading = "Arguments")]
     pub command: Vec<OsString>,
 }
 
@@ -170,6 +171,15 @@ pub struct LifetimeArgs {
     /// Create this file once the servers are ready, and remove it when they end.
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+
+    /// Serve a live page at this address [default: 127.0.0.1:5665; port 0 takes a free one].
+    ///
+    /// It shows topics, groups and their lag, collections, connections and request rates, and metrics
+    /// for Prometheus (`/metrics`). It needs no password. Only this machine can read it unless HOST is
+    /// another address.
+    #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "127.0.0.1:5665", value_parser = parse::value::<WebAddress>)]
+    pub web: Option<WebAddress>,
 
     /// Overwrite files that convoy did not write.
     #[arg(long, hide_short_help = true)]

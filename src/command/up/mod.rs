@@ -11,11 +11,13 @@
 //! | `published.rs` | files that tell other programs of the servers |
 //! | `content.rs` | topics and documents that the servers start with |
 //! | `child.rs` | a command that runs with the servers |
+//! | `status.rs` | what clients do with the servers, on the terminal and on a page |
 
 mod child;
 mod content;
 mod env_file;
 mod published;
+mod status;
 mod user;
 
 use std::ffi::OsString;
@@ -38,6 +40,7 @@ use self::child::Running;
 use self::content::Insert;
 use self::env_file::{Addresses, EnvFile};
 use self::published::ReadyFile;
+use self::status::{Look, Status};
 use crate::error::{Error, ExitStatus};
 use crate::host::data_files;
 use crate::host::embedded::{self, DataPlace, loopback};
@@ -52,6 +55,7 @@ use crate::run_id::new_run_id;
 use crate::settings::{Invocation, UpSettings};
 use crate::terminal::{Terminal, start_logging, start_logging_to_stderr};
 use crate::text::quantity::plural;
+use crate::web::WebAddress;
 
 /// Directory of the log files.
 const LOG_DIRECTORY: &str = "logs";
@@ -116,7 +120,9 @@ pub fn run(
         published::check(path, published.force)?;
     }
     let data = DataPlace::open(settings.data_dir.as_deref(), &run_id)?;
-    let runtimes = Runtimes::start(&[Role::Broker, Role::Registry, Role::Store])?;
+    let mut roles = vec![Role::Broker, Role::Registry, Role::Store];
+    roles.extend(invocation.web.as_ref().map(|_| Role::Display));
+    let runtimes = Runtimes::start(&roles)?;
     let runs_command = !settings.command.is_empty();
     let what = Interruptible {
         timeout: if runs_command {
@@ -138,6 +144,7 @@ pub fn run(
     };
     let offer = Offer {
         settings,
+        web: invocation.web.as_ref(),
         serving: serving?,
         user,
         data,
@@ -156,6 +163,8 @@ pub fn run(
 /// Running servers, and everything that is offered with them.
 struct Offer<'a> {
     settings: &'a UpSettings,
+    /// Where the live page is served.
+    web: Option<&'a WebAddress>,
     serving: Serving,
     user: Option<User>,
     data: DataPlace,
@@ -171,7 +180,6 @@ impl Offer<'_> {
     fn run(&self) -> Result<ExitStatus, Error> {
         self.data.note_files()?;
         content::create_topics(&self.serving.broker, &self.settings.topics)?;
-        let requested = &self.interrupt.requested;
         if !self.load()? {
             return Ok(ExitStatus::Interrupted);
         }
@@ -201,7 +209,27 @@ impl Offer<'_> {
         let ready = published.ready_file.as_ref();
         let ready = ready.map(|path| ReadyFile::write(path, published.force));
         let _removed_at_the_end = ready.transpose()?;
-        let watching = space::watch(self.data.path(), |warning| self.terminal.say(warning));
+        let status = Status::start(
+            self.web,
+            settings.command.is_empty(),
+            &self.runtimes,
+            self.terminal,
+        )?;
+        let ended = self.wait(&env, &status);
+        status.stop();
+        ended
+    }
+
+    /// Waits for the end of the servers.
+    fn wait(&self, env: &EnvFile<'_>, status: &Status) -> Result<ExitStatus, Error> {
+        let (settings, requested) = (self.settings, &self.interrupt.requested);
+        let space = space::watch(self.data.path(), |warning| self.terminal.say(warning));
+        let watching = async {
+            tokio::select! {
+                () = space => {}
+                () = status.watch(|| self.serving.look()) => {}
+            }
+        };
         let over = Box::pin(over(settings, self.parent));
         if settings.command.is_empty() {
             let waiting = requested.run_until_cancelled(async {
@@ -347,6 +375,14 @@ impl Serving {
             local,
             offered,
         })
+    }
+
+    /// Returns what the servers hold and do.
+    fn look(&self) -> Look {
+        Look {
+            broker: self.broker.snapshot(),
+            store: self.store.snapshot(),
+        }
     }
 
     /// Returns the line for stderr with a command.
