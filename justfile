@@ -111,7 +111,7 @@ test-clients:
 
 # Run the test kit's example, a program with rskafka and the MongoDB driver.
 test-orders *arguments:
-    cargo test --manifest-path examples/orders/Cargo.toml --target-dir target/examples --locked "$@"
+    cargo test --manifest-path examples/orders/Cargo.toml --target-dir target/examples "$@"
 
 # Run the examples of other languages with the servers: pytest, node, go, junit (those that are installed).
 test-languages *languages:
