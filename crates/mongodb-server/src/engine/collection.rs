@@ -175,7 +175,10 @@ impl Collection {
             let id = first.offset(appended);
             let places = places.get(appended..).unwrap_or_default();
             match self.append_insert(writer, state, id, batch, places) {
-                Ok(record) => inserted.position = state.place(writer.log, &record, id, batch),
+                Ok(record) => {
+                    inserted.position = state.place(writer.log, &record, id, batch);
+                    writer.log.written(&state.namespace, batch, record.position);
+                }
                 Err(error) => {
                     state.retract(&accepted[appended..], id);
                     state.next = id;
@@ -296,6 +299,7 @@ impl Collection {
             writer.log.release(previous);
         }
         writer.log.retain(moved);
+        writer.log.written(&state.namespace, &[after], record.position);
         Ok(record.position)
     }
 

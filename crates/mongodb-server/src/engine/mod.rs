@@ -22,6 +22,7 @@ mod kind;
 mod locks;
 mod log;
 mod namespace;
+mod observed;
 mod oplog;
 mod plan;
 mod record;

@@ -4,6 +4,7 @@ mod access;
 mod change_streams;
 mod client;
 mod lifecycle;
+mod observer;
 mod replica_set;
 mod socket;
 
