@@ -167,19 +167,21 @@ impl CollectionPass {
                     continue;
                 }
                 let sequence = slot - first;
-                match found.last_mut() {
-                    Some(last)
-                        if last.vehicle == vehicle && last.last_sequence + 1 == sequence =>
-                    {
-                        last.last_sequence = sequence;
-                    }
-                    _ if found.len() == EXAMPLES => return found,
-                    _ => found.push(MissingReadings {
-                        vehicle,
-                        first_sequence: sequence,
-                        last_sequence: sequence,
-                    }),
+                let follows = |last: &&mut MissingReadings| {
+                    last.vehicle == vehicle && last.last_sequence + 1 == sequence
+                };
+                if let Some(last) = found.last_mut().filter(follows) {
+                    last.last_sequence = sequence;
+                    continue;
                 }
+                if found.len() == EXAMPLES {
+                    return found;
+                }
+                found.push(MissingReadings {
+                    vehicle,
+                    first_sequence: sequence,
+                    last_sequence: sequence,
+                });
             }
         }
         found

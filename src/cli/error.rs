@@ -128,6 +128,12 @@ pub enum Error {
     /// Faults need servers.
     #[error("`--faults` cannot be used with `--sink null`")]
     FaultsWithoutPipeline,
+    /// An option that another one excludes.
+    #[error("`--{option}` cannot be used: {because}")]
+    Unfitting {
+        option: &'static str,
+        because: &'static str,
+    },
     /// A value that does not fit into one line.
     #[error("`{variable}` contains a control character")]
     ControlCharacter { variable: &'static str },
@@ -238,6 +244,7 @@ impl Error {
             }
             Self::NoOrder { .. } => "remove the fault, or pass `--key vehicle`".to_owned(),
             Self::FaultsWithoutPipeline => "remove one of the two options".to_owned(),
+            Self::Unfitting { option, .. } => format!("remove `--{option}`"),
             Self::ControlCharacter { variable } => {
                 format!("set `{variable}` to letters, digits and symbols")
             }

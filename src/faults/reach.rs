@@ -42,6 +42,8 @@ impl Plan {
         let reach = |target| match target {
             Target::Broker => broker,
             Target::Store => store,
+            // convoy runs its command.
+            Target::Consumer => Reach::Embedded,
         };
         let mut plan = self.clone();
         plan.scheduled

@@ -206,6 +206,7 @@ impl ProxyFaults for ProxiedServer {
                 (Chance::StoreCutBeforeApply, ProxyFault::CutBefore),
                 (Chance::StoreCutAfterApply, ProxyFault::CutAfter),
             ],
+            Target::Consumer => &[],
         };
         let mut chances = chances.iter();
         let drawn = chances.find(|(chance, _)| self.points.draw(*chance));

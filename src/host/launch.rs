@@ -17,12 +17,13 @@ use crate::host::broker::Broker;
 use crate::host::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
 use crate::host::external::{external_endpoint, registry_client};
 use crate::host::fail_points::FailPoints;
+use crate::host::first_fetch::FirstFetch;
 use crate::host::interrupt;
 use crate::host::proxies;
 use crate::host::roles::Runtimes;
 use crate::host::servers::{Addresses, Servers, decided_lines};
 use crate::host::store::Store;
-use crate::pipeline::Endpoints;
+use crate::pipeline::{Arrivals, Endpoints};
 use crate::registry::{self, Client};
 use crate::report::{BackendKind, Durability};
 use crate::settings::{
@@ -43,12 +44,23 @@ pub(crate) struct Launch<'a> {
     pub docker_env: &'a DockerEnv,
     /// Faults to inject.
     pub fail_points: Option<Arc<FailPoints>>,
+    /// Watches an external consumer, if the run has one.
+    pub watch: Option<&'a ConsumerWatch>,
     /// Prints a line of progress.
     pub progress: Progress<'a>,
     /// Prints which servers the run uses.
     pub announce: Progress<'a>,
     /// Runtimes for the embedded servers.
     pub runtimes: &'a Runtimes,
+}
+
+/// What embedded servers tell of an external consumer.
+#[derive(Debug, Clone)]
+pub(crate) struct ConsumerWatch {
+    /// Hook of the broker: notices when the consumer reads.
+    pub first_fetch: Arc<FirstFetch>,
+    /// Observer of the store: notices what the consumer stores.
+    pub arrivals: Arc<Arrivals>,
 }
 
 /// A launch that has decided on its backends.
@@ -213,6 +225,9 @@ impl Provision<'_> {
             // The default limit of brokers: an oversized reading must be rejected.
             embedded.max_batch_bytes = KAFKA_BATCH_BYTES;
         }
+        if let Some(watch) = self.launch.watch {
+            embedded.faults = Some(Arc::clone(&watch.first_fetch) as Arc<kafka::FaultPlan>);
+        }
         let broker = start_broker(embedded, self.launch.runtimes).await?;
         Ok(Broker::Embedded(Box::new(broker)))
     }
@@ -224,7 +239,12 @@ impl Provision<'_> {
         broker: &Broker,
     ) -> Result<(Option<RegistryServer>, Option<Client>), Error> {
         let settings = self.launch.settings;
-        if settings.producer.encoding == Encoding::Json {
+        let encoded = settings.producer.encoding == Encoding::Confluent;
+        // Other programs may expect a registry although they do not need one.
+        let offered = self.launch.watch.is_some()
+            && settings.registry.is_none()
+            && matches!(broker, Broker::Embedded(_));
+        if !encoded && !offered {
             return Ok((None, None));
         }
         if let Some(external) = &settings.registry {
@@ -239,7 +259,7 @@ impl Provision<'_> {
         embedded.data_dir = self.data.as_ref().map(|data| data.of("registry"));
         let registry = start_registry(embedded, self.launch.runtimes).await?;
         let client = anonymous_client(registry.url())?;
-        Ok((Some(registry), Some(client)))
+        Ok((Some(registry), encoded.then_some(client)))
     }
 
     async fn store(&self) -> Result<Store, Error> {
@@ -256,6 +276,10 @@ impl Provision<'_> {
             mongodb_server::Settings::default().with_listen(loopback(settings.store_port));
         embedded.data_dir = self.data.as_ref().map(|data| data.of("store"));
         embedded.faults = points.map(|points| Arc::clone(points) as Arc<mongodb_server::FaultPlan>);
+        if let Some(watch) = self.launch.watch {
+            let arrivals = Arc::clone(&watch.arrivals);
+            embedded.observer = Some(arrivals as Arc<dyn mongodb_server::WriteObserver>);
+        }
         let store = start_store(embedded, self.launch.runtimes).await?;
         Ok(Store::Embedded(Box::new(store)))
     }

@@ -9,10 +9,12 @@
 
 pub mod backend;
 mod broker;
+pub mod consumer_command;
 pub mod data_files;
 pub mod embedded;
 pub mod external;
 mod fail_points;
+pub mod first_fetch;
 pub mod faults;
 pub mod interrupt;
 pub mod launch;

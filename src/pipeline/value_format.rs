@@ -29,7 +29,8 @@ impl ValueFormat {
         name: &str,
         registry: &Client,
     ) -> Result<Self, Error> {
-        let schema = JsonSchema::new(workload.schema(topic), name, SchemaForm::Typed);
+        let columns = workload.message_schema(topic);
+        let schema = JsonSchema::new(&columns, name, SchemaForm::Typed);
         let schema = Schema::json(schema.to_line());
         let subject = format!("{name}-value");
         let registered = async {

@@ -12,6 +12,7 @@
 //! | [`LatencyLog`] | `latency.hdr` | every histogram, for HdrHistogram tools |
 
 mod csv;
+mod external;
 mod failure;
 pub mod faults;
 mod files;
@@ -36,6 +37,7 @@ mod warning;
 mod sample;
 
 pub use crate::text::quantity;
+pub use external::{ConsumerExit, ExitCause, External};
 pub use files::{Error, PartialFile, RunDirectory};
 pub use finding::{Confidence, Finding, findings};
 pub use json::write as write_json;

@@ -5,6 +5,7 @@
 
 mod choices;
 mod consume;
+mod consumer;
 mod groups;
 mod invocation;
 mod load;
@@ -17,6 +18,7 @@ mod tools;
 
 pub use choices::{Backend, Encoding, Format, Sink};
 pub use consume::ConsumeSettings;
+pub use consumer::{ConsumerKind, ConsumerSettings};
 pub use groups::{PublishSettings, ReportSettings, WriterSettings};
 pub use invocation::Invocation;
 pub use load::LoadSettings;

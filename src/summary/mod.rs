@@ -24,4 +24,4 @@ pub use dataset::describe_dataset;
 pub use display::{Display, ExpectedPhases};
 pub use present::{exit_status, present_report};
 pub use produce::producer_report;
-pub use simulate::{null_sink_report, simulate_report};
+pub use simulate::{Sections, null_sink_report, simulate_report};

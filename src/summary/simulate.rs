@@ -5,11 +5,20 @@ use crate::host::servers::Servers;
 use crate::measure::Recording;
 use crate::pipeline::Outcome;
 use crate::report::faults::Faults;
-use crate::report::{BackendKind, Report, Status, Topology};
+use crate::report::{BackendKind, External, Report, Status, Topology};
 use crate::settings::SimulateSettings;
 use crate::summary::builder::{Process, ReportBuilder};
 use crate::summary::cpu::CpuUse;
 use crate::summary::{measurements, topology};
+
+/// Sections of a run that has them.
+#[derive(Debug, Default)]
+pub struct Sections {
+    /// Injected faults.
+    pub faults: Option<Faults>,
+    /// A consumer that was another program.
+    pub external: Option<External>,
+}
 
 /// Builds the report of a run through the pipeline.
 pub fn simulate_report(
@@ -17,7 +26,7 @@ pub fn simulate_report(
     servers: &Servers,
     outcome: &Outcome,
     cpu: &CpuUse,
-    faults: Option<Faults>,
+    sections: Sections,
 ) -> Report {
     let verdict = outcome.verdict.clone();
     let emitted = match &outcome.verdict {
@@ -35,13 +44,19 @@ pub fn simulate_report(
     let mut builder = start(process, status, topology, recording, verdict);
     builder.checkouts = outcome.checkouts;
     let report = &mut builder.report;
-    report.faults = faults;
+    report.durability = servers.durability.clone();
+    report.faults = sections.faults;
+    report.external_consumer = sections.external;
+    if report.external_consumer.is_some() {
+        // Another program writes, as it likes.
+        report.durability.store = "write concern of the external consumer".to_owned();
+        report.topology.consumers = 0;
+    }
     let addresses = servers.addresses.clone();
     report.topology.broker_address = Some(addresses.broker);
     report.topology.broker_origin = Some(addresses.broker_origin);
     report.topology.store_address = Some(addresses.store);
     report.topology.store_origin = Some(addresses.store_origin);
-    report.durability = servers.durability.clone();
     report.summary.readings_emitted = emitted;
     report.summary.startup_to_first_stored_ms =
         recording.first_stored.map(|first| first as f64 / 1e6);

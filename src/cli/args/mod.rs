@@ -3,6 +3,7 @@
 mod consume;
 mod dataset;
 mod doctor;
+mod external;
 mod groups;
 mod produce;
 mod reading;

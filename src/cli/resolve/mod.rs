@@ -2,6 +2,7 @@
 
 mod command;
 mod commands;
+mod external;
 mod groups;
 mod load;
 mod processes;

@@ -8,6 +8,7 @@ use crate::cli::args::SimulateArgs;
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
+use crate::cli::resolve::external::consumer;
 use crate::cli::resolve::groups::{creation, writer};
 use crate::cli::resolve::load::load;
 use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store, invalid};
@@ -30,6 +31,7 @@ pub(super) fn settings(
 ) -> Result<SimulateSettings, Error> {
     let broker = broker(&args, origins, environment)?;
     let store = store(&args, origins)?;
+    let consumer = consumer(&args, origins)?;
     let consumers = consumers(&args)?;
     let addresses = match &broker {
         BrokerChoice::External(broker) => Some(broker.bootstrap.join(",")),
@@ -46,6 +48,7 @@ pub(super) fn settings(
         timeouts: args.timeouts.into(),
         topic: args.pipeline.topic,
         creation: creation(&args.topics, origins, replication_factor),
+        consumer,
         consumers,
         producer: args.producer.into(),
         writer: writer(args.writer, &args.store_timeouts),

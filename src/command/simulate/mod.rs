@@ -1,5 +1,6 @@
 //! `convoy simulate`: provision → warm up → measure → drain → audit → report → tear down.
 
+mod external;
 mod null_sink;
 
 use std::fmt::Write as _;
@@ -24,7 +25,7 @@ use crate::report::{LatencyLog, PartialFile, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{BrokerChoice, Invocation, SimulateSettings, Sink, StoreChoice};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, null_sink_report,
+    Baseline, CpuUse, Display, ExpectedPhases, Process, Sections, exit_status, null_sink_report,
     present_report, simulate_report,
 };
 use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
@@ -51,6 +52,7 @@ pub fn run(
     invocation: &Invocation,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
+    external::check_files(settings)?;
     let clock = RunClock::start();
     let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let directory = RunDirectory::create(&settings.report.output, &run_id)?;
@@ -108,7 +110,10 @@ pub fn run(
                 &runtimes,
                 &display,
                 &interrupt,
-                terminal,
+                Place {
+                    directory: &directory,
+                    terminal,
+                },
             )?
         }
     };
@@ -165,6 +170,13 @@ fn stop(
     })
 }
 
+/// Where a run writes.
+#[derive(Debug, Clone, Copy)]
+struct Place<'a> {
+    directory: &'a RunDirectory,
+    terminal: &'a Terminal,
+}
+
 /// A finished run.
 struct Ran {
     report: Report,
@@ -202,12 +214,15 @@ fn run_pipeline(
     runtimes: &Runtimes,
     display: &Arc<Display>,
     interrupt: &Interrupt,
-    terminal: &Terminal,
+    place: Place<'_>,
 ) -> Result<Ran, Error> {
+    let terminal = place.terminal;
     let tell = |line: &str| display.message(line);
     let settings = process.settings;
     let injector = settings.faults.clone();
     let injector = injector.map(|plan| Injector::new(plan, settings.load.seed, context.clock));
+    let is_external = settings.consumer.is_external();
+    let watch = is_external.then(|| external::watch(context, settings, injector.as_ref()));
     let launch = Launch {
         settings,
         run_id: &context.settings.run_id,
@@ -215,6 +230,7 @@ fn run_pipeline(
         fail_points: injector
             .as_ref()
             .map(|injector| Arc::clone(injector.points())),
+        watch: watch.as_ref(),
         progress: &tell,
         announce: &|line| terminal.say(line),
         runtimes,
@@ -228,6 +244,10 @@ fn run_pipeline(
         ));
     }
     let mut servers = runtimes.block_on(launch.start(backends, &interrupt.requested))?;
+    let consumer = watch.map(|watch| {
+        let directory = place.directory;
+        external::Consumer::new(settings, context, &servers, watch, directory, terminal)
+    });
     let watching = servers.watch_space(|warning| terminal.say(warning));
     let running = Box::pin(run_on(
         &mut servers,
@@ -235,8 +255,11 @@ fn run_pipeline(
         simulation,
         runtimes,
         display,
-        injector.as_ref(),
-        interrupt.clone(),
+        Work {
+            injector: injector.as_ref(),
+            consumer: consumer.as_ref(),
+            interrupt: interrupt.clone(),
+        },
     ));
     let outcome = runtimes.block_on(async {
         tokio::select! {
@@ -249,7 +272,7 @@ fn run_pipeline(
         Ok(outcome) => outcome,
         Err(error) => {
             stop(servers, settings, runtimes, interrupt, terminal)?;
-            return Err(error.into());
+            return Err(error);
         }
     };
     let cpu = cpu.unwrap_or_else(|| CpuUse::read(context.clock));
@@ -258,12 +281,21 @@ fn run_pipeline(
         let replay = replay(process, injector.plan());
         faults::section(&injector, replay, &outcome, context, settings.load.key)
     });
+    let external = consumer.and_then(|consumer| consumer.section(&outcome));
+    let parts = Sections { faults, external };
     Ok(Ran {
-        report: simulate_report(process, &servers, &outcome, &cpu, faults),
+        report: simulate_report(process, &servers, &outcome, &cpu, parts),
         log,
         failure: outcome.failure,
         servers: Some(servers),
     })
+}
+
+/// What happens to running servers.
+struct Work<'a> {
+    injector: Option<&'a Arc<Injector>>,
+    consumer: Option<&'a external::Consumer<'a>>,
+    interrupt: Interrupt,
 }
 
 /// Runs the pipeline and injects the planned faults into its servers.
@@ -273,29 +305,43 @@ async fn run_on(
     simulation: SimulationSettings,
     runtimes: &Runtimes,
     display: &Arc<Display>,
-    injector: Option<&Arc<Injector>>,
-    interrupt: Interrupt,
-) -> Result<pipeline::Outcome, pipeline::Error> {
+    work: Work<'_>,
+) -> Result<pipeline::Outcome, Error> {
     let roles = Roles {
         producer: runtimes.handle(Role::Producer),
         consumer: runtimes.handle(Role::Consumer),
     };
+    let Work {
+        injector,
+        consumer,
+        interrupt,
+    } = work;
     let endpoints = servers.endpoints.clone();
     let display: Arc<dyn Observer> = Arc::<Display>::clone(display);
+    let start = async |observer| match consumer {
+        Some(consumer) => {
+            let running = consumer.run(simulation, endpoints, roles, observer, interrupt);
+            Box::pin(running).await
+        }
+        None => {
+            let context = Arc::clone(context);
+            let running =
+                pipeline::run(context, simulation, endpoints, roles, observer, interrupt);
+            Ok(Box::pin(running).await?)
+        }
+    };
     let Some(injector) = injector else {
-        let context = Arc::clone(context);
-        let terminated = Arc::clone(&context);
-        let running = pipeline::run(context, simulation, endpoints, roles, display, interrupt);
         return tokio::select! {
-            outcome = Box::pin(running) => outcome,
-            () = servers.watch(&terminated.terminated_servers) => unreachable!("the watch never ends"),
+            outcome = start(display) => outcome,
+            () = servers.watch(&context.terminated_servers) => unreachable!("the watch never ends"),
         };
     };
+    if let Some(command) = consumer.and_then(external::Consumer::command) {
+        injector.set_command(Arc::clone(command));
+    }
     let observer = Arc::new(Watched::new(display, Arc::clone(injector)));
     let running = async {
-        let context = Arc::clone(context);
-        let running = pipeline::run(context, simulation, endpoints, roles, observer, interrupt);
-        let outcome = Box::pin(running).await;
+        let outcome = start(observer).await;
         injector.end();
         outcome
     };
@@ -322,9 +368,13 @@ fn resolve(
 ) -> Result<(Arc<Context>, SimulationSettings), Error> {
     let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
     let faults = settings.faults.as_ref();
+    let mut workload = rows.workload;
+    if settings.consumer.payload_identity {
+        workload = workload.with_payload_identity()?;
+    }
     let emission = EmissionSettings {
-        fleet: settings.load.fleet(rows.workload.rows(), None),
-        workload: Arc::new(rows.workload),
+        fleet: settings.load.fleet(workload.rows(), None),
+        workload: Arc::new(workload),
         key: settings.load.key,
         compression: settings.producer.compression,
         linger: settings.producer.linger,

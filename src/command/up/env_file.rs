@@ -93,7 +93,7 @@ impl EnvFile<'_> {
 impl fmt::Display for EnvFile<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut variables = self.variables().into_iter();
-        variables.try_for_each(|(name, value)| writeln!(formatter, "{name}={}", quote(&value)))
+        variables.try_for_each(|(name, value)| formatter.write_str(&line(name, &value)))
     }
 }
 
@@ -108,6 +108,11 @@ pub(super) fn keep_from_other_users() -> bool {
     let others = Mode::RWXG | Mode::RWXO;
     let shared = Mode::from_raw_mode(stat.st_mode).intersects(others);
     regular && shared && fchmod(&stdout, Mode::RUSR | Mode::WUSR).is_ok()
+}
+
+/// Returns the line of a variable.
+pub(in crate::command) fn line(name: &str, value: &str) -> String {
+    format!("{name}={}\n", quote(value))
 }
 
 /// Quotes a value for a `.env` if it contains special characters.

@@ -14,8 +14,8 @@
 
 mod child;
 mod content;
-mod env_file;
-mod published;
+pub(in crate::command) mod env_file;
+pub(in crate::command) mod published;
 mod user;
 
 use std::ffi::OsString;

@@ -13,7 +13,7 @@ use crate::error::Error;
 const MARK: &str = "# written by `convoy up`";
 
 /// Fails if a file of another program is at the path.
-pub(super) fn check(path: &Path, force: bool) -> Result<(), Error> {
+pub(in crate::command) fn check(path: &Path, force: bool) -> Result<(), Error> {
     if force || is_ours(path).map_err(|source| failed(path, source))? {
         return Ok(());
     }
@@ -23,7 +23,7 @@ pub(super) fn check(path: &Path, force: bool) -> Result<(), Error> {
 }
 
 /// Writes a file that only its owner can read.
-pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<(), Error> {
+pub(in crate::command) fn write(path: &Path, text: &str, force: bool) -> Result<(), Error> {
     check(path, force)?;
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
     let directory = directory.unwrap_or_else(|| Path::new("."));
@@ -60,11 +60,11 @@ fn is_ours(path: &Path) -> io::Result<bool> {
 
 /// The file that exists while the servers are ready.
 #[derive(Debug)]
-pub(super) struct ReadyFile(PathBuf);
+pub(in crate::command) struct ReadyFile(PathBuf);
 
 impl ReadyFile {
     /// Writes the process id of convoy to a file.
-    pub(super) fn write(path: &Path, force: bool) -> Result<Self, Error> {
+    pub(in crate::command) fn write(path: &Path, force: bool) -> Result<Self, Error> {
         write(path, &format!("{}\n", std::process::id()), force)?;
         Ok(Self(path.to_owned()))
     }

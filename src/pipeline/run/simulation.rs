@@ -8,6 +8,7 @@ use crate::measure::{Interval, Outage, Recording};
 use crate::pipeline::audit::{Accounting, Case, count_repetitions, verdict};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
+use crate::pipeline::external::Collected;
 use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::run::parts::{Endpoints, Roles, SimulationSettings};
 use crate::pipeline::run::prepare::prepare;
@@ -36,6 +37,8 @@ pub struct Outcome {
     pub generator_cpu: Duration,
     /// Waits for connections to the store, before the audit.
     pub checkouts: Checkouts,
+    /// What an external consumer stored.
+    pub collected: Option<Collected>,
 }
 
 /// Runs the pipeline once. `interrupt` ends the emission; emitted readings are still stored.
@@ -57,6 +60,7 @@ pub async fn run(
         &settings.emission,
         producers,
         consumers,
+        None,
         &observer,
     );
     tasks.emit(&context, &interrupt, &observer).await;
@@ -113,11 +117,12 @@ pub async fn run(
         start: finished.start,
         generator_cpu: finished.generator_cpu,
         checkouts,
+        collected: None,
     })
 }
 
 /// Waits for a future, and calls `tell` about once a second and at the end.
-async fn telling<T>(tell: impl Fn(), future: impl Future<Output = T> + Unpin) -> T {
+pub async fn telling<T>(tell: impl Fn(), future: impl Future<Output = T> + Unpin) -> T {
     let mut future = future;
     loop {
         let waited = tokio::time::timeout(INTERVAL, &mut future).await;

@@ -1,0 +1,53 @@
+//! Settings of the consumer of `convoy simulate`.
+
+use crate::cli::args::SimulateArgs;
+use crate::cli::error::Error;
+use crate::cli::origin::{Origin, Origins};
+use crate::settings::{ConsumerKind, ConsumerSettings, Published, Sink};
+
+/// Options that only an external consumer has.
+const EXTERNAL_ONLY: [&str; 4] = ["consumer-command", "settle", "write-env", "ready-file"];
+
+/// Options that only convoy's consumer has.
+const CONVOY_ONLY: [&str; 4] = ["consumers", "batch-records", "batch-wait", "drain-timeout"];
+
+/// Returns the consumer, whose options fit its kind.
+pub(super) fn consumer(args: &SimulateArgs, origins: &Origins) -> Result<ConsumerSettings, Error> {
+    let chosen = &args.consumer;
+    let external = chosen.consumer == ConsumerKind::External;
+    if external && args.pipeline.sink == Sink::Null {
+        return Err(Error::Unfitting {
+            option: "consumer external",
+            because: "`--sink null` sends nothing",
+        });
+    }
+    let of_other_kind = if external { CONVOY_ONLY } else { EXTERNAL_ONLY };
+    let set = of_other_kind.into_iter().find(|it| origins.get(it) == Some(&Origin::Flag));
+    if let Some(option) = set {
+        return Err(Error::Unfitting {
+            option,
+            because: if external {
+                "it is an option of convoy's own consumer"
+            } else {
+                "it needs `--consumer external`"
+            },
+        });
+    }
+    if external && chosen.payload_identity == Some(false) {
+        return Err(Error::Unfitting {
+            option: "payload-identity=false",
+            because: "the audit of an external consumer needs the identity of each reading",
+        });
+    }
+    Ok(ConsumerSettings {
+        consumer: chosen.consumer,
+        command: chosen.consumer_command.clone(),
+        settle: chosen.settle,
+        payload_identity: chosen.payload_identity.unwrap_or(external),
+        published: Published {
+            env_file: chosen.write_env.clone(),
+            ready_file: chosen.ready_file.clone(),
+            force: chosen.force,
+        },
+    })
+}
