@@ -128,6 +128,12 @@ pub enum Error {
     /// Faults need servers.
     #[error("`--faults` cannot be used with `--sink null`")]
     FaultsWithoutPipeline,
+    /// A fault that the consumer of the run cannot have.
+    #[error("the fault `{fault}` cannot be injected: {because}")]
+    FaultOfConsumer {
+        fault: String,
+        because: &'static str,
+    },
     /// An option that another one excludes.
     #[error("`--{option}` cannot be used: {because}")]
     Unfitting {
@@ -244,6 +250,7 @@ impl Error {
             }
             Self::NoOrder { .. } => "remove the fault, or pass `--key vehicle`".to_owned(),
             Self::FaultsWithoutPipeline => "remove one of the two options".to_owned(),
+            Self::FaultOfConsumer { .. } => "remove the fault from `--faults`".to_owned(),
             Self::Unfitting { option, .. } => format!("remove `--{option}`"),
             Self::ControlCharacter { variable } => {
                 format!("set `{variable}` to letters, digits and symbols")

@@ -116,9 +116,7 @@ impl Scheduled {
 impl Plan {
     /// Returns whether the broker may lose the end of a log.
     pub fn may_lose_a_log(&self) -> bool {
-        let crash = |scheduled: &Scheduled| {
-            matches!(scheduled, Scheduled::Crash { target, .. } if *target == Target::Broker)
-        };
+        let crash = |scheduled: &Scheduled| matches!(scheduled, Scheduled::Crash { target, .. } if *target == Target::Broker);
         self.scheduled.iter().any(crash)
     }
 }

@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use convoy_server_kit::Secret;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid,
+};
 use tokio::sync::watch;
 
 use crate::error::Error;
@@ -93,17 +95,19 @@ impl ConsumerCommand {
 
     /// Kills it and starts it again.
     pub async fn crash(&self) -> Result<(), Error> {
-        self.again(Duration::ZERO).await
+        let mut running = self.running.lock().await;
+        if let Some(running) = running.take() {
+            self.kill(running, ExitCause::Fault).await;
+        }
+        *running = Some(self.spawn()?);
+        Ok(())
     }
 
     /// Asks it to end, kills it if it does not within `grace`, and starts it again.
     pub async fn restart(&self, grace: Duration) -> Result<(), Error> {
-        self.again(grace).await
-    }
-
-    async fn again(&self, grace: Duration) -> Result<(), Error> {
         let mut running = self.running.lock().await;
         if let Some(running) = running.take() {
+            let grace = tokio::time::sleep(grace);
             self.end(running, grace, ExitCause::Fault).await;
         }
         *running = Some(self.spawn()?);
@@ -133,32 +137,26 @@ impl ConsumerCommand {
                     () = hurry => {}
                 }
             };
-            self.end_within(running, hurried, ExitCause::Stopped).await;
+            self.end(running, hurried, ExitCause::Stopped).await;
         }
     }
 
-    async fn end(&self, running: Running, grace: Duration, cause: ExitCause) {
-        self.end_within(running, tokio::time::sleep(grace), cause).await;
-    }
-
-    async fn end_within(
-        &self,
-        mut running: Running,
-        grace: impl Future<Output = ()>,
-        cause: ExitCause,
-    ) {
+    /// Asks a command to end, and kills it when `grace` ends.
+    async fn end(&self, mut running: Running, grace: impl Future<Output = ()>, cause: ExitCause) {
         lock(&self.history).ending = Some(cause);
-        let mut grace = Box::pin(grace);
-        let kill_at_once = futures_ready(&mut grace).await;
-        if !kill_at_once {
-            // A paused process takes no other signal.
-            running.signal(Signal::CONT);
-            running.signal(Signal::TERM);
-            tokio::select! {
-                _ended = running.ended.wait_for(|ended| *ended) => {}
-                () = grace => {}
-            }
+        running.signal(Signal::TERM);
+        // A paused process gets it when it goes on.
+        running.signal(Signal::CONT);
+        tokio::select! {
+            _ended = running.ended.wait_for(|ended| *ended) => {}
+            () = grace => {}
         }
+        self.kill(running, cause).await;
+    }
+
+    /// Kills a command with all its processes.
+    async fn kill(&self, mut running: Running, cause: ExitCause) {
+        lock(&self.history).ending = Some(cause);
         running.signal(Signal::KILL);
         // A killed leader ends; the channel closes with its thread.
         let _ended = running.ended.wait_for(|ended| *ended).await;
@@ -216,15 +214,6 @@ impl ConsumerCommand {
     }
 }
 
-/// Returns whether a future is ready at once.
-async fn futures_ready(future: &mut (impl Future<Output = ()> + Unpin)) -> bool {
-    tokio::select! {
-        biased;
-        () = future => true,
-        () = std::future::ready(()) => false,
-    }
-}
-
 /// Waits for the end of one process.
 struct Watching {
     group: Pid,
@@ -248,7 +237,9 @@ impl Watching {
                 }
             }
         };
-        let how = status.as_ref().map_or_else(|| "unknown".to_owned(), described);
+        let how = status
+            .as_ref()
+            .map_or_else(|| "unknown".to_owned(), described);
         let mut history = lock(&self.history);
         let cause = history.ending.unwrap_or(ExitCause::Itself);
         history.exits.push(ConsumerExit {

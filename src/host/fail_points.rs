@@ -65,6 +65,19 @@ impl FailPoints {
         }
     }
 
+    /// Checks that planned faults of servers of these kinds reach the clients of an external consumer.
+    pub fn check_reach_of_others(
+        &self,
+        broker: BackendKind,
+        store: BackendKind,
+    ) -> Result<(), Error> {
+        let beyond = self.plan.first_beyond_others(reach(broker), reach(store));
+        match beyond {
+            None => Ok(()),
+            Some((fault, server)) => Err(Error::FaultOutOfReach { fault, server }),
+        }
+    }
+
     /// Turns injection on.
     pub fn begin(&self, now: u64) {
         self.begun.store(now, Ordering::Relaxed);

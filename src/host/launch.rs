@@ -98,6 +98,9 @@ impl Launch<'_> {
         }
         if let Some(fail_points) = &self.fail_points {
             fail_points.check_reach(backends.broker, backends.store)?;
+            if self.watch.is_some() {
+                fail_points.check_reach_of_others(backends.broker, backends.store)?;
+            }
         }
         let embedded = [backends.broker, backends.store].contains(&BackendKind::Embedded);
         let data = embedded

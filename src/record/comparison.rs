@@ -48,11 +48,7 @@ impl fmt::Display for Difference {
 /// Returns the first column of a payload that a document changes; `None` if it changes none.
 ///
 /// `payload` has the columns of `schema` in their order.
-pub fn first_difference(
-    schema: &Schema,
-    payload: &[u8],
-    document: Doc<'_>,
-) -> Option<Difference> {
+pub fn first_difference(schema: &Schema, payload: &[u8], document: Doc<'_>) -> Option<Difference> {
     let mut json = serde_json::Deserializer::from_slice(payload);
     let elements = document.elements().collect();
     let columns = Columns { schema, elements };
@@ -234,12 +230,8 @@ mod tests {
     fn values_are_the_same_in_every_type_that_holds_them() {
         let text = |text: &'static str| Value::String(text.into());
         let decimal = |text: &str| {
-            let digits: u128 = text.replace('.', "").parse().unwrap();
-            let exponent = text.split_once('.').map_or(0, |(_, after)| after.len());
-            Value::Decimal128(Decimal128::of_decimal(
-                digits,
-                -i32::try_from(exponent).unwrap(),
-            ))
+            let number: bson::Decimal128 = text.parse().unwrap();
+            Value::Decimal128(Decimal128::from_bytes(number.bytes()))
         };
         let same_values = [
             ("12", Value::Int32(12)),

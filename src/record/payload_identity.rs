@@ -225,10 +225,30 @@ mod tests {
         type Names = [&'static str; 4];
         let names: [Names; 5] = [
             IDENTITY_FIELDS,
-            ["convoyRun", "convoyVehicle", "convoySequence", "convoyEmittedAt"],
-            ["CONVOY_RUN", "CONVOY_VEHICLE", "CONVOY_SEQUENCE", "CONVOY_EMITTED_AT"],
-            ["_convoy_run", "_convoy_vehicle", "_convoy_sequence", "_convoy_emitted_at"],
-            ["Convoy-Run", "Convoy-Vehicle", "Convoy-Sequence", "Convoy-Emitted-At"],
+            [
+                "convoyRun",
+                "convoyVehicle",
+                "convoySequence",
+                "convoyEmittedAt",
+            ],
+            [
+                "CONVOY_RUN",
+                "CONVOY_VEHICLE",
+                "CONVOY_SEQUENCE",
+                "CONVOY_EMITTED_AT",
+            ],
+            [
+                "_convoy_run",
+                "_convoy_vehicle",
+                "_convoy_sequence",
+                "_convoy_emitted_at",
+            ],
+            [
+                "Convoy-Run",
+                "Convoy-Vehicle",
+                "Convoy-Sequence",
+                "Convoy-Emitted-At",
+            ],
         ];
         let numbers = [
             u64::from(IDENTITY.vehicle),
@@ -241,12 +261,13 @@ mod tests {
                 let start = Builder::new().string("vin", "x").string(run, IDENTITY.run);
                 rest.iter()
                     .zip(numbers)
-                    .fold(start, |builder, (name, number)| write(builder, name, number))
+                    .fold(start, |builder, (name, number)| {
+                        write(builder, name, number)
+                    })
             };
             let long = || typed(&|builder, name, number| builder.int64(name, number.cast_signed()));
-            let double = typed(&|builder, name, number| {
-                builder.with(name, &Value::Double(number as f64))
-            });
+            let double =
+                typed(&|builder, name, number| builder.with(name, &Value::Double(number as f64)));
             let text = typed(&|builder, name, number| builder.string(name, &number.to_string()));
             for document in [
                 long().finish(),
@@ -283,7 +304,10 @@ mod tests {
             .int32(VEHICLE, -1)
             .with(SEQUENCE, &Value::Double(0.5))
             .string(EMITTED_AT, "soon");
-        assert_eq!(found(&wrong.finish()), Some(("x".to_owned(), None, None, None)));
+        assert_eq!(
+            found(&wrong.finish()),
+            Some(("x".to_owned(), None, None, None))
+        );
     }
 
     proptest! {

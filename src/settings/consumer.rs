@@ -50,7 +50,10 @@ impl ConsumerSettings {
 
 #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn redacted<S: Serializer>(command: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    command.as_deref().map(without_secrets).serialize(serializer)
+    command
+        .as_deref()
+        .map(without_secrets)
+        .serialize(serializer)
 }
 
 fn without_secrets(command: &str) -> String {

@@ -18,6 +18,7 @@ mod containers;
 mod crash;
 mod dataset;
 mod durability;
+mod external;
 mod faults;
 mod findings;
 mod help;

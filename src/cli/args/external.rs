@@ -32,7 +32,12 @@ pub struct ConsumerArgs {
     /// The external consumer is done after no new document has arrived for this long.
     ///
     /// It is done at once when every reading has a document.
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        hide_short_help = true
+    )]
     #[arg(value_parser = parse::span)]
     pub settle: Duration,
 

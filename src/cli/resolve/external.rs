@@ -3,6 +3,7 @@
 use crate::cli::args::SimulateArgs;
 use crate::cli::error::Error;
 use crate::cli::origin::{Origin, Origins};
+use crate::faults::{DataKind, Plan, Target};
 use crate::settings::{ConsumerKind, ConsumerSettings, Published, Sink};
 
 /// Options that only an external consumer has.
@@ -10,6 +11,47 @@ const EXTERNAL_ONLY: [&str; 4] = ["consumer-command", "settle", "write-env", "re
 
 /// Options that only convoy's consumer has.
 const CONVOY_ONLY: [&str; 4] = ["consumers", "batch-records", "batch-wait", "drain-timeout"];
+
+/// Faults of readings whose outcome does not depend on what a consumer rejects.
+const DATA_FAULTS: [DataKind; 2] = [DataKind::MissingBatch, DataKind::Duplicate];
+
+/// Keeps the faults of a drawn plan that a run with this consumer can have.
+pub(super) fn fitting(mut plan: Plan, consumer: &ConsumerSettings) -> Plan {
+    if consumer.is_external() {
+        plan.data.retain(|(kind, _)| DATA_FAULTS.contains(kind));
+    }
+    plan
+}
+
+/// Rejects faults that the consumer of the run cannot have.
+pub(super) fn check_faults(plan: &Plan, consumer: &ConsumerSettings) -> Result<(), Error> {
+    let external = consumer.is_external();
+    let mut data = plan.data.iter().map(|(kind, _)| *kind);
+    if let Some(kind) = data.find(|kind| external && !DATA_FAULTS.contains(kind)) {
+        return Err(Error::FaultOfConsumer {
+            fault: kind.to_string(),
+            because: "what an external consumer does with such readings is not known",
+        });
+    }
+    if consumer.payload_identity
+        && !external
+        && plan.data.iter().any(|(kind, _)| *kind == DataKind::NaStorm)
+    {
+        return Err(Error::FaultOfConsumer {
+            fault: DataKind::NaStorm.to_string(),
+            because: "the audit does not know such payloads with `--payload-identity`",
+        });
+    }
+    let mut scheduled = plan.scheduled.iter();
+    let of_command = scheduled.find(|it| it.target() == Target::Consumer);
+    match of_command {
+        Some(fault) if !external || consumer.command.is_none() => Err(Error::FaultOfConsumer {
+            fault: fault.name(),
+            because: "it needs `--consumer external` with `--consumer-command`",
+        }),
+        _ => Ok(()),
+    }
+}
 
 /// Returns the consumer, whose options fit its kind.
 pub(super) fn consumer(args: &SimulateArgs, origins: &Origins) -> Result<ConsumerSettings, Error> {
@@ -22,7 +64,9 @@ pub(super) fn consumer(args: &SimulateArgs, origins: &Origins) -> Result<Consume
         });
     }
     let of_other_kind = if external { CONVOY_ONLY } else { EXTERNAL_ONLY };
-    let set = of_other_kind.into_iter().find(|it| origins.get(it) == Some(&Origin::Flag));
+    let set = of_other_kind
+        .into_iter()
+        .find(|it| origins.get(it) == Some(&Origin::Flag));
     if let Some(option) = set {
         return Err(Error::Unfitting {
             option,

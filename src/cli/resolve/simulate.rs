@@ -8,7 +8,7 @@ use crate::cli::args::SimulateArgs;
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
-use crate::cli::resolve::external::consumer;
+use crate::cli::resolve::external::{check_faults, consumer, fitting};
 use crate::cli::resolve::groups::{creation, writer};
 use crate::cli::resolve::load::load;
 use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store, invalid};
@@ -113,9 +113,10 @@ fn plan(spec: Spec, settings: &SimulateSettings) -> Result<Plan, Error> {
                 StoreChoice::Auto | StoreChoice::Container => Reach::Container,
                 StoreChoice::External(_) => Reach::External,
             };
-            plan.within(broker, store)
+            fitting(plan.within(broker, store), &settings.consumer)
         }
     };
+    check_faults(&plan, &settings.consumer)?;
     let disorder = |(kind, _): &(DataKind, _)| *kind == DataKind::OutOfOrder;
     if !ordered && plan.data.iter().any(disorder) {
         return Err(Error::NoOrder {

@@ -256,21 +256,17 @@ fn variables(
     let (name, password) = user.map_or((ANYONE, ANYONE), |user| {
         (user.name.as_str(), user.password.reveal())
     });
-    let own_protocol = match external {
-        Some(broker) => broker.security_protocol.to_string(),
-        None => "plaintext".to_owned(),
-    };
-    // Programs for Confluent Cloud always authenticate; the embedded broker accepts any credentials.
     let protocol = match external {
-        Some(_) => own_protocol.to_uppercase(),
-        None if servers.broker_kind == BackendKind::Embedded => "SASL_PLAINTEXT".to_owned(),
-        None => "PLAINTEXT".to_owned(),
+        Some(broker) => broker.security_protocol.to_string(),
+        // Programs for Confluent Cloud always authenticate; this broker accepts any credentials.
+        None if servers.broker_kind == BackendKind::Embedded => "sasl_plaintext".to_owned(),
+        None => "plaintext".to_owned(),
     };
     let mechanism = external.map_or_else(|| "plain".to_owned(), |it| it.sasl_mechanism.to_string());
     let (registry, registry_user) = registry(settings, servers);
     let mut all = vec![
         ("BOOTSTRAP_SERVER", servers.addresses.broker.clone()),
-        ("SECURITY_PROTOCOL", protocol),
+        ("SECURITY_PROTOCOL", protocol.to_uppercase()),
         ("SASL_MECHANISM", mechanism.to_uppercase()),
         ("API_KEY", name.to_owned()),
         ("API_SECRET_KEY", password.to_owned()),
@@ -287,7 +283,7 @@ fn variables(
         all.push(("SSL_CA_LOCATION", ca_file.clone()));
         all.push(("CONVOY_CA_FILE", ca_file));
     }
-    all.push(("CONVOY_SECURITY_PROTOCOL", own_protocol));
+    all.push(("CONVOY_SECURITY_PROTOCOL", protocol));
     all.push(("CONVOY_SASL_MECHANISM", mechanism));
     let run = &context.settings.run_id;
     all.push(("CONVOY_TOPIC", context.settings.topics.join(",")));

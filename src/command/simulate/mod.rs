@@ -325,8 +325,7 @@ async fn run_on(
         }
         None => {
             let context = Arc::clone(context);
-            let running =
-                pipeline::run(context, simulation, endpoints, roles, observer, interrupt);
+            let running = pipeline::run(context, simulation, endpoints, roles, observer, interrupt);
             Ok(Box::pin(running).await?)
         }
     };

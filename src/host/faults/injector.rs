@@ -177,7 +177,10 @@ impl Injector {
 
     /// Injects a fault into the command of an external consumer.
     async fn inject_command(&self, what: &Scheduled) -> Result<Option<String>, Error> {
-        let command = self.command.get().ok_or(Error::Bug("no consumer command"))?;
+        let command = self
+            .command
+            .get()
+            .ok_or(Error::Bug("no consumer command"))?;
         match what {
             Scheduled::Restart { .. } => command.restart(RESTART_GRACE).await?,
             Scheduled::Crash { .. } => command.crash().await?,

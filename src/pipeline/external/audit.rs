@@ -2,9 +2,7 @@
 
 use convoy_mongodb_server::bson::Doc;
 
-use crate::audit::{
-    ChangedDocument, CollectionPass, Ledger, MissingReadings, ReadingId, Verdict,
-};
+use crate::audit::{ChangedDocument, CollectionPass, Ledger, MissingReadings, ReadingId, Verdict};
 use crate::fleet::Key;
 use crate::pipeline::audit::Case;
 use crate::pipeline::emit::{EncodeBuffer, Workload};

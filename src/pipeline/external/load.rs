@@ -13,7 +13,7 @@ use crate::pipeline::external::settling::{Settled, Settling};
 use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::retry;
 use crate::pipeline::run::{
-    Endpoints, Finished, Observer, Outcome, Phase, Producers, ProducerSettings, Roles, Tasks,
+    Endpoints, Finished, Observer, Outcome, Phase, ProducerSettings, Producers, Roles, Tasks,
     connector, open_store, partition_reader, prepare_producers, telling,
 };
 use crate::pipeline::settings::{EmissionSettings, StorageSettings};

@@ -136,7 +136,10 @@ pub(super) fn results(report: &Report) -> Vec<String> {
     }
     let latency = &summary.stages.end_to_end_latency;
     if let Some(stored) = external::unmeasured(report) {
-        return vec![stored, "latency not measured: the store is not embedded".to_owned()];
+        return vec![
+            stored,
+            "latency not measured: the store is not embedded".to_owned(),
+        ];
     }
     if latency.count == 0 {
         let why = match report.status {

@@ -299,7 +299,9 @@ impl Collection {
             writer.log.release(previous);
         }
         writer.log.retain(moved);
-        writer.log.written(&state.namespace, &[after], record.position);
+        writer
+            .log
+            .written(&state.namespace, &[after], record.position);
         Ok(record.position)
     }
 

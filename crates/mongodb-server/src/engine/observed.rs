@@ -27,9 +27,10 @@ impl Observed {
     /// Shows written documents to the observer. Returns whether it waits for one of them.
     pub fn written(&self, namespace: &Namespace, batch: &[Doc<'_>], position: Position) -> bool {
         let (database, collection) = (&namespace.database, &namespace.collection);
-        let shown = batch
-            .iter()
-            .filter_map(|document| self.observer.written(database, collection, document.bytes()));
+        let shown = batch.iter().filter_map(|document| {
+            self.observer
+                .written(database, collection, document.bytes())
+        });
         let shown: Vec<_> = shown.map(|ticket| (position, ticket)).collect();
         let waits = !shown.is_empty();
         lock(&self.pending).extend(shown);
