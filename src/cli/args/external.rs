@@ -10,13 +10,13 @@ use crate::settings::ConsumerKind;
 
 /// The consumer of a run.
 #[derive(Args)]
-#[command(next_help_heading = "Consumer")]
+#[command(next_help_heading = "Pipeline")]
 pub struct ConsumerArgs {
-    /// Program that stores the records: `convoy`, or `external` for your own.
+    /// Program that stores the records: `convoy` or `external`.
     ///
-    /// With `external`, convoy emits the readings with their identity in the payload and audits
-    /// `--collection` of `--database`: what is missing, duplicated, corrupt or reordered. With the
-    /// embedded store it also measures the latency until each document is durable.
+    /// With `external` it is your own: convoy emits the readings with their identity in the payload,
+    /// and audits `--collection` of `--database`: what is missing, duplicated, corrupt or reordered.
+    /// With the embedded store it also measures the latency until each document is durable.
     #[arg(long, value_name = "KIND", default_value = "convoy")]
     pub consumer: ConsumerKind,
 
@@ -26,7 +26,7 @@ pub struct ConsumerArgs {
     /// sets, and CONVOY_TOPIC, CONVOY_DATABASE, CONVOY_COLLECTION, CONVOY_GROUP and CONVOY_RUN. Its
     /// output goes to `consumer.log` beside the report. Without a command, convoy says where the
     /// servers are and waits for a consumer to read the topic.
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", hide_short_help = true)]
     pub consumer_command: Option<String>,
 
     /// The external consumer is done after no new document has arrived for this long.

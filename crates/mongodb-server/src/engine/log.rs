@@ -12,6 +12,7 @@ use crate::engine::error::Error;
 use crate::engine::locks::{lock, read, write};
 use crate::engine::namespace::Namespace;
 use crate::engine::observed::Observed;
+use crate::engine::position::Position;
 use crate::engine::record::{self, Header, RecordKind};
 use crate::engine::recovery::Recovered;
 use crate::engine::segment::{Location, PREFIX_BYTES, Segment, Segments, segment_name};
@@ -19,10 +20,6 @@ use crate::engine::segment::{Location, PREFIX_BYTES, Segment, Segments, segment_
 /// Bytes after which a new segment begins: small enough to reclaim, large enough to keep the number
 /// of open files low.
 pub const SEGMENT_BYTES: u32 = 256 * 1024 * 1024;
-
-/// The end of the log after a write, for [`Log::sync`] to wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Position(u64);
 
 /// The place of an appended record.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::bson::Doc;
 use crate::engine::locks::lock;
-use crate::engine::log::Position;
 use crate::engine::namespace::Namespace;
+use crate::engine::position::Position;
 use crate::observer::{Ticket, WriteObserver};
 
 /// An observer, and the tickets of documents that are not on disk yet.
