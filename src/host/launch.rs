@@ -14,16 +14,16 @@ use crate::containers::engine::{DockerEnv, Engine};
 use crate::error::Error;
 use crate::host::backend::{self, Backends, Progress};
 use crate::host::broker::Broker;
+use crate::host::consumer_watch::ConsumerWatch;
 use crate::host::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
 use crate::host::external::{external_endpoint, registry_client};
-use crate::host::fail_points::FailPoints;
-use crate::host::first_fetch::FirstFetch;
+use crate::host::fault_switch::FaultSwitch;
 use crate::host::interrupt;
 use crate::host::proxies;
 use crate::host::roles::Runtimes;
 use crate::host::servers::{Addresses, Servers, decided_lines};
 use crate::host::store::Store;
-use crate::pipeline::{Arrivals, Endpoints};
+use crate::pipeline::Endpoints;
 use crate::registry::{self, Client};
 use crate::report::{BackendKind, Durability};
 use crate::settings::{
@@ -42,8 +42,8 @@ pub(crate) struct Launch<'a> {
     pub run_id: &'a str,
     /// Environment variables that lead to container engines.
     pub docker_env: &'a DockerEnv,
-    /// Faults to inject.
-    pub fail_points: Option<Arc<FailPoints>>,
+    /// Faults to inject; `None` if no run has any.
+    pub faults: Option<Arc<FaultSwitch>>,
     /// Watches an external consumer, if the run has one.
     pub watch: Option<&'a ConsumerWatch>,
     /// Prints a line of progress.
@@ -52,15 +52,6 @@ pub(crate) struct Launch<'a> {
     pub announce: Progress<'a>,
     /// Runtimes for the embedded servers.
     pub runtimes: &'a Runtimes,
-}
-
-/// What embedded servers tell of an external consumer.
-#[derive(Debug, Clone)]
-pub(crate) struct ConsumerWatch {
-    /// Hook of the broker: notices when the consumer reads.
-    pub first_fetch: Arc<FirstFetch>,
-    /// Observer of the store: notices what the consumer stores.
-    pub arrivals: Arc<Arrivals>,
 }
 
 /// A launch that has decided on its backends.
@@ -96,10 +87,10 @@ impl Launch<'_> {
         if [backends.broker, backends.store].contains(&BackendKind::Container) {
             interrupt::containers_may_run();
         }
-        if let Some(fail_points) = &self.fail_points {
-            fail_points.check_reach(backends.broker, backends.store)?;
+        if let Some(faults) = &self.faults {
+            faults.check_reach(backends.broker, backends.store)?;
             if self.watch.is_some() {
-                fail_points.check_reach_of_others(backends.broker, backends.store)?;
+                faults.check_reach_of_others(backends.broker, backends.store)?;
             }
         }
         let embedded = [backends.broker, backends.store].contains(&BackendKind::Embedded);
@@ -112,11 +103,11 @@ impl Launch<'_> {
             data,
         };
         let started = tokio::select! {
-            started = provision.start() => started,
+            started = Box::pin(provision.start()) => started,
             () = interrupted.cancelled() => Err(Error::Interrupted),
         };
         match started {
-            Ok(started) => self.connect(started, provision).await,
+            Ok(started) => Box::pin(self.connect(started, provision)).await,
             Err(error) => {
                 remove_containers(provision.backends.engine.as_ref(), self.run_id).await;
                 self.runtimes.starts_ended().await;
@@ -162,8 +153,8 @@ impl Launch<'_> {
         };
         addresses.announce(&provision.backends, self.announce);
         let kinds = [provision.backends.broker, provision.backends.store];
-        let proxies = match &self.fail_points {
-            Some(points) => proxies::insert(points, &mut endpoints, kinds, self.runtimes).await?,
+        let proxies = match &self.faults {
+            Some(faults) => proxies::insert(faults, &mut endpoints, kinds, self.runtimes).await?,
             None => Vec::new(),
         };
         Ok(Servers {
@@ -223,12 +214,15 @@ impl Provision<'_> {
         }
         let mut embedded = kafka::Settings::default().with_listen(loopback(settings.broker_port));
         embedded.data_dir = self.data.as_ref().map(|data| data.of("broker"));
-        if let Some(points) = &self.launch.fail_points {
-            embedded.faults = Some(Arc::clone(points) as Arc<kafka::FaultPlan>);
+        if let Some(faults) = &self.launch.faults {
+            embedded.faults = Some(Arc::clone(faults) as Arc<kafka::FaultPlan>);
             // The default limit of brokers: an oversized reading must be rejected.
             embedded.max_batch_bytes = KAFKA_BATCH_BYTES;
         }
         if let Some(watch) = self.launch.watch {
+            if let Some(faults) = &self.launch.faults {
+                watch.first_fetch.before(faults);
+            }
             embedded.faults = Some(Arc::clone(&watch.first_fetch) as Arc<kafka::FaultPlan>);
         }
         let broker = start_broker(embedded, self.launch.runtimes).await?;
@@ -274,11 +268,11 @@ impl Provision<'_> {
             let store = ReplicaSet::start(&common).await.map_err(Error::Container)?;
             return Ok(Store::Container(Box::new(store)));
         }
-        let points = self.launch.fail_points.as_ref();
+        let faults = self.launch.faults.as_ref();
         let mut embedded =
             mongodb_server::Settings::default().with_listen(loopback(settings.store_port));
         embedded.data_dir = self.data.as_ref().map(|data| data.of("store"));
-        embedded.faults = points.map(|points| Arc::clone(points) as Arc<mongodb_server::FaultPlan>);
+        embedded.faults = faults.map(|faults| Arc::clone(faults) as Arc<mongodb_server::FaultPlan>);
         if let Some(watch) = self.launch.watch {
             let arrivals = Arc::clone(&watch.arrivals);
             embedded.observer = Some(arrivals as Arc<dyn mongodb_server::WriteObserver>);

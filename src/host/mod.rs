@@ -2,24 +2,24 @@
 //!
 //! ```text
 //!  launch ─▶ backend (which kinds) ─▶ servers ─▶ broker, store, embedded, external
-//!     └────▶ proxies, fail_points      ▲
-//!                 ▲                    │
-//!                 └────── faults ──────┘
+//!     └────▶ proxies ─▶ fault_switch ─▶ fail_points ◀─ faults ─▶ servers
 //! ```
 
 pub mod backend;
 mod broker;
 pub mod consumer_command;
+pub mod consumer_watch;
 pub mod data_files;
 pub mod embedded;
 pub mod external;
 mod fail_points;
+pub mod fault_switch;
 pub mod faults;
-pub mod first_fetch;
 pub mod interrupt;
 pub mod launch;
 pub mod open_files;
 mod proxies;
+pub mod published;
 pub mod roles;
 pub mod scratch;
 pub mod servers;

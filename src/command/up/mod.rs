@@ -8,14 +8,12 @@
 //! |---|---|
 //! | `user.rs` | credentials: given, stored in the data directory, or random |
 //! | `env_file.rs` | the text of the `.env` |
-//! | `published.rs` | files that tell other programs of the servers |
 //! | `content.rs` | topics and documents that the servers start with |
 //! | `child.rs` | a command that runs with the servers |
 
 mod child;
 mod content;
-pub(in crate::command) mod env_file;
-pub(in crate::command) mod published;
+mod env_file;
 mod user;
 
 use std::ffi::OsString;
@@ -36,7 +34,6 @@ use rustix::process::Pid;
 use self::child::Running;
 use self::content::Insert;
 use self::env_file::EnvFile;
-use self::published::ReadyFile;
 use crate::broker::{Mechanism, SecurityProtocol};
 use crate::error::{Error, ExitStatus};
 use crate::host::data_files;
@@ -44,6 +41,7 @@ use crate::host::embedded::{self, DataPlace, loopback};
 use crate::host::external;
 use crate::host::interrupt::{self, Interruptible};
 use crate::host::open_files;
+use crate::host::published::{self, ReadyFile};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::{space, sweep};
 use crate::measure::RunClock;

@@ -60,7 +60,7 @@ impl Workload {
     }
 
     /// Adds the identity of each reading to its message, after the columns.
-    pub fn with_payload_identity(mut self) -> Result<Self, Error> {
+    pub fn add_payload_identity(&mut self) -> Result<(), Error> {
         let mut columns = self.sources.iter().flat_map(|source| {
             let columns = source.dataset.schema().columns.iter();
             columns.map(|column| column.name.as_str())
@@ -71,7 +71,7 @@ impl Workload {
             });
         }
         self.payload_identity = true;
-        Ok(self)
+        Ok(())
     }
 
     /// Returns whether messages have the identity of their reading after the columns.

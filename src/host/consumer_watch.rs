@@ -1,32 +1,47 @@
-//! Notices the first consumer that reads from the embedded broker.
+//! What embedded servers tell of an external consumer: that it reads, and what it has stored.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use convoy_kafka_server::{Fault, FaultHook, Moment};
 use tokio::sync::watch;
 
-use crate::host::fail_points::FailPoints;
+use crate::host::fault_switch::FaultSwitch;
+use crate::pipeline::Arrivals;
 
-/// A hook of the broker that sees every fetch, and asks the fail points of a run, if it has any.
+/// Watches an external consumer through the embedded servers.
+#[derive(Debug, Clone)]
+pub struct ConsumerWatch {
+    /// Hook of the broker: notices when the consumer reads.
+    pub first_fetch: Arc<FirstFetch>,
+    /// Observer of the store: notices what the consumer stores.
+    pub arrivals: Arc<Arrivals>,
+}
+
+/// A hook of the broker that sees every fetch, and asks the faults of the run, if it has any.
 #[derive(Debug)]
 pub struct FirstFetch {
-    points: Option<Arc<FailPoints>>,
+    faults: OnceLock<Arc<FaultSwitch>>,
     fetched: watch::Sender<bool>,
 }
 
 impl FirstFetch {
-    /// Puts the hook before the fail points of a run.
-    pub fn new(points: Option<Arc<FailPoints>>) -> Self {
-        Self {
-            points,
+    /// Creates a hook that has seen no fetch.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            faults: OnceLock::new(),
             fetched: watch::Sender::new(false),
-        }
+        })
+    }
+
+    /// Puts the hook before the faults of the run.
+    pub(super) fn before(&self, faults: &Arc<FaultSwitch>) {
+        self.faults.get_or_init(|| Arc::clone(faults));
     }
 
     /// Waits until a consumer has read from a partition.
     pub async fn wait(&self) {
-        // The sender lives as long as self.
         let mut fetched = self.fetched.subscribe();
+        // The sender lives as long as self.
         let _fetched = fetched.wait_for(|fetched| *fetched).await;
     }
 }
@@ -40,7 +55,7 @@ impl FaultHook<Moment<'_>, Fault> for FirstFetch {
                 first
             });
         }
-        self.points.as_ref()?.fault_for(moment)
+        self.faults.get()?.fault_for(moment)
     }
 }
 
@@ -50,7 +65,7 @@ mod tests {
 
     #[tokio::test]
     async fn first_fetch_ends_the_wait() {
-        let hook = FirstFetch::new(None);
+        let hook = FirstFetch::new();
         let append = Moment::BeforeAppend {
             topic: "readings",
             partition: 0,

@@ -1,24 +1,21 @@
 //! A run whose consumer is another program: told of the servers, started, watched and stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use convoy_server_kit::Secret;
 
-use crate::command::up::env_file;
-use crate::command::up::published::{self, ReadyFile};
 use crate::error::Error;
 use crate::host::consumer_command::{CommandSpec, ConsumerCommand};
-use crate::host::faults::Injector;
-use crate::host::first_fetch::FirstFetch;
-use crate::host::launch::ConsumerWatch;
+use crate::host::consumer_watch::{ConsumerWatch, FirstFetch};
+use crate::host::published::{self, ReadyFile, env_line};
 use crate::host::servers::Servers;
 use crate::pipeline::{
     self, Arrivals, Context, ExternalRun, ExternalSettings, Interrupt, Observer, Outcome, Roles,
     Settled, SimulationSettings,
 };
-use crate::report::{BackendKind, External, RunDirectory};
+use crate::report::{BackendKind, External};
 use crate::settings::{BrokerChoice, SimulateSettings};
 use crate::terminal::Terminal;
 
@@ -38,11 +35,7 @@ const HURRIED_GRACE: Duration = Duration::from_secs(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Returns what the embedded servers are to watch.
-pub(super) fn watch(
-    context: &Arc<Context>,
-    settings: &SimulateSettings,
-    injector: Option<&Arc<Injector>>,
-) -> ConsumerWatch {
+pub fn watch_consumer(context: &Arc<Context>, settings: &SimulateSettings) -> ConsumerWatch {
     let writer = &settings.writer;
     let arrivals = Arrivals::new(
         context,
@@ -50,11 +43,21 @@ pub(super) fn watch(
         &writer.database,
         &writer.collection,
     );
-    let points = injector.map(|injector| Arc::clone(injector.points()));
     ConsumerWatch {
-        first_fetch: Arc::new(FirstFetch::new(points)),
+        first_fetch: FirstFetch::new(),
         arrivals: Arc::new(arrivals),
     }
+}
+
+/// What a run with an external consumer has besides.
+#[derive(Debug, Clone, Copy)]
+pub struct ExternalParts<'a> {
+    /// What the servers tell of the consumer.
+    pub watch: &'a ConsumerWatch,
+    /// Directory for the output of the command.
+    pub directory: &'a Path,
+    /// Tells the user what to start, and what has ended.
+    pub terminal: &'a Terminal,
 }
 
 /// The consumer of a run.
@@ -63,7 +66,7 @@ pub(super) struct Consumer<'a> {
     settings: &'a SimulateSettings,
     context: &'a Arc<Context>,
     terminal: &'a Terminal,
-    watch: ConsumerWatch,
+    watch: &'a ConsumerWatch,
     broker: BackendKind,
     store: BackendKind,
     /// What it needs to find the servers.
@@ -77,16 +80,15 @@ impl<'a> Consumer<'a> {
         settings: &'a SimulateSettings,
         context: &'a Arc<Context>,
         servers: &Servers,
-        watch: ConsumerWatch,
-        directory: &RunDirectory,
-        terminal: &'a Terminal,
+        parts: ExternalParts<'a>,
     ) -> Self {
+        let terminal = parts.terminal;
         let variables = variables(settings, context, servers);
         let command = settings.consumer.command.as_ref().map(|text| {
             let spec = CommandSpec {
                 text: text.clone(),
                 variables: variables.clone(),
-                log: directory.path().join(LOG),
+                log: parts.directory.join(LOG),
             };
             ConsumerCommand::new(spec, context.clock, terminal)
         });
@@ -94,7 +96,7 @@ impl<'a> Consumer<'a> {
             settings,
             context,
             terminal,
-            watch,
+            watch: parts.watch,
             broker: servers.broker_kind,
             store: servers.store_kind,
             variables,
@@ -150,7 +152,7 @@ impl<'a> Consumer<'a> {
         if let Some(path) = &files.env_file {
             let lines = self.variables.iter();
             let text: String = lines
-                .map(|(name, value)| env_file::line(name, value.reveal()))
+                .map(|(name, value)| env_line(name, value.reveal()))
                 .collect();
             published::write(path, &text, files.force)?;
         }
@@ -230,7 +232,7 @@ impl<'a> Consumer<'a> {
 }
 
 /// Checks the files before anything starts.
-pub(super) fn check_files(settings: &SimulateSettings) -> Result<(), Error> {
+pub fn check_consumer_files(settings: &SimulateSettings) -> Result<(), Error> {
     let files = &settings.consumer.published;
     let paths: Vec<&PathBuf> = [&files.env_file, &files.ready_file]
         .into_iter()
