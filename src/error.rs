@@ -9,7 +9,7 @@ use crate::{containers, dataset, faults, pipeline, registry, report};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
     Success,
-    /// The run finished, but its verdict or a threshold failed.
+    /// The run finished, but its verdict failed.
     Failed,
     /// The command line, the scenario or an environment variable is wrong.
     Usage,
@@ -17,6 +17,8 @@ pub enum ExitStatus {
     Environment,
     /// A bug in convoy.
     Bug,
+    /// The verdict holds, but a latency or a throughput missed its threshold.
+    ThresholdMissed,
     /// Interrupted by the user.
     Interrupted,
     /// Exit code of the command that convoy ran.
@@ -32,6 +34,7 @@ impl ExitStatus {
             Self::Usage => 2,
             Self::Environment => 3,
             Self::Bug => 4,
+            Self::ThresholdMissed => 5,
             Self::Interrupted => 130,
             Self::Command(code) => code,
         }

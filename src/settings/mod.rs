@@ -16,14 +16,14 @@ mod servers;
 mod simulate;
 mod tools;
 
-pub use choices::{Backend, Encoding, Format, Sink};
+pub use choices::{Backend, Encoding, ExportForm, Format, Sink};
 pub use consume::ConsumeSettings;
 pub use consumer::{ConsumerKind, ConsumerSettings};
 pub use groups::{PublishSettings, ReportSettings, WriterSettings};
 pub use invocation::Invocation;
 pub use load::LoadSettings;
 pub use produce::ProduceSettings;
-pub use report::{MergeSettings, PageSettings, ShowSettings};
+pub use report::{ExportSettings, MergeSettings, PageSettings, ShowSettings};
 pub use servers::{BrokerChoice, ExternalBroker, ExternalRegistry, ServerOrigins, StoreChoice};
 pub use simulate::SimulateSettings;
 pub use tools::{

@@ -123,8 +123,7 @@ impl Testbed {
         if let Some(faults) = &self.faults {
             faults.set(injector.as_ref().map(|it| Arc::clone(it.points())));
         }
-        let consumer =
-            external.map(|parts| Consumer::new(settings, context, &self.servers, parts));
+        let consumer = external.map(|parts| Consumer::new(settings, context, &self.servers, parts));
         let observer = Arc::new(CpuAtAudit::new(run.observer, context.clock));
         let watching = self.servers.watch_space(run.warn.0);
         let running = Box::pin(run_on(

@@ -12,6 +12,7 @@
 #![allow(missing_docs, reason = "a test's name says what it shows")]
 
 mod bad_input;
+mod ci;
 mod clients;
 mod connections;
 mod containers;

@@ -36,7 +36,7 @@ pub fn command(
             progress = args.output.progress;
             Command::Consume(Box::new(processes::consume(*args, origins, environment)?))
         }
-        CommandArgs::Report(args) => commands::report(args, origins)?,
+        CommandArgs::Report(args) => commands::report(args, origins, environment)?,
         CommandArgs::Up(args) => commands::up(*args, environment)?,
         CommandArgs::Dataset(args) => commands::dataset(args),
         CommandArgs::Doctor(args) => Command::Doctor(Box::new(simulate::settings(
