@@ -109,6 +109,11 @@ pub struct Servers {
 }
 
 impl Servers {
+    /// Returns the URI of the store, without proxies.
+    pub fn store_uri(&self) -> SecretUri {
+        self.store.uri()
+    }
+
     /// Returns the URL of the embedded registry, if there is one.
     pub fn registry_url(&self) -> Option<String> {
         self.registry.as_ref().map(RegistryServer::url)

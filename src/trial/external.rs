@@ -249,7 +249,6 @@ fn variables(
     context: &Context,
     servers: &Servers,
 ) -> Vec<(&'static str, Secret)> {
-    let endpoints = &servers.endpoints;
     let external = match &settings.broker {
         BrokerChoice::External(broker) => Some(broker),
         _ => None,
@@ -279,7 +278,7 @@ fn variables(
         all.push(("SCHEMA_REGISTRY_API_KEY", name));
         all.push(("SCHEMA_REGISTRY_API_SECRET", password));
     }
-    all.push(("MONGO_DB_URL", endpoints.store.reveal().to_owned()));
+    all.push(("MONGO_DB_URL", servers.store_uri().reveal().to_owned()));
     if let Some(ca_file) = external.and_then(|broker| broker.ca_file.as_ref()) {
         let ca_file = ca_file.display().to_string();
         all.push(("SSL_CA_LOCATION", ca_file.clone()));

@@ -10,6 +10,7 @@ use bson::{Bson, Document, doc};
 use convoy::broker::{Connector, Endpoint, Isolation, PartitionReader};
 use convoy::record::exact_document;
 use mongodb::Client;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
 use crate::place::Place;
@@ -289,6 +290,35 @@ fn consumer_that_ends_at_once_is_reported_and_loses_everything() {
     );
     let latency = &report["summary"]["stages"]["end_to_end_latency"];
     assert_eq!(latency["p50_us"], Value::Null, "absent, not 0");
+}
+
+#[test]
+fn interruption_leaves_a_report_and_no_process() {
+    let place = Place::with_rows().file(
+        "scenario.toml",
+        "consumer-command = 'echo $$ > pid; sleep 1000; sleep 1000'\n",
+    );
+    let mut child = place.start(
+        "simulate --backend embedded --dataset rows.csv --consumer external --rate 5 \
+         --duration 1h --start-timeout 100ms --progress never --format json \
+         --scenario scenario.toml",
+    );
+    let mut stderr = BufReader::new(child.stderr.as_mut().unwrap());
+    let mut said = String::new();
+    while !said.contains("emitting now") {
+        assert!(stderr.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let (code, report) = ended(child);
+    assert_eq!(code, Some(130));
+    assert_eq!(report["status"], "interrupted");
+    assert_eq!(
+        report["external_consumer"]["exits"][0]["status"],
+        "signal 15"
+    );
+    let leader = fs::read_to_string(place.path("pid")).unwrap();
+    let leader = Pid::from_raw(leader.trim().parse().unwrap()).unwrap();
+    assert!(test_kill_process(leader).is_err(), "it is gone");
 }
 
 #[test]
