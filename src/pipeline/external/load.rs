@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::PartitionReader;
+use crate::faults::DataKind;
 use crate::pipeline::audit::Case;
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
@@ -208,6 +209,9 @@ impl Loaded {
             }
             Err(error) => (None, failed.or(Some(error))),
         };
+        let injected = case.ledger.injected.get(&DataKind::Duplicate).copied();
+        let injected = injected.unwrap_or_default();
+        let appended_again = appended_again.map(|again| again.saturating_sub(injected));
         let mut collected = Collected {
             settled,
             documents: 0,
@@ -223,6 +227,9 @@ impl Loaded {
             collected.missing = audited.missing;
             collected.changed = audited.changed;
             let mut verdict = audited.verdict;
+            // They are duplicates of the topic, not of the consumer.
+            let resent = appended_again.unwrap_or_default();
+            verdict.duplicated = verdict.duplicated.saturating_sub(resent);
             verdict.withheld = context.counters.withheld.get();
             verdict.log_truncations = context.counters.log_truncations.get();
             verdict

@@ -75,7 +75,7 @@ fn notes(external: &External) -> Vec<String> {
     if let Some(again) = external.appended_again.filter(|again| *again > 0) {
         let again = quantity::count(again);
         notes.push(format!(
-            "  the topic has {again} records more than once: the producer resent them, as Kafka allows"
+            "  the topic has {again} records more than once: the producer resent them, and as many duplicates are excused"
         ));
     }
     if external.other_documents > 0 {
