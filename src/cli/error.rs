@@ -113,11 +113,10 @@ pub enum Error {
         option: &'static str,
     },
     /// Running members would be evicted between two heartbeats.
-    #[error("`--dead-after` ({}) must be at least twice the heartbeat interval ({})", humantime::format_duration(*dead_after), humantime::format_duration(*beat))]
-    DeadAfterTooShort {
-        /// Interval between two heartbeats.
-        beat: Duration,
-        dead_after: Duration,
+    #[error("`--session-timeout` ({}) must be at least twice `--heartbeat-interval` ({})", humantime::format_duration(*session_timeout), humantime::format_duration(*heartbeat))]
+    SessionTimeoutTooShort {
+        heartbeat: Duration,
+        session_timeout: Duration,
     },
     /// An option of embedded servers, but the server is not embedded.
     #[error("`--{option}` needs an embedded {server}, but the {server} is `{choice}`")]
@@ -251,7 +250,7 @@ impl Error {
                 "pass `--store mongodb://HOST:PORT`, or set `CONVOY_STORE` or `MONGO_DB_URL`"
                     .to_owned()
             }
-            Self::DeadAfterTooShort { .. } => "increase `--dead-after`".to_owned(),
+            Self::SessionTimeoutTooShort { .. } => "increase `--session-timeout`".to_owned(),
             Self::NotEmbedded { option, server, .. } => {
                 format!("remove `--{option}`, or pass `--{server} embedded`")
             }

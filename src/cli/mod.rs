@@ -40,7 +40,7 @@ use convoy_server_kit::redact_uri;
 
 use crate::command::Command;
 use crate::settings::Invocation;
-use crate::terminal::{ProgressMode, Verbosity};
+use crate::terminal::{Ui, Verbosity};
 use args::VerbosityArgs;
 use resolve::Resolved;
 use sources::Stop;
@@ -55,7 +55,7 @@ pub enum Request {
     Run {
         command: Command,
         invocation: Box<Invocation>,
-        progress: ProgressMode,
+        ui: Ui,
         verbosity: Verbosity,
     },
     /// Print a completion script or a manual page on stdout.
@@ -82,8 +82,8 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
         Err(Stop::Help) => return Ok(Request::Help(help::requested(arguments))),
         Err(Stop::Error(error)) => return Err(error),
     };
-    let (command, progress) = match resolve::command(args.command, &origins, environment)? {
-        Resolved::Run(command, progress) => (command, progress),
+    let (command, view) = match resolve::command(args.command, &origins, environment)? {
+        Resolved::Run(command, view) => (command, view),
         Resolved::Show(text) => return Ok(Request::Show(text)),
     };
     let invocation = Box::new(Invocation {
@@ -92,11 +92,12 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
         options,
         log_filter: environment.log_filter().map(str::to_owned),
         docker_env: environment.docker_env(),
+        web: view.web,
     });
     Ok(Request::Run {
         command,
         invocation,
-        progress,
+        ui: view.ui,
         verbosity: verbosity(&args.verbosity),
     })
 }

@@ -5,6 +5,7 @@
 mod clean;
 mod consume;
 mod dataset;
+mod directory;
 mod doctor;
 mod manual;
 mod produce;

@@ -4,10 +4,12 @@
 //! because building a tree of 171 fields per record costs more than all other steps together.
 
 mod comparison;
+mod digits;
 mod document;
 mod envelope;
 mod exact;
 mod fields;
+mod flat;
 mod headers;
 mod identity;
 mod names;

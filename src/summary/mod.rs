@@ -10,6 +10,8 @@ mod consume;
 mod cpu;
 mod dataset;
 mod display;
+mod live;
+mod live_metrics;
 mod machine;
 mod measurements;
 mod present;
@@ -18,10 +20,13 @@ mod simulate;
 mod topology;
 
 pub use builder::Process;
-pub use consume::consumer_report;
+pub use consume::{consumer_report, starting_consumer};
 pub use cpu::{Baseline, CpuUse};
 pub use dataset::describe_dataset;
 pub use display::{Display, ExpectedPhases};
+pub use live::{LiveView, Screen, UNKNOWN_VEHICLES};
 pub use present::{check_outputs, exit_status, present_report, record_failure};
-pub use produce::producer_report;
-pub use simulate::{Sections, null_sink_report, simulate_report};
+pub use produce::{producer_report, starting_producer};
+pub use simulate::{
+    Sections, describe_servers, null_sink_report, simulate_report, starting_simulation,
+};

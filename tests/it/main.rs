@@ -25,6 +25,7 @@ mod findings;
 mod help;
 mod install;
 mod interrupts;
+mod live;
 mod outages;
 mod place;
 mod processes;
