@@ -1,5 +1,6 @@
 //! Ledger and verdict: the readings emitted compared with the documents stored. Pure.
 
+mod collection;
 mod first_pass;
 mod ledger;
 mod scope;
@@ -10,6 +11,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use collection::{ChangedDocument, CollectionPass, MissingReadings, ReadingId};
 pub use first_pass::FirstPass;
 pub use ledger::Ledger;
 pub use scope::Scope;

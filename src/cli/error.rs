@@ -150,6 +150,18 @@ pub enum Error {
     /// A sweep would take too long.
     #[error("more than {most} combinations")]
     TooManyCombinations { most: usize },
+    /// A fault that the consumer of the run cannot have.
+    #[error("the fault `{fault}` cannot be injected: {because}")]
+    FaultOfConsumer {
+        fault: String,
+        because: &'static str,
+    },
+    /// An option that another one excludes.
+    #[error("`--{option}` cannot be used: {because}")]
+    Unfitting {
+        option: &'static str,
+        because: &'static str,
+    },
     /// A value that does not fit into one line.
     #[error("`{variable}` contains a control character")]
     ControlCharacter { variable: &'static str },
@@ -254,6 +266,8 @@ impl Error {
             | Self::NotForSweep { .. }
             | Self::TooManyCombinations { .. } => self.search_hint().to_owned(),
             Self::FaultsWithoutPipeline => "remove one of the two options".to_owned(),
+            Self::FaultOfConsumer { .. } => "remove the fault from `--faults`".to_owned(),
+            Self::Unfitting { option, .. } => format!("remove `--{option}`"),
             Self::ControlCharacter { variable } => {
                 format!("set `{variable}` to letters, digits and symbols")
             }

@@ -27,12 +27,14 @@ string_enum! {
 }
 
 string_enum! {
-    /// Server that a fault is injected into.
+    /// Server or program that a fault is injected into.
     Target {
         /// Kafka broker.
         Broker = "broker",
         /// MongoDB store.
         Store = "store",
+        /// Command of an external consumer.
+        Consumer = "consumer",
     }
 }
 

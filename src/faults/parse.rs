@@ -13,12 +13,15 @@ use crate::suggest::most_similar;
 const ROUNDING: f64 = 1e-9;
 
 /// Faults at an instant, by name.
-const SCHEDULED: [(&str, ScheduledKind); 7] = [
+const SCHEDULED: [(&str, ScheduledKind); 10] = [
     ("broker-restart", ScheduledKind::Restart(Target::Broker)),
     ("store-restart", ScheduledKind::Restart(Target::Store)),
-    ("broker-crash", ScheduledKind::Crash),
+    ("consumer-restart", ScheduledKind::Restart(Target::Consumer)),
+    ("broker-crash", ScheduledKind::Crash(Target::Broker)),
+    ("consumer-crash", ScheduledKind::Crash(Target::Consumer)),
     ("broker-hang", ScheduledKind::Hang(Target::Broker)),
     ("store-hang", ScheduledKind::Hang(Target::Store)),
+    ("consumer-hang", ScheduledKind::Hang(Target::Consumer)),
     ("slow-broker", ScheduledKind::Slow(Target::Broker)),
     ("slow-store", ScheduledKind::Slow(Target::Store)),
 ];
@@ -27,7 +30,7 @@ const SCHEDULED: [(&str, ScheduledKind); 7] = [
 #[derive(Debug, Clone, Copy)]
 enum ScheduledKind {
     Restart(Target),
-    Crash,
+    Crash(Target),
     Hang(Target),
     Slow(Target),
 }
@@ -36,7 +39,7 @@ impl ScheduledKind {
     /// Returns the syntax after the name, for messages.
     fn syntax(self) -> &'static str {
         match self {
-            Self::Restart(_) | Self::Crash => "@WHEN",
+            Self::Restart(_) | Self::Crash(_) => "@WHEN",
             Self::Hang(_) => "@WHEN+HOW_LONG",
             Self::Slow(_) => "=DELAY@WHEN+HOW_LONG",
         }
@@ -234,7 +237,10 @@ impl Part<'_> {
                 let at = at.duration()?;
                 Ok(Scheduled::Restart { target, at })
             }
-            (ScheduledKind::Crash, None, None) => Ok(Scheduled::Crash { at: at.duration()? }),
+            (ScheduledKind::Crash(target), None, None) => {
+                let at = at.duration()?;
+                Ok(Scheduled::Crash { target, at })
+            }
             (ScheduledKind::Hang(target), None, Some(lasting)) => Ok(Scheduled::Hang {
                 target,
                 at: at.duration()?,

@@ -36,15 +36,18 @@ pub struct Probability(f64);
 /// Fault at an instant, counted from the first reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheduled {
-    /// A server is stopped and started again with its data.
+    /// A server is stopped and started again with its data; a command is asked to end first.
     Restart {
         /// Server to restart.
         target: Target,
         /// Instant of the fault.
         at: Duration,
     },
-    /// The broker crashes as with its machine: records that were not synced are lost.
+    /// The broker crashes as with its machine: records that were not synced are lost. The command of a
+    /// consumer is killed and started again.
     Crash {
+        /// What crashes.
+        target: Target,
         /// Instant of the fault.
         at: Duration,
     },
@@ -75,7 +78,7 @@ impl Scheduled {
     pub fn name(self) -> String {
         match self {
             Self::Restart { target, .. } => format!("{target}-restart"),
-            Self::Crash { .. } => "broker-crash".to_owned(),
+            Self::Crash { target, .. } => format!("{target}-crash"),
             Self::Hang { target, .. } => format!("{target}-hang"),
             Self::Slow { target, .. } => format!("slow-{target}"),
         }
@@ -85,9 +88,9 @@ impl Scheduled {
     pub fn target(self) -> Target {
         match self {
             Self::Restart { target, .. }
+            | Self::Crash { target, .. }
             | Self::Hang { target, .. }
             | Self::Slow { target, .. } => target,
-            Self::Crash { .. } => Target::Broker,
         }
     }
 
@@ -95,7 +98,7 @@ impl Scheduled {
     pub fn at(self) -> Duration {
         match self {
             Self::Restart { at, .. }
-            | Self::Crash { at }
+            | Self::Crash { at, .. }
             | Self::Hang { at, .. }
             | Self::Slow { at, .. } => at,
         }
@@ -113,7 +116,7 @@ impl Scheduled {
 impl Plan {
     /// Returns whether the broker may lose the end of a log.
     pub fn may_lose_a_log(&self) -> bool {
-        let crash = |scheduled: &Scheduled| matches!(scheduled, Scheduled::Crash { .. });
+        let crash = |scheduled: &Scheduled| matches!(scheduled, Scheduled::Crash { target, .. } if *target == Target::Broker);
         self.scheduled.iter().any(crash)
     }
 }

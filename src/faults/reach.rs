@@ -42,6 +42,8 @@ impl Plan {
         let reach = |target| match target {
             Target::Broker => broker,
             Target::Store => store,
+            // convoy runs its command.
+            Target::Consumer => Reach::Embedded,
         };
         let mut plan = self.clone();
         plan.scheduled
@@ -49,6 +51,33 @@ impl Plan {
         plan.chances
             .retain(|(chance, _)| reach(chance.target()).allows_chance(*chance));
         plan
+    }
+
+    /// Returns the name and the server of the first fault that does not reach the clients of another
+    /// program: proxies are only between convoy's own clients and servers that are not embedded.
+    pub fn first_beyond_others(&self, broker: Reach, store: Reach) -> Option<(String, Target)> {
+        let reach = |target| match target {
+            Target::Broker => broker,
+            Target::Store => store,
+            Target::Consumer => Reach::Embedded,
+        };
+        let proxied = |scheduled: &&Scheduled| match scheduled {
+            Scheduled::Slow { target, .. } => reach(*target) != Reach::Embedded,
+            Scheduled::Hang { target, .. } => reach(*target) == Reach::External,
+            Scheduled::Restart { .. } | Scheduled::Crash { .. } => false,
+        };
+        // The producer is convoy's own.
+        let of_producer = [Chance::BrokerCutBeforeAppend, Chance::BrokerCutAfterAppend];
+        let chances = self.chances.iter().map(|(chance, _)| *chance);
+        let mut chances = chances.filter(|chance| {
+            reach(chance.target()) != Reach::Embedded && !of_producer.contains(chance)
+        });
+        let first = self.scheduled.iter().find(proxied);
+        let first = first.map(|it| (it.name(), it.target()));
+        first.or_else(|| {
+            let chance = chances.next()?;
+            Some((chance.to_string(), chance.target()))
+        })
     }
 
     /// Returns the name and the server of the first fault that its server does not allow.

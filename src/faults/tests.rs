@@ -21,7 +21,13 @@ fn scheduled() -> impl Strategy<Value = Scheduled> {
     let parts = (target, millis(), millis(), millis(), 0..4);
     parts.prop_map(|(target, at, lasting, delay, which)| match which {
         0 => Scheduled::Restart { target, at },
-        1 => Scheduled::Crash { at },
+        1 => Scheduled::Crash {
+            target: match target {
+                Target::Broker => Target::Broker,
+                _ => Target::Consumer,
+            },
+            at,
+        },
         2 => Scheduled::Hang {
             target,
             at,

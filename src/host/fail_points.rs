@@ -107,6 +107,7 @@ impl FailPoints {
                 (Chance::StoreCutBeforeApply, ProxyFault::CutBefore),
                 (Chance::StoreCutAfterApply, ProxyFault::CutAfter),
             ],
+            Target::Consumer => &[],
         };
         let mut chances = chances.iter();
         let drawn = chances.find(|(chance, _)| self.draw(*chance));

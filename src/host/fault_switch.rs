@@ -42,6 +42,20 @@ impl FaultSwitch {
         }
     }
 
+    /// Checks that planned faults of servers of these kinds reach the clients of an external consumer.
+    pub fn check_reach_of_others(
+        &self,
+        broker: BackendKind,
+        store: BackendKind,
+    ) -> Result<(), Error> {
+        let (broker, store) = (reach(broker), reach(store));
+        let mut plans = self.plans.iter();
+        match plans.find_map(|plan| plan.first_beyond_others(broker, store)) {
+            None => Ok(()),
+            Some((fault, server)) => Err(Error::FaultOutOfReach { fault, server }),
+        }
+    }
+
     /// Returns whether a plan has faults of requests to a server.
     pub(super) fn concerns(&self, target: Target) -> bool {
         self.plans.iter().any(|plan| plan.concerns(target))

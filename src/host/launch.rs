@@ -14,6 +14,7 @@ use crate::containers::engine::{DockerEnv, Engine};
 use crate::error::Error;
 use crate::host::backend::{self, Backends, Progress};
 use crate::host::broker::Broker;
+use crate::host::consumer_watch::ConsumerWatch;
 use crate::host::embedded::{DataPlace, loopback, start_broker, start_registry, start_store};
 use crate::host::external::{external_endpoint, registry_client};
 use crate::host::fault_switch::FaultSwitch;
@@ -43,6 +44,8 @@ pub(crate) struct Launch<'a> {
     pub docker_env: &'a DockerEnv,
     /// Faults to inject; `None` if no run has any.
     pub faults: Option<Arc<FaultSwitch>>,
+    /// Watches an external consumer, if the run has one.
+    pub watch: Option<&'a ConsumerWatch>,
     /// Prints a line of progress.
     pub progress: Progress<'a>,
     /// Prints which servers the run uses.
@@ -86,6 +89,9 @@ impl Launch<'_> {
         }
         if let Some(faults) = &self.faults {
             faults.check_reach(backends.broker, backends.store)?;
+            if self.watch.is_some() {
+                faults.check_reach_of_others(backends.broker, backends.store)?;
+            }
         }
         let embedded = [backends.broker, backends.store].contains(&BackendKind::Embedded);
         let data = embedded
@@ -213,6 +219,12 @@ impl Provision<'_> {
             // The default limit of brokers: an oversized reading must be rejected.
             embedded.max_batch_bytes = KAFKA_BATCH_BYTES;
         }
+        if let Some(watch) = self.launch.watch {
+            if let Some(faults) = &self.launch.faults {
+                watch.first_fetch.before(faults);
+            }
+            embedded.faults = Some(Arc::clone(&watch.first_fetch) as Arc<kafka::FaultPlan>);
+        }
         let broker = start_broker(embedded, self.launch.runtimes).await?;
         Ok(Broker::Embedded(Box::new(broker)))
     }
@@ -224,7 +236,12 @@ impl Provision<'_> {
         broker: &Broker,
     ) -> Result<(Option<RegistryServer>, Option<Client>), Error> {
         let settings = self.launch.settings;
-        if settings.producer.encoding == Encoding::Json {
+        let encoded = settings.producer.encoding == Encoding::Confluent;
+        // Other programs may expect a registry although they do not need one.
+        let offered = self.launch.watch.is_some()
+            && settings.registry.is_none()
+            && matches!(broker, Broker::Embedded(_));
+        if !encoded && !offered {
             return Ok((None, None));
         }
         if let Some(external) = &settings.registry {
@@ -239,7 +256,7 @@ impl Provision<'_> {
         embedded.data_dir = self.data.as_ref().map(|data| data.of("registry"));
         let registry = start_registry(embedded, self.launch.runtimes).await?;
         let client = anonymous_client(registry.url())?;
-        Ok((Some(registry), Some(client)))
+        Ok((Some(registry), encoded.then_some(client)))
     }
 
     async fn store(&self) -> Result<Store, Error> {
@@ -256,6 +273,10 @@ impl Provision<'_> {
             mongodb_server::Settings::default().with_listen(loopback(settings.store_port));
         embedded.data_dir = self.data.as_ref().map(|data| data.of("store"));
         embedded.faults = faults.map(|faults| Arc::clone(faults) as Arc<mongodb_server::FaultPlan>);
+        if let Some(watch) = self.launch.watch {
+            let arrivals = Arc::clone(&watch.arrivals);
+            embedded.observer = Some(arrivals as Arc<dyn mongodb_server::WriteObserver>);
+        }
         let store = start_store(embedded, self.launch.runtimes).await?;
         Ok(Store::Embedded(Box::new(store)))
     }

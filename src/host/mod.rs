@@ -7,6 +7,8 @@
 
 pub mod backend;
 mod broker;
+pub mod consumer_command;
+pub mod consumer_watch;
 pub mod data_files;
 pub mod embedded;
 pub mod external;
@@ -17,6 +19,7 @@ pub mod interrupt;
 pub mod launch;
 pub mod open_files;
 mod proxies;
+pub mod published;
 pub mod roles;
 pub mod scratch;
 pub mod servers;

@@ -39,6 +39,7 @@ pub(super) async fn insert(
         match target {
             Target::Broker => endpoints.broker.socks_proxy = Some(proxy.address()),
             Target::Store => endpoints.store = with_proxy(&endpoints.store, proxy.address()),
+            Target::Consumer => {}
         }
         proxies.push(proxy);
     }

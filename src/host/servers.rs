@@ -109,6 +109,16 @@ pub struct Servers {
 }
 
 impl Servers {
+    /// Returns the URI of the store, without proxies.
+    pub fn store_uri(&self) -> SecretUri {
+        self.store.uri()
+    }
+
+    /// Returns the URL of the embedded registry, if there is one.
+    pub fn registry_url(&self) -> Option<String> {
+        self.registry.as_ref().map(RegistryServer::url)
+    }
+
     /// Warns once if the data of embedded servers fills its file system. Never returns.
     pub fn watch_space<F: Fn(&str)>(&self, warn: F) -> impl Future<Output = ()> + use<F> {
         let directory = self.data.as_ref().map(|data| data.path().to_owned());
@@ -157,6 +167,8 @@ impl Servers {
         match target {
             Target::Broker => self.broker.pause_for(pausing).await,
             Target::Store => self.store.pause_for(pausing).await,
+            // It is no server.
+            Target::Consumer => Ok(()),
         }
     }
 

@@ -78,6 +78,9 @@ pub enum Error {
         found: u32,
         wanted: u32,
     },
+    /// A column has the name of a field that convoy adds to the payload.
+    #[error("column `{column}` of the dataset has the name of an identity field")]
+    IdentityColumn { column: String },
     /// The user interrupted the process before it had anything to measure.
     #[error("interrupted before the first record: nothing was measured")]
     Interrupted,
@@ -103,6 +106,9 @@ impl Error {
             Self::Panicked { .. } | Self::Interrupted => return None,
             Self::Thread { .. } => {
                 "raise the limits on processes (`ulimit -u`, pids of a container) and memory"
+            }
+            Self::IdentityColumn { column } => {
+                return Some(format!("rename the column: `--rename {column}=NAME`"));
             }
             Self::Delivery { source, .. } if source.trouble().is_some() => {
                 return source.trouble().and_then(broker::hint).map(str::to_owned);

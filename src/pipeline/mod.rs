@@ -8,6 +8,7 @@
 //!  machine/      decisions of producers and writers, pure
 //!  run/          phases of a run: prepare, warm up, measure, drain
 //!  group/        consumers that share the partitions
+//!  external/     runs whose consumer is another program
 //!  audit/        documents compared with readings, and the verdict
 //! ```
 
@@ -16,6 +17,7 @@ mod context;
 mod dead_letter;
 mod emit;
 mod error;
+mod external;
 mod group;
 mod ingest;
 mod interrupt;
@@ -38,6 +40,7 @@ pub use self::context::Context;
 pub use self::dead_letter::TOPIC_SUFFIX as DEAD_LETTER_TOPIC_SUFFIX;
 pub use self::emit::{NullSink, Sink, StopFlag, Workload, emit};
 pub use self::error::Error;
+pub use self::external::{Arrivals, Collected, ExternalRun, ExternalSettings, Loaded, Settled};
 pub use self::group::{
     Consumed, ConsumerSettings, Ending, Length, Ownership, Participation, PartitionLag,
     SessionOutcome, Start, Timing, consume,

@@ -31,7 +31,8 @@ impl ValueFormat {
         name: &str,
         registry: &Client,
     ) -> Result<Self, Error> {
-        let own = JsonSchema::new(workload.schema(topic), name, SchemaForm::Typed).to_line();
+        let columns = workload.message_schema(topic);
+        let own = JsonSchema::new(&columns, name, SchemaForm::Typed).to_line();
         let schema = Schema::json(own.clone());
         let subject = format!("{name}-value");
         let registered = async {

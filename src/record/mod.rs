@@ -3,6 +3,7 @@
 //! Pure and synchronous. The payload is JSON; the document is raw BSON, written and read as bytes,
 //! because building a tree of 171 fields per record costs more than all other steps together.
 
+mod comparison;
 mod digits;
 mod document;
 mod envelope;
@@ -13,10 +14,12 @@ mod headers;
 mod identity;
 mod names;
 mod payload;
+mod payload_identity;
 mod syntax;
 mod typed;
 mod untyped;
 
+pub use comparison::{Difference, first_difference};
 pub use document::{
     DocumentReader, Origin, StoredDocument, Unreadable, write_anonymous_document, write_document,
     write_document_with,
@@ -28,6 +31,9 @@ pub use headers::{Header, Headers, RecordHeader, RecordHeaders};
 pub use identity::{DocumentId, RunKey};
 pub use names::RESERVED_FIELDS;
 pub use payload::{EncodeError, PayloadEncoder, write_json_string};
+pub use payload_identity::{
+    FoundIdentity, IDENTITY_FIELDS, PayloadIdentity, find_identity, identity_columns,
+};
 pub use syntax::explain_syntax;
 pub use typed::{DecodeError, PayloadDecoder};
 pub use untyped::UntypedDecoder;

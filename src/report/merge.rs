@@ -157,6 +157,7 @@ pub fn merge(saved: &[SavedReport], command: String) -> Report {
         intervals: Vec::new(),
         produced: None,
         consumed: None,
+        external_consumer: None,
         merged: Some(Merged {
             reports: saved
                 .iter()

@@ -17,6 +17,7 @@
 mod ci;
 mod csv;
 mod events;
+mod external;
 mod failure;
 pub mod faults;
 mod files;
@@ -46,6 +47,7 @@ pub use ci::{
     action_benchmark, bencher_metric_format, write_junit, write_junit_failure, write_markdown,
 };
 pub use events::EventLog;
+pub use external::{ConsumerExit, ExitCause, External};
 pub use files::{Error, PartialFile, RunDirectory};
 pub use finding::{Confidence, Finding, findings};
 pub use history::History;

@@ -75,6 +75,7 @@ pub(super) fn report() -> Report {
         intervals: (0..3).map(interval).collect(),
         produced: None,
         consumed: None,
+        external_consumer: None,
         merged: None,
     }
 }

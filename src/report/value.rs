@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::Verdict;
 use crate::measure::{Counts, Interval, Outage, PartitionLoad};
+use crate::report::external::External;
 use crate::report::faults::Faults;
 use crate::report::finding::Finding;
 use crate::report::machine::Machine;
@@ -73,6 +74,9 @@ pub struct Report {
     /// Account of a consumer process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumed: Option<Consumed>,
+    /// Consumer of the run, if it was another program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_consumer: Option<External>,
     /// Origin of a merged report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged: Option<Merged>,

@@ -6,6 +6,7 @@
 mod capacity;
 mod choices;
 mod consume;
+mod consumer;
 mod groups;
 mod invocation;
 mod load;
@@ -20,6 +21,7 @@ mod tools;
 pub use capacity::CapacitySettings;
 pub use choices::{Backend, Encoding, ExportForm, Format, Sink};
 pub use consume::ConsumeSettings;
+pub use consumer::{ConsumerKind, ConsumerSettings};
 pub use groups::{PublishSettings, ReportSettings, WriterSettings};
 pub use invocation::Invocation;
 pub use load::LoadSettings;

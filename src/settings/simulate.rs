@@ -10,6 +10,7 @@ use crate::faults::Plan;
 use crate::pipeline::{Timeouts, TopicCreation};
 use crate::report::{Summary, Threshold, ThresholdName};
 use crate::settings::choices::{Backend, Sink};
+use crate::settings::consumer::ConsumerSettings;
 use crate::settings::groups::{PublishSettings, ReportSettings, WriterSettings};
 use crate::settings::load::LoadSettings;
 use crate::settings::serialize::{
@@ -30,6 +31,8 @@ pub struct SimulateSettings {
     pub topic: Option<String>,
     #[serde(flatten, serialize_with = "creation")]
     pub creation: TopicCreation,
+    #[serde(flatten)]
+    pub consumer: ConsumerSettings,
     /// Consumers that share the partitions; at most as many as partitions.
     pub consumers: u32,
     #[serde(flatten)]

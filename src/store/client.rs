@@ -25,10 +25,10 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Timeout of each response of a scan: without an index, the server reads everything first.
-const SCAN_DEADLINE: Duration = Duration::from_secs(120);
+pub(super) const SCAN_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Documents per response of a scan. A response holds at most 16 MiB.
-const SCAN_BATCH: u32 = 5_000;
+pub(super) const SCAN_BATCH: u32 = 5_000;
 
 /// A connection pool to one deployment, and the database in it.
 #[derive(Debug, Clone)]
@@ -187,7 +187,7 @@ impl Documents {
             .collection_with_options(&self.collection, options)
     }
 
-    fn failed(&self, intention: &'static str, source: Cause) -> Error {
+    pub(super) fn failed(&self, intention: &'static str, source: Cause) -> Error {
         Error::Command {
             intention,
             collection: self.name(),

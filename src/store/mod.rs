@@ -1,6 +1,7 @@
 //! MongoDB as convoy uses it: the client, and the server in a container.
 
 mod client;
+mod collection;
 pub mod container;
 mod error;
 mod failure;

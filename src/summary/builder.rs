@@ -88,6 +88,7 @@ impl<'a> ReportBuilder<'a> {
             intervals: Vec::new(),
             produced: None,
             consumed: None,
+            external_consumer: None,
             merged: None,
         };
         Self {

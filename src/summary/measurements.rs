@@ -27,7 +27,10 @@ fn summarize_over(recording: &Recording, duration_ns: Option<u64>) -> Summary {
         readings_emitted: 0,
         records_stored: recording.stored,
         throughput_records_per_second: per_second(recording.stored),
-        throughput_bytes_per_second: per_second(recording.stored_bytes),
+        // Payloads that another program stored are not seen.
+        throughput_bytes_per_second: Some(recording.stored_bytes)
+            .filter(|bytes| *bytes > 0)
+            .and_then(per_second),
         duration_s,
         startup_to_first_stored_ms: None,
         peak_resident_bytes: machine::peak_resident_bytes(),

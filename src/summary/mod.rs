@@ -27,4 +27,6 @@ pub use display::{Display, ExpectedPhases};
 pub use live::{LiveView, Screen, UNKNOWN_VEHICLES};
 pub use present::{check_outputs, exit_status, present_report, record_failure};
 pub use produce::{producer_report, starting_producer};
-pub use simulate::{describe_servers, null_sink_report, simulate_report, starting_simulation};
+pub use simulate::{
+    Sections, describe_servers, null_sink_report, simulate_report, starting_simulation,
+};

@@ -5,11 +5,20 @@ use crate::host::servers::Servers;
 use crate::measure::Recording;
 use crate::pipeline::Outcome;
 use crate::report::faults::Faults;
-use crate::report::{BackendKind, Report, Status, Topology};
+use crate::report::{BackendKind, External, Report, Status, Topology};
 use crate::settings::SimulateSettings;
 use crate::summary::builder::{Process, ReportBuilder};
 use crate::summary::cpu::CpuUse;
 use crate::summary::{measurements, topology};
+
+/// Sections of a run that has them.
+#[derive(Debug, Default)]
+pub struct Sections {
+    /// Injected faults.
+    pub faults: Option<Faults>,
+    /// A consumer that was another program.
+    pub external: Option<External>,
+}
 
 /// Returns the report of a run that has not started, for its live page.
 pub fn starting_simulation(process: &Process<'_, SimulateSettings>) -> Report {
@@ -25,7 +34,7 @@ pub fn simulate_report(
     servers: &Servers,
     outcome: &Outcome,
     cpu: &CpuUse,
-    faults: Option<Faults>,
+    sections: Sections,
 ) -> Report {
     let verdict = outcome.verdict.clone();
     let emitted = match &outcome.verdict {
@@ -43,8 +52,14 @@ pub fn simulate_report(
     let mut builder = start(process, status, topology, recording, verdict);
     builder.checkouts = outcome.checkouts;
     let report = &mut builder.report;
-    report.faults = faults;
+    report.faults = sections.faults;
     describe_servers(process, servers, report);
+    report.external_consumer = sections.external;
+    if report.external_consumer.is_some() {
+        // Another program writes, as it likes.
+        "write concern of the external consumer".clone_into(&mut report.durability.store);
+        report.topology.consumers = 0;
+    }
     report.summary.readings_emitted = emitted;
     report.summary.startup_to_first_stored_ms =
         recording.first_stored.map(|first| first as f64 / 1e6);

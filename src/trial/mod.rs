@@ -9,6 +9,7 @@
 //!  testbed ─▶ run (one pipeline run ─▶ Measured: report, latencies)
 //!                ▲
 //!    single ─────┘─▶ watch (seconds, backlog, stop rule), cleanup (topics, collections)
+//!    external: the consumer of a run, if it is another program
 //! ```
 //!
 //! ```ignore
@@ -28,11 +29,13 @@
 //! ```
 
 mod cleanup;
+mod external;
 mod run;
 mod single;
 mod testbed;
 mod watch;
 
+pub use external::{ExternalParts, check_consumer_files, watch_consumer};
 pub use run::{Measured, PipelineRun, Rows, replay, resolve};
 pub use single::{Trial, TrialOutcome};
 pub use testbed::{Start, Tell, Testbed};

@@ -15,7 +15,8 @@ use crate::pipeline::{
 };
 use crate::report::Report;
 use crate::settings::{Invocation, SimulateSettings};
-use crate::summary::{Baseline, CpuUse, Process, simulate_report};
+use crate::summary::{Baseline, CpuUse, Process, Sections, simulate_report};
+use crate::trial::external::{Consumer, ExternalParts};
 use crate::trial::testbed::{Tell, Testbed};
 
 /// Rows to emit, and the topic of each dataset.
@@ -100,6 +101,15 @@ pub struct Measured {
 impl Testbed {
     /// Runs the pipeline once: prepare, warm up, measure, drain, audit. Nothing is cleaned up.
     pub fn measure(&mut self, run: PipelineRun<'_>) -> Result<Measured, Error> {
+        self.measure_with(run, None)
+    }
+
+    /// Does the same with an external consumer instead of convoy's own, if there is one.
+    pub fn measure_with(
+        &mut self,
+        run: PipelineRun<'_>,
+        external: Option<ExternalParts<'_>>,
+    ) -> Result<Measured, Error> {
         let (settings, context) = (run.settings, run.context);
         let process = Process {
             invocation: &self.invocation,
@@ -113,6 +123,7 @@ impl Testbed {
         if let Some(faults) = &self.faults {
             faults.set(injector.as_ref().map(|it| Arc::clone(it.points())));
         }
+        let consumer = external.map(|parts| Consumer::new(settings, context, &self.servers, parts));
         let observer = Arc::new(CpuAtAudit::new(run.observer, context.clock));
         let watching = self.servers.watch_space(run.warn.0);
         let running = Box::pin(run_on(
@@ -121,8 +132,11 @@ impl Testbed {
             run.simulation,
             &self.runtimes,
             Arc::<CpuAtAudit>::clone(&observer),
-            injector.as_ref(),
-            run.interrupt.clone(),
+            Work {
+                injector: injector.as_ref(),
+                consumer: consumer.as_ref(),
+                interrupt: run.interrupt.clone(),
+            },
         ));
         let outcome = self.runtimes.block_on(async {
             tokio::select! {
@@ -139,12 +153,24 @@ impl Testbed {
             let replay = replay(&self.invocation, settings, injector.plan());
             faults::section(&injector, replay, &outcome, context, settings.load.key)
         });
+        let sections = Sections {
+            external: consumer.and_then(|consumer| consumer.section(&outcome)),
+            faults,
+        };
         Ok(Measured {
-            report: simulate_report(&process, &self.servers, &outcome, &cpu, faults),
+            report: simulate_report(&process, &self.servers, &outcome, &cpu, sections),
             latencies: outcome.recording.stages,
             failure: outcome.failure,
         })
     }
+}
+
+/// What happens to running servers.
+struct Work<'a> {
+    injector: Option<&'a Arc<Injector>>,
+    /// `None` if convoy itself consumes.
+    consumer: Option<&'a Consumer<'a>>,
+    interrupt: Interrupt,
 }
 
 /// Runs the pipeline and injects the planned faults into its servers.
@@ -154,28 +180,40 @@ async fn run_on(
     simulation: SimulationSettings,
     runtimes: &Runtimes,
     observer: Arc<dyn Observer>,
-    injector: Option<&Arc<Injector>>,
-    interrupt: Interrupt,
-) -> Result<pipeline::Outcome, pipeline::Error> {
+    work: Work<'_>,
+) -> Result<pipeline::Outcome, Error> {
     let roles = Roles {
         producer: runtimes.handle(Role::Producer),
         consumer: runtimes.handle(Role::Consumer),
     };
+    let Work {
+        injector,
+        consumer,
+        interrupt,
+    } = work;
     let endpoints = servers.endpoints.clone();
+    let start = async |observer| {
+        if let Some(consumer) = consumer {
+            let running = consumer.run(simulation, endpoints, roles, observer, interrupt);
+            Box::pin(running).await
+        } else {
+            let context = Arc::clone(context);
+            let running = pipeline::run(context, simulation, endpoints, roles, observer, interrupt);
+            Ok(Box::pin(running).await?)
+        }
+    };
     let Some(injector) = injector else {
-        let context = Arc::clone(context);
-        let terminated = Arc::clone(&context);
-        let running = pipeline::run(context, simulation, endpoints, roles, observer, interrupt);
         return tokio::select! {
-            outcome = Box::pin(running) => outcome,
-            () = servers.watch(&terminated.terminated_servers) => unreachable!("the watch never ends"),
+            outcome = start(observer) => outcome,
+            () = servers.watch(&context.terminated_servers) => unreachable!("the watch never ends"),
         };
     };
+    if let Some(command) = consumer.and_then(Consumer::command) {
+        injector.set_command(Arc::clone(command));
+    }
     let observer = Arc::new(Watched::new(observer, Arc::clone(injector)));
     let running = async {
-        let context = Arc::clone(context);
-        let running = pipeline::run(context, simulation, endpoints, roles, observer, interrupt);
-        let outcome = Box::pin(running).await;
+        let outcome = start(observer).await;
         injector.end();
         outcome
     };

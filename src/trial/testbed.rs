@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::faults::Plan;
 use crate::host::backend::Backends;
+use crate::host::consumer_watch::ConsumerWatch;
 use crate::host::fault_switch::FaultSwitch;
 use crate::host::launch::Launch;
 use crate::host::roles::{Role, Runtimes};
@@ -74,12 +75,25 @@ impl Testbed {
         interrupt: &Interrupt,
         decided: impl FnOnce(&Backends),
     ) -> Result<Self, Error> {
+        Self::start_watched(start, plans, runtimes, interrupt, decided, None)
+    }
+
+    /// Starts servers that watch an external consumer.
+    pub fn start_watched(
+        start: &Start<'_>,
+        plans: Vec<Plan>,
+        runtimes: Runtimes,
+        interrupt: &Interrupt,
+        decided: impl FnOnce(&Backends),
+        watch: Option<&ConsumerWatch>,
+    ) -> Result<Self, Error> {
         let faults = (!plans.is_empty()).then(|| Arc::new(FaultSwitch::new(plans)));
         let launch = Launch {
             settings: start.settings,
             run_id: start.run_id,
             docker_env: &start.invocation.docker_env,
             faults: faults.clone(),
+            watch,
             progress: start.progress.0,
             announce: start.announce.0,
             runtimes: &runtimes,

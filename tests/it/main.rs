@@ -19,6 +19,7 @@ mod containers;
 mod crash;
 mod dataset;
 mod durability;
+mod external;
 mod faults;
 mod findings;
 mod help;

@@ -6,7 +6,8 @@
 //! loopback interface by default. Documents are kept in an append-only log on
 //! disk: in a temporary directory, or in a named one where they survive. Tests can
 //! [restart](MongoServer::restart) and [crash](MongoServer::crash) the server, and inject
-//! [faults](Fault) into single commands.
+//! [faults](Fault) into single commands. An [observer](WriteObserver) learns when documents are on
+//! disk.
 //!
 //! ```text
 //!  socket ─▶ connection ─▶ frame ─▶ command ─▶ aggregation ─▶ query  filters, expressions, updates
@@ -84,6 +85,7 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
 mod left;
+mod observer;
 mod query;
 mod server;
 mod settings;
@@ -94,6 +96,7 @@ pub use convoy_server_kit::disk::Loss;
 pub use convoy_server_kit::{FaultHook, Limits, Secret, User};
 pub use data::DataError;
 pub use faults::{ErrorReply, Fault, FaultPlan, Interruption, Moment};
+pub use observer::{Ticket, WriteObserver};
 pub use server::{Error, MongoServer, StorageError, repair};
 pub use settings::Settings;
 pub use snapshot::{CollectionSnapshot, Snapshot};

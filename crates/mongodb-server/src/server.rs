@@ -275,9 +275,11 @@ async fn open(directory: &Path, settings: &Settings) -> Result<(Engine, Credenti
     let bytes = settings.oplog_bytes;
     let oplog = settings.replica_set.as_ref();
     let oplog = oplog.map(|_name| OplogSettings { bytes });
+    let observer = settings.observer.clone();
     let opened = blocking(move || {
         let engine = Engine::open_with(&directory, SEGMENT_BYTES, oplog)?;
         let users: Vec<User> = users.iter().map(prepared).collect();
+        let engine = engine.observed_by(observer);
         Ok((engine, CredentialStore::new(SCRAM, &users)))
     });
     let opened = opened.await?;

@@ -11,6 +11,7 @@ use rustls::ServerConfig;
 
 use crate::command::MAX_MESSAGE_BYTES;
 use crate::faults::FaultPlan;
+use crate::observer::WriteObserver;
 
 /// Settings of a server. The default listens on a free port of the loopback interface, without
 /// users, and keeps its documents in a temporary directory.
@@ -48,6 +49,8 @@ pub struct Settings {
     pub oplog_bytes: u64,
     /// What goes wrong on purpose, for tests; nothing if `None`.
     pub faults: Option<Arc<FaultPlan>>,
+    /// Learns when documents are durable; nothing does if `None`.
+    pub observer: Option<Arc<dyn WriteObserver>>,
 }
 
 impl Settings {
@@ -93,6 +96,13 @@ impl Settings {
         self.faults = Some(faults);
         self
     }
+
+    /// Sets what learns when documents are durable.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn WriteObserver>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
 }
 
 impl Default for Settings {
@@ -113,6 +123,7 @@ impl Default for Settings {
             replica_set: None,
             oplog_bytes: 128 * 1024 * 1024,
             faults: None,
+            observer: None,
         }
     }
 }

@@ -73,10 +73,10 @@ pub struct LoadArgs {
     #[arg(value_parser = parse::value::<Key>)]
     pub key: Key,
 
-    /// CSV file, folder of CSV files, folder of topic folders, or `-` for stdin.
+    /// CSV file, folder of CSV files, or `-` for stdin.
     ///
     /// The default is built into the executable. The name of a file, or of a folder of CSV files,
-    /// is its topic.
+    /// is its topic. A folder of such folders has a topic for each.
     #[arg(long, value_name = "PATH", default_value = BUILT_IN)]
     pub dataset: PathBuf,
 

@@ -4,6 +4,7 @@ mod capacity;
 mod consume;
 mod dataset;
 mod doctor;
+mod external;
 mod groups;
 mod produce;
 mod reading;
@@ -107,6 +108,7 @@ pub(super) enum CommandArgs {
     #[command(max_term_width = 100)]
     #[command(after_help = capacity::EXAMPLES, after_long_help = capacity::LONG_EXAMPLES)]
     #[command(mut_arg("again", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("consumer", |arg| arg.hide(true)))]
     #[command(mut_arg("data_dir", |arg| arg.hide_short_help(true)))]
     #[command(mut_arg("scenario", |arg| arg.hide_short_help(true)))]
     Capacity(Box<CapacityArgs>),
@@ -114,6 +116,7 @@ pub(super) enum CommandArgs {
     #[command(max_term_width = 100)]
     #[command(after_help = sweep::EXAMPLES, after_long_help = sweep::LONG_EXAMPLES)]
     #[command(mut_arg("again", |arg| arg.hide_short_help(true)))]
+    #[command(mut_arg("consumer", |arg| arg.hide(true)))]
     #[command(mut_arg("broker", |arg| arg.hide_short_help(true)))]
     #[command(mut_arg("data_dir", |arg| arg.hide_short_help(true)))]
     #[command(mut_arg("min_throughput", |arg| arg.hide_short_help(true)))]

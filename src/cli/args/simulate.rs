@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::args::external::ConsumerArgs;
 use crate::cli::args::groups::{
     EnvFileArgs, LoadArgs, OutputArgs, PublishArgs, ReportArgs, SecurityArgs, StoreTimeoutArgs,
     TimeoutArgs, TopicArgs, WriterArgs,
@@ -31,6 +32,9 @@ Examples:
     $ convoy simulate --max-end-to-end-p99 250ms --min-throughput 45
   Replay your own rows once:
     $ convoy simulate --dataset trucks.csv --records all
+  Test your own consumer, killed and started again after five seconds:
+    $ convoy simulate --consumer external --consumer-command 'python consumer.py' \\
+        --faults consumer-crash@5s
   Restart the broker five seconds after the first reading:
     $ convoy simulate --faults broker-restart@5s
   Repeat a run, with more vehicles:
@@ -56,6 +60,9 @@ pub struct SimulateArgs {
 
     #[command(flatten)]
     pub pipeline: PipelineArgs,
+
+    #[command(flatten)]
+    pub consumer: ConsumerArgs,
 
     #[command(flatten)]
     pub topics: TopicArgs,
@@ -111,6 +118,8 @@ pub struct PipelineArgs {
     ///                         missing-batch, out-of-order, duplicate, na-storm, wrong-type,
     ///                         extra-column, missing-column, truncated-header, oversized
     /// broker-restart@5s       stop and start; also store-restart@5s
+    /// consumer-crash@5s       kill the command of an external consumer and start it again; also
+    ///                         consumer-restart@5s (SIGTERM), consumer-hang@5s+2s (SIGSTOP)
     /// broker-crash@5s         lose everything that was not synced
     /// broker-hang@5s+2s       respond to nothing for 2s; also store-hang@5s+2s
     /// slow-store=20ms@5s+2s   delay each request by 20ms for 2s; also slow-broker=20ms@5s+2s

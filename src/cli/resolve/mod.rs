@@ -3,6 +3,7 @@
 mod capacity;
 mod command;
 mod commands;
+mod external;
 mod groups;
 mod load;
 mod processes;

@@ -8,6 +8,7 @@ use crate::cli::args::SimulateArgs;
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
+use crate::cli::resolve::external::{check_faults, consumer, fitting};
 use crate::cli::resolve::groups::{creation, report, writer};
 use crate::cli::resolve::load::load;
 use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store, invalid};
@@ -30,6 +31,7 @@ pub fn settings(
 ) -> Result<SimulateSettings, Error> {
     let broker = broker(&args, origins, environment)?;
     let store = store(&args, origins)?;
+    let consumer = consumer(&args, origins)?;
     let consumers = consumers(&args)?;
     let addresses = match &broker {
         BrokerChoice::External(broker) => Some(broker.bootstrap.join(",")),
@@ -47,6 +49,7 @@ pub fn settings(
         run_id: args.run.run_id,
         topic: args.pipeline.topic,
         creation: creation(&args.topics, origins, replication_factor),
+        consumer,
         consumers,
         producer: args.producer.into(),
         writer: writer(args.writer, &args.store_timeouts),
@@ -111,9 +114,10 @@ fn plan(spec: Spec, settings: &SimulateSettings) -> Result<Plan, Error> {
                 StoreChoice::Auto | StoreChoice::Container => Reach::Container,
                 StoreChoice::External(_) => Reach::External,
             };
-            plan.within(broker, store)
+            fitting(plan.within(broker, store), &settings.consumer)
         }
     };
+    check_faults(&plan, &settings.consumer)?;
     let disorder = |(kind, _): &(DataKind, _)| *kind == DataKind::OutOfOrder;
     if !ordered && plan.data.iter().any(disorder) {
         return Err(Error::NoOrder {

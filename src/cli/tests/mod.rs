@@ -121,6 +121,8 @@ fn options_have_the_documented_defaults() {
         "compression": "none", "encoding": "json",
         "batch_records": 1000, "batch_wait_ms": 0.0,
         "database": "convoy", "collection": "sensor", "sink": "pipeline",
+        "consumer": "convoy", "consumer_command": null, "settle_s": 10.0,
+        "payload_identity": false,
     });
     let servers_and_report = json!({
         "backend": "auto", "broker": "auto", "broker_port": 0, "store": "auto",

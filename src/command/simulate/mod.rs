@@ -4,9 +4,11 @@ mod null_sink;
 
 use std::sync::Arc;
 
-use crate::command::{directory, workload};
+use crate::command::directory;
+use crate::command::workload;
 use crate::error::{Error, ExitStatus};
 use crate::faults::Plan;
+use crate::host::backend::Backends;
 use crate::host::interrupt;
 use crate::host::open_files;
 use crate::host::roles::Runtimes;
@@ -23,7 +25,10 @@ use crate::summary::{
     null_sink_report, present_report, starting_simulation,
 };
 use crate::terminal::Terminal;
-use crate::trial::{PipelineRun, Start, Tell, Testbed, replay, resolve};
+use crate::trial::{
+    ExternalParts, PipelineRun, Rows, Start, Tell, Testbed, check_consumer_files, replay, resolve,
+    watch_consumer,
+};
 
 /// Message when the user interrupts a run.
 const INTERRUPTED: &str =
@@ -38,6 +43,7 @@ pub fn run(
     invocation: &Invocation,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
+    check_consumer_files(settings)?;
     let clock = RunClock::start();
     let run_id = settings.run_id.clone();
     let run_id =
@@ -45,15 +51,10 @@ pub fn run(
     let directory = directory::open(&settings.report.output, &run_id, invocation, terminal)?;
     sweep::sweep_own_directories();
     allow_open_files(settings, terminal)?;
-    let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
+    let rows = open_rows(settings, terminal)?;
     let (context, simulation) = resolve(settings, &rows, run_id, clock);
-    let read = &settings.load.read;
-    workload::report_bad_rows(
-        &simulation.emission.workload,
-        read,
-        directory.path(),
-        terminal,
-    )?;
+    let (workload, read) = (&simulation.emission.workload, &settings.load.read);
+    workload::report_bad_rows(workload, read, directory.path(), terminal)?;
     let runtimes = Testbed::runtimes(invocation.web.is_some())?;
     let baseline = Baseline::read(clock);
     let process = Process {
@@ -95,7 +96,10 @@ pub fn run(
                 runtimes,
                 &display,
                 &interrupt,
-                terminal,
+                Place {
+                    directory: &directory,
+                    terminal,
+                },
             )?
         }
     };
@@ -105,6 +109,17 @@ pub fn run(
         terminal,
     };
     conclude(ran, settings, shown, &interrupt)
+}
+
+/// Opens the dataset, with the identity of each reading in its payload if it is wanted.
+fn open_rows(settings: &SimulateSettings, terminal: &Terminal) -> Result<Rows, Error> {
+    let mut rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
+    if settings.consumer.payload_identity
+        && let Some(workload) = Arc::get_mut(&mut rows.workload)
+    {
+        workload.add_payload_identity()?;
+    }
+    Ok(rows)
 }
 
 /// Where a report is shown.
@@ -164,6 +179,13 @@ fn conclude(
     Err(first)
 }
 
+/// Where a run writes.
+#[derive(Debug, Clone, Copy)]
+struct Place<'a> {
+    directory: &'a RunDirectory,
+    terminal: &'a Terminal,
+}
+
 /// A finished run.
 struct Ran {
     report: Report,
@@ -201,8 +223,9 @@ fn run_pipeline(
     runtimes: Runtimes,
     display: &Arc<Display>,
     interrupt: &Interrupt,
-    terminal: &Terminal,
+    place: Place<'_>,
 ) -> Result<Ran, Error> {
+    let terminal = place.terminal;
     let tell = |line: &str| display.message(line);
     let say = |line: &str| terminal.say(line);
     let settings = process.settings;
@@ -214,20 +237,30 @@ fn run_pipeline(
         announce: Tell(&say),
     };
     let plans: Vec<Plan> = settings.faults.iter().cloned().collect();
-    let mut testbed = Testbed::start(&start, plans, runtimes, interrupt, |_backends| {
+    let external = settings.consumer.is_external();
+    let watch = external.then(|| watch_consumer(context, settings));
+    let decided = |_: &Backends| {
         display.phase(pipeline::Phase::Preparing);
         if let Some(plan) = &settings.faults {
             let command = replay(process.invocation, settings, plan);
             tell(&format!("injecting faults; repeat them with: {command}"));
         }
-    })?;
+    };
+    let watching = watch.as_ref();
+    let started = Testbed::start_watched(&start, plans, runtimes, interrupt, decided, watching);
+    let mut testbed = started?;
     if let Some(screen) = display.screen() {
         let (servers, writer) = (testbed.servers(), &settings.writer);
         let uri = servers.endpoints.store.clone();
         screen.store_at(uri, &writer.database, &writer.collection);
         screen.describe(|report| describe_servers(process, servers, report));
     }
-    let measured = testbed.measure(PipelineRun {
+    let external = watching.map(|watch| ExternalParts {
+        watch,
+        directory: place.directory.path(),
+        terminal,
+    });
+    let run = PipelineRun {
         settings,
         context,
         simulation,
@@ -235,7 +268,8 @@ fn run_pipeline(
         observer: Arc::<Display>::clone(display),
         interrupt,
         warn: Tell(&say),
-    });
+    };
+    let measured = testbed.measure_with(run, external);
     let log = display.finish();
     match measured {
         Ok(measured) => Ok(Ran {

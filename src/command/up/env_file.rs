@@ -7,6 +7,8 @@ use convoy_server_kit::User;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::fs::{FileType, Mode, fchmod, fstat};
 
+use crate::host::published::env_line;
+
 /// Everything but the unreserved characters of RFC 3986.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
@@ -101,7 +103,7 @@ impl EnvFile<'_> {
 impl fmt::Display for EnvFile<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut variables = self.variables().into_iter();
-        variables.try_for_each(|(name, value)| writeln!(formatter, "{name}={}", quote(&value)))
+        variables.try_for_each(|(name, value)| formatter.write_str(&env_line(name, &value)))
     }
 }
 
@@ -116,26 +118,6 @@ pub(super) fn keep_from_other_users() -> bool {
     let others = Mode::RWXG | Mode::RWXO;
     let shared = Mode::from_raw_mode(stat.st_mode).intersects(others);
     regular && shared && fchmod(&stdout, Mode::RUSR | Mode::WUSR).is_ok()
-}
-
-/// Quotes a value for a `.env` if it contains special characters.
-fn quote(value: &str) -> String {
-    let plain = |symbol: char| symbol.is_ascii_alphanumeric() || "-_.:/@%?=".contains(symbol);
-    if value.chars().all(plain) {
-        value.to_owned()
-    } else if value.contains(['\'', '\\']) {
-        let mut quoted = String::from('"');
-        for symbol in value.chars() {
-            if matches!(symbol, '"' | '\\' | '$') {
-                quoted.push('\\');
-            }
-            quoted.push(symbol);
-        }
-        quoted.push('"');
-        quoted
-    } else {
-        format!("'{value}'")
-    }
 }
 
 #[cfg(test)]
@@ -215,16 +197,5 @@ mod tests {
             file.store_uri(),
             "mongodb://convoy:secret@127.0.0.1:27017/?authSource=admin&replicaSet=rs0"
         );
-    }
-
-    #[test]
-    fn values_with_special_characters_are_quoted() {
-        let quoted = ["driver", "mongodb://127.0.0.1:27017", "a #b$c\"", "it's $5"].map(quote);
-        insta::assert_snapshot!(quoted.join("\n"), @r#"
-        driver
-        mongodb://127.0.0.1:27017
-        'a #b$c"'
-        "it's \$5"
-        "#);
     }
 }

@@ -8,7 +8,6 @@
 //! |---|---|
 //! | `user.rs` | credentials: given, stored in the data directory, or random |
 //! | `env_file.rs` | the text of the `.env` |
-//! | `published.rs` | files that tell other programs of the servers |
 //! | `content.rs` | topics and documents that the servers start with |
 //! | `child.rs` | a command that runs with the servers |
 //! | `status.rs` | what clients do with the servers, on the terminal and on a page |
@@ -16,7 +15,6 @@
 mod child;
 mod content;
 mod env_file;
-mod published;
 mod status;
 mod user;
 
@@ -39,13 +37,13 @@ use rustix::process::Pid;
 use self::child::Running;
 use self::content::Insert;
 use self::env_file::{Addresses, EnvFile};
-use self::published::ReadyFile;
 use self::status::{Look, Status};
 use crate::error::{Error, ExitStatus};
 use crate::host::data_files;
 use crate::host::embedded::{self, DataPlace, loopback};
 use crate::host::interrupt::{self, Interruptible};
 use crate::host::open_files;
+use crate::host::published::{self, ReadyFile};
 use crate::host::roles::{Role, Runtimes};
 use crate::host::{space, sweep};
 use crate::measure::RunClock;

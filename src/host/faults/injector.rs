@@ -1,6 +1,6 @@
 //! Injects the scheduled faults of a run, and records what happened.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::faults::{Plan, Scheduled, Target};
+use crate::host::consumer_command::ConsumerCommand;
 use crate::host::fail_points::FailPoints;
 use crate::host::roles::Runtimes;
 use crate::host::servers::Servers;
@@ -21,6 +22,9 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 /// Maximum number of samples. When it is reached, every second one is dropped and the interval doubles.
 const MAX_SAMPLES: usize = 36_000;
 
+/// Time between SIGTERM and SIGKILL when a command is restarted.
+const RESTART_GRACE: Duration = Duration::from_secs(10);
+
 /// Injects the planned faults into a run's servers.
 #[derive(Debug)]
 pub struct Injector {
@@ -29,6 +33,8 @@ pub struct Injector {
     begun: watch::Sender<Option<u64>>,
     over: CancellationToken,
     record: Mutex<Record>,
+    /// Command of an external consumer.
+    command: OnceLock<Arc<ConsumerCommand>>,
 }
 
 /// Injected faults, and the run's counters over time.
@@ -62,7 +68,13 @@ impl Injector {
             begun: watch::Sender::new(None),
             over: CancellationToken::new(),
             record: Mutex::default(),
+            command: OnceLock::new(),
         })
+    }
+
+    /// Sets the command of an external consumer. Later calls have no effect.
+    pub fn set_command(&self, command: Arc<ConsumerCommand>) {
+        self.command.get_or_init(|| command);
     }
 
     /// Returns the plan.
@@ -153,10 +165,14 @@ impl Injector {
         servers: &mut Servers,
         runtimes: &Runtimes,
     ) -> Result<Option<String>, Error> {
+        if what.target() == Target::Consumer {
+            return self.inject_command(what).await;
+        }
         match what {
             Scheduled::Restart { target, .. } => match target {
                 Target::Broker => servers.restart_broker(runtimes).await?,
                 Target::Store => servers.restart_store(runtimes).await?,
+                Target::Consumer => {}
             },
             Scheduled::Crash { .. } => {
                 let lost = servers.crash_broker(runtimes).await?;
@@ -166,6 +182,21 @@ impl Injector {
                 target, lasting, ..
             } => servers.pause_for(*target, self.sleep(*lasting)).await?,
             // Embedded servers and proxies delay by their fail points.
+            Scheduled::Slow { .. } => {}
+        }
+        Ok(None)
+    }
+
+    /// Injects a fault into the command of an external consumer.
+    async fn inject_command(&self, what: &Scheduled) -> Result<Option<String>, Error> {
+        let command = self
+            .command
+            .get()
+            .ok_or(Error::Bug("no consumer command"))?;
+        match what {
+            Scheduled::Restart { .. } => command.restart(RESTART_GRACE).await?,
+            Scheduled::Crash { .. } => command.crash().await?,
+            Scheduled::Hang { lasting, .. } => command.pause_for(self.sleep(*lasting)).await,
             Scheduled::Slow { .. } => {}
         }
         Ok(None)

@@ -80,6 +80,11 @@ impl Case {
         }
     }
 
+    /// Iterates over the scheduled readings of all producers.
+    pub fn readings(&self) -> impl Iterator<Item = Reading> {
+        self.schedules.iter().flat_map(EmittedSchedule::replay)
+    }
+
     /// Sets the number of records in the broker after the last checkpoints.
     #[must_use]
     pub fn with_records_after_checkpoints(mut self, records: u64) -> Self {
@@ -216,7 +221,7 @@ async fn second_pass(
     accounting: Option<&Accounting<'_>>,
 ) -> Result<SecondPass, Error> {
     let mut per_vehicle = vec![0; case.scope.vehicles as usize];
-    for reading in case.schedules.iter().flat_map(EmittedSchedule::replay) {
+    for reading in case.readings() {
         per_vehicle[reading.vehicle as usize] += 1;
     }
     let mut second_pass = SecondPass::new(case.scope.clone(), &per_vehicle);

@@ -13,7 +13,7 @@ use crate::pipeline::error::Error;
 use crate::pipeline::settings::EmissionSettings;
 use crate::pipeline::topic_partition::TopicPartition;
 use crate::pipeline::value_format::ValueFormat;
-use crate::record::{Emission, Envelope, Headers, payload_hash};
+use crate::record::{Emission, Envelope, Headers, PayloadIdentity, payload_hash};
 
 /// Composes the messages of one partition. The same reading always gives the same message.
 #[derive(Debug)]
@@ -90,6 +90,15 @@ impl Composer {
         let faults = self.faults.as_mut();
         let header_bytes = faults
             .and_then(|faults| faults.inject(&emission.workload, reading, &mut buffer.payload));
+        if emission.workload.has_payload_identity() {
+            let identity = PayloadIdentity {
+                run: &context.settings.run_id,
+                vehicle: reading.vehicle,
+                sequence: reading.sequence,
+                emitted_at_us: emitted_at_us(context, reading),
+            };
+            identity.add_to(&mut buffer.payload);
+        }
         let payload = &buffer.payload;
         let payload_hash = payload_hash(payload);
         let envelope = Envelope {
@@ -164,4 +173,9 @@ impl Message<'_> {
 /// Returns the intended time of a reading by the wall clock, milliseconds since 1970.
 fn emitted_at(context: &Context, reading: &Reading) -> i64 {
     context.clock.unix_ms(reading.intended).cast_signed()
+}
+
+/// Returns the same in microseconds, by the same clock.
+fn emitted_at_us(context: &Context, reading: &Reading) -> u64 {
+    context.clock.epoch_unix_ms() * 1_000 + reading.intended / 1_000
 }

@@ -2,13 +2,15 @@
 
 use crate::dataset::{Dataset, RowBuffer, Schema};
 use crate::pipeline::error::Error;
-use crate::record::{PayloadEncoder, payload_hash};
+use crate::record::{IDENTITY_FIELDS, PayloadEncoder, identity_columns, payload_hash};
 
 /// Rows to replay, topic after topic.
 #[derive(Debug)]
 pub struct Workload {
     sources: Vec<Source>,
     rows: u64,
+    /// Whether messages have the identity of their reading after the columns.
+    payload_identity: bool,
 }
 
 /// The rows of one topic.
@@ -50,7 +52,40 @@ impl Workload {
                 }
             })
             .collect();
-        Self { sources, rows }
+        Self {
+            sources,
+            rows,
+            payload_identity: false,
+        }
+    }
+
+    /// Adds the identity of each reading to its message, after the columns.
+    pub fn add_payload_identity(&mut self) -> Result<(), Error> {
+        let mut columns = self.sources.iter().flat_map(|source| {
+            let columns = source.dataset.schema().columns.iter();
+            columns.map(|column| column.name.as_str())
+        });
+        if let Some(column) = columns.find(|column| IDENTITY_FIELDS.contains(column)) {
+            return Err(Error::IdentityColumn {
+                column: column.to_owned(),
+            });
+        }
+        self.payload_identity = true;
+        Ok(())
+    }
+
+    /// Returns whether messages have the identity of their reading after the columns.
+    pub fn has_payload_identity(&self) -> bool {
+        self.payload_identity
+    }
+
+    /// Returns the schema of the messages of a topic.
+    pub fn message_schema(&self, topic: usize) -> Schema {
+        let mut schema = self.schema(topic).clone();
+        if self.payload_identity {
+            schema.columns.extend(identity_columns());
+        }
+        schema
     }
 
     /// Returns the number of rows.
@@ -63,7 +98,7 @@ impl Workload {
         self.sources.iter().map(|source| &source.dataset)
     }
 
-    /// Returns the schema of a topic.
+    /// Returns the schema of a topic's rows.
     pub fn schema(&self, topic: usize) -> &Schema {
         self.sources[topic].dataset.schema()
     }

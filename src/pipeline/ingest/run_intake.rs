@@ -34,7 +34,7 @@ impl RunIntake {
         Self {
             context,
             partition,
-            decoder: PayloadDecoder::new(workload.schema(partition.topic)),
+            decoder: PayloadDecoder::new(&workload.message_schema(partition.topic)),
             format,
             scratch: Vec::new(),
         }

@@ -103,7 +103,7 @@ pub async fn prepare(
     }
     let ends = context
         .partitions()
-        .map(|partition| reader(context, &connector, partition))
+        .map(|partition| partition_reader(context, &connector, partition))
         .collect();
     Ok(Prepared {
         producers: Producers {
@@ -213,7 +213,7 @@ async fn connect_consumers(
     runtime: &Handle,
 ) -> Result<Vec<ConsumerPartition<RunIntake>>, Error> {
     let connect = |topic_partition: TopicPartition| {
-        let mut partition = reader(context, connector, topic_partition);
+        let mut partition = partition_reader(context, connector, topic_partition);
         let context = Arc::clone(context);
         async move {
             let offsets = retry::offsets(&context, &mut partition, LEADER_TIMEOUT);
@@ -235,7 +235,11 @@ async fn connect_consumers(
 }
 
 /// Returns a reader of a partition. A run reads what it wrote, without transactions.
-fn reader(context: &Context, connector: &Connector, partition: TopicPartition) -> PartitionReader {
+pub fn partition_reader(
+    context: &Context,
+    connector: &Connector,
+    partition: TopicPartition,
+) -> PartitionReader {
     let topic = context.topic(partition);
     connector.reader(topic, partition.number, Isolation::ReadUncommitted)
 }

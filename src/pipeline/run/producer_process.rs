@@ -48,7 +48,7 @@ pub async fn produce(
     let preparing = Box::pin(prepare_producers(&context, &settings, &producer));
     let prepared = interrupt.requested.run_until_cancelled(preparing).await;
     let producers = prepared.ok_or(Error::Interrupted)??;
-    let mut tasks = Tasks::start(&context, emission, producers, None, &observer);
+    let mut tasks = Tasks::start(&context, emission, producers, None, None, &observer);
     tasks.emit(&context, &interrupt, &observer).await;
     observer.phase(Phase::Draining);
     tasks.flush(&context, &interrupt).await;

@@ -8,6 +8,7 @@ use crate::measure::{Interval, Outage, Recording};
 use crate::pipeline::audit::{Accounting, Case, count_repetitions, verdict};
 use crate::pipeline::context::Context;
 use crate::pipeline::error::Error;
+use crate::pipeline::external::Collected;
 use crate::pipeline::interrupt::Interrupt;
 use crate::pipeline::run::parts::{Endpoints, Roles, SimulationSettings};
 use crate::pipeline::run::prepare::prepare;
@@ -36,6 +37,8 @@ pub struct Outcome {
     pub generator_cpu: Duration,
     /// Waits for connections to the store, before the audit.
     pub checkouts: Checkouts,
+    /// What an external consumer stored.
+    pub collected: Option<Collected>,
 }
 
 /// Runs the pipeline once. `interrupt` ends the emission; emitted readings are still stored.
@@ -57,6 +60,7 @@ pub async fn run(
         &settings.emission,
         producers,
         consumers,
+        None,
         &observer,
     );
     tasks.emit(&context, &interrupt, &observer).await;
@@ -68,7 +72,13 @@ pub async fn run(
     observer.phase(Phase::Auditing);
     let case = Case::new(&context, emission, finished.ledger, finished.start)
         .with_records_after_checkpoints(after_checkpoints);
-    let hashes = || emission.workload.payload_hashes().map(Some);
+    let hashes = || {
+        // A payload with an identity is different for each reading.
+        if emission.workload.has_payload_identity() {
+            return Ok(None);
+        }
+        emission.workload.payload_hashes().map(Some)
+    };
     let (documents, dead_letters) = (
         prepared.store.documents(&settings.storage.collection),
         prepared
@@ -91,18 +101,7 @@ pub async fn run(
     if let Ok(verdict) = &mut audited {
         count_repetitions(verdict, &context);
     }
-    let terminated = context.terminated_servers.take_reason();
-    let failed = terminated.map(Error::ServerEnded).or(finished.failure);
-    let (verdict, failure) = match audited {
-        Ok(verdict) => (Some(verdict), failed),
-        Err(Error::Interrupted) => (None, failed),
-        // The store may be what the user no longer waits for.
-        Err(error) if interrupt.is_requested() => {
-            tracing::warn!(%error, "the audit failed");
-            (None, failed)
-        }
-        Err(error) => (None, failed.or(Some(error))),
-    };
+    let (verdict, failure) = end_of_audit(audited, finished.failure, &context, &interrupt);
     Ok(Outcome {
         recording: finished.recording,
         intervals: finished.intervals,
@@ -113,11 +112,33 @@ pub async fn run(
         start: finished.start,
         generator_cpu: finished.generator_cpu,
         checkouts,
+        collected: None,
     })
 }
 
+/// Separates what an audit found from why the run failed; the failure of the run comes first.
+pub fn end_of_audit<T>(
+    audited: Result<T, Error>,
+    failure: Option<Error>,
+    context: &Context,
+    interrupt: &Interrupt,
+) -> (Option<T>, Option<Error>) {
+    let terminated = context.terminated_servers.take_reason();
+    let failed = terminated.map(Error::ServerEnded).or(failure);
+    match audited {
+        Ok(found) => (Some(found), failed),
+        Err(Error::Interrupted) => (None, failed),
+        // The store may be what the user no longer waits for.
+        Err(error) if interrupt.is_requested() => {
+            tracing::warn!(%error, "the audit failed");
+            (None, failed)
+        }
+        Err(error) => (None, failed.or(Some(error))),
+    }
+}
+
 /// Waits for a future, and calls `tell` about once a second and at the end.
-async fn telling<T>(tell: impl Fn(), future: impl Future<Output = T> + Unpin) -> T {
+pub async fn telling<T>(tell: impl Fn(), future: impl Future<Output = T> + Unpin) -> T {
     let mut future = future;
     loop {
         let waited = tokio::time::timeout(INTERVAL, &mut future).await;

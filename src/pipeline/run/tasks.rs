@@ -15,6 +15,7 @@ use crate::measure::{Interval, Outage, Recorder, Recording, nanos, thread_cpu_ti
 use crate::pipeline::context::Context;
 use crate::pipeline::emit::{Acks, PartitionProducer, Queue, Router, StopFlag, emit};
 use crate::pipeline::error::Error;
+use crate::pipeline::external::Arrivals;
 use crate::pipeline::ingest::{
     Checkpoints, End, PartitionConsumer, ProducerAcks, WRITER_INPUT, Writer,
 };
@@ -85,11 +86,14 @@ pub struct Finished {
 
 impl Tasks {
     /// Starts all tasks: consumers first, the fleet last.
+    ///
+    /// `arrivals` tells what an external consumer stores, if the store is embedded.
     pub fn start(
         context: &Arc<Context>,
         emission: &Arc<EmissionSettings>,
         producers: Producers,
         consumers: Option<Consumers>,
+        arrivals: Option<&Arrivals>,
         observer: &Arc<dyn Observer>,
     ) -> Self {
         let targets = producers.partitions;
@@ -114,6 +118,10 @@ impl Tasks {
         }
         let stop = StopFlag::default();
         let start = context.clock.now();
+        if let Some(arrivals) = arrivals {
+            recorders.push(arrivals.recorder());
+            arrivals.begin(start + nanos(emission.fleet.warm_up));
+        }
         let (emitted, failure) = match spawn_emitter(context, emission, &queues, &stop, start) {
             Ok(emitted) => (emitted, None),
             Err(error) => (oneshot::channel().1, Some(error)),
@@ -121,6 +129,7 @@ impl Tasks {
         let ended = CancellationToken::new();
         let (destination, batch_wait) = match &consumers {
             Some(consumers) => (Destination::Store, consumers.storage.batch_wait),
+            None if arrivals.is_some() => (Destination::Store, Duration::ZERO),
             None => (Destination::Broker, Duration::ZERO),
         };
         let (warm_up, linger) = (emission.fleet.warm_up, emission.linger);
@@ -225,6 +234,11 @@ impl Tasks {
         while let Some(produced) = self.producers.join_next().await {
             self.record_producer(produced);
         }
+    }
+
+    /// Returns the number of readings that the broker has acknowledged, once all are sent.
+    pub fn acked_readings(&self) -> u64 {
+        self.ledger.emitted.saturating_sub(self.ledger.not_acked)
     }
 
     /// Returns whether it is known what every producer has sent.

@@ -52,6 +52,9 @@ fn falls_behind(report: &Report) -> Option<Finding> {
     if stored <= 0.0 {
         return None;
     }
+    if report.external_consumer.is_some() {
+        return Some(consumer_falls_behind(growth, emitted, stored));
+    }
     let excess = 100.0 * (emitted / stored - 1.0);
     let load = match vehicles(report) {
         Some(vehicles) => format!(
@@ -78,6 +81,23 @@ fn falls_behind(report: &Report) -> Option<Finding> {
     })
 }
 
+fn consumer_falls_behind(growth: f64, emitted: f64, stored: f64) -> Finding {
+    Finding {
+        id: "falls_behind".to_owned(),
+        message: format!(
+            "the external consumer falls behind by {} records/s",
+            quantity::rate(growth)
+        ),
+        evidence: format!(
+            "emitted {}/s, stored {}/s",
+            quantity::rate(emitted),
+            quantity::rate(stored)
+        ),
+        advice: Some("lower `--vehicles` or `--rate` to what it sustains".to_owned()),
+        confidence: Confidence::High,
+    }
+}
+
 fn vehicles(report: &Report) -> Option<u64> {
     report.settings.get("vehicles")?.as_u64()
 }
@@ -89,6 +109,10 @@ fn latency(report: &Report) -> Option<Finding> {
         return None;
     }
     let mean = |stage: Stage| stages.get(stage).mean_us.unwrap_or_default() as f64;
+    if report.external_consumer.is_some() {
+        let published = mean(Stage::PublishDelay) + mean(Stage::PublishLatency);
+        return of_consumer(mean(Stage::EndToEndLatency), published);
+    }
     let parts = [
         Stage::PublishDelay,
         Stage::PublishLatency,
@@ -127,6 +151,23 @@ fn latency(report: &Report) -> Option<Finding> {
         evidence,
         advice: cause.advice,
         confidence,
+    })
+}
+
+/// Finds whether another program takes most of the time; its own stages are not seen.
+fn of_consumer(end_to_end_us: f64, published_us: f64) -> Option<Finding> {
+    let rest = end_to_end_us - published_us;
+    let share = rest / end_to_end_us;
+    (share >= MOST).then(|| Finding {
+        id: "external_consumer".to_owned(),
+        message: "the external consumer takes most of the time".to_owned(),
+        evidence: format!(
+            "from the acknowledgement to the durable document: {:.0} % of the mean end-to-end latency ({})",
+            100.0 * share,
+            microseconds(rest),
+        ),
+        advice: Some("look at its batches, its polls and its commits".to_owned()),
+        confidence: Confidence::High,
     })
 }
 

@@ -110,6 +110,9 @@ fn row(title: &str, values: [Option<String>; 3]) -> String {
 }
 
 fn invariants(faults: &Faults, page: &Page) -> Vec<String> {
+    if faults.invariants.is_empty() {
+        return Vec::new();
+    }
     let named = |held: Option<bool>| {
         let these = faults.invariants.iter().filter(|it| it.held == held);
         these

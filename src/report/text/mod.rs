@@ -2,6 +2,7 @@
 //!
 //! headline · stage table · verdict · thresholds · warnings · files
 
+mod external;
 mod faults;
 mod processes;
 pub(super) mod stages;
@@ -31,6 +32,7 @@ pub fn write(
         headline(report, page),
         stages::section(report, page),
         verdict(report, page),
+        external::section(report, page),
         bad_rows(report, page),
         faults.map_or_else(String::new, |it| faults::section(it, page)),
         thresholds(&report.thresholds, page),
@@ -133,6 +135,12 @@ pub(super) fn results(report: &Report) -> Vec<String> {
         return latencies(acked, "publish latency", latency, report);
     }
     let latency = &summary.stages.end_to_end_latency;
+    if let Some(stored) = external::unmeasured(report) {
+        return vec![
+            stored,
+            "latency not measured: the store is not embedded".to_owned(),
+        ];
+    }
     if latency.count == 0 {
         let why = match report.status {
             Status::Interrupted => "interrupted before a measured record was stored",
@@ -150,6 +158,7 @@ pub(super) fn results(report: &Report) -> Vec<String> {
             quantity::rate(records),
             quantity::bytes(bytes)
         ),
+        (Some(records), None) => format!("{} records/s stored", quantity::rate(records)),
         _ => format!("{} records stored", quantity::count(summary.records_stored)),
     };
     latencies(stored, "end-to-end", latency, report)

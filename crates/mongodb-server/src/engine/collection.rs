@@ -12,9 +12,10 @@ use crate::engine::error::{ChangeError, Error};
 use crate::engine::index::Index;
 use crate::engine::index_spec::IndexSpec;
 use crate::engine::locks::{read, write};
-use crate::engine::log::{Appended, Log, Position};
+use crate::engine::log::{Appended, Log};
 use crate::engine::namespace::Namespace;
 use crate::engine::oplog::{Entry, Subject};
+use crate::engine::position::Position;
 use crate::engine::record::{self, BATCH_BYTES, CollectionId, RecordId, RecordKind};
 use crate::engine::rules::{CollectionOptions, Rules};
 use crate::engine::segment::Location;
@@ -175,7 +176,10 @@ impl Collection {
             let id = first.offset(appended);
             let places = places.get(appended..).unwrap_or_default();
             match self.append_insert(writer, state, id, batch, places) {
-                Ok(record) => inserted.position = state.place(writer.log, &record, id, batch),
+                Ok(record) => {
+                    inserted.position = state.place(writer.log, &record, id, batch);
+                    writer.log.written(&state.namespace, batch, record.position);
+                }
                 Err(error) => {
                     state.retract(&accepted[appended..], id);
                     state.next = id;
@@ -296,6 +300,9 @@ impl Collection {
             writer.log.release(previous);
         }
         writer.log.retain(moved);
+        writer
+            .log
+            .written(&state.namespace, &[after], record.position);
         Ok(record.position)
     }
 

@@ -7,8 +7,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use convoy_server_kit::disk::FileList;
 use tokio::sync::Notify;
 
+use crate::bson::Doc;
 use crate::engine::error::Error;
 use crate::engine::locks::{lock, read, write};
+use crate::engine::namespace::Namespace;
+use crate::engine::observed::Observed;
+use crate::engine::position::Position;
 use crate::engine::record::{self, Header, RecordKind};
 use crate::engine::recovery::Recovered;
 use crate::engine::segment::{Location, PREFIX_BYTES, Segment, Segments, segment_name};
@@ -16,10 +20,6 @@ use crate::engine::segment::{Location, PREFIX_BYTES, Segment, Segments, segment_
 /// Bytes after which a new segment begins: small enough to reclaim, large enough to keep the number
 /// of open files low.
 pub const SEGMENT_BYTES: u32 = 256 * 1024 * 1024;
-
-/// The end of the log after a write, for [`Log::sync`] to wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Position(u64);
 
 /// The place of an appended record.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +69,8 @@ pub struct Log {
     synced: Condvar,
     /// Notified when documents were added that a cursor may wait for.
     changes: Notify,
+    /// Learns when documents are durable.
+    observed: Option<Observed>,
 }
 
 #[derive(Debug)]
@@ -154,7 +156,27 @@ impl Log {
             durable: Mutex::default(),
             synced: Condvar::new(),
             changes: Notify::new(),
+            observed: None,
         })
+    }
+
+    /// Sets what learns when documents are durable.
+    pub fn observe(&mut self, observed: Option<Observed>) {
+        self.observed = observed;
+    }
+
+    /// Shows documents of a record to the observer, if there is one.
+    pub fn written(&self, namespace: &Namespace, batch: &[Doc<'_>], position: Position) {
+        let Some(observed) = &self.observed else {
+            return;
+        };
+        if observed.written(namespace, batch, position) {
+            // Another writer may have synced the record already.
+            let durable = lock(&self.durable).position;
+            if durable >= position {
+                observed.durable(durable);
+            }
+        }
     }
 
     pub fn segments(&self) -> Arc<Segments> {
@@ -257,7 +279,11 @@ impl Log {
             // success for lost bytes.
             Err(_) => durable.failed = true,
         }
+        let position = durable.position;
         drop(durable);
+        if let (Some(observed), Ok(_)) = (&self.observed, &flushed) {
+            observed.durable(position);
+        }
         self.synced.notify_all();
         flushed.map(|_position| ())
     }

@@ -19,6 +19,7 @@ use crate::engine::kind::{TimeSeries, View};
 use crate::engine::locks::{read, write};
 use crate::engine::log::Log;
 use crate::engine::namespace::Namespace;
+use crate::engine::observed::Observed;
 use crate::engine::oplog::{Entry, Oplog, OplogSettings, Subject};
 use crate::engine::record::{CollectionId, RecordKind};
 use crate::engine::rules::CollectionOptions;
@@ -26,6 +27,7 @@ use crate::engine::usage::Use;
 use crate::engine::writer::Writer;
 use crate::engine::{repair, replay};
 use crate::error::{Code, CommandError};
+use crate::observer::WriteObserver;
 
 /// Name of the file that is locked while a directory is in use.
 const LOCK_FILE: &str = "LOCK";
@@ -93,6 +95,13 @@ impl Engine {
         };
         let state = Arc::clone(&collection.state);
         Oplog::open(&self.log, collection.id(), state, settings, empty)
+    }
+
+    /// Sets what learns when documents are durable.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Option<Arc<dyn WriteObserver>>) -> Self {
+        self.log.observe(observer.map(Observed::new));
+        self
     }
 
     /// Syncs everything to disk and gives the directory back; later writes fail.

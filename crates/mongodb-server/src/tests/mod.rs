@@ -6,6 +6,7 @@ mod change_streams;
 mod client;
 mod data;
 mod lifecycle;
+mod observer;
 mod replica_set;
 mod socket;
 

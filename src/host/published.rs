@@ -13,7 +13,7 @@ use crate::error::Error;
 const MARK: &str = "# written by `convoy up`";
 
 /// Fails if a file of another program is at the path.
-pub(super) fn check(path: &Path, force: bool) -> Result<(), Error> {
+pub fn check(path: &Path, force: bool) -> Result<(), Error> {
     if force || is_ours(path).map_err(|source| failed(path, source))? {
         return Ok(());
     }
@@ -23,7 +23,7 @@ pub(super) fn check(path: &Path, force: bool) -> Result<(), Error> {
 }
 
 /// Writes a file that only its owner can read.
-pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<(), Error> {
+pub fn write(path: &Path, text: &str, force: bool) -> Result<(), Error> {
     check(path, force)?;
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
     let directory = directory.unwrap_or_else(|| Path::new("."));
@@ -60,11 +60,11 @@ fn is_ours(path: &Path) -> io::Result<bool> {
 
 /// The file that exists while the servers are ready.
 #[derive(Debug)]
-pub(super) struct ReadyFile(PathBuf);
+pub struct ReadyFile(PathBuf);
 
 impl ReadyFile {
     /// Writes the process id of convoy to a file.
-    pub(super) fn write(path: &Path, force: bool) -> Result<Self, Error> {
+    pub fn write(path: &Path, force: bool) -> Result<Self, Error> {
         write(path, &format!("{}\n", std::process::id()), force)?;
         Ok(Self(path.to_owned()))
     }
@@ -75,6 +75,31 @@ impl Drop for ReadyFile {
         if let Err(error) = fs::remove_file(&self.0) {
             tracing::warn!(%error, path = %self.0.display(), "failed to remove the ready file");
         }
+    }
+}
+
+/// Returns the line of a variable in a `.env`.
+pub fn env_line(name: &str, value: &str) -> String {
+    format!("{name}={}\n", quote(value))
+}
+
+/// Quotes a value for a `.env` if it contains special characters.
+fn quote(value: &str) -> String {
+    let plain = |symbol: char| symbol.is_ascii_alphanumeric() || "-_.:/@%?=".contains(symbol);
+    if value.chars().all(plain) {
+        value.to_owned()
+    } else if value.contains(['\'', '\\']) {
+        let mut quoted = String::from('"');
+        for symbol in value.chars() {
+            if matches!(symbol, '"' | '\\' | '$') {
+                quoted.push('\\');
+            }
+            quoted.push(symbol);
+        }
+        quoted.push('"');
+        quoted
+    } else {
+        format!("'{value}'")
     }
 }
 
@@ -121,5 +146,16 @@ mod tests {
         assert!(path.exists());
         drop(ready);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn values_with_special_characters_are_quoted() {
+        let quoted = ["driver", "mongodb://127.0.0.1:27017", "a #b$c\"", "it's $5"].map(quote);
+        insta::assert_snapshot!(quoted.join("\n"), @r#"
+        driver
+        mongodb://127.0.0.1:27017
+        'a #b$c"'
+        "it's \$5"
+        "#);
     }
 }
