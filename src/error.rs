@@ -17,6 +17,8 @@ pub enum ExitStatus {
     Environment,
     /// A bug in convoy.
     Bug,
+    /// A comparison missed its gate.
+    Missed,
     /// Interrupted by the user.
     Interrupted,
     /// Exit code of the command that convoy ran.
@@ -32,6 +34,7 @@ impl ExitStatus {
             Self::Usage => 2,
             Self::Environment => 3,
             Self::Bug => 4,
+            Self::Missed => 5,
             Self::Interrupted => 130,
             Self::Command(code) => code,
         }
@@ -74,6 +77,12 @@ pub enum Error {
         "this process may open only {limit} files at once (hard limit), and embedded servers need at least {needed}"
     )]
     OpenFiles { limit: u64, needed: u64 },
+    /// A comparison would compare a run with itself.
+    #[error("`{}` is given twice", path.display())]
+    ComparedTwice { path: PathBuf },
+    /// A side of a comparison has too many runs.
+    #[error("cannot compare {runs} runs of one side (at most {limit})")]
+    TooManyRuns { runs: usize, limit: usize },
     /// No given report is that of a producer or a consumer.
     #[error("cannot merge: none of the given reports is that of a producer or a consumer")]
     NothingToMerge,
@@ -213,6 +222,8 @@ impl Error {
                 "raise the limit with `ulimit -n 1024`, or in the settings of the service or the container"
                     .to_owned(),
             ),
+            Self::ComparedTwice { .. } => Some("pass each run once, on one side".to_owned()),
+            Self::TooManyRuns { .. } => Some("pass the latest runs only".to_owned()),
             Self::NothingToMerge => {
                 Some("pass reports of `convoy produce` and `convoy consume`".to_owned())
             }
@@ -252,6 +263,8 @@ impl Error {
             | Self::NothingToAudit
             | Self::Occupied { .. }
             | Self::TopicExists { .. }
+            | Self::ComparedTwice { .. }
+            | Self::TooManyRuns { .. }
             | Self::NothingToMerge => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Pipeline(error) if error.is_loss() => ExitStatus::Failed,

@@ -13,14 +13,14 @@
 //! ```text
 //!        fuzz ─▶ dataset, proxy, record, registry
 //!     program ─▶ cli, command, error, host, settings, terminal, text
-//!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, settings, store, suggest, terminal
-//!     command ─▶ audit, broker, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, store, summary, terminal, text
+//!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, report, settings, store, suggest, terminal
+//!     command ─▶ audit, broker, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, statistics, store, summary, terminal, text
 //!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal
 //!      run_id ─▶ report
 //!        host ─▶ broker, cause, containers, error, faults, fleet, load, measure, pipeline, platform, proxy, record, registry, report, settings, store, terminal
 //!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum
 //!       error ─▶ containers, dataset, faults, pipeline, registry, report
-//!      report ─▶ audit, measure, record, text
+//!      report ─▶ audit, measure, record, statistics, string_enum, text
 //!    pipeline ─▶ audit, broker, cause, containers, dataset, faults, fleet, load, measure, record, registry, store, string_enum
 //!       store ─▶ cause, containers, record
 //!       fleet ─▶ load, string_enum
@@ -58,6 +58,7 @@ pub mod registry;
 pub mod report;
 mod run_id;
 mod settings;
+mod statistics;
 pub mod store;
 mod string_enum;
 mod suggest;

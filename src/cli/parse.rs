@@ -120,6 +120,24 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Parses a percentage above 0, such as `5%`, as a share.
+pub(super) fn percent(text: &str) -> Result<f64, String> {
+    let expected = "expected a percentage above 0, such as `5%`".to_owned();
+    let number = text.trim().strip_suffix('%').map(str::trim);
+    match number.and_then(|number| number.parse::<f64>().ok()) {
+        Some(number) if number.is_finite() && number > 0.0 && number <= 1e6 => Ok(number / 100.0),
+        _ => Err(expected),
+    }
+}
+
+/// Parses a confidence from 50% to 99.99% as a share.
+pub(super) fn confidence(text: &str) -> Result<f64, String> {
+    match percent(text) {
+        Ok(share) if (0.5..=0.9999).contains(&share) => Ok(share),
+        _ => Err("expected a percentage from 50% to 99.99%".to_owned()),
+    }
+}
+
 /// Parses a duration with its unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
@@ -239,6 +257,19 @@ mod tests {
         let long = "x".repeat(65);
         for name in ["", "a/b", "a b", "a&b", "ä", long.as_str()] {
             assert!(replica_set(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn percentages_have_their_sign() {
+        assert_eq!(percent("5%"), Ok(0.05));
+        assert_eq!(percent(" 2.5 %"), Ok(0.025));
+        for text in ["5", "0%", "-1%", "nan%", "inf%", "%", "", "1e9%"] {
+            assert!(percent(text).is_err(), "{text}");
+        }
+        assert_eq!(confidence("95%"), Ok(0.95));
+        for text in ["100%", "10%", "95"] {
+            assert!(confidence(text).is_err(), "{text}");
         }
     }
 

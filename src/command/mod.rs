@@ -1,11 +1,12 @@
 //! One file per command. Each runs with its settings and returns an exit status.
 //!
-//! `workload.rs` is shared by `simulate` and `produce`.
+//! `workload.rs` is shared by `simulate` and `produce`, `judge.rs` by comparisons.
 
 mod clean;
 mod consume;
 mod dataset;
 mod doctor;
+mod judge;
 mod manual;
 mod produce;
 mod report;
@@ -15,9 +16,9 @@ mod workload;
 
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
-    CleanSettings, ConsumeSettings, GenerateSettings, InspectSettings, Invocation, ManualSettings,
-    MergeSettings, PageSettings, ProduceSettings, SchemaSettings, ShowSettings, SimulateSettings,
-    UpSettings,
+    CleanSettings, CompareSettings, ConsumeSettings, GenerateSettings, InspectSettings, Invocation,
+    ManualSettings, MergeSettings, PageSettings, ProduceSettings, SchemaSettings, ShowSettings,
+    SimulateSettings, UpSettings,
 };
 use crate::terminal::Terminal;
 
@@ -32,6 +33,8 @@ pub enum Command {
     Consume(Box<ConsumeSettings>),
     /// `convoy report merge`.
     MergeReports(Box<MergeSettings>),
+    /// `convoy report compare`.
+    CompareReports(Box<CompareSettings>),
     /// `convoy report show`.
     ShowReport(ShowSettings),
     /// `convoy report html`.
@@ -63,6 +66,7 @@ pub fn run(
         Command::Produce(settings) => produce::run(settings, invocation, terminal),
         Command::Consume(settings) => consume::run(settings, invocation, terminal),
         Command::MergeReports(settings) => report::merge(settings, invocation, terminal),
+        Command::CompareReports(settings) => report::compare(settings, terminal),
         Command::WritePages(settings) => report::write_pages(settings, terminal),
         Command::ShowReport(settings) => report::show(settings, terminal),
         Command::Up(settings) => up::run(settings, invocation, terminal),

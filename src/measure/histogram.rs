@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::measure::bounds::PercentileBounds;
+
 /// Largest value that is recorded as itself: one hour. Larger ones are counted as saturated.
 const HIGHEST_US: u64 = 3_600_000_000;
 
@@ -44,6 +46,9 @@ pub struct StageSummary {
     pub negative: u64,
     /// Samples above one hour, recorded as one hour.
     pub saturated: u64,
+    /// Bounds of the percentiles.
+    #[serde(default, skip_serializing_if = "PercentileBounds::is_empty")]
+    pub bounds: PercentileBounds,
 }
 
 /// Percentiles of one stage in one second, in microseconds; `None` without a sample.
@@ -136,6 +141,17 @@ impl Histogram {
         self.known(self.values.value_at_percentile(percentile))
     }
 
+    /// Returns the value of the sample at a rank, from 1, in the order of values, in microseconds;
+    /// `None` if there are fewer samples.
+    pub fn value_at_rank(&self, rank: u64) -> Option<u64> {
+        let mut counted = 0;
+        let found = self.values.iter_recorded().find(|value| {
+            counted += value.count_since_last_iteration();
+            counted >= rank
+        });
+        found.map(|value| value.value_iterated_to())
+    }
+
     /// Returns the percentiles of an interval.
     pub fn interval(&self) -> IntervalLatency {
         IntervalLatency {
@@ -163,6 +179,7 @@ impl Histogram {
             max_us: self.known(self.values.max()),
             negative: self.negative,
             saturated: self.saturated,
+            bounds: PercentileBounds::default(),
         }
     }
 
@@ -220,6 +237,17 @@ mod tests {
             (summary.min_us, summary.mean_us, summary.p95_us),
             (Some(1), Some(51), Some(95))
         );
+    }
+
+    #[test]
+    fn value_at_a_rank_is_that_of_the_sample() {
+        let mut histogram = Histogram::default();
+        for microseconds in [30, 10, 20, 20] {
+            histogram.record(0, microseconds * 1_000);
+        }
+        let values = [1, 2, 3, 4, 5].map(|rank| histogram.value_at_rank(rank));
+        assert_eq!(values, [Some(10), Some(20), Some(20), Some(30), None]);
+        assert_eq!(Histogram::default().value_at_rank(1), None);
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 //!
 //! Pure and synchronous, except for reading the clock.
 
+mod bounds;
 mod counters;
 mod histogram;
 mod interval;
@@ -9,6 +10,7 @@ mod outage;
 mod recorder;
 mod stage;
 
+pub use bounds::{Bounds, PercentileBounds};
 pub use convoy_server_kit::{RunClock, nanos, thread_cpu_time};
 pub use counters::{Counter, Counters, Counts};
 pub use histogram::{Histogram, IntervalLatency, StageSummary};

@@ -9,8 +9,11 @@
 //! | [`write_json`] | `report.json` | programs, comparison, a re-run |
 //! | `html` | `report.html` | people: charts, and everything to repeat the run |
 //! | `csv` | `intervals.csv` | plots of the run over time |
+//! | [`comparison`] | stdout | two sides of runs |
 //! | [`LatencyLog`] | `latency.hdr` | every histogram, for HdrHistogram tools |
 
+mod bounds;
+pub mod comparison;
 mod csv;
 mod failure;
 pub mod faults;
@@ -36,6 +39,7 @@ mod warning;
 mod sample;
 
 pub use crate::text::quantity;
+pub use bounds::add_bounds;
 pub use files::{Error, PartialFile, RunDirectory};
 pub use finding::{Confidence, Finding, findings};
 pub use json::write as write_json;

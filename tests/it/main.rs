@@ -13,6 +13,7 @@
 
 mod bad_input;
 mod clients;
+mod compare;
 mod connections;
 mod containers;
 mod crash;

@@ -26,7 +26,7 @@ pub(super) use groups::{
 };
 pub(super) use produce::ProduceArgs;
 pub(super) use reading::DatasetArgs;
-pub(super) use report::{MergeArgs, ReportCommandArgs};
+pub(super) use report::{CompareArgs, JudgeArgs, MergeArgs, ReportCommandArgs};
 pub(super) use simulate::SimulateArgs;
 pub(super) use up::UpArgs;
 
@@ -42,6 +42,7 @@ Exit codes:
   2    the command line, the scenario or an environment variable is wrong
   3    the environment failed: broker, store, file
   4    a bug in convoy
+  5    a comparison missed its gate
   130  interrupted";
 
 const COMPLETIONS_EXAMPLES: &str = "\
@@ -98,7 +99,7 @@ pub(super) enum CommandArgs {
     #[command(max_term_width = 100)]
     #[command(after_help = consume::EXAMPLES, after_long_help = consume::LONG_EXAMPLES)]
     Consume(Box<ConsumeArgs>),
-    /// Show reports, or join the reports of several processes.
+    /// Show or compare reports, or join the reports of several processes.
     #[command(subcommand, max_term_width = 100, after_help = report::EXAMPLES)]
     Report(ReportCommandArgs),
     /// Inspect or generate datasets.

@@ -1,23 +1,47 @@
 //! Settings of the commands other than `simulate`, `produce` and `consume`.
 
-use crate::cli::args::{CleanArgs, DatasetCommandArgs, MergeArgs, ReportCommandArgs, UpArgs, up};
+use crate::cli::args::{
+    CleanArgs, CompareArgs, DatasetCommandArgs, JudgeArgs, MergeArgs, ReportCommandArgs, UpArgs, up,
+};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
 use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
 use crate::dataset::SchemaForm;
+use crate::report::comparison::Strictness;
 use crate::settings::{
-    Access, CleanSettings, Format, GenerateSettings, InspectSettings, MergeSettings, PageSettings,
-    Published, SchemaSettings, ShowSettings, UpSettings,
+    Access, CleanSettings, CompareSettings, Format, GenerateSettings, InspectSettings,
+    JudgeSettings, MergeSettings, PageSettings, Published, SchemaSettings, ShowSettings,
+    UpSettings,
 };
 
 pub(super) fn report(args: ReportCommandArgs, origins: &Origins) -> Result<Command, Error> {
     Ok(match args {
         ReportCommandArgs::Merge(args) => Command::MergeReports(Box::new(merge(*args, origins)?)),
+        ReportCommandArgs::Compare(args) => Command::CompareReports(Box::new(compare(*args))),
         ReportCommandArgs::Html { runs } => Command::WritePages(PageSettings { runs }),
         ReportCommandArgs::Show { report } => Command::ShowReport(ShowSettings { report }),
     })
+}
+
+fn compare(args: CompareArgs) -> CompareSettings {
+    CompareSettings {
+        base: args.base,
+        candidate: args.with,
+        judge: judge(&args.judge),
+    }
+}
+
+pub(super) fn judge(args: &JudgeArgs) -> JudgeSettings {
+    JudgeSettings {
+        strictness: Strictness {
+            threshold: args.threshold,
+            confidence: args.confidence,
+        },
+        fail_on: args.fail_on,
+        format: args.format,
+    }
 }
 
 fn merge(args: MergeArgs, origins: &Origins) -> Result<MergeSettings, Error> {

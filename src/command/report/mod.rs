@@ -1,9 +1,11 @@
-//! `convoy report`: shows saved reports again, writes their pages, or merges those of single processes.
+//! `convoy report`: shows saved reports again, compares them, writes their pages, or merges those of single processes.
 
 mod case;
+mod compare;
 mod html;
 mod merge;
 
+pub use compare::compare;
 pub use html::write_pages;
 pub use merge::merge;
 
