@@ -9,10 +9,12 @@
 //! | `model.rs` | the content of a comparison |
 //! | `metric.rs` | what is compared, and how it is shown |
 //! | `judgement.rs` | estimate and bounds → verdict of one metric, and of all |
+//! | `confirm.rs` | differences that further runs do not show |
 //! | `differences.rs` | settings and machines that differ, and other cautions |
 //! | `text.rs`, `markdown.rs` | forms for people |
 
 mod compare;
+mod confirm;
 mod differences;
 mod judgement;
 mod markdown;
@@ -24,6 +26,7 @@ mod text;
 mod tests;
 
 pub use compare::compare;
+pub use confirm::confirm;
 pub use markdown::write as write_markdown;
 pub use metric::Metric;
 pub use model::{

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use crate::report::comparison::{
-    ComparedRun, Comparison, Design, Strictness, Verdict, compare, write_markdown, write_text,
+    ComparedRun, Comparison, Design, Strictness, Verdict, compare, confirm, write_markdown, write_text,
 };
 use crate::report::sample;
 use crate::report::value::{Report, Status};
@@ -294,6 +294,24 @@ fn differences_and_cautions_come_before_the_verdict() {
     assert_eq!(json["threshold"], 0.05);
     assert_eq!(json["metrics"][1]["metric"], "end_to_end_latency_p50");
     assert_eq!(json["differences"][1]["name"], "linger_ms");
+}
+
+#[test]
+fn difference_holds_only_if_further_runs_show_it() {
+    let base = runs(&[1.0; 12]);
+    let slow = runs(&[1.5; 12]);
+    let judged = |further: f64| {
+        let mut all = compared(&base, &slow, Design::Paired);
+        let further = compared(&runs(&[1.0; 4]), &runs(&[further; 4]), Design::Paired);
+        confirm(&mut all, &further);
+        all
+    };
+    assert_eq!(judged(1.4).verdict, Verdict::Slower);
+    let taken_back = judged(1.02);
+    assert_eq!(taken_back.verdict, Verdict::Inconclusive);
+    assert_eq!(taken_back.more, Some(4));
+    assert!(taken_back.cautions.iter().any(|it| it.contains("did not show")));
+    assert_eq!(judged(0.5).verdict, Verdict::Inconclusive);
 }
 
 /// Equal sides with wild noise that several metrics of a run share.
