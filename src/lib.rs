@@ -14,7 +14,8 @@
 //!        fuzz ─▶ dataset, proxy, record, registry
 //!     program ─▶ cli, command, error, host, settings, terminal, text
 //!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, report, settings, store, suggest, terminal
-//!     command ─▶ audit, broker, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, statistics, store, summary, terminal, text
+//!     command ─▶ audit, broker, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, statistics, store, summary, terminal, text, trial
+//!       trial ─▶ broker, cause, error, faults, host, measure, pipeline, report, run_id, settings, store, summary, terminal
 //!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal
 //!      run_id ─▶ report
 //!        host ─▶ broker, cause, containers, error, faults, fleet, load, measure, pipeline, platform, proxy, record, registry, report, settings, store, terminal
@@ -65,5 +66,6 @@ mod suggest;
 pub mod summary;
 pub mod terminal;
 pub mod text;
+pub mod trial;
 
 pub use program::main;

@@ -22,6 +22,12 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    #[error("failed to delete topic `{topic}`")]
+    DeleteTopic {
+        topic: String,
+        #[source]
+        source: Cause,
+    },
     #[error("failed to list the topics of the broker")]
     ListTopics {
         #[source]
@@ -88,6 +94,7 @@ impl Error {
         match self {
             Self::Connect { source, .. }
             | Self::CreateTopic { source, .. }
+            | Self::DeleteTopic { source, .. }
             | Self::ListTopics { source }
             | Self::Fetch { source, .. }
             | Self::ListOffsets { source, .. }
@@ -116,6 +123,9 @@ impl Error {
                 Some("start again: `convoy consume` reads on where the log has other records")
             }
             Self::Tls { .. } => Some("pass a PEM file with at least one certificate"),
+            Self::DeleteTopic { .. } => {
+                Some("allow the user to delete topics, or delete the topic yourself")
+            }
             Self::ListTopics { source }
             | Self::Fetch { source, .. }
             | Self::ListOffsets { source, .. } => source.trouble().and_then(request_hint),

@@ -71,7 +71,7 @@ pub fn run(
         interrupt.clone(),
     );
     let consumed = runtimes.block_on(consuming);
-    let (log, _at_audit) = display.finish();
+    let log = display.finish();
     let mut consumed = consumed?;
     let cpu = CpuUse::read(clock);
     let process = Process {

@@ -80,7 +80,7 @@ pub fn run(
         interrupt.clone(),
     );
     let produced = runtimes.block_on(producing);
-    let (log, _at_audit) = display.finish();
+    let log = display.finish();
     let produced = produced?;
     let cpu = CpuUse::read(clock).with_generator(produced.generator_cpu);
     let process = Process {
@@ -135,7 +135,7 @@ fn resolve(
     let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
     let emission = EmissionSettings {
         fleet: settings.load.fleet(rows.workload.rows(), settings.shard),
-        workload: Arc::new(rows.workload),
+        workload: rows.workload,
         key: settings.load.key,
         compression: settings.producer.compression,
         linger: settings.producer.linger,

@@ -371,6 +371,16 @@ impl Documents {
             .map_err(|source| self.failed("create", source))
     }
 
+    /// Drops the collection. One that does not exist is not an error.
+    pub async fn drop_collection(&self) -> Result<(), Error> {
+        let collection = self.collection();
+        let drop = async move { collection.drop().await };
+        self.pool
+            .within(self.command_timeout, drop)
+            .await
+            .map_err(|source| self.failed("drop", source))
+    }
+
     /// Updates the document that matches.
     pub async fn update(
         &self,

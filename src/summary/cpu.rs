@@ -42,7 +42,7 @@ impl Baseline {
 }
 
 /// CPU time of each role at the end of the measured part, before the audit adds to it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CpuUse {
     cpu: CpuTime,
     at: u64,

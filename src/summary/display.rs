@@ -9,7 +9,6 @@ use crate::load::Bound;
 use crate::measure::{Histogram, Interval, RunClock, Stages};
 use crate::pipeline::{Context, INTERVAL, Observer, Phase, TopicPartition, Totals};
 use crate::report::{LatencyLog, PartialFile};
-use crate::summary::cpu::CpuUse;
 use crate::terminal::{self, Arrived, Expected, Progress, Snapshot, Terminal, Waiting};
 
 /// Expected lengths of the phases with load.
@@ -62,8 +61,6 @@ pub struct Display {
 struct State {
     progress: Progress,
     log: Option<LatencyLog<PartialFile>>,
-    /// CPU time at the start of the audit.
-    cpu: Option<CpuUse>,
     phase: Phase,
     phase_began: u64,
     /// Backlog at the start of the phase.
@@ -85,7 +82,6 @@ impl Display {
         let state = State {
             progress: Progress::new(terminal.clone()),
             log: Some(log),
-            cpu: None,
             phase: Phase::Preparing,
             phase_began: clock.now(),
             backlog: 0,
@@ -123,11 +119,11 @@ impl Display {
         self.lock().progress.message(line);
     }
 
-    /// Ends the display and returns the latency log and the CPU time at the start of the audit.
-    pub fn finish(&self) -> (Option<LatencyLog<PartialFile>>, Option<CpuUse>) {
+    /// Ends the display and returns the latency log.
+    pub fn finish(&self) -> Option<LatencyLog<PartialFile>> {
         let mut state = self.lock();
         state.progress.finish();
-        (state.log.take(), state.cpu.take())
+        state.log.take()
     }
 
     /// Returns how many records have reached their last step in this process.
@@ -156,9 +152,6 @@ impl Observer for Display {
             Phase::Auditing => (terminal::Phase::Audit, None),
         };
         let mut state = self.lock();
-        if phase == Phase::Auditing {
-            state.cpu = Some(CpuUse::read(self.clock));
-        }
         state.phase = phase;
         state.phase_began = self.clock.now();
         state.emitted_before = state.emitted;
