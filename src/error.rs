@@ -77,6 +77,9 @@ pub enum Error {
         "this process may open only {limit} files at once (hard limit), and embedded servers need at least {needed}"
     )]
     OpenFiles { limit: u64, needed: u64 },
+    /// A trial of another executable failed.
+    #[error("a trial of `{}` failed: {reason}", program.display())]
+    Trial { program: PathBuf, reason: String },
     /// A comparison would compare a run with itself.
     #[error("`{}` is given twice", path.display())]
     ComparedTwice { path: PathBuf },
@@ -222,10 +225,11 @@ impl Error {
                 "raise the limit with `ulimit -n 1024`, or in the settings of the service or the container"
                     .to_owned(),
             ),
-            Self::ComparedTwice { .. } => Some("pass each run once, on one side".to_owned()),
-            Self::TooManyRuns { .. } => Some("pass the latest runs only".to_owned()),
-            Self::NothingToMerge => {
-                Some("pass reports of `convoy produce` and `convoy consume`".to_owned())
+            Self::Trial { .. }
+            | Self::ComparedTwice { .. }
+            | Self::TooManyRuns { .. }
+            | Self::NothingToMerge => {
+                Some(self.hint_about_runs().to_owned())
             }
             Self::Bug(_) => Some("report this bug with the log of the run".to_owned()),
             Self::WriteFile { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
@@ -243,6 +247,16 @@ impl Error {
                     .to_owned(),
             ),
             Self::Interrupted | Self::WriteFile { .. } | Self::Stdout(_) => None,
+        }
+    }
+
+    /// Returns a hint about the runs of a comparison.
+    fn hint_about_runs(&self) -> &'static str {
+        match self {
+            Self::ComparedTwice { .. } => "pass each run once, on one side",
+            Self::TooManyRuns { .. } => "pass the latest runs only",
+            Self::NothingToMerge => "pass reports of `convoy produce` and `convoy consume`",
+            _ => "run it alone with `simulate` and the same options to see why",
         }
     }
 
@@ -290,6 +304,7 @@ impl Error {
             | Self::Data(_)
             | Self::WriteFile { .. }
             | Self::OpenFiles { .. }
+            | Self::Trial { .. }
             | Self::Load { .. }
             | Self::Stdout(_) => ExitStatus::Environment,
         }

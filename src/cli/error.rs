@@ -138,6 +138,19 @@ pub enum Error {
         origin: Box<Origin>,
         absent: &'static str,
     },
+    /// A side of `convoy ab` has wrong settings.
+    #[error("invalid settings of `--{side}`")]
+    Side {
+        side: &'static str,
+        #[source]
+        source: Box<Self>,
+    },
+    /// A setting that sides cannot have.
+    #[error("`--{side}` cannot set `{setting}`")]
+    NotOfASide { side: &'static str, setting: String },
+    /// The path of this executable is unknown.
+    #[error("cannot find the executable of this process")]
+    OwnExecutable(#[source] io::Error),
     /// A manual page could not be rendered.
     #[error("failed to render a manual page")]
     ManualPage(#[source] io::Error),
@@ -181,6 +194,11 @@ impl Error {
         let hint = match self {
             // clap's message ends with its own hint.
             Self::Usage { .. } | Self::ManualPage(_) => return None,
+            Self::Side { source, .. } => return source.hint(),
+            Self::NotOfASide { .. } => {
+                "pass `option=value` with an option of `simulate`, such as `linger=5ms`".to_owned()
+            }
+            Self::OwnExecutable(_) => "pass both `--a-exe` and `--b-exe`".to_owned(),
             Self::ReadScenario { .. } => "pass a readable file: `--scenario FILE`".to_owned(),
             Self::ParseScenario { .. } => {
                 "write one option per line, such as `vehicles = 50` or `duration = \"10s\"`"

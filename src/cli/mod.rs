@@ -12,6 +12,7 @@
 //! | `sources.rs` | precedence: flags, environment variables, scenario, defaults |
 //! | `environment/` | the variables of the process and of `.env` |
 //! | `remote.rs` | servers that are used only if they are named |
+//! | `sides.rs` | the command lines of the trials of `ab` |
 //! | `scenario.rs` | reading a scenario |
 //! | `origin.rs` | the source of each option, for errors |
 //! | `resolve/` | options → settings |
@@ -29,6 +30,7 @@ mod parse;
 mod remote;
 mod resolve;
 mod scenario;
+mod sides;
 mod sources;
 mod version;
 
@@ -39,7 +41,7 @@ use convoy_server_kit::redact_uri;
 use crate::command::Command;
 use crate::settings::Invocation;
 use crate::terminal::{ProgressMode, Verbosity};
-use args::VerbosityArgs;
+use args::{CommandArgs, VerbosityArgs};
 use resolve::Resolved;
 use sources::Stop;
 
@@ -80,7 +82,14 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
         Err(Stop::Help) => return Ok(Request::Help(help::requested(arguments))),
         Err(Stop::Error(error)) => return Err(error),
     };
-    let (command, progress) = match resolve::command(args.command, &origins, environment)? {
+    let resolved = match args.command {
+        CommandArgs::Ab(ab) => {
+            let command = sides::ab(&ab, arguments, environment)?;
+            Resolved::Run(command, ab.output.progress)
+        }
+        other => resolve::command(other, &origins, environment)?,
+    };
+    let (command, progress) = match resolved {
         Resolved::Run(command, progress) => (command, progress),
         Resolved::Show(text) => return Ok(Request::Show(text)),
     };

@@ -120,6 +120,26 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Most rounds of a comparison: two pairs each, of which statistics count a limited number.
+const MOST_ROUNDS: u64 = 100;
+
+/// Parses a number of rounds of at least 1.
+pub(super) fn rounds(text: &str) -> Result<u32, String> {
+    match more_rounds(text)? {
+        0 => Err("must be at least 1".to_owned()),
+        rounds => Ok(rounds),
+    }
+}
+
+/// Parses a number of rounds.
+pub(super) fn more_rounds(text: &str) -> Result<u32, String> {
+    match whole(text) {
+        Ok(rounds) if rounds <= MOST_ROUNDS => Ok(u32::try_from(rounds).unwrap_or_default()),
+        Ok(_) => Err(format!("must be at most {MOST_ROUNDS}")),
+        Err(_) => Err("expected a whole number, such as `6`".to_owned()),
+    }
+}
+
 /// Parses a percentage above 0, such as `5%`, as a share.
 pub(super) fn percent(text: &str) -> Result<f64, String> {
     let expected = "expected a percentage above 0, such as `5%`".to_owned();

@@ -1,6 +1,7 @@
 //! Command lines of the trials of `convoy ab`: the common options, and those of one side.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::args::{AbArgs, CommandArgs, OWN_OPTIONS_OF_AB};
@@ -42,22 +43,23 @@ pub(super) fn ab(
     let (b, b_options) = settings("b", &args.sides.b)?;
     let programs = args.sides.a_exe.is_some() || args.sides.b_exe.is_some();
     let (seed, interrupt_timeout) = (args.load.seed, args.timeouts.interrupt_timeout);
-    let side = |settings: SimulateSettings, options, path: &Option<_>| -> Result<Side, Error> {
-        if !programs {
-            return Ok(Side::Here(Box::new(settings)));
-        }
-        let path = match path {
-            Some(path) => path.clone(),
-            None => std::env::current_exe().map_err(Error::OwnExecutable)?,
+    let side =
+        |settings: SimulateSettings, options, path: &Option<PathBuf>| -> Result<Side, Error> {
+            if !programs {
+                return Ok(Side::Here(Box::new(settings)));
+            }
+            let path = match path {
+                Some(path) => path.clone(),
+                None => std::env::current_exe().map_err(Error::OwnExecutable)?,
+            };
+            let deadline = deadline(&settings);
+            let arguments = program_arguments(&common, options);
+            Ok(Side::Program(Program {
+                path,
+                arguments,
+                deadline,
+            }))
         };
-        let deadline = deadline(&settings);
-        let arguments = program_arguments(&common, options);
-        Ok(Side::Program(Program {
-            path,
-            arguments,
-            deadline,
-        }))
-    };
     Ok(Command::Ab(Box::new(AbSettings {
         a: side(a, a_options, &args.sides.a_exe)?,
         b: side(b, b_options, &args.sides.b_exe)?,
@@ -143,7 +145,7 @@ fn simulate(
     arguments.extend(own.iter().cloned());
     let (args, origins) = match sources::parse(&arguments, environment) {
         Ok(parsed) => parsed,
-        Err(Stop::Error(error)) => return Err(error),
+        Err(Stop::Error(error)) => return Err(error.without_secrets_of(&arguments)),
         Err(Stop::Help) => unreachable!("help ends the command before its sides are parsed"),
     };
     let CommandArgs::Simulate(args) = args.command else {
@@ -163,4 +165,68 @@ fn program_arguments(common: &[OsString], own: Vec<OsString>) -> Vec<OsString> {
     ));
     arguments.extend(own);
     arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<OsString> {
+        text.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn common_options_are_those_that_ab_does_not_have() {
+        for (typed, common) in [
+            ("convoy ab", ""),
+            (
+                "convoy ab --a linger=1ms --b=linger=2ms --rounds 3 -n 5",
+                "-n 5",
+            ),
+            (
+                "convoy -q ab --vehicles=7 --a-exe x --b-exe=y",
+                "-q --vehicles=7",
+            ),
+            ("convoy ab --fail-on slower --topic ab", "--topic ab"),
+            ("convoy ab --format json --output=d --seed 3", "--seed 3"),
+        ] {
+            assert_eq!(
+                without_own(&words(typed), &OWN_OPTIONS_OF_AB),
+                words(common),
+                "{typed}"
+            );
+        }
+    }
+
+    #[test]
+    fn settings_of_a_side_become_options() {
+        let options = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            options_of("a", &texts)
+        };
+        let found = options(&[
+            "linger=5ms batch_records=10",
+            "",
+            "--faults=slow-store=20ms@0s+9s,chaos",
+            "keep",
+        ]);
+        let expected =
+            words("--linger=5ms --batch-records=10 --faults=slow-store=20ms@0s+9s,chaos --keep");
+        assert_eq!(found.unwrap(), expected);
+        for refused in ["rounds=3", "seed=1", "output=x", "=5", "a=b"] {
+            assert!(options(&[refused]).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn trials_of_programs_have_no_seed_of_their_own() {
+        let arguments = program_arguments(
+            &words("--seed 4 -n 2 --progress=auto"),
+            words("--linger=1ms"),
+        );
+        assert_eq!(
+            arguments,
+            words("simulate --progress=never --format=json -n 2 --linger=1ms")
+        );
+    }
 }

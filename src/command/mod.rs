@@ -2,6 +2,7 @@
 //!
 //! `workload.rs` is shared by `simulate` and `produce`, `judge.rs` by comparisons.
 
+mod ab;
 mod clean;
 mod consume;
 mod dataset;
@@ -16,9 +17,9 @@ mod workload;
 
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
-    CleanSettings, CompareSettings, ConsumeSettings, GenerateSettings, InspectSettings, Invocation,
-    ManualSettings, MergeSettings, PageSettings, ProduceSettings, SchemaSettings, ShowSettings,
-    SimulateSettings, UpSettings,
+    AbSettings, CleanSettings, CompareSettings, ConsumeSettings, GenerateSettings, InspectSettings,
+    Invocation, ManualSettings, MergeSettings, PageSettings, ProduceSettings, SchemaSettings,
+    ShowSettings, SimulateSettings, UpSettings,
 };
 use crate::terminal::Terminal;
 
@@ -27,6 +28,8 @@ use crate::terminal::Terminal;
 pub enum Command {
     /// `convoy simulate`.
     Simulate(Box<SimulateSettings>),
+    /// `convoy ab`.
+    Ab(Box<AbSettings>),
     /// `convoy produce`.
     Produce(Box<ProduceSettings>),
     /// `convoy consume`.
@@ -63,6 +66,7 @@ pub fn run(
 ) -> Result<ExitStatus, Error> {
     match command {
         Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
+        Command::Ab(settings) => ab::run(settings, invocation, terminal),
         Command::Produce(settings) => produce::run(settings, invocation, terminal),
         Command::Consume(settings) => consume::run(settings, invocation, terminal),
         Command::MergeReports(settings) => report::merge(settings, invocation, terminal),

@@ -40,7 +40,7 @@ mod sample;
 
 pub use crate::text::quantity;
 pub use bounds::add_bounds;
-pub use files::{Error, PartialFile, RunDirectory};
+pub use files::{Error, PartialFile, RunDirectory, save_comparison, save_report};
 pub use finding::{Confidence, Finding, findings};
 pub use json::write as write_json;
 pub use latency_log::LatencyLog;

@@ -3,6 +3,7 @@
 //! Settings need no environment and no flags to be understood. They serialize into the report: keys
 //! are the names of the flags in `snake_case`, units last.
 
+mod ab;
 mod choices;
 mod consume;
 mod groups;
@@ -15,6 +16,7 @@ mod servers;
 mod simulate;
 mod tools;
 
+pub use ab::{AbSettings, Program, Side};
 pub use choices::{Backend, ComparisonFormat, Encoding, FailOn, Format, Sink};
 pub use consume::ConsumeSettings;
 pub use groups::{PublishSettings, ReportSettings, WriterSettings};

@@ -134,7 +134,9 @@ fn few_runs_have_no_verdict() {
         "{compared}"
     );
     assert!(
-        compared.stdout.contains("about 4 more runs a side"),
+        compared
+            .stdout
+            .contains("bounds need at least 4 more runs a side"),
         "{compared}"
     );
 }

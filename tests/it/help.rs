@@ -10,13 +10,15 @@ const SCREEN: usize = 40;
 const WIDTH: usize = 100;
 
 /// Every subcommand, and convoy itself.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 20] = [
     "",
     "simulate",
+    "ab",
     "up",
     "produce",
     "consume",
     "report",
+    "report compare",
     "report merge",
     "report show",
     "report html",
@@ -32,7 +34,17 @@ const COMMANDS: [&str; 18] = [
 ];
 
 /// Options without a variable.
-const WITHOUT_VARIABLE: [&str; 4] = ["--help", "--version", "--dir", "--output <FILE>"];
+const WITHOUT_VARIABLE: [&str; 9] = [
+    "--help",
+    "--version",
+    "--dir",
+    "--output <FILE>",
+    "--with",
+    "--a <",
+    "--b <",
+    "--a-exe",
+    "--b-exe",
+];
 
 fn help(line: &str) -> String {
     let outcome = Place::empty().convoy(line);
@@ -148,7 +160,9 @@ fn short_help_of_convoy_names_commands_and_exit_codes() {
                    COMMAND
       produce      Emit a fleet, or a part of it, into an existing broker
       consume      Consume from an existing broker into an existing store, as a member of a group
-      report       Show reports, or join the reports of several processes
+      ab           Compare two settings or executables in turns on one machine: slower, faster, the
+                   same?
+      report       Show or compare reports, or join the reports of several processes
       dataset      Inspect or generate datasets
       doctor       Check this machine; exit with 3 if `simulate` with these options would not run
       clean        Remove containers and data of runs whose process has ended
@@ -173,6 +187,7 @@ fn short_help_of_convoy_names_commands_and_exit_codes() {
       2    the command line, the scenario or an environment variable is wrong
       3    the environment failed: broker, store, file
       4    a bug in convoy
+      5    a comparison missed its gate
       130  interrupted
     ");
 }

@@ -11,6 +11,7 @@
 )]
 #![allow(missing_docs, reason = "a test's name says what it shows")]
 
+mod ab;
 mod bad_input;
 mod clients;
 mod compare;

@@ -1,5 +1,6 @@
 //! Options as clap parses them. Their doc comments are the help.
 
+mod ab;
 mod consume;
 mod dataset;
 mod doctor;
@@ -17,6 +18,7 @@ use clap_complete::Shell;
 
 use crate::cli::version;
 
+pub(super) use ab::{AbArgs, OWN as OWN_OPTIONS_OF_AB};
 pub(super) use consume::ConsumeArgs;
 pub(super) use dataset::DatasetCommandArgs;
 pub(super) use doctor::{CleanArgs, DoctorArgs};
@@ -99,6 +101,10 @@ pub(super) enum CommandArgs {
     #[command(max_term_width = 100)]
     #[command(after_help = consume::EXAMPLES, after_long_help = consume::LONG_EXAMPLES)]
     Consume(Box<ConsumeArgs>),
+    /// Compare two settings or executables in turns on one machine: slower, faster, the same?
+    #[command(max_term_width = 100)]
+    #[command(after_help = ab::EXAMPLES, after_long_help = ab::LONG_EXAMPLES)]
+    Ab(Box<AbArgs>),
     /// Show or compare reports, or join the reports of several processes.
     #[command(subcommand, max_term_width = 100, after_help = report::EXAMPLES)]
     Report(ReportCommandArgs),

@@ -36,6 +36,7 @@ pub fn command(
             progress = args.output.progress;
             Command::Consume(Box::new(processes::consume(*args, origins, environment)?))
         }
+        CommandArgs::Ab(_) => unreachable!("it is resolved with its arguments"),
         CommandArgs::Report(args) => commands::report(args, origins)?,
         CommandArgs::Up(args) => commands::up(*args, environment)?,
         CommandArgs::Dataset(args) => commands::dataset(args),

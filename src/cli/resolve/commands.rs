@@ -33,7 +33,7 @@ fn compare(args: CompareArgs) -> CompareSettings {
     }
 }
 
-pub(super) fn judge(args: &JudgeArgs) -> JudgeSettings {
+pub fn judge(args: &JudgeArgs) -> JudgeSettings {
     JudgeSettings {
         strictness: Strictness {
             threshold: args.threshold,

@@ -9,3 +9,5 @@ mod servers;
 mod simulate;
 
 pub(super) use command::{Resolved, command};
+pub(super) use commands::judge;
+pub(super) use simulate::settings as simulate;

@@ -40,13 +40,11 @@ impl Here {
         if let Some(warning) = open_files::allow_run(!(external(a) && external(b)))? {
             terminal.say(warning);
         }
-        let rows = |side: &SimulateSettings| {
-            workload::open(&side.load, side.topic.as_deref(), terminal)
-        };
+        let rows =
+            |side: &SimulateSettings| workload::open(&side.load, side.topic.as_deref(), terminal);
         let a_rows = rows(a)?;
-        let same = a.load.dataset == b.load.dataset
-            && a.load.read == b.load.read
-            && a.topic == b.topic;
+        let same =
+            a.load.dataset == b.load.dataset && a.load.read == b.load.read && a.topic == b.topic;
         let b_rows = if same { a_rows.clone() } else { rows(b)? };
         let start = |side: &SimulateSettings, plans: Vec<Plan>, id: &str| {
             let say = |line: &str| terminal.say(line);
@@ -59,7 +57,7 @@ impl Here {
             };
             Testbed::start(&start, plans, Testbed::runtimes()?, interrupt, |_| ())
         };
-        let plans = |side: &SimulateSettings| side.faults.iter().cloned();
+        let plans = |side: &SimulateSettings| side.faults.clone().into_iter();
         let mut testbeds = Vec::new();
         if same_servers(a, b) {
             let plans = plans(a).chain(plans(b)).collect();

@@ -70,7 +70,12 @@ pub fn run(
 }
 
 /// Compares all pairs. Differences must hold in the last `confirming` pairs alone, if there are some.
-fn conclude(settings: &AbSettings, a: &[Trialled], b: &[Trialled], confirming: usize) -> Comparison {
+fn conclude(
+    settings: &AbSettings,
+    a: &[Trialled],
+    b: &[Trialled],
+    confirming: usize,
+) -> Comparison {
     let mut all = compared(settings, a, b);
     if confirming > 0 {
         let first = a.len() - confirming.min(a.len());
@@ -142,15 +147,16 @@ impl Bench<'_> {
 
     /// Runs pairs until there are this many. Returns whether the user let it.
     fn pairs(&mut self, until: u32) -> Result<bool, Error> {
-        for index in self.a.len() as u32..until {
-            let mut done = Vec::new();
+        let done = u32::try_from(self.a.len()).unwrap_or(until);
+        for index in done..until {
+            let mut trials = Vec::new();
             for side in pair(index) {
                 let Some(trial) = self.trial(side, index + 1)? else {
                     return Ok(false);
                 };
-                done.push((side, trial));
+                trials.push((side, trial));
             }
-            for (side, trial) in done {
+            for (side, trial) in trials {
                 match side {
                     Which::A => self.a.push(trial),
                     Which::B => self.b.push(trial),
@@ -171,7 +177,10 @@ impl Bench<'_> {
             Which::B => (&self.settings.b, "b"),
         };
         let seed = self.settings.seed.wrapping_add(u64::from(number));
-        let directory = self.directory.join(name).join(format!("{number:03}"));
+        let directory = match number {
+            0 => self.directory.join("warm-up").join(name),
+            number => self.directory.join(name).join(format!("{number:03}")),
+        };
         let report = match (side, &mut self.here) {
             (Side::Program(program), _) => measure(program, seed, &directory, self.interrupt)?,
             (Side::Here(side), Some(here)) => {

@@ -33,7 +33,10 @@ mod tests {
         assert_eq!(round, [Which::A, Which::B, Which::B, Which::A]);
         let places = |side| -> usize {
             let places = round.iter().enumerate();
-            places.filter(|(_, it)| **it == side).map(|(place, _)| place).sum()
+            places
+                .filter(|(_, it)| **it == side)
+                .map(|(place, _)| place)
+                .sum()
         };
         assert_eq!(places(Which::A), places(Which::B));
     }

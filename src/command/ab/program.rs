@@ -3,11 +3,12 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::Error;
+use crate::measure::{RunClock, nanos};
 use crate::pipeline::Interrupt;
 use crate::report::{Report, read_report};
 use crate::settings::Program;
@@ -29,14 +30,15 @@ pub fn measure(
         program: program.path.clone(),
         reason,
     };
-    fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
-    let messages = directory.join("stderr.log");
+    let output = directory.with_extension("partial");
+    fs::create_dir_all(&output).map_err(|error| failed(error.to_string()))?;
+    let messages = output.join("stderr.log");
     let log = File::create(&messages).map_err(|error| failed(error.to_string()))?;
     let mut child = Command::new(&program.path)
         .args(&program.arguments)
         .arg(format!("--seed={seed}"))
         .arg("--output")
-        .arg(directory)
+        .arg(&output)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
@@ -53,11 +55,19 @@ pub fn measure(
         return Ok(None);
     }
     // Exit code 1 is a verdict or a threshold, which the report has.
-    let Some(report) = report_in(directory).filter(|_| matches!(status.code(), Some(0 | 1))) else {
+    let Some(run) = run_in(&output).filter(|_| matches!(status.code(), Some(0 | 1))) else {
         return Err(failed(format!("{status}: {}", tail(&messages))));
     };
-    let (_path, report) = read_report(&report)?;
+    move_files(&run, &messages, directory).map_err(|error| failed(error.to_string()))?;
+    let (_path, report) = read_report(directory)?;
     Ok(Some(report))
+}
+
+/// Moves the files of a trial to where they stay.
+fn move_files(run: &Path, messages: &Path, directory: &Path) -> std::io::Result<()> {
+    fs::rename(messages, run.join("stderr.log"))?;
+    fs::rename(run, directory)?;
+    run.parent().map_or(Ok(()), fs::remove_dir)
 }
 
 /// Waits for the end of a process, which an interruption and the deadline ask for; `None` if the
@@ -67,7 +77,7 @@ fn wait(
     deadline: Duration,
     interrupt: &Interrupt,
 ) -> std::io::Result<Option<ExitStatus>> {
-    let started = Instant::now();
+    let clock = RunClock::start();
     let mut asked = false;
     loop {
         if let Some(status) = child.try_wait()? {
@@ -77,7 +87,7 @@ fn wait(
             asked = true;
             terminate(child);
         }
-        if started.elapsed() > deadline || interrupt.stop_over.is_cancelled() {
+        if clock.now() > nanos(deadline) || interrupt.stop_over.is_cancelled() {
             child.kill()?;
             child.wait()?;
             return Ok(None);
@@ -94,8 +104,8 @@ fn terminate(child: &Child) {
     }
 }
 
-/// Returns the directory of the only run in `directory`.
-fn report_in(directory: &Path) -> Option<PathBuf> {
+/// Returns the directory of the only run in a directory.
+fn run_in(directory: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(directory).ok()?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut runs = paths.filter(|path| path.join("report.json").exists());

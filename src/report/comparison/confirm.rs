@@ -13,12 +13,17 @@ pub fn confirm(all: &mut Comparison, further: &Comparison) {
     let margin = all.strictness.threshold.ln_1p();
     let mut taken_back = Vec::new();
     for metric in &mut all.metrics {
-        let fresh = further.metrics.iter();
-        let fresh = fresh.filter(|it| it.metric == metric.metric).map(|it| {
-            let shift = it.ratio.ln();
-            if it.metric.more_is_better() { -shift } else { shift }
-        });
-        let cost = fresh.last().unwrap_or_default();
+        let mut fresh = further.metrics.iter();
+        let cost = fresh
+            .find(|it| it.metric == metric.metric)
+            .map_or(0.0, |it| {
+                let shift = it.ratio.ln();
+                if it.metric.more_is_better() {
+                    -shift
+                } else {
+                    shift
+                }
+            });
         let holds = match metric.verdict {
             Some(Verdict::Slower) => cost > margin,
             Some(Verdict::Faster) => cost < -margin,

@@ -5,8 +5,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
+use crate::measure::Stages;
 use crate::report::comparison::{
-    ComparedRun, Comparison, Design, Strictness, Verdict, compare, confirm, write_markdown, write_text,
+    ComparedRun, Comparison, Design, Strictness, Verdict, compare, confirm, write_markdown,
+    write_text,
 };
 use crate::report::sample;
 use crate::report::value::{Report, Status};
@@ -116,7 +118,7 @@ fn too_few_runs_are_inconclusive_and_say_how_many_are_missing() {
     assert!(
         found
             .sentence()
-            .ends_with("about 2 more runs a side would probably settle it"),
+            .ends_with("bounds need at least 2 more runs a side"),
         "{}",
         found.sentence()
     );
@@ -186,7 +188,7 @@ fn metrics_without_a_meaning_are_left_out() {
             "end_to_end_latency_p99"
         ]
     );
-    base[1].summary.stages = Default::default();
+    base[1].summary.stages = Stages::default();
     assert_eq!(metrics(&base), ["throughput"]);
     base[1].summary.throughput_records_per_second = None;
     let nothing = compared(&base, &candidate, Design::Independent);
@@ -201,8 +203,8 @@ fn metrics_without_a_meaning_are_left_out() {
     );
 }
 
-#[test]
-fn differences_and_cautions_come_before_the_verdict() {
+/// Slower runs of another linger, one on another machine, and one that was interrupted.
+fn different() -> Comparison {
     let (mut base, mut candidate) = (runs(&times(1.0)), runs(&times(1.5)));
     for (index, report) in base.iter_mut().chain(&mut candidate).enumerate() {
         let linger = if index < 5 { 5 } else { 50 };
@@ -216,7 +218,12 @@ fn differences_and_cautions_come_before_the_verdict() {
     candidate[0].warnings = sample::report().warnings;
     candidate[0].warnings[0].code = "busy_machine".to_owned();
     candidate[1].status = Status::Interrupted;
-    let found = compared(&base, &candidate, Design::Independent);
+    compared(&base, &candidate, Design::Independent)
+}
+
+#[test]
+fn differences_and_cautions_come_before_the_verdict() {
+    let found = different();
     let mut text = Vec::new();
     write_text(&found, &Page::default(), &mut text).unwrap();
     insta::assert_snapshot!(String::from_utf8(text).unwrap(), @"
@@ -250,6 +257,16 @@ fn differences_and_cautions_come_before_the_verdict() {
     peak memory          48.3 MB    48.3 MB  1.00× (1.00–1.00)
     These are shown only: the verdict does not use them.
     ");
+    let json = serde_json::to_value(&found).unwrap();
+    assert_eq!(json["verdict"], "slower");
+    assert_eq!(json["threshold"], 0.05);
+    assert_eq!(json["metrics"][1]["metric"], "end_to_end_latency_p50");
+    assert_eq!(json["differences"][1]["name"], "linger_ms");
+}
+
+#[test]
+fn markdown_escapes_what_is_not_code() {
+    let found = different();
     let mut markdown = Vec::new();
     write_markdown(&found, &mut markdown).unwrap();
     insta::assert_snapshot!(String::from_utf8(markdown).unwrap(), @r#"
@@ -289,11 +306,6 @@ fn differences_and_cautions_come_before_the_verdict() {
 
     </details>
     "#);
-    let json = serde_json::to_value(&found).unwrap();
-    assert_eq!(json["verdict"], "slower");
-    assert_eq!(json["threshold"], 0.05);
-    assert_eq!(json["metrics"][1]["metric"], "end_to_end_latency_p50");
-    assert_eq!(json["differences"][1]["name"], "linger_ms");
 }
 
 #[test]
@@ -310,7 +322,12 @@ fn difference_holds_only_if_further_runs_show_it() {
     let taken_back = judged(1.02);
     assert_eq!(taken_back.verdict, Verdict::Inconclusive);
     assert_eq!(taken_back.more, Some(4));
-    assert!(taken_back.cautions.iter().any(|it| it.contains("did not show")));
+    assert!(
+        taken_back
+            .cautions
+            .iter()
+            .any(|it| it.contains("did not show"))
+    );
     assert_eq!(judged(0.5).verdict, Verdict::Inconclusive);
 }
 

@@ -63,7 +63,7 @@ pub fn title(comparison: &Comparison) -> String {
 pub fn differing(difference: &Difference) -> String {
     let values = |values: &[String]| match values {
         [] => "–".to_owned(),
-        values if values.iter().all(|value| value.is_empty()) => "–".to_owned(),
+        values if values.iter().all(String::is_empty) => "–".to_owned(),
         values => values.join(" | "),
     };
     format!(
@@ -127,7 +127,12 @@ fn missing(comparison: &Comparison) -> String {
         Design::Independent => ("run a side", "runs a side"),
         Design::Paired => ("pair", "pairs"),
     };
+    let unbounded = comparison.metrics.iter().any(|it| it.bounds.is_none());
     match comparison.more {
+        Some(more) if unbounded => {
+            let unit = if more == 1 { unit.0 } else { unit.1 };
+            format!("bounds need at least {more} more {unit}")
+        }
         Some(1) => format!("1 more {} would probably settle it", unit.0),
         Some(more) => format!(
             "about {} more {} would probably settle it",
@@ -141,12 +146,11 @@ fn missing(comparison: &Comparison) -> String {
     }
 }
 
-/// Returns a ratio with its bounds: `1.12× (1.04–1.21)`.
+/// Returns a ratio with its bounds, if it has some: `1.12× (1.04–1.21)`.
 pub fn ratio(metric: &MetricComparison) -> String {
-    let bounds = metric.bounds.map_or_else(
-        || " (too few runs for bounds)".to_owned(),
-        |[low, high]| format!(" ({}–{})", factor(low), factor(high)),
-    );
+    let bounds = metric.bounds.map_or_else(String::new, |[low, high]| {
+        format!(" ({}–{})", factor(low), factor(high))
+    });
     format!("{}×{bounds}", factor(metric.ratio))
 }
 
