@@ -120,8 +120,9 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Most rounds of a comparison: two pairs each, of which statistics count a limited number.
-const MOST_ROUNDS: u64 = 100;
+/// Most rounds of a comparison: two pairs each, which may be doubled and confirmed. Statistics count
+/// a limited number of pairs.
+const MOST_ROUNDS: u64 = 60;
 
 /// Parses a number of rounds of at least 1.
 pub(super) fn rounds(text: &str) -> Result<u32, String> {

@@ -20,6 +20,9 @@ const SURPLUS: Duration = Duration::from_secs(600);
 /// Time that a trial without a duration may take.
 const UNBOUNDED: Duration = Duration::from_secs(3_600);
 
+/// Options that show a process. Trials in this process have no display.
+const OF_PROCESSES: [&str; 2] = ["ui", "web"];
+
 /// Options of a trial that `ab` sets itself.
 const SET: [&str; 1] = ["seed"];
 
@@ -41,7 +44,8 @@ pub(super) fn ab(
     };
     let (a, a_options) = settings("a", &args.sides.a)?;
     let (b, b_options) = settings("b", &args.sides.b)?;
-    let programs = args.sides.a_exe.is_some() || args.sides.b_exe.is_some();
+    let of_processes = a_options.iter().chain(&b_options).any(is_of_process);
+    let programs = args.sides.a_exe.is_some() || args.sides.b_exe.is_some() || of_processes;
     let (seed, interrupt_timeout) = (args.load.seed, args.timeouts.interrupt_timeout);
     let side =
         |settings: SimulateSettings, options, path: &Option<PathBuf>| -> Result<Side, Error> {
@@ -70,6 +74,13 @@ pub(super) fn ab(
         output: args.sides.output.clone(),
         interrupt_timeout,
     })))
+}
+
+/// Returns whether an option acts on a process, not on a trial.
+fn is_of_process(option: &OsString) -> bool {
+    let text = option.to_string_lossy();
+    let name = text.trim_start_matches("--").split('=').next();
+    name.is_some_and(|name| OF_PROCESSES.contains(&name))
 }
 
 /// Returns the time after which a trial must have ended.

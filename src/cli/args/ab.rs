@@ -118,7 +118,8 @@ pub struct SideArgs {
     #[arg(long, value_name = "PATH", hide_env = true)]
     pub b_exe: Option<PathBuf>,
 
-    /// Number of rounds of four trials; 4 are the fewest for a verdict.
+    /// Number of rounds of four trials; 4 are the fewest for a verdict. Run again once if the sides
+    /// seem to differ, but the rounds do not tell.
     #[arg(long, value_name = "N", default_value = "6")]
     #[arg(value_parser = parse::rounds, allow_negative_numbers = true)]
     pub rounds: u32,

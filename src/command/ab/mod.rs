@@ -69,19 +69,29 @@ pub fn run(
     Ok(status.or_interrupted(interrupt.is_requested()))
 }
 
-/// Compares all pairs. Differences must hold in the last `confirming` pairs alone, if there are some.
+/// Compares all pairs. Differences must hold in the last `confirming` pairs alone.
 fn conclude(
     settings: &AbSettings,
     a: &[Trialled],
     b: &[Trialled],
-    confirming: usize,
+    confirming: Option<usize>,
 ) -> Comparison {
     let mut all = compared(settings, a, b);
-    if confirming > 0 {
+    if let Some(confirming) = confirming {
         let first = a.len() - confirming.min(a.len());
         confirm(&mut all, &compared(settings, &a[first..], &b[first..]));
     }
     all
+}
+
+/// Returns whether a comparison is inconclusive, but would have a metric that differs if it were the
+/// only one: more rounds are then worth their time.
+fn leans(found: &Comparison) -> bool {
+    let margin = found.strictness.threshold.ln_1p();
+    let differs = |metric: &MetricComparison| {
+        metric.ratio.ln().abs() > margin && metric.p_value < 1.0 - found.strictness.confidence
+    };
+    found.verdict == Verdict::Inconclusive && found.metrics.iter().any(differs)
 }
 
 fn compared(settings: &AbSettings, a: &[Trialled], b: &[Trialled]) -> Comparison {
@@ -120,29 +130,39 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// Runs all rounds, and those that confirm a difference. Returns how many pairs were to confirm
-    /// one.
-    fn all_rounds(&mut self) -> Result<usize, Error> {
+    /// one; `None` if there was none to confirm.
+    fn all_rounds(&mut self) -> Result<Option<usize>, Error> {
         self.terminal
             .say("warm-up: one trial of each side, not counted");
         for side in pair(0) {
             if self.trial(side, 0)?.is_none() {
-                return Ok(0);
+                return Ok(None);
             }
         }
-        let pairs = self.settings.rounds * PAIRS_PER_ROUND;
+        let mut pairs = self.settings.rounds * PAIRS_PER_ROUND;
         if !self.pairs(pairs)? {
-            return Ok(0);
+            return Ok(None);
         }
-        let found = compared(self.settings, &self.a, &self.b);
+        let mut found = compared(self.settings, &self.a, &self.b);
+        if leans(&found) {
+            self.terminal.say(format_args!(
+                "{}; running as many rounds again",
+                found.sentence()
+            ));
+            pairs *= 2;
+            if !self.pairs(pairs)? {
+                return Ok(None);
+            }
+            found = compared(self.settings, &self.a, &self.b);
+        }
         let differs = matches!(found.verdict, Verdict::Slower | Verdict::Faster);
         if self.settings.confirm == 0 || !differs {
-            return Ok(0);
+            return Ok(None);
         }
         self.terminal
             .say(format_args!("{}; confirming it", found.sentence()));
-        let confirming = self.settings.confirm * PAIRS_PER_ROUND;
-        self.pairs(pairs + confirming)?;
-        Ok(self.a.len().saturating_sub(pairs as usize))
+        self.pairs(pairs + self.settings.confirm * PAIRS_PER_ROUND)?;
+        Ok(Some(self.a.len().saturating_sub(pairs as usize)))
     }
 
     /// Runs pairs until there are this many. Returns whether the user let it.
