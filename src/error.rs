@@ -9,7 +9,7 @@ use crate::{containers, dataset, faults, pipeline, registry, report};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
     Success,
-    /// The run finished, but its verdict or a threshold failed.
+    /// The run finished, but its verdict failed.
     Failed,
     /// The command line, the scenario or an environment variable is wrong.
     Usage,
@@ -17,8 +17,8 @@ pub enum ExitStatus {
     Environment,
     /// A bug in convoy.
     Bug,
-    /// A comparison missed its gate.
-    Missed,
+    /// The verdict holds, but a latency or a throughput missed its threshold.
+    ThresholdMissed,
     /// Interrupted by the user.
     Interrupted,
     /// Exit code of the command that convoy ran.
@@ -34,7 +34,7 @@ impl ExitStatus {
             Self::Usage => 2,
             Self::Environment => 3,
             Self::Bug => 4,
-            Self::Missed => 5,
+            Self::ThresholdMissed => 5,
             Self::Interrupted => 130,
             Self::Command(code) => code,
         }
@@ -205,9 +205,6 @@ impl Error {
                     .to_owned(),
             ),
             Self::Merge(error) => Some(error.hint().to_owned()),
-            Self::NothingToAudit => {
-                Some("add the reports of `convoy produce`, or remove `--store`".to_owned())
-            }
             Self::StartCommand { .. } => {
                 Some("check the name of the command after `--`, and `PATH`".to_owned())
             }
@@ -228,6 +225,7 @@ impl Error {
             Self::Trial { .. }
             | Self::ComparedTwice { .. }
             | Self::TooManyRuns { .. }
+            | Self::NothingToAudit
             | Self::NothingToMerge => {
                 Some(self.hint_about_runs().to_owned())
             }
@@ -255,6 +253,7 @@ impl Error {
         match self {
             Self::ComparedTwice { .. } => "pass each run once, on one side",
             Self::TooManyRuns { .. } => "pass the latest runs only",
+            Self::NothingToAudit => "add the reports of `convoy produce`, or remove `--store`",
             Self::NothingToMerge => "pass reports of `convoy produce` and `convoy consume`",
             _ => "run it alone with `simulate` and the same options to see why",
         }

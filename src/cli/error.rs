@@ -11,6 +11,7 @@ use convoy_server_kit::redact_uri;
 use crate::broker::SecurityProtocol;
 use crate::cli::origin::Origin;
 use crate::fleet::Key;
+use crate::report;
 
 /// A mistake in the command line, the scenario or an environment variable.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,16 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The report that `--again` names cannot be read.
+    #[error("cannot repeat the run `{}`", path.display())]
+    ReadAgain {
+        path: PathBuf,
+        #[source]
+        source: Box<report::Error>,
+    },
+    /// The report that `--again` names does not say how to repeat its run.
+    #[error("cannot repeat the run `{}`: {reason}", path.display())]
+    Again { path: PathBuf, reason: String },
     /// The scenario is not TOML. The parser's own error shows the line, which may hold a secret.
     #[error("the scenario `{}` is not valid TOML at line {line}: {reason}", path.display())]
     ParseScenario {
@@ -200,6 +211,9 @@ impl Error {
             }
             Self::OwnExecutable(_) => "pass both `--a-exe` and `--b-exe`".to_owned(),
             Self::ReadScenario { .. } => "pass a readable file: `--scenario FILE`".to_owned(),
+            Self::ReadAgain { .. } | Self::Again { .. } => {
+                "pass the directory of a run of `convoy simulate`: `--again runs/ID`".to_owned()
+            }
             Self::ParseScenario { .. } => {
                 "write one option per line, such as `vehicles = 50` or `duration = \"10s\"`"
                     .to_owned()

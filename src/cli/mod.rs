@@ -13,6 +13,7 @@
 //! | `environment/` | the variables of the process and of `.env` |
 //! | `remote.rs` | servers that are used only if they are named |
 //! | `sides.rs` | the command lines of the trials of `ab` |
+//! | `again.rs` | options of an earlier run |
 //! | `scenario.rs` | reading a scenario |
 //! | `origin.rs` | the source of each option, for errors |
 //! | `resolve/` | options → settings |
@@ -21,6 +22,7 @@
 //!
 //! Only this module uses clap.
 
+mod again;
 mod args;
 mod environment;
 mod error;
@@ -77,7 +79,7 @@ pub fn parse(
 }
 
 fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Request, Error> {
-    let (args, origins) = match sources::parse(arguments, environment) {
+    let (args, origins, options) = match sources::parse(arguments, environment) {
         Ok(parsed) => parsed,
         Err(Stop::Help) => return Ok(Request::Help(help::requested(arguments))),
         Err(Stop::Error(error)) => return Err(error),
@@ -96,6 +98,7 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
     let invocation = Box::new(Invocation {
         line: line(arguments),
         line_without_faults: line(&without_faults(arguments)),
+        options,
         log_filter: environment.log_filter().map(str::to_owned),
         docker_env: environment.docker_env(),
     });
@@ -116,14 +119,20 @@ fn verbosity(args: &VerbosityArgs) -> Verbosity {
     }
 }
 
-/// Returns the arguments without `--faults` and its value.
+/// Returns the arguments without `--faults` and `--run-id`, which a repeated run replaces.
 fn without_faults(arguments: &[OsString]) -> Vec<OsString> {
     let mut left = Vec::new();
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
-        if argument == "--faults" {
+        let replaced = ["--faults", "--run-id"];
+        let text = argument.to_string_lossy();
+        let is_set = |option: &&str| {
+            text.strip_prefix(*option)
+                .is_some_and(|rest| rest.starts_with('='))
+        };
+        if replaced.contains(&&*text) {
             arguments.next();
-        } else if !argument.to_string_lossy().starts_with("--faults=") {
+        } else if !replaced.iter().any(is_set) {
             left.push(argument.clone());
         }
     }

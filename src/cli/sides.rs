@@ -24,7 +24,7 @@ const UNBOUNDED: Duration = Duration::from_secs(3_600);
 const OF_PROCESSES: [&str; 2] = ["ui", "web"];
 
 /// Options of a trial that `ab` sets itself.
-const SET: [&str; 1] = ["seed"];
+const SET: [&str; 5] = ["seed", "run-id", "again", "junit", "events"];
 
 /// Resolves the settings of `convoy ab` from its command line.
 pub(super) fn ab(
@@ -154,7 +154,7 @@ fn simulate(
         .to_vec();
     arguments.extend(common.iter().cloned());
     arguments.extend(own.iter().cloned());
-    let (args, origins) = match sources::parse(&arguments, environment) {
+    let (args, origins, _options) = match sources::parse(&arguments, environment) {
         Ok(parsed) => parsed,
         Err(Stop::Error(error)) => return Err(error.without_secrets_of(&arguments)),
         Err(Stop::Help) => unreachable!("help ends the command before its sides are parsed"),
@@ -224,7 +224,7 @@ mod tests {
         let expected =
             words("--linger=5ms --batch-records=10 --faults=slow-store=20ms@0s+9s,chaos --keep");
         assert_eq!(found.unwrap(), expected);
-        for refused in ["rounds=3", "seed=1", "output=x", "=5", "a=b"] {
+        for refused in ["rounds=3", "seed=1", "run_id=x", "output=x", "=5", "a=b"] {
             assert!(options(&[refused]).is_err(), "{refused}");
         }
     }

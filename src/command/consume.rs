@@ -1,6 +1,5 @@
 //! `convoy consume`: store the records of topics as a member of a group.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use crate::summary::{
     Baseline, CpuUse, Display, ExpectedPhases, Process, consumer_report, exit_status,
     present_report,
 };
-use crate::terminal::{Expected, LOG_DIRECTORY, Terminal, start_logging};
+use crate::terminal::{Expected, Terminal, start_logging};
 
 /// Message when the user interrupts the consumption.
 const INTERRUPTED: &str = "interrupted: storing the records read so far and freeing the partitions; interrupt again to abort";
@@ -45,13 +44,15 @@ pub fn run(
     let member = new_run_id(clock.unix_ms(started), clock.since_boot(started));
     let directory = RunDirectory::create(&settings.report.output, &member)?;
     let log_filter = invocation.log_filter.as_deref();
-    start_logging(terminal, Path::new(LOG_DIRECTORY), &member, log_filter);
+    start_logging(terminal, &directory.log(), log_filter);
     let context = Arc::new(context(settings, member, clock));
     let runtimes = Runtimes::start(&[Role::Consumer])?;
     let baseline = Baseline::read(clock);
     let log = directory.latency_log(clock.unix_ms(started))?;
     let interrupt = interrupt::listen_in_run(&context, &directory, terminal, notice)?;
-    let display = Arc::new(Display::new(terminal, phases(settings), clock, log).showing_lag());
+    let display = Display::new(terminal, phases(settings), clock, log).showing_lag();
+    let (run_id, line) = (&context.settings.run_id, &invocation.line);
+    let display = Arc::new(display.logging_events(&settings.report, run_id, line)?);
     say_servers(settings, terminal);
     display.phase(Phase::Preparing);
     let registry = settings.registry.as_ref();
@@ -91,7 +92,7 @@ pub fn run(
     }
     let report = consumer_report(&process, &consumed, started, &cpu);
     say_unread(terminal, &report);
-    present_report(&report, &directory, log, settings.report.format, terminal)?;
+    present_report(&report, &directory, log, &settings.report, terminal)?;
     let within_limit = tell_of_records(settings, &context, terminal);
     match consumed.session.failure.take() {
         Some(failure) => Err(failure.into()),

@@ -25,7 +25,7 @@ pub fn present_comparison(
     match judge.fail_on {
         Some(gate) if fails(comparison.verdict, gate) => {
             terminal.failure(&comparison.sentence());
-            Ok(ExitStatus::Missed)
+            Ok(ExitStatus::ThresholdMissed)
         }
         _ => Ok(ExitStatus::Success),
     }

@@ -17,10 +17,11 @@ mod workload;
 
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
-    AbSettings, CleanSettings, CompareSettings, ConsumeSettings, GenerateSettings, InspectSettings,
-    Invocation, ManualSettings, MergeSettings, PageSettings, ProduceSettings, SchemaSettings,
-    ShowSettings, SimulateSettings, UpSettings,
+    AbSettings, CleanSettings, CompareSettings, ConsumeSettings, ExportSettings, GenerateSettings,
+    InspectSettings, Invocation, ManualSettings, MergeSettings, PageSettings, ProduceSettings,
+    ReportSettings, SchemaSettings, ShowSettings, SimulateSettings, UpSettings,
 };
+use crate::summary::{check_outputs, record_failure};
 use crate::terminal::Terminal;
 
 /// A command with its settings.
@@ -40,6 +41,8 @@ pub enum Command {
     CompareReports(Box<CompareSettings>),
     /// `convoy report show`.
     ShowReport(ShowSettings),
+    /// `convoy report export`.
+    ExportReports(ExportSettings),
     /// `convoy report html`.
     WritePages(PageSettings),
     /// `convoy up`.
@@ -58,8 +61,39 @@ pub enum Command {
     WriteManual(ManualSettings),
 }
 
+impl Command {
+    /// Returns where the command writes its report, if it makes one.
+    fn report_settings(&self) -> Option<&ReportSettings> {
+        match self {
+            Self::Simulate(settings) => Some(&settings.report),
+            Self::Produce(settings) => Some(&settings.report),
+            Self::Consume(settings) => Some(&settings.report),
+            Self::MergeReports(settings) => Some(&settings.report),
+            _ => None,
+        }
+    }
+}
+
 /// Runs a command to its end.
 pub fn run(
+    command: &Command,
+    invocation: &Invocation,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Error> {
+    let outputs = command.report_settings();
+    if let Some(outputs) = outputs {
+        check_outputs(outputs)?;
+    }
+    let ended = dispatch(command, invocation, terminal);
+    if let (Some(outputs), Err(error)) = (outputs, &ended)
+        && let Err(unwritten) = record_failure(outputs, error)
+    {
+        terminal.error(&unwritten, unwritten.hint().as_deref());
+    }
+    ended
+}
+
+fn dispatch(
     command: &Command,
     invocation: &Invocation,
     terminal: &Terminal,
@@ -71,6 +105,7 @@ pub fn run(
         Command::Consume(settings) => consume::run(settings, invocation, terminal),
         Command::MergeReports(settings) => report::merge(settings, invocation, terminal),
         Command::CompareReports(settings) => report::compare(settings, terminal),
+        Command::ExportReports(settings) => report::export(settings, terminal),
         Command::WritePages(settings) => report::write_pages(settings, terminal),
         Command::ShowReport(settings) => report::show(settings, terminal),
         Command::Up(settings) => up::run(settings, invocation, terminal),

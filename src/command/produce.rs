@@ -1,6 +1,5 @@
 //! `convoy produce`: emit a fleet, or one shard of it, into an existing broker.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::command::workload;
@@ -17,7 +16,7 @@ use crate::summary::{
     Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, present_report,
     producer_report,
 };
-use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
+use crate::terminal::{Terminal, start_logging};
 
 /// Message when the user interrupts the emission.
 const INTERRUPTED: &str = "interrupted: sending the emitted readings; interrupt again to abort";
@@ -36,16 +35,12 @@ pub fn run(
     let run_id =
         run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
     let name = directory_name(&run_id, settings);
-    let report = settings.report.output.join(&name).join("report.json");
-    if report.exists() {
-        return Err(Error::RunTaken {
-            run_id,
-            path: report,
-        });
+    if let Some(path) = RunDirectory::existing_report(&settings.report.output, &name) {
+        return Err(Error::RunTaken { run_id, path });
     }
     let directory = RunDirectory::create(&settings.report.output, &name)?;
     let log_filter = invocation.log_filter.as_deref();
-    start_logging(terminal, Path::new(LOG_DIRECTORY), &name, log_filter);
+    start_logging(terminal, &directory.log(), log_filter);
     let (context, emission) = resolve(settings, run_id, clock, terminal)?;
     let read = &settings.load.read;
     workload::report_bad_rows(&emission.workload, read, directory.path(), terminal)?;
@@ -56,7 +51,8 @@ pub fn run(
     let load = &settings.load;
     let expected = ExpectedPhases::new(load.warmup, load.bound);
     let display = Display::new(terminal, expected, clock, log).counting_acknowledged();
-    let display = Arc::new(display);
+    let (run_id, line) = (&context.settings.run_id, &invocation.line);
+    let display = Arc::new(display.logging_events(&settings.report, run_id, line)?);
     terminal.say(external_broker_line(
         &settings.broker,
         &settings.origins.broker,
@@ -91,7 +87,7 @@ pub fn run(
         baseline: &baseline,
     };
     let report = producer_report(&process, &produced, &cpu);
-    present_report(&report, &directory, log, settings.report.format, terminal)?;
+    present_report(&report, &directory, log, &settings.report, terminal)?;
     match produced.failure {
         Some(failure) => Err(failure.into()),
         None => Ok(status(&report).or_interrupted(interrupt.is_requested())),

@@ -10,6 +10,10 @@ const HIGHEST_US: u64 = 3_600_000_000;
 /// Fewer samples than this have no meaningful p99.9.
 const SAMPLES_FOR_P999: u64 = 10_000;
 
+/// Rounding error of a quantile: 99.9 % of 12,000 samples are 11,988, not 11,988.000000000002, which
+/// would be the next sample.
+const ROUNDING: f64 = 1e-12;
+
 /// Distribution of one stage. Merging is addition, so its order does not matter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
@@ -138,7 +142,8 @@ impl Histogram {
 
     /// Returns the value at a percentile (0 to 100), in microseconds; `None` without samples.
     pub fn percentile_us(&self, percentile: f64) -> Option<u64> {
-        self.known(self.values.value_at_percentile(percentile))
+        let quantile = percentile / 100.0 * (1.0 - ROUNDING);
+        self.known(self.values.value_at_quantile(quantile))
     }
 
     /// Returns the value of the sample at a rank, from 1, in the order of values, in microseconds;
@@ -237,6 +242,20 @@ mod tests {
             (summary.min_us, summary.mean_us, summary.p95_us),
             (Some(1), Some(51), Some(95))
         );
+    }
+
+    #[test]
+    fn percentile_of_a_whole_rank_is_that_sample() {
+        for (samples, percentile, rank) in
+            [(12_000, 99.9, 11_988), (1_000, 99.0, 990), (7, 100.0, 7)]
+        {
+            let mut histogram = Histogram::default();
+            for sample in 1..=samples {
+                let above = if sample > rank { 1_000_000 } else { 0 };
+                histogram.record(0, (1 + above) * 1_000);
+            }
+            assert_eq!(histogram.percentile_us(percentile), Some(1), "{percentile}");
+        }
     }
 
     #[test]

@@ -10,11 +10,16 @@
 //! | `html` | `report.html` | people: charts, and everything to repeat the run |
 //! | `csv` | `intervals.csv` | plots of the run over time |
 //! | [`comparison`] | stdout | two sides of runs |
+//! | `ci` | chosen by the user | CI systems |
+//! | [`EventLog`] | chosen by the user | programs that follow a run |
+//! | [`append_to_history`] | `history.csv` | figures of all runs |
 //! | [`LatencyLog`] | `latency.hdr` | every histogram, for HdrHistogram tools |
 
 mod bounds;
+mod ci;
 pub mod comparison;
 mod csv;
+mod events;
 mod failure;
 pub mod faults;
 mod files;
@@ -26,6 +31,7 @@ mod latency_log;
 mod machine;
 mod merge;
 mod notice;
+mod past_runs;
 mod processes;
 mod saved;
 mod summary;
@@ -40,6 +46,10 @@ mod sample;
 
 pub use crate::text::quantity;
 pub use bounds::add_bounds;
+pub use ci::{
+    action_benchmark, bencher_metric_format, write_junit, write_junit_failure, write_markdown,
+};
+pub use events::EventLog;
 pub use files::{Error, PartialFile, RunDirectory, save_comparison, save_report};
 pub use finding::{Confidence, Finding, findings};
 pub use json::write as write_json;
@@ -47,11 +57,12 @@ pub use latency_log::LatencyLog;
 pub use machine::{BuildProfile, Machine};
 pub use merge::{MergeError, merge, producers};
 pub use notice::Notice;
+pub use past_runs::{HISTORY_FILE, append as append_to_history};
 pub use processes::{Consumed, Lag, Merged, Ownership, PartitionLag, Produced, Schedule};
 pub use saved::{SavedReport, read_report, rebuild_page};
 pub use summary::{CpuPerRecord, Summary};
 pub use text::write as write_text;
 pub use threshold::{Threshold, ThresholdName};
 pub use topology::{BackendKind, Durability, Topology};
-pub use value::{BadRow, Dataset, FORMAT_VERSION, Report, Run, Status, rfc3339};
+pub use value::{BadRow, Dataset, FORMAT_VERSION, Outcome, Report, Run, Status, rfc3339};
 pub use warning::{Facts, Pace, Warning};

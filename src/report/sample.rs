@@ -27,6 +27,7 @@ pub(super) fn report() -> Report {
             seed: Some(42),
             command: "convoy simulate --max-end-to-end-p99 250ms".to_owned(),
             version: "0.1.0".to_owned(),
+            options: BTreeMap::new(),
             started_at: "2026-11-23T04:28:04.436Z".to_owned(),
         },
         settings: json!({"vehicles": 50, "rate_per_second": 1.0, "seed": 42}),

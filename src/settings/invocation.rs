@@ -1,5 +1,7 @@
 //! The command line, and what every command takes from the environment.
 
+use std::collections::BTreeMap;
+
 use crate::containers::engine::DockerEnv;
 
 /// How a command was called.
@@ -9,6 +11,8 @@ pub struct Invocation {
     pub line: String,
     /// The same without `--faults`; with a fault plan added it repeats the run.
     pub line_without_faults: String,
+    /// Values of the options that a source set, without secrets; those about output are left out.
+    pub options: BTreeMap<String, Vec<String>>,
     /// Filter of the log file, in the syntax of `tracing`; `None` uses the default.
     pub log_filter: Option<String>,
     /// Variables about container engines.

@@ -17,13 +17,15 @@ mod simulate;
 mod tools;
 
 pub use ab::{AbSettings, Program, Side};
-pub use choices::{Backend, ComparisonFormat, Encoding, FailOn, Format, Sink};
+pub use choices::{Backend, ComparisonFormat, Encoding, ExportForm, FailOn, Format, Sink};
 pub use consume::ConsumeSettings;
 pub use groups::{PublishSettings, ReportSettings, WriterSettings};
 pub use invocation::Invocation;
 pub use load::LoadSettings;
 pub use produce::ProduceSettings;
-pub use report::{CompareSettings, JudgeSettings, MergeSettings, PageSettings, ShowSettings};
+pub use report::{
+    CompareSettings, ExportSettings, JudgeSettings, MergeSettings, PageSettings, ShowSettings,
+};
 pub use servers::{BrokerChoice, ExternalBroker, ExternalRegistry, ServerOrigins, StoreChoice};
 pub use simulate::SimulateSettings;
 pub use tools::{

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::dataset::ReadOptions;
 use crate::report::comparison::Strictness;
-use crate::settings::choices::{ComparisonFormat, FailOn};
+use crate::settings::choices::{ComparisonFormat, ExportForm, FailOn};
 use crate::settings::groups::ReportSettings;
 
 /// Settings of `convoy report merge`.
@@ -55,6 +55,16 @@ pub struct JudgeSettings {
 pub struct ShowSettings {
     /// A report, or a directory with one.
     pub report: PathBuf,
+}
+
+/// Settings of `convoy report export`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportSettings {
+    /// Directories of runs, or their reports.
+    pub runs: Vec<PathBuf>,
+    pub form: ExportForm,
+    /// Name of the benchmark.
+    pub name: String,
 }
 
 /// Settings of `convoy report html`.

@@ -69,6 +69,7 @@ impl<'a> ReportBuilder<'a> {
                 seed: None,
                 command: invocation.line.clone(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
+                options: invocation.options.clone(),
                 started_at: rfc3339(context.clock.epoch_unix_ms()),
             },
             settings: serde_json::to_value(settings).unwrap_or_default(),

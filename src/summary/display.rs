@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::load::Bound;
 use crate::measure::{Histogram, Interval, RunClock, Stages};
 use crate::pipeline::{Context, INTERVAL, Observer, Phase, TopicPartition, Totals};
-use crate::report::{LatencyLog, PartialFile};
+use crate::report::{EventLog, LatencyLog, PartialFile, rfc3339};
+use crate::settings::ReportSettings;
 use crate::terminal::{self, Arrived, Expected, Progress, Snapshot, Terminal, Waiting};
 
 /// Expected lengths of the phases with load.
@@ -61,6 +64,8 @@ pub struct Display {
 struct State {
     progress: Progress,
     log: Option<LatencyLog<PartialFile>>,
+    /// Events for programs that follow the run.
+    events: Option<EventLog>,
     phase: Phase,
     phase_began: u64,
     /// Backlog at the start of the phase.
@@ -69,6 +74,17 @@ struct State {
     stored_before: u64,
     emitted: u64,
     stored: u64,
+}
+
+impl State {
+    /// Writes an event. The first failure, as on a full disk, ends the events, not the run.
+    fn log_event(&mut self, write: impl FnOnce(&mut EventLog) -> io::Result<()>) {
+        let Some(Err(error)) = self.events.as_mut().map(write) else {
+            return;
+        };
+        tracing::warn!(%error, "failed to write an event of the run; no more events are written");
+        self.events = None;
+    }
 }
 
 impl Display {
@@ -82,6 +98,7 @@ impl Display {
         let state = State {
             progress: Progress::new(terminal.clone()),
             log: Some(log),
+            events: None,
             phase: Phase::Preparing,
             phase_began: clock.now(),
             backlog: 0,
@@ -112,6 +129,30 @@ impl Display {
     pub fn counting_acknowledged(mut self) -> Self {
         self.arrived = Arrived::Acknowledged;
         self
+    }
+
+    /// Writes events to a file while they happen, if the user wants it. Its first one names the run.
+    pub fn logging_events(
+        mut self,
+        settings: &ReportSettings,
+        run_id: &str,
+        command: &str,
+    ) -> Result<Self, Error> {
+        let Some(path) = &settings.events else {
+            return Ok(self);
+        };
+        let started_at = rfc3339(self.clock.unix_ms(self.clock.now()));
+        let opened = EventLog::open(path).and_then(|mut events| {
+            events.start(run_id, &started_at, command)?;
+            Ok(events)
+        });
+        let state = self.state.get_mut();
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        state.events = Some(opened.map_err(|source| Error::WriteFile {
+            path: path.clone(),
+            source,
+        })?);
+        Ok(self)
     }
 
     /// Shows a message about the current phase.
@@ -152,6 +193,8 @@ impl Observer for Display {
             Phase::Auditing => (terminal::Phase::Audit, None),
         };
         let mut state = self.lock();
+        let at = rfc3339(self.clock.unix_ms(self.clock.now()));
+        state.log_event(|events| events.phase(phase.name(), &at));
         state.phase = phase;
         state.phase_began = self.clock.now();
         state.emitted_before = state.emitted;
@@ -208,6 +251,7 @@ impl Observer for Display {
             }
             _ => state.progress.update(&snapshot),
         }
+        state.log_event(|events| events.interval(interval));
         if let Some(log) = &mut state.log {
             let start = Duration::from_secs_f64(interval.start_s);
             if let Err(error) = log.write(start, INTERVAL, stages) {

@@ -22,6 +22,6 @@ pub use consume::consumer_report;
 pub use cpu::{Baseline, CpuUse};
 pub use dataset::describe_dataset;
 pub use display::{Display, ExpectedPhases};
-pub use present::{exit_status, present_report};
+pub use present::{check_outputs, exit_status, present_report, record_failure};
 pub use produce::producer_report;
 pub use simulate::{null_sink_report, simulate_report};

@@ -10,8 +10,9 @@ mod progress;
 mod reading;
 mod streams;
 
+pub use errors::one_line_of_causes;
 pub use errors::render as render_error;
-pub use logging::{LOG_DIRECTORY, start_logging};
+pub use logging::start_logging;
 pub use progress::{Arrived, Expected, Phase, Progress, Snapshot, Waiting};
 pub use reading::Reading;
 pub use streams::{Colors, ProgressMode, Terminal, Verbosity};

@@ -57,7 +57,7 @@ fn slow_store_on_one_side_is_slower_and_fails_the_gate() {
     assert!(p50["ratio"].as_f64().unwrap() > 1.5, "{compared}");
     assert_eq!(json["differences"][0]["name"], "faults");
     // The saved trials are reports that can be compared again.
-    assert_eq!(saved(&place).len(), 2 * pairs + 3, "{:?}", saved(&place));
+    assert_eq!(saved(&place).len(), 2 * pairs + 4, "{:?}", saved(&place));
 }
 
 #[test]

@@ -10,7 +10,7 @@ const SCREEN: usize = 40;
 const WIDTH: usize = 100;
 
 /// Every subcommand, and convoy itself.
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "",
     "simulate",
     "ab",
@@ -21,6 +21,7 @@ const COMMANDS: [&str; 20] = [
     "report compare",
     "report merge",
     "report show",
+    "report export",
     "report html",
     "dataset",
     "dataset inspect",
@@ -183,11 +184,11 @@ fn short_help_of_convoy_names_commands_and_exit_codes() {
 
     Exit codes:
       0    success
-      1    the verdict or a threshold failed
+      1    the verdict failed
       2    the command line, the scenario or an environment variable is wrong
       3    the environment failed: broker, store, file
       4    a bug in convoy
-      5    a comparison missed its gate
+      5    a latency, a throughput or a comparison missed its threshold
       130  interrupted
     ");
 }

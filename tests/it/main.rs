@@ -13,6 +13,7 @@
 
 mod ab;
 mod bad_input;
+mod ci;
 mod clients;
 mod compare;
 mod connections;

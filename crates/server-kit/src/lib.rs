@@ -62,6 +62,6 @@ mod user;
 
 pub use clock::{RunClock, nanos, thread_cpu_time, unix_ms};
 pub use fault_hook::FaultHook;
-pub use secret::{Secret, SecretUri, redact_uri};
+pub use secret::{REDACTED, Secret, SecretUri, redact_uri};
 pub use server::{Error, Limits, Server, bind};
 pub use user::{User, Users};

@@ -288,6 +288,10 @@ pub struct ReportArgs {
     /// Format of the report on stdout: `text` or `json`.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
+
+    /// Also write the verdict and the thresholds as JUnit XML.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub junit: Option<PathBuf>,
 }
 
 /// Progress, and the scenario that sets other options.
@@ -302,6 +306,10 @@ pub struct OutputArgs {
         hide_short_help = true
     )]
     pub progress: ProgressMode,
+
+    /// Write phases, seconds and the outcome to a file while they happen, as lines of JSON.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub events: Option<PathBuf>,
 
     /// TOML file with values for any of these options.
     #[arg(long, value_name = "FILE")]

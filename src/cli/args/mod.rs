@@ -40,11 +40,11 @@ Examples:
 
 Exit codes:
   0    success
-  1    the verdict or a threshold failed
+  1    the verdict failed
   2    the command line, the scenario or an environment variable is wrong
   3    the environment failed: broker, store, file
   4    a bug in convoy
-  5    a comparison missed its gate
+  5    a latency, a throughput or a comparison missed its threshold
   130  interrupted";
 
 const COMPLETIONS_EXAMPLES: &str = "\

@@ -37,7 +37,7 @@ pub fn command(
             Command::Consume(Box::new(processes::consume(*args, origins, environment)?))
         }
         CommandArgs::Ab(_) => unreachable!("it is resolved with its arguments"),
-        CommandArgs::Report(args) => commands::report(args, origins)?,
+        CommandArgs::Report(args) => commands::report(args, origins, environment)?,
         CommandArgs::Up(args) => commands::up(*args, environment)?,
         CommandArgs::Dataset(args) => commands::dataset(args),
         CommandArgs::Doctor(args) => Command::Doctor(Box::new(simulate::settings(

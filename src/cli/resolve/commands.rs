@@ -6,20 +6,30 @@ use crate::cli::args::{
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
+use crate::cli::resolve::groups::report as report_settings;
 use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
 use crate::dataset::SchemaForm;
 use crate::report::comparison::Strictness;
 use crate::settings::{
-    Access, CleanSettings, CompareSettings, Format, GenerateSettings, InspectSettings,
-    JudgeSettings, MergeSettings, PageSettings, Published, SchemaSettings, ShowSettings,
-    UpSettings,
+    Access, CleanSettings, CompareSettings, ExportSettings, Format, GenerateSettings,
+    InspectSettings, JudgeSettings, MergeSettings, PageSettings, Published, SchemaSettings,
+    ShowSettings, UpSettings,
 };
 
-pub(super) fn report(args: ReportCommandArgs, origins: &Origins) -> Result<Command, Error> {
+pub(super) fn report(
+    args: ReportCommandArgs,
+    origins: &Origins,
+    environment: &Environment,
+) -> Result<Command, Error> {
     Ok(match args {
-        ReportCommandArgs::Merge(args) => Command::MergeReports(Box::new(merge(*args, origins)?)),
         ReportCommandArgs::Compare(args) => Command::CompareReports(Box::new(compare(*args))),
+        ReportCommandArgs::Merge(args) => {
+            Command::MergeReports(Box::new(merge(*args, origins, environment)?))
+        }
+        ReportCommandArgs::Export { runs, form, name } => {
+            Command::ExportReports(ExportSettings { runs, form, name })
+        }
         ReportCommandArgs::Html { runs } => Command::WritePages(PageSettings { runs }),
         ReportCommandArgs::Show { report } => Command::ShowReport(ShowSettings { report }),
     })
@@ -44,7 +54,11 @@ pub fn judge(args: &JudgeArgs) -> JudgeSettings {
     }
 }
 
-fn merge(args: MergeArgs, origins: &Origins) -> Result<MergeSettings, Error> {
+fn merge(
+    args: MergeArgs,
+    origins: &Origins,
+    environment: &Environment,
+) -> Result<MergeSettings, Error> {
     let store = args.audit.store.as_deref();
     Ok(MergeSettings {
         reports: args.reports,
@@ -53,7 +67,7 @@ fn merge(args: MergeArgs, origins: &Origins) -> Result<MergeSettings, Error> {
         collection: args.audit.collection,
         dataset: args.audit.dataset,
         read: args.read.into(),
-        report: args.report.into(),
+        report: report_settings(args.report, None, environment),
     })
 }
 

@@ -4,7 +4,7 @@ use crate::cli::args::{BrokerArgs, ConsumeArgs, ProduceArgs};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
-use crate::cli::resolve::groups::{creation, writer};
+use crate::cli::resolve::groups::{creation, report, writer};
 use crate::cli::resolve::load::load;
 use crate::cli::resolve::servers::{BROKER_DEFAULT, external_broker, external_store};
 use crate::pipeline::{Length, Participation, Timing};
@@ -37,7 +37,7 @@ pub(super) fn produce(
             store: String::new(),
         },
         registry,
-        report: args.report.into(),
+        report: report(args.report, args.output.events, environment),
     })
 }
 
@@ -67,7 +67,7 @@ pub(super) fn consume(
             store: origins.brief("store"),
         },
         registry,
-        report: args.report.into(),
+        report: report(args.report, args.output.events, environment),
     })
 }
 

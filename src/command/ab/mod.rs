@@ -18,7 +18,7 @@ use crate::report::comparison::{
 use crate::report::{Report, RunDirectory, Status, quantity, save_comparison, save_report};
 use crate::run_id::new_run_id;
 use crate::settings::{AbSettings, Invocation, Side};
-use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
+use crate::terminal::{Terminal, start_logging};
 
 use here::Here;
 use order::{PAIRS_PER_ROUND, Which, pair};
@@ -38,7 +38,7 @@ pub fn run(
     let id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let directory = RunDirectory::create(&settings.output, &id)?;
     let filter = invocation.log_filter.as_deref();
-    start_logging(terminal, Path::new(LOG_DIRECTORY), &id, filter);
+    start_logging(terminal, &directory.log(), filter);
     sweep::sweep_own_directories();
     let interruptible = Interruptible {
         timeout: settings.interrupt_timeout,

@@ -54,8 +54,8 @@ pub fn measure(
     if interrupt.is_requested() {
         return Ok(None);
     }
-    // Exit code 1 is a verdict or a threshold, which the report has.
-    let Some(run) = run_in(&output).filter(|_| matches!(status.code(), Some(0 | 1))) else {
+    // Exit codes 1 and 5 are a verdict and a threshold, which the report has.
+    let Some(run) = run_in(&output).filter(|_| matches!(status.code(), Some(0 | 1 | 5))) else {
         return Err(failed(format!("{status}: {}", tail(&messages))));
     };
     move_files(&run, &messages, directory).map_err(|error| failed(error.to_string()))?;
@@ -67,7 +67,7 @@ pub fn measure(
 fn move_files(run: &Path, messages: &Path, directory: &Path) -> std::io::Result<()> {
     fs::rename(messages, run.join("stderr.log"))?;
     fs::rename(run, directory)?;
-    run.parent().map_or(Ok(()), fs::remove_dir)
+    run.parent().map_or(Ok(()), fs::remove_dir_all)
 }
 
 /// Waits for the end of a process, which an interruption and the deadline ask for; `None` if the

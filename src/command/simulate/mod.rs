@@ -2,7 +2,6 @@
 
 mod null_sink;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::command::workload;
@@ -23,7 +22,7 @@ use crate::summary::{
     Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, null_sink_report,
     present_report,
 };
-use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
+use crate::terminal::{Terminal, start_logging};
 use crate::trial::{PipelineRun, Start, Tell, Testbed, replay, resolve};
 
 /// Message when the user interrupts a run.
@@ -40,14 +39,15 @@ pub fn run(
     terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
     let clock = RunClock::start();
-    let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    let run_id = settings.run_id.clone();
+    let run_id =
+        run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
+    if let Some(path) = RunDirectory::existing_report(&settings.report.output, &run_id) {
+        return Err(Error::RunTaken { run_id, path });
+    }
     let directory = RunDirectory::create(&settings.report.output, &run_id)?;
-    start_logging(
-        terminal,
-        Path::new(LOG_DIRECTORY),
-        &run_id,
-        invocation.log_filter.as_deref(),
-    );
+    let log_filter = invocation.log_filter.as_deref();
+    start_logging(terminal, &directory.log(), log_filter);
     sweep::sweep_own_directories();
     let external = matches!(settings.broker, BrokerChoice::External(_))
         && matches!(settings.store, StoreChoice::External(_));
@@ -84,12 +84,10 @@ pub fn run(
     let ran = match settings.sink {
         Sink::Null => pace(&process, &simulation.emission, &runtimes, &interrupt)?,
         Sink::Pipeline => {
-            let display = Arc::new(Display::new(
-                terminal,
-                ExpectedPhases::new(settings.load.warmup, settings.load.bound),
-                clock,
-                log,
-            ));
+            let expected = ExpectedPhases::new(settings.load.warmup, settings.load.bound);
+            let display = Display::new(terminal, expected, clock, log);
+            let (run_id, line) = (&context.settings.run_id, &invocation.line);
+            let display = Arc::new(display.logging_events(&settings.report, run_id, line)?);
             run_pipeline(
                 &process,
                 &context,
@@ -119,7 +117,7 @@ fn conclude(
         testbed,
     } = ran;
     // The servers may fail to stop, so the figures come first.
-    let presented = present_report(&report, directory, log, settings.report.format, terminal);
+    let presented = present_report(&report, directory, log, &settings.report, terminal);
     let stopped = match testbed {
         Some(testbed) => testbed.stop(settings, interrupt, terminal),
         None => Ok(()),

@@ -51,8 +51,11 @@ use crate::pipeline::Interrupt;
 use crate::platform;
 use crate::run_id::new_run_id;
 use crate::settings::{ExternalBroker, Invocation, UpSettings};
-use crate::terminal::{LOG_DIRECTORY, Terminal, start_logging};
+use crate::terminal::{Terminal, start_logging};
 use crate::text::quantity::plural;
+
+/// Directory of the log files.
+const LOG_DIRECTORY: &str = "logs";
 
 /// Printed when the user stops the servers.
 const STOPPING: &str = "stopping; interrupt again to abort";
@@ -88,7 +91,8 @@ pub fn run(
     let clock = RunClock::start();
     let run_id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
     let log_filter = invocation.log_filter.as_deref();
-    start_logging(terminal, Path::new(LOG_DIRECTORY), &run_id, log_filter);
+    let log = Path::new(LOG_DIRECTORY).join(format!("{run_id}.log"));
+    start_logging(terminal, &log, log_filter);
     sweep::sweep_own_directories();
     if let Some(warning) = open_files::allow_clients()? {
         terminal.say(warning);

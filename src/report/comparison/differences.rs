@@ -9,8 +9,11 @@ use crate::report::comparison::model::{ComparedRun, Design, Difference};
 use crate::report::value::{Report, Status};
 
 /// Settings that do not change what is measured.
-const IRRELEVANT: [&str; 10] = [
+const IRRELEVANT: [&str; 13] = [
     "output",
+    "junit",
+    "events",
+    "run_id",
     "format",
     "broker_port",
     "store_port",
