@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use crate::{containers, dataset, faults, pipeline, registry, report};
+use crate::{containers, dataset, faults, pipeline, registry, report, web};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,9 @@ pub enum Error {
     Dataset(#[from] dataset::Error),
     #[error(transparent)]
     Broker(#[from] convoy_kafka_server::Error),
+    /// A topic cannot be created in the embedded broker.
+    #[error(transparent)]
+    BrokerData(#[from] convoy_kafka_server::DataError),
     #[error(transparent)]
     Store(#[from] convoy_mongodb_server::Error),
     /// The client of the Schema Registry failed.
@@ -108,6 +111,9 @@ pub enum Error {
         #[source]
         source: Box<Self>,
     },
+    /// The live page cannot be served.
+    #[error(transparent)]
+    Web(#[from] web::Error),
     #[error(transparent)]
     Pipeline(#[from] pipeline::Error),
     /// One topic cannot hold several datasets.
@@ -187,12 +193,14 @@ impl Error {
             Self::Report(error) => Some(error.hint()),
             Self::Dataset(error) => Some(error.hint().to_owned()),
             Self::Broker(error) => Some(error.hint()),
+            Self::BrokerData(error) => Some(error.hint().to_owned()),
             Self::Store(error) => Some(error.hint()),
             Self::Registry(error) => Some(error.hint()),
             Self::RegistryServer(error) => Some(error.hint()),
             Self::Port { flag, .. } => Some(format!(
                 "stop the program that uses the port, or pass another port: `--{flag} 0` uses a free one"
             )),
+            Self::Web(error) => Some(error.hint()),
             Self::Pipeline(error) => error.hint(),
             Self::OneTopic { .. } => {
                 Some("remove `--topic`, or pass one topic folder: `--dataset PATH`".to_owned())
@@ -200,10 +208,6 @@ impl Error {
             Self::FaultOutOfReach { server, .. } => Some(format!(
                 "pass `--{server} embedded`, which supports every fault; `docs/faults.md` lists the faults of other servers"
             )),
-            Self::RunTaken { .. } => Some(
-                "pass another `--run-id`, or move the report away if its documents no longer exist"
-                    .to_owned(),
-            ),
             Self::Merge(error) => Some(error.hint().to_owned()),
             Self::StartCommand { .. } => {
                 Some("check the name of the command after `--`, and `PATH`".to_owned())
@@ -225,6 +229,7 @@ impl Error {
             Self::Trial { .. }
             | Self::ComparedTwice { .. }
             | Self::TooManyRuns { .. }
+            | Self::RunTaken { .. }
             | Self::NothingToAudit
             | Self::NothingToMerge => {
                 Some(self.hint_about_runs().to_owned())
@@ -248,10 +253,13 @@ impl Error {
         }
     }
 
-    /// Returns a hint about the runs of a comparison.
+    /// Returns a hint about the runs that are named or compared.
     fn hint_about_runs(&self) -> &'static str {
         match self {
             Self::ComparedTwice { .. } => "pass each run once, on one side",
+            Self::RunTaken { .. } => {
+                "pass another `--run-id`, or move the report away if its documents no longer exist"
+            }
             Self::TooManyRuns { .. } => "pass the latest runs only",
             Self::NothingToAudit => "add the reports of `convoy produce`, or remove `--store`",
             Self::NothingToMerge => "pass reports of `convoy produce` and `convoy consume`",
@@ -292,6 +300,7 @@ impl Error {
             | Self::Report(_)
             | Self::Dataset(_)
             | Self::Broker(_)
+            | Self::BrokerData(_)
             | Self::Store(_)
             | Self::Registry(_)
             | Self::RegistryServer(_)
@@ -305,6 +314,7 @@ impl Error {
             | Self::OpenFiles { .. }
             | Self::Trial { .. }
             | Self::Load { .. }
+            | Self::Web(_)
             | Self::Stdout(_) => ExitStatus::Environment,
         }
     }

@@ -13,14 +13,14 @@
 //! ```text
 //!        fuzz ─▶ dataset, proxy, record, registry
 //!     program ─▶ cli, command, error, host, settings, terminal, text
-//!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, report, settings, store, suggest, terminal
-//!     command ─▶ audit, broker, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, report, run_id, settings, statistics, store, summary, terminal, text, trial
+//!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, report, settings, store, suggest, terminal, web
+//!     command ─▶ audit, broker, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, registry, report, run_id, settings, statistics, store, summary, terminal, text, trial, web
 //!       trial ─▶ broker, cause, error, faults, host, measure, pipeline, report, run_id, settings, store, summary, terminal
-//!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal
+//!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal, web
 //!      run_id ─▶ report
 //!        host ─▶ broker, cause, containers, error, faults, fleet, load, measure, pipeline, platform, proxy, record, registry, report, settings, store, terminal
-//!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum
-//!       error ─▶ containers, dataset, faults, pipeline, registry, report
+//!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum, web
+//!       error ─▶ containers, dataset, faults, pipeline, registry, report, web
 //!      report ─▶ audit, measure, record, statistics, string_enum, text
 //!    pipeline ─▶ audit, broker, cause, containers, dataset, faults, fleet, load, measure, record, registry, store, string_enum
 //!       store ─▶ cause, containers, record
@@ -32,7 +32,7 @@
 //!      record ─▶ dataset
 //!     dataset ─▶ string_enum, suggest, text
 //!  containers ─▶ measure, platform
-//!    terminal ─▶ cause, measure, text
+//!    terminal ─▶ cause, measure, string_enum, text
 //! ```
 
 pub mod audit;
@@ -67,5 +67,6 @@ pub mod summary;
 pub mod terminal;
 pub mod text;
 pub mod trial;
+pub mod web;
 
 pub use program::main;

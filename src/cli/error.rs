@@ -113,11 +113,10 @@ pub enum Error {
         option: &'static str,
     },
     /// Running members would be evicted between two heartbeats.
-    #[error("`--dead-after` ({}) must be at least twice the heartbeat interval ({})", humantime::format_duration(*dead_after), humantime::format_duration(*beat))]
-    DeadAfterTooShort {
-        /// Interval between two heartbeats.
-        beat: Duration,
-        dead_after: Duration,
+    #[error("`--session-timeout` ({}) must be at least twice `--heartbeat-interval` ({})", humantime::format_duration(*session_timeout), humantime::format_duration(*heartbeat))]
+    SessionTimeoutTooShort {
+        heartbeat: Duration,
+        session_timeout: Duration,
     },
     /// An option of embedded servers, but the server is not embedded.
     #[error("`--{option}` needs an embedded {server}, but the {server} is `{choice}`")]
@@ -200,16 +199,25 @@ impl Error {
         Self::Usage { message }
     }
 
+    /// Returns a hint about the sides of `convoy ab`.
+    fn hint_about_sides(&self) -> Option<String> {
+        match self {
+            Self::Side { source, .. } => source.hint(),
+            Self::NotOfASide { .. } => Some(
+                "pass `option=value` with an option of `simulate`, such as `linger=5ms`".to_owned(),
+            ),
+            _ => Some("pass both `--a-exe` and `--b-exe`".to_owned()),
+        }
+    }
+
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Side { .. } | Self::NotOfASide { .. } | Self::OwnExecutable(_) => {
+                return self.hint_about_sides();
+            }
             // clap's message ends with its own hint.
             Self::Usage { .. } | Self::ManualPage(_) => return None,
-            Self::Side { source, .. } => return source.hint(),
-            Self::NotOfASide { .. } => {
-                "pass `option=value` with an option of `simulate`, such as `linger=5ms`".to_owned()
-            }
-            Self::OwnExecutable(_) => "pass both `--a-exe` and `--b-exe`".to_owned(),
             Self::ReadScenario { .. } => "pass a readable file: `--scenario FILE`".to_owned(),
             Self::ReadAgain { .. } | Self::Again { .. } => {
                 "pass the directory of a run of `convoy simulate`: `--again runs/ID`".to_owned()
@@ -257,7 +265,7 @@ impl Error {
                 "pass `--store mongodb://HOST:PORT`, or set `CONVOY_STORE` or `MONGO_DB_URL`"
                     .to_owned()
             }
-            Self::DeadAfterTooShort { .. } => "increase `--dead-after`".to_owned(),
+            Self::SessionTimeoutTooShort { .. } => "increase `--session-timeout`".to_owned(),
             Self::NotEmbedded { option, server, .. } => {
                 format!("remove `--{option}`, or pass `--{server} embedded`")
             }

@@ -42,9 +42,9 @@ use convoy_server_kit::redact_uri;
 
 use crate::command::Command;
 use crate::settings::Invocation;
-use crate::terminal::{ProgressMode, Verbosity};
+use crate::terminal::{Ui, Verbosity};
 use args::{CommandArgs, VerbosityArgs};
-use resolve::Resolved;
+use resolve::{Resolved, View};
 use sources::Stop;
 
 pub use environment::Environment;
@@ -57,7 +57,7 @@ pub enum Request {
     Run {
         command: Command,
         invocation: Box<Invocation>,
-        progress: ProgressMode,
+        ui: Ui,
         verbosity: Verbosity,
     },
     /// Print a completion script or a manual page on stdout.
@@ -87,12 +87,13 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
     let resolved = match args.command {
         CommandArgs::Ab(ab) => {
             let command = sides::ab(&ab, arguments, environment)?;
-            Resolved::Run(command, ab.output.progress)
+            let (ui, web) = (ab.output.ui, None);
+            Resolved::Run(command, View { ui, web })
         }
         other => resolve::command(other, &origins, environment)?,
     };
-    let (command, progress) = match resolved {
-        Resolved::Run(command, progress) => (command, progress),
+    let (command, view) = match resolved {
+        Resolved::Run(command, view) => (command, view),
         Resolved::Show(text) => return Ok(Request::Show(text)),
     };
     let invocation = Box::new(Invocation {
@@ -101,11 +102,12 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
         options,
         log_filter: environment.log_filter().map(str::to_owned),
         docker_env: environment.docker_env(),
+        web: view.web,
     });
     Ok(Request::Run {
         command,
         invocation,
-        progress,
+        ui: view.ui,
         verbosity: verbosity(&args.verbosity),
     })
 }

@@ -167,12 +167,15 @@ fn simulate(
 
 /// Returns the arguments of a trial of another executable.
 fn program_arguments(common: &[OsString], own: Vec<OsString>) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = ["simulate", "--progress=never", "--format=json"]
-        .map(OsString::from)
-        .to_vec();
+    let mut arguments: Vec<OsString> = vec!["simulate".into(), "--format=json".into()];
+    let shows = |option: &OsString| option.to_string_lossy().starts_with("--ui");
+    if !own.iter().any(shows) {
+        // The name of `--ui=plain` that earlier versions know, too.
+        arguments.push("--progress=never".into());
+    }
     arguments.extend(without_own(
         &[&["".into()], common].concat(),
-        &["seed", "progress", "format"],
+        &["seed", "progress", "ui", "format"],
     ));
     arguments.extend(own);
     arguments
@@ -237,7 +240,7 @@ mod tests {
         );
         assert_eq!(
             arguments,
-            words("simulate --progress=never --format=json -n 2 --linger=1ms")
+            words("simulate --format=json --progress=never -n 2 --linger=1ms")
         );
     }
 }

@@ -6,6 +6,7 @@ mod ab;
 mod clean;
 mod consume;
 mod dataset;
+mod directory;
 mod doctor;
 mod judge;
 mod manual;

@@ -40,6 +40,9 @@ pub struct CpuPerRecord {
     pub broker_us: Option<f64>,
     /// Embedded store.
     pub store_us: Option<f64>,
+    /// Live page and dashboard; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_us: Option<f64>,
 }
 
 impl CpuPerRecord {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Verdict;
-use crate::measure::{Counts, Interval, Outage};
+use crate::measure::{Counts, Interval, Outage, PartitionLoad};
 use crate::report::faults::Faults;
 use crate::report::finding::Finding;
 use crate::report::machine::Machine;
@@ -62,6 +62,9 @@ pub struct Report {
     /// Periods in which records waited for a server and none passed it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outages: Vec<Outage>,
+    /// What passed through each partition; absent in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<PartitionLoad>,
     /// Counts and latencies of every second, warm-up and drain included.
     pub intervals: Vec<Interval>,
     /// Account of a producer process.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::containers::engine::DockerEnv;
+use crate::web::WebAddress;
 
 /// How a command was called.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,4 +18,6 @@ pub struct Invocation {
     pub log_filter: Option<String>,
     /// Variables about container engines.
     pub docker_env: DockerEnv,
+    /// Where the live page is served; `None` serves none.
+    pub web: Option<WebAddress>,
 }

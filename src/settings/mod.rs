@@ -29,6 +29,6 @@ pub use report::{
 pub use servers::{BrokerChoice, ExternalBroker, ExternalRegistry, ServerOrigins, StoreChoice};
 pub use simulate::SimulateSettings;
 pub use tools::{
-    Access, CleanSettings, GenerateSettings, InspectSettings, LoadFile, ManualSettings, NewTopic,
-    Published, SchemaSettings, UpSettings,
+    Access, Advertised, CleanSettings, GenerateSettings, InspectSettings, LoadFile, ManualSettings,
+    NewTopic, Published, SchemaSettings, UpSettings,
 };

@@ -86,6 +86,7 @@ impl<'a> ReportBuilder<'a> {
             thresholds: Vec::new(),
             warnings: Vec::new(),
             outages: Vec::new(),
+            partitions: context.partition_loads(),
             intervals: Vec::new(),
             produced: None,
             consumed: None,

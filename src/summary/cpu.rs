@@ -83,6 +83,7 @@ impl CpuUse {
             consumer_us: per_record(Role::Consumer),
             broker_us: per_record(Role::Broker),
             store_us: per_record(Role::Store),
+            display_us: per_record(Role::Display),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::Error;
@@ -12,6 +12,7 @@ use crate::measure::{Histogram, Interval, RunClock, Stages};
 use crate::pipeline::{Context, INTERVAL, Observer, Phase, TopicPartition, Totals};
 use crate::report::{EventLog, LatencyLog, PartialFile, rfc3339};
 use crate::settings::ReportSettings;
+use crate::summary::live::Screen;
 use crate::terminal::{self, Arrived, Expected, Progress, Snapshot, Terminal, Waiting};
 
 /// Expected lengths of the phases with load.
@@ -58,6 +59,10 @@ pub struct Display {
     expected: ExpectedPhases,
     arrived: Arrived,
     shows_lag: bool,
+    /// Counts of the partitions, for the dashboard.
+    context: Arc<Context>,
+    /// The live page, if there is one.
+    screen: Option<Screen>,
 }
 
 #[derive(Debug)]
@@ -92,9 +97,10 @@ impl Display {
     pub fn new(
         terminal: &Terminal,
         expected: ExpectedPhases,
-        clock: RunClock,
+        context: &Arc<Context>,
         log: LatencyLog<PartialFile>,
     ) -> Self {
+        let clock = context.clock;
         let state = State {
             progress: Progress::new(terminal.clone()),
             log: Some(log),
@@ -114,7 +120,21 @@ impl Display {
             expected,
             arrived: Arrived::Stored,
             shows_lag: false,
+            context: Arc::clone(context),
+            screen: None,
         }
+    }
+
+    /// Shows the run on a live page as well.
+    #[must_use]
+    pub fn with_screen(mut self, screen: Option<Screen>) -> Self {
+        self.screen = screen;
+        self
+    }
+
+    /// Returns the live page, if there is one.
+    pub fn screen(&self) -> Option<&Screen> {
+        self.screen.as_ref()
     }
 
     /// Shows the lag instead of the backlog, for a process that does not emit.
@@ -163,7 +183,7 @@ impl Display {
     /// Ends the display and returns the latency log.
     pub fn finish(&self) -> Option<LatencyLog<PartialFile>> {
         let mut state = self.lock();
-        state.progress.finish();
+        state.progress.close();
         state.log.take()
     }
 
@@ -200,6 +220,9 @@ impl Observer for Display {
         state.emitted_before = state.emitted;
         state.stored_before = state.stored;
         state.progress.phase(shown, expected);
+        if let Some(screen) = &self.screen {
+            screen.state(vec![shown.to_string()]);
+        }
     }
 
     fn owned(&self, context: &Context, owned: &BTreeSet<TopicPartition>) {
@@ -251,6 +274,18 @@ impl Observer for Display {
             }
             _ => state.progress.update(&snapshot),
         }
+        if let Some(screen) = &self.screen {
+            screen.interval(interval, stages, totals);
+            let expected = match state.phase {
+                Phase::WarmingUp => Some(Expected::Duration(self.expected.warm_up)),
+                Phase::Running => self.expected.run,
+                _ => None,
+            };
+            screen.state(state.progress.state(expected, &snapshot));
+        }
+        let partitions = || self.context.partition_loads();
+        let progress = &state.progress;
+        progress.second(interval, stages, partitions, self.shows_lag);
         state.log_event(|events| events.interval(interval));
         if let Some(log) = &mut state.log {
             let start = Duration::from_secs_f64(interval.start_s);

@@ -13,7 +13,7 @@
 //!
 //! ```ignore
 //! let faults = vec![plan];                     // of every trial that has some
-//! let mut testbed = Testbed::start(&start, faults, Testbed::runtimes()?, &interrupt, |_| ())?;
+//! let mut testbed = Testbed::start(&start, faults, Testbed::runtimes(false)?, &interrupt, |_| ())?;
 //! let outcome = testbed.trial(Trial {
 //!     settings: &settings,                     // of this trial; its servers are those of `start`
 //!     rows: &rows,

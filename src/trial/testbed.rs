@@ -59,9 +59,9 @@ pub struct Testbed {
 }
 
 impl Testbed {
-    /// Starts the threads of all roles.
-    pub fn runtimes() -> Result<Runtimes, Error> {
-        Runtimes::start(&ROLES)
+    /// Starts the threads of all roles, and those of the display if there is one.
+    pub fn runtimes(display: bool) -> Result<Runtimes, Error> {
+        Runtimes::start_with_display(&ROLES, display)
     }
 
     /// Decides which servers to use, and starts them. `plans` are the fault plans of all runs.

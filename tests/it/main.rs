@@ -26,6 +26,7 @@ mod findings;
 mod help;
 mod install;
 mod interrupts;
+mod live;
 mod outages;
 mod place;
 mod processes;

@@ -40,6 +40,7 @@ use crate::producer_ids::ProducerIds;
 use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::topic::{self, Description, Topic};
+use crate::traffic::Traffic;
 use crate::transactions::{self, Located};
 
 /// Id of the only broker.
@@ -67,6 +68,7 @@ pub struct Cluster {
     directory: PathBuf,
     storage: Arc<Storage>,
     topics: RwLock<Topics>,
+    traffic: Traffic,
     _lock: File,
 }
 
@@ -119,6 +121,7 @@ impl Cluster {
             directory,
             storage,
             topics: RwLock::default(),
+            traffic: Traffic::default(),
             _lock: lock,
         };
         cluster.open_topics()?;
@@ -151,6 +154,11 @@ impl Cluster {
 
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// Counts of connections and requests since this start.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     pub fn groups(&self) -> &Coordinator {

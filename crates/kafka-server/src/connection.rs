@@ -98,6 +98,8 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
     limits: Limits,
     stopping: CancellationToken,
 ) {
+    let counted = Arc::clone(&cluster);
+    let _open = counted.traffic().open();
     let session = Session::new(cluster.credentials());
     let frame_bytes = if session.authenticated() {
         limits.frame_bytes
@@ -141,6 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 return Ok(());
             };
             let next = self.answer(&frame).await?;
+            self.cluster.traffic().answered();
             self.input.recycle(frame);
             self.send().await?;
             if next == Next::Close {

@@ -5,6 +5,7 @@ mod bytes;
 mod damage;
 #[cfg(feature = "tls")]
 mod encryption;
+mod snapshot;
 
 use crate::{KafkaServer, Settings};
 

@@ -12,7 +12,7 @@ use convoy_kafka_server::protocol::{FieldError, put_unsigned_varint};
 use kafka_protocol::messages::ProduceRequest;
 
 use crate::broker::producer::batch::Finished;
-use crate::broker::wire::{Response, put_request_header};
+use crate::broker::wire::{CLIENT_ID, Response, put_request_header};
 
 /// Versions of the request: from Kafka 1.0 on.
 pub const VERSIONS: RangeInclusive<i16> = 3..=9;
@@ -59,7 +59,7 @@ pub fn wrap<'a>(
     let batch_bytes = buffer.len() - start;
     head.clear();
     head.put_bytes(0, LENGTH_BYTES);
-    put_request_header::<ProduceRequest>(version, head).ok()?;
+    put_request_header::<ProduceRequest>(version, &CLIENT_ID, head).ok()?;
     let timeout_ms = i32::try_from(target.timeout.as_millis()).unwrap_or(i32::MAX);
     let name = target.topic.as_bytes();
     if flexible {

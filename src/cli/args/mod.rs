@@ -23,8 +23,8 @@ pub(super) use consume::ConsumeArgs;
 pub(super) use dataset::DatasetCommandArgs;
 pub(super) use doctor::{CleanArgs, DoctorArgs};
 pub(super) use groups::{
-    BrokerArgs, LoadArgs, PublishArgs, RecordsArg, ReportArgs, SecurityArgs, StoreTimeoutArgs,
-    TimeoutArgs, TopicArgs, WriterArgs,
+    BrokerArgs, LoadArgs, OutputArgs, PublishArgs, RecordsArg, ReportArgs, SecurityArgs,
+    StoreTimeoutArgs, TimeoutArgs, TopicArgs, WriterArgs,
 };
 pub(super) use produce::ProduceArgs;
 pub(super) use reading::DatasetArgs;

@@ -1,6 +1,6 @@
 //! Settings of the command that was typed.
 
-use crate::cli::args::CommandArgs;
+use crate::cli::args::{CommandArgs, OutputArgs};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::help;
@@ -8,12 +8,28 @@ use crate::cli::origin::Origins;
 use crate::cli::resolve::{commands, processes, simulate};
 use crate::command::Command;
 use crate::settings::ManualSettings;
-use crate::terminal::ProgressMode;
+use crate::terminal::Ui;
+use crate::web::WebAddress;
 
 /// A command with its settings, or text for stdout.
 pub enum Resolved {
-    Run(Command, ProgressMode),
+    Run(Command, View),
     Show(String),
+}
+
+/// How a command shows what it does.
+pub struct View {
+    pub ui: Ui,
+    pub web: Option<WebAddress>,
+}
+
+impl View {
+    fn of(args: &mut OutputArgs) -> Self {
+        Self {
+            ui: args.ui,
+            web: args.web.take(),
+        }
+    }
 }
 
 /// Resolves the options of any command.
@@ -22,23 +38,30 @@ pub fn command(
     origins: &Origins,
     environment: &Environment,
 ) -> Result<Resolved, Error> {
-    let mut progress = ProgressMode::Never;
+    let mut view = View {
+        ui: Ui::Plain,
+        web: None,
+    };
     let command = match args {
-        CommandArgs::Simulate(args) => {
-            progress = args.output.progress;
+        CommandArgs::Simulate(mut args) => {
+            view = View::of(&mut args.output);
             Command::Simulate(Box::new(simulate::settings(*args, origins, environment)?))
         }
-        CommandArgs::Produce(args) => {
-            progress = args.output.progress;
+        CommandArgs::Produce(mut args) => {
+            view = View::of(&mut args.output);
             Command::Produce(Box::new(processes::produce(*args, origins, environment)?))
         }
-        CommandArgs::Consume(args) => {
-            progress = args.output.progress;
+        CommandArgs::Consume(mut args) => {
+            view = View::of(&mut args.output);
             Command::Consume(Box::new(processes::consume(*args, origins, environment)?))
         }
         CommandArgs::Ab(_) => unreachable!("it is resolved with its arguments"),
         CommandArgs::Report(args) => commands::report(args, origins, environment)?,
-        CommandArgs::Up(args) => commands::up(*args, environment)?,
+        CommandArgs::Up(mut args) => {
+            view.ui = Ui::Auto;
+            view.web = args.output.web.take();
+            commands::up(*args, environment)?
+        }
         CommandArgs::Dataset(args) => commands::dataset(args),
         CommandArgs::Doctor(args) => Command::Doctor(Box::new(simulate::settings(
             args.simulate,
@@ -58,5 +81,5 @@ pub fn command(
             pages: help::manual_pages().map_err(Error::ManualPage)?,
         }),
     };
-    Ok(Resolved::Run(command, progress))
+    Ok(Resolved::Run(command, view))
 }

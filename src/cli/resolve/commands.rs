@@ -87,6 +87,7 @@ pub(super) fn up(args: UpArgs, environment: &Environment) -> Result<Command, Err
         broker_port: port(args.broker_port, up::BROKER_PORT),
         registry_port: port(args.registry_port, up::REGISTRY_PORT),
         store_port: port(args.store_port, up::STORE_PORT),
+        advertised: args.advertise,
         data_dir: args.data_dir,
         repair: args.repair,
         access,

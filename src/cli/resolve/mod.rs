@@ -8,6 +8,6 @@ mod processes;
 mod servers;
 mod simulate;
 
-pub(super) use command::{Resolved, command};
+pub(super) use command::{Resolved, View, command};
 pub(super) use commands::judge;
 pub(super) use simulate::settings as simulate;

@@ -117,9 +117,9 @@ fn options_have_the_documented_defaults() {
         "duration_s": 10.0, "warmup_s": 2.0, "drain_timeout_s": 60.0,
         "request_timeout_s": 10.0, "broker_timeout_s": 120.0, "store_timeout_s": 120.0,
         "interrupt_timeout_s": 8.0,
-        "topic": null, "partitions": 4, "replication_factor": 1, "consumers": 2, "linger_ms": 5.0,
+        "topic": null, "partitions": 4, "replication_factor": 1, "consumers": 2, "linger_ms": 0.0,
         "compression": "none", "encoding": "json",
-        "batch_records": 1000, "batch_wait_ms": 10.0,
+        "batch_records": 1000, "batch_wait_ms": 0.0,
         "database": "convoy", "collection": "sensor", "sink": "pipeline",
     });
     let servers_and_report = json!({

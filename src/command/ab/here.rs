@@ -55,7 +55,7 @@ impl Here {
                 progress: Tell(&say),
                 announce: Tell(&say),
             };
-            Testbed::start(&start, plans, Testbed::runtimes()?, interrupt, |_| ())
+            Testbed::start(&start, plans, Testbed::runtimes(false)?, interrupt, |_| ())
         };
         let plans = |side: &SimulateSettings| side.faults.clone().into_iter();
         let mut testbeds = Vec::new();

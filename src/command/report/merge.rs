@@ -246,7 +246,7 @@ mod tests {
 
     use super::*;
     use crate::report::{read_report, write_json};
-    use crate::terminal::{Colors, ProgressMode};
+    use crate::terminal::{Colors, Ui};
 
     /// Reports as `convoy produce`, `convoy consume` and `convoy simulate` write them.
     fn report(kind: &str, run: &str, started_at: &str) -> Report {
@@ -298,7 +298,7 @@ mod tests {
             }
             paths.push(directory);
         }
-        let terminal = Terminal::new(ProgressMode::Never, Colors::Never);
+        let terminal = Terminal::new(Ui::Plain, Colors::Never);
         let saved = read(&paths, &terminal)?;
         let name = |saved: &SavedReport| {
             let directory = saved.path.parent().unwrap();

@@ -4,7 +4,7 @@ mod null_sink;
 
 use std::sync::Arc;
 
-use crate::command::workload;
+use crate::command::{directory, workload};
 use crate::error::{Error, ExitStatus};
 use crate::faults::Plan;
 use crate::host::interrupt;
@@ -19,10 +19,10 @@ use crate::report::{LatencyLog, PartialFile, Report, RunDirectory};
 use crate::run_id::new_run_id;
 use crate::settings::{BrokerChoice, Invocation, SimulateSettings, Sink, StoreChoice};
 use crate::summary::{
-    Baseline, CpuUse, Display, ExpectedPhases, Process, exit_status, null_sink_report,
-    present_report,
+    Baseline, CpuUse, Display, ExpectedPhases, LiveView, Process, describe_servers, exit_status,
+    null_sink_report, present_report, starting_simulation,
 };
-use crate::terminal::{Terminal, start_logging};
+use crate::terminal::Terminal;
 use crate::trial::{PipelineRun, Start, Tell, Testbed, replay, resolve};
 
 /// Message when the user interrupts a run.
@@ -42,18 +42,9 @@ pub fn run(
     let run_id = settings.run_id.clone();
     let run_id =
         run_id.unwrap_or_else(|| new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns()));
-    if let Some(path) = RunDirectory::existing_report(&settings.report.output, &run_id) {
-        return Err(Error::RunTaken { run_id, path });
-    }
-    let directory = RunDirectory::create(&settings.report.output, &run_id)?;
-    let log_filter = invocation.log_filter.as_deref();
-    start_logging(terminal, &directory.log(), log_filter);
+    let directory = directory::open(&settings.report.output, &run_id, invocation, terminal)?;
     sweep::sweep_own_directories();
-    let external = matches!(settings.broker, BrokerChoice::External(_))
-        && matches!(settings.store, StoreChoice::External(_));
-    if let Some(warning) = open_files::allow_run(!external)? {
-        terminal.say(warning);
-    }
+    allow_open_files(settings, terminal)?;
     let rows = workload::open(&settings.load, settings.topic.as_deref(), terminal)?;
     let (context, simulation) = resolve(settings, &rows, run_id, clock);
     let read = &settings.load.read;
@@ -63,7 +54,7 @@ pub fn run(
         directory.path(),
         terminal,
     )?;
-    let runtimes = Testbed::runtimes()?;
+    let runtimes = Testbed::runtimes(invocation.web.is_some())?;
     let baseline = Baseline::read(clock);
     let process = Process {
         invocation,
@@ -81,11 +72,20 @@ pub fn run(
             INTERRUPTED_EARLY
         }
     })?;
+    let page = LiveView::start(
+        invocation.web.as_ref(),
+        || starting_simulation(&process),
+        &context,
+        settings.load.vehicles,
+        &runtimes,
+        terminal,
+    )?;
     let ran = match settings.sink {
         Sink::Null => pace(&process, &simulation.emission, &runtimes, &interrupt)?,
         Sink::Pipeline => {
             let expected = ExpectedPhases::new(settings.load.warmup, settings.load.bound);
-            let display = Display::new(terminal, expected, clock, log);
+            let display = Display::new(terminal, expected, &context, log)
+                .with_screen(page.as_ref().map(LiveView::screen));
             let (run_id, line) = (&context.settings.run_id, &invocation.line);
             let display = Arc::new(display.logging_events(&settings.report, run_id, line)?);
             run_pipeline(
@@ -99,17 +99,43 @@ pub fn run(
             )?
         }
     };
-    conclude(ran, settings, &directory, &interrupt, terminal)
+    let shown = Shown {
+        directory,
+        page,
+        terminal,
+    };
+    conclude(ran, settings, shown, &interrupt)
+}
+
+/// Where a report is shown.
+struct Shown<'a> {
+    directory: RunDirectory,
+    page: Option<LiveView>,
+    terminal: &'a Terminal,
+}
+
+/// Raises the limit on open files, which embedded servers need.
+fn allow_open_files(settings: &SimulateSettings, terminal: &Terminal) -> Result<(), Error> {
+    let external = matches!(settings.broker, BrokerChoice::External(_))
+        && matches!(settings.store, StoreChoice::External(_));
+    if let Some(warning) = open_files::allow_run(!external)? {
+        terminal.say(warning);
+    }
+    Ok(())
 }
 
 /// Presents the report and stops the servers.
 fn conclude(
     ran: Ran,
     settings: &SimulateSettings,
-    directory: &RunDirectory,
+    shown: Shown<'_>,
     interrupt: &Interrupt,
-    terminal: &Terminal,
 ) -> Result<ExitStatus, Error> {
+    let Shown {
+        directory,
+        page,
+        terminal,
+    } = shown;
     let Ran {
         report,
         log,
@@ -117,7 +143,10 @@ fn conclude(
         testbed,
     } = ran;
     // The servers may fail to stop, so the figures come first.
-    let presented = present_report(&report, directory, log, &settings.report, terminal);
+    let presented = present_report(&report, &directory, log, &settings.report, terminal);
+    if let Some(page) = page {
+        page.finish(&directory);
+    }
     let stopped = match testbed {
         Some(testbed) => testbed.stop(settings, interrupt, terminal),
         None => Ok(()),
@@ -192,6 +221,12 @@ fn run_pipeline(
             tell(&format!("injecting faults; repeat them with: {command}"));
         }
     })?;
+    if let Some(screen) = display.screen() {
+        let (servers, writer) = (testbed.servers(), &settings.writer);
+        let uri = servers.endpoints.store.clone();
+        screen.store_at(uri, &writer.database, &writer.collection);
+        screen.describe(|report| describe_servers(process, servers, report));
+    }
     let measured = testbed.measure(PipelineRun {
         settings,
         context,

@@ -4,9 +4,13 @@
 
 mod charts;
 mod data;
+mod figure;
+mod live;
+mod partitions;
 mod svg;
 #[cfg(test)]
 mod tests;
+mod wall;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -21,6 +25,9 @@ use crate::report::text;
 use crate::report::text::stages::COLUMNS;
 use crate::report::value::Report;
 use crate::text::{Ink, quantity};
+
+pub use live::{LivePage, LiveTable, tables_page, vehicle_detail, vehicle_failure};
+pub use wall::Age;
 
 use svg::escape;
 
@@ -168,15 +175,8 @@ fn warnings(report: &Report) -> String {
 }
 
 fn figures(report: &Report, history: &History) -> String {
-    let mut html = String::new();
-    for figure in charts::figures(report, history) {
-        let (title, caption, svg) = (figure.title, figure.caption, figure.svg);
-        let _ = writeln!(
-            html,
-            "<h2>{title}</h2>\n<p class=\"caption\">{caption}</p>\n{svg}"
-        );
-    }
-    html
+    let figures = charts::figures(report, history);
+    figures.iter().map(figure::Figure::html).collect()
 }
 
 fn stage_table(report: &Report) -> String {
@@ -278,4 +278,23 @@ fn table(title: &str, rows: &[(&str, String)]) -> String {
         let _ = writeln!(html, "<tr><td>{name}</td><td>{value}</td></tr>");
     }
     html + "</table>\n"
+}
+
+/// Returns a table with a head, wide enough to scroll.
+fn html_table(title: &str, columns: &[&str], rows: &[Vec<String>]) -> String {
+    let title = escape(title);
+    let mut html = format!("<h2>{title}</h2>\n");
+    if rows.is_empty() {
+        return html + "<p class=\"caption\">None.</p>\n";
+    }
+    html.push_str("<div class=\"wide\"><table><tr>");
+    for column in columns {
+        let _ = write!(html, "<th>{}</th>", escape(column));
+    }
+    html.push_str("</tr>\n");
+    for row in rows {
+        let cells = row.iter().map(|cell| format!("<td>{}</td>", escape(cell)));
+        let _ = writeln!(html, "<tr>{}</tr>", cells.collect::<String>());
+    }
+    html + "</table></div>\n"
 }

@@ -102,6 +102,11 @@ pub struct Color {
     pub value: &'static str,
 }
 
+/// Returns a color with its class.
+pub const fn color(class: &'static str, value: &'static str) -> Color {
+    Color { class, value }
+}
+
 /// A chart with two axes.
 #[derive(Debug)]
 pub struct Chart {

@@ -34,7 +34,7 @@ fn api_versions(version: i16, correlation_id: i32) -> Vec<u8> {
 }
 
 /// Reads one response: its correlation id and its body.
-async fn response(stream: &mut TcpStream) -> (i32, Vec<u8>) {
+pub(super) async fn response(stream: &mut TcpStream) -> (i32, Vec<u8>) {
     tokio::time::timeout(DEADLINE, async {
         let length = stream.read_u32().await.unwrap();
         let correlation_id = stream.read_i32().await.unwrap();

@@ -3,6 +3,7 @@
 mod access;
 mod change_streams;
 mod client;
+mod data;
 mod lifecycle;
 mod replica_set;
 mod socket;
