@@ -77,6 +77,15 @@ pub enum Error {
         "this process may open only {limit} files at once (hard limit), and embedded servers need at least {needed}"
     )]
     OpenFiles { limit: u64, needed: u64 },
+    /// A trial of another executable failed.
+    #[error("a trial of `{}` failed: {reason}", program.display())]
+    Trial { program: PathBuf, reason: String },
+    /// A comparison would compare a run with itself.
+    #[error("`{}` is given twice", path.display())]
+    ComparedTwice { path: PathBuf },
+    /// A side of a comparison has too many runs.
+    #[error("cannot compare {runs} runs of one side (at most {limit})")]
+    TooManyRuns { runs: usize, limit: usize },
     /// No given report is that of a producer or a consumer.
     #[error("cannot merge: none of the given reports is that of a producer or a consumer")]
     NothingToMerge,
@@ -199,14 +208,7 @@ impl Error {
             Self::FaultOutOfReach { server, .. } => Some(format!(
                 "pass `--{server} embedded`, which supports every fault; `docs/faults.md` lists the faults of other servers"
             )),
-            Self::RunTaken { .. } => Some(
-                "pass another `--run-id`, or move the report away if its documents no longer exist"
-                    .to_owned(),
-            ),
             Self::Merge(error) => Some(error.hint().to_owned()),
-            Self::NothingToAudit => {
-                Some("add the reports of `convoy produce`, or remove `--store`".to_owned())
-            }
             Self::StartCommand { .. } => {
                 Some("check the name of the command after `--`, and `PATH`".to_owned())
             }
@@ -224,8 +226,13 @@ impl Error {
                 "raise the limit with `ulimit -n 1024`, or in the settings of the service or the container"
                     .to_owned(),
             ),
-            Self::NothingToMerge => {
-                Some("pass reports of `convoy produce` and `convoy consume`".to_owned())
+            Self::Trial { .. }
+            | Self::ComparedTwice { .. }
+            | Self::TooManyRuns { .. }
+            | Self::RunTaken { .. }
+            | Self::NothingToAudit
+            | Self::NothingToMerge => {
+                Some(self.hint_about_runs().to_owned())
             }
             Self::Bug(_) => Some("report this bug with the log of the run".to_owned()),
             Self::WriteFile { source, .. } if source.kind() == ErrorKind::AlreadyExists => {
@@ -246,6 +253,20 @@ impl Error {
         }
     }
 
+    /// Returns a hint about the runs that are named or compared.
+    fn hint_about_runs(&self) -> &'static str {
+        match self {
+            Self::ComparedTwice { .. } => "pass each run once, on one side",
+            Self::RunTaken { .. } => {
+                "pass another `--run-id`, or move the report away if its documents no longer exist"
+            }
+            Self::TooManyRuns { .. } => "pass the latest runs only",
+            Self::NothingToAudit => "add the reports of `convoy produce`, or remove `--store`",
+            Self::NothingToMerge => "pass reports of `convoy produce` and `convoy consume`",
+            _ => "run it alone with `simulate` and the same options to see why",
+        }
+    }
+
     /// Returns the exit status of a process that fails with this error.
     pub fn exit_status(&self) -> ExitStatus {
         /// Exit codes of shells for a command that does not exist, and for one that cannot be run.
@@ -263,6 +284,8 @@ impl Error {
             | Self::NothingToAudit
             | Self::Occupied { .. }
             | Self::TopicExists { .. }
+            | Self::ComparedTwice { .. }
+            | Self::TooManyRuns { .. }
             | Self::NothingToMerge => ExitStatus::Usage,
             Self::Pipeline(error) if error.is_bug() => ExitStatus::Bug,
             Self::Pipeline(error) if error.is_loss() => ExitStatus::Failed,
@@ -289,6 +312,7 @@ impl Error {
             | Self::Data(_)
             | Self::WriteFile { .. }
             | Self::OpenFiles { .. }
+            | Self::Trial { .. }
             | Self::Load { .. }
             | Self::Web(_)
             | Self::Stdout(_) => ExitStatus::Environment,

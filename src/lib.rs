@@ -14,7 +14,7 @@
 //!        fuzz ─▶ dataset, proxy, record, registry
 //!     program ─▶ cli, command, error, host, settings, terminal, text
 //!         cli ─▶ broker, command, containers, dataset, faults, fleet, load, pipeline, record, report, settings, store, suggest, sweep, terminal, web
-//!     command ─▶ audit, broker, capacity, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, registry, report, run_id, settings, store, summary, sweep, terminal, text, trial, web
+//!     command ─▶ audit, broker, capacity, cause, containers, dataset, error, faults, fleet, host, load, measure, pipeline, platform, record, registry, report, run_id, settings, statistics, store, summary, sweep, terminal, text, trial, web
 //!    capacity ─▶ cause, measure, report, string_enum, text, trial
 //!       trial ─▶ broker, cause, error, faults, host, measure, pipeline, report, run_id, settings, store, summary, terminal
 //!     summary ─▶ audit, containers, dataset, error, fleet, host, load, measure, pipeline, platform, record, report, settings, store, terminal, web
@@ -23,7 +23,7 @@
 //!    settings ─▶ audit, broker, containers, dataset, faults, fleet, load, pipeline, report, string_enum, sweep, web
 //!       sweep ─▶ load, string_enum, text
 //!       error ─▶ containers, dataset, faults, pipeline, registry, report, web
-//!      report ─▶ audit, measure, record, text
+//!      report ─▶ audit, measure, record, statistics, string_enum, text
 //!    pipeline ─▶ audit, broker, cause, containers, dataset, faults, fleet, load, measure, record, registry, store, string_enum
 //!       store ─▶ cause, containers, record
 //!       fleet ─▶ load, string_enum
@@ -62,6 +62,7 @@ pub mod registry;
 pub mod report;
 mod run_id;
 mod settings;
+mod statistics;
 pub mod store;
 mod string_enum;
 mod suggest;

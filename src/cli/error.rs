@@ -172,6 +172,19 @@ pub enum Error {
         origin: Box<Origin>,
         absent: &'static str,
     },
+    /// A side of `convoy ab` has wrong settings.
+    #[error("invalid settings of `--{side}`")]
+    Side {
+        side: &'static str,
+        #[source]
+        source: Box<Self>,
+    },
+    /// A setting that sides cannot have.
+    #[error("`--{side}` cannot set `{setting}`")]
+    NotOfASide { side: &'static str, setting: String },
+    /// The path of this executable is unknown.
+    #[error("cannot find the executable of this process")]
+    OwnExecutable(#[source] io::Error),
     /// A manual page could not be rendered.
     #[error("failed to render a manual page")]
     ManualPage(#[source] io::Error),
@@ -210,9 +223,23 @@ impl Error {
         Self::Usage { message }
     }
 
+    /// Returns a hint about the sides of `convoy ab`.
+    fn hint_about_sides(&self) -> Option<String> {
+        match self {
+            Self::Side { source, .. } => source.hint(),
+            Self::NotOfASide { .. } => Some(
+                "pass `option=value` with an option of `simulate`, such as `linger=5ms`".to_owned(),
+            ),
+            _ => Some("pass both `--a-exe` and `--b-exe`".to_owned()),
+        }
+    }
+
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Side { .. } | Self::NotOfASide { .. } | Self::OwnExecutable(_) => {
+                return self.hint_about_sides();
+            }
             // clap's message ends with its own hint.
             Self::Usage { .. } | Self::ManualPage(_) => return None,
             Self::ReadScenario { .. } => "pass a readable file: `--scenario FILE`".to_owned(),

@@ -8,18 +8,28 @@ use std::io;
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::Shell;
 
-use crate::cli::args::CliArgs;
+use crate::cli::args::{CliArgs, OWN_OPTIONS_OF_AB};
 use crate::cli::environment::variables_of;
 
 /// Returns the help or the version that the arguments ask for.
 pub(super) fn requested(arguments: &[OsString]) -> String {
     let command = if arguments.iter().any(|argument| argument == "-h") {
-        CliArgs::command()
+        CliArgs::command().mut_subcommand("ab", without_common)
     } else {
         with_variables(CliArgs::command())
     };
     let shown = command.try_get_matches_from(arguments);
     shown.map_or_else(|text| text.to_string(), |_matches| String::new())
+}
+
+/// Hides what `ab` has in common with `simulate`, whose help shows it.
+fn without_common(command: Command) -> Command {
+    command.mut_args(|arg| {
+        let own = arg
+            .get_long()
+            .is_some_and(|it| OWN_OPTIONS_OF_AB.contains(&it));
+        arg.hide_short_help(!own)
+    })
 }
 
 /// Returns a completion script.

@@ -13,6 +13,7 @@
 //! | `environment/` | the variables of the process and of `.env` |
 //! | `remote.rs` | servers that are used only if they are named |
 //! | `combinations.rs` | the command lines of the trials of `sweep` |
+//! | `sides.rs` | the command lines of the trials of `ab` |
 //! | `again.rs` | options of an earlier run |
 //! | `scenario.rs` | reading a scenario |
 //! | `origin.rs` | the source of each option, for errors |
@@ -33,6 +34,7 @@ mod parse;
 mod remote;
 mod resolve;
 mod scenario;
+mod sides;
 mod sources;
 mod version;
 
@@ -88,6 +90,11 @@ fn request(arguments: &[OsString], environment: &mut Environment) -> Result<Requ
         CommandArgs::Sweep(mut sweep) => {
             let command = combinations::sweep(&sweep, arguments, environment)?;
             Resolved::Run(command, View::of(&mut sweep.simulate.output))
+        }
+        CommandArgs::Ab(ab) => {
+            let command = sides::ab(&ab, arguments, environment)?;
+            let (ui, web) = (ab.output.ui, None);
+            Resolved::Run(command, View { ui, web })
         }
         other => resolve::command(other, &origins, environment)?,
     };

@@ -129,6 +129,45 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Most rounds of a comparison: two pairs each, which may be doubled and confirmed. Statistics count
+/// a limited number of pairs.
+const MOST_ROUNDS: u64 = 60;
+
+/// Parses a number of rounds of at least 1.
+pub(super) fn rounds(text: &str) -> Result<u32, String> {
+    match more_rounds(text)? {
+        0 => Err("must be at least 1".to_owned()),
+        rounds => Ok(rounds),
+    }
+}
+
+/// Parses a number of rounds.
+pub(super) fn more_rounds(text: &str) -> Result<u32, String> {
+    match whole(text) {
+        Ok(rounds) if rounds <= MOST_ROUNDS => Ok(u32::try_from(rounds).unwrap_or_default()),
+        Ok(_) => Err(format!("must be at most {MOST_ROUNDS}")),
+        Err(_) => Err("expected a whole number, such as `6`".to_owned()),
+    }
+}
+
+/// Parses a percentage above 0, such as `5%`, as a share.
+pub(super) fn percent(text: &str) -> Result<f64, String> {
+    let expected = "expected a percentage above 0, such as `5%`".to_owned();
+    let number = text.trim().strip_suffix('%').map(str::trim);
+    match number.and_then(|number| number.parse::<f64>().ok()) {
+        Some(number) if number.is_finite() && number > 0.0 && number <= 1e6 => Ok(number / 100.0),
+        _ => Err(expected),
+    }
+}
+
+/// Parses a confidence from 50% to 99.99% as a share.
+pub(super) fn confidence(text: &str) -> Result<f64, String> {
+    match percent(text) {
+        Ok(share) if (0.5..=0.9999).contains(&share) => Ok(share),
+        _ => Err("expected a percentage from 50% to 99.99%".to_owned()),
+    }
+}
+
 /// Parses a duration with its unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
@@ -297,6 +336,19 @@ mod tests {
         let long = "x".repeat(65);
         for name in ["", "a/b", "a b", "a&b", "ä", long.as_str()] {
             assert!(replica_set(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn percentages_have_their_sign() {
+        assert_eq!(percent("5%"), Ok(0.05));
+        assert_eq!(percent(" 2.5 %"), Ok(0.025));
+        for text in ["5", "0%", "-1%", "nan%", "inf%", "%", "", "1e9%"] {
+            assert!(percent(text).is_err(), "{text}");
+        }
+        assert_eq!(confidence("95%"), Ok(0.95));
+        for text in ["100%", "10%", "95"] {
+            assert!(confidence(text).is_err(), "{text}");
         }
     }
 

@@ -1,13 +1,16 @@
 //! One file per command. Each runs with its settings and returns an exit status.
 //!
-//! `workload.rs` is shared by the commands that emit, `trials/` by those with several trials.
+//! `workload.rs` is shared by the commands that emit, `trials/` by those with several trials,
+//! `judge.rs` by comparisons.
 
+mod ab;
 mod capacity;
 mod clean;
 mod consume;
 mod dataset;
 mod directory;
 mod doctor;
+mod judge;
 mod manual;
 mod produce;
 mod report;
@@ -19,9 +22,10 @@ mod workload;
 
 use crate::error::{Error, ExitStatus};
 use crate::settings::{
-    CapacitySettings, CleanSettings, ConsumeSettings, ExportSettings, GenerateSettings,
-    InspectSettings, Invocation, ManualSettings, MergeSettings, PageSettings, ProduceSettings,
-    ReportSettings, SchemaSettings, ShowSettings, SimulateSettings, SweepSettings, UpSettings,
+    AbSettings, CapacitySettings, CleanSettings, CompareSettings, ConsumeSettings, ExportSettings,
+    GenerateSettings, InspectSettings, Invocation, ManualSettings, MergeSettings, PageSettings,
+    ProduceSettings, ReportSettings, SchemaSettings, ShowSettings, SimulateSettings, SweepSettings,
+    UpSettings,
 };
 use crate::summary::{check_outputs, record_failure};
 use crate::terminal::Terminal;
@@ -31,6 +35,8 @@ use crate::terminal::Terminal;
 pub enum Command {
     /// `convoy simulate`.
     Simulate(Box<SimulateSettings>),
+    /// `convoy ab`.
+    Ab(Box<AbSettings>),
     /// `convoy produce`.
     Produce(Box<ProduceSettings>),
     /// `convoy consume`.
@@ -41,6 +47,8 @@ pub enum Command {
     Sweep(Box<SweepSettings>),
     /// `convoy report merge`.
     MergeReports(Box<MergeSettings>),
+    /// `convoy report compare`.
+    CompareReports(Box<CompareSettings>),
     /// `convoy report show`.
     ShowReport(ShowSettings),
     /// `convoy report export`.
@@ -102,11 +110,13 @@ fn dispatch(
 ) -> Result<ExitStatus, Error> {
     match command {
         Command::Simulate(settings) => simulate::run(settings, invocation, terminal),
+        Command::Ab(settings) => ab::run(settings, invocation, terminal),
         Command::Produce(settings) => produce::run(settings, invocation, terminal),
         Command::Consume(settings) => consume::run(settings, invocation, terminal),
         Command::Capacity(settings) => capacity::run(settings, invocation, terminal),
         Command::Sweep(settings) => sweep::run(settings, invocation, terminal),
         Command::MergeReports(settings) => report::merge(settings, invocation, terminal),
+        Command::CompareReports(settings) => report::compare(settings, terminal),
         Command::ExportReports(settings) => report::export(settings, terminal),
         Command::WritePages(settings) => report::write_pages(settings, terminal),
         Command::ShowReport(settings) => report::show(settings, terminal),

@@ -2,11 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::measure::bounds::PercentileBounds;
+
 /// Largest value that is recorded as itself: one hour. Larger ones are counted as saturated.
 const HIGHEST_US: u64 = 3_600_000_000;
 
 /// Fewer samples than this have no meaningful p99.9.
 const SAMPLES_FOR_P999: u64 = 10_000;
+
+/// Rounding error of a quantile: 99.9 % of 12,000 samples are 11,988, not 11,988.000000000002, which
+/// would be the next sample.
+const ROUNDING: f64 = 1e-12;
 
 /// Distribution of one stage. Merging is addition, so its order does not matter.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +50,9 @@ pub struct StageSummary {
     pub negative: u64,
     /// Samples above one hour, recorded as one hour.
     pub saturated: u64,
+    /// Bounds of the percentiles.
+    #[serde(default, skip_serializing_if = "PercentileBounds::is_empty")]
+    pub bounds: PercentileBounds,
 }
 
 /// Percentiles of one stage in one second, in microseconds; `None` without a sample.
@@ -133,7 +142,19 @@ impl Histogram {
 
     /// Returns the value at a percentile (0 to 100), in microseconds; `None` without samples.
     pub fn percentile_us(&self, percentile: f64) -> Option<u64> {
-        self.known(self.values.value_at_percentile(percentile))
+        let quantile = percentile / 100.0 * (1.0 - ROUNDING);
+        self.known(self.values.value_at_quantile(quantile))
+    }
+
+    /// Returns the value of the sample at a rank, from 1, in the order of values, in microseconds;
+    /// `None` if there are fewer samples.
+    pub fn value_at_rank(&self, rank: u64) -> Option<u64> {
+        let mut counted = 0;
+        let found = self.values.iter_recorded().find(|value| {
+            counted += value.count_since_last_iteration();
+            counted >= rank
+        });
+        found.map(|value| value.value_iterated_to())
     }
 
     /// Returns the percentiles of an interval.
@@ -163,6 +184,7 @@ impl Histogram {
             max_us: self.known(self.values.max()),
             negative: self.negative,
             saturated: self.saturated,
+            bounds: PercentileBounds::default(),
         }
     }
 
@@ -220,6 +242,31 @@ mod tests {
             (summary.min_us, summary.mean_us, summary.p95_us),
             (Some(1), Some(51), Some(95))
         );
+    }
+
+    #[test]
+    fn percentile_of_a_whole_rank_is_that_sample() {
+        for (samples, percentile, rank) in
+            [(12_000, 99.9, 11_988), (1_000, 99.0, 990), (7, 100.0, 7)]
+        {
+            let mut histogram = Histogram::default();
+            for sample in 1..=samples {
+                let above = if sample > rank { 1_000_000 } else { 0 };
+                histogram.record(0, (1 + above) * 1_000);
+            }
+            assert_eq!(histogram.percentile_us(percentile), Some(1), "{percentile}");
+        }
+    }
+
+    #[test]
+    fn value_at_a_rank_is_that_of_the_sample() {
+        let mut histogram = Histogram::default();
+        for microseconds in [30, 10, 20, 20] {
+            histogram.record(0, microseconds * 1_000);
+        }
+        let values = [1, 2, 3, 4, 5].map(|rank| histogram.value_at_rank(rank));
+        assert_eq!(values, [Some(10), Some(20), Some(20), Some(30), None]);
+        assert_eq!(Histogram::default().value_at_rank(1), None);
     }
 
     proptest! {

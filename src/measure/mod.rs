@@ -2,6 +2,7 @@
 //!
 //! Pure and synchronous, except for reading the clock.
 
+mod bounds;
 mod counters;
 mod histogram;
 mod injected;
@@ -13,6 +14,7 @@ mod recorder;
 mod stage;
 mod trend;
 
+pub use bounds::{Bounds, PercentileBounds};
 pub use convoy_server_kit::{RunClock, nanos, thread_cpu_time};
 pub use counters::{Counter, Counters, Counts};
 pub use histogram::{Histogram, IntervalLatency, StageSummary};

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::NamedTempFile;
 
+use crate::report::comparison::Comparison;
 use crate::report::history::History;
 use crate::report::latency_log::LatencyLog;
 use crate::report::value::{FORMAT_VERSION, Report};
@@ -172,6 +173,23 @@ impl RunDirectory {
 pub fn write_page(directory: &Path, report: &Report, history: &History) -> Result<PathBuf, Error> {
     write_file(directory, "report.html", |file| {
         html::write(report, history, file)
+    })
+}
+
+/// Writes the `report.json` of one run among several into a directory, which it creates.
+pub fn save_report(directory: &Path, report: &Report) -> Result<PathBuf, Error> {
+    fs::create_dir_all(directory).map_err(|source| Error::Directory {
+        path: directory.to_owned(),
+        source,
+    })?;
+    write_file(directory, "report.json", |file| json::write(report, file))
+}
+
+/// Writes `comparison.json` and returns its path.
+pub fn save_comparison(directory: &Path, comparison: &Comparison) -> Result<PathBuf, Error> {
+    write_file(directory, "comparison.json", |file| {
+        serde_json::to_writer_pretty(&mut *file, comparison)?;
+        file.write_all(b"\n")
     })
 }
 

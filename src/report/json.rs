@@ -17,7 +17,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::measure::{Interval, Outage, Server, Stages};
+    use crate::measure::{Bounds, Interval, Outage, Server, Stages};
     use crate::report::sample;
 
     fn fixture(name: &str) -> String {
@@ -46,6 +46,19 @@ mod tests {
     fn full_report_satisfies_the_published_schema() {
         let report = serde_json::to_value(sample::report()).unwrap();
         assert_eq!(errors(&report), Vec::<String>::new());
+    }
+
+    #[test]
+    fn bounds_satisfy_the_schema_and_are_read_back() {
+        let mut report = sample::report();
+        report.summary.stages.store_latency.bounds.p99 = Some(Bounds {
+            low_us: 13_100,
+            high_us: 15_200,
+            effective_count: 400,
+        });
+        let written = serde_json::to_value(&report).unwrap();
+        assert_eq!(errors(&written), Vec::<String>::new());
+        assert_eq!(serde_json::from_value::<Report>(written).unwrap(), report);
     }
 
     #[test]

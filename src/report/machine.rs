@@ -1,5 +1,7 @@
 //! Machine and build that a run was measured with. `summary::machine` reads it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Properties of the machine that affect the measurements; `None` if the system does not report one.
@@ -44,4 +46,13 @@ impl BuildProfile {
     } else {
         Self::Release
     };
+}
+
+impl fmt::Display for BuildProfile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Debug => "debug",
+            Self::Release => "release",
+        })
+    }
 }

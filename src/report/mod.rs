@@ -9,12 +9,15 @@
 //! | [`write_json`] | `report.json` | programs, comparison, a re-run |
 //! | `html` | `report.html` | people: charts, and everything to repeat the run |
 //! | `csv` | `intervals.csv` | plots of the run over time |
+//! | [`comparison`] | stdout | two sides of runs |
 //! | `ci` | chosen by the user | CI systems |
 //! | [`EventLog`] | chosen by the user | programs that follow a run |
 //! | [`append_to_history`] | `history.csv` | figures of all runs |
 //! | [`LatencyLog`] | `latency.hdr` | every histogram, for HdrHistogram tools |
 
+mod bounds;
 mod ci;
+pub mod comparison;
 mod csv;
 mod events;
 mod external;
@@ -43,12 +46,13 @@ mod warning;
 mod sample;
 
 pub use crate::text::quantity;
+pub use bounds::add_bounds;
 pub use ci::{
     action_benchmark, bencher_metric_format, write_junit, write_junit_failure, write_markdown,
 };
 pub use events::EventLog;
 pub use external::{ConsumerExit, ExitCause, External};
-pub use files::{Error, PartialFile, RunDirectory};
+pub use files::{Error, PartialFile, RunDirectory, save_comparison, save_report};
 pub use finding::{Confidence, Finding, findings};
 pub use history::History;
 pub use html::{

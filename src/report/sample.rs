@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use crate::audit::{LabelCount, Verdict};
-use crate::measure::{Counts, Interval, IntervalLatency, IntervalPhase, StageSummary, Stages};
+use crate::measure::{
+    Counts, Interval, IntervalLatency, IntervalPhase, PercentileBounds, StageSummary, Stages,
+};
 use crate::report::machine::{BuildProfile, Machine};
 use crate::report::processes::{Consumed, Lag, Ownership, PartitionLag, Produced, Schedule};
 use crate::report::summary::{CpuPerRecord, Summary};
@@ -137,6 +139,7 @@ fn summary() -> Summary {
         max_us: Some(max_us),
         negative: 0,
         saturated: 0,
+        bounds: PercentileBounds::default(),
     };
     Summary {
         startup_to_first_stored_ms: None,

@@ -37,6 +37,30 @@ string_enum! {
 }
 
 string_enum! {
+    /// Format of a comparison on stdout.
+    ComparisonFormat {
+        /// For people.
+        Text = "text",
+        /// For programs.
+        Json = "json",
+        /// For pull requests and job summaries.
+        Markdown = "markdown",
+    }
+}
+
+string_enum! {
+    /// Verdict of a comparison at which the command fails.
+    FailOn {
+        /// The candidate is slower.
+        Slower = "slower",
+        /// The candidate is slower or faster.
+        Different = "different",
+        /// The candidate is slower, or the runs do not tell.
+        Inconclusive = "inconclusive",
+    }
+}
+
+string_enum! {
     /// Format of the report on stdout.
     Format {
         /// For people.

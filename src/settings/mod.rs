@@ -3,6 +3,7 @@
 //! Settings need no environment and no flags to be understood. They serialize into the report: keys
 //! are the names of the flags in `snake_case`, units last.
 
+mod ab;
 mod capacity;
 mod choices;
 mod consume;
@@ -18,15 +19,18 @@ mod simulate;
 mod sweep;
 mod tools;
 
+pub use ab::{AbSettings, Program, Side};
 pub use capacity::CapacitySettings;
-pub use choices::{Backend, Encoding, ExportForm, Format, Sink};
+pub use choices::{Backend, ComparisonFormat, Encoding, ExportForm, FailOn, Format, Sink};
 pub use consume::ConsumeSettings;
 pub use consumer::{ConsumerKind, ConsumerSettings};
 pub use groups::{PublishSettings, ReportSettings, WriterSettings};
 pub use invocation::Invocation;
 pub use load::LoadSettings;
 pub use produce::ProduceSettings;
-pub use report::{ExportSettings, MergeSettings, PageSettings, ShowSettings};
+pub use report::{
+    CompareSettings, ExportSettings, JudgeSettings, MergeSettings, PageSettings, ShowSettings,
+};
 pub use servers::{BrokerChoice, ExternalBroker, ExternalRegistry, ServerOrigins, StoreChoice};
 pub use simulate::SimulateSettings;
 pub use sweep::{Combination, SweepSettings};

@@ -6,7 +6,8 @@ use convoy_server_kit::SecretUri;
 use serde::Serialize;
 
 use crate::dataset::ReadOptions;
-use crate::settings::choices::ExportForm;
+use crate::report::comparison::Strictness;
+use crate::settings::choices::{ComparisonFormat, ExportForm, FailOn};
 use crate::settings::groups::ReportSettings;
 
 /// Settings of `convoy report merge`.
@@ -27,6 +28,26 @@ pub struct MergeSettings {
     pub read: ReadOptions,
     #[serde(flatten)]
     pub report: ReportSettings,
+}
+
+/// Settings of `convoy report compare`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompareSettings {
+    /// Runs of the first side: reports, or directories with one each.
+    pub base: Vec<PathBuf>,
+    /// Runs of the second side.
+    pub candidate: Vec<PathBuf>,
+    pub judge: JudgeSettings,
+}
+
+/// How a comparison is judged and shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JudgeSettings {
+    /// Threshold and confidence.
+    pub strictness: Strictness,
+    /// Verdict at which the command fails; `None` never fails.
+    pub fail_on: Option<FailOn>,
+    pub format: ComparisonFormat,
 }
 
 /// Settings of `convoy report show`.

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use crate::measure::Recording;
+use crate::measure::{Histogram, Recording, Stages};
 use crate::pipeline::{Context, Workload};
 use crate::record::HASHES_CONTENT;
 use crate::report::{
     CpuPerRecord, Durability, FORMAT_VERSION, Facts, Pace, Report, Run, Status, Topology, Warning,
-    findings, rfc3339,
+    add_bounds, findings, rfc3339,
 };
 use crate::settings::Invocation;
 use crate::store::Checkouts;
@@ -41,6 +41,8 @@ pub(super) struct ReportBuilder<'a> {
     pub(super) pace: Option<Pace>,
     /// Use of the connections to the store.
     pub(super) checkouts: Checkouts,
+    /// Histograms of the measured records.
+    stages: Stages<Histogram>,
     baseline: &'a Baseline,
 }
 
@@ -96,12 +98,17 @@ impl<'a> ReportBuilder<'a> {
             unlimited_rate: false,
             pace: None,
             checkouts: Checkouts::default(),
+            stages: recording.stages.clone(),
             baseline,
         }
     }
 
-    /// Adds CPU time per record, and the warnings, which depend on all other fields.
+    /// Adds the bounds of percentiles, CPU time per record, and the warnings, which depend on all other fields.
     pub(super) fn finish(mut self, cpu: &CpuUse, records: u64) -> Report {
+        if !self.unlimited_rate {
+            let summary = &mut self.report.summary.stages;
+            add_bounds(summary, &self.stages, &self.report.intervals);
+        }
         self.report.cpu = cpu.per_record(self.baseline, records);
         let facts = Facts {
             unlimited_rate: self.unlimited_rate,

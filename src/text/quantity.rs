@@ -9,6 +9,21 @@ pub fn duration(us: u64) -> String {
     }
 }
 
+/// Formats bounds given in microseconds: `39.1–46.0` in the unit of `value`, or each with its unit.
+pub fn duration_bounds(value: u64, low: u64, high: u64) -> String {
+    let unit = |us: u64| match us {
+        0..1_000 => "µs",
+        1_000..1_000_000 => "ms",
+        _ => "s",
+    };
+    let (low_text, high_text) = (duration(low), duration(high));
+    if [low, high].iter().any(|bound| unit(*bound) != unit(value)) {
+        return format!("{low_text}–{high_text}");
+    }
+    let number = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+    format!("{}–{}", number(&low_text), number(&high_text))
+}
+
 /// Formats a count with thousands separators.
 pub fn count(value: u64) -> String {
     let digits = value.to_string();
@@ -79,6 +94,16 @@ mod tests {
             [
                 "0 µs", "999 µs", "1.00 ms", "14.2 ms", "999 ms", "1.00 s", "75.0 s"
             ]
+        );
+    }
+
+    #[test]
+    fn bounds_name_their_unit_only_if_it_differs() {
+        assert_eq!(duration_bounds(41_800, 39_100, 46_000), "39.1–46.0");
+        assert_eq!(duration_bounds(900, 850, 1_200), "850 µs–1.20 ms");
+        assert_eq!(
+            duration_bounds(2_000_000, 1_000_000, 3_000_000),
+            "1.00–3.00"
         );
     }
 

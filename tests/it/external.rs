@@ -246,7 +246,7 @@ fn command_is_killed_and_started_again_without_loss() {
     let convoy = env!("CARGO_BIN_EXE_convoy");
     fs::write(
         place.path("consume.sh"),
-        format!("exec {convoy} consume --instance one --progress never\n"),
+        format!("exec {convoy} consume --instance one --progress never --output consumed\n"),
     )
     .unwrap();
     fs::write(

@@ -10,15 +10,17 @@ const SCREEN: usize = 40;
 const WIDTH: usize = 100;
 
 /// Every subcommand, and convoy itself.
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 23] = [
     "",
     "simulate",
+    "ab",
     "up",
     "produce",
     "consume",
     "capacity",
     "sweep",
     "report",
+    "report compare",
     "report merge",
     "report show",
     "report export",
@@ -35,7 +37,18 @@ const COMMANDS: [&str; 21] = [
 ];
 
 /// Options without a variable.
-const WITHOUT_VARIABLE: [&str; 5] = ["--help", "--version", "--dir", "--output <FILE>", "--over"];
+const WITHOUT_VARIABLE: [&str; 10] = [
+    "--help",
+    "--version",
+    "--dir",
+    "--output <FILE>",
+    "--with",
+    "--a <",
+    "--b <",
+    "--a-exe",
+    "--b-exe",
+    "--over",
+];
 
 fn help(line: &str) -> String {
     let outcome = Place::empty().convoy(line);
@@ -147,13 +160,13 @@ fn short_help_of_convoy_names_commands_and_exit_codes() {
 
     Commands:
       simulate     Run a complete test: start servers, warm up, measure, drain, audit, report
-      up           Run broker, Schema Registry and store for another program: until Ctrl-C, or around
-                   COMMAND
+      up           Run broker, Schema Registry and store for another program
       produce      Emit a fleet, or a part of it, into an existing broker
       consume      Consume from an existing broker into an existing store, as a member of a group
       capacity     Find the most vehicles within a limit of the end-to-end p99, without loss
       sweep        Try combinations of settings, and recommend the best
-      report       Show reports, or join the reports of several processes
+      ab           Compare two settings or executables, in turns on one machine
+      report       Show or compare reports, or join the reports of several processes
       dataset      Inspect or generate datasets
       doctor       Check this machine; exit with 3 if `simulate` with these options would not run
       clean        Remove containers and data of runs whose process has ended
@@ -178,7 +191,7 @@ fn short_help_of_convoy_names_commands_and_exit_codes() {
       2    the command line, the scenario or an environment variable is wrong
       3    the environment failed: broker, store, file
       4    a bug in convoy
-      5    a latency or a throughput missed its threshold
+      5    a latency, a throughput or a comparison missed its threshold
       130  interrupted
     ");
 }

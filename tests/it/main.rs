@@ -11,9 +11,11 @@
 )]
 #![allow(missing_docs, reason = "a test's name says what it shows")]
 
+mod ab;
 mod bad_input;
 mod ci;
 mod clients;
+mod compare;
 mod connections;
 mod containers;
 mod crash;

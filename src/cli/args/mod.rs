@@ -1,5 +1,6 @@
 //! Options as clap parses them. Their doc comments are the help.
 
+mod ab;
 mod capacity;
 mod consume;
 mod dataset;
@@ -20,6 +21,7 @@ use clap_complete::Shell;
 
 use crate::cli::version;
 
+pub(super) use ab::{AbArgs, OWN as OWN_OPTIONS_OF_AB};
 pub(super) use capacity::CapacityArgs;
 pub(super) use consume::ConsumeArgs;
 pub(super) use dataset::DatasetCommandArgs;
@@ -30,7 +32,7 @@ pub(super) use groups::{
 };
 pub(super) use produce::ProduceArgs;
 pub(super) use reading::DatasetArgs;
-pub(super) use report::{MergeArgs, ReportCommandArgs};
+pub(super) use report::{CompareArgs, JudgeArgs, MergeArgs, ReportCommandArgs};
 pub(super) use simulate::SimulateArgs;
 pub(super) use sweep::{OWN as OWN_OPTIONS_OF_SWEEP, SweepArgs};
 pub(super) use up::UpArgs;
@@ -47,7 +49,7 @@ Exit codes:
   2    the command line, the scenario or an environment variable is wrong
   3    the environment failed: broker, store, file
   4    a bug in convoy
-  5    a latency or a throughput missed its threshold
+  5    a latency, a throughput or a comparison missed its threshold
   130  interrupted";
 
 const COMPLETIONS_EXAMPLES: &str = "\
@@ -92,7 +94,7 @@ pub(super) enum CommandArgs {
     #[command(max_term_width = 100)]
     #[command(after_help = simulate::EXAMPLES, after_long_help = simulate::LONG_EXAMPLES)]
     Simulate(Box<SimulateArgs>),
-    /// Run broker, Schema Registry and store for another program: until Ctrl-C, or around COMMAND.
+    /// Run broker, Schema Registry and store for another program.
     #[command(max_term_width = 100)]
     #[command(after_help = up::EXAMPLES, after_long_help = up::LONG_EXAMPLES)]
     Up(Box<UpArgs>),
@@ -124,7 +126,11 @@ pub(super) enum CommandArgs {
     #[command(mut_arg("store", |arg| arg.hide_short_help(true)))]
     #[command(mut_arg("topic", |arg| arg.hide_short_help(true)))]
     Sweep(Box<SweepArgs>),
-    /// Show reports, or join the reports of several processes.
+    /// Compare two settings or executables, in turns on one machine.
+    #[command(max_term_width = 100)]
+    #[command(after_help = ab::EXAMPLES, after_long_help = ab::LONG_EXAMPLES)]
+    Ab(Box<AbArgs>),
+    /// Show or compare reports, or join the reports of several processes.
     #[command(subcommand, max_term_width = 100, after_help = report::EXAMPLES)]
     Report(ReportCommandArgs),
     /// Inspect or generate datasets.

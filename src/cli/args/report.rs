@@ -7,13 +7,14 @@ use clap::{Args, Subcommand};
 use crate::cli::args::groups::{EnvFileArgs, ReportArgs};
 use crate::cli::args::reading::DatasetArgs;
 use crate::cli::parse;
-use crate::settings::ExportForm;
+use crate::settings::{ComparisonFormat, ExportForm, FailOn};
 
 /// Shown after the help of `convoy report`.
 pub const EXAMPLES: &str = "\
 Examples:
   convoy report show runs/20261128-231537-26a0
   convoy report html runs/20261128-231537-26a0
+  convoy report compare runs/main-* --with runs/branch-*
   convoy report merge runs/night-* --store mongodb://mongo:27017";
 
 const MERGE_EXAMPLES: &str = "\
@@ -22,6 +23,17 @@ Examples:
     $ convoy report merge runs/night-1of2 runs/night-2of2 runs/20261128-2* --store mongodb://mongo:27017
   Join reports without an audit:
     $ convoy report merge runs/night-*";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  Five runs of each build, made in turns:
+    $ convoy report compare runs/main-* --with runs/branch-*
+  Fail if the branch is slower by more than 10 %:
+    $ convoy report compare runs/main-* --with runs/branch-* --threshold 10% --fail-on slower
+  A table for a pull request:
+    $ convoy report compare runs/main-* --with runs/branch-* --format markdown
+
+Each side needs at least 5 runs for a verdict. `docs/compare.md` describes the method.";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -64,6 +76,9 @@ pub enum ReportCommandArgs {
         #[arg(value_name = "RUN", required = true)]
         runs: Vec<PathBuf>,
     },
+    /// Tell whether runs are slower or faster than others, and how certain that is.
+    #[command(max_term_width = 100, after_help = COMPARE_EXAMPLES)]
+    Compare(Box<CompareArgs>),
     /// Join the reports of one run's processes; with `--store`, audit all documents of the run.
     #[command(max_term_width = 100, after_help = MERGE_EXAMPLES)]
     Merge(Box<MergeArgs>),
@@ -74,6 +89,46 @@ pub enum ReportCommandArgs {
         #[arg(value_name = "REPORT", default_value = ".")]
         report: PathBuf,
     },
+}
+
+/// Options of `convoy report compare`.
+#[derive(Args)]
+pub struct CompareArgs {
+    /// Runs of the first side: directories, or files `report.json` or `report.html`.
+    #[arg(value_name = "BASE", required = true)]
+    pub base: Vec<PathBuf>,
+
+    /// Runs of the second side, which is judged.
+    #[arg(long, value_name = "CANDIDATE", required = true, num_args = 1.., hide_env = true)]
+    pub with: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub judge: JudgeArgs,
+}
+
+/// How a comparison is judged and shown.
+#[derive(Args)]
+#[command(next_help_heading = "Judgement")]
+pub struct JudgeArgs {
+    /// Smallest change that matters, in percent.
+    #[arg(long, value_name = "PERCENT", default_value = "5%")]
+    #[arg(value_parser = parse::percent)]
+    pub threshold: f64,
+
+    /// Probability that all bounds hold, in percent.
+    #[arg(long, value_name = "PERCENT", default_value = "95%")]
+    #[arg(value_parser = parse::confidence)]
+    pub confidence: f64,
+
+    /// Exit with 5 at this verdict: `slower`, `different` (slower or faster) or `inconclusive`
+    /// (slower, or the runs do not tell). Also if the candidate loses readings.
+    #[arg(long, value_name = "VERDICT", value_parser = parse::value::<FailOn>)]
+    pub fail_on: Option<FailOn>,
+
+    /// Format on stdout: `text`, `json` or `markdown`.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(value_parser = parse::value::<ComparisonFormat>)]
+    pub format: ComparisonFormat,
 }
 
 /// Options as clap parses them.

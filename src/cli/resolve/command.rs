@@ -60,7 +60,9 @@ pub fn command(
             let settings = capacity::settings(*args, origins, environment)?;
             Command::Capacity(Box::new(settings))
         }
-        CommandArgs::Sweep(_) => unreachable!("it is resolved with its arguments"),
+        CommandArgs::Ab(_) | CommandArgs::Sweep(_) => {
+            unreachable!("they are resolved with their arguments")
+        }
         CommandArgs::Report(args) => commands::report(args, origins, environment)?,
         CommandArgs::Up(mut args) => {
             view.ui = Ui::Auto;

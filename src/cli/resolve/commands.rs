@@ -1,6 +1,8 @@
 //! Settings of the commands other than `simulate`, `produce` and `consume`.
 
-use crate::cli::args::{CleanArgs, DatasetCommandArgs, MergeArgs, ReportCommandArgs, UpArgs, up};
+use crate::cli::args::{
+    CleanArgs, CompareArgs, DatasetCommandArgs, JudgeArgs, MergeArgs, ReportCommandArgs, UpArgs, up,
+};
 use crate::cli::environment::Environment;
 use crate::cli::error::Error;
 use crate::cli::origin::Origins;
@@ -8,9 +10,11 @@ use crate::cli::resolve::groups::report as report_settings;
 use crate::cli::resolve::servers::external_store;
 use crate::command::Command;
 use crate::dataset::SchemaForm;
+use crate::report::comparison::Strictness;
 use crate::settings::{
-    Access, CleanSettings, ExportSettings, Format, GenerateSettings, InspectSettings,
-    MergeSettings, PageSettings, Published, SchemaSettings, ShowSettings, UpSettings,
+    Access, CleanSettings, CompareSettings, ExportSettings, Format, GenerateSettings,
+    InspectSettings, JudgeSettings, MergeSettings, PageSettings, Published, SchemaSettings,
+    ShowSettings, UpSettings,
 };
 
 pub(super) fn report(
@@ -19,6 +23,7 @@ pub(super) fn report(
     environment: &Environment,
 ) -> Result<Command, Error> {
     Ok(match args {
+        ReportCommandArgs::Compare(args) => Command::CompareReports(Box::new(compare(*args))),
         ReportCommandArgs::Merge(args) => {
             Command::MergeReports(Box::new(merge(*args, origins, environment)?))
         }
@@ -28,6 +33,25 @@ pub(super) fn report(
         ReportCommandArgs::Html { runs } => Command::WritePages(PageSettings { runs }),
         ReportCommandArgs::Show { report } => Command::ShowReport(ShowSettings { report }),
     })
+}
+
+fn compare(args: CompareArgs) -> CompareSettings {
+    CompareSettings {
+        base: args.base,
+        candidate: args.with,
+        judge: judge(&args.judge),
+    }
+}
+
+pub fn judge(args: &JudgeArgs) -> JudgeSettings {
+    JudgeSettings {
+        strictness: Strictness {
+            threshold: args.threshold,
+            confidence: args.confidence,
+        },
+        fail_on: args.fail_on,
+        format: args.format,
+    }
 }
 
 fn merge(

@@ -11,4 +11,5 @@ mod servers;
 mod simulate;
 
 pub(super) use command::{Resolved, View, command};
+pub(super) use commands::judge;
 pub(super) use simulate::settings as simulate;

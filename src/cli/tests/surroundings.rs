@@ -236,7 +236,8 @@ fn samples(option: &str) -> [&'static str; 2] {
 }
 
 fn lists(command: &ClapCommand, path: &str, found: &mut Vec<(String, String)>) {
-    for arg in command.get_arguments().filter(|arg| is_list(arg)) {
+    let settable = |arg: &&clap::Arg| is_list(arg) && !arg.is_hide_env_set();
+    for arg in command.get_arguments().filter(settable) {
         if let Some(long) = arg.get_long() {
             found.push((path.to_owned(), long.to_owned()));
         }

@@ -1,11 +1,13 @@
-//! `convoy report`: shows saved reports again, writes their pages, exports their figures, or merges
-//! those of single processes.
+//! `convoy report`: shows saved reports again, compares them, writes their pages, exports their figures,
+//! or merges those of single processes.
 
 mod case;
+mod compare;
 mod export;
 mod html;
 mod merge;
 
+pub use compare::compare;
 pub use export::export;
 pub use html::write_pages;
 pub use merge::merge;

@@ -1,6 +1,7 @@
 //! The charts of a report. Each is absent if the run has no data for it.
 
 use crate::measure::{Histogram, Interval, IntervalPhase, Server, Stage};
+use crate::report::bounds::bounds;
 use crate::report::history::{History, bucket, lower_bound};
 use crate::report::html::figure::{ACKED, BACKLOG, EMITTED, Figure, STORED, microseconds, number};
 use crate::report::html::partitions;
@@ -30,7 +31,7 @@ const P99: Color = color("p99", "#c53030");
 pub fn figures(report: &Report, history: &History) -> Vec<Figure> {
     let charts = [
         heat_map(report, history),
-        percentiles(history),
+        percentiles(report, history),
         load(report),
         backlog(report),
         stages_over_time(history),
@@ -132,7 +133,7 @@ fn columns(history: &History) -> Vec<Column> {
         .collect()
 }
 
-fn percentiles(history: &History) -> Option<Figure> {
+fn percentiles(report: &Report, history: &History) -> Option<Figure> {
     let measured = || {
         Stage::ALL
             .map(|stage| (stage, history.stages.get(stage)))
@@ -152,11 +153,14 @@ fn percentiles(history: &History) -> Option<Figure> {
         .collect();
     chart.x_axis(&ticks, quantile);
     for (stage, histogram) in measured() {
+        if stage == Stage::EndToEndLatency {
+            chart.band(stage_color(stage), &curve_bounds(report, histogram));
+        }
         chart.line(stage_color(stage), &stage.to_string(), &curve(histogram));
     }
     Some(Figure {
         title: "Latency by percentile",
-        caption: "How long the slowest 10 %, 1 %, 0.1 % … took, by stage. A line ends where its samples end. Percentiles of stages do not add up.",
+        caption: "How long the slowest 10 %, 1 %, 0.1 % … took, by stage. A line ends where its samples end. Shaded: bounds of the end-to-end latency with a confidence of 95 %. Percentiles of stages do not add up.",
         svg: chart.finish("Latency of each stage by percentile"),
     })
 }
@@ -166,13 +170,30 @@ fn nines(samples: u64) -> f64 {
     (samples.max(2) as f64).log10()
 }
 
-fn curve(histogram: &Histogram) -> Vec<Option<(f64, f64)>> {
+/// Returns positions on the percentile axis, each with its percentile.
+fn positions(histogram: &Histogram) -> impl Iterator<Item = (f64, f64)> {
     let end = nines(histogram.count());
-    let points = (0..=96).map(|index| end * f64::from(index) / 96.0);
-    points
-        .map(|x| {
-            let percentile = 100.0 * (1.0 - 10f64.powf(-x));
-            histogram.percentile_us(percentile).map(|us| (x, us as f64))
+    let points = (0..=96).map(move |index| end * f64::from(index) / 96.0);
+    points.map(|x| (x, 100.0 * (1.0 - 10f64.powf(-x))))
+}
+
+fn curve(histogram: &Histogram) -> Vec<Option<(f64, f64)>> {
+    positions(histogram)
+        .map(|(x, percentile)| histogram.percentile_us(percentile).map(|us| (x, us as f64)))
+        .collect()
+}
+
+/// Returns the bounds of the end-to-end percentiles that have some: position, lower, upper.
+fn curve_bounds(report: &Report, histogram: &Histogram) -> Vec<[f64; 3]> {
+    if report.unlimited_rate() {
+        return Vec::new();
+    }
+    positions(histogram)
+        .step_by(4)
+        .filter_map(|(x, percentile)| {
+            let stage = Stage::EndToEndLatency;
+            let bounds = bounds(histogram, stage, &report.intervals, percentile)?;
+            Some([x, bounds.low_us as f64, bounds.high_us as f64])
         })
         .collect()
 }

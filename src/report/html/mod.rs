@@ -201,6 +201,7 @@ fn stage_table(report: &Report) -> String {
         let _ = write!(html, "<tr><td>{stage}</td>");
         for column in &COLUMNS {
             let value = (column.value)(summary).unwrap_or_else(|| "–".to_owned());
+            let value = value + &(column.bounds)(summary);
             let _ = write!(html, "<td class=\"n\">{value}</td>");
         }
         html.push_str("</tr>\n");

@@ -212,6 +212,25 @@ impl Chart {
         self.legend.push((color, name.to_owned()));
     }
 
+    /// Shades the area between a lower and an upper line: position, lower, upper.
+    pub fn band(&mut self, color: Color, points: &[[f64; 3]]) {
+        if points.len() < 2 {
+            return;
+        }
+        let upper = points.iter().map(|[x, _, high]| (x, high));
+        let lower = points.iter().rev().map(|[x, low, _]| (x, low));
+        let mut path = String::new();
+        for (x, y) in upper.chain(lower) {
+            let command = if path.is_empty() { 'M' } else { 'L' };
+            let _ = write!(path, "{command}{:.1} {:.1}", self.x_of(*x), self.y_of(*y));
+        }
+        let (class, value) = (color.class, color.value);
+        let _ = write!(
+            self.body,
+            r#"<path class="{class} fill" fill="{value}" fill-opacity=".25" d="{path}z"/>"#
+        );
+    }
+
     /// Draws filled rectangles, each from one corner to the opposite one.
     pub fn boxes(&mut self, color: Color, boxes: &[[f64; 4]]) {
         if boxes.is_empty() {

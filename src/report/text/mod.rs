@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::audit::Verdict;
-use crate::measure::StageSummary;
+use crate::measure::{Bounds, StageSummary};
 use crate::report::threshold::{Threshold, ThresholdName};
 use crate::report::topology::BackendKind;
 use crate::report::value::{Report, Status};
@@ -173,8 +173,9 @@ fn latencies(first: String, stage: &str, latency: &StageSummary, report: &Report
     }
     vec![
         first,
-        named(&format!("{stage} p50"), latency.p50_us),
-        named("p99", latency.p99_us),
+        named(&format!("{stage} p50"), latency.p50_us)
+            + &bounds(latency.p50_us, latency.bounds.p50),
+        named("p99", latency.p99_us) + &bounds(latency.p99_us, latency.bounds.p99),
         named("max", latency.max_us),
     ]
 }
@@ -182,6 +183,15 @@ fn latencies(first: String, stage: &str, latency: &StageSummary, report: &Report
 fn named(name: &str, us: Option<u64>) -> String {
     let value = us.map_or_else(|| "–".to_owned(), quantity::duration);
     format!("{name} {value}")
+}
+
+/// Returns the bounds of a percentile in parentheses; nothing if they are unknown.
+pub(super) fn bounds(value: Option<u64>, bounds: Option<Bounds>) -> String {
+    let shown = value.zip(bounds).map(|(value, it)| {
+        let range = quantity::duration_bounds(value, it.low_us, it.high_us);
+        format!(" ({range})")
+    });
+    shown.unwrap_or_default()
 }
 
 fn verdict(report: &Report, page: &Page) -> String {

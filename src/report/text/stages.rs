@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use textwrap::core::display_width;
 
 use crate::measure::{Stage, StageSummary};
-use crate::report::text::processes;
+use crate::report::text::{bounds, processes};
 use crate::report::value::Report;
 use crate::text::{Page, quantity};
 
@@ -20,6 +20,8 @@ pub(in crate::report) struct Column {
     pub title: &'static str,
     rank: u8,
     pub value: fn(&StageSummary) -> Option<String>,
+    /// Bounds, which only a wide page has room for.
+    pub bounds: fn(&StageSummary) -> String,
 }
 
 /// Every column, from left to right.
@@ -27,11 +29,16 @@ pub(in crate::report) const COLUMNS: [Column; 9] = [
     column("count", 4, |it| Some(quantity::count(it.count))),
     column("min", 7, |it| it.min_us.map(quantity::duration)),
     column("mean", 8, |it| it.mean_us.map(quantity::duration)),
-    column("p50", 0, |it| it.p50_us.map(quantity::duration)),
-    column("p90", 6, |it| it.p90_us.map(quantity::duration)),
-    column("p95", 5, |it| it.p95_us.map(quantity::duration)),
-    column("p99", 1, |it| it.p99_us.map(quantity::duration)),
-    column("p99.9", 3, |it| it.p999_us.map(quantity::duration)),
+    column("p50", 0, |it| it.p50_us.map(quantity::duration))
+        .bounded(|it| bounds(it.p50_us, it.bounds.p50)),
+    column("p90", 6, |it| it.p90_us.map(quantity::duration))
+        .bounded(|it| bounds(it.p90_us, it.bounds.p90)),
+    column("p95", 5, |it| it.p95_us.map(quantity::duration))
+        .bounded(|it| bounds(it.p95_us, it.bounds.p95)),
+    column("p99", 1, |it| it.p99_us.map(quantity::duration))
+        .bounded(|it| bounds(it.p99_us, it.bounds.p99)),
+    column("p99.9", 3, |it| it.p999_us.map(quantity::duration))
+        .bounded(|it| bounds(it.p999_us, it.bounds.p999)),
     column("max", 2, |it| it.max_us.map(quantity::duration)),
 ];
 
@@ -40,7 +47,18 @@ const fn column(
     rank: u8,
     value: fn(&StageSummary) -> Option<String>,
 ) -> Column {
-    Column { title, rank, value }
+    Column {
+        title,
+        rank,
+        value,
+        bounds: |_| String::new(),
+    }
+}
+
+impl Column {
+    const fn bounded(self, bounds: fn(&StageSummary) -> String) -> Self {
+        Self { bounds, ..self }
+    }
 }
 
 /// A column with its cells, padded to one width.

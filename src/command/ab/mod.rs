@@ -1,0 +1,252 @@
+//! `convoy ab`: warm up → rounds of A B B A → compare → confirm a difference → report.
+
+mod here;
+mod order;
+mod program;
+
+use std::path::{Path, PathBuf};
+
+use crate::command::judge::present_comparison;
+use crate::error::{Error, ExitStatus};
+use crate::host::interrupt::{Interruptible, listen};
+use crate::host::sweep;
+use crate::measure::RunClock;
+use crate::pipeline::Interrupt;
+use crate::report::comparison::{
+    ComparedRun, Comparison, Design, MetricComparison, Verdict, compare, confirm,
+};
+use crate::report::{Report, RunDirectory, Status, quantity, save_comparison, save_report};
+use crate::run_id::new_run_id;
+use crate::settings::{AbSettings, Invocation, Side};
+use crate::terminal::{Terminal, start_logging};
+
+use here::Here;
+use order::{PAIRS_PER_ROUND, Which, pair};
+use program::measure;
+
+/// Message when the user interrupts.
+const INTERRUPTED: &str =
+    "interrupted: ending the trial, then comparing what was measured; interrupt again to abort";
+
+/// Runs the trials of both sides and compares them.
+pub fn run(
+    settings: &AbSettings,
+    invocation: &Invocation,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Error> {
+    let clock = RunClock::start();
+    let id = new_run_id(clock.epoch_unix_ms(), clock.epoch_monotonic_ns());
+    let directory = RunDirectory::create(&settings.output, &id)?;
+    let filter = invocation.log_filter.as_deref();
+    start_logging(terminal, &directory.log(), filter);
+    sweep::sweep_own_directories();
+    let interruptible = Interruptible {
+        timeout: settings.interrupt_timeout,
+        report: Some(directory.path().to_owned()),
+    };
+    let interrupt = listen(interruptible, terminal, || INTERRUPTED)?;
+    let mut bench = Bench {
+        settings,
+        terminal,
+        interrupt: &interrupt,
+        directory: directory.path(),
+        here: Here::start(settings, invocation, &id, &interrupt, terminal)?,
+        a: Vec::new(),
+        b: Vec::new(),
+    };
+    let ran = bench.all_rounds();
+    let Bench { here, a, b, .. } = bench;
+    let stopped = here.map_or(Ok(()), |here| here.stop(&interrupt, terminal));
+    let confirmed = ran?;
+    stopped?;
+    if a.is_empty() {
+        return Err(Error::Interrupted);
+    }
+    let comparison = conclude(settings, &a, &b, confirmed);
+    let file = save_comparison(directory.path(), &comparison)?;
+    let status = present_comparison(&comparison, settings.judge, terminal)?;
+    terminal.say(format_args!("{}", file.display()));
+    Ok(status.or_interrupted(interrupt.is_requested()))
+}
+
+/// Compares all pairs. Differences must hold in the last `confirming` pairs alone.
+fn conclude(
+    settings: &AbSettings,
+    a: &[Trialled],
+    b: &[Trialled],
+    confirming: Option<usize>,
+) -> Comparison {
+    let mut all = compared(settings, a, b);
+    if let Some(confirming) = confirming {
+        let first = a.len() - confirming.min(a.len());
+        confirm(&mut all, &compared(settings, &a[first..], &b[first..]));
+    }
+    all
+}
+
+/// Returns whether a comparison is inconclusive, but would have a metric that differs if it were the
+/// only one: more rounds are then worth their time.
+fn leans(found: &Comparison) -> bool {
+    let margin = found.strictness.threshold.ln_1p();
+    let differs = |metric: &MetricComparison| {
+        metric.ratio.ln().abs() > margin && metric.p_value < 1.0 - found.strictness.confidence
+    };
+    found.verdict == Verdict::Inconclusive && found.metrics.iter().any(differs)
+}
+
+fn compared(settings: &AbSettings, a: &[Trialled], b: &[Trialled]) -> Comparison {
+    let strictness = settings.judge.strictness;
+    compare(&runs(a), &runs(b), Design::Paired, strictness)
+}
+
+fn runs(trials: &[Trialled]) -> Vec<ComparedRun<'_>> {
+    trials
+        .iter()
+        .map(|trial| ComparedRun {
+            name: &trial.name,
+            report: &trial.report,
+        })
+        .collect()
+}
+
+/// A finished trial.
+struct Trialled {
+    /// Path of its report.
+    name: String,
+    report: Report,
+}
+
+/// The trials so far, and what makes the next one.
+struct Bench<'a> {
+    settings: &'a AbSettings,
+    terminal: &'a Terminal,
+    interrupt: &'a Interrupt,
+    directory: &'a Path,
+    /// Servers in this process; `None` if other executables bring theirs.
+    here: Option<Here>,
+    a: Vec<Trialled>,
+    b: Vec<Trialled>,
+}
+
+impl Bench<'_> {
+    /// Runs all rounds, and those that confirm a difference. Returns how many pairs were to confirm
+    /// one; `None` if there was none to confirm.
+    fn all_rounds(&mut self) -> Result<Option<usize>, Error> {
+        self.terminal
+            .say("warm-up: one trial of each side, not counted");
+        for side in pair(0) {
+            if self.trial(side, 0)?.is_none() {
+                return Ok(None);
+            }
+        }
+        let mut pairs = self.settings.rounds * PAIRS_PER_ROUND;
+        if !self.pairs(pairs)? {
+            return Ok(None);
+        }
+        let mut found = compared(self.settings, &self.a, &self.b);
+        if leans(&found) {
+            self.terminal.say(format_args!(
+                "{}; running as many rounds again",
+                found.sentence()
+            ));
+            pairs *= 2;
+            if !self.pairs(pairs)? {
+                return Ok(None);
+            }
+            found = compared(self.settings, &self.a, &self.b);
+        }
+        let differs = matches!(found.verdict, Verdict::Slower | Verdict::Faster);
+        if self.settings.confirm == 0 || !differs {
+            return Ok(None);
+        }
+        self.terminal
+            .say(format_args!("{}; confirming it", found.sentence()));
+        self.pairs(pairs + self.settings.confirm * PAIRS_PER_ROUND)?;
+        Ok(Some(self.a.len().saturating_sub(pairs as usize)))
+    }
+
+    /// Runs pairs until there are this many. Returns whether the user let it.
+    fn pairs(&mut self, until: u32) -> Result<bool, Error> {
+        let done = u32::try_from(self.a.len()).unwrap_or(until);
+        for index in done..until {
+            let mut trials = Vec::new();
+            for side in pair(index) {
+                let Some(trial) = self.trial(side, index + 1)? else {
+                    return Ok(false);
+                };
+                trials.push((side, trial));
+            }
+            for (side, trial) in trials {
+                match side {
+                    Which::A => self.a.push(trial),
+                    Which::B => self.b.push(trial),
+                }
+            }
+            self.terminal.say(self.line(index + 1, until));
+        }
+        Ok(true)
+    }
+
+    /// Makes one trial; `None` if the user interrupted it. Trials of one number have one seed.
+    fn trial(&mut self, which: Which, number: u32) -> Result<Option<Trialled>, Error> {
+        if self.interrupt.is_requested() {
+            return Ok(None);
+        }
+        let (side, name) = match which {
+            Which::A => (&self.settings.a, "a"),
+            Which::B => (&self.settings.b, "b"),
+        };
+        let seed = self.settings.seed.wrapping_add(u64::from(number));
+        let directory = match number {
+            0 => self.directory.join("warm-up").join(name),
+            number => self.directory.join(name).join(format!("{number:03}")),
+        };
+        let report = match (side, &mut self.here) {
+            (Side::Program(program), _) => measure(program, seed, &directory, self.interrupt)?,
+            (Side::Here(side), Some(here)) => {
+                Some(here.measure(which, side, seed, self.interrupt, self.terminal)?)
+            }
+            (Side::Here(_), None) => return Err(Error::Bug("a side has no servers")),
+        };
+        let Some(report) = report else {
+            return Ok(None);
+        };
+        if self.interrupt.is_requested() || report.status == Status::Interrupted {
+            return Ok(None);
+        }
+        if number > 0 && matches!(side, Side::Here(_)) {
+            save_report(&directory, &report)?;
+        }
+        Ok(Some(Trialled {
+            name: shown(&directory),
+            report,
+        }))
+    }
+
+    /// Returns the last pair in a line.
+    fn line(&self, number: u32, of: u32) -> String {
+        let found = match (self.a.last(), self.b.last()) {
+            (Some(a), Some(b)) => compared(
+                self.settings,
+                std::slice::from_ref(a),
+                std::slice::from_ref(b),
+            ),
+            _ => return String::new(),
+        };
+        let values = |metric: &MetricComparison| {
+            format!(
+                "{} {} → {}",
+                metric.metric.title(),
+                metric.metric.show(metric.base_median),
+                metric.metric.show(metric.candidate_median)
+            )
+        };
+        let metrics: Vec<String> = found.metrics.iter().map(values).collect();
+        let (number, of) = (quantity::count(number.into()), quantity::count(of.into()));
+        format!("pair {number} of {of}: {}", metrics.join(" · "))
+    }
+}
+
+fn shown(path: &Path) -> String {
+    PathBuf::from(path).display().to_string()
+}

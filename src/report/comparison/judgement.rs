@@ -1,0 +1,177 @@
+//! From the values of both sides to the verdict of one metric, and of all.
+
+use crate::report::comparison::metric::{Metric, cpu_roles};
+use crate::report::comparison::model::{Design, MetricComparison, Strictness, Verdict};
+use crate::report::value::Report;
+use crate::statistics::{Estimate, fewest_pairs, fewest_runs, median, paired_shift, shift};
+
+/// More runs than this are not worth a prediction.
+const MOST_PREDICTED: f64 = 100.0;
+
+/// Runs of both sides.
+pub struct Evidence<'a> {
+    pub base: &'a [&'a Report],
+    pub candidate: &'a [&'a Report],
+    pub design: Design,
+    pub strictness: Strictness,
+}
+
+impl Evidence<'_> {
+    /// Compares those metrics that every run has. Judged metrics share the confidence.
+    pub fn compare_all(&self, metrics: &[Metric], judged: bool) -> Vec<MetricComparison> {
+        let measured: Vec<_> = metrics
+            .iter()
+            .filter_map(|metric| Some((*metric, self.values(*metric)?)))
+            .collect();
+        let shared = if judged { measured.len().max(1) } else { 1 };
+        let confidence = 1.0 - (1.0 - self.strictness.confidence) / shared as f64;
+        measured
+            .into_iter()
+            .filter_map(|(metric, values)| self.compare(metric, values, confidence, judged))
+            .collect()
+    }
+
+    fn values(&self, metric: Metric) -> Option<[Vec<f64>; 2]> {
+        if metric == Metric::CpuPerRecord {
+            let mut roles = self
+                .base
+                .iter()
+                .chain(self.candidate)
+                .map(|it| cpu_roles(it));
+            let first = roles.next()?;
+            if roles.any(|other| other != first) {
+                return None;
+            }
+        }
+        let of = |runs: &[&Report]| -> Option<Vec<f64>> {
+            runs.iter().map(|report| metric.value(report)).collect()
+        };
+        let sides = [of(self.base)?, of(self.candidate)?];
+        (sides.iter().all(|side| !side.is_empty())).then_some(sides)
+    }
+
+    fn compare(
+        &self,
+        metric: Metric,
+        [base, candidate]: [Vec<f64>; 2],
+        confidence: f64,
+        judged: bool,
+    ) -> Option<MetricComparison> {
+        let logarithms = |values: &[f64]| -> Vec<f64> { values.iter().map(|it| it.ln()).collect() };
+        let (from, to) = (logarithms(&base), logarithms(&candidate));
+        let (estimate, fewest, count) = match self.design {
+            Design::Independent => (
+                shift(&from, &to, confidence)?,
+                fewest_runs(confidence),
+                from.len().min(to.len()),
+            ),
+            Design::Paired => {
+                let differences: Vec<f64> = from.iter().zip(&to).map(|(a, b)| b - a).collect();
+                let estimate = paired_shift(&differences, confidence)?;
+                (estimate, fewest_pairs(confidence), differences.len())
+            }
+        };
+        let margin = self.strictness.threshold.ln_1p();
+        let cost = if metric.more_is_better() {
+            mirrored(estimate)
+        } else {
+            estimate
+        };
+        let verdict = judge(&cost, margin);
+        let more = (verdict == Verdict::Inconclusive)
+            .then(|| missing(&cost, margin, count, fewest))
+            .flatten();
+        Some(MetricComparison {
+            metric,
+            unit: metric.unit(),
+            base_median: sorted_median(&base)?,
+            candidate_median: sorted_median(&candidate)?,
+            ratio: estimate.shift.exp(),
+            bounds: estimate.bounds.map(|(low, high)| [low.exp(), high.exp()]),
+            p_value: estimate.p_value,
+            verdict: judged.then_some(verdict),
+            more: more.filter(|_| judged),
+            base,
+            candidate,
+        })
+    }
+}
+
+fn sorted_median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    median(&sorted)
+}
+
+/// Returns the estimate seen from the other side.
+fn mirrored(estimate: Estimate) -> Estimate {
+    Estimate {
+        shift: -estimate.shift,
+        bounds: estimate.bounds.map(|(low, high)| (-high, -low)),
+        ..estimate
+    }
+}
+
+/// Judges a shift of logarithms, of which more is worse.
+fn judge(cost: &Estimate, margin: f64) -> Verdict {
+    match cost.bounds {
+        Some((low, _)) if low > margin => Verdict::Slower,
+        Some((_, high)) if high < -margin => Verdict::Faster,
+        Some((low, high)) if low >= -margin && high <= margin => Verdict::Same,
+        _ => Verdict::Inconclusive,
+    }
+}
+
+/// Returns how many more runs a side, or pairs, would probably give a verdict, if the estimate stays
+/// and the bounds shrink with the square root of the number.
+fn missing(cost: &Estimate, margin: f64, count: usize, fewest: Option<usize>) -> Option<u64> {
+    let fewest = fewest? as f64;
+    let count = count as f64;
+    let Some((low, high)) = cost.bounds else {
+        return whole(fewest - count);
+    };
+    let (below, above) = (cost.shift - low, high - cost.shift);
+    let excess = if cost.shift > margin {
+        below / (cost.shift - margin)
+    } else if cost.shift < -margin {
+        above / (-margin - cost.shift)
+    } else {
+        (below / (cost.shift + margin)).max(above / (margin - cost.shift))
+    };
+    whole((count * excess.powi(2)).max(fewest) - count)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "between 1 and 100"
+)]
+fn whole(more: f64) -> Option<u64> {
+    let more = more.ceil().max(1.0);
+    (more <= MOST_PREDICTED).then_some(more as u64)
+}
+
+/// Returns the verdict over all judged metrics: the worst that is certain.
+pub fn overall(judged: &[MetricComparison], loses: bool) -> Verdict {
+    let any = |verdict| judged.iter().any(|it| it.verdict == Some(verdict));
+    if loses {
+        Verdict::Invalid
+    } else if any(Verdict::Slower) {
+        Verdict::Slower
+    } else if any(Verdict::Faster) {
+        Verdict::Faster
+    } else if any(Verdict::Inconclusive) || judged.is_empty() {
+        Verdict::Inconclusive
+    } else {
+        Verdict::Same
+    }
+}
+
+/// Returns how many more runs would settle every metric.
+pub fn more(judged: &[MetricComparison]) -> Option<u64> {
+    let open = judged
+        .iter()
+        .filter(|it| it.verdict == Some(Verdict::Inconclusive));
+    let counts: Option<Vec<u64>> = open.map(|it| it.more).collect();
+    counts?.into_iter().max()
+}
