@@ -12,9 +12,9 @@ impl Filter {
         match self {
             Self::And(filters) => {
                 let mut conditions = Vec::new();
-                filters
-                    .iter()
-                    .for_each(|filter| filter.flatten(&mut conditions));
+                for filter in filters {
+                    filter.flatten(&mut conditions);
+                }
                 conditions.sort_by_key(|condition| condition.place());
                 let mut conditions = conditions.iter().rev();
                 conditions.find_map(|condition| condition.position(doc))
@@ -31,7 +31,11 @@ impl Filter {
     /// Adds the conditions that must all pass.
     fn flatten<'f>(&'f self, conditions: &mut Vec<&'f Self>) {
         match self {
-            Self::And(filters) => filters.iter().for_each(|filter| filter.flatten(conditions)),
+            Self::And(filters) => {
+                for filter in filters {
+                    filter.flatten(conditions);
+                }
+            }
             filter => conditions.push(filter),
         }
     }
